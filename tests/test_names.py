@@ -35,124 +35,14 @@ VERBS = _words("breed embed exceed feed heed need proceed seed shed speed succee
 """Verbs that end in -ed."""
 
 PARTICIPLES: dict[str, str] = {
-    "benches.client.attempt": "Drop._created",
-    "benches.client.bench": "_undisturbed _judged",
-    "benches.client.case_server": "_refused",
-    "benches.client.client_commands": "_answered",
-    "benches.client.client_process": "Process.ended",
-    "benches.client.exactly_once": "_misplaced",
-    "benches.client.observed_streams": "Seen.created watched grouped",
-    "benches.codes": "published",
-    "benches.gateway.bench": "Crossing._ended _filled",
-    "benches.gateway.catalogue.exercises": "_said",
-    "benches.gateway.catalogue.findings": "named shown",
-    "benches.gateway.catalogue.rules": "GatewayCheck.chosen _compared _documented",
-    "benches.gateway.catalogue.stream_ends": "truncated",
-    "benches.gateway.catalogue.streams": "isolated _added",
-    "benches.gateway.catalogue.upstream_answers": "edited",
-    "benches.gateway.gateway_process": "Started.ended started",
-    "benches.gateway.liveness": "Stage._said",
-    "benches.gateway.mutants.answers": (
-        "Answers.answered Answers.changed Statuses.answered NumbersForCodes.changed OwnWords.changed "
-        "ErrorPage.answered DropsRetryAfter.answered CallsStreamsText.answered LosesUsage.changed "
-        "RewritesCreated.changed KeepsLastStep.changed RenamesInSome.answered AddsNulls.changed "
-        "CompletesCutJson.answered"
-    ),
-    "benches.gateway.mutants.bodies": "DecodesChunks.streamed HoldsOn.streamed Mixes.streamed",
-    "benches.gateway.mutants.mutant": (
-        "Gateway.passed Gateway.answered Gateway.streamed _editing.Editing.streamed framed sent resent taken "
-        "altered packed"
-    ),
-    "benches.gateway.mutants.requests": (
-        "Drops.passed Drops.kept CancelsByColon.passed DropsStream.passed DropsCursor.passed DropsTier.kept "
-        "DropsSeed.kept Clamps.kept KeepsTextOnly.kept Stores.kept DropsStrangers.kept AddsLabels.kept "
-        "Polls.answered ListsModels.passed"
-    ),
-    "benches.gateway.run": "selected _decided",
-    "benches.record.proof": "_lost",
-    "benches.record.recorder": "unanswered",
-    "benches.record.session": "Session._done Session._governed",
-    "benches.recordings.file_judge": "FileJudge._found _told",
-    "benches.recordings.shape": "_decoded",
-    "benches.recordings.synthetic_drops": "presented _dropped",
-    "benches.recordings.verify": "_verified",
-    "benches.server.fault_control": "Faulty._unknown Faulty._ordered",
-    "benches.server.page_guard": "PageGuard.around.guarded _refused",
-    "benches.server.silent_requests": "telling.watched",
     "cassette.replay.player": "Player.unused",
-    "cli.commands.mutants": "_chosen",
-    "cli.commands.torture": "_listed",
-    "contract.data.assembly": "assembled",
-    "contract.data.input": "published",
-    "contract.data.output": "given",
-    "contract.data.step_diff": "_joined",
-    "contract.judge.body": "_typed",
-    "contract.judge.ends": "_refused",
-    "contract.judge.errors": "_unlisted",
-    "contract.judge.stream": (
-        "StreamJudge._misnamed StreamJudge._repeated StreamJudge._unfinished StreamJudge._unjudged "
-        "StreamJudge._unknown"
-    ),
-    "contract.judge.stream_state": "StreamState._created StreamState._completed",
-    "contract.schema.explain": "_unlisted",
-    "contract.schema.schemas": "Schemas.named",
-    "contract.schema.unions": "_listed",
-    "contract.tables.steps": "StepTable.allowed",
-    "emulator.mutants.parts": "around.derive.changed before.changed after.changed",
-    "emulator.run.event_writer": (
-        "Events.created Events.told Events.completed Events.thought Events._grown Events.framed Events.done"
-    ),
-    "engine.baseline": "Baseline.updated Baseline.pruned _unexcused",
-    "engine.cleanup": "_created",
-    "engine.evidence": "addressed",
-    "engine.execute": "Played._judged Played._unanswered _named Hand._ended",
-    "engine.kill_matrix": "_noticed _unproved _played _seen _grouped",
-    "engine.plan": "_excluded",
-    "engine.run": "_chosen",
-    "engine.search.budget": "Budget.limited",
-    "engine.search.failure": "broken",
-    "engine.search.failure_store": "recorded",
-    "engine.search.openapi.document": "tailored",
-    "engine.search.openapi.engine": "_served",
-    "engine.search.openapi.exchanges": "unanswered",
-    "engine.search.openapi.resources": "served declared",
-    "engine.search.openapi.scenario_collector": "Hearing._failed Hearing.unanswered _told",
-    "engine.search.playing.operations_table": "_named",
-    "engine.search.request_templates": "abstracted _filled",
-    "engine.search.run": "_probed",
-    "engine.search.search_target": "Place.done Place._bounded",
-    "engine.search.shrink": "_merged _renumbered",
-    "engine.search.state_digest": "Canonical._renamed",
-    "engine.search.tally": "Tally.caught Tally.ended",
-    "engine.targets": "ResolvedTarget.driven embedded _checked",
-    "engine.traffic.deadline": "Deadline._bound",
-    "engine.traffic.governed_driver": "_GovernedStream._concluded",
     "outcome.finding": "Finding.coded",
-    "plugin.names": "_registered _completed",
-    "report.commands.fuzz": "FuzzPresentation.planned _shown",
-    "report.commands.gateway": "GatewayPresentation.planned",
-    "report.commands.mutants": "MutantsPresentation.planned",
-    "report.commands.presentation": "Presentation.planned Presentation.named",
-    "report.commands.torture": "TorturePresentation.planned TorturePresentation.named",
-    "report.commands.verify": "VerifyPresentation.planned VerifyPresentation.named found",
-    "report.curl": "_with_variable.replaced",
-    "report.diff_text": "_named",
-    "report.evidence_text": "_relayed",
-    "report.markdown": "_fenced",
-    "report.terminal": "TerminalReport._stopped TerminalReport._finished",
-    "strategies.messages": "_counted",
-    "strategies.revision": "chosen",
     "transport.server.wall_clock": "WallClock.reached",
     "wire.clock": "Clock.reached LogicalClock.reached",
 }
 """The functions, by module, that are still named by a participle."""
 
-TWICE = _words(
-    """
-    Call Drop How Ledger Lifecycle Mutant Operation Outcome Place Plan Policy Problem Read Refusal Reply
-    Source Stage State Target Told Trigger Unknown Waiting
-    """
-)
+TWICE: frozenset[str] = frozenset()
 """The names that still stand for several classes."""
 
 

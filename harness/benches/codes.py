@@ -54,7 +54,7 @@ def _literals() -> Iterator[str]:
                 yield node.value
 
 
-def published() -> tuple[list[str], list[str]]:
+def read_published() -> tuple[list[str], list[str]]:
     """The codes of the shipped file, in use and retired."""
     value = json.loads(_path().read_text(encoding="utf-8"))
     return value["codes"], value["retired"]
@@ -67,7 +67,7 @@ def _path() -> Path:
 def write() -> None:
     """Write the file anew; what is not given any more is kept as retired."""
     current = all_codes()
-    codes, retired = published() if _path().exists() else ([], [])
+    codes, retired = read_published() if _path().exists() else ([], [])
     old = sorted({*codes, *retired} - set(current))
     text = json.dumps({"codes": current, "retired": old}, indent=2)
     _path().write_text(f"{text}\n", encoding="utf-8")

@@ -4,7 +4,7 @@ Importing this package is cheap; `harness.checks.catalogue` imports every area m
 """
 
 from harness.checks.capabilities import CAPABILITIES
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import (
     Close,
     Finish,
@@ -20,7 +20,7 @@ from harness.kit.check import Check, Exercise, Registry, exercise
 
 __all__ = [
     "Check", "Exercise", "exercise", "Registry", "CAPABILITIES",
-    "Target",
+    "RequestBuilder",
     "Steps", "Send", "Open", "Read", "Finish", "Close", "Wait", "Together",
     "stop_exercise",
 ]  # fmt: skip

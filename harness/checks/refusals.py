@@ -10,7 +10,7 @@ from inspect import Parameter, Signature
 
 from harness.checks.vocabulary.expect import at, expect_reply
 from harness.checks.vocabulary.stored import HELLO
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, Own
 from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import Exercise, Registry
@@ -18,7 +18,7 @@ from harness.outcome import Finding
 from harness.wire import Exchange
 
 
-def send_wrong_creates(t: Target, *rules: str, timeout: float | None = None) -> Steps:
+def send_wrong_creates(t: RequestBuilder, *rules: str, timeout: float | None = None) -> Steps:
     """Send the creates of some rules, one after the other; return the answers by name."""
     own = {Own.MODEL: t.model, Own.AGENT: t.agent, Own.ENVIRONMENT: t.environment}
     answers: Exchanges = {}

@@ -17,7 +17,7 @@ from harness.checks.vocabulary.polling import need_id, poll_until_found, poll_un
 from harness.checks.vocabulary.stored import UNKNOWN_ID
 from harness.checks.vocabulary.stream_events import last_cursor, stream_id
 from harness.checks.vocabulary.streamed import FORCED, WEATHER
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Close, Open, Send, Steps
 from harness.kit.check import Exercise, exercise
 from harness.outcome import UsageFault
@@ -39,7 +39,7 @@ class Scenario(NamedTuple):
 
 
 @exercise(requests=4, interactions=1)
-def _lifecycle(t: Target) -> Steps:
+def _lifecycle(t: RequestBuilder) -> Steps:
     """Create, read, delete, and read again what is deleted."""
     created: Exchange = yield Send(t.create(input="Say hi."))
     found = need_id(created)
@@ -49,14 +49,14 @@ def _lifecycle(t: Target) -> Steps:
 
 
 @exercise(requests=5, interactions=1)
-def _background(t: Target) -> Steps:
+def _background(t: RequestBuilder) -> Steps:
     """A background run, polled until it has settled."""
     created: Exchange = yield Send(t.create(input="Say hi.", background=True))
     return {"created": created, "polled": (yield from poll_until_settled(t, need_id(created)))}
 
 
 @exercise(requests=4, interactions=1)
-def _cancel(t: Target) -> Steps:
+def _cancel(t: RequestBuilder) -> Steps:
     """A background run that is cancelled while it works."""
     created: Exchange = yield Send(t.create(input=LONG, background=True))
     found = need_id(created)
@@ -65,7 +65,7 @@ def _cancel(t: Target) -> Steps:
 
 
 @exercise(requests=2, interactions=2)
-def _streaming(t: Target) -> Steps:
+def _streaming(t: RequestBuilder) -> Steps:
     """A stream of text, and one with a summary of its thoughts."""
     plain = yield from read_whole_stream(t.create(input="Count to twenty in words.", stream=True))
     thinking = {"thinking_level": "low", "thinking_summaries": "auto"}
@@ -74,7 +74,7 @@ def _streaming(t: Target) -> Steps:
 
 
 @exercise(requests=4, interactions=1)
-def _resume(t: Target) -> Steps:
+def _resume(t: RequestBuilder) -> Steps:
     """A background stream that is left after some events, resumed there, and read again from its start."""
     stream: LiveStream = yield Open(t.create(input="Count to twenty in words.", background=True, stream=True))
     had = yield from read_to_a_cursor(stream, EVENTS_BEFORE_HANG_UP, most=_MOST_EVENTS_BEFORE_HANG_UP)
@@ -93,7 +93,7 @@ def _resume(t: Target) -> Steps:
 
 
 @exercise(requests=3, interactions=3)
-def _chaining(t: Target) -> Steps:
+def _chaining(t: RequestBuilder) -> Steps:
     """A conversation of three turns, the last of them streamed."""
     first: Exchange = yield Send(t.create(input="My name is Ada."))
     second: Exchange = yield Send(t.create(input="What is my name?", previous_interaction_id=need_id(first)))
@@ -104,7 +104,7 @@ def _chaining(t: Target) -> Steps:
 
 
 @exercise(requests=3, interactions=3)
-def _tools(t: Target) -> Steps:
+def _tools(t: RequestBuilder) -> Steps:
     """A forced function call, the turn with its result, and a call that is streamed."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
     turn = {"input": [result_of(first_call(asked))], "tools": [WEATHER], "previous_interaction_id": need_id(asked)}
@@ -114,7 +114,7 @@ def _tools(t: Target) -> Steps:
 
 
 @exercise(requests=8, interactions=2)
-def _agent(t: Target) -> Steps:
+def _agent(t: RequestBuilder) -> Steps:
     """An agent's run in a fresh environment, and a second turn in the same one."""
     body = {"agent": t.agent, "input": "Say hi.", "environment": "remote", "background": True}
     created: Exchange = yield Send(t.create(body))
@@ -127,7 +127,7 @@ def _agent(t: Target) -> Steps:
 
 
 @exercise(requests=4)
-def _errors(t: Target) -> Steps:
+def _errors(t: RequestBuilder) -> Steps:
     """Requests that are refused: an unknown id, an unknown model, a wrong field, malformed JSON."""
     return {
         "unknown": (yield Send(t.get(UNKNOWN_ID))),

@@ -42,8 +42,8 @@ def finish(arguments: argparse.Namespace, old: Baseline, finished: RunFinished, 
     """The exit code of a finished run; if the baseline is to be rewritten, the one it has under the new one."""
     if not (arguments.baseline_update or arguments.baseline_prune):
         return finished.exit
-    new = old.updated(finished.results, date.today().isoformat()) if arguments.baseline_update else old
-    new = new.pruned(finished.results) if arguments.baseline_prune else new
+    new = old.with_failures(finished.results, date.today().isoformat()) if arguments.baseline_update else old
+    new = new.without_stale(finished.results) if arguments.baseline_prune else new
     added, gone = len(new.entries.keys() - old.entries.keys()), len(old.entries.keys() - new.entries.keys())
     try:
         Path(arguments.baseline).write_text(new.text(), encoding="utf-8")

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.contract.rules import BY_ID
 from harness.contract.schema.schemas import Schemas, load_schemas, schemas_in
 from harness.contract.tables import stream_order
-from harness.contract.tables.lifecycle import LIFECYCLE, Lifecycle
+from harness.contract.tables.lifecycle import LIFECYCLE, LifecycleTable
 from harness.contract.tables.operations import OPERATIONS, Operation
 from harness.contract.tables.protocol import PROTOCOL
 from harness.contract.tables.refusals import REFUSALS, Refusal
@@ -41,7 +41,7 @@ class Contract:
     """What one revision promises. Obtain it from `load`, which builds each once."""
 
     order: Mapping[State, Mapping[str, Row]] = stream_order.ORDER
-    lifecycle: Lifecycle = LIFECYCLE
+    lifecycle: LifecycleTable = LIFECYCLE
     operations: tuple[Operation, ...] = OPERATIONS
     refusals: Mapping[str, Refusal] = REFUSALS
     protocol: StreamProtocol = PROTOCOL

@@ -18,7 +18,7 @@ KEY_HEADER = "x-goog-api-key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class RequestBuilder:
     """What is known of the target, and the requests that follow from it.
 
     `version` is a path segment (`v1beta`), `wait` the seconds a background run may take to settle. `gone_within`

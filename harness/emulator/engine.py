@@ -20,7 +20,7 @@ from harness.emulator.http.request_log import RequestLog
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.resources import Resources
 from harness.emulator.resources.paging import listing, page
-from harness.emulator.run.event_writer import Events
+from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.order_watch import OrderWatch
 from harness.emulator.run.run import Run
@@ -48,7 +48,7 @@ class Engine:
     admission_type: type[CreateValidator] = CreateValidator
     auth_type: type[Auth] = Auth
     bodies_type: type[Bodies] = Bodies
-    events_type: type[Events] = Events
+    events_type: type[EventWriter] = EventWriter
     ids_type: type[IdSequence] = IdSequence
     meter_type: type[Meter] = Meter
     neighbours_type: type[Resources] = Resources
@@ -203,7 +203,9 @@ class Engine:
     def refused_create(self, call: Call, refusal: Refusal) -> Response:
         """Raise the refusal of a create, or answer it with a stream of one error event (`stream_refusals`)."""
         if self.settings.stream_refusals == "event" and _wants_stream(call.request.body):
-            frames = self.events.frame(self.events.error(refusal.code, refusal.message)) + self.events.done()
+            frames = (
+                self.events.frame(self.events.error(refusal.code, refusal.message)) + self.events.encode_done()
+            )
             return Response(200, self.streams.headers(), Chunked(), PieceBody((Chunk(frames), COMPLETE)))
         raise refusal
 

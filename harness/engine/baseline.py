@@ -57,18 +57,18 @@ class Baseline:
         entries = self._of(result_id)
         if observation.outcome is not Outcome.NOT_MET or any(not entry.finding for entry in entries):
             return bool(entries)
-        return bool(entries) and not _unexcused(entries, observation)
+        return bool(entries) and not _find_unexcused(entries, observation)
 
     def reason(self, result_id: str) -> str:
         """Why a result is excused, or `""` if it is not."""
         return "; ".join(dict.fromkeys(entry.reason for entry in self._of(result_id)))
 
-    def updated(self, results: Iterable[Result], today: str) -> Baseline:
+    def with_failures(self, results: Iterable[Result], today: str) -> Baseline:
         """A copy with every unexpected failure added; existing entries keep their reason and day."""
         new = [entry for result in results if result.verdict is Verdict.FAIL for entry in self._new(result, today)]
         return Baseline([*self.entries.values(), *(entry for entry in new if entry.key not in self.entries)])
 
-    def pruned(self, results: Iterable[Result]) -> Baseline:
+    def without_stale(self, results: Iterable[Result]) -> Baseline:
         """A copy without the entries whose results pass now, and without those whose defect was not seen again."""
         ran = {result.id: result for result in results}
         return Baseline(entry for entry in self.entries.values() if not _is_stale(entry, ran.get(entry.id)))
@@ -90,7 +90,9 @@ class Baseline:
         entries = self._of(result.id)
         if not entries:
             return [Entry(result.id, UNEXPLAINED, today)]
-        return [Entry(result.id, UNEXPLAINED, today, code) for code in _unexcused(entries, result.observation)]
+        return [
+            Entry(result.id, UNEXPLAINED, today, code) for code in _find_unexcused(entries, result.observation)
+        ]
 
 
 def _codes(observation: Observation) -> list[str]:
@@ -99,7 +101,7 @@ def _codes(observation: Observation) -> list[str]:
     return list(dict.fromkeys(finding.stable_code for finding in broken))
 
 
-def _unexcused(entries: Iterable[Entry], observation: Observation) -> list[str]:
+def _find_unexcused(entries: Iterable[Entry], observation: Observation) -> list[str]:
     excused = {entry.finding for entry in entries}
     return [code for code in _codes(observation) if code not in excused]
 

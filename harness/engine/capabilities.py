@@ -14,7 +14,7 @@ from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 
 
-class How(StrEnum):
+class CapabilityOrigin(StrEnum):
     """How a capability became known; only `DECLARED` turns untestable into failed."""
 
     DECLARED = "declared"
@@ -30,7 +30,7 @@ class Capability:
 
     name: str
     present: bool
-    how: How
+    how: CapabilityOrigin
     note: str = ""
 
 
@@ -43,7 +43,7 @@ class Capabilities:
     def settle(self, item: Capability) -> None:
         """Record one; what was observed never overrules what the user said."""
         known = self._items.get(item.name)
-        if known is None or known.how not in (How.DECLARED, How.DENIED):
+        if known is None or known.how not in (CapabilityOrigin.DECLARED, CapabilityOrigin.DENIED):
             self._items[item.name] = item
 
     def get(self, name: str) -> Capability | None:
@@ -58,7 +58,7 @@ class Capabilities:
         """Whether all of these are present and the user declared at least one: a promise to be kept."""
         items = [self._items.get(name) for name in names]
         present = all(item is not None and item.present for item in items)
-        return present and any(item is not None and item.how is How.DECLARED for item in items)
+        return present and any(item is not None and item.how is CapabilityOrigin.DECLARED for item in items)
 
     def __contains__(self, name: object) -> bool:
         item = self._items.get(name) if isinstance(name, str) else None
@@ -87,10 +87,12 @@ def parse_capabilities(words: Iterable[str]) -> list[Capability]:
             raise UsageFault(f"unknown capability {name!r}{did_you_mean(name, CAPABILITIES)}")
         if name in said and said[name].present is not present:
             raise UsageFault(f"capability {name!r} is both claimed (+) and denied (-): keep one of them")
-        said[name] = Capability(name, present, How.DECLARED if present else How.DENIED, "said by the user")
+        said[name] = Capability(
+            name, present, CapabilityOrigin.DECLARED if present else CapabilityOrigin.DENIED, "said by the user"
+        )
     return list(said.values())
 
 
 def everything(*, but: Container[str] = ()) -> Capabilities:
     """All capabilities assumed present without a request: for dry runs and the reference emulator."""
-    return Capabilities(Capability(name, name not in but, How.ASSUMED) for name in CAPABILITIES)
+    return Capabilities(Capability(name, name not in but, CapabilityOrigin.ASSUMED) for name in CAPABILITIES)

@@ -23,7 +23,7 @@ _HEAD = 65_536
 _GONE = frozenset({404, 410})
 
 
-class Ledger:
+class CreatedResources:
     """Created resources by path; several threads may note exchanges at once."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Ledger:
             if request.method == "DELETE" and _is_gone(exchange):
                 self._owed.pop(request.segments, None)
             elif request.method == "POST" and exchange.succeeded and request.segments[-1] in COLLECTIONS:
-                self._owed.update(dict.fromkeys(_created(exchange), request))
+                self._owed.update(dict.fromkeys(_find_created(exchange), request))
 
     def clean(self, driver: Driver) -> list[str]:
         """Delete what is owed, newest first, and return the paths that could not be deleted.
@@ -70,7 +70,7 @@ def _is_gone(deleted: Exchange) -> bool:
     return deleted.succeeded or deleted.status in _GONE
 
 
-def _created(exchange: Exchange) -> Iterator[tuple[str, ...]]:
+def _find_created(exchange: Exchange) -> Iterator[tuple[str, ...]]:
     if read(exchange).is_stream:  # judged by the body if the label is wrong: what it created must be deleted too
         found = _stream_id(exchange.body[:_HEAD])
     else:

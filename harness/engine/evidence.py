@@ -16,7 +16,7 @@ _NAMING = ("previous_interaction_id", "environment", "agent")
 """Fields of a create that refer to what another create made."""
 
 
-def addressed(exchange: Exchange) -> Iterator[str]:
+def referenced_ids(exchange: Exchange) -> Iterator[str]:
     """The ids that a request refers to."""
     for part, segment in pairwise(exchange.request.segments):
         if part in COLLECTIONS and part != segment:
@@ -29,7 +29,7 @@ def made_or_changed(exchange: Exchange, needed: Set[str]) -> bool:
     """Whether an exchange created or changed a resource with one of the `needed` ids."""
     if exchange.request.method == "GET" or not exchange.succeeded:
         return False
-    own = set(addressed(exchange))
+    own = set(referenced_ids(exchange))
     in_path = own.intersection(exchange.request.segments)
     return bool(in_path & needed) or any(
         known.encode("utf-8", "surrogatepass") in exchange.body for known in needed - own

@@ -16,9 +16,9 @@ from typing import Any, TypeVar, cast
 from harness.checks.vocabulary.polling import Part
 from harness.contract import Contract, read
 from harness.contract.judge.wording import format_request
-from harness.contract.requests import Target
-from harness.engine.cleanup import Ledger
-from harness.engine.evidence import addressed, made_or_changed
+from harness.contract.requests import RequestBuilder
+from harness.engine.cleanup import CreatedResources
+from harness.engine.evidence import made_or_changed, referenced_ids
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.retries import NO_TIME, missing_answer
 from harness.kit.actions import Action, Close, Exchanges, Finish, Open, Read, Send, Together, Wait
@@ -48,22 +48,22 @@ class Played:
 
     def observe(self, check: Check) -> Observation:
         """The observation of one check of this exercise; never raises."""
-        observation = self.failure or self._judged(check)
+        observation = self.failure or self._judge(check)
         if observation.outcome is not Outcome.UNTESTABLE or observation.because is Because.RACE_LOST:
             return observation
-        instead = self._unanswered(check)
+        instead = self._describe_unanswered(check)
         if not instead:
             return observation
         because = Because.OUR_LIMIT if instead == NO_TIME else Because.NO_ANSWER
         return replace(observation, because=because, instead=instead)
 
-    def _judged(self, check: Check) -> Observation:
+    def _judge(self, check: Check) -> Observation:
         try:
             return check.observe(self.results or {})
         except Exception:
             return error(f"the judge of {check.id} raised")
 
-    def _unanswered(self, check: Check) -> str:
+    def _describe_unanswered(self, check: Check) -> str:
         """What the target sent instead of an answer, or `""`.
 
         Looks at the exchanges that the judge wants, or at the whole trail if the exercise stopped before them.
@@ -95,7 +95,7 @@ class Played:
         for exchange in reversed(self.trail):
             if id(exchange) in chosen or made_or_changed(exchange, needed):
                 kept.append(exchange)
-                needed.update(addressed(exchange))
+                needed.update(referenced_ids(exchange))
         return tuple(reversed(kept))
 
 
@@ -128,15 +128,15 @@ def error(what: str) -> Observation:
     return Observation(Outcome.ERROR, reason=f"{what}:\n{traceback.format_exc()}")
 
 
-def play(exercise: Exercise, target: Target, driver: Driver, ledger: Ledger) -> Played:
+def play(exercise: Exercise, target: RequestBuilder, driver: Driver, ledger: CreatedResources) -> Played:
     """Run one exercise to its end; open streams are closed however it ends."""
-    hand = Hand(driver, ledger, target.contract, judged=True)
+    hand = ActionRunner(driver, ledger, target.contract, judged=True)
     begin = time.perf_counter()
     results: Exchanges | None = None
     failure: Observation | None = None
     try:
         try:
-            results = _named(drive(exercise.run(target), hand))
+            results = _require_names(drive(exercise.run(target), hand))
         finally:
             hand.hang_up()
         _refuse_excused(hand.trail)
@@ -147,7 +147,7 @@ def play(exercise: Exercise, target: Target, driver: Driver, ledger: Ledger) -> 
     return Played(results, failure, tuple(hand.trail), time.perf_counter() - begin)
 
 
-def drive(steps: Part[T], hand: Hand) -> T:
+def drive(steps: Part[T], hand: ActionRunner) -> T:
     """Perform the actions of an exercise, or of a part of one, and return what it returns. Raises what it raises.
 
     Raises HarnessFault after `MAX_ACTIONS` actions.
@@ -165,7 +165,7 @@ def drive(steps: Part[T], hand: Hand) -> T:
     raise HarnessFault(f"an exercise asked for more than {MAX_ACTIONS} actions: it never ends")
 
 
-def _named(value: Any) -> Exchanges:
+def _require_names(value: Any) -> Exchanges:
     if not isinstance(value, dict):
         raise HarnessFault(f"an exercise must return its exchanges by name, it returned {type(value).__name__}")
     return value
@@ -178,13 +178,15 @@ def _refuse_excused(exchanges: Iterable[Exchange]) -> None:
             raise Unmet(f"{format_request(exchange)} had no answer: {exchange.excuse}")
 
 
-class Hand:
+class ActionRunner:
     """Performs actions, and remembers the open streams and, in `trail`, the finished exchanges.
 
     If the answers are to be `judged`, `perform` raises Unmet for one that our own haste cut short.
     """
 
-    def __init__(self, driver: Driver, ledger: Ledger, contract: Contract, *, judged: bool = False) -> None:
+    def __init__(
+        self, driver: Driver, ledger: CreatedResources, contract: Contract, *, judged: bool = False
+    ) -> None:
         self._driver = driver
         self._ledger = ledger
         self._contract = contract
@@ -211,9 +213,9 @@ class Hand:
             case Read(stream, events):
                 return stream.read(events)
             case Finish(stream):
-                return self._ended(stream, stream.finish())
+                return self._finish(stream, stream.finish())
             case Close(stream):
-                return self._ended(stream, stream.close())
+                return self._finish(stream, stream.close())
             case Wait(seconds):
                 return self._driver.wait(seconds)
             case Together(requests):
@@ -230,7 +232,7 @@ class Hand:
             _, stream = self._open.popitem()
             self._keep(stream.close())
 
-    def _ended(self, stream: LiveStream, exchange: Exchange) -> Exchange:
+    def _finish(self, stream: LiveStream, exchange: Exchange) -> Exchange:
         """Forget a stream only after its end, so that an interrupted read still gets it closed and noted."""
         self._open.pop(id(stream), None)
         return self._keep(exchange)

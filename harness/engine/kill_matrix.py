@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from harness.contract import CURRENT, Contract, load
 from harness.engine.audit import Audit
 from harness.engine.capabilities import everything
-from harness.engine.cleanup import Ledger
+from harness.engine.cleanup import CreatedResources
 from harness.engine.decide import Policy, decide, exit_of
 from harness.engine.events import (
     CheckFinished,
@@ -29,7 +29,7 @@ from harness.engine.events import (
 from harness.engine.execute import Played, play
 from harness.engine.plan import load_catalogue
 from harness.engine.results import KillRow, Result
-from harness.engine.targets import TargetOptions, embedded, embedded_settings
+from harness.engine.targets import TargetOptions, embed_emulator, embedded_settings
 from harness.kit.check import Check, Exercise
 from harness.outcome import Basis, Finding, Level, Observation, Outcome, Rule, Source
 from harness.wire import Exchange
@@ -88,13 +88,13 @@ class Bench:
         contract: Contract | None = None,
     ) -> None:
         self._revision = contract.revision if contract is not None else CURRENT
-        self._groups = _grouped(catalogue)
+        self._groups = _group_by_exercise(catalogue)
         self._checks = tuple(catalogue)
         self._fingerprints: dict[str, Fingerprint] = {}
         self._own: dict[str, Observation] = {}
         audit = Audit.of(self._checks)
         for exercise, checks in self._groups:
-            played = _played(exercise, build, self._revision)
+            played = _play(exercise, build, self._revision)
             audit.note(exercise, played)
             self._fingerprints[exercise.name] = _fingerprint(played)
             self._own.update((check.id, played.observe(check)) for check in checks)
@@ -111,7 +111,7 @@ class Bench:
         own = dict(self._own)
         audit = Audit.of(self._checks)
         for exercise, checks in self._groups:
-            played = _played(exercise, build, self._revision)
+            played = _play(exercise, build, self._revision)
             if _fingerprint(played) != self._fingerprints[exercise.name]:
                 audit.note(exercise, played)
                 own.update((check.id, played.observe(check)) for check in checks)
@@ -180,13 +180,13 @@ def prove(
     unmet = tuple(f"{check}: {why}" for check, why in matrix.unmet.items())
     yield PhaseFinished(name=REFERENCE, counts={"checks": len(matrix.checks)}, notes=unmet)
     yield PhaseFinished(name=UNPROVED, notes=matrix.without_killer)
-    results = [_noticed(matrix, name, summary) for name, summary in summaries.items()]
-    results += [_unproved(check) for check in matrix.without_killer] if whole else []
+    results = [_judge_mutant(matrix, name, summary) for name, summary in summaries.items()]
+    results += [_report_unproved(check) for check in matrix.without_killer] if whole else []
     yield from map(CheckFinished, results)
     yield RunFinished(tuple(results), time.perf_counter() - begun, exit_of(results))
 
 
-def _noticed(matrix: Matrix, mutant: str, summary: str) -> Result:
+def _judge_mutant(matrix: Matrix, mutant: str, summary: str) -> Result:
     """The result of one mutant."""
     killers, errors = matrix.kills[mutant], matrix.errors.get(mutant, ())
     survives = [] if killers else [Finding(NOTICED.id, "no check notices it", "a check that fails", "none")]
@@ -199,7 +199,7 @@ def _noticed(matrix: Matrix, mutant: str, summary: str) -> Result:
     )
 
 
-def _unproved(check: str) -> Result:
+def _report_unproved(check: str) -> Result:
     finding = Finding(PROVED.id, "no mutant makes it fail", "a mutant that it notices", "none")
     return decide(PROVED, Observation.of([finding]), Policy(), result_id=f"{PROVED.id}[{check}]", title=check)
 
@@ -228,11 +228,11 @@ def _in_processes(shares: list[list[str]], revision: str) -> list[tuple[list[_Ro
         return list(pool.map(_rows, shares, [revision] * len(shares)))
 
 
-def _played(exercise: Exercise, build: Callable[[], Emulator] | None, revision: str) -> Played:
-    resolved = embedded(TargetOptions(revision=revision), build).able(everything())
+def _play(exercise: Exercise, build: Callable[[], Emulator] | None, revision: str) -> Played:
+    resolved = embed_emulator(TargetOptions(revision=revision), build).able(everything())
     driver = resolved.connect()
     try:
-        return play(exercise, resolved.target, driver, Ledger())
+        return play(exercise, resolved.target, driver, CreatedResources())
     finally:
         driver.close()
 
@@ -241,10 +241,10 @@ def _fingerprint(played: Played) -> Fingerprint:
     """All that a judge could see of the exchanges, and nothing that differs between two equal runs."""
     failure = played.failure
     told = None if failure is None else (failure.outcome, failure.reason)
-    return (told, *(_seen(exchange) for exchange in played.trail))
+    return (told, *(_to_fingerprint(exchange) for exchange in played.trail))
 
 
-def _seen(exchange: Exchange) -> Fingerprint:
+def _to_fingerprint(exchange: Exchange) -> Fingerprint:
     request = exchange.request
     return (
         (request.method, request.target, request.headers, request.body),
@@ -253,7 +253,7 @@ def _seen(exchange: Exchange) -> Fingerprint:
     )
 
 
-def _grouped(catalogue: Sequence[Check]) -> list[Group]:
+def _group_by_exercise(catalogue: Sequence[Check]) -> list[Group]:
     grouped: dict[str, list[Check]] = {}
     for check in catalogue:
         grouped.setdefault(check.exercise.name, []).append(check)

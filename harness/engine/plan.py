@@ -55,7 +55,7 @@ Group: TypeAlias = tuple[Exercise, tuple[PlannedCheck, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RunPlan:
     """The whole catalogue, with the decision for each check."""
 
     checks: tuple[PlannedCheck, ...]
@@ -83,16 +83,18 @@ def load_catalogue() -> tuple[Check, ...]:
     return tuple(CATALOGUE)
 
 
-def make_plan(catalogue: Sequence[Check], selection: Selection, capabilities: Capabilities) -> Plan:
+def make_plan(catalogue: Sequence[Check], selection: Selection, capabilities: Capabilities) -> RunPlan:
     """Decide for each check whether it runs. Raises UsageFault for a pattern or profile that names nothing."""
     wanted = _matching(catalogue, selection.checks) if selection.checks else None
     excluded = _matching(catalogue, selection.exclude)
     _known_profiles(selection.profiles)
     planned = []
     for check in catalogue:
-        skip = _excluded(check, selection, wanted, excluded) or _not_applicable(check, selection, capabilities)
+        skip = _explain_exclusion(check, selection, wanted, excluded) or _not_applicable(
+            check, selection, capabilities
+        )
         planned.append(PlannedCheck(check, capabilities.declared(check.requires), skip))
-    return Plan(tuple(planned))
+    return RunPlan(tuple(planned))
 
 
 def needed_capabilities(catalogue: Sequence[Check], selection: Selection) -> frozenset[str]:
@@ -134,7 +136,7 @@ def _known_profiles(names: Iterable[str]) -> None:
             raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, PROFILES)}")
 
 
-def _excluded(
+def _explain_exclusion(
     check: Check, selection: Selection, wanted: frozenset[str] | None, excluded: frozenset[str]
 ) -> Observation | None:
     if check.id in excluded:

@@ -16,10 +16,10 @@ from harness.checks.probes.questions import QUESTIONS, UNDISCOVERABLE
 from harness.checks.vocabulary.polling import Part
 from harness.contract import read
 from harness.contract.judge.wording import format_answer
-from harness.contract.requests import Target
-from harness.engine.capabilities import Capabilities, Capability, How
-from harness.engine.cleanup import Ledger
-from harness.engine.execute import Hand, drive
+from harness.contract.requests import RequestBuilder
+from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin
+from harness.engine.cleanup import CreatedResources
+from harness.engine.execute import ActionRunner, drive
 from harness.engine.traffic.retries import missing_answer
 from harness.kit.actions import Send
 from harness.wire import Driver, Exchange, Request
@@ -37,7 +37,7 @@ class Probing:
     notes: tuple[str, ...] = ()
 
 
-def probe(driver: Driver, target: Target, said: Iterable[Capability], needed: frozenset[str]) -> Probing:
+def probe(driver: Driver, target: RequestBuilder, said: Iterable[Capability], needed: frozenset[str]) -> Probing:
     """Find out what the target can do. Raises TargetFault if there is nothing to judge."""
     return Prober(driver, target, said, needed).run()
 
@@ -48,19 +48,21 @@ class Prober:
     `said` is what the user declared or denied; `needed` are the capabilities that matter to the run.
     """
 
-    def __init__(self, driver: Driver, target: Target, said: Iterable[Capability], needed: frozenset[str]) -> None:
+    def __init__(
+        self, driver: Driver, target: RequestBuilder, said: Iterable[Capability], needed: frozenset[str]
+    ) -> None:
         self.driver = driver
         self.target = target
         self.found = Capabilities(said)
         self.needed = needed
-        self.ledger = Ledger()
+        self.ledger = CreatedResources()
         self.notes: list[str] = []
-        self._hand = Hand(driver, self.ledger, target.contract)
+        self._hand = ActionRunner(driver, self.ledger, target.contract)
 
     def run(self) -> Probing:
         """Ask, clean up, and return what is known."""
         if self.target.other_key:
-            self.found.settle(Capability("two-keys", True, How.DECLARED, "a second key was given"))
+            self.found.settle(Capability("two-keys", True, CapabilityOrigin.DECLARED, "a second key was given"))
         try:
             self._greet()
             self._ask_control()
@@ -91,12 +93,12 @@ class Prober:
             return True
         for name in names:
             note = f"its question brought {format_answer(exchange)}: taken as present, the checks have to say"
-            self.found.settle(Capability(name, True, How.ASSUMED, note))
+            self.found.settle(Capability(name, True, CapabilityOrigin.ASSUMED, note))
         return False
 
     def settle(self, name: str, present: bool, note: str) -> None:
         """Record whether a capability is present, as observed."""
-        self.found.settle(Capability(name, present, How.PROBED, note))
+        self.found.settle(Capability(name, present, CapabilityOrigin.PROBED, note))
 
     def perform(self, part: Part[Any]) -> Any:
         """Play a part of an exercise and return its result."""
@@ -105,14 +107,14 @@ class Prober:
     def lacks(self, name: str) -> bool:
         """Whether the capability was probed and not found."""
         item = self.found.get(name)
-        return item is not None and item.how is How.PROBED and not item.present
+        return item is not None and item.how is CapabilityOrigin.PROBED and not item.present
 
     def _open(self, name: str) -> bool:
         """Whether the capability matters and is not settled yet."""
         return name in self.needed and self.found.get(name) is None
 
     def _greet(self) -> None:
-        insist = any(item.how is How.DECLARED and item.name != "two-keys" for item in self.found)
+        insist = any(item.how is CapabilityOrigin.DECLARED and item.name != "two-keys" for item in self.found)
         greeted = shake_hands(self.target, lambda request: self._hand.perform(Send(request)), insist=insist)
         self.greeting = greeted.answer
         self.notes += greeted.notes
@@ -126,6 +128,8 @@ class Prober:
         if exchange.status != 200 or value.get("harness") != "emulator" or not isinstance(announced, list):
             self.settle("script", False, "no control API under /__harness__/")
             return
-        self.found.settle(Capability("script", True, How.ANNOUNCED, "it has the control API"))
+        self.found.settle(Capability("script", True, CapabilityOrigin.ANNOUNCED, "it has the control API"))
         for name in self.needed - {"script", "two-keys"}:
-            self.found.settle(Capability(name, name in announced, How.ANNOUNCED, "said by its control API"))
+            self.found.settle(
+                Capability(name, name in announced, CapabilityOrigin.ANNOUNCED, "said by its control API")
+            )

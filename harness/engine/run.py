@@ -16,7 +16,7 @@ from harness.engine.audit import SETTLED, Audit
 from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capability
 from harness.engine.causes import link, stopped_at
-from harness.engine.cleanup import Ledger
+from harness.engine.cleanup import CreatedResources
 from harness.engine.decide import Policy, decide, exit_of
 from harness.engine.events import (
     CheckFinished,
@@ -28,7 +28,7 @@ from harness.engine.events import (
     RunStarted,
 )
 from harness.engine.execute import Played, play
-from harness.engine.plan import Group, Plan, PlannedCheck, Selection, make_plan, needed_capabilities
+from harness.engine.plan import Group, PlannedCheck, RunPlan, Selection, make_plan, needed_capabilities
 from harness.engine.probe import probe
 from harness.engine.results import Result
 from harness.engine.sessions import session_of
@@ -75,7 +75,7 @@ def check_target(
     retries = options.traffic.new_retries()
     # The embedded emulator takes no real time, so there the checks themselves report answers that do not end.
     timeouts = None if target.throwaway else TimeoutBudget(target.target.wait)
-    governed = target.driven(options.traffic.wrapper(retries, timeouts))
+    governed = target.with_drivers(options.traffic.wrapper(retries, timeouts))
     with closing(governed.connect()) as driver:
         found = probe(driver, target.target, options.said, needed)
     yield Probed(found.capabilities, found.requests, found.notes)
@@ -107,7 +107,7 @@ class _Conductor:
         self.leftovers: list[str] = []
         self.stops: dict[str, Exchange] = {}
 
-    def events(self, plan: Plan) -> Iterator[RunEvent]:
+    def events(self, plan: RunPlan) -> Iterator[RunEvent]:
         self._audit = Audit.of(planned.check for planned in plan.checks if planned.skip is None)
         for planned in plan.checks:
             if planned.skip is not None:
@@ -117,7 +117,7 @@ class _Conductor:
         if workers > 1:
             yield from self._parallel(groups, workers)
         elif groups:
-            yield from self._work(_chosen(groups, self._options.choose))
+            yield from self._work(_choose_order(groups, self._options.choose))
         for planned, played, own in self._held:
             said = self._audit.observe(planned.check, own)
             yield CheckFinished(self._result(planned, said, played, audited=said is not own))
@@ -147,7 +147,7 @@ class _Conductor:
 
     def _work(self, groups: Iterator[Group]) -> Iterator[RunEvent]:
         """Do one worker's part: play group after group with its own driver and ledger."""
-        ledger = Ledger()
+        ledger = CreatedResources()
         with session_of(self._target) if self._sessions else closing(self._target.connect()) as driver:
             try:
                 for group in groups:
@@ -156,7 +156,7 @@ class _Conductor:
                 if not self._target.throwaway:
                     self.leftovers.extend(ledger.clean(driver))
 
-    def _group(self, group: Group, driver: Driver, ledger: Ledger) -> Iterator[RunEvent]:
+    def _group(self, group: Group, driver: Driver, ledger: CreatedResources) -> Iterator[RunEvent]:
         exercise, members = group
         if self._stop.is_set():
             for planned in members:
@@ -223,7 +223,7 @@ class _Shared:
             return next(self._iterator)
 
 
-def _chosen(groups: list[Group], choose: Callable[[Sequence[str]], str] | None) -> Iterator[Group]:
+def _choose_order(groups: list[Group], choose: Callable[[Sequence[str]], str] | None) -> Iterator[Group]:
     if choose is None:
         yield from groups
         return

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from harness.contract import CURRENT, Contract, load
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import TargetInfo
 from harness.outcome import UsageFault
@@ -70,7 +70,7 @@ class ResolvedTarget:
     """
 
     info: TargetInfo
-    target: Target
+    target: RequestBuilder
     connect: Connect
     throwaway: bool = False
 
@@ -86,7 +86,7 @@ class ResolvedTarget:
         )
         return replace(self, target=told)
 
-    def driven(self, wrap: Callable[[Driver], Driver]) -> ResolvedTarget:
+    def with_drivers(self, wrap: Callable[[Driver], Driver]) -> ResolvedTarget:
         """The same target, with each driver to it wrapped."""
         return replace(self, connect=lambda session="": wrap(self.connect(session)))
 
@@ -100,11 +100,11 @@ def resolve_target(text: str | None, options: TargetOptions) -> ResolvedTarget:
             "with `harness check emulator`"
         )
     if name == EMULATOR:
-        return embedded(options)
+        return embed_emulator(options)
     return _remote(name, options)
 
 
-def embedded(options: TargetOptions, build: Callable[[], Emulator] | None = None) -> ResolvedTarget:
+def embed_emulator(options: TargetOptions, build: Callable[[], Emulator] | None = None) -> ResolvedTarget:
     """The emulator in this process, reached without sockets; `build` may return a mutant instead."""
     version = options.api_version or DEFAULT_VERSION
     target = _target(options, version, PRIMARY_KEY, OTHER_KEY)
@@ -141,7 +141,7 @@ def reference(contract: Contract) -> Emulator:
 
 
 def _remote(text: str, options: TargetOptions) -> ResolvedTarget:
-    root, found = split_version(_checked(text))
+    root, found = split_version(_check_url(text))
     version = options.api_version.strip("/") or found or DEFAULT_VERSION
     target = _target(options, version, options.api_key, options.other_api_key)
 
@@ -161,7 +161,7 @@ def _remote(text: str, options: TargetOptions) -> ResolvedTarget:
     return ResolvedTarget(info=info, target=target, connect=connect)
 
 
-def _secrets(target: Target) -> dict[str, str]:
+def _secrets(target: RequestBuilder) -> dict[str, str]:
     """The user's keys and secret headers, by the variable that replaces each in a `curl` line.
 
     Only the `x` in `Bearer x` is the secret. Other secrets in a header, such as each cookie, get a variable that
@@ -192,7 +192,7 @@ def split_version(url: str) -> tuple[str, str]:
     return f"{parts.scheme}://{parts.netloc}{path}", version
 
 
-def _checked(text: str) -> str:
+def _check_url(text: str) -> str:
     try:
         parts = urlsplit(text)
     except ValueError as wrong:  # an invalid address in brackets
@@ -216,9 +216,9 @@ def _checked(text: str) -> str:
     return text
 
 
-def _target(options: TargetOptions, version: str, key: str, other: str) -> Target:
-    plain = Target()
-    return Target(
+def _target(options: TargetOptions, version: str, key: str, other: str) -> RequestBuilder:
+    plain = RequestBuilder()
+    return RequestBuilder(
         version=version,
         model=options.model or plain.model,
         agent=options.agent or plain.agent,

@@ -24,7 +24,7 @@ _UNKNOWN_MARKER = re.compile(r"(?:Unknown pytest\.mark\.(\w+) - )|(?:'(\w+)' not
 
 def refuse_unknown_markers(definition: pytest.Item, fixtures: Iterable[str]) -> None:
     """Raise UsageFault for a marker with our prefix that nobody has registered."""
-    known = _registered(definition.config)
+    known = _read_registered(definition.config)
     for marker in definition.iter_markers():
         if marker.name not in known and (hint := marker_hint(marker.name, known, fixtures)):
             raise UsageFault(hint)
@@ -35,7 +35,7 @@ def marker_hint(name: str, known: Iterable[str], fixtures: Iterable[str]) -> str
     ours = [marker for marker in known if marker.startswith(PREFIX)]
     if name in fixtures:
         return f"the fixture {name} has no marker: add it to the test's arguments, and remove the marker"
-    if not name.startswith(PREFIX) and not (name.startswith(_SINGULAR) and _completed(name) in ours):
+    if not name.startswith(PREFIX) and not (name.startswith(_SINGULAR) and _with_prefix(name) in ours):
         return ""
     return f"there is no marker {name}: {_proposal(name, ours)}"
 
@@ -43,7 +43,7 @@ def marker_hint(name: str, known: Iterable[str], fixtures: Iterable[str]) -> str
 def fixture_hint(name: str, fixtures: Iterable[str]) -> str:
     """What to write instead of an unknown fixture; "" if it has nothing to do with us."""
     ours = list(fixtures)
-    if not name.startswith((PREFIX, _SINGULAR)) and _completed(name) not in ours:
+    if not name.startswith((PREFIX, _SINGULAR)) and _with_prefix(name) not in ours:
         return ""
     return f"there is no fixture {name}: {_proposal(name, ours)}"
 
@@ -57,17 +57,17 @@ def explain_missing_fixture(report: pytest.TestReport, error: object, fixtures: 
 def explain_missing_marker(report: pytest.CollectReport, config: pytest.Config, fixtures: Iterable[str]) -> None:
     """Add a proposal to the report of a module that pytest refused for an unknown marker."""
     for names in _UNKNOWN_MARKER.findall(str(report.longrepr)):
-        if hint := marker_hint("".join(names), _registered(config), fixtures):
+        if hint := marker_hint("".join(names), _read_registered(config), fixtures):
             report.sections.append((_SECTION, hint))
             return
 
 
-def _registered(config: pytest.Config) -> frozenset[str]:
+def _read_registered(config: pytest.Config) -> frozenset[str]:
     lines: list[Any] = config.getini("markers")
     return frozenset(re.split(r"[:(]", str(line), maxsplit=1)[0].strip() for line in lines)
 
 
-def _completed(name: str) -> str:
+def _with_prefix(name: str) -> str:
     """The name with our prefix, if it has none or the singular."""
     return PREFIX + name.removeprefix(PREFIX).removeprefix(_SINGULAR)
 
@@ -75,7 +75,7 @@ def _completed(name: str) -> str:
 def _proposal(name: str, ours: Iterable[str]) -> str:
     """The similar names, or all. The prefix is not compared: it would make every name similar."""
     known = sorted(word.removeprefix(PREFIX) for word in ours)
-    near = nearest(_completed(name).removeprefix(PREFIX), known)
+    near = nearest(_with_prefix(name).removeprefix(PREFIX), known)
     if near:
         return f"did you mean {' or '.join(PREFIX + word for word in near)}?"
     return f"known are {', '.join(PREFIX + word for word in known)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from harness.benches.client.observed_streams import grouped, watched
+from harness.benches.client.observed_streams import merge_equal_lines, watch
 from harness.contract import PROTOCOL
 from harness.plugin.sent_requests import call_of
 from harness.wire import At, Body, Ending, Piece, Request, Response
@@ -37,7 +37,7 @@ class TrafficLog:
 
     def lines(self) -> list[str]:
         """The latest answers, then all refusals, oldest first; empty if there were none."""
-        told = grouped(map(str, self._answers))
+        told = merge_equal_lines(map(str, self._answers))
         left_out = [f"… {len(told) - _SHOWN} more before"] if len(told) > _SHOWN else []
         return [*left_out, *told[-_SHOWN:], *self.refusals()]
 
@@ -58,7 +58,7 @@ class _Answer:
     def __init__(self, request: Request, response: Response) -> None:
         self._request = request
         self._status = response.status
-        self._refusal = watched(request, response) if response.status >= 400 else None
+        self._refusal = watch(request, response) if response.status >= 400 else None
         self._inner: Body = response.body
         self._ending: Ending | None = None
         response.body = self

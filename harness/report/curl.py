@@ -59,12 +59,12 @@ def _with_variable(command: str, identity: str, variable: str) -> str:
     """Replace an id in the command with a variable, inside either kind of quotes and outside."""
     whole = re.compile(rf"(?<![\w-]){re.escape(identity)}(?![\w-])")
 
-    def replaced(part: re.Match[str]) -> str:
+    def quote_part(part: re.Match[str]) -> str:
         quote = part[0][0]
         value = {"'": f"""'"${{{variable}}}"'""", '"': f"${{{variable}}}"}.get(quote, f'"${{{variable}}}"')
         return whole.sub(lambda _: value, part[0])
 
-    return _QUOTED_OR_NOT.sub(replaced, command)
+    return _QUOTED_OR_NOT.sub(quote_part, command)
 
 
 def curl(request: Request, root: str, mask: Mask) -> str:

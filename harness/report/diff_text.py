@@ -18,10 +18,10 @@ _NAMED = 3
 def drift_lines(drifts: Drifts, *, content: bool = True) -> Iterator[str]:
     """One line for each drift, however many exchanges show it; drifts of shape first."""
     for drift, labels in drifts.shape.items():
-        yield printable(f"{shape_line(drift)}  [{_named(labels)}]")
+        yield printable(f"{shape_line(drift)}  [{_join_names(labels)}]")
     if content:
         for drift, labels in drifts.content.items():
-            yield printable(f"content  {drift}  [{_named(labels)}]")
+            yield printable(f"content  {drift}  [{_join_names(labels)}]")
 
 
 def shape_line(drift: Drift) -> str:
@@ -29,7 +29,7 @@ def shape_line(drift: Drift) -> str:
     return f"SHAPE    {drift}"
 
 
-def _named(labels: Sequence[str]) -> str:
+def _join_names(labels: Sequence[str]) -> str:
     names = list(dict.fromkeys(labels))
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.contract import read
-from harness.engine.evidence import addressed, made_or_changed
+from harness.engine.evidence import made_or_changed, referenced_ids
 from harness.engine.results import ClientRun, Evidence, KillRow, RecordedPlace
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome.words import format_count, shorten
@@ -82,7 +82,7 @@ def shown_lines(
     if exchanges:
         yield from _exchanges(exchanges, root, mask, named=named)
     if relayed:
-        yield from _relayed(relayed, root, mask, verbose=verbose)
+        yield from _format_relayed(relayed, root, mask, verbose=verbose)
     places = [item for item in evidence if isinstance(item, RecordedPlace)]
     if places:
         shown = places if verbose else places[:_MOST_PLACES]
@@ -107,7 +107,7 @@ def _exchanges(exchanges: Sequence[Exchange], root: str, mask: Mask, *, named: b
 
 def _first(exchanges: Sequence[Exchange]) -> list[Exchange]:
     """The exchanges to show: the first that findings name, each preceded by those that made or changed its ids."""
-    spoken_of = [set(addressed(exchange)) for exchange in exchanges]
+    spoken_of = [set(referenced_ids(exchange)) for exchange in exchanges]
     needed = [[at for at in range(n) if made_or_changed(exchanges[at], ids)] for n, ids in enumerate(spoken_of)]
     only_needed = {at for each in needed for at in each}
     shown: list[int] = []
@@ -121,7 +121,7 @@ def _first(exchanges: Sequence[Exchange]) -> list[Exchange]:
     return [exchanges[number] for number in shown]
 
 
-def _relayed(relayed: Sequence[RelayedExchange], root: str, mask: Mask, *, verbose: bool) -> Iterator[str]:
+def _format_relayed(relayed: Sequence[RelayedExchange], root: str, mask: Mask, *, verbose: bool) -> Iterator[str]:
     most = RELAYED_IN_FULL if verbose else RELAYED_SHOWN
     for item in relayed if verbose else relayed[:_MOST_RELAYED]:
         yield f"passage {item.name}:"

@@ -34,7 +34,7 @@ def render(state: RunState) -> str:
     ]
     lines += [f"| {v.replace('_', ' ')} | {n} |" for v, n in finished.counts.items() if n]
     for section in presentation.sections(state):
-        lines += ["", f"### {section.title}", "", *_fenced("\n".join(section.lines))]
+        lines += ["", f"### {section.title}", "", *_fence("\n".join(section.lines))]
     for verdict in _TOLD:
         results = [result for result in state.most_urgent_first if result.verdict is verdict]
         if results:
@@ -50,14 +50,14 @@ def _entry(result: Result, state: RunState) -> Sequence[str]:
     return [
         f"<details{opened}><summary>{heading}</summary>",
         "",
-        *_fenced(text),
+        *_fence(text),
         "",
         "</details>",
         "",
     ]
 
 
-def _fenced(text: str) -> list[str]:
+def _fence(text: str) -> list[str]:
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text)), 3)
     return [f"{fence}text", text, fence]
 

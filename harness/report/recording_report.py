@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from harness.benches.record.proof import State
-from harness.benches.record.session import NOT_BEGUN, Begun, Event, Recorded, Session, Waits
+from harness.benches.record.proof import ScenarioState
+from harness.benches.record.session import NOT_BEGUN, Begun, Event, Recorded, RecordingSession, Waits
 from harness.outcome.words import format_count
 from harness.report.diff_text import drift_record, shape_line
 from harness.report.exchange_text import printable
@@ -18,11 +18,11 @@ from harness.report.screen import Screen
 from harness.wire.mask import Mask
 
 _COLOUR = {
-    State.UNFAITHFUL: "35;1",
-    State.REFUSED: "31;1",
-    State.FAILED: "31;1",
-    State.STOPPED: "33",
-    State.UNSUPPORTED: "36",
+    ScenarioState.UNFAITHFUL: "35;1",
+    ScenarioState.REFUSED: "31;1",
+    ScenarioState.FAILED: "31;1",
+    ScenarioState.STOPPED: "33",
+    ScenarioState.UNSUPPORTED: "36",
 }
 _FINE, _NEWS = "32", "31;1"
 
@@ -59,14 +59,16 @@ class RecordingReport:
         for path in result.left:
             self._line(f"  left behind (its deletion failed): {path}")
 
-    def end(self, session: Session, results: Sequence[Recorded], wanted: Sequence[str]) -> None:
+    def end(self, session: RecordingSession, results: Sequence[Recorded], wanted: Sequence[str]) -> None:
         """Write the totals and, if something is missing, how to continue."""
-        there = [result.name for result in results if result.state in (State.RECORDED, State.SKIPPED)]
+        there = [
+            result.name for result in results if result.state in (ScenarioState.RECORDED, ScenarioState.SKIPPED)
+        ]
         self._line(
             f"{len(there)} of {len(wanted)} scenarios recorded in {session.folder}; "
             f"{format_count(session.spent, 'request')} sent"
         )
-        unable = {result.name for result in results if result.state is State.UNSUPPORTED}
+        unable = {result.name for result in results if result.state is ScenarioState.UNSUPPORTED}
         if missing := [name for name in wanted if name not in unable.union(there)]:
             self._line(f"missing: {', '.join(missing)}; the same command with --continue goes on with these")
 
@@ -85,12 +87,12 @@ def _details(result: Recorded) -> str:
     if result.drifts is not None:
         shape = len(result.drifts.shape)
         parts.append(f"{format_count(shape, 'drift') if shape else 'no drift'} of shape")
-    elif result.had_predecessor and result.state is not State.SKIPPED:
+    elif result.had_predecessor and result.state is not ScenarioState.SKIPPED:
         parts.append("the older recording stays")
     return "".join(f", {part}" for part in parts)
 
 
-def session_record(session: Session, results: Sequence[Recorded], mask: Mask) -> dict[str, Any]:
+def session_record(session: RecordingSession, results: Sequence[Recorded], mask: Mask) -> dict[str, Any]:
     """The session as data."""
     return {
         "target": mask.text(session.target.info.url),

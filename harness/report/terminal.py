@@ -74,17 +74,17 @@ class TerminalReport:
                 self._lines(f"note: {self._text(note)}" for note in notes)
             case Planned(_, exercises):
                 self._exercises = exercises
-                self._lines(self._presentation.planned(event))
+                self._lines(self._presentation.format_plan(event))
             case ExerciseStarted(name):
                 self._progress(name)
             case Waiting(seconds, refusal):
                 self._waiting(seconds, refusal)
             case CheckFinished(result):
-                self._finished(result)
+                self._count_result(result)
             case PhaseFinished():
                 self._lines(self._presentation.phase(event, self._state))
             case RunStopped():
-                self._stopped(event)
+                self._print_stop(event)
             case RunFinished():
                 self._end(event)
 
@@ -116,19 +116,21 @@ class TerminalReport:
             note = f" ({item.note})" if item.note else ""
             self._screen.line(f"  {sign}{item.name:<16} {item.how}{self._text(note)}")
 
-    def _stopped(self, stopped: RunStopped) -> None:
+    def _print_stop(self, stopped: RunStopped) -> None:
         self._screen.line(f"stopped early: {self._text(stopped.reason)}")
         for log in logs([stopped.evidence], self._state.root, self._state.mask):
             self._screen.line(f"  {count_evidence([stopped.evidence]).partition(' ')[2]} {log.name}:".rstrip())
             self._lines(f"    {line}" for line in log.lines)
 
-    def _finished(self, result: Result) -> None:
+    def _count_result(self, result: Result) -> None:
         if self._presentation.live:
             self._result(result)
         else:
             self._begun += bool(self._state.planned.checks)
             self._failed += result.verdict is Verdict.FAIL
-            line = self._presentation.named(result, self._state, self._screen.paint) if self._verbose else ""
+            line = (
+                self._presentation.format_result(result, self._state, self._screen.paint) if self._verbose else ""
+            )
             self._lines([line] if line else [])
             failed = f", {self._failed} failed so far" if self._failed else ""
             if total := self._state.planned.checks:

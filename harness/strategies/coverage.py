@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.contract.schema.openness import Schema
 from harness.strategies.from_schema import ROOTS, definitions, pointer_of
-from harness.strategies.revision import chosen
+from harness.strategies.revision import contract_or_current
 
 Place = tuple[str, str]
 """A part of the schemas, and what to see there: `+field` (present), `-field` (absent), or a branch."""
@@ -73,7 +73,7 @@ class Coverage:
 def _at(pointer: str) -> tuple[str, Schema]:
     """Resolve a pointer, following references: the final pointer and the schema there."""
     head, *keys = pointer.split("/")
-    part: Any = definitions(chosen(None))[head]
+    part: Any = definitions(contract_or_current(None))[head]
     for key in keys:
         part = part[int(key)] if isinstance(part, list) else part[key]
     extra = part.get("required", []) if "$ref" in part else []

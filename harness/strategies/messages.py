@@ -19,7 +19,7 @@ from harness.contract.tables.lifecycle import SETTLED, STATUSES
 from harness.strategies import values
 from harness.strategies.from_schema import Shapes, definitions, objects, weighted_choice
 from harness.strategies.invalid_values import damaged_values
-from harness.strategies.revision import chosen
+from harness.strategies.revision import contract_or_current
 
 Json = dict[str, Any]
 
@@ -40,7 +40,7 @@ def steps(*, legal: bool = True, contract: Contract | None = None) -> SearchStra
 
     `legal=False`: a step that the schema `step` rejects.
     """
-    contract = chosen(contract)
+    contract = contract_or_current(contract)
     return _step(contract) if legal else damaged_values(_step(contract), contract, "step")
 
 
@@ -49,7 +49,7 @@ def interactions(*, legal: bool = True, contract: Contract | None = None) -> Sea
 
     `judge_interaction` finds nothing wrong with a legal one; `legal=False`: the schema `interaction` rejects it.
     """
-    contract = chosen(contract)
+    contract = contract_or_current(contract)
     return _interaction(contract) if legal else damaged_values(_interaction(contract), contract, "interaction")
 
 
@@ -59,7 +59,7 @@ def create_requests(*, legal: bool = True, contract: Contract | None = None) -> 
     `legal=False`: a body that the closed schema `requests/create-interaction` rejects: a wrong type, an unknown
     field, an unlisted value, or a broken rule.
     """
-    contract = chosen(contract)
+    contract = contract_or_current(contract)
     if legal:
         return _create_request(contract)
     broken = damaged_values(_create_request(contract), contract, "requests/create-interaction", closed=True)
@@ -101,7 +101,7 @@ def usages(draw: st.DrawFn, contract: Contract) -> Json:
         tokens = st.integers(0, totals[f"total_{name}_tokens"])
         share = objects({"modality": st.sampled_from([*contract.contents]), "tokens": tokens})
         usage[f"{name}_tokens_by_modality"] = [draw(share)]
-    usage |= draw(_counted(contract))
+    usage |= draw(_token_counts(contract))
     if draw(st.booleans()):
         return usage
     untold = draw(st.sampled_from((*totals, "total_tokens")))
@@ -110,7 +110,7 @@ def usages(draw: st.DrawFn, contract: Contract) -> Json:
 
 
 @cache
-def _counted(contract: Contract) -> SearchStrategy[Json]:
+def _token_counts(contract: Contract) -> SearchStrategy[Json]:
     uses = objects({"type": st.sampled_from(contract.grounding_tools), "count": values.SMALL})
     return objects({"initial_input_tokens": values.SMALL, "grounding_tool_count": st.lists(uses, max_size=2)})
 

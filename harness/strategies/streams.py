@@ -15,11 +15,11 @@ from hypothesis.strategies import SearchStrategy
 
 from harness.contract import Contract
 from harness.contract.tables.lifecycle import CANCELLED, FAILED, SETTLED
-from harness.contract.tables.steps import How, Shown, StepType
+from harness.contract.tables.steps import DeltaEffect, Shown, StepType
 from harness.strategies import values
 from harness.strategies.from_schema import objects
 from harness.strategies.messages import pointer_to, shapes, usages
-from harness.strategies.revision import chosen
+from harness.strategies.revision import contract_or_current
 from harness.strategies.rule_breaks import BREAKAGES
 from harness.strategies.stream import EventStream
 
@@ -39,7 +39,7 @@ def event_streams(
     background runs, even with `legal=False, background=False`.
     """
     choice = st.booleans() if background is None else st.just(background)
-    contract = chosen(contract)
+    contract = contract_or_current(contract)
     streams = choice.flatmap(lambda in_background: _legal(contract, in_background))
     return streams if legal else _broken_stream(contract, background)
 
@@ -145,7 +145,7 @@ def _two_texts(index: int) -> list[Json]:
 
 def _step(draw: st.DrawFn, contract: Contract, index: int, kind: StepType) -> list[Json]:
     shell = draw(_shell(contract, kind))
-    signatures, texts = (_grown_by(contract, kind, how) for how in (How.APPEND, How.JSON))
+    signatures, texts = (_grown_by(contract, kind, how) for how in (DeltaEffect.APPEND, DeltaEffect.JSON))
     if signatures:
         others = [name for name in kind.deltas if name not in signatures]
         deltas = draw(st.lists(_one_of(contract, others), max_size=2)) + draw(
@@ -160,7 +160,7 @@ def _step(draw: st.DrawFn, contract: Contract, index: int, kind: StepType) -> li
     return [*events[:-1], {**events[-1], **extras}]
 
 
-def _grown_by(contract: Contract, kind: StepType, how: How) -> list[str]:
+def _grown_by(contract: Contract, kind: StepType, how: DeltaEffect) -> list[str]:
     """The deltas that grow a step in one way."""
     return [name for name in kind.deltas if contract.deltas[name].grows.how is how]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.benches.codes import all_codes, published
+from harness.benches.codes import all_codes, read_published
 from harness.contract import load
 from harness.contract.judge.body import judge_interaction
 from harness.contract.judge.errors import judge_error
@@ -14,14 +14,14 @@ from tests.contract.streams import ANSWER, created, delta, frames, judge
 
 def test_every_code_is_published() -> None:
     """The file has what the judges can give, nothing else (`python -m harness.benches.codes` rewrites it)."""
-    codes, retired = published()
+    codes, retired = read_published()
     assert codes == all_codes()
     assert not set(codes) & set(retired)
 
 
 def test_a_rule_is_a_code() -> None:
     """A finding without a word of its own has its rule's id as its code."""
-    codes, _ = published()
+    codes, _ = read_published()
     assert {code.partition("/")[0] for code in codes} <= set(codes)
 
 
@@ -39,7 +39,7 @@ def test_a_rule_is_a_code() -> None:
 )
 def test_what_judges_give_is_published(findings: list[object]) -> None:
     """Codes that are put together while judging, such as those of schemas, are published, too."""
-    codes, _ = published()
+    codes, _ = read_published()
     given = {finding.stable_code for finding in findings}  # type: ignore[attr-defined]
     assert given
     assert given <= set(codes)

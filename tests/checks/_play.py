@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.checks import Close, Exercise, Finish, Open, Read, Send, Target, Together, Wait
+from harness.checks import Close, Exercise, Finish, Open, Read, RequestBuilder, Send, Together, Wait
 from harness.checks.catalogue import CATALOGUE
 from harness.contract import load, read
 from harness.outcome import Observation, Outcome, Unmet
@@ -34,7 +34,7 @@ from harness.wire import (
 JSON = "application/json"
 SSE = "text/event-stream"
 BY_ID = {check.id: check for check in CATALOGUE}
-TARGET = Target(key="harness-test-key", other_key="harness-other-key")
+TARGET = RequestBuilder(key="harness-test-key", other_key="harness-other-key")
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Played:
         )
 
 
-def play(exercise: Exercise, driver: Driver, target: Target = TARGET) -> Played:
+def play(exercise: Exercise, driver: Driver, target: RequestBuilder = TARGET) -> Played:
     """Run an exercise to its end; an `Unmet` becomes part of the result."""
     played = Played()
     steps = exercise.run(target)

@@ -10,8 +10,8 @@ import pytest
 from harness.checks.capabilities import new_registry
 from harness.checks.catalogue import CATALOGUE
 from harness.checks.refusals import check_refusal, send_wrong_creates
-from harness.contract.requests import Target
-from harness.contract.tables.refusals import REFUSALS, Own, Refusal
+from harness.contract.requests import RequestBuilder
+from harness.contract.tables.refusals import REFUSALS, InvalidCreates, Own
 from harness.kit.actions import Steps
 from harness.kit.check import Exercise
 from harness.outcome import Outcome
@@ -31,7 +31,7 @@ def play(steps: Steps) -> tuple[list[Any], Any]:
 
 
 @pytest.mark.parametrize("row", REFUSALS.values(), ids=REFUSALS)
-def test_each_row_is_judged_by_its_check(row: Refusal) -> None:
+def test_each_row_is_judged_by_its_check(row: InvalidCreates) -> None:
     """The check of a row's rule wants the answers to all of its creates, and its exercise sends them."""
     check = CHECKS[row.rule]
     assert check.wants == tuple(row.creates)
@@ -65,14 +65,16 @@ def test_the_words_of_a_check_agree_with_its_row() -> None:
 
 def test_a_body_has_the_changes_and_the_names_of_the_target() -> None:
     """A change replaces a field of the plain create; a placeholder becomes the target's own name."""
-    row = Refusal("x", {"a": {"input": 7}, "b": {"agent": Own.AGENT, "model": None}}, {400})
+    row = InvalidCreates("x", {"a": {"input": 7}, "b": {"agent": Own.AGENT, "model": None}}, {400})
     bodies = dict(row.bodies({"input": "Hi"}, {Own.AGENT: "helper"}))
     assert bodies == {"a": {"input": 7}, "b": {"input": "Hi", "agent": "helper", "model": None}}
 
 
 def test_creates_are_sent_in_order_and_answered_by_name() -> None:
     """The creates of several rules are sent one after the other; a field that is None is left out."""
-    steps = send_wrong_creates(Target(model="m", agent="a"), "create.both", "create.input-missing", timeout=3.0)
+    steps = send_wrong_creates(
+        RequestBuilder(model="m", agent="a"), "create.both", "create.input-missing", timeout=3.0
+    )
     actions, answers = play(steps)
     assert answers == {"both": "answer 1", "no_input": "answer 2", "empty_input": "answer 3"}
     assert [json.loads(action.request.body) for action in actions] == [

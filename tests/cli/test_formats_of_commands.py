@@ -14,7 +14,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from harness.benches.codes import published
+from harness.benches.codes import read_published
 from harness.benches.gateway.mutants import MUTANTS as GATEWAY_MUTANTS
 from harness.cli import main
 from harness.emulator.mutants import MUTANTS
@@ -141,7 +141,7 @@ def is_json(name: str, text: str) -> None:
     """An object that fits the command's schema."""
     schema = json.loads((folder("schemas") / "output" / f"{name}.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(json.loads(text))
-    codes, _ = published()
+    codes, _ = read_published()
     assert set(re.findall(r'"code": "([^"]+)"', text)) <= set(codes)
 
 

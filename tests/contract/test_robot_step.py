@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.contract import CURRENT, Contract, StreamJudge, StreamReading, judge_steps, load, load_from
-from harness.contract.data.assembly import assembled
+from harness.contract.data.assembly import assemble_steps
 from harness.emulator import Emulator
 from harness.wire import Headers, Request, encode
 from harness.wire.pieces import Chunk
@@ -101,7 +101,7 @@ def test_the_emulator_streams_it_with_its_delta(robots: Contract) -> None:
 
 def test_assembly_rebuilds_it(robots: Contract) -> None:
     """The steps that a client assembles are those that the service has."""
-    assert assembled(events_in(streamed(robots)), robots) == [MOVE]
+    assert assemble_steps(events_in(streamed(robots)), robots) == [MOVE]
 
 
 def test_streams_with_it_are_drawn(robots: Contract) -> None:

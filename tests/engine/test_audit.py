@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.checks import Send, Steps, Target, exercise
+from harness.checks import RequestBuilder, Send, Steps, exercise
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
@@ -38,7 +38,7 @@ def reading(name: str, *, front_end: bool = False, count: int = 1, found: str = 
     """An exercise with a name of its own that creates one interaction and reads it `count` times."""
 
     @exercise(requests=1 + count, interactions=1, front_end=front_end)
-    def run(t: Target) -> Steps:
+    def run(t: RequestBuilder) -> Steps:
         created = yield Send(t.create(input="hi"))
         got = ""
         for _ in range(count):

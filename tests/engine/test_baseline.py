@@ -37,7 +37,7 @@ def test_round_trip(tmp_path: Path) -> None:
 def test_update_adds_failures_and_keeps_reasons() -> None:
     """An update adds new failures without a reason, and leaves known entries unchanged."""
     old = Baseline([Entry("get.odd", "known", "2026-01-01")])
-    new = old.updated([result(toys.CREATE, Verdict.FAIL), result(toys.ODD, Verdict.XFAIL)], "2026-11-20")
+    new = old.with_failures([result(toys.CREATE, Verdict.FAIL), result(toys.ODD, Verdict.XFAIL)], "2026-11-20")
     assert new.entries["get.odd"] == old.entries["get.odd"]
     assert new.entries["create.ok"] == Entry("create.ok", UNEXPLAINED, "2026-11-20")
 
@@ -45,7 +45,7 @@ def test_update_adds_failures_and_keeps_reasons() -> None:
 def test_prune_takes_out_stale_entries_only() -> None:
     """Pruning removes an entry whose check passed, and keeps one whose check did not run."""
     old = Baseline([Entry("create.ok", "a", ""), Entry("get.odd", "b", "")])
-    new = old.pruned([result(toys.CREATE, Verdict.STALE), result(toys.ODD, Verdict.NOT_RUN)])
+    new = old.without_stale([result(toys.CREATE, Verdict.STALE), result(toys.ODD, Verdict.NOT_RUN)])
     assert list(new.entries) == ["get.odd"]
 
 

@@ -21,14 +21,14 @@ class Refusing(toys.ToyService):
 
 
 @toys.exercise(requests=1, interactions=1)
-def creates(t: toys.Target) -> toys.Steps:
+def creates(t: toys.RequestBuilder) -> toys.Steps:
     """A create, whatever becomes of it."""
     created = yield toys.Send(t.create(input="hi"))
     return {"created": created}
 
 
 @toys.exercise(requests=1, interactions=1)
-def needs_one(t: toys.Target) -> toys.Steps:
+def needs_one(t: toys.RequestBuilder) -> toys.Steps:
     """Stops if the create is refused."""
     created = yield toys.Send(t.create(input="hi"))
     if created.status != 200:
@@ -37,7 +37,7 @@ def needs_one(t: toys.Target) -> toys.Steps:
 
 
 @toys.exercise(requests=1)
-def needs_another(t: toys.Target) -> toys.Steps:
+def needs_another(t: toys.RequestBuilder) -> toys.Steps:
     """Stops for a reason that is no create."""
     yield toys.Send(t.get("nothing"))
     raise Unmet("the target has no x")

@@ -57,7 +57,7 @@ def test_an_update_excuses_what_is_new_by_its_code() -> None:
     """If some defects of a check are excused by their codes, an update adds the codes of the others."""
     old = Baseline([Entry("get.odd", "known", "", GAP)])
     result = decide(RULE, broken(GAP, OTHER), Policy(baseline=old))
-    new = old.updated([result], "2026-11-20")
+    new = old.with_failures([result], "2026-11-20")
     assert list(new.entries) == [f"get.odd {GAP}", f"get.odd {OTHER}"]
     assert exit_with([result], new) is Exit.OK
 
@@ -65,7 +65,7 @@ def test_an_update_excuses_what_is_new_by_its_code() -> None:
 def test_pruning_takes_out_a_code_that_was_not_seen_again() -> None:
     """An entry whose defect is gone is removed, even if another defect of the check is still excused."""
     old = Baseline([Entry("get.odd", "a", "", GAP), Entry("get.odd", "b", "", OTHER)])
-    new = old.pruned([decide(RULE, broken(OTHER), Policy(baseline=old))])
+    new = old.without_stale([decide(RULE, broken(OTHER), Policy(baseline=old))])
     assert list(new.entries) == [f"get.odd {OTHER}"]
 
 

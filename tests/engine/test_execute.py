@@ -11,14 +11,14 @@ import pytest
 from harness.checks import Check, Exercise
 from harness.checks.vocabulary.background_runs import read_whole_stream
 from harness.contract import load
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator
 from harness.emulator.mutants import MUTANTS
 from harness.engine.capabilities import everything
-from harness.engine.cleanup import Ledger
+from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import Played, _exchanges_at, play
 from harness.engine.plan import load_catalogue
-from harness.engine.targets import TargetOptions, embedded, embedded_settings, reference
+from harness.engine.targets import TargetOptions, embed_emulator, embedded_settings, reference
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.retries import Retries
 from harness.kit.actions import STOPPED, Steps
@@ -32,10 +32,12 @@ from tests.contract.exchanges import exchange as made
 from tests.engine import toys
 
 
-def played(exercise: Exercise, service: toys.ToyService | None = None, ledger: Ledger | None = None) -> Played:
+def played(
+    exercise: Exercise, service: toys.ToyService | None = None, ledger: CreatedResources | None = None
+) -> Played:
     """One exercise against a toy."""
     driver = ServiceDriver(service or toys.ToyService())
-    return play(exercise, toys.Target(), driver, ledger or Ledger())
+    return play(exercise, toys.RequestBuilder(), driver, ledger or CreatedResources())
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_observation(check: Check, outcome: Outcome, reason: str) -> None:
 
 def test_open_streams_are_hung_up_and_noted() -> None:
     """A stream that an exercise leaves open is closed, and what it created is in the ledger."""
-    ledger = Ledger()
+    ledger = CreatedResources()
     result = played(toys.leave_open, ledger=ledger)
     assert [exchange.ending.by for exchange in result.trail] == [By.CLIENT]
     assert result.observe(toys.LEFT_OPEN).outcome is Outcome.MET
@@ -72,14 +74,14 @@ def test_a_stream_whose_reading_is_interrupted_is_hung_up_and_noted(monkeypatch:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(LiveStreamReader, "finish", interrupted)
-    ledger = Ledger()
+    ledger = CreatedResources()
     with pytest.raises(KeyboardInterrupt):
-        play(streamed, Target(key="any"), ServiceDriver(Emulator()), ledger)
+        play(streamed, RequestBuilder(key="any"), ServiceDriver(Emulator()), ledger)
     assert [path.rpartition("/")[0] for path in ledger.owed] == ["/v1beta/interactions"]
 
 
 @an_exercise(requests=1, interactions=1)
-def streamed(t: Target) -> Steps:
+def streamed(t: RequestBuilder) -> Steps:
     """An exercise that reads a stream to its end."""
     return {"streamed": (yield from read_whole_stream(t.create(input="hi", stream=True)))}
 
@@ -88,7 +90,7 @@ def test_an_exercise_that_returns_nothing_is_our_error() -> None:
     """An exercise that does not return its exchanges by name is an ERROR of ours, not a failure of the target."""
 
     @toys.exercise(requests=0)
-    def forgets(t: toys.Target) -> toys.Steps:
+    def forgets(t: toys.RequestBuilder) -> toys.Steps:
         yield from ()
         return None  # type: ignore[return-value]
 
@@ -109,12 +111,14 @@ def test_an_exercise_may_see_a_refusal() -> None:
     """A polite driver returns the refusals that an exercise names in `sees`, and waits out all others."""
 
     @toys.exercise(requests=2)
-    def sees(t: toys.Target) -> toys.Steps:
+    def sees(t: toys.RequestBuilder) -> toys.Steps:
         seen = yield toys.Send(t.get("x"), sees=frozenset({429}))
         return {"seen": seen, "waited": (yield toys.Send(t.get("x")))}
 
     service = Twice()
-    trail = play(sees, Target(), GovernedDriver(ServiceDriver(service), [Retries()]), Ledger()).trail
+    trail = play(
+        sees, RequestBuilder(), GovernedDriver(ServiceDriver(service), [Retries()]), CreatedResources()
+    ).trail
     assert [exchange.status for exchange in trail] == [429, 404]
     assert len(service.log) == 3
 
@@ -139,9 +143,9 @@ def test_checks_of_refusals_see_them(check_id: str, number: int, status: int, ou
         return replace(refusal, headers=refusal.headers.having("retry-after", "soon"))
 
     check = next(check for check in load_catalogue() if check.id == check_id)
-    target = embedded(TargetOptions()).able(everything()).target
+    target = embed_emulator(TargetOptions()).able(everything()).target
     driver = GovernedDriver(ServiceDriver(once, emulator.clock), [Retries()])
-    assert play(check.exercise, target, driver, Ledger()).observe(check).outcome is outcome
+    assert play(check.exercise, target, driver, CreatedResources()).observe(check).outcome is outcome
 
 
 class Twice(toys.ToyService):
@@ -256,10 +260,10 @@ def test_evidence_has_what_it_stands_on() -> None:
 @pytest.mark.parametrize("mutant", list(MUTANTS)[::25])
 def test_every_place_the_catalogue_names_is_there(mutant: str) -> None:
     """For every finding in the catalogue, the place that it names leads to an exchange."""
-    target = embedded(TargetOptions()).able(everything()).target
+    target = embed_emulator(TargetOptions()).able(everything()).target
     for exercise in {check.exercise.name: check.exercise for check in load_catalogue()}.values():
         emulator = MUTANTS[mutant].build(embedded_settings())
-        result = play(exercise, target, ServiceDriver(emulator, emulator.clock), Ledger())
+        result = play(exercise, target, ServiceDriver(emulator, emulator.clock), CreatedResources())
         for check in (one for one in load_catalogue() if one.exercise is exercise):
             for finding in result.observe(check).findings:
                 place = finding.where.exchange

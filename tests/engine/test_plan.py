@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.engine.capabilities import Capabilities, Capability, How, everything, parse_capabilities
+from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin, everything, parse_capabilities
 from harness.engine.plan import Selection, make_plan, matches, needed_capabilities
 from harness.outcome import Level, Outcome, UsageFault
 from tests.engine import toys
@@ -79,7 +79,7 @@ def test_groups_share_exercises_and_cost_counts_them_once() -> None:
 
 def test_declared_needs_every_capability_and_at_least_one() -> None:
     """A check counts as declared only if it needs capabilities and all of them were declared."""
-    able = Capabilities([*everything(), Capability("store", True, How.DECLARED)])
+    able = Capabilities([*everything(), Capability("store", True, CapabilityOrigin.DECLARED)])
     declared = {p.check.id: p.declared for p in make_plan(CATALOGUE, Selection(), able).checks}
     assert declared == {"create.ok": False, "get.ok": True, "get.should": True, "stream.any": False}
 
@@ -114,7 +114,7 @@ def test_wrong_capability_words(words: list[str], hint: str) -> None:
 def test_what_the_user_said_is_never_overruled() -> None:
     """A probe never overrides a capability that the user declared or denied."""
     found = Capabilities(parse_capabilities(["-stream"]))
-    found.settle(Capability("stream", True, How.PROBED))
+    found.settle(Capability("stream", True, CapabilityOrigin.PROBED))
     assert "stream" not in found
 
 

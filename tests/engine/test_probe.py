@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.checks import CAPABILITIES, Target
-from harness.engine.capabilities import Capabilities, How, parse_capabilities
+from harness.checks import CAPABILITIES, RequestBuilder
+from harness.engine.capabilities import Capabilities, CapabilityOrigin, parse_capabilities
 from harness.engine.probe import MOST_REQUESTS, Probing, probe
 from harness.outcome import TargetFault
 from harness.transport import ServiceDriver
@@ -22,9 +22,9 @@ ALL = frozenset(CAPABILITIES)
 Rule = Callable[[Request, dict[str, Any]], bool]
 
 
-def probed(service: Service, *said: str, target: Target | None = None) -> Probing:
+def probed(service: Service, *said: str, target: RequestBuilder | None = None) -> Probing:
     """The result of probing a toy for every capability."""
-    return probe(ServiceDriver(service), target or Target(), parse_capabilities(said), ALL)
+    return probe(ServiceDriver(service), target or RequestBuilder(), parse_capabilities(said), ALL)
 
 
 def present(found: Capabilities) -> set[str]:
@@ -85,7 +85,7 @@ def test_declared_capabilities_are_not_asked() -> None:
     """A capability that the user declared is not probed, and stays as declared."""
     found = probed(ToyService(), *(f"+{name}" for name in CAPABILITIES))
     assert found.requests == 2
-    assert {item.how for item in found.capabilities if item.name != "script"} == {How.DECLARED}
+    assert {item.how for item in found.capabilities if item.name != "script"} == {CapabilityOrigin.DECLARED}
 
 
 def test_announced_capabilities_are_taken() -> None:
@@ -95,12 +95,12 @@ def test_announced_capabilities_are_taken() -> None:
     assert "continuation" in found.capabilities
     assert "search" not in found.capabilities
     assert (item := found.capabilities.get("stream")) is not None
-    assert item.how is How.ANNOUNCED
+    assert item.how is CapabilityOrigin.ANNOUNCED
 
 
 def test_a_second_key_is_a_declaration() -> None:
     """`two-keys` is present exactly if another key was given."""
-    assert "two-keys" in probed(ToyService(), target=Target(other_key="k2")).capabilities
+    assert "two-keys" in probed(ToyService(), target=RequestBuilder(other_key="k2")).capabilities
 
 
 @pytest.mark.parametrize(("status", "word"), [(401, "--api-key"), (403, "may not"), (429, "quota")])
@@ -224,7 +224,7 @@ def test_background_without_retrieval_is_told_once() -> None:
 def test_a_crash_or_a_refusal_for_now_is_no_no(where: Rule, names: set[str], status: int) -> None:
     """After a crash or temporary refusal, the capability is assumed to be present, and the checks decide."""
     found = probed(refusing(ToyService(), where, status)).capabilities
-    assert {item.name for item in found if item.how is How.ASSUMED} == names
+    assert {item.name for item in found if item.how is CapabilityOrigin.ASSUMED} == names
     assert names <= present(found)
 
 
@@ -289,4 +289,4 @@ def test_a_declared_word_is_never_overruled_by_silence() -> None:
     service = refusing(ToyService(), lambda request, _: request.segments[-1] == "webhooks", 503)
     item = probed(service, "-webhooks").capabilities.get("webhooks")
     assert item is not None
-    assert replace(item, note="") == replace(item, note="", present=False, how=How.DENIED)
+    assert replace(item, note="") == replace(item, note="", present=False, how=CapabilityOrigin.DENIED)

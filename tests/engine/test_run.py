@@ -127,7 +127,7 @@ PROBED = 1
 
 
 @toys.exercise(requests=2, interactions=1)
-def reads(t: toys.Target) -> toys.Steps:
+def reads(t: toys.RequestBuilder) -> toys.Steps:
     """POST, then GET; raises Unmet unless the GET succeeds."""
     created = yield toys.Send(t.create(input="hi"))
     got = yield toys.Send(t.get(json.loads(created.body)["id"]))
@@ -224,7 +224,7 @@ def test_exercises_know_the_capabilities() -> None:
     seen: list[frozenset[str]] = []
 
     @toys.exercise(requests=0)
-    def looks(t: toys.Target) -> toys.Steps:
+    def looks(t: toys.RequestBuilder) -> toys.Steps:
         seen.append(t.capabilities)
         yield from ()
         return {}
@@ -238,7 +238,7 @@ def test_an_interrupt_cleans_up() -> None:
     service = toys.ToyService()
 
     @toys.exercise(requests=2)
-    def interrupted(t: toys.Target) -> toys.Steps:
+    def interrupted(t: toys.RequestBuilder) -> toys.Steps:
         yield toys.Send(t.create(input="hi"))
         raise KeyboardInterrupt
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.checks import Check, Finish, Open, Read, Send, Steps, Target, exercise
+from harness.checks import Check, Finish, Open, Read, RequestBuilder, Send, Steps, exercise
 from harness.engine.events import TargetInfo
 from harness.engine.targets import ResolvedTarget
 from harness.kit.check import Exercise, Judge
@@ -115,7 +115,7 @@ def toy_target(service: ToyService, *, throwaway: bool = False, **said: Any) -> 
         agent="a",
         secrets={"GEMINI_API_KEY": KEY},
     )
-    return ResolvedTarget(info=info, target=Target(key=KEY, **said), connect=connect, throwaway=throwaway)
+    return ResolvedTarget(info=info, target=RequestBuilder(key=KEY, **said), connect=connect, throwaway=throwaway)
 
 
 def rule(rule_id: str, level: Level = Level.MUST, basis: Basis = Basis.DOCUMENTED) -> Rule:
@@ -139,7 +139,7 @@ def check(rule_id: str, played: Exercise, judge: Judge, **kwargs: Any) -> Check:
 
 
 @exercise(requests=2, interactions=1)
-def create_and_get(t: Target) -> Steps:
+def create_and_get(t: RequestBuilder) -> Steps:
     """POST, then GET of what was created."""
     created = yield Send(t.create(input="hi"))
     found = _id(created)
@@ -148,7 +148,7 @@ def create_and_get(t: Target) -> Steps:
 
 
 @exercise(requests=1, interactions=1)
-def open_stream(t: Target) -> Steps:
+def open_stream(t: RequestBuilder) -> Steps:
     """POST as a stream, one event read, then the rest."""
     opened = yield Open(t.create(input="hi", stream=True))
     first = yield Read(opened, 1)
@@ -157,21 +157,21 @@ def open_stream(t: Target) -> Steps:
 
 
 @exercise(requests=1, interactions=1)
-def leave_open(t: Target) -> Steps:
+def leave_open(t: RequestBuilder) -> Steps:
     """Opens a stream and returns without closing it."""
     yield Open(t.create(input="hi", stream=True))
     return {}
 
 
 @exercise(requests=1, interactions=0)
-def raises(t: Target) -> Steps:
+def raises(t: RequestBuilder) -> Steps:
     """An exercise with a bug."""
     yield Send(t.get("x"))
     raise KeyError("a bug")
 
 
 @exercise(requests=1, interactions=0)
-def unmet(t: Target) -> Steps:
+def unmet(t: RequestBuilder) -> Steps:
     """An exercise whose prerequisite is not met."""
     yield Send(t.get("x"))
     raise Unmet("the target has no x")

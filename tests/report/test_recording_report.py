@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.benches.record.proof import State
-from harness.benches.record.session import NOT_BEGUN, Begun, Recorded, Session, Waits
+from harness.benches.record.proof import ScenarioState
+from harness.benches.record.session import NOT_BEGUN, Begun, Recorded, RecordingSession, Waits
 from harness.benches.recordings.diff import Drift, Drifts
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.outcome import Finding
@@ -37,16 +37,18 @@ def reported(*results: Recorded, out: io.StringIO | None = None, colour: bool = 
 
 
 @pytest.fixture
-def session() -> Session:
+def session() -> RecordingSession:
     """A session whose target is never contacted."""
-    return Session(resolve_target("https://x.test", TargetOptions(api_key=KEY)), Path("cassettes/other"), 9)
+    return RecordingSession(
+        resolve_target("https://x.test", TargetOptions(api_key=KEY)), Path("cassettes/other"), 9
+    )
 
 
 def test_a_drift_is_shown_once_however_many_scenarios_show_it() -> None:
     """A drift seen in several scenarios is shown once, while each scenario states how many it has."""
     finding = Finding("usage.types", "a token count is no count")
-    news = Recorded("a", State.RECORDED, exchanges=3, findings=(finding, finding), drifts=RENAMED)
-    said = reported(news, Recorded("b", State.RECORDED, exchanges=1, findings=(finding,), drifts=RENAMED))
+    news = Recorded("a", ScenarioState.RECORDED, exchanges=3, findings=(finding, finding), drifts=RENAMED)
+    said = reported(news, Recorded("b", ScenarioState.RECORDED, exchanges=1, findings=(finding,), drifts=RENAMED))
     assert said.splitlines() == [
         "a: recorded, 3 exchanges, 2 findings, 1 drift of shape",
         "  usage.types a token count is no count",
@@ -58,15 +60,15 @@ def test_a_drift_is_shown_once_however_many_scenarios_show_it() -> None:
 @pytest.mark.parametrize(
     ("result", "line"),
     [
-        (Recorded("a", State.RECORDED, exchanges=4), "recorded, 4 exchanges"),
-        (Recorded("a", State.RECORDED, drifts=Drifts(2)), "recorded, no drift of shape"),
+        (Recorded("a", ScenarioState.RECORDED, exchanges=4), "recorded, 4 exchanges"),
+        (Recorded("a", ScenarioState.RECORDED, drifts=Drifts(2)), "recorded, no drift of shape"),
         (
-            Recorded("a", State.FAILED, "it broke", had_predecessor=True),
+            Recorded("a", ScenarioState.FAILED, "it broke", had_predecessor=True),
             "failed, it broke, the older recording stays",
         ),
-        (Recorded("a", State.SKIPPED, "done before", had_predecessor=True), "skipped, done before"),
-        (Recorded("a", State.FAILED, f"bad key {KEY}\x1b[2J"), "failed, bad key ***\\x1b[2J"),
-        (Recorded("a", State.RECORDED, left=("/x",)), "recorded\n  left behind (its deletion failed): /x"),
+        (Recorded("a", ScenarioState.SKIPPED, "done before", had_predecessor=True), "skipped, done before"),
+        (Recorded("a", ScenarioState.FAILED, f"bad key {KEY}\x1b[2J"), "failed, bad key ***\\x1b[2J"),
+        (Recorded("a", ScenarioState.RECORDED, left=("/x",)), "recorded\n  left behind (its deletion failed): /x"),
     ],
 )
 def test_lines(result: Recorded, line: str) -> None:
@@ -76,13 +78,13 @@ def test_lines(result: Recorded, line: str) -> None:
 
 def test_what_was_not_begun_is_no_line_of_its_own() -> None:
     """A scenario that was not started gets no line; the summary lists it as missing."""
-    assert reported(Recorded("a", State.STOPPED, NOT_BEGUN, had_predecessor=True)) == ""
+    assert reported(Recorded("a", ScenarioState.STOPPED, NOT_BEGUN, had_predecessor=True)) == ""
 
 
 def test_progress_and_colour_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal the running scenario is shown and then erased; elsewhere there is no colour."""
     monkeypatch.setenv("TERM", "xterm")
-    result = Recorded("tools", State.RECORDED)
+    result = Recorded("tools", ScenarioState.RECORDED)
     drawn = reported(result, out=Terminal(), colour=True)
     assert drawn == "[1/1] tools …\r\x1b[2Ktools: \x1b[32mrecorded\x1b[0m\n"
     assert reported(result) == "tools: recorded\n"
@@ -95,12 +97,12 @@ def test_a_wait_is_told() -> None:
     assert out.getvalue() == "waiting 12.5 s, as the target asks: GET /x was answered 429\n"
 
 
-def test_the_end_says_how_to_go_on(session: Session) -> None:
+def test_the_end_says_how_to_go_on(session: RecordingSession) -> None:
     """The summary lists the scenarios that --continue will record; unsupported ones are not missing."""
     out = io.StringIO()
     results = [
-        Recorded("a", State.RECORDED), Recorded("b", State.UNSUPPORTED, "no agents"),
-        Recorded("c", State.STOPPED, "the quota is exhausted"),
+        Recorded("a", ScenarioState.RECORDED), Recorded("b", ScenarioState.UNSUPPORTED, "no agents"),
+        Recorded("c", ScenarioState.STOPPED, "the quota is exhausted"),
     ]  # fmt: skip
     RecordingReport(out, Mask()).end(session, results, ["a", "b", "c", "d"])
     assert out.getvalue().splitlines() == [
@@ -109,8 +111,10 @@ def test_the_end_says_how_to_go_on(session: Session) -> None:
     ]
 
 
-def test_the_data_hold_no_secret(session: Session) -> None:
+def test_the_data_hold_no_secret(session: RecordingSession) -> None:
     """Secrets from the target are masked in the session's data too."""
-    told = session_record(session, [Recorded("a", State.FAILED, f"bad key {KEY}")], Mask({"GEMINI_API_KEY": KEY}))
+    told = session_record(
+        session, [Recorded("a", ScenarioState.FAILED, f"bad key {KEY}")], Mask({"GEMINI_API_KEY": KEY})
+    )
     assert told["scenarios"][0]["reason"] == "bad key ***"
     assert KEY not in str(told)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.benches.client.drop_case import Case
-from harness.benches.client.stream_source import Source
+from harness.benches.client.stream_source import StreamSource
 from harness.emulator import Emulator
 from harness.resume import GaveUp, RetryLimits
 from harness.resume.state_machine import ResumeMachine
@@ -66,7 +66,7 @@ def travelled(machine: ResumeMachine, events: list[Any], interaction: Any) -> No
 def told() -> tuple[list[Any], Any]:
     """The events of a whole stream without its completion, and the interaction that GET returns."""
     emulator = Emulator()
-    source = Source(emulator, Case(plan="pass"))
+    source = StreamSource(emulator, Case(plan="pass"))
     return source.whole_of(source.id)[:-1], emulator.look(source.id)
 
 

@@ -9,18 +9,18 @@ from typing import Any
 
 from harness.benches.client.drop_case import Case
 from harness.benches.client.exactly_once import Defect, judge
-from harness.benches.client.observed_streams import Seen, Witness, grouped
-from harness.benches.client.stream_source import Source
+from harness.benches.client.observed_streams import Seen, Witness, merge_equal_lines
+from harness.benches.client.stream_source import StreamSource
 from harness.contract import PROTOCOL
-from harness.contract.data.assembly import assembled
+from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.output import steps_text
 from harness.faults import cut
 
 
-class Drop:
+class ClientAttempt:
     """A `case` applied to a source; give the client `service`, and `id` as the interaction to read."""
 
-    def __init__(self, source: Source, case: Case) -> None:
+    def __init__(self, source: StreamSource, case: Case) -> None:
         self.case = case
         self.id = source.id
         self.service = self._witness = Witness(cut(source.service, case.plan, PROTOCOL))
@@ -29,12 +29,12 @@ class Drop:
     @property
     def events(self) -> list[dict[str, Any]]:
         """The events of the whole stream; reading them runs the interaction to its end."""
-        return self._source.whole_of(self._created())
+        return self._source.whole_of(self._find_id())
 
     @property
     def text(self) -> str:
         """The text that the client must end up with."""
-        return steps_text(assembled(self.events, self._source.contract))
+        return steps_text(assemble_steps(self.events, self._source.contract))
 
     @property
     def streams(self) -> list[Seen]:
@@ -48,7 +48,7 @@ class Drop:
         Without the id nothing can be resumed, and another create would start a second interaction.
         """
         creates = [one for one in self._witness.seen if one.is_create]
-        return bool(creates) and not any(one.created() for one in creates)
+        return bool(creates) and not any(one.find_created_id() for one in creates)
 
     def defect(self, collected: Any) -> Defect | None:
         """What the client did wrong; None if nothing.
@@ -64,9 +64,9 @@ class Drop:
 
     def wire(self) -> list[str]:
         """What went over the wire, one line per request; repeated lines are merged with a count."""
-        return grouped(map(str, self._witness.seen))
+        return merge_equal_lines(map(str, self._witness.seen))
 
-    def _created(self) -> str:
+    def _find_id(self) -> str:
         """The id of the interaction that the client created, or else of the one it was given."""
-        made = (one.created() for one in self._witness.seen)
+        made = (one.find_created_id() for one in self._witness.seen)
         return next(filter(None, made), self.id)

@@ -14,8 +14,8 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.benches.client.attempt import Drop
-from harness.benches.client.case_server import MOST_REQUESTS, Stage
+from harness.benches.client.attempt import ClientAttempt
+from harness.benches.client.case_server import MOST_REQUESTS, CaseServer
 from harness.benches.client.client_commands import Client, Ended, Task
 from harness.benches.client.drop_case import Case
 from harness.benches.client.outcome import GAVE_UP, RULE
@@ -75,7 +75,7 @@ def torture(
     places = _Places(options.seed)
     yield RunStarted(options.client)
     yield Planned(len(cases), len(cases))
-    yield _undisturbed(replace(cases[0], plan="pass"), new_client, options)
+    yield _run_undisturbed(replace(cases[0], plan="pass"), new_client, options)
     results: dict[int, Result] = {}
     with closing(iter(_Workers(cases, new_client, places, options))) as ended:
         for number, result in ended:
@@ -87,13 +87,13 @@ def torture(
     yield RunFinished(ordered, time.monotonic() - begun, exit_of(ordered))
 
 
-def _undisturbed(quiet: Case, new_client: Callable[[], Client], options: TortureOptions) -> PhaseFinished:
+def _run_undisturbed(quiet: Case, new_client: Callable[[], Client], options: TortureOptions) -> PhaseFinished:
     """Let the client read the stream without a fault; the note is the text that it has to end up with."""
     client = new_client()
     try:
-        with Stage(seed=options.seed) as stage:
-            drop, ended, asked_for_ever = _read(stage, client, quiet, options.seconds)
-            finding = _judged(drop, ended, asked_for_ever)
+        with CaseServer(seed=options.seed) as server:
+            drop, ended, asked_for_ever = _read(server, client, quiet, options.seconds)
+            finding = _judge(drop, ended, asked_for_ever)
     finally:
         client.close()
     if finding is not None:
@@ -102,16 +102,16 @@ def _undisturbed(quiet: Case, new_client: Callable[[], Client], options: Torture
     return PhaseFinished(name=UNDISTURBED, seconds=ended.seconds, counts=counts, notes=(drop.text,))
 
 
-def _read(stage: Stage, client: Client, case: Case, seconds: float) -> tuple[Drop, Ended, bool]:
-    drop, url = stage.begin(case, client.stop)
+def _read(server: CaseServer, client: Client, case: Case, seconds: float) -> tuple[ClientAttempt, Ended, bool]:
+    drop, url = server.begin(case, client.stop)
     try:
         ended = client.read(Task(url, drop.id, str(case)), seconds)
     finally:
-        asked_for_ever = stage.end()
+        asked_for_ever = server.end()
     return drop, ended, asked_for_ever
 
 
-def _judged(drop: Drop, ended: Ended, asked_for_ever: bool) -> Finding | None:
+def _judge(drop: ClientAttempt, ended: Ended, asked_for_ever: bool) -> Finding | None:
     """What the client did wrong, as a phrase with the client as its subject; None if nothing."""
     if asked_for_ever:
         return _finding("hung.requests", f"sent more than {MOST_REQUESTS} requests for one stream and was stopped")
@@ -127,7 +127,7 @@ def _finding(word: str, message: str) -> Finding:
     return Finding(RULE.id, message, code=f"{RULE.id}/{word}")
 
 
-def _cannot_read(drop: Drop, ended: Ended, problem: str) -> str:
+def _cannot_read(drop: ClientAttempt, ended: Ended, problem: str) -> str:
     wire = drop.wire() or ["nothing: does it use INTERACTIONS_BASE_URL?"]
     lines = [
         f"already without any drop the client {problem}; so nothing can be said of drops",
@@ -144,7 +144,7 @@ def _start(collected: Any) -> str:
 
 
 class _Workers:
-    """Threads that each take the next case, with their own stage and client; iterating yields the ended cases."""
+    """Threads that each take the next case, with their own server and client; iterating yields the ended cases."""
 
     def __init__(
         self,
@@ -187,9 +187,9 @@ class _Workers:
         try:
             with self._lock:
                 self._clients.append(client)
-            with Stage(seed=self._options.seed) as stage:
+            with CaseServer(seed=self._options.seed) as server:
                 while (task := self._next()) is not None:
-                    self._ended.put((task[0], self._play(stage, client, *task)))
+                    self._ended.put((task[0], self._play(server, client, *task)))
         except BaseException as error:
             self._ended.put(error)
         finally:
@@ -200,9 +200,9 @@ class _Workers:
         with self._lock:
             return None if self._over else next(self._cases, None)
 
-    def _play(self, stage: Stage, client: Client, number: int, case: Case) -> Result:
-        drop, ended, asked_for_ever = _read(stage, client, case, self._options.seconds)
-        finding = _judged(drop, ended, asked_for_ever)
+    def _play(self, server: CaseServer, client: Client, number: int, case: Case) -> Result:
+        drop, ended, asked_for_ever = _read(server, client, case, self._options.seconds)
+        finding = _judge(drop, ended, asked_for_ever)
         if finding is not None and self._options.allow_giving_up and finding.stable_code == GAVE_UP:
             finding = replace(finding, severity=Severity.NON_STRICT)
         run = ClientRun(

@@ -9,9 +9,9 @@ import re
 import threading
 from collections.abc import Callable
 
-from harness.benches.client.attempt import Drop
+from harness.benches.client.attempt import ClientAttempt
 from harness.benches.client.drop_case import Case
-from harness.benches.client.stream_source import Source
+from harness.benches.client.stream_source import StreamSource
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.transport import ServerThread
@@ -26,8 +26,8 @@ _TICK = 0.0002
 _PREFIX = re.compile(r"/case(\d+)(?=/|$)")
 
 
-class Stage:
-    """Listens within `with Stage() as stage:`; `begin` starts a case and returns what its client needs to know.
+class CaseServer:
+    """Listens within `with CaseServer() as server:`; `begin` starts a case and returns what its client needs.
 
     Requests of a stopped client that are still on their way do not reach a later case.
     """
@@ -39,20 +39,20 @@ class Stage:
         self._lock = threading.Lock()
         self._number = 0
         self._count = 0
-        self._drop: Drop | None = None
+        self._drop: ClientAttempt | None = None
         self._stop: Callable[[], None] = lambda: None
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> CaseServer:
         self._server.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._server.stop()
 
-    def begin(self, case: Case, stop: Callable[[], None]) -> tuple[Drop, str]:
-        """Start a case; return its `Drop` and its base URL. `stop` is called after `MOST_REQUESTS` requests."""
+    def begin(self, case: Case, stop: Callable[[], None]) -> tuple[ClientAttempt, str]:
+        """Start a case; return its attempt and its base URL. `stop` is called after `MOST_REQUESTS` requests."""
         emulator = Emulator(clock=self._clock, seed=self._seed, contract=case.contract)
-        drop = Drop(Source(emulator, case), case)
+        drop = ClientAttempt(StreamSource(emulator, case), case)
         with self._lock:
             self._number += 1
             self._count = 0
@@ -70,20 +70,20 @@ class Stage:
         """Answer the client of the current case; a request without the path of the base URL is refused."""
         found = _PREFIX.match(request.target)
         if found is None:
-            return _refused(f"{request.target}: the path of the base URL is missing before it (/case1, say).")
+            return _refuse(f"{request.target}: the path of the base URL is missing before it (/case1, say).")
         with self._lock:
             drop = self._drop if int(found[1]) == self._number else None
             if drop is not None:
                 self._count += 1
                 runaway = self._count > MOST_REQUESTS
         if drop is None:
-            return _refused("This case is over.")
+            return _refuse("This case is over.")
         if runaway:
             self._stop()
-            return _refused(f"More than {MOST_REQUESTS} requests for one stream.")
+            return _refuse(f"More than {MOST_REQUESTS} requests for one stream.")
         target = request.target[found.end() :] or "/"
         return drop.service(Request(request.method, target, request.headers, request.body))
 
 
-def _refused(message: str) -> Response:
+def _refuse(message: str) -> Response:
     return Response.json(400, PROTOCOL.error_body(400, "invalid_request", message))

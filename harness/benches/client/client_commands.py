@@ -70,7 +70,7 @@ class OneShot:
         code = None
         try:
             if process.hear(lambda: _too_much(process), until) and not _too_much(process):
-                code = process.ended(until)
+                code = process.wait(until)
         finally:
             self._process = None
             words = process.end()
@@ -114,8 +114,8 @@ class Talking:
         in_time = process.hear(lambda: b"\n" in process.out or process.silent() or _too_much(process), until)
         if in_time and process.out and not _too_much(process):
             answer, _, process.out[:] = process.out.partition(b"\n")
-            return _answered(bytes(answer), time.monotonic() - begun)
-        code = process.ended(until) if in_time and process.silent() else None
+            return _parse_answer(bytes(answer), time.monotonic() - begun)
+        code = process.wait(until) if in_time and process.silent() else None
         why, flooded = _why(process, seconds), _too_much(process)
         words = self._drop()
         spent = time.monotonic() - begun
@@ -147,7 +147,7 @@ def _why(process: Process, seconds: float) -> str:
     return f"had not ended after {seconds:.0f} s"
 
 
-def _answered(line: bytes, seconds: float) -> Ended:
+def _parse_answer(line: bytes, seconds: float) -> Ended:
     value = object_or_none(line)
     if value is not None:
         if "error" in value:

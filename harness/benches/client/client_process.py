@@ -78,7 +78,7 @@ class Process:
         """Whether it has closed its standard output."""
         return all(key.data is not self.out for key in self._open.get_map().values())
 
-    def ended(self, until: float) -> int | None:
+    def wait(self, until: float) -> int | None:
         """Its exit code; None if it has not ended in time."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._child.wait(max(0.0, until - time.monotonic()))
@@ -93,7 +93,7 @@ class Process:
         """Kill what is still running and return the end of its standard error."""
         self.kill()
         until = time.monotonic() + _GRACE
-        self.ended(until)
+        self.wait(until)
         self.hear(lambda: False, until)
         self._open.close()
         for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):

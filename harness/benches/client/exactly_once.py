@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 from harness.benches.client.client_results import events_of, plain, text_in
 from harness.benches.client.observed_streams import Seen
 from harness.contract import PROTOCOL, Contract, compare_steps
-from harness.contract.data.assembly import assembled
+from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.output import steps_text
 from harness.outcome.words import format_count, shorten
 from harness.wire import Request
@@ -68,7 +68,7 @@ def _compare(whole: Sequence[Event], collected: Any, contract: Contract) -> Defe
     text = collected if isinstance(collected, str) else None
     value = plain(collected)
     if text is None and isinstance(value, Mapping) and isinstance(value.get("steps"), list):
-        different = compare_steps(assembled(whole, contract), value["steps"])
+        different = compare_steps(assemble_steps(whole, contract), value["steps"])
         return Defect(OTHER, f"ended with other steps ({different[0]})") if different else None
     if text is None:
         text = text_in(collected)
@@ -83,7 +83,7 @@ def _compare_events(whole: Sequence[Event], events: Sequence[Event], contract: C
     numbers = [number for number, event in enumerate(whole) if _is_step(event)]
     expected = [_shape(whole[number]) for number in numbers]
     got = [_shape(event) for event in events if _is_step(event)]
-    if got == expected or not compare_steps(assembled(whole, contract), assembled(events, contract)):
+    if got == expected or not compare_steps(assemble_steps(whole, contract), assemble_steps(events, contract)):
         return None if _starts(events) <= _starts(whole) else Defect(TWICE, "got a step.start twice")
     pairs = enumerate(zip_longest(expected, got))
     at = next((number for number, (wanted, had) in pairs if wanted != had), len(expected))
@@ -162,7 +162,7 @@ def _why_doubled(streams: Sequence[Seen]) -> str:
     for before, after in pairwise(streams):
         events = after.events()
         if after.asked_after is None:
-            misplaced = _misplaced(after.request, before)
+            misplaced = _describe_misplaced_cursor(after.request, before)
             return misplaced or "it asked for the stream from the start again, and kept what it had already"
         if events and PROTOCOL.cursor(events[0]) == after.asked_after:
             return "the resumed stream began with the event of its cursor (inclusive), and it kept both"
@@ -182,7 +182,7 @@ def _why_lost(whole: Sequence[Event], streams: Sequence[Seen]) -> str:
     return "it went on behind events that never reached it"
 
 
-def _misplaced(request: Request, before: Seen) -> str:
+def _describe_misplaced_cursor(request: Request, before: Seen) -> str:
     """The problem if a cursor was sent in the wrong place; "" if not."""
     cursors = {PROTOCOL.cursor(event) for event in before.events()}
     if request.headers.get("last-event-id") in cursors:
@@ -215,7 +215,7 @@ def _shape(event: Event) -> str:
 def _text(event: Event, contract: Contract) -> str:
     """The output text in an event."""
     grows = event.get("event_type") in ("step.delta", "step.start")
-    return steps_text(assembled([event], contract)) if grows else ""
+    return steps_text(assemble_steps([event], contract)) if grows else ""
 
 
 def _show(event: Event, contract: Contract) -> str:

@@ -35,7 +35,7 @@ class Seen:
         """Whether the request asks for a new interaction."""
         return self.request.method == "POST" and self.request.segments[-1:] == ("interactions",)
 
-    def created(self) -> str | None:
+    def find_created_id(self) -> str | None:
         """The id of the interaction that this exchange created; None if it created none."""
         if not self.is_create:
             return None
@@ -79,7 +79,7 @@ class Seen:
         return f"{what} → {format_count(len(self.events()), 'event')}, {how}"
 
 
-def watched(request: Request, response: Response) -> Seen:
+def watch(request: Request, response: Response) -> Seen:
     """Wrap the body of `response`, and return the record of what the client will read of it."""
     seen = Seen(request, response)
     response.body = _Watched(response.body, seen)
@@ -95,7 +95,7 @@ class Witness:
 
     def __call__(self, request: Request) -> Response:
         response = self._service(request)
-        self.seen.append(watched(request, response))
+        self.seen.append(watch(request, response))
         return response
 
     @property
@@ -131,7 +131,7 @@ def events_in(data: bytes) -> list[dict[str, Any]]:
     return objects(frame.data for frame in Decoder().feed(data))
 
 
-def grouped(lines: Iterable[str]) -> list[str]:
+def merge_equal_lines(lines: Iterable[str]) -> list[str]:
     """Merge consecutive equal lines into one with a count."""
     groups = [(line, len(list(same))) for line, same in groupby(lines)]
     return [f"{line} ({times} times)" if times > 1 else line for line, times in groups]

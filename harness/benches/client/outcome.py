@@ -12,7 +12,7 @@ from harness.engine.results import Result
 from harness.outcome import Basis, Level, Rule, Source
 
 
-class Outcome(StrEnum):
+class DropOutcome(StrEnum):
     """The outcome of one case, the best first."""
 
     EXACT = "exact"
@@ -36,7 +36,7 @@ RULE = Rule(
     source=Source(Basis.DOCUMENTED, "Interactions API", "Streaming: resume after a drop with last_event_id"),
 )
 
-GAVE_UP = f"{RULE.id}/{Outcome.GAVE_UP}"
+GAVE_UP = f"{RULE.id}/{DropOutcome.GAVE_UP}"
 """The code of a client that says that it failed."""
 
 HUNG = ("time", "requests", "output")
@@ -44,15 +44,15 @@ HUNG = ("time", "requests", "output")
 
 CODES = (
     GAVE_UP,
-    *(f"{RULE.id}/{Outcome.WRONG}.{word}" for word in KINDS),
-    *(f"{RULE.id}/{Outcome.HUNG}.{word}" for word in HUNG),
+    *(f"{RULE.id}/{DropOutcome.WRONG}.{word}" for word in KINDS),
+    *(f"{RULE.id}/{DropOutcome.HUNG}.{word}" for word in HUNG),
 )
 """The codes of all findings about a client: the outcome, and after a dot its kind."""
 
 
-def outcome_of(result: Result) -> Outcome:
+def outcome_of(result: Result) -> DropOutcome:
     """The outcome of a case: the word of its code before the dot."""
     findings = result.observation.findings
     if not findings:
-        return Outcome.EXACT
-    return Outcome(findings[0].stable_code.rpartition("/")[2].partition(".")[0])
+        return DropOutcome.EXACT
+    return DropOutcome(findings[0].stable_code.rpartition("/")[2].partition(".")[0])

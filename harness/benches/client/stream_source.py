@@ -19,7 +19,7 @@ _HEADERS = Headers([("x-goog-api-key", "interactions-harness"), ("content-type",
 _CREATE = {"model": "gemini-3.5-flash", "input": "Go.", "background": True}
 
 
-class Source:
+class StreamSource:
     """The service and the interaction `id` for all cases that differ only in their plans."""
 
     def __init__(self, emulator: Emulator, case: Case) -> None:
@@ -69,5 +69,5 @@ class Source:
 
 def whole_stream(case: Case, seed: int = 0) -> bytes:
     """The bytes of a case's stream, without any faults."""
-    source = Source(Emulator(seed=seed, contract=case.contract), case)
+    source = StreamSource(Emulator(seed=seed, contract=case.contract), case)
     return source.stream(source.id)

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from harness.benches.gateway.relayed_exchange import Early, Operation, Passage, operation_of
-from harness.benches.gateway.upstream import Answer, Call, Upstream
+from harness.benches.gateway.relayed_exchange import Early, OperationName, Passage, operation_of
+from harness.benches.gateway.upstream import Answer, Upstream, UpstreamCall
 from harness.contract import read
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.wire import Driver, Exchange, Frame, LiveStream, Request
 
 SETTLING = 1.0
@@ -34,7 +34,7 @@ class Line:
         self,
         driver: Driver,
         upstream: Upstream,
-        target: Target,
+        target: RequestBuilder,
         *,
         patience: float = 5.0,
         watch: float = 10.0,
@@ -138,7 +138,7 @@ class Line:
         if script is not None:
             self.upstream.emulator.script({**script, "match": {"input_contains": token}})
         given = fields.pop("input", "{}")
-        return self.target.create({"input": _filled(given, token), **fields}), token
+        return self.target.create({"input": _fill_in(given, token), **fields}), token
 
     def _send(self, name: str, request: Request, token: str, answer: Answer | None = None) -> Passage:
         start = len(self.upstream.calls)
@@ -150,7 +150,7 @@ class Line:
         self.upstream.until(lambda: all(call.ended for call in calls[start:]), seconds if self._real else 0.0)
 
     def _learn(self, passage: Passage) -> None:
-        if passage.operation is Operation.CREATE and passage.answer is not None:
+        if passage.operation is OperationName.CREATE and passage.answer is not None:
             before, behind = read(passage.client).id, read(passage.answer).id
             if before and behind:
                 self._behind.setdefault(before, behind)
@@ -180,35 +180,35 @@ class Crossing:
 
     def finish(self) -> Passage:
         """Read to the end."""
-        return self._ended(self._stream.finish())
+        return self._to_passage(self._stream.finish())
 
     def hang_up(self) -> Passage:
         """Hang up, and give the upstream time to notice it."""
         client = self._stream.close()
         self._line.hung_up(self.start)
-        return self._ended(client)
+        return self._to_passage(client)
 
-    def _ended(self, client: Exchange) -> Passage:
+    def _to_passage(self, client: Exchange) -> Passage:
         return self._line.passage(self._name, client, self.start, self._token, self._early)
 
 
-def _own(calls: Sequence[Call], operation: Operation, token: str) -> list[Call]:
+def _own(calls: Sequence[UpstreamCall], operation: OperationName, token: str) -> list[UpstreamCall]:
     """The calls of this operation that contain `token`; if there are none, a create takes all creates."""
     alike = [call for call in calls if call.operation is operation]
     exact = [call for call in alike if token in _text(call)]
-    return exact or (alike if operation is Operation.CREATE else [])
+    return exact or (alike if operation is OperationName.CREATE else [])
 
 
-def _text(call: Call) -> str:
-    if call.operation is Operation.CREATE:
+def _text(call: UpstreamCall) -> str:
+    if call.operation is OperationName.CREATE:
         return call.request.body.decode("utf-8", "replace")
     return unquote(call.request.raw_path)
 
 
-def _filled(given: Any, token: str) -> Any:
+def _fill_in(given: Any, token: str) -> Any:
     """The input with `token` in place of `{}`."""
     if isinstance(given, str):
         return given.replace("{}", token)
     if isinstance(given, dict):
-        return {name: _filled(value, token) for name, value in given.items()}
-    return [_filled(item, token) for item in given] if isinstance(given, list) else given
+        return {name: _fill_in(value, token) for name, value in given.items()}
+    return [_fill_in(item, token) for item in given] if isinstance(given, list) else given

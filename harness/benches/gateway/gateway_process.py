@@ -37,7 +37,7 @@ class Started:
         data = os.pread(self._output.fileno(), _WORDS, max(0, size - _WORDS))
         return data.decode("utf-8", "replace").strip()
 
-    def ended(self, within: float = 0.0) -> str:
+    def wait_for_end(self, within: float = 0.0) -> str:
         """Wait at most `within` seconds; return how it ended, with its last output, or `""` if it still runs."""
         try:
             code = self._child.wait(within)
@@ -49,7 +49,7 @@ class Started:
 
 
 @contextmanager
-def started(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Started]:
+def run_command(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Started]:
     """Run a command in its own process group until the block ends. Raises UsageFault if it cannot be run."""
     with tempfile.TemporaryFile() as output:
         try:

@@ -34,7 +34,7 @@ class _Silence:
     finished: frozenset[str]
 
 
-class Stage:
+class TrialRunner:
     """Makes the trials; keeps their passages, and why a trial or the whole run stopped early."""
 
     def __init__(self, line: Line) -> None:
@@ -116,19 +116,19 @@ class Stage:
 
     def observe(self, check: GatewayCheck) -> Observation:
         """The observation of a check, or why it has none."""
-        said = self._said(check)
+        said = self._judge(check)
         if said.outcome in (Outcome.NOT_MET, Outcome.ERROR):
             return said
         if self._untried(check):
             return Observation.untestable("not tried", Because.NOT_TRIED, "not tried")
-        silent = any(passage.client.status is None for passage in check.chosen(self.passages))
+        silent = any(passage.client.status is None for passage in check.select(self.passages))
         if said.outcome is Outcome.UNTESTABLE and silent:
             return Observation.untestable(said.reason, Because.NO_ANSWER, "no answer")
         return said
 
-    def _said(self, check: GatewayCheck) -> Observation:
+    def _judge(self, check: GatewayCheck) -> Observation:
         stop = next((self._stops[name] for name in sorted(check.trials) if name in self._stops), None)
-        if stop is not None and (stop.outcome is Outcome.ERROR or not check.chosen(self.passages)):
+        if stop is not None and (stop.outcome is Outcome.ERROR or not check.select(self.passages)):
             return stop
         try:
             said = check.observe(self.passages)

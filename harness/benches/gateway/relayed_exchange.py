@@ -15,7 +15,7 @@ from harness.wire import Exchange, Request
 COLLECTION = "interactions"
 
 
-class Operation(StrEnum):
+class OperationName(StrEnum):
     """What a request asks for."""
 
     CREATE = "create"
@@ -25,22 +25,22 @@ class Operation(StrEnum):
     OTHER = "other"
 
 
-_WITH_ID = {"GET": Operation.GET, "DELETE": Operation.DELETE}
+_WITH_ID = {"GET": OperationName.GET, "DELETE": OperationName.DELETE}
 
 
-def operation_of(request: Request) -> Operation:
+def operation_of(request: Request) -> OperationName:
     """The documented operation of a request, under any version and also in the Vertex form."""
     where = route(request.target)
     segments = tuple(part for part in where.segments if part)
     if not where.version or segments[:1] != (COLLECTION,):
-        return Operation.OTHER
+        return OperationName.OTHER
     if len(segments) == 1 and request.method == "POST":
-        return Operation.CREATE
+        return OperationName.CREATE
     if len(segments) == 2 and ":" not in segments[1]:
-        return _WITH_ID.get(request.method, Operation.OTHER)
+        return _WITH_ID.get(request.method, OperationName.OTHER)
     if len(segments) == 3 and segments[2] == "cancel" and request.method == "POST":
-        return Operation.CANCEL
-    return Operation.OTHER
+        return OperationName.CANCEL
+    return OperationName.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Passage(RelayedExchange):
     early: Early | None = None
 
     @property
-    def operation(self) -> Operation:
+    def operation(self) -> OperationName:
         """What the client asked for."""
         return operation_of(self.client.request)
 

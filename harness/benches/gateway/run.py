@@ -14,7 +14,7 @@ from harness.benches.gateway.bench import Line
 from harness.benches.gateway.catalogue.exercises import TRIALS
 from harness.benches.gateway.catalogue.findings import answer_line
 from harness.benches.gateway.catalogue.rules import BY_ID, CHECKS, GatewayCheck
-from harness.benches.gateway.liveness import Stage
+from harness.benches.gateway.liveness import TrialRunner
 from harness.engine.baseline import Baseline
 from harness.engine.decide import Policy, decide, exit_of
 from harness.engine.events import CheckFinished, Planned, RunEvent, RunFinished, RunStarted, TargetInfo
@@ -39,22 +39,22 @@ def judge_gateway(line: Line, options: GatewayOptions) -> Generator[RunEvent, No
 
     Raises UsageFault for a glob that selects nothing, TargetFault when no create comes through at all.
     """
-    checks = selected(options.only)
+    checks = select_rules(options.only)
     trials = [trial for trial in TRIALS if any(trial.name in check.trials for check in checks)]
     begun = time.monotonic()
     yield RunStarted(options.gateway)
     reach(line)
     yield Planned(len(checks), len(trials))
-    stage = Stage(line)
-    yield from stage.play(trials)
+    runner = TrialRunner(line)
+    yield from runner.play(trials)
     results = []
     for check in checks:
-        results.append(_decided(check, stage, options))
+        results.append(_judge_rule(check, runner, options))
         yield CheckFinished(results[-1])
     yield RunFinished(tuple(results), time.monotonic() - begun, exit_of(results))
 
 
-def selected(only: Sequence[str]) -> list[GatewayCheck]:
+def select_rules(only: Sequence[str]) -> list[GatewayCheck]:
     """The checks that the globs name, or all if there are no globs. Raises UsageFault if a glob names none."""
     for glob in only:
         if not fnmatch.filter(BY_ID, glob):
@@ -80,10 +80,10 @@ def reach(line: Line) -> None:
     )
 
 
-def _decided(check: GatewayCheck, stage: Stage, options: GatewayOptions) -> Result:
+def _judge_rule(check: GatewayCheck, runner: TrialRunner, options: GatewayOptions) -> Result:
     """The result of one rule; its evidence is what the findings name."""
-    observation = stage.observe(check)
-    made = {passage.name: passage for passage in stage.passages}
+    observation = runner.observe(check)
+    made = {passage.name: passage for passage in runner.passages}
     named = dict.fromkeys(finding.where.exchange for finding in observation.findings)
     return decide(
         check.rule,

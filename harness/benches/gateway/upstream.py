@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
-from harness.benches.gateway.relayed_exchange import Operation, operation_of
+from harness.benches.gateway.relayed_exchange import OperationName, operation_of
 from harness.contract import Contract
 from harness.emulator import Emulator, Settings
 from harness.wire import (
@@ -39,7 +39,7 @@ SETTINGS = Settings(require_key=False, models="any", ticks=12)
 _HEADLESS = frozenset({At.BEFORE_HEADERS, At.IN_HEADERS})
 
 
-class Call:
+class UpstreamCall:
     """One request that arrived, and as much of its answer as has been read so far."""
 
     def __init__(self, request: Request, began: float) -> None:
@@ -61,13 +61,13 @@ class Upstream:
     def __init__(self, *, seed: int = 0, settings: Settings = SETTINGS, contract: Contract | None = None) -> None:
         self.clock = LogicalClock()
         self.emulator = Emulator(settings, clock=self.clock, seed=seed, contract=contract)
-        self.calls: list[Call] = []
+        self.calls: list[UpstreamCall] = []
         self._changed = threading.Condition()
         self._primed: list[Answer] = []
 
     def __call__(self, request: Request) -> Response:
         with self._changed:
-            call = Call(request, self.clock.now)
+            call = UpstreamCall(request, self.clock.now)
             answer = self._take(call)
             self.calls.append(call)
             self._changed.notify_all()
@@ -85,20 +85,20 @@ class Upstream:
         with self._changed:
             return self._changed.wait_for(holds, seconds)
 
-    def records(self, calls: Sequence[Call]) -> tuple[Exchange, ...]:
+    def records(self, calls: Sequence[UpstreamCall]) -> tuple[Exchange, ...]:
         """These calls as exchanges."""
         with self._changed:
             return tuple(call.record(self.clock.now) for call in calls)
 
-    def _take(self, call: Call) -> Answer | None:
-        return self._primed.pop() if self._primed and call.operation is Operation.CREATE else None
+    def _take(self, call: UpstreamCall) -> Answer | None:
+        return self._primed.pop() if self._primed and call.operation is OperationName.CREATE else None
 
 
 class _Watched:
     """A body that records what is read from it, and when it is closed."""
 
     def __init__(
-        self, response: Response, call: Call, changed: threading.Condition, now: Callable[[], float]
+        self, response: Response, call: UpstreamCall, changed: threading.Condition, now: Callable[[], float]
     ) -> None:
         self._inner: Body = response.body
         self._head = response.status, response.headers, response.framing

@@ -15,7 +15,7 @@ from harness.benches.recordings.diff import Drifts
 from harness.cassette import Player, Recording
 from harness.checks.scenarios import Scenario
 from harness.contract.tables.protocol import PROTOCOL
-from harness.engine.cleanup import Ledger
+from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import Played, play
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.request_budget import BUDGET_SPENT
@@ -32,7 +32,7 @@ _GAVE_UP = 408
 _REFUSALS = "400"
 
 
-class State(StrEnum):
+class ScenarioState(StrEnum):
     """What became of a scenario."""
 
     RECORDED = "recorded"
@@ -44,53 +44,59 @@ class State(StrEnum):
     SKIPPED = "skipped"
 
 
-class Problem(NamedTuple):
+class RecordingProblem(NamedTuple):
     """Why there is nothing to keep. STOPPED means that the scenarios that follow would fail as well."""
 
-    state: State
+    state: ScenarioState
     reason: str
 
 
-def problem_of(played: Played, summary: Summary, *, reached: bool) -> Problem | None:
+def problem_of(played: Played, summary: Summary, *, reached: bool) -> RecordingProblem | None:
     """What went wrong, or None; `reached` says whether an earlier scenario could use the target."""
     trail = played.trail
     first = trail[0] if trail else None
     if first is not None and not reached and (first.status is None or first.status in _UNAUTHORISED):
-        how = format_refusal(first) if first.status else _lost(summary)
-        return Problem(State.STOPPED, f"the target cannot be used: {how}")
+        how = format_refusal(first) if first.status else _explain_loss(summary)
+        return RecordingProblem(ScenarioState.STOPPED, f"the target cannot be used: {how}")
     for exchange in trail:
         if exchange.status is None:
-            return Problem(State.STOPPED, f"the connection to the target was lost: {_lost(summary)}")
+            return RecordingProblem(
+                ScenarioState.STOPPED, f"the connection to the target was lost: {_explain_loss(summary)}"
+            )
         if problem := _problem_with(exchange):
             return problem
     if summary.unanswered:  # though the driver asked again on a fresh connection
-        return Problem(State.FAILED, f"a connection to the target broke: {_lost(summary)}")
+        return RecordingProblem(
+            ScenarioState.FAILED, f"a connection to the target broke: {_explain_loss(summary)}"
+        )
     if summary.unrecorded:
-        return Problem(State.UNFAITHFUL, summary.unrecorded[0])
+        return RecordingProblem(ScenarioState.UNFAITHFUL, summary.unrecorded[0])
     failure = played.failure
     if failure is None:
         return None
     if failure.reason == BUDGET_SPENT:
-        return Problem(State.STOPPED, failure.reason)
+        return RecordingProblem(ScenarioState.STOPPED, failure.reason)
     unmet = failure.outcome is Outcome.UNTESTABLE
-    return Problem(State.UNSUPPORTED if unmet else State.UNFAITHFUL, failure.reason)
+    return RecordingProblem(ScenarioState.UNSUPPORTED if unmet else ScenarioState.UNFAITHFUL, failure.reason)
 
 
-def _problem_with(exchange: Exchange) -> Problem | None:
+def _problem_with(exchange: Exchange) -> RecordingProblem | None:
     status = exchange.status
     if status == _EXHAUSTED:
         after = exchange.headers.get("retry-after")
         when = f", again after {after} s" if after.isdecimal() else ""
-        return Problem(State.STOPPED, f"the quota is exhausted: {format_refusal(exchange)}{when}")
+        return RecordingProblem(ScenarioState.STOPPED, f"the quota is exhausted: {format_refusal(exchange)}{when}")
     if status is not None and (status >= 500 or status == _GAVE_UP):
-        return Problem(State.FAILED, f"the service failed: {format_refusal(exchange)}")
+        return RecordingProblem(ScenarioState.FAILED, f"the service failed: {format_refusal(exchange)}")
     if not exchange.complete and exchange.ending.by is not By.CLIENT:
         request, how = exchange.request, exchange.ending.words
-        return Problem(State.FAILED, f"the answer to {request.method} {request.raw_path} broke off: {how}")
+        return RecordingProblem(
+            ScenarioState.FAILED, f"the answer to {request.method} {request.raw_path} broke off: {how}"
+        )
     return None
 
 
-def _lost(summary: Summary) -> str:
+def _explain_loss(summary: Summary) -> str:
     """Why there was no answer, as the recorder saw it: it is nearer to the target than the driver."""
     return summary.unanswered[0] if summary.unanswered else "the recorder hung up"
 
@@ -107,7 +113,7 @@ def replay_difference(
     player = Player(recordings, PROTOCOL)
     driver = ServiceDriver(player)
     try:
-        again = play(scenario.exercise, target.target, driver, Ledger()).trail
+        again = play(scenario.exercise, target.target, driver, CreatedResources()).trail
     finally:
         driver.close()
     if player.misses:

@@ -169,7 +169,7 @@ class Recorder:
         self.summary.recorded += 1
         self.summary.hung_up += exchange.ending.by is By.CLIENT
         if exchange.status is None and exchange.ending.by is not By.CLIENT:
-            self.summary.unanswered.append(unanswered(exchange))
+            self.summary.unanswered.append(describe_unanswered(exchange))
             self._no_answer(self.summary.unanswered[-1])
         elif exchange.ending.detail == STOPPED:
             self.summary.stopped.append(f"{exchange.request.method} {exchange.request.raw_path}")
@@ -198,7 +198,7 @@ def make_folder(folder: Path) -> None:
         raise UsageFault(f"no cassette can be written to {folder}: it is not ours to write to")
 
 
-def unanswered(exchange: Exchange) -> str:
+def describe_unanswered(exchange: Exchange) -> str:
     """One line: the request, and how its connection died."""
     request, ending = exchange.request, exchange.ending
     return f"{request.method} {request.raw_path}: {ending.detail or ending.words}"

@@ -15,7 +15,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.benches.record.proof import State, may_be_recorded, problem_of, refused_since, replay_difference
+from harness.benches.record.proof import (
+    ScenarioState,
+    may_be_recorded,
+    problem_of,
+    refused_since,
+    replay_difference,
+)
 from harness.benches.record.recorder import Recorder, Summary, make_folder, provenance_of
 from harness.benches.recordings.diff import Drifts, diff_recordings
 from harness.benches.recordings.verify import verify
@@ -24,7 +30,7 @@ from harness.cassette.format.layout import replace_file
 from harness.cassette.record.journal import lock
 from harness.checks.scenarios import Scenario
 from harness.contract.tables.protocol import PROTOCOL
-from harness.engine.cleanup import Ledger
+from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import Played, play
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.governed_driver import GovernedDriver
@@ -39,7 +45,7 @@ NOT_BEGUN = "not begun"
 
 _STATE = ".recording.json"
 _LOCK = ".recording.lock"
-_DONE = frozenset({State.RECORDED, State.UNSUPPORTED})
+_DONE = frozenset({ScenarioState.RECORDED, ScenarioState.UNSUPPORTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class Recorded:
     """One scenario's result. `drifts` is None if no predecessor was compared; `left` could not be deleted."""
 
     name: str
-    state: State
+    state: ScenarioState
     reason: str = ""
     exchanges: int = 0
     findings: tuple[Finding, ...] = ()
@@ -75,9 +81,9 @@ class Recorded:
     @property
     def is_news(self) -> bool:
         """Whether a person should look: something is missing, changed its shape or breaks the contract."""
-        if self.state is State.UNSUPPORTED:
+        if self.state is ScenarioState.UNSUPPORTED:
             return self.had_predecessor
-        fine = self.state in (State.RECORDED, State.SKIPPED)
+        fine = self.state in (ScenarioState.RECORDED, ScenarioState.SKIPPED)
         return not fine or bool(self.findings) or (self.drifts is not None and bool(self.drifts.shape))
 
 
@@ -85,7 +91,7 @@ Event = Begun | Waits
 
 
 @dataclass(slots=True)
-class Session:
+class RecordingSession:
     """A recording session: where the cassettes go, and how many requests may be sent at most.
 
     `hear` is called with what happens between two results.
@@ -112,7 +118,7 @@ class Session:
 
     def waiting(self, scenarios: Sequence[Scenario]) -> list[Scenario]:
         """The scenarios that are still to record: all, or in a continued session those that are not done."""
-        done = self._done() if self.continued else []
+        done = self._read_done() if self.continued else []
         return [scenario for scenario in scenarios if scenario.name not in done]
 
     def run(self, scenarios: Sequence[Scenario]) -> Generator[Recorded, None, None]:
@@ -132,18 +138,18 @@ class Session:
         stopped = False
         for scenario in scenarios:
             if scenario.name not in ahead:
-                yield Recorded(scenario.name, State.SKIPPED, "recorded before the session was interrupted")
+                yield Recorded(scenario.name, ScenarioState.SKIPPED, "recorded before the session was interrupted")
                 continue
             if stopped:
-                yield Recorded(scenario.name, State.STOPPED, NOT_BEGUN)
+                yield Recorded(scenario.name, ScenarioState.STOPPED, NOT_BEGUN)
                 continue
             self.hear(Begun(scenario.name, ahead.index(scenario.name) + 1, len(ahead)))
             with self._fresh(scenario.name) as fresh:
                 result = self._record(scenario, fresh)
                 yield result
-                if result.state is State.RECORDED:
+                if result.state is ScenarioState.RECORDED:
                     replace_file(self._path(scenario.name), fresh.read_bytes())
-            if result.state is State.STOPPED:
+            if result.state is ScenarioState.STOPPED:
                 stopped = True
             elif result.state in _DONE:
                 done = [*done, scenario.name]
@@ -154,7 +160,7 @@ class Session:
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.yaml"
 
-    def _done(self) -> list[str]:
+    def _read_done(self) -> list[str]:
         try:
             return [str(name) for name in json.loads((self.folder / _STATE).read_text("utf-8"))["done"]]
         except (OSError, ValueError, LookupError, TypeError):
@@ -190,11 +196,11 @@ class Session:
         name, path = scenario.name, self._path(scenario.name)
         if self.spent + scenario.exercise.requests > self.budget:
             reason = f"it takes {format_count(scenario.exercise.requests, 'request')}, and --max-requests leaves "
-            return Recorded(name, State.STOPPED, f"{reason}{self.budget - self.spent}")
+            return Recorded(name, ScenarioState.STOPPED, f"{reason}{self.budget - self.spent}")
         played, summary, left = self._play(scenario, fresh)
         result = Recorded(
             name,
-            State.RECORDED,
+            ScenarioState.RECORDED,
             exchanges=len(played.trail),
             had_predecessor=path.is_file(),
             left=tuple(left),
@@ -206,7 +212,7 @@ class Session:
         recordings = load(fresh).recordings
         difference = replay_difference(scenario, self.target, played.trail, recordings)
         if difference:
-            return replace(result, state=State.UNFAITHFUL, reason=difference)
+            return replace(result, state=ScenarioState.UNFAITHFUL, reason=difference)
         findings = tuple(
             finding.at(file=str(path)) for finding in verify([fresh], self.target.target.contract).traffic.findings
         )
@@ -217,12 +223,12 @@ class Session:
         result = replace(result, findings=findings, drifts=drifts)
         if refused := refused_since(drifts):
             reason = f"{refused}: the older recording stays (delete {path} if that is how it is to be)"
-            return replace(result, state=State.REFUSED, reason=reason)
+            return replace(result, state=ScenarioState.REFUSED, reason=reason)
         return result
 
     def _play(self, scenario: Scenario, path: Path) -> tuple[Played, Summary, list[str]]:
         """Drive the scenario through a recorder; however it ends, delete what it created, unrecorded."""
-        ledger, left = Ledger(), list[str]()
+        ledger, left = CreatedResources(), list[str]()
         recorder = Recorder(
             self.target.info.url,
             path,
@@ -236,18 +242,18 @@ class Session:
         try:
             with recorder:
                 budget = RequestBudget(self.budget - self.spent)
-                with closing(self._governed(UrlDriver(recorder.url), budget)) as driver:
+                with closing(self._govern(UrlDriver(recorder.url), budget)) as driver:
                     try:
                         played = play(scenario.exercise, self.target.target, driver, ledger)
                     finally:
                         self.spent += budget.sent
         finally:
             direct = UrlDriver(self.target.info.url, ca_file=self.ca_file)
-            with closing(self._governed(direct)) as driver:
+            with closing(self._govern(direct)) as driver:
                 left += ledger.clean(driver)
         return played, recorder.summary, left
 
-    def _governed(self, driver: UrlDriver, *budgets: RequestBudget) -> GovernedDriver:
+    def _govern(self, driver: UrlDriver, *budgets: RequestBudget) -> GovernedDriver:
         return GovernedDriver(driver, [Retries(math.inf, self._waits), *budgets])
 
     def _waits(self, seconds: float, refusal: Exchange) -> None:

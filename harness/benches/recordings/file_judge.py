@@ -94,9 +94,11 @@ class FileJudge:
     def _alone(self, kind: str, rules: Iterable[str], findings: Iterable[Finding]) -> None:
         """Add the findings of a file that is one stream, body or request."""
         self._result.entries += 1
-        self._found(kind, rules, findings)
+        self._note_findings(kind, rules, findings)
 
-    def _found(self, kind: str, rules: Iterable[str], findings: Iterable[Finding], exchange: str = "") -> None:
+    def _note_findings(
+        self, kind: str, rules: Iterable[str], findings: Iterable[Finding], exchange: str = ""
+    ) -> None:
         self._result.judged[kind] += 1
         self._result.rules.update(rules)
         self._add(findings, exchange)
@@ -164,11 +166,11 @@ class FileJudge:
         request = exchange.request
         if exchange.succeeded and request.method == "POST" and request.segments[-1:] == (COLLECTION,):
             value = json_parse.loads(request.body).value
-            self._found("requests", REQUEST_RULES, _judge_request(value, self._contract), name)
+            self._note_findings("requests", REQUEST_RULES, _judge_request(value, self._contract), name)
         if reading.stream is not None:
-            self._found("streams", STREAM_RULES, reading.findings, name)
+            self._note_findings("streams", STREAM_RULES, reading.findings, name)
         elif exchange.body:
-            self._found("bodies", _rules_of(reading), reading.findings, name)
+            self._note_findings("bodies", _rules_of(reading), reading.findings, name)
 
 
 def _rules_of(reading: Reading) -> frozenset[str]:
@@ -207,13 +209,13 @@ def _why_not(exchange: Exchange) -> str:
     if reading.operation is None and COLLECTION not in request.segments:
         return f"{request.method} {request.raw_path} is no call of the Interactions API"
     if exchange.status is None:
-        return f"no answer came: {_told(exchange.ending)}"
+        return f"no answer came: {_describe_ending(exchange.ending)}"
     if reading.stream is not None and _is_legacy_stream(reading.stream):
         return f"a stream {LEGACY}"
     return f"a body {LEGACY}" if is_legacy(reading.json) else ""
 
 
-def _told(ending: Ending) -> str:
+def _describe_ending(ending: Ending) -> str:
     """An ending in words: how it ended, by whom and where."""
     told = f"{ending.how} by the {ending.by}, {ending.at.replace('_', ' ')}"
     return f"{told} ({ending.detail})" if ending.detail else told

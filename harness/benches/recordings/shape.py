@@ -58,7 +58,7 @@ def shape_of(recordings: Iterable[Recording], protocol: StreamProtocol) -> Shape
         if recording.events:
             _stream(recording, shape, protocol)
         else:
-            _json("body", _decoded(recording.body), shape, protocol)
+            _json("body", _decode(recording.body), shape, protocol)
     return shape
 
 
@@ -77,7 +77,7 @@ def _stream(recording: Recording, shape: Shape, protocol: StreamProtocol) -> Non
         if last:
             name = frame.data.decode("utf-8", "replace")
         else:
-            event = _decoded(frame.data)
+            event = _decode(frame.data)
             name = _name(event)
             _json(name, event, shape, protocol)
         line = (frame.event or b"").decode("utf-8", "replace")
@@ -137,7 +137,7 @@ def content_of(recordings: list[Recording], protocol: StreamProtocol) -> Content
         if recording.events:
             _stream_content(recording, content, protocol)
         else:
-            _values("body", _decoded(recording.body), content, protocol)
+            _values("body", _decode(recording.body), content, protocol)
     return content
 
 
@@ -155,7 +155,7 @@ def _stream_content(recording: Recording, content: Content, protocol: StreamProt
     events = 0
     for frame in Decoder().feed(recording.body):
         events += 1
-        event = _decoded(frame.data)
+        event = _decode(frame.data)
         if not isinstance(event, Mapping):
             continue
         fragment = protocol.text_of(event)
@@ -180,7 +180,7 @@ def _values(place: str, value: Any, content: Content, protocol: StreamProtocol) 
         content.lines[place] = json.dumps(value, ensure_ascii=False)
 
 
-def _decoded(data: bytes) -> Any:
+def _decode(data: bytes) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError):

@@ -14,15 +14,15 @@ from harness.wire import By, How
 SYNTHETIC = "synthetic: the client hung up here when this was recorded"
 
 
-def presented(recordings: Iterable[Recording], how: str) -> list[Recording]:
+def with_server_endings(recordings: Iterable[Recording], how: str) -> list[Recording]:
     """The recordings; those that the client ended end by the server with `fin` or `rst` (`stall`: unchanged)."""
     if how == How.STALL:
         return list(recordings)
     return [
-        _dropped(recording, How(how)) if recording.ending.by is By.CLIENT else recording
+        _with_server_ending(recording, How(how)) if recording.ending.by is By.CLIENT else recording
         for recording in recordings
     ]
 
 
-def _dropped(recording: Recording, how: How) -> Recording:
+def _with_server_ending(recording: Recording, how: How) -> Recording:
     return replace(recording, ending=replace(recording.ending, by=By.SERVER, how=how, detail=SYNTHETIC))

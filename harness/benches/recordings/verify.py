@@ -75,7 +75,7 @@ def verify_each(paths: Iterable[Path], contract: Contract) -> Iterator[tuple[Pat
     A cassette that states one of `REVISIONS` is judged by that one, all other files by `contract`.
     """
     for path in files_in(paths):
-        yield path, _verified(path, contract)
+        yield path, _verify_file(path, contract)
 
 
 def verify(paths: Iterable[Path], contract: Contract) -> Verified:
@@ -86,7 +86,7 @@ def verify(paths: Iterable[Path], contract: Contract) -> Verified:
     return whole
 
 
-def _verified(path: Path, contract: Contract) -> Verified:
+def _verify_file(path: Path, contract: Contract) -> Verified:
     result = Verified()
     try:
         _verify(path, path.read_bytes(), result, contract)

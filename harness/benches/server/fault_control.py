@@ -55,7 +55,7 @@ class Faulty:
 
     def _forget_ended(self) -> None:
         """Drop the plans of sessions that ended without a DELETE, as the oldest do when there are too many."""
-        ended = [session for session in tuple(self._faulty) if self._unknown(session) is not None]
+        ended = [session for session in tuple(self._faulty) if self._refuse_unknown_session(session) is not None]
         with self._lock:
             for session in ended:
                 self._faulty.pop(session, None)
@@ -78,12 +78,12 @@ class Faulty:
         place = _PLACE.match(request.target)
         session, path = (place[1], place[2]) if place else ("", request.target)
         if path == _FAULTS:
-            return self._unknown(session) or self._ordered(session, request)
+            return self._refuse_unknown_session(session) or self._dispatch(session, request)
         if path.startswith(_CONTROL):
             return self._passed_on(request, path)
         return (self._faulty.get(session) or self._service)(request)
 
-    def _unknown(self, session: str) -> Response | None:
+    def _refuse_unknown_session(self, session: str) -> Response | None:
         """The refusal for a session that does not exist; None for the server itself and for existing sessions."""
         if not session:
             return None
@@ -103,7 +103,7 @@ class Faulty:
                 self._faulty.pop(path, None)
         return response
 
-    def _ordered(self, session: str, request: Request) -> Response:
+    def _dispatch(self, session: str, request: Request) -> Response:
         if request.method == "POST":
             return self._change(session, request.body)
         if request.method == "DELETE":

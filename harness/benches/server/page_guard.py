@@ -62,11 +62,11 @@ class PageGuard:
     def around(self, service: Service) -> Service:
         """The service behind this guard."""
 
-        def guarded(request: Request) -> Response:
+        def guard(request: Request) -> Response:
             refusal = self.refusal(request)
             return service(request) if refusal is None else refusal
 
-        return guarded
+        return guard
 
     def refusal(self, request: Request) -> Response | None:
         """The answer to a request that must not reach the service, None for any other."""
@@ -93,7 +93,7 @@ class PageGuard:
         named = request.headers.all("host")
         if not named or (len(named) == 1 and self._is_ours(named[0], strict)):
             return None
-        return _refused(
+        return _refuse(
             403,
             "permission_denied",
             f"The request came for Host {shorten(', '.join(named), _SHOWN)}. A page could point its own name "
@@ -110,7 +110,7 @@ class PageGuard:
         if not self._token or hmac.compare_digest(sent, self._token):
             return None
         came = "another token" if sent else "no token"
-        return _refused(
+        return _refuse(
             401,
             "authentication",
             f"The control call has {came}, and this server wants its own in each. Send the header {TOKEN_HEADER} "
@@ -128,7 +128,7 @@ def _wrong_page(request: Request, why: str) -> Response | None:
     else:
         return None
     message = f"The request came from a web page of another origin ({came}), but this server is {why}."
-    return _refused(403, "permission_denied", message)
+    return _refuse(403, "permission_denied", message)
 
 
 def _wrong_body(request: Request) -> Response | None:
@@ -136,7 +136,7 @@ def _wrong_body(request: Request) -> Response | None:
     if not request.body or request.headers.media_type() == "application/json":
         return None
     came = shorten(request.headers.get("content-type"), _SHOWN) or "missing"
-    return _refused(
+    return _refuse(
         415,
         "invalid_request",
         f"The Content-Type of the control call is {came}, which any web page may send. Send JSON, with the header "
@@ -174,5 +174,5 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _refused(status: int, code: str, message: str) -> Response:
+def _refuse(status: int, code: str, message: str) -> Response:
     return Response.json(status, PROTOCOL.error_body(status, code, message))

@@ -18,15 +18,15 @@ class Died(Protocol):
     def __call__(self, request: Request, ending: Ending) -> object: ...
 
 
-def telling(service: Service, told: Died) -> Service:
+def report_silent_requests(service: Service, told: Died) -> Service:
     """The same service; calls `told` for each answer that ends before its headers, unless the client hung up."""
 
-    def watched(request: Request) -> Response:
+    def watch(request: Request) -> Response:
         response = service(request)
         response.body = _Watched(response.body, lambda ending: told(request, ending))
         return response
 
-    return watched
+    return watch
 
 
 class _Watched:

@@ -23,7 +23,7 @@ from harness.checks.vocabulary.polling import expect_id, id_of, polls, settled, 
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract import read
 from harness.contract.judge.wording import format_answer
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -37,7 +37,7 @@ CHECKS = _AGENTS.checks
 
 
 @exercise(requests=10, interactions=3)
-def an_agent_run(t: Target) -> Steps:
+def an_agent_run(t: RequestBuilder) -> Steps:
     """A managed agent's first turn, second turns without and with its environment, and a model's turn."""
     created: Exchange = yield Send(
         t.create(agent=t.agent, input=HELLO, environment=t.environment, background=True)
@@ -59,14 +59,14 @@ def an_agent_run(t: Target) -> Steps:
 
 
 @exercise(requests=1, interactions=1)
-def an_agent_in_model(t: Target) -> Steps:
+def an_agent_in_model(t: RequestBuilder) -> Steps:
     """A create with an agent's name in `model`."""
     answer = yield Send(t.create(model=t.agent, input=HELLO, environment=t.environment, background=True))
     return {"answer": answer}
 
 
 @exercise(requests=1, interactions=1)
-def an_agent_with_its_config(t: Target) -> Steps:
+def an_agent_with_its_config(t: RequestBuilder) -> Steps:
     """A managed agent with an agent_config of its own kind."""
     if not t.agent.startswith("antigravity"):
         raise Unmet(f"which agent_config {t.agent} takes is not known")
@@ -76,7 +76,7 @@ def an_agent_with_its_config(t: Target) -> Steps:
 
 
 @exercise(requests=3)
-def agents_that_cannot_run(t: Target) -> Steps:
+def agents_that_cannot_run(t: RequestBuilder) -> Steps:
     """An unknown agent, an unknown environment, and deep research in the foreground."""
     refused = yield from send_wrong_creates(t, "agent.unknown", "agent.unknown-env")
     return {**refused, **(yield from send_wrong_creates(t, "agent.dr-bg", timeout=30))}

@@ -20,7 +20,7 @@ from harness.checks.vocabulary.expect import (
 from harness.checks.vocabulary.polling import id_of, poll_until_found
 from harness.checks.vocabulary.stored import HELLO, WRONG_KEY
 from harness.contract.judge.wording import format_answer
-from harness.contract.requests import KEY_HEADER, Target, segment
+from harness.contract.requests import KEY_HEADER, RequestBuilder, segment
 from harness.kit.actions import Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -34,7 +34,7 @@ _NOT_THERE = frozenset({404, 405, 501})
 
 
 @exercise(requests=10, interactions=1, front_end=True)
-def one_interaction_many_keys(t: Target) -> Steps:
+def one_interaction_many_keys(t: RequestBuilder) -> Steps:
     """Create with the key; read, create and delete with wrong or no keys; read with the key again."""
     _need_a_key_of_our_own(t)
     created: Exchange = yield Send(t.create(input=HELLO))
@@ -141,7 +141,7 @@ def _expect_unauthenticated(answer: Exchange) -> Iterator[Finding]:
         )
 
 
-def _need_a_key_of_our_own(t: Target) -> None:
+def _need_a_key_of_our_own(t: RequestBuilder) -> None:
     if not t.key:
         raise Unmet("no key was given, so none can be left out")
     given = {name.lower() for name, _ in t.headers} & {KEY_HEADER, "authorization"}
@@ -149,5 +149,5 @@ def _need_a_key_of_our_own(t: Target) -> None:
         raise Unmet(f"the extra header {given.pop()} carries a key with every call")
 
 
-def _hello(t: Target) -> dict[str, str]:
+def _hello(t: RequestBuilder) -> dict[str, str]:
     return {"model": t.model, "input": HELLO}

@@ -31,7 +31,7 @@ from harness.contract.judge.agreement import (
     judge_result,
 )
 from harness.contract.judge.wording import format_answer
-from harness.contract.requests import Target, segment
+from harness.contract.requests import RequestBuilder, segment
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -48,7 +48,7 @@ HTTP_PATIENCE = 60.0
 
 
 @exercise(requests=6, interactions=1)
-def a_background_run(t: Target) -> Steps:
+def a_background_run(t: RequestBuilder) -> Steps:
     """A background run, polled until it has settled and then read twice more."""
     seen: Exchanges = {"created": (yield Send(t.create(input=HELLO, background=True)))}
     found = id_of(seen["created"])
@@ -61,7 +61,7 @@ def a_background_run(t: Target) -> Steps:
 
 
 @exercise(requests=2, interactions=1)
-def a_run_that_lasts(t: Target) -> Steps:
+def a_run_that_lasts(t: RequestBuilder) -> Steps:
     """A run that is held if the target can be scripted, else one of some seconds; and a POST to `{id}:cancel`."""
     held = yield from script(t, "lasts", hold={"after": HELD_AFTER})
     created: Exchange = yield Send(t.create(input=f"{LONG} (lasts)", background=True))

@@ -41,7 +41,7 @@ from harness.contract.judge.agreement import (
 )
 from harness.contract.judge.ends import judge_cancel_answer, judge_late_cancel
 from harness.contract.judge.wording import format_answer, format_ending
-from harness.contract.requests import Target, segment
+from harness.contract.requests import RequestBuilder, segment
 from harness.kit.actions import Exchanges, Finish, Read, Send, Steps, Wait, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -58,7 +58,7 @@ _A_MOMENT = 1.0
 
 
 @exercise(requests=6, interactions=1)
-def a_cancelled_run(t: Target) -> Steps:
+def a_cancelled_run(t: RequestBuilder) -> Steps:
     """A run that is cancelled while a reader streams it, then polled, and cancelled once more.
 
     The cancel is sent as the official clients send it: without a body, but labelled as JSON.
@@ -79,7 +79,7 @@ def a_cancelled_run(t: Target) -> Steps:
 
 
 @exercise(requests=10, interactions=2)
-def late_cancels(t: Target) -> Steps:
+def late_cancels(t: RequestBuilder) -> Steps:
     """Cancels of a foreground interaction and a background run, both of them finished."""
     front = yield Send(t.create(input=HELLO))
     found = need_id(front)
@@ -95,7 +95,7 @@ def late_cancels(t: Target) -> Steps:
 
 
 @exercise(requests=1)
-def a_cancel_of_nothing(t: Target) -> Steps:
+def a_cancel_of_nothing(t: RequestBuilder) -> Steps:
     """A cancel for an id that does not exist."""
     return {"answer": (yield Send(t.cancel(UNKNOWN_ID)))}
 

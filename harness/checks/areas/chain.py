@@ -31,7 +31,7 @@ from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.contract.data.output import output_steps
 from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps
 from harness.contract.judge.wording import format_answer, format_value
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -45,7 +45,7 @@ CHECKS = _CHAIN.checks
 
 
 @exercise(requests=6, interactions=3)
-def a_chain(t: Target) -> Steps:
+def a_chain(t: RequestBuilder) -> Steps:
     """A parent and two children with the same input as the parent, so that only the history differs."""
     parent: Exchange = yield Send(t.create(input=HELLO))
     found = need_id(parent)
@@ -61,7 +61,7 @@ def a_chain(t: Target) -> Steps:
 
 
 @exercise(requests=6, interactions=2)
-def a_chain_to_a_running_run(t: Target) -> Steps:
+def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
     """A child of a run in progress, and another one once the run is finished."""
     run = yield from start_held_run(t, "chain")
     early: Exchange = yield Send(t.create(input=HELLO, previous_interaction_id=run.id))
@@ -75,13 +75,13 @@ def a_chain_to_a_running_run(t: Target) -> Steps:
 
 
 @exercise(requests=1)
-def a_chain_to_nothing(t: Target) -> Steps:
+def a_chain_to_nothing(t: RequestBuilder) -> Steps:
     """A child of an interaction that does not exist."""
     return {"answer": (yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID)))}
 
 
 @exercise(requests=2, interactions=2)
-def a_stateless_turn(t: Target) -> Steps:
+def a_stateless_turn(t: RequestBuilder) -> Steps:
     """A turn that is not stored, and a second one that sends all of it back with a new question."""
     first: Exchange = yield Send(t.create(input=HELLO, store=False))
     seen: Exchanges = {"first": first}

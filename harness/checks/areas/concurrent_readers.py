@@ -28,7 +28,7 @@ from harness.checks.vocabulary.stream_events import (
     last_cursor,
 )
 from harness.contract import read
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Close, Exchanges, Finish, Open, Read, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -43,7 +43,7 @@ _READ_BEFORE_CUT = 5
 
 
 @exercise(requests=6, interactions=1)
-def a_running_run_with_readers(t: Target) -> Steps:
+def a_running_run_with_readers(t: RequestBuilder) -> Steps:
     """Two readers of a run in progress, and a third that disconnects and resumes with its cursor."""
     run = yield from start_held_run(t, "readers")
     one = yield from open_stream(t, run.id)

@@ -23,7 +23,7 @@ from harness.checks.vocabulary.polling import id_of, need_id, status_of
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, of_kind
 from harness.contract.judge.wording import format_answer, format_value
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -39,7 +39,7 @@ NOBODYS = "bm8tc3VjaC10b2tlbg=="
 
 
 @exercise(requests=6, interactions=5)
-def a_paused_answer(t: Target) -> Steps:
+def a_paused_answer(t: RequestBuilder) -> Steps:
     """An answer that pauses, its continuation in both forms and with an unknown token; a stream that pauses."""
     yield from script(t, "paused", status=PAUSED, continuation_token=TOKEN)
     paused: Exchange = yield Send(t.create(input=f"{HELLO} (paused)"))

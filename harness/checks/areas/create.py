@@ -28,7 +28,7 @@ from harness.contract.data.output import steps_of
 from harness.contract.judge.agreement import judge_id, judge_new_id
 from harness.contract.judge.answer import judge_json_object
 from harness.contract.judge.wording import format_answer, format_value
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import STATUSES
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
@@ -210,7 +210,7 @@ def _says_its_cost(created: Exchange) -> Iterator[Finding]:
 
 
 @exercise(requests=6, interactions=5)
-def every_input_form(t: Target) -> Steps:
+def every_input_form(t: RequestBuilder) -> Steps:
     """A create for each form of input; the first sets stream=false, and the bare string has no stream field."""
     text = {"type": "text", "text": HELLO}
     return {

@@ -28,7 +28,7 @@ from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.contract.data import json_parse
 from harness.contract.data.output import output_text
 from harness.contract.judge.wording import format_value
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -42,7 +42,7 @@ _MEGABYTE = 1_000_000
 
 
 @exercise(requests=6)
-def contradictory_creates(t: Target) -> Steps:
+def contradictory_creates(t: RequestBuilder) -> Steps:
     """Creates that lack a field or contradict themselves; they are refused before a model runs."""
     authors_and_input = ("create.model-xor-agent", "create.both", "create.input-missing")
     return (yield from send_wrong_creates(t, *authors_and_input, "create.config-mismatch", "create.webhook-bg"))
@@ -99,7 +99,7 @@ check_refusal(
 
 
 @exercise(requests=1)
-def an_agent_with_a_models_config(t: Target) -> Steps:
+def an_agent_with_a_models_config(t: RequestBuilder) -> Steps:
     """generation_config together with an agent; it is refused before the agent runs."""
     return (yield from send_wrong_creates(t, "create.config-agent"))
 
@@ -116,7 +116,7 @@ check_refusal(
 
 
 @exercise(requests=2, interactions=1)
-def labelled_creates(t: Target) -> Steps:
+def labelled_creates(t: RequestBuilder) -> Steps:
     """One create with valid labels, one with an invalid label key."""
     return {
         "labelled": (yield Send(t.create(input=HELLO, labels={"harness": "check-1", "empty": ""}))),
@@ -137,7 +137,7 @@ def _takes_labels(labelled: Exchange, mislabelled: Exchange) -> Iterator[Finding
 
 
 @exercise(requests=1, interactions=1)
-def a_json_answer(t: Target) -> Steps:
+def a_json_answer(t: RequestBuilder) -> Steps:
     """A create that requests JSON by a small schema."""
     schema = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
     wanted = {"type": "text", "mime_type": "application/json", "schema": schema}
@@ -164,7 +164,7 @@ def _formats(formatted: Exchange) -> Iterator[Finding]:
 
 
 @exercise(requests=1, interactions=1)
-def a_tiny_limit(t: Target) -> Steps:
+def a_tiny_limit(t: RequestBuilder) -> Steps:
     """A create with a limit of a few output tokens."""
     limit = {"max_output_tokens": 8}
     return {"limited": (yield Send(t.create(input="Count from 1 to 100.", generation_config=limit)))}
@@ -187,7 +187,7 @@ def _bears_limits(limited: Exchange) -> Iterator[Finding]:
 
 
 @exercise(requests=2, interactions=1)
-def an_unusual_text(t: Target) -> Steps:
+def an_unusual_text(t: RequestBuilder) -> Steps:
     """Text in many scripts, created and read back; `got` is empty if there was no id to read."""
     created: Exchange = yield Send(t.create(input=UNUSUAL_TEXT))
     found = id_of(created)
@@ -222,7 +222,7 @@ def _to_nfc(text: str) -> str:
 
 
 @exercise(requests=1, front_end=True)
-def a_large_create(t: Target) -> Steps:
+def a_large_create(t: RequestBuilder) -> Steps:
     """A megabyte of input with an unknown parent, so that it is refused before it costs a token."""
     return {"large": (yield Send(t.create(input="hi " * (_MEGABYTE // 3), previous_interaction_id=UNKNOWN_ID)))}
 

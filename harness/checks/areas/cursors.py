@@ -17,7 +17,7 @@ from harness.checks.vocabulary.stream_events import events_in, expect_stream, is
 from harness.contract import read
 from harness.contract.judge.run_events import is_of_the_run
 from harness.contract.judge.wording import format_answer
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding
@@ -29,7 +29,7 @@ CHECKS = _CURSORS.checks
 
 
 @exercise(requests=1)
-def a_stream_of_nothing(t: Target) -> Steps:
+def a_stream_of_nothing(t: RequestBuilder) -> Steps:
     """GET with stream=true for an id that does not exist."""
     return {"answer": (yield from read_whole_stream(t.get(UNKNOWN_ID, stream=True)))}
 

@@ -14,7 +14,7 @@ from harness.checks.vocabulary.polling import id_of, need_id, poll_until_gone, s
 from harness.checks.vocabulary.stored import UNKNOWN_ID, a_stored_interaction, several_interactions
 from harness.contract.judge.ends import judge_deleted
 from harness.contract.judge.wording import format_answer, format_request
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -106,7 +106,7 @@ def _takes_nothing_else(deleted: Exchange, second: Exchange, other: Exchange) ->
 
 
 @exercise(requests=1)
-def an_unknown_id_deleted(t: Target) -> Steps:
+def an_unknown_id_deleted(t: RequestBuilder) -> Steps:
     """DELETE of an id that does not exist."""
     return {"unknown": (yield Send(t.delete(UNKNOWN_ID)))}
 
@@ -124,7 +124,7 @@ def _deletes_nothing(unknown: Exchange) -> Iterator[Finding]:
 
 
 @exercise(requests=3, interactions=1)
-def a_running_one_deleted(t: Target) -> Steps:
+def a_running_one_deleted(t: RequestBuilder) -> Steps:
     """A background run, deleted while it is in progress."""
     created: Exchange = yield Send(t.create(input=LONG, background=True))
     found = need_id(created)

@@ -24,7 +24,7 @@ from harness.checks.vocabulary.pages import each_once, entries, pages
 from harness.checks.vocabulary.polling import expect_id, id_of
 from harness.contract import read
 from harness.contract.judge.wording import format_answer, format_value
-from harness.contract.requests import Target, segment
+from harness.contract.requests import RequestBuilder, segment
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -43,7 +43,7 @@ COUNTS = ("file_count", "size_bytes")
 
 
 @exercise(requests=11)
-def environments_of_our_own(t: Target) -> Steps:
+def environments_of_our_own(t: RequestBuilder) -> Steps:
     """Create two environments; read, list, wrongly fork and delete them."""
     seen: Exchanges = {"made": (yield Send(t.request("POST", "environments", {"sources": SOURCES})))}
     one = id_of(seen["made"])
@@ -67,7 +67,7 @@ def environments_of_our_own(t: Target) -> Steps:
 
 
 @exercise(requests=5)
-def files_of_an_environment(t: Target) -> Steps:
+def files_of_an_environment(t: RequestBuilder) -> Steps:
     """Create an environment with one file; list and download it, and read a file that does not exist."""
     made: Exchange = yield Send(t.request("POST", "environments", {"sources": SOURCES}))
     found = id_of(made)

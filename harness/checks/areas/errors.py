@@ -26,7 +26,7 @@ from harness.checks.vocabulary.stored import UNKNOWN_ID, WRONG_KEY, all_of
 from harness.contract import read
 from harness.contract.judge.answer import judge_error_shape, judge_leaks
 from harness.contract.judge.wording import format_answer
-from harness.contract.requests import KEY_HEADER, Target
+from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -37,7 +37,7 @@ CHECKS = _ERRORS.checks
 
 
 @exercise(requests=12, front_end=True)
-def refused_requests(t: Target) -> Steps:
+def refused_requests(t: RequestBuilder) -> Steps:
     """Requests with one mistake each; `errors` holds every 4xx or 5xx answer of the API.
 
     Answers to a wrong key and to an unknown route are kept apart: a front end that checks keys, or whatever
@@ -189,7 +189,7 @@ def _leaks(answer: Exchange) -> Iterator[Finding]:
 
 
 @exercise(requests=1)
-def a_refused_stream(t: Target) -> Steps:
+def a_refused_stream(t: RequestBuilder) -> Steps:
     """A streaming create whose input has the wrong type."""
     return {"refused": (yield Send(t.create(input=7, stream=True)))}
 
@@ -213,7 +213,7 @@ def _told(answer: Exchange) -> bool:
 
 
 @exercise(requests=1)
-def a_scripted_limit(t: Target) -> Steps:
+def a_scripted_limit(t: RequestBuilder) -> Steps:
     """A create that the target was scripted to refuse with 429."""
     marker = "Say no to a crowd."
     refuse = {"status": 429, "code": "rate_limit_exceeded", "message": "Too many requests."}

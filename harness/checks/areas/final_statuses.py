@@ -16,7 +16,7 @@ from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, is_stream, of_kind
 from harness.contract.data.output import output_steps
 from harness.contract.judge.wording import format_answer
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -32,7 +32,7 @@ ERROR = {"code": "api_error", "message": "The run failed on purpose."}
 
 
 @exercise(requests=4, interactions=1)
-def a_queued_run(t: Target) -> Steps:
+def a_queued_run(t: RequestBuilder) -> Steps:
     """A run that is queued before it begins; on a target that cannot be scripted this happens by chance."""
     queued = yield from script(t, "queued-run", queued=1, ticks=1)
     created: Exchange = yield Send(t.create(input=f"{HELLO} (queued-run)", background=True))
@@ -41,7 +41,7 @@ def a_queued_run(t: Target) -> Steps:
 
 
 @exercise(requests=5, interactions=1)
-def a_failed_run(t: Target) -> Steps:
+def a_failed_run(t: RequestBuilder) -> Steps:
     """A run that was scripted to fail, polled and replayed."""
     yield from require_script(t, "failed-run", status="failed", errors=[ERROR])
     created: Exchange = yield Send(t.create(input=f"{HELLO} (failed-run)", background=True))
@@ -51,7 +51,7 @@ def a_failed_run(t: Target) -> Steps:
 
 
 @exercise(requests=5, interactions=1)
-def a_run_cut_short(t: Target) -> Steps:
+def a_run_cut_short(t: RequestBuilder) -> Steps:
     """A run whose output is limited to one token, polled and replayed."""
     yield from script(t, "short-run", status="incomplete", text="Hel")
     body = {"input": f"{HELLO} (short-run)", "generation_config": {"max_output_tokens": 1}}

@@ -25,7 +25,7 @@ from harness.checks.vocabulary.streamed import streams_of_all_kinds
 from harness.contract import read
 from harness.contract.judge.answer import judge_json_type, judge_json_valid, judge_length, judge_stream_label
 from harness.contract.judge.wording import format_answer, format_request, format_value
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -140,7 +140,7 @@ def _coded_unasked(answer: Exchange) -> Iterator[Finding]:
 
 
 @exercise(requests=3, interactions=2)
-def other_revisions(t: Target) -> Steps:
+def other_revisions(t: RequestBuilder) -> Steps:
     """Creates with an old and with an invalid Api-Revision header, and a read with the old one."""
     created: Exchange = yield Send(_with_revision(t.create(input=HELLO), _OLD))
     seen: Exchanges = {
@@ -185,7 +185,7 @@ def _of_this_generation(answer: Exchange, *, notes: frozenset[int] = frozenset()
 
 
 @exercise(requests=2)
-def both_versions(t: Target) -> Steps:
+def both_versions(t: RequestBuilder) -> Steps:
     """A create with neither model nor agent under each version; it is refused where the route exists."""
     body = {"input": HELLO}
     return {

@@ -27,7 +27,7 @@ from harness.checks.vocabulary.stream_events import (
 from harness.contract import read
 from harness.contract.judge.agreement import judge_identity
 from harness.contract.judge.run_events import is_of_the_run, is_same_event
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Finish, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
@@ -61,7 +61,7 @@ class Resumed:
 
 
 @exercise(requests=6 + CUTS, interactions=1)
-def a_finished_run_resumed(t: Target) -> Steps:
+def a_finished_run_resumed(t: RequestBuilder) -> Steps:
     """A background run read to its end, replayed, and resumed after some of its events and after the last."""
     found = need_id((yield Send(t.create(input=HELLO, background=True))))
     first: Exchange = yield Finish((yield from open_stream(t, found)))
@@ -90,7 +90,7 @@ def _reference(reading: Exchange) -> list[Event]:
     return events if completion(events) is not None else []
 
 
-def _resumes(t: Target, found: str, events: Sequence[Event], places: Sequence[int]) -> Part[list[Resumed]]:
+def _resumes(t: RequestBuilder, found: str, events: Sequence[Event], places: Sequence[int]) -> Part[list[Resumed]]:
     rests = []
     for place in places:
         token = cursor(events[place]) or ""
@@ -99,7 +99,7 @@ def _resumes(t: Target, found: str, events: Sequence[Event], places: Sequence[in
     return rests
 
 
-def _escape_cursor(t: Target, found: str, token: str) -> Request:
+def _escape_cursor(t: RequestBuilder, found: str, token: str) -> Request:
     """Build the resume with every byte of the cursor percent-encoded, which is equivalent."""
     plain = t.get(found, stream=True)
     escaped = "".join(f"%{byte:02X}" for byte in token.encode("utf-8", "surrogatepass"))

@@ -29,7 +29,7 @@ from harness.contract.data.output import steps_of
 from harness.contract.judge.agreement import judge_identity, judge_same, judge_same_output
 from harness.contract.judge.replies import FOREIGN_CHAIN
 from harness.contract.judge.wording import format_request, format_value
-from harness.contract.requests import Target, segment
+from harness.contract.requests import RequestBuilder, segment
 from harness.contract.tables.lifecycle import is_settled
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
@@ -156,7 +156,7 @@ def _bears_a_stray_cursor(with_cursor: Exchange) -> Iterator[Finding]:
 
 
 @exercise(requests=1)
-def an_unknown_id_read(t: Target) -> Steps:
+def an_unknown_id_read(t: RequestBuilder) -> Steps:
     """GET of an id that does not exist."""
     return {"unknown": (yield Send(t.get(UNKNOWN_ID)))}
 
@@ -174,7 +174,7 @@ def _knows_nothing_of_it(unknown: Exchange) -> Iterator[Finding]:
 
 
 @exercise(requests=1, interactions=1)
-def an_unstored_interaction(t: Target) -> Steps:
+def an_unstored_interaction(t: RequestBuilder) -> Steps:
     """A create with store=false; if the answer has an id nevertheless, it is read and continued."""
     created: Exchange = yield Send(t.create(input=HELLO, store=False))
     found = id_of(created)
@@ -215,7 +215,7 @@ def _continues_nothing(created: Exchange, chained: list[Exchange]) -> Iterator[F
 
 
 @exercise(requests=1)
-def a_background_run_unstored(t: Target) -> Steps:
+def a_background_run_unstored(t: RequestBuilder) -> Steps:
     """background=true with store=false; it is refused before a model runs."""
     return (yield from send_wrong_creates(t, "store.false-bg"))
 
@@ -232,7 +232,7 @@ check_refusal(
 
 
 @exercise(requests=7, interactions=1)
-def one_interaction_two_projects(t: Target) -> Steps:
+def one_interaction_two_projects(t: RequestBuilder) -> Steps:
     """Create and read with one project's key; read, continue, cancel, delete with another's; read with the first.
 
     The owner reads first, because a cache that forgets whose answer it keeps has nothing to give away before that.

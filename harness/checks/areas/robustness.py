@@ -27,7 +27,7 @@ from harness.checks.vocabulary.expect import (
 from harness.checks.vocabulary.polling import id_of
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.contract.judge.wording import format_value
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps, Together
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -45,7 +45,7 @@ _INJECTIONS = ("a%2Fb", "..%2F..", "%2e%2e", "a%3Fb=c", "a%00b", "a%0d%0ab", "%f
 
 
 @exercise(requests=16, interactions=8)
-def parallel_creates(t: Target) -> Steps:
+def parallel_creates(t: RequestBuilder) -> Steps:
     """Eight creates at the same time, each with its own prompt, then a read of each that has an id."""
     created = yield Together(tuple(t.create(input=prompt) for prompt in PROMPTS))
     ids = [found for answer in created if (found := id_of(answer))]
@@ -90,7 +90,7 @@ def _readable_or_not_yet(answer: Exchange) -> Iterator[Finding]:
 
 
 @exercise(requests=2, front_end=True)
-def a_deep_body(t: Target) -> Steps:
+def a_deep_body(t: RequestBuilder) -> Steps:
     """A create whose input is nested ten thousand levels deep, then an ordinary call."""
     head = json.dumps({"model": t.model})[:-1].encode()
     body = head + b', "input": ' + b"[" * _DEPTH + b"]" * _DEPTH + b"}"
@@ -113,7 +113,7 @@ def _bears_depth(deep: Exchange, after: Exchange) -> Iterator[Finding]:
 
 
 @exercise(requests=3, front_end=True)
-def odd_bodies(t: Target) -> Steps:
+def odd_bodies(t: RequestBuilder) -> Steps:
     """Bodies that are empty, not UTF-8, or labelled text/plain; the last has no input, so that no model runs."""
     model = json.dumps({"model": t.model})[:-1].encode()
     label = [("content-type", "text/plain")]
@@ -158,7 +158,7 @@ def _bears_labels(plain: Exchange) -> Iterator[Finding]:
 
 
 @exercise(requests=9, front_end=True)
-def odd_addresses(t: Target) -> Steps:
+def odd_addresses(t: RequestBuilder) -> Steps:
     """A method that no route has, ids that try to escape their path segment, and a very long id."""
     injected = []
     for odd in _INJECTIONS:
@@ -208,7 +208,7 @@ def _bears_length(long: Exchange) -> Iterator[Finding]:
 
 
 @exercise(requests=1)
-def a_camel_case_create(t: Target) -> Steps:
+def a_camel_case_create(t: RequestBuilder) -> Steps:
     """A create that spells a known field in camelCase, as in another API."""
     return (yield from send_wrong_creates(t, "rob.case"))
 

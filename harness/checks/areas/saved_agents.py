@@ -27,7 +27,7 @@ from harness.checks.vocabulary.polling import expect_id, id_of, poll_until_found
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract import read
 from harness.contract.judge.wording import format_answer, format_value
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -42,7 +42,7 @@ OWN = ("harness-check-one", "harness-check-two")
 
 
 @exercise(requests=16, interactions=1)
-def agents_of_our_own(t: Target) -> Steps:
+def agents_of_our_own(t: RequestBuilder) -> Steps:
     """Create two agents; read, list, run and delete them; try ids that are taken, reserved or unknown."""
     for name in OWN:
         yield Send(t.request("DELETE", f"agents/{name}"))
@@ -66,7 +66,7 @@ def agents_of_our_own(t: Target) -> Steps:
     return seen
 
 
-def _agent(t: Target, name: str) -> dict[str, Any]:
+def _agent(t: RequestBuilder, name: str) -> dict[str, Any]:
     return {"id": name, "base_agent": t.agent, "system_instruction": "Answer in one word."}
 
 

@@ -13,7 +13,7 @@ from harness.checks.vocabulary.expect import expect_offered, finding, interactio
 from harness.checks.vocabulary.polling import status_of
 from harness.contract.data.output import output_steps
 from harness.contract.judge.wording import format_value
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -24,7 +24,7 @@ CHECKS = _SEARCH.checks
 
 
 @exercise(requests=1, interactions=1)
-def a_search(t: Target) -> Steps:
+def a_search(t: RequestBuilder) -> Steps:
     """A question that makes the model use the search tool."""
     question = "Search the web: who won the latest chess world championship?"
     return {"answer": (yield Send(t.create(input=question, tools=[{"type": "google_search"}])))}

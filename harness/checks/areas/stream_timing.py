@@ -23,7 +23,7 @@ from harness.checks.vocabulary.polling import poll_until_found
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import events_in, expect_stream, is_stream, of_kind, stream_id
 from harness.contract.judge.wording import format_answer
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Close, Exchanges, Open, Read, Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -34,7 +34,7 @@ CHECKS = _STREAMING.checks
 
 
 @exercise(requests=1, interactions=1)
-def a_stream_with_an_error(t: Target) -> Steps:
+def a_stream_with_an_error(t: RequestBuilder) -> Steps:
     """A stream in which the target reports an error."""
     error = {"after": 3, "code": "deadline_exceeded", "message": "The deadline passed.", "fatal": True}
     yield from require_script(t, "stream-error", error_event=error)
@@ -43,7 +43,7 @@ def a_stream_with_an_error(t: Target) -> Steps:
 
 
 @exercise(requests=3, interactions=2)
-def a_hang_up(t: Target) -> Steps:
+def a_hang_up(t: RequestBuilder) -> Steps:
     """A stream whose reader disconnects after two events, then another create and a GET of what was streamed."""
     stream = yield Open(t.create(input=HELLO, stream=True))
     yield Read(stream, 2)
@@ -57,7 +57,7 @@ def a_hang_up(t: Target) -> Steps:
 
 
 @exercise(requests=1, interactions=1)
-def a_stream_asked_for_twice(t: Target) -> Steps:
+def a_stream_asked_for_twice(t: RequestBuilder) -> Steps:
     """A streaming create that also requests streaming in its query, as older clients do."""
     body = {"model": t.model, "input": HELLO, "stream": True}
     return {

@@ -26,7 +26,7 @@ from harness.checks.vocabulary.polling import id_of
 from harness.checks.vocabulary.streamed import FORCED, WEATHER
 from harness.contract.data.output import output_steps
 from harness.contract.judge.agreement import judge_own_id
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -46,7 +46,7 @@ _TWO_CALLS = [
 
 
 @exercise(requests=2, interactions=2)
-def parallel_calls(t: Target) -> Steps:
+def parallel_calls(t: RequestBuilder) -> Steps:
     """An answer with two calls, and a turn with both results."""
     yield from script(t, "two-calls", steps=_TWO_CALLS, status="requires_action")
     text = "How is the weather in Paris, and how in Rome? Ask for both at once. (two-calls)"
@@ -65,7 +65,7 @@ def parallel_calls(t: Target) -> Steps:
 
 
 @exercise(requests=3, interactions=2)
-def a_stateless_loop(t: Target) -> Steps:
+def a_stateless_loop(t: RequestBuilder) -> Steps:
     """A tool loop that stores nothing and sends every step back, then does so again without the signatures."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], store=False, **FORCED))
     call = first_call(asked)

@@ -24,7 +24,7 @@ from harness.contract import compare_steps, read
 from harness.contract.data.output import output_steps
 from harness.contract.judge.agreement import CUT_SHORT, judge_waiting, pending_calls
 from harness.contract.judge.wording import format_answer, format_value
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -71,7 +71,7 @@ def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
 
 
 @exercise(requests=10, interactions=7)
-def a_tool_loop(t: Target) -> Steps:
+def a_tool_loop(t: RequestBuilder) -> Steps:
     """A forced call, its result in every form, an error as its result, and results that match no call."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
     seen: Exchanges = {"asked": asked}
@@ -101,14 +101,14 @@ def a_tool_loop(t: Target) -> Steps:
 
 
 @exercise(requests=1, interactions=1)
-def a_turn_without_calls(t: Target) -> Steps:
+def a_turn_without_calls(t: RequestBuilder) -> Steps:
     """A function that is declared but forbidden by tool_choice."""
     choice = {"tool_choice": "none"}
     return {"answer": (yield Send(t.create(input=QUESTION, tools=[WEATHER], generation_config=choice)))}
 
 
 @exercise(requests=1, interactions=1)
-def a_call_among_allowed(t: Target) -> Steps:
+def a_call_among_allowed(t: RequestBuilder) -> Steps:
     """Two declared functions, only one of them allowed, and a question that needs the other."""
     choice = {"tool_choice": {"allowed_tools": {"mode": "any", "tools": [WEATHER["name"]]}}}
     body = {"input": "What time is it in Paris?", "tools": [TIME, WEATHER]}

@@ -11,7 +11,7 @@ from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import CLIENT_ERROR, SUCCESS, at, expect_object, expect_status, finding
 from harness.checks.vocabulary.polling import id_of
 from harness.contract.judge.wording import format_answer
-from harness.contract.requests import Target, segment
+from harness.contract.requests import RequestBuilder, segment
 from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -26,7 +26,7 @@ EMPTY: dict[str, str] = {}
 
 
 @exercise(requests=8)
-def uploads_to_an_environment(t: Target) -> Steps:
+def uploads_to_an_environment(t: RequestBuilder) -> Steps:
     """Write a file, write it again without and with `overwrite`, and read it after each upload."""
     made: Exchange = yield Send(t.request("POST", "environments", EMPTY))
     found = id_of(made)
@@ -46,7 +46,7 @@ def uploads_to_an_environment(t: Target) -> Steps:
     return seen
 
 
-def _upload(t: Target, path: str, data: bytes, **query: bool) -> Request:
+def _upload(t: RequestBuilder, path: str, data: bytes, **query: bool) -> Request:
     label = [("content-type", "text/plain")]
     return t.request(
         "PUT", f"{path}/files/{PATH}", data, query=query, headers=label, version=f"upload/{t.version}"

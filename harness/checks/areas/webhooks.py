@@ -23,7 +23,7 @@ from harness.checks.vocabulary.pages import entries
 from harness.checks.vocabulary.polling import expect_id, id_of
 from harness.contract import read
 from harness.contract.judge.wording import format_answer, format_value
-from harness.contract.requests import Target, segment
+from harness.contract.requests import RequestBuilder, segment
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -40,7 +40,7 @@ SECRET = "new_signing_secret"
 
 
 @exercise(requests=10)
-def a_webhook_of_our_own(t: Target) -> Steps:
+def a_webhook_of_our_own(t: RequestBuilder) -> Steps:
     """Create a webhook; read, list, rename and ping it, rotate its secret, and delete it."""
     wrong = {"uri": URI, "subscribed_events": ["interaction.harness"]}
     seen: Exchanges = {"wrong": (yield Send(t.request("POST", "webhooks", wrong)))}

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.contract import read
 from harness.contract.judge.wording import format_answer, format_ending
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.outcome import TargetFault
 from harness.wire import Exchange, Request
 
@@ -81,7 +81,7 @@ class Handshake:
             )
 
 
-def shake_hands(target: Target, send: Send, *, insist: bool = False) -> Handshake:
+def shake_hands(target: RequestBuilder, send: Send, *, insist: bool = False) -> Handshake:
     """Try each form until one is accepted. Raises TargetFault if none is.
 
     `insist`: the user declared capabilities, so the checks judge a refusal that has this API's error shape.
@@ -100,13 +100,13 @@ def shake_hands(target: Target, send: Send, *, insist: bool = False) -> Handshak
     raise TargetFault(_nothing_there(target, first))
 
 
-def _shake_hands_unasked(target: Target, send: Send, streamed: Exchange) -> Handshake:
+def _shake_hands_unasked(target: RequestBuilder, send: Send, streamed: Exchange) -> Handshake:
     """Greet a target that streams if a create leaves `stream` out."""
     answer = _answer(target, send, _UNASKED)
     return Handshake(_UNASKED, answer) if _answered(answer) else Handshake(FORMS[1], streamed, answer)
 
 
-def _answer(target: Target, send: Send, form: Form) -> Exchange:
+def _answer(target: RequestBuilder, send: Send, form: Form) -> Exchange:
     answer = send(target.create(form.fields, input=GREETING))
     if answer.status is None:
         raise TargetFault(f"the target gave no answer ({format_ending(answer)})")
@@ -128,7 +128,7 @@ def _refused_in_words(answer: Exchange) -> bool:
     return answer.status in range(400, 500) and read(answer).error is not None
 
 
-def _nothing_there(target: Target, plain: Exchange) -> str:
+def _nothing_there(target: RequestBuilder, plain: Exchange) -> str:
     return (
         f"the target answers no interactions: POST {plain.request.raw_path} with a plain create was answered "
         f"{format_answer(plain)!r}, and stream=true and store=false help nothing. Is this the API's root (with "

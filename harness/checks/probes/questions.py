@@ -15,7 +15,7 @@ from harness.checks.vocabulary.expect import SUCCESS
 from harness.checks.vocabulary.polling import Part, id_of, open_stream, poll_until_found, status_of
 from harness.contract import read
 from harness.contract.judge.wording import format_answer
-from harness.contract.requests import Target, segment
+from harness.contract.requests import RequestBuilder, segment
 from harness.kit.actions import Close, Read
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Request
@@ -29,7 +29,7 @@ _UNSETTLED = frozenset({"in_progress", "queued"})
 class Probe(Protocol):
     """The prober as the questions see it: sends requests and records findings and notes for the reader."""
 
-    target: Target
+    target: RequestBuilder
     greeting: Exchange
     notes: list[str]
 
@@ -128,7 +128,7 @@ def _background(ask: Probe) -> None:
     ask.settle("event-ids", carried, f"{format_count(len(events), 'event')} of a background stream looked at")
 
 
-def _first_events(t: Target, found: str) -> Part[list[dict[str, Any]]]:
+def _first_events(t: RequestBuilder, found: str) -> Part[list[dict[str, Any]]]:
     stream = yield from open_stream(t, found)
     yield Read(stream, _STREAM_LOOK)
     return read((yield Close(stream))).events

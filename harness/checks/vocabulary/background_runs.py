@@ -12,7 +12,7 @@ from typing import Any
 from harness.checks.vocabulary.expect import SUCCESS
 from harness.checks.vocabulary.polling import Part, need_id, settled
 from harness.checks.vocabulary.stream_events import Event, decode_frames, last_cursor
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Finish, Open, Read, Send
 from harness.outcome import Unmet
 from harness.wire import Exchange, LiveStream, Request
@@ -33,7 +33,7 @@ class BackgroundRun:
     held: bool
 
 
-def script(t: Target, marker: str, **keys: Any) -> Part[bool]:
+def script(t: RequestBuilder, marker: str, **keys: Any) -> Part[bool]:
     """Script the answer to the next create whose input contains `(marker)` → whether the target accepted it."""
     if "script" not in t.capabilities:
         return False
@@ -42,13 +42,13 @@ def script(t: Target, marker: str, **keys: Any) -> Part[bool]:
     return answer.status in SUCCESS
 
 
-def require_script(t: Target, marker: str, **keys: Any) -> Part[None]:
+def require_script(t: RequestBuilder, marker: str, **keys: Any) -> Part[None]:
     """Like `script`, for exercises that depend on it: raises `Unmet` if the target does not accept scripts."""
     if not (yield from script(t, marker, **keys)):
         raise Unmet("the target takes no scripts through /__harness__/")
 
 
-def start_held_run(t: Target, marker: str, **fields: Any) -> Part[BackgroundRun]:
+def start_held_run(t: RequestBuilder, marker: str, **fields: Any) -> Part[BackgroundRun]:
     """Begin a background run that is still in progress; `marker` separates its script from other exercises'.
 
     Raises `Unmet` if the create brings no id, or, with `race_lost`, if the run was over at once.
@@ -61,7 +61,7 @@ def start_held_run(t: Target, marker: str, **fields: Any) -> Part[BackgroundRun]
     return BackgroundRun(found, answer, held)
 
 
-def release_run(t: Target, run: BackgroundRun) -> Part[None]:
+def release_run(t: RequestBuilder, run: BackgroundRun) -> Part[None]:
     """Release a held run; do nothing for a run that is not held."""
     if run.held:
         yield Send(t.control("POST", "release", {"id": run.id}))

@@ -13,7 +13,7 @@ from harness.contract import read
 from harness.contract.data.output import USER_INPUT, steps_of, text_of
 from harness.contract.judge.agreement import judge_settled
 from harness.contract.judge.replies import CLIENT_ERROR as CLIENT_ERROR
-from harness.contract.judge.replies import REPLIES, Reply
+from harness.contract.judge.replies import REPLIES, ExpectedStatuses
 from harness.contract.judge.replies import SUCCESS as SUCCESS
 from harness.contract.judge.wording import (
     format_answer,
@@ -60,7 +60,7 @@ def expect_status(
     for a 429, and for a 503 with an API error body if 503 is in none of the arguments: a target that limits our
     rate or is overloaded has not looked at the request.
     """
-    yield from _expect(exchange, Reply(accepts, tolerates, notes))
+    yield from _expect(exchange, ExpectedStatuses(accepts, tolerates, notes))
 
 
 def expect_reply(rule: str, exchange: Exchange) -> Iterator[Finding]:
@@ -68,7 +68,7 @@ def expect_reply(rule: str, exchange: Exchange) -> Iterator[Finding]:
     yield from _expect(exchange, REPLIES[rule], rule)
 
 
-def _expect(exchange: Exchange, reply: Reply, code: str = "") -> Iterator[Finding]:
+def _expect(exchange: Exchange, reply: ExpectedStatuses, code: str = "") -> Iterator[Finding]:
     if exchange.status == TOO_MANY:
         raise Unmet(f"{format_request(exchange)} was answered {TOO_MANY}: the target limits our rate")
     unheard = exchange.status == OVERLOADED and reply.severity(OVERLOADED) is Severity.BROKEN

@@ -11,7 +11,7 @@ from typing import Any
 from harness.checks.vocabulary.expect import SUCCESS, at, expect_object, finding, interaction_in
 from harness.checks.vocabulary.polling import Part
 from harness.contract import read
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
@@ -21,7 +21,7 @@ MOST = 20
 """The most pages to read of one list; a longer list is not judged to its end."""
 
 
-def pages(t: Target, path: str, size: int) -> Part[list[Exchange]]:
+def pages(t: RequestBuilder, path: str, size: int) -> Part[list[Exchange]]:
     """Read every page of a list in order, up to `MOST`, with page_size `size`."""
     found: list[Exchange] = []
     token = ""

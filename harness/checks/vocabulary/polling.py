@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from harness.checks.vocabulary.expect import SUCCESS, TOO_MANY, finding
 from harness.contract import read
 from harness.contract.judge.wording import format_answer, format_request
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
 from harness.kit.actions import Action, Finish, Open, Send, Wait
 from harness.outcome import Finding, Unmet
@@ -64,7 +64,7 @@ def settled(exchange: Exchange) -> bool:
     return is_settled(status_of(exchange))
 
 
-def polls(t: Target, interaction_id: str, *, patient: bool = True) -> Part[list[Exchange]]:
+def polls(t: RequestBuilder, interaction_id: str, *, patient: bool = True) -> Part[list[Exchange]]:
     """GET until the run has settled, the answer is a final refusal, or `wait` is over → every answer, in order.
 
     A 404 is retried for at most `gone_within`. `patient=False`: GET once, for an exercise that has already waited
@@ -73,7 +73,7 @@ def polls(t: Target, interaction_id: str, *, patient: bool = True) -> Part[list[
     return (yield from _repeat(t, t.get(interaction_id), _over, within=t.wait if patient else 0.0))
 
 
-def poll_until_settled(t: Target, interaction_id: str) -> Part[list[Exchange]]:
+def poll_until_settled(t: RequestBuilder, interaction_id: str) -> Part[list[Exchange]]:
     """Like `polls`, but raises `Unmet` if the run did not settle in time."""
     seen = yield from polls(t, interaction_id)
     if not settled(seen[-1]):
@@ -83,7 +83,7 @@ def poll_until_settled(t: Target, interaction_id: str) -> Part[list[Exchange]]:
     return seen
 
 
-def poll_until_found(t: Target, interaction_id: str, *, patient: bool = True) -> Part[list[Exchange]]:
+def poll_until_found(t: RequestBuilder, interaction_id: str, *, patient: bool = True) -> Part[list[Exchange]]:
     """GET until the answer is no longer a 404, for at most `gone_within` → every answer, in order.
 
     `patient` as in `polls`.
@@ -91,18 +91,18 @@ def poll_until_found(t: Target, interaction_id: str, *, patient: bool = True) ->
     return (yield from poll_until_answered(t, t.get(interaction_id), patient=patient))
 
 
-def poll_until_answered(t: Target, request: Request, *, patient: bool = True) -> Part[list[Exchange]]:
+def poll_until_answered(t: RequestBuilder, request: Request, *, patient: bool = True) -> Part[list[Exchange]]:
     """Like `poll_until_found`, with the caller's own GET request."""
     within = t.gone_within if patient and t.keeps else 0.0
     return (yield from _repeat(t, request, lambda seen: seen.status != 404, within=within))
 
 
-def poll_until_gone(t: Target, interaction_id: str) -> Part[list[Exchange]]:
+def poll_until_gone(t: RequestBuilder, interaction_id: str) -> Part[list[Exchange]]:
     """GET until the interaction is gone, for at most `gone_within` → every answer, in order."""
     return (yield from _repeat(t, t.get(interaction_id), _gone, within=t.gone_within))
 
 
-def open_stream(t: Target, interaction_id: str) -> Part[LiveStream]:
+def open_stream(t: RequestBuilder, interaction_id: str) -> Part[LiveStream]:
     """Open the event stream of an interaction; retry while the answer is a 404, for at most `gone_within`."""
     spent, pause_after = 0.0, pauses()
     while True:
@@ -116,7 +116,7 @@ def open_stream(t: Target, interaction_id: str) -> Part[LiveStream]:
 
 
 def _repeat(
-    t: Target, request: Request, enough: Callable[[Exchange], bool], *, within: float
+    t: RequestBuilder, request: Request, enough: Callable[[Exchange], bool], *, within: float
 ) -> Part[list[Exchange]]:
     """Repeat a request until `enough`, until `within` is over, or until a 404 has lasted for `gone_within`.
 

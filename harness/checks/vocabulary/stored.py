@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.checks.vocabulary.polling import id_of, poll_until_found, poll_until_gone
 from harness.contract.judge.wording import format_answer, format_request
-from harness.contract.requests import Target, segment
+from harness.contract.requests import RequestBuilder, segment
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.wire import Exchange, Request
@@ -23,7 +23,7 @@ WRONG_KEY = "harness-wrong-key"
 
 
 @exercise(requests=12, interactions=1)
-def a_stored_interaction(t: Target) -> Steps:
+def a_stored_interaction(t: RequestBuilder) -> Steps:
     """Create, read in every way, delete, and request it again; `answers` holds all exchanges in order.
 
     `reads` are the first reads, repeated while they are answered 404; `got` is the last of them.
@@ -48,7 +48,7 @@ def a_stored_interaction(t: Target) -> Steps:
 
 
 @exercise(requests=5, interactions=3)
-def several_interactions(t: Target) -> Steps:
+def several_interactions(t: RequestBuilder) -> Steps:
     """Create two, delete the first, create a third, read the second."""
     seen: Exchanges = {"first": (yield Send(t.create(input=HELLO))), "second": (yield Send(t.create(input=HELLO)))}
     one, other = id_of(seen["first"]), id_of(seen["second"])
@@ -69,6 +69,6 @@ def all_of(seen: Mapping[str, Any]) -> list[Exchange]:
     return found
 
 
-def _as_the_sdk_reads(t: Target, interaction_id: str) -> Request:
+def _as_the_sdk_reads(t: RequestBuilder, interaction_id: str) -> Request:
     path = f"interactions/{segment(interaction_id)}"
     return t.request("GET", path, query={"stream": False}, headers=[("accept", "application/json")])

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from harness.checks.vocabulary.expect import finding, lenient_finding
 from harness.checks.vocabulary.stream_events import Event, cursor, kind
 from harness.contract import Contract
-from harness.contract.data.assembly import assembled
+from harness.contract.data.assembly import assemble_steps
 from harness.contract.judge.run_events import is_of_the_run, shape_of
 from harness.outcome import Finding
 from harness.outcome.words import format_count
@@ -133,4 +133,4 @@ def _frame(events: Sequence[Event]) -> list[str]:
 
 
 def _steps(events: Sequence[Event], contract: Contract) -> str:
-    return shape_of({"steps": assembled(events, contract)})
+    return shape_of({"steps": assemble_steps(events, contract)})

@@ -12,7 +12,7 @@ from harness.checks.vocabulary.background_runs import read_whole_stream
 from harness.checks.vocabulary.polling import Part, poll_until_found
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import events_in, is_stream, stream_id
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Steps
 from harness.kit.check import exercise
 from harness.wire import Exchange
@@ -46,7 +46,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 
 
 @exercise(requests=9, interactions=4)
-def streams_of_all_kinds(t: Target) -> Steps:
+def streams_of_all_kinds(t: RequestBuilder) -> Steps:
     """A stream of each kind, a GET of each interaction, and a replay of the text stream."""
     text = yield from read_whole_stream(t.create(input=HELLO, stream=True))
     answers: dict[str, Exchange] = {"text": text}
@@ -61,7 +61,7 @@ def streams_of_all_kinds(t: Target) -> Steps:
     return {**answers, "streams": streams, "stored": stored, "replay": replay}
 
 
-def _read_stored(t: Target, answers: Streams) -> Part[dict[str, Exchange]]:
+def _read_stored(t: RequestBuilder, answers: Streams) -> Part[dict[str, Exchange]]:
     stored: dict[str, Exchange] = {}
     for name, answer in answers.items():
         found = _told_id(answer)

@@ -151,7 +151,7 @@ def _options(arguments: argparse.Namespace) -> FuzzOptions:
         raise UsageFault(f"--profile {arguments.profile!r} names several sizes: keep one of {', '.join(sizes)}")
     return FuzzOptions(
         engines=_engines(arguments),
-        budget=BUDGETS[sizes[0]].limited(arguments.max_examples, None),
+        budget=BUDGETS[sizes[0]].with_limits(arguments.max_examples, None),
         depth=arguments.exhaustive or 3,
         seconds=arguments.time,
         seed=arguments.seed,

@@ -55,8 +55,8 @@ def run(words: Sequence[str]) -> int:
     arguments = _parser().parse(own)
     target = _target(arguments)
     from harness.benches.gateway import BY_ID, GatewayOptions, Line, Upstream, judge_gateway
-    from harness.benches.gateway.gateway_process import started
-    from harness.benches.gateway.run import selected
+    from harness.benches.gateway.gateway_process import run_command
+    from harness.benches.gateway.run import select_rules
     from harness.report.commands.gateway import GatewayPresentation
     from harness.transport import ServerThread
 
@@ -64,7 +64,7 @@ def run(words: Sequence[str]) -> int:
     options = GatewayOptions(
         only=tuple(arguments.only or ()), strict=arguments.strict, baseline=baseline, gateway=target.info
     )
-    selected(options.only)  # report an unknown rule before anything is started
+    select_rules(options.only)  # report an unknown rule before anything is started
     upstream = Upstream(contract=contract_of(arguments))
     with ends_when_told(), ExitStack() as stack:
         server = stack.enter_context(
@@ -77,13 +77,13 @@ def run(words: Sequence[str]) -> int:
         sys.stdout.flush()
         process = None
         if command is not None:
-            process = stack.enter_context(started(command, gateway_environment(server.url, os.environ)))
+            process = stack.enter_context(run_command(command, gateway_environment(server.url, os.environ)))
         _wait(target, arguments.wait, process)
         driver = stack.enter_context(closing(target.connect()))
         line = Line(driver, upstream, target.target, patience=arguments.patience, watch=arguments.watch)
         finished = listeners.follow(judge_gateway(line, options))
         # A dying process drops its connections a moment before its parent can see that it is dead.
-        if process is not None and (ended := process.ended(within=_DYING if finished.exit else 0.0)):
+        if process is not None and (ended := process.wait_for_end(within=_DYING if finished.exit else 0.0)):
             say(f"note: {mask_text(ended)}", to_errors=True)
         if server.errors:
             raise HarnessFault(f"the upstream erred: {server.errors[0]}")
@@ -188,7 +188,7 @@ def _wait(target: ResolvedTarget, seconds: float | None, process: Started | None
         return
     until = time.monotonic() + (_STARTING if seconds is None else seconds)
     while True:
-        if ended := process.ended():
+        if ended := process.wait_for_end():
             raise TargetFault(ended)
         try:
             wait_until_up(target, _ONE_LOOK)

@@ -31,7 +31,7 @@ def run(words: Sequence[str]) -> int:
     arguments = parser.parse(words)
     from harness.emulator.mutants import MUTANTS
 
-    chosen = _chosen(arguments.globs, list(MUTANTS))
+    chosen = _select_names(arguments.globs, list(MUTANTS))
     if arguments.list:
         for name in chosen:
             say(f"{name}: {MUTANTS[name].summary}")
@@ -49,7 +49,7 @@ def run(words: Sequence[str]) -> int:
     return Listeners(arguments, MutantsPresentation()).follow(events).exit
 
 
-def _chosen(globs: Sequence[str], names: list[str]) -> list[str]:
+def _select_names(globs: Sequence[str], names: list[str]) -> list[str]:
     chosen: dict[str, None] = {}
     for glob in globs:
         hits = fnmatch.filter(names, glob)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from harness.benches.server.silent_requests import telling
+from harness.benches.server.silent_requests import report_silent_requests
 from harness.cli.arguments import Parser
 from harness.cli.guarding import access, add_guard_arguments
 from harness.cli.masking import mask_text
@@ -82,7 +82,7 @@ class _Notes:
                 self._asked += 1
             return upstream(request)
 
-        return telling(count, self)
+        return report_silent_requests(count, self)
 
     @property
     def exit(self) -> Exit:

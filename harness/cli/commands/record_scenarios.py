@@ -21,7 +21,7 @@ from harness.outcome.words import format_count
 from harness.report.screen import wants_colour
 
 if TYPE_CHECKING:
-    from harness.benches.record.session import Recorded, Session
+    from harness.benches.record.session import Recorded, RecordingSession
     from harness.checks.scenarios import Scenario
     from harness.engine.targets import ResolvedTarget
 
@@ -63,7 +63,7 @@ def run_scenarios(arguments: argparse.Namespace) -> int:
 
     3 the target supports none of the scenarios; 4 it could not be used from the first request on; 130 interrupted.
     """
-    from harness.benches.record.session import Session
+    from harness.benches.record.session import RecordingSession
     from harness.checks.scenarios import select_scenarios
     from harness.contract.tables.protocol import PROTOCOL
     from harness.report.recording_report import RecordingReport, session_record
@@ -71,7 +71,7 @@ def run_scenarios(arguments: argparse.Namespace) -> int:
 
     scenarios = select_scenarios(list(arguments.scenario))
     target = _target(arguments)
-    session = Session(target, Path(), arguments.max_requests or 0, ca_file=arguments.ca_file)
+    session = RecordingSession(target, Path(), arguments.max_requests or 0, ca_file=arguments.ca_file)
     session.folder = Path(arguments.cassettes or Path("cassettes") / session.provenance.target)
     session.continued = arguments.continued
     _confirm(arguments, session, scenarios)
@@ -99,12 +99,12 @@ def run_scenarios(arguments: argparse.Namespace) -> int:
 
 
 def _exit(results: Sequence[Recorded]) -> Exit:
-    from harness.benches.record.proof import State
+    from harness.benches.record.proof import ScenarioState
 
     if any(result.is_news for result in results):
         first = results[0]
-        return Exit.UNREACHABLE if first.state is State.STOPPED and first.exchanges else Exit.FAILED
-    there = any(result.state in (State.RECORDED, State.SKIPPED) for result in results)
+        return Exit.UNREACHABLE if first.state is ScenarioState.STOPPED and first.exchanges else Exit.FAILED
+    there = any(result.state in (ScenarioState.RECORDED, ScenarioState.SKIPPED) for result in results)
     return Exit.OK if there else Exit.NOTHING_RAN
 
 
@@ -128,7 +128,7 @@ def _target(arguments: argparse.Namespace) -> ResolvedTarget:
     return found
 
 
-def _confirm(arguments: argparse.Namespace, session: Session, scenarios: Sequence[Scenario]) -> None:
+def _confirm(arguments: argparse.Namespace, session: RecordingSession, scenarios: Sequence[Scenario]) -> None:
     """Print the cost and ask for confirmation; sets the session's budget. Raises UsageFault without a yes."""
     _need_key(session)
     ahead = session.waiting(scenarios)
@@ -156,7 +156,7 @@ def _confirm(arguments: argparse.Namespace, session: Session, scenarios: Sequenc
         raise UsageFault("not confirmed: nothing was sent")
 
 
-def _need_key(session: Session) -> None:
+def _need_key(session: RecordingSession) -> None:
     """Raise UsageFault if the live service would be asked without any credential."""
     from harness.engine.targets import KEY_VARIABLE
 

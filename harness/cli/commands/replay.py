@@ -30,7 +30,7 @@ def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: CMD's if it failed; else 1 if a request was not recorded, 3 if none came."""
     own, command = split_command(words, "replay")
     arguments = _parser().parse(own)
-    from harness.benches.recordings.synthetic_drops import presented
+    from harness.benches.recordings.synthetic_drops import with_server_endings
     from harness.benches.server.fault_control import Faulty
     from harness.benches.server.page_guard import is_control
     from harness.cassette import Player, load
@@ -41,7 +41,7 @@ def run(words: Sequence[str]) -> int:
     cassette = load(arguments.cassette)
     if not cassette.recordings:
         raise UsageFault(f"{arguments.cassette} holds no recordings: there is nothing to replay")
-    recordings = presented(cassette.recordings, arguments.hang_ups)
+    recordings = with_server_endings(cassette.recordings, arguments.hang_ups)
     player = Player(
         recordings, PROTOCOL, mode=arguments.mode, speed=arguments.speed, assign_ids=arguments.assign_ids
     )

@@ -45,7 +45,7 @@ def run(words: Sequence[str]) -> int:
     mask = Mask(target.info.secrets, PROTOCOL.secret_fields)
     how = traffic_policy(arguments, None if arguments.json else partial(_say_wait, mask))
     with closing(
-        target.driven(how.wrapper(how.new_retries(), TimeoutBudget(target.target.wait))).connect()
+        target.with_drivers(how.wrapper(how.new_retries(), TimeoutBudget(target.target.wait))).connect()
     ) as driver:
         found = probe(driver, target.target, said_capabilities(arguments), needed)
     records = mask.tree(capability_records(found.capabilities))

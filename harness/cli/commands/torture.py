@@ -111,8 +111,8 @@ def _cases(arguments: argparse.Namespace) -> list[Case]:
     from harness.benches.client.drop_cases import ENUMERATIONS, cases_of
     from harness.faults import Drop
 
-    endings = _listed("--endings", arguments.endings, [str(drop) for drop in Drop])
-    event_ids = _listed("--event-ids", arguments.event_ids, EVENT_IDS)
+    endings = _parse_list("--endings", arguments.endings, [str(drop) for drop in Drop])
+    event_ids = _parse_list("--event-ids", arguments.event_ids, EVENT_IDS)
     if arguments.cassette is not None and (arguments.text is not None or event_ids != ["all"]):
         raise UsageFault("--cassette brings its own text and event ids: leave --text and --event-ids out")
     options: dict[str, Any] = {
@@ -133,7 +133,7 @@ def _cases(arguments: argparse.Namespace) -> list[Case]:
     return list(dict.fromkeys(cases))
 
 
-def _listed(flag: str, text: str, known: Sequence[str]) -> list[str]:
+def _parse_list(flag: str, text: str, known: Sequence[str]) -> list[str]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     for word in words:
         if word not in known:

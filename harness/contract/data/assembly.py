@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 
 from harness.contract.contract import Contract
 from harness.contract.data.json_parse import loads
-from harness.contract.tables.steps import Growth, How
+from harness.contract.tables.steps import DeltaEffect, Growth
 
 Step = dict[str, Any]
 
@@ -71,7 +71,7 @@ class Assembler:
         _GROW[grows.how](step, delta, grows)
 
 
-def assembled(events: Iterable[Mapping[str, Any]], contract: Contract) -> list[Step]:
+def assemble_steps(events: Iterable[Mapping[str, Any]], contract: Contract) -> list[Step]:
     """The steps that these events add up to."""
     assembler = Assembler(contract)
     for event in events:
@@ -203,10 +203,10 @@ def _settled_part(part: dict[str, Any]) -> dict[str, Any]:
     return {name: "".join(value) if isinstance(value, Fragments) else value for name, value in part.items()}
 
 
-_GROW: dict[How, Callable[[Step, Mapping[str, Any], Growth], None]] = {
-    How.APPEND: _append,
-    How.JSON: _append_json,
-    How.PARTS: _add_part,
-    How.MERGE: _merge,
+_GROW: dict[DeltaEffect, Callable[[Step, Mapping[str, Any], Growth], None]] = {
+    DeltaEffect.APPEND: _append,
+    DeltaEffect.JSON: _append_json,
+    DeltaEffect.PARTS: _add_part,
+    DeltaEffect.MERGE: _merge,
 }
 """What each way of growing does to a step."""

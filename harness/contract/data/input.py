@@ -15,7 +15,7 @@ _OBSERVED = {"tool_call": frozenset({"type", "id", "signature"})}
 """Step types that no published schema lists, with their fields; third parties got them and could resend them."""
 
 
-def published(value: Any) -> Any:
+def without_unpublished(value: Any) -> Any:
     """Return `input` without unpublished steps (`_OBSERVED`); anything but a list is returned as it is."""
     if not isinstance(value, list):
         return value

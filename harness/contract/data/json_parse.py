@@ -18,7 +18,7 @@ decode = msgspec.json.Decoder().decode
 REFUSALS = (msgspec.DecodeError, ValueError, RecursionError)
 
 
-class Read(NamedTuple):
+class JsonResult(NamedTuple):
     """A value, or why there is none.
 
     `fault` is "" if all is well, else one of `encoding`, `syntax`, `surrogate`, `depth`. With `surrogate` there
@@ -30,10 +30,10 @@ class Read(NamedTuple):
     detail: str = ""
 
 
-def loads(data: bytes) -> Read:
+def loads(data: bytes) -> JsonResult:
     """Parse `data`; never raises."""
     try:
-        return Read(decode(data))
+        return JsonResult(decode(data))
     except REFUSALS as refusal:
         return _second_look(data, str(refusal))
 
@@ -44,21 +44,25 @@ def objects(payloads: Iterable[bytes]) -> list[dict[str, Any]]:
     return [value for value in values if isinstance(value, dict)]
 
 
-def _second_look(data: bytes, refusal: str) -> Read:
+def _second_look(data: bytes, refusal: str) -> JsonResult:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as wrong:
-        return Read(None, "encoding", f"not UTF-8 at byte {wrong.start}: {data[wrong.start : wrong.start + 4]!r}")
+        return JsonResult(
+            None, "encoding", f"not UTF-8 at byte {wrong.start}: {data[wrong.start : wrong.start + 4]!r}"
+        )
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
         clean = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except RecursionError:
-        return Read(None, "depth", "nested deeper than can be read")
+        return JsonResult(None, "depth", "nested deeper than can be read")
     except ValueError as wrong:
-        return Read(None, "syntax", str(wrong) if str(wrong) else refusal)
+        return JsonResult(None, "syntax", str(wrong) if str(wrong) else refusal)
     except OverflowError:
-        return Read(None, "syntax", refusal)
-    return Read(clean, "surrogate" if clean != value else "", "half of a surrogate pair" if clean != value else "")
+        return JsonResult(None, "syntax", refusal)
+    return JsonResult(
+        clean, "surrogate" if clean != value else "", "half of a surrogate pair" if clean != value else ""
+    )
 
 
 def _refuse_constant(name: str) -> None:

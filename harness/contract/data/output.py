@@ -19,7 +19,7 @@ def steps_of(interaction: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
 
 
-def given(steps: Sequence[Any]) -> int:
+def count_given(steps: Sequence[Any]) -> int:
     """How many leading steps are the caller's: all up to the last user_input, and function_results next to it."""
     kinds = [step.get("type") if isinstance(step, Mapping) else None for step in steps]
     first = len(kinds) - kinds[::-1].index(USER_INPUT) if USER_INPUT in kinds else 0
@@ -31,7 +31,7 @@ def given(steps: Sequence[Any]) -> int:
 def output_steps(interaction: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The steps that the run produced."""
     steps = steps_of(interaction)
-    return steps[given(steps) :]
+    return steps[count_given(steps) :]
 
 
 def output_text(interaction: Mapping[str, Any]) -> str:

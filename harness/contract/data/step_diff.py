@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from harness.contract.data.output import given
+from harness.contract.data.output import count_given
 from harness.outcome.words import shorten
 
 LIMIT = 20
@@ -39,7 +39,7 @@ class Difference:
 def compare_steps(assembled: Sequence[Any], got: Sequence[Any]) -> list[Difference]:
     """The differences between steps assembled from a stream and steps that GET or POST returned."""
     try:
-        one, other = ([_normal(step) for step in steps[given(steps) :]] for steps in (assembled, got))
+        one, other = ([_normal(step) for step in steps[count_given(steps) :]] for steps in (assembled, got))
         if one == other:
             return []
         found = _differences(one, other, "$.steps")
@@ -54,7 +54,7 @@ def _normal(step: Any) -> Any:
     fields = dict(step)
     for name in ("content", "summary"):
         if isinstance(fields.get(name), list):
-            fields[name] = _joined(fields[name])
+            fields[name] = _join_text(fields[name])
     return {
         name: value
         for name, value in fields.items()
@@ -62,7 +62,7 @@ def _normal(step: Any) -> Any:
     }
 
 
-def _joined(parts: list[Any]) -> list[Any]:
+def _join_text(parts: list[Any]) -> list[Any]:
     """The parts, with adjacent text parts joined and empty ones removed."""
     joined: list[Any] = []
     for part in parts:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from harness.contract.contract import Contract
-from harness.contract.data.assembly import assembled
+from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.output import output_steps, steps_of
 from harness.contract.data.step_diff import compare_steps
 from harness.contract.judge.wording import format_value
@@ -153,7 +153,7 @@ def judge_unchanged(rule: str, before: Body, after: Body) -> Iterator[Finding]:
 
 def judge_assembled(events: Events, body: Body, contract: Contract) -> Iterator[Finding]:
     """The steps that the events of a whole stream add up to must be the output that is stored."""
-    for difference in compare_steps(assembled(events, contract), output_steps(body)):
+    for difference in compare_steps(assemble_steps(events, contract), output_steps(body)):
         message = f"stream and GET differ at {difference.pointer}"
         yield Finding("stream.equals-get", message, difference.assembled, difference.got)
 

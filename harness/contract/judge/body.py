@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from harness.contract.contract import Contract
-from harness.contract.data.output import given
+from harness.contract.data.output import count_given
 from harness.contract.judge.usage import judge_usage
 from harness.contract.tables.operations import INTERACTION, Operation
 from harness.outcome import Finding, Severity, Where
@@ -60,7 +60,7 @@ def judge_steps(steps: list[Any], contract: Contract, pointer: str = "$.steps") 
     Leading steps may be the caller's own input, returned unchanged. Their values are not the target's fault.
     """
     findings: list[Finding] = []
-    told = given(steps)
+    told = count_given(steps)
     for index, step in enumerate(steps):
         place = f"{pointer}[{index}]"
         findings += _judge_discriminators(step, place)
@@ -104,15 +104,17 @@ def _moment(value: Any) -> datetime | None:
 
 
 def _judge_discriminators(step: Any, pointer: str) -> Iterator[Finding]:
-    yield from _typed(step, pointer, "step")
+    yield from _judge_type(step, pointer, "step")
     for place, content in _contents(step, pointer):
-        yield from _typed(content, place, "content")
+        yield from _judge_type(content, place, "content")
         annotations = content.get("annotations") if isinstance(content, Mapping) else None
         for index, annotation in enumerate(annotations if isinstance(annotations, list) else ()):
-            yield from _tolerant(_typed(annotation, f"{place}.annotations[{index}]", "annotation"), annotation)
+            yield from _tolerant(
+                _judge_type(annotation, f"{place}.annotations[{index}]", "annotation"), annotation
+            )
 
 
-def _typed(value: Any, pointer: str, what: str) -> Iterator[Finding]:
+def _judge_type(value: Any, pointer: str, what: str) -> Iterator[Finding]:
     kind = value.get("type") if isinstance(value, Mapping) else None
     if not isinstance(kind, str):
         message = f"a {what} has no string type"

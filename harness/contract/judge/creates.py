@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.contract.data import json_parse
-from harness.contract.data.assembly import assembled
+from harness.contract.data.assembly import assemble_steps
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import is_success, judge_json_object, judge_stream_label
 from harness.contract.judge.history_state import HistoryState, Intent
@@ -124,7 +124,7 @@ def _learn_output(model: InteractionModel, body: Json | None) -> None:
 def _learn_stream(state: HistoryState, model: InteractionModel, events: list[Json]) -> None:
     state.judgement.add(take_events(model.timeline, open_reading(model, None), events))
     if model.settled and model.timeline.whole:
-        model.steps, model.source = assembled(model.timeline.events, state.contract), "stream.equals-get"
+        model.steps, model.source = assemble_steps(model.timeline.events, state.contract), "stream.equals-get"
         state.decide("stream.equals-get", agreement.judge_text(model.timeline.events, model.steps))
 
 

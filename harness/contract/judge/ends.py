@@ -37,7 +37,7 @@ def _judge_in_time(state: HistoryState, model: InteractionModel, exchange: Excha
     """Judge the cancel of a run that was in progress at the last look: it is cancelled, or had just ended."""
     if not is_success(exchange):
         if state.is_certain(model) or not is_refusal(exchange):
-            state.decide("cancel.ok", [_refused(exchange)])
+            state.decide("cancel.ok", [_report_refusal(exchange)])
         else:
             model.suspicion = "cancel.ok"
         return
@@ -64,7 +64,7 @@ def judge_cancel_answer(exchange: Exchange, identity: str) -> Iterator[Finding]:
         yield Finding("cancel.ok", "the answer is another interaction", identity, str(reading.id))
 
 
-def _refused(exchange: Exchange) -> Finding:
+def _report_refusal(exchange: Exchange) -> Finding:
     return Finding("cancel.ok", "a running run cannot be cancelled", "2xx", format_answer(exchange))
 
 

@@ -12,7 +12,7 @@ PER_RULE = 20
 """The most findings of one rule that are kept from one stream."""
 
 
-class Ledger:
+class FindingLog:
     """The findings of a judge so far; `suppressed` counts, by rule, those beyond `PER_RULE`."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.contract.data.assembly import assembled
+from harness.contract.data.assembly import assemble_steps
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import is_refusal, is_success
 from harness.contract.judge.history_state import HistoryState, Intent
@@ -222,7 +222,7 @@ def _judge_completed(state: HistoryState, model: InteractionModel, status: str) 
     if not model.timeline.whole:
         return
     events = model.timeline.events
-    steps = assembled(events, state.contract)
+    steps = assemble_steps(events, state.contract)
     state.decide("stream.equals-get", agreement.judge_text(events, steps))
     if model.steps is not None and model.source != "stream.equals-get":
         state.decide(

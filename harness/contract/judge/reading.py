@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
-from harness.contract.data.assembly import assembled
+from harness.contract.data.assembly import assemble_steps
 from harness.contract.judge.body import judge_answer
 from harness.contract.judge.errors import error_of, judge_error
 from harness.contract.judge.stream import StreamJudge
@@ -53,10 +53,10 @@ class Reading:
         return exchange.headers.media_type() == EVENT_STREAM or exchange.body.lstrip().startswith(_OPENINGS)
 
     @cached_property
-    def _parsed(self) -> json_parse.Read:
+    def _parsed(self) -> json_parse.JsonResult:
         exchange = self.exchange
         if self.is_stream or not exchange.body or exchange.truncated:
-            return json_parse.Read(None, "absent", "no JSON body")
+            return json_parse.JsonResult(None, "absent", "no JSON body")
         return json_parse.loads(exchange.body)
 
     @property
@@ -112,7 +112,7 @@ class Reading:
     @cached_property
     def streamed_steps(self) -> list[dict[str, Any]]:
         """The steps that the events of a stream add up to."""
-        return assembled(self.events, self.contract)
+        return assemble_steps(self.events, self.contract)
 
     @property
     def id(self) -> str | None:

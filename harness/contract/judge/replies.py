@@ -20,7 +20,7 @@ SUCCESS = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ExpectedStatuses:
     """The statuses that keep a rule, those that keep it in a lenient reading, and those only worth a note.
 
     The first of these that lists a status decides.
@@ -73,49 +73,52 @@ def _kinds(exchange: Exchange) -> list[object]:
 
 
 # A streaming create may be refused by a stream of nothing but an error, too.
-_BAD_REQUEST = Reply({400}, CLIENT_ERROR, in_stream=has_only_errors)
-_NO_PARENT = Reply({400, 404}, CLIENT_ERROR, in_stream=has_only_errors)
+_BAD_REQUEST = ExpectedStatuses({400}, CLIENT_ERROR, in_stream=has_only_errors)
+_NO_PARENT = ExpectedStatuses({400, 404}, CLIENT_ERROR, in_stream=has_only_errors)
 
-_ANY_ANSWER = Reply({*SUCCESS, *CLIENT_ERROR})
+_ANY_ANSWER = ExpectedStatuses({*SUCCESS, *CLIENT_ERROR})
 """The answer may be a refusal or not; what it says is judged besides."""
 
 FOREIGN_CHAIN = "store.isolation/chain"
 """The row for a create that continues another project's interaction."""
 
-REPLIES: Mapping[str, Reply] = {
-    **{rule: Reply(row.accepts, row.tolerates, in_stream=has_only_errors) for rule, row in REFUSALS.items()},
-    "create.ok": Reply({200}, SUCCESS),
-    "get.ok": Reply({200}, SUCCESS),
-    "get.unknown": Reply({404}, frozenset(CLIENT_ERROR) - {400}, notes={400}),
-    "store.false-get": Reply({404}, CLIENT_ERROR, in_stream=has_only_errors),
+REPLIES: Mapping[str, ExpectedStatuses] = {
+    **{
+        rule: ExpectedStatuses(row.accepts, row.tolerates, in_stream=has_only_errors)
+        for rule, row in REFUSALS.items()
+    },
+    "create.ok": ExpectedStatuses({200}, SUCCESS),
+    "get.ok": ExpectedStatuses({200}, SUCCESS),
+    "get.unknown": ExpectedStatuses({404}, frozenset(CLIENT_ERROR) - {400}, notes={400}),
+    "store.false-get": ExpectedStatuses({404}, CLIENT_ERROR, in_stream=has_only_errors),
     "store.false-chain": _NO_PARENT,
-    "store.isolation": Reply({403, 404}, CLIENT_ERROR),
-    FOREIGN_CHAIN: Reply({400, 403, 404}, CLIENT_ERROR, in_stream=has_only_errors),
-    "del.ok": Reply(SUCCESS),
-    "del.gone": Reply({404}),
-    "del.gone-stream": Reply({404}, CLIENT_ERROR, in_stream=has_only_errors),
-    "del.twice": Reply({*SUCCESS, 404}, {410}),
-    "del.unknown": Reply({404}, notes={400, *SUCCESS}),
+    "store.isolation": ExpectedStatuses({403, 404}, CLIENT_ERROR),
+    FOREIGN_CHAIN: ExpectedStatuses({400, 403, 404}, CLIENT_ERROR, in_stream=has_only_errors),
+    "del.ok": ExpectedStatuses(SUCCESS),
+    "del.gone": ExpectedStatuses({404}),
+    "del.gone-stream": ExpectedStatuses({404}, CLIENT_ERROR, in_stream=has_only_errors),
+    "del.twice": ExpectedStatuses({*SUCCESS, 404}, {410}),
+    "del.unknown": ExpectedStatuses({404}, notes={400, *SUCCESS}),
     "del.chain-after": _NO_PARENT,
-    "del.running": Reply({*SUCCESS, 400, 409}, CLIENT_ERROR),
-    "bg.create": Reply(SUCCESS),
-    "bg.settles": Reply(SUCCESS),
-    "cancel.ok": Reply(SUCCESS),
-    "cancel.get-after": Reply(SUCCESS),
+    "del.running": ExpectedStatuses({*SUCCESS, 400, 409}, CLIENT_ERROR),
+    "bg.create": ExpectedStatuses(SUCCESS),
+    "bg.settles": ExpectedStatuses(SUCCESS),
+    "cancel.ok": ExpectedStatuses(SUCCESS),
+    "cancel.get-after": ExpectedStatuses(SUCCESS),
     "cancel.foreground": _ANY_ANSWER,
     "cancel.settled": _ANY_ANSWER,
-    "cancel.unknown": Reply({400, 404}, CLIENT_ERROR),
-    "chain.ok": Reply(SUCCESS),
-    "chain.after-settled": Reply(SUCCESS),
+    "cancel.unknown": ExpectedStatuses({400, 404}, CLIENT_ERROR),
+    "chain.ok": ExpectedStatuses(SUCCESS),
+    "chain.after-settled": ExpectedStatuses(SUCCESS),
     "chain.running": _BAD_REQUEST,
     "chain.unknown": _NO_PARENT,
-    "resume.opens": Reply(SUCCESS),
-    "resume.live": Reply(SUCCESS),
+    "resume.opens": ExpectedStatuses(SUCCESS),
+    "resume.live": ExpectedStatuses(SUCCESS),
     "resume.foreground": _ANY_ANSWER,
-    "resume.unknown": Reply({400, 404}, CLIENT_ERROR, in_stream=has_error),
-    "tool.result-ok": Reply(SUCCESS),
+    "resume.unknown": ExpectedStatuses({400, 404}, CLIENT_ERROR, in_stream=has_error),
+    "tool.result-ok": ExpectedStatuses(SUCCESS),
     "tool.result-bad-id": _BAD_REQUEST,
-    "tool.result-orphan": Reply(CLIENT_ERROR, in_stream=has_only_errors),
+    "tool.result-orphan": ExpectedStatuses(CLIENT_ERROR, in_stream=has_only_errors),
 }
 """By rule; `FOREIGN_CHAIN` is the second row of a rule whose two kinds of request have different refusals."""
 

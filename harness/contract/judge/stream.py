@@ -16,11 +16,11 @@ from harness.contract.contract import Contract, EventType
 from harness.contract.data.json_parse import REFUSALS, decode, loads
 from harness.contract.judge.causes import with_causes
 from harness.contract.judge.cursors import CursorLog
-from harness.contract.judge.finding_log import Ledger
+from harness.contract.judge.finding_log import FindingLog
 from harness.contract.judge.stream_state import StreamState, readable
 from harness.contract.judge.stream_summary import StreamReading
 from harness.contract.judge.usage import judge_usage
-from harness.contract.schema.validator import Unknown, Validator
+from harness.contract.schema.validator import UnknownPart, Validator
 from harness.contract.tables.protocol import DONE
 from harness.contract.tables.stream_order import DELTA, ERROR, OTHER, State, row_of
 from harness.outcome import Finding, Severity
@@ -70,7 +70,7 @@ class StreamJudge:
         self._schemas = contract.schemas
         self._decoder = Decoder()
         self._state = StreamState(contract.steps_table, start)
-        self._ledger = Ledger()
+        self._ledger = FindingLog()
         self._cursors = CursorLog()
         handlers = self._state.handlers
         self._kinds = {
@@ -78,7 +78,7 @@ class StreamJudge:
             for name, event in contract.events.items()
         }
         self._strangers: dict[str, int] = {}
-        self._unknowns: list[tuple[int, Unknown]] = []
+        self._unknowns: list[tuple[int, UnknownPart]] = []
         self._frames = 0
         self._unnamed = 0
         self._done_at: int | None = None
@@ -115,7 +115,7 @@ class StreamJudge:
                 known.resumable += 1
                 if repeats(cursor):
                     self._frames = number
-                    self._repeated(frame, cursor)
+                    self._note_repeated_cursor(frame, cursor)
             if found:
                 self._frames = number
                 self._collect(frame)
@@ -152,7 +152,7 @@ class StreamJudge:
             errors=tuple(state.errors),
             cursors=self._cursors.summary(),
             unknowns=tuple(self._unknowns),
-            unjudged=self._unjudged(),
+            unjudged=self._list_unjudged(),
             whole=ending.complete,
             ending=ending,
             size=self._decoder.received,
@@ -168,7 +168,7 @@ class StreamJudge:
             return
         known.count += 1
         if frame.event != known.name:
-            self._misnamed(frame, known.kind)
+            self._judge_event_name(frame, known.kind)
         if state.watching:
             state.before(known.kind)
         if fit or self._misfit(frame, known, event):
@@ -177,7 +177,7 @@ class StreamJudge:
         if isinstance(cursor, str) and cursor:
             known.resumable += 1
             if self._cursors.repeats(cursor):
-                self._repeated(frame, cursor)
+                self._note_repeated_cursor(frame, cursor)
         self._collect(frame)
 
     def _odd(self, frame: Frame) -> None:
@@ -210,9 +210,9 @@ class StreamJudge:
         elif kind in self._kinds:
             self._event(frame, self._kinds[kind], event, self._kinds[kind].fits(event))
         else:
-            self._unknown(Unknown("$.event_type", "event", kind))
+            self._note_unknown(UnknownPart("$.event_type", "event", kind))
             if frame.event != kind.encode("utf-8", "replace"):
-                self._misnamed(frame, kind)
+                self._judge_event_name(frame, kind)
             self._stranger(frame, kind)
 
     def _stranger(self, frame: Frame, name: str) -> None:
@@ -232,7 +232,7 @@ class StreamJudge:
             finding = problem.finding(rule)
             self._place(replace(finding, message=f"{known.kind}: {problem.message}"), frame)
         for unknown in review.unknowns:
-            self._unknown(unknown)
+            self._note_unknown(unknown)
         known.misfits += 1
         if known.misfits == UNKNOWNS:
             known.fits = self._schemas.validator(known.schema).is_valid
@@ -242,14 +242,14 @@ class StreamJudge:
         known = {kind: entry.count for kind, entry in self._kinds.items() if entry.count}
         return {**known, **self._strangers}
 
-    def _misnamed(self, frame: Frame, kind: str) -> None:
+    def _judge_event_name(self, frame: Frame, kind: str) -> None:
         if frame.event is None:
             self._unnamed += 1
         elif self._framed:
             name = frame.event.decode("utf-8", "replace")
             self._note("stream.name-agrees", "the event: field is not the event_type", kind, name, frame)
 
-    def _repeated(self, frame: Frame, cursor: str) -> None:
+    def _note_repeated_cursor(self, frame: Frame, cursor: str) -> None:
         self._note("stream.evid-unique", "an event_id comes again", "a new event_id", cursor[:_SHOWN], frame)
 
     def _after_done(self, frame: Frame) -> None:
@@ -261,7 +261,7 @@ class StreamJudge:
     def _end_in_order(self) -> None:
         cut = self._decoder.end()
         if cut is not None and cut.would_be is not None:
-            self._unfinished(cut.would_be)
+            self._note_unfinished(cut.would_be)
         state = self._state
         events = sum(self._counts().values())
         state.finish(events)
@@ -270,7 +270,7 @@ class StreamJudge:
         if self._framed and events and self._done_at is None and ended:
             self._note("stream.done", "the stream ends without its sentinel", "[DONE]", "the end of the body")
 
-    def _unfinished(self, frame: Frame) -> None:
+    def _note_unfinished(self, frame: Frame) -> None:
         """Note that the last block lacks its blank line, so that a conforming client never sees it."""
         lost = frame.data.strip() == DONE
         severity = Severity.NON_STRICT if lost else Severity.BROKEN
@@ -280,7 +280,7 @@ class StreamJudge:
         finding = replace(finding, severity=severity, code="stream.framing/unended")
         self._place(finding, frame, number=self._frames)
 
-    def _unjudged(self) -> tuple[str, ...]:
+    def _list_unjudged(self) -> tuple[str, ...]:
         unjudged = [*self._state.unjudged]
         if not self._cursors.summary().judged:
             unjudged.append("stream.evid-unique")
@@ -309,7 +309,7 @@ class StreamJudge:
         where = replace(finding.where, event=event, start=frame.start, end=frame.end)
         self._ledger.add(replace(finding, where=where))
 
-    def _unknown(self, unknown: Unknown) -> None:
+    def _note_unknown(self, unknown: UnknownPart) -> None:
         if len(self._unknowns) < UNKNOWNS:
             self._unknowns.append((self._frames - 1, unknown))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.contract.data.json_parse import loads
 from harness.contract.tables import lifecycle
-from harness.contract.tables.steps import How, StepTable
+from harness.contract.tables.steps import DeltaEffect, StepTable
 from harness.contract.tables.stream_order import (
     COMPLETED,
     CREATED,
@@ -75,12 +75,12 @@ class StreamState:
             raise ValueError(f"start={start!r} is none of {', '.join(STARTS)}")
         self.found: list[Finding] = []
         self.handlers: dict[str, Callable[[dict[str, Any]], None]] = {
-            CREATED: self._created,
+            CREATED: self._enter_created,
             STATUS: self._status_update,
             START: self._step_start,
             DELTA: self.delta,
             STOP: self._step_stop,
-            COMPLETED: self._completed,
+            COMPLETED: self._enter_completed,
             ERROR: self._error,
         }
         self.state = STARTS[start]
@@ -173,7 +173,7 @@ class StreamState:
 
     # --- the interaction ------------------------------------------------------------------------------------
 
-    def _created(self, event: dict[str, Any]) -> None:
+    def _enter_created(self, event: dict[str, Any]) -> None:
         self._creations += 1
         self._advance(CREATED, event)
         if self.created is None:
@@ -184,7 +184,7 @@ class StreamState:
         self._advance(STATUS, event)
         self._is(event["interaction_id"], event["status"])
 
-    def _completed(self, event: dict[str, Any]) -> None:
+    def _enter_completed(self, event: dict[str, Any]) -> None:
         self._advance(COMPLETED, event)
         self._open.clear()
         if self.completed is None:
@@ -283,7 +283,7 @@ class StreamState:
         step, kind = self._open.get(event["index"]), event["delta"]["type"]
         if step is None:
             return False
-        fitting = self._steps.allowed(step.kind)
+        fitting = self._steps.list_allowed(step.kind)
         if kind not in fitting:
             message = f"a {kind} delta in a {step.kind} step"
             self._report("stream.delta-fits", message, " or ".join(sorted(fitting)), kind)
@@ -293,12 +293,12 @@ class StreamState:
         step, delta = self._open[event["index"]], event["delta"]
         kind = delta["type"]
         grows = self._steps.deltas[kind].grows
-        if step.signed and grows.how is not How.APPEND:
+        if step.signed and grows.how is not DeltaEffect.APPEND:
             message = f"a {kind} delta follows the signature of its {step.kind}"
             self._report("stream.sig-last", message, "step.stop", kind)
-        elif grows.how is How.APPEND and step.kind is not None and kind in self._steps.streams(step.kind):
+        elif grows.how is DeltaEffect.APPEND and step.kind is not None and kind in self._steps.streams(step.kind):
             step.signed, step.plain = True, _NONE
-        elif grows.how is How.JSON:
+        elif grows.how is DeltaEffect.JSON:
             self._arguments(step, delta.get(grows.field))
 
     def _arguments(self, step: OpenStep, fragment: object) -> None:

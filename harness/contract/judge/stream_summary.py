@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.contract.judge.cursors import Cursors
-from harness.contract.schema.validator import Unknown
+from harness.contract.schema.validator import UnknownPart
 from harness.outcome import Finding
 from harness.wire import Ending
 
@@ -40,7 +40,7 @@ class StreamReading:
     done: bool
     errors: tuple[dict[str, Any], ...]
     cursors: Cursors
-    unknowns: tuple[tuple[int, Unknown], ...]
+    unknowns: tuple[tuple[int, UnknownPart], ...]
     unjudged: tuple[str, ...]
     whole: bool
     ending: Ending

@@ -29,7 +29,7 @@ _CAPITAL = re.compile(r"[A-Z]")
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class SchemaProblem:
     """One thing wrong with a value: where, what, and the schema keyword that it violates."""
 
     pointer: str
@@ -52,11 +52,11 @@ def keyword_word(keyword: str) -> str:
     return _CAPITAL.sub(lambda found: f"-{found[0].lower()}", keyword)
 
 
-def explain(schema: Schema, value: Any, *, limit: int) -> list[Problem]:
+def explain(schema: Schema, value: Any, *, limit: int) -> list[SchemaProblem]:
     """At most `limit` reasons why `value` does not fit the bundled `schema`, in the order of the schema."""
     from jsonschema import Draft202012Validator
 
-    found: dict[Problem, None] = {}
+    found: dict[SchemaProblem, None] = {}
     for error in Draft202012Validator(schema).iter_errors(value):
         for problem in _problems(error, "$"):
             found.setdefault(problem)
@@ -65,7 +65,7 @@ def explain(schema: Schema, value: Any, *, limit: int) -> list[Problem]:
     return list(found)
 
 
-def _problems(error: ValidationError, base: str) -> Iterator[Problem]:
+def _problems(error: ValidationError, base: str) -> Iterator[SchemaProblem]:
     pointer = base
     for part in error.relative_path:
         pointer = step_into(pointer, part)
@@ -78,7 +78,7 @@ def _problems(error: ValidationError, base: str) -> Iterator[Problem]:
         yield _leaf(error, pointer)
 
 
-def _branch_problems(error: ValidationError, pointer: str) -> Iterator[Problem]:
+def _branch_problems(error: ValidationError, pointer: str) -> Iterator[SchemaProblem]:
     branches = _by_branch(error.context or ())
     if all(_wrong_type(errors) for errors in branches):
         expected = _join(str(_wrong_type(errors)) for errors in branches)
@@ -91,7 +91,7 @@ def _branch_problems(error: ValidationError, pointer: str) -> Iterator[Problem]:
         expected = _join(json.dumps(value) for value in values)
         instance: Any = error.instance
         message = f"unknown {name} {_show(instance[name])}{_suggest(instance[name], values)}"
-        yield Problem(step_into(pointer, name), message, expected, _show(instance[name]), "const")
+        yield SchemaProblem(step_into(pointer, name), message, expected, _show(instance[name]), "const")
         return
     for child in best:
         yield from _problems(child, pointer)
@@ -141,7 +141,7 @@ def _other_constants(
     return wanted[0], list(dict.fromkeys(value for name, value in others if name == wanted[0]))
 
 
-def _leaf(error: ValidationError, pointer: str) -> Problem:
+def _leaf(error: ValidationError, pointer: str) -> SchemaProblem:
     value: Any = error.instance
     wanted: Any = error.validator_value
     match error.validator:
@@ -155,7 +155,7 @@ def _leaf(error: ValidationError, pointer: str) -> Problem:
             expected = _join(json.dumps(item) for item in allowed)
             return _problem(error, pointer, f"{_show(value)} is not allowed{_suggest(value, allowed)}", expected)
         case "additionalProperties":
-            return _unlisted(error, pointer)
+            return _explain_unlisted(error, pointer)
         case "dependentRequired":
             name, needed = next((n, m) for n, ms in wanted.items() if n in value for m in ms if m not in value)
             return _problem(error, pointer, f'"{name}" goes only with "{needed}"', f"a field {needed}")
@@ -166,14 +166,14 @@ def _leaf(error: ValidationError, pointer: str) -> Problem:
             return _problem(error, pointer, f"{_show(value)} breaks {error.validator} {limit}", limit)
 
 
-def _unlisted(error: ValidationError, pointer: str) -> Problem:
+def _explain_unlisted(error: ValidationError, pointer: str) -> SchemaProblem:
     """The first unlisted field; jsonschema reports all unlisted fields of an object as one error."""
     schema: Any = error.schema
     value: Any = error.instance
     known = list(schema["properties"])
     name = next(name for name in value if name not in known)
     message = f'"{name}" is not a known field{_suggest(name, known)}'
-    return Problem(
+    return SchemaProblem(
         step_into(pointer, name), message, _join(known or ["no field"]), _show(value[name]), "additionalProperties"
     )
 
@@ -182,8 +182,8 @@ def _is_rule(error: ValidationError) -> bool:
     return isinstance(error.schema, dict) and "x-rule" in error.schema
 
 
-def _problem(error: ValidationError, pointer: str, message: str, expected: str) -> Problem:
-    return Problem(pointer, message, expected or message, _show(error.instance), str(error.validator))
+def _problem(error: ValidationError, pointer: str, message: str, expected: str) -> SchemaProblem:
+    return SchemaProblem(pointer, message, expected or message, _show(error.instance), str(error.validator))
 
 
 def _suggest(value: Any, known: Iterable[Any]) -> str:

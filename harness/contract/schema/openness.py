@@ -33,7 +33,7 @@ _JSON_TYPES: Mapping[str, type | tuple[type, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class UnknownPart:
     """Something valid that this revision does not name.
 
     `kind` is "field", "value", or what an x-unknown branch stands for ("step", "event", …); `name` is the
@@ -70,7 +70,7 @@ def close(schema: Any, *, keep: bool = True) -> Any:
     return twin
 
 
-def unknowns(schema: Schema, value: Any) -> list[Unknown]:
+def unknowns(schema: Schema, value: Any) -> list[UnknownPart]:
     """The parts of `value` that the bundled open `schema` tolerates without naming them, in document order."""
     return list(_walk(schema, schema, value, "$"))
 
@@ -92,7 +92,7 @@ def _closable(schema: Schema) -> bool:
     return lists and "additionalProperties" not in schema and not schema.get("x-open")
 
 
-def _walk(root: Schema, schema: Any, value: Any, pointer: str) -> Iterator[Unknown]:
+def _walk(root: Schema, schema: Any, value: Any, pointer: str) -> Iterator[UnknownPart]:
     if not isinstance(schema, dict):
         return
     if "x-unknown" in schema:
@@ -109,10 +109,10 @@ def _walk(root: Schema, schema: Any, value: Any, pointer: str) -> Iterator[Unkno
         for index, item in enumerate(value):
             yield from _walk(root, schema.get("items"), item, step_into(pointer, index))
     elif "x-known-values" in schema and not schema.get("x-open") and value not in schema["x-known-values"]:
-        yield Unknown(pointer, "value", str(value))
+        yield UnknownPart(pointer, "value", str(value))
 
 
-def _walk_object(root: Schema, schema: Schema, value: dict[str, Any], pointer: str) -> Iterator[Unknown]:
+def _walk_object(root: Schema, schema: Schema, value: dict[str, Any], pointer: str) -> Iterator[UnknownPart]:
     properties, others = schema.get("properties", {}), schema.get("additionalProperties")
     for name, member in value.items():
         inside = step_into(pointer, name)
@@ -121,14 +121,14 @@ def _walk_object(root: Schema, schema: Schema, value: dict[str, Any], pointer: s
         elif others is not None:
             yield from _walk(root, others, member, inside)
         elif _closable(schema):
-            yield Unknown(inside, "field", name)
+            yield UnknownPart(inside, "field", name)
 
 
-def _unknown_branch(schema: Schema, value: Any, pointer: str) -> Unknown:
+def _unknown_branch(schema: Schema, value: Any, pointer: str) -> UnknownPart:
     discriminator = next(iter(schema.get("properties", ())), None)
     if discriminator is None or not isinstance(value, dict) or discriminator not in value:
-        return Unknown(pointer, schema["x-unknown"], "")
-    return Unknown(step_into(pointer, discriminator), schema["x-unknown"], str(value[discriminator]))
+        return UnknownPart(pointer, schema["x-unknown"], "")
+    return UnknownPart(step_into(pointer, discriminator), schema["x-unknown"], str(value[discriminator]))
 
 
 def _resolve(root: Schema, ref: str) -> Any:

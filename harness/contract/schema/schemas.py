@@ -58,7 +58,7 @@ class Schemas:
         """All schema names, sorted."""
         return sorted(self.files)
 
-    def named(self, folder: str) -> list[str]:
+    def list_names(self, folder: str) -> list[str]:
         """The names of the schemas in one folder, sorted."""
         return sorted(name for name in self.files if name.startswith(f"{folder}/"))
 
@@ -98,7 +98,7 @@ class Schemas:
 
     def _unite(self, name: str, union: Union | Mixture) -> Schema:
         """The union of all files in its folder: those that its own file lists in that order, then the others."""
-        there = self.named(union.folder)
+        there = self.list_names(union.folder)
         written = self._read(name)
         listed = [member for member in union.members(written) if member in there]
         members = [*listed, *(member for member in there if member not in listed)]

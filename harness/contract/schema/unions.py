@@ -32,7 +32,7 @@ class Union:
 
     def members(self, document: Schema) -> list[str]:
         """The names of the files that a union lists, in its order."""
-        return _listed(document["oneOf"])
+        return _list_references(document["oneOf"])
 
     def document(self, document: Schema, members: Mapping[str, Schema]) -> Schema:
         """The union of `members`; `document` is what its own file says now."""
@@ -58,7 +58,9 @@ class Mixture:
 
     def members(self, document: Schema) -> list[str]:
         """The names of the files of the folder that the union lists, in its order."""
-        return [name for name in _listed(self._union(document)["oneOf"]) if name.startswith(f"{self.folder}/")]
+        return [
+            name for name in _list_references(self._union(document)["oneOf"]) if name.startswith(f"{self.folder}/")
+        ]
 
     def document(self, document: Schema, members: Mapping[str, Schema]) -> Schema:
         """The schema with those of `members` that its file does not list."""
@@ -90,7 +92,7 @@ UNIONS: dict[str, Union | Mixture] = {
 }
 
 
-def _listed(branches: list[Schema]) -> list[str]:
+def _list_references(branches: list[Schema]) -> list[str]:
     references = [branch["$ref"] for branch in branches if "$ref" in branch]
     return [reference.partition("#")[0].removesuffix(".json") for reference in references]
 

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.contract.schema import openness
-from harness.contract.schema.explain import Problem, explain, json_type
-from harness.contract.schema.openness import Schema, Unknown
+from harness.contract.schema.explain import SchemaProblem, explain, json_type
+from harness.contract.schema.openness import Schema, UnknownPart
 
-__all__ = ["Problem", "Review", "Unknown", "Validator"]
+__all__ = ["SchemaProblem", "Review", "UnknownPart", "Validator"]
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
     """The review of a value that came from a service: faults (`problems`) and information (`unknowns`)."""
 
-    problems: tuple[Problem, ...]
-    unknowns: tuple[Unknown, ...]
+    problems: tuple[SchemaProblem, ...]
+    unknowns: tuple[UnknownPart, ...]
 
 
 _NOTHING_TO_SAY = Review((), ())
@@ -54,13 +54,13 @@ class Validator:
         except ValueError:
             return False
 
-    def problems(self, value: Any, *, limit: int = 5) -> list[Problem]:
+    def problems(self, value: Any, *, limit: int = 5) -> list[SchemaProblem]:
         """At most `limit` reasons why `value` does not fit; empty if it fits."""
         try:
             if self._compiled.is_valid(value):
                 return []
         except ValueError as refusal:
-            return [Problem("$", f"is not JSON: {refusal}", "JSON", json_type(value), "json")]
+            return [SchemaProblem("$", f"is not JSON: {refusal}", "JSON", json_type(value), "json")]
         return explain(self._schema, value, limit=limit) or [self._disagreement(value)]
 
     def review(self, value: Any) -> Review:
@@ -75,7 +75,7 @@ class Validator:
         except ValueError:
             return False
 
-    def _disagreement(self, value: Any) -> Problem:
+    def _disagreement(self, value: Any) -> SchemaProblem:
         reason = next(iter(self._compiled.iter_errors(value)))
         message = f"jsonschema-rs refuses what jsonschema accepts ({reason.message}): please report this schema"
-        return Problem("$", message, self.name, "", "disagreement")
+        return SchemaProblem("$", message, self.name, "", "disagreement")

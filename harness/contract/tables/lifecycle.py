@@ -38,7 +38,7 @@ SETTLED = TERMINAL | WAITING
 STATUSES = RUNNING | SETTLED
 
 
-class Trigger(StrEnum):
+class TransitionTrigger(StrEnum):
     """What moves a run from one status to the next."""
 
     START = "START"
@@ -56,12 +56,12 @@ class Transition:
     """One row of the table: in `before`, `trigger` leads to `after`."""
 
     before: str
-    trigger: Trigger
+    trigger: TransitionTrigger
     after: str
     basis: Basis
 
 
-class Lifecycle:
+class LifecycleTable:
     """A table of transitions, and what follows from it."""
 
     def __init__(self, transitions: Iterable[Transition]) -> None:
@@ -70,7 +70,7 @@ class Lifecycle:
         self._trigger = {row.after: row.trigger for row in self.transitions}
         self._reached = {status: frozenset(self._reach(status)) for status in STATUSES}
 
-    def next_status(self, status: str, trigger: Trigger) -> str:
+    def next_status(self, status: str, trigger: TransitionTrigger) -> str:
         """The status after `trigger`. Raises HarnessFault if it moves nothing that is in this status."""
         try:
             return self._next[status, trigger]
@@ -78,7 +78,7 @@ class Lifecycle:
             moves = ", ".join(known for before, known in self._next if before == status) or "nothing"
             raise HarnessFault(f"{trigger} does not move a run that is {status}; what moves it: {moves}") from None
 
-    def trigger_of(self, status: str) -> Trigger:
+    def trigger_of(self, status: str) -> TransitionTrigger:
         """The trigger that leads to `status`. Raises HarnessFault if none does."""
         try:
             return self._trigger[status]
@@ -107,17 +107,17 @@ class Lifecycle:
                 yield from self._reach(row.after)
 
 
-LIFECYCLE = Lifecycle(
+LIFECYCLE = LifecycleTable(
     (
-        Transition(QUEUED, Trigger.START, IN_PROGRESS, Basis.INFERRED),
-        Transition(QUEUED, Trigger.CANCEL, CANCELLED, Basis.INFERRED),
-        Transition(IN_PROGRESS, Trigger.FINISH, COMPLETED, Basis.DOCUMENTED),
-        Transition(IN_PROGRESS, Trigger.FAIL, FAILED, Basis.DOCUMENTED),
-        Transition(IN_PROGRESS, Trigger.CANCEL, CANCELLED, Basis.DOCUMENTED),
-        Transition(IN_PROGRESS, Trigger.NEEDS_ACTION, REQUIRES_ACTION, Basis.DOCUMENTED),
-        Transition(IN_PROGRESS, Trigger.NEEDS_CONTINUATION, REQUIRES_CONTINUATION, Basis.INFERRED),
-        Transition(IN_PROGRESS, Trigger.STOP_SHORT, INCOMPLETE, Basis.INFERRED),
-        Transition(IN_PROGRESS, Trigger.EXCEED_BUDGET, BUDGET_EXCEEDED, Basis.INFERRED),
+        Transition(QUEUED, TransitionTrigger.START, IN_PROGRESS, Basis.INFERRED),
+        Transition(QUEUED, TransitionTrigger.CANCEL, CANCELLED, Basis.INFERRED),
+        Transition(IN_PROGRESS, TransitionTrigger.FINISH, COMPLETED, Basis.DOCUMENTED),
+        Transition(IN_PROGRESS, TransitionTrigger.FAIL, FAILED, Basis.DOCUMENTED),
+        Transition(IN_PROGRESS, TransitionTrigger.CANCEL, CANCELLED, Basis.DOCUMENTED),
+        Transition(IN_PROGRESS, TransitionTrigger.NEEDS_ACTION, REQUIRES_ACTION, Basis.DOCUMENTED),
+        Transition(IN_PROGRESS, TransitionTrigger.NEEDS_CONTINUATION, REQUIRES_CONTINUATION, Basis.INFERRED),
+        Transition(IN_PROGRESS, TransitionTrigger.STOP_SHORT, INCOMPLETE, Basis.INFERRED),
+        Transition(IN_PROGRESS, TransitionTrigger.EXCEED_BUDGET, BUDGET_EXCEEDED, Basis.INFERRED),
     )
 )
 """What may come next, by which trigger, and on what basis."""

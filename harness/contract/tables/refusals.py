@@ -26,7 +26,7 @@ class Own(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class InvalidCreates:
     """The wrong creates of one rule. A change to None leaves the field out.
 
     `accepts` are the statuses that keep the rule, `tolerates` those that keep it in a lenient reading.
@@ -48,38 +48,40 @@ _HOOK = {"uris": ["https://harness.invalid/hook"]}
 
 _ROWS = (
     # One author, an input
-    Refusal("create.model-xor-agent", {"neither": {"model": None}}, {400}, _CLIENT_ERROR),
-    Refusal("create.both", {"both": {"model": Own.MODEL, "agent": Own.AGENT}}, {400}, _CLIENT_ERROR),
-    Refusal("create.input-missing",
+    InvalidCreates("create.model-xor-agent", {"neither": {"model": None}}, {400}, _CLIENT_ERROR),
+    InvalidCreates("create.both", {"both": {"model": Own.MODEL, "agent": Own.AGENT}}, {400}, _CLIENT_ERROR),
+    InvalidCreates("create.input-missing",
             {"no_input": {"input": None}, "empty_input": {"input": []}}, {400}, _CLIENT_ERROR),
 
     # Fields that exclude each other
-    Refusal("create.config-mismatch",
+    InvalidCreates("create.config-mismatch",
             {"agent_config": {"agent_config": {"type": "dynamic"}}}, {400}, _CLIENT_ERROR),
-    Refusal("create.config-agent",
+    InvalidCreates("create.config-agent",
             {"refused": {"agent": Own.AGENT, "generation_config": {"thinking_level": "low"}}},
             {400}, _CLIENT_ERROR),
-    Refusal("create.webhook-bg", {"hook": {"webhook_config": _HOOK}}, {*_SUCCESS, 400}, _CLIENT_ERROR),
-    Refusal("store.false-bg", {"refused": {"background": True, "store": False}}, {400}, _CLIENT_ERROR),
+    InvalidCreates("create.webhook-bg", {"hook": {"webhook_config": _HOOK}}, {*_SUCCESS, 400}, _CLIENT_ERROR),
+    InvalidCreates("store.false-bg", {"refused": {"background": True, "store": False}}, {400}, _CLIENT_ERROR),
 
     # Types, names and values
-    Refusal("err.wrong-type", {"number_input": {"input": 7}, "text_tools": {"tools": "none"}}, {400}, {422}),
-    Refusal("err.unknown-field", {"unknown_field": {"harness_unknown": True}}, {400}, {422}),
-    Refusal("err.unknown-model", {"unknown_model": {"model": "harness-unknown-model"}}, _CLIENT_ERROR, _SUCCESS),
-    Refusal("err.bad-enum",
+    InvalidCreates("err.wrong-type",
+        {"number_input": {"input": 7}, "text_tools": {"tools": "none"}}, {400}, {422}),
+    InvalidCreates("err.unknown-field", {"unknown_field": {"harness_unknown": True}}, {400}, {422}),
+    InvalidCreates("err.unknown-model",
+        {"unknown_model": {"model": "harness-unknown-model"}}, _CLIENT_ERROR, _SUCCESS),
+    InvalidCreates("err.bad-enum",
             {"unknown_tool": {"tools": [{"type": "harness_unknown"}]},
              "unknown_level": {"generation_config": {"thinking_level": "harness"}}}, {400}, {422}),
-    Refusal("rob.case", {"camel": {"systemInstruction": "Be brief."}}, {400}),
+    InvalidCreates("rob.case", {"camel": {"systemInstruction": "Be brief."}}, {400}),
 
     # Agents
-    Refusal("agent.unknown",
+    InvalidCreates("agent.unknown",
             {"unknown": {"agent": "harness-no-such-agent", "environment": Own.ENVIRONMENT, "background": True}},
             {400, 404}, _CLIENT_ERROR),
-    Refusal("agent.unknown-env",
+    InvalidCreates("agent.unknown-env",
             {"nowhere": {"agent": Own.AGENT, "environment": "harness-no-such-environment", "background": True}},
             {400, 404}, _CLIENT_ERROR),
-    Refusal("agent.dr-bg", {"research": {"agent": "deep-research-preview-04-2026"}}, _CLIENT_ERROR),
+    InvalidCreates("agent.dr-bg", {"research": {"agent": "deep-research-preview-04-2026"}}, _CLIENT_ERROR),
 )  # fmt: skip
 
-REFUSALS: Mapping[str, Refusal] = {row.rule: row for row in _ROWS}
+REFUSALS: Mapping[str, InvalidCreates] = {row.rule: row for row in _ROWS}
 """By rule."""

@@ -21,7 +21,7 @@ from harness.contract.schema.unions import DELTAS, GROWS, IN_START, properties_o
 _NONE: frozenset[str] = frozenset()
 
 
-class How(StrEnum):
+class DeltaEffect(StrEnum):
     """The ways in which a delta changes its step."""
 
     APPEND = "append"
@@ -50,7 +50,7 @@ class Growth:
     the delta is not itself the part. For merge: `fragments` are the string fields that come in pieces.
     """
 
-    how: How
+    how: DeltaEffect
     field: str = ""
     join: str = ""
     add: str = ""
@@ -60,13 +60,13 @@ class Growth:
     @classmethod
     def of_mark(cls, mark: Mapping[str, Any]) -> Growth:
         """The growth that a mark describes. Raises TypeError or ValueError for a mark that makes no sense."""
-        values = {**mark, "how": How(mark["how"]), "fragments": frozenset(mark.get("fragments", ()))}
+        values = {**mark, "how": DeltaEffect(mark["how"]), "fragments": frozenset(mark.get("fragments", ()))}
         return cls(**values)
 
     @property
     def is_text(self) -> bool:
         """Whether the delta brings text that can be cut anywhere, unlike the signature or the bytes of a part."""
-        return self.how is How.JSON or self.join == "text"
+        return self.how is DeltaEffect.JSON or self.join == "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +131,17 @@ class StepTable:
         """The types of the deltas that stream a step; none for an unknown step."""
         return self._streams.get(step, _NONE)
 
-    def allowed(self, step: str | None) -> frozenset[str]:
+    def list_allowed(self, step: str | None) -> frozenset[str]:
         """The types of deltas that a step may have: any known one if it is unknown, or lists none itself."""
         return self._streams.get(step, _NONE) or self._known
 
     def plain(self, step: str | None) -> frozenset[str]:
-        """Those of the `allowed` types that only add to the step: no signature, no JSON to be joined."""
+        """Those of the allowed types that only add to the step: no signature, no JSON to be joined."""
         return self._plain[step] if step in self._plain else self._plain[None]
 
     def brings_json(self, step: str | None) -> bool:
         """Whether deltas bring a field of the step as fragments of JSON."""
-        return any(self.deltas[name].grows.how is How.JSON for name in self._streams.get(step, ()))
+        return any(self.deltas[name].grows.how is DeltaEffect.JSON for name in self._streams.get(step, ()))
 
     @cached_property
     def step_of(self) -> Mapping[str, str]:
@@ -169,8 +169,12 @@ class StepTable:
 
     @cached_property
     def _plain(self) -> dict[str | None, frozenset[str]]:
-        special = {delta.name for delta in self.deltas.values() if delta.grows.how in (How.APPEND, How.JSON)}
-        return {name: self.allowed(name) - special for name in (None, *self.steps)}
+        special = {
+            delta.name
+            for delta in self.deltas.values()
+            if delta.grows.how in (DeltaEffect.APPEND, DeltaEffect.JSON)
+        }
+        return {name: self.list_allowed(name) - special for name in (None, *self.steps)}
 
 
 def read_steps(schemas: Schemas) -> StepTable:

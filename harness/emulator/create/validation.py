@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from harness.contract import Contract
-from harness.contract.data.input import as_steps, items, published, text_of
-from harness.contract.schema.validator import Problem
+from harness.contract.data.input import as_steps, items, text_of, without_unpublished
+from harness.contract.schema.validator import SchemaProblem
 from harness.emulator.create import agent_limits
 from harness.emulator.create.continuation import ContinuationRules
 from harness.emulator.http import hints
@@ -90,7 +90,7 @@ class CreateValidator(ContinuationRules):
         validator = self.contract.schemas.validator(_CREATE, closed=True)
         if validator.is_valid(body):
             return
-        body = {**body, "input": published(body["input"])} if "input" in body else body
+        body = {**body, "input": without_unpublished(body["input"])} if "input" in body else body
         if validator.is_valid(body):
             return
         self.unknown_fields(body)
@@ -262,7 +262,7 @@ class CreateValidator(ContinuationRules):
         return order.agent is not None and not order.agent.startswith("deep-research")
 
 
-def _refusal_message(problem: Problem) -> str:
+def _refusal_message(problem: SchemaProblem) -> str:
     """Return one problem found by the schema as a sentence; a problem of the whole body has no place."""
     place = problem.pointer.removeprefix("$").lstrip(".")
     message = problem.message + ("" if problem.message.endswith("?") else ".")

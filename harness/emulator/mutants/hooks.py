@@ -40,7 +40,7 @@ from harness.emulator.http.routing import Route, route
 from harness.emulator.mutants.changes import Json, edit_json
 from harness.emulator.mutants.parts import Change, Defect, after, around, before
 from harness.emulator.reply.replies import ReplyBuilder
-from harness.emulator.run.event_writer import Events
+from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_response import Streams
@@ -58,20 +58,20 @@ _METHODS = ("*", "GET", "POST", "PATCH", "PUT", "DELETE")
 _COLLECTIONS = ("**", "interactions", "agents", "environments", "webhooks", "triggers", "credentials", "upload")
 
 _MAKERS: dict[str, Callable[..., Any]] = {
-    "interaction.created": Events.created,
-    "interaction.status_update": Events.status_update,
-    "interaction.completed": Events.completed,
-    "step.start": Events.start,
-    "step.delta": Events.delta,
-    "step.stop": Events.stop,
-    "error": Events.error,
+    "interaction.created": EventWriter.build_created,
+    "interaction.status_update": EventWriter.status_update,
+    "interaction.completed": EventWriter.build_completed,
+    "step.start": EventWriter.start,
+    "step.delta": EventWriter.delta,
+    "step.stop": EventWriter.stop,
+    "error": EventWriter.error,
 }
 """Maps each type of event to the method that makes it."""
 
 _DELTAS: dict[str, Callable[..., Any]] = {
-    "text": Events.text_pieces,
-    "thought": Events.thought,
-    "arguments": Events.arguments,
+    "text": EventWriter.text_pieces,
+    "thought": EventWriter.build_thought_deltas,
+    "arguments": EventWriter.arguments,
 }
 """Maps what is streamed in pieces to the method that makes them."""
 
@@ -191,7 +191,7 @@ def event(name: str, change: Callable[[Json], Json | None]) -> Defect:
 
 def events(change: Callable[[list[Json], Run], list[Json]]) -> Defect:
     """Change the events of a run: opening, steps; the closing one comes later."""
-    return after(Events.sequence, lambda events, _, run: change(events, run))
+    return after(EventWriter.sequence, lambda events, _, run: change(events, run))
 
 
 def deltas(kind: str, change: Callable[[list[Any], Any], list[Any]]) -> Defect:
@@ -202,17 +202,17 @@ def deltas(kind: str, change: Callable[[list[Any], Any], list[Any]]) -> Defect:
 def payload(change: Callable[[Json], Json | None]) -> Defect:
     """Change what an event says, as late as possible; runs share events, so the change gets a copy."""
 
-    def write(inner: Change, _: Events, payload: Json) -> Any:
+    def write(inner: Change, _: EventWriter, payload: Json) -> Any:
         copy = dict(payload)
         changed = change(copy)
         return inner(copy if changed is None else changed)
 
-    return around(Events.frame, write)
+    return around(EventWriter.frame, write)
 
 
 def frame(change: Callable[[bytes, bytes], bytes]) -> Defect:
     """Write the bytes of an event from its name and its JSON."""
-    return around(Events.framed, lambda inner, _, name, data: change(name, data))
+    return around(EventWriter.encode_frame, lambda inner, _, name, data: change(name, data))
 
 
 def stream(change: Callable[[Body, Run, int], Body]) -> Defect:

@@ -15,7 +15,7 @@ from harness.emulator.engine import Engine
 from harness.emulator.http.auth import Auth
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.resources import Resources
-from harness.emulator.run.event_writer import Events
+from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
 from harness.emulator.run.store import InteractionStore
@@ -37,7 +37,7 @@ _SLOTS: dict[type, str] = {
     CreateValidator: "admission_type",
     Auth: "auth_type",
     Bodies: "bodies_type",
-    Events: "events_type",
+    EventWriter: "events_type",
     IdSequence: "ids_type",
     Meter: "meter_type",
     Resources: "neighbours_type",
@@ -66,10 +66,10 @@ def around(method: Callable[..., Any], change: Change) -> Defect:
     def derive(current: type) -> type:
         inner = getattr(current, name)
 
-        def changed(self: Any, *arguments: Any, **named: Any) -> Any:
+        def run_changed(self: Any, *arguments: Any, **named: Any) -> Any:
             return change(partial(inner, self), self, *arguments, **named)
 
-        return type(current.__name__, (current,), {name: changed})
+        return type(current.__name__, (current,), {name: run_changed})
 
     return partial(_with_part, base=base, derive=derive)
 
@@ -82,23 +82,23 @@ def instead(method: Callable[[*Arguments], Result], change: Callable[[*Arguments
 def before(method: Callable[..., Any], change: Change) -> Defect:
     """Call `change(self, *arguments)` before a method; if that returns `SKIP`, the method is left out."""
 
-    def changed(inner: Change, *arguments: Any, **named: Any) -> Any:
+    def run_changed(inner: Change, *arguments: Any, **named: Any) -> Any:
         if change(*arguments, **named) is SKIP:
             return None
         return inner(*arguments[1:], **named)
 
-    return around(method, changed)
+    return around(method, run_changed)
 
 
 def after(method: Callable[..., Any], change: Change) -> Defect:
     """Call `change(result, self, *arguments)` after a method; it returns a new result, or None to keep it."""
 
-    def changed(inner: Change, *arguments: Any, **named: Any) -> Any:
+    def run_changed(inner: Change, *arguments: Any, **named: Any) -> Any:
         result = inner(*arguments[1:], **named)
         other = change(result, *arguments, **named)
         return result if other is None else other
 
-    return around(method, changed)
+    return around(method, run_changed)
 
 
 def _place(method: Callable[..., Any]) -> tuple[type, str]:

@@ -9,7 +9,7 @@ from harness.emulator.mutants.changes import Json, assign, drop, inside, put, re
 from harness.emulator.mutants.hooks import create, deltas, event, events, frame, payload, request, stream
 from harness.emulator.mutants.parts import after, before, instead, part
 from harness.emulator.mutants.rows import row
-from harness.emulator.run.event_writer import Events
+from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_body import Regrouped
 from harness.emulator.values.call import Call, Refusal
@@ -50,12 +50,12 @@ def _number_event_id(payload: Json) -> None:
         payload["event_id"] = len(payload)
 
 
-def _id_of_event_before(writer: Events, run: Run, index: int, payload: Json) -> str | None:
-    return Events.event_id(writer, run, index // 2 * 2, payload)
+def _id_of_event_before(writer: EventWriter, run: Run, index: int, payload: Json) -> str | None:
+    return EventWriter.event_id(writer, run, index // 2 * 2, payload)
 
 
-def _no_id_on_deltas(writer: Events, run: Run, index: int, payload: Json) -> str | None:
-    return None if payload["event_type"] == "step.delta" else Events.event_id(writer, run, index, payload)
+def _no_id_on_deltas(writer: EventWriter, run: Run, index: int, payload: Json) -> str | None:
+    return None if payload["event_type"] == "step.delta" else EventWriter.event_id(writer, run, index, payload)
 
 
 class _HangUpBreaks(Engine):
@@ -119,7 +119,7 @@ MUTANTS = table(
     row("characters-split",
         "The surrogate halves of a character beyond the basic multilingual plane are split between two deltas.",
         deltas("text", _split_character),
-        after(Events.frame, _write_halves)),
+        after(EventWriter.frame, _write_halves)),
     row("event-type-missing", "The event step.stop has no event_type.",
         frame(lambda name, data: _write_frame(name, data.replace(b',"event_type":"step.stop"', b"")))),
     row("index-string", "The index of a delta is a string.",
@@ -139,9 +139,9 @@ MUTANTS = table(
     row("id-changes", "The status update names another interaction.",
         event("interaction.status_update", put(interaction_id="v1_other"))),
     row("event-id-repeats", "Every second event has the same id as the one before it.",
-        instead(Events.event_id, _id_of_event_before)),
+        instead(EventWriter.event_id, _id_of_event_before)),
     row("event-ids-missing-on-deltas", "The deltas of a background stream have no event_id; other events do.",
-        instead(Events.event_id, _no_id_on_deltas)),
+        instead(EventWriter.event_id, _no_id_on_deltas)),
     row("event-ids-numbers", "Event ids are numbers.",
         payload(_number_event_id)),
     row("stream-buffered", "Streams are buffered and arrive in one piece.",

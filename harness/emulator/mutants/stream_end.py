@@ -6,7 +6,7 @@ from harness.emulator.mutants.changes import Json, drop, inside, put, skip
 from harness.emulator.mutants.hooks import event, events
 from harness.emulator.mutants.parts import before, instead
 from harness.emulator.mutants.rows import row
-from harness.emulator.run.event_writer import Events
+from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
 from harness.kit.mutant import table
 
@@ -36,14 +36,14 @@ MUTANTS = table(
         "interaction.completed contains steps that differ from those of the deltas.",
         event("interaction.completed", inside("interaction", put(steps=[_ANOTHER_OUTPUT])))),
     row("done-missing", "Streams end without [DONE].",
-        instead(Events.done, lambda writer: b"")),
+        instead(EventWriter.encode_done, lambda writer: b"")),
     row("done-not-final", "An event follows [DONE].",
-        instead(Events.done, lambda writer: (
-            Events.done(writer) + writer.frame({"index": 0, "event_type": "step.stop"})))),
+        instead(EventWriter.encode_done, lambda writer: (
+            EventWriter.encode_done(writer) + writer.frame({"index": 0, "event_type": "step.stop"})))),
     row("error-event-string", "The error of an error event is a string.",
-        instead(Events.error, lambda writer, code, message: (
+        instead(EventWriter.error, lambda writer, code, message: (
             {"error": message or "broken", "event_type": "error"}))),
     row("error-event-code-number", "The code of an error event is a number.",
-        instead(Events.error, lambda writer, code, message: (
+        instead(EventWriter.error, lambda writer, code, message: (
             {"error": {"message": message or "broken", "code": 500}, "event_type": "error"}))),
 )  # fmt: skip

@@ -6,7 +6,7 @@ from harness.emulator.mutants.changes import Json, each_step, without
 from harness.emulator.mutants.hooks import deltas, events, payload
 from harness.emulator.mutants.parts import Change, after, instead
 from harness.emulator.mutants.rows import row
-from harness.emulator.run.event_writer import Events
+from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
 from harness.kit.mutant import table
 
@@ -49,14 +49,14 @@ def _repeat_arguments(deltas: list[Json], step: Json) -> list[Json]:
     return [deltas[0], {"arguments": whole, "type": "arguments_delta"}]
 
 
-def _leave_out_thoughts(writer: Events, run: Run) -> list[Json]:
+def _leave_out_thoughts(writer: EventWriter, run: Run) -> list[Json]:
     shown = [step for step in run.steps if step["type"] != "thought"]
     steps = (event for index, step in enumerate(shown) for event in writer.step(run, index, step))
     return [*writer.opening(run), *steps]
 
 
-def _shell_of_text(writer: Events, step: Json) -> Json:
-    return {"type": "model_output"} if step["type"] == "function_call" else Events.shell(writer, step)
+def _shell_of_text(writer: EventWriter, step: Json) -> Json:
+    return {"type": "model_output"} if step["type"] == "function_call" else EventWriter.shell(writer, step)
 
 
 MUTANTS = table(
@@ -104,10 +104,10 @@ MUTANTS = table(
         deltas("text", lambda pieces, _: [*pieces[:-2], *pieces[:-3:-1]])),
     row("thoughts-not-streamed",
         "Streams leave out thoughts, and the indices of the other steps have no gap.",
-        instead(Events.sequence, _leave_out_thoughts)),
+        instead(EventWriter.sequence, _leave_out_thoughts)),
     row("call-streamed-as-text", "Streams show a function call as text.",
-        instead(Events.shell, _shell_of_text),
+        instead(EventWriter.shell, _shell_of_text),
         deltas("arguments", lambda _, step: [{"text": f"{step['name']}()", "type": "text"}])),
     row("call-streamed-without-name", "The step.start of a function call lacks the function's name.",
-        after(Events.shell, lambda shell, *_: without(shell, "name"))),
+        after(EventWriter.shell, lambda shell, *_: without(shell, "name"))),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from harness.emulator.mutants.hooks import deltas, event, output, status, steps
 from harness.emulator.mutants.parts import after, before
 from harness.emulator.mutants.rows import row
 from harness.emulator.reply.replies import ReplyBuilder
-from harness.emulator.run.event_writer import Events
+from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
@@ -64,7 +64,7 @@ MUTANTS = table(
             "status", turn(requires_action="completed"))))),
     row("call-streamed-without-arguments", "A streamed call has no arguments.",
         deltas("arguments", lambda deltas, step: []),
-        after(Events.shell, lambda shell, *_: without(shell, "arguments"))),
+        after(EventWriter.shell, lambda shell, *_: without(shell, "arguments"))),
     row("choice-allowed-ignored", "Functions are called that tool_choice does not allow.",
         before(ReplyBuilder.default_steps, _ignore_allowed)),
     row("search-as-function", "A search is returned to the client as a function call.",

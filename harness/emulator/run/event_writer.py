@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from harness.contract import Contract
-from harness.contract.tables.steps import DeltaType, How, Shown, StepTable
+from harness.contract.tables.steps import DeltaEffect, DeltaType, Shown, StepTable
 from harness.emulator.script.scripts import Script
 from harness.emulator.values.text_split import pieces
 from harness.outcome import HarnessFault
@@ -33,7 +33,7 @@ KEPT_OUTPUTS = 64
 _encode = msgspec.json.Encoder().encode
 
 
-class Told(Json):
+class SharedEvent(Json):
     """An event that several runs share, with its encoded frame. Must not be modified."""
 
     __slots__ = ("chunk",)
@@ -43,12 +43,12 @@ class Told(Json):
         self.chunk: Chunk | None = None
 
 
-class Events:
+class EventWriter:
     """Builds and encodes the events of a run."""
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
-        self._told: dict[tuple[int, int], tuple[Script, Json, list[Told]]] = {}
+        self._told: dict[tuple[int, int], tuple[Script, Json, list[SharedEvent]]] = {}
 
     def sequence(self, run: Run) -> list[Json]:
         """Return all payloads before the closing one."""
@@ -59,9 +59,9 @@ class Events:
 
     def opening(self, run: Run) -> list[Json]:
         """Return interaction.created, then the first status."""
-        return [self.created(run), self.status_update(run, "in_progress")]
+        return [self.build_created(run), self.status_update(run, "in_progress")]
 
-    def created(self, run: Run) -> Json:
+    def build_created(self, run: Run) -> Json:
         """interaction.created."""
         interaction = {
             "id": run.public_id,
@@ -79,13 +79,13 @@ class Events:
         """Yield all events of one step."""
         yield self.start(index, step)
         if run.script.says_output and step["type"] == "model_output":
-            yield from self.told(run, index, step)
+            yield from self.shared_deltas(run, index, step)
         else:
             for delta in self.deltas(run, step):
                 yield self.delta(index, delta)
         yield self.stop(run, index)
 
-    def told(self, run: Run, index: int, step: Json) -> list[Told]:
+    def shared_deltas(self, run: Run, index: int, step: Json) -> list[SharedEvent]:
         """Return the deltas of an output that the script fixes word for word, built once for all of its runs.
 
         The cache is keyed by the identity of the script, so it keeps the script alive as long as its deltas.
@@ -95,7 +95,7 @@ class Events:
         if kept is None or kept[1] != step:
             if len(self._told) >= KEPT_OUTPUTS:
                 self._told.clear()
-            kept = run.script, step, [Told(self.delta(index, delta)) for delta in self.deltas(run, step)]
+            kept = run.script, step, [SharedEvent(self.delta(index, delta)) for delta in self.deltas(run, step)]
             self._told[key] = kept
         return kept[2]
 
@@ -114,7 +114,7 @@ class Events:
             stop["usage"] = run.usage_after(index + 1)
         return {**stop, "event_type": "step.stop"}
 
-    def completed(self, run: Run) -> Json:
+    def build_completed(self, run: Run) -> Json:
         """interaction.completed, whatever status the run ended in; without steps, which came as deltas."""
         interaction: Json = {"id": run.public_id, "status": run.status}
         if run.token is not None:
@@ -157,9 +157,9 @@ class Events:
             raise HarnessFault(f"no writer streams a {step['type']}, whose deltas grow it by {', '.join(ways)}")
         return write(self, run, step)
 
-    def thought(self, run: Run, step: Json) -> list[Json]:
+    def build_thought_deltas(self, run: Run, step: Json) -> list[Json]:
         """Return the deltas of a thought: first its summaries, then the signature."""
-        part, text = self._grown(step, How.PARTS), self._grown(step, How.APPEND)
+        part, text = self._find_delta(step, DeltaEffect.PARTS), self._find_delta(step, DeltaEffect.APPEND)
         items, signature = step.get(part.grows.field) or (), step.get(text.grows.field)
         deltas: list[Json] = [{part.grows.of: item, "type": part.name} for item in items]
         if signature:
@@ -187,14 +187,14 @@ class Events:
 
     def arguments(self, run: Run, step: Json) -> list[Json]:
         """Return the deltas of the arguments as JSON text, in two fragments unless the text is very short."""
-        delta = self._grown(step, How.JSON)
+        delta = self._find_delta(step, DeltaEffect.JSON)
         text = _encode(step.get(delta.grows.field) or {}).decode()
         cuts = pieces(text, 2) if len(text) > 12 else [text]
         return [{delta.grows.field: cut, "type": delta.name} for cut in cuts]
 
     def whole(self, step: Json) -> Json:
         """Return one delta with the fields of the step, except those that only the step's schema lists."""
-        merged = self._grown(step, How.MERGE)
+        merged = self._find_delta(step, DeltaEffect.MERGE)
         stay = self._steps.steps[step["type"]].fields - merged.fields
         delta: Json = {**{key: value for key, value in step.items() if key not in stay}, "type": merged.name}
         if step["type"] == "file_search_result":
@@ -205,7 +205,7 @@ class Events:
     def _steps(self) -> StepTable:
         return self._contract.steps_table
 
-    def _grown(self, step: Json, how: How) -> DeltaType:
+    def _find_delta(self, step: Json, how: DeltaEffect) -> DeltaType:
         """The first type of delta that changes the step in this way."""
         return next(delta for delta in self._steps.deltas_of(step["type"]) if delta.grows.how is how)
 
@@ -224,22 +224,24 @@ class Events:
 
     def frame(self, payload: Json) -> bytes:
         """Encode the payload as one server-sent event."""
-        return self.framed(payload["event_type"].encode(), _encode(payload))
+        return self.encode_frame(payload["event_type"].encode(), _encode(payload))
 
-    def framed(self, name: bytes, data: bytes) -> bytes:
+    def encode_frame(self, name: bytes, data: bytes) -> bytes:
         """Return one frame: a line with the name, a line with the data, a blank line, each ending in LF."""
         return b"event: %b\ndata: %b\n\n" % (name, data)
 
-    def done(self) -> bytes:
+    def encode_done(self) -> bytes:
         """Return the closing frame."""
         return DONE
 
 
-_WRITERS: dict[frozenset[How], Callable[[Events, Any, Json], list[Json]]] = {
-    frozenset({How.PARTS, How.APPEND}): lambda events, run, step: events.thought(run, step),
-    frozenset({How.PARTS}): lambda events, run, step: events.output(run, step),
-    frozenset({How.JSON}): lambda events, run, step: events.arguments(run, step),
-    frozenset({How.MERGE}): lambda events, run, step: [events.whole(step)],
+_WRITERS: dict[frozenset[DeltaEffect], Callable[[EventWriter, Any, Json], list[Json]]] = {
+    frozenset({DeltaEffect.PARTS, DeltaEffect.APPEND}): lambda events, run, step: events.build_thought_deltas(
+        run, step
+    ),
+    frozenset({DeltaEffect.PARTS}): lambda events, run, step: events.output(run, step),
+    frozenset({DeltaEffect.JSON}): lambda events, run, step: events.arguments(run, step),
+    frozenset({DeltaEffect.MERGE}): lambda events, run, step: [events.whole(step)],
 }
 """Who writes the deltas of a step, by the ways in which they grow it."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.emulator.run.event_writer import Events, Told
+from harness.emulator.run.event_writer import EventWriter, SharedEvent
 from harness.wire import Chunk
 
 if TYPE_CHECKING:
@@ -55,9 +55,11 @@ class Frames:
             self.cursors.append(cursor)
             if cursor is not None:
                 payload = writer.with_id(payload, cursor)
-            chunks.append(_share_frame(writer, payload) if type(payload) is Told else Chunk(writer.frame(payload)))
+            chunks.append(
+                _share_frame(writer, payload) if type(payload) is SharedEvent else Chunk(writer.frame(payload))
+            )
         if count > len(events):
-            chunks.append(Chunk(writer.done()))
+            chunks.append(Chunk(writer.encode_done()))
 
     def _cursor(self, index: int, payload: Json) -> str | None:
         wanted = self._run.script.error_event
@@ -66,7 +68,7 @@ class Frames:
         return self._run.writer.event_id(self._run, index, payload)
 
 
-def _share_frame(writer: Events, payload: Told) -> Chunk:
+def _share_frame(writer: EventWriter, payload: SharedEvent) -> Chunk:
     """Return the frame of a shared event; the first run that needs it encodes it."""
     if payload.chunk is None:
         payload.chunk = Chunk(writer.frame(payload))

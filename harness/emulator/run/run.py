@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from harness.contract import Contract
 from harness.emulator.reply.replies import Reply
 from harness.emulator.run.cancel_cut import count_complete_steps, cut
-from harness.emulator.run.event_writer import Events
+from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.frames import Frames
 from harness.emulator.run.order_watch import OrderWatch
 from harness.emulator.script.scripts import Script
@@ -40,7 +40,7 @@ class RunContext(Protocol):
     settings: Settings
     clock: Clock
     moments: Timestamps
-    events: Events
+    events: EventWriter
     meter: Meter
 
     def watch(self) -> OrderWatch | None:
@@ -256,7 +256,7 @@ class Run:
     # Events and frames
 
     @property
-    def writer(self) -> Events:
+    def writer(self) -> EventWriter:
         """The writer of the events."""
         return self._world.events
 
@@ -285,7 +285,7 @@ class Run:
 
     def _close(self, events: list[Json]) -> None:
         if not self._ends_in_error:
-            events.append(self.writer.completed(self))
+            events.append(self.writer.build_completed(self))
             self._watch(events[-1:])
 
     def _watch(self, events: list[Json]) -> None:

@@ -19,7 +19,7 @@ LONGEST_PAUSE = 25
 """The longest pause of a reader of a held run, in ticks (in steps of `pace` if that is set)."""
 
 
-class Waiting:
+class StreamPauses:
     """The pauses of one reader of one run."""
 
     def __init__(self, run: Run, clock: Clock, pace: float | None) -> None:
@@ -44,7 +44,7 @@ class Waiting:
 class LiveBody:
     """The body of a run that may still be in progress; subclasses produce its pieces."""
 
-    def __init__(self, run: Run, waiting: Waiting, lock: RLock) -> None:
+    def __init__(self, run: Run, waiting: StreamPauses, lock: RLock) -> None:
         self._run = run
         self._waiting = waiting
         self._lock = lock
@@ -72,7 +72,7 @@ class LiveBody:
 class StreamBody(LiveBody):
     """Delivers the events of a run from frame `position` to its end, as they happen."""
 
-    def __init__(self, run: Run, position: int, waiting: Waiting, lock: RLock) -> None:
+    def __init__(self, run: Run, position: int, waiting: StreamPauses, lock: RLock) -> None:
         super().__init__(run, waiting, lock)
         self._position = position
         self._broken = False
@@ -102,7 +102,7 @@ class StreamBody(LiveBody):
 class HeldBody(LiveBody):
     """The body of a JSON response that waits until a held run has settled."""
 
-    def __init__(self, run: Run, waiting: Waiting, lock: RLock, render: Iterator[bytes]) -> None:
+    def __init__(self, run: Run, waiting: StreamPauses, lock: RLock, render: Iterator[bytes]) -> None:
         super().__init__(run, waiting, lock)
         self._pieces: Iterator[Piece] = chain((Chunk(data) for data in render), (COMPLETE,))
 

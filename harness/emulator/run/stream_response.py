@@ -10,7 +10,7 @@ from __future__ import annotations
 from threading import RLock
 
 from harness.emulator.run.run import Run, RunContext
-from harness.emulator.run.stream_body import Regrouped, StreamBody, Waiting, replay
+from harness.emulator.run.stream_body import Regrouped, StreamBody, StreamPauses, replay
 from harness.emulator.values.call import invalid
 from harness.wire import Body, Chunked, Headers, Response
 from harness.wire.message import EVENT_STREAM
@@ -44,9 +44,9 @@ class Streams:
             return replay(run, position)
         return StreamBody(run, position, self.waiting(run), self._lock)
 
-    def waiting(self, run: Run) -> Waiting:
+    def waiting(self, run: Run) -> StreamPauses:
         """Return the pauses of a new reader."""
-        return Waiting(run, self._world.clock, self._world.settings.pace)
+        return StreamPauses(run, self._world.clock, self._world.settings.pace)
 
     def position(self, run: Run, cursor: str | None) -> int:
         """Return the number of the first frame for a reader with this cursor."""

@@ -32,7 +32,7 @@ class Budget:
     coverage: bool = True
     seconds: float | None = None
 
-    def limited(self, examples: int | None, seconds: float | None) -> Budget:
+    def with_limits(self, examples: int | None, seconds: float | None) -> Budget:
         """The budget with the user's values in place of the profile's."""
         changed = self if seconds is None else replace(self, seconds=seconds)
         if examples is None:

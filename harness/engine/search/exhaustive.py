@@ -14,7 +14,7 @@ from typing import TypeVar
 from harness.emulator import Emulator
 from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.playing.operations_table import move
-from harness.engine.search.search_target import Place
+from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.state_digest import state
 from harness.engine.search.world import World
 from harness.engine.traffic.deadline import Timer
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class SearchState:
     """A state, given by its shortest history; `paths` counts the histories that reach it, `choices` may follow."""
 
     history: History
@@ -43,14 +43,14 @@ class State:
     choices: tuple[ClientCommand, ...]
 
 
-def every(place: Place, depth: int, *, seconds: float | None = None) -> EngineRun:
+def every(place: SearchTarget, depth: int, *, seconds: float | None = None) -> EngineRun:
     """Play all histories of up to `depth` operations. Raises UsageFault for a target outside this process."""
     if not place.resolved.throwaway:
         raise UsageFault(
             "--exhaustive needs a service in this process, such as `emulator`: a URL cannot be rewound"
         )
     search = _Search(place, Timer(seconds))
-    frontier = {b"": State((), 1, search.beginnings())}
+    frontier = {b"": SearchState((), 1, search.beginnings())}
     reached = 0
     for _ in range(depth):
         frontier = search.deeper(frontier)
@@ -74,7 +74,7 @@ def every(place: Place, depth: int, *, seconds: float | None = None) -> EngineRu
 
 
 class _Search:
-    def __init__(self, place: Place, timer: Timer) -> None:
+    def __init__(self, place: SearchTarget, timer: Timer) -> None:
         self._place = place
         self.timer = timer
         self.seen: set[bytes] = set()
@@ -82,9 +82,9 @@ class _Search:
         self.histories = 0
         self.plays = 0
 
-    def deeper(self, frontier: dict[bytes, State]) -> dict[bytes, State]:
+    def deeper(self, frontier: dict[bytes, SearchState]) -> dict[bytes, SearchState]:
         """Play one more operation from each state of `frontier`; return the new states by digest."""
-        found: dict[bytes, State] = {}
+        found: dict[bytes, SearchState] = {}
         for reached in frontier.values():
             for operation in reached.choices:
                 if self.timer.over():
@@ -97,7 +97,7 @@ class _Search:
                     found[digest] = replace(found[digest], paths=found[digest].paths + reached.paths)
                 elif digest not in self.seen:
                     self.seen.add(digest)
-                    found[digest] = State((*reached.history, operation), reached.paths, follow)
+                    found[digest] = SearchState((*reached.history, operation), reached.paths, follow)
         return found
 
     def beginnings(self) -> tuple[ClientCommand, ...]:

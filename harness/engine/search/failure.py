@@ -122,7 +122,7 @@ def _strictly(finding: Finding, name: str) -> str:
 _KINDS: dict[str, type[Broken]] = {}
 
 
-def broken(finding: Finding, history: tuple[ClientCommand, ...], trail: tuple[Exchange, ...]) -> Broken:
+def to_exception(finding: Finding, history: tuple[ClientCommand, ...], trail: tuple[Exchange, ...]) -> Broken:
     """The exception for a finding, of the type for its rule."""
     kind = _KINDS.get(key_of(finding))
     if kind is None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.request_templates import Template, resend, templates
-from harness.engine.search.search_target import Place, play
+from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.outcome import UsageFault
 from harness.strategies.operations import ClientCommand
@@ -33,7 +33,7 @@ class Store:
 
     def keep(self, failure: Failure) -> Path | None:
         """Write one failure and return its file; None if it has nothing to play again."""
-        record = recorded(failure)
+        record = to_record(failure)
         if not record["history"] and not record["requests"]:
             return None
         path = self.folder / f"{re.sub(r'[^a-z0-9.-]', '_', failure.key)}.json"
@@ -44,7 +44,7 @@ class Store:
             raise UsageFault(f"the failure cannot be stored in {str(self.folder)!r}: {wrong.strerror}") from None
         return path
 
-    def replay(self, place: Place) -> EngineRun:
+    def replay(self, place: SearchTarget) -> EngineRun:
         """Play everything that is stored; remove what no longer fails."""
         timer = Timer(None)  # only measures: the place's own timer is the limit
         failures: list[Failure] = []
@@ -77,7 +77,7 @@ class Store:
         )
 
 
-def recorded(failure: Failure) -> dict[str, Any]:
+def to_record(failure: Failure) -> dict[str, Any]:
     """A failure as plain data."""
     return {
         "key": failure.key,
@@ -88,7 +88,7 @@ def recorded(failure: Failure) -> dict[str, Any]:
     }
 
 
-def _again(place: Place, record: dict[str, Any]) -> Iterator[Failure]:
+def _again(place: SearchTarget, record: dict[str, Any]) -> Iterator[Failure]:
     if record["history"]:
         history = [ClientCommand(**operation) for operation in record["history"]]
         found = play(place, history, ENGINE)

@@ -15,7 +15,7 @@ from harness.contract import read
 from harness.contract.requests import KEY_HEADER
 from harness.engine.search.failure import Failure, key_of
 from harness.engine.search.playing.answer import judge_exchange
-from harness.engine.search.search_target import Place
+from harness.engine.search.search_target import SearchTarget
 from harness.wire import Exchange, Headers, Request
 from harness.wire.secret_patterns import is_secret_header
 
@@ -48,7 +48,7 @@ def templates(trail: Sequence[Exchange]) -> list[Template]:
     ids: list[str] = []
     made = []
     for exchange in trail:
-        request = abstracted(exchange.request, ids)
+        request = replace_ids(exchange.request, ids)
         kept = [(name, value) for name, value in request.headers.items() if _is_kept(name)]
         body = base64.b64encode(request.body).decode("ascii")
         made.append(Template(request.method, request.target, kept, body, KEY_HEADER in request.headers))
@@ -61,7 +61,7 @@ def _is_kept(name: str) -> bool:
     return name.lower() not in _LEFT_OUT and not is_secret_header(name)
 
 
-def abstracted(request: Request, ids: Sequence[str]) -> Request:
+def replace_ids(request: Request, ids: Sequence[str]) -> Request:
     """A request with placeholders for the ids from earlier responses."""
     target, body = request.target, request.body
     for number, identity in enumerate(ids):
@@ -71,13 +71,15 @@ def abstracted(request: Request, ids: Sequence[str]) -> Request:
     return Request(request.method, target, request.headers, body)
 
 
-def resend(place: Place, requests: Sequence[Template], engine: str) -> list[Failure]:
+def resend(place: SearchTarget, requests: Sequence[Template], engine: str) -> list[Failure]:
     """Send the requests in order; return the first failure of each kind that a single response shows."""
     found: dict[str, Failure] = {}
     ids: list[str] = []
     with place.world() as world:
         for template in requests:
-            exchange = world.send(_filled(template, ids, place.resolved.target.key, place.resolved.target.headers))
+            exchange = world.send(
+                _fill_in(template, ids, place.resolved.target.key, place.resolved.target.headers)
+            )
             ids.append(read(exchange).id or "")
             for finding in judge_exchange(exchange, place.resolved.target.key):
                 if place.judged(finding):
@@ -86,7 +88,7 @@ def resend(place: Place, requests: Sequence[Template], engine: str) -> list[Fail
     return list(found.values())
 
 
-def _filled(template: Template, ids: Sequence[str], key: str, own: Sequence[tuple[str, str]] = ()) -> Request:
+def _fill_in(template: Template, ids: Sequence[str], key: str, own: Sequence[tuple[str, str]] = ()) -> Request:
     target, body = template.target, base64.b64decode(template.body)
     for number in reversed(range(len(ids))):
         target = target.replace(place_holder(number), ids[number])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.engine.search.budget import Budget, hypothesis_settings, write_only
 from harness.engine.search.failure import Broken, EngineRun, Failure, key_of
 from harness.engine.search.playing.operations_table import able_to
-from harness.engine.search.search_target import Muted, Place
+from harness.engine.search.search_target import Muted, SearchTarget
 from harness.engine.search.shrink import minimal, shortest
 from harness.engine.search.tally import Tally
 from harness.engine.traffic.deadline import Timer, TimeUp
@@ -40,18 +40,18 @@ _LAW_STEPS = 12
 _ENOUGH = 100
 """Number of histories after which each kind of operation must have been played."""
 
-Round = Callable[[Place, Tally, Muted, int, int, "ExampleDatabase | None"], None]
+Round = Callable[[SearchTarget, Tally, Muted, int, int, "ExampleDatabase | None"], None]
 """Plays one round of (place, tally, findings to ignore, examples, seed, database); raises as Hypothesis does."""
 
 
 def search(
-    place: Place, budget: Budget, *, seed: int = 0, database: ExampleDatabase | None = None,
+    place: SearchTarget, budget: Budget, *, seed: int = 0, database: ExampleDatabase | None = None,
     passed_over: Iterable[str] = (),
 ) -> EngineRun:  # fmt: skip
     """Search with histories; `passed_over` holds the keys of failures that are already known."""
 
     def play(
-        place: Place, tally: Tally, muted: Muted, examples: int, seed: int, database: ExampleDatabase | None
+        place: SearchTarget, tally: Tally, muted: Muted, examples: int, seed: int, database: ExampleDatabase | None
     ) -> None:
         from hypothesis import seed as seeded
         from hypothesis.stateful import run_state_machine_as_test
@@ -67,13 +67,13 @@ def search(
 
 
 def laws(
-    place: Place, budget: Budget, *, seed: int = 0, database: ExampleDatabase | None = None,
+    place: SearchTarget, budget: Budget, *, seed: int = 0, database: ExampleDatabase | None = None,
     passed_over: Iterable[str] = (),
 ) -> EngineRun:  # fmt: skip
     """Search with the laws of streams, on drawn creates and cuts."""
 
     def play(
-        place: Place, tally: Tally, muted: Muted, examples: int, seed: int, database: ExampleDatabase | None
+        place: SearchTarget, tally: Tally, muted: Muted, examples: int, seed: int, database: ExampleDatabase | None
     ) -> None:
         from hypothesis import given
         from hypothesis import seed as seeded
@@ -89,7 +89,7 @@ def laws(
                     for operation in history:
                         tally.step(world, operation, muted)
                 finally:
-                    tally.ended(world)
+                    tally.add_history(world)
 
         hold()
 
@@ -98,7 +98,7 @@ def laws(
 
 def _rounds(
     engine: str,
-    place: Place,
+    place: SearchTarget,
     play: Round,
     budget: Budget,
     seed: int,
@@ -159,7 +159,7 @@ def _counts(tally: Tally) -> dict[str, int]:
     }
 
 
-def _vacuity(engine: str, place: Place, tally: Tally) -> list[str]:
+def _vacuity(engine: str, place: SearchTarget, tally: Tally) -> list[str]:
     """Reasons why the search proves nothing; empty if it does."""
     if engine == LAWS and not any(word.startswith("create") for word in tally.played):
         return ["the target does not stream, so no law applies: leave the engine out with -e history,schema"]
@@ -177,9 +177,9 @@ def _vacuity(engine: str, place: Place, tally: Tally) -> list[str]:
     return found
 
 
-def _never_played(place: Place, tally: Tally) -> list[str]:
+def _never_played(place: SearchTarget, tally: Tally) -> list[str]:
     played = {word.split()[0] for word in tally.played}
     world = place.open()
     able = [kind for kind in KINDS if able_to(world, ClientCommand(kind, mode=KINDS[kind][0]))]
-    place.done(world)
+    place.finish(world)
     return [kind for kind in able if kind not in played]

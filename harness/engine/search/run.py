@@ -27,7 +27,7 @@ from harness.engine.search.failure_store import Store
 from harness.engine.search.openapi import ENGINE as SCHEMA
 from harness.engine.search.openapi import document
 from harness.engine.search.rounds import HISTORY, LAWS, laws, search
-from harness.engine.search.search_target import Place
+from harness.engine.search.search_target import SearchTarget
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
@@ -114,11 +114,11 @@ def _runs(resolved: ResolvedTarget, options: FuzzOptions) -> Iterator[ExerciseSt
 
 
 def _engine(
-    engine: str, place: Place, options: FuzzOptions, seconds: float | None, known: frozenset[str]
+    engine: str, place: SearchTarget, options: FuzzOptions, seconds: float | None, known: frozenset[str]
 ) -> EngineRun:
     if seconds is not None and seconds <= 0:
         return EngineRun(engine=engine, seconds=0.0, vacuous=("time was up before it began",))
-    budget = options.budget.limited(None, seconds)
+    budget = options.budget.with_limits(None, seconds)
     if engine == HISTORY:
         return search(place, budget, seed=options.seed, database=options.database, passed_over=known)
     if engine == LAWS:
@@ -134,18 +134,18 @@ def _noting(run: EngineRun, known: set[str]) -> EngineRun:
 
 
 @contextmanager
-def _place(resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> Iterator[Place]:
+def _place(resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> Iterator[SearchTarget]:
     driver = resolved.connect()
     try:
-        able = _probed(driver, resolved, options, timer)
+        able = _probe(driver, resolved, options, timer)
         denied = frozenset(item.name for item in options.said if not item.present)
         shared = None if resolved.throwaway else driver
-        yield Place(able, able.target.capabilities, options.level, denied, shared)
+        yield SearchTarget(able, able.target.capabilities, options.level, denied, shared)
     finally:
         driver.close()
 
 
-def _probed(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> ResolvedTarget:
+def _probe(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> ResolvedTarget:
     try:
         bounded = GovernedDriver(driver, [Deadline(timer, resolved.target.wait)], owned=False)
         found = probe(bounded, resolved.target, options.said, _NEEDED)
@@ -159,7 +159,7 @@ def replay(target: ResolvedTarget, history: Sequence[dict[str, object]]) -> list
     from harness.engine.search.search_target import play
     from harness.strategies.operations import ClientCommand
 
-    place = Place(target, frozenset(CAPABILITIES))
+    place = SearchTarget(target, frozenset(CAPABILITIES))
     found = play(place, [ClientCommand(**operation) for operation in history], HISTORY)  # type: ignore[arg-type]
     return [failure.key for failure in found]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from harness.engine.cleanup import Ledger
+from harness.engine.cleanup import CreatedResources
 from harness.engine.search.failure import Failure, key_of
 from harness.engine.search.playing.operations_table import move
 from harness.engine.search.rules import rule_of
@@ -28,7 +28,7 @@ _RANK = {Level.MAY: 0, Level.SHOULD: 1, Level.MUST: 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SearchTarget:
     """A target, its capabilities, those the user denied, and the lowest level of rules that is judged.
 
     On a throwaway target each world has its own service. Elsewhere all worlds share the driver `shared`, no
@@ -44,7 +44,7 @@ class Place:
     timer: Timer = field(default_factory=lambda: Timer(None))
     litter: list[str] = field(default_factory=list)
 
-    def within(self, timer: Timer) -> Place:
+    def within(self, timer: Timer) -> SearchTarget:
         """The same place for one engine, bounded by `timer`."""
         return replace(self, timer=timer, litter=[])
 
@@ -55,32 +55,32 @@ class Place:
         try:
             yield world
         finally:
-            self.done(world)
+            self.finish(world)
 
     def open(self, *, same_input: bool = False) -> World:
-        """A new world for one history; end it with `done`."""
-        driver = self.resolved.connect() if self.shared is None else self._bounded(self.shared, self.timer)
+        """A new world for one history; end it with `finish`."""
+        driver = self.resolved.connect() if self.shared is None else self._with_deadline(self.shared, self.timer)
         own = self.resolved.throwaway
         return World(driver, self.resolved.target, able=self.able, settled_by_us=own, same_input=same_input)
 
-    def done(self, world: World) -> None:
+    def finish(self, world: World) -> None:
         """Hang up, and delete what was created on a shared target."""
         world.close()
         self.clean(world.ledger)
         world.driver.close()
 
-    def clean(self, ledger: Ledger) -> None:
+    def clean(self, ledger: CreatedResources) -> None:
         """Delete what is left on a shared target; if time is up, only `GRACE` seconds are spent on it."""
         if self.shared is None or not ledger.owed:
             return
         owed = ledger.owed
         try:
             grace = Timer(max(GRACE, min(self.timer.left, MOST_CLEANING)))
-            self.litter.extend(ledger.clean(self._bounded(self.shared, grace)))
+            self.litter.extend(ledger.clean(self._with_deadline(self.shared, grace)))
         except TimeUp:
             self.litter.extend(owed)
 
-    def _bounded(self, driver: Driver, timer: Timer) -> Driver:
+    def _with_deadline(self, driver: Driver, timer: Timer) -> Driver:
         return GovernedDriver(driver, [Deadline(timer, self.resolved.target.wait)], owned=False)
 
     def notes(self) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ class Place:
         return _RANK[rule_of(finding.rule).level] >= _RANK[self.level]
 
 
-def play(place: Place, history: Sequence[ClientCommand], engine: str) -> list[Failure]:
+def play(place: SearchTarget, history: Sequence[ClientCommand], engine: str) -> list[Failure]:
     """Play a history once; return the first failure of each kind."""
     found: dict[str, Failure] = {}
     with place.world() as world:

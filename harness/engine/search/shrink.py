@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import Failure
-from harness.engine.search.search_target import Place, play
+from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.traffic.deadline import TimeUp
 from harness.strategies.operations import KINDS, ON_READERS, ClientCommand
 
@@ -27,7 +27,7 @@ NEAR, FAR = 400, 40
 """How many histories may be played to shrink one, in this process and elsewhere."""
 
 
-def minimal(place: Place, failure: Failure) -> Failure:
+def minimal(place: SearchTarget, failure: Failure) -> Failure:
     """Simplify a failure step by step, as far as time allows, to the smallest one of the same rule."""
     left = NEAR if place.resolved.throwaway else FAR
     tried = [failure.history]
@@ -52,7 +52,7 @@ def minimal(place: Place, failure: Failure) -> Failure:
         return replace(failure, shrunk=False)
 
 
-def shortest(place: Place, failures: Sequence[Failure]) -> list[Failure]:
+def shortest(place: SearchTarget, failures: Sequence[Failure]) -> list[Failure]:
     """The failures, each replaced if one of all short histories shows it with fewer steps."""
     longest = max((len(failure.history) for failure in failures), default=0)
     if not place.resolved.throwaway or longest < 2 or place.timer.over():
@@ -68,7 +68,7 @@ def _shorter(failure: Failure, other: Failure | None) -> Failure:
     return replace(other, engine=failure.engine)
 
 
-def _again(place: Place, history: History, failure: Failure) -> Failure | None:
+def _again(place: SearchTarget, history: History, failure: Failure) -> Failure | None:
     return next((found for found in play(place, history, failure.engine) if found.key == failure.key), None)
 
 
@@ -96,14 +96,14 @@ def _simpler(history: History) -> Iterator[History]:
     for at in range(len(history)):
         rest = (*history[:at], *history[at + 1 :])
         yield rest
-        yield tuple(_renumbered(operation) if i >= at else operation for i, operation in enumerate(rest))
+        yield tuple(_renumber(operation) if i >= at else operation for i, operation in enumerate(rest))
     for at, operation in enumerate(history):
         for other in _simpler_steps(operation):
             yield (*history[:at], other, *history[at + 1 :])
-    yield from _merged(history)
+    yield from _merge_looks(history)
 
 
-def _merged(history: History) -> Iterator[History]:
+def _merge_looks(history: History) -> Iterator[History]:
     """Remove one step and replace a remaining look by another kind of look, which may serve for both."""
     for gone in range(len(history)):
         rest = (*history[:gone], *history[gone + 1 :])
@@ -114,7 +114,7 @@ def _merged(history: History) -> Iterator[History]:
                         yield (*rest[:at], ClientCommand(kind, operation.subject), *rest[at + 1 :])
 
 
-def _renumbered(operation: ClientCommand) -> ClientCommand:
+def _renumber(operation: ClientCommand) -> ClientCommand:
     """The step with its subject renumbered after an earlier interaction was removed."""
     if operation.kind in ON_READERS or not operation.subject:
         return operation

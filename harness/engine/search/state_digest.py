@@ -33,7 +33,7 @@ _SHORTEST_ID = 16
 _VOLATILE = re.compile(r'("signature":\s*")[^"]*|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ')
 
 
-class Canonical:
+class StateDigest:
     """One walk over the state; ids are named in the order in which the walk meets them."""
 
     def __init__(self) -> None:
@@ -57,9 +57,9 @@ class Canonical:
         if value is None or isinstance(value, bool | int | float | Enum):
             self._say(repr(value))
         elif isinstance(value, str):
-            self._say(self._renamed(value))
+            self._say(self._rename_ids(value))
         elif isinstance(value, bytes | bytearray):
-            self._say(self._renamed(bytes(value).decode("utf-8", "replace")))
+            self._say(self._rename_ids(bytes(value).decode("utf-8", "replace")))
         elif isinstance(value, Mapping):
             self._mapping(value)
         elif isinstance(value, list | tuple):
@@ -78,7 +78,9 @@ class Canonical:
         self._say(f"{{{len(value)}")
         items = list(value.items())
         if any(isinstance(key, str) and _ID.search(key) for key in value):
-            items.sort(key=lambda item: self._renamed(str(item[0])))  # the order of a table by id has no meaning
+            items.sort(
+                key=lambda item: self._rename_ids(str(item[0]))
+            )  # the order of a table by id has no meaning
         for key, item in items:
             self._walk(key)
             self._walk("" if key == "signature" else item)
@@ -92,7 +94,7 @@ class Canonical:
             self._say(name)
             self._walk(getattr(value, name, None))
 
-    def _renamed(self, text: str) -> str:
+    def _rename_ids(self, text: str) -> str:
         if len(text) < _SHORTEST_ID:
             return text
         text = _VOLATILE.sub(r"\1", text)
@@ -121,7 +123,7 @@ def state(emulator: Emulator, world: World) -> bytes:
 
 
 def _digest(emulator: Emulator, world: World, order: Sequence[InteractionModel]) -> bytes:
-    walk = Canonical()
+    walk = StateDigest()
     walk.add(order)
     walk.add([reader for reader in world.readers if not reader.closed])
     walk.add([(reader.of, reader.cursor, reader.closed) for reader in world.readers])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from hypothesis.strategies import SearchStrategy
 
-from harness.engine.search.search_target import Muted, Place
+from harness.engine.search.search_target import Muted, SearchTarget
 from harness.engine.search.tally import Tally
 from harness.strategies.operations import CREATE_MODES, ILLEGAL_MODES, KINDS, ClientCommand
 
@@ -32,7 +32,7 @@ _NOBODY = ("unknown", "orphan")
 class Histories(RuleBasedStateMachine):
     """The base of the machines that `machine` makes, which set the place, the tally and what is muted."""
 
-    place: Place
+    place: SearchTarget
     tally: Tally
     muted: Muted
 
@@ -46,11 +46,11 @@ class Histories(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """End the history."""
-        self.tally.ended(self.world)
-        self.place.done(self.world)
+        self.tally.add_history(self.world)
+        self.place.finish(self.world)
 
 
-def machine(place: Place, tally: Tally, muted: Muted) -> type[Histories]:
+def machine(place: SearchTarget, tally: Tally, muted: Muted) -> type[Histories]:
     """Build the machine for one place."""
     body: dict[str, Any] = {"place": place, "tally": tally, "muted": staticmethod(muted), "__doc__": "Histories."}
     body["first"] = initialize(operation=_operations("create", _FIRST))(_fresh())

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from harness.contract.judge.answer import BUSY
-from harness.engine.search.failure import Broken, broken, key_of
+from harness.engine.search.failure import Broken, key_of, to_exception
 from harness.engine.search.playing.operations_table import move
 from harness.engine.search.search_target import Muted
 from harness.engine.search.shrink import size
@@ -31,7 +31,7 @@ class Tally:
         self.bugs: dict[str, Broken] = {}
         self._over = over
 
-    def caught(self, bug: Broken) -> None:
+    def keep_smallest(self, bug: Broken) -> None:
         """Keep a bug if its history is the smallest of its kind so far."""
         kept = self.bugs.get(key_of(bug.finding))
         if kept is None or size(bug.history) < size(kept.history):
@@ -47,11 +47,11 @@ class Tally:
             self.played[f"{operation.kind} {operation.mode}".strip()] += 1
         for finding in found:
             if not muted(finding):
-                bug = broken(finding, tuple(world.played), tuple(world.trail))
-                self.caught(bug)
+                bug = to_exception(finding, tuple(world.played), tuple(world.trail))
+                self.keep_smallest(bug)
                 raise bug
 
-    def ended(self, world: World) -> None:
+    def add_history(self, world: World) -> None:
         """Add the counts of a finished history."""
         self.histories += 1
         self.requests += len(world.trail)

@@ -17,8 +17,8 @@ from harness.contract.judge.history_judge import PLAIN, HistoryJudge
 from harness.contract.judge.history_state import Intent
 from harness.contract.judge.interaction_model import InteractionModel
 from harness.contract.judge.timeline import PartialReading
-from harness.contract.requests import Target
-from harness.engine.cleanup import Ledger
+from harness.contract.requests import RequestBuilder
+from harness.engine.cleanup import CreatedResources
 from harness.engine.search.playing.answer import is_accusation, judge_exchange
 from harness.outcome import Finding, Judgement
 from harness.strategies.operations import ClientCommand
@@ -46,7 +46,7 @@ class World:
     def __init__(
         self,
         driver: Driver,
-        target: Target,
+        target: RequestBuilder,
         *,
         able: frozenset[str],
         settled_by_us: bool = False,
@@ -63,7 +63,7 @@ class World:
         self.readers: list[Reader] = []
         self.trail: list[Exchange] = []
         self.played: list[ClientCommand] = []
-        self.ledger = Ledger()
+        self.ledger = CreatedResources()
         self.accepted = 0
         self.found: list[Finding] = []
 

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Sequence
 
-from harness.engine.traffic.governed_driver import Attempt, Policy
+from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
 from harness.wire import By, Exchange
 
 MIN_TIMEOUT = 0.05
@@ -50,7 +50,7 @@ class Timer:
         return self.left <= 0
 
 
-class Deadline(Policy):
+class Deadline(DriverPolicy):
     """Bounds everything by `timer`; `limit` is the most seconds for one request. Raises TimeUp when time is up."""
 
     def __init__(self, timer: Timer, limit: float) -> None:
@@ -61,7 +61,7 @@ class Deadline(Policy):
         """Give each request the time that is left; requests sent together are bounded by the driver alone."""
         for attempt in attempts:
             if not attempt.parallel:
-                attempt.timeout = self._bound(self._limit if attempt.timeout is None else attempt.timeout)
+                attempt.timeout = self._cap(self._limit if attempt.timeout is None else attempt.timeout)
         return 0.0
 
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
@@ -74,9 +74,9 @@ class Deadline(Policy):
 
     def bound_wait(self, seconds: float) -> float:
         """Wait no longer than time is left."""
-        return self._bound(seconds)
+        return self._cap(seconds)
 
-    def _bound(self, seconds: float) -> float:
+    def _cap(self, seconds: float) -> float:
         left = self._timer.left
         if left <= 0:
             raise TimeUp

@@ -42,7 +42,7 @@ class Attempt:
     memo: object = None
 
 
-class Policy:
+class DriverPolicy:
     """Governs the traffic of all drivers that share it; each policy overrides only what it cares about."""
 
     retried: frozenset[int] = frozenset()
@@ -82,7 +82,7 @@ class GovernedDriver:
     def __init__(
         self,
         driver: Driver,
-        policies: Sequence[Policy],
+        policies: Sequence[DriverPolicy],
         *,
         shown: frozenset[int] = frozenset(),
         owned: bool = True,
@@ -218,12 +218,12 @@ class _GovernedStream:
         return frames
 
     def finish(self) -> Exchange:
-        return self._concluded(self._stream.finish)
+        return self._conclude_once(self._stream.finish)
 
     def close(self) -> Exchange:
-        return self._concluded(self._stream.close)
+        return self._conclude_once(self._stream.close)
 
-    def _concluded(self, end: Callable[[], Exchange]) -> Exchange:
+    def _conclude_once(self, end: Callable[[], Exchange]) -> Exchange:
         if self._exchange is None:
             self._exchange = self._conclude(end())
         return self._exchange

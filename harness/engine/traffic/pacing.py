@@ -9,10 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from harness.engine.traffic.governed_driver import Attempt, Policy
+from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
 
 
-class Pacing(Policy):
+class Pacing(DriverPolicy):
     """Shared by all drivers of a run. `rate` is in requests per second; `clock` is in seconds and monotonic."""
 
     def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.engine.traffic.governed_driver import Attempt, Policy
+from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
 from harness.outcome import Unmet
 
 BUDGET_SPENT = "the budget of requests is spent: --max-requests allows no more"
 
 
-class RequestBudget(Policy):
+class RequestBudget(DriverPolicy):
     """At most `limit` requests; `sent` is how many there were."""
 
     def __init__(self, limit: int) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.contract import read
-from harness.engine.traffic.governed_driver import Policy
+from harness.engine.traffic.governed_driver import DriverPolicy
 from harness.resume.errors import retry_after
 from harness.wire import By, Exchange
 
@@ -59,7 +59,7 @@ class Waited:
     seconds: float = 0.0
 
 
-class Retries(Policy):
+class Retries(DriverPolicy):
     """Repeats what was refused for now; all drivers of a run wait at most `limit` seconds together.
 
     If the retries of one request are used up, no request is retried until something is answered again, so a target

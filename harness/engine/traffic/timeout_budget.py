@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.engine.traffic.governed_driver import Attempt, Policy
+from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
 from harness.wire import By, Exchange, How, Request
 
 FULL_TIMEOUTS = 3
@@ -75,7 +75,7 @@ class _Row:
             self.counted += 1
 
 
-class TimeoutBudget(Policy):
+class TimeoutBudget(DriverPolicy):
     """Counts for all drivers of one run; `seconds` is the whole timeout of one request.
 
     There is one row for all answers and one for each kind (the method, and whether a stream was asked for). So a

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.engine.traffic.governed_driver import GovernedDriver, Policy
+from harness.engine.traffic.governed_driver import DriverPolicy, GovernedDriver
 from harness.engine.traffic.pacing import Pacing
 from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait, Retries
 from harness.engine.traffic.timeout_budget import TimeoutBudget
@@ -32,7 +32,7 @@ class TrafficPolicy:
 
     def wrapper(self, retries: Retries, timeouts: TimeoutBudget | None = None) -> Callable[[Driver], Driver]:
         """The wrapper for each driver of one run; without `timeouts` each answer gets the whole timeout."""
-        policies: list[Policy] = [retries]
+        policies: list[DriverPolicy] = [retries]
         if timeouts is not None:
             policies.append(timeouts)
         if self.rate is not None:

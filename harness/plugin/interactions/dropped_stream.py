@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.benches.client.attempt import Drop
+from harness.benches.client.attempt import ClientAttempt
 from harness.benches.client.drop_case import Case
 from harness.benches.client.drop_cases import cases_of
-from harness.benches.client.stream_source import Source
+from harness.benches.client.stream_source import StreamSource
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
 from harness.plugin.observed_service import InteractionsEmulator
@@ -81,21 +81,21 @@ class DroppedStream:
         self._nodeid = nodeid
         self._loop = isinstance(wanted, Loop)
         self._cases = wanted.cases if isinstance(wanted, Loop) else (wanted,)
-        self._drop: Drop | None = None
+        self._drop: ClientAttempt | None = None
         self._judged = False
         self._asked = False
         emulator.limit_requests(MOST_REQUESTS)
         if self._cases:
-            self._source = Source(emulator.emulator, self._cases[0])
+            self._source = StreamSource(emulator.emulator, self._cases[0])
         if not self._loop:
             self._begin(self._cases[0])
 
     def _begin(self, case: Case) -> None:
         if not self._source.serves(case):
-            self._source = Source(self.emulator.emulator, case)
+            self._source = StreamSource(self.emulator.emulator, case)
         if self._loop:
             self._source.whole_of(self._source.id)  # reading the whole stream lets the run end
-        self._drop = drop = Drop(self._source, case)
+        self._drop = drop = ClientAttempt(self._source, case)
         self.emulator.service = drop.service
         self.emulator.forget()
         self.emulator.explain = lambda: f"the stream was dropped at {case}"
@@ -112,7 +112,7 @@ class DroppedStream:
         return self._asked or self.emulator.was_looked_at
 
     @property
-    def _turn(self) -> Drop:
+    def _turn(self) -> ClientAttempt:
         """The current drop. Raises UsageFault before the first turn of a loop."""
         if self._drop is None:
             raise UsageFault(f'no stream has been dropped yet: with mode="loop", write `for stream in {NAME}:`')

@@ -70,7 +70,7 @@ class FuzzPresentation(Presentation):
     def opening(self, state: RunState) -> Iterator[str]:
         return iter(())
 
-    def planned(self, planned: Planned) -> Iterator[str]:
+    def format_plan(self, planned: Planned) -> Iterator[str]:
         return iter(())
 
     def phase(self, phase: PhaseFinished, state: RunState) -> Iterator[str]:
@@ -99,8 +99,8 @@ def engine_lines(phase: PhaseFinished, state: RunState) -> Iterator[str]:
     counts = ", ".join(f"{number:,} {word}".replace(",", " ") for word, number in phase.counts.items())
     found = format_count(phase.findings, "finding") if phase.findings else "no finding"
     yield f"{phase.name:<10} {counts} in {phase.seconds:.1f} s: {found}"
-    yield from (f"  note: {_shown(note, state.mask)}" for note in phase.notes)
-    yield from (f"  VACUOUS: {_shown(why, state.mask)}" for why in phase.vacuous)
+    yield from (f"  note: {_mask_text(note, state.mask)}" for note in phase.notes)
+    yield from (f"  VACUOUS: {_mask_text(why, state.mask)}" for why in phase.vacuous)
 
 
 def failure_lines(result: Result, state: RunState, *, verbose: bool) -> Iterator[str]:
@@ -109,9 +109,9 @@ def failure_lines(result: Result, state: RunState, *, verbose: bool) -> Iterator
     rule, finding = result.rule, result.observation.findings[0]
     reproduction = result.reproduction or Reproduction()
     known = " (known)" if reproduction.known else ""
-    yield f"{result.verdict.upper()} {rule.id} [{rule.level}]{known} {_shown(finding.message, state.mask)}"
+    yield f"{result.verdict.upper()} {rule.id} [{rule.level}]{known} {_mask_text(finding.message, state.mask)}"
     if result.verdict is Verdict.XFAIL:
-        yield f"  baseline: {_shown(result.excuse, state.mask)}"
+        yield f"  baseline: {_mask_text(result.excuse, state.mask)}"
     yield from (f"  {line}" for line in reproduction_lines(reproduction, state.mask))
     if result.verdict not in EXPLAINED and not verbose:
         return
@@ -119,7 +119,7 @@ def failure_lines(result: Result, state: RunState, *, verbose: bool) -> Iterator
     yield f"  source: {rule.source}"
     for word, text in (("expected", finding.expected), ("actual", finding.actual)):
         if text:
-            yield f"  {word}: {_shown(text, state.mask)}"
+            yield f"  {word}: {_mask_text(text, state.mask)}"
     for command in commands(result, target, state.mask):
         yield from (f"  {line}" for line in command.split("\n"))
 
@@ -157,5 +157,5 @@ def _failure_record(result: Result, state: RunState) -> dict[str, Any]:
     }
 
 
-def _shown(text: str, mask: Mask) -> str:
+def _mask_text(text: str, mask: Mask) -> str:
     return printable(mask.text(text))

@@ -76,7 +76,7 @@ class GatewayPresentation(Presentation):
         place = f"{target.url} (API version {target.version}), model {target.model}"
         yield f"gateway: {printable(state.mask.text(place))}"
 
-    def planned(self, planned: Planned) -> Iterator[str]:
+    def format_plan(self, planned: Planned) -> Iterator[str]:
         yield f"{format_count(planned.checks, 'rule')}, {format_count(planned.exercises, 'trial')}"
 
     def progress(self, name: str, *, again: bool) -> str:

@@ -59,7 +59,7 @@ class MutantsPresentation(Presentation):
     def opening(self, state: RunState) -> Iterator[str]:
         return iter(())
 
-    def planned(self, planned: Planned) -> Iterator[str]:
+    def format_plan(self, planned: Planned) -> Iterator[str]:
         return iter(())
 
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:

@@ -100,7 +100,7 @@ class Presentation:
         place = f"{target.url} (API version {target.version})" if target.url else "the embedded emulator"
         yield printable(state.mask.text(f"target: {place}, model {target.model}"))
 
-    def planned(self, planned: Planned) -> Iterator[str]:
+    def format_plan(self, planned: Planned) -> Iterator[str]:
         """How much there is to do."""
         what = f"{format_count(planned.checks, self.noun)}, {format_count(planned.exercises, 'exercise')}"
         yield f"catalogue: {what} to run"
@@ -131,7 +131,7 @@ class Presentation:
 
         return explain(result, state, verbose=verbose)
 
-    def named(self, result: Result, state: RunState, paint: Paint) -> str:
+    def format_result(self, result: Result, state: RunState, paint: Paint) -> str:
         """A result in one line as it comes, with -v, if results are not told live."""
         return ""
 

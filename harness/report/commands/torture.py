@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.benches.client.outcome import Outcome, outcome_of
+from harness.benches.client.outcome import DropOutcome, outcome_of
 from harness.engine.results import ClientRun, Result
 from harness.outcome import Exit, Verdict
 from harness.outcome.words import format_count
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
     from harness.report.run_state import RunState
 
-_COLOUR = {Outcome.EXACT: "32", Outcome.GAVE_UP: "33", Outcome.WRONG: "31;1", Outcome.HUNG: "35;1"}
-_SIGNS = {Outcome.EXACT: ".", Outcome.GAVE_UP: "g", Outcome.WRONG: "X", Outcome.HUNG: "T"}
-_RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
+_COLOUR = {DropOutcome.EXACT: "32", DropOutcome.GAVE_UP: "33", DropOutcome.WRONG: "31;1", DropOutcome.HUNG: "35;1"}
+_SIGNS = {DropOutcome.EXACT: ".", DropOutcome.GAVE_UP: "g", DropOutcome.WRONG: "X", DropOutcome.HUNG: "T"}
+_RANK = {outcome: rank for rank, outcome in enumerate(DropOutcome)}
 _NAMED = 6
 """Most cases of a group that are named."""
 _ALSO = 3
@@ -51,7 +51,7 @@ class TorturePresentation(Presentation):
                 "text": state.phases[0].notes[0],
                 "exit": int(finished.exit),
                 "seconds": round(finished.seconds, 3),
-                "counts": {str(outcome): counts[outcome] for outcome in Outcome},
+                "counts": {str(outcome): counts[outcome] for outcome in DropOutcome},
                 "cases": [_case_record(result) for result in finished.results],
             }
         )
@@ -77,7 +77,7 @@ class TorturePresentation(Presentation):
     def opening(self, state: RunState) -> Iterator[str]:
         return iter(())
 
-    def planned(self, planned: Planned) -> Iterator[str]:
+    def format_plan(self, planned: Planned) -> Iterator[str]:
         return iter(())
 
     def phase(self, phase: PhaseFinished, state: RunState) -> Iterator[str]:
@@ -87,7 +87,7 @@ class TorturePresentation(Presentation):
             f"{format_count(characters, 'character')}); now {format_count(state.planned.checks, 'case')}"
         )
 
-    def named(self, result: Result, state: RunState, paint: Paint) -> str:
+    def format_result(self, result: Result, state: RunState, paint: Paint) -> str:
         outcome = outcome_of(result)
         word = paint(_COLOUR[outcome], f"{outcome.upper():<7}")
         problem = "".join(f": {printable(state.mask.text(f.message))}" for f in result.observation.findings)
@@ -106,7 +106,7 @@ class TorturePresentation(Presentation):
     def totals(self, state: RunState, paint: Paint) -> str | None:
         _, finished = state.whole()
         counts = Counter(map(outcome_of, finished.results))
-        words = [paint(_COLOUR[o], f"{counts[o]} {o}") for o in Outcome if counts[o]]
+        words = [paint(_COLOUR[o], f"{counts[o]} {o}") for o in DropOutcome if counts[o]]
         left = state.planned.checks - len(finished.results)
         words += [f"{left} not run"] if left else []
         excused = finished.counts[Verdict.XFAIL]
@@ -118,12 +118,12 @@ class TorturePresentation(Presentation):
 
 def strip_lines(results: Sequence[Result], events: int, paint: Paint = lambda _, text: text) -> Iterator[str]:
     """A line for each kind of ending, with a sign for each event: the worst outcome of the cuts there."""
-    strips: dict[str, dict[int, Outcome]] = defaultdict(dict)
+    strips: dict[str, dict[int, DropOutcome]] = defaultdict(dict)
     for result in _in_order(results):
         run = _run(result)
         if run.event is not None:
             row, event = strips[run.row], min(run.event, events)
-            row[event] = max(row.get(event, Outcome.EXACT), outcome_of(result), key=_RANK.__getitem__)
+            row[event] = max(row.get(event, DropOutcome.EXACT), outcome_of(result), key=_RANK.__getitem__)
     if not strips:
         return
     width = max(map(len, strips))

@@ -45,7 +45,7 @@ class VerifyPresentation(Presentation):
                 "left_out": left_out,
                 "revisions": _by_revision(state),
                 "unusable": [{"file": file, "reason": reason} for file, reason in _unusable(state)],
-                "findings": [_finding_record(result, finding) for result, _, finding in found(state)],
+                "findings": [_finding_record(result, finding) for result, _, finding in list_findings(state)],
             }
         )
         return record
@@ -62,17 +62,17 @@ class VerifyPresentation(Presentation):
     def opening(self, state: RunState) -> Iterator[str]:
         return iter(())
 
-    def planned(self, planned: Planned) -> Iterator[str]:
+    def format_plan(self, planned: Planned) -> Iterator[str]:
         return iter(())
 
     def phase(self, phase: PhaseFinished, state: RunState) -> Iterator[str]:
         yield from (printable(state.mask.text(f"{phase.name}: {note}")) for note in phase.notes)
 
-    def named(self, result: Result, state: RunState, paint: Paint) -> str:
+    def format_result(self, result: Result, state: RunState, paint: Paint) -> str:
         return f"{result.verdict.upper():<10} {result.id} [{result.rule.level}] {result.title}"
 
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
-        for result, place, finding in found(state):
+        for result, place, finding in list_findings(state):
             kind = f"{place.verdict.upper()} {finding.rule} [{result.rule.level}]"
             yield f"{place_line(place, state.mask)}: {kind} {printable(state.mask.text(finding.message))}"
             yield from (f"  {line}" for line in compared_lines(finding, state.mask))
@@ -95,11 +95,11 @@ class VerifyPresentation(Presentation):
             f"judged {format_count(_sum(state, 'streams'), 'stream')}, {bodies}, "
             f"{format_count(_sum(state, 'requests'), 'request')} in {entries} of "
             f"{format_count(entries + left_out, 'entry', 'entries')}; left out {left_out}; "
-            f"{format_count(len(found(state)), 'finding')}"
+            f"{format_count(len(list_findings(state)), 'finding')}"
         )
 
 
-def found(state: RunState) -> list[tuple[Result, RecordedPlace, Finding]]:
+def list_findings(state: RunState) -> list[tuple[Result, RecordedPlace, Finding]]:
     """Every finding with its result and place, in the order of the files."""
     pairs = [
         (result, place, finding)

@@ -8,7 +8,7 @@ import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.drop_cases import cases_of
-from harness.benches.client.outcome import Outcome, outcome_of
+from harness.benches.client.outcome import DropOutcome, outcome_of
 from harness.engine.events import CheckFinished, PhaseFinished, Planned, RunEvent, RunFinished
 from harness.engine.results import ClientRun, Result
 from harness.outcome import UsageFault
@@ -42,23 +42,23 @@ def test_the_helper_survives(reads: Reads) -> None:
     (undisturbed,) = (event for event in events if isinstance(event, PhaseFinished))
     frames = undisturbed.counts["events"] + 2  # `[DONE]` is a frame, but no event
     assert len(results) == planned.checks == 2 * 2 * frames
-    assert {outcome_of(result) for result in results} == {Outcome.EXACT}
+    assert {outcome_of(result) for result in results} == {DropOutcome.EXACT}
 
 
 @pytest.mark.parametrize(
     ("reads", "plan", "outcome", "said"),
     [
-        (clients.never_back, "event:8,end", Outcome.WRONG, "it did not come back after the drop"),
-        (clients.never_back, "event:8,rst", Outcome.WRONG, "lost the text of event"),
-        (clients.never_back, "completion,end", Outcome.WRONG, "took the end of a connection for the end"),
-        (clients.honest, "event:8,rst", Outcome.GAVE_UP, "gave up: ReadError"),
-        (clients.honest, "event:8,end", Outcome.GAVE_UP, "gave up: EOFError"),
-        (clients.doubles, "event:8,rst", Outcome.WRONG, "it asked for the stream from the start again"),
-        (clients.for_ever, "event:8,end,times:all", Outcome.HUNG, "more than 60 requests"),
-        (clients.good, "event:8,end", Outcome.EXACT, ""),
+        (clients.never_back, "event:8,end", DropOutcome.WRONG, "it did not come back after the drop"),
+        (clients.never_back, "event:8,rst", DropOutcome.WRONG, "lost the text of event"),
+        (clients.never_back, "completion,end", DropOutcome.WRONG, "took the end of a connection for the end"),
+        (clients.honest, "event:8,rst", DropOutcome.GAVE_UP, "gave up: ReadError"),
+        (clients.honest, "event:8,end", DropOutcome.GAVE_UP, "gave up: EOFError"),
+        (clients.doubles, "event:8,rst", DropOutcome.WRONG, "it asked for the stream from the start again"),
+        (clients.for_ever, "event:8,end,times:all", DropOutcome.HUNG, "more than 60 requests"),
+        (clients.good, "event:8,end", DropOutcome.EXACT, ""),
     ],
 )
-def test_what_is_said(reads: Reads, plan: str, outcome: Outcome, said: str) -> None:
+def test_what_is_said(reads: Reads, plan: str, outcome: DropOutcome, said: str) -> None:
     """Each kind of client gets the expected outcome, and a message that says what it did wrong."""
     _, (result,) = play(reads, cuts=[plan])
     assert outcome_of(result) is outcome
@@ -71,7 +71,7 @@ def test_a_stall_ends_in_time() -> None:
     cases = cases_of(cuts=["event:3,stall"])
     *_, finished = torture(cases, lambda: InProcess(clients.honest), TortureOptions(seconds=0.3))
     assert isinstance(finished, RunFinished)
-    assert [outcome_of(result) for result in finished.results] == [Outcome.HUNG]
+    assert [outcome_of(result) for result in finished.results] == [DropOutcome.HUNG]
 
 
 def test_a_client_that_cannot_read_at_all() -> None:

@@ -12,7 +12,7 @@ import pytest
 from harness.benches.client.bench import torture
 from harness.benches.client.client_commands import Client, Ended, OneShot, Talking, Task
 from harness.benches.client.drop_cases import cases_of
-from harness.benches.client.outcome import Outcome, outcome_of
+from harness.benches.client.outcome import DropOutcome, outcome_of
 from harness.engine.events import CheckFinished
 from harness.outcome import UsageFault
 from tests.benches.client.clients import LOOP, ONE_SHOT, program
@@ -49,7 +49,7 @@ def test_programs_survive(new: Callable[[], Client]) -> None:
     """A program that resumes correctly is exact, whichever way it is run."""
     events = torture(cases_of(cuts=["event:3,rst", "event:9+20,end", "event:5,fin/event:1,rst"]), new)
     outcomes = [outcome_of(event.result) for event in events if isinstance(event, CheckFinished)]
-    assert outcomes == [Outcome.EXACT] * 3
+    assert outcomes == [DropOutcome.EXACT] * 3
 
 
 @pytest.mark.parametrize(

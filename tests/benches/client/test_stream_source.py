@@ -13,7 +13,7 @@ from harness import resources
 from harness.benches.client.drop_case import Case
 from harness.benches.client.drop_cases import cases_of
 from harness.benches.client.observed_streams import events_in
-from harness.benches.client.stream_source import Source, whole_stream
+from harness.benches.client.stream_source import StreamSource, whole_stream
 from harness.cassette import Recording, save
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
@@ -25,9 +25,9 @@ from harness.wire import Decoder, Headers, Request
 RECORDINGS = resources.folder("cassettes") / "emulator"
 
 
-def kinds(name: str) -> tuple[Source, list[Any]]:
+def kinds(name: str) -> tuple[StreamSource, list[Any]]:
     """A recording as a source, and the types of the events in its stream."""
-    source = Source(Emulator(), Case(plan="pass", cassette=str(RECORDINGS / f"{name}.yaml")))
+    source = StreamSource(Emulator(), Case(plan="pass", cassette=str(RECORDINGS / f"{name}.yaml")))
     return source, [event["event_type"] for event in source.whole_of(source.id)]
 
 
@@ -47,7 +47,7 @@ def test_a_recording_is_cut_as_a_whole(name: str) -> None:
 def test_a_drop_in_a_recording_does_not_happen_again(tmp_path: Path) -> None:
     """If a recorded GET broke off and was resumed, the source serves the whole stream, even for the first GET."""
     emulator = Emulator()
-    found = Source(emulator, Case(plan="pass")).id
+    found = StreamSource(emulator, Case(plan="pass")).id
     driver = ServiceDriver(cut(emulator, "event:5,rst", PROTOCOL), emulator.clock)
     target, recordings = f"/v1beta/interactions/{found}?stream=true", []
     for _ in range(2):
@@ -55,7 +55,7 @@ def test_a_drop_in_a_recording_does_not_happen_again(tmp_path: Path) -> None:
         recordings.append(Recording.of(exchange))
         target += f"&last_event_id={quote(list(map(PROTOCOL.cursor, events_in(exchange.body)))[-1] or '')}"
     save(tmp_path / "it.yaml", recordings)
-    source = Source(Emulator(), Case(plan="pass", cassette=str(tmp_path / "it.yaml")))
+    source = StreamSource(Emulator(), Case(plan="pass", cassette=str(tmp_path / "it.yaml")))
     assert not recordings[0].complete
     assert [event["event_type"] for event in events_in(source.stream(source.id))][-1] == "interaction.completed"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.benches.gateway import GatewayOptions, Line, Upstream, judge_gateway
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.outcome import Outcome
@@ -20,7 +20,7 @@ def line_through(gateway: Callable[[Service], Service] = lambda upstream: upstre
     """A line (client, gateway, upstream) through a gateway that answers at once."""
     upstream = Upstream()
     driver = ServiceDriver(gateway(upstream), upstream.clock, limits=Limits().within(5.0))
-    return Line(driver, upstream, Target(key="a-key"), watch=0.0, real=False, **options)
+    return Line(driver, upstream, RequestBuilder(key="a-key"), watch=0.0, real=False, **options)
 
 
 def judged(gateway: Callable[[Service], Service], *only: str, **options: Any) -> dict[str, Result]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.benches.gateway.gateway_process import started
+from harness.benches.gateway.gateway_process import run_command
 from harness.outcome import UsageFault
 
 CHILD = "import sys, time; print('here', flush=True); time.sleep(60)"
@@ -34,15 +34,15 @@ def until(holds: object, seconds: float = 10.0) -> bool:
 
 def test_its_words_are_kept() -> None:
     """The output of the process is kept, so that it can be shown."""
-    with started([sys.executable, "-c", CHILD], os.environ) as process:
+    with run_command([sys.executable, "-c", CHILD], os.environ) as process:
         assert until(lambda: process.words == "here")
-        assert process.ended() == ""
+        assert process.wait_for_end() == ""
 
 
 def test_it_ends_with_its_children(tmp_path: Path) -> None:
     """Closing the process also ends its child processes."""
     note = tmp_path / "pid"
-    with started([sys.executable, "-c", PARENT, str(note)], os.environ):
+    with run_command([sys.executable, "-c", PARENT, str(note)], os.environ):
         assert until(lambda: note.exists() and note.read_text())
         pid = int(note.read_text())
     assert until(lambda: not _runs(pid))
@@ -56,15 +56,15 @@ def _runs(pid: int) -> bool:
 def test_one_that_ended_says_why() -> None:
     """If the process ended, the error has its exit code and its last output."""
     command = [sys.executable, "-c", "print('no such config'); raise SystemExit(3)"]
-    with started(command, os.environ) as process:
-        assert until(lambda: process.ended())
-        assert process.ended().endswith("has ended (exit code 3)\nno such config")
+    with run_command(command, os.environ) as process:
+        assert until(lambda: process.wait_for_end())
+        assert process.wait_for_end().endswith("has ended (exit code 3)\nno such config")
 
 
 def test_one_that_does_not_start() -> None:
     """A command that cannot be started is a usage error."""
     with (
         pytest.raises(UsageFault, match="cannot run '/no/such/gateway'"),
-        started(["/no/such/gateway"], os.environ),
+        run_command(["/no/such/gateway"], os.environ),
     ):
         pass

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.benches.gateway import BY_ID, CHECKS
-from harness.benches.gateway.mutants import MUTANTS, Mutant
+from harness.benches.gateway.mutants import MUTANTS, GatewayMutant
 from harness.outcome import Outcome
 from harness.wire import Service
 from tests.benches.gateway.inprocess import judged
@@ -15,7 +15,7 @@ from tests.benches.gateway.variants import VARIANTS
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.id)
-def test_each_mutant_is_noticed_by_the_rule_it_is_made_for(mutant: Mutant) -> None:
+def test_each_mutant_is_noticed_by_the_rule_it_is_made_for(mutant: GatewayMutant) -> None:
     """The rule that a mutant breaks notices it, with the expected severity, and no judge raises."""
     results = judged(mutant.gateway)
     assert [r.observation.reason for r in results.values() if r.observation.outcome is Outcome.ERROR] == []
@@ -39,6 +39,6 @@ def test_nothing_is_said_of_a_gateway_that_loses_nothing(gateway: Callable[[Serv
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.id)
-def test_a_mutant_says_what_is_wrong_with_it(mutant: Mutant) -> None:
+def test_a_mutant_says_what_is_wrong_with_it(mutant: GatewayMutant) -> None:
     """The summary of each mutant is a sentence."""
     assert mutant.summary.endswith(".")

@@ -9,7 +9,7 @@ import pytest
 from harness.benches.gateway.catalogue.create_fields import AGENT, FIELDS
 from harness.benches.gateway.catalogue.exercises import truncating
 from harness.benches.gateway.catalogue.upstream_answers import refusing, suffering
-from harness.benches.gateway.mutants.mutant import Gateway, taken
+from harness.benches.gateway.mutants.mutant import Gateway, read_body
 from harness.benches.gateway.relayed_exchange import Early
 from harness.contract import load, read
 from harness.wire import COMPLETE, Body, By, Chunk, Ending, How, Pause, PieceBody, Request, Response
@@ -80,9 +80,9 @@ class Busy(Gateway):
     """A gateway that makes a request of its own before each request, and sends every create twice."""
 
     def __call__(self, request: Request) -> Response:
-        taken(self.upstream(Request("GET", "/v1beta/interactions/v1_own", request.headers)))
+        read_body(self.upstream(Request("GET", "/v1beta/interactions/v1_own", request.headers)))
         if request.method == "POST":
-            taken(self.upstream(request))
+            read_body(self.upstream(request))
         return self.upstream(request)
 
 
@@ -100,7 +100,7 @@ def test_what_belongs_to_a_request() -> None:
 class Slow(Gateway):
     """A gateway that buffers until the upstream pauses or ends, and discards it if the answer broke off."""
 
-    def streamed(self, request: Request, body: Body) -> Body:
+    def relay_stream(self, request: Request, body: Body) -> Body:
         come = list(takewhile(lambda piece: not isinstance(piece, Pause), body))
         last = come[-1] if come else COMPLETE
         broken = isinstance(last, Ending) and not last.complete
@@ -120,7 +120,7 @@ def test_what_arrives_instead_is_astray() -> None:
     """If a request reaches the upstream as a different one, it is found and recorded as astray."""
 
     class Elsewhere(Gateway):
-        def passed(self, request: Request) -> Request:
+        def relay_request(self, request: Request) -> Request:
             return Request(request.method, request.target + "/elsewhere", request.headers, request.body)
 
     passage = line_through(Elsewhere).delete("x.delete", "v1_a")

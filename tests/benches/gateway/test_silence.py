@@ -120,7 +120,7 @@ def test_a_failure_that_is_known_stays_one() -> None:
     """A rule that was broken before the gateway stopped is still a failure."""
 
     class Coded(Stops):
-        def passed(self, request: Request) -> Request:
+        def relay_request(self, request: Request) -> Request:
             return Request(
                 request.method, request.target.replace("include_input", "x"), request.headers, request.body
             )

@@ -9,15 +9,15 @@ from dataclasses import replace
 from typing import Any
 
 from harness.benches.gateway.mutants.mutant import (
-    Edit,
     EditedBody,
+    FrameEdit,
     Gateway,
-    altered,
+    change_json,
     event_of,
-    framed,
+    parse_body,
     raw,
-    resent,
-    sent,
+    with_body,
+    with_payload,
 )
 from harness.contract import PROTOCOL
 from harness.wire import Body, Chunk, Frame, Headers, Pause, Piece, Request, Response, Service
@@ -28,21 +28,21 @@ _OURS, _THEIRS = re.compile(r"v1_"), re.compile(r"gw_")
 class RenamesIds(Gateway):
     """Replaces every id for the client, consistently."""
 
-    def passed(self, request: Request) -> Request:
+    def relay_request(self, request: Request) -> Request:
         body = _THEIRS.sub("v1_", request.body.decode()).encode()
         return replace(request, target=_THEIRS.sub("v1_", request.target), body=body)
 
-    def answered(self, request: Request, response: Response) -> Response:
+    def relay_response(self, request: Request, response: Response) -> Response:
         def renamed(body: dict[str, Any]) -> dict[str, Any]:
             return {name: _OURS.sub("gw_", v) if name == "id" else v for name, v in body.items()}
 
-        return altered(super().answered(request, response), renamed)
+        return change_json(super().relay_response(request, response), renamed)
 
-    def streamed(self, request: Request, body: Body) -> Body:
+    def relay_stream(self, request: Request, body: Body) -> Body:
         return EditedBody(body, _Renaming(request))
 
 
-class _Renaming(Edit):
+class _Renaming(FrameEdit):
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         return (raw(frame._replace(data=re.sub(rb'"v1_', b'"gw_', frame.data))),)
 
@@ -50,47 +50,47 @@ class _Renaming(Edit):
 class RenamesCursors(Gateway):
     """Gives events ids of its own, and translates them back when a client resumes with one."""
 
-    def passed(self, request: Request) -> Request:
+    def relay_request(self, request: Request) -> Request:
         return replace(request, target=request.target.replace("last_event_id=own-", "last_event_id="))
 
-    def streamed(self, request: Request, body: Body) -> Body:
+    def relay_stream(self, request: Request, body: Body) -> Body:
         return EditedBody(body, _Marking(request))
 
 
-class _Marking(Edit):
+class _Marking(FrameEdit):
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
         cursor = PROTOCOL.cursor(event) if event is not None else None
         if event is None or cursor is None:
             return (raw(frame),)
-        return (framed(frame, PROTOCOL.with_cursor(event, f"own-{cursor}")),)
+        return (with_payload(frame, PROTOCOL.with_cursor(event, f"own-{cursor}")),)
 
 
 class NamesModels(Gateway):
     """Shows clients an alias of the model."""
 
-    def passed(self, request: Request) -> Request:
-        body = sent(request)
-        return resent(request, {**body, "model": "gemini-9-internal"}) if "model" in body else request
+    def relay_request(self, request: Request) -> Request:
+        body = parse_body(request)
+        return with_body(request, {**body, "model": "gemini-9-internal"}) if "model" in body else request
 
 
 class WritesInputsOut(Gateway):
     """Turns a text input into a list of contents, and the deprecated form of a format into the new one."""
 
-    def passed(self, request: Request) -> Request:
-        body = sent(request)
+    def relay_request(self, request: Request) -> Request:
+        body = parse_body(request)
         if isinstance(body.get("input"), str):
             body["input"] = [{"type": "text", "text": body["input"]}]
         if "response_mime_type" in body:
             body["response_format"] = {"type": "text", "mime_type": body.pop("response_mime_type")}
-        return resent(request, body)
+        return with_body(request, body)
 
 
 class RefusesStrangers(Gateway):
     """Refuses requests with a field that it does not know."""
 
     def __call__(self, request: Request) -> Response:
-        if any(name.startswith("harness_") for name in sent(request)):
+        if any(name.startswith("harness_") for name in parse_body(request)):
             error = PROTOCOL.error_body(400, "parameter_unknown", "What is that?")
             return Response.whole(400, Headers((("content-type", "application/json"),)), error)
         return super().__call__(request)
@@ -99,11 +99,11 @@ class RefusesStrangers(Gateway):
 class RewritesFrames(Gateway):
     """Rewrites frames in small pieces: with spaces in the JSON, other line endings, and comments in between."""
 
-    def streamed(self, request: Request, body: Body) -> Body:
+    def relay_stream(self, request: Request, body: Body) -> Body:
         return _Pieces(EditedBody(body, _Rewriting(request)))
 
 
-class _Rewriting(Edit):
+class _Rewriting(FrameEdit):
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
         data = frame.data if event is None else json.dumps(event, indent=None, separators=(" , ", " : ")).encode()
@@ -138,7 +138,7 @@ class _Pieces:
 class Hesitates(Gateway):
     """Forwards everything after a short delay."""
 
-    def streamed(self, request: Request, body: Body) -> Body:
+    def relay_stream(self, request: Request, body: Body) -> Body:
         return _Slow(body)
 
 
@@ -151,11 +151,11 @@ class _Slow(_Pieces):
 class JoinsDeltas(Gateway):
     """Merges two deltas into one: the same text in different events."""
 
-    def streamed(self, request: Request, body: Body) -> Body:
+    def relay_stream(self, request: Request, body: Body) -> Body:
         return EditedBody(body, _Joining(request))
 
 
-class _Joining(Edit):
+class _Joining(FrameEdit):
     held = ""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
@@ -166,7 +166,7 @@ class _Joining(Edit):
             self.held = event["delta"]["text"]
             return ()
         text, self.held = self.held + event["delta"]["text"], ""
-        return (framed(frame, {**event, "delta": {"type": "text", "text": text}}),)
+        return (with_payload(frame, {**event, "delta": {"type": "text", "text": text}}),)
 
 
 VARIANTS: dict[str, Callable[[Service], Service]] = {

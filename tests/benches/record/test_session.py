@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.benches.record.proof import State
-from harness.benches.record.session import Recorded, Session
-from harness.benches.recordings.synthetic_drops import SYNTHETIC, presented
+from harness.benches.record.proof import ScenarioState
+from harness.benches.record.session import Recorded, RecordingSession
+from harness.benches.recordings.synthetic_drops import SYNTHETIC, with_server_endings
 from harness.cassette import Provenance, Recording, Target, load, save
 from harness.checks.scenarios import SCENARIOS, select_scenarios
 from harness.contract import PROTOCOL
@@ -72,14 +72,14 @@ def session(
     *,
     budget: int = 200,
     continued: bool = False,
-) -> Iterator[Session]:
+) -> Iterator[RecordingSession]:
     """A recording session against the service, behind TLS."""
     with ServerThread(service, tls=certificate.context) as server:
         target = resolve_target(server.url, TargetOptions(api_key="any-key-123456", timeout=20))
-        yield Session(target, folder, budget, ca_file=certificate.ca_file, continued=continued)
+        yield RecordingSession(target, folder, budget, ca_file=certificate.ca_file, continued=continued)
 
 
-def states(results: list[Recorded]) -> dict[str, State]:
+def states(results: list[Recorded]) -> dict[str, ScenarioState]:
     """The state of each scenario's result."""
     return {result.name: result.state for result in results}
 
@@ -89,7 +89,7 @@ def test_a_whole_library_is_recorded_judged_and_replayed(certificate: Certificat
     service = Service()
     with session(service, certificate, tmp_path) as recording:
         results = list(recording.run(select_scenarios(["all"])))
-    assert set(states(results).values()) == {State.RECORDED}
+    assert set(states(results).values()) == {ScenarioState.RECORDED}
     assert [finding for result in results for finding in result.findings] == []
     assert {path.stem for path in tmp_path.glob("*.yaml")} == set(SCENARIOS)
     assert load(tmp_path / "errors.yaml").provenance == replace(
@@ -106,12 +106,12 @@ def test_a_quota_that_ends_half_way_keeps_what_is_finished_and_can_be_continued(
     names = ["lifecycle", "chaining", "errors"]
     with session(Service(quota=2), certificate, tmp_path) as recording:
         first = list(recording.run(select_scenarios(names)))
-    assert list(states(first).values()) == [State.RECORDED, State.STOPPED, State.STOPPED]
+    assert list(states(first).values()) == [ScenarioState.RECORDED, ScenarioState.STOPPED, ScenarioState.STOPPED]
     assert "again after 3600 s" in first[1].reason
     assert {path.name for path in tmp_path.glob("*.yaml")} == {"lifecycle.yaml"}
     with session(Service(), certificate, tmp_path, continued=True) as recording:
         second = list(recording.run(select_scenarios(names)))
-    assert list(states(second).values()) == [State.SKIPPED, State.RECORDED, State.RECORDED]
+    assert list(states(second).values()) == [ScenarioState.SKIPPED, ScenarioState.RECORDED, ScenarioState.RECORDED]
     assert {path.stem for path in tmp_path.glob("*")} == set(names)
 
 
@@ -122,7 +122,7 @@ def test_a_changed_field_is_shown_as_drift_before_the_old_recording_goes(
     for service in (Service(), Service(renamed="usage")):
         with session(service, certificate, tmp_path) as recording:
             (result,) = recording.run(select_scenarios(["lifecycle"]))
-    assert result.state is State.RECORDED
+    assert result.state is ScenarioState.RECORDED
     assert result.drifts is not None
     assert [str(drift) for drift in result.drifts.shape] == [
         "body.usage: gone, was object",
@@ -148,17 +148,21 @@ def test_the_old_recording_stays_until_its_drift_was_seen(certificate: Certifica
 @pytest.mark.parametrize(
     ("plan", "state", "reason"),
     [
-        ("calls=pass,times:2/status:500", State.FAILED, "the service failed: GET .* was answered 500"),
-        ("calls=pass,times:2/status:502", State.FAILED, "the service failed: GET .* was answered 502"),
-        ("calls=pass,times:2/before-headers,rst", State.FAILED, "a connection to the target broke: GET"),
-        ("calls=pass/before-headers,rst,times:9", State.STOPPED, "the target cannot be used: POST"),
-        ("resumes=before-headers,rst,times:9", State.STOPPED, "the connection to the target was lost: GET"),
-        ("calls=pass,times:2/byte:20,fin", State.FAILED, "the answer to GET .* broke off: fin"),
-        ("calls=pass/status:403", State.STOPPED, "the target cannot be used: POST .* was answered 403"),
+        ("calls=pass,times:2/status:500", ScenarioState.FAILED, "the service failed: GET .* was answered 500"),
+        ("calls=pass,times:2/status:502", ScenarioState.FAILED, "the service failed: GET .* was answered 502"),
+        ("calls=pass,times:2/before-headers,rst", ScenarioState.FAILED, "a connection to the target broke: GET"),
+        ("calls=pass/before-headers,rst,times:9", ScenarioState.STOPPED, "the target cannot be used: POST"),
+        (
+            "resumes=before-headers,rst,times:9",
+            ScenarioState.STOPPED,
+            "the connection to the target was lost: GET",
+        ),
+        ("calls=pass,times:2/byte:20,fin", ScenarioState.FAILED, "the answer to GET .* broke off: fin"),
+        ("calls=pass/status:403", ScenarioState.STOPPED, "the target cannot be used: POST .* was answered 403"),
     ],
 )
 def test_a_bad_day_of_the_service_is_no_recording(
-    plan: str, state: State, reason: str, certificate: Certificate, tmp_path: Path
+    plan: str, state: ScenarioState, reason: str, certificate: Certificate, tmp_path: Path
 ) -> None:
     """A scenario that fails by a temporary error is dropped, reported, and recorded by the next session."""
     with session(cut(Service(), plan, PROTOCOL), certificate, tmp_path) as recording:
@@ -166,7 +170,7 @@ def test_a_bad_day_of_the_service_is_no_recording(
         first, second = recording.run(select_scenarios(names))
     assert (first.state, first.is_news) == (state, True)
     assert re.search(reason, first.reason)
-    assert second.state is (State.STOPPED if state is State.STOPPED else State.RECORDED)
+    assert second.state is (ScenarioState.STOPPED if state is ScenarioState.STOPPED else ScenarioState.RECORDED)
     assert not (tmp_path / f"{names[0]}.yaml").exists()
     with session(Service(), certificate, tmp_path, continued=True) as recording:
         assert recording.waiting(select_scenarios(names))[0].name == names[0]
@@ -189,7 +193,7 @@ def test_what_cannot_be_done_any_more_is_news(certificate: Certificate, tmp_path
                 list(recording.run(select_scenarios(["agent"])))
         with session(WithoutAgents(), certificate, tmp_path) as recording:
             (result,) = recording.run(select_scenarios(["agent"]))
-        assert (result.state, result.is_news) == (State.UNSUPPORTED, news)
+        assert (result.state, result.is_news) == (ScenarioState.UNSUPPORTED, news)
 
 
 def test_a_refusal_does_not_replace_an_answer(certificate: Certificate, tmp_path: Path) -> None:
@@ -204,7 +208,7 @@ def test_a_refusal_does_not_replace_an_answer(certificate: Certificate, tmp_path
     for service in (Service(), WithoutModels()):
         with session(service, certificate, tmp_path) as recording:
             (result,) = recording.run(select_scenarios(["streaming"]))
-    assert (result.state, result.is_news) == (State.REFUSED, True)
+    assert (result.state, result.is_news) == (ScenarioState.REFUSED, True)
     assert "was answered 200 and is now refused with 404: the older recording stays" in result.reason
     assert {recording.status for recording in load(tmp_path / "streaming.yaml").recordings} == {200}
 
@@ -230,8 +234,8 @@ def test_two_sessions_do_not_share_a_folder(certificate: Certificate, tmp_path: 
         next(results)
         with pytest.raises(UsageFault, match="another recorder"):
             next(two.run(select_scenarios(["lifecycle"])))
-        assert [result.state for result in results] == [State.RECORDED]
-        assert [result.state for result in two.run(select_scenarios(["lifecycle"]))] == [State.RECORDED]
+        assert [result.state for result in results] == [ScenarioState.RECORDED]
+        assert [result.state for result in two.run(select_scenarios(["lifecycle"]))] == [ScenarioState.RECORDED]
     assert {path.name for path in tmp_path.iterdir()} == {"lifecycle.yaml", "errors.yaml"}
 
 
@@ -249,7 +253,7 @@ def test_the_budget_is_never_exceeded(certificate: Certificate, tmp_path: Path) 
     service = Service()
     with session(service, certificate, tmp_path, budget=5) as recording:
         results = list(recording.run(select_scenarios(["errors", "chaining"])))
-    assert list(states(results).values()) == [State.RECORDED, State.STOPPED]
+    assert list(states(results).values()) == [ScenarioState.RECORDED, ScenarioState.STOPPED]
     assert service.requests == recording.spent == 4
 
 
@@ -264,7 +268,7 @@ def test_a_target_that_refuses_stops_at_its_first_word(certificate: Certificate,
     service = Refusing()
     with session(service, certificate, tmp_path) as recording:
         results = list(recording.run(select_scenarios(["all"])))
-    assert set(states(results).values()) == {State.STOPPED}
+    assert set(states(results).values()) == {ScenarioState.STOPPED}
     assert (service.requests, list(tmp_path.iterdir())) == (1, [])
 
 
@@ -287,7 +291,7 @@ def test_a_service_that_lies_on_its_own_record_is_not_kept(
     monkeypatch.setattr("harness.benches.record.proof._same", lambda before, after: False)
     with session(Service(), certificate, tmp_path) as recording:
         (result,) = recording.run(select_scenarios(["errors"]))
-    assert result.state is State.UNFAITHFUL
+    assert result.state is ScenarioState.UNFAITHFUL
     assert "differs in exchange 1" in result.reason
     assert not (tmp_path / "errors.yaml").exists()
 
@@ -300,11 +304,11 @@ def test_a_hang_up_can_be_presented_as_a_drop_and_says_that_it_is_synthetic(
         list(recording.run(select_scenarios(["resume"])))
     recordings = load(tmp_path / "resume.yaml").recordings
     assert recordings[0].ending.by is By.CLIENT
-    dropped = presented(recordings, "rst")
+    dropped = with_server_endings(recordings, "rst")
     assert (dropped[0].ending.by, dropped[0].ending.how) == (By.SERVER, How.RST)
     assert dropped[0].ending.detail == SYNTHETIC
     assert [r.ending for r in dropped[1:]] == [r.ending for r in recordings[1:]]
-    assert presented(recordings, "stall") == list(recordings)
+    assert with_server_endings(recordings, "stall") == list(recordings)
 
 
 def test_an_unknown_scenario_is_told_with_the_known_ones() -> None:

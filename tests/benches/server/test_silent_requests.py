@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.benches.server.silent_requests import telling
+from harness.benches.server.silent_requests import report_silent_requests
 from harness.wire import (
     COMPLETE,
     At,
@@ -34,7 +34,7 @@ def test_only_an_answer_that_never_came_is_told(ending: Ending, told: bool) -> N
     """Only a connection that the server drops before the head is reported; pieces and `close` pass unchanged."""
     heard, closed = list[Ending](), list[bool]()
     body = PieceBody((Chunk(b"x"), ending), lambda: closed.append(True))
-    service = telling(
+    service = report_silent_requests(
         lambda request: Response(200, Headers(), UntilClose(), body), lambda request, died: heard.append(died)
     )
     response = service(Request("GET", "/x"))

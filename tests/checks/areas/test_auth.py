@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks import Target
+from harness.checks import RequestBuilder
 from harness.checks.areas import auth
 from harness.outcome import Unmet
 from tests.checks._play import answer, case, interaction, refusal
@@ -47,9 +47,9 @@ CASES = [
 @pytest.mark.parametrize(
     "target",
     [
-        Target(),
-        Target(key="k", headers=(("Authorization", "Bearer x"),)),
-        Target(key="k", headers=(("X-Goog-Api-Key", "k"),)),
+        RequestBuilder(),
+        RequestBuilder(key="k", headers=(("Authorization", "Bearer x"),)),
+        RequestBuilder(key="k", headers=(("X-Goog-Api-Key", "k"),)),
     ],
     ids=["no key", "a bearer header", "a key header"],
 )

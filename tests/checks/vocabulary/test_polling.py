@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.checks import Finish, Open, Send, Target, Wait
+from harness.checks import Finish, Open, RequestBuilder, Send, Wait
 from harness.checks.vocabulary.polling import (
     id_of,
     need_id,
@@ -29,7 +29,7 @@ DENIED = refusal(403, "permission_denied")
 LIMITED = refusal(429, "rate_limit_exceeded")
 OVERLOADED = refusal(503, "service_unavailable")
 DEAD = answer(None)
-TARGET = Target(wait=10)
+TARGET = RequestBuilder(wait=10)
 
 
 def run(part, answers, target=TARGET):

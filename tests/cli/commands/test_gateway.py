@@ -172,7 +172,7 @@ def test_a_gateway_that_ends_at_once(harness: Harness, port: int) -> None:
 
 LEAVES = """
 class Leaves(Gateway):
-    def passed(self, request):
+    def relay_request(self, request):
         if request.method == "DELETE":
             LAST_DEED
         return request

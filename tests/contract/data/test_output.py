@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.contract.data.output import given, output_steps, output_text, steps_of, text_of
+from harness.contract.data.output import count_given, output_steps, output_text, steps_of, text_of
 
 TEXT = [{"type": "text", "text": "He"}, {"type": "image", "data": ""}, {"type": "text", "text": "llo"}]
 ASKED = {"type": "user_input", "content": TEXT}
@@ -29,7 +29,7 @@ RESULT = {"type": "function_result", "call_id": "c", "result": "x"}
 )
 def test_given(steps: list[Any], leading: int) -> None:
     """The caller's steps are those up to the last user_input and any results right after it."""
-    assert given(steps) == leading
+    assert count_given(steps) == leading
     assert output_steps({"steps": steps}) == [step for step in steps[leading:] if isinstance(step, dict)]
 
 

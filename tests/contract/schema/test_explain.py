@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.contract.schema.explain import Problem, explain
+from harness.contract.schema.explain import SchemaProblem, explain
 
 
 def kind(name, **properties):
@@ -67,4 +67,4 @@ def test_a_long_value_is_shortened():
 
 def test_a_problem_reads_as_one_line():
     """The text of a problem is its pointer and its message."""
-    assert str(Problem("$.a", "is odd", "", "", "")) == "$.a: is odd"
+    assert str(SchemaProblem("$.a", "is odd", "", "", "")) == "$.a: is odd"

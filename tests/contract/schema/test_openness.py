@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.contract.schema.openness import Unknown, close, step_into, unknowns
+from harness.contract.schema.openness import UnknownPart, close, step_into, unknowns
 
 LISTED = {"type": "object", "properties": {"a": {"type": "integer"}}}
 KNOWN = {"type": "object", "required": ["kind"], "properties": {"kind": {"const": "k"}}}
@@ -37,19 +37,19 @@ CLOSED = {
 
 FOUND = {
     "nothing": (LISTED, {"a": 1}, []),
-    "a field": (LISTED, {"b": 1}, [Unknown("$.b", "field", "b")]),
-    "a field of an item": ({"items": LISTED}, [{}, {"b": 1}], [Unknown("$[1].b", "field", "b")]),
-    "a value": ({"type": "string", "x-known-values": ["a"]}, "b", [Unknown("$", "value", "b")]),
-    "a discriminator": ({"oneOf": [KNOWN, OTHER]}, {"kind": "z", "b": 1}, [Unknown("$.kind", "thing", "z")]),
+    "a field": (LISTED, {"b": 1}, [UnknownPart("$.b", "field", "b")]),
+    "a field of an item": ({"items": LISTED}, [{}, {"b": 1}], [UnknownPart("$[1].b", "field", "b")]),
+    "a value": ({"type": "string", "x-known-values": ["a"]}, "b", [UnknownPart("$", "value", "b")]),
+    "a discriminator": ({"oneOf": [KNOWN, OTHER]}, {"kind": "z", "b": 1}, [UnknownPart("$.kind", "thing", "z")]),
     "a field of a known branch": (
         {"oneOf": [KNOWN, OTHER]},
         {"kind": "k", "b": 1},
-        [Unknown("$.b", "field", "b")],
+        [UnknownPart("$.b", "field", "b")],
     ),
     "a field behind a reference": (
         {"$ref": "#/$defs/a", "$defs": {"a": LISTED}},
         {"b": 1},
-        [Unknown("$.b", "field", "b")],
+        [UnknownPart("$.b", "field", "b")],
     ),
 }
 

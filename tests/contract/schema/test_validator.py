@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.contract import load
-from harness.contract.schema.validator import Unknown
+from harness.contract.schema.validator import UnknownPart
 
 DELTA = {"event_type": "step.delta", "index": 0}
 START = {"event_type": "step.start", "index": 0}
@@ -343,8 +343,8 @@ def test_what_the_revision_does_not_name_is_information(name, value, unknown):
     """An unknown field, type or value is accepted and reported as exactly one unknown."""
     review = load().schemas.validator(name).review(value)
     assert review.problems == ()
-    assert review.unknowns == (Unknown(*unknown),)
-    assert load().schemas.validator(name).review(value).unknowns == (Unknown(*unknown),)
+    assert review.unknowns == (UnknownPart(*unknown),)
+    assert load().schemas.validator(name).review(value).unknowns == (UnknownPart(*unknown),)
 
 
 def test_a_known_value_leaves_nothing_to_report():

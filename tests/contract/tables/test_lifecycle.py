@@ -9,7 +9,7 @@ from harness.contract.tables.lifecycle import (
     RUNNING,
     SETTLED,
     STATUSES,
-    Trigger,
+    TransitionTrigger,
     is_settled,
     may_follow,
 )
@@ -25,10 +25,10 @@ def test_every_status_has_its_row() -> None:
 
 def test_a_trigger_leads_to_one_status() -> None:
     """The table says what comes next, and refuses a trigger that moves nothing, with those that would."""
-    assert LIFECYCLE.next_status("queued", Trigger.START) == "in_progress"
+    assert LIFECYCLE.next_status("queued", TransitionTrigger.START) == "in_progress"
     assert LIFECYCLE.next_status("in_progress", LIFECYCLE.trigger_of("requires_action")) == "requires_action"
     with pytest.raises(HarnessFault, match=r"FINISH does not move a run that is queued.*START, CANCEL"):
-        LIFECYCLE.next_status("queued", Trigger.FINISH)
+        LIFECYCLE.next_status("queued", TransitionTrigger.FINISH)
     with pytest.raises(HarnessFault, match="nothing leads to 'paused'"):
         LIFECYCLE.trigger_of("paused")
 

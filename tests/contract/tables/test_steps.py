@@ -6,7 +6,7 @@ import pytest
 
 from harness.contract import REVISIONS, Contract, load
 from harness.contract.schema.openness import Schema
-from harness.contract.tables.steps import How, StepTable, read_steps
+from harness.contract.tables.steps import DeltaEffect, StepTable, read_steps
 
 NEVER_STREAMED = {"user_input"}
 """Types of steps that no service streams: only callers send them."""
@@ -32,7 +32,7 @@ def test_a_delta_grows_a_field_that_its_steps_have(contract: Contract) -> None:
     for step in contract.steps.values():
         for delta in contract.steps_table.deltas_of(step.name):
             grows = delta.grows
-            assert grows.how is How.MERGE or grows.field in step.fields, (step.name, delta.name)
+            assert grows.how is DeltaEffect.MERGE or grows.field in step.fields, (step.name, delta.name)
             assert not grows.of or grows.of in delta.fields
             assert not grows.add or grows.add in delta.fields
 
@@ -55,6 +55,6 @@ def test_a_delta_that_no_file_describes_is_refused() -> None:
 def test_an_unknown_step_may_have_any_known_delta() -> None:
     """A judge does not know what fits a step that the revision does not name."""
     table: StepTable = CONTRACTS[0].steps_table
-    assert table.allowed("ray_call") == table.allowed(None) == table.deltas.keys()
-    assert table.allowed("thought") == {"thought_summary", "thought_signature"}
+    assert table.list_allowed("ray_call") == table.list_allowed(None) == table.deltas.keys()
+    assert table.list_allowed("thought") == {"thought_summary", "thought_signature"}
     assert "arguments_delta" not in table.plain("function_call")

@@ -10,7 +10,7 @@ import pytest
 from harness.contract import load
 from harness.emulator import Emulator
 from harness.emulator.engine import Engine
-from harness.emulator.run.event_writer import Events
+from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.order_watch import OrderWatch
 from harness.emulator.run.run import Run
 from harness.outcome import HarnessFault
@@ -47,7 +47,7 @@ def test_an_illegal_event_is_our_fault(events: list[Json], broken: str) -> None:
         OrderWatch(load().order).see(events)
 
 
-class _Unstopped(Events):
+class _Unstopped(EventWriter):
     """Forgets the stops."""
 
     def step(self, run: Run, index: int, step: Json) -> Iterator[Json]:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from harness.checks.capabilities import CAPABILITIES
 from harness.emulator.mutants import MUTANTS
-from harness.engine.search.search_target import Place
-from harness.engine.targets import TargetOptions, embedded, embedded_settings
+from harness.engine.search.search_target import SearchTarget
+from harness.engine.targets import TargetOptions, embed_emulator, embedded_settings
 from harness.strategies.operations import KINDS, ClientCommand
 
 
-def reference() -> Place:
+def reference() -> SearchTarget:
     """The unchanged emulator."""
-    return Place(embedded(TargetOptions()), frozenset(CAPABILITIES))
+    return SearchTarget(embed_emulator(TargetOptions()), frozenset(CAPABILITIES))
 
 
-def mutant(name: str) -> Place:
+def mutant(name: str) -> SearchTarget:
     """The emulator with one mutant applied."""
     build = MUTANTS[name].build
-    return Place(embedded(TargetOptions(), lambda: build(embedded_settings())), frozenset(CAPABILITIES))
+    return SearchTarget(
+        embed_emulator(TargetOptions(), lambda: build(embedded_settings())), frozenset(CAPABILITIES)
+    )
 
 
 def history(text: str) -> list[ClientCommand]:

@@ -9,8 +9,8 @@ import pytest
 from harness.engine.search import state_digest
 from harness.engine.search.exhaustive import _emulator, every
 from harness.engine.search.playing.operations_table import move
-from harness.engine.search.search_target import Place
-from harness.engine.search.state_digest import Canonical, state
+from harness.engine.search.search_target import SearchTarget
+from harness.engine.search.state_digest import StateDigest, state
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.outcome import UsageFault
 from tests.engine.search.places import history, mutant, reference
@@ -42,7 +42,7 @@ def test_a_url_cannot_be_rewound() -> None:
     """A URL target cannot be rewound, so the engine refuses it before it sends anything."""
     target = resolve_target("http://127.0.0.1:9", TargetOptions())
     with pytest.raises(UsageFault, match="cannot be rewound"):
-        every(Place(target, frozenset()), 2)
+        every(SearchTarget(target, frozenset()), 2)
 
 
 def state_after(words: str) -> bytes:
@@ -74,7 +74,7 @@ def test_ids_are_named_by_their_order() -> None:
     """Ids are numbered in the order of their appearance, so values that differ only in ids are equal."""
     digests = []
     for number in ("0123456789abcdef", "fedcba9876543210"):
-        walk = Canonical()
+        walk = StateDigest()
         walk.add({"id": f"v1_{number}", "again": [f"v1_{number}"], "signature": number})
         digests.append(walk.digest())
     assert digests[0] == digests[1]

@@ -16,11 +16,11 @@ from harness.emulator import Emulator
 from harness.engine.search.budget import Budget
 from harness.engine.search.failure import EngineRun
 from harness.engine.search.openapi import document, engine
-from harness.engine.search.openapi.document import tailored
-from harness.engine.search.openapi.resources import INTERACTIONS, NEIGHBOURS, Family, declared, served
-from harness.engine.search.openapi.scenario_collector import Hearing
-from harness.engine.search.search_target import Place
-from harness.engine.targets import TargetOptions, embedded, embedded_settings
+from harness.engine.search.openapi.document import write_document
+from harness.engine.search.openapi.resources import INTERACTIONS, NEIGHBOURS, Family, find_families, read_links
+from harness.engine.search.openapi.scenario_collector import ScenarioCollector
+from harness.engine.search.search_target import SearchTarget
+from harness.engine.targets import TargetOptions, embed_emulator, embedded_settings
 from harness.wire import Headers, Request, Response
 from tests.engine.search.places import mutant, reference
 
@@ -30,10 +30,10 @@ FAMILIES = {family.collection: family for family in (INTERACTIONS, *NEIGHBOURS)}
 
 
 def searched(
-    place: Place, monkeypatch: pytest.MonkeyPatch, *families: str, seconds: float | None = None
+    place: SearchTarget, monkeypatch: pytest.MonkeyPatch, *families: str, seconds: float | None = None
 ) -> EngineRun:
     """Search only some of the resources."""
-    monkeypatch.setattr(engine, "served", lambda place: tuple(FAMILIES[name] for name in families))
+    monkeypatch.setattr(engine, "find_families", lambda place: tuple(FAMILIES[name] for name in families))
     return document(place, replace(SMALL, seconds=seconds))
 
 
@@ -41,7 +41,7 @@ def searched(
 def test_the_reference_stands_and_everything_was_reached(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the reference, every operation and link is reached, enough calls succeed, and nothing is found."""
     done = searched(reference(), monkeypatch, family)
-    links = declared(OPENAPI, FAMILIES[family])
+    links = read_links(OPENAPI, FAMILIES[family])
     assert [(failure.finding.message, failure.trail[-1].request, failure.trail[-1].body)
             for failure in done.failures] == []  # fmt: skip
     assert done.vacuous == ()
@@ -51,7 +51,7 @@ def test_the_reference_stands_and_everything_was_reached(family: str, monkeypatc
 
 def test_the_families_are_the_document() -> None:
     """Every operation of the OpenAPI document belongs to exactly one family."""
-    labels = [label for family in FAMILIES.values() for label in declared(OPENAPI, family)]
+    labels = [label for family in FAMILIES.values() for label in read_links(OPENAPI, family)]
     operations = [
         f"{method.upper()} {route}"
         for route, item in json.loads(OPENAPI.read_bytes())["paths"].items()
@@ -82,8 +82,8 @@ class Deep(Emulator):
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_json_that_is_too_deep_for_the_tool_is_found_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers nested too deeply for schemathesis are still judged, and cause no exception in its threads."""
-    resolved = embedded(TargetOptions(), lambda: Deep(embedded_settings()))
-    done = searched(Place(resolved, frozenset(CAPABILITIES)), monkeypatch, "interactions")
+    resolved = embed_emulator(TargetOptions(), lambda: Deep(embedded_settings()))
+    done = searched(SearchTarget(resolved, frozenset(CAPABILITIES)), monkeypatch, "interactions")
     assert {failure.rule for failure in done.failures} >= {"create.schema"}
     assert "fuzz.answered" not in {failure.rule for failure in done.failures}
     assert all(failure.trail[-1].body.startswith(b"[[[") for failure in done.failures)
@@ -97,9 +97,9 @@ def test_a_neighbour_that_outlives_its_deletion_is_found(family: str, monkeypatc
     assert "DELETE" in [exchange.request.method for exchange in found["fuzz.kept"].trail]
 
 
-def heard(family: Family = INTERACTIONS) -> Hearing:
+def heard(family: Family = INTERACTIONS) -> ScenarioCollector:
     """A hearing that passes every test for vacuity."""
-    hearing = Hearing(reference(), family, declared(OPENAPI, family))
+    hearing = ScenarioCollector(reference(), family, read_links(OPENAPI, family))
     hearing.calls, hearing.meant, hearing.successes = 150, 100, 50
     hearing.reached = hearing.succeeded = set(hearing.declared)
     hearing.roots = {family.beginning}
@@ -195,15 +195,15 @@ def test_what_never_succeeded_is_noted() -> None:
 
 def test_what_is_not_served_or_denied_is_not_searched() -> None:
     """Every resource of the reference is searched, except one whose capability was denied."""
-    assert served(reference()) == tuple(FAMILIES.values())
-    kept = {family.collection for family in served(replace(reference(), denied=frozenset({"webhooks"})))}
+    assert find_families(reference()) == tuple(FAMILIES.values())
+    kept = {family.collection for family in find_families(replace(reference(), denied=frozenset({"webhooks"})))}
     assert kept == FAMILIES.keys() - {"webhooks"}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_link_leads_out_of_an_act(family: str) -> None:
     """Only create, read and delete have OpenAPI links; one from cancel would make the stateful phase useless."""
-    links = declared(OPENAPI, FAMILIES[family])
+    links = read_links(OPENAPI, FAMILIES[family])
     leading = {label for label in links if links[label]}
     name = FAMILIES[family].collection
     assert leading == {f"POST /{name}", f"GET /{name}/{{id}}", f"DELETE /{name}/{{id}}"}
@@ -213,7 +213,7 @@ def test_the_tailored_document_asks_for_what_the_target_has() -> None:
     """The tailored document names the target's models, omits what only the target can supply, and is temporary."""
     before = OPENAPI.read_bytes()
     target = reference().resolved.target
-    with tailored(target) as path:
+    with write_document(target) as path:
         schema = json.loads((path.parent / "strict" / "create-interaction.json").read_bytes())
     fields = schema["$defs"]["requests.create-interaction"]["$defs"]["fields"]["properties"]
     assert fields["model"]["enum"] == [target.model]

@@ -94,13 +94,13 @@ def test_time_ends_a_search() -> None:
 def test_time_that_ends_amidst_shrinking_keeps_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """If time runs out during shrinking, the first failure is reported unshrunk, and nothing more is played."""
     found: list[Broken] = []
-    caught = Tally.caught
+    caught = Tally.keep_smallest
 
     def noted(self: Tally, bug: Broken) -> None:
         found.append(bug)
         caught(self, bug)
 
-    monkeypatch.setattr(Tally, "caught", noted)
+    monkeypatch.setattr(Tally, "keep_smallest", noted)
     monkeypatch.setattr(Timer, "left", property(lambda self: 0.0 if found else math.inf))
     done = search(mutant("delete-keeps"), SMALL, seed=1)
     assert len(found) == 1

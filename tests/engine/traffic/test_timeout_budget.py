@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.checks import Check, Open, Read, Send, Steps, Target, exercise
-from harness.engine.cleanup import Ledger
+from harness.checks import Check, Open, Read, RequestBuilder, Send, Steps, exercise
+from harness.engine.cleanup import CreatedResources
 from harness.engine.events import RunFinished
 from harness.engine.execute import play
 from harness.engine.run import RunOptions, check_target
@@ -238,7 +238,7 @@ class Endless(toys.ToyService):
 def created(number: int) -> Exercise:
     """An exercise with a name of its own: a create, and a GET of what it created."""
 
-    def run(t: Target) -> Steps:
+    def run(t: RequestBuilder) -> Steps:
         made = yield Send(t.create(input="hi"))
         return {"made": made, "got": (yield Send(t.get("i1")))}
 
@@ -299,13 +299,13 @@ def test_a_hurried_exercise_ends_at_once_and_owes_its_deletions() -> None:
     run.service.endless = lambda request, number: request.method == "POST"
 
     @exercise(requests=2, interactions=1)
-    def goes_on(t: Target) -> Steps:
+    def goes_on(t: RequestBuilder) -> Steps:
         yield Send(t.create(input="hi"))
         return {"got": (yield Send(t.get("x")))}
 
-    ledger = Ledger()
+    ledger = CreatedResources()
     asked = len(run.service.asked)
-    played = play(goes_on, Target(), run.driver, ledger)
+    played = play(goes_on, RequestBuilder(), run.driver, ledger)
     assert played.failure is not None
     assert "got only 10 s" in played.failure.reason
     assert len(run.service.asked) == asked + 1
@@ -318,11 +318,11 @@ def test_a_stream_that_is_left_open_is_looked_at_too() -> None:
     run.seconds(FULL_TIMEOUTS)
 
     @exercise(requests=1, interactions=0)
-    def leaves(t: Target) -> Steps:
+    def leaves(t: RequestBuilder) -> Steps:
         stream = yield Open(t.get("x", stream=True))
         yield Read(stream, 5)
         return {}
 
-    played = play(leaves, Target(), run.driver, Ledger())
+    played = play(leaves, RequestBuilder(), run.driver, CreatedResources())
     assert played.failure is not None
     assert played.failure.outcome is Outcome.UNTESTABLE

@@ -19,7 +19,7 @@ from harness.benches.gateway.catalogue.upstream_answers import (
     Gate,
     Held,
     Meeting,
-    edited,
+    edit_stream,
     refusing,
     suffering,
     with_broken_frame,
@@ -96,8 +96,8 @@ def streaming(line: Line) -> Passages:
     """Four streams: unchanged, in chunks of one byte, with unknown events and fields, with a broken frame."""
     yield line.create("stream.create", stream=True, script=_SCRIPT)
     yield line.create("stream.bytes", stream=True, script=_SCRIPT, answer=suffering("chunks:1"))
-    yield line.create("stream.strangers", stream=True, script=_SCRIPT, answer=edited(with_strangers))
-    yield line.create("stream.broken-frame", stream=True, script=_SCRIPT, answer=edited(with_broken_frame))
+    yield line.create("stream.strangers", stream=True, script=_SCRIPT, answer=edit_stream(with_strangers))
+    yield line.create("stream.broken-frame", stream=True, script=_SCRIPT, answer=edit_stream(with_broken_frame))
 
 
 TRUNCATIONS = {
@@ -178,7 +178,7 @@ def leaving(line: Line) -> Passages:
 
 def two_at_once(line: Line) -> Passages:
     """Two streams that advance event by event at the same time."""
-    scripts = {f"two.{word}": _said(word) for word in ("alpha", "omega")}
+    scripts = {f"two.{word}": _script_words(word) for word in ("alpha", "omega")}
     yield from line.together(scripts, Meeting(len(scripts), line.patience))
 
 
@@ -222,7 +222,7 @@ TRIALS: tuple[Trial, ...] = (
 )
 
 
-def _said(word: str) -> dict[str, Any]:
+def _script_words(word: str) -> dict[str, Any]:
     return {"deltas": [f"{word} {n} " for n in range(8)], "thought": False}
 
 

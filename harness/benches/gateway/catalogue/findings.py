@@ -50,7 +50,7 @@ def told_by(passages: Sequence[Passage], tells: Callable[[Passage], bool], other
     return iter(chosen)
 
 
-def named(passages: Sequence[Passage], name: str, otherwise: str) -> Passage:
+def find_passage(passages: Sequence[Passage], name: str, otherwise: str) -> Passage:
     """The passage with this name. Raises Unmet with the reason `otherwise` if there is none."""
     return next(told_by(passages, lambda passage: passage.name == name, otherwise))
 
@@ -60,7 +60,7 @@ def succeeded(exchange: Exchange | None) -> bool:
     return exchange is not None and exchange.succeeded
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as JSON."""
     return shorten(json.dumps(value, ensure_ascii=False, default=str), SHOWN)
 

@@ -87,7 +87,7 @@ def _field_changes(
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
+class RelayedEvent:
     """One event of a stream; `number` counts from 0."""
 
     number: int
@@ -116,20 +116,20 @@ class StreamDifference:
     `kept` holds the pairs that correspond in order, `changed` the pairs whose content differs.
     """
 
-    sent: list[Told]
-    got: list[Told]
-    kept: list[tuple[Told, Told]] = field(default_factory=list)
-    changed: list[tuple[Told, Told]] = field(default_factory=list)
-    lost: list[Told] = field(default_factory=list)
-    doubled: list[Told] = field(default_factory=list)
-    moved: list[Told] = field(default_factory=list)
-    invented: list[Told] = field(default_factory=list)
+    sent: list[RelayedEvent]
+    got: list[RelayedEvent]
+    kept: list[tuple[RelayedEvent, RelayedEvent]] = field(default_factory=list)
+    changed: list[tuple[RelayedEvent, RelayedEvent]] = field(default_factory=list)
+    lost: list[RelayedEvent] = field(default_factory=list)
+    doubled: list[RelayedEvent] = field(default_factory=list)
+    moved: list[RelayedEvent] = field(default_factory=list)
+    invented: list[RelayedEvent] = field(default_factory=list)
 
 
 def compare_streams(before: Sequence[Frame], after: Sequence[Frame]) -> StreamDifference:
     """Find out what became of each event of a stream on its way."""
-    sent = [Told(number, frame) for number, frame in enumerate(before)]
-    got = [Told(number, frame) for number, frame in enumerate(after)]
+    sent = [RelayedEvent(number, frame) for number, frame in enumerate(before)]
+    got = [RelayedEvent(number, frame) for number, frame in enumerate(after)]
     alike = [[_carries(one, other) for other in got] for one in sent]
     found = StreamDifference(sent, got, kept=[(sent[i], got[j]) for i, j in _in_order(alike)])
     left = [one for one in sent if all(one is not kept for kept, _ in found.kept)]
@@ -140,7 +140,9 @@ def compare_streams(before: Sequence[Frame], after: Sequence[Frame]) -> StreamDi
     return found
 
 
-def _place(other: Told, left: list[Told], alike: list[list[bool]], found: StreamDifference) -> None:
+def _place(
+    other: RelayedEvent, left: list[RelayedEvent], alike: list[list[bool]], found: StreamDifference
+) -> None:
     """Classify an event that was not matched in order, and remove the sent event it corresponds to from `left`."""
     for one in left:
         if alike[one.number][other.number]:
@@ -158,14 +160,14 @@ def _place(other: Told, left: list[Told], alike: list[list[bool]], found: Stream
     found.invented.append(other)
 
 
-def _same_place(one: Told, other: Told, kept: Sequence[tuple[Told, Told]]) -> bool:
+def _same_place(one: RelayedEvent, other: RelayedEvent, kept: Sequence[tuple[RelayedEvent, RelayedEvent]]) -> bool:
     """Whether both events have the same type and lie between the same pairs in `kept`."""
     if one.value is None or other.value is None or one.value.get("event_type") != other.value.get("event_type"):
         return False
     return all((a.number < one.number) == (b.number < other.number) for a, b in kept)
 
 
-def _carries(one: Told, other: Told) -> bool:
+def _carries(one: RelayedEvent, other: RelayedEvent) -> bool:
     """Whether `other` has everything that `one` has; additions are fine."""
     if one.value is None or other.value is None:
         return one.frame.data == other.frame.data

@@ -12,15 +12,15 @@ from typing import Any
 from harness.benches.gateway.catalogue.create_fields import STRANGER
 from harness.benches.gateway.catalogue.findings import (
     answer_line,
-    named,
+    find_passage,
+    format_value,
     notice,
     request_line,
-    shown,
     succeeded,
     told_by,
 )
 from harness.benches.gateway.catalogue.relay_diff import Change, Kind, Pairs, changes
-from harness.benches.gateway.relayed_exchange import Operation, Passage, operation_of
+from harness.benches.gateway.relayed_exchange import OperationName, Passage, operation_of
 from harness.contract import read
 from harness.contract.data.input import as_steps
 from harness.contract.data.json_parse import loads
@@ -48,7 +48,7 @@ def route(passages: Sequence[Passage]) -> Iterator[Finding]:
             message = f"the gateway does not offer {operation}: nothing arrived upstream"
             actual = answer_line(passage.client)
             yield notice(passage, message, "", actual, severity=Severity.NON_STRICT)
-        elif status is not None and operation is Operation.GET:
+        elif status is not None and operation is OperationName.GET:
             message = "the gateway answered get out of a store of its own"
             yield notice(passage, message, severity=Severity.NON_STRICT)
         else:
@@ -84,9 +84,9 @@ def body_fields(passages: Sequence[Passage]) -> Iterator[Finding]:
                 continue
             seen.add(top)
             message = f"the field {change.pointer.removeprefix('$.')} of a create was {change.kind} on its way"
-            got = shown(change.after) if change.kind is Kind.CHANGED else "no such field upstream"
+            got = format_value(change.after) if change.kind is Kind.CHANGED else "no such field upstream"
             actual = f"{got}; the client was told {passage.client.status or 'nothing'}"
-            yield notice(passage, message, shown(change.before), actual, pointer=change.pointer)
+            yield notice(passage, message, format_value(change.before), actual, pointer=change.pointer)
 
 
 def request_changes(passage: Passage) -> list[Change]:
@@ -118,7 +118,7 @@ def _is_default(change: Change) -> bool:
 
 def unknown_field(passages: Sequence[Passage]) -> Iterator[Finding]:
     """An unknown field was passed on, or the create was refused."""
-    passage = named(passages, "stranger.create", "no create was sent")
+    passage = find_passage(passages, "stranger.create", "no create was sent")
     lost = [change for change in request_changes(passage) if change.pointer == f"$.{STRANGER}"]
     if lost and succeeded(passage.client):
         message = "a field that the gateway does not know was dropped without a word"
@@ -147,14 +147,14 @@ def nothing_else(passages: Sequence[Passage]) -> Iterator[Finding]:
 
     Each kind of request is reported once, as a lenient finding if it is no operation of this API.
     """
-    passage = named(passages, "watch.strays", "the background run to watch could not be created")
-    kinds: dict[tuple[str, Operation], list[str]] = {}
+    passage = find_passage(passages, "watch.strays", "the background run to watch could not be created")
+    kinds: dict[tuple[str, OperationName], list[str]] = {}
     for exchange in passage.upstream:
         kind = exchange.request.method, operation_of(exchange.request)
         kinds.setdefault(kind, []).append(request_line(exchange.request))
     for (_, operation), lines in kinds.items():
         message = f"{format_count(len(lines), 'request')} arrived upstream that no client made"
-        severity = Severity.NON_STRICT if operation is Operation.OTHER else Severity.BROKEN
+        severity = Severity.NON_STRICT if operation is OperationName.OTHER else Severity.BROKEN
         yield notice(passage, message, "nothing", ", ".join(dict.fromkeys(lines)), severity=severity)
 
 
@@ -201,8 +201,8 @@ def body(passages: Sequence[Passage]) -> Iterator[Finding]:
         for change in answer_changes(passage):
             if change.kind is not Kind.ADDED:
                 message = f"the field {change.pointer.removeprefix('$.')} of an answer was {change.kind}"
-                actual = shown(change.after) if change.kind is Kind.CHANGED else "no such field"
-                yield notice(passage, message, shown(change.before), actual, pointer=change.pointer)
+                actual = format_value(change.after) if change.kind is Kind.CHANGED else "no such field"
+                yield notice(passage, message, format_value(change.before), actual, pointer=change.pointer)
 
 
 def media_type(passages: Sequence[Passage]) -> Iterator[Finding]:

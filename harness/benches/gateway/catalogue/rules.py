@@ -37,14 +37,14 @@ class GatewayCheck:
         """The names of the trials that make the wanted passages."""
         return frozenset(want.partition(".")[0] for want in self.wants)
 
-    def chosen(self, passages: Sequence[Passage]) -> list[Passage]:
+    def select(self, passages: Sequence[Passage]) -> list[Passage]:
         """Those of the passages that this check wants."""
         return [one for one in passages if any(fnmatch.fnmatchcase(one.name, want) for want in self.wants)]
 
     def observe(self, passages: Sequence[Passage]) -> Observation:
         """Have the judge look at the wanted passages; in the observation, the worst findings come first."""
         try:
-            findings = list(self.judge(self.chosen(passages)))
+            findings = list(self.judge(self.select(passages)))
         except NotApplicable as nothing:
             return Observation(Outcome.NOT_APPLICABLE, reason=str(nothing))
         except Unmet as unmet:
@@ -53,11 +53,11 @@ class GatewayCheck:
         return Observation.of(replace(finding, rule=self.id) for finding in findings)
 
 
-def _compared(what: str) -> Source:
+def _cite_comparison(what: str) -> Source:
     return Source(Basis.COMPARED, "Both sides of the gateway", what)
 
 
-def _documented(page: str, section: str) -> Source:
+def _cite_page(page: str, section: str) -> Source:
     return Source(Basis.DOCUMENTED, page, section)
 
 
@@ -72,7 +72,7 @@ _REQUESTS = (
     _check(
         "route",
         Level.MUST,
-        _documented(_REFERENCE, "Create, get, cancel, delete"),
+        _cite_page(_REFERENCE, "Create, get, cancel, delete"),
         "Each documented operation arrives upstream as that operation.",
         "A cancel or a deletion is not done, and the run goes on and is billed.",
         ["plain.create", "plain.get", "plain.delete", "cancel.cancel"],
@@ -81,7 +81,7 @@ _REQUESTS = (
     _check(
         "query",
         Level.MUST,
-        _documented(_REFERENCE, "Get an interaction: stream, last_event_id, include_input"),
+        _cite_page(_REFERENCE, "Get an interaction: stream, last_event_id, include_input"),
         "The documented query parameters of a get arrive upstream.",
         "A stream cannot be opened again after a drop: what was lost stays lost.",
         ["plain.get-input", "resume.first", "resume.rest"],
@@ -90,7 +90,7 @@ _REQUESTS = (
     _check(
         "body-fields",
         Level.MUST,
-        _compared("the fields of a create; Interactions API reference, CreateInteraction"),
+        _cite_comparison("the fields of a create; Interactions API reference, CreateInteraction"),
         "Each documented field of a create arrives upstream with its value, or the create is refused.",
         "The client believes in settings (of safety, of cost, of storage) that were never asked for.",
         ["fields.*"],
@@ -99,7 +99,7 @@ _REQUESTS = (
     _check(
         "unknown-field",
         Level.SHOULD,
-        _documented("API errors", "Codes: parameter_unknown"),
+        _cite_page("API errors", "Codes: parameter_unknown"),
         "A field of a create that the gateway does not know arrives upstream, or the create is refused.",
         "A misspelled field is never noticed, and a new one cannot be used until the gateway learns it.",
         ["stranger.create"],
@@ -108,7 +108,7 @@ _REQUESTS = (
     _check(
         "once",
         Level.MUST,
-        _compared("one create, one interaction; RFC 9110, 9.2.2 Idempotent Methods"),
+        _cite_comparison("one create, one interaction; RFC 9110, 9.2.2 Idempotent Methods"),
         "One create of the client is one create upstream, also when its answer is lost.",
         "A second interaction runs and is billed, and nobody knows its id.",
         ["plain.create", "lost.*", "refused.*"],
@@ -117,7 +117,7 @@ _REQUESTS = (
     _check(
         "nothing-else",
         Level.SHOULD,
-        _compared("requests upstream that no client made"),
+        _cite_comparison("requests upstream that no client made"),
         "Nothing is asked of the upstream that no client asked for.",
         "Quotas shrink by requests nobody sees, and a run moves under the eyes of a stranger.",
         ["watch.strays"],
@@ -129,7 +129,7 @@ _ANSWERS = (
     _check(
         "status",
         Level.MUST,
-        _compared("the status of an answer"),
+        _cite_comparison("the status of an answer"),
         "The client gets the status that the upstream gave.",
         "Clients decide by it whether to send again: a refusal is repeated, or a failure taken for success.",
         ["plain.*", "refused.*"],
@@ -138,7 +138,7 @@ _ANSWERS = (
     _check(
         "error-body",
         Level.SHOULD,
-        _compared("code and message of an error"),
+        _cite_comparison("code and message of an error"),
         "An error arrives with the code and the message that the upstream gave it.",
         "Programs tell errors apart by the code, people by the message.",
         ["plain.unknown", "refused.*"],
@@ -147,7 +147,7 @@ _ANSWERS = (
     _check(
         "retry-after",
         Level.SHOULD,
-        _compared("Retry-After; RFC 9110, 10.2.3"),
+        _cite_comparison("Retry-After; RFC 9110, 10.2.3"),
         "Retry-After of a refusal arrives.",
         "Clients come back too early and are refused again, or wait for longer than they have to.",
         ["refused.429", "refused.503"],
@@ -156,7 +156,7 @@ _ANSWERS = (
     _check(
         "body",
         Level.MUST,
-        _compared("the fields of an answer"),
+        _cite_comparison("the fields of an answer"),
         "Every field of a JSON answer arrives as it was.",
         "The client is told other results, or another use of tokens, than the upstream reported.",
         ["plain.*", "cancel.*", "resume.create"],
@@ -165,7 +165,7 @@ _ANSWERS = (
     _check(
         "media-type",
         Level.MUST,
-        _compared("Content-Type; RFC 9110, 8.3"),
+        _cite_comparison("Content-Type; RFC 9110, 8.3"),
         "A stream arrives as text/event-stream, and JSON as JSON.",
         "Clients choose the decoder by Content-Type: they find no events in a stream, or no fields in an answer.",
         ["plain.*", "stream.create", "resume.whole"],
@@ -174,7 +174,7 @@ _ANSWERS = (
     _check(
         "additions",
         Level.MAY,
-        _compared("more than was sent"),
+        _cite_comparison("more than was sent"),
         "Nothing is added to creates, to answers or to events.",
         "A strict decoder refuses what it does not know.",
         ["fields.*", "plain.*", "cancel.*", "stream.create"],
@@ -186,7 +186,7 @@ _STREAMS = (
     _check(
         "events",
         Level.MUST,
-        _compared("the events of a stream"),
+        _cite_comparison("the events of a stream"),
         "Each event of a stream arrives once, in order and as it was, and no other does.",
         "Text is missing, doubled or scrambled, and the stream looks whole.",
         ["stream.create", "resume.whole"],
@@ -195,7 +195,7 @@ _STREAMS = (
     _check(
         "event-ids",
         Level.MUST,
-        _documented("Background execution", "Resume a stream: event_id"),
+        _cite_page("Background execution", "Resume a stream: event_id"),
         "Events that carry an id carry one behind the gateway, each its own.",
         "A dropped stream cannot be resumed.",
         ["resume.first", "resume.whole"],
@@ -204,7 +204,7 @@ _STREAMS = (
     _check(
         "event-names",
         Level.SHOULD,
-        _compared("the event: lines of a stream"),
+        _cite_comparison("the event: lines of a stream"),
         "Events keep their `event:` line.",
         "Listeners of an EventSource, which go by that name, hear nothing.",
         ["stream.create", "resume.whole"],
@@ -213,7 +213,7 @@ _STREAMS = (
     _check(
         "unknown-event",
         Level.SHOULD,
-        _compared("an event of an unknown type"),
+        _cite_comparison("an event of an unknown type"),
         "An event of a type that the gateway does not know passes.",
         "What a later revision tells cannot be heard until the gateway learns it.",
         ["stream.strangers"],
@@ -222,7 +222,7 @@ _STREAMS = (
     _check(
         "unknown-event-field",
         Level.SHOULD,
-        _compared("an unknown field of an event"),
+        _cite_comparison("an unknown field of an event"),
         "A field of an event that the gateway does not know passes.",
         "What a later revision tells cannot be heard until the gateway learns it.",
         ["stream.strangers"],
@@ -231,7 +231,7 @@ _STREAMS = (
     _check(
         "broken-frame",
         Level.MUST,
-        _compared("an event that is no JSON"),
+        _cite_comparison("an event that is no JSON"),
         "An event that the gateway cannot read is passed on or fails the stream: it is not skipped.",
         "Text is missing from the middle of an answer that says it is complete.",
         ["stream.broken-frame"],
@@ -249,11 +249,11 @@ _STREAMS = (
     _check(
         "isolated",
         Level.MUST,
-        _compared("two streams at the same time"),
+        _cite_comparison("two streams at the same time"),
         "A client gets nothing of another client's stream.",
         "One user reads another user's answer.",
         ["two.*"],
-        streams.isolated,
+        streams.judge_isolation,
     ),
 )
 
@@ -261,7 +261,7 @@ _LIFE = (
     _check(
         "live",
         Level.SHOULD,
-        _compared("when events arrive"),
+        _cite_comparison("when events arrive"),
         "An event arrives before the upstream has the next one.",
         "Answers appear all at once or lag behind, and time-outs end streams that are alive.",
         ["stream.create", "live.stream"],
@@ -270,11 +270,11 @@ _LIFE = (
     _check(
         "truncated",
         Level.MUST,
-        _compared("how an answer ends"),
+        _cite_comparison("how an answer ends"),
         "What breaks off upstream does not look complete to the client.",
         "Half an answer is taken for the whole, and nobody resumes.",
         ["truncated.*"],
-        stream_ends.truncated,
+        stream_ends.judge_truncation,
     ),
     _check(
         "error-event",
@@ -288,7 +288,7 @@ _LIFE = (
     _check(
         "resume-through",
         Level.MUST,
-        _documented("Background execution", "Resume a stream"),
+        _cite_page("Background execution", "Resume a stream"),
         "A dropped stream can be resumed through the gateway: nothing is missing, nothing comes twice.",
         "Text is lost or doubled at each drop.",
         ["resume.first", "resume.rest", "resume.whole"],
@@ -297,7 +297,7 @@ _LIFE = (
     _check(
         "hang-up",
         Level.SHOULD,
-        _compared("a client that leaves"),
+        _cite_comparison("a client that leaves"),
         "The upstream learns that the client left.",
         "Connections pile up behind the gateway until it has no more, though nobody listens.",
         ["left.stream"],

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from harness.benches.gateway.catalogue.findings import (
     NotApplicable,
     answer_line,
-    named,
+    find_passage,
+    format_value,
     notice,
-    shown,
     succeeded,
     told_by,
 )
@@ -37,10 +37,10 @@ from harness.wire import By, Exchange
 
 def live(passages: Sequence[Passage]) -> Iterator[Finding]:
     """Each event arrived before the upstream had the next one."""
-    passage = named(passages, "live.stream", NO_STREAM)
+    passage = find_passage(passages, "live.stream", NO_STREAM)
     if not tells(passage) or passage.early is None:
         raise Unmet(NO_STREAM)
-    undisturbed = named(passages, "stream.create", NO_STREAM)
+    undisturbed = find_passage(passages, "stream.create", NO_STREAM)
     never = difference(undisturbed).lost if tells(undisturbed) and arrived(undisturbed) else []
     existed = passage.early.existed - sum(told.number < passage.early.existed for told in never)
     came = passage.early.arrived
@@ -49,7 +49,7 @@ def live(passages: Sequence[Passage]) -> Iterator[Finding]:
         yield notice(passage, message, str(existed), str(came))
 
 
-def truncated(passages: Sequence[Passage]) -> Iterator[Finding]:
+def judge_truncation(passages: Sequence[Passage]) -> Iterator[Finding]:
     """An answer that broke off upstream did not look complete to the client."""
     for passage in told_by(passages, _breaks_off, "nothing that breaks off came from upstream"):
         client, answer = passage.client, passage.answer
@@ -104,21 +104,21 @@ def _wrong_errors(passage: Passage) -> Iterator[Finding]:
             continue
         if not PROTOCOL.is_error(event):
             message = "an error in a stream is no error event"
-            yield notice(passage, message, '"event_type": "error"', shown(event), event=number)
+            yield notice(passage, message, '"event_type": "error"', format_value(event), event=number)
         for wrong in judge_error(event, None):
             yield notice(passage, wrong.message, wrong.expected, wrong.actual, event=number)
 
 
 def resume_through(passages: Sequence[Passage]) -> Iterator[Finding]:
     """The events before a drop, followed by those after its cursor, make the whole stream."""
-    first = named(passages, "resume.first", "no background run could be streamed")
+    first = find_passage(passages, "resume.first", "no background run could be streamed")
     if first.not_offered:
         raise NotApplicable("the gateway does not offer get")
     if not arrived(first):
         yield no_stream(first)
         return
-    rest = named(passages, "resume.rest", "no event came with an id to resume from")
-    whole = named(passages, "resume.whole", "the whole stream did not come")
+    rest = find_passage(passages, "resume.rest", "no event came with an id to resume from")
+    whole = find_passage(passages, "resume.whole", "the whole stream did not come")
     if not arrived(rest):
         yield no_stream(rest)
         return
@@ -134,7 +134,7 @@ def resume_through(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 def hang_up(passages: Sequence[Passage]) -> Iterator[Finding]:
     """The upstream noticed that the client hung up."""
-    passage = named(passages, "left.stream", NO_STREAM)
+    passage = find_passage(passages, "left.stream", NO_STREAM)
     if not tells(passage):
         raise Unmet(NO_STREAM)
     assert passage.answer is not None

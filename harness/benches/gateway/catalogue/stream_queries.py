@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.benches.gateway.catalogue.findings import answer_line, notice, succeeded
-from harness.benches.gateway.catalogue.relay_diff import StreamDifference, Told, compare_streams
+from harness.benches.gateway.catalogue.relay_diff import RelayedEvent, StreamDifference, compare_streams
 from harness.benches.gateway.relayed_exchange import Passage
 from harness.contract import PROTOCOL, Contract, compare_steps, read
-from harness.contract.data.assembly import assembled
+from harness.contract.data.assembly import assemble_steps
 from harness.outcome import Finding, Severity
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Frame
@@ -102,7 +102,7 @@ def differences(passage: Passage, found: StreamDifference) -> Iterator[Finding]:
         yield notice(passage, message, str(before), str(after), severity=severity, event=number)
 
 
-def _by_severity(some: list[Told], mild: bool) -> Iterator[tuple[Severity, list[Told]]]:
+def _by_severity(some: list[RelayedEvent], mild: bool) -> Iterator[tuple[Severity, list[RelayedEvent]]]:
     weak = [told for told in some if mild or not weighs(told)]
     for severity, those in (
         (Severity.BROKEN, [told for told in some if told not in weak]),
@@ -112,7 +112,7 @@ def _by_severity(some: list[Told], mild: bool) -> Iterator[tuple[Severity, list[
             yield severity, those
 
 
-def weighs(told: Told) -> bool:
+def weighs(told: RelayedEvent) -> bool:
     """Whether a client relies on this event; it must manage without the sentinel and events of unknown types."""
     if told.frame.data == PROTOCOL.sentinel:
         return False
@@ -127,4 +127,4 @@ def _resplit(found: StreamDifference, contract: Contract) -> bool:
     if not all(told.value is not None and told.value.get("event_type") == "step.delta" for told in others):
         return False
     sent, got = ([told.value for told in some if told.value is not None] for some in (found.sent, found.got))
-    return not compare_steps(assembled(sent, contract), assembled(got, contract))
+    return not compare_steps(assemble_steps(sent, contract), assemble_steps(got, contract))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.benches.gateway.catalogue.findings import named, notice, told_by
-from harness.benches.gateway.catalogue.relay_diff import Change, Kind, Told, changes
+from harness.benches.gateway.catalogue.findings import find_passage, notice, told_by
+from harness.benches.gateway.catalogue.relay_diff import Change, Kind, RelayedEvent, changes
 from harness.benches.gateway.catalogue.requests import answer_changes, request_changes
 from harness.benches.gateway.catalogue.stream_queries import (
     NO_STREAM,
@@ -63,7 +63,7 @@ def event_names(passages: Sequence[Passage]) -> Iterator[Finding]:
             yield notice(passage, message, _name(one), _name(other), event=one.number)
 
 
-def _name(told: Told) -> str:
+def _name(told: RelayedEvent) -> str:
     return "no such line" if told.frame.event is None else f"event: {told.frame.event.decode('utf-8', 'replace')}"
 
 
@@ -92,7 +92,7 @@ def unknown_event_field(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 def broken_frame(passages: Sequence[Passage]) -> Iterator[Finding]:
     """A frame that cannot be parsed was passed on, or the stream failed; it was not skipped."""
-    passage = named(passages, "stream.broken-frame", NO_STREAM)
+    passage = find_passage(passages, "stream.broken-frame", NO_STREAM)
     if not tells(passage):
         raise Unmet(NO_STREAM)
     skipped = [told for told in difference(passage).lost if told.value is None and weighs(told)]
@@ -104,8 +104,8 @@ def broken_frame(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 def utf8(passages: Sequence[Passage]) -> Iterator[Finding]:
     """Characters survived chunks that end inside them."""
-    whole = named(passages, "stream.create", NO_STREAM)
-    passage = named(passages, "stream.bytes", NO_STREAM)
+    whole = find_passage(passages, "stream.create", NO_STREAM)
+    passage = find_passage(passages, "stream.bytes", NO_STREAM)
     if not tells(passage) or not arrived(whole) or touched(difference(whole)):
         raise Unmet("not even whole chunks arrive as they were")
     if not arrived(passage):
@@ -114,7 +114,7 @@ def utf8(passages: Sequence[Passage]) -> Iterator[Finding]:
         yield from differences(passage, found)
 
 
-def isolated(passages: Sequence[Passage]) -> Iterator[Finding]:
+def judge_isolation(passages: Sequence[Passage]) -> Iterator[Finding]:
     """Two streams at the same time did not mix."""
     both = list(told_by(passages, lambda one: tells(one) and arrived(one), "no two streams came through"))
     for passage, other in zip(both, reversed(both), strict=True):
@@ -131,7 +131,7 @@ def additions(passages: Sequence[Passage]) -> Iterator[Finding]:
     """Nothing was added to creates, answers or events; each place is reported once, with all that was added."""
     found: dict[str, tuple[Passage, list[str]]] = {}
     for passage in passages:
-        for place, change in _added(passage):
+        for place, change in _find_additions(passage):
             pointers = found.setdefault(place, (passage, []))[1]
             if change.pointer not in pointers:
                 pointers.append(change.pointer)
@@ -139,7 +139,7 @@ def additions(passages: Sequence[Passage]) -> Iterator[Finding]:
         yield notice(passage, f"added to {place}: {', '.join(sorted(pointers))}")
 
 
-def _added(passage: Passage) -> Iterator[tuple[str, Change]]:
+def _find_additions(passage: Passage) -> Iterator[tuple[str, Change]]:
     places = [("a create", request_changes(passage))]
     places.append((f"the answer to a {passage.operation}", answer_changes(passage)))
     if tells(passage) and arrived(passage):

@@ -52,7 +52,7 @@ def refusing(status: int, code: str, message: str, headers: Sequence[tuple[str, 
     return answer
 
 
-def edited(edit: Edit) -> Answer:
+def edit_stream(edit: Edit) -> Answer:
     """The emulator's stream with each frame replaced by `edit`; other answers are left unchanged."""
 
     def answer(service: Service, request: Request) -> Response:

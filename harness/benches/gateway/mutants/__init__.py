@@ -4,12 +4,12 @@ A mutant names the rule it is made for; other rules may notice it too.
 """
 
 from harness.benches.gateway.mutants import answers, bodies, requests, streams
-from harness.benches.gateway.mutants.mutant import Gateway, Mutant
+from harness.benches.gateway.mutants.mutant import Gateway, GatewayMutant
 
-MUTANTS: dict[str, Mutant] = {
+MUTANTS: dict[str, GatewayMutant] = {
     mutant.id: mutant
     for area in (requests.AREA, answers.AREA, streams.AREA, bodies.AREA)
     for mutant in area.mutants
 }
 
-__all__ = ["MUTANTS", "Gateway", "Mutant"]
+__all__ = ["MUTANTS", "Gateway", "GatewayMutant"]

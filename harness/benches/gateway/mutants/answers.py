@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.benches.gateway.mutants.mutant import Area, Gateway, Json, altered, taken
+from harness.benches.gateway.mutants.mutant import Gateway, Json, MutantTable, change_json, read_body
 from harness.wire import Headers, Length, Request, Response
 
-AREA = Area()
+AREA = MutantTable()
 
 
 class Answers(Gateway):
@@ -13,12 +13,12 @@ class Answers(Gateway):
 
     errors = False
 
-    def answered(self, request: Request, response: Response) -> Response:
+    def relay_response(self, request: Request, response: Response) -> Response:
         if (response.status >= 400) is not self.errors:
-            return super().answered(request, response)
-        return altered(super().answered(request, response), self.changed)
+            return super().relay_response(request, response)
+        return change_json(super().relay_response(request, response), self.change_body)
 
-    def changed(self, body: Json) -> Json:
+    def change_body(self, body: Json) -> Json:
         """The object as the client gets it."""
         return body
 
@@ -28,9 +28,9 @@ class Statuses(Gateway):
 
     other: dict[int, int] = {}
 
-    def answered(self, request: Request, response: Response) -> Response:
+    def relay_response(self, request: Request, response: Response) -> Response:
         response.status = self.other.get(response.status, response.status)
-        return super().answered(request, response)
+        return super().relay_response(request, response)
 
 
 @AREA.mutant("status.not-found", "status")
@@ -60,7 +60,7 @@ class NumbersForCodes(Answers):
 
     errors = True
 
-    def changed(self, body: Json) -> Json:
+    def change_body(self, body: Json) -> Json:
         return {"error": {**body["error"], "code": "404", "type": "None", "param": None}}
 
 
@@ -70,7 +70,7 @@ class OwnWords(Answers):
 
     errors = True
 
-    def changed(self, body: Json) -> Json:
+    def change_body(self, body: Json) -> Json:
         return {"error": {**body["error"], "message": "The provider returned an error."}}
 
 
@@ -78,10 +78,10 @@ class OwnWords(Answers):
 class ErrorPage(Gateway):
     """An error arrives as an HTML page."""
 
-    def answered(self, request: Request, response: Response) -> Response:
+    def relay_response(self, request: Request, response: Response) -> Response:
         if response.status < 400:
-            return super().answered(request, response)
-        taken(response)
+            return super().relay_response(request, response)
+        read_body(response)
         return Response.whole(response.status, Headers((("content-type", "text/html"),)), b"<h1>Error</h1>")
 
 
@@ -89,9 +89,9 @@ class ErrorPage(Gateway):
 class DropsRetryAfter(Gateway):
     """Retry-After is dropped."""
 
-    def answered(self, request: Request, response: Response) -> Response:
+    def relay_response(self, request: Request, response: Response) -> Response:
         response.headers = response.headers.without("retry-after")
-        return super().answered(request, response)
+        return super().relay_response(request, response)
 
 
 @AREA.mutant("media-type.stream", "media-type")
@@ -100,10 +100,10 @@ class CallsStreamsText(Gateway):
 
     theirs, ours = "text/event-stream", "text/plain"
 
-    def answered(self, request: Request, response: Response) -> Response:
+    def relay_response(self, request: Request, response: Response) -> Response:
         if response.headers.media_type() == self.theirs:
             response.headers = response.headers.having("content-type", self.ours)
-        return super().answered(request, response)
+        return super().relay_response(request, response)
 
 
 @AREA.mutant("media-type.json", "media-type")
@@ -117,7 +117,7 @@ class CallsJsonText(CallsStreamsText):
 class LosesUsage(Answers):
     """Answers lose their token usage."""
 
-    def changed(self, body: Json) -> Json:
+    def change_body(self, body: Json) -> Json:
         return {name: value for name, value in body.items() if name != "usage"}
 
 
@@ -125,7 +125,7 @@ class LosesUsage(Answers):
 class RewritesCreated(Answers):
     """The creation time is replaced by the gateway's own."""
 
-    def changed(self, body: Json) -> Json:
+    def change_body(self, body: Json) -> Json:
         return {**body, "created": "2001-01-01T00:00:00Z"} if "created" in body else body
 
 
@@ -133,7 +133,7 @@ class RewritesCreated(Answers):
 class KeepsLastStep(Answers):
     """Only the last step of an answer is passed on."""
 
-    def changed(self, body: Json) -> Json:
+    def change_body(self, body: Json) -> Json:
         return {**body, "steps": body["steps"][-1:]} if "steps" in body else body
 
 
@@ -141,18 +141,18 @@ class KeepsLastStep(Answers):
 class RenamesInSome(Gateway):
     """The answer to a get has a different id."""
 
-    def answered(self, request: Request, response: Response) -> Response:
-        response = super().answered(request, response)
+    def relay_response(self, request: Request, response: Response) -> Response:
+        response = super().relay_response(request, response)
         if request.method != "GET" or response.status >= 400:
             return response
-        return altered(response, lambda body: {**body, "id": "other"} if "id" in body else body)
+        return change_json(response, lambda body: {**body, "id": "other"} if "id" in body else body)
 
 
 @AREA.mutant("answer.nulls", "additions")
 class AddsNulls(Answers):
     """A field of an older revision is added to answers."""
 
-    def changed(self, body: Json) -> Json:
+    def change_body(self, body: Json) -> Json:
         return {**body, "outputs": None}
 
 
@@ -160,9 +160,9 @@ class AddsNulls(Answers):
 class CompletesCutJson(Gateway):
     """A body that breaks off is passed on as complete, with the length that it has."""
 
-    def answered(self, request: Request, response: Response) -> Response:
-        response = super().answered(request, response)
+    def relay_response(self, request: Request, response: Response) -> Response:
+        response = super().relay_response(request, response)
         if response.headers.media_type() != "application/json" or not isinstance(response.framing, Length):
             return response
-        data, _ = taken(response)
+        data, _ = read_body(response)
         return Response.whole(response.status, response.headers, data)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.benches.gateway.mutants.mutant import Area, Edit, EditedBody, Gateway
+from harness.benches.gateway.mutants.mutant import EditedBody, FrameEdit, Gateway, MutantTable
 from harness.wire import COMPLETE, Body, Chunk, Piece, Request, Service
 
-AREA = Area()
+AREA = MutantTable()
 
 
 @AREA.mutant("utf8.chunks", "utf8")
 class DecodesChunks(Gateway):
     """Each chunk is decoded as text on its own."""
 
-    def streamed(self, request: Request, body: Body) -> Body:
+    def relay_stream(self, request: Request, body: Body) -> Body:
         return _Mapped(body)
 
 
@@ -44,9 +44,9 @@ class HoldsOn(Gateway):
         super().__init__(upstream)
         self._held: list[Body] = []  # otherwise garbage collection would hang up
 
-    def streamed(self, request: Request, body: Body) -> Body:
+    def relay_stream(self, request: Request, body: Body) -> Body:
         self._held.append(body)
-        return _Deaf(body, Edit(request))
+        return _Deaf(body, FrameEdit(request))
 
 
 class _Deaf(EditedBody):
@@ -64,7 +64,7 @@ class Mixes(Gateway):
         super().__init__(upstream)
         self._open: list[Body] = []
 
-    def streamed(self, request: Request, body: Body) -> Body:
+    def relay_stream(self, request: Request, body: Body) -> Body:
         return _Shared(body, self._open)
 
 

@@ -39,24 +39,24 @@ class Gateway:
         self.upstream = upstream
 
     def __call__(self, request: Request) -> Response:
-        return self.answered(request, self.upstream(self.passed(request)))
+        return self.relay_response(request, self.upstream(self.relay_request(request)))
 
-    def passed(self, request: Request) -> Request:
+    def relay_request(self, request: Request) -> Request:
         """The request as it goes upstream."""
         return request
 
-    def answered(self, request: Request, response: Response) -> Response:
+    def relay_response(self, request: Request, response: Response) -> Response:
         """The answer as it goes to the client."""
         if response.headers.media_type() == EVENT_STREAM:
-            response.body = self.streamed(request, response.body)
+            response.body = self.relay_stream(request, response.body)
         return response
 
-    def streamed(self, request: Request, body: Body) -> Body:
+    def relay_stream(self, request: Request, body: Body) -> Body:
         """A stream as it goes to the client."""
         return body
 
 
-class Edit:
+class FrameEdit:
     """Passes the frames of one stream on; each stream gets its own instance."""
 
     def __init__(self, request: Request) -> None:
@@ -72,9 +72,9 @@ class Edit:
 
 
 class EditedBody:
-    """A body whose frames pass through an `Edit`."""
+    """A body whose frames pass through a `FrameEdit`."""
 
-    def __init__(self, inner: Body, edit: Edit) -> None:
+    def __init__(self, inner: Body, edit: FrameEdit) -> None:
         self._inner = inner
         self._edit = edit
         self._decoder = Decoder()
@@ -109,7 +109,7 @@ class EditedBody:
 
 
 @dataclass(frozen=True, slots=True)
-class Mutant:
+class GatewayMutant:
     """One defective gateway: `summary` says what it does, `rule` is the rule it is made for.
 
     `mild`: it only breaks the rule read strictly.
@@ -122,29 +122,29 @@ class Mutant:
     mild: bool = False
 
 
-Kind = TypeVar("Kind", type[Gateway], type[Edit])
+Kind = TypeVar("Kind", type[Gateway], type[FrameEdit])
 
 
-class Area:
+class MutantTable:
     """Collects the mutants of one module."""
 
     def __init__(self) -> None:
-        self.mutants: list[Mutant] = []
+        self.mutants: list[GatewayMutant] = []
 
     def mutant(self, name: str, rule: str, *, mild: bool = False) -> Callable[[Kind], Kind]:
         """Register a gateway, or an edit of every stream; its docstring becomes the summary."""
 
         def register(kind: Kind) -> Kind:
             gateway = kind if issubclass(kind, Gateway) else _editing(kind)
-            self.mutants.append(Mutant(name, f"gw.{rule}", (kind.__doc__ or "").strip(), gateway, mild))
+            self.mutants.append(GatewayMutant(name, f"gw.{rule}", (kind.__doc__ or "").strip(), gateway, mild))
             return kind
 
         return register
 
 
-def _editing(edit: type[Edit]) -> type[Gateway]:
+def _editing(edit: type[FrameEdit]) -> type[Gateway]:
     class Editing(Gateway):
-        def streamed(self, request: Request, body: Body) -> Body:
+        def relay_stream(self, request: Request, body: Body) -> Body:
             return EditedBody(body, edit(request))
 
     return Editing
@@ -163,22 +163,22 @@ def event_of(frame: Frame) -> Json | None:
     return object_or_none(frame.data)
 
 
-def framed(frame: Frame, event: Json) -> bytes:
+def with_payload(frame: Frame, event: Json) -> bytes:
     """The frame with another payload."""
-    return raw(frame._replace(data=packed(event)))
+    return raw(frame._replace(data=encode_json(event)))
 
 
-def sent(request: Request) -> Json:
+def parse_body(request: Request) -> Json:
     """The JSON object in a request, or `{}`."""
     return object_or_none(request.body) or {}
 
 
-def resent(request: Request, body: Json) -> Request:
+def with_body(request: Request, body: Json) -> Request:
     """The request with another JSON body, if it had one."""
-    return replace(request, body=packed(body)) if request.body else request
+    return replace(request, body=encode_json(body)) if request.body else request
 
 
-def taken(response: Response) -> tuple[bytes, Ending]:
+def read_body(response: Response) -> tuple[bytes, Ending]:
     """Read and close a body that does not pause; return all its bytes and its ending."""
     data, ending = b"", None
     for piece in response.body:
@@ -192,18 +192,18 @@ def taken(response: Response) -> tuple[bytes, Ending]:
     return data, ending
 
 
-def altered(response: Response, change: Callable[[Json], Json]) -> Response:
+def change_json(response: Response, change: Callable[[Json], Json]) -> Response:
     """Apply `change` to an answer that is a whole JSON object; leave any other answer unchanged."""
     if response.headers.media_type() != "application/json" or not isinstance(response.framing, Length):
         return response
-    data, ending = taken(response)
+    data, ending = read_body(response)
     if not ending.complete:
         response.body = PieceBody((Chunk(data), ending) if data else (ending,))
         return response
     value = json.loads(data)
-    return Response.whole(response.status, response.headers, packed(change(value)))
+    return Response.whole(response.status, response.headers, encode_json(change(value)))
 
 
-def packed(value: Any) -> bytes:
+def encode_json(value: Any) -> bytes:
     """JSON as bytes."""
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")

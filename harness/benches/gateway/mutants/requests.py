@@ -5,22 +5,30 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import chain
 
-from harness.benches.gateway.mutants.mutant import Area, Gateway, Json, altered, resent, sent, taken
-from harness.benches.gateway.relayed_exchange import Operation, operation_of
+from harness.benches.gateway.mutants.mutant import (
+    Gateway,
+    Json,
+    MutantTable,
+    change_json,
+    parse_body,
+    read_body,
+    with_body,
+)
+from harness.benches.gateway.relayed_exchange import OperationName, operation_of
 from harness.wire import At, Ending, PieceBody, Request, Response
 
-AREA = Area()
+AREA = MutantTable()
 
 
 class Drops(Gateway):
     """Changes the body of creates."""
 
-    def passed(self, request: Request) -> Request:
-        if operation_of(request) is not Operation.CREATE:
+    def relay_request(self, request: Request) -> Request:
+        if operation_of(request) is not OperationName.CREATE:
             return request
-        return resent(request, self.kept(sent(request)))
+        return with_body(request, self.change_body(parse_body(request)))
 
-    def kept(self, body: Json) -> Json:
+    def change_body(self, body: Json) -> Json:
         """The fields that go upstream."""
         return body
 
@@ -29,7 +37,7 @@ class Drops(Gateway):
 class CancelsByColon(Gateway):
     """Cancel is sent upstream as `:cancel`, which is not a route."""
 
-    def passed(self, request: Request) -> Request:
+    def relay_request(self, request: Request) -> Request:
         return replace(request, target=request.target.replace("/cancel", ":cancel"))
 
 
@@ -55,7 +63,7 @@ class KeepsDeleted(Gateway):
 class DropsStream(Gateway):
     """A get loses its query, so it never streams."""
 
-    def passed(self, request: Request) -> Request:
+    def relay_request(self, request: Request) -> Request:
         return replace(request, target=request.raw_path) if request.method == "GET" else request
 
 
@@ -63,7 +71,7 @@ class DropsStream(Gateway):
 class DropsCursor(Gateway):
     """A resume loses its cursor, so the stream starts over."""
 
-    def passed(self, request: Request) -> Request:
+    def relay_request(self, request: Request) -> Request:
         return replace(request, target=request.target.partition("&last_event_id")[0])
 
 
@@ -71,7 +79,7 @@ class DropsCursor(Gateway):
 class DropsTier(Drops):
     """A documented field is dropped."""
 
-    def kept(self, body: Json) -> Json:
+    def change_body(self, body: Json) -> Json:
         return {name: value for name, value in body.items() if name != "service_tier"}
 
 
@@ -79,7 +87,7 @@ class DropsTier(Drops):
 class DropsSeed(Drops):
     """A field inside `generation_config` is dropped."""
 
-    def kept(self, body: Json) -> Json:
+    def change_body(self, body: Json) -> Json:
         config = body.get("generation_config")
         if not isinstance(config, dict):
             return body
@@ -90,7 +98,7 @@ class DropsSeed(Drops):
 class Clamps(Drops):
     """A number is replaced by the gateway's own."""
 
-    def kept(self, body: Json) -> Json:
+    def change_body(self, body: Json) -> Json:
         config = body.get("generation_config")
         return {**body, "generation_config": {**config, "max_output_tokens": 64}} if config else body
 
@@ -99,7 +107,7 @@ class Clamps(Drops):
 class KeepsTextOnly(Drops):
     """Only the text parts of an input are passed on."""
 
-    def kept(self, body: Json) -> Json:
+    def change_body(self, body: Json) -> Json:
         given = body.get("input")
         if not isinstance(given, list):
             return body
@@ -113,7 +121,7 @@ class KeepsTextOnly(Drops):
 class Stores(Drops):
     """`store` is dropped, so an interaction that was not to be stored is stored."""
 
-    def kept(self, body: Json) -> Json:
+    def change_body(self, body: Json) -> Json:
         return {name: value for name, value in body.items() if name != "store"}
 
 
@@ -122,7 +130,7 @@ class AnswersItself(Gateway):
     """A create with a continuation token is answered but not passed on."""
 
     def __call__(self, request: Request) -> Response:
-        if "continuation_token" in sent(request):
+        if "continuation_token" in parse_body(request):
             return Response.json(200, b'{"id":"v1_none","status":"completed"}')
         return super().__call__(request)
 
@@ -131,7 +139,7 @@ class AnswersItself(Gateway):
 class DropsStrangers(Drops):
     """A field that the gateway does not know is dropped."""
 
-    def kept(self, body: Json) -> Json:
+    def change_body(self, body: Json) -> Json:
         return {name: value for name, value in body.items() if not name.startswith("harness_")}
 
 
@@ -139,7 +147,7 @@ class DropsStrangers(Drops):
 class AddsLabels(Drops):
     """A label of the gateway's own is added."""
 
-    def kept(self, body: Json) -> Json:
+    def change_body(self, body: Json) -> Json:
         return {**body, "labels": {"gateway": "1", **body.get("labels", {})}}
 
 
@@ -174,14 +182,14 @@ class RepeatsRefused(Gateway):
 class Polls(Gateway):
     """The gateway itself polls background runs."""
 
-    def answered(self, request: Request, response: Response) -> Response:
-        if sent(request).get("background") is not True:
-            return super().answered(request, response)
-        return altered(response, lambda body: self._look(request, body))
+    def relay_response(self, request: Request, response: Response) -> Response:
+        if parse_body(request).get("background") is not True:
+            return super().relay_response(request, response)
+        return change_json(response, lambda body: self._look(request, body))
 
     def _look(self, request: Request, body: Json) -> Json:
         if "id" in body:
-            taken(self.upstream(Request("GET", f"{request.raw_path}/{body['id']}", request.headers)))
+            read_body(self.upstream(Request("GET", f"{request.raw_path}/{body['id']}", request.headers)))
         return body
 
 
@@ -189,7 +197,7 @@ class Polls(Gateway):
 class ListsModels(Gateway):
     """The gateway lists the models before each create."""
 
-    def passed(self, request: Request) -> Request:
-        if operation_of(request) is Operation.CREATE:
-            taken(self.upstream(Request("GET", "/v1beta/models", request.headers)))
+    def relay_request(self, request: Request) -> Request:
+        if operation_of(request) is OperationName.CREATE:
+            read_body(self.upstream(Request("GET", "/v1beta/models", request.headers)))
         return request

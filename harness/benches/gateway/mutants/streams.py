@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from harness.benches.gateway.mutants.mutant import Area, Edit, event_of, framed, raw
+from harness.benches.gateway.mutants.mutant import FrameEdit, MutantTable, event_of, raw, with_payload
 from harness.contract import PROTOCOL
 from harness.wire import COMPLETE, Ending, Frame, Request, encode
 
-AREA = Area()
+AREA = MutantTable()
 _DONE = encode("done", PROTOCOL.sentinel)
 
 
@@ -18,7 +18,7 @@ def _is_delta(frame: Frame) -> bool:
 
 
 @AREA.mutant("events.lost", "events")
-class LosesAnEvent(Edit):
+class LosesAnEvent(FrameEdit):
     """One delta is dropped."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
@@ -26,7 +26,7 @@ class LosesAnEvent(Edit):
 
 
 @AREA.mutant("events.doubled", "events")
-class DoublesAnEvent(Edit):
+class DoublesAnEvent(FrameEdit):
     """One delta is sent twice."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
@@ -34,7 +34,7 @@ class DoublesAnEvent(Edit):
 
 
 @AREA.mutant("events.swapped", "events")
-class SwapsEvents(Edit):
+class SwapsEvents(FrameEdit):
     """Two deltas are swapped."""
 
     held = b""
@@ -48,16 +48,16 @@ class SwapsEvents(Edit):
 
 
 @AREA.mutant("events.invented", "events")
-class InventsAnEvent(Edit):
+class InventsAnEvent(FrameEdit):
     """A delta is added that the upstream did not send."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         own = {"index": 0, "delta": {"type": "text", "text": " (by the gateway)"}, "event_type": "step.delta"}
-        return (framed(frame, own), raw(frame)) if number == 5 else (raw(frame),)
+        return (with_payload(frame, own), raw(frame)) if number == 5 else (raw(frame),)
 
 
 @AREA.mutant("events.retold", "events")
-class Retells(Edit):
+class Retells(FrameEdit):
     """The text of each delta is trimmed."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
@@ -65,11 +65,11 @@ class Retells(Edit):
         if event is None or not _is_delta(frame) or "text" not in event["delta"]:
             return (raw(frame),)
         text = event["delta"]["text"].strip()
-        return (framed(frame, {**event, "delta": {**event["delta"], "text": text}}),)
+        return (with_payload(frame, {**event, "delta": {**event["delta"], "text": text}}),)
 
 
 @AREA.mutant("events.uncompleted", "events")
-class DropsCompletion(Edit):
+class DropsCompletion(FrameEdit):
     """The interaction.completed event is dropped."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
@@ -77,34 +77,34 @@ class DropsCompletion(Edit):
 
 
 @AREA.mutant("events.model", "additions")
-class AddsTheModel(Edit):
+class AddsTheModel(FrameEdit):
     """Each event gets a field of the gateway's own."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
-        return (raw(frame) if event is None else framed(frame, {**event, "served_by": "alias"}),)
+        return (raw(frame) if event is None else with_payload(frame, {**event, "served_by": "alias"}),)
 
 
 @AREA.mutant("ids.dropped", "event-ids")
-class DropsIds(Edit):
+class DropsIds(FrameEdit):
     """Events lose their event_id."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
-        return (raw(frame) if event is None else framed(frame, PROTOCOL.with_cursor(event, None)),)
+        return (raw(frame) if event is None else with_payload(frame, PROTOCOL.with_cursor(event, None)),)
 
 
 @AREA.mutant("ids.one", "event-ids")
-class OneIdForAll(Edit):
+class OneIdForAll(FrameEdit):
     """All events get the same event_id."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
-        return (raw(frame) if event is None else framed(frame, PROTOCOL.with_cursor(event, "1")),)
+        return (raw(frame) if event is None else with_payload(frame, PROTOCOL.with_cursor(event, "1")),)
 
 
 @AREA.mutant("names.dropped", "event-names")
-class DropsNames(Edit):
+class DropsNames(FrameEdit):
     """Events lose their `event:` line."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
@@ -112,7 +112,7 @@ class DropsNames(Edit):
 
 
 @AREA.mutant("strangers.events", "unknown-event")
-class DropsUnknownEvents(Edit):
+class DropsUnknownEvents(FrameEdit):
     """Events of types that the gateway does not know are dropped."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
@@ -121,18 +121,18 @@ class DropsUnknownEvents(Edit):
 
 
 @AREA.mutant("strangers.fields", "unknown-event-field")
-class DropsUnknownFields(Edit):
+class DropsUnknownFields(FrameEdit):
     """Fields of events that the gateway does not know are dropped."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
         if event is None:
             return (raw(frame),)
-        return (framed(frame, {k: v for k, v in event.items() if not k.startswith("harness_")}),)
+        return (with_payload(frame, {k: v for k, v in event.items() if not k.startswith("harness_")}),)
 
 
 @AREA.mutant("broken.skipped", "broken-frame")
-class SkipsWhatItCannotRead(Edit):
+class SkipsWhatItCannotRead(FrameEdit):
     """An event that is not valid JSON is skipped."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
@@ -141,7 +141,7 @@ class SkipsWhatItCannotRead(Edit):
 
 
 @AREA.mutant("live.buffered", "live")
-class Buffers(Edit):
+class Buffers(FrameEdit):
     """The whole stream is buffered until it has ended."""
 
     def __init__(self, request: Request) -> None:
@@ -174,7 +174,7 @@ class IsOneBehind(Buffers):
 
 
 @AREA.mutant("cut.done", "truncated")
-class SaysDone(Edit):
+class SaysDone(FrameEdit):
     """A stream that breaks off is ended normally, with a sentinel."""
 
     done = False
@@ -221,7 +221,7 @@ class TellsAnErrorOfItsOwn(SaysDone):
 
 
 @AREA.mutant("resume.late", "resume-through")
-class ResumesLate(Edit):
+class ResumesLate(FrameEdit):
     """A resumed stream starts one event too late."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
@@ -230,7 +230,7 @@ class ResumesLate(Edit):
 
 
 @AREA.mutant("resume.stutters", "resume-through")
-class Stutters(Edit):
+class Stutters(FrameEdit):
     """A resumed stream repeats one event."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:

@@ -15,7 +15,7 @@ from harness.contract import read
 from harness.engine.search.failure import key_of
 from harness.engine.search.openapi.exchanges import exchange_of
 from harness.engine.search.playing.answer import judge_exchange
-from harness.engine.search.search_target import Place
+from harness.engine.search.search_target import SearchTarget
 from harness.engine.traffic.deadline import MIN_TIMEOUT
 from harness.outcome import Finding
 
@@ -27,12 +27,12 @@ ECHOED = frozenset({"steps.base64", "steps.annotation-range", "steps.result-matc
 MOST_SECONDS = 30.0
 """Longest timeout of one call in seconds."""
 
-_places: list[Place] = []
+_places: list[SearchTarget] = []
 _kinds: dict[str, type] = {}
 
 
 @contextmanager
-def judging(place: Place) -> Iterator[None]:
+def judging(place: SearchTarget) -> Iterator[None]:
     """Within this context, judge the tool's calls by the contract and bound them by the place's timer."""
     import schemathesis
     from schemathesis.checks import CHECKS

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 
 Json = dict[str, Any]
 
@@ -28,7 +28,7 @@ _NAME = {"type": "string", "minLength": 1, "maxLength": 12, "not": {"pattern": "
 
 
 @contextmanager
-def tailored(target: Target) -> Iterator[Path]:
+def write_document(target: RequestBuilder) -> Iterator[Path]:
     """The path of the document, which exists only within this context."""
     with tempfile.TemporaryDirectory(prefix="harness-fuzz-") as folder:
         root = Path(folder) / target.contract.revision
@@ -45,7 +45,7 @@ def _rewrite(path: Path, change: Callable[[Json], None]) -> None:
     path.write_text(json.dumps(document), encoding="utf-8")
 
 
-def _narrow(narrow: Callable[[Json, Target], None], target: Target, document: Json) -> None:
+def _narrow(narrow: Callable[[Json, RequestBuilder], None], target: RequestBuilder, document: Json) -> None:
     narrow(document["$defs"], target)
 
 
@@ -58,7 +58,7 @@ def _one_of(*words: str) -> Json:
     return {"type": "string", "enum": list(words)}
 
 
-def _interaction(parts: Json, target: Target) -> None:
+def _interaction(parts: Json, target: RequestBuilder) -> None:
     fields = parts["requests.create-interaction"]["$defs"]["fields"]["properties"]
     fields["model"] = _one_of(target.model)
     fields["agent"] = _one_of(target.agent)
@@ -72,14 +72,14 @@ def _interaction(parts: Json, target: Target) -> None:
     }
 
 
-def _agent(parts: Json, target: Target) -> None:
+def _agent(parts: Json, target: RequestBuilder) -> None:
     body = parts["requests.create-agent"]
     body["properties"] |= {"id": _NAME, "base_agent": _one_of(target.agent), "base_environment": _one_of("remote")}
     body["required"] = ["id", "base_agent"]
     del body["properties"]["tools"]
 
 
-def _environment(parts: Json, target: Target) -> None:
+def _environment(parts: Json, target: RequestBuilder) -> None:
     """Allow only inline files, and no fork of invented ids: the link `fork` makes real ones."""
     body = parts["requests.create-environment"]
     body["properties"]["sources"] = {
@@ -97,7 +97,7 @@ def _environment(parts: Json, target: Target) -> None:
     body["properties"]["from_environment"] = _NAME
 
 
-def _credential(parts: Json, target: Target) -> None:
+def _credential(parts: Json, target: RequestBuilder) -> None:
     forms = parts["requests.create-credential"]["$defs"]
     for name in ("bearer_token", "oauth2", "environment_variable"):
         fields = forms[name]["properties"]
@@ -106,14 +106,14 @@ def _credential(parts: Json, target: Target) -> None:
             fields["token_url"] = _one_of("https://harness.invalid/token")
 
 
-def _webhook(parts: Json, target: Target) -> None:
+def _webhook(parts: Json, target: RequestBuilder) -> None:
     for name in ("requests.create-webhook", "requests.update-webhook"):
         if name in parts:
             parts[name]["properties"]["uri"] = _one_of(_NOBODY)
             parts[name]["properties"]["subscribed_events"]["minItems"] = 1
 
 
-def _trigger(parts: Json, target: Target) -> None:
+def _trigger(parts: Json, target: RequestBuilder) -> None:
     fields = parts["requests.create-trigger"]["properties"]
     fields |= {"schedule": _one_of("0 9 * * 1-5", "*/5 * * * *"), "time_zone": _one_of("UTC", "Europe/Berlin")}
     fields["interaction"] = {
@@ -127,7 +127,7 @@ def _trigger(parts: Json, target: Target) -> None:
     del fields["environment_id"]
 
 
-_NARROWED: dict[str, Callable[[Json, Target], None]] = {
+_NARROWED: dict[str, Callable[[Json, RequestBuilder], None]] = {
     "create-interaction": _interaction,
     "create-agent": _agent,
     "create-environment": _environment,

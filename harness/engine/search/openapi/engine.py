@@ -13,10 +13,10 @@ from typing import Any
 from harness.engine.search.budget import Budget
 from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.openapi.contract_check import MOST_SECONDS, OURS, judging
-from harness.engine.search.openapi.document import tailored
-from harness.engine.search.openapi.resources import INTERACTIONS, NEIGHBOURS, Family, declared, served
-from harness.engine.search.openapi.scenario_collector import ENGINE, Hearing
-from harness.engine.search.search_target import Place
+from harness.engine.search.openapi.document import write_document
+from harness.engine.search.openapi.resources import INTERACTIONS, NEIGHBOURS, Family, find_families, read_links
+from harness.engine.search.openapi.scenario_collector import ENGINE, ScenarioCollector
+from harness.engine.search.search_target import SearchTarget
 from harness.engine.traffic.deadline import Timer
 from harness.outcome import HarnessFault
 
@@ -31,18 +31,25 @@ TOO_SHORT = "time was up after {:.0f} s, and that is why it proves nothing: give
 
 
 def document(
-    place: Place, budget: Budget, *, seed: int = 0, strict: bool = False, passed_over: frozenset[str] = frozenset()
+    place: SearchTarget,
+    budget: Budget,
+    *,
+    seed: int = 0,
+    strict: bool = False,
+    passed_over: frozenset[str] = frozenset(),
 ) -> EngineRun:
     """Run all phases against the target; a target in this process is served on a port meanwhile."""
     timer = Timer(budget.seconds)
     place = place.within(timer)
-    families = served(place)
-    with _served(place) as root, tailored(place.resolved.target) as path, judging(place):
+    families = find_families(place)
+    with _serve(place) as root, write_document(place.resolved.target) as path, judging(place):
         heard = []
         for number, family in enumerate(families):
-            own = budget.limited(None, _share(families[number:], timer) if budget.seconds is not None else None)
-            hearing = Hearing(
-                place, family, declared(path, family), root=root, strict=strict, passed_over=passed_over
+            own = budget.with_limits(
+                None, _share(families[number:], timer) if budget.seconds is not None else None
+            )
+            hearing = ScenarioCollector(
+                place, family, read_links(path, family), root=root, strict=strict, passed_over=passed_over
             )
             _search(hearing, path, place, root, own, seed)
             place.clean(hearing.ledger)
@@ -65,7 +72,9 @@ def _share(left: Sequence[Family], timer: Timer) -> float:
     return timer.left * shares[0] / sum(shares)
 
 
-def _search(hearing: Hearing, path: Path, place: Place, root: str, budget: Budget, seed: int) -> None:
+def _search(
+    hearing: ScenarioCollector, path: Path, place: SearchTarget, root: str, budget: Budget, seed: int
+) -> None:
     """Run all phases once, then repeat the stateful one while some link was never applied and time is left.
 
     If time is limited, the stateful phase also runs first: it alone applies links, and the other phases could use
@@ -82,7 +91,7 @@ def _search(hearing: Hearing, path: Path, place: Place, root: str, budget: Budge
         _execute(hearing, path, _stateful_only(settings) if again else settings)
 
 
-def _execute(hearing: Hearing, path: Path, configuration: dict[str, Any]) -> None:
+def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, Any]) -> None:
     """Load the document, run the engine, and pass its events to `hearing`."""
     import schemathesis
     from schemathesis.config import SchemathesisConfig
@@ -96,15 +105,15 @@ def _execute(hearing: Hearing, path: Path, configuration: dict[str, Any]) -> Non
         if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
             hearing.scenario(event.recorder)
         elif isinstance(event, events.NonFatalError | events.FatalError):
-            hearing.unanswered(event)
+            hearing.note_unanswered(event)
 
 
-def _proves(hearing: Hearing) -> bool:
+def _proves(hearing: ScenarioCollector) -> bool:
     """Whether a vacuous search counts; that a neighbour accepts no create is only noted."""
     return hearing.family == INTERACTIONS or hearing.began
 
 
-def _failures(heard: Sequence[Hearing]) -> list[Failure]:
+def _failures(heard: Sequence[ScenarioCollector]) -> list[Failure]:
     """One failure of each kind, from the family in which it took the fewest requests."""
     found: dict[str, Failure] = {}
     for failure in (failure for hearing in heard for failure in hearing.failures.values()):
@@ -114,7 +123,7 @@ def _failures(heard: Sequence[Hearing]) -> list[Failure]:
     return list(found.values())
 
 
-def _counts(heard: Sequence[Hearing]) -> dict[str, int]:
+def _counts(heard: Sequence[ScenarioCollector]) -> dict[str, int]:
     return {
         "resources": len(heard),
         "calls": sum(hearing.calls for hearing in heard),
@@ -124,7 +133,7 @@ def _counts(heard: Sequence[Hearing]) -> dict[str, int]:
     }
 
 
-def _notes(heard: Sequence[Hearing], families: Sequence[Family]) -> Iterator[str]:
+def _notes(heard: Sequence[ScenarioCollector], families: Sequence[Family]) -> Iterator[str]:
     if absent := [family.collection for family in NEIGHBOURS if family not in families]:
         yield f"not served, so not searched: {', '.join(absent)}"
     for hearing in heard:
@@ -135,7 +144,7 @@ def _notes(heard: Sequence[Hearing], families: Sequence[Family]) -> Iterator[str
 
 
 def _configuration(
-    place: Place, root: str, budget: Budget, timer: Timer, seed: int, checks: Mapping[str, str]
+    place: SearchTarget, root: str, budget: Budget, timer: Timer, seed: int, checks: Mapping[str, str]
 ) -> dict[str, Any]:
     target = place.resolved.target
     headers = dict(target.request("GET", "").headers.items())
@@ -166,7 +175,7 @@ def _stateful_only(configuration: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _served(place: Place) -> Iterator[str]:
+def _serve(place: SearchTarget) -> Iterator[str]:
     """The root URL of the target; an embedded one is served on a port."""
     if place.resolved.info.url:
         yield place.resolved.info.url

@@ -26,7 +26,7 @@ def exchange_of(request: Any, response: Any, root: str) -> Exchange:
     return recorder.finish(ending, response.elapsed)
 
 
-def unanswered(request: Any, root: str) -> Exchange:
+def build_unanswered(request: Any, root: str) -> Exchange:
     """The exchange of a call that got no response."""
     recorder = ExchangeBuilder(request_of(request, root))
     return recorder.finish(Ending(by=By.SERVER, how=How.FIN, at=At.BEFORE_HEADERS), 0.0)

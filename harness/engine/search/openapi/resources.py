@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.engine.search.rules import KEPT, SHAPE
-from harness.engine.search.search_target import Place
+from harness.engine.search.search_target import SearchTarget
 from harness.engine.traffic.deadline import TimeUp
 from harness.wire.json_value import object_or_none
 
@@ -75,7 +75,7 @@ NEIGHBOURS = (
 )
 
 
-def served(place: Place) -> tuple[Family, ...]:
+def find_families(place: SearchTarget) -> tuple[Family, ...]:
     """Interactions, and every neighbour whose collection can be listed and that the user did not deny."""
     found = [INTERACTIONS]
     with place.world() as world, suppress(TimeUp):
@@ -86,7 +86,7 @@ def served(place: Place) -> tuple[Family, ...]:
     return tuple(found)
 
 
-def _page(place: Place, family: Family) -> Any:
+def _page(place: SearchTarget, family: Family) -> Any:
     return place.resolved.target.request("GET", family.collection, query={"page_size": 1})
 
 
@@ -95,7 +95,7 @@ def _lists(body: bytes) -> bool:
     return value is not None and "error" not in value
 
 
-def declared(path: Path, family: Family) -> dict[str, set[str]]:
+def read_links(path: Path, family: Family) -> dict[str, set[str]]:
     """The declared links, such as `POST /interactions: get`, by the operation that they start from."""
     found: dict[str, set[str]] = {}
     for route, item in json.loads(path.read_bytes())["paths"].items():

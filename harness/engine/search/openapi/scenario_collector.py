@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.contract.judge.answer import BUSY
-from harness.engine.cleanup import Ledger
+from harness.engine.cleanup import CreatedResources
 from harness.engine.search.failure import Failure, key_of
-from harness.engine.search.openapi.exchanges import exchange_of, unanswered
+from harness.engine.search.openapi.exchanges import build_unanswered, exchange_of
 from harness.engine.search.openapi.resources import Family
 from harness.engine.search.rules import ANSWERED, SHAPE
-from harness.engine.search.search_target import Place
+from harness.engine.search.search_target import SearchTarget
 from harness.outcome import Finding
 from harness.wire import Exchange
 
@@ -34,12 +34,12 @@ rules are no longer judged once an invalid request was accepted.
 """
 
 
-class Hearing:
+class ScenarioCollector:
     """The calls of one family. `links` are the declared ones by operation; chains may begin at the `roots`."""
 
     def __init__(
         self,
-        place: Place,
+        place: SearchTarget,
         family: Family,
         links: Mapping[str, set[str]],
         *,
@@ -57,7 +57,7 @@ class Hearing:
         self.links: Counter[str] = Counter()
         self.roots: set[str] = set()
         self.failures: dict[str, Failure] = {}
-        self.ledger = Ledger()
+        self.ledger = CreatedResources()
         self._place = place
         self._root = root
         self._passed_over = passed_over
@@ -73,7 +73,7 @@ class Hearing:
         for case_id, checks in recorder.checks.items():
             for check in checks:
                 if check.failure_info is not None:
-                    self._failed(recorder, case_id, check.name, check.failure_info.failure)
+                    self._note_failure(recorder, case_id, check.name, check.failure_info.failure)
 
     def _count(self, node: Any, status: int) -> None:
         self.calls += 1
@@ -93,7 +93,7 @@ class Hearing:
         if node.is_transition_applied and node.transition is not None:
             self.links[_link_name(node.transition)] += 1
 
-    def _failed(self, recorder: Any, case_id: str, name: str, failure: Any) -> None:
+    def _note_failure(self, recorder: Any, case_id: str, name: str, failure: Any) -> None:
         finding = getattr(failure, "finding", None)
         chain = list(recorder.iter_chain_cases(case_id=case_id, related_case_ids=failure.related_case_ids()))
         if finding is None:
@@ -118,7 +118,7 @@ class Hearing:
         if kept is None or len(trail) < len(kept.trail):
             self.failures[key] = Failure(engine=ENGINE, finding=finding, trail=trail)
 
-    def unanswered(self, event: Any) -> None:
+    def note_unanswered(self, event: Any) -> None:
         """Record a network error: it is a finding in itself, unless our own time limit caused it."""
         import requests
 
@@ -127,8 +127,8 @@ class Hearing:
             return
         self.mute += 1
         request = getattr(error, "request", None)
-        trail = () if request is None else (unanswered(request, self._root),)
-        self._keep(Finding(ANSWERED, "a call got no answer", "an answer", _told(event)), trail)
+        trail = () if request is None else (build_unanswered(request, self._root),)
+        self._keep(Finding(ANSWERED, "a call got no answer", "an answer", _error_message(event)), trail)
 
     # --- what it proves
 
@@ -180,7 +180,7 @@ def _refused(recorder: Any, case_id: str) -> bool:
     return response is not None and response.status_code >= 400
 
 
-def _told(event: Any) -> str:
+def _error_message(event: Any) -> str:
     """The message of an error event; not all of them have the same fields."""
     info = getattr(event, "info", None)
     return str(getattr(info, "message", info or getattr(event, "exception", event))).strip()[:300]

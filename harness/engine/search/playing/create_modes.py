@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, Own
 
 Json = dict[str, Any]
@@ -65,7 +65,7 @@ ILLEGAL: Mapping[str, tuple[str, str]] = {
 """For each wrong create, the rule that it must be refused and the name of its changes in `tables/refusals`."""
 
 
-def wrong_changes(mode: str, target: Target) -> Json:
+def wrong_changes(mode: str, target: RequestBuilder) -> Json:
     """The changes that a wrong create makes to the plain body."""
     rule, name = ILLEGAL[mode]
     own = {Own.MODEL: target.model, Own.AGENT: target.agent, Own.ENVIRONMENT: target.environment}

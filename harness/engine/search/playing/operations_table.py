@@ -38,7 +38,7 @@ def move(world: World, operation: ClientCommand) -> list[Finding]:
     """Play one operation and return the findings; do nothing if it does not apply."""
     world.found = []
     if _applies(world, operation):
-        world.played.append(_named(world, operation))
+        world.played.append(_with_actual_subject(world, operation))
         _MOVES[operation.kind](world, operation)
     return world.found
 
@@ -59,7 +59,7 @@ def _applies(world: World, operation: ClientCommand) -> bool:
     return (_without_subject(operation) or bool(world.interactions)) and able_to(world, operation)
 
 
-def _named(world: World, operation: ClientCommand) -> ClientCommand:
+def _with_actual_subject(world: World, operation: ClientCommand) -> ClientCommand:
     """The operation with its subject reduced to the actual number, as it is taken modulo their count."""
     if _without_subject(operation):
         return operation
