@@ -18,7 +18,7 @@ from harness.contract.tables import stream_order
 from harness.contract.tables.lifecycle import LIFECYCLE, LifecycleTable
 from harness.contract.tables.operations import OPERATIONS, Operation
 from harness.contract.tables.protocol import PROTOCOL
-from harness.contract.tables.refusals import REFUSALS, Refusal
+from harness.contract.tables.refusals import REFUSALS, InvalidCreates
 from harness.contract.tables.steps import ContentType, DeltaType, StepTable, StepType, read_steps
 from harness.contract.tables.stream_order import Row, State
 from harness.outcome import Rule
@@ -43,7 +43,7 @@ class Contract:
     order: Mapping[State, Mapping[str, Row]] = stream_order.ORDER
     lifecycle: LifecycleTable = LIFECYCLE
     operations: tuple[Operation, ...] = OPERATIONS
-    refusals: Mapping[str, Refusal] = REFUSALS
+    refusals: Mapping[str, InvalidCreates] = REFUSALS
     protocol: StreamProtocol = PROTOCOL
 
     def __init__(self, schemas: Schemas) -> None:
