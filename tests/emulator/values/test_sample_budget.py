@@ -166,9 +166,14 @@ PLAIN = st.recursive(
 )
 
 
+def repeat(one):
+    """The same schema many times, unless it is long already: copies of copies would be gigabytes."""
+    return one * 300 if len(json.dumps(one)) < 1_000 else one
+
+
 def keywords(inner):
     """Schemas that use any keywords together, sensibly or not."""
-    several = st.lists(inner, max_size=4) | st.lists(inner, min_size=1, max_size=1).map(lambda one: one * 300)
+    several = st.lists(inner, max_size=4) | st.lists(inner, min_size=1, max_size=1).map(repeat)
     named = st.dictionaries(NAMES, inner, max_size=4)
     listed = st.lists(NAMES | PLAIN, max_size=4) | st.just([f"r{n}" for n in range(2000)])
     sizes = dict.fromkeys(
