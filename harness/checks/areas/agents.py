@@ -10,18 +10,11 @@ from collections.abc import Iterator
 from harness.checks.areas.chain import a_chain
 from harness.checks.capabilities import new_registry
 from harness.checks.refusals import check_refusal, send_wrong_creates
-from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
-    SUCCESS,
-    at,
-    expect_interaction,
-    expect_status,
-    finding,
-    interaction_in,
-)
+from harness.checks.vocabulary.expect import at, expect_interaction, expect_status, finding, interaction_in
 from harness.checks.vocabulary.polling import expect_id, id_of, polls, settled, status_of
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract import read
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
     at,
     code_of,
     expect_interaction,
@@ -19,6 +18,7 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.polling import id_of, poll_until_found
 from harness.checks.vocabulary.stored import HELLO, WRONG_KEY
+from harness.contract.judge.replies import CLIENT_ERROR
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import KEY_HEADER, RequestBuilder, segment
 from harness.kit.actions import Send, Steps, stop_exercise

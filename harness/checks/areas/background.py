@@ -10,15 +10,7 @@ from itertools import pairwise
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import HELD_AFTER, LONG, BackgroundRun, release_run, script
-from harness.checks.vocabulary.expect import (
-    SUCCESS,
-    at,
-    expect_interaction,
-    expect_reply,
-    finding,
-    interaction_in,
-    note,
-)
+from harness.checks.vocabulary.expect import at, expect_interaction, expect_reply, finding, interaction_in, note
 from harness.checks.vocabulary.polling import id_of, polls, settled, status_of
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract import STATUSES
@@ -30,6 +22,7 @@ from harness.contract.judge.agreement import (
     judge_identity,
     judge_result,
 )
+from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder, segment
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise

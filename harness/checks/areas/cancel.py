@@ -11,8 +11,6 @@ from harness.checks.areas.background import a_run_that_lasts
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import start_held_run
 from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
-    SUCCESS,
     at,
     expect_interaction,
     expect_reply,
@@ -40,6 +38,7 @@ from harness.contract.judge.agreement import (
     judge_unchanged,
 )
 from harness.contract.judge.ends import judge_cancel_answer, judge_late_cancel
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending
 from harness.contract.requests import RequestBuilder, segment
 from harness.kit.actions import Exchanges, Finish, Read, Send, Steps, Wait, stop_exercise

@@ -11,7 +11,6 @@ from typing import Any
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import release_run, start_held_run
 from harness.checks.vocabulary.expect import (
-    SUCCESS,
     at,
     expect_interaction,
     expect_reply,
@@ -30,6 +29,7 @@ from harness.checks.vocabulary.polling import (
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.contract.data.output import output_steps
 from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps
+from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise

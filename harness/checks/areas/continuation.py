@@ -10,18 +10,11 @@ from typing import Any
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import read_whole_stream, script
-from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
-    SUCCESS,
-    at,
-    expect_interaction,
-    expect_status,
-    finding,
-    interaction_in,
-)
+from harness.checks.vocabulary.expect import at, expect_interaction, expect_status, finding, interaction_in
 from harness.checks.vocabulary.polling import id_of, need_id, status_of
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, of_kind
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps

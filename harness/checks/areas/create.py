@@ -9,8 +9,6 @@ from collections.abc import Iterator
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
-    SUCCESS,
     at,
     expect_interaction,
     expect_reply,
@@ -27,6 +25,7 @@ from harness.contract import read
 from harness.contract.data.output import steps_of
 from harness.contract.judge.agreement import judge_id, judge_new_id
 from harness.contract.judge.answer import judge_json_object
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import STATUSES

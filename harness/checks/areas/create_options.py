@@ -11,8 +11,6 @@ from unicodedata import normalize
 from harness.checks.capabilities import new_registry
 from harness.checks.refusals import check_refusal, send_wrong_creates
 from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
-    SUCCESS,
     among,
     at,
     expect_interaction,
@@ -27,6 +25,7 @@ from harness.checks.vocabulary.polling import id_of, poll_until_found
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.contract.data import json_parse
 from harness.contract.data.output import output_text
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps

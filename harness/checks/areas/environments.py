@@ -10,8 +10,6 @@ from typing import Any
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
-    SUCCESS,
     at,
     expect_object,
     expect_status,
@@ -23,6 +21,7 @@ from harness.checks.vocabulary.expect import (
 from harness.checks.vocabulary.pages import each_once, entries, pages
 from harness.checks.vocabulary.polling import expect_id, id_of
 from harness.contract import read
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder, segment
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise

@@ -11,20 +11,11 @@ from functools import partial
 
 from harness.checks.capabilities import new_registry
 from harness.checks.refusals import check_refusal, send_wrong_creates
-from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
-    SUCCESS,
-    TOO_MANY,
-    among,
-    at,
-    expect_status,
-    finding,
-    of_rule,
-    require_answer,
-)
+from harness.checks.vocabulary.expect import TOO_MANY, among, at, expect_status, finding, of_rule, require_answer
 from harness.checks.vocabulary.stored import UNKNOWN_ID, WRONG_KEY, all_of
 from harness.contract import read
 from harness.contract.judge.answer import judge_error_shape, judge_leaks
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.kit.actions import Send, Steps

@@ -9,21 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
-    SUCCESS,
-    among,
-    at,
-    expect_interaction,
-    expect_object,
-    finding,
-    require_answer,
-)
+from harness.checks.vocabulary.expect import among, at, expect_interaction, expect_object, finding, require_answer
 from harness.checks.vocabulary.polling import id_of, poll_until_answered
 from harness.checks.vocabulary.stored import HELLO, a_stored_interaction
 from harness.checks.vocabulary.streamed import streams_of_all_kinds
 from harness.contract import read
 from harness.contract.judge.answer import judge_json_type, judge_json_valid, judge_length, judge_stream_label
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps

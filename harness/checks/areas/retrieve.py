@@ -11,8 +11,6 @@ from typing import Any
 from harness.checks.capabilities import new_registry
 from harness.checks.refusals import check_refusal, send_wrong_creates
 from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
-    SUCCESS,
     at,
     expect_interaction,
     expect_offered,
@@ -27,7 +25,7 @@ from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID, a_stored_interac
 from harness.contract import read
 from harness.contract.data.output import steps_of
 from harness.contract.judge.agreement import judge_identity, judge_same, judge_same_output
-from harness.contract.judge.replies import FOREIGN_CHAIN
+from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, SUCCESS
 from harness.contract.judge.wording import format_request, format_value
 from harness.contract.requests import RequestBuilder, segment
 from harness.contract.tables.lifecycle import is_settled

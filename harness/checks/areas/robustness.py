@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from harness.checks.capabilities import new_registry
 from harness.checks.refusals import check_refusal, send_wrong_creates
 from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
     OVERLOADED,
-    SUCCESS,
     TOO_MANY,
     among,
     at,
@@ -26,6 +24,7 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.polling import id_of
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps, Together

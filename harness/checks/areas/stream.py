@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
-    SUCCESS,
     at,
     expect_interaction,
     expect_reply,
@@ -36,6 +34,7 @@ from harness.checks.vocabulary.stream_events import (
 from harness.checks.vocabulary.streamed import Streams, streams_of_all_kinds
 from harness.contract import read
 from harness.contract.judge.agreement import judge_assembled
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet

@@ -9,19 +9,11 @@ from collections.abc import Iterator
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import read_whole_stream, require_script
-from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
-    OVERLOADED,
-    SUCCESS,
-    at,
-    expect_alive,
-    expect_interaction,
-    finding,
-    of_rule,
-)
+from harness.checks.vocabulary.expect import OVERLOADED, at, expect_alive, expect_interaction, finding, of_rule
 from harness.checks.vocabulary.polling import poll_until_found
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import events_in, expect_stream, is_stream, of_kind, stream_id
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Close, Exchanges, Open, Read, Send, Steps

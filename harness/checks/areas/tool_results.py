@@ -11,8 +11,6 @@ from harness.checks.areas.tools import QUESTION, a_tool_loop, calls_in, first_ca
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import script
 from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
-    SUCCESS,
     at,
     expect_interaction,
     expect_reply,
@@ -26,6 +24,7 @@ from harness.checks.vocabulary.polling import id_of
 from harness.checks.vocabulary.streamed import FORCED, WEATHER
 from harness.contract.data.output import output_steps
 from harness.contract.judge.agreement import judge_own_id
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.expect import CLIENT_ERROR, SUCCESS, at, expect_object, expect_status, finding
+from harness.checks.vocabulary.expect import at, expect_object, expect_status, finding
 from harness.checks.vocabulary.polling import id_of
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder, segment
 from harness.kit.actions import Exchanges, Send, Steps

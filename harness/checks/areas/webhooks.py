@@ -9,8 +9,6 @@ from collections.abc import Iterator
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
-    SUCCESS,
     at,
     expect_object,
     expect_status,
@@ -22,6 +20,7 @@ from harness.checks.vocabulary.expect import (
 from harness.checks.vocabulary.pages import entries
 from harness.checks.vocabulary.polling import expect_id, id_of
 from harness.contract import read
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder, segment
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.checks.probes.handshake import GREETING
-from harness.checks.vocabulary.expect import SUCCESS
 from harness.checks.vocabulary.polling import Part, id_of, open_stream, poll_until_found, status_of
 from harness.contract import read
+from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder, segment
 from harness.kit.actions import Close, Read

@@ -12,9 +12,7 @@ from typing import Any
 from harness.contract import read
 from harness.contract.data.output import USER_INPUT, steps_of, text_of
 from harness.contract.judge.agreement import judge_settled
-from harness.contract.judge.replies import CLIENT_ERROR as CLIENT_ERROR
-from harness.contract.judge.replies import REPLIES, ExpectedStatuses
-from harness.contract.judge.replies import SUCCESS as SUCCESS
+from harness.contract.judge.replies import CLIENT_ERROR, REPLIES, SUCCESS, ExpectedStatuses
 from harness.contract.judge.wording import (
     format_answer,
     format_ending,

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, TypeAlias, TypeVar
 
-from harness.checks.vocabulary.expect import SUCCESS, TOO_MANY, finding
+from harness.checks.vocabulary.expect import TOO_MANY, finding
 from harness.contract import read
+from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_request
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from harness.checks.vocabulary.expect import SUCCESS, expect_status, finding, note, require_answer
+from harness.checks.vocabulary.expect import expect_status, finding, note, require_answer
 from harness.contract import PROTOCOL, read
 from harness.contract.data import json_parse
+from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending, format_request
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Frame

@@ -7,8 +7,6 @@ import gzip
 import pytest
 
 from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
-    SUCCESS,
     among,
     expect_alive,
     expect_interaction,
@@ -18,6 +16,7 @@ from harness.checks.vocabulary.expect import (
     input_text,
     interaction_in,
 )
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.outcome import Severity, Unmet
 from tests.checks._play import answer, interaction, refusal
