@@ -10,49 +10,81 @@ import base64
 import re
 import shlex
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from harness.contract import read
 from harness.contract.requests import KEY_HEADER
-from harness.wire import Exchange, Request
+from harness.wire import By, Exchange, How, Request
+from harness.wire.given_values import GivenValue, given_values
 from harness.wire.mask import Mask
 from harness.wire.secret_forms import SCHEME
 from harness.wire.secret_patterns import is_secret_header
 
 _LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "accept-encoding", "transfer-encoding"})
 
-_TAKE_ID = '| tee /dev/stderr | grep -o \'"id": *"[^"]*"\' | head -n 1 | cut -d\'"\' -f4'
 _OLD_CURSOR = "# last_event_id is of the run above: take one from the new interaction's stream"
+_FOR_URLS = "sed 's/%/%25/g;s/+/%2B/g;s#/#%2F#g;s/=/%3D/g'"
+_PATIENCE = 20
+"""Seconds after which curl gives up where no answer came when the request was sent."""
+
 _QUOTED_OR_NOT = re.compile(r"""'[^']*'|"[^"]*"|[^'"]+""")
 
 
 def curl_lines(trail: Sequence[Exchange], root: str, mask: Mask) -> list[str]:
     """One command per exchange, to be run in one shell in this order."""
-    variables: dict[str, str] = {}
+    given = given_values(trail)
     lines = []
     for number, exchange in enumerate(trail):
         sent = command = curl(exchange.request, root, mask)
-        for known, variable in variables.items():
-            command = _with_variable(command, known, variable)
-        if command != sent and "last_event_id=" in exchange.request.target:
+        for value in given:
+            if value.answer < number:
+                for text in dict.fromkeys((value.value, quote(value.value, safe=""))):
+                    command = _with_variable(command, text, _variable(value))
+        if command != sent and "last_event_id=" in exchange.request.target and "EVENT_ID" not in command:
             command = f"{_OLD_CURSOR}\n{command}"
-        made = _made_by(exchange)
-        if made and made not in variables and any(_names(later, made) for later in trail[number + 1 :]):
-            variables[made] = f"ID{number}"
-            command = f"ID{number}=$({command.replace(' -i ', ' ', 1)} {_TAKE_ID})"
-        lines.append(command)
+        command += _stop(exchange)
+        lines.append(_capture(command, [value for value in given if value.answer == number], trail[number + 1 :]))
     return lines
 
 
-def _made_by(exchange: Exchange) -> str:
-    """The interaction id that the answer to a POST returned and its request did not name; "" if there is none."""
-    made = read(exchange).id or "" if exchange.request.method == "POST" else ""
-    return "" if made and _names(exchange, made) else made
+def _variable(given: GivenValue) -> str:
+    """The shell variable of a value; the first of a name in an answer needs no second number."""
+    word = re.sub(r"\W", "_", given.name.upper())
+    return f"{word}{given.answer}" + (f"_{given.number}" if given.number else "")
 
 
-def _names(exchange: Exchange, identity: str) -> bool:
-    """Whether the request contains that id."""
-    request = exchange.request
-    return identity in request.target or identity.encode("utf-8", "surrogatepass") in request.body
+def _stop(exchange: Exchange) -> str:
+    """What makes curl stop where the request was stopped: by whoever read it, or because nothing came."""
+    ending = exchange.ending
+    if ending.by is By.LIMIT and ending.how is How.TIMEOUT:
+        return f" --max-time {_PATIENCE}"
+    if ending.by is not By.CLIENT or not read(exchange).is_stream:
+        return ""
+    events = sum(bool(frame.data) for frame in read(exchange).frames)
+    if not events:
+        return " | head -n 1"
+    return f" | awk '{{print}} /^data:/ && ++n == {events} {{exit}}'"
+
+
+def _capture(command: str, given: Sequence[GivenValue], later: Sequence[Exchange]) -> str:
+    """The command, which also sets the variables of what its answer gives."""
+    if not given:
+        return command
+    takes = [(_variable(value), _take(value, later)) for value in given]
+    answer = f"OUT{given[0].answer}"
+    if len(takes) == 1:
+        variable, take = takes[0]
+        return f"{variable}=$({command} | tee /dev/stderr | {take})"
+    taken = [f"{variable}=$(printf '%s' \"${answer}\" | {take})" for variable, take in takes]
+    return "\n".join([f"{answer}=$({command} | tee /dev/stderr)", *taken])
+
+
+def _take(given: GivenValue, later: Sequence[Exchange]) -> str:
+    """The filters that find a value in the text of its answer, in the spelling that later requests need."""
+    escaped = quote(given.value, safe="")
+    in_url = escaped != given.value and any(escaped in exchange.request.target for exchange in later)
+    find = f'grep -o \'"{given.name}": *"[^"]*"\' | sed -n {given.number + 1}p | cut -d\'"\' -f4'
+    return f"{find} | {_FOR_URLS}" if in_url else find
 
 
 def _with_variable(command: str, identity: str, variable: str) -> str:

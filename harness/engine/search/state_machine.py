@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from hypothesis.strategies import SearchStrategy
 
-from harness.engine.search.search_target import Muted, SearchTarget
+from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.tally import Tally
 from harness.strategies.operations import CREATE_MODES, ILLEGAL_MODES, KINDS, ClientCommand
 
@@ -30,11 +30,10 @@ _NOBODY = ("unknown", "orphan")
 
 
 class Histories(RuleBasedStateMachine):
-    """The base of the machines that `machine` makes, which set the place, the tally and what is muted."""
+    """The base of the machines that `machine` makes, which set the place and the tally."""
 
     place: SearchTarget
     tally: Tally
-    muted: Muted
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +41,7 @@ class Histories(RuleBasedStateMachine):
 
     def do(self, operation: ClientCommand) -> None:
         """Play one operation."""
-        self.tally.step(self.world, operation, type(self).muted)
+        self.tally.step(self.world, operation)
 
     def teardown(self) -> None:
         """End the history."""
@@ -50,9 +49,9 @@ class Histories(RuleBasedStateMachine):
         self.place.finish(self.world)
 
 
-def machine(place: SearchTarget, tally: Tally, muted: Muted) -> type[Histories]:
+def machine(place: SearchTarget, tally: Tally) -> type[Histories]:
     """Build the machine for one place."""
-    body: dict[str, Any] = {"place": place, "tally": tally, "muted": staticmethod(muted), "__doc__": "Histories."}
+    body: dict[str, Any] = {"place": place, "tally": tally, "__doc__": "Histories."}
     body["first"] = initialize(operation=_operations("create", _FIRST))(_fresh())
     for kind, modes in KINDS.items():
         legal = tuple(mode for mode in modes if mode not in (*ILLEGAL_MODES, *_NOBODY, "foreign"))

@@ -29,11 +29,16 @@ class TimeUp(BaseException):
 
 
 class Timer:
-    """Counts down from a number of seconds; with None it never ends."""
+    """Counts down from a number of seconds; with None it never ends by itself."""
 
     def __init__(self, seconds: float | None) -> None:
         self._began = time.perf_counter()
         self._seconds = seconds
+        self.stopped = False
+
+    def stop(self) -> None:
+        """End it now."""
+        self.stopped = True
 
     @property
     def spent(self) -> float:
@@ -43,6 +48,8 @@ class Timer:
     @property
     def left(self) -> float:
         """Seconds until the end; infinite if there is no limit."""
+        if self.stopped:
+            return 0.0
         return math.inf if self._seconds is None else self._seconds - self.spent
 
     def over(self) -> bool:

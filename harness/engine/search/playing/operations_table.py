@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from harness.engine.search.playing import cancel_delete, creates, partial_reads, reads
 from harness.engine.search.playing.create_modes import NEEDS
+from harness.engine.search.sighting import Sighting
 from harness.engine.search.world import World
-from harness.outcome import Finding
 from harness.strategies.operations import ON_READERS, ClientCommand
 
 _MOVES: dict[str, Callable[[World, ClientCommand], None]] = {
@@ -34,10 +34,10 @@ _OF_NOBODY = frozenset({"unknown", "orphan"})
 """Modes of operations that have no subject."""
 
 
-def move(world: World, operation: ClientCommand) -> list[Finding]:
-    """Play one operation and return the findings; do nothing if it does not apply."""
+def move(world: World, operation: ClientCommand) -> list[Sighting]:
+    """Play one operation and return what it shows; do nothing if it does not apply, or after a hang."""
     world.found = []
-    if _applies(world, operation):
+    if not world.hung and _applies(world, operation):
         world.played.append(_with_actual_subject(world, operation))
         _MOVES[operation.kind](world, operation)
     return world.found
