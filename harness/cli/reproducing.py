@@ -37,7 +37,7 @@ class CurlRuns:
             return "not run, as curl is not installed"
         if self._timer.over():
             return "not run, as time was up"
-        with self._served() as root:
+        with self._serve() as root:
             lines = curl_lines(trail, root, Mask(self._target.info.secrets))
             requests = [exchange.request for exchange in trail]
             answers = run_commands(lines, requests, self._target.info.secrets)
@@ -45,7 +45,7 @@ class CurlRuns:
         return _compare(trail[-1], answers[-1])
 
     @contextmanager
-    def _served(self) -> Iterator[str]:
+    def _serve(self) -> Iterator[str]:
         """The root URL of the target; a service in this process is served on a port."""
         if self._target.info.url:
             yield self._target.info.url

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 from harness.wire.exchange import Exchange
 from harness.wire.message import Request
 
-SHORTEST = 3
+SHORTEST = 2
 """Characters of the shortest value that counts as given; a shorter one might occur anywhere."""
 
 _FIELD = re.compile(rb'"(\w*id|name|signature)": *"([^"]*)"')

@@ -44,7 +44,7 @@ def run(words: Sequence[str]) -> int:
 
     target = resolve(arguments)
     rules = [*BY_ID, *(rule.id for rule in RULES)]
-    excluded = _excluded(arguments.exclude or (), rules)
+    excluded = _list_excluded(arguments.exclude or (), rules)
     baseline = baseline_of(arguments, [*rules, *(f"{name}?" for name in rules)])
     options = replace(_options(arguments), baseline=baseline, excluded=excluded)
     presentation = FuzzPresentation(options.seed, excluded=excluded, baseline=baseline)
@@ -63,7 +63,7 @@ def run(words: Sequence[str]) -> int:
     return finish(arguments, baseline, listeners.write(), vacuous=vacuous)
 
 
-def _excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...]:
+def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...]:
     """The rules and codes to leave out. Raises UsageFault for one that no finding has."""
     from harness.benches.codes import read_published
 

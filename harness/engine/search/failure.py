@@ -12,8 +12,8 @@ from harness.engine.decide import Policy, decide
 from harness.engine.events import PhaseFinished
 from harness.engine.results import Replays, Reproduction, Result
 from harness.engine.search.answer_counts import AnswerCounts
+from harness.engine.search.defect import Defect, mark_strict
 from harness.engine.search.rules import SEARCHED, rule_of
-from harness.engine.search.sighting import Sighting, mark_strict
 from harness.engine.search.world import SentRequest
 from harness.outcome import Because, Finding, Observation, Outcome, Severity
 from harness.strategies.operations import ClientCommand
@@ -30,7 +30,7 @@ class Failure:
     """
 
     engine: str
-    sighting: Sighting
+    defect: Defect
     history: tuple[ClientCommand, ...] = ()
     trail: tuple[Exchange, ...] = ()
     seen: int = 1
@@ -41,12 +41,12 @@ class Failure:
     @property
     def finding(self) -> Finding:
         """What is wrong."""
-        return self.sighting.finding
+        return self.defect.finding
 
     @property
     def key(self) -> str:
         """What distinguishes it from other failures."""
-        return self.sighting.key
+        return self.defect.key
 
     @property
     def rule(self) -> str:
@@ -66,7 +66,7 @@ class Failure:
             show=lambda _: self.trail,
             reproduction=Reproduction(
                 key=self.key,
-                call=self.sighting.call,
+                call=self.defect.call,
                 steps=self.history,
                 unshrunk=self.unshrunk,
                 known=self.known,
@@ -80,14 +80,14 @@ class Failure:
 class Bug:
     """A defect as it was first or most briefly seen; its requests may still be going on."""
 
-    sighting: Sighting
+    defect: Defect
     history: tuple[ClientCommand, ...]
     sent: Sequence[SentRequest]
 
     def failure(self, engine: str, seen: int = 1) -> Failure:
         """This bug as a `Failure`, once its requests have ended."""
         trail = tuple(sent.exchange for sent in self.sent if sent.exchange is not None)
-        return Failure(engine=engine, sighting=self.sighting, history=self.history, trail=trail, seen=seen)
+        return Failure(engine=engine, defect=self.defect, history=self.history, trail=trail, seen=seen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,7 @@ class Template:
         """Everything that may contain a placeholder."""
         return self.target + base64.b64decode(self.body).decode("utf-8", "replace")
 
-    def renumbered(self, change: Callable[[int], int]) -> Template:
+    def renumber(self, change: Callable[[int], int]) -> Template:
         """The template with other numbers of answers in its placeholders."""
 
         def change_hole(match: re.Match[str]) -> str:
@@ -122,7 +122,7 @@ def _without(requests: tuple[Template, ...], number: int) -> tuple[Template, ...
     rest = (*requests[:number], *requests[number + 1 :])
     if any(int(match[1]) == number for template in rest for match in _HOLE.finditer(template.text)):
         return ()
-    return tuple(template.renumbered(lambda answer: answer - (answer > number)) for template in rest)
+    return tuple(template.renumber(lambda answer: answer - (answer > number)) for template in rest)
 
 
 def _simpler_bodies(body: bytes) -> Iterator[bytes]:

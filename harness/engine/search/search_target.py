@@ -12,10 +12,10 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from harness.engine.cleanup import CreatedResources
+from harness.engine.search.defect import Defect
 from harness.engine.search.failure import Bug, Failure
 from harness.engine.search.playing.operations_table import move
 from harness.engine.search.rules import rule_of
-from harness.engine.search.sighting import Sighting
 from harness.engine.search.world import World
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
@@ -67,7 +67,7 @@ class SearchTarget:
 
     def open(self, *, same_input: bool = False) -> World:
         """A new world for one history; end it with `finish`."""
-        driver = self.resolved.connect() if self.shared is None else self._bound(self.shared, self.timer)
+        driver = self.resolved.connect() if self.shared is None else self._limit(self.shared, self.timer)
         own = self.resolved.throwaway
         return World(driver, self.resolved.target, able=self.able, settled_by_us=own, same_input=same_input)
 
@@ -84,11 +84,11 @@ class SearchTarget:
         owed = ledger.owed
         try:
             grace = Timer(max(GRACE, min(self.timer.left, MOST_CLEANING)))
-            self.litter.extend(ledger.clean(self._bound(self.shared, grace)))
+            self.litter.extend(ledger.clean(self._limit(self.shared, grace)))
         except TimeUp:
             self.litter.extend(owed)
 
-    def _bound(self, driver: Driver, timer: Timer) -> Driver:
+    def _limit(self, driver: Driver, timer: Timer) -> Driver:
         policies: list[DriverPolicy] = [Deadline(timer, self.resolved.target.wait)]
         return GovernedDriver(
             driver, [*policies, *([] if self.patience is None else [self.patience])], owned=False
@@ -109,11 +109,11 @@ class SearchTarget:
             return ()
         return (f"{len(self.litter)} created and perhaps not deleted, such as {self.litter[0]}",)
 
-    def judged(self, sighting: Sighting) -> bool:
+    def judged(self, defect: Defect) -> bool:
         """Whether a defect counts: its rule has the requested level or a higher one, and nobody excluded it."""
-        if {sighting.rule, sighting.finding.stable_code} & self.excluded:
+        if {defect.rule, defect.finding.stable_code} & self.excluded:
             return False
-        return _RANK[rule_of(sighting.rule).level] >= _RANK[self.level]
+        return _RANK[rule_of(defect.rule).level] >= _RANK[self.level]
 
 
 def play(place: SearchTarget, history: Sequence[ClientCommand], engine: str) -> list[Failure]:
@@ -121,9 +121,9 @@ def play(place: SearchTarget, history: Sequence[ClientCommand], engine: str) -> 
     found: dict[str, Bug] = {}
     with place.world() as world:
         for operation in history:
-            for sighting in move(world, operation):
-                if place.judged(sighting) and sighting.key not in found:
-                    found[sighting.key] = Bug(sighting, tuple(world.played), tuple(world.sent))
+            for defect in move(world, operation):
+                if place.judged(defect) and defect.key not in found:
+                    found[defect.key] = Bug(defect, tuple(world.played), tuple(world.sent))
     return [bug.failure(engine) for bug in found.values()]
 
 

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Callable
 
 from harness.engine.search.answer_counts import AnswerCounts
+from harness.engine.search.defect import Defect
 from harness.engine.search.failure import Bug
 from harness.engine.search.playing.operations_table import move
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.shrink import size
-from harness.engine.search.sighting import Sighting
 from harness.engine.search.world import World
 from harness.engine.traffic.deadline import TimeUp
 from harness.strategies.operations import ClientCommand
@@ -45,16 +45,16 @@ class Tally:
         found = move(world, operation)
         if len(world.played) > before:
             self.played[f"{operation.kind} {operation.mode}".strip()] += 1
-        for sighting in found:
-            if self._place.judged(sighting):
-                self._note(sighting, world)
+        for defect in found:
+            if self._place.judged(defect):
+                self._note(defect, world)
 
-    def _note(self, sighting: Sighting, world: World) -> None:
-        key = sighting.key
+    def _note(self, defect: Defect, world: World) -> None:
+        key = defect.key
         self.seen[key] += 1
         kept = self.bugs.get(key)
         if not self.is_muted(key) and (kept is None or size(tuple(world.played)) < size(kept.history)):
-            self.bugs[key] = Bug(sighting, tuple(world.played), tuple(world.sent))
+            self.bugs[key] = Bug(defect, tuple(world.played), tuple(world.sent))
 
     def is_muted(self, key: str) -> bool:
         """Whether a defect is known already."""

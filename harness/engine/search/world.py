@@ -19,8 +19,8 @@ from harness.contract.judge.interaction_model import InteractionModel
 from harness.contract.judge.timeline import PartialReading
 from harness.contract.requests import RequestBuilder
 from harness.engine.cleanup import CreatedResources
+from harness.engine.search.defect import Defect, call_of
 from harness.engine.search.playing.answer import is_accusation, is_hang, judge_exchange
-from harness.engine.search.sighting import Sighting, call_of
 from harness.outcome import Judgement
 from harness.strategies.operations import ClientCommand
 from harness.wire import Driver, Exchange, LiveStream, Request
@@ -76,7 +76,7 @@ class World:
         self.played: list[ClientCommand] = []
         self.ledger = CreatedResources()
         self.hung = False
-        self.found: list[Sighting] = []
+        self.found: list[Defect] = []
 
     @property
     def interactions(self) -> list[InteractionModel]:
@@ -152,13 +152,13 @@ class World:
         self.ledger.note(exchange)
         self.hung |= is_hang(exchange)
         call = call_of(exchange.request)
-        self.found += (Sighting(finding, call) for finding in judge_exchange(exchange, self.target.key))
+        self.found += (Defect(finding, call) for finding in judge_exchange(exchange, self.target.key))
         return exchange
 
     def hear(self, judgement: Judgement, request: Request) -> None:
         """Add what a judgement of the answer to a request accuses the target of."""
         call = call_of(request)
-        self.found += (Sighting(finding, call) for finding in judgement.findings if is_accusation(finding))
+        self.found += (Defect(finding, call) for finding in judgement.findings if is_accusation(finding))
 
     def another_key(self) -> str:
         """The key of another project, or one that belongs to none."""

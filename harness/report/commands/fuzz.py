@@ -59,7 +59,7 @@ class FuzzPresentation(Presentation):
                     for result in failures(finished.results)
                 ],
                 "excluded": list(self._excluded),
-                "unseen": self.unseen(finished.results),
+                "unseen": self.list_unseen(finished.results),
             }
         )
         return record
@@ -94,7 +94,7 @@ class FuzzPresentation(Presentation):
             yield ""
             yield from failure_lines(result, state, ran=self.ran.get(id(result), ""), verbose=verbose)
             yield from (f"  written: {path}" for path in self.written.get(id(result), ()))
-        unseen = self.unseen(state.results)
+        unseen = self.list_unseen(state.results)
         if self._excluded or unseen:
             yield ""
         if self._excluded:
@@ -102,7 +102,7 @@ class FuzzPresentation(Presentation):
         if unseen:
             yield f"in the baseline, but not found by this search (mended?): {', '.join(unseen)}"
 
-    def unseen(self, results: Sequence[Result]) -> list[str]:
+    def list_unseen(self, results: Sequence[Result]) -> list[str]:
         """The entries of the baseline that excuse nothing in this run."""
         found = [(result.id, result.observation.findings[0].stable_code) for result in failures(results)]
         return sorted(
@@ -125,7 +125,7 @@ class FuzzPresentation(Presentation):
         answers = sum((Counter(phase.answers) for phase in state.phases), Counter())
         kinds = ", ".join(f"{number:,} {word}".replace(",", " ", 1) for word, number in answers.items() if number)
         parts = [f"judged {sum(answers.values())} answers: {kinds}" if kinds else "judged no answer"]
-        never = sorted({call for phase in state.phases for call in phase.never_accepted} - _accepted(state))
+        never = sorted({call for phase in state.phases for call in phase.never_accepted} - _find_accepted(state))
         if never:
             parts.append(f"never accepted: {', '.join(never)}")
         empty = [phase.name for phase in state.phases if phase.vacuous]
@@ -142,7 +142,7 @@ def failures(results: Sequence[Result]) -> list[Result]:
     return [result for result in results if result.rule is not SEARCHED]
 
 
-def _accepted(state: RunState) -> set[str]:
+def _find_accepted(state: RunState) -> set[str]:
     """The calls that some part of the run saw accepted."""
     return {call for phase in state.phases for call in phase.accepted}
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from harness.engine.search.budget import BUDGETS, Budget, hypothesis_settings, open_database
+from harness.engine.search.defect import Defect
 from harness.engine.search.exhaustive import every
 from harness.engine.search.rounds import laws, search
-from harness.engine.search.sighting import Sighting
 from harness.engine.search.tally import Tally
 from harness.engine.search.world import World
 from harness.engine.traffic.deadline import Timer
@@ -98,9 +98,9 @@ def test_time_that_ends_before_the_shrinking_keeps_what_was_found(monkeypatch: p
     tallies: list[Tally] = []
     note = Tally._note
 
-    def noted(self: Tally, sighting: Sighting, world: World) -> None:
+    def noted(self: Tally, defect: Defect, world: World) -> None:
         tallies.append(self)
-        note(self, sighting, world)
+        note(self, defect, world)
 
     monkeypatch.setattr(Tally, "_note", noted)
     monkeypatch.setattr(Timer, "left", property(lambda self: 0.0 if tallies else math.inf))

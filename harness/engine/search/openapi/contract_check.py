@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from harness.contract import read
+from harness.engine.search.defect import Defect, call_of
 from harness.engine.search.openapi.exchanges import exchange_of
 from harness.engine.search.playing.answer import judge_exchange
 from harness.engine.search.search_target import SearchTarget
-from harness.engine.search.sighting import Sighting, call_of
 from harness.engine.traffic.deadline import MIN_TIMEOUT
 
 OURS = "harness_contract"
@@ -75,20 +75,20 @@ def harness_contract(ctx: Any, response: Any, case: Any) -> None:
     if place.patience is not None:
         place.patience.note(call, response.elapsed, hung=False)
     for finding in judge_exchange(exchange, place.resolved.target.key):
-        sighting = Sighting(finding, call)
-        if place.judged(sighting) and (creates or finding.rule not in ECHOED):
-            raise _failure(sighting, case)
+        defect = Defect(finding, call)
+        if place.judged(defect) and (creates or finding.rule not in ECHOED):
+            raise _failure(defect, case)
 
 
-def _failure(sighting: Sighting, case: Any) -> AssertionError:
+def _failure(defect: Defect, case: Any) -> AssertionError:
     from schemathesis.core.failures import Failure as ToolFailure
 
-    key = sighting.key
+    key = defect.key
     kind = _kinds.get(key)
     if kind is None:  # the tool distinguishes failures only by their class
         kind = _kinds[key] = type(f"Broken[{key}]", (ToolFailure,), {})
-    message = sighting.finding.message
-    failure: Any = kind(operation=case.operation.label, title=sighting.rule, message=message, case_id=case.id)
-    failure.sighting = sighting
+    message = defect.finding.message
+    failure: Any = kind(operation=case.operation.label, title=defect.rule, message=message, case_id=case.id)
+    failure.defect = defect
     assert isinstance(failure, AssertionError)
     return failure

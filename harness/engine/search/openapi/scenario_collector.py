@@ -14,12 +14,12 @@ from harness.contract.judge.answer import BUSY
 from harness.engine.cleanup import CreatedResources
 from harness.engine.results import Replays
 from harness.engine.search.answer_counts import AnswerCounts
+from harness.engine.search.defect import Defect, call_of
 from harness.engine.search.failure import Failure
 from harness.engine.search.openapi.exchanges import build_unanswered, exchange_of, target_of
 from harness.engine.search.openapi.resources import Family
 from harness.engine.search.rules import ANSWERED, SHAPE
 from harness.engine.search.search_target import SearchTarget
-from harness.engine.search.sighting import Sighting, call_of
 from harness.outcome import Finding
 from harness.wire import Exchange, Request
 
@@ -108,10 +108,10 @@ class ScenarioCollector:
             self.links[_link_name(node.transition)] += 1
 
     def _note_failure(self, recorder: Any, case_id: str, name: str, failure: Any) -> None:
-        sighting = getattr(failure, "sighting", None)
-        ours = sighting is not None
+        defect = getattr(failure, "defect", None)
+        ours = defect is not None
         chain = list(recorder.iter_chain_cases(case_id=case_id, related_case_ids=failure.related_case_ids()))
-        if sighting is None:
+        if defect is None:
             rule = self.checks.get(name)
             if name == "response_schema_conformance" and _refused(recorder, case_id):
                 rule = "err.shape"
@@ -119,22 +119,22 @@ class ScenarioCollector:
                 return
             lines = [line.strip() for line in str(failure.message).splitlines() if line.strip()]
             finding = Finding(rule, f"{failure.title}: {lines[0] if lines else ''}".strip(": "))
-            sighting = Sighting(finding, self._call(recorder.interactions[case_id].request))
-        if sighting.rule in SHAPES and (self.lenient or not all(map(_was_meant, chain))):
+            defect = Defect(finding, self._call(recorder.interactions[case_id].request))
+        if defect.rule in SHAPES and (self.lenient or not all(map(_was_meant, chain))):
             return
         order = [*(case.id for case in chain if case.id != case_id), case_id]
-        self._keep(sighting, tuple(_trail(recorder, order, self._root)), why_not="" if ours else TOOLS_OWN)
+        self._keep(defect, tuple(_trail(recorder, order, self._root)), why_not="" if ours else TOOLS_OWN)
 
-    def _keep(self, sighting: Sighting, trail: tuple[Exchange, ...], *, why_not: str = "") -> None:
+    def _keep(self, defect: Defect, trail: tuple[Exchange, ...], *, why_not: str = "") -> None:
         """Count a failure, and keep the one of each kind that has the fewest requests."""
-        key = sighting.key
-        if not self._place.judged(sighting) or key in self._passed_over:
+        key = defect.key
+        if not self._place.judged(defect) or key in self._passed_over:
             return
         self.seen[key] += 1
         kept = self.failures.get(key)
         if kept is None or len(trail) < len(kept.trail):
             replays = Replays(why_not=why_not)
-            self.failures[key] = Failure(engine=ENGINE, sighting=sighting, trail=trail, replays=replays)
+            self.failures[key] = Failure(engine=ENGINE, defect=defect, trail=trail, replays=replays)
 
     def note_unanswered(self, event: Any) -> None:
         """Record a network error: it is a finding in itself, unless our own time limit caused it."""
@@ -152,7 +152,7 @@ class ScenarioCollector:
         if late and patience is not None and patience.note(call, patience.timeout(call), hung=True):
             return
         finding = Finding(ANSWERED, "a call got no answer", "an answer", _error_message(event))
-        self._keep(Sighting(finding, call), trail)
+        self._keep(Defect(finding, call), trail)
 
     # --- what it proves
 
