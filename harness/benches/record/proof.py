@@ -113,7 +113,7 @@ def replay_difference(
     player = Player(recordings, PROTOCOL)
     driver = ServiceDriver(player)
     try:
-        again = play(scenario.exercise, target.target, driver, CreatedResources()).trail
+        again = play(target.api, scenario.exercise, target.target, driver, CreatedResources(target.api)).trail
     finally:
         driver.close()
     if player.misses:

@@ -213,9 +213,8 @@ class RecordingSession:
         difference = replay_difference(scenario, self.target, played.trail, recordings)
         if difference:
             return replace(result, state=ScenarioState.UNFAITHFUL, reason=difference)
-        findings = tuple(
-            finding.at(file=str(path)) for finding in verify([fresh], self.target.target.contract).traffic.findings
-        )
+        contract = self.target.api.load_contract(self.target.target.contract.revision)
+        findings = tuple(finding.at(file=str(path)) for finding in verify([fresh], contract).traffic.findings)
         before = load(path).recordings if result.had_predecessor else None
         if before is None:
             return replace(result, findings=findings)
@@ -228,7 +227,7 @@ class RecordingSession:
 
     def _play(self, scenario: Scenario, path: Path) -> tuple[Played, Summary, list[str]]:
         """Drive the scenario through a recorder; however it ends, delete what it created, unrecorded."""
-        ledger, left = CreatedResources(), list[str]()
+        ledger, left = CreatedResources(self.target.api), list[str]()
         recorder = Recorder(
             self.target.info.url,
             path,
@@ -244,7 +243,7 @@ class RecordingSession:
                 budget = RequestBudget(self.budget - self.spent)
                 with closing(self._govern(UrlDriver(recorder.url), budget)) as driver:
                     try:
-                        played = play(scenario.exercise, self.target.target, driver, ledger)
+                        played = play(self.target.api, scenario.exercise, self.target.target, driver, ledger)
                     finally:
                         self.spent += budget.sent
         finally:

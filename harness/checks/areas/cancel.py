@@ -40,11 +40,12 @@ from harness.contract.judge.agreement import (
 from harness.contract.judge.ends import judge_cancel_answer, judge_late_cancel
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending
-from harness.contract.requests import RequestBuilder, segment
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Finish, Read, Send, Steps, Wait, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import By, Exchange
+from harness.wire.message import segment
 
 _CANCEL = new_registry()
 CHECKS = _CANCEL.checks

@@ -11,10 +11,10 @@ from harness.checks.capabilities import CAPABILITIES
 from harness.cli.arguments import Parser, add_revision_argument, contract_of
 from harness.cli.output import say
 from harness.contract import Contract
-from harness.engine import plan as planning
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
 from harness.engine.search.rules import RULES
+from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import Rule
 from harness.outcome.words import format_count
@@ -35,7 +35,12 @@ def run(words: Sequence[str]) -> int:
 
 
 def _blocks(ids: Sequence[str], contract: Contract) -> list[str]:
-    plan = make_plan(planning.load_catalogue(), Selection(checks=tuple(ids)), everything())
+    plan = make_plan(
+        INTERACTIONS.load_catalogue(),
+        Selection(checks=tuple(ids)),
+        everything(INTERACTIONS.load_capabilities()),
+        INTERACTIONS.load_profiles(),
+    )
     chosen = [planned.check for planned in plan.checks if planned.skip is None]
     return ["\n".join((*_lines(check), *_absence(check.rule, contract))) for check in chosen]
 

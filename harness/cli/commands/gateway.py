@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import (
@@ -31,15 +31,16 @@ from harness.cli.serving import port, split_command
 from harness.cli.signal_handling import ends_when_told
 from harness.engine.targets import (
     EMULATOR,
-    KEY_VARIABLE,
     ResolvedTarget,
     TargetOptions,
     resolve_target,
 )
+from harness.interactions import INTERACTIONS
 from harness.outcome import HarnessFault, TargetFault, UsageFault
 
 if TYPE_CHECKING:
     from harness.benches.gateway.gateway_process import Started
+    from harness.contract.requests import RequestBuilder
 
 UPSTREAM_VARIABLE = "HARNESS_UPSTREAM_URL"
 UPSTREAM_PORT = 9100
@@ -80,7 +81,8 @@ def run(words: Sequence[str]) -> int:
             process = stack.enter_context(run_command(command, gateway_environment(server.url, os.environ)))
         _wait(target, arguments.wait, process)
         driver = stack.enter_context(closing(target.connect()))
-        line = Line(driver, upstream, target.target, patience=arguments.patience, watch=arguments.watch)
+        requests = cast("RequestBuilder", target.target)
+        line = Line(driver, upstream, requests, patience=arguments.patience, watch=arguments.watch)
         finished = listeners.follow(judge_gateway(line, options))
         # A dying process drops its connections a moment before its parent can see that it is dead.
         if process is not None and (ended := process.wait_for_end(within=_DYING if finished.exit else 0.0)):
@@ -102,7 +104,9 @@ def _parser() -> Parser:
     group.add_argument(
         "--api-version", metavar="V", help="API version to use instead of the URL's (default: v1beta)"
     )
-    group.add_argument("--api-key", metavar="KEY", help=f"key that the client sends (default: ${KEY_VARIABLE})")
+    group.add_argument(
+        "--api-key", metavar="KEY", help=f"key that the client sends (default: ${INTERACTIONS.key_variable})"
+    )
     add_header_argument(group)
     add_revision_argument(group)
     group.add_argument("--model", help="model to ask for, by the gateway's name for it")
@@ -160,7 +164,7 @@ Nothing is billed: the upstream is the built-in emulator."""
 def _target(arguments: argparse.Namespace) -> ResolvedTarget:
     if arguments.target == EMULATOR:
         raise UsageFault("the emulator is the upstream here: name the URL of the gateway in front of it")
-    key = os.environ.get(KEY_VARIABLE, "") if arguments.api_key is None else arguments.api_key
+    key = os.environ.get(INTERACTIONS.key_variable, "") if arguments.api_key is None else arguments.api_key
     options = TargetOptions(
         api_version=arguments.api_version or "",
         api_key=key.strip(),
@@ -171,7 +175,7 @@ def _target(arguments: argparse.Namespace) -> ResolvedTarget:
         ca_file=arguments.ca_file,
         revision=revision_of(arguments),
     )
-    found = resolve_target(arguments.target, options)
+    found = resolve_target(INTERACTIONS, arguments.target, options)
     hide(found.info.secrets)
     return found
 

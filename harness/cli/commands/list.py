@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from harness.checks.capabilities import PROFILES
 from harness.cli.arguments import Parser, add_revision_argument, contract_of, level_named
 from harness.cli.output import say, write_json
-from harness.engine import plan as planning
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
+from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome.words import format_count
 from harness.report.records import check_record
@@ -36,7 +36,12 @@ def run(words: Sequence[str]) -> int:
         level=level_named(arguments.level),
         profiles=tuple(arguments.profile or ()),
     )
-    plan = make_plan(planning.load_catalogue(), selection, everything())
+    plan = make_plan(
+        INTERACTIONS.load_catalogue(),
+        selection,
+        everything(INTERACTIONS.load_capabilities()),
+        INTERACTIONS.load_profiles(),
+    )
     contract = contract_of(arguments)
     checks = [item.check for item in plan.checks if item.skip is None and contract.holds(item.check.rule)]
     if arguments.json:

@@ -14,6 +14,8 @@ from harness.benches.record import Recorder
 from harness.cli import main
 from harness.contract import PROTOCOL
 from harness.emulator.http.request_log import RequestLog
+from harness.interactions import INTERACTIONS
+from harness.report.display import EMBEDDED_ROOT, Display
 from harness.report.exchange_text import body_lines
 from harness.transport import ServerThread, UrlDriver
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, PieceBody, Request, Response, encode
@@ -171,6 +173,6 @@ def test_the_log_of_requests_shows_no_canary() -> None:
 
 def test_reports_show_no_canary() -> None:
     """A report that prints bodies as text does not show the secrets in them."""
-    mask = Mask(fields=PROTOCOL.secret_fields)
-    bodies = [line for request in requests() for line in body_lines(request.body, request, mask)]
+    display = Display(INTERACTIONS, EMBEDDED_ROOT, Mask(fields=PROTOCOL.secret_fields))
+    bodies = [line for request in requests() for line in body_lines(request.body, request, display)]
     assert [name for name, secret in PLACED.items() if secret in "\n".join(bodies)] == []
