@@ -117,6 +117,7 @@ INTERACTIONS = Api(
     collection="interactions",
     collections=frozenset({"interactions", "agents", "environments", "webhooks", "credentials", "triggers"}),
     reference_fields=("previous_interaction_id", "environment", "agent"),
+    live_hosts=("googleapis.com",),
     key_header="x-goog-api-key",
     key_variable="GEMINI_API_KEY",
     other_key_variable="OTHER_GEMINI_API_KEY",

@@ -56,9 +56,7 @@ SPECIFIC: dict[str, str] = {
     "engine/search": "plays histories of this API, until its players are in strategies/client",
     "benches/client": "judges clients of this API, until its judges are in contract/judge",
     "benches/gateway": "judges gateways for this API, until its exercises are in checks/gateway",
-    "benches/record": "records this API, until its scenarios are in kit",
-    "benches/recordings": "judges recordings of this API, until its judges are in contract/judge",
-    "benches/server": "guards the paths of this API",
+    "benches/recordings/": "judges recordings of this API, until its judges are in contract/judge",
     "benches/codes.py": "publishes the codes of the judges of this API",
 }
 """Parts of the generic packages that know this API all the same, and why."""

@@ -184,6 +184,8 @@ class Api:
     """Last path segments for which POST creates something that DELETE removes."""
     reference_fields: tuple[str, ...]
     """Fields of a create that refer to what another create made."""
+    live_hosts: tuple[str, ...]
+    """Names of the live service; a host below one of them belongs to it, too."""
     key_header: str
     """The header that carries a key, in lower case."""
     key_variable: str

@@ -160,8 +160,9 @@ def _stale(cassette: Cassette, wanted: Wanted) -> str | None:
 @contextmanager
 def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
     from harness.benches.record import provenance_of  # imports the tap, which only recording needs
+    from harness.interactions import INTERACTIONS
 
-    provenance = provenance_of(wanted.upstream, recorder="harness.pytest_plugin")
+    provenance = provenance_of(wanted.upstream, INTERACTIONS, recorder="harness.pytest_plugin")
     wanted.path.parent.mkdir(parents=True, exist_ok=True)
     mode = "new_episodes" if wanted.record_mode == "rewrite" else wanted.record_mode
     key = own_key() or (None if provenance.target is Target.LIVE else PLACEHOLDER_KEY)

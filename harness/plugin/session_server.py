@@ -80,11 +80,12 @@ class SessionServer:
 
     def _listening(self) -> Any:
         from harness.benches.server.page_guard import PageGuard
+        from harness.contract import PROTOCOL
         from harness.transport.proxy.threaded_server import WaitingServer
         from harness.transport.server.server_thread import InThread
 
         router, environment = self._router, self.environment
-        service = partial(router.answer, PageGuard())
+        service = partial(router.answer, PageGuard(PROTOCOL))
         server = WaitingServer(service, waits=router.waits, sock=environment.reserved)
         thread = InThread(server)
         thread.start()

@@ -23,8 +23,8 @@ from harness.report.screen import wants_colour
 
 if TYPE_CHECKING:
     from harness.benches.record.session import Recorded, RecordingSession
-    from harness.checks.scenarios import Scenario
     from harness.engine.targets import ResolvedTarget
+    from harness.kit.scenario import Scenario
 
 DEFAULT_TIMEOUT = 120.0
 

@@ -50,8 +50,8 @@ def run(words: Sequence[str]) -> int:
     own, command = split_command(words, "serve")
     arguments = _parser().parse(own)
     emulator = _emulator(arguments)
-    from harness.benches.server.page_guard import is_control
     from harness.transport import ServerThread
+    from harness.wire.control import is_control
 
     granted = access(arguments, closed=arguments.no_cors)
     service = _service(emulator, arguments)
