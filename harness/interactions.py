@@ -14,12 +14,15 @@ from harness.wire import Exchange, Headers, Request, StreamProtocol
 from harness.wire.message import segment
 
 if TYPE_CHECKING:
+    from harness.checks.recordings.file_judge import FileJudge
     from harness.contract import Contract, Reading
     from harness.contract.requests import RequestBuilder
     from harness.emulator import Emulator, Settings
     from harness.kit.api import Probes
     from harness.kit.check import Check
     from harness.kit.mutant import Mutant
+    from harness.kit.verification import Verification
+    from harness.outcome import Rule
 
 
 def _load_contract(revision: str) -> Contract:
@@ -38,6 +41,18 @@ def _read(exchange: Exchange, contract: Contract | None) -> Reading:
     from harness.contract import read
 
     return read(exchange, contract)
+
+
+def _load_rules() -> Mapping[str, Rule]:
+    from harness.contract.rules import BY_ID
+
+    return BY_ID
+
+
+def _new_file_judge(file: str, result: Verification, contract: Contract) -> FileJudge:
+    from harness.checks.recordings.file_judge import FileJudge
+
+    return FileJudge(file, result, contract)
 
 
 def _format_request(exchange: Exchange) -> str:
@@ -124,6 +139,8 @@ INTERACTIONS = Api(
     load_contract=_load_contract,
     load_protocol=_load_protocol,
     read=_read,
+    load_rules=_load_rules,
+    new_file_judge=_new_file_judge,
     format_request=_format_request,
     format_answer=_format_answer,
     new_stop_request=_new_stop_request,

@@ -56,7 +56,6 @@ SPECIFIC: dict[str, str] = {
     "engine/search": "plays histories of this API, until its players are in strategies/client",
     "benches/client": "judges clients of this API, until its judges are in contract/judge",
     "benches/gateway": "judges gateways for this API, until its exercises are in checks/gateway",
-    "benches/recordings/": "judges recordings of this API, until its judges are in contract/judge",
     "benches/codes.py": "publishes the codes of the judges of this API",
 }
 """Parts of the generic packages that know this API all the same, and why."""
@@ -73,6 +72,7 @@ AGREED: dict[str, tuple[str, str]] = {
     "cassette/format/layout.py": ("interactions", "a key of vcrpy's format"),
     "cassette/redaction/scan.py": ("interactions", "a key of vcrpy's format"),
     "engine/plan.py": ("interactions", "the cost of an exercise, which reports print under that name"),
+    "benches/recordings/verify.py": ("interactions", "a key of vcrpy's format"),
     "report/records.py": ("interactions", "the cost of an exercise, which reports print under that name"),
     "kit/check.py": ("interactions", "the cost of an exercise, which reports print under that name"),
     "wire/secret_patterns.py": ("google x-goog", "a secret must be known by its looks, whoever issued it"),

@@ -9,12 +9,13 @@ it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from harness.kit.check import Check
 from harness.kit.mutant import Mutant
+from harness.kit.verification import Answer, Verification
 from harness.outcome import Finding, Rule
 from harness.wire import Clock, Exchange, Headers, Request, Response, StreamProtocol
 
@@ -120,6 +121,22 @@ class NewRequests(Protocol):
     ) -> Any: ...
 
 
+class JudgesFile(Protocol):
+    """Judges one file of recorded traffic, and adds what it finds to a `Verification`."""
+
+    def judge(self, data: bytes, answers: Iterable[Answer] = ()) -> None:
+        """Judge a file that is not YAML; `answers` are the response files beside a request's file.
+
+        Raises Unreadable if the file is not what its name promises.
+        """
+
+    def documents(self, documents: list[Any]) -> None:
+        """Judge the documents of a YAML file that is not a cassette."""
+
+    def exchanges(self, entries: Iterable[tuple[str, Any]]) -> None:
+        """Judge the entries of a recorder's file, each with its name: an exchange, or why it cannot be read."""
+
+
 class ReferenceService(Protocol):
     """A service of this API in this process, and the clock that its runs follow."""
 
@@ -201,6 +218,10 @@ class Api:
 
     Whoever receives the exchange names the contract to judge by; all who read it later pass None.
     """
+    load_rules: Callable[[], Mapping[str, Rule]]
+    """The rules of all revisions, by id, in the order in which they are shown."""
+    new_file_judge: Callable[[str, Verification, Any], JudgesFile]
+    """The judge of a file with this name, by a contract."""
     format_request: Callable[[Exchange], str]
     """A request in a few words, for messages."""
     format_answer: Callable[[Exchange], str]

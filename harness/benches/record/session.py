@@ -214,7 +214,9 @@ class RecordingSession:
         if difference:
             return replace(result, state=ScenarioState.UNFAITHFUL, reason=difference)
         contract = self.target.api.load_contract(self.target.target.contract.revision)
-        findings = tuple(finding.at(file=str(path)) for finding in verify([fresh], contract).traffic.findings)
+        findings = tuple(
+            finding.at(file=str(path)) for finding in verify([fresh], contract, self.target.api).traffic.findings
+        )
         before = load(path).recordings if result.had_predecessor else None
         if before is None:
             return replace(result, findings=findings)
