@@ -55,7 +55,6 @@ GENERIC = ("wire", "outcome", "cassette", "faults", "kit", "transport", "engine"
 SPECIFIC: dict[str, str] = {
     "engine/search": "plays histories of this API, until its players are in strategies/client",
     "benches/client": "judges clients of this API, until its judges are in contract/judge",
-    "benches/gateway": "judges gateways for this API, until its exercises are in checks/gateway",
     "benches/codes.py": "publishes the codes of the judges of this API",
 }
 """Parts of the generic packages that know this API all the same, and why."""
