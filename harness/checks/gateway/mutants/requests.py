@@ -1,11 +1,11 @@
-"""Gateways with defects in requests: where they go, what is in them, how often they are sent. Layer 5."""
+"""Gateways with defects in requests: where they go, what is in them, how often they are sent. Layer 2."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from itertools import chain
 
-from harness.benches.gateway.mutants.mutant import (
+from harness.checks.gateway.mutants.mutant import (
     Gateway,
     Json,
     MutantTable,
@@ -14,7 +14,7 @@ from harness.benches.gateway.mutants.mutant import (
     read_body,
     with_body,
 )
-from harness.benches.gateway.relayed_exchange import OperationName, operation_of
+from harness.checks.gateway.operation import OperationName, operation_of
 from harness.wire import At, Ending, PieceBody, Request, Response
 
 AREA = MutantTable()
@@ -41,7 +41,7 @@ class CancelsByColon(Gateway):
         return replace(request, target=request.target.replace("/cancel", ":cancel"))
 
 
-@AREA.mutant("route.no-get", "route", mild=True)
+@AREA.mutant("route.no-get", "route")
 class OffersNoGet(Gateway):
     """The gateway itself refuses GET."""
 
@@ -166,7 +166,7 @@ class RepeatsLost(Gateway):
         return response
 
 
-@AREA.mutant("once.refused", "once", mild=True)
+@AREA.mutant("once.refused", "once")
 class RepeatsRefused(Gateway):
     """A create that is refused with 503 is sent again."""
 
@@ -193,7 +193,7 @@ class Polls(Gateway):
         return body
 
 
-@AREA.mutant("else.models", "nothing-else", mild=True)
+@AREA.mutant("else.models", "nothing-else")
 class ListsModels(Gateway):
     """The gateway lists the models before each create."""
 

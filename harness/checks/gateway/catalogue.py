@@ -1,56 +1,23 @@
-"""The rules of a gateway, each with its level, its source, the passages it wants and its judge.
+"""The rules of a gateway, each with its level, its source, the exchanges it wants and its judge.
 
-Layer 5. `Basis.COMPARED` bounds the level of a rule that rests on a comparison of both sides. The levels below
+Layer 2. `Basis.COMPARED` bounds the level of a rule that rests on a comparison of both sides. The levels below
 follow one principle. MUST: the client is told what was never sent, is not told what was sent, or pays twice.
 SHOULD: the client can notice the loss or do without. MAY: something was merely added.
 """
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
-from harness.benches.gateway.catalogue import requests, stream_ends, streams
-from harness.benches.gateway.catalogue.findings import Judge, NotApplicable
-from harness.benches.gateway.relayed_exchange import Passage
-from harness.outcome import Basis, Level, Observation, Outcome, Rule, Severity, Source, Unmet
+from harness.checks.gateway import judge_ends, judge_requests, judge_streams
+from harness.checks.gateway.exercises import EXERCISES
+from harness.checks.gateway.findings import RelayJudge
+from harness.kit.check import Check, Exercise
+from harness.kit.relay import RelayCatalogue
+from harness.outcome import Basis, Level, Rule, Source, Subject
 
+PROFILE = "gateway"
 _REFERENCE = "Interactions API reference"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayCheck:
-    """`wants` are globs over names of passages; `judge` gets those that match, in the order they were made."""
-
-    rule: Rule
-    wants: tuple[str, ...]
-    judge: Judge
-
-    @property
-    def id(self) -> str:
-        """The id of the rule."""
-        return self.rule.id
-
-    @property
-    def trials(self) -> frozenset[str]:
-        """The names of the trials that make the wanted passages."""
-        return frozenset(want.partition(".")[0] for want in self.wants)
-
-    def select(self, passages: Sequence[Passage]) -> list[Passage]:
-        """Those of the passages that this check wants."""
-        return [one for one in passages if any(fnmatch.fnmatchcase(one.name, want) for want in self.wants)]
-
-    def observe(self, passages: Sequence[Passage]) -> Observation:
-        """Have the judge look at the wanted passages; in the observation, the worst findings come first."""
-        try:
-            findings = list(self.judge(self.select(passages)))
-        except NotApplicable as nothing:
-            return Observation(Outcome.NOT_APPLICABLE, reason=str(nothing))
-        except Unmet as unmet:
-            return Observation.untestable(unmet.reason)
-        findings.sort(key=lambda finding: finding.severity is not Severity.BROKEN)
-        return Observation.of(replace(finding, rule=self.id) for finding in findings)
 
 
 def _cite_comparison(what: str) -> Source:
@@ -62,10 +29,21 @@ def _cite_page(page: str, section: str) -> Source:
 
 
 def _check(
-    name: str, level: Level, source: Source, statement: str, breaks: str, wants: Sequence[str], judge: Judge
-) -> GatewayCheck:
-    rule = Rule(id=f"gw.{name}", level=level, statement=statement, breaks=breaks, source=source)
-    return GatewayCheck(rule=rule, wants=tuple(wants), judge=judge)
+    name: str,
+    level: Level,
+    source: Source,
+    statement: str,
+    breaks: str,
+    globs: Sequence[str],
+    judge: RelayJudge,
+) -> Check:
+    rule = Rule(
+        id=f"gw.{name}", level=level, statement=statement, breaks=breaks, source=source, subject=Subject.RELAY
+    )
+    needed = {glob.partition(".")[0] for glob in globs}
+    exercise = Exercise.join(each for each in EXERCISES if each.name in needed)
+    title = statement.rstrip(".")
+    return Check(rule=rule, title=title, profile=PROFILE, exercise=exercise, judge=judge, globs=tuple(globs))
 
 
 _REQUESTS = (
@@ -76,7 +54,7 @@ _REQUESTS = (
         "Each documented operation arrives upstream as that operation.",
         "A cancel or a deletion is not done, and the run goes on and is billed.",
         ["plain.create", "plain.get", "plain.delete", "cancel.cancel"],
-        requests.route,
+        judge_requests.route,
     ),
     _check(
         "query",
@@ -85,7 +63,7 @@ _REQUESTS = (
         "The documented query parameters of a get arrive upstream.",
         "A stream cannot be opened again after a drop: what was lost stays lost.",
         ["plain.get-input", "resume.first", "resume.rest"],
-        requests.query,
+        judge_requests.query,
     ),
     _check(
         "body-fields",
@@ -94,7 +72,7 @@ _REQUESTS = (
         "Each documented field of a create arrives upstream with its value, or the create is refused.",
         "The client believes in settings (of safety, of cost, of storage) that were never asked for.",
         ["fields.*"],
-        requests.body_fields,
+        judge_requests.body_fields,
     ),
     _check(
         "unknown-field",
@@ -103,7 +81,7 @@ _REQUESTS = (
         "A field of a create that the gateway does not know arrives upstream, or the create is refused.",
         "A misspelled field is never noticed, and a new one cannot be used until the gateway learns it.",
         ["stranger.create"],
-        requests.unknown_field,
+        judge_requests.unknown_field,
     ),
     _check(
         "once",
@@ -111,8 +89,8 @@ _REQUESTS = (
         _cite_comparison("one create, one interaction; RFC 9110, 9.2.2 Idempotent Methods"),
         "One create of the client is one create upstream, also when its answer is lost.",
         "A second interaction runs and is billed, and nobody knows its id.",
-        ["plain.create", "lost.*", "refused.*"],
-        requests.once,
+        ["plain.create", "loss.*", "refusal.*"],
+        judge_requests.once,
     ),
     _check(
         "nothing-else",
@@ -121,7 +99,7 @@ _REQUESTS = (
         "Nothing is asked of the upstream that no client asked for.",
         "Quotas shrink by requests nobody sees, and a run moves under the eyes of a stranger.",
         ["watch.strays"],
-        requests.nothing_else,
+        judge_requests.nothing_else,
     ),
 )
 
@@ -132,8 +110,8 @@ _ANSWERS = (
         _cite_comparison("the status of an answer"),
         "The client gets the status that the upstream gave.",
         "Clients decide by it whether to send again: a refusal is repeated, or a failure taken for success.",
-        ["plain.*", "refused.*"],
-        requests.status,
+        ["plain.*", "refusal.*"],
+        judge_requests.status,
     ),
     _check(
         "error-body",
@@ -141,8 +119,8 @@ _ANSWERS = (
         _cite_comparison("code and message of an error"),
         "An error arrives with the code and the message that the upstream gave it.",
         "Programs tell errors apart by the code, people by the message.",
-        ["plain.unknown", "refused.*"],
-        requests.error_body,
+        ["plain.unknown", "refusal.*"],
+        judge_requests.error_body,
     ),
     _check(
         "retry-after",
@@ -150,8 +128,8 @@ _ANSWERS = (
         _cite_comparison("Retry-After; RFC 9110, 10.2.3"),
         "Retry-After of a refusal arrives.",
         "Clients come back too early and are refused again, or wait for longer than they have to.",
-        ["refused.429", "refused.503"],
-        requests.retry_after,
+        ["refusal.429", "refusal.503"],
+        judge_requests.retry_after,
     ),
     _check(
         "body",
@@ -160,7 +138,7 @@ _ANSWERS = (
         "Every field of a JSON answer arrives as it was.",
         "The client is told other results, or another use of tokens, than the upstream reported.",
         ["plain.*", "cancel.*", "resume.create"],
-        requests.body,
+        judge_requests.body,
     ),
     _check(
         "media-type",
@@ -169,7 +147,7 @@ _ANSWERS = (
         "A stream arrives as text/event-stream, and JSON as JSON.",
         "Clients choose the decoder by Content-Type: they find no events in a stream, or no fields in an answer.",
         ["plain.*", "stream.create", "resume.whole"],
-        requests.media_type,
+        judge_requests.media_type,
     ),
     _check(
         "additions",
@@ -178,7 +156,7 @@ _ANSWERS = (
         "Nothing is added to creates, to answers or to events.",
         "A strict decoder refuses what it does not know.",
         ["fields.*", "plain.*", "cancel.*", "stream.create"],
-        streams.additions,
+        judge_streams.additions,
     ),
 )
 
@@ -190,7 +168,7 @@ _STREAMS = (
         "Each event of a stream arrives once, in order and as it was, and no other does.",
         "Text is missing, doubled or scrambled, and the stream looks whole.",
         ["stream.create", "resume.whole"],
-        streams.events,
+        judge_streams.events,
     ),
     _check(
         "event-ids",
@@ -199,7 +177,7 @@ _STREAMS = (
         "Events that carry an id carry one behind the gateway, each its own.",
         "A dropped stream cannot be resumed.",
         ["resume.first", "resume.whole"],
-        streams.event_ids,
+        judge_streams.event_ids,
     ),
     _check(
         "event-names",
@@ -208,7 +186,7 @@ _STREAMS = (
         "Events keep their `event:` line.",
         "Listeners of an EventSource, which go by that name, hear nothing.",
         ["stream.create", "resume.whole"],
-        streams.event_names,
+        judge_streams.event_names,
     ),
     _check(
         "unknown-event",
@@ -217,7 +195,7 @@ _STREAMS = (
         "An event of a type that the gateway does not know passes.",
         "What a later revision tells cannot be heard until the gateway learns it.",
         ["stream.strangers"],
-        streams.unknown_event,
+        judge_streams.unknown_event,
     ),
     _check(
         "unknown-event-field",
@@ -226,7 +204,7 @@ _STREAMS = (
         "A field of an event that the gateway does not know passes.",
         "What a later revision tells cannot be heard until the gateway learns it.",
         ["stream.strangers"],
-        streams.unknown_event_field,
+        judge_streams.unknown_event_field,
     ),
     _check(
         "broken-frame",
@@ -235,7 +213,7 @@ _STREAMS = (
         "An event that the gateway cannot read is passed on or fails the stream: it is not skipped.",
         "Text is missing from the middle of an answer that says it is complete.",
         ["stream.broken-frame"],
-        streams.broken_frame,
+        judge_streams.broken_frame,
     ),
     _check(
         "utf8",
@@ -244,7 +222,7 @@ _STREAMS = (
         "Characters survive when the upstream's chunks end inside them.",
         "Text in most languages is damaged now and then, wherever the network happens to cut.",
         ["stream.create", "stream.bytes"],
-        streams.utf8,
+        judge_streams.utf8,
     ),
     _check(
         "isolated",
@@ -253,7 +231,7 @@ _STREAMS = (
         "A client gets nothing of another client's stream.",
         "One user reads another user's answer.",
         ["two.*"],
-        streams.judge_isolation,
+        judge_streams.judge_isolation,
     ),
 )
 
@@ -265,7 +243,7 @@ _LIFE = (
         "An event arrives before the upstream has the next one.",
         "Answers appear all at once or lag behind, and time-outs end streams that are alive.",
         ["stream.create", "live.stream"],
-        stream_ends.live,
+        judge_ends.live,
     ),
     _check(
         "truncated",
@@ -273,8 +251,8 @@ _LIFE = (
         _cite_comparison("how an answer ends"),
         "What breaks off upstream does not look complete to the client.",
         "Half an answer is taken for the whole, and nobody resumes.",
-        ["truncated.*"],
-        stream_ends.judge_truncation,
+        ["truncation.*"],
+        judge_ends.judge_truncation,
     ),
     _check(
         "error-event",
@@ -282,8 +260,8 @@ _LIFE = (
         Source(Basis.SCHEMA, _REFERENCE, "Stream events: error"),
         "An error that the gateway itself tells in a stream is an error event of the API.",
         "Clients see an event without a type, skip it, and take the end for an end.",
-        ["truncated.*", "stream.broken-frame"],
-        stream_ends.error_event,
+        ["truncation.*", "stream.broken-frame"],
+        judge_ends.error_event,
     ),
     _check(
         "resume-through",
@@ -292,7 +270,7 @@ _LIFE = (
         "A dropped stream can be resumed through the gateway: nothing is missing, nothing comes twice.",
         "Text is lost or doubled at each drop.",
         ["resume.first", "resume.rest", "resume.whole"],
-        stream_ends.resume_through,
+        judge_ends.resume_through,
     ),
     _check(
         "hang-up",
@@ -300,10 +278,11 @@ _LIFE = (
         _cite_comparison("a client that leaves"),
         "The upstream learns that the client left.",
         "Connections pile up behind the gateway until it has no more, though nobody listens.",
-        ["left.stream"],
-        stream_ends.hang_up,
+        ["hang_up.stream"],
+        judge_ends.hang_up,
     ),
 )
 
-CHECKS: tuple[GatewayCheck, ...] = (*_REQUESTS, *_ANSWERS, *_STREAMS, *_LIFE)
+CHECKS: tuple[Check, ...] = (*_REQUESTS, *_ANSWERS, *_STREAMS, *_LIFE)
 BY_ID = {check.id: check for check in CHECKS}
+CATALOGUE = RelayCatalogue(CHECKS, EXERCISES)

@@ -1,6 +1,6 @@
 """Defines gateways that run in this process, and how defective ones are declared.
 
-Layer 5. A gateway is a service around its upstream. The faithful one passes everything on; a mutant overrides one
+Layer 2. A gateway is a service around its upstream. The faithful one passes everything on; a mutant overrides one
 method. Streams are edited frame by frame as they pass, so pauses and hang-ups still go through.
 """
 
@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any, TypeAlias, TypeVar
 
+from harness.kit.mutant import Mutant, table
 from harness.wire import (
     Body,
     Chunk,
@@ -108,19 +109,8 @@ class EditedBody:
             self._ready.append(piece)
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayMutant:
-    """One defective gateway: `summary` says what it does, `rule` is the rule it is made for.
-
-    `mild`: it only breaks the rule read strictly.
-    """
-
-    id: str
-    rule: str
-    summary: str
-    gateway: Callable[[Service], Service]
-    mild: bool = False
-
+GatewayBuild: TypeAlias = Callable[[Service], Service]
+"""Puts a gateway in front of a service."""
 
 Kind = TypeVar("Kind", type[Gateway], type[FrameEdit])
 
@@ -129,14 +119,15 @@ class MutantTable:
     """Collects the mutants of one module."""
 
     def __init__(self) -> None:
-        self.mutants: list[GatewayMutant] = []
+        self.mutants: list[Mutant[GatewayBuild]] = []
 
-    def mutant(self, name: str, rule: str, *, mild: bool = False) -> Callable[[Kind], Kind]:
-        """Register a gateway, or an edit of every stream; its docstring becomes the summary."""
+    def mutant(self, name: str, rule: str) -> Callable[[Kind], Kind]:
+        """Register a gateway, or an edit of every stream, made for a rule; its docstring becomes the summary."""
 
         def register(kind: Kind) -> Kind:
-            gateway = kind if issubclass(kind, Gateway) else _editing(kind)
-            self.mutants.append(GatewayMutant(name, f"gw.{rule}", (kind.__doc__ or "").strip(), gateway, mild))
+            build = kind if issubclass(kind, Gateway) else _editing(kind)
+            row: Mutant[GatewayBuild] = Mutant(name, (kind.__doc__ or "").strip(), build)
+            self.mutants += table(f"gw.{rule}", row)
             return kind
 
         return register

@@ -1,4 +1,4 @@
-"""A value for each documented field of a create, chosen so that it cannot arrive by accident. Layer 5, data.
+"""A value for each documented field of a create, chosen so that it cannot arrive by accident. Layer 2, data.
 
 It does not matter whether the upstream accepts the create; what counts is what arrives there. `{}` in an input is
 replaced by words that no other request has.

@@ -1,10 +1,10 @@
-"""Gateways with defects in how bodies pass: chunks, hang-ups, and whose body it is. Layer 5."""
+"""Gateways with defects in how bodies pass: chunks, hang-ups, and whose body it is. Layer 2."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.benches.gateway.mutants.mutant import EditedBody, FrameEdit, Gateway, MutantTable
+from harness.checks.gateway.mutants.mutant import EditedBody, FrameEdit, Gateway, MutantTable
 from harness.wire import COMPLETE, Body, Chunk, Piece, Request, Service
 
 AREA = MutantTable()

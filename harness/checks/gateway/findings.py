@@ -1,6 +1,6 @@
-"""Helpers of the judges: make findings about passages, choose passages, and format values and requests.
+"""Helpers of the judges: make findings about relayed exchanges, choose some, and format values and requests.
 
-Layer 5, pure. The check whose judge made a finding fills in its rule.
+Layer 2, pure.
 """
 
 from __future__ import annotations
@@ -9,26 +9,23 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
-from harness.benches.gateway.relayed_exchange import Passage
+from harness.checks.gateway.cures import CURES
+from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Finding, Severity, Unmet, Where
 from harness.outcome.words import shorten
 from harness.wire import Exchange, Request
 
-Judge: TypeAlias = Callable[[Sequence[Passage]], Iterable[Finding]]
-"""Passages in the order they were made → what is wrong. Raises Unmet if they show nothing either way, and
+RelayJudge: TypeAlias = Callable[[Sequence[RelayedExchange]], Iterable[Finding]]
+"""Exchanges in the order they were made → what is wrong. Raises Unmet if they show nothing either way, and
 NotApplicable if there is nothing that could be wrong."""
-
-
-class NotApplicable(Exception):
-    """The gateway lacks what a trial or a judge is about, and nothing is wrong with that."""
-
 
 SHOWN = 200
 """The number of characters of a value that a finding shows."""
 
 
 def notice(
-    passage: Passage,
+    code: str,
+    passage: RelayedExchange,
     message: str,
     expected: str = "",
     actual: str = "",
@@ -37,12 +34,15 @@ def notice(
     pointer: str = "",
     event: int | None = None,
 ) -> Finding:
-    """A finding about one passage."""
+    """A finding about one relayed exchange; `code` is a rule, or `rule/word`."""
     where = Where(exchange=passage.name, pointer=pointer, event=event)
-    return Finding("", message, shorten(expected, SHOWN), shorten(actual, SHOWN), where, severity)
+    shown = shorten(expected, SHOWN), shorten(actual, SHOWN)
+    return Finding.coded(code, message, *shown, where=where, severity=severity, cure=CURES.get(code, ""))
 
 
-def told_by(passages: Sequence[Passage], tells: Callable[[Passage], bool], otherwise: str) -> Iterator[Passage]:
+def told_by(
+    passages: Sequence[RelayedExchange], tells: Callable[[RelayedExchange], bool], otherwise: str
+) -> Iterator[RelayedExchange]:
     """The passages for which `tells` is true. Raises Unmet with the reason `otherwise` if there is none."""
     chosen = [passage for passage in passages if tells(passage)]
     if not chosen:
@@ -50,7 +50,7 @@ def told_by(passages: Sequence[Passage], tells: Callable[[Passage], bool], other
     return iter(chosen)
 
 
-def find_passage(passages: Sequence[Passage], name: str, otherwise: str) -> Passage:
+def find_passage(passages: Sequence[RelayedExchange], name: str, otherwise: str) -> RelayedExchange:
     """The passage with this name. Raises Unmet with the reason `otherwise` if there is none."""
     return next(told_by(passages, lambda passage: passage.name == name, otherwise))
 

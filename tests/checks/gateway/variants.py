@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from harness.benches.gateway.mutants.mutant import (
+from harness.checks.gateway.mutants.mutant import (
     EditedBody,
     FrameEdit,
     Gateway,

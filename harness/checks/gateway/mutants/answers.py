@@ -1,8 +1,8 @@
-"""Gateways with defects in whole answers: status, errors, fields. Layer 5."""
+"""Gateways with defects in whole answers: status, errors, fields. Layer 2."""
 
 from __future__ import annotations
 
-from harness.benches.gateway.mutants.mutant import Gateway, Json, MutantTable, change_json, read_body
+from harness.checks.gateway.mutants.mutant import Gateway, Json, MutantTable, change_json, read_body
 from harness.wire import Headers, Length, Request, Response
 
 AREA = MutantTable()
@@ -40,7 +40,7 @@ class NotFoundIsBad(Statuses):
     other = {404: 400}
 
 
-@AREA.mutant("status.busy", "status", mild=True)
+@AREA.mutant("status.busy", "status")
 class BusyIsBadGateway(Statuses):
     """503 becomes 502."""
 

@@ -1,17 +1,25 @@
 """What judges of streams ask about a passage: what each side got, and what became of the events on the way.
 
-Layer 5, pure.
+Layer 2, pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from harness.benches.gateway.catalogue.findings import answer_line, notice, succeeded
-from harness.benches.gateway.catalogue.relay_diff import RelayedEvent, StreamDifference, compare_streams
-from harness.benches.gateway.relayed_exchange import Passage
+from harness.checks.gateway.findings import answer_line, format_value, notice, succeeded
+from harness.checks.gateway.relay_diff import (
+    Change,
+    Kind,
+    RelayedEvent,
+    StreamDifference,
+    changes,
+    compare_streams,
+)
 from harness.contract import PROTOCOL, Contract, compare_steps, read
 from harness.contract.data.assembly import assemble_steps
+from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Finding, Severity
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Frame
@@ -21,7 +29,7 @@ NO_STREAM = "the upstream sent no stream"
 _OF_THE_API = ("interaction.", "step.", "error")
 
 
-def difference(passage: Passage) -> StreamDifference:
+def difference(passage: RelayedExchange) -> StreamDifference:
     """What became of the events of a passage's stream; computed once per passage."""
     assert passage.answer is not None
     found = passage.client.notes.get(__name__)
@@ -36,19 +44,19 @@ def frames_of(exchange: Exchange) -> list[Frame]:
     return read(exchange).frames
 
 
-def tells(passage: Passage) -> bool:
+def tells(passage: RelayedExchange) -> bool:
     """Whether the upstream sent a stream."""
     return passage.answer is not None and succeeded(passage.answer) and read(passage.answer).is_stream
 
 
-def arrived(passage: Passage) -> bool:
+def arrived(passage: RelayedExchange) -> bool:
     """Whether the client got a stream."""
     return succeeded(passage.client) and read(passage.client).is_stream
 
 
-def no_stream(passage: Passage) -> Finding:
+def no_stream(rule: str, passage: RelayedExchange) -> Finding:
     """The finding that the client got no stream."""
-    return notice(passage, "no stream arrived", EVENT_STREAM, answer_line(passage.client))
+    return notice(f"{rule}/no-stream", passage, "no stream arrived", EVENT_STREAM, answer_line(passage.client))
 
 
 def touched(found: StreamDifference) -> bool:
@@ -71,35 +79,51 @@ def tells_error(exchange: Exchange) -> bool:
     return read(exchange).is_stream and any("error" in event for event in read(exchange).events)
 
 
-def differences(passage: Passage, found: StreamDifference) -> Iterator[Finding]:
+STREAM_WORDS = ("no-stream", "lost", "twice", "moved", "invented", "changed")
+"""What can become of a stream: the words after the rule in the codes of findings that compare one."""
+
+
+def differences(rule: str, passage: RelayedExchange, found: StreamDifference) -> Iterator[Finding]:
     """What became of the events, as findings; the same text split into other deltas counts leniently."""
     mild = _resplit(found, read(passage.client).contract)
-    for what, some in (
-        ("did not arrive", found.lost),
-        ("came twice", found.doubled),
-        ("came out of turn", found.moved),
-        ("came that nobody upstream sent", found.invented),
+    for word, what, some in (
+        ("lost", "did not arrive", found.lost),
+        ("twice", "came twice", found.doubled),
+        ("moved", "came out of turn", found.moved),
+        ("invented", "came that nobody upstream sent", found.invented),
     ):
         for severity, those in _by_severity(some, mild):
             message = f"{format_count(len(those), 'event')} {what}"
-            arrives = what == "did not arrive"
-            first = str(those[0])
-            yield notice(
-                passage,
-                message,
-                first if arrives else "",
-                "" if arrives else first,
-                severity=severity,
-                event=those[0].number,
-            )
+            first = those[0]
+            expected, actual = (str(first), "") if word == "lost" else ("", str(first))
+            more: dict[str, Any] = {"severity": severity, "event": first.number}
+            yield notice(f"{rule}/{word}", passage, message, expected, actual, **more)
     if found.changed:
+        yield _changed_events(rule, passage, found, Severity.NON_STRICT if mild else Severity.BROKEN)
+
+
+def _changed_events(rule: str, passage: RelayedExchange, found: StreamDifference, severity: Severity) -> Finding:
+    """The finding that events were changed; it shows the change that does the most harm."""
+    worst = min(
+        ((change, before, after) for before, after in found.changed for change in _losses(before, after)),
+        key=lambda item: item[0].rank,
+        default=None,
+    )
+    count = len(found.changed)
+    message = f"{format_count(count, 'event')} {'was' if count == 1 else 'were'} changed"
+    if worst is None:
         before, after = found.changed[0]
-        message = (
-            f"{format_count(len(found.changed), 'event')} {'was' if len(found.changed) == 1 else 'were'} changed"
-        )
-        severity = Severity.NON_STRICT if mild else Severity.BROKEN
-        number = before.number
-        yield notice(passage, message, str(before), str(after), severity=severity, event=number)
+        shown: dict[str, Any] = {"severity": severity, "event": before.number}
+        return notice(f"{rule}/changed", passage, message, str(before), str(after), **shown)
+    change, before, _ = worst
+    message += f": {change.pointer.removeprefix('$.')} of {before.kind}"
+    after_text = "no such field" if change.kind is Kind.LOST else format_value(change.after)
+    shown = {"severity": severity, "event": before.number, "pointer": change.pointer}
+    return notice(f"{rule}/changed", passage, message, format_value(change.before), after_text, **shown)
+
+
+def _losses(before: RelayedEvent, after: RelayedEvent) -> list[Change]:
+    return [change for change in changes(before.value, after.value, None) if change.kind is not Kind.ADDED]
 
 
 def _by_severity(some: list[RelayedEvent], mild: bool) -> Iterator[tuple[Severity, list[RelayedEvent]]]:
@@ -116,8 +140,7 @@ def weighs(told: RelayedEvent) -> bool:
     """Whether a client relies on this event; it must manage without the sentinel and events of unknown types."""
     if told.frame.data == PROTOCOL.sentinel:
         return False
-    kind = told.value.get("event_type") if told.value is not None else None
-    return not isinstance(kind, str) or kind.startswith(_OF_THE_API)
+    return not told.kind or told.kind.startswith(_OF_THE_API)
 
 
 def _resplit(found: StreamDifference, contract: Contract) -> bool:

@@ -1,6 +1,6 @@
 """Answers of the upstream that a trial sets up: streams that are cut, delayed or edited, and refusals.
 
-Layer 5. Each function or class makes an `Answer` for creates; the emulator runs the create in all but refusals.
+Layer 2. Each function or class makes an `Answer` for creates; the emulator runs the create in all but refusals.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from harness.benches.gateway.upstream import Answer
 from harness.contract import PROTOCOL
 from harness.faults import cut
+from harness.kit.relay import Answer
 from harness.wire import (
     COMPLETE,
     Chunk,

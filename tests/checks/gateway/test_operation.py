@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.benches.gateway.relayed_exchange import OperationName, operation_of
+from harness.checks.gateway.operation import OperationName, operation_of
 from harness.wire import Request
 
 

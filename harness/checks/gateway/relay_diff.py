@@ -1,14 +1,16 @@
 """Compares what went into a gateway with what came out: values field by field, streams event by event.
 
-Layer 5, pure. Ids may differ as long as they correspond one to one, and names of models and agents may be aliases;
-everything else has to arrive unchanged. Losing a field that is null is no change. The cursors of events are not
-compared here.
+Layer 2, pure. Ids may differ as long as they correspond one to one, and names of models and agents may be aliases;
+everything else has to arrive unchanged. Losing a field that is null is no change, nor is the same instant written
+in another time zone. The cursors of events are not compared here.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -38,6 +40,23 @@ class Change(NamedTuple):
     before: Any = None
     after: Any = None
 
+    @property
+    def rank(self) -> int:
+        """How much harm it does, 0 the most: how it ended, what was said, whose it is, what it cost, the rest."""
+        names = _NAME.findall(self.pointer)
+        ranks = [rank for rank, group in enumerate(_HARM) if group & set(names)]
+        return 0 if names[-1:] == ["status"] else min(ranks, default=len(_HARM)) + 1
+
+
+_NAME = re.compile(r"[^$.\[\]]+(?=[.\[]|$)")
+_HARM = (
+    frozenset({"steps", "delta", "step", "content", "text", "outputs", "error", "errors", "input"}),
+    PROTOCOL.id_fields,
+    frozenset({"usage"}),
+)
+"""Fields by the harm that a wrong value below them does to a client, the worst first."""
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
+
 
 class Pairs:
     """A one-to-one mapping of ids between the two sides, which `agree` extends."""
@@ -65,8 +84,25 @@ def changes(before: Any, after: Any, pairs: Pairs | None, pointer: str = "$") ->
 
 
 def _same(before: Any, after: Any) -> bool:
-    """Equality of JSON values: 1 and 1.0 are the same number, true is not a number."""
-    return isinstance(before, bool) == isinstance(after, bool) and bool(before == after)
+    """Equality of JSON values: 1 and 1.0 are the same number, true is none; an instant may be written anew."""
+    if isinstance(before, bool) != isinstance(after, bool):
+        return False
+    return bool(before == after) or (
+        (instant := _to_instant(before)) is not None and instant == _to_instant(after)
+    )
+
+
+def _to_instant(value: Any) -> tuple[datetime, str] | None:
+    """The instant that a string is, to the second, and the digits of its fraction; None if it is none."""
+    found = _INSTANT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return None
+    day, time, fraction, zone = found.groups()
+    try:
+        moment = datetime.fromisoformat(f"{day}T{time}{'+00:00' if zone in 'Zz' else zone}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment, (fraction or "").rstrip("0")
 
 
 def _field_changes(
@@ -98,6 +134,12 @@ class RelayedEvent:
         """The payload without its cursor; None if it is not a JSON object."""
         value = loads(self.frame.data).value
         return {k: v for k, v in value.items() if k != _CURSOR} if isinstance(value, dict) else None
+
+    @property
+    def kind(self) -> str:
+        """Its type; "" if it says none."""
+        kind = self.value.get("event_type") if self.value is not None else None
+        return kind if isinstance(kind, str) else ""
 
     @cached_property
     def cursor(self) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.benches.gateway.catalogue.relay_diff import Kind, Pairs, changes, compare_streams
+from harness.checks.gateway.relay_diff import Kind, Pairs, changes, compare_streams
 from harness.wire import Decoder, Frame, encode
 
 LOST, CHANGED, ADDED = Kind.LOST, Kind.CHANGED, Kind.ADDED

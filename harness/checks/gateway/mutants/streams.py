@@ -1,11 +1,11 @@
-"""Gateways with defects in streams: events, their names and ids, their timing, their end. Layer 5."""
+"""Gateways with defects in streams: events, their names and ids, their timing, their end. Layer 2."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 
-from harness.benches.gateway.mutants.mutant import FrameEdit, MutantTable, event_of, raw, with_payload
+from harness.checks.gateway.mutants.mutant import FrameEdit, MutantTable, event_of, raw, with_payload
 from harness.contract import PROTOCOL
 from harness.wire import COMPLETE, Ending, Frame, Request, encode
 
@@ -203,7 +203,7 @@ class SaysCompleted(SaysDone):
         return encode("interaction.completed", json.dumps(event).encode()) + _DONE
 
 
-@AREA.mutant("cut.clean", "truncated", mild=True)
+@AREA.mutant("cut.clean", "truncated")
 class EndsInOrder(SaysDone):
     """A stream that breaks off ends normally, with nothing added."""
 
