@@ -28,7 +28,7 @@ from harness.engine.events import (
 from harness.engine.execute import Played, play
 from harness.engine.results import KillRow, Result
 from harness.engine.targets import TargetOptions, embed_emulator
-from harness.kit.api import Api, ApiContract, ReferenceService
+from harness.kit.api import Api, ApiContract, EmbeddedService
 from harness.kit.check import Check, Exercise
 from harness.outcome import Basis, Finding, Level, Observation, Outcome, Rule, Source
 from harness.wire import Exchange
@@ -80,7 +80,7 @@ class Bench:
         self,
         api: Api,
         catalogue: Sequence[Check],
-        build: Callable[[], ReferenceService] | None = None,
+        build: Callable[[], EmbeddedService] | None = None,
         *,
         revision: str = "",
     ) -> None:
@@ -104,7 +104,7 @@ class Bench:
             if observation.outcome is not Outcome.MET
         }
 
-    def row(self, mutant: str, build: Callable[[], ReferenceService]) -> _Row:
+    def row(self, mutant: str, build: Callable[[], EmbeddedService]) -> _Row:
         """Play every exercise against one mutant."""
         own = dict(self._own)
         audit = Audit.of(self._checks, self._api)
@@ -123,7 +123,7 @@ class Bench:
                 killers.append(check.id)
         return _Row(mutant, tuple(killers), tuple(errors))
 
-    def _play(self, exercise: Exercise, build: Callable[[], ReferenceService] | None) -> Played:
+    def _play(self, exercise: Exercise, build: Callable[[], EmbeddedService] | None) -> Played:
         able = everything(self._api.load_capabilities())
         resolved = embed_emulator(self._api, TargetOptions(revision=self._revision), build).able(able)
         driver = resolved.connect()

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import TargetInfo
-from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, ApiRequests, ReferenceService
+from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, ApiRequests, EmbeddedService
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.wire import Driver
@@ -91,7 +91,7 @@ def resolve_target(api: Api, text: str | None, options: TargetOptions) -> Resolv
 
 
 def embed_emulator(
-    api: Api, options: TargetOptions, build: Callable[[], ReferenceService] | None = None
+    api: Api, options: TargetOptions, build: Callable[[], EmbeddedService] | None = None
 ) -> ResolvedTarget:
     """The reference service in this process, reached without sockets; `build` may return a mutant instead."""
     version = options.api_version or api.default_version

@@ -137,7 +137,7 @@ class JudgesFile(Protocol):
         """Judge the entries of a recorder's file, each with its name: an exchange, or why it cannot be read."""
 
 
-class ReferenceService(Protocol):
+class EmbeddedService(Protocol):
     """A service of this API in this process, and the clock that its runs follow."""
 
     clock: Clock
@@ -237,7 +237,7 @@ class Api:
     load_probes: Callable[[], Probes]
     load_catalogue: Callable[[], tuple[Check, ...]]
 
-    new_service: Callable[[Any, str], ReferenceService]
+    new_service: Callable[[Any, str], EmbeddedService]
     """A fresh reference service for a contract, or the mutant with this id; it accepts the keys above."""
     load_mutants: Callable[[], Mapping[str, Mutant[Any]]]
     """The services with one defect each, by id."""
