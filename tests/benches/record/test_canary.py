@@ -119,7 +119,10 @@ def test_no_canary_survives(
     monkeypatch.chdir(tmp_path)
     seen_while_recording: list[bytes] = []
     for name in ("a.yaml", "b.yaml"):
-        with ServerThread(leaky) as server, Recorder(server.url, Path(name), PROTOCOL, encoding="identity") as tap:
+        with (
+            ServerThread(leaky) as server,
+            Recorder(server.url, Path(name), INTERACTIONS, encoding="identity") as tap,
+        ):
             driver = UrlDriver(tap.url)
             for request in requests():
                 assert driver.send(request).complete
@@ -134,7 +137,7 @@ def test_no_canary_survives(
         ["diff", "a.yaml", "b.yaml", "--json"],
     ):
         main(command)
-    with Recorder(server.url, Path("a.yaml"), PROTOCOL, mode="none") as player:
+    with Recorder(server.url, Path("a.yaml"), INTERACTIONS, mode="none") as player:
         driver = UrlDriver(player.url)
         answers = [driver.send(request) for request in requests()]
         missed = driver.send(Request("GET", f"/v1beta/nothing/{quote(API_KEY)}", requests()[0].headers))
@@ -154,7 +157,10 @@ def test_no_canary_survives(
 def test_a_redacted_cassette_passes_the_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever was sent, the recorder's cassette has no hit for `verify --secrets`."""
     monkeypatch.chdir(tmp_path)
-    with ServerThread(leaky) as server, Recorder(server.url, Path("a.yaml"), PROTOCOL, encoding="identity") as tap:
+    with (
+        ServerThread(leaky) as server,
+        Recorder(server.url, Path("a.yaml"), INTERACTIONS, encoding="identity") as tap,
+    ):
         driver = UrlDriver(tap.url)
         for request in requests():
             driver.send(request)
