@@ -107,6 +107,19 @@ def judge_cancelled(status: str) -> Iterator[Finding]:
         yield Finding("cancel.state", "a run was cancelled and is not", "cancelled", status or "no status")
 
 
+def judge_cancel_shows(answer: Body, shown: Body) -> Iterator[Finding]:
+    """A cancel that is answered by a cancelled interaction must not leave out what GET then shows of it."""
+    if output_steps(shown) and not output_steps(answer):
+        message, actual = "the answer to the cancel has no output, and GET has", "none"
+        expected = format_count(len(output_steps(shown)), "step")
+        place = Where(pointer="$.steps")
+        yield Finding.coded("cancel.shows-output/steps", message, expected, actual, where=place)
+    if shown.get("usage") and not answer.get("usage"):
+        message, place = "the answer to the cancel has no usage, and GET has", Where(pointer="$.usage")
+        expected, actual = format_value(shown["usage"]), format_value(answer.get("usage"))
+        yield Finding.coded("cancel.shows-output/usage", message, expected, actual, where=place)
+
+
 def judge_stays(statuses: Sequence[str]) -> Iterator[Finding]:
     """Once it was seen, the status cancelled must stay."""
     first = statuses.index("cancelled") if "cancelled" in statuses else len(statuses)

@@ -128,6 +128,13 @@ RULES: tuple[Rule, ...] = (
         source=_CANCEL,
     ),
     Rule(
+        id="cancel.shows-output",
+        level=Level.SHOULD,
+        statement="A cancel that answers a cancelled interaction shows the output and usage that GET shows.",
+        breaks="A client that keeps the answer of its cancel loses what was produced, and paid for, until then.",
+        source=REFERENCE.cite(Basis.INFERRED, "Cancel an interaction: Interaction"),
+    ),
+    Rule(
         id="cancel.stays",
         level=Level.SHOULD,
         statement="A cancelled run stays cancelled.",
