@@ -73,8 +73,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="bg.updated",
-        level=Level.MAY,
-        statement="`updated` never goes back from one poll to the next.",
+        level=Level.SHOULD,
+        statement="`updated` never goes back from one view of an interaction to the next.",
         breaks="Caches keyed by the time of the last change keep stale results.",
         source=REFERENCE.cite(Basis.INFERRED, "Interaction: updated"),
     ),
