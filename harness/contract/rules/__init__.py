@@ -22,6 +22,7 @@ AREAS = (
     "background",
     "chain",
     "tools",
+    "tool_search",
     "agents",
     "webhooks",
     "robustness",
