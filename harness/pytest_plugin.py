@@ -15,10 +15,12 @@ from harness.plugin.environment_variables import BASE_URL_VARIABLES, Environment
 
 if TYPE_CHECKING:
     from harness.plugin.cassette_fixture import CassetteFixture
+    from harness.plugin.final_checks import Complaining
     from harness.plugin.interactions.chain import Chain
     from harness.plugin.interactions.dropped_stream import DroppedStream
+    from harness.plugin.interactions.emulator import InteractionsEmulator
     from harness.plugin.interactions.lifecycle import Lifecycle
-    from harness.plugin.observed_service import InteractionsEmulator, ObservedService
+    from harness.plugin.observed_service import ObservedService
     from harness.plugin.session_server import SessionServer
     from harness.plugin.sleep_skipping import Sleeps
     from harness.plugin.unused_result import Promise
@@ -27,6 +29,7 @@ _ENVIRONMENT = pytest.StashKey[EnvironmentVariables]()
 _SESSION = pytest.StashKey["SessionServer"]()
 _TOLD = pytest.StashKey[Callable[[], str]]()
 _PROMISES = pytest.StashKey[dict[str, "Promise"]]()
+_SERVICES = pytest.StashKey[list["Complaining"]]()
 
 _CASSETTE = "interactions_cassette"
 _OURS = frozenset({
@@ -102,6 +105,17 @@ def pytest_recording_configure(vcr: Any) -> None:
     bear_metadata(vcr)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that passed although a plan of its own was never met, or a request was not recorded."""
+    result = yield
+    if (services := item.stash.get(_SERVICES, None)) is not None:
+        from harness.plugin.final_checks import check_services
+
+        check_services(services)
+    return result
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """Point the environment to our server again, for modules imported between tests."""
@@ -135,6 +149,10 @@ def pytest_runtest_makereport(
 
         reword(call)
     report = yield
+    if report.when == "call" and _SERVICES in item.stash:
+        from harness.plugin.final_checks import CALL_PASSED
+
+        item.stash[CALL_PASSED] = report.passed
     if report.failed and (told := item.stash.get(_TOLD, None)) is not None and (text := told()):
         report.sections.append(("interactions", text))
     if call.excinfo is not None and call.excinfo.errisinstance(pytest.FixtureLookupError):
@@ -156,6 +174,8 @@ def _release(item: pytest.Item) -> None:
         del item.stash[_TOLD]
     if _PROMISES in item.stash:
         del item.stash[_PROMISES]
+    if _SERVICES in item.stash:
+        del item.stash[_SERVICES]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -190,7 +210,7 @@ def _session(config: pytest.Config) -> SessionServer:
 @pytest.fixture
 def interactions_emulator(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
     """A fresh emulator of the API, on a socket (`.base_url`) and in-process (`.transport`)."""
-    from harness.plugin.observed_service import InteractionsEmulator
+    from harness.plugin.interactions.emulator import InteractionsEmulator
     from harness.plugin.vcr_compat import guard_beside
 
     settings: dict[str, Any] = {}
@@ -199,6 +219,7 @@ def interactions_emulator(request: pytest.FixtureRequest) -> Iterator[Interactio
     emulator = InteractionsEmulator(seed=request.config.getoption("--interactions-seed"), **settings)
     session = _session(request.config)
     request.node.stash[_TOLD] = emulator.format_context
+    request.node.stash.setdefault(_SERVICES, []).append(emulator)
     with emulator.open(session), guard_beside(request, session.environment.url, emulator.note_refusal):
         yield emulator
 
@@ -265,7 +286,9 @@ def interactions_dropped_stream(
     from harness.plugin.interactions.dropped_stream import DroppedStream
     from harness.plugin.interactions.parametrize import parameter_of
 
-    stream = DroppedStream(interactions_emulator, parameter_of(request), request.node.nodeid)
+    marker = request.node.get_closest_marker("interactions_dropped_stream")
+    given = marker is not None and not isinstance(marker.kwargs.get("cuts", ""), str)
+    stream = DroppedStream(interactions_emulator, parameter_of(request), request.node.nodeid, given=given)
     request.node.stash[_TOLD] = stream.format_context
     request.node.stash.setdefault(_PROMISES, {})["interactions_dropped_stream"] = stream
     return stream
@@ -279,5 +302,6 @@ def interactions_cassette(request: pytest.FixtureRequest) -> Iterator[CassetteFi
     session = _session(request.config)
     with cassette_of(request) as cassette, cassette.open(session):
         request.node.stash[_TOLD] = cassette.format_context
+        request.node.stash.setdefault(_SERVICES, []).append(cassette)
         with guard_of(request, session.environment.url, cassette.note_refusal):
             yield cassette

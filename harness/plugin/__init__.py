@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from harness.plugin.interactions.chain import Chain, ChainTurn
     from harness.plugin.interactions.clients import async_client, client
     from harness.plugin.interactions.dropped_stream import DroppedStream
+    from harness.plugin.interactions.emulator import InteractionsEmulator
     from harness.plugin.interactions.lifecycle import ROUTES, Lifecycle
     from harness.plugin.network_guard import OutsideConnection, loopback_only
-    from harness.plugin.observed_service import InteractionsEmulator, ObservedService
+    from harness.plugin.observed_service import ObservedService
     from harness.plugin.sent_requests import SentRequests
     from harness.plugin.session_server import SessionServer, Tenant
     from harness.plugin.sleep_skipping import Sleeps, no_sleep
@@ -40,7 +41,7 @@ _HOMES = {
     "ROUTES": "interactions.lifecycle",
     "CassetteFixture": "cassette_fixture",
     "SentRequests": "sent_requests",
-    "InteractionsEmulator": "observed_service",
+    "InteractionsEmulator": "interactions.emulator",
     "ObservedService": "observed_service",
     "SessionServer": "session_server",
     "Tenant": "session_server",

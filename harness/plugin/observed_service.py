@@ -1,39 +1,42 @@
 """The stand-in for the API in one test: a service whose requests are logged, limited, and can be made to fail.
 
-Layer 7. `ObservedService` wraps any service (also the player of a recording), `InteractionsEmulator` the emulator.
+Layer 7. `ObservedService` wraps any service: the emulator of a test, or the player of a recording.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from harness.contract import PROTOCOL
-from harness.emulator import Emulator, Settings
 from harness.emulator.http.request_log import RequestLog
 from harness.faults import FaultyService, Plan, cut
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
-from harness.plugin.environment_variables import PLACEHOLDER_KEY
+from harness.plugin.planned_faults import PlannedFaults, refusal
 from harness.plugin.request_limit import RequestLimit, stop
 from harness.plugin.sent_requests import SentRequests
 from harness.plugin.session_server import SessionServer, Tenant
 from harness.plugin.traffic_log import TrafficLog, name_call
 from harness.transport import ServiceDriver
-from harness.wire import Clock, Headers, Request, Response, Service
+from harness.wire import Clock, Request, Response, Service
 
 if TYPE_CHECKING:
     from harness.transport import Transport
 
+Kind: TypeAlias = Literal["any", "create", "get", "stream", "cancel", "delete"]
+"""The kinds of requests that `fail` can refuse."""
+
+ALLOWED = (
+    "If that is meant, say optional=True there, or mark the test interactions_emulator(assert_all_used=False)"
+)
+"""How to allow what was planned and never happened."""
+
 MOST_REQUESTS = 1000
 """Maximum requests of one test before it is stopped: a client that loops for ever must not hang the session."""
-
-_TRANSIENT = frozenset({408, 409, 429})
-_KINDS = ("any", "create", "get", "stream", "cancel", "delete")
-_KEY = ("x-goog-api-key", PLACEHOLDER_KEY)
 
 
 class ObservedService:
@@ -58,7 +61,9 @@ class ObservedService:
         """Whether the test read `requests`."""
         self._count = 0
         self._log = RequestLog(self.limit, body=sys.maxsize)  # whole bodies, because tests assert on them
-        self._refusals: list[tuple[str, Response, bytes, int]] = []
+        self._planned = PlannedFaults()
+        self.assert_all_used = True
+        """Whether a refusal or a fault plan that never took effect makes the test fail."""
         self._lock = threading.Lock()
         self._session: SessionServer | None = None
         self._prefix = ""
@@ -73,7 +78,7 @@ class ObservedService:
             self._count += 1
             self._log.add(request)
             self._enforce_limit(request)
-            refusal = self._refusal(request)
+            refusal = self._planned.refuse(name_call(request))
         if refusal is None:
             for action in self.before:
                 action(request)
@@ -98,25 +103,16 @@ class ObservedService:
                 self.runaway += f"; {more}"
             raise RequestLimit(self.runaway)
 
-    def _refusal(self, request: Request) -> Response | None:
-        if not self._refusals:
-            return None
-        call = name_call(request)
-        for index, (kind, head, body, left) in enumerate(self._refusals):
-            if kind == "any" or call.startswith(kind):
-                if left == 1:
-                    del self._refusals[index]
-                elif left > 1:
-                    self._refusals[index] = (kind, head, body, left - 1)
-                return Response.whole(head.status, head.headers, body)
-        return None
-
     # For tests
 
     @property
     def requests(self) -> SentRequests:
         """What the code under test sent so far."""
         self.was_looked_at = True
+        return self.list_requests()
+
+    def list_requests(self) -> SentRequests:
+        """The same, for the harness itself: it does not count as looking."""
         with self._lock:
             return SentRequests(self._log.to_dicts())
 
@@ -124,35 +120,41 @@ class ObservedService:
         self,
         status: int = 503,
         *,
-        on: str = "any",
+        on: Kind = "any",
         times: int = 1,
         code: str | None = None,
         message: str = "This failure was injected by the test.",
         headers: Mapping[str, str] | None = None,
+        optional: bool = False,
     ) -> None:
         """Refuse the next `times` requests (0: all) of a kind (any, create, get, stream, cancel, delete).
 
         Statuses that an SDK retries (408, 409, 429, 5xx) carry `retry-after-ms: 1` unless `headers` is given,
-        because otherwise the SDK's back-off makes the test slow.
+        because otherwise the SDK's back-off makes the test slow. If no such request comes, the test fails, unless
+        the refusal is `optional`.
         """
-        if on not in _KINDS:
-            raise UsageFault(f"on={on!r} is no kind of request: {', '.join(_KINDS)}")
-        if not 400 <= status <= 599:
-            raise UsageFault(f"status={status} is no failure: use 400 to 599")
-        fields = {"content-type": "application/json"}
-        if headers is None and (status in _TRANSIENT or status >= 500):
-            fields["retry-after-ms"] = "1"
-        fields |= headers or {}
-        named = code or ("invalid_request" if status < 500 and status not in _TRANSIENT else "service_unavailable")
-        body = PROTOCOL.error_body(status, named, message)
-        head = Response.whole(status, Headers(fields.items()), b"")
+        planned = refusal(
+            status, on=on, times=times, code=code or "", message=message, headers=headers, optional=optional
+        )
         with self._lock:
-            self._refusals.append((on, head, body, times))
+            self._planned.add_refusal(planned)
 
-    def drop(self, plan: str | Plan) -> FaultyService:
-        """Apply a fault plan to all further streams (`event:5,rst`; see docs/faults.md)."""
+    def drop(self, plan: str | Plan, *, optional: bool = False) -> FaultyService:
+        """Apply a fault plan to all further streams (`event:5,rst`; see docs/faults.md).
+
+        If a part of the plan never takes effect, the test fails, unless the plan is `optional`.
+        """
         self.service = faulty = cut(self._whole, plan, PROTOCOL)
+        self._planned.add_drop(faulty, optional=optional)
         return faulty
+
+    def find_complaints(self) -> Iterator[str]:
+        """What makes a test fail whose own code has passed, in sentences: what it planned and never happened."""
+        if self.runaway:
+            yield self.runaway
+        elif self.assert_all_used:
+            with self._lock:
+                yield from (f"{unmet}. {ALLOWED}" for unmet in self._planned.find_unmet())
 
     def limit_requests(self, requests: int) -> None:
         """Stop the test after `requests` requests, unless the test set `max_requests` itself."""
@@ -214,60 +216,3 @@ class _Open(AbstractContextManager[str]):
 
     def __exit__(self, *error: Any) -> None:
         self._serving.__exit__(*error)
-
-
-class InteractionsEmulator(ObservedService):
-    """The emulator of one test. Settings are those of `harness.emulator.Settings`."""
-
-    def __init__(self, *, seed: int = 0, max_requests: int | None = None, **settings: Any) -> None:
-        self.emulator = Emulator(Settings().with_values(settings), seed=seed)
-        super().__init__(self.emulator, self.emulator.clock, max_requests=max_requests)
-
-    def reply(self, text: str | None = None, **script: Any) -> InteractionsEmulator:
-        """Queue an answer for the next create: a text, or any keys of a script (docs/emulator.md)."""
-        self.emulator.reply(text, **script)
-        return self
-
-    def script(self, script: Mapping[str, Any]) -> InteractionsEmulator:
-        """Queue one script."""
-        self.emulator.script(script)
-        return self
-
-    def change(self, **settings: Any) -> InteractionsEmulator:
-        """Change settings by name."""
-        self.emulator.change(**settings)
-        return self
-
-    def hold(self) -> InteractionsEmulator:
-        """Hold background runs until `release`."""
-        self.emulator.hold()
-        return self
-
-    def release(self, interaction_id: str | None = None) -> int:
-        """Let one held run, or all, continue; return how many were held."""
-        return self.emulator.release(interaction_id)
-
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Send a request of the test's own, which is not in `requests`; `path` starts after the API version.
-
-        Raises UsageFault if the emulator refuses it.
-        """
-        import json
-
-        data = b"" if body is None else json.dumps(body).encode()
-        headers = Headers([_KEY, ("content-type", "application/json")])
-        exchange = self.driver().send(Request(method, f"/v1beta/{path}", headers, data))
-        value = json.loads(exchange.body)
-        if exchange.status != 200:
-            raise UsageFault(f"the emulator refused {method} {path}: {value['error']['message']}")
-        found: dict[str, Any] = value
-        return found
-
-    def create(self, **fields: Any) -> dict[str, Any]:
-        """Create an interaction outside the code under test; model, input and background=True are defaults."""
-        author = {} if "agent" in fields else {"model": "gemini-3.5-flash"}
-        return self.call("POST", "interactions", {**author, "input": "Go.", "background": True, **fields})
-
-    def look(self, interaction_id: str) -> dict[str, Any] | None:
-        """An interaction in its current state, without advancing it as a poll would; None if there is none."""
-        return self.emulator.look(interaction_id)

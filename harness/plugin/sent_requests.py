@@ -8,14 +8,23 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
 from harness.outcome.words import format_count
 
 _SHOWN, _BEGINNING = 1000, 60
 """A diff shows texts of up to 1000 characters whole, and the first 60 characters of longer ones."""
+
+
+KINDS = ("create", "create stream", "get", "stream", "stream after …", "cancel", "delete")
+"""The kinds of calls, as `call_of` names them."""
+
+_OTHER = re.compile(r"[A-Z]+ /")
 
 
 class SentRequests(list[dict[str, Any]]):
@@ -28,11 +37,14 @@ class SentRequests(list[dict[str, Any]]):
 
     def bodies(self, call: str = "create") -> list[Any]:
         """The bodies of the requests of one kind; `create` includes streamed ones."""
-        return [request["body"] for request in self if call_of(request).startswith(call)]
+        kind = _require_kind(call)
+        return [request["body"] for request in self if call_of(request).startswith(kind)]
 
     def assert_calls(self, *calls: str) -> None:
         """Assert that exactly these calls were made, in this order; `stream after …` matches any cursor."""
         __tracebackhide__ = True
+        for call in calls:
+            _require_kind(call)
         made = [
             "stream after …" if "stream after …" in calls and c.startswith("stream after") else c
             for c in self.calls
@@ -51,7 +63,8 @@ class SentRequests(list[dict[str, Any]]):
     def assert_count(self, call: str, *, at_most: int, at_least: int = 0) -> None:
         """Assert how many requests of one kind were made."""
         __tracebackhide__ = True
-        count = sum(made.startswith(call) for made in self.calls)
+        kind = _require_kind(call)
+        count = sum(made.startswith(kind) for made in self.calls)
         if not at_least <= count <= at_most:
             raise AssertionError(
                 f"the client made {format_count(count, 'call')} of the kind {call!r}, "
@@ -80,6 +93,16 @@ def call_of(request: Mapping[str, Any]) -> str:
         return "get"
     cursor = query.get("last_event_id")
     return f"stream after {cursor[-1]}" if cursor else "stream"
+
+
+def _require_kind(call: str) -> str:
+    """How calls of this kind begin. Raises UsageFault for an unknown kind, which nothing would ever match."""
+    if call in KINDS or call.startswith("stream after ") or _OTHER.match(call):
+        return call.removesuffix(" …")
+    hint = did_you_mean(call, KINDS)
+    raise UsageFault(
+        f"{call!r} is no kind of call{hint} Any other request is its method and path: 'GET /v1beta/files'"
+    )
 
 
 def _part(sent: Any, wanted: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from harness.benches.client.client_results import status_of, text_in
 from harness.contract import RUNNING, STATUSES
 from harness.outcome import UsageFault
-from harness.plugin.observed_service import InteractionsEmulator
+from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.sent_requests import call_of
 from harness.wire import Request
 
@@ -125,7 +125,7 @@ class Lifecycle:
         self.created = emulator.create(**self._route.fields)
         self.id: str = self.created["id"]
         if self._route.then is not None:
-            emulator.script(self._route.then)
+            emulator.script(self._route.then, optional=True)
         emulator.limit_requests(MOST_REQUESTS)
         emulator.before.append(self._watch)
         emulator.explain = self._now
