@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.plugin.interactions.lifecycle import ROUTES, Lifecycle
     from harness.plugin.network_guard import OutsideConnection, loopback_only
     from harness.plugin.observed_service import ObservedService
-    from harness.plugin.sent_requests import SentRequests
+    from harness.plugin.sent_requests import OtherCall, SentRequest, SentRequests
     from harness.plugin.session_server import SessionServer, Tenant
     from harness.plugin.sleep_skipping import Sleeps, no_sleep
     from harness.plugin.unused_result import UncheckedResultWarning
@@ -40,6 +40,8 @@ _HOMES = {
     "Lifecycle": "interactions.lifecycle",
     "ROUTES": "interactions.lifecycle",
     "CassetteFixture": "cassette_fixture",
+    "OtherCall": "sent_requests",
+    "SentRequest": "sent_requests",
     "SentRequests": "sent_requests",
     "InteractionsEmulator": "interactions.emulator",
     "ObservedService": "observed_service",
@@ -51,7 +53,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "SessionServer", "Tenant", "EnvironmentVariables", "ObservedService", "InteractionsEmulator", "SentRequests",
+    "SessionServer", "Tenant", "EnvironmentVariables", "ObservedService", "InteractionsEmulator",
+    "SentRequests", "SentRequest", "OtherCall",
     "client", "async_client",
     "Lifecycle", "ROUTES", "Chain", "ChainTurn",
     "DroppedStream", "cases_of", "CassetteFixture",

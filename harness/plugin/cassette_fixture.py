@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,14 +21,14 @@ import pytest
 from harness.cassette import Cassette, CassetteFile, Player, Target, load
 from harness.contract import PROTOCOL
 from harness.outcome import UsageFault
-from harness.plugin.environment_variables import PLACEHOLDER_KEY, own_key
+from harness.plugin.environment_variables import LIVE_HOST, PLACEHOLDER_KEY, own_key
 from harness.plugin.final_checks import CALL_PASSED, check_services
 from harness.plugin.observed_service import ObservedService
 from harness.plugin.recording_service import RecordingService
 from harness.plugin.vcr_compat import SUFFIX, cassette_name, guard_beside, is_marked
 from harness.wire import LogicalClock, Service
 
-LIVE = "https://generativelanguage.googleapis.com"
+LIVE = f"https://{LIVE_HOST}"
 PROPERTY = "interactions_cassette"
 """The name of a remark on a cassette in a report's user_properties."""
 
@@ -137,12 +137,10 @@ def outside_of(wanted: Wanted) -> str | None:
     return None if wanted.record_mode == "none" else urlsplit(wanted.upstream).hostname
 
 
-def guard_of(
-    request: pytest.FixtureRequest, url: str, tell: Callable[[str], object]
-) -> AbstractContextManager[None]:
+def guard_of(request: pytest.FixtureRequest, url: str, cassette: CassetteFixture) -> AbstractContextManager[None]:
     """The guard of a test with a cassette: allows this machine and the service to record."""
     outside = outside_of(wanted_by(request))
-    return guard_beside(request, url, tell, (outside,) if outside else ())
+    return guard_beside(request, url, cassette, (outside,) if outside else ())
 
 
 # Playing

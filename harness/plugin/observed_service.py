@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from harness.benches.client.observed_streams import Seen, watch
 from harness.contract import PROTOCOL
 from harness.emulator.http.request_log import RequestLog
 from harness.faults import FaultyService, Plan, cut
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
 from harness.plugin.planned_faults import PlannedFaults, refusal
-from harness.plugin.request_limit import RequestLimit, stop
-from harness.plugin.sent_requests import SentRequests
+from harness.plugin.redirection import redirect
+from harness.plugin.request_limit import RequestLimit
+from harness.plugin.sent_requests import SentRequest, SentRequests, call_of
 from harness.plugin.session_server import SessionServer, Tenant
 from harness.plugin.traffic_log import TrafficLog, name_call
 from harness.transport import ServiceDriver
-from harness.wire import Clock, Request, Response, Service
+from harness.wire import Clock, Request, Response, Service, UntilClose
 
 if TYPE_CHECKING:
     from harness.transport import Transport
@@ -61,13 +64,13 @@ class ObservedService:
         """Whether the test read `requests`."""
         self._count = 0
         self._log = RequestLog(self.limit, body=sys.maxsize)  # whole bodies, because tests assert on them
+        self._made: deque[MadeBy] = deque(maxlen=self.limit)
         self._planned = PlannedFaults()
         self.assert_all_used = True
         """Whether a refusal or a fault plan that never took effect makes the test fail."""
         self._lock = threading.Lock()
         self._session: SessionServer | None = None
         self._prefix = ""
-        self._thread = threading.get_ident()
         self.runaway: str = ""
 
     # As a service
@@ -77,24 +80,39 @@ class ObservedService:
         with self._lock:
             self._count += 1
             self._log.add(request)
+            made = MadeBy()
+            self._made.append(made)
             self._enforce_limit(request)
             refusal = self._planned.refuse(name_call(request))
         if refusal is None:
             for action in self.before:
                 action(request)
-        return self.story.note_answer(request, refusal or self.service(request))
+        response = refusal or self.service(request)
+        if name_call(request).startswith("create"):
+            made.seen = watch(request, response)
+        return self.story.note_answer(request, response)
 
     def over_socket(self, request: Request) -> Response:
-        """Answer a request from the socket; above the limit, stop the thread of the test instead of raising."""
+        """Answer a request from the socket; above the limit, refuse it and close the connection.
+
+        The client has to connect again, and `refuse_runaway` raises there, in its own call.
+        """
         try:
             return self(request)
         except RequestLimit as runaway:
-            stop(self._thread, runaway)
-            return Response.json(400, PROTOCOL.error_body(400, "runaway", str(runaway)))
+            refused = Response.json(400, PROTOCOL.error_body(400, "runaway", str(runaway)))
+            refused.framing = UntilClose()
+            refused.headers = refused.headers.without("content-length")
+            return refused
+
+    def refuse_runaway(self) -> None:
+        """Raise RequestLimit if the limit was exceeded, in the thread that connects once more."""
+        if self.runaway:
+            raise RequestLimit(self.runaway)
 
     def _enforce_limit(self, request: Request) -> None:
         if self._count > self.limit:
-            calls = SentRequests(self._log.to_dicts()[-3:]).calls
+            calls = map(call_of, self._log.to_dicts()[-3:])
             self.runaway = (
                 f"the code under test sent more than {format_count(self.limit, 'request')} in this test and "
                 f"seems to go on for ever; the last ones: {', '.join(calls)}"
@@ -114,7 +132,15 @@ class ObservedService:
     def list_requests(self) -> SentRequests:
         """The same, for the harness itself: it does not count as looking."""
         with self._lock:
-            return SentRequests(self._log.to_dicts())
+            logged, made = self._log.to_dicts(), list(self._made)
+        return SentRequests(
+            SentRequest(**request, interaction=self.look(found) if (found := by.find_id()) else None)
+            for request, by in zip(logged, made, strict=True)
+        )
+
+    def look(self, interaction_id: str) -> Mapping[str, Any] | None:
+        """An interaction as it is now; None if this service does not know it."""
+        return None
 
     def fail(
         self,
@@ -164,6 +190,7 @@ class ObservedService:
         """Forget the requests so far, and restart the count for the limit."""
         with self._lock:
             self._log.clear()
+            self._made.clear()
             self._count = 0
             self.story = TrafficLog()
 
@@ -205,14 +232,28 @@ class ObservedService:
         return _Open(self, session)
 
 
+class MadeBy:
+    """What a request has made; `seen` is the answer to a create."""
+
+    def __init__(self) -> None:
+        self.seen: Seen | None = None
+
+    def find_id(self) -> str | None:
+        """The id of the interaction that it made; None if it made none."""
+        return self.seen.find_created_id() if self.seen is not None and self.seen.status < 400 else None
+
+
 class _Open(AbstractContextManager[str]):
     def __init__(self, served: ObservedService, session: SessionServer) -> None:
         self._served = served
         self._serving = session.serving(Tenant(served.over_socket, served.clock, served.waits))
+        self._redirecting = redirect(served.transport, session.environment.live_hosts)
 
     def __enter__(self) -> str:
         self._served._prefix = self._serving.__enter__()
+        self._redirecting.__enter__()
         return self._served._prefix
 
     def __exit__(self, *error: Any) -> None:
+        self._redirecting.__exit__(*error)
         self._serving.__exit__(*error)

@@ -66,7 +66,7 @@ def _swaps(sleeps: Sleeps, clock: VirtualClock) -> Iterator[tuple[Any, str, Any,
             skipping = _skipping_async if asynchronous else _skipping
             replacements[original] = skipping(original, sleeps, clock)
     if (uvloop := sys.modules.get("uvloop")) is not None:
-        yield uvloop.Loop, "time", clock.shifted_method(uvloop.Loop.time), uvloop.Loop.time
+        yield uvloop.Loop, "time", clock.shift_method(uvloop.Loop.time), uvloop.Loop.time
     for module in list(sys.modules.values()):
         names = getattr(module, "__dict__", {})
         for name in ("sleep", *READINGS):

@@ -46,9 +46,9 @@ class VirtualClock:
         """(original, replacement) for each function of `time` that tells the time."""
         for name in READINGS:
             original = getattr(time, name)
-            yield original, self._shifted(original, 10**9 if name.endswith("_ns") else 1)
+            yield original, self._shift(original, 10**9 if name.endswith("_ns") else 1)
 
-    def _shifted(self, original: Callable[[], Any], unit: int) -> Callable[[], Any]:
+    def _shift(self, original: Callable[[], Any], unit: int) -> Callable[[], Any]:
         kind = type(original())
 
         def read() -> Any:
@@ -58,7 +58,7 @@ class VirtualClock:
 
         return read
 
-    def shifted_method(self, original: Callable[[Any], float]) -> Callable[[Any], float]:
+    def shift_method(self, original: Callable[[Any], float]) -> Callable[[Any], float]:
         """The method of an event loop that tells its time, ahead like the other clocks."""
 
         def read(loop: Any) -> float:

@@ -180,8 +180,6 @@ def _why_unfinished(seen: Sequence[Seen], streams: Sequence[Seen]) -> str:
 
 
 def _why_doubled(streams: Sequence[Seen]) -> str:
-    if len(streams) == 1:
-        return "it had been delivered once, so it was doubled on the client's side"
     for before, after in pairwise(streams):
         events = after.events()
         if after.is_create:
@@ -197,6 +195,8 @@ def _why_doubled(streams: Sequence[Seen]) -> str:
     ids = [c for one in streams for event in one.events() if (c := PROTOCOL.cursor(event)) is not None]
     if len(ids) != len(set(ids)):
         return "an event that came twice with one event_id was not recognised"
+    if len(streams) == 1:
+        return "it had been delivered once, so it was doubled on the client's side"
     return "events after the cursor came again when it resumed, and it kept both"
 
 

@@ -7,19 +7,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, TypedDict, Unpack
 
 from harness.emulator import Emulator, Settings
 from harness.emulator.script.script_queue import QueuedAnswer
-from harness.emulator.script.scripts import parse
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count, shorten
 from harness.plugin.environment_variables import PLACEHOLDER_KEY
+from harness.plugin.interactions.answers import AnswerFields, AnswerMaker, check_script, make_answer, read_recorded
 from harness.plugin.observed_service import ALLOWED, ObservedService
 from harness.wire import Headers, Request
 
 _KEY = ("x-goog-api-key", PLACEHOLDER_KEY)
 _SHOWN = 60
+
+
+class SettingFields(TypedDict, total=False):
+    """The settings of an emulator; docs/emulator.md explains each."""
+
+    event_ids: Literal["auto", "all", "deltas", "sparse", "none"]
+    resume: Literal["exclusive", "inclusive"]
+    keys: Mapping[str, str] | None
+    require_key: bool
+    models: Literal["known", "any"]
+    ticks: int
+    chunking: str | int
+    stream_refusals: Literal["http", "event"]
+    pace: float | None
+    max_runs: int
+    max_queued: int
+    max_sessions: int
 
 
 class InteractionsEmulator(ObservedService):
@@ -29,23 +47,51 @@ class InteractionsEmulator(ObservedService):
     """
 
     def __init__(
-        self, *, seed: int = 0, max_requests: int | None = None, assert_all_used: bool = True, **settings: Any
+        self,
+        *,
+        seed: int = 0,
+        max_requests: int | None = None,
+        assert_all_used: bool = True,
+        **settings: Unpack[SettingFields],
     ) -> None:
         self.emulator = Emulator(Settings().with_values(settings), seed=seed)
         super().__init__(self.emulator, self.emulator.clock, max_requests=max_requests)
         self.assert_all_used = assert_all_used
         self._answers: list[QueuedAnswer] = []
+        self._mishaps: list[str] = []
 
-    def reply(self, text: str | None = None, *, optional: bool = False, **script: Any) -> InteractionsEmulator:
+    def reply(
+        self,
+        answer: str | AnswerMaker | None = None,
+        *,
+        cassette: str | Path | None = None,
+        optional: bool = False,
+        unchecked: bool = False,
+        **script: Unpack[AnswerFields],
+    ) -> InteractionsEmulator:
         """Queue an answer for the next create: a text, or any keys of a script (docs/emulator.md).
 
-        If no create takes the answer, the test fails, unless the answer is `optional`.
+        `answer` may be a function that takes the create and returns a text, a script or steps; `cassette` gives a
+        recorded interaction again. If no create takes the answer, the test fails, unless it is `optional`. Steps
+        that the schemas do not know are refused, unless they are `unchecked`.
         """
-        return self.script({**({"text": text} if text is not None else {}), **script}, optional=optional)
+        recorded = {} if cassette is None else read_recorded(Path(cassette), self.emulator.contract)
+        fields: dict[str, Any] = {**recorded, **script}
+        if callable(answer):
+            contract = self.emulator.contract
+            made = make_answer(answer, fields, contract, unchecked=unchecked, tell=self._mishaps.append)
+            return self._queue(made, optional=optional)
+        text = {} if answer is None else {"text": answer}
+        return self.script({**text, **fields}, optional=optional, unchecked=unchecked or cassette is not None)
 
-    def script(self, script: Mapping[str, Any], *, optional: bool = False) -> InteractionsEmulator:
+    def script(
+        self, script: Mapping[str, Any], *, optional: bool = False, unchecked: bool = False
+    ) -> InteractionsEmulator:
         """Queue one script."""
-        answer = QueuedAnswer(parse(script))
+        parsed = check_script(script, self.emulator.contract, unchecked=unchecked)
+        return self._queue(QueuedAnswer(parsed), optional=optional)
+
+    def _queue(self, answer: QueuedAnswer, *, optional: bool) -> InteractionsEmulator:
         self.emulator.script(answer)
         if not optional:
             self._answers.append(answer)
@@ -54,13 +100,14 @@ class InteractionsEmulator(ObservedService):
     def find_complaints(self) -> Iterator[str]:
         """What makes a test fail whose own code has passed: what it planned and never happened."""
         yield from super().find_complaints()
+        yield from self._mishaps
         unused = [answer for answer in self._answers if not answer.taken] if self.assert_all_used else []
         if unused:
             creates = sum(call.startswith("create") for call in self.list_requests().calls)
             came = f"{format_count(creates, 'create')} came, and none took it. {ALLOWED}"
             yield from (f"{_describe(answer)} was never used: {came}" for answer in unused)
 
-    def change(self, **settings: Any) -> InteractionsEmulator:
+    def change(self, **settings: Unpack[SettingFields]) -> InteractionsEmulator:
         """Change settings by name."""
         self.emulator.change(**settings)
         return self
@@ -100,6 +147,5 @@ class InteractionsEmulator(ObservedService):
 
 def _describe(answer: QueuedAnswer) -> str:
     """An answer as the test wrote it, shortened."""
-    script = answer.script
-    said = repr(script.text) if script.text is not None else "…"
-    return f"reply({shorten(said, _SHOWN)})"
+    text = answer.script.text
+    return f"reply({'…' if text is None else shorten(repr(text), _SHOWN)})"
