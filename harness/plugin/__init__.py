@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from harness.plugin.interactions.clients import async_client, client
     from harness.plugin.interactions.dropped_stream import DroppedStream
     from harness.plugin.interactions.emulator import InteractionsEmulator
-    from harness.plugin.interactions.lifecycle import ROUTES, Lifecycle
+    from harness.plugin.interactions.lifecycle import Lifecycle
+    from harness.plugin.interactions.lifecycle_routes import ROUTES
     from harness.plugin.network_guard import OutsideConnection, loopback_only
     from harness.plugin.observed_service import ObservedService
     from harness.plugin.sent_requests import OtherCall, SentRequest, SentRequests
@@ -38,7 +39,7 @@ _HOMES = {
     "OutsideConnection": "network_guard",
     "loopback_only": "network_guard",
     "Lifecycle": "interactions.lifecycle",
-    "ROUTES": "interactions.lifecycle",
+    "ROUTES": "interactions.lifecycle_routes",
     "CassetteFixture": "cassette_fixture",
     "OtherCall": "sent_requests",
     "SentRequest": "sent_requests",
