@@ -33,7 +33,7 @@ def run(pytester: pytest.Pytester, *arguments: str, process: bool = False) -> py
     """Run pytest once in the toy repository, with warnings as errors.
 
     Modules that an in-process run imports first are removed after it. So the libraries below httpx are imported
-    before: otherwise httpx would keep exception classes of theirs that are no longer raised. So is yaml, whose part
+    before: otherwise httpx would keep exception classes of theirs that are no longer raised. So is yaml: its part
     in C keeps the classes of its first import.
     """
     runner = pytester.runpytest_subprocess if process else pytester.runpytest_inprocess
