@@ -53,7 +53,11 @@ API_PACKAGES = frozenset({"contract", "checks", "emulator", "strategies", "inter
 GENERIC = ("wire", "outcome", "cassette", "faults", "kit", "transport", "engine", "benches", "report")
 """Packages that would work for any API that streams events."""
 
+FREE_OF_IMPORTS = ("plugin",)
+"""Packages that import nothing of the API but use its words: the names of fixtures, markers and options."""
+
 SPECIFIC: dict[str, str] = {
+    "plugin/interactions": "the fixtures that are about this API",
     "engine/search": "plays histories of this API, until its players are in strategies/client",
     "benches/client": "judges clients of this API, until its judges are in contract/judge",
     "benches/codes.py": "publishes the codes of the judges of this API",
@@ -192,14 +196,21 @@ def words_in(path: Path) -> Iterator[tuple[int, str]]:
 
 def is_generic(path: Path) -> bool:
     """Whether a module belongs to a generic package, and to no part of it that is listed as specific."""
-    inside = path.relative_to(PACKAGE).as_posix()
-    return package_of(path) in GENERIC and not any(inside.startswith(part) for part in SPECIFIC)
+    return package_of(path) in GENERIC and not is_specific(path)
+
+
+def is_specific(path: Path) -> bool:
+    """Whether a module is in a part that knows the API."""
+    return any(path.relative_to(PACKAGE).as_posix().startswith(part) for part in SPECIFIC)
 
 
 GENERIC_MODULES = [path for path in MODULES if is_generic(path)]
+IMPORTING_NOTHING = [
+    path for path in MODULES if is_generic(path) or (package_of(path) in FREE_OF_IMPORTS and not is_specific(path))
+]
 
 
-@pytest.mark.parametrize("path", GENERIC_MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", IMPORTING_NOTHING, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_generic_module_imports_no_package_of_the_api(path: Path) -> None:
     """A generic module receives what it must know about the API as a value, and imports nothing that knows it."""
     for line, name in imports_of(path):
