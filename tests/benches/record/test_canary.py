@@ -13,13 +13,13 @@ import pytest
 from harness.benches.record import Recorder
 from harness.cli import main
 from harness.contract import PROTOCOL
-from harness.emulator.http.request_log import RequestLog
 from harness.interactions import INTERACTIONS
 from harness.report.display import EMBEDDED_ROOT, Display
 from harness.report.exchange_text import body_lines
 from harness.transport import ServerThread, UrlDriver
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, PieceBody, Request, Response, encode
 from harness.wire.mask import Mask
+from harness.wire.request_log import RequestLog
 
 API_KEY = "AIzaSyD-canary0123456789abcdefghijklmno"
 BEARER = "ya29.canary-0123456789-ABCDEFGHIJKLMNOPQRST"
@@ -170,7 +170,7 @@ def test_a_redacted_cassette_passes_the_gate(tmp_path: Path, monkeypatch: pytest
 
 def test_the_log_of_requests_shows_no_canary() -> None:
     """The emulator's log of the requests it received does not show the secrets in them."""
-    log = RequestLog(100)
+    log = RequestLog(100, Mask(fields=PROTOCOL.secret_fields))
     for request in requests():
         log.add(request)
     shown = json.dumps(log.to_dicts())
