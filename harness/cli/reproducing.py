@@ -14,6 +14,7 @@ from harness.engine.results import Result
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer
 from harness.report.curl import curl_lines
+from harness.report.display import Display
 from harness.report.reproduction import trail_of
 from harness.wire import Exchange
 from harness.wire.mask import Mask
@@ -38,7 +39,7 @@ class CurlRuns:
         if self._timer.over():
             return "not run, as time was up"
         with self._serve() as root:
-            lines = curl_lines(trail, root, Mask(self._target.info.secrets))
+            lines = curl_lines(trail, Display(self._target.api, root, Mask(self._target.info.secrets)))
             requests = [exchange.request for exchange in trail]
             answers = run_commands(lines, requests, self._target.info.secrets)
             self._clean(answers)
@@ -61,7 +62,7 @@ class CurlRuns:
     def _clean(self, answers: list[Exchange]) -> None:
         if self._target.throwaway:
             return
-        ledger = CreatedResources()
+        ledger = CreatedResources(self._target.api)
         for answer in answers:
             ledger.note(answer)
         driver = self._target.connect()

@@ -12,35 +12,38 @@ import shlex
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from harness.contract import read
-from harness.contract.requests import KEY_HEADER
+from harness.report.display import Display
 from harness.wire import By, Exchange, How, Request
 from harness.wire.given_values import GivenValue, given_values
 from harness.wire.mask import Mask
+from harness.wire.message import EVENT_STREAM
 from harness.wire.secret_forms import SCHEME
 from harness.wire.secret_patterns import is_secret_header
 
 _LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "accept-encoding", "transfer-encoding"})
 
-_OLD_CURSOR = "# last_event_id is of the run above: take one from the new interaction's stream"
+_OLD_CURSOR = "# the cursor is of the run above: take one from the new stream"
 _FOR_URLS = "sed 's/%/%25/g;s/+/%2B/g;s#/#%2F#g;s/=/%3D/g'"
 _PATIENCE = 20
 """Seconds after which curl gives up where no answer came when the request was sent."""
 
+_DATA = re.compile(rb"^data:", re.MULTILINE)
 _QUOTED_OR_NOT = re.compile(r"""'[^']*'|"[^"]*"|[^'"]+""")
 
 
-def curl_lines(trail: Sequence[Exchange], root: str, mask: Mask) -> list[str]:
+def curl_lines(trail: Sequence[Exchange], display: Display) -> list[str]:
     """One command per exchange, to be run in one shell in this order."""
     given = given_values(trail)
     lines = []
     for number, exchange in enumerate(trail):
-        sent = command = curl(exchange.request, root, mask)
+        sent = command = curl(exchange.request, display)
         for value in given:
             if value.answer < number:
                 for text in dict.fromkeys((value.value, quote(value.value, safe=""))):
                     command = _with_variable(command, text, _variable(value))
-        if command != sent and "last_event_id=" in exchange.request.target and "EVENT_ID" not in command:
+        resumed = display.api.load_protocol().is_resume(exchange.request)
+        cursor = "" if resumed is None else resumed[1]
+        if command != sent and cursor and all(value.value != cursor for value in given):
             command = f"{_OLD_CURSOR}\n{command}"
         command += _stop(exchange)
         lines.append(_capture(command, [value for value in given if value.answer == number], trail[number + 1 :]))
@@ -58,9 +61,9 @@ def _stop(exchange: Exchange) -> str:
     ending = exchange.ending
     if ending.by is By.LIMIT and ending.how is How.TIMEOUT:
         return f" --max-time {_PATIENCE}"
-    if ending.by is not By.CLIENT or not read(exchange).is_stream:
+    if ending.by is not By.CLIENT or EVENT_STREAM not in exchange.headers.get("content-type"):
         return ""
-    events = sum(bool(frame.data) for frame in read(exchange).frames)
+    events = len(_DATA.findall(exchange.body))
     if not events:
         return " | head -n 1"
     return f" | awk '{{print}} /^data:/ && ++n == {events} {{exit}}'"
@@ -99,25 +102,27 @@ def _with_variable(command: str, identity: str, variable: str) -> str:
     return _QUOTED_OR_NOT.sub(quote_part, command)
 
 
-def curl(request: Request, root: str, mask: Mask) -> str:
-    """One command, on several lines joined by backslashes; `root` is the target's URL without a trailing slash."""
+def curl(request: Request, display: Display) -> str:
+    """One command, on several lines joined by backslashes."""
+    root, mask = display.root, display.mask
     pipe, data = _data(request, mask)
     parts = [f"{pipe}curl -sS -N -i -X {request.method} {shlex.quote(mask.text(root + request.target))}"]
     parts += [
-        f"-H {_header(name, value, mask)}"
+        f"-H {_header(name, value, display)}"
         for name, value in request.headers.items()
         if name.lower() not in _LEFT_TO_CURL
     ]
     return " \\\n  ".join([*parts, *data])
 
 
-def _header(name: str, value: str, mask: Mask) -> str:
+def _header(name: str, value: str, display: Display) -> str:
+    mask = display.mask
     scheme, rest = "", value
     variable = mask.variable(value)
     if variable is None and (found := SCHEME.match(value)):
         scheme, rest = found[0], value[found.end() :]
         variable = mask.variable(rest)
-    if variable is None and is_secret_header(name) and name.lower() != KEY_HEADER:
+    if variable is None and is_secret_header(name) and name.lower() != display.api.key_header:
         variable = re.sub(r"\W", "_", name.upper())
     if variable is not None:
         return shlex.quote(f"{name}: {scheme}") + f'"${variable}"'

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from harness.contract.judge.answer import BUSY
-from harness.engine.search.sighting import call_of
+from harness.engine.search.defect import call_of
 from harness.wire import Exchange
 
 ACCEPTED, REFUSED, LATER, FAILED, UNANSWERED = "accepted", "refused", "told to come later", "failed", "unanswered"

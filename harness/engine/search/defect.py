@@ -14,7 +14,7 @@ from harness.wire import Request
 
 
 @dataclass(frozen=True, slots=True)
-class Defect:
+class SeenDefect:
     """A finding, and the call whose answer shows it; "" if that is unknown."""
 
     finding: Finding

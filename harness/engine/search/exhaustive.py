@@ -111,11 +111,11 @@ class _Search:
         self.plays += 1
 
         def last(emulator: Emulator, world: World) -> tuple[bytes | None, tuple[ClientCommand, ...]]:
-            found = [sighting for sighting in move(world, history[-1]) if self._place.judged(sighting)]
-            for sighting in found:
-                bug = Bug(sighting, history, tuple(world.sent))
-                self.bugs.setdefault(sighting.key, bug)
-            self.sightings.update(sighting.key for sighting in found)
+            found = [defect for defect in move(world, history[-1]) if self._place.judged(defect)]
+            for defect in found:
+                bug = Bug(defect, history, tuple(world.sent))
+                self.bugs.setdefault(defect.key, bug)
+            self.sightings.update(defect.key for defect in found)
             return (None if found else state(emulator, world)), tuple(choices(world))
 
         return self._on_fresh(history[:-1], last)

@@ -12,7 +12,7 @@ from harness.engine.decide import Policy, decide
 from harness.engine.events import PhaseFinished
 from harness.engine.results import Replays, Reproduction, Result
 from harness.engine.search.answer_counts import AnswerCounts
-from harness.engine.search.defect import Defect, mark_strict
+from harness.engine.search.defect import SeenDefect, mark_strict
 from harness.engine.search.rules import SEARCHED, rule_of
 from harness.engine.search.world import SentRequest
 from harness.outcome import Because, Finding, Observation, Outcome, Severity
@@ -30,7 +30,7 @@ class Failure:
     """
 
     engine: str
-    defect: Defect
+    defect: SeenDefect
     history: tuple[ClientCommand, ...] = ()
     trail: tuple[Exchange, ...] = ()
     seen: int = 1
@@ -80,7 +80,7 @@ class Failure:
 class Bug:
     """A defect as it was first or most briefly seen; its requests may still be going on."""
 
-    defect: Defect
+    defect: SeenDefect
     history: tuple[ClientCommand, ...]
     sent: Sequence[SentRequest]
 

@@ -91,10 +91,10 @@ def resend(place: SearchTarget, requests: Sequence[Template], engine: str) -> li
     with place.world() as world:
         for template in requests:
             world.found = []
-            answers.append(world.send(_fill_in(template, answers, place.resolved.target)))
-            for sighting in world.found:
-                if place.judged(sighting):
-                    found.setdefault(sighting.key, Bug(sighting, (), tuple(world.sent)))
+            answers.append(world.send(_fill_in(template, answers, place.requests)))
+            for defect in world.found:
+                if place.judged(defect):
+                    found.setdefault(defect.key, Bug(defect, (), tuple(world.sent)))
             if world.hung:
                 break
     return [bug.failure(engine) for bug in found.values()]

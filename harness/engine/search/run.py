@@ -28,6 +28,7 @@ from harness.engine.events import (
 from harness.engine.probe import probe
 from harness.engine.results import Result
 from harness.engine.search.budget import Budget
+from harness.engine.search.defect import call_of
 from harness.engine.search.exhaustive import ENGINE as EXHAUSTIVE
 from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import EngineRun
@@ -36,7 +37,6 @@ from harness.engine.search.openapi import ENGINE as SCHEMA
 from harness.engine.search.openapi import document
 from harness.engine.search.rounds import HISTORY, LAWS, laws, search
 from harness.engine.search.search_target import SearchTarget
-from harness.engine.search.sighting import call_of
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
@@ -200,7 +200,7 @@ def _patience(resolved: ResolvedTarget, seconds: float | None) -> Patience | Non
 def _probe(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> ResolvedTarget:
     try:
         bounded = GovernedDriver(driver, [Deadline(timer, resolved.target.wait)], owned=False)
-        found = probe(bounded, resolved.target, options.said, _NEEDED)
+        found = probe(resolved.api, bounded, resolved.target, options.said, _NEEDED)
     except TimeUp:
         raise TargetFault(f"the target did not answer the first questions within {options.seconds:g} s") from None
     return resolved.able(found.capabilities, found.says)

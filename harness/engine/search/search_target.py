@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
+from typing import cast
 from urllib.parse import urlsplit
 
+from harness.contract.requests import RequestBuilder
 from harness.engine.cleanup import CreatedResources
-from harness.engine.search.defect import Defect
+from harness.engine.search.defect import SeenDefect
 from harness.engine.search.failure import Bug, Failure
 from harness.engine.search.playing.operations_table import move
 from harness.engine.search.rules import rule_of
@@ -52,6 +54,11 @@ class SearchTarget:
     timer: Timer = field(default_factory=lambda: Timer(None))
     litter: list[str] = field(default_factory=list)
 
+    @property
+    def requests(self) -> RequestBuilder:
+        """What builds the requests to the target."""
+        return cast("RequestBuilder", self.resolved.target)
+
     def within(self, timer: Timer) -> SearchTarget:
         """The same place for one engine, bounded by `timer`."""
         return replace(self, timer=timer, litter=[])
@@ -69,7 +76,9 @@ class SearchTarget:
         """A new world for one history; end it with `finish`."""
         driver = self.resolved.connect() if self.shared is None else self._limit(self.shared, self.timer)
         own = self.resolved.throwaway
-        return World(driver, self.resolved.target, able=self.able, settled_by_us=own, same_input=same_input)
+        return World(
+            self.resolved.api, driver, self.requests, able=self.able, settled_by_us=own, same_input=same_input
+        )
 
     def finish(self, world: World) -> None:
         """Hang up, and delete what was created on a shared target."""
@@ -109,7 +118,7 @@ class SearchTarget:
             return ()
         return (f"{len(self.litter)} created and perhaps not deleted, such as {self.litter[0]}",)
 
-    def judged(self, defect: Defect) -> bool:
+    def judged(self, defect: SeenDefect) -> bool:
         """Whether a defect counts: its rule has the requested level or a higher one, and nobody excluded it."""
         if {defect.rule, defect.finding.stable_code} & self.excluded:
             return False

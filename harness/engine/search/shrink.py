@@ -143,7 +143,7 @@ class _Shrinking(Generic[Part]):
     def _keep(self, parts: tuple[Part, ...], again: Failure) -> None:
         """Take over a failure as it was seen again: its own answers belong to its own requests."""
         self._parts = parts
-        self._best = replace(self._best, sighting=again.sighting, history=again.history, trail=again.trail)
+        self._best = replace(self._best, defect=again.defect, history=again.history, trail=again.trail)
 
     def _play(self, parts: tuple[Part, ...]) -> Failure | None:
         self._left -= 1

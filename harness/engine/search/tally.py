@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from harness.engine.search.answer_counts import AnswerCounts
-from harness.engine.search.defect import Defect
+from harness.engine.search.defect import SeenDefect
 from harness.engine.search.failure import Bug
 from harness.engine.search.playing.operations_table import move
 from harness.engine.search.search_target import SearchTarget
@@ -49,7 +49,7 @@ class Tally:
             if self._place.judged(defect):
                 self._note(defect, world)
 
-    def _note(self, defect: Defect, world: World) -> None:
+    def _note(self, defect: SeenDefect, world: World) -> None:
         key = defect.key
         self.seen[key] += 1
         kept = self.bugs.get(key)

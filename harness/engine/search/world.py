@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from harness.checks.vocabulary.polling import pauses_within
 from harness.contract import read
 from harness.contract.judge.history_judge import PLAIN, HistoryJudge
 from harness.contract.judge.history_state import Intent
@@ -19,8 +18,10 @@ from harness.contract.judge.interaction_model import InteractionModel
 from harness.contract.judge.timeline import PartialReading
 from harness.contract.requests import RequestBuilder
 from harness.engine.cleanup import CreatedResources
-from harness.engine.search.defect import Defect, call_of
+from harness.engine.search.defect import SeenDefect, call_of
 from harness.engine.search.playing.answer import is_accusation, is_hang, judge_exchange
+from harness.kit.api import Api
+from harness.kit.backoff import pauses_within
 from harness.outcome import Judgement
 from harness.strategies.operations import ClientCommand
 from harness.wire import Driver, Exchange, LiveStream, Request
@@ -56,6 +57,7 @@ class World:
 
     def __init__(
         self,
+        api: Api,
         driver: Driver,
         target: RequestBuilder,
         *,
@@ -74,9 +76,9 @@ class World:
         self.readers: list[Reader] = []
         self.sent: list[SentRequest] = []
         self.played: list[ClientCommand] = []
-        self.ledger = CreatedResources()
+        self.ledger = CreatedResources(api)
         self.hung = False
-        self.found: list[Defect] = []
+        self.found: list[SeenDefect] = []
 
     @property
     def interactions(self) -> list[InteractionModel]:
@@ -152,13 +154,13 @@ class World:
         self.ledger.note(exchange)
         self.hung |= is_hang(exchange)
         call = call_of(exchange.request)
-        self.found += (Defect(finding, call) for finding in judge_exchange(exchange, self.target.key))
+        self.found += (SeenDefect(finding, call) for finding in judge_exchange(exchange, self.target.key))
         return exchange
 
     def hear(self, judgement: Judgement, request: Request) -> None:
         """Add what a judgement of the answer to a request accuses the target of."""
         call = call_of(request)
-        self.found += (Defect(finding, call) for finding in judgement.findings if is_accusation(finding))
+        self.found += (SeenDefect(finding, call) for finding in judgement.findings if is_accusation(finding))
 
     def another_key(self) -> str:
         """The key of another project, or one that belongs to none."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.engine.search.budget import BUDGETS, Budget, hypothesis_settings, open_database
-from harness.engine.search.defect import Defect
+from harness.engine.search.defect import SeenDefect
 from harness.engine.search.exhaustive import every
 from harness.engine.search.rounds import laws, search
 from harness.engine.search.tally import Tally
@@ -98,7 +98,7 @@ def test_time_that_ends_before_the_shrinking_keeps_what_was_found(monkeypatch: p
     tallies: list[Tally] = []
     note = Tally._note
 
-    def noted(self: Tally, defect: Defect, world: World) -> None:
+    def noted(self: Tally, defect: SeenDefect, world: World) -> None:
         tallies.append(self)
         note(self, defect, world)
 

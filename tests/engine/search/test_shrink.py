@@ -52,4 +52,4 @@ def test_another_failure_is_no_substitute() -> None:
     """A history is only replaced by one that breaks the same rule with the same strictness."""
     failure = play(mutant("delete-keeps"), history("create; delete; replay"), "history")[0]
     assert isinstance(failure, Failure)
-    assert minimal(mutant("delete-keeps"), failure).sighting.name == "del.gone-stream"
+    assert minimal(mutant("delete-keeps"), failure).defect.name == "del.gone-stream"

@@ -11,7 +11,8 @@ from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.engine.search.playing.create_modes import UNKNOWN_ID
 from harness.engine.search.search_target import SearchTarget, play
-from harness.engine.targets import TargetOptions, embed_emulator, embedded_settings
+from harness.engine.targets import TargetOptions, embed_emulator
+from harness.interactions import INTERACTIONS, embedded_settings
 from harness.wire import Request, Response
 from tests.engine.search.places import history, mutant, reference
 
@@ -93,13 +94,13 @@ def test_repeating_the_boundary_event_once_is_no_failure() -> None:
     """A boundary event that is repeated once is reported as non-strict, and causes no later findings."""
     words = "create background; open x2; drop; resume x4; finish; settle; replay; poll"
     found = play(mutant("resume-inclusive"), history(words), "test")
-    assert [failure.sighting.name for failure in found] == ["resume.exclusive?"]
+    assert [failure.defect.name for failure in found] == ["resume.exclusive?"]
 
 
 def test_a_target_that_takes_any_model_is_lenient_and_no_more() -> None:
     """A target that maps an unknown model to a known one is non-strict, as in the check of the same rule."""
     found = play(mutant("unknown-model-mapped"), history("create unknown-model"), "test")
-    assert [failure.sighting.name for failure in found] == ["err.unknown-model?"]
+    assert [failure.defect.name for failure in found] == ["err.unknown-model?"]
 
 
 def test_what_a_target_is_not_able_to_is_not_held_against_it() -> None:
@@ -122,7 +123,8 @@ class _Formal(Emulator):
 def test_what_a_check_accepts_is_accepted_here() -> None:
     """A 400 to an id of another form is worth a note in the checks of unknown ids, so it is no failure here."""
     place = SearchTarget(
-        embed_emulator(TargetOptions(), lambda: _Formal(embedded_settings())), frozenset(CAPABILITIES)
+        embed_emulator(INTERACTIONS, TargetOptions(), lambda: _Formal(embedded_settings())),
+        frozenset(CAPABILITIES),
     )
     assert play(place, history("poll unknown; replay unknown; cancel unknown; delete unknown"), "test") == []
 
@@ -144,6 +146,6 @@ class _Slow(Emulator):
 @pytest.mark.parametrize("status", [404, 408, 429, 503])
 def test_a_stream_that_is_not_there_yet_is_no_failure(status: int) -> None:
     """On a remote target, a temporary 404, 408, 429 or 503 to a stream request is not a failure."""
-    resolved = replace(embed_emulator(TargetOptions(), lambda: _Slow(status)), throwaway=False)
+    resolved = replace(embed_emulator(INTERACTIONS, TargetOptions(), lambda: _Slow(status)), throwaway=False)
     place = SearchTarget(resolved, frozenset(CAPABILITIES))
     assert play(place, history("create background; open x1; open x2; settle"), "test") == []

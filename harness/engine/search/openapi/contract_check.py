@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from harness.contract import read
-from harness.engine.search.defect import Defect, call_of
+from harness.engine.search.defect import SeenDefect, call_of
 from harness.engine.search.openapi.exchanges import exchange_of
 from harness.engine.search.playing.answer import judge_exchange
 from harness.engine.search.search_target import SearchTarget
@@ -70,17 +70,17 @@ def harness_contract(ctx: Any, response: Any, case: Any) -> None:
     place = _places[-1]
     exchange = exchange_of(response.request, response, "")
     creates = exchange.request.method == "POST" and exchange.request.segments[-1] == "interactions"
-    read(exchange, place.resolved.target.contract)
+    read(exchange, place.requests.contract)
     call = call_of(exchange.request)
     if place.patience is not None:
         place.patience.note(call, response.elapsed, hung=False)
-    for finding in judge_exchange(exchange, place.resolved.target.key):
-        defect = Defect(finding, call)
+    for finding in judge_exchange(exchange, place.requests.key):
+        defect = SeenDefect(finding, call)
         if place.judged(defect) and (creates or finding.rule not in ECHOED):
             raise _failure(defect, case)
 
 
-def _failure(defect: Defect, case: Any) -> AssertionError:
+def _failure(defect: SeenDefect, case: Any) -> AssertionError:
     from schemathesis.core.failures import Failure as ToolFailure
 
     key = defect.key

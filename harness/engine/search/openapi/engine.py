@@ -47,7 +47,7 @@ def document(
     place = place.within(timer)
     families = find_families(place)
     heard: list[ScenarioCollector] = []
-    with _serve(place) as root, write_document(place.resolved.target) as path, judging(place):
+    with _serve(place) as root, write_document(place.requests) as path, judging(place):
         try:
             for number, family in enumerate(families):
                 left = _share(families[number:], timer) if budget.seconds is not None else None
@@ -155,7 +155,7 @@ def _notes(heard: Sequence[ScenarioCollector], families: Sequence[Family]) -> It
 def _configuration(
     place: SearchTarget, root: str, budget: Budget, timer: Timer, seed: int, checks: Mapping[str, str]
 ) -> dict[str, Any]:
-    target = place.resolved.target
+    target = place.requests
     headers = dict(target.request("GET", "").headers.items())
     time_limit = {} if budget.seconds is None else {"max-time": max(1, round(timer.left))}
     return {

@@ -14,7 +14,7 @@ from harness.contract.judge.answer import BUSY
 from harness.engine.cleanup import CreatedResources
 from harness.engine.results import Replays
 from harness.engine.search.answer_counts import AnswerCounts
-from harness.engine.search.defect import Defect, call_of
+from harness.engine.search.defect import SeenDefect, call_of
 from harness.engine.search.failure import Failure
 from harness.engine.search.openapi.exchanges import build_unanswered, exchange_of, target_of
 from harness.engine.search.openapi.resources import Family
@@ -65,7 +65,7 @@ class ScenarioCollector:
         self.failures: dict[str, Failure] = {}
         self.seen: Counter[str] = Counter()
         self.answers = AnswerCounts()
-        self.ledger = CreatedResources()
+        self.ledger = CreatedResources(place.resolved.api)
         self._place = place
         self._root = root
         self._passed_over = passed_over
@@ -119,13 +119,13 @@ class ScenarioCollector:
                 return
             lines = [line.strip() for line in str(failure.message).splitlines() if line.strip()]
             finding = Finding(rule, f"{failure.title}: {lines[0] if lines else ''}".strip(": "))
-            defect = Defect(finding, self._call(recorder.interactions[case_id].request))
+            defect = SeenDefect(finding, self._call(recorder.interactions[case_id].request))
         if defect.rule in SHAPES and (self.lenient or not all(map(_was_meant, chain))):
             return
         order = [*(case.id for case in chain if case.id != case_id), case_id]
         self._keep(defect, tuple(_trail(recorder, order, self._root)), why_not="" if ours else TOOLS_OWN)
 
-    def _keep(self, defect: Defect, trail: tuple[Exchange, ...], *, why_not: str = "") -> None:
+    def _keep(self, defect: SeenDefect, trail: tuple[Exchange, ...], *, why_not: str = "") -> None:
         """Count a failure, and keep the one of each kind that has the fewest requests."""
         key = defect.key
         if not self._place.judged(defect) or key in self._passed_over:
@@ -152,7 +152,7 @@ class ScenarioCollector:
         if late and patience is not None and patience.note(call, patience.timeout(call), hung=True):
             return
         finding = Finding(ANSWERED, "a call got no answer", "an answer", _error_message(event))
-        self._keep(Defect(finding, call), trail)
+        self._keep(SeenDefect(finding, call), trail)
 
     # --- what it proves
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from harness.engine.search.defect import Defect
+from harness.engine.search.defect import SeenDefect
 from harness.engine.search.playing import cancel_delete, creates, partial_reads, reads
 from harness.engine.search.playing.create_modes import NEEDS
 from harness.engine.search.world import World
@@ -34,7 +34,7 @@ _OF_NOBODY = frozenset({"unknown", "orphan"})
 """Modes of operations that have no subject."""
 
 
-def move(world: World, operation: ClientCommand) -> list[Defect]:
+def move(world: World, operation: ClientCommand) -> list[SeenDefect]:
     """Play one operation and return what it shows; do nothing if it does not apply, or after a hang."""
     world.found = []
     if not world.hung and _applies(world, operation):
