@@ -23,7 +23,7 @@ MOST_SECONDS = 60.0
 _MARK = "@@harness"
 _PART = re.compile(rb"\n@@harness (\d+)\n")
 _HEAD = re.compile(rb"HTTP/[\d.]+ (\d{3})[^\n]*\n(.*?)\r?\n\r?\n", re.DOTALL)
-_EVENT = re.compile(rb'"event_type": *"([^"]*)"')
+_EVENT = re.compile(rb"^data: *(.*?)\r?$", re.MULTILINE)
 _WORD = re.compile(r"[a-z][a-z_.]{1,40}")
 _TOOLS = ("sh", "curl", "awk", "grep", "sed", "cut", "tee")
 
@@ -79,11 +79,17 @@ def is_alike(seen: Exchange, again: Exchange) -> bool:
     """
     if seen.status != again.status:
         return False
-    events, others = _EVENT.findall(seen.body), _EVENT.findall(again.body)
+    events, others = _events(seen.body), _events(again.body)
     if events or others:
         number = min(len(events), len(others))
         return bool(number) and events[:number] == others[:number]
     return bool(_form(_json(seen.body)) == _form(_json(again.body)))
+
+
+def _events(body: bytes) -> list[Any]:
+    """The forms of the events of a stream; of equal ones in a row, one: how a text is split may differ."""
+    forms = [_form(_json(data)) for data in _EVENT.findall(body)]
+    return [form for number, form in enumerate(forms) if not number or form != forms[number - 1]]
 
 
 def _json(body: bytes) -> Any:

@@ -14,7 +14,7 @@ from harness.engine.results import Replays, Reproduction, Result
 from harness.engine.search.answer_counts import AnswerCounts
 from harness.engine.search.defect import SeenDefect, mark_strict
 from harness.engine.search.rules import SEARCHED, rule_of
-from harness.engine.search.world import SentRequest
+from harness.engine.search.world import TrailEntry
 from harness.outcome import Because, Finding, Observation, Outcome, Severity
 from harness.strategies.operations import ClientCommand
 from harness.wire import Exchange
@@ -82,7 +82,7 @@ class Bug:
 
     defect: SeenDefect
     history: tuple[ClientCommand, ...]
-    sent: Sequence[SentRequest]
+    sent: Sequence[TrailEntry]
 
     def failure(self, engine: str, seen: int = 1) -> Failure:
         """This bug as a `Failure`, once its requests have ended."""

@@ -203,7 +203,5 @@ def _vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[str]:
 
 def _never_played(place: SearchTarget, tally: Tally) -> list[str]:
     played = {word.split()[0] for word in tally.played}
-    world = place.open()
-    able = [kind for kind in KINDS if able_to(world, ClientCommand(kind, mode=KINDS[kind][0]))]
-    place.finish(world)
+    able = [kind for kind in KINDS if able_to(place.able, ClientCommand(kind, mode=KINDS[kind][0]))]
     return [kind for kind in able if kind not in played]

@@ -28,7 +28,7 @@ from harness.wire import Driver, Exchange, LiveStream, Request
 
 
 @dataclass(eq=False, slots=True)
-class SentRequest:
+class TrailEntry:
     """A request's place in the trail; its exchange is None until it has ended. `wrong`: it is so on purpose."""
 
     exchange: Exchange | None = None
@@ -45,7 +45,7 @@ class Reader:
     of: InteractionModel
     stream: LiveStream
     reading: PartialReading
-    sent: SentRequest
+    sent: TrailEntry
     request: Request
     cursor: str | None = None
     taken: int = 0
@@ -74,7 +74,7 @@ class World:
             target.contract, sole_client=True, deterministic=settled_by_us, stores="store" in able
         )
         self.readers: list[Reader] = []
-        self.sent: list[SentRequest] = []
+        self.sent: list[TrailEntry] = []
         self.played: list[ClientCommand] = []
         self.ledger = CreatedResources(api)
         self.hung = False
@@ -142,12 +142,12 @@ class World:
             self.hear(self.judge.note(exchange, intent), exchange.request)
         return exchange
 
-    def begin(self) -> SentRequest:
+    def begin(self) -> TrailEntry:
         """Reserve a place in the trail for a request that is about to be sent."""
-        self.sent.append(SentRequest())
+        self.sent.append(TrailEntry())
         return self.sent[-1]
 
-    def keep(self, exchange: Exchange, sent: SentRequest | None = None) -> Exchange:
+    def keep(self, exchange: Exchange, sent: TrailEntry | None = None) -> Exchange:
         """Record a finished exchange, in the place that was reserved for it, and judge it on its own."""
         read(exchange, self.target.contract)
         (sent or self.begin()).exchange = exchange

@@ -50,7 +50,7 @@ def test_a_command_that_hangs_is_ended() -> None:
             (200, b'data: {"event_type": "a"}\ndata: {"event_type": "b"}'),
             True,
         ),
-        ((200, b'data: {"event_type": "a"}'), (200, b'data: {"event_type": "b"}'), False),
+        ((200, b'data: {"event_type": "begun"}'), (200, b'data: {"event_type": "ended"}'), False),
         ((500, b"oops"), (500, b"oh dear"), True),
     ],
 )

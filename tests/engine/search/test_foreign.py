@@ -16,12 +16,12 @@ import pytest
 from harness import resources
 from harness.cli import main
 from harness.cli.reproducing import SAME
-from harness.engine.search import shrink
+from harness.engine.search import run, shrink
 from harness.outcome import Exit
 from harness.report import screen
 from tests.engine.search import foreign_servers as foreign
 
-QUICK = ("-e", "history", "--max-examples", "80", "--no-store", "--api-key", "any-key-at-all", "--json")
+QUICK = ("-e", "history", "--max-examples", "12", "--no-store", "--api-key", "any-key-at-all", "--json")
 
 
 @pytest.fixture(autouse=True)
@@ -61,14 +61,17 @@ def test_a_server_that_offers_little_is_clean(
     assert record["engines"][0]["never_accepted"] == ["POST interactions/{id}/cancel"]
 
 
-def test_a_hang_is_found_and_holds_up_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hang_is_found_and_holds_up_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A server that hangs on what was deleted is told so once, with its history, and all the rest is played."""
-    code, record = searched(foreign.HangsOnDeleted(), capsys, "--max-examples", "150")
+    monkeypatch.setattr(run, "FLOOR", 0.6)
+    code, record = searched(foreign.HangsOnDeleted(), capsys)
     assert (code, keys(record)) == (Exit.FAILED, {("fuzz.answered", "GET interactions/{id}")})
     (failure,) = record["failures"]
     assert [step["kind"] for step in failure["history"]] == ["create", "delete", "poll"]
     assert failure["replays"] == {"shown": 1, "played": 1, "why_not": ""}
-    assert record["engines"][0]["counts"]["histories"] >= 150
+    assert record["engines"][0]["counts"]["histories"] >= 12
 
 
 @pytest.mark.parametrize(
@@ -191,6 +194,6 @@ def test_a_search_into_a_file_is_not_silent(
     with foreign.serving(foreign.Plain()) as url:
         main(["fuzz", url, *(word for word in QUICK if word != "--json")])
     out = capsys.readouterr().out
-    assert "history: 10 histories, " in out
+    assert "history: 9 histories, " in out
     assert out.rstrip().splitlines()[-1].startswith("judged ")
     assert "never accepted: POST interactions/{id}/cancel" in out
