@@ -21,6 +21,7 @@ AREAS = (
     "background",
     "chain",
     "tools",
+    "tool_search",
     "agents",
     "webhooks",
     "robustness",
