@@ -50,5 +50,9 @@ class StreamProtocol:
     """JSON field names, at any depth, whose values are ids that recordings may map."""
     opaque_fields: frozenset[str]
     """Field names whose values must never be altered (signatures, inline data)."""
+    name_event: Callable[[Any], str]
+    """The kind of an event as its payload states it, in a word or two; takes any JSON value."""
+    kind_fields: frozenset[str]
+    """JSON field names, at any depth, whose values name a kind or a state: part of the shape of an answer."""
     secret_fields: SecretFields
     """Which members of its bodies hold secrets."""

@@ -106,6 +106,17 @@ def text_of(event: Event) -> tuple[str, str] | None:
     return (f"{event.get('index')}/{kind}", text) if isinstance(kind, str) and text is not None else None
 
 
+def name_event(event: Any) -> str:
+    """The kind of an event as the event itself states it, such as `step.delta(text)`."""
+    if not isinstance(event, Mapping):
+        return "not an object"
+    inner: Mapping[str, Any] = next(
+        (event[key] for key in ("delta", "step") if isinstance(event.get(key), Mapping)), {}
+    )
+    kind = str(event.get("event_type", "?"))
+    return f"{kind}({inner['type']})" if isinstance(inner.get("type"), str) else kind
+
+
 def _root(request: Request) -> str:
     """The part of the path before the collection: the version, or Vertex's project and location."""
     parts = request.raw_path.rstrip("/").split("/")
@@ -136,6 +147,8 @@ PROTOCOL = StreamProtocol(
         }
     ),
     opaque_fields=frozenset({"signature", "data", "continuation_token"}),
+    name_event=name_event,
+    kind_fields=frozenset({"type", "event_type", "object", "role", "status", "code", "modality", "service_tier"}),
     secret_fields=SecretFields(
         {"key", "token", "new_signing_secret", "signing_secret"},
         inside={"env": None, "transform": None, "headers": None, "credentials": {"value"}},

@@ -63,7 +63,7 @@ class GatewayPresentation(Presentation):
 
     def sections(self, state: RunState) -> Iterator[Section]:
         if state.stopped is not None:
-            (log,) = logs([state.stopped.evidence], state.root, state.mask)
+            (log,) = logs([state.stopped.evidence], state.display)
             reason = printable(state.mask.text(state.stopped.reason))
             yield Section("Stopped early", (reason, f"passage {log.name}:", *log.lines))
 
@@ -134,6 +134,5 @@ def _result_record(result: Result, state: RunState) -> dict[str, Any]:
 
 def _passage_records(evidence: Sequence[Evidence], state: RunState) -> list[dict[str, Any]]:
     return [
-        {"name": log.name, "log": list(log.lines), "curl": log.command}
-        for log in logs(evidence, state.root, state.mask)
+        {"name": log.name, "log": list(log.lines), "curl": log.command} for log in logs(evidence, state.display)
     ]
