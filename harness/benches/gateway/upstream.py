@@ -112,7 +112,8 @@ class _Watched:
         self, response: Response, call: UpstreamCall, changed: threading.Condition, now: Callable[[], float]
     ) -> None:
         self._inner: Body = response.body
-        self._head = response.status, response.headers, response.framing
+        self._head = response.status, response.headers
+        self._response = response  # its framing is settled when it is written
         self._call = call
         self._changed = changed
         self._now = now
@@ -148,12 +149,12 @@ class _Watched:
 
     def _whole(self) -> bool:
         """Whether only the ending was left to read."""
-        framing = self._head[2]
+        framing = self._response.framing
         return isinstance(framing, Length) and self._call.recorder.size == framing.size
 
     def _open(self) -> None:
         if self._call.recorder.status is None:
-            self._call.recorder.head(*self._head)
+            self._call.recorder.head(*self._head, self._response.framing)
 
     def _end(self, ending: Ending) -> None:
         self._call.ended = ending
