@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.checks.capabilities import CAPABILITIES
+from harness.kit.lack import Lack
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 
@@ -26,12 +27,17 @@ class CapabilityOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """One capability: whether it is there, how we know, and what was seen."""
+    """One capability: whether it is there, how we know, and what was seen.
+
+    `lack` says why it is not present. If that follows from another capability, `owing_to` names that one.
+    """
 
     name: str
     present: bool
     how: CapabilityOrigin
     note: str = ""
+    lack: Lack = Lack.REFUSED
+    owing_to: str = ""
 
 
 class Capabilities:
@@ -49,6 +55,11 @@ class Capabilities:
     def get(self, name: str) -> Capability | None:
         """What is known of one capability, or None."""
         return self._items.get(name)
+
+    def lacks(self, names: Iterable[str]) -> list[Capability]:
+        """Those of `names` that are not present, those with the weightiest reason first."""
+        found = [self._items.get(name) or _unasked(name) for name in sorted(names) if name not in self]
+        return sorted(found, key=lambda item: _WEIGHT[item.lack])
 
     def missing(self, names: Iterable[str]) -> list[str]:
         """Those of `names` that are not present, sorted."""
@@ -88,9 +99,21 @@ def parse_capabilities(words: Iterable[str]) -> list[Capability]:
         if name in said and said[name].present is not present:
             raise UsageFault(f"capability {name!r} is both claimed (+) and denied (-): keep one of them")
         said[name] = Capability(
-            name, present, CapabilityOrigin.DECLARED if present else CapabilityOrigin.DENIED, "said by the user"
+            name,
+            present,
+            CapabilityOrigin.DECLARED if present else CapabilityOrigin.DENIED,
+            "said by the user",
+            Lack.DENIED,
         )
     return list(said.values())
+
+
+_WEIGHT = {lack: weight for weight, lack in enumerate(Lack)}
+
+
+def _unasked(name: str) -> Capability:
+    """What is known of a capability that nobody asked for."""
+    return Capability(name, False, CapabilityOrigin.PROBED, "nothing was asked", Lack.UNSEEN)
 
 
 def everything(*, but: Container[str] = ()) -> Capabilities:

@@ -48,6 +48,10 @@ class Check:
     `accepts` lists in words every outcome that passes. `about` is the result that a finding refers to if it names
     no exchange itself. `everywhere`: the rule applies to every answer of its kind, so a run also applies it to the
     answers of its other exercises.
+
+    `proves` is the capability whose promise the check judges: it also runs if the probe saw that promise accepted
+    and not kept, and all other checks that need the capability are then blocked by what it finds. `rests_on` are
+    the checks whose findings block this one in the same way.
     """
 
     rule: Rule
@@ -60,6 +64,8 @@ class Check:
     wants: tuple[str, ...] = ()
     about: str = ""
     everywhere: bool = False
+    proves: str = ""
+    rests_on: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -85,7 +91,7 @@ class Check:
                 found.append(self._with_origin(finding))  # noqa: PERF401  what was found before an Unmet counts
         except Unmet as unmet:
             if Observation.of(found).outcome is not Outcome.NOT_MET:
-                return Observation.untestable(unmet.reason, unmet.because)
+                return Observation.untestable(unmet.reason, unmet.because, remedy=unmet.remedy)
         return Observation.of(found)
 
     def _observe_stop(self, exchanges: Mapping[str, Any], absent: list[str]) -> Observation:
@@ -95,7 +101,7 @@ class Check:
                 f"check {self.id!r} wants {', '.join(absent)}, which its exercise {self.exercise.name!r} never "
                 "returned: name the judge's parameters after the exercise's results"
             )
-        return Observation.untestable(reason.reason, reason.because)
+        return Observation.untestable(reason.reason, reason.because, remedy=reason.remedy)
 
     def _with_origin(self, finding: Finding) -> Finding:
         named = finding if finding.rule else replace(finding, rule=self.id)

@@ -174,12 +174,17 @@ class TerminalReport:
             self._lines(self._presentation.not_judged(finished))
         if self._presentation.live and finished.counts[Verdict.WARN] and not self._verbose:
             self._screen.line("-v explains each warning")
-        if conclusion := self._presentation.conclusion(self._state):
-            self._screen.line(conclusion)
         if excluded := finished.counts[Verdict.EXCLUDED]:
             self._screen.line(
                 f"{format_count(excluded, 'check was', 'checks were')} excluded, of which nothing is said"
             )
+        if finished.halted:
+            self._screen.line(f"the run ended early: {self._text(finished.halted)}")
+        self._lines(self._text(line) for line in self._presentation.ledger(self._state))
+        if conclusion := self._presentation.conclusion(self._state):
+            self._screen.line(conclusion)
+        if headline := self._presentation.headline(self._state):
+            self._screen.line(headline)
 
     def _totals(self, finished: RunFinished) -> Iterator[str]:
         said = self._presentation.totals(self._state, self._screen.paint)

@@ -107,7 +107,7 @@ def a_cancel_of_nothing(t: RequestBuilder) -> Steps:
     a_cancelled_run,
     title="a running background run can be cancelled",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["200 with the interaction, cancelled or not yet"],
     about="cancelled",
 )
@@ -124,7 +124,7 @@ def _can_be_cancelled(run: Exchange, held: bool, cancelled: Exchange, polled: li
     a_cancelled_run,
     title="whatever a cancel answers fits the schema of an interaction",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["additional fields", "unknown kinds of steps and content (noted)"],
     everywhere=True,
 )
@@ -138,7 +138,7 @@ def _answers_what_fits(cancelled: Exchange) -> Iterator[Finding]:
     a_cancelled_run,
     title="a cancelled run is seen as cancelled",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["cancelled, after any number of polls within --wait"],
     about="polled",
 )
@@ -155,7 +155,7 @@ def _is_seen(held: bool, cancelled: Exchange, polled: list[Exchange]) -> Iterato
     a_cancelled_run,
     title="a cancelled run stays cancelled",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["cancelled in every read after the first that shows it"],
 )
 def _stays_cancelled(polled: list[Exchange], later: Exchange) -> Iterator[Finding]:
@@ -170,7 +170,7 @@ def _stays_cancelled(polled: list[Exchange], later: Exchange) -> Iterator[Findin
     a_cancelled_run,
     title="a cancelled interaction can be read",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["2xx and the interaction"],
     about="later",
 )
@@ -185,7 +185,7 @@ def _can_be_read(run: Exchange, later: Exchange) -> Iterator[Finding]:
     a_cancelled_run,
     title="an open stream ends with the cancel, and says so",
     profile="background",
-    requires=["background", "background-slow", "store", "stream"],
+    requires=["background", "background-slow", "store", "stream", "cancel", "resume"],
     accepts=["interaction.completed with status cancelled", "an error event"],
 )
 def _stream_ends(stream: Exchange) -> Iterator[Finding]:
@@ -202,7 +202,7 @@ def _stream_ends(stream: Exchange) -> Iterator[Finding]:
     a_cancelled_run,
     title="a second cancel does no harm",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["2xx", "any 4xx"],
 )
 def _again_is_harmless(again: Exchange) -> Iterator[Finding]:
@@ -217,7 +217,7 @@ def _again_is_harmless(again: Exchange) -> Iterator[Finding]:
     late_cancels,
     title="a foreground interaction is not cancelled",
     profile="core",
-    requires=["store"],
+    requires=["store", "cancel"],
     accepts=["any 4xx", "200 with the interaction unchanged"],
 )
 def _spares_the_foreground(foreground: Exchange) -> Iterator[Finding]:
@@ -229,7 +229,7 @@ def _spares_the_foreground(foreground: Exchange) -> Iterator[Finding]:
     late_cancels,
     title="a finished background run is not cancelled",
     profile="background",
-    requires=["background", "store"],
+    requires=["background", "store", "cancel"],
     accepts=["any 4xx", "200 with the interaction unchanged"],
 )
 def _spares_the_finished(settled: Exchange) -> Iterator[Finding]:
@@ -241,7 +241,7 @@ def _spares_the_finished(settled: Exchange) -> Iterator[Finding]:
     late_cancels,
     title="a late cancel leaves the result alone",
     profile="core",
-    requires=["store"],
+    requires=["store", "cancel"],
     accepts=["the same status and output before and after"],
 )
 def _leaves_the_result(before: Exchange, after: Exchange) -> Iterator[Finding]:
@@ -253,7 +253,7 @@ def _leaves_the_result(before: Exchange, after: Exchange) -> Iterator[Finding]:
     late_cancels,
     title="a late cancel leaves the result of a background run alone",
     profile="background",
-    requires=["background", "store"],
+    requires=["background", "store", "cancel"],
     accepts=["the same status and output before and after"],
 )
 def _leaves_the_background_result(settled_before: Exchange, settled_after: Exchange) -> Iterator[Finding]:
@@ -266,7 +266,7 @@ def _leaves_the_background_result(settled_before: Exchange, settled_after: Excha
     a_cancel_of_nothing,
     title="a cancel of nothing is refused",
     profile="background",
-    requires=["background"],
+    requires=["background", "cancel"],
     accepts=["404", "400", "any other 4xx: non-strict"],
 )
 def _refuses_nothing(answer: Exchange) -> Iterator[Finding]:

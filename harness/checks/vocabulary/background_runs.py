@@ -20,6 +20,9 @@ from harness.wire import Exchange, LiveStream, Request
 LONG = "Write a story of two thousand words about a lighthouse."
 """An input that keeps a live model busy for some seconds."""
 
+LONGER = "Write a story of eight thousand words about a lighthouse, its keeper, and every ship that passes it."
+"""An input for the second try if the first run was over at once."""
+
 HELD_AFTER = 8
 """Events that a held run sends before it stops: enough to cut it in the middle of a step."""
 
