@@ -58,7 +58,7 @@ class Capabilities:
 
     def lacks(self, names: Iterable[str]) -> list[Capability]:
         """Those of `names` that are not present, those with the weightiest reason first."""
-        found = [self._items.get(name) or _unasked(name) for name in sorted(names) if name not in self]
+        found = [self._items.get(name) or _build_unasked(name) for name in sorted(names) if name not in self]
         return sorted(found, key=lambda item: _WEIGHT[item.lack])
 
     def missing(self, names: Iterable[str]) -> list[str]:
@@ -111,7 +111,7 @@ def parse_capabilities(words: Iterable[str]) -> list[Capability]:
 _WEIGHT = {lack: weight for weight, lack in enumerate(Lack)}
 
 
-def _unasked(name: str) -> Capability:
+def _build_unasked(name: str) -> Capability:
     """What is known of a capability that nobody asked for."""
     return Capability(name, False, CapabilityOrigin.PROBED, "nothing was asked", Lack.UNSEEN)
 

@@ -117,7 +117,7 @@ class Conductor:
             if planned.check.id not in self._results:
                 yield self._finish(Judged(planned, self._not_run()))
 
-    def ordered(self) -> tuple[Result, ...]:
+    def link_results(self) -> tuple[Result, ...]:
         """All results in the order of the catalogue, linked."""
         return link([self._results[planned.check.id] for planned in self.plan.checks], self._stops)
 

@@ -70,7 +70,7 @@ class Played:
 
     def _doubt_silence(self, check: Check, observation: Observation) -> Observation:
         """The observation, unless something that the judge looked at had no end: a time-out is not an answer."""
-        looked = self._looked(check) or list(self.trail)
+        looked = self._list_looked(check) or list(self.trail)
         hung = next((exchange for exchange in looked if _is_timeout(exchange)), None)
         if hung is None:
             return observation
@@ -80,16 +80,16 @@ class Played:
 
     def excuse_what_is_not_offered(self, observation: Observation) -> Observation:
         """The observation, unless all that it accuses are answers saying that this is not implemented."""
-        if observation.outcome is not Outcome.NOT_MET:
+        if observation.outcome not in (Outcome.NOT_MET, Outcome.NON_STRICT):
             return observation
-        broken = [finding for finding in observation.findings if finding.severity is Severity.BROKEN]
+        broken = [finding for finding in observation.findings if finding.severity is not Severity.INFORMATION]
         accused = [_exchanges_at(self.results or {}, finding.where.exchange) for finding in broken]
         if not all(found and all(e.status == _NOT_IMPLEMENTED for e in found) for found in accused):
             return observation
         reason = f"{format_request(accused[0][0])} was answered {_NOT_IMPLEMENTED}: not implemented"
         return Observation.untestable(reason, Because.REFUSED)
 
-    def _looked(self, check: Check) -> list[Exchange]:
+    def _list_looked(self, check: Check) -> list[Exchange]:
         """The exchanges that the judge of a check gets."""
         results = self.results or {}
         return [exchange for name in check.wants for exchange in _exchanges_at(results, name)]
@@ -99,7 +99,7 @@ class Played:
 
         Looks at the exchanges that the judge wants, or at the whole trail if the exercise stopped before them.
         """
-        looked = self._looked(check)
+        looked = self._list_looked(check)
         stopped = not looked or any(name not in (self.results or {}) for name in check.wants)
         return next(filter(None, map(missing_answer, self.trail if stopped else looked)), "")
 

@@ -86,7 +86,7 @@ def check_target(
     with closing(conductor.play(options.jobs, options.choose)) as playing:
         yield from _until_interrupted(playing, lambda: conductor.halt(INTERRUPTED))
     yield from conductor.conclude()
-    ordered = conductor.ordered()
+    ordered = conductor.link_results()
     code = Exit.INTERRUPTED if conductor.halted == INTERRUPTED else exit_of(ordered)
     cut = TimeoutLosses() if timeouts is None else timeouts.losses
     seconds, left = time.perf_counter() - begin, tuple(conductor.leftovers)

@@ -133,13 +133,17 @@ class WithoutCancel(Handler):
 class WithoutDelete(Handler):
     """There is no route to delete; the standard library answers 501 with a page."""
 
-    do_DELETE = None  # type: ignore[assignment]
+    def do_DELETE(self) -> None:
+        self.send_error(501, "Unsupported method ('DELETE')")
 
 
 class OnlyCreates(Handler):
     """Only plain creates are offered; the standard library answers everything else 501 with a page."""
 
-    do_GET = do_DELETE = do_PUT = None  # type: ignore[assignment]
+    def do_GET(self) -> None:
+        self.send_error(501, f"Unsupported method ('{self.command}')")
+
+    do_DELETE = do_PUT = do_GET
 
     def _route(self, parts: list[str], query: dict[str, list[str]], raw: bytes) -> None:
         if any(word in raw for word in (b'"stream": true', b'"background": true', b"previous_interaction_id")):

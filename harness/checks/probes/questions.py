@@ -83,10 +83,10 @@ def _storage(ask: Probe) -> None:
         return
     if looks[-1].status in SUCCESS:
         ask.settle("store", True, note)
-    elif ask.perform(is_no_route(ask.target, looks[-1])) and read(looks[-1]).error is None:
-        ask.settle("store", False, f"{note}, as any path that is no route: there is no GET")
     elif looks[-1].status in NO_ROUTE:
         ask.settle("store", False, f"{note}: there is no GET")
+    elif ask.perform(is_no_route(ask.target, looks[-1])) and read(looks[-1]).error is None:
+        ask.settle("store", False, f"{note}, as any path that is no route: there is no GET")
     else:
         ask.settle("store", False, f"{note}, which the create had given an id", Lack.NOT_DONE)
 
