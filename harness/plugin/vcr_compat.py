@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from harness.documents import read_file
 from harness.plugin.network_guard import loopback_only
 
 SUFFIX = ".interactions"
@@ -121,7 +122,7 @@ def refuse_plain_replay(item: Any) -> None:
 
 
 def _drop_in(path: Path) -> str | None:
-    if not path.is_file() or not _STREAM.search(path.read_bytes()):
+    if not path.is_file() or not _STREAM.search(read_file(path)):
         return None
     from harness.cassette import load
 

@@ -36,7 +36,12 @@ class Forgets(Service):
 
 
 class DeafToCancel(Service):
-    """A cancel is acknowledged and never happens."""
+    """A cancel is acknowledged and never happens; its runs take some seconds."""
+
+    def begin(self, body: Json, tokens: int) -> Run:
+        run = super().begin(body, tokens)
+        run.seconds *= 5
+        return run
 
     def cancel(self, run: Run) -> None:
         if run.status != "in_progress":

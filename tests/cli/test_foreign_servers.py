@@ -43,6 +43,7 @@ DEFECTS = {
     "background blocks": (foreign.Blocks, "bg.at-once", {"bg.create", "bg.settles", "resume.no-gap"}),
     "ids never found": (foreign.Forgets, "get.ok", {"get.schema", "del.ok", "chain.ok", "bg.result"}),
     "parents ignored": (foreign.IgnoresParents, "chain.takes-effect", {"chain.unknown", "chain.history"}),
+    "cancels ignored": (foreign.DeafToCancel, "cancel.state", {"cancel.stays", "cancel.stream-ends"}),
     "deletes ignored": (foreign.KeepsTheDeleted, "del.gone", {"del.gone-stream", "del.chain-after"}),
 }
 
