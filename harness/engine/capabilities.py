@@ -5,11 +5,10 @@ Layer 4. Values and the parsing of `+x,-y`; sends nothing.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.checks.capabilities import CAPABILITIES
 from harness.kit.lack import Lack
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
@@ -29,7 +28,8 @@ class CapabilityOrigin(StrEnum):
 class Capability:
     """One capability: whether it is there, how we know, and what was seen.
 
-    `lack` says why it is not present. If that follows from another capability, `owing_to` names that one.
+    `lack` says why it is not present, and `remedy` what would show that it is. If the lack follows from another
+    capability, `owing_to` names that one.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Capability:
     note: str = ""
     lack: Lack = Lack.REFUSED
     owing_to: str = ""
+    remedy: str = ""
 
 
 class Capabilities:
@@ -61,6 +62,11 @@ class Capabilities:
         found = [self._items.get(name) or _build_unasked(name) for name in sorted(names) if name not in self]
         return sorted(found, key=lambda item: _WEIGHT[item.lack])
 
+    def in_order(self, names: Iterable[str]) -> Capabilities:
+        """The same, in the order of these names; others come last."""
+        order = {name: position for position, name in enumerate(names)}
+        return Capabilities(sorted(self, key=lambda item: order.get(item.name, len(order))))
+
     def missing(self, names: Iterable[str]) -> list[str]:
         """Those of `names` that are not present, sorted."""
         return sorted(name for name in names if name not in self)
@@ -76,14 +82,13 @@ class Capabilities:
         return item is not None and item.present
 
     def __iter__(self) -> Iterator[Capability]:
-        order = {name: place for place, name in enumerate(CAPABILITIES)}
-        return iter(sorted(self._items.values(), key=lambda item: order.get(item.name, len(order))))
+        return iter(self._items.values())
 
     def __len__(self) -> int:
         return len(self._items)
 
 
-def parse_capabilities(words: Iterable[str]) -> list[Capability]:
+def parse_capabilities(words: Iterable[str], known: Mapping[str, str]) -> list[Capability]:
     """Parse `+stream`, `-agents`, or several separated by commas; a bare name means `+`.
 
     Raises UsageFault for an unknown name and for one that is both claimed and denied.
@@ -94,8 +99,8 @@ def parse_capabilities(words: Iterable[str]) -> list[Capability]:
             continue
         present = not part.startswith("-")
         name = part.lstrip("+-")
-        if name not in CAPABILITIES:
-            raise UsageFault(f"unknown capability {name!r}{did_you_mean(name, CAPABILITIES)}")
+        if name not in known:
+            raise UsageFault(f"unknown capability {name!r}{did_you_mean(name, known)}")
         if name in said and said[name].present is not present:
             raise UsageFault(f"capability {name!r} is both claimed (+) and denied (-): keep one of them")
         said[name] = Capability(
@@ -116,6 +121,6 @@ def _build_unasked(name: str) -> Capability:
     return Capability(name, False, CapabilityOrigin.PROBED, "nothing was asked", Lack.UNSEEN)
 
 
-def everything(*, but: Container[str] = ()) -> Capabilities:
+def everything(known: Iterable[str], *, but: Container[str] = ()) -> Capabilities:
     """All capabilities assumed present without a request: for dry runs and the reference emulator."""
-    return Capabilities(Capability(name, name not in but, CapabilityOrigin.ASSUMED) for name in CAPABILITIES)
+    return Capabilities(Capability(name, name not in but, CapabilityOrigin.ASSUMED) for name in known)

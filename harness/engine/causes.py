@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from harness.contract import read
 from harness.engine.decide import blocked_by, with_cause, with_weight
 from harness.engine.results import Result
+from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Observation, Outcome
 from harness.wire import Exchange
@@ -53,10 +53,10 @@ def resolve(observation: Observation, roots: Sequence[Result]) -> Observation:
     return Observation.untestable(f"{observation.reason}; {observation.cause} did not see that again")
 
 
-def link(results: Sequence[Result], stops: Mapping[str, Exchange]) -> tuple[Result, ...]:
+def link(results: Sequence[Result], stops: Mapping[str, Exchange], api: Api) -> tuple[Result, ...]:
     """The results in their order; those in `stops` (by id) name the code that explains where they stopped."""
     roots = [result for result in results if result.observation.outcome is Outcome.NOT_MET and result.evidence]
-    causes = {result.id: root for result in results if (root := _root_of(result, stops, roots)) is not None}
+    causes = {result.id: root for result in results if (root := _root_of(result, stops, roots, api)) is not None}
     linked = [with_cause(result, causes[result.id]) if result.id in causes else result for result in results]
     caused = Counter(result.observation.cause for result in linked if result.observation.cause)
     return tuple(
@@ -70,16 +70,16 @@ def _consequences(result: Result, caused: Counter[str]) -> int:
     return caused[findings[0].stable_code] if findings else 0
 
 
-def _root_of(result: Result, stops: Mapping[str, Exchange], roots: Sequence[Result]) -> Result | None:
+def _root_of(result: Result, stops: Mapping[str, Exchange], roots: Sequence[Result], api: Api) -> Result | None:
     stop = stops.get(result.id)
     if stop is None or result.observation.findings or result.observation.cause:
         return None
-    same = (root for root in roots if root.observation.findings and any(_is_alike(e, stop) for e in root.evidence))
-    return next(same, None)
+    accused = (root for root in roots if root.observation.findings)
+    return next((root for root in accused if any(_is_alike(e, stop, api) for e in root.evidence)), None)
 
 
-def _is_alike(shown: object, stop: Exchange) -> bool:
+def _is_alike(shown: object, stop: Exchange, api: Api) -> bool:
     """Whether evidence shows the same call with the same answer."""
     if not isinstance(shown, Exchange):
         return False
-    return shown.status == stop.status and read(shown).operation == read(stop).operation
+    return shown.status == stop.status and api.read(shown, None).call == api.read(stop, None).call

@@ -23,6 +23,7 @@ from harness.engine.results import Result
 from harness.engine.sessions import session_of
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer, TimeUp
+from harness.kit.api import SCRIPTABLE
 from harness.outcome import Because, Observation, Outcome, Verdict
 from harness.wire import Driver, Exchange
 
@@ -63,7 +64,7 @@ class Conductor:
     leftovers: list[str] = field(default_factory=list)
     _results: dict[str, Result] = field(default_factory=dict)
     _held: list[Judged] = field(default_factory=list)
-    _audit: Audit = field(default_factory=lambda: Audit(frozenset()))
+    _audit: Audit = field(init=False)
     _stops: dict[str, Exchange] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _ledgers: list[CreatedResources] = field(default_factory=list)
@@ -73,6 +74,8 @@ class Conductor:
     def __post_init__(self) -> None:
         self._roots = self.plan.roots
         self._blocking = self.plan.blocking
+        running = (planned.check for planned in self.plan.checks if planned.skip is None)
+        self._audit = Audit.of(running, self.target.api)
 
     def halt(self, why: str) -> None:
         """End the run before it is through; only the first reason counts."""
@@ -84,7 +87,6 @@ class Conductor:
         self, jobs: int = 1, choose: Callable[[Sequence[str]], str] | None = None
     ) -> Generator[RunEvent, None, None]:
         """Play everything, and decide what can be decided on the way."""
-        self._audit = Audit.of(planned.check for planned in self.plan.checks if planned.skip is None)
         for planned in self.plan.checks:
             if planned.skip is not None and planned.skip.outcome is not Outcome.BLOCKED:
                 yield self._finish(Judged(planned, planned.skip))
@@ -119,7 +121,9 @@ class Conductor:
 
     def link_results(self) -> tuple[Result, ...]:
         """All results in the order of the catalogue, linked."""
-        return link([self._results[planned.check.id] for planned in self.plan.checks], self._stops)
+        return link(
+            [self._results[planned.check.id] for planned in self.plan.checks], self._stops, self.target.api
+        )
 
     def _decide(self, judged: Judged, *, last: bool = False) -> Iterator[RunEvent]:
         """Decide a check, or hold it back; then those that waited for it."""
@@ -216,7 +220,7 @@ class Conductor:
 
     def _work_through(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
         """Play group after group with a driver and a ledger of its own."""
-        ledger = CreatedResources()
+        ledger = CreatedResources(self.target.api)
         self._ledgers.append(ledger)
         with session_of(self.target) if self.sessions else closing(self.target.connect()) as driver:
             try:
@@ -241,10 +245,10 @@ class Conductor:
     def _group(self, group: Group, driver: Driver, ledger: CreatedResources) -> Iterator[RunEvent | Judged]:
         exercise, members = group
         yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
-        played = play(exercise, self.target.target, driver, ledger)
+        played = play(self.target.api, exercise, self.target.target, driver, ledger)
         self._audit.note(exercise, played)
         promised = (
-            "script" in self.target.target.capabilities
+            SCRIPTABLE in self.target.target.capabilities
         )  # whoever has the control API announces what it does
         for planned in members:
             observation = played.observe(planned.check)

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from harness.checks.capabilities import PROFILE_GATES, PROFILES, REMEDIES
 from harness.engine.capabilities import Capabilities, Capability
 from harness.kit.check import Check, Exercise
 from harness.kit.lack import Lack
@@ -50,6 +49,9 @@ class PlannedCheck:
     declared: bool = False
     skip: Observation | None = None
 
+
+Profiles: TypeAlias = Mapping[str, frozenset[str]]
+"""The profiles, and for each the capabilities of which one is enough to switch it on; none: it is always on."""
 
 Group: TypeAlias = tuple[Exercise, tuple[PlannedCheck, ...]]
 """One exercise and the checks that use it."""
@@ -95,14 +97,9 @@ class RunPlan:
         return sum(e.requests for e in exercises), sum(e.interactions for e in exercises)
 
 
-def load_catalogue() -> tuple[Check, ...]:
-    """Every check of the project. They are imported only here, because that is the slowest part of startup."""
-    from harness.checks.catalogue import CATALOGUE
-
-    return tuple(CATALOGUE)
-
-
-def make_plan(catalogue: Sequence[Check], selection: Selection, capabilities: Capabilities) -> RunPlan:
+def make_plan(
+    catalogue: Sequence[Check], selection: Selection, capabilities: Capabilities, profiles: Profiles
+) -> RunPlan:
     """Decide for each check whether it runs. Raises UsageFault for a pattern or profile that names nothing.
 
     If a check that was asked for is blocked, the one whose finding blocks it runs too, unless it is excluded by
@@ -110,24 +107,25 @@ def make_plan(catalogue: Sequence[Check], selection: Selection, capabilities: Ca
     """
     wanted = _matching(catalogue, selection.checks) if selection.checks else None
     excluded = _matching(catalogue, selection.exclude)
-    _known_profiles(selection.profiles)
+    _known_profiles(selection.profiles, profiles)
     proofs = {check.proves: check.id for check in catalogue if check.proves and check.id not in excluded}
     planned = []
     for check in catalogue:
-        skip = _explain_exclusion(check, selection, wanted, excluded) or _explain_lack(
-            check, selection, capabilities, proofs
-        )
+        skip = _explain_exclusion(check, selection, wanted, excluded)
+        if skip is None:
+            gates = profiles.get(check.profile, frozenset()) if selection.by_capability else frozenset()
+            skip = _explain_lack(check, gates, capabilities, proofs)
         planned.append(PlannedCheck(check, capabilities.declared(check.requires), skip))
     blocking = {item.skip.cause for item in planned if item.skip is not None and item.skip.cause}
     return RunPlan(tuple(replace(item, skip=None) if item.check.id in blocking else item for item in planned))
 
 
-def needed_capabilities(catalogue: Sequence[Check], selection: Selection) -> frozenset[str]:
+def needed_capabilities(catalogue: Sequence[Check], selection: Selection, profiles: Profiles) -> frozenset[str]:
     """Every capability that matters to the selected checks; a probe need not ask for others."""
-    selected = [p.check for p in make_plan(catalogue, selection, _Everything()).checks if p.skip is None]
+    selected = [p.check for p in make_plan(catalogue, selection, _Everything(), profiles).checks if p.skip is None]
     needed = {name for check in selected for name in check.requires}
     if selection.by_capability:
-        needed |= {name for check in selected for name in PROFILE_GATES.get(check.profile, ())}
+        needed |= {name for check in selected for name in profiles.get(check.profile, ())}
     return frozenset(needed)
 
 
@@ -155,10 +153,10 @@ def _matching(catalogue: Iterable[Check], patterns: Iterable[str]) -> frozenset[
     return frozenset(found)
 
 
-def _known_profiles(names: Iterable[str]) -> None:
+def _known_profiles(names: Iterable[str], known: Profiles) -> None:
     for name in names:
-        if name not in PROFILES:
-            raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, PROFILES)}")
+        if name not in known:
+            raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, known)}")
 
 
 def _explain_exclusion(
@@ -186,9 +184,9 @@ _REASONS = {
 
 
 def _explain_lack(
-    check: Check, selection: Selection, capabilities: Capabilities, proofs: Mapping[str, str]
+    check: Check, gates: frozenset[str], capabilities: Capabilities, proofs: Mapping[str, str]
 ) -> Observation | None:
-    gates = PROFILE_GATES.get(check.profile, frozenset()) if selection.by_capability else frozenset()
+    """Why a check does not run because of what the target lacks; one of the `gates` switches its profile on."""
     off = bool(gates) and not any(name in capabilities for name in gates)
     lacks = capabilities.lacks(check.requires) or (capabilities.lacks(gates) if off else [])
     if not lacks or all(item.lack is Lack.NOT_DONE and check.proves == item.name for item in lacks):
@@ -204,7 +202,7 @@ def _to_observation(first: Capability, names: Sequence[str], proofs: Mapping[str
             Outcome.NOT_APPLICABLE,
             reason=reason,
             because=_REASONS[first.lack],
-            remedy=REMEDIES.get(first.name, ""),
+            remedy=first.remedy,
         )
     root = proofs.get(first.owing_to or first.name, "")
     reason = f"{first.name} was accepted and not done: {first.note}"

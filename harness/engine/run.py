@@ -22,6 +22,7 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.timeout_budget import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.traffic_policy import TrafficPolicy
+from harness.kit.api import SCRIPTABLE
 from harness.kit.check import Check
 from harness.outcome import Exit
 
@@ -55,7 +56,8 @@ def check_target(
     """
     begin = time.perf_counter()
     catalogue = [check for check in catalogue if target.target.contract.holds(check.rule)]
-    needed = needed_capabilities(catalogue, options.selection)
+    profiles = target.api.load_profiles()
+    needed = needed_capabilities(catalogue, options.selection, profiles)
     yield RunStarted(target.info)
     retries = options.traffic.new_retries()
     # The embedded emulator takes no real time, so there the checks themselves report answers that do not end.
@@ -69,9 +71,9 @@ def check_target(
     halted, found = _probe(governed, options, needed)
     if not halted:
         yield Probed(found.capabilities, found.requests, found.notes)
-    plan = make_plan(catalogue, options.selection, found.capabilities)
+    plan = make_plan(catalogue, options.selection, found.capabilities, profiles)
     yield Planned(len(plan.checks), len(plan.groups))
-    sessions = options.jobs > 1 and "script" in found.capabilities and not target.throwaway
+    sessions = options.jobs > 1 and SCRIPTABLE in found.capabilities and not target.throwaway
     policy = Policy(strict=options.strict, baseline=options.baseline)
     conductor = Conductor(
         governed.able(found.capabilities, found.says),
@@ -97,12 +99,12 @@ def _probe(target: ResolvedTarget, options: RunOptions, needed: frozenset[str]) 
     """Why the run has to end already, or `""`; and what is known of the target, everything assumed if it ended."""
     try:
         with closing(target.connect()) as driver:
-            return "", probe(driver, target.target, options.said, needed)
+            return "", probe(target.api, driver, target.target, options.said, needed)
     except TimeUp as up:
         halted = format_time_up(up)
     except KeyboardInterrupt:
         halted = INTERRUPTED
-    return halted, Probing(capabilities=everything(), requests=0)
+    return halted, Probing(capabilities=everything(target.api.load_capabilities()), requests=0)
 
 
 def _until_interrupted(events: Iterator[RunEvent], interrupt: Callable[[], None]) -> Iterator[RunEvent]:

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Any, Protocol, TypeAlias
 
 from harness.kit.check import Check, Exercise
-from harness.kit.relayed_exchange import Early, RelayedExchange
+from harness.kit.relayed_exchange import RelayedExchange
 from harness.wire import Exchange, Request, Response, Service
 
 Answer: TypeAlias = Callable[[Service, Request], Response]
@@ -35,12 +35,14 @@ class Relay:
 class RelayOpen:
     """Send a request through the intermediary and leave its stream unread.
 
-    `Read`, `Finish` and `Close` take the stream that this returns; the last two → `RelayedExchange`.
+    `Read`, `Finish` and `Close` take the stream that this returns; the last two → `RelayedExchange`. A read takes
+    at most `timeout` seconds, by default the client's patience.
     """
 
     name: str
     request: Request
     token: str
+    timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,11 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
-class NoteEarly:
-    """Keep with an open stream how many events had arrived before the upstream went on → None."""
+class NoteArrivals:
+    """Keep with an open stream, for each event that came, how many the upstream had sent by then → None."""
 
     stream: Any
-    early: Early
+    arrivals: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,21 +10,14 @@ from dataclasses import dataclass
 from harness.wire import Exchange
 
 
-@dataclass(frozen=True, slots=True)
-class Early:
-    """How many events the client had received while the upstream stood still, and how many had been sent."""
-
-    arrived: int
-    existed: int
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayedExchange:
     """`client` is what the client sent and got; `upstream` is what arrived behind the intermediary, in order.
 
     If nothing of the kind arrived, `astray` is the request that did; it is taken for what became of the client's.
     `pairs` are the ids that earlier answers gave: the upstream's, then the client's. An upstream answer that was
-    still being read has an ending `By.LIMIT`. The name begins with the name of its exercise, up to the dot.
+    still being read has an ending `By.LIMIT`. If the upstream waited for its client, `arrivals` has for each event
+    that came how many had been sent by then. The name begins with that of its exercise, up to the dot.
     """
 
     name: str
@@ -32,7 +25,7 @@ class RelayedExchange:
     upstream: tuple[Exchange, ...] = ()
     astray: tuple[Exchange, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
-    early: Early | None = None
+    arrivals: tuple[int, ...] | None = None
 
     @property
     def answer(self) -> Exchange | None:

@@ -26,7 +26,7 @@ def render(state: RunState) -> str:
     if finished.exit is Exit.OK and judged < wanted:
         colour = _HOLES
     held = judged - len(ledger.broken_musts) - len(ledger.excused_musts)
-    message = (
-        f"{held} of {format_count(wanted, 'MUST')} {'holds' if held == 1 else 'hold'}" if ran else "nothing ran"
-    )
-    return dump({"schemaVersion": 1, "label": state.presentation.badge, "message": message, "color": colour})
+    verb = "holds" if held == 1 else "hold"
+    message = f"{held} of {format_count(wanted, 'MUST')} {verb}" if ran else "nothing ran"
+    label = state.presentation.badge.format(api=state.api.title.lower())
+    return dump({"schemaVersion": 1, "label": label, "message": message, "color": colour})

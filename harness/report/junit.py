@@ -67,10 +67,11 @@ def render(state: RunState) -> str:
     """The report of a finished run as XML text: a case for each result, suites in the order of their first."""
     headline = state.mask.text(state.presentation.headline(state))
     ledger = [state.mask.text(line) for line in state.presentation.ledger(state)]
-    return _document((_case(result, state) for result in state.results), headline, ledger)
+    told = {"headline": headline, "ledger": "\n".join(ledger)} if headline else {}
+    return _document((_case(result, state) for result in state.results), state.api.name, told)
 
 
-def _document(cases: Iterable[JUnitCase], headline: str, ledger: Sequence[str]) -> str:
+def _document(cases: Iterable[JUnitCase], api: str, properties: Mapping[str, str]) -> str:
     suites: dict[str, list[JUnitCase]] = {}
     for case in cases:
         suites.setdefault(case.suite, []).append(case)
@@ -78,10 +79,10 @@ def _document(cases: Iterable[JUnitCase], headline: str, ledger: Sequence[str]) 
     root = ET.Element("testsuites", {"name": "harness", **_counts(everything)})
     for name, members in suites.items():
         suite = ET.SubElement(root, "testsuite", {"name": _clean(name), **_counts(members)})
-        if headline and len(root) == 1:
-            _add_properties(suite, {"headline": headline, "ledger": "\n".join(ledger)})
+        if properties and len(root) == 1:
+            _add_properties(suite, properties)
         for case in members:
-            _add(suite, case)
+            _add(suite, case, api)
     ET.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
@@ -104,12 +105,12 @@ def _counts(cases: Sequence[JUnitCase]) -> dict[str, str]:
     }
 
 
-def _add(suite: ET.Element, case: JUnitCase) -> None:
+def _add(suite: ET.Element, case: JUnitCase, api: str) -> None:
     element = ET.SubElement(
         suite,
         "testcase",
         name=_clean(case.name),
-        classname=_clean(f"interactions.{case.suite}"),
+        classname=_clean(f"{api}.{case.suite}"),
         time=f"{case.seconds:.3f}",
     )
     message, text = _clean(case.message), _clean(case.text)

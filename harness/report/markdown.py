@@ -25,8 +25,9 @@ def render(state: RunState) -> str:
     facts = [f"{word} `{_cell(state.mask.text(value))}`" for word, value in presentation.facts(state)]
     headline = presentation.headline(state)
     about = ", ".join([*facts, format_count(len(finished.results), presentation.noun)])
+    subject = presentation.subject.format(api=state.api.title)
     lines = [
-        f"## {presentation.subject}: {_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
+        f"## {subject}: {_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
         "",
         *([f"**{_cell(headline)}**", ""] if headline else []),
         f"{about}.",

@@ -13,10 +13,9 @@ from harness.engine.events import RunFinished, TargetInfo
 from harness.engine.results import Result
 from harness.kit.check import Check
 from harness.outcome import Finding, Observation, Rule, Standing, Where, standing_of
+from harness.report.display import Display
 from harness.report.evidence_text import logs
 from harness.report.ledger_text import ledger_record
-from harness.report.run_state import EMBEDDED_ROOT
-from harness.wire.mask import Mask
 
 
 def check_record(check: Check) -> dict[str, Any]:
@@ -72,9 +71,9 @@ def place_record(where: Where) -> dict[str, Any]:
     return {name: value for name, value in parts.items() if value not in ("", None)}
 
 
-def result_record(result: Result, target: TargetInfo, mask: Mask) -> dict[str, Any]:
+def result_record(result: Result, display: Display) -> dict[str, Any]:
     """One verdict with its evidence; secrets are hidden."""
-    rule = result.rule
+    rule, mask = result.rule, display.mask
     record: dict[str, Any] = {
         "id": result.id,
         "area": rule.area,
@@ -95,7 +94,7 @@ def result_record(result: Result, target: TargetInfo, mask: Mask) -> dict[str, A
     if result.excuse:
         record["baseline"] = mask.text(result.excuse)
     if result.evidence:
-        found = logs(result.evidence, target.url or EMBEDDED_ROOT, mask)
+        found = logs(result.evidence, display)
         record["exchanges"] = [{"log": list(log.lines), "curl": log.command} for log in found]
     return record
 
@@ -141,9 +140,10 @@ def capability_records(capabilities: Capabilities) -> list[dict[str, Any]]:
 
 
 def run_record(
-    target: TargetInfo, capabilities: Capabilities, finished: RunFinished, mask: Mask
+    target: TargetInfo, capabilities: Capabilities, finished: RunFinished, display: Display
 ) -> dict[str, Any]:
     """The whole run."""
+    mask = display.mask
     return {
         "harness": __version__,
         "target": mask.tree(target_record(target)),
@@ -161,5 +161,5 @@ def run_record(
             "unsent": finished.cut.unsent,
         },
         "leftovers": mask.tree(list(finished.leftovers)),
-        "checks": [result_record(result, target, mask) for result in finished.results],
+        "checks": [result_record(result, display) for result in finished.results],
     }

@@ -19,7 +19,7 @@ from harness.kit.relay import (
     CollectStrays,
     CountCalls,
     Kinship,
-    NoteEarly,
+    NoteArrivals,
     Prime,
     QueueScript,
     Relay,
@@ -28,7 +28,7 @@ from harness.kit.relay import (
     RelayTogether,
     Release,
 )
-from harness.kit.relayed_exchange import Early, RelayedExchange
+from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import HarnessFault
 from harness.wire import Driver, Exchange, Frame, LiveStream
 
@@ -69,8 +69,8 @@ class GatewayBench:
                 return stream.finish()
             case Close(stream):
                 return stream.close()
-            case NoteEarly(stream, early):
-                stream.early = early
+            case NoteArrivals(stream, arrivals):
+                stream.arrivals = arrivals
             case Prime(answer, requests):
                 self.upstream.prime(answer, requests)
             case QueueScript(script):
@@ -108,7 +108,7 @@ class GatewayBench:
         self._until_ended(start, self.client.patience)
 
     def pair(
-        self, relay: Relay | RelayOpen, client: Exchange, start: int, early: Early | None = None
+        self, relay: Relay | RelayOpen, client: Exchange, start: int, arrivals: tuple[int, ...] | None = None
     ) -> RelayedExchange:
         """Both sides of one request: the client's, and its own calls since number `start`."""
         self._until_ended(start, SETTLING)
@@ -123,7 +123,7 @@ class GatewayBench:
             upstream=self.upstream.records(mine),
             astray=self.upstream.records(astray),
             pairs=self.client.pairs,
-            early=early,
+            arrivals=arrivals,
         )
         self.client.note(relayed)
         return relayed
@@ -144,10 +144,11 @@ class InFlightStream:
 
     def __init__(self, bench: GatewayBench, relay: RelayOpen) -> None:
         self.start = len(bench.upstream.calls)
-        self.early: Early | None = None
+        self.arrivals: tuple[int, ...] | None = None
         self._bench = bench
         self._relay = relay
-        self._stream: LiveStream = bench.driver.open(relay.request, timeout=bench.client.patience)
+        timeout = bench.client.patience if relay.timeout is None else relay.timeout
+        self._stream: LiveStream = bench.driver.open(relay.request, timeout=timeout)
 
     def read(self, events: int) -> list[Frame]:
         """Read the next events; fewer if they do not arrive in time."""
@@ -164,4 +165,4 @@ class InFlightStream:
         return self._pair(client)
 
     def _pair(self, client: Exchange) -> RelayedExchange:
-        return self._bench.pair(self._relay, client, self.start, self.early)
+        return self._bench.pair(self._relay, client, self.start, self.arrivals)

@@ -112,7 +112,7 @@ class _Watched:
         self, response: Response, call: UpstreamCall, changed: threading.Condition, now: Callable[[], float]
     ) -> None:
         self._inner: Body = response.body
-        self._head = response.status, response.headers, response.framing
+        self._response = response
         self._call = call
         self._changed = changed
         self._now = now
@@ -148,12 +148,13 @@ class _Watched:
 
     def _whole(self) -> bool:
         """Whether only the ending was left to read."""
-        framing = self._head[2]
+        framing = self._response.framing
         return isinstance(framing, Length) and self._call.recorder.size == framing.size
 
     def _open(self) -> None:
         if self._call.recorder.status is None:
-            self._call.recorder.head(*self._head)
+            response = self._response
+            self._call.recorder.head(response.status, response.headers, response.framing)
 
     def _end(self, ending: Ending) -> None:
         self._call.ended = ending

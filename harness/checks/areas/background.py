@@ -23,11 +23,12 @@ from harness.contract.judge.agreement import (
 )
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
-from harness.contract.requests import RequestBuilder, segment
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
+from harness.wire.message import segment
 
 _BACKGROUND = new_registry()
 CHECKS = _BACKGROUND.checks

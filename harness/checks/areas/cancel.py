@@ -19,7 +19,7 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     of_rule,
 )
-from harness.checks.vocabulary.polling import Part, id_of, list_moments, open_stream, polls, status_of
+from harness.checks.vocabulary.polling import id_of, list_moments, open_stream, polls, status_of
 from harness.checks.vocabulary.stream_events import events_in, expect_stream
 from harness.contract.judge.agreement import (
     judge_cancel_shows,
@@ -31,12 +31,13 @@ from harness.contract.judge.agreement import (
 from harness.contract.judge.ends import judge_cancel_answer
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending
-from harness.contract.requests import RequestBuilder, segment
+from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
-from harness.kit.actions import Close, Exchanges, Finish, Read, Send, Steps, Wait, stop_exercise
+from harness.kit.actions import Close, Exchanges, Finish, Part, Read, Send, Steps, Wait, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import By, Exchange, LiveStream
+from harness.wire.message import segment
 
 _CANCEL = new_registry()
 CHECKS = _CANCEL.checks

@@ -137,7 +137,7 @@ _ANSWERS = (
         _cite_comparison("the fields of an answer"),
         "Every field of a JSON answer arrives as it was.",
         "The client is told other results, or another use of tokens, than the upstream reported.",
-        ["plain.*", "cancel.*", "resume.create"],
+        ["plain.*", "cancel.*", "resume.create", "rich.create", "ends.json"],
         judge_requests.body,
     ),
     _check(
@@ -167,7 +167,7 @@ _STREAMS = (
         _cite_comparison("the events of a stream"),
         "Each event of a stream arrives once, in order and as it was, and no other does.",
         "Text is missing, doubled or scrambled, and the stream looks whole.",
-        ["stream.create", "resume.whole"],
+        ["stream.create", "rich.stream", "ends.*", "background.stream", "live.stream", "resume.whole"],
         judge_streams.events,
     ),
     _check(
@@ -176,7 +176,7 @@ _STREAMS = (
         _cite_page("Background execution", "Resume a stream: event_id"),
         "Events that carry an id carry one behind the gateway, each its own.",
         "A dropped stream cannot be resumed.",
-        ["resume.first", "resume.whole"],
+        ["background.stream", "resume.first", "resume.whole"],
         judge_streams.event_ids,
     ),
     _check(
@@ -242,7 +242,7 @@ _LIFE = (
         _cite_comparison("when events arrive"),
         "An event arrives before the upstream has the next one.",
         "Answers appear all at once or lag behind, and time-outs end streams that are alive.",
-        ["stream.create", "live.stream"],
+        ["live.stream"],
         judge_ends.live,
     ),
     _check(
@@ -262,6 +262,24 @@ _LIFE = (
         "Clients see an event without a type, skip it, and take the end for an end.",
         ["truncation.*", "stream.broken-frame"],
         judge_ends.error_event,
+    ),
+    _check(
+        "bare-error",
+        Level.MUST,
+        _cite_comparison("an error that is part of no event"),
+        "An error that the upstream writes into a stream outside of any event reaches the client in some form.",
+        "A refusal or an outage looks like the end of an answer, and the reason is never known.",
+        ["bare.*"],
+        judge_ends.judge_bare_error,
+    ),
+    _check(
+        "own-error",
+        Level.SHOULD,
+        Source(Basis.SCHEMA, "API errors", "Shape of an error"),
+        "An error that the gateway itself answers has the API's shape: an object with a code and a message.",
+        "Clients find neither code nor message, and report a fault of their own in place of the gateway's.",
+        ["plain.*", "cancel.*", "fields.*", "stranger.*", "loss.*", "truncation.*"],
+        judge_ends.judge_own_errors,
     ),
     _check(
         "resume-through",

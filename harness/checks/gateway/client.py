@@ -43,7 +43,8 @@ class GatewayClient:
     def greet(self, name: str) -> Relay:
         return Relay(name, *self._write_create({}))
 
-    def is_primable(self, request: Request) -> bool:
+    @staticmethod
+    def is_primable(request: Request) -> bool:
         return operation_of(request) is OperationName.CREATE
 
     def compare_calls(self, sent: Relay | RelayOpen, arrived: Request) -> Kinship:
@@ -72,11 +73,16 @@ class GatewayClient:
         return (yield Relay(name, request, token))
 
     def open(
-        self, name: str, *, script: Mapping[str, Any] | None, answer: Answer | None = None, **fields: Any
+        self,
+        name: str,
+        *,
+        script: Mapping[str, Any] | None,
+        answer: Answer | None = None,
+        timeout: float | None = None,
     ) -> Part:
-        """Send a streaming create and leave its stream to be read."""
-        request, token = yield from self._prepare(script, answer, {"stream": True, **fields})
-        return (yield RelayOpen(name, request, token))
+        """Send a streaming create and leave its stream to be read; `timeout` limits one read."""
+        request, token = yield from self._prepare(script, answer, {"stream": True})
+        return (yield RelayOpen(name, request, token, timeout))
 
     def together(self, scripts: Mapping[str, Mapping[str, Any]], answer: Answer) -> Part:
         """Send streaming creates at the same time; `scripts` maps their names to their scripts."""

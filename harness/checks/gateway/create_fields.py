@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+TEXT = {"type": "text"}
+IMAGE = {"type": "image", "mime_type": "image/png", "data": _PIXEL}
 _SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
 _FUNCTION = {
     "type": "function",
@@ -17,11 +19,11 @@ _FUNCTION = {
     "parameters": {"type": "object", "properties": {"word": {"type": "string", "enum": ["hi", "ho"]}}},
 }
 _STEPS = [
-    {"type": "user_input", "content": [{"type": "text", "text": "Remember: 東京 🦊."}]},
-    {"type": "model_output", "content": [{"type": "text", "text": "I do."}]},
+    {"type": "user_input", "content": [TEXT | {"text": "Remember: 東京 🦊."}]},
+    {"type": "model_output", "content": [TEXT | {"text": "I do."}]},
     {
         "type": "user_input",
-        "content": [{"type": "text", "text": "{}"}, {"type": "image", "mime_type": "image/png", "data": _PIXEL}],
+        "content": [TEXT | {"text": "{}"}, IMAGE],
     },
 ]
 AGENT = "agent"

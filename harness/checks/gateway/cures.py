@@ -22,9 +22,6 @@ CURES: dict[str, str] = {
         "nginx: leave `non_idempotent` out of `proxy_next_upstream`; HAProxy: `retry-on none` or `retries 0`; a "
         "client library inside the gateway: its own number of retries, often `max_retries` or `num_retries`"
     ),
-    "gw.truncated/clean-end": (
-        "nginx: `proxy_http_version 1.1;`, since answers in HTTP/1.0 end by closing, broken off or not"
-    ),
 }
 """Sentences for people; `harness explain` shows those of a rule."""
 

@@ -9,15 +9,15 @@ right: that is in the judges.
 from __future__ import annotations
 
 from collections.abc import Generator
-from math import inf
 from typing import Any, TypeAlias
 
 from harness.checks.gateway.client import GatewayClient
-from harness.checks.gateway.create_fields import AGENT, FIELDS, STRANGER
+from harness.checks.gateway.create_fields import AGENT, FIELDS, IMAGE, STRANGER, TEXT
 from harness.checks.gateway.upstream_answers import (
     Gate,
     Held,
     Meeting,
+    break_with_bytes,
     edit_stream,
     refusing,
     suffering,
@@ -27,8 +27,8 @@ from harness.checks.gateway.upstream_answers import (
 from harness.contract import PROTOCOL, read
 from harness.kit.actions import Close, Finish, Read
 from harness.kit.check import Exercise, relay_exercise
-from harness.kit.relay import CollectStrays, CountCalls, NoteEarly, Release
-from harness.kit.relayed_exchange import Early, RelayedExchange
+from harness.kit.relay import CollectStrays, CountCalls, NoteArrivals, Release
+from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import NotApplicable, Unmet
 from harness.wire import Exchange
 
@@ -37,8 +37,10 @@ Actions: TypeAlias = Generator[Any, Any, None]
 _DELTAS = ["Hello", " brave", " new", " world,", " déjà vu,", " 東京,", " 🦊🦊", "!"]
 SCRIPT: dict[str, Any] = {"deltas": _DELTAS, "thought": False, "times": 0}
 _HELD_AFTER = 5
-_AT_FIRST, _ONE_BY_ONE = 3, 9
+AT_ONCE, ONE_BY_ONE = 3, 9
 """A live stream begins with the first number of events, and goes on one by one up to the second."""
+_LIVE_READ = 4
+"""How many times its patience a read may take: if a gateway buffers, the upstream waits twice for the client."""
 _LONG = {**SCRIPT, "ticks": 1_000_000}
 """The script of a background run that does not end, however often it is polled."""
 
@@ -100,6 +102,7 @@ def stream(client: GatewayClient) -> Actions:
 TRUNCATIONS = {
     "none": "event:0,end",
     "boundary": "event:5,end",
+    "between-chunks": "event:5,fin",
     "in-event": "event:6+25,fin",
     "in-character": "utf8:5,rst",
     "reset": "event:5,rst",
@@ -108,19 +111,28 @@ TRUNCATIONS = {
 }
 """Where and how the upstream's stream breaks off, as fault plans."""
 
+CLOSING = {"closing": "event:5,end", "closing-reset": "event:5,rst"}
+"""The same for a body that ends with its connection, where a reset alone tells an end from a drop."""
 
-@relay_exercise(requests=len(TRUNCATIONS) + 1, interactions=len(TRUNCATIONS) + 1)
+
+@relay_exercise(requests=len(TRUNCATIONS | CLOSING) + 1, interactions=len(TRUNCATIONS | CLOSING) + 1)
 def truncation(client: GatewayClient) -> Actions:
-    """Streams and a JSON body that break off."""
+    """Streams and a JSON body that break off.
+
+    A drop that overtakes the events before it would hit a gateway that has not begun its answer yet, so the
+    upstream waits for the first event to arrive; a gateway that buffers gets the next streams without that.
+    """
     passes_on = True
-    for name, plan in TRUNCATIONS.items():
-        answer = Held(plan)
-        crossing = yield from client.open(f"truncation.{name}", script=SCRIPT, answer=answer)
+    for name, plan in (TRUNCATIONS | CLOSING).items():
+        answer = Held(plan, closes=name in CLOSING)
         if passes_on and name != "none":
-            # A drop that overtakes the events before it would hit a gateway that has not begun its answer yet.
+            crossing = yield from client.open(f"truncation.{name}", script=SCRIPT, answer=answer)
             passes_on = bool((yield Read(crossing, 1)))
-        answer.let()
-        yield Finish(crossing)
+            answer.let()
+            yield Finish(crossing)
+        if not passes_on or name == "none":
+            answer.let()
+            yield from client.create(f"truncation.{name}", stream=True, script=SCRIPT, answer=answer)
     yield from client.create("truncation.json", answer=suffering("calls=byte:40,fin"))
 
 
@@ -151,20 +163,91 @@ def loss(client: GatewayClient) -> Actions:
     yield from client.create("loss.stream", stream=True, answer=suffering("before-headers,rst"))
 
 
+_CALL = {"id": "call_1", "name": "look_up", "arguments": {"word": "hi", "more": [1, 2.5]}}
+_RICH: dict[str, Any] = {
+    "steps": [
+        {
+            "type": "thought",
+            "signature": "c2lnbmF0dXJlLW9mLXRob3VnaHQ=",
+            "summary": [TEXT | {"text": "Look it up."}],
+        },
+        {"type": "model_output", "content": [TEXT | {"text": "Here: 東京 🦊"}, IMAGE]},
+        {"type": "function_call", **_CALL, "signature": "c2lnbmF0dXJlLWI="},
+    ],
+    "status": "requires_action",
+}
+"""A run that thinks, shows an image and calls a function, with the signatures that the next turn must repeat."""
+
+
+@relay_exercise(requests=2, interactions=2)
+def rich(client: GatewayClient) -> Actions:
+    """What an answer can hold beside text, as a stream and as JSON."""
+    yield from client.create("rich.stream", stream=True, script=_RICH)
+    yield from client.create("rich.create", script=_RICH)
+
+
+ENDS: dict[str, dict[str, Any]] = {
+    "failed": {"status": "failed"},
+    "cancelled": {"status": "cancelled"},
+    "incomplete": {"status": "incomplete"},
+    "error": {"error_event": {"after": 5, "code": "service_unavailable", "message": "The harness is busy."}},
+    "failed-error": {
+        "status": "failed",
+        "error_event": {"after": 5, "code": "api_error", "message": "The harness failed."},
+    },
+}
+"""How a stream can end other than well, and still in order."""
+
+
+@relay_exercise(requests=len(ENDS) + 1, interactions=len(ENDS) + 1)
+def ends(client: GatewayClient) -> Actions:
+    """Streams whose runs end in every way but well, and a failed run as JSON."""
+    for name, script in ENDS.items():
+        yield from client.create(f"ends.{name}", stream=True, script={**SCRIPT, **script})
+    yield from client.create("ends.json", script={"status": "failed"})
+
+
+@relay_exercise(requests=1, interactions=1)
+def background(client: GatewayClient) -> Actions:
+    """A background run that is streamed from its create on, whose events have ids."""
+    yield from client.create("background.stream", background=True, stream=True, script=SCRIPT)
+
+
+BARE_ERRORS = {
+    "list": b"""[{
+  "error": {
+    "code": 503,
+    "message": "The harness is currently unavailable.",
+    "status": "UNAVAILABLE"
+  }
+}
+]
+""",
+    "line": b'{"error":{"message":"The harness blocked the input.","code":"prohibited_content"}}\n',
+}
+"""Errors as the service writes them into a stream that it cannot go on with: JSON that belongs to no event."""
+
+
+@relay_exercise(requests=len(BARE_ERRORS), interactions=len(BARE_ERRORS))
+def bare(client: GatewayClient) -> Actions:
+    """Streams that end in an error outside of any event."""
+    for name, data in BARE_ERRORS.items():
+        answer = break_with_bytes(_HELD_AFTER, data)
+        yield from client.create(f"bare.{name}", stream=True, script=SCRIPT, answer=answer)
+
+
 @relay_exercise(requests=1, interactions=1)
 def live(client: GatewayClient) -> Actions:
     """A stream whose next event is sent only once the client has the one before."""
-    gate = Gate()
-    gate.let(_AT_FIRST)
-    crossing = yield from client.open("live.stream", script=SCRIPT, answer=gate)
-    arrived = existed = 0
-    for existed in range(_AT_FIRST, _ONE_BY_ONE + 1):
-        gate.let(existed)
-        arrived += len((yield Read(crossing, existed - arrived)))
-        if arrived < existed:
-            break
-    yield NoteEarly(crossing, Early(arrived, existed))
-    gate.let(inf)
+    gate = Gate(AT_ONCE, ONE_BY_ONE, client.patience)
+    crossing = yield from client.open(
+        "live.stream", script=SCRIPT, answer=gate, timeout=_LIVE_READ * client.patience
+    )
+    arrivals: list[int] = []
+    while len(arrivals) < ONE_BY_ONE and (yield Read(crossing, 1)):
+        arrivals.append(gate.sent)
+        gate.acknowledge(len(arrivals))
+    yield NoteArrivals(crossing, tuple(arrivals))
     yield Finish(crossing)
 
 
@@ -202,7 +285,8 @@ def resume(client: GatewayClient) -> Actions:
 
 
 EXERCISES: tuple[Exercise, ...] = (
-    watch, plain, cancel, fields, stranger, stream, live, hang_up, two, resume, truncation, refusal, loss,
+    watch, plain, cancel, fields, stranger, stream, rich, ends, background, live, hang_up, two, resume,
+    truncation, bare, refusal, loss,
 )  # fmt: skip
 """In the order in which they are played."""
 

@@ -23,6 +23,7 @@ from harness.wire import (
     Request,
     Response,
     Service,
+    UntilClose,
     encode,
 )
 from harness.wire.message import EVENT_STREAM
@@ -65,15 +66,38 @@ def edit_stream(edit: Edit) -> Answer:
     return answer
 
 
+def break_with_bytes(after: int, data: bytes) -> Answer:
+    """The emulator's stream up to this many events, then bytes that are no event, then the end of the body."""
+
+    def answer(service: Service, request: Request) -> Response:
+        response = service(request)
+        if _streams(response):
+            frames = _frames(response)[:after]
+            response.body = PieceBody((*(Chunk(plain(frame)) for frame in frames), Chunk(data), COMPLETE))
+        return response
+
+    return answer
+
+
 class Gate:
-    """An `Answer` whose events are sent only when a trial allows it; until then the stream stands still."""
+    """An `Answer` whose next event is sent once the client has those before: `acknowledge` says how many came.
 
-    def __init__(self) -> None:
-        self._allowed = 0.0
+    The first `at_once` events do not wait, nor do those after `one_by_one`. If the client has not got what was
+    sent within `patience` seconds, the upstream goes on all the same, as others do; the second time it sends the
+    rest. `sent` is how many events have gone out.
+    """
 
-    def let(self, events: float) -> None:
-        """Allow this many events in total; `inf` allows all of them and the ending."""
-        self._allowed = events
+    def __init__(self, at_once: int, one_by_one: int, patience: float) -> None:
+        self.sent = 0
+        self._allowed = at_once
+        self._one_by_one = one_by_one
+        self._looks = int(patience / _LOOK)
+        self._missed = 0
+
+    def acknowledge(self, arrived: int) -> None:
+        """The client has received this many events."""
+        if arrived >= self.sent - self._missed:
+            self._allowed = max(self._allowed, self.sent + 1)
 
     def __call__(self, service: Service, request: Request) -> Response:
         response = service(request)
@@ -83,17 +107,30 @@ class Gate:
 
     def _pieces(self, frames: Sequence[Frame]) -> Iterator[Piece]:
         for number, frame in enumerate(frames):
-            while number >= self._allowed:
-                yield Pause(_LOOK)
+            if number < self._one_by_one:
+                yield from self._wait_for_client(number)
+            self.sent += 1
             yield Chunk(plain(frame))
         yield COMPLETE
 
+    def _wait_for_client(self, number: int) -> Iterator[Piece]:
+        for _ in range(self._looks):
+            if number < self._allowed or self._missed > 1:
+                return
+            yield Pause(_LOOK)
+        self._missed += 1
+        self._allowed = number + 1
+
 
 class Held:
-    """An `Answer` that breaks off as a fault plan says, but only when allowed: its start can be read first."""
+    """An `Answer` that breaks off as a fault plan says, but only when allowed: its start can be read first.
 
-    def __init__(self, plan: str) -> None:
+    If it `closes`, its body has no chunks and no length: it ends when the connection does (`Connection: close`).
+    """
+
+    def __init__(self, plan: str, *, closes: bool = False) -> None:
         self._answer = suffering(plan)
+        self._closes = closes
         self._allowed = False
 
     def let(self) -> None:
@@ -102,6 +139,8 @@ class Held:
 
     def __call__(self, service: Service, request: Request) -> Response:
         response = self._answer(service, request)
+        if self._closes:
+            response.framing = UntilClose()
         if _streams(response):
             inner = response.body
             response.body = PieceBody(self._pieces(inner), on_close=inner.close)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 
-from harness.checks.vocabulary.polling import Part
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Send
+from harness.kit.actions import Part, Send
 from harness.wire import Exchange
 
 NO_ROUTE = frozenset({405, 501})

@@ -52,17 +52,21 @@ _JUDGING = ("strict", "baseline", "baseline_update", "baseline_prune", "report")
 
 def _judge(paths: Sequence[Path], arguments: argparse.Namespace) -> Exit:
     from harness.benches.recordings.run import USABLE, judge_recordings
-    from harness.contract.rules import BY_ID
     from harness.engine.decide import Policy
     from harness.engine.events import TargetInfo
+    from harness.interactions import INTERACTIONS
     from harness.report.commands.verify import VerifyPresentation
 
-    baseline = baseline_of(arguments, BY_ID, is_known=lambda name: name.startswith(f"{USABLE.id}["))
+    baseline = baseline_of(
+        arguments, INTERACTIONS.load_rules(), is_known=lambda name: name.startswith(f"{USABLE.id}[")
+    )
     policy = Policy(strict=arguments.strict, baseline=baseline)
     recordings = TargetInfo(name=", ".join(map(str, paths)), secrets=own_secrets())
     listeners = Listeners(arguments, VerifyPresentation())
     try:
-        finished = listeners.follow(judge_recordings(paths, policy, recordings, contract_of(arguments)))
+        finished = listeners.follow(
+            judge_recordings(paths, policy, recordings, contract_of(arguments), INTERACTIONS)
+        )
     except OSError as wrong:
         raise UsageFault(f"{wrong.filename} cannot be read: {wrong.strerror}") from None
     return finish(arguments, baseline, finished)

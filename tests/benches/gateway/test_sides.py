@@ -12,7 +12,6 @@ from harness.checks.gateway.mutants.mutant import Gateway, read_body
 from harness.checks.gateway.upstream_answers import refusing, suffering
 from harness.contract import load, read
 from harness.kit.relay import CollectStrays
-from harness.kit.relayed_exchange import Early
 from harness.wire import COMPLETE, Body, By, Chunk, Ending, How, Pause, PieceBody, Request, Response
 from tests.benches.gateway.inprocess import Sides, bench_through, play_all
 
@@ -72,9 +71,9 @@ def test_early_events_are_kept_with_the_passage() -> None:
     """The record of a held stream says how many events the client had before the stream was released."""
     line = Sides()
     crossing = line.open("x.stream", script={**SCRIPT, "hold": {"after": 3}})
-    crossing.early = Early(len(crossing.read(3)), 3)
+    crossing.arrivals = (len(crossing.read(3)),)
     line.upstream.reference.release()
-    assert crossing.finish().early == Early(3, 3)
+    assert crossing.finish().arrivals == (3,)
 
 
 class Busy(Gateway):

@@ -10,6 +10,7 @@ import pytest
 from harness.benches.gateway import GatewayOptions, judge_gateway
 from harness.benches.gateway.liveness import SILENT
 from harness.checks.gateway import CATALOGUE, CHECKS
+from harness.checks.gateway.exercises import EXERCISES
 from harness.checks.gateway.mutants import Gateway
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import ExerciseStarted, RunFinished, RunStopped
@@ -101,7 +102,7 @@ def test_a_gateway_that_stopped_is_not_asked_for_ever(kind: type[Stops]) -> None
     assert [trial.name for trial in trials] == ["watch", "plain", "cancel", "fields"]
     assert stopped is not None
     assert stopped.silent == SILENT
-    assert f"{len(stopped.unfinished)} of 13 trials not made" in stopped.reason
+    assert f"{len(stopped.unfinished)} of {len(EXERCISES)} trials not made" in stopped.reason
     assert ran.passage.startswith("fields.")
     assert {"watch", "fields", "loss"} < set(stopped.unfinished)
     assert {"plain", "cancel"}.isdisjoint(stopped.unfinished)
@@ -165,7 +166,7 @@ def test_one_kind_of_passage_that_hangs_is_the_gateways_own_doing(hangs_on: byte
 
     _, trials, finished, stopped = run(Picky)
     assert stopped is None
-    assert len(trials) == 13 + 1  # the trial that spans the others is reported twice
+    assert len(trials) == len(EXERCISES) + 1  # the trial that spans the others is reported twice
     broken = {result.id for result in finished.results if result.verdict is Verdict.FAIL}
     assert broken & rules
     assert "gw.status" not in broken | {result.id for result in finished.unjudged}

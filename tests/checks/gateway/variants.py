@@ -160,9 +160,9 @@ class _Joining(FrameEdit):
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
-        if event is None or "delta" not in event:
+        if event is None or "text" not in event.get("delta", {}):
             return (raw(frame),)
-        if number == 4:
+        if number == 5:
             self.held = event["delta"]["text"]
             return ()
         text, self.held = self.held + event["delta"]["text"], ""

@@ -85,6 +85,26 @@ class ErrorPage(Gateway):
         return Response.whole(response.status, Headers((("content-type", "text/html"),)), b"<h1>Error</h1>")
 
 
+@AREA.mutant("error.foreign", "own-error")
+class AnswersInAnotherShape(Gateway):
+    """What the gateway itself refuses is told in the shape of another API."""
+
+    def __call__(self, request: Request) -> Response:
+        if b'"continuation_token"' in request.body:
+            return Response.json(400, b'{"detail":[{"msg":"Extra inputs are not permitted"}]}')
+        return super().__call__(request)
+
+
+@AREA.mutant("error.crash", "own-error")
+class CrashesOnAgents(Gateway):
+    """A create with an agent makes the gateway answer with the page of a crash."""
+
+    def __call__(self, request: Request) -> Response:
+        if b'"agent_config"' in request.body:
+            return Response.whole(500, Headers((("content-type", "text/plain"),)), b"Internal Server Error")
+        return super().__call__(request)
+
+
 @AREA.mutant("retry.dropped", "retry-after")
 class DropsRetryAfter(Gateway):
     """Retry-After is dropped."""
@@ -127,6 +147,14 @@ class RewritesCreated(Answers):
 
     def change_body(self, body: Json) -> Json:
         return {**body, "created": "2001-01-01T00:00:00Z"} if "created" in body else body
+
+
+@AREA.mutant("answer.better", "body")
+class ClaimsCompletion(Answers):
+    """A run that is in progress is told as one that completed."""
+
+    def change_body(self, body: Json) -> Json:
+        return {**body, "status": "completed"} if body.get("status") == "in_progress" else body
 
 
 @AREA.mutant("answer.last-step", "body")

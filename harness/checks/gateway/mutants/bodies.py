@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.gateway.mutants.mutant import EditedBody, FrameEdit, Gateway, MutantTable
-from harness.wire import COMPLETE, Body, Chunk, Piece, Request, Service
+from harness.wire import (
+    COMPLETE,
+    Body,
+    Chunk,
+    Chunked,
+    Ending,
+    Pause,
+    Piece,
+    Request,
+    Response,
+    Service,
+    UntilClose,
+)
 
 AREA = MutantTable()
+_DROPPED_RUN = 3
 
 
 @AREA.mutant("utf8.chunks", "utf8")
@@ -34,6 +47,53 @@ class _Mapped:
     def close(self) -> None:
         """Close the wrapped body."""
         self._inner.close()
+
+
+@AREA.mutant("live.lossy", "events")
+class LosesWhenPaced(Gateway):
+    """An event is lost if the stream paused before it; a stream that comes at once is whole."""
+
+    def relay_stream(self, request: Request, body: Body) -> Body:
+        return _Lossy(body)
+
+
+class _Lossy(_Mapped):
+    """A body that drops the first chunk after its third run of pauses."""
+
+    def __init__(self, inner: Body) -> None:
+        super().__init__(inner)
+        self._runs = 0
+        self._paused = False
+
+    def __next__(self) -> Piece:
+        piece = next(self._inner)
+        if isinstance(piece, Pause):
+            self._paused = True
+        elif self._paused:
+            self._paused = False
+            self._runs += 1
+            if self._runs == _DROPPED_RUN and isinstance(piece, Chunk):
+                return next(self._inner)
+        return piece
+
+
+@AREA.mutant("close.completed", "truncated")
+class AnnouncesClosedBodies(Gateway):
+    """A body that ends with its connection is passed on as complete, also if the connection was reset."""
+
+    def relay_response(self, request: Request, response: Response) -> Response:
+        if isinstance(response.framing, UntilClose):
+            response.framing = Chunked()
+            response.body = _Forgiving(response.body)
+        return super().relay_response(request, response)
+
+
+class _Forgiving(_Mapped):
+    """A body that always ends in order."""
+
+    def __next__(self) -> Piece:
+        piece = next(self._inner)
+        return COMPLETE if isinstance(piece, Ending) else piece
 
 
 @AREA.mutant("hang-up.ignored", "hang-up")

@@ -76,6 +76,50 @@ class DropsCompletion(FrameEdit):
         return () if b'"interaction.completed"' in frame.data else (raw(frame),)
 
 
+@AREA.mutant("events.better", "events")
+class EndsWell(FrameEdit):
+    """A run that failed is told as one that completed."""
+
+    def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
+        return (raw(frame._replace(data=frame.data.replace(b'"failed"', b'"completed"'))),)
+
+
+@AREA.mutant("events.errors", "events")
+class HidesErrors(FrameEdit):
+    """The upstream's error events are dropped."""
+
+    def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
+        return () if PROTOCOL.is_error(event_of(frame) or {}) else (raw(frame),)
+
+
+@AREA.mutant("events.signatures", "events")
+class DropsSignatures(FrameEdit):
+    """Signatures of thoughts are dropped."""
+
+    def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
+        return () if b'"thought_signature"' in frame.data else (raw(frame),)
+
+
+@AREA.mutant("events.calls", "events")
+class ForgetsCallSignatures(FrameEdit):
+    """A function call loses its signature."""
+
+    def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
+        event = event_of(frame)
+        if event is None or event.get("step", {}).get("type") != "function_call":
+            return (raw(frame),)
+        step = {name: value for name, value in event["step"].items() if name != "signature"}
+        return (with_payload(frame, {**event, "step": step}),)
+
+
+@AREA.mutant("events.images", "events")
+class DropsImages(FrameEdit):
+    """Images are dropped."""
+
+    def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
+        return () if b'"image/png"' in frame.data else (raw(frame),)
+
+
 @AREA.mutant("events.model", "additions")
 class AddsTheModel(FrameEdit):
     """Each event gets a field of the gateway's own."""
@@ -92,6 +136,14 @@ class DropsIds(FrameEdit):
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
         return (raw(frame) if event is None else with_payload(frame, PROTOCOL.with_cursor(event, None)),)
+
+
+@AREA.mutant("ids.background", "event-ids")
+class DropsIdsOfCreates(DropsIds):
+    """Events lose their event_id if the create asked for the stream."""
+
+    def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
+        return super().frame(number, frame) if self.request.method == "POST" else (raw(frame),)
 
 
 @AREA.mutant("ids.one", "event-ids")
@@ -206,6 +258,14 @@ class SaysCompleted(SaysDone):
 @AREA.mutant("cut.clean", "truncated")
 class EndsInOrder(SaysDone):
     """A stream that breaks off ends normally, with nothing added."""
+
+    def words(self) -> bytes:
+        return b""
+
+
+@AREA.mutant("bare.dropped", "bare-error")
+class DropsBareErrors(SaysDone):
+    """What is no event is dropped, and the stream ends normally."""
 
     def words(self) -> bytes:
         return b""
