@@ -46,7 +46,7 @@ CHECKS = _CHAIN.checks
 # --- exercises
 
 
-@exercise(requests=7, interactions=3)
+@exercise(requests=8, interactions=3)
 def a_chain(t: RequestBuilder) -> Steps:
     """A parent and two children with the same input as the parent, so that only the history differs.
 
