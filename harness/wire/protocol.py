@@ -52,6 +52,8 @@ class StreamProtocol:
     """JSON field names, at any depth, whose values are ids that recordings may map."""
     opaque_fields: frozenset[str]
     """Field names whose values must never be altered (signatures, inline data)."""
+    is_fragment: Callable[[JsonObject], bool]
+    """Whether an event carries a piece of an output, so that another run may have more or fewer of them."""
     name_event: Callable[[Any], str]
     """The kind of an event as its payload states it, in a word or two; takes any JSON value."""
     kind_fields: frozenset[str]

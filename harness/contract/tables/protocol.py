@@ -114,6 +114,11 @@ def text_of(event: Event) -> tuple[str, str] | None:
     return (f"{event.get('index')}/{kind}", text) if isinstance(kind, str) and text is not None else None
 
 
+def is_fragment(event: Event) -> bool:
+    """Whether this is a delta: how an output is split into deltas differs from run to run."""
+    return "delta" in event
+
+
 def name_event(event: Any) -> str:
     """The kind of an event as the event itself states it, such as `step.delta(text)`."""
     if not isinstance(event, Mapping):
@@ -156,6 +161,7 @@ PROTOCOL = StreamProtocol(
         }
     ),
     opaque_fields=frozenset({"signature", "data", "continuation_token"}),
+    is_fragment=is_fragment,
     name_event=name_event,
     kind_fields=frozenset({"type", "event_type", "object", "role", "status", "code", "modality", "service_tier"}),
     secret_fields=SecretFields(
