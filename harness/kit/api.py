@@ -10,7 +10,7 @@ it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from harness.kit.check import Check
@@ -31,10 +31,6 @@ class ApiContract(Protocol):
 
     revision: str
 
-    @property
-    def rules(self) -> Mapping[str, Rule]:
-        """The rules that hold in this revision, by id."""
-
     def holds(self, rule: Rule) -> bool:
         """Whether a rule holds in this revision."""
 
@@ -51,12 +47,12 @@ class ApiReading(Protocol):
         """Whether the answer is the rest of a stream that was begun in another exchange."""
 
     @property
-    def json(self) -> Any:
-        """The JSON value of a body that is not a stream; None if there is none."""
-
-    @property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with this answer alone."""
+
+    @property
+    def crash(self) -> tuple[Finding, ...]:
+        """The finding that a request that is right made the server fail; recordings are not judged by it."""
 
 
 Requests = TypeVar("Requests", bound="ApiRequests")
@@ -65,14 +61,11 @@ Requests = TypeVar("Requests", bound="ApiRequests")
 class ApiRequests(Protocol):
     """What is known of one target, and the requests that follow from it; exercises receive it.
 
-    `wait` is the number of seconds that a run at the target may take, `gone_within` the number until what was
-    created is visible everywhere.
+    `wait` is the number of seconds that a run at the target may take.
     """
 
     @property
     def contract(self) -> ApiContract: ...
-    @property
-    def version(self) -> str: ...
     @property
     def model(self) -> str: ...
     @property
@@ -85,8 +78,6 @@ class ApiRequests(Protocol):
     def headers(self) -> tuple[tuple[str, str], ...]: ...
     @property
     def wait(self) -> float: ...
-    @property
-    def gone_within(self) -> float: ...
     @property
     def capabilities(self) -> frozenset[str]: ...
     @property
@@ -173,11 +164,15 @@ class Greet(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """What a probe asks: whether the API is there, each question, and what no question can find out."""
+    """What a probe asks: whether the API is there, each question, and what no question can find out.
+
+    `remedies` say, by capability, what would make the checks testable that need it ("with a second key").
+    """
 
     greet: Greet
     questions: tuple[Question, ...]
     undiscoverable: tuple[str, ...] = ()
+    remedies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

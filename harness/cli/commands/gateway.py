@@ -25,6 +25,7 @@ from harness.cli.arguments import (
 )
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.commands.serve import command_environment
+from harness.cli.configuration import apply_section
 from harness.cli.masking import hide, mask_text
 from harness.cli.output import Listeners, add_output_arguments, say
 from harness.cli.serving import port, split_command
@@ -56,7 +57,7 @@ _DYING = 0.5
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     own, command = split_command(words, "gateway")
-    arguments = _parser().parse(own)
+    arguments = apply_section("gateway", _parser(), own)
     target = _target(arguments)
     from harness.benches.gateway import GatewayBench, GatewayOptions, Upstream, judge_gateway
     from harness.benches.gateway.gateway_process import run_command

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.cli.arguments import Parser, add_revision_argument, contract_of
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
+from harness.cli.configuration import apply_section
 from harness.cli.masking import mask_text, own_secrets
 from harness.cli.output import Listeners, add_output_arguments, say, write_json
 from harness.outcome import Exit, UsageFault
@@ -20,7 +21,7 @@ from harness.report.exchange_text import printable
 
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 clean, 1 a broken MUST or file (--strict: SHOULD, too), 3 nothing to judge."""
-    arguments = _parser().parse(words)
+    arguments = apply_section("verify", _parser(), words)
     paths = [Path(path) for path in arguments.paths]
     for path in paths:
         if not path.exists():

@@ -46,6 +46,12 @@ class FuzzPresentation(Presentation):
         self.written: dict[int, Sequence[Path]] = {}
         self.ran: dict[int, str] = {}
 
+    def headline(self, state: RunState) -> str:
+        return ""
+
+    def ledger(self, state: RunState) -> Iterator[str]:
+        return iter(())
+
     def record(self, state: RunState) -> dict[str, Any]:
         target, finished = state.whole()
         record: dict[str, Any] = state.mask.tree(
