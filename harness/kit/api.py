@@ -50,6 +50,10 @@ class ApiReading(Protocol):
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with this answer alone."""
 
+    @property
+    def crash(self) -> tuple[Finding, ...]:
+        """That the service failed at a request that it should have answered, if it did."""
+
 
 Requests = TypeVar("Requests", bound="ApiRequests")
 

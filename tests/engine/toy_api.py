@@ -111,6 +111,7 @@ class NoteReading:
     """What an exchange of the toy API says; nothing is judged of a single answer."""
 
     findings: tuple[Finding, ...] = ()
+    crash: tuple[Finding, ...] = ()
 
     def __init__(self, exchange: Exchange) -> None:
         request = exchange.request

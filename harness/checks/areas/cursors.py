@@ -15,8 +15,8 @@ from harness.checks.vocabulary.stored import UNKNOWN_ID
 from harness.checks.vocabulary.stream_diff import Rest, compare
 from harness.checks.vocabulary.stream_events import events_in, expect_stream, is_stream, of_kind
 from harness.contract import read
+from harness.contract.judge.history.run_events import is_of_the_run
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
-from harness.contract.judge.run_events import is_of_the_run
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Steps

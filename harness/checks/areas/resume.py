@@ -26,7 +26,7 @@ from harness.checks.vocabulary.stream_events import (
 )
 from harness.contract import read
 from harness.contract.judge.agreement import judge_identity
-from harness.contract.judge.run_events import is_of_the_run, is_same_event
+from harness.contract.judge.history.run_events import is_of_the_run, is_same_event
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise

@@ -16,7 +16,7 @@ from harness.checks.vocabulary.expect import finding, lenient_finding
 from harness.checks.vocabulary.stream_events import Event, cursor, kind
 from harness.contract import Contract
 from harness.contract.data.assembly import assemble_steps
-from harness.contract.judge.run_events import is_of_the_run, shape_of
+from harness.contract.judge.history.run_events import is_of_the_run, shape_of
 from harness.outcome import Finding
 from harness.outcome.words import format_count
 

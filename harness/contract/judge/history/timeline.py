@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from harness.contract.judge.run_events import Event, is_of_the_run, is_same_event
+from harness.contract.judge.history.run_events import Event, is_of_the_run, is_same_event
 from harness.contract.tables.protocol import PROTOCOL
 from harness.outcome import Finding, Judgement, Severity
 from harness.outcome.words import shorten
