@@ -173,4 +173,4 @@ class World:
         return self.target.other_key or "harness-wrong-key"
 
     def _patience(self) -> Iterator[float]:
-        return pauses_within(0.0 if self.settled_by_us else self.lag.bound(self.target.gone_within))
+        return pauses_within(0.0 if self.settled_by_us else self.lag.shorten(self.target.gone_within))

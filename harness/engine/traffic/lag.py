@@ -25,7 +25,7 @@ class Lag:
     in_vain: int = 0
     confirming: bool = False
 
-    def bound(self, seconds: float) -> float:
+    def shorten(self, seconds: float) -> float:
         """How long to repeat a look, where `seconds` is the whole while."""
         if self.confirming or self.in_vain < MOST_IN_VAIN:
             return seconds

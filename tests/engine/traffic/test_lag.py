@@ -10,17 +10,17 @@ def test_looks_in_vain_make_it_impatient() -> None:
     lag = Lag()
     lag.note(0.5, found=True)
     for _ in range(MOST_IN_VAIN):
-        assert lag.bound(5.0) == 5.0
+        assert lag.shorten(5.0) == 5.0
         lag.note(5.0, found=False)
-    assert lag.bound(5.0) == FACTOR * 0.5
+    assert lag.shorten(5.0) == FACTOR * 0.5
 
 
 def test_a_target_without_lag_is_hardly_waited_for() -> None:
     """Where nothing ever lagged behind, little is waited; before a failure is reported, all of it again."""
     lag = Lag(in_vain=MOST_IN_VAIN)
-    assert lag.bound(5.0) == LEAST
+    assert lag.shorten(5.0) == LEAST
     lag.confirming = True
-    assert lag.bound(5.0) == 5.0
+    assert lag.shorten(5.0) == 5.0
 
 
 def test_a_look_that_was_not_repeated_teaches_nothing() -> None:
