@@ -154,7 +154,7 @@ FILES: dict[str, tuple[str, bytes, tuple[int, int, int], set[str]]] = {
         (0, 1, 0),
         {"agents.schema"},
     ),
-    "refused": ("a.yaml", cassette(REFUSED_CASE), (0, 1, 1), {"err.code-status"}),
+    "refused": ("a.yaml", cassette(REFUSED_CASE), (0, 1, 1), {"err.code-status", "request.schema"}),
     "cut, as our recorder notes it": (
         "a.yaml",
         cassette(
