@@ -8,7 +8,6 @@ Recordings of the generation before `steps` are recognised and left out: they we
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from harness.cassette.foreign.har import Unreadable, exchanges_in
@@ -24,14 +23,13 @@ from harness.contract.judge.judged_rules import (
 )
 from harness.contract.judge.reading import read
 from harness.contract.judge.replies import CLIENT_ERROR
+from harness.contract.judge.request import judge_create_request, list_judged_in_request
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading
 from harness.contract.tables.protocol import COLLECTION
 from harness.kit.verification import Answer, Verification
-from harness.outcome import Finding, Severity
+from harness.outcome import Finding
 from harness.wire import Ending, Exchange, Frame
-
-REQUEST_RULES = frozenset({"request.schema"})
 
 LEGACY = "of the `outputs` generation, which the service removed in June 2026"
 _LEGACY_EVENTS = frozenset(
@@ -112,7 +110,9 @@ class FileJudge:
             self.leave_out(reason)
             return
         refused = any(map(_is_refusal, answers))
-        self._alone("requests", REQUEST_RULES, _judge_request(json_in(data), self._contract, refused=refused))
+        value = json_in(data)
+        found = judge_create_request(value, self._contract, refused=refused)
+        self._alone("requests", list_judged_in_request(value), found)
 
     def documents(self, documents: list[Any]) -> None:
         """Judge the documents of a YAML file that is not a cassette."""
@@ -149,8 +149,8 @@ class FileJudge:
         creates = request.method == "POST" and request.segments[-1:] == (COLLECTION,)
         if creates and (exchange.succeeded or refused):
             value = json_parse.loads(request.body).value
-            found = _judge_request(value, self._contract, refused=refused)
-            self._note_findings("requests", REQUEST_RULES, found, name)
+            found = judge_create_request(value, self._contract, refused=refused)
+            self._note_findings("requests", list_judged_in_request(value), found, name)
         if reading.stream is not None:
             self._note_findings("streams", reading.judged, reading.findings, name)
         elif exchange.body:
@@ -223,18 +223,6 @@ def _frames(data: bytes) -> Iterator[Frame]:
 
 def _is_legacy_stream(reading: StreamReading) -> bool:
     return bool(_LEGACY_EVENTS & reading.counts.keys()) and not reading.counts.get("step.start")
-
-
-def _judge_request(value: Any, contract: Contract, *, refused: bool) -> list[Finding]:
-    """Why a create does not fit its schema; of one that was refused this is no fault, but tells why it was."""
-    problems = contract.schemas.validator("requests/create-interaction", closed=True).problems(value)
-    found = [problem.finding("request.schema") for problem in problems]
-    if not refused:
-        return found
-    return [
-        replace(one, message=f"the create was refused: {one.message}", severity=Severity.INFORMATION)
-        for one in found
-    ]
 
 
 def json_in(data: bytes) -> Any:

@@ -358,6 +358,17 @@ def test_a_request_that_was_refused_is_judged_and_accuses_nobody(tmp_path: Path)
     assert result.findings[0].message.startswith('the create was refused: "surprise"')
 
 
+def test_a_result_without_a_name_is_information(tmp_path: Path) -> None:
+    """The live service refuses a function_result that does not name its function, though no document says so."""
+    result = {"type": "function_result", "call_id": "c", "result": "x"}
+    for number, named in enumerate((result, {**result, "name": "f"})):
+        body = {"model": "gemini-3.5-flash", "input": [named], "previous_interaction_id": "a"}
+        (tmp_path / f"{number}.request.json").write_bytes(json.dumps(body).encode())
+    found = verify([tmp_path], load(), INTERACTIONS).traffic
+    assert [(one.rule, one.where.pointer) for one in found.findings] == [("tool.result-name", "$.input[0].name")]
+    assert found.rules["tool.result-name"] == 2
+
+
 def test_a_rule_counts_only_where_it_had_something_to_look_at(tmp_path: Path) -> None:
     """A stream without a call, a signature or an event id proves nothing of the rules about those."""
     (tmp_path / "a.sse").write_bytes(frames([created(), completed()]))
