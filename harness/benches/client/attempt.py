@@ -16,7 +16,11 @@ from harness.benches.client.stream_source import StreamSource
 from harness.contract import PROTOCOL
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.output import steps_text
-from harness.faults import Cut, cut
+from harness.faults import Chunks, Crlf, Cut, Glue, Late, Members, Omit, Ping, Trickle, Unknown, cut
+from harness.faults.frame_values import Part
+
+_NOISE = (Chunks, Crlf, Glue, Late, Members, Ping, Trickle, Unknown)
+"""The faults that a reader must not notice."""
 
 
 class ClientAttempt:
@@ -61,6 +65,12 @@ class ClientAttempt:
             one.status >= 400 or one.headless or (one.is_stream and not one.completes)
             for one in self._witness.seen
         )
+
+    @property
+    def only_noise(self) -> bool:
+        """Whether faults took effect, and none of them does harm to a reader of event streams."""
+        fired = [fault for one in self._witness.seen if one.suffered for fault in one.suffered.fired]
+        return bool(fired) and all(isinstance(fault, _NOISE) or fault == Omit(Part.SENTINEL) for fault in fired)
 
     @property
     def seen(self) -> list[Seen]:

@@ -17,6 +17,7 @@ from harness.benches.client.outcome import (
     ENDS,
     ONCE,
     OUTCOMES,
+    READS,
     RECOVERS,
     STANDS,
     STATUS,
@@ -25,6 +26,7 @@ from harness.benches.client.outcome import (
 )
 from harness.contract import is_settled
 from harness.outcome import Finding, Rule, Severity
+from harness.outcome.words import format_count
 
 _GOOD = "completed"
 _QUIET = frozenset({_GOOD, "requires_action", "requires_continuation"})
@@ -38,8 +40,10 @@ class CaseVerdict(NamedTuple):
     finding: Finding | None = None
 
 
-def judge_case(attempt: ClientAttempt, ended: Ended, *, asked_for_ever: bool) -> CaseVerdict:
-    """How the client came out of a case that has ended."""
+def judge_case(
+    attempt: ClientAttempt, ended: Ended, *, asked_for_ever: bool, usual: int | None = None
+) -> CaseVerdict:
+    """How the client came out of a case that has ended; `usual` is how often it asks when nothing happens."""
     if asked_for_ever:
         return _fault(ENDS, "requests", f"sent more than {MOST_REQUESTS} requests for one stream and was stopped")
     if ended.stopped:
@@ -48,7 +52,11 @@ def judge_case(attempt: ClientAttempt, ended: Ended, *, asked_for_ever: bool) ->
         return _judge_failure(attempt, ended)
     if ended.status and not is_settled(ended.status):
         return _fault(RECOVERS, "reported", f"ended with a status that is not final: {ended.status}")
-    return _judge_success(attempt, ended)
+    judged = _judge_success(attempt, ended)
+    if judged.finding is None and attempt.only_noise and usual is not None and len(attempt.seen) > usual:
+        more = format_count(len(attempt.seen) - usual, "more request")
+        return _fault(READS, "asked-again", f"needed {more}, though the stream was whole and legal")
+    return judged
 
 
 def _judge_failure(attempt: ClientAttempt, ended: Ended) -> CaseVerdict:

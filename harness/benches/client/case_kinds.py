@@ -131,7 +131,7 @@ def _plan_repeated_events(shape: StreamShape) -> Iterator[str]:
 
 def _plan_noise(shape: StreamShape) -> Iterator[str]:
     middle = shape.landmarks[1]
-    yield from ("ping:all", "crlf", "chunks:1", "chunks:7", "glue", "members", "unknown:all", "no-done")
+    yield from ("glue", "crlf", "trickle:5", "ping:all", "members", "unknown:all", "no-done", "chunks:1")
     yield "ping:all,glue,members,unknown:all,crlf,chunks:5"
     yield f"crlf,chunks:3,event:{middle},end"
     yield f"ping:all,event:{middle},rst/glue"
@@ -155,7 +155,7 @@ _HINTED = ("status:429,retry-after-ms:20", "status:503,retry-after-ms:20")
 
 
 def _plan_statuses(shape: StreamShape) -> Iterator[str]:
-    cut = f"event:{shape.landmarks[1]},rst"
+    cut = f"event:{shape.landmarks[2]},rst"
     yield from (f"{cut}/{status}" for status in _HINTED)
     yield from _HINTED
     yield f"{cut}/status:400,times:all"
@@ -183,6 +183,11 @@ def _plan_one_drop(shape: StreamShape) -> Iterator[str]:
     yield "pass"
     yield f"event:{shape.landmarks[2]},rst"
     yield f"event:{shape.completion},end"
+
+
+def _plan_ends(shape: StreamShape) -> Iterator[str]:
+    yield from _plan_one_drop(shape)
+    yield f"event:{shape.landmarks[2]},rst/status:400,times:all"
 
 
 def _plan_stalls(shape: StreamShape) -> Iterator[str]:
@@ -273,7 +278,7 @@ ERRORS = CaseKind(
 ENDS = CaseKind(
     name="ends",
     about="the run ends failed, cancelled, incomplete, over its budget, or requires action",
-    plans=_plan_one_drop,
+    plans=_plan_ends,
     scripts=_ENDS,
 )
 STATUSES = CaseKind(
