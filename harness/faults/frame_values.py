@@ -51,7 +51,7 @@ class Glue:
 
 @dataclass(frozen=True, slots=True)
 class Trickle:
-    """The body comes in pieces of `size` bytes, with a moment between them, so that readers get them one by one."""
+    """The body comes in pieces of `size` bytes, with a moment between them: readers get them one by one."""
 
     size: int
 

@@ -16,11 +16,14 @@ from harness.benches.client.stream_source import StreamSource
 from harness.contract import PROTOCOL
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.output import steps_text
-from harness.faults import Chunks, Crlf, Cut, Glue, Late, Members, Omit, Ping, Trickle, Unknown, cut
+from harness.faults import Chunks, Crlf, Cut, Glue, Members, Omit, Ping, Status, Trickle, Unknown, cut
 from harness.faults.frame_values import Part
 
-_NOISE = (Chunks, Crlf, Glue, Late, Members, Ping, Trickle, Unknown)
+_NOISE = (Chunks, Crlf, Glue, Members, Ping, Trickle, Unknown)
 """The faults that a reader must not notice."""
+
+_REFUSED = frozenset({429, 503})
+"""Statuses of a create after which it can be sent again: nothing was created."""
 
 
 class ClientAttempt:
@@ -112,6 +115,9 @@ class ClientAttempt:
 
 
 def _is_destroyed(one: Seen) -> bool:
-    """Whether a fault of the plan kept the id of a new interaction from the client for good."""
+    """Whether a fault kept the id of a new interaction from the client, and nobody can tell if it exists."""
     fired = one.suffered.fired if one.suffered is not None else ()
-    return any(isinstance(fault, Cut) for fault in fired) and one.find_created_id() is None
+    lost = any(
+        isinstance(fault, Cut) or (isinstance(fault, Status) and fault.code not in _REFUSED) for fault in fired
+    )
+    return lost and one.find_created_id() is None

@@ -165,7 +165,7 @@ def _plan_statuses(shape: StreamShape) -> Iterator[str]:
 def _plan_more_statuses(shape: StreamShape) -> Iterator[str]:
     yield from _plan_statuses(shape)
     cut = f"event:{shape.landmarks[1]},end"
-    yield from (f"{cut}/status:{code}" for code in (404, 408, 409, 502, 504))
+    yield from (f"{cut}/status:{code}" for code in (408, 409, 502, 504))
     yield from (f"status:{code}" for code in (429, 500, 502, 503, 504))
     yield f"{cut}/status:429,retry-after:1"
     yield f"{cut}/status:503,times:2"

@@ -1,7 +1,7 @@
 """Every one-line defect of a correct client is noticed, and the correct clients are right in every set.
 
-The clients: a loop on httpx, one on asyncio that creates its own interaction, and the one for JavaScript that
-users copy. `CLIENT_MUTANTS=all` in the environment plays whole sets, which takes minutes.
+The clients: a loop on httpx, one on asyncio that creates its own interaction, the one for JavaScript that users copy,
+and `harness.resume`. `CLIENT_MUTANTS=all` in the environment plays whole sets, which takes minutes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.benches.client.client_mutants import MUTANTS, ClientMutant
 
 PROGRAMS = Path(__file__).parent / "programs"
 FOLLOW = Path(__file__).resolve().parents[3] / "docs" / "clients" / "follow.mjs"
-CORRECT = ("sync_client.py", "async_client.py", "loop.mjs", "creates.mjs")
+CORRECT = ("sync_client.py", "async_client.py", "helper_client.py", "loop.mjs", "creates.mjs")
 WHOLE_SETS = os.environ.get("CLIENT_MUTANTS") == "all"
 
 
