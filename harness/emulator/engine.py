@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from harness.contract import Contract
+from harness.contract.tables.error_codes import code_of
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.http.auth import Auth
-from harness.emulator.http.request_log import RequestLog
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.resources import Resources
 from harness.emulator.resources.paging import listing, page
@@ -27,7 +27,8 @@ from harness.emulator.run.run import Run
 from harness.emulator.run.store import InteractionStore
 from harness.emulator.run.stream_body import HeldBody
 from harness.emulator.run.stream_response import Streams
-from harness.emulator.script.scripts import Script, ScriptQueue
+from harness.emulator.script.script_queue import ScriptQueue
+from harness.emulator.script.scripts import Script
 from harness.emulator.values.call import Call, Refusal, invalid, json_response, not_found
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.ids import IdSequence
@@ -36,8 +37,10 @@ from harness.emulator.values.timestamps import Timestamps
 from harness.emulator.values.usage import Meter
 from harness.wire import Chunked, Clock, Headers, PieceBody, Response
 from harness.wire.json_value import object_or_none
+from harness.wire.mask import Mask
 from harness.wire.message import JSON_HEADERS
 from harness.wire.pieces import COMPLETE, Chunk
+from harness.wire.request_log import RequestLog
 
 _FLAGS = {"true": True, "false": False, "1": True, "0": False, "": False}
 
@@ -64,7 +67,7 @@ class Engine:
         self.ids = self.ids_type(seed)
         self.moments = Timestamps(clock)
         self.scripts = ScriptQueue(settings.max_queued)
-        self.log = RequestLog(settings.max_requests)
+        self.log = RequestLog(settings.max_requests, Mask(fields=contract.protocol.secret_fields))
         self.holding = False
         self._unstored: list[Run] = []
         self._build(settings)
@@ -156,12 +159,11 @@ class Engine:
 
     def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
         """Start a run for an admitted order. Raises Refusal if the script says so."""
-        script = self.scripts.take(
-            model=order.model, agent=order.agent, previous=order.previous is not None, text=order.text
-        )
+        script = self.scripts.take(order)
         if script.refuse is not None:
             wanted = script.refuse
-            raise Refusal(wanted.status, wanted.code, wanted.message, tuple(wanted.headers.items()))
+            code = wanted.code or code_of(wanted.status)
+            raise Refusal(wanted.status, code, wanted.message, tuple(wanted.headers.items()))
         run = self.start(order, script)
         self.remember(run)
         return run, order

@@ -5,11 +5,10 @@ Layer 4. Values and the parsing of `+x,-y`; sends nothing.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.checks.capabilities import CAPABILITIES
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 
@@ -50,6 +49,11 @@ class Capabilities:
         """What is known of one capability, or None."""
         return self._items.get(name)
 
+    def in_order(self, names: Iterable[str]) -> Capabilities:
+        """The same, in the order of these names; others come last."""
+        order = {name: position for position, name in enumerate(names)}
+        return Capabilities(sorted(self, key=lambda item: order.get(item.name, len(order))))
+
     def missing(self, names: Iterable[str]) -> list[str]:
         """Those of `names` that are not present, sorted."""
         return sorted(name for name in names if name not in self)
@@ -65,14 +69,13 @@ class Capabilities:
         return item is not None and item.present
 
     def __iter__(self) -> Iterator[Capability]:
-        order = {name: place for place, name in enumerate(CAPABILITIES)}
-        return iter(sorted(self._items.values(), key=lambda item: order.get(item.name, len(order))))
+        return iter(self._items.values())
 
     def __len__(self) -> int:
         return len(self._items)
 
 
-def parse_capabilities(words: Iterable[str]) -> list[Capability]:
+def parse_capabilities(words: Iterable[str], known: Mapping[str, str]) -> list[Capability]:
     """Parse `+stream`, `-agents`, or several separated by commas; a bare name means `+`.
 
     Raises UsageFault for an unknown name and for one that is both claimed and denied.
@@ -83,8 +86,8 @@ def parse_capabilities(words: Iterable[str]) -> list[Capability]:
             continue
         present = not part.startswith("-")
         name = part.lstrip("+-")
-        if name not in CAPABILITIES:
-            raise UsageFault(f"unknown capability {name!r}{did_you_mean(name, CAPABILITIES)}")
+        if name not in known:
+            raise UsageFault(f"unknown capability {name!r}{did_you_mean(name, known)}")
         if name in said and said[name].present is not present:
             raise UsageFault(f"capability {name!r} is both claimed (+) and denied (-): keep one of them")
         said[name] = Capability(
@@ -93,6 +96,6 @@ def parse_capabilities(words: Iterable[str]) -> list[Capability]:
     return list(said.values())
 
 
-def everything(*, but: Container[str] = ()) -> Capabilities:
+def everything(known: Iterable[str], *, but: Container[str] = ()) -> Capabilities:
     """All capabilities assumed present without a request: for dry runs and the reference emulator."""
-    return Capabilities(Capability(name, name not in but, CapabilityOrigin.ASSUMED) for name in CAPABILITIES)
+    return Capabilities(Capability(name, name not in but, CapabilityOrigin.ASSUMED) for name in known)

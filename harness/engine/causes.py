@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from harness.contract import read
 from harness.engine.decide import with_cause, with_weight
 from harness.engine.results import Result
+from harness.kit.api import Api
 from harness.outcome import Outcome
 from harness.wire import Exchange
 
@@ -21,10 +21,10 @@ def stopped_at(trail: Sequence[Exchange]) -> Exchange | None:
     return last if last is not None and last.request.method == "POST" and not last.succeeded else None
 
 
-def link(results: Sequence[Result], stops: Mapping[str, Exchange]) -> tuple[Result, ...]:
+def link(results: Sequence[Result], stops: Mapping[str, Exchange], api: Api) -> tuple[Result, ...]:
     """The results in their order; those in `stops` (by id) name the code that explains where they stopped."""
     roots = [result for result in results if result.observation.outcome is Outcome.NOT_MET and result.evidence]
-    causes = {result.id: root for result in results if (root := _root_of(result, stops, roots)) is not None}
+    causes = {result.id: root for result in results if (root := _root_of(result, stops, roots, api)) is not None}
     caused = Counter(root.id for root in causes.values())
     linked = []
     for result in results:
@@ -34,16 +34,16 @@ def link(results: Sequence[Result], stops: Mapping[str, Exchange]) -> tuple[Resu
     return tuple(linked)
 
 
-def _root_of(result: Result, stops: Mapping[str, Exchange], roots: Sequence[Result]) -> Result | None:
+def _root_of(result: Result, stops: Mapping[str, Exchange], roots: Sequence[Result], api: Api) -> Result | None:
     stop = stops.get(result.id)
     if stop is None or result.observation.findings:
         return None
-    same = (root for root in roots if root.observation.findings and any(_is_alike(e, stop) for e in root.evidence))
-    return next(same, None)
+    accused = (root for root in roots if root.observation.findings)
+    return next((root for root in accused if any(_is_alike(e, stop, api) for e in root.evidence)), None)
 
 
-def _is_alike(shown: object, stop: Exchange) -> bool:
+def _is_alike(shown: object, stop: Exchange, api: Api) -> bool:
     """Whether evidence shows the same call with the same answer."""
     if not isinstance(shown, Exchange):
         return False
-    return shown.status == stop.status and read(shown).operation == read(stop).operation
+    return shown.status == stop.status and api.read(shown, None).call == api.read(stop, None).call

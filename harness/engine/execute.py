@@ -13,15 +13,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
-from harness.checks.vocabulary.polling import Part
-from harness.contract import Contract, read
-from harness.contract.judge.wording import format_request
-from harness.contract.requests import RequestBuilder
 from harness.engine.cleanup import CreatedResources
 from harness.engine.evidence import made_or_changed, referenced_ids
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.retries import NO_TIME, missing_answer
-from harness.kit.actions import Action, Close, Exchanges, Finish, Open, Read, Send, Together, Wait
+from harness.kit.actions import Action, Close, Exchanges, Finish, Open, Part, Read, Send, Together, Wait
+from harness.kit.api import Api, ApiContract, ApiRequests
 from harness.kit.check import Check, Exercise
 from harness.outcome import Because, HarnessFault, Observation, Outcome, Unmet
 from harness.wire import Driver, Exchange, LiveStream
@@ -45,6 +42,7 @@ class Played:
     failure: Observation | None
     trail: tuple[Exchange, ...]
     seconds: float
+    api: Api
 
     def observe(self, check: Check) -> Observation:
         """The observation of one check of this exercise; never raises."""
@@ -93,9 +91,9 @@ class Played:
         needed: set[str] = set()
         kept = []
         for exchange in reversed(self.trail):
-            if id(exchange) in chosen or made_or_changed(exchange, needed):
+            if id(exchange) in chosen or made_or_changed(exchange, needed, self.api):
                 kept.append(exchange)
-                needed.update(referenced_ids(exchange))
+                needed.update(referenced_ids(exchange, self.api))
         return tuple(reversed(kept))
 
 
@@ -128,9 +126,9 @@ def error(what: str) -> Observation:
     return Observation(Outcome.ERROR, reason=f"{what}:\n{traceback.format_exc()}")
 
 
-def play(exercise: Exercise, target: RequestBuilder, driver: Driver, ledger: CreatedResources) -> Played:
+def play(api: Api, exercise: Exercise, target: ApiRequests, driver: Driver, ledger: CreatedResources) -> Played:
     """Run one exercise to its end; open streams are closed however it ends."""
-    hand = ActionRunner(driver, ledger, target.contract, judged=True)
+    hand = ActionRunner(api, driver, ledger, target.contract, judged=True)
     begin = time.perf_counter()
     results: Exchanges | None = None
     failure: Observation | None = None
@@ -139,12 +137,12 @@ def play(exercise: Exercise, target: RequestBuilder, driver: Driver, ledger: Cre
             results = _require_names(drive(exercise.run(target), hand))
         finally:
             hand.hang_up()
-        _refuse_excused(hand.trail)
+        hand.refuse_excused(hand.trail)
     except Unmet as unmet:
         failure = Observation.untestable(unmet.reason, unmet.because)
     except Exception:
         failure = error(f"the exercise {exercise.name} raised")
-    return Played(results, failure, tuple(hand.trail), time.perf_counter() - begin)
+    return Played(results, failure, tuple(hand.trail), time.perf_counter() - begin, api)
 
 
 def drive(steps: Part[T], hand: ActionRunner) -> T:
@@ -171,13 +169,6 @@ def _require_names(value: Any) -> Exchanges:
     return value
 
 
-def _refuse_excused(exchanges: Iterable[Exchange]) -> None:
-    """Raise Unmet if our own haste cut an answer short: then nothing may be held against the target."""
-    for exchange in exchanges:
-        if exchange.excuse:
-            raise Unmet(f"{format_request(exchange)} had no answer: {exchange.excuse}")
-
-
 class ActionRunner:
     """Performs actions, and remembers the open streams and, in `trail`, the finished exchanges.
 
@@ -185,8 +176,15 @@ class ActionRunner:
     """
 
     def __init__(
-        self, driver: Driver, ledger: CreatedResources, contract: Contract, *, judged: bool = False
+        self,
+        api: Api,
+        driver: Driver,
+        ledger: CreatedResources,
+        contract: ApiContract,
+        *,
+        judged: bool = False,
     ) -> None:
+        self._api = api
         self._driver = driver
         self._ledger = ledger
         self._contract = contract
@@ -199,8 +197,14 @@ class ActionRunner:
         before = len(self.trail)
         brought = self._perform(action)
         if self._judged:
-            _refuse_excused(self.trail[before:])
+            self.refuse_excused(self.trail[before:])
         return brought
+
+    def refuse_excused(self, exchanges: Iterable[Exchange]) -> None:
+        """Raise Unmet if our own haste cut an answer short: then nothing may be held against the target."""
+        for exchange in exchanges:
+            if exchange.excuse:
+                raise Unmet(f"{self._api.format_request(exchange)} had no answer: {exchange.excuse}")
 
     def _perform(self, action: Action) -> Any:
         match action:
@@ -238,7 +242,7 @@ class ActionRunner:
         return self._keep(exchange)
 
     def _keep(self, exchange: Exchange) -> Exchange:
-        read(exchange, self._contract)  # all who read it later judge by this contract
+        self._api.read(exchange, self._contract)  # all who read it later judge by this contract
         self._ledger.note(exchange)
         self.trail.append(exchange)
         return exchange

@@ -6,11 +6,10 @@ Layer 4. Pure: takes the catalogue, what the user asked for and what the target 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from harness.checks.capabilities import PROFILE_GATES, PROFILES
 from harness.engine.capabilities import Capabilities
 from harness.kit.check import Check, Exercise
 from harness.outcome import Level, Observation, Outcome, UsageFault
@@ -50,6 +49,9 @@ class PlannedCheck:
     skip: Observation | None = None
 
 
+Profiles: TypeAlias = Mapping[str, frozenset[str]]
+"""The profiles, and for each the capabilities of which one is enough to switch it on; none: it is always on."""
+
 Group: TypeAlias = tuple[Exercise, tuple[PlannedCheck, ...]]
 """One exercise and the checks that use it."""
 
@@ -76,33 +78,28 @@ class RunPlan:
         return sum(e.requests for e in exercises), sum(e.interactions for e in exercises)
 
 
-def load_catalogue() -> tuple[Check, ...]:
-    """Every check of the project. They are imported only here, because that is the slowest part of startup."""
-    from harness.checks.catalogue import CATALOGUE
-
-    return tuple(CATALOGUE)
-
-
-def make_plan(catalogue: Sequence[Check], selection: Selection, capabilities: Capabilities) -> RunPlan:
+def make_plan(
+    catalogue: Sequence[Check], selection: Selection, capabilities: Capabilities, profiles: Profiles
+) -> RunPlan:
     """Decide for each check whether it runs. Raises UsageFault for a pattern or profile that names nothing."""
     wanted = _matching(catalogue, selection.checks) if selection.checks else None
     excluded = _matching(catalogue, selection.exclude)
-    _known_profiles(selection.profiles)
+    _known_profiles(selection.profiles, profiles)
     planned = []
     for check in catalogue:
         skip = _explain_exclusion(check, selection, wanted, excluded) or _not_applicable(
-            check, selection, capabilities
+            check, selection, capabilities, profiles
         )
         planned.append(PlannedCheck(check, capabilities.declared(check.requires), skip))
     return RunPlan(tuple(planned))
 
 
-def needed_capabilities(catalogue: Sequence[Check], selection: Selection) -> frozenset[str]:
+def needed_capabilities(catalogue: Sequence[Check], selection: Selection, profiles: Profiles) -> frozenset[str]:
     """Every capability that matters to the selected checks; a probe need not ask for others."""
-    selected = [p.check for p in make_plan(catalogue, selection, _Everything()).checks if p.skip is None]
+    selected = [p.check for p in make_plan(catalogue, selection, _Everything(), profiles).checks if p.skip is None]
     needed = {name for check in selected for name in check.requires}
     if selection.by_capability:
-        needed |= {name for check in selected for name in PROFILE_GATES.get(check.profile, ())}
+        needed |= {name for check in selected for name in profiles.get(check.profile, ())}
     return frozenset(needed)
 
 
@@ -130,10 +127,10 @@ def _matching(catalogue: Iterable[Check], patterns: Iterable[str]) -> frozenset[
     return frozenset(found)
 
 
-def _known_profiles(names: Iterable[str]) -> None:
+def _known_profiles(names: Iterable[str], known: Profiles) -> None:
     for name in names:
-        if name not in PROFILES:
-            raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, PROFILES)}")
+        if name not in known:
+            raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, known)}")
 
 
 def _explain_exclusion(
@@ -152,8 +149,10 @@ def _explain_exclusion(
     return Observation(Outcome.EXCLUDED, reason=reason)
 
 
-def _not_applicable(check: Check, selection: Selection, capabilities: Capabilities) -> Observation | None:
-    gates = PROFILE_GATES.get(check.profile, frozenset()) if selection.by_capability else frozenset()
+def _not_applicable(
+    check: Check, selection: Selection, capabilities: Capabilities, profiles: Profiles
+) -> Observation | None:
+    gates = profiles.get(check.profile, frozenset()) if selection.by_capability else frozenset()
     if gates and not any(name in capabilities for name in gates):
         reason = f"the profile {check.profile!r} is off: the target has none of {', '.join(sorted(gates))}"
         return Observation(Outcome.NOT_APPLICABLE, reason=reason)

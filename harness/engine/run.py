@@ -35,6 +35,7 @@ from harness.engine.sessions import session_of
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.timeout_budget import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.traffic_policy import TrafficPolicy
+from harness.kit.api import SCRIPTABLE
 from harness.kit.check import Check
 from harness.outcome import Observation, Outcome, Verdict
 from harness.wire import Driver, Exchange
@@ -70,25 +71,27 @@ def check_target(
     """
     begin = time.perf_counter()
     catalogue = [check for check in catalogue if target.target.contract.holds(check.rule)]
-    needed = needed_capabilities(catalogue, options.selection)
+    api = target.api
+    profiles = api.load_profiles()
+    needed = needed_capabilities(catalogue, options.selection, profiles)
     yield RunStarted(target.info)
     retries = options.traffic.new_retries()
     # The embedded emulator takes no real time, so there the checks themselves report answers that do not end.
     timeouts = None if target.throwaway else TimeoutBudget(target.target.wait)
     governed = target.with_drivers(options.traffic.wrapper(retries, timeouts))
     with closing(governed.connect()) as driver:
-        found = probe(driver, target.target, options.said, needed)
+        found = probe(api, driver, target.target, options.said, needed)
     yield Probed(found.capabilities, found.requests, found.notes)
-    plan = make_plan(catalogue, options.selection, found.capabilities)
+    plan = make_plan(catalogue, options.selection, found.capabilities, profiles)
     yield Planned(len(plan.checks), len(plan.groups))
-    sessions = options.jobs > 1 and "script" in found.capabilities and not target.throwaway
+    sessions = options.jobs > 1 and SCRIPTABLE in found.capabilities and not target.throwaway
     conductor = _Conductor(governed.able(found.capabilities, found.says), options, sessions=sessions)
     results: dict[str, Result] = {}
     for event in conductor.events(plan):
         if isinstance(event, CheckFinished):
             results[event.result.id] = event.result
         yield event
-    ordered = link([results[planned.check.id] for planned in plan.checks], conductor.stops)
+    ordered = link([results[planned.check.id] for planned in plan.checks], conductor.stops, api)
     cut = TimeoutLosses() if timeouts is None else timeouts.losses
     seconds, left = time.perf_counter() - begin, tuple(conductor.leftovers)
     yield RunFinished(ordered, seconds, exit_of(ordered), left, retries.waited, cut)
@@ -102,13 +105,15 @@ class _Conductor:
         self._options = options
         self._sessions = sessions
         self._stop = threading.Event()
-        self._audit = Audit(frozenset())
+        self._audit = Audit(frozenset(), target.api)
         self._held: list[tuple[PlannedCheck, Played, Observation]] = []
         self.leftovers: list[str] = []
         self.stops: dict[str, Exchange] = {}
 
     def events(self, plan: RunPlan) -> Iterator[RunEvent]:
-        self._audit = Audit.of(planned.check for planned in plan.checks if planned.skip is None)
+        self._audit = Audit.of(
+            (planned.check for planned in plan.checks if planned.skip is None), self._target.api
+        )
         for planned in plan.checks:
             if planned.skip is not None:
                 yield CheckFinished(self._result(planned, planned.skip))
@@ -147,7 +152,7 @@ class _Conductor:
 
     def _work(self, groups: Iterator[Group]) -> Iterator[RunEvent]:
         """Do one worker's part: play group after group with its own driver and ledger."""
-        ledger = CreatedResources()
+        ledger = CreatedResources(self._target.api)
         with session_of(self._target) if self._sessions else closing(self._target.connect()) as driver:
             try:
                 for group in groups:
@@ -164,7 +169,7 @@ class _Conductor:
                 yield CheckFinished(self._result(planned, Observation(Outcome.NOT_RUN, reason=reason)))
             return
         yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
-        played = play(exercise, self._target.target, driver, ledger)
+        played = play(self._target.api, exercise, self._target.target, driver, ledger)
         self._audit.note(exercise, played)
         for planned in members:
             observation = played.observe(planned.check)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,17 +19,24 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness.cassette import Cassette, CassetteFile, Player, Target, load
-from harness.contract import PROTOCOL
+from harness.kit.api import Api
 from harness.outcome import UsageFault
-from harness.plugin.environment_variables import PLACEHOLDER_KEY, own_key
+from harness.plugin.environment_variables import LIVE_HOST, PLACEHOLDER_KEY, own_key
+from harness.plugin.final_checks import CALL_PASSED, check_services
 from harness.plugin.observed_service import ObservedService
 from harness.plugin.recording_service import RecordingService
 from harness.plugin.vcr_compat import SUFFIX, cassette_name, guard_beside, is_marked
 from harness.wire import LogicalClock, Service
 
-LIVE = "https://generativelanguage.googleapis.com"
+LIVE = f"https://{LIVE_HOST}"
 PROPERTY = "interactions_cassette"
 """The name of a remark on a cassette in a report's user_properties."""
+
+HOW_TO_RECORD = (
+    "To record what is missing, run this test once with a key in GEMINI_API_KEY and "
+    "@pytest.mark.interactions_cassette(record_mode='new_episodes'), or with pytest-recording "
+    "--record-mode=new_episodes; record_mode='rewrite' records all of it again."
+)
 
 _MODES = ("none", "once", "new_episodes", "all", "rewrite")
 
@@ -37,18 +44,37 @@ _MODES = ("none", "once", "new_episodes", "all", "rewrite")
 class CassetteFixture(ObservedService):
     """A recording that stands in for the API. After the test, `remarks` says what the user should look at."""
 
-    def __init__(self, path: Path, service: Service, *, waits: bool = False) -> None:
-        super().__init__(service, LogicalClock())
+    def __init__(
+        self, wanted: Wanted, service: Service, *, waits: bool = False, misses: Sequence[object] = ()
+    ) -> None:
+        super().__init__(service, LogicalClock(), wanted.api.load_protocol())
         self.waits = waits
-        self.path = path
-        self.misses: list[str] = []
+        self.path = wanted.path
+        self.misses = misses
+        """The requests that were not recorded, as they come."""
         self.remarks: list[str] = []
+        self.passed = True
+        """Whether the test passed; if it did not, what it recorded does not replace an older recording."""
+        self._complained = False
+
+    def find_complaints(self) -> Iterator[str]:
+        """What makes a test fail that has swallowed it: the first request that was not recorded."""
+        yield from super().find_complaints()
+        if self.misses and not self._complained:
+            self._complained = True
+            yield f"{self.path}: {self.misses[0]}\n{HOW_TO_RECORD}"
+
+    def format_context(self) -> str:
+        """What to report if this test fails: the requests and answers, and how to record what is missing."""
+        advice = [HOW_TO_RECORD] if self.misses and not self._complained else []
+        return "\n".join([super().format_context(), *advice])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """The settings of a test's cassette, from the marker, the options and `vcr_config`."""
 
+    api: Api
     path: Path
     record_mode: str = "none"
     mode: str = "resume"
@@ -60,18 +86,19 @@ class Wanted:
 
 
 @contextmanager
-def cassette_of(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
+def cassette_of(request: pytest.FixtureRequest, api: Api) -> Iterator[CassetteFixture]:
     """The cassette of a test. Fails the test for requests that were not recorded; adds remarks to its report."""
-    wanted = wanted_by(request)
+    wanted = wanted_by(request, api)
     with open_cassette(wanted) as cassette:
         yield cassette
+        cassette.passed = request.node.stash.get(CALL_PASSED, False)
     for remark in cassette.remarks:
         request.node.user_properties.append((PROPERTY, remark))
-    if cassette.misses:
-        pytest.fail(f"{cassette.path}: {cassette.misses[0]}", pytrace=False)
+    if cassette.passed:
+        check_services([cassette])
 
 
-def wanted_by(request: pytest.FixtureRequest) -> Wanted:
+def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
     """Read the marker, the options and `vcr_config`. Raises UsageFault for wrong values."""
     marker = request.node.get_closest_marker("interactions_cassette")
     options = dict(marker.kwargs) if marker is not None else {}
@@ -82,6 +109,7 @@ def wanted_by(request: pytest.FixtureRequest) -> Wanted:
     if mode not in _MODES:
         raise UsageFault(f"record_mode={mode!r} is none of {', '.join(_MODES)}")
     wanted = Wanted(
+        api=api,
         path=_path(request, named, config),
         record_mode=str(mode),
         mode=options.pop("mode", "resume"),
@@ -98,8 +126,8 @@ def wanted_by(request: pytest.FixtureRequest) -> Wanted:
 
 def open_cassette(wanted: Wanted) -> AbstractContextManager[CassetteFixture]:
     """Open a cassette, to play it or to record into it."""
-    if wanted.record_mode == "rewrite":
-        wanted.path.unlink(missing_ok=True)
+    if wanted.record_mode == "rewrite" and wanted.path.exists():
+        return _rewriting(wanted)
     records = wanted.record_mode in ("all", "new_episodes", "rewrite") or (
         wanted.record_mode == "once" and not wanted.path.exists()
     )
@@ -112,11 +140,11 @@ def outside_of(wanted: Wanted) -> str | None:
 
 
 def guard_of(
-    request: pytest.FixtureRequest, url: str, tell: Callable[[str], object]
+    request: pytest.FixtureRequest, api: Api, url: str, cassette: CassetteFixture
 ) -> AbstractContextManager[None]:
     """The guard of a test with a cassette: allows this machine and the service to record."""
-    outside = outside_of(wanted_by(request))
-    return guard_beside(request, url, tell, (outside,) if outside else ())
+    outside = outside_of(wanted_by(request, api))
+    return guard_beside(request, url, cassette, (outside,) if outside else ())
 
 
 # Playing
@@ -130,10 +158,9 @@ def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
             "@pytest.mark.interactions_cassette(record_mode='once'), and a key in GEMINI_API_KEY"
         )
     cassette = load(wanted.path)
-    player = Player(cassette.recordings, PROTOCOL, mode=wanted.mode)
-    fixture = CassetteFixture(wanted.path, player)
+    player = Player(cassette.recordings, wanted.api.load_protocol(), mode=wanted.mode)
+    fixture = CassetteFixture(wanted, player, misses=player.misses)
     yield fixture
-    fixture.misses += [str(miss) for miss in player.misses]
     unused = player.unused()
     if unused and not player.misses:
         shown = ", ".join(f"{recording.request.method} {recording.request.target}" for _, recording in unused[:3])
@@ -161,19 +188,49 @@ def _stale(cassette: Cassette, wanted: Wanted) -> str | None:
 def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
     from harness.benches.record import provenance_of  # imports the tap, which only recording needs
 
-    provenance = provenance_of(wanted.upstream, recorder="harness.pytest_plugin")
+    provenance = provenance_of(wanted.upstream, wanted.api, recorder="harness.pytest_plugin")
     wanted.path.parent.mkdir(parents=True, exist_ok=True)
     mode = "new_episodes" if wanted.record_mode == "rewrite" else wanted.record_mode
     key = own_key() or (None if provenance.target is Target.LIVE else PLACEHOLDER_KEY)
-    with CassetteFile(wanted.path, PROTOCOL, mode=mode, provenance=provenance) as file:
+    with CassetteFile(wanted.path, wanted.api.load_protocol(), mode=mode, provenance=provenance) as file:
         service = RecordingService(
             file,
             wanted.upstream,
+            wanted.api,
             key=key,
             headers=wanted.dropped_headers,
             parameters=wanted.dropped_parameters,
         )
-        yield CassetteFixture(wanted.path, service, waits=True)
+        yield CassetteFixture(wanted, service, waits=True)
+
+
+@contextmanager
+def _rewriting(wanted: Wanted) -> Iterator[CassetteFixture]:
+    """Record beside the older recording, and replace it only after a test that passed."""
+    aside = wanted.path.with_name(f"{wanted.path.stem}.rewrite.yaml")
+    aside.unlink(missing_ok=True)
+    try:
+        with _recording(replace(wanted, path=aside)) as fixture:
+            fixture.path = wanted.path
+            yield fixture
+        why = _why_not_replaced(fixture, aside)
+        if not why:
+            aside.replace(wanted.path)
+        else:
+            fixture.remarks.append(
+                f"{wanted.path.name}: not rewritten, because {why}; the older recording is kept"
+            )
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _why_not_replaced(fixture: CassetteFixture, made: Path) -> str:
+    """Why a new recording must not replace the older one; "" if it may."""
+    if not fixture.passed:
+        return "its test failed"
+    if isinstance(fixture.service, RecordingService) and fixture.service.unreached:
+        return "the service was not always reached"
+    return "" if made.exists() else "nothing was recorded"
 
 
 # Names and places

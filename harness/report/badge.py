@@ -19,4 +19,5 @@ def render(state: RunState) -> str:
     ran = sum(number for verdict, number in counts.items() if verdict in RAN)
     colour = _COLOURS.get(finished.exit, "lightgrey")
     message = f"{counts[Verdict.PASS]}/{ran} passed" if ran else "nothing ran"
-    return dump({"schemaVersion": 1, "label": state.presentation.badge, "message": message, "color": colour})
+    label = state.presentation.badge.format(api=state.api.title.lower())
+    return dump({"schemaVersion": 1, "label": label, "message": message, "color": colour})

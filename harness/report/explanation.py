@@ -39,7 +39,7 @@ def _lines(result: Result, state: RunState, evidence: bool, verbose: bool) -> It
         yield f"baseline: {state.mask.text(result.excuse)}"
     if evidence and result.evidence:
         named = any(finding.where.exchange for finding in observation.findings)
-        yield from shown_lines(result.evidence, state.root, state.mask, named=named, verbose=verbose)
+        yield from shown_lines(result.evidence, state.display, named=named, verbose=verbose)
     if result.reproduction is not None:
         yield from reproduction_lines(result.reproduction, state.mask, noun=state.presentation.noun)
 

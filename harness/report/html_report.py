@@ -45,7 +45,7 @@ def render(state: RunState) -> str:
         for section in presentation.sections(state)
     )
     rows = "".join(_row(result, state) for result in state.most_urgent_first)
-    title = f"{presentation.subject}: {state.mask.text(target.url or target.name)}"
+    title = f"{presentation.subject.format(api=state.api.title)}: {state.mask.text(target.url or target.name)}"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -94,7 +94,7 @@ def _details(result: Result, state: RunState) -> str:
 def _evidence(result: Result, state: RunState) -> str:
     if not result.evidence:
         return ""
-    found = logs(result.evidence, state.root, state.mask, shown=_WIRE_SHOWN)
+    found = logs(result.evidence, state.display, shown=_WIRE_SHOWN)
     wire = "".join(
         f"<pre>{escape(chr(10).join(log.lines))}</pre>{f'<pre>{escape(log.command)}</pre>' if log.command else ''}"
         for log in found

@@ -64,10 +64,10 @@ class JUnitCase:
 
 def render(state: RunState) -> str:
     """The report of a finished run as XML text: a case for each result, suites in the order of their first."""
-    return _document(_case(result, state) for result in state.results)
+    return _document((_case(result, state) for result in state.results), state.api.name)
 
 
-def _document(cases: Iterable[JUnitCase]) -> str:
+def _document(cases: Iterable[JUnitCase], api: str) -> str:
     suites: dict[str, list[JUnitCase]] = {}
     for case in cases:
         suites.setdefault(case.suite, []).append(case)
@@ -76,7 +76,7 @@ def _document(cases: Iterable[JUnitCase]) -> str:
     for name, members in suites.items():
         suite = ET.SubElement(root, "testsuite", {"name": _clean(name), **_counts(members)})
         for case in members:
-            _add(suite, case)
+            _add(suite, case, api)
     ET.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
@@ -92,12 +92,12 @@ def _counts(cases: Sequence[JUnitCase]) -> dict[str, str]:
     }
 
 
-def _add(suite: ET.Element, case: JUnitCase) -> None:
+def _add(suite: ET.Element, case: JUnitCase, api: str) -> None:
     element = ET.SubElement(
         suite,
         "testcase",
         name=_clean(case.name),
-        classname=_clean(f"interactions.{case.suite}"),
+        classname=_clean(f"{api}.{case.suite}"),
         time=f"{case.seconds:.3f}",
     )
     message, text = _clean(case.message), _clean(case.text)

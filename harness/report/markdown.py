@@ -24,8 +24,9 @@ def render(state: RunState) -> str:
     place = state.mask.text(target.url or target.name)
     facts = [f"{word} `{_cell(state.mask.text(value))}`" for word, value in presentation.facts(state)]
     about = ", ".join([*facts, format_count(len(finished.results), presentation.noun)])
+    subject = presentation.subject.format(api=state.api.title)
     lines = [
-        f"## {presentation.subject}: {_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
+        f"## {subject}: {_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
         "",
         f"{about}.",
         "",

@@ -13,9 +13,8 @@ from harness.engine.events import RunFinished, TargetInfo
 from harness.engine.results import Result
 from harness.kit.check import Check
 from harness.outcome import Finding, Observation, Outcome, Rule, Where
+from harness.report.display import Display
 from harness.report.evidence_text import logs
-from harness.report.run_state import EMBEDDED_ROOT
-from harness.wire.mask import Mask
 
 
 def check_record(check: Check) -> dict[str, Any]:
@@ -46,7 +45,7 @@ def source_record(rule: Rule) -> dict[str, str]:
 
 
 def finding_record(finding: Finding) -> dict[str, Any]:
-    """One finding; unknown parts of its place, and a cause it does not have, are omitted."""
+    """One finding; unknown parts of its place, and a cause or cure it does not have, are omitted."""
     return {
         "rule": finding.rule,
         **code_record(finding),
@@ -55,6 +54,7 @@ def finding_record(finding: Finding) -> dict[str, Any]:
         "expected": finding.expected,
         "actual": finding.actual,
         "where": place_record(finding.where),
+        **({"cure": finding.cure} if finding.cure else {}),
     }
 
 
@@ -70,9 +70,9 @@ def place_record(where: Where) -> dict[str, Any]:
     return {name: value for name, value in parts.items() if value not in ("", None)}
 
 
-def result_record(result: Result, target: TargetInfo, mask: Mask) -> dict[str, Any]:
+def result_record(result: Result, display: Display) -> dict[str, Any]:
     """One verdict with its evidence; secrets are hidden."""
-    rule = result.rule
+    rule, mask = result.rule, display.mask
     record: dict[str, Any] = {
         "id": result.id,
         "area": rule.area,
@@ -92,7 +92,7 @@ def result_record(result: Result, target: TargetInfo, mask: Mask) -> dict[str, A
     if result.excuse:
         record["baseline"] = mask.text(result.excuse)
     if result.evidence:
-        found = logs(result.evidence, target.url or EMBEDDED_ROOT, mask)
+        found = logs(result.evidence, display)
         record["exchanges"] = [{"log": list(log.lines), "curl": log.command} for log in found]
     return record
 
@@ -128,9 +128,10 @@ def capability_records(capabilities: Capabilities) -> list[dict[str, Any]]:
 
 
 def run_record(
-    target: TargetInfo, capabilities: Capabilities, finished: RunFinished, mask: Mask
+    target: TargetInfo, capabilities: Capabilities, finished: RunFinished, display: Display
 ) -> dict[str, Any]:
     """The whole run."""
+    mask = display.mask
     return {
         "harness": __version__,
         "target": mask.tree(target_record(target)),
@@ -147,5 +148,5 @@ def run_record(
             "unsent": finished.cut.unsent,
         },
         "leftovers": mask.tree(list(finished.leftovers)),
-        "checks": [result_record(result, target, mask) for result in finished.results],
+        "checks": [result_record(result, display) for result in finished.results],
     }

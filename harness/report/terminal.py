@@ -118,7 +118,7 @@ class TerminalReport:
 
     def _print_stop(self, stopped: RunStopped) -> None:
         self._screen.line(f"stopped early: {self._text(stopped.reason)}")
-        for log in logs([stopped.evidence], self._state.root, self._state.mask):
+        for log in logs([stopped.evidence], self._state.display):
             self._screen.line(f"  {count_evidence([stopped.evidence]).partition(' ')[2]} {log.name}:".rstrip())
             self._lines(f"    {line}" for line in log.lines)
 

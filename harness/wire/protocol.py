@@ -43,12 +43,16 @@ class StreamProtocol:
     error_event: Callable[[str, str, str | None], bytes]
     """(code, message, event id) → one whole in-stream error frame."""
     error_body: Callable[[int, str, str], bytes]
-    """(status, code, message) → the JSON body of an error response."""
+    """(status, code, message) → the JSON body of an error response; the code "" is the one of the status."""
     text_of: Callable[[JsonObject], tuple[str, str] | None]
     """(join key, text) of an event that carries a text fragment; fragments with the same key are concatenated."""
     id_fields: frozenset[str]
     """JSON field names, at any depth, whose values are ids that recordings may map."""
     opaque_fields: frozenset[str]
     """Field names whose values must never be altered (signatures, inline data)."""
+    name_event: Callable[[Any], str]
+    """The kind of an event as its payload states it, in a word or two; takes any JSON value."""
+    kind_fields: frozenset[str]
+    """JSON field names, at any depth, whose values name a kind or a state: part of the shape of an answer."""
     secret_fields: SecretFields
     """Which members of its bodies hold secrets."""

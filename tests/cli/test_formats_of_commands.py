@@ -15,10 +15,12 @@ import jsonschema
 import pytest
 
 from harness.benches.codes import read_published
-from harness.benches.gateway.mutants import MUTANTS as GATEWAY_MUTANTS
+from harness.checks.gateway.mutants import MUTANTS as GATEWAY_MUTANTS
 from harness.cli import main
 from harness.emulator.mutants import MUTANTS
-from harness.engine.targets import EMULATOR, PRIMARY_KEY, embedded_settings
+from harness.engine.targets import EMULATOR
+from harness.interactions import INTERACTIONS
+from harness.kit.api import PRIMARY_KEY
 from harness.report.formats import FORMATS
 from harness.resources import folder
 from harness.transport.proxy.threaded_server import WaitingServer
@@ -48,7 +50,7 @@ def check(stack: ExitStack) -> list[str]:
 def gateway(stack: ExitStack) -> list[str]:
     """A gateway that repeats a create whose answer is lost."""
     port = free_port()
-    kind = GATEWAY_MUTANTS["once.lost"].gateway
+    kind = GATEWAY_MUTANTS["once.lost"].build
     server = WaitingServer(kind(UpstreamServer(f"http://127.0.0.1:{port}")), port=free_port())
     stack.enter_context(InThread(server))
     words = ["--upstream-port", str(port), "--watch", "0", "--patience", "1"]
@@ -76,22 +78,18 @@ def verify(stack: ExitStack) -> list[str]:
 def mutants(stack: ExitStack) -> list[str]:
     """One mutant that only a check outside the catalogue of this run would notice."""
     patch = stack.enter_context(pytest.MonkeyPatch.context())
-    patch.setattr("harness.engine.kill_matrix.load_catalogue", lambda: _some_checks("http"))
+    patch.setattr("harness.checks.catalogue.CATALOGUE", _some_checks("http"))
     return ["delete-keeps", "-j", "1"]
 
 
 def _some_checks(area: str) -> list[object]:
-    from harness.engine.plan import load_catalogue
 
-    return [check for check in load_catalogue() if check.rule.area == area]
+    return [check for check in INTERACTIONS.load_catalogue() if check.rule.area == area]
 
 
 def _mutant(stack: ExitStack) -> str:
     patch = stack.enter_context(pytest.MonkeyPatch.context())
-    patch.setattr(
-        "harness.engine.targets.reference",
-        lambda contract: MUTANTS["delete-keeps"].build(embedded_settings(), contract=contract),
-    )
+    patch.setattr("harness.emulator.Emulator", MUTANTS["delete-keeps"].build)
     return EMULATOR
 
 

@@ -185,6 +185,48 @@ def test_function_call(client: Any) -> None:
     assert done.status == "completed"
 
 
+def test_tool_search(client: Any) -> None:
+    """A deferred function is searched, loaded and called in one turn; its result alone completes the next one."""
+    tools = [{"type": "tool_search"}, {**WEATHER, "defer_loading": True, "short_description": "Weather."}]
+    asked = client.call("create", model=MODEL, input="How is the weather in Paris?", tools=tools)
+    kinds = [step.type for step in asked.steps]
+    assert kinds == ["thought", "tool_search_call", "tool_search_result", "thought", "function_call"]
+    assert asked.steps[1].arguments.function_names == [asked.steps[2].result[0].name] == ["get_weather"]
+    assert asked.steps[2].call_id == asked.steps[1].id
+    answer = {"type": "function_result", "call_id": asked.steps[-1].id, "name": "get_weather", "result": "Sunny."}
+    done = client.call("create", model=MODEL, input=[answer], tools=tools, previous_interaction_id=asked.id)
+    assert (asked.status, done.status) == ("requires_action", "completed")
+    question = {"type": "user_input", "content": [{"type": "text", "text": "How is the weather in Paris?"}]}
+    steps = [step.model_dump(mode="json", exclude_none=True) for step in asked.steps]
+    resent = client.call("create", model=MODEL, input=[question, *steps, answer], tools=tools, store=False)
+    assert resent.status == "completed"
+
+
+def test_streamed_tool_search(client: Any) -> None:
+    """The deltas of a search and of its result are of the types that the SDK knows."""
+    tools = [{"type": "tool_search"}, {**WEATHER, "defer_loading": True}]
+    events = client.stream("create", model=MODEL, input="How is the weather in Paris?", tools=tools)
+    deltas = {e.delta.type: e.delta for e in events if e.event_type == "step.delta"}
+    assert deltas["tool_search_call"].arguments.function_names == ["get_weather"]
+    assert deltas["tool_search_result"].result[0].parameters == WEATHER["parameters"]
+    assert events[-1].interaction.status == "requires_action"
+
+
+def test_parts_of_media(client: Any) -> None:
+    """The options that say which part of a document, a sheet, an audio or a video is read are accepted."""
+    pages = {"type": "static", "page_options": {"start_page": 1, "end_page": 2, "content_layers": ["page_text"]}}
+    cells = {"type": "static", "spreadsheet_options": {"sheet_index": 1, "visible_cells": "A1:D10"}}
+    window = {"type": "static", "start_offset": "1.5s", "end_offset": "3s"}
+    contents = [
+        {"type": "document", "uri": "files/a", "resolution": "ultra_high", "processing": pages},
+        {"type": "document", "uri": "files/b", "processing": cells},
+        {"type": "audio", "uri": "files/c", "processing": window},
+        {"type": "video", "uri": "files/d", "processing": {**window, "content_layers": ["transcript"]}},
+        {"type": "document", "uri": "files/e", "processing": "static"},
+    ]
+    assert client.call("create", model=MODEL, input=contents).status == "completed"
+
+
 def test_delete(client: Any) -> None:
     """After a delete, GET gets 404."""
     interaction = client.call("create", model=MODEL, input="Forget me.")

@@ -202,6 +202,11 @@ class Tour:
             self.new(given, previous_interaction_id=parent)
             self.new([{**given[0], "call_id": "c9"}], previous_interaction_id=parent)
             self.new([{**one, "is_error": True} for one in given], previous_interaction_id=parent)
+        searched = self.note(
+            self.api.create("x", tools=[{"type": "tool_search"}, {**TOOL, "defer_loading": True}])
+        )
+        given = {"type": "function_result", "call_id": searched["steps"][-1]["id"], "name": "f", "result": "x"}
+        self.new([given], previous_interaction_id=searched["id"])
         said = {"type": "user_input", "content": "x"}
         for step in ({"type": "thought", "signature": "c2ln"}, {"type": "thought"},
                      {"type": "model_output", "content": [{"type": "text", "text": "x"}]}):  # fmt: skip

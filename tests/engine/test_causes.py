@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.engine.events import CheckFinished, RunFinished
 from harness.engine.run import RunOptions, check_target
+from harness.interactions import INTERACTIONS
 from harness.outcome import Unmet, Verdict
 from harness.report.explanation import explain
 from harness.report.run_state import RunState
@@ -52,7 +53,7 @@ CATALOGUE = (
 
 def finished() -> tuple[RunState, RunFinished]:
     """The state and the last event of a run in which creates are refused."""
-    state = RunState()
+    state = RunState(INTERACTIONS)
     for event in check_target(toys.toy_target(Refusing()), CATALOGUE, RunOptions()):
         state.handle(event)
         assert not isinstance(event, CheckFinished) or not event.result.observation.cause

@@ -12,6 +12,7 @@ import pytest
 from harness.checks import CAPABILITIES, RequestBuilder
 from harness.engine.capabilities import Capabilities, CapabilityOrigin, parse_capabilities
 from harness.engine.probe import MOST_REQUESTS, Probing, probe
+from harness.interactions import INTERACTIONS
 from harness.outcome import TargetFault
 from harness.transport import ServiceDriver
 from harness.wire import At, Ending, Request, Response, Service
@@ -24,7 +25,13 @@ Rule = Callable[[Request, dict[str, Any]], bool]
 
 def probed(service: Service, *said: str, target: RequestBuilder | None = None) -> Probing:
     """The result of probing a toy for every capability."""
-    return probe(ServiceDriver(service), target or RequestBuilder(), parse_capabilities(said), ALL)
+    return probe(
+        INTERACTIONS,
+        ServiceDriver(service),
+        target or RequestBuilder(),
+        parse_capabilities(said, INTERACTIONS.load_capabilities()),
+        ALL,
+    )
 
 
 def present(found: Capabilities) -> set[str]:

@@ -23,6 +23,7 @@ from harness.engine.events import (
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.traffic_policy import TrafficPolicy
+from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Unmet, Verdict
 from harness.wire import Request, Response
 from tests.engine import toys
@@ -91,7 +92,7 @@ def test_declared_but_broken_fails() -> None:
     """An untestable check fails only if the capability that it needs was declared."""
     catalogue = (toys.check("rob.declared", toys.unmet, toys.nothing, requires={"functions"}),)
     _, probed = run(catalogue, said=())
-    _, declared = run(catalogue, said=tuple(parse_capabilities(["+functions"])))
+    _, declared = run(catalogue, said=tuple(parse_capabilities(["+functions"], INTERACTIONS.load_capabilities())))
     assert verdicts(probed) == {"rob.declared": Verdict.NOT_APPLICABLE}
     assert verdicts(declared) == {"rob.declared": Verdict.FAIL}
 
@@ -103,7 +104,9 @@ def test_declared_but_broken_fails() -> None:
 def test_one_declared_ability_is_a_promise(service: toys.ToyService, expected: Verdict) -> None:
     """A declared capability makes an untestable check fail only if the others that it needs were found."""
     catalogue = (toys.check("rob.declared", toys.unmet, toys.nothing, requires={"functions", "store"}),)
-    _, finished = run(catalogue, service, said=tuple(parse_capabilities(["+functions"])))
+    _, finished = run(
+        catalogue, service, said=tuple(parse_capabilities(["+functions"], INTERACTIONS.load_capabilities()))
+    )
     assert verdicts(finished) == {"rob.declared": expected}
 
 

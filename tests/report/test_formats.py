@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import jsonschema
 import pytest
 
+from harness.interactions import INTERACTIONS
 from harness.outcome import Verdict
 from harness.report.formats import FORMATS, render
 from harness.report.run_state import RunState
@@ -34,7 +35,7 @@ def test_no_secret_in_any_format(name: str, story: RunState) -> None:
 def test_half_a_run_is_no_report(name: str) -> None:
     """Rendering before the run has finished raises, since a truncated report would look complete."""
     with pytest.raises(RuntimeError, match="not finished"):
-        render(name, RunState())
+        render(name, RunState(INTERACTIONS))
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -9,6 +9,7 @@ import pytest
 from harness.engine.events import Waiting
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.traffic_policy import TrafficPolicy
+from harness.interactions import INTERACTIONS
 from harness.report.run_state import RunState
 from harness.report.screen import wants_colour
 from harness.report.terminal import TerminalReport
@@ -32,7 +33,7 @@ def watched(
     service: toys.ToyService | None = None, *, terminal: bool = False, colour: bool = False, verbose: bool = False
 ) -> str:
     """The output of a run over the toy catalogue."""
-    screen, story = Screen(terminal=terminal), RunState()
+    screen, story = Screen(terminal=terminal), RunState(INTERACTIONS)
     report = TerminalReport(screen, story, colour=colour, verbose=verbose)
     options = RunOptions(
         traffic=TrafficPolicy(report_wait=lambda seconds, refusal: report.handle(Waiting(seconds, refusal)))

@@ -6,6 +6,7 @@ from harness.benches.client.drop_case import Case
 from harness.benches.client.outcome import RECOVERS
 from harness.engine.decide import Policy, decide
 from harness.engine.results import ClientRun, Reproduction, Result
+from harness.interactions import INTERACTIONS
 from harness.outcome import Finding, Observation
 from harness.report.commands.torture import group_lines, strip_lines
 from harness.report.run_state import RunState
@@ -50,5 +51,5 @@ def test_the_error_is_shown_that_a_dump_follows() -> None:
 
 def told(words: str) -> list[str]:
     """The lines of standard error that a report shows."""
-    lines = list(group_lines([ended(0, "event:0,rst", words)], RunState()))
+    lines = list(group_lines([ended(0, "event:0,rst", words)], RunState(INTERACTIONS)))
     return [line.removeprefix("    ") for line in lines[lines.index("  standard error ends with:") + 1 : -1]]

@@ -66,7 +66,7 @@ def _compare(whole: Sequence[Event], collected: Any, contract: Contract) -> Defe
     events = events_of(collected)
     if events is not None:
         return _compare_events(whole, events, contract)
-    text = collected if isinstance(collected, str) else None
+    text = collected if isinstance(collected, str) else _join_pieces(collected)
     value = plain(collected)
     if text is None and isinstance(value, Mapping) and isinstance(value.get("steps"), list):
         return _compare_steps(whole, value["steps"], contract)
@@ -85,6 +85,13 @@ def _compare_steps(whole: Sequence[Event], steps: Sequence[Any], contract: Contr
         return None
     text = _compare_texts(whole, steps_text([step for step in steps if isinstance(step, Mapping)]), contract)
     return text or Defect(OTHER, f"ended with other steps ({different[0]})")
+
+
+def _join_pieces(collected: Any) -> str | None:
+    """The text of a list of strings, such as what a client has printed piece by piece; None for anything else."""
+    if isinstance(collected, list | tuple) and all(isinstance(piece, str) for piece in collected):
+        return "".join(collected)
+    return None
 
 
 def _compare_events(whole: Sequence[Event], events: Sequence[Event], contract: Contract) -> Defect | None:
@@ -108,8 +115,16 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
     """Find the pieces that `text` lacks or has twice; the difference in length tells how much to look for."""
     pieces = [(number, piece) for number, event in enumerate(whole) if (piece := _text(event, contract))]
     expected = "".join(piece for _, piece in pieces)
+    if not expected and (kinds := _step_types(whole, contract)):
+        return Defect(
+            "unusable",
+            f"ended with a text, but the stream has none, only {' and '.join(kinds)}: a text cannot show whether "
+            "those were lost or doubled; give assert_seen_once the events or the interaction",
+        )
     if text == expected:
         return None
+    if any((thought := _thought_text(event)) and thought in text and thought not in expected for event in whole):
+        return Defect(OTHER, "took the summaries of thoughts for text: they are mixed into its answer")
     bounds = list(accumulate((len(piece) for _, piece in pieces), initial=0))
     surplus = len(text) - len(expected)
     for place, (number, piece) in zip(bounds, pieces, strict=False):
@@ -125,7 +140,7 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
         return Defect(LOSS, f"lost the text from character {at} on ({_cut(expected[at:])}) at the end")
     if surplus < 0 and expected.endswith(text[at:]):
         return Defect(HOLE, f"lost the text from character {at} on ({_cut(expected[at : at - surplus])})")
-    if surplus > len(expected) // 2:
+    if surplus > len(expected) // 2 and any(text.count(piece) > expected.count(piece) for _, piece in pieces):
         many = format_count(surplus, "character")
         return Defect(TWICE, f"has {many} twice or more often: {_cut(text)} instead of {_cut(expected)}")
     return Defect(
@@ -146,7 +161,10 @@ def _created_again(seen: Sequence[Seen]) -> str:
     if times < 2:
         return ""
     if given and turns[None] < 2:
-        return "created an interaction of its own after it had begun to read the one it was given"
+        return (
+            "had begun to read an interaction by its id, then posted a create: a second interaction runs and is "
+            "billed; resume the first by its id"
+        )
     known = any(one.find_created_id() for one in made[:-1])
     advice = (
         "resume the first by its id"
@@ -192,6 +210,8 @@ def _why_unfinished(seen: Sequence[Seen], streams: Sequence[Seen]) -> str:
 def _why_doubled(streams: Sequence[Seen]) -> str:
     for before, after in pairwise(streams):
         events = after.events()
+        if after.is_create:
+            return "it posted another create, and kept what it had already"
         if after.asked_after is None:
             misplaced = _describe_misplaced_cursor(after.request, before)
             return misplaced or "it asked for the stream from the start again, and kept what it had already"
@@ -203,6 +223,8 @@ def _why_doubled(streams: Sequence[Seen]) -> str:
     ids = [c for one in streams for event in one.events() if (c := PROTOCOL.cursor(event)) is not None]
     if len(ids) != len(set(ids)):
         return "an event that came twice with one event_id was not recognised"
+    if len(streams) == 1:
+        return "it had been delivered once, so it was doubled on the client's side"
     return "events after the cursor came again when it resumed, and it kept both"
 
 
@@ -247,6 +269,22 @@ def _text(event: Event, contract: Contract) -> str:
     """The output text in an event."""
     grows = event.get("event_type") in ("step.delta", "step.start")
     return steps_text(assemble_steps([event], contract)) if grows else ""
+
+
+def _thought_text(event: Event) -> str:
+    """The summary of a thought in an event."""
+    delta = event.get("delta")
+    summary = (
+        delta.get("content") if isinstance(delta, Mapping) and delta.get("type") == "thought_summary" else None
+    )
+    text = summary.get("text") if isinstance(summary, Mapping) else None
+    return text if isinstance(text, str) else ""
+
+
+def _step_types(whole: Sequence[Event], contract: Contract) -> list[str]:
+    """The types of the steps that the stream consists of, besides thoughts, each once."""
+    types = (str(step.get("type")) for step in assemble_steps(whole, contract))
+    return [kind for kind in dict.fromkeys(types) if kind not in ("thought", "user_input", "model_output")]
 
 
 def _show(event: Event, contract: Contract) -> str:

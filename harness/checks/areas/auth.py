@@ -20,11 +20,12 @@ from harness.checks.vocabulary.polling import id_of, poll_until_found
 from harness.checks.vocabulary.stored import HELLO, WRONG_KEY
 from harness.contract.judge.replies import CLIENT_ERROR
 from harness.contract.judge.wording import format_answer
-from harness.contract.requests import KEY_HEADER, RequestBuilder, segment
+from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.kit.actions import Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
+from harness.wire.message import segment
 
 _AUTH = new_registry()
 CHECKS = _AUTH.checks

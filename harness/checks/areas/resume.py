@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import read_whole_stream
 from harness.checks.vocabulary.expect import at, finding
-from harness.checks.vocabulary.polling import Part, need_id, open_stream
+from harness.checks.vocabulary.polling import need_id, open_stream
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_diff import Rest, additions, compare, cuts, leniencies, losses
 from harness.checks.vocabulary.stream_events import (
@@ -28,7 +28,7 @@ from harness.contract import read
 from harness.contract.judge.agreement import judge_identity
 from harness.contract.judge.run_events import is_of_the_run, is_same_event
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Finish, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange, Request

@@ -27,12 +27,13 @@ from harness.contract.data.output import steps_of
 from harness.contract.judge.agreement import judge_identity, judge_same, judge_same_output
 from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, SUCCESS
 from harness.contract.judge.wording import format_request, format_value
-from harness.contract.requests import RequestBuilder, segment
+from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
+from harness.wire.message import segment
 
 _RETRIEVE = new_registry()
 CHECKS = _RETRIEVE.checks

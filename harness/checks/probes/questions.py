@@ -6,20 +6,19 @@ A crash or a temporary refusal is no answer: the capability is then assumed pres
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.checks.probes.handshake import GREETING
-from harness.checks.vocabulary.polling import Part, id_of, open_stream, poll_until_found, status_of
+from harness.checks.vocabulary.polling import id_of, open_stream, poll_until_found, status_of
 from harness.contract import read
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
-from harness.contract.requests import RequestBuilder, segment
-from harness.kit.actions import Close, Read
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Close, Part, Read
+from harness.kit.api import Question
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Request
-from harness.wire.message import EVENT_STREAM
+from harness.wire.message import EVENT_STREAM, segment
 
 SLOW_INPUT = "Write a story of about 300 words."
 _STREAM_LOOK = 6
@@ -47,14 +46,6 @@ class Probe(Protocol):
 
     def lacks(self, name: str) -> bool:
         """Whether the capability was probed and not found."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question: the capabilities that it settles, and the function that asks it."""
-
-    settles: tuple[str, ...]
-    ask: Callable[[Probe], None]
 
 
 def _thoughts(ask: Probe) -> None:

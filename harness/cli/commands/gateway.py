@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import (
@@ -25,24 +25,29 @@ from harness.cli.arguments import (
 )
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.commands.serve import command_environment
+from harness.cli.configuration import apply_section
 from harness.cli.masking import hide, mask_text
 from harness.cli.output import Listeners, add_output_arguments, say
 from harness.cli.serving import port, split_command
 from harness.cli.signal_handling import ends_when_told
 from harness.engine.targets import (
     EMULATOR,
-    KEY_VARIABLE,
     ResolvedTarget,
     TargetOptions,
     resolve_target,
 )
+from harness.interactions import INTERACTIONS
 from harness.outcome import HarnessFault, TargetFault, UsageFault
+from harness.wire import LogicalClock
 
 if TYPE_CHECKING:
     from harness.benches.gateway.gateway_process import Started
 
 UPSTREAM_VARIABLE = "HARNESS_UPSTREAM_URL"
 UPSTREAM_PORT = 9100
+UPSTREAM_SETTINGS: dict[str, Any] = {"require_key": False, "models": "any", "ticks": 12}
+"""A gateway may use its own key or none, and its own model names. Runs last long enough to be acted on."""
+
 _STARTING = 120.0
 """Seconds that a gateway started by CMD may take to come up."""
 _ONE_LOOK = 1.0
@@ -52,20 +57,26 @@ _DYING = 0.5
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     own, command = split_command(words, "gateway")
-    arguments = _parser().parse(own)
+    arguments = apply_section("gateway", _parser(), own)
     target = _target(arguments)
-    from harness.benches.gateway import BY_ID, GatewayOptions, Line, Upstream, judge_gateway
+    from harness.benches.gateway import GatewayBench, GatewayOptions, Upstream, judge_gateway
     from harness.benches.gateway.gateway_process import run_command
     from harness.benches.gateway.run import select_rules
+    from harness.checks.gateway import CATALOGUE, GatewayClient
+    from harness.emulator import Emulator, Settings
     from harness.report.commands.gateway import GatewayPresentation
     from harness.transport import ServerThread
 
-    baseline = baseline_of(arguments, list(BY_ID))
+    baseline = baseline_of(arguments, [check.id for check in CATALOGUE.checks])
     options = GatewayOptions(
         only=tuple(arguments.only or ()), strict=arguments.strict, baseline=baseline, gateway=target.info
     )
-    select_rules(options.only)  # report an unknown rule before anything is started
-    upstream = Upstream(contract=contract_of(arguments))
+    select_rules(CATALOGUE, options.only)  # report an unknown rule before anything is started
+    requests: Any = target.target  # of this API, as `_target` made it
+    client = GatewayClient(requests, patience=arguments.patience)
+    clock = LogicalClock()
+    emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock, contract=contract_of(arguments))
+    upstream = Upstream(emulator, clock, client.is_primable)
     with ends_when_told(), ExitStack() as stack:
         server = stack.enter_context(
             ServerThread(
@@ -80,8 +91,8 @@ def run(words: Sequence[str]) -> int:
             process = stack.enter_context(run_command(command, gateway_environment(server.url, os.environ)))
         _wait(target, arguments.wait, process)
         driver = stack.enter_context(closing(target.connect()))
-        line = Line(driver, upstream, target.target, patience=arguments.patience, watch=arguments.watch)
-        finished = listeners.follow(judge_gateway(line, options))
+        bench = GatewayBench(driver, upstream, client, watch=arguments.watch)
+        finished = listeners.follow(judge_gateway(bench, CATALOGUE, options))
         # A dying process drops its connections a moment before its parent can see that it is dead.
         if process is not None and (ended := process.wait_for_end(within=_DYING if finished.exit else 0.0)):
             say(f"note: {mask_text(ended)}", to_errors=True)
@@ -102,7 +113,9 @@ def _parser() -> Parser:
     group.add_argument(
         "--api-version", metavar="V", help="API version to use instead of the URL's (default: v1beta)"
     )
-    group.add_argument("--api-key", metavar="KEY", help=f"key that the client sends (default: ${KEY_VARIABLE})")
+    group.add_argument(
+        "--api-key", metavar="KEY", help=f"key that the client sends (default: ${INTERACTIONS.key_variable})"
+    )
     add_header_argument(group)
     add_revision_argument(group)
     group.add_argument("--model", help="model to ask for, by the gateway's name for it")
@@ -160,7 +173,7 @@ Nothing is billed: the upstream is the built-in emulator."""
 def _target(arguments: argparse.Namespace) -> ResolvedTarget:
     if arguments.target == EMULATOR:
         raise UsageFault("the emulator is the upstream here: name the URL of the gateway in front of it")
-    key = os.environ.get(KEY_VARIABLE, "") if arguments.api_key is None else arguments.api_key
+    key = os.environ.get(INTERACTIONS.key_variable, "") if arguments.api_key is None else arguments.api_key
     options = TargetOptions(
         api_version=arguments.api_version or "",
         api_key=key.strip(),
@@ -171,7 +184,7 @@ def _target(arguments: argparse.Namespace) -> ResolvedTarget:
         ca_file=arguments.ca_file,
         revision=revision_of(arguments),
     )
-    found = resolve_target(arguments.target, options)
+    found = resolve_target(INTERACTIONS, arguments.target, options)
     hide(found.info.secrets)
     return found
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.arguments import Parser, add_revision_argument, contract_of, count, positive_seconds
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.commands.serve import command_environment
+from harness.cli.configuration import apply_section
 from harness.cli.masking import mask_text, own_secrets
 from harness.cli.output import Listeners, add_output_arguments, say
 from harness.cli.serving import split_command
@@ -37,7 +38,7 @@ def run(words: Sequence[str]) -> int:
     """Run the command."""
     own, command = split_command(words, "torture")
     parser = _parser()
-    arguments = parser.parse(own)
+    arguments = apply_section("torture", parser, own)
     if command is None:
         raise UsageFault("name the client to torture: harness torture [options] -- CMD …")
     if arguments.cuts or arguments.endings:

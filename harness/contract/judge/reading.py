@@ -21,9 +21,6 @@ from harness.contract.tables.operations import INTERACTION, Operation, operation
 from harness.contract.tables.protocol import interaction_id, is_resume
 from harness.outcome import Finding, HarnessFault
 from harness.wire import By, Decoder, Ending, Exchange, Frame, How
-from harness.wire.message import EVENT_STREAM
-
-_OPENINGS = (b"event:", b"data:", b"id:", b"retry:", b":", b"\xef\xbb\xbfevent:", b"\xef\xbb\xbfdata:")
 
 
 class Reading:
@@ -46,11 +43,8 @@ class Reading:
 
     @cached_property
     def is_stream(self) -> bool:
-        """Whether the body is a stream of events: by its media type, or by how it begins if that is wrong."""
-        exchange = self.exchange
-        if exchange.status is None:
-            return False
-        return exchange.headers.media_type() == EVENT_STREAM or exchange.body.lstrip().startswith(_OPENINGS)
+        """Whether the body is a stream of events."""
+        return self.exchange.is_stream
 
     @cached_property
     def _parsed(self) -> json_parse.JsonResult:
@@ -78,6 +72,16 @@ class Reading:
     def operation(self) -> Operation | None:
         """The operation of the API that was called; None if it was something else."""
         return operation_of(self.exchange.request)
+
+    @property
+    def call(self) -> str:
+        """The call of the API; "" if the request was for something else."""
+        return self.operation.call if self.operation is not None else ""
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether it is the rest of a stream that was begun in another exchange."""
+        return self.stream is not None and self.stream.start == "resumed"
 
     @cached_property
     def interaction(self) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from harness.contract.tables.error_codes import code_of
 from harness.wire import Request, StreamProtocol, encode
 from harness.wire.message import EVENT_STREAM
 from harness.wire.secret_patterns import SecretFields
@@ -87,8 +88,8 @@ def error_event(code: str, message: str, event_id: str | None) -> bytes:
 
 
 def error_body(status: int, code: str, message: str) -> bytes:
-    """The body of an error response; it does not contain the HTTP status."""
-    return _compact({"error": {"message": message, "code": code}})
+    """The body of an error response, which does not contain the HTTP status; "" is the code of that status."""
+    return _compact({"error": {"message": message, "code": code or code_of(status)}})
 
 
 def text_of(event: Event) -> tuple[str, str] | None:
@@ -103,6 +104,17 @@ def text_of(event: Event) -> tuple[str, str] | None:
     texts = (delta.get("text"), delta.get("arguments"), part.get("text") if isinstance(part, Mapping) else None)
     text = next((text for text in texts if isinstance(text, str)), None)
     return (f"{event.get('index')}/{kind}", text) if isinstance(kind, str) and text is not None else None
+
+
+def name_event(event: Any) -> str:
+    """The kind of an event as the event itself states it, such as `step.delta(text)`."""
+    if not isinstance(event, Mapping):
+        return "not an object"
+    inner: Mapping[str, Any] = next(
+        (event[key] for key in ("delta", "step") if isinstance(event.get(key), Mapping)), {}
+    )
+    kind = str(event.get("event_type", "?"))
+    return f"{kind}({inner['type']})" if isinstance(inner.get("type"), str) else kind
 
 
 def _root(request: Request) -> str:
@@ -135,6 +147,8 @@ PROTOCOL = StreamProtocol(
         }
     ),
     opaque_fields=frozenset({"signature", "data", "continuation_token"}),
+    name_event=name_event,
+    kind_fields=frozenset({"type", "event_type", "object", "role", "status", "code", "modality", "service_tier"}),
     secret_fields=SecretFields(
         {"key", "token", "new_signing_secret", "signing_secret"},
         inside={"env": None, "transform": None, "headers": None, "credentials": {"value"}},

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from harness.contract.data.input import pending_calls, results
-from harness.emulator.reply import tool_steps
+from harness.emulator.reply import tool_search, tool_steps
 from harness.emulator.script.scripts import Script
 from harness.emulator.values import media
 from harness.emulator.values.call import invalid
@@ -116,11 +116,26 @@ class ReplyBuilder:
         steps += self.thoughts(order, script)
         if order.agent is not None:
             steps += self.agent_work(order)
-        choice = order.generation.get("tool_choice")
-        calls: list[Json] = []
-        if not results(order.given):
-            calls = tool_steps.client_calls(order.tools, choice, order.text, self._ids, order.budget)
+        calls = self.calls(order)
+        deferred = [] if results(order.given) else tool_search.call_deferred(order.tools, calls)
+        search = tool_search.find_search(order.tools) if deferred else None
+        if search is not None and search.get("execution") == "client":
+            calls = self.call_functions(order, [tool_search.make_client_function(search)])
+        elif search is not None:
+            steps += [*tool_search.load_steps(deferred, self._ids), *self.thoughts(order, script)]
         return [*steps, *calls] if calls else [*steps, self.output(order)]
+
+    def calls(self, order: CreateRequest) -> list[Json]:
+        """Return the function calls that the run ends with; after results only of functions that they brought."""
+        if not results(order.given):
+            return self.call_functions(order, order.tools)
+        loaded = tool_search.loaded_by_client(order.given)
+        return self.call_functions(order, loaded) if loaded else []
+
+    def call_functions(self, order: CreateRequest, tools: list[Json]) -> list[Json]:
+        """Return calls of some of these functions, as `tool_choice` allows."""
+        choice = order.generation.get("tool_choice")
+        return tool_steps.client_calls(tools, choice, order.text, self._ids, order.budget)
 
     def thoughts(self, order: CreateRequest, script: Script) -> list[Json]:
         """Return one signed thought, with a summary if one was asked for; none if the script says so."""

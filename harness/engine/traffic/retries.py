@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.contract import read
 from harness.engine.traffic.governed_driver import DriverPolicy
 from harness.resume.errors import retry_after
 from harness.wire import By, Exchange
+from harness.wire.json_value import object_or_none
 
 LATER = frozenset({429, 503})
 """Statuses with which a service asks its callers to retry later."""
@@ -127,8 +127,7 @@ def missing_answer(exchange: Exchange) -> str:
 
 def error_code(exchange: Exchange) -> str:
     """The code in an error's body, or `""`; never its message, which may quote a key."""
-    body = read(exchange).json
-    error = body.get("error") if isinstance(body, dict) else None
+    error = (object_or_none(exchange.body) or {}).get("error")
     code = error.get("code") if isinstance(error, dict) else None
     return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
 

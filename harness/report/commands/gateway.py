@@ -63,7 +63,7 @@ class GatewayPresentation(Presentation):
 
     def sections(self, state: RunState) -> Iterator[Section]:
         if state.stopped is not None:
-            (log,) = logs([state.stopped.evidence], state.root, state.mask)
+            (log,) = logs([state.stopped.evidence], state.display)
             reason = printable(state.mask.text(state.stopped.reason))
             yield Section("Stopped early", (reason, f"passage {log.name}:", *log.lines))
 
@@ -90,7 +90,9 @@ class GatewayPresentation(Presentation):
         words = [reason.strip().splitlines()[0]] if reason.strip() else []
         findings = result.observation.findings
         most = len(findings) if verbose else _MOST
-        words += [f"{f.message}{f': {f.actual}' if f.actual else ''}" for f in findings[:most]]
+        for finding in findings[:most]:
+            words.append(f"{finding.message}{f': {finding.actual}' if finding.actual else ''}")
+            words += [f"known cure: {finding.cure}"] if finding.cure else []
         lines = [f"             {printable(state.mask.text(' '.join(text.split())))}" for text in words]
         if len(findings) > most:
             lines.append(f"             … and {len(findings) - most} more (-v)")
@@ -132,6 +134,5 @@ def _result_record(result: Result, state: RunState) -> dict[str, Any]:
 
 def _passage_records(evidence: Sequence[Evidence], state: RunState) -> list[dict[str, Any]]:
     return [
-        {"name": log.name, "log": list(log.lines), "curl": log.command}
-        for log in logs(evidence, state.root, state.mask)
+        {"name": log.name, "log": list(log.lines), "curl": log.command} for log in logs(evidence, state.display)
     ]

@@ -45,12 +45,12 @@ class Section:
 class Presentation:
     """The words of one command; stateless, so that every format can ask in any order.
 
-    `subject` heads a page, `badge` labels a badge, `noun` is what one result is. `live`: a terminal shows the
-    results as they come; otherwise `closing` shows them.
+    `subject` heads a page, `badge` labels a badge; in both, `{api}` is the title of the API. `noun` is what
+    one result is. `live`: a terminal shows the results as they come; otherwise `closing` shows them.
     """
 
-    subject = "Interactions API"
-    badge = "interactions api"
+    subject = "{api}"
+    badge = "{api}"
     noun = "check"
     live = True
     conclusions: dict[Exit, str] = {
@@ -67,7 +67,7 @@ class Presentation:
         from harness.report.records import run_record
 
         target, finished = state.whole()
-        return run_record(target, state.capabilities, finished, state.mask)
+        return run_record(target, state.capabilities, finished, state.display)
 
     def facts(self, state: RunState) -> list[tuple[str, str]]:
         """What a page says of the target below its heading, as word and value."""

@@ -130,7 +130,7 @@ def test_an_own_create_after_a_drop() -> None:
 
     result = play(reads, "event:4,rst")
     assert outcome_of(result) is DropOutcome.DOUBLE_CREATE
-    assert "created an interaction of its own after it had begun to read the one it was given" in say(result)
+    assert "had begun to read an interaction by its id, then posted a create" in say(result)
 
 
 def test_a_second_turn_is_no_double_create() -> None:
