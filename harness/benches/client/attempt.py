@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.benches.client.drop_case import Case
-from harness.benches.client.exactly_once import Defect, judge
+from harness.benches.client.exactly_once import Defect, describe_double_create, judge
 from harness.benches.client.observed_streams import Seen, Witness, merge_equal_lines
 from harness.benches.client.stream_source import StreamSource
 from harness.contract import PROTOCOL
@@ -91,6 +91,11 @@ class ClientAttempt:
         last: Mapping[str, Any] = next((one for one in reversed(self.events) if PROTOCOL.completes(one)), {})
         inner = last.get("interaction")
         return str(inner.get("status", "")) if isinstance(inner, dict) else ""
+
+    @property
+    def created_again(self) -> bool:
+        """Whether the client made a second interaction in place of the first."""
+        return bool(describe_double_create(self._witness.seen))
 
     def defect(self, collected: Any) -> Defect | None:
         """What the client did wrong; None if nothing.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from harness.benches.client.attempt import ClientAttempt
 from harness.benches.client.case_server import MOST_REQUESTS
 from harness.benches.client.client_commands import Ended
-from harness.benches.client.exactly_once import DOUBLE_CREATE, TWICE
+from harness.benches.client.exactly_once import DOUBLE_CREATE, TWICE, UNKNOWING
 from harness.benches.client.outcome import (
     CREATES_ONCE,
     ENDS,
@@ -70,8 +70,10 @@ def _judge_failure(attempt: ClientAttempt, ended: Ended) -> CaseVerdict:
 
 
 def _judge_success(attempt: ClientAttempt, ended: Ended) -> CaseVerdict:
-    only_status = ended.collected is None and bool(ended.status)
-    defect = attempt.defect(attempt.text if only_status else ended.collected)
+    if _says_little(attempt, ended) and not attempt.created_again:
+        defect = None if attempt.knows_end else UNKNOWING
+    else:
+        defect = attempt.defect(attempt.text if ended.collected is None else ended.collected)
     if defect is not None:
         rule = {TWICE: ONCE, DOUBLE_CREATE: CREATES_ONCE}.get(defect.word, WHOLE)
         return _fault(rule, defect.word, defect.text)
@@ -82,6 +84,11 @@ def _judge_success(attempt: ClientAttempt, ended: Ended) -> CaseVerdict:
         said = f"reports success without a status: the interaction is {status}"
         return _fault(STATUS, "untold", said, Severity.NON_STRICT)
     return _good(attempt)
+
+
+def _says_little(attempt: ClientAttempt, ended: Ended) -> bool:
+    """Whether there is nothing to compare: only a status was reported, or a run without text was read as text."""
+    return ended.collected is None or (ended.collected == "" and not attempt.text)
 
 
 def _good(attempt: ClientAttempt) -> CaseVerdict:

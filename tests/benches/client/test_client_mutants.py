@@ -1,7 +1,7 @@
 """Every one-line defect of a correct client is noticed, and the correct clients are right in every set.
 
-The clients: a loop on httpx, one on asyncio that creates its own interaction, the one for JavaScript that users copy,
-and `harness.resume`. `CLIENT_MUTANTS=all` in the environment plays whole sets, which takes minutes.
+The clients: a loop on httpx, one on asyncio that creates its own interaction, the one for JavaScript that users
+copy, and `harness.resume`. `CLIENT_MUTANTS=all` in the environment plays whole sets, which takes minutes.
 """
 
 from __future__ import annotations
