@@ -23,8 +23,8 @@ MOST = 3
 SETTLED = frozenset({Outcome.NOT_MET, Outcome.ERROR})
 """Outcomes of a check's own exercise that other answers do not change: a broken rule needs no more evidence."""
 
-_PROXY = frozenset({408, 411, 413, 414, 429, 431, 502, 503, 504})
-"""Refusals that may come from a proxy in front of the API, with an error shape of its own."""
+_PROXY = frozenset({405, 408, 411, 413, 414, 429, 431, 501, 502, 503, 504})
+"""Refusals that may come from a proxy or a framework in front of the API, with an error shape of its own."""
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class Audit:
         if not sightings or own.outcome in SETTLED:
             return own
         return Observation(
-            Outcome.NOT_MET, (*own.findings, *(sighting.to_finding(self.api) for sighting in sightings))
+            Outcome.NOT_MET, (*own.findings, *(defect.to_finding(self.api) for defect in sightings))
         )
 
     def evidence(self, check: Check) -> tuple[Exchange, ...]:
@@ -91,7 +91,7 @@ class Audit:
     def _judge(self, exchange: Exchange, played: Played) -> None:
         reading = self.api.read(exchange, None)
         seen: set[tuple[str, ...]] = set()
-        for finding in reading.findings:
+        for finding in (*reading.findings, *reading.crash):
             if finding.rule not in self.rules or finding.severity is not Severity.BROKEN:
                 continue
             kind = finding.kind(reading.call)

@@ -8,11 +8,11 @@ mutant all become the same value.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from harness.kit.relayed_exchange import RelayedExchange
-from harness.outcome import Observation, Rule, Verdict, Where
+from harness.outcome import Observation, Outcome, Rule, Standing, Verdict, Where
 from harness.wire import Exchange
 
 
@@ -84,28 +84,59 @@ class Step(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Replays:
+    """What came of doing it again before it was reported: `shown` of `played` times it failed again.
+
+    `why_not` says why it was not done again, "" if it was.
+    """
+
+    shown: int = 0
+    played: int = 0
+    why_not: str = ""
+
+    @property
+    def lost(self) -> bool:
+        """Whether it never failed again."""
+        return bool(self.played) and not self.shown
+
+    @property
+    def flaky(self) -> bool:
+        """Whether it did not fail every time."""
+        return self.shown < self.played
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reproduction:
     """How to see it again: a command line for this alone, or the steps of a history.
 
-    `key` tells it apart from what else a search found. Unless `shrunk`, fewer steps may show it too. `known`: an
-    earlier run had found and kept it.
+    `key` tells it apart from what else a search found, and `call` is the one whose answer shows it. `unshrunk`
+    says why fewer steps may show it too, "" if they do not. `known`: an earlier run had found and kept it.
     """
 
     key: str = ""
+    call: str = ""
     command: str = ""
     steps: tuple[Step, ...] = ()
-    shrunk: bool = True
+    unshrunk: str = ""
     known: bool = False
+    replays: Replays = field(default_factory=Replays)
+
+    @property
+    def shrunk(self) -> bool:
+        """Whether nothing smaller shows it."""
+        return not self.unshrunk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """The verdict on one rule, seen in one place; `id` names both, `title` says it in a few words.
 
-    `evidence` is empty if the verdict needs no explanation. `excuse` is the reason in the baseline. `unjudged`: no
-    answer came that could be judged, so a run with this result is not green. `phase` is the part of the run that
-    found it. `accepts` lists in words what would have passed.
+    `evidence` is empty if the verdict needs no explanation. `excuse` is the reason in the baseline. `standing` is
+    its row in the ledger of the run. `unjudged`: no answer came that could be judged, so a run with this result is
+    not green. `untested`: a MUST that nobody looked at, though the target does not refuse it. `root`: if the rule
+    is broken, something was accepted and not done. `phase` is the part of the run that found it. `accepts` lists
+    in words what would have passed.
     """
 
     id: str
@@ -116,11 +147,19 @@ class Result:
     seconds: float = 0.0
     evidence: tuple[Evidence, ...] = ()
     excuse: str = ""
+    standing: Standing = Standing.JUDGED
     unjudged: bool = False
+    untested: bool = False
+    root: bool = False
     reproduction: Reproduction | None = None
     phase: str = ""
     accepts: tuple[str, ...] = ()
     profile: str = ""
+
+    @property
+    def not_done(self) -> bool:
+        """Whether the target accepted something and did something else."""
+        return self.root and self.observation.outcome is Outcome.NOT_MET
 
     @property
     def weight(self) -> int:

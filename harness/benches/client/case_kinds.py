@@ -149,6 +149,7 @@ def _plan_errors(shape: StreamShape) -> Iterator[str]:
         yield f"error:{n},event:{n + 1},end"
         yield f"error:{n}+id,event:{n + 1},rst"
         yield f"error:{n}+id,event:{n + 1},end"
+        yield f"bare-error:{n}"
 
 
 _HINTED = ("status:429,retry-after-ms:20", "status:503,retry-after-ms:20")
@@ -273,7 +274,9 @@ BROKEN = CaseKind(
     name="broken", about="a frame with broken JSON, a stream without its completion", plans=_plan_broken_frames
 )
 ERRORS = CaseKind(
-    name="errors", about="an error event, with an id that is no cursor, then the end", plans=_plan_errors
+    name="errors",
+    about="an error event, with an id that is no cursor, or bare JSON, then the end",
+    plans=_plan_errors,
 )
 ENDS = CaseKind(
     name="ends",

@@ -17,7 +17,7 @@ from harness.checks.vocabulary.background_runs import (
 )
 from harness.checks.vocabulary.expect import at
 from harness.checks.vocabulary.polling import open_stream
-from harness.checks.vocabulary.stream_diff import additions, compare, leniencies, losses
+from harness.checks.vocabulary.stream_diff import additions, leniencies, losses
 from harness.checks.vocabulary.stream_events import (
     Event,
     completion,
@@ -28,6 +28,7 @@ from harness.checks.vocabulary.stream_events import (
     last_cursor,
 )
 from harness.contract import read
+from harness.contract.data.event_diff import compare
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Close, Exchanges, Finish, Open, Read, Steps, stop_exercise
 from harness.kit.check import exercise
@@ -72,7 +73,7 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
     a_running_run_with_readers,
     title="two readers of a running run both receive everything",
     profile="background",
-    requires=["background", "stream", "background-slow"],
+    requires=["background", "stream", "background-slow", "resume"],
     accepts=["the events of a later replay, for each reader"],
 )
 def _serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[Finding]:
@@ -92,7 +93,7 @@ def _serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[F
     a_running_run_with_readers,
     title="a reader that returns to a running run gets the rest",
     profile="background",
-    requires=["background", "stream", "background-slow", "event-ids"],
+    requires=["background", "stream", "background-slow", "event-ids", "resume"],
     accepts=[
         "exactly the rest",
         "the event of the cursor once more, first: non-strict",

@@ -12,11 +12,11 @@ from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import read_whole_stream
 from harness.checks.vocabulary.expect import expect_reply, expect_status, finding
 from harness.checks.vocabulary.stored import UNKNOWN_ID
-from harness.checks.vocabulary.stream_diff import Rest, compare
 from harness.checks.vocabulary.stream_events import events_in, expect_stream, is_stream, of_kind
 from harness.contract import read
+from harness.contract.data.event_diff import Rest, compare
+from harness.contract.data.run_events import is_of_the_run
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
-from harness.contract.judge.run_events import is_of_the_run
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Steps
@@ -40,7 +40,7 @@ def a_stream_of_nothing(t: RequestBuilder) -> Steps:
     a_finished_run_resumed,
     title="a percent-encoded cursor is the same cursor",
     profile="background",
-    requires=["background", "stream", "event-ids"],
+    requires=["background", "stream", "event-ids", "resume"],
     accepts=["the same events as with the plain cursor"],
     about="encoded",
 )
@@ -62,7 +62,7 @@ def _reads_an_encoded_cursor(rests: list[Resumed], encoded: Resumed) -> Iterator
     a_finished_run_resumed,
     title="nothing new follows the final event",
     profile="background",
-    requires=["background", "stream", "event-ids"],
+    requires=["background", "stream", "event-ids", "resume"],
     accepts=["an empty stream", "[DONE] only", "interaction.completed again", "any 4xx"],
 )
 def _ends_at_the_end(last: Exchange) -> Iterator[Finding]:
@@ -86,7 +86,7 @@ def _ends_at_the_end(last: Exchange) -> Iterator[Finding]:
     a_finished_run_resumed,
     title="an unknown cursor is answered, one way or another",
     profile="background",
-    requires=["background", "stream"],
+    requires=["background", "stream", "resume"],
     accepts=["any 4xx", "an error event", "the stream from its start"],
     about="bad_cursor",
 )
