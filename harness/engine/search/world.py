@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from harness.contract import read
-from harness.contract.judge.history_judge import PLAIN, HistoryJudge
-from harness.contract.judge.history_state import Intent
-from harness.contract.judge.interaction_model import InteractionModel
-from harness.contract.judge.timeline import PartialReading
+from harness.contract.judge.history.history_judge import PLAIN, HistoryJudge
+from harness.contract.judge.history.history_state import Intent
+from harness.contract.judge.history.interaction_model import InteractionModel
+from harness.contract.judge.history.timeline import PartialReading
 from harness.contract.requests import RequestBuilder
 from harness.engine.cleanup import CreatedResources
 from harness.engine.search.defect import SeenDefect, call_of

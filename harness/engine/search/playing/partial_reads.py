@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.contract import PROTOCOL, read
 from harness.contract.data.json_parse import objects
-from harness.contract.judge.interaction_model import InteractionModel
+from harness.contract.judge.history.interaction_model import InteractionModel
 from harness.engine.search.world import Reader, World
 from harness.strategies.operations import ClientCommand
 
