@@ -124,6 +124,8 @@ def _load_mutants() -> Mapping[str, Mutant[Any]]:
     return MUTANTS
 
 
+__all__ = ["INTERACTIONS"]
+
 INTERACTIONS = Api(
     name="interactions",
     title="Interactions API",

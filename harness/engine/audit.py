@@ -91,7 +91,7 @@ class Audit:
     def _judge(self, exchange: Exchange, played: Played) -> None:
         reading = self.api.read(exchange, None)
         seen: set[tuple[str, ...]] = set()
-        for finding in reading.findings:
+        for finding in (*reading.findings, *reading.crash):
             if finding.rule not in self.rules or finding.severity is not Severity.BROKEN:
                 continue
             kind = finding.kind(reading.call)

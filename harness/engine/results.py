@@ -17,20 +17,39 @@ from harness.wire import Exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WireMoment:
+    """One request of a client and its answer, in words; `at` is in seconds since the case began.
+
+    `fault` names what was done to the answer, "" if nothing was.
+    """
+
+    at: float
+    request: str
+    answer: str
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientRun:
     """One client under test and what happened to its stream.
 
-    `settings` are the case's, by the names that output uses. `row` groups the cases whose streams end alike, and
-    `event` is the number of the event that is cut, None if the case cuts none. `wire` has a line for each request.
+    `settings` are the case's, by the names that output uses. `kind` and `row` group the cases that do alike, and
+    `event` is the number of the event that is cut, None if the case cuts none. `moments` has all requests in
+    order, `end` what the client made of it, `outcome` that in a word. `stray` are the lines on its standard output
+    that were no answer.
     """
 
     number: int
     name: str
     settings: Mapping[str, str]
     row: str
+    kind: str = ""
+    outcome: str = ""
     event: int | None = None
-    wire: tuple[str, ...] = ()
+    moments: tuple[WireMoment, ...] = ()
+    end: str = ""
     stderr: str = ""
+    stray: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
+from harness.faults.frame_values import Garble, Glue, Members, Omit, Part
 from harness.faults.plan import (
     Chunks,
     Connection,
@@ -241,7 +242,10 @@ def _indent(text: str) -> int:
     return len(text) - len(text.lstrip())
 
 
-_BARE: dict[str, Fault] = {"inclusive": Inclusive(), "crlf": Crlf()}
+_BARE: dict[str, Fault] = {
+    str(fault): fault
+    for fault in (Inclusive(), Crlf(), Glue(), Members(), Omit(Part.COMPLETION), Omit(Part.SENTINEL))
+}
 _VALUED: dict[str, Callable[[_Parser, _Word], Fault]] = {
     "dup": lambda parser, word: Replay(parser._number(word, word.value)),
     "replay": _Parser._replay,
@@ -250,6 +254,7 @@ _VALUED: dict[str, Callable[[_Parser, _Word], Fault]] = {
     "error": _Parser._error,
     "ids": lambda parser, word: Ids(parser._optional(word, "none")),
     "late": _Parser._late,
+    "garble": lambda parser, word: Garble(parser._number(word, word.value)),
     "chunks": lambda parser, word: Chunks(parser._number(word, word.value)),
 }
 _EXAMPLES = {

@@ -19,6 +19,8 @@ from harness.faults.event_faults import (
     Replayer,
     Stranger,
 )
+from harness.faults.frame_faults import frame_stage
+from harness.faults.frame_values import Garble, Glue, Members, Omit
 from harness.faults.framing_faults import LineEnds, Rechunker, ShortPromise
 from harness.faults.plan import (
     HEAD_SPOTS,
@@ -169,4 +171,5 @@ _STAGES: dict[type, Callable[[Any, StreamProtocol], FaultFilter] | None] = {
     Late: Delayer,
     Crlf: lambda fault, _: LineEnds(),
     Chunks: lambda fault, _: Rechunker(fault),
+    **dict.fromkeys((Garble, Omit, Glue, Members), frame_stage),
 }

@@ -31,10 +31,6 @@ class ApiContract(Protocol):
 
     revision: str
 
-    @property
-    def rules(self) -> Mapping[str, Rule]:
-        """The rules that hold in this revision, by id."""
-
     def holds(self, rule: Rule) -> bool:
         """Whether a rule holds in this revision."""
 
@@ -51,10 +47,6 @@ class ApiReading(Protocol):
         """Whether the answer is the rest of a stream that was begun in another exchange."""
 
     @property
-    def json(self) -> Any:
-        """The JSON value of a body that is not a stream; None if there is none."""
-
-    @property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with this answer alone."""
 
@@ -65,14 +57,11 @@ Requests = TypeVar("Requests", bound="ApiRequests")
 class ApiRequests(Protocol):
     """What is known of one target, and the requests that follow from it; exercises receive it.
 
-    `wait` is the number of seconds that a run at the target may take, `gone_within` the number until what was
-    created is visible everywhere.
+    `wait` is the number of seconds that a run at the target may take.
     """
 
     @property
     def contract(self) -> ApiContract: ...
-    @property
-    def version(self) -> str: ...
     @property
     def model(self) -> str: ...
     @property
@@ -85,8 +74,6 @@ class ApiRequests(Protocol):
     def headers(self) -> tuple[tuple[str, str], ...]: ...
     @property
     def wait(self) -> float: ...
-    @property
-    def gone_within(self) -> float: ...
     @property
     def capabilities(self) -> frozenset[str]: ...
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from harness.engine.evidence import made_or_changed, referenced_ids
 from harness.engine.results import ClientRun, Evidence, KillRow, RecordedPlace
@@ -167,13 +168,31 @@ def _body(data: bytes, mask: Mask, shown: int) -> str:
 
 
 def client_lines(run: ClientRun, mask: Mask, *, verbose: bool) -> Iterator[str]:
-    """What went over the wire, and the last words of a client; with `verbose` all of them."""
+    """What went over the wire and when, what the client made of it, and its last words; `verbose`: all of them."""
     yield "on the wire:"
-    yield from (f"  {printable(mask.text(line))}" for line in run.wire or ("nothing",))
+    for line in _draw_timeline(run):
+        yield f"  {printable(mask.text(line))}"
+    for line in run.stray:
+        yield f"on standard output, and no answer: {printable(mask.text(line))}"
     words = run.stderr.splitlines()
     if words:
         yield "standard error ends with:"
         yield from (f"  {printable(mask.text(line))}" for line in (words if verbose else _last(words)))
+
+
+def _draw_timeline(run: ClientRun) -> Iterator[str]:
+    """The requests in order, equal ones in a row once: who sent what when, and where the faults hit."""
+    if not run.moments:
+        yield "nothing"
+    for key, same in groupby(run.moments, lambda one: (one.request, one.answer, one.fault)):
+        first, *others = same
+        request, answer, fault = key
+        yield f"{first.at:7.3f} s  -> {request}" + (f"  ({len(others) + 1} times)" if others else "")
+        yield f"{'':9}  <- {answer}"
+        if fault:
+            yield f"{'':9}  !! {fault}"
+    if run.end:
+        yield f"{'':9}  => the client {run.end}"
 
 
 def _last(words: Sequence[str]) -> list[str]:

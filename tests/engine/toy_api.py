@@ -101,7 +101,6 @@ class NoteContract:
     """What the only revision promises."""
 
     revision = "1"
-    rules = RULES
 
     def holds(self, rule: Rule) -> bool:
         """Every rule holds."""
@@ -117,7 +116,6 @@ class NoteReading:
         request = exchange.request
         self.call = f"{request.method} {request.segments[-1]}" if "notes" in request.segments else ""
         self.is_resumed = request.parameter("after") is not None
-        self.json = object_or_none(exchange.body)
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,6 @@ class NoteRequests:
     other_key: str
     headers: tuple[tuple[str, str], ...]
     wait: float
-    gone_within: float = 1.0
     capabilities: frozenset[str] = frozenset()
     says: Mapping[str, Any] = field(default_factory=dict)
 

@@ -18,9 +18,13 @@ from harness.faults import (
     Drop,
     ErrorEvent,
     Fault,
+    Garble,
+    Glue,
     Ids,
     Inclusive,
     Late,
+    Members,
+    Omit,
     Ping,
     Place,
     Plan,
@@ -32,6 +36,7 @@ from harness.faults import (
     parse,
     random_plan,
 )
+from harness.faults.frame_values import Part
 from harness.outcome import UsageFault
 
 NUMBER = st.integers(1, 10**12 - 1)
@@ -57,6 +62,9 @@ EDITS: st.SearchStrategy[Fault] = st.one_of(
     st.builds(Ids, st.none() | st.integers(2, 10**12 - 1)),
     st.builds(Late, st.integers(1, 10**9 - 1)),
     st.builds(Chunks, NUMBER),
+    st.builds(Garble, FROM_ZERO),
+    st.sampled_from([Omit(part) for part in Part]),
+    st.sampled_from([Glue(), Members()]),
     st.just(Inclusive()),
     st.just(Crlf()),
 )

@@ -191,6 +191,7 @@ def an_unstored_interaction(t: RequestBuilder) -> Steps:
     an_unstored_interaction,
     title="what was created with store=false cannot be read",
     profile="core",
+    requires=["store"],
     accepts=["no id", "an empty id", "404 to the read", "another 4xx (non-strict)"],
 )
 def _forgets(created: Exchange, got: list[Exchange]) -> Iterator[Finding]:

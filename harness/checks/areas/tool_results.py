@@ -50,7 +50,10 @@ def parallel_calls(t: RequestBuilder) -> Steps:
     yield from script(t, "two-calls", steps=_TWO_CALLS, status="requires_action")
     text = "How is the weather in Paris, and how in Rome? Ask for both at once. (two-calls)"
     asked: Exchange = yield Send(t.create(input=text, tools=[WEATHER], **FORCED))
-    calls = [call for call in calls_in(asked) if isinstance(call.get("id"), str)]
+    made = calls_in(asked)
+    calls = [call for call in made if isinstance(call.get("id"), str)]
+    if len(calls) < 2 <= len(made):
+        raise Unmet(f"of {len(made)} calls, {len(made) - len(calls)} have no id that a result could name")
     if len(calls) < 2:
         raise Unmet(f"the model made {format_count(len(calls), 'call')}, not several", race_lost=True)
     results = [result_of(call) for call in calls]

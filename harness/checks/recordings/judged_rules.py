@@ -64,6 +64,6 @@ BODY_RULES = frozenset(
 )
 """Rules of an interaction; the rule of its schema depends on the operation."""
 
-ERROR_RULES = frozenset({"err.shape", "err.code-string", "err.code-status"})
+ERROR_RULES = frozenset({"err.shape", "err.code-string", "err.code-word", "err.code-status"})
 
 REQUEST_RULES = frozenset({"request.schema"})

@@ -14,6 +14,7 @@ from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.judge.body import judge_answer
+from harness.contract.judge.crash import judge_crash
 from harness.contract.judge.errors import error_of, judge_error
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading
@@ -145,8 +146,25 @@ class Reading:
         if not exchange.succeeded or operation is None or not operation.schema or not exchange.body:
             return ()
         if self.json_fault in ("", "surrogate"):
-            return tuple(judge_answer(self.json, operation, self.contract))
+            found = judge_answer(self.json, operation, self.contract)
+            return tuple(finding for finding in found if not self._is_echo(finding))
         return (self._no_json(operation),) if exchange.complete and not exchange.truncated else ()
+
+    @cached_property
+    def crash(self) -> tuple[Finding, ...]:
+        """The finding that this request, though right, made the server fail.
+
+        It is kept apart from `findings`, because a recorded failure is a fact, and its body may be as it should.
+        """
+        return tuple(judge_crash(self.exchange, self.operation, self.contract))
+
+    def _is_echo(self, finding: Finding) -> bool:
+        """Whether a finding is about a field that repeats what the request said: a fault of the caller's."""
+        name = finding.where.pointer.removeprefix("$.").partition(".")[0].partition("[")[0]
+        if not name or self.exchange.request.method != "POST" or not isinstance(self.json, dict):
+            return False
+        sent = json_parse.loads(self.exchange.request.body).value
+        return isinstance(sent, dict) and name in sent and name in self.json and sent[name] == self.json[name]
 
     def _no_json(self, operation: Operation) -> Finding:
         shown = self.exchange.body[:80].decode("utf-8", "replace")

@@ -31,7 +31,7 @@ RULES: tuple[Rule, ...] = (
         id="chain.echo",
         level=Level.MAY,
         statement="The answer repeats the previous_interaction_id it was given.",
-        breaks="A stored conversation cannot be walked back from its last turn.",
+        breaks="A stored conversation cannot be walked back from its last turn. (The live service leaves it out.)",
         source=REFERENCE.cite(Basis.SCHEMA, "Interaction: previous_interaction_id"),
     ),
     Rule(

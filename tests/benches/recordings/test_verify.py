@@ -132,7 +132,7 @@ FILES: dict[str, tuple[str, bytes, tuple[int, int, int], set[str]]] = {
         (0, 1, 0),
         {"create.schema", "steps.discriminator"},
     ),
-    "error body": ("a.json", b'{"error":{"code":"X","message":"m"}}', (0, 1, 0), {"err.code-string"}),
+    "error body": ("a.json", b'{"error":{"code":"X","message":"m"}}', (0, 1, 0), {"err.code-word"}),
     "request": ("a.request.json", json.dumps(ASKED).encode(), (0, 0, 1), set()),
     "strange request": (
         "a.request.json",

@@ -55,7 +55,7 @@ LITELLM = (
     ),
     Cause(
         what="errors have the shape of another API: the code is the status as a string",
-        found_by=("err.code-string", "err.shape", "auth.*", "gw.error-body", "gw.own-error"),
+        found_by=("err.code-*", "err.shape", "auth.*", "gw.error-body", "gw.own-error"),
         source="API errors, shape of an error",
         steps=(("GET", "/v1beta/interactions/v1_unknown", None),),
         shows=r'"code":\s*"404"',
@@ -197,7 +197,7 @@ ROSETTA = (
     ),
     Cause(
         what="its own errors have another shape: `error` is a string",
-        found_by=("err.shape", "err.unknown-route", "err.code-string", "gw.own-error", "gw.error-event"),
+        found_by=("err.shape", "err.unknown-route", "err.code-*", "gw.own-error", "gw.error-event"),
         source="API errors, shape of an error",
         steps=(("PUT", "/v1beta/interactions", PLAIN),),
         shows=r'"error": ?"',
@@ -261,7 +261,7 @@ AIMOCK = (
     ),
     Cause(
         what="errors have another shape",
-        found_by=("err.shape", "err.code-string"),
+        found_by=("err.shape", "err.code-*"),
         source="API errors, shape of an error",
         steps=(("POST", "/v1beta/interactions", {**PLAIN, "input": [{"type": "text", "text": "Say hi."}]}),),
         shows=r"NOT_FOUND|No fixture",
