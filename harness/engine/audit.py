@@ -23,8 +23,8 @@ MOST = 3
 SETTLED = frozenset({Outcome.NOT_MET, Outcome.ERROR})
 """Outcomes of a check's own exercise that other answers do not change: a broken rule needs no more evidence."""
 
-_PROXY = frozenset({408, 411, 413, 414, 429, 431, 502, 503, 504})
-"""Refusals that may come from a proxy in front of the API, with an error shape of its own."""
+_PROXY = frozenset({405, 408, 411, 413, 414, 429, 431, 501, 502, 503, 504})
+"""Refusals that may come from a proxy or a framework in front of the API, with an error shape of its own."""
 
 
 @dataclass(slots=True)

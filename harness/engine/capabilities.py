@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from harness.kit.lack import Lack
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 
@@ -25,12 +26,19 @@ class CapabilityOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """One capability: whether it is there, how we know, and what was seen."""
+    """One capability: whether it is there, how we know, and what was seen.
+
+    `lack` says why it is not present, and `remedy` what would show that it is. If the lack follows from another
+    capability, `owing_to` names that one.
+    """
 
     name: str
     present: bool
     how: CapabilityOrigin
     note: str = ""
+    lack: Lack = Lack.REFUSED
+    owing_to: str = ""
+    remedy: str = ""
 
 
 class Capabilities:
@@ -48,6 +56,11 @@ class Capabilities:
     def get(self, name: str) -> Capability | None:
         """What is known of one capability, or None."""
         return self._items.get(name)
+
+    def lacks(self, names: Iterable[str]) -> list[Capability]:
+        """Those of `names` that are not present, those with the weightiest reason first."""
+        found = [self._items.get(name) or _build_unasked(name) for name in sorted(names) if name not in self]
+        return sorted(found, key=lambda item: _WEIGHT[item.lack])
 
     def in_order(self, names: Iterable[str]) -> Capabilities:
         """The same, in the order of these names; others come last."""
@@ -91,9 +104,21 @@ def parse_capabilities(words: Iterable[str], known: Mapping[str, str]) -> list[C
         if name in said and said[name].present is not present:
             raise UsageFault(f"capability {name!r} is both claimed (+) and denied (-): keep one of them")
         said[name] = Capability(
-            name, present, CapabilityOrigin.DECLARED if present else CapabilityOrigin.DENIED, "said by the user"
+            name,
+            present,
+            CapabilityOrigin.DECLARED if present else CapabilityOrigin.DENIED,
+            "said by the user",
+            Lack.DENIED,
         )
     return list(said.values())
+
+
+_WEIGHT = {lack: weight for weight, lack in enumerate(Lack)}
+
+
+def _build_unasked(name: str) -> Capability:
+    """What is known of a capability that nobody asked for."""
+    return Capability(name, False, CapabilityOrigin.PROBED, "nothing was asked", Lack.UNSEEN)
 
 
 def everything(known: Iterable[str], *, but: Container[str] = ()) -> Capabilities:

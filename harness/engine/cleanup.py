@@ -45,12 +45,18 @@ class CreatedResources:
     def clean(self, driver: Driver) -> list[str]:
         """Delete what is owed, newest first, and return the paths that could not be deleted.
 
-        A run in progress may refuse its deletion, so it is cancelled before a second attempt.
+        A run in progress may refuse its deletion, so it is cancelled before a second attempt. If the driver ends
+        the run, what is left is still owed.
         """
         with self._lock:
             owed = list(reversed(self._owed.items()))
-            self._owed.clear()
-        return ["/" + "/".join(path) for path, created in owed if not self._delete(driver, path, created.headers)]
+        left = []
+        for path, created in owed:
+            if not self._delete(driver, path, created.headers):
+                left.append("/" + "/".join(path))
+            with self._lock:
+                self._owed.pop(path, None)
+        return left
 
     def _delete(self, driver: Driver, segments: tuple[str, ...], headers: Headers) -> bool:
         path = "/" + "/".join(map(segment, segments))

@@ -16,14 +16,16 @@ from typing import Any, TypeVar, cast
 from harness.engine.cleanup import CreatedResources
 from harness.engine.evidence import made_or_changed, referenced_ids
 from harness.engine.traffic.governed_driver import GovernedDriver
-from harness.engine.traffic.retries import NO_TIME, missing_answer
+from harness.engine.traffic.retries import NO_TIME, is_refusal, missing_answer
 from harness.kit.actions import Action, Close, Exchanges, Finish, Open, Part, Read, Send, Together, Wait
 from harness.kit.api import Api, ApiContract, ApiRequests
 from harness.kit.check import Check, Exercise
-from harness.outcome import Because, HarnessFault, Observation, Outcome, Unmet
-from harness.wire import Driver, Exchange, LiveStream
+from harness.outcome import Because, HarnessFault, Observation, Outcome, Severity, Unmet
+from harness.wire import By, Driver, Exchange, How, LiveStream
 
 T = TypeVar("T")
+
+_NOT_IMPLEMENTED = 501
 
 _ITEM = re.compile(r"(?P<name>[^\[]+)\[(?P<part>.*)\]")
 
@@ -47,13 +49,16 @@ class Played:
     def observe(self, check: Check) -> Observation:
         """The observation of one check of this exercise; never raises."""
         observation = self.failure or self._judge(check)
+        if observation.outcome is Outcome.MET:
+            return self._doubt_silence(check, observation)
         if observation.outcome is not Outcome.UNTESTABLE or observation.because is Because.RACE_LOST:
             return observation
         instead = self._describe_unanswered(check)
-        if not instead:
-            return observation
-        because = Because.OUR_LIMIT if instead == NO_TIME else Because.NO_ANSWER
-        return replace(observation, because=because, instead=instead)
+        if instead:
+            because = Because.OUR_LIMIT if instead == NO_TIME else Because.NO_ANSWER
+            return replace(observation, because=because, instead=instead)
+        refused = self.trail and self.trail[-1].request.method == "POST" and is_refusal(self.trail[-1])
+        return replace(observation, because=Because.REFUSED) if refused else observation
 
     def _judge(self, check: Check) -> Observation:
         try:
@@ -61,14 +66,39 @@ class Played:
         except Exception:
             return error(f"the judge of {check.id} raised")
 
+    def _doubt_silence(self, check: Check, observation: Observation) -> Observation:
+        """The observation, unless something that the judge looked at had no end: a time-out is not an answer."""
+        looked = self._list_looked(check) or list(self.trail)
+        hung = next((exchange for exchange in looked if _is_timeout(exchange)), None)
+        if hung is None:
+            return observation
+        what = "the rest of an answer" if hung.status is not None else "an answer"
+        reason = f"{self.api.format_request(hung)} was waited for in vain, {hung.seconds:.1f} s for {what}"
+        return Observation.untestable(reason, Because.NO_ANSWER, "no answer")
+
+    def excuse_what_is_not_offered(self, observation: Observation) -> Observation:
+        """The observation, unless all that it accuses are answers saying that this is not implemented."""
+        if observation.outcome not in (Outcome.NOT_MET, Outcome.NON_STRICT):
+            return observation
+        broken = [finding for finding in observation.findings if finding.severity is not Severity.INFORMATION]
+        accused = [_exchanges_at(self.results or {}, finding.where.exchange) for finding in broken]
+        if not all(found and all(e.status == _NOT_IMPLEMENTED for e in found) for found in accused):
+            return observation
+        reason = f"{self.api.format_request(accused[0][0])} was answered {_NOT_IMPLEMENTED}: not implemented"
+        return Observation.untestable(reason, Because.REFUSED)
+
+    def _list_looked(self, check: Check) -> list[Exchange]:
+        """The exchanges that the judge of a check gets."""
+        results = self.results or {}
+        return [exchange for name in check.wants for exchange in _exchanges_at(results, name)]
+
     def _describe_unanswered(self, check: Check) -> str:
         """What the target sent instead of an answer, or `""`.
 
         Looks at the exchanges that the judge wants, or at the whole trail if the exercise stopped before them.
         """
-        results = self.results or {}
-        looked = [exchange for name in check.wants for exchange in _exchanges_at(results, name)]
-        stopped = not looked or any(name not in results for name in check.wants)
+        looked = self._list_looked(check)
+        stopped = not looked or any(name not in (self.results or {}) for name in check.wants)
         return next(filter(None, map(missing_answer, self.trail if stopped else looked)), "")
 
     def evidence(self, check: Check, observation: Observation) -> tuple[Exchange, ...]:
@@ -95,6 +125,10 @@ class Played:
                 kept.append(exchange)
                 needed.update(referenced_ids(exchange, self.api))
         return tuple(reversed(kept))
+
+
+def _is_timeout(exchange: Exchange) -> bool:
+    return exchange.ending.by is By.LIMIT and exchange.ending.how is How.TIMEOUT
 
 
 def _exchanges_at(results: Exchanges, place: str) -> list[Exchange]:
@@ -139,7 +173,7 @@ def play(api: Api, exercise: Exercise, target: ApiRequests, driver: Driver, ledg
             hand.hang_up()
         hand.refuse_excused(hand.trail)
     except Unmet as unmet:
-        failure = Observation.untestable(unmet.reason, unmet.because)
+        failure = Observation.untestable(unmet.reason, unmet.because, remedy=unmet.remedy)
     except Exception:
         failure = error(f"the exercise {exercise.name} raised")
     return Played(results, failure, tuple(hand.trail), time.perf_counter() - begin, api)

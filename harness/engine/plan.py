@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from harness.engine.capabilities import Capabilities
+from harness.engine.capabilities import Capabilities, Capability
 from harness.kit.check import Check, Exercise
-from harness.outcome import Level, Observation, Outcome, UsageFault
+from harness.kit.lack import Lack
+from harness.outcome import Because, Level, Observation, Outcome, UsageFault
 from harness.outcome.suggest import did_you_mean
 
 _LEVELS = {Level.MUST: {Level.MUST}, Level.SHOULD: {Level.MUST, Level.SHOULD}, Level.MAY: set(Level)}
@@ -63,6 +64,24 @@ class RunPlan:
     checks: tuple[PlannedCheck, ...]
 
     @property
+    def roots(self) -> Mapping[str, tuple[str, ...]]:
+        """The checks that run whose findings block another one, by the id of that one."""
+        running = [planned.check for planned in self.checks if planned.skip is None]
+        ids = {check.id for check in running}
+        proofs = {check.proves: check.id for check in running if check.proves}
+        found = {}
+        for check in running:
+            named = (*check.rests_on, *(proofs.get(name, "") for name in sorted(check.requires)))
+            found[check.id] = tuple(root for root in named if root in ids and root != check.id)
+        return found
+
+    @property
+    def blocking(self) -> frozenset[str]:
+        """The checks whose findings may block others."""
+        named = {root for planned in self.checks for root in planned.check.rests_on}
+        return frozenset(named | {planned.check.id for planned in self.checks if planned.check.proves})
+
+    @property
     def groups(self) -> list[Group]:
         """The checks that run, by the exercise they share, in the order of the catalogue."""
         grouped: dict[str, list[PlannedCheck]] = {}
@@ -81,17 +100,24 @@ class RunPlan:
 def make_plan(
     catalogue: Sequence[Check], selection: Selection, capabilities: Capabilities, profiles: Profiles
 ) -> RunPlan:
-    """Decide for each check whether it runs. Raises UsageFault for a pattern or profile that names nothing."""
+    """Decide for each check whether it runs. Raises UsageFault for a pattern or profile that names nothing.
+
+    If a check that was asked for is blocked, the one whose finding blocks it runs too, unless it is excluded by
+    name.
+    """
     wanted = _matching(catalogue, selection.checks) if selection.checks else None
     excluded = _matching(catalogue, selection.exclude)
     _known_profiles(selection.profiles, profiles)
+    proofs = {check.proves: check.id for check in catalogue if check.proves and check.id not in excluded}
     planned = []
     for check in catalogue:
-        skip = _explain_exclusion(check, selection, wanted, excluded) or _not_applicable(
-            check, selection, capabilities, profiles
-        )
+        skip = _explain_exclusion(check, selection, wanted, excluded)
+        if skip is None:
+            gates = profiles.get(check.profile, frozenset()) if selection.by_capability else frozenset()
+            skip = _explain_lack(check, gates, capabilities, proofs)
         planned.append(PlannedCheck(check, capabilities.declared(check.requires), skip))
-    return RunPlan(tuple(planned))
+    blocking = {item.skip.cause for item in planned if item.skip is not None and item.skip.cause}
+    return RunPlan(tuple(replace(item, skip=None) if item.check.id in blocking else item for item in planned))
 
 
 def needed_capabilities(catalogue: Sequence[Check], selection: Selection, profiles: Profiles) -> frozenset[str]:
@@ -146,16 +172,40 @@ def _explain_exclusion(
         reason = "of a profile that was not asked for"
     else:
         return None
-    return Observation(Outcome.EXCLUDED, reason=reason)
+    return Observation(Outcome.EXCLUDED, reason=reason, because=Because.LEFT_OUT)
 
 
-def _not_applicable(
-    check: Check, selection: Selection, capabilities: Capabilities, profiles: Profiles
+_REASONS = {
+    Lack.DENIED: Because.LEFT_OUT,
+    Lack.REFUSED: Because.REFUSED,
+    Lack.UNDECLARED: Because.UNDECLARED,
+    Lack.UNSEEN: Because.LACKING,
+}
+
+
+def _explain_lack(
+    check: Check, gates: frozenset[str], capabilities: Capabilities, proofs: Mapping[str, str]
 ) -> Observation | None:
-    gates = profiles.get(check.profile, frozenset()) if selection.by_capability else frozenset()
-    if gates and not any(name in capabilities for name in gates):
-        reason = f"the profile {check.profile!r} is off: the target has none of {', '.join(sorted(gates))}"
-        return Observation(Outcome.NOT_APPLICABLE, reason=reason)
-    if missing := capabilities.missing(check.requires):
-        return Observation(Outcome.NOT_APPLICABLE, reason=f"the target lacks {', '.join(missing)}")
-    return None
+    """Why a check does not run because of what the target lacks; one of the `gates` switches its profile on."""
+    off = bool(gates) and not any(name in capabilities for name in gates)
+    lacks = capabilities.lacks(check.requires) or (capabilities.lacks(gates) if off else [])
+    if not lacks or all(item.lack is Lack.NOT_DONE and check.proves == item.name for item in lacks):
+        return None
+    return _to_observation(lacks[0], [item.name for item in lacks], proofs)
+
+
+def _to_observation(first: Capability, names: Sequence[str], proofs: Mapping[str, str]) -> Observation:
+    """Why a check does not run that needs the capabilities `names`, of which the `first` weighs most."""
+    if first.lack is not Lack.NOT_DONE:
+        reason = f"the target lacks {', '.join(sorted(names))}{f' ({first.note})' if first.note else ''}"
+        return Observation(
+            Outcome.NOT_APPLICABLE,
+            reason=reason,
+            because=_REASONS[first.lack],
+            remedy=first.remedy,
+        )
+    root = proofs.get(first.owing_to or first.name, "")
+    reason = f"{first.name} was accepted and not done: {first.note}"
+    if not root:
+        return Observation.untestable(f"{reason}; no check of this run judges that")
+    return Observation(Outcome.BLOCKED, reason=reason, because=Because.BLOCKED, cause=root)

@@ -17,10 +17,11 @@ from harness.engine.execute import ActionRunner, drive
 from harness.engine.traffic.retries import missing_answer
 from harness.kit.actions import Part, Send
 from harness.kit.api import SCRIPTABLE, TWO_KEYS, Api, ApiRequests
+from harness.kit.lack import Lack
 from harness.wire import Driver, Exchange, Request
 from harness.wire.json_value import object_or_none
 
-MOST_REQUESTS = 18
+MOST_REQUESTS = 23
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,8 @@ class Prober:
             self.ledger.clean(self.driver)
         for name in self._probes.undiscoverable:
             if self._open(name):
-                self.settle(name, False, "cannot be found by asking: declare it with --capability")
+                why = "cannot be found by asking: declare it with --capability"
+                self.settle(name, False, why, Lack.UNDECLARED)
         return Probing(
             capabilities=self.found.in_order(self._api.load_capabilities()),
             requests=len(self._hand.trail),
@@ -97,18 +99,23 @@ class Prober:
             self.found.settle(Capability(name, True, CapabilityOrigin.ASSUMED, note))
         return False
 
-    def settle(self, name: str, present: bool, note: str) -> None:
-        """Record whether a capability is present, as observed."""
-        self.found.settle(Capability(name, present, CapabilityOrigin.PROBED, note))
+    def settle(
+        self, name: str, present: bool, note: str, lack: Lack = Lack.REFUSED, *, owing_to: str = ""
+    ) -> None:
+        """Record whether a capability is present, as observed; if it is not, why, and owing to which other one."""
+        known = self.found.get(owing_to)
+        first = known.owing_to if known is not None and known.owing_to else owing_to
+        remedy = self._probes.remedies.get(name, "")
+        self.found.settle(Capability(name, present, CapabilityOrigin.PROBED, note, lack, first, remedy))
+
+    def why_lacking(self, name: str) -> Lack | None:
+        """Why a capability that was asked for is not present; None if it is, or if nothing is known of it."""
+        item = self.found.get(name)
+        return None if item is None or item.present else item.lack
 
     def perform(self, part: Part[Any]) -> Any:
         """Play a part of an exercise and return its result."""
         return drive(part, self._hand)
-
-    def lacks(self, name: str) -> bool:
-        """Whether the capability was probed and not found."""
-        item = self.found.get(name)
-        return item is not None and item.how is CapabilityOrigin.PROBED and not item.present
 
     def _open(self, name: str) -> bool:
         """Whether the capability matters and is not settled yet."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from harness.kit.relayed_exchange import RelayedExchange
-from harness.outcome import Observation, Rule, Verdict, Where
+from harness.outcome import Observation, Outcome, Rule, Standing, Verdict, Where
 from harness.wire import Exchange
 
 
@@ -103,9 +103,11 @@ class Reproduction:
 class Result:
     """The verdict on one rule, seen in one place; `id` names both, `title` says it in a few words.
 
-    `evidence` is empty if the verdict needs no explanation. `excuse` is the reason in the baseline. `unjudged`: no
-    answer came that could be judged, so a run with this result is not green. `phase` is the part of the run that
-    found it. `accepts` lists in words what would have passed.
+    `evidence` is empty if the verdict needs no explanation. `excuse` is the reason in the baseline. `standing` is
+    its row in the ledger of the run. `unjudged`: no answer came that could be judged, so a run with this result is
+    not green. `untested`: a MUST that nobody looked at, though the target does not refuse it. `root`: if the rule
+    is broken, something was accepted and not done. `phase` is the part of the run that found it. `accepts` lists
+    in words what would have passed.
     """
 
     id: str
@@ -116,11 +118,19 @@ class Result:
     seconds: float = 0.0
     evidence: tuple[Evidence, ...] = ()
     excuse: str = ""
+    standing: Standing = Standing.JUDGED
     unjudged: bool = False
+    untested: bool = False
+    root: bool = False
     reproduction: Reproduction | None = None
     phase: str = ""
     accepts: tuple[str, ...] = ()
     profile: str = ""
+
+    @property
+    def not_done(self) -> bool:
+        """Whether the target accepted something and did something else."""
+        return self.root and self.observation.outcome is Outcome.NOT_MET
 
     @property
     def weight(self) -> int:

@@ -10,7 +10,7 @@ it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from harness.kit.check import Check
@@ -49,6 +49,10 @@ class ApiReading(Protocol):
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with this answer alone."""
+
+    @property
+    def crash(self) -> tuple[Finding, ...]:
+        """The finding that a request that is right made the server fail; recordings are not judged by it."""
 
 
 Requests = TypeVar("Requests", bound="ApiRequests")
@@ -160,11 +164,15 @@ class Greet(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """What a probe asks: whether the API is there, each question, and what no question can find out."""
+    """What a probe asks: whether the API is there, each question, and what no question can find out.
+
+    `remedies` say, by capability, what would make the checks testable that need it ("with a second key").
+    """
 
     greet: Greet
     questions: tuple[Question, ...]
     undiscoverable: tuple[str, ...] = ()
+    remedies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -212,6 +212,7 @@ PROTOCOL = StreamProtocol(
     text_of=lambda event: ("word", event["word"]) if "word" in event else None,
     id_fields=frozenset({"id", "note"}),
     opaque_fields=frozenset(),
+    is_fragment=lambda event: "word" in event,
     name_event=lambda event: "end" if "end" in event else "word",
     kind_fields=frozenset(),
     secret_fields=SecretFields(),

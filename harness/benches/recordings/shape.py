@@ -147,7 +147,7 @@ def _stream_content(recording: Recording, content: Content, protocol: StreamProt
         fragment = protocol.text_of(event)
         if fragment is not None:
             texts.setdefault(fragment[0], []).append(fragment[1])
-        elif "delta" not in event:
+        elif not protocol.is_fragment(event):
             _values(protocol.name_event(event), event, content, protocol)
     content.lines["events"] = str(events)
     for key, fragments in texts.items():

@@ -144,7 +144,7 @@ def _expect_unauthenticated(answer: Exchange) -> Iterator[Finding]:
 
 def _need_a_key_of_our_own(t: RequestBuilder) -> None:
     if not t.key:
-        raise Unmet("no key was given, so none can be left out")
+        raise Unmet("no key was given, so none can be left out", remedy="with a key (--api-key, GEMINI_API_KEY)")
     given = {name.lower() for name, _ in t.headers} & {KEY_HEADER, "authorization"}
     if given:
         raise Unmet(f"the extra header {given.pop()} carries a key with every call")

@@ -104,7 +104,7 @@ def _is_lost(seen: Exchanges) -> bool:
     a_cancelled_run,
     title="a running background run can be cancelled",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["200 with the interaction, cancelled or not yet"],
     about="cancelled",
 )
@@ -121,7 +121,7 @@ def _can_be_cancelled(run: Exchange, held: bool, cancelled: Exchange, polled: li
     a_cancelled_run,
     title="whatever a cancel answers fits the schema of an interaction",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["additional fields", "unknown kinds of steps and content (noted)"],
     everywhere=True,
 )
@@ -135,7 +135,7 @@ def _answers_what_fits(cancelled: Exchange) -> Iterator[Finding]:
     a_cancelled_run,
     title="a cancelled run is seen as cancelled",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["cancelled, after any number of polls within --wait"],
     about="polled",
 )
@@ -175,7 +175,7 @@ def _answers_all(cancelled: Exchange, polled: list[Exchange]) -> Iterator[Findin
     a_cancelled_run,
     title="a cancelled run stays cancelled",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["cancelled in every read after the first that shows it"],
 )
 def _stays_cancelled(polled: list[Exchange], later: Exchange) -> Iterator[Finding]:
@@ -190,7 +190,7 @@ def _stays_cancelled(polled: list[Exchange], later: Exchange) -> Iterator[Findin
     a_cancelled_run,
     title="a cancelled interaction can be read",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["2xx and the interaction"],
     about="later",
 )
@@ -205,7 +205,7 @@ def _can_be_read(run: Exchange, later: Exchange) -> Iterator[Finding]:
     a_cancelled_run,
     title="an open stream ends with the cancel, and says so",
     profile="background",
-    requires=["background", "background-slow", "store", "stream"],
+    requires=["background", "background-slow", "store", "stream", "cancel", "resume"],
     accepts=["interaction.completed with status cancelled", "an error event"],
 )
 def _stream_ends(stream: Exchange) -> Iterator[Finding]:
@@ -222,7 +222,7 @@ def _stream_ends(stream: Exchange) -> Iterator[Finding]:
     a_cancelled_run,
     title="a second cancel does no harm",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["2xx", "any 4xx"],
 )
 def _again_is_harmless(again: Exchange) -> Iterator[Finding]:

@@ -205,6 +205,7 @@ def _forgets(created: Exchange, got: list[Exchange]) -> Iterator[Finding]:
     an_unstored_interaction,
     title="what was created with store=false cannot be continued",
     profile="chaining",
+    requires=["chain"],
     accepts=["400 or 404", "another 4xx (non-strict)"],
 )
 def _continues_nothing(created: Exchange, chained: list[Exchange]) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from harness.checks.capabilities import REMEDIES
 from harness.checks.probes.handshake import shake_hands
 from harness.checks.probes.questions import QUESTIONS, UNDISCOVERABLE
 from harness.contract.requests import RequestBuilder
@@ -16,4 +17,4 @@ def _greet(target: RequestBuilder, send: Callable[[Request], Exchange], *, insis
     return Greeting(hands.answer, hands.form.says, tuple(hands.notes))
 
 
-PROBES = Probes(greet=_greet, questions=QUESTIONS, undiscoverable=UNDISCOVERABLE)
+PROBES = Probes(greet=_greet, questions=QUESTIONS, undiscoverable=UNDISCOVERABLE, remedies=REMEDIES)

@@ -56,6 +56,9 @@ def run(words: Sequence[str]) -> int:
     )
     wait_until_up(target, arguments.wait or 0.0)
     finished = listeners.follow(check_target(target, catalogue, options))
+    if finished.exit is Exit.INTERRUPTED:
+        say("harness: interrupted", to_errors=True)
+        return Exit.INTERRUPTED
     return finish(arguments, baseline, finished)
 
 

@@ -21,6 +21,13 @@ RULES: tuple[Rule, ...] = (
         source=_CHAIN,
     ),
     Rule(
+        id="chain.takes-effect",
+        level=Level.MUST,
+        statement="A create with previous_interaction_id continues that interaction, or is refused.",
+        breaks="Every turn begins a new conversation, and nothing says so.",
+        source=_STATE,
+    ),
+    Rule(
         id="chain.stored",
         level=Level.SHOULD,
         statement="A chained interaction can be read under its id, with its output.",

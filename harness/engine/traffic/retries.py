@@ -44,7 +44,7 @@ _SPENT = frozenset({"quota_exceeded"})
 NO_TIME = "no time"
 """What `missing_answer` returns for an exchange that our own haste excuses."""
 
-_LIMITED, _NOT_IMPLEMENTED = 429, 501
+_TIMED_OUT, _LIMITED, _NOT_IMPLEMENTED = 408, 429, 501
 _CODE = re.compile(r"[a-z_]{1,60}", re.ASCII)
 
 ReportWait = Callable[[float, Exchange], None]
@@ -123,6 +123,14 @@ def missing_answer(exchange: Exchange) -> str:
     if status == _LIMITED or (status is not None and status >= 500 and status != _NOT_IMPLEMENTED):
         return str(status)
     return ""
+
+
+def is_refusal(exchange: Exchange) -> bool:
+    """Whether the target refuses what was asked for good: it does not offer that, which is its right."""
+    status = exchange.status
+    if status is None or not exchange.complete or status in (_TIMED_OUT, _LIMITED):
+        return False
+    return 400 <= status < 500 or status == _NOT_IMPLEMENTED
 
 
 def error_code(exchange: Exchange) -> str:

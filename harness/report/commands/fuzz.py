@@ -38,6 +38,12 @@ class FuzzPresentation(Presentation):
         self._seed = seed
         self.written: dict[int, Sequence[Path]] = {}
 
+    def headline(self, state: RunState) -> str:
+        return ""
+
+    def ledger(self, state: RunState) -> Iterator[str]:
+        return iter(())
+
     def record(self, state: RunState) -> dict[str, Any]:
         target, finished = state.whole()
         record: dict[str, Any] = state.mask.tree(

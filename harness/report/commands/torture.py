@@ -57,6 +57,12 @@ class TorturePresentation(Presentation):
         Exit.FAILED: "the client does not survive every case",
     }
 
+    def headline(self, state: RunState) -> str:
+        return ""
+
+    def ledger(self, state: RunState) -> Iterator[str]:
+        return iter(())
+
     def record(self, state: RunState) -> dict[str, Any]:
         _, finished = state.whole()
         counts = Counter(map(outcome_of, finished.results))
