@@ -115,7 +115,7 @@ LITELLM = (
         found_by=("gw.retry-after",),
         source="RFC 9110, 10.2.3",
         steps=(fault("calls=status:429,retry-after:7"), CREATE),
-        shows=r"(?is)^HTTP/1.1 429(?!.*retry-after: 7)",
+        shows=r"(?is)^HTTP/1.1 429(?!.*\nretry-after: 7)",
     ),
     Cause(
         what="`event:` lines are dropped",
@@ -212,7 +212,7 @@ ROSETTA = (
         found_by=("gw.retry-after",),
         source="RFC 9110, 10.2.3",
         steps=(fault("calls=status:429,retry-after:7"), CREATE),
-        shows=r"(?is)^HTTP/1.1 429(?!.*retry-after: 7)",
+        shows=r"(?is)^HTTP/1.1 429(?!.*\nretry-after: 7)",
     ),
     Cause(what="fields are added to creates, answers and events", found_by=("gw.additions",)),
     Cause(
