@@ -131,7 +131,7 @@ def _python_environment(name: str, requirements: tuple[str, ...]) -> Path:
 
 @contextmanager
 def running(
-    command: list[str], port: int, *, log: Path, environment: Mapping[str, str], patience: float = 120
+    command: list[str], port: int, *, log: Path, environment: Mapping[str, str], patience: float = 400
 ) -> Iterator[str]:
     """Start a server, wait until its port accepts connections, yield its base URL, and stop it at the end."""
     with (
