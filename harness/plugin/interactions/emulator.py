@@ -106,11 +106,13 @@ class InteractionsEmulator(ObservedService):
 
     def __enter__(self) -> Self:
         """Serve on a port of this machine until the block ends, for scripts, notebooks and unittest."""
+        from harness.interactions import INTERACTIONS  # brings the whole catalogue
+
         environment = EnvironmentVariables(())
         environment.install()
         with ExitStack() as stack:
             stack.callback(environment.uninstall)
-            session = SessionServer(environment)
+            session = SessionServer(environment, INTERACTIONS)
             stack.callback(session.close)
             stack.enter_context(self.open(session))
             self._block = stack.pop_all()
