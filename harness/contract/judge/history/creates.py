@@ -1,0 +1,169 @@
+"""Judges creates: whether they had to be accepted, what the answer shows, and what a child owes its parent.
+
+Layer 1. `HistoryJudge` calls `judge_create`, which adds the new interaction to the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.contract.data import json_parse
+from harness.contract.data.assembly import assemble_steps
+from harness.contract.judge import agreement
+from harness.contract.judge.answer import is_success, judge_json_object, judge_stream_label
+from harness.contract.judge.history.history_state import HistoryState, Intent
+from harness.contract.judge.history.interaction_model import InteractionModel
+from harness.contract.judge.history.looks import open_reading
+from harness.contract.judge.history.timeline import take_events
+from harness.contract.judge.reading import read
+from harness.contract.judge.replies import FOREIGN_CHAIN
+from harness.contract.judge.wording import format_answer
+from harness.contract.tables.lifecycle import RUNNING
+from harness.outcome import Finding
+from harness.wire import Exchange
+
+Json = dict[str, Any]
+
+
+def judge_create(state: HistoryState, exchange: Exchange, intent: Intent) -> None:
+    """Judge the answer to a create, and learn what it created."""
+    request = _request_body(exchange)
+    parent = state.find(request.get("previous_interaction_id"))
+    if intent.foreign:
+        state.decide_reply(FOREIGN_CHAIN if "previous_interaction_id" in request else "store.isolation", exchange)
+        return
+    if intent.refused_by:
+        state.decide_reply(intent.refused_by, exchange)
+    elif state.sole_client and intent.legal:
+        _judge_status(state, exchange, request, parent)
+    if not is_success(exchange):
+        return
+    model = _learn(state, exchange, request, parent)
+    if not intent.refused_by and (parent is None or parent.there):
+        _judge_accepted(state, exchange, request, model)
+
+
+# --- whether it had to be accepted
+
+
+def _judge_status(state: HistoryState, exchange: Exchange, request: Json, parent: InteractionModel | None) -> None:
+    rule = _rule_of(request, parent)
+    if rule == "chain.running" and parent is not None and is_success(exchange) and not state.is_certain(parent):
+        parent.suspicion = rule
+    elif rule and not state.decide_reply(rule, exchange) and exchange.succeeded and not _opened(exchange, rule):
+        actual = format_answer(exchange)
+        state.decide(rule, [Finding(rule, "a create that is right was refused", "an interaction", actual)])
+
+
+def _rule_of(request: Json, parent: InteractionModel | None) -> str:
+    """The rule that says how a legal create is answered; "" if none does."""
+    if parent is None:
+        return "bg.create" if request.get("background") is True else "create.ok"
+    if parent.gone:
+        return "del.chain-after"
+    if not parent.stored:
+        return "store.false-chain"
+    if parent.running:
+        return "chain.running"
+    if _brings_results(request):
+        return "tool.result-ok"
+    if parent.status != "completed":
+        return ""
+    return "chain.after-settled" if parent.background else "chain.ok"
+
+
+_REFUSALS = frozenset({"del.chain-after", "store.false-chain", "chain.running"})
+
+
+def _opened(exchange: Exchange, rule: str) -> bool:
+    """Whether a 2xx holds what was asked for, or need not."""
+    return rule in _REFUSALS or is_success(exchange)
+
+
+def _brings_results(request: Json) -> bool:
+    given = request.get("input")
+    steps = given if isinstance(given, list) else [given]
+    return any(isinstance(step, dict) and step.get("type") == "function_result" for step in steps)
+
+
+# --- what was created
+
+
+def _learn(
+    state: HistoryState, exchange: Exchange, request: Json, parent: InteractionModel | None
+) -> InteractionModel:
+    """Record a new interaction, as the answer to its create shows it."""
+    reading = read(exchange)
+    identity = reading.id or ""
+    if identity:
+        state.decide("create.id-unique", agreement.judge_new_id(state.given, identity))
+        state.given.add(identity)
+    known = state.find(identity)
+    if known is not None and not state.sole_client:
+        return known
+    model = state.learn(InteractionModel(identity, request.get("background") is True, parent=parent))
+    model.stored = state.stores and request.get("store") is not False
+    if reading.stream is None:
+        model.status = reading.status or ""
+        model.updated = (reading.interaction or {}).get("updated")
+        _learn_output(model, reading.interaction)
+    elif state.sole_client:
+        model.status = reading.status or ""
+        _learn_stream(state, model, reading.events)
+    else:
+        state.decide("bg.transition", agreement.judge_changes(reading.stream.statuses))
+    return model
+
+
+def _learn_output(model: InteractionModel, body: Json | None) -> None:
+    if body is not None and model.status not in RUNNING:
+        steps = body.get("steps")
+        model.steps, model.source = (steps if isinstance(steps, list) else []), "get.matches-post"
+
+
+def _learn_stream(state: HistoryState, model: InteractionModel, events: list[Json]) -> None:
+    state.judgement.add(take_events(model.timeline, open_reading(model, None), events))
+    if model.settled and model.timeline.whole:
+        model.steps, model.source = assemble_steps(model.timeline.events, state.contract), "stream.equals-get"
+
+
+# --- what the answer shows
+
+
+def _judge_accepted(state: HistoryState, exchange: Exchange, request: Json, model: InteractionModel) -> None:
+    if not state.sole_client:
+        return
+    rule, form = ("http.ct-stream", judge_stream_label) if request.get("stream") is True else _JSON_FORM
+    state.decide(rule, form(exchange))
+    if model.stored:
+        rule = "bg.create" if model.background else "create.id"
+        state.decide(rule, agreement.judge_id(rule, model.id))
+    body = read(exchange).interaction
+    if model.parent is not None:
+        _judge_child(state, model, model.parent, body)
+    if body is not None and not model.background:
+        state.decide("create.final", agreement.judge_settled("create.final", body))
+    if model.settled and agreement.pending_calls(model.steps or ()):
+        rule = "tool.requires-action" if body is not None else "tool.stream-status"
+        state.decide(rule, agreement.judge_waiting(rule, model.status, model.steps or ()))
+
+
+_JSON_FORM = ("create.no-stream-json", judge_json_object)
+
+
+def _judge_child(
+    state: HistoryState, model: InteractionModel, parent: InteractionModel, body: Mapping[str, Any] | None
+) -> None:
+    if model.stored:
+        state.decide("chain.ok", agreement.judge_own_id("chain.ok", model.id, parent.id))
+    if body is None:
+        return
+    model.echoed = body.get("previous_interaction_id") == parent.id
+    if parent.steps:
+        state.decide("chain.own-steps", agreement.judge_own_steps({"steps": parent.steps}, body))
+
+
+def _request_body(exchange: Exchange) -> Json:
+    body = json_parse.loads(exchange.request.body).value
+    return body if isinstance(body, dict) else {}

@@ -1,0 +1,209 @@
+"""The one judge of what one exchange cannot show: everything a client has seen of a target must agree.
+
+Layer 1, pure and incremental. Takes exchanges in the order in which they ended, with what the caller meant where
+the exchange cannot tell, and keeps a model of each interaction. With other clients about (`sole_client=False`, as
+in recordings) it judges only what two bodies say of one interaction. With runs that advance by themselves
+(`deterministic=False`) it withholds what a race would explain, until the next look settles it.
+
+An answer that says nothing, such as a 503, is not judged: it is a defect in itself, or none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.contract.contract import Contract
+from harness.contract.judge.answer import is_no_answer, is_success
+from harness.contract.judge.history.creates import judge_create
+from harness.contract.judge.history.ends import judge_cancel, judge_delete
+from harness.contract.judge.history.history_state import HistoryState, Intent
+from harness.contract.judge.history.interaction_model import InteractionModel
+from harness.contract.judge.history.looks import (
+    judge_end,
+    judge_look,
+    judge_part,
+    judge_stream_look,
+    judge_unopened,
+    open_reading,
+)
+from harness.contract.judge.history.timeline import PartialReading
+from harness.contract.judge.reading import read
+from harness.contract.tables.operations import operation_of
+from harness.contract.tables.protocol import is_resume
+from harness.contract.tables.refusals import REFUSALS
+from harness.outcome import Judgement
+from harness.wire import Exchange
+
+DECIDES = frozenset(
+    [
+        "http.ct-stream",
+        "create.ok",
+        "create.final",
+        "create.id",
+        "create.id-unique",
+        "create.no-stream-json",
+        "get.ok",
+        "get.same",
+        "get.matches-post",
+        "get.unknown",
+        "store.false-get",
+        "store.false-chain",
+        "store.isolation",
+        "del.ok",
+        "del.gone",
+        "del.gone-stream",
+        "del.twice",
+        "del.unknown",
+        "del.running",
+        "del.chain-after",
+        "stream.text",
+        "stream.equals-get",
+        "resume.opens",
+        "resume.same-id",
+        "resume.replay",
+        "resume.exclusive",
+        "resume.no-gap",
+        "resume.ids-stable",
+        "resume.live",
+        "resume.unknown",
+        "resume.foreground",
+        "bg.create",
+        "bg.settles",
+        "bg.result",
+        "bg.same-id",
+        "bg.no-regress",
+        "bg.transition",
+        "bg.updated",
+        "cancel.ok",
+        "cancel.state",
+        "cancel.stays",
+        "cancel.get-after",
+        "cancel.stream-ends",
+        "cancel.settled",
+        "cancel.foreground",
+        "cancel.keeps-result",
+        "cancel.keeps-background-result",
+        "cancel.unknown",
+        "chain.ok",
+        "chain.echo",
+        "chain.own-steps",
+        "chain.running",
+        "chain.after-settled",
+        "chain.unknown",
+        "tool.requires-action",
+        "tool.result-ok",
+        "tool.result-bad-id",
+        "tool.result-orphan",
+        "tool.stream-status",
+        *REFUSALS,
+    ]
+)
+"""The rules of histories: this judge decides them, and no other does. `Intent.refused_by` names some of them."""
+
+PLAIN = Intent()
+"""A request that means no more than it says."""
+
+
+class HistoryJudge:
+    """Judges a history; see the module. `stores=False`: the target keeps nothing that a GET could find."""
+
+    def __init__(
+        self, contract: Contract, *, sole_client: bool, deterministic: bool = False, stores: bool = True
+    ) -> None:
+        self._state = HistoryState(contract, sole_client, deterministic, stores)
+
+    @property
+    def interactions(self) -> list[InteractionModel]:
+        """What is known of each interaction, in the order in which they were first seen."""
+        return self._state.interactions
+
+    def is_certain(self, model: InteractionModel) -> bool:
+        """Whether the last status seen of an interaction still holds."""
+        return self._state.is_certain(model)
+
+    def note(self, exchange: Exchange, intent: Intent = PLAIN) -> Judgement:
+        """Judge the next exchange by all that came before it."""
+        judgement = self._begin()
+        read(exchange, self._state.contract)
+        if is_no_answer(exchange):
+            return judgement
+        operation = operation_of(exchange.request)
+        if operation is not None:
+            self._judge(operation.call, exchange, intent)
+        return judgement
+
+    # --- streams that are read in parts
+
+    def open(self, model: InteractionModel, cursor: str | None) -> PartialReading:
+        """A stream that was opened to be read in parts: hand its events to `take`, its exchange to `finish`."""
+        return open_reading(model, cursor)
+
+    def take(self, model: InteractionModel, reading: PartialReading, events: list[dict[str, Any]]) -> Judgement:
+        """Judge the next events of a stream that is read in parts."""
+        judgement = self._begin()
+        judge_part(self._state, model, reading, events)
+        return judgement
+
+    def finish(self, model: InteractionModel, reading: PartialReading, exchange: Exchange) -> Judgement:
+        """Judge how a stream ended that was read in parts; `take` has had all its events."""
+        judgement = self._begin()
+        read(exchange, self._state.contract)
+        if exchange.complete and not exchange.truncated and read(exchange).stream is None:
+            judge_unopened(self._state, model, exchange, reading.after, PLAIN)
+        elif exchange.ending.complete:
+            judge_end(self._state, model, reading, exchange)
+        return judgement
+
+    def refuse(self, model: InteractionModel, cursor: str | None, exchange: Exchange) -> Judgement:
+        """Judge the answer to a GET with stream=true that opened no stream."""
+        judgement = self._begin()
+        read(exchange, self._state.contract)
+        if not is_no_answer(exchange):
+            judge_unopened(self._state, model, exchange, cursor, PLAIN)
+        return judgement
+
+    # --- which judge
+
+    def _begin(self) -> Judgement:
+        self._state.judgement = Judgement()
+        return self._state.judgement
+
+    def _judge(self, call: str, exchange: Exchange, intent: Intent) -> None:
+        if call == "POST interactions":
+            judge_create(self._state, exchange, intent)
+        elif intent.foreign:
+            self._judge_foreign(exchange)
+        elif intent.refused_by:
+            self._state.decide_reply(intent.refused_by, exchange)
+        elif call in _ABOUT_ONE:
+            self._judge_one(call, exchange, intent)
+
+    def _judge_one(self, call: str, exchange: Exchange, intent: Intent) -> None:
+        model = self._find(exchange, call)
+        if model is None:
+            return
+        if call == "GET interactions/{id}":
+            judge = judge_look if is_resume(exchange.request) is None else judge_stream_look
+            judge(self._state, model, exchange, intent)
+        elif self._state.sole_client and call == "DELETE interactions/{id}":
+            judge_delete(self._state, model, exchange)
+        elif self._state.sole_client:
+            judge_cancel(self._state, model, exchange)
+
+    def _judge_foreign(self, exchange: Exchange) -> None:
+        segments = exchange.request.segments
+        model = self._state.find(segments[-2] if segments[-1] == "cancel" else segments[-1])
+        if model is not None and model.there:
+            self._state.decide_reply("store.isolation", exchange)
+
+    def _find(self, exchange: Exchange, call: str) -> InteractionModel | None:
+        """The interaction that a request names; a recording may begin in the middle, so it may be new there."""
+        segments = exchange.request.segments
+        identity = segments[-2] if call.endswith("/cancel") else segments[-1]
+        model = self._state.find(identity)
+        if model is None and not self._state.sole_client and is_success(exchange):
+            model = self._state.learn(InteractionModel(identity))
+        return model
+
+
+_ABOUT_ONE = frozenset({"GET interactions/{id}", "DELETE interactions/{id}", "POST interactions/{id}/cancel"})

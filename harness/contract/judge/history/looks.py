@@ -1,0 +1,238 @@
+"""Judges reads of an interaction, whole or as a stream: each must agree with what was seen before.
+
+Layer 1. `HistoryJudge` finds the interaction and calls these; they change its model.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.contract.data.assembly import assemble_steps
+from harness.contract.judge import agreement
+from harness.contract.judge.answer import is_refusal, is_success
+from harness.contract.judge.history.history_state import HistoryState, Intent
+from harness.contract.judge.history.interaction_model import InteractionModel
+from harness.contract.judge.history.timeline import PartialReading, judge_short, take_events
+from harness.contract.judge.reading import read
+from harness.contract.judge.wording import format_answer
+from harness.contract.tables.lifecycle import SETTLED, is_settled
+from harness.contract.tables.protocol import is_resume
+from harness.outcome import Finding
+from harness.wire import Exchange
+
+GRACE = 5
+"""How many looks may show the old status after a cancel that came in time; elsewhere a caller waits."""
+
+
+# --- whole
+
+
+def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange, intent: Intent) -> None:
+    """Judge a GET of one interaction."""
+    if not model.there:
+        if state.sole_client and state.stores and intent.final:
+            state.decide_reply("del.gone" if model.gone else "store.false-get", exchange)
+        return
+    body = read(exchange).interaction
+    if state.sole_client and intent.final:
+        _judge_found(state, model, exchange)
+    if not is_success(exchange) or body is None:
+        return
+    if state.decide("bg.same-id", agreement.judge_identity("bg.same-id", model.id, body.get("id"))):
+        return
+    if state.sole_client:
+        judge_time(state, model, body)
+    before = model.status
+    judge_status(state, model, read(exchange).status or "", awaited=intent.awaited)
+    if state.sole_client and model.background:
+        _judge_awaited(state, model, intent)
+    if state.sole_client and model.parent is not None and not model.echoed:
+        model.echoed = not state.decide("chain.echo", agreement.judge_echo(model.parent.id, [body]))
+    if model.settled:
+        _judge_output(state, model, before, body, _wants_input(exchange))
+
+
+def judge_time(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
+    """Judge the time of the last change that was shown: it must not be before the one seen last."""
+    before, model.updated = model.updated, body.get("updated")
+    if before is not None and model.updated is not None:
+        state.decide("bg.updated", agreement.judge_updated([{"updated": before}, body]))
+
+
+def judge_status(state: HistoryState, model: InteractionModel, status: str, *, awaited: bool = False) -> None:
+    """Judge a status that was shown: it must be able to follow the last one and reflect a cancel."""
+    before, model.status, model.read_on = model.status, status, False
+    if model.cancelled:
+        _judge_cancelled(state, model, before, awaited=awaited)
+    elif before and status:
+        state.decide(agreement.rule_of_change(before), agreement.judge_changes((before, status)))
+    suspicion, model.suspicion = model.suspicion, ""
+    if suspicion and model.running:  # else the run may have settled before the request came: nothing is proven
+        state.decide(suspicion, [Finding(suspicion, _SUSPICIONS[suspicion], "a settled run", status)])
+
+
+_SUSPICIONS = {
+    "chain.running": "a run in progress was continued",
+    "cancel.ok": "a cancel was refused, and the run goes on",
+}
+
+
+def _judge_found(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
+    rule = "cancel.get-after" if model.status == "cancelled" else "get.ok"
+    if not state.decide_reply(rule, exchange) and read(exchange).interaction is None:
+        actual = format_answer(exchange)
+        state.decide(rule, [Finding(rule, "a look brought no interaction", "the interaction", actual)])
+
+
+def _judge_awaited(state: HistoryState, model: InteractionModel, intent: Intent) -> None:
+    if model.status in SETTLED:
+        state.decide("bg.settles")
+    elif intent.awaited and model.running:
+        state.decide("bg.settles", agreement.judge_end_status(model.status))
+
+
+def _judge_cancelled(state: HistoryState, model: InteractionModel, before: str, *, awaited: bool) -> None:
+    status = model.status
+    if before == "cancelled":
+        state.decide("cancel.stays", agreement.judge_stays((before, status)))
+    elif status == "cancelled":
+        state.decide("cancel.state")
+    elif is_settled(status) and not model.in_time:
+        model.cancelled = False
+    else:
+        model.looks_since_cancel += 1
+        late = awaited or (model.in_time and model.looks_since_cancel > GRACE)
+        if late or is_settled(status):
+            state.decide("cancel.state", agreement.judge_cancelled(status))
+
+
+def _judge_output(
+    state: HistoryState, model: InteractionModel, before: str, body: dict[str, Any], with_input: bool
+) -> None:
+    if before == model.status or not is_settled(before):
+        _compare_output(state, model, body, with_input)
+    if state.sole_client and model.background and model.status == "completed":
+        state.decide("bg.result", agreement.judge_result(body))
+    steps = body.get("steps")
+    model.steps, model.usage, model.source = (
+        steps if isinstance(steps, list) else None,
+        body.get("usage"),
+        "get.same",
+    )
+    model.with_input = with_input
+
+
+def _compare_output(state: HistoryState, model: InteractionModel, body: dict[str, Any], with_input: bool) -> None:
+    if not model.source:
+        if model.timeline.whole:
+            _compare_with_stream(state, model, body)
+        return
+    steps = body.get("steps")
+    known = {"steps": model.steps, "usage": model.usage}
+    shown = {"steps": steps if isinstance(steps, list) else None, "usage": body.get("usage")}
+    if model.source == "get.same" and model.with_input == with_input:
+        state.decide("get.same", agreement.judge_same("get.same", known, shown, known))
+    elif model.source == "stream.equals-get":
+        _compare_with_stream(state, model, body)
+    else:
+        state.decide(model.source, agreement.judge_same_output(model.source, known, body))
+
+
+def _compare_with_stream(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
+    """Compare what the whole stream of an interaction adds up to with what GET shows."""
+    streamed = assemble_steps(model.timeline.events, state.contract)
+    if model.status == "completed":
+        state.decide("stream.text", agreement.judge_streamed_text(streamed, body))
+    state.decide("stream.equals-get", agreement.judge_streamed_steps(streamed, body))
+
+
+def _wants_input(exchange: Exchange) -> bool:
+    return (exchange.request.parameter("include_input") or "").lower() == "true"
+
+
+# --- as a stream
+
+
+def open_reading(model: InteractionModel, cursor: str | None) -> PartialReading:
+    """A reading that begins after `cursor`, or at the first event."""
+    position = 0 if cursor is None else model.timeline.position_after(cursor)
+    return PartialReading(position, cursor)
+
+
+def judge_stream_look(state: HistoryState, model: InteractionModel, exchange: Exchange, intent: Intent) -> None:
+    """Judge a GET with stream=true that was read as far as the exchange holds."""
+    cursor = (is_resume(exchange.request) or ("", None))[1]
+    if not state.sole_client:
+        _judge_named(state, model, exchange)
+    elif not model.there:
+        if state.stores and intent.final:
+            state.decide_reply("del.gone-stream" if model.gone else "store.false-get", exchange)
+    elif read(exchange).stream is None or not is_success(exchange):
+        judge_unopened(state, model, exchange, cursor, intent)
+    else:
+        reading = open_reading(model, cursor)
+        judge_part(state, model, reading, read(exchange).events)
+        judge_end(state, model, reading, exchange)
+
+
+def judge_part(
+    state: HistoryState, model: InteractionModel, reading: PartialReading, events: list[dict[str, Any]]
+) -> None:
+    """Judge the next events of a reading."""
+    model.read_on = True
+    if model.there:
+        state.judgement.add(take_events(model.timeline, reading, events))
+
+
+def judge_end(state: HistoryState, model: InteractionModel, reading: PartialReading, exchange: Exchange) -> None:
+    """Judge how a reading ended, once all its events were judged."""
+    stream = read(exchange).stream
+    if exchange.truncated or stream is None or not model.there:
+        return
+    state.decide(_rule_of_opening(model, reading.after))
+    _judge_named(state, model, exchange)
+    over = stream.completed is not None or (stream.whole and not reading.resumed)
+    if over and model.cancelled and (model.in_time or model.status == "cancelled"):
+        ends_otherwise = state.decide("cancel.stream-ends", agreement.judge_cancelled_end(read(exchange).events))
+        if ends_otherwise:
+            return
+    if reading.position is None:
+        return
+    if stream.whole:
+        short = judge_short(model.timeline, reading)
+        state.judgement.add(short)
+        if short.findings:
+            return
+    if stream.completed is not None:
+        _judge_completed(state, model, str(stream.completed.get("status", "")))
+
+
+def judge_unopened(
+    state: HistoryState, model: InteractionModel, exchange: Exchange, cursor: str | None, intent: Intent
+) -> None:
+    """Judge a GET with stream=true that opened no stream of an interaction that is there."""
+    if not intent.final or (cursor is not None and model.timeline.position_after(cursor) is None):
+        return
+    rule = _rule_of_opening(model, cursor)
+    refused = model.background or not is_refusal(exchange)
+    if not state.decide_reply(rule, exchange) and refused:
+        actual = format_answer(exchange)
+        state.decide(rule, [Finding(rule, "no stream of an interaction that is there", "an event stream", actual)])
+
+
+def _rule_of_opening(model: InteractionModel, cursor: str | None) -> str:
+    if not model.background:
+        return "resume.foreground"
+    return "resume.opens" if cursor is None else "resume.live"
+
+
+def _judge_named(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
+    named = read(exchange).id
+    if named is not None:
+        state.decide("resume.same-id", agreement.judge_identity("resume.same-id", model.id, named))
+
+
+def _judge_completed(state: HistoryState, model: InteractionModel, status: str) -> None:
+    judge_status(state, model, status)
+    if model.timeline.whole and model.steps is not None and model.source != "stream.equals-get":
+        _compare_with_stream(state, model, {"steps": model.steps})

@@ -1,0 +1,215 @@
+"""Evidence in words: an exchange, a relayed exchange, a run of a client, a row of the kill matrix.
+
+Layer 6. The only place that tells the kinds of evidence apart, so that no report format needs to know them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from harness.engine.evidence import made_or_changed, referenced_ids
+from harness.engine.results import ClientRun, Evidence, KillRow, RecordedPlace
+from harness.kit.api import Api
+from harness.kit.relayed_exchange import RelayedExchange
+from harness.outcome.words import format_count, shorten
+from harness.report.evidence.curl import curl, curl_lines
+from harness.report.evidence.display import Display
+from harness.report.evidence.exchange_text import SHOWN, ending_line, exchange_lines, printable
+from harness.report.finding_text import place
+from harness.wire import Decoder, Exchange, Request
+from harness.wire.mask import Mask
+
+RELAYED_SHOWN, RELAYED_IN_FULL = 160, 2_000
+"""Most characters of a body in one line of a relayed exchange, normally and in full."""
+
+_MOST_EXCHANGES = 3
+_MOST_RELAYED = 2
+_MOST_PLACES = 10
+_LAST_WORDS = 3
+"""Number of last lines of standard error that are shown."""
+_ERROR = re.compile(r"\s*[\w.]*(?:Error|Exception): \S")
+_NOUNS: dict[type, tuple[str, str]] = {
+    Exchange: ("exchange", "exchanges"),
+    RelayedExchange: ("passage", "passages"),
+    ClientRun: ("run of the client", "runs of the client"),
+    RecordedPlace: ("place", "places"),
+    KillRow: ("row of the matrix", "rows of the matrix"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One piece of evidence as text: its lines, and the command that repeats it, if there is one."""
+
+    name: str
+    lines: tuple[str, ...]
+    command: str = ""
+
+
+def count_evidence(evidence: Sequence[Evidence]) -> str:
+    """`1 exchange`, `2 passages`."""
+    noun, plural = next(words for kind, words in _NOUNS.items() if isinstance(evidence[0], kind))
+    return format_count(len(evidence), noun, plural)
+
+
+def logs(evidence: Sequence[Evidence], display: Display, *, shown: int = SHOWN) -> list[Log]:
+    """All of the evidence in full; of a body of an exchange at most `shown` characters."""
+    commands = iter(curl_lines([item for item in evidence if isinstance(item, Exchange)], display))
+    mask = display.mask
+    found = []
+    for item in evidence:
+        match item:
+            case Exchange():
+                found.append(Log("", tuple(exchange_lines(item, display, shown=shown)), next(commands)))
+            case RelayedExchange():
+                lines = tuple(relayed_lines(item, mask, RELAYED_IN_FULL))
+                found.append(Log(item.name, lines, curl(item.client.request, display)))
+            case ClientRun():
+                found.append(Log(item.name, tuple(client_lines(item, mask, verbose=True))))
+            case RecordedPlace():
+                found.append(Log("", (place_line(item, mask),)))
+            case KillRow():
+                found.append(Log(item.mutant, tuple(kill_lines(item))))
+    return found
+
+
+def shown_lines(evidence: Sequence[Evidence], display: Display, *, named: bool, verbose: bool) -> Iterator[str]:
+    """The evidence that a person needs; `named`: a finding says which exchange it is about."""
+    mask = display.mask
+    exchanges = [item for item in evidence if isinstance(item, Exchange)]
+    relayed = [item for item in evidence if isinstance(item, RelayedExchange)]
+    if exchanges:
+        yield from _exchanges(exchanges, display, named=named)
+    if relayed:
+        yield from _format_relayed(relayed, display, verbose=verbose)
+    places = [item for item in evidence if isinstance(item, RecordedPlace)]
+    if places:
+        shown = places if verbose else places[:_MOST_PLACES]
+        yield f"found in {format_count(len(places), 'place')}{':' if len(shown) == len(places) else ', such as:'}"
+        yield from (f"  {place_line(item, mask)}" for item in shown)
+    for item in evidence:
+        if isinstance(item, ClientRun):
+            yield from client_lines(item, mask, verbose=verbose)
+        elif isinstance(item, KillRow):
+            yield from kill_lines(item)
+
+
+def _exchanges(exchanges: Sequence[Exchange], display: Display, *, named: bool) -> Iterator[str]:
+    shown = _first(exchanges, display.api) if named else list(exchanges[-_MOST_EXCHANGES:])
+    if len(exchanges) > len(shown):
+        yield f"exchanges ({len(shown)} of {len(exchanges)}; the JSON and HTML reports have all):"
+    for exchange, command in zip(shown, curl_lines(shown, display), strict=True):
+        yield from exchange_lines(exchange, display)
+        yield "reproduce:"
+        yield from command.split("\n")
+
+
+def _first(exchanges: Sequence[Exchange], api: Api) -> list[Exchange]:
+    """The exchanges to show: the first that findings name, each preceded by those that made or changed its ids."""
+    spoken_of = [set(referenced_ids(exchange, api)) for exchange in exchanges]
+    needed = [
+        [at for at in range(n) if made_or_changed(exchanges[at], ids, api)] for n, ids in enumerate(spoken_of)
+    ]
+    only_needed = {at for each in needed for at in each}
+    shown: list[int] = []
+    for number, before in enumerate(needed):
+        more = [at for at in (*before, number) if at not in shown]
+        if number in only_needed:
+            continue
+        if shown and len(shown) + len(more) > _MOST_EXCHANGES:
+            break
+        shown += more
+    return [exchanges[number] for number in shown]
+
+
+def _format_relayed(relayed: Sequence[RelayedExchange], display: Display, *, verbose: bool) -> Iterator[str]:
+    most = RELAYED_IN_FULL if verbose else RELAYED_SHOWN
+    for item in relayed if verbose else relayed[:_MOST_RELAYED]:
+        yield f"passage {item.name}:"
+        yield from (f"  {line}" for line in relayed_lines(item, display.mask, most))
+    yield "the client's request again (the upstream's part is the harness's):"
+    yield from (f"  {line}" for line in curl(relayed[0].client.request, display).split("\n"))
+
+
+def relayed_lines(relayed: RelayedExchange, mask: Mask, shown: int = RELAYED_SHOWN) -> Iterator[str]:
+    """The four directions in order: a line for each request and each answer."""
+    yield f"client → gateway    {_request(relayed.client.request, mask, shown)}"
+    behind = (*relayed.upstream, *relayed.astray)
+    if not behind:
+        yield "gateway → upstream  nothing"
+    for exchange in behind:
+        yield f"gateway → upstream  {_request(exchange.request, mask, shown)}"
+        yield f"upstream → gateway  {_answer(exchange, mask, shown)}"
+    yield f"gateway → client    {_answer(relayed.client, mask, shown)}"
+
+
+def _request(request: Request, mask: Mask, shown: int) -> str:
+    line = f"{request.method} {mask.text(request.target)}"
+    body = _body(request.body, mask, shown)
+    return printable(f"{line} {body}" if body else line)
+
+
+def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
+    if exchange.status is None:
+        return f"no answer, {ending_line(exchange, mask)}"
+    end = "" if exchange.ending.complete else f", {ending_line(exchange, mask)}"
+    if exchange.is_stream:
+        events = Decoder().feed(exchange.body)
+        last = f", the last {_body(events[-1].data, mask, shown)}" if events else ""
+        return printable(f"{exchange.status} stream of {format_count(len(events), 'event')}{last}{end}")
+    return printable(f"{exchange.status} {_body(exchange.body, mask, shown)}{end}")
+
+
+def _body(data: bytes, mask: Mask, shown: int) -> str:
+    return shorten(" ".join(mask.text(data.decode("utf-8", "replace")).split()), shown)
+
+
+def client_lines(run: ClientRun, mask: Mask, *, verbose: bool) -> Iterator[str]:
+    """What went over the wire and when, what the client made of it, and its last words; `verbose`: all of them."""
+    yield "on the wire:"
+    for line in _draw_timeline(run):
+        yield f"  {printable(mask.text(line))}"
+    for line in run.stray:
+        yield f"on standard output, and no answer: {printable(mask.text(line))}"
+    words = run.stderr.splitlines()
+    if words:
+        yield "standard error ends with:"
+        yield from (f"  {printable(mask.text(line))}" for line in (words if verbose else _last(words)))
+
+
+def _draw_timeline(run: ClientRun) -> Iterator[str]:
+    """The requests in order, equal ones in a row once: who sent what when, and where the faults hit."""
+    if not run.moments:
+        yield "nothing"
+    for key, same in groupby(run.moments, lambda one: (one.request, one.answer, one.fault)):
+        first, *others = same
+        request, answer, fault = key
+        yield f"{first.at:7.3f} s  -> {request}" + (f"  ({len(others) + 1} times)" if others else "")
+        yield f"{'':9}  <- {answer}"
+        if fault:
+            yield f"{'':9}  !! {fault}"
+    if run.end:
+        yield f"{'':9}  => the client {run.end}"
+
+
+def _last(words: Sequence[str]) -> list[str]:
+    """The last lines, preceded by the error if it is not among them: Node prints a dump after it."""
+    lines = [line for line in words if line.strip()]
+    end = lines[-_LAST_WORDS:]
+    error = None if any(map(_ERROR.match, end)) else next(filter(_ERROR.match, lines), None)
+    return end if error is None else [error, "…", *end]
+
+
+def place_line(item: RecordedPlace, mask: Mask) -> str:
+    """The file of a finding, and where in it."""
+    where = ", ".join(filter(None, (item.where.exchange, place(replace(item.where, exchange="")))))
+    return printable(mask.text(f"{item.where.file} ({where})" if where else item.where.file))
+
+
+def kill_lines(row: KillRow) -> Iterator[str]:
+    """Which checks notice a mutant, and what went wrong on our side."""
+    yield f"noticed by: {', '.join(row.killers) or 'no check'}"
+    yield from (f"error: {error}" for error in row.errors)

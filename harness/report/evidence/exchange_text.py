@@ -1,0 +1,76 @@
+"""An exchange as lines for a person: request, answer, ending; cut to a useful size, secrets hidden.
+
+Layer 6.
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.report.evidence.display import Display
+from harness.wire import Exchange, Headers, Request
+from harness.wire.mask import Mask
+
+SHOWN = 1_600
+"""Most characters of a body that a report shows uncut."""
+
+_STREAM = re.compile(rb"\s*(?:\xef\xbb\xbf)?(?:event|data|id|retry)?:")
+_NOISE = frozenset({"date", "server", "content-length", "transfer-encoding", "connection", "user-agent", "host"})
+
+
+def exchange_lines(exchange: Exchange, display: Display, *, shown: int = SHOWN) -> list[str]:
+    """`>` lines show what was sent, `<` lines what came; a last line says how an incomplete answer ended."""
+    request, mask = exchange.request, display.mask
+    lines = [f"> {request.method} {mask.text(request.target)}"]
+    lines += [f"> {line}" for line in _header_lines(request.headers, mask)]
+    lines += [f"> {line}" for line in body_lines(request.body, request, display, shown)]
+    if exchange.status is None:
+        lines.append("< no answer")
+    else:
+        lines.append(f"< {exchange.status}")
+        lines += [f"< {line}" for line in _header_lines(exchange.headers, mask)]
+        lines += [f"< {line}" for line in body_lines(exchange.body, request, display, shown)]
+    if not exchange.ending.complete:
+        lines.append(f"< [{ending_line(exchange, mask)}]")
+    return lines
+
+
+def ending_line(exchange: Exchange, mask: Mask) -> str:
+    """How the answer ended, in one line: who, how, where."""
+    ending = exchange.ending
+    counted = f", {ending.sent} of {ending.declared} bytes" if ending.declared is not None else ""
+    detail = f": {mask.text(ending.detail)}" if ending.detail else ""
+    return printable(f"ended by {ending.by}: {ending.words}{counted}{detail}")
+
+
+def body_lines(body: bytes, request: Request, display: Display, shown: int = SHOWN) -> list[str]:
+    """A body as masked lines; only the beginning and the end of a long one, because a stream often fails last.
+
+    `request` is the request of its exchange.
+    """
+    text = printable(body_text(body, request, display))
+    if len(text) > shown:
+        head, tail = shown * 2 // 3, shown // 3
+        cut = len(text) - head - tail
+        text = f"{text[:head]}\n[… {cut} characters …]\n{text[-tail:]}"
+    return text.rstrip("\n").splitlines() if text else []
+
+
+def body_text(body: bytes, request: Request, display: Display) -> str:
+    """A body as text without its secrets, even those that are spread over several events of a stream."""
+    if _STREAM.match(body):
+        from harness.report.evidence.split_secrets import without_spread_secrets
+
+        body = without_spread_secrets(body, display.mask, display.api.load_protocol())
+    return display.mask.text(body.decode("utf-8", "replace"), request)
+
+
+def printable(text: str) -> str:
+    """Escape the control characters that a terminal would obey: a target must not paint our report."""
+    return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in text.replace("\r\n", "\n"))
+
+
+def _header_lines(headers: Headers, mask: Mask) -> list[str]:
+    return [
+        printable(f"{name}: {mask.header(name, value)}") for name, value in headers if name.lower() not in _NOISE
+    ]

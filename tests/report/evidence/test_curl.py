@@ -1,0 +1,93 @@
+"""A curl line reproduces the request exactly, is safe to paste into a shell, and contains no key."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.interactions import INTERACTIONS
+from harness.report.evidence.curl import curl, curl_lines
+from harness.report.evidence.display import Display
+from harness.wire import Headers, Request
+from harness.wire.mask import Mask
+from tests.contract.exchanges import ROOT, exchange
+
+MASK = Mask({"GEMINI_API_KEY": "secret-one", "OTHER_GEMINI_API_KEY": "secret-two", "AUTHORIZATION": "secret-tok"})
+SHOWN = Display(INTERACTIONS, "http://h", MASK)
+
+
+def line(body: bytes = b"", *headers: tuple[str, str], target: str = "/v1beta/interactions") -> str:
+    """The curl line of a POST request."""
+    return curl(Request("POST", target, Headers(headers), body), replace(SHOWN, root="http://h:1"))
+
+
+@pytest.mark.parametrize(
+    ("header", "part"),
+    [
+        (("x-goog-api-key", "secret-one"), "'x-goog-api-key: '\"$GEMINI_API_KEY\""),
+        (("x-goog-api-key", "secret-two"), "'x-goog-api-key: '\"$OTHER_GEMINI_API_KEY\""),
+        (("Authorization", "Bearer secret-tok"), "'Authorization: Bearer '\"$AUTHORIZATION\""),
+        (("x-goog-api-key", "wrong"), "'x-goog-api-key: wrong'"),
+        (("x-note", "it's $HOME"), "'x-note: it'\"'\"'s $HOME'"),
+        (("Cookie", "a=one; b=secret-tok"), "'Cookie: '\"$COOKIE\""),
+        (("X-Session", "mine"), "'X-Session: '\"$X_SESSION\""),
+        (("Authorization", "Digest user=u, response=r"), "'Authorization: '\"$AUTHORIZATION\""),
+    ],
+)
+def test_headers(header: tuple[str, str], part: str) -> None:
+    """A secret becomes a shell variable, a key made up by the check stays visible, and all else is quoted."""
+    assert f"-H {part}" in line(b"", header)
+
+
+@pytest.mark.parametrize("body", [b'{"a":"it\'s $HOME `x` \\n"}', "héllo".encode(), b"@file", b'{\n"a": 1}'])
+def test_bodies_pass_the_shell_unchanged(body: bytes) -> None:
+    """The data that the shell passes to curl is the body, byte for byte."""
+    words = shlex.split(line(body))
+    assert words[words.index("--data-raw") + 1].encode() == body
+
+
+def test_binary_bodies_go_through_a_pipe() -> None:
+    """The command for a binary body makes the shell produce exactly its bytes."""
+    command = line(b"\xff\x00\x01").partition("| curl")[0]
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=True)
+    assert done.stdout == b"\xff\x00\x01"
+
+
+def test_targets_are_quoted() -> None:
+    """The query is quoted against the shell, and a key in it is hidden."""
+    text = line(target="/v1/interactions?a=1&key=secret-one")
+    assert "'http://h:1/v1/interactions?a=1&key=***'" in text
+
+
+FAKE_CURL = """curl() { printf '%s\\n' "$@" >> asked; echo '{"object": "interaction", "id": "v1_new"}'; }
+"""
+
+
+def test_ids_of_an_answer_are_taken_from_the_next_one(tmp_path: Path) -> None:
+    """Run as a script, the lines use the new id wherever the old one was used, and nowhere else."""
+    trail = [
+        exchange(sent={"input": "hi"}, body={"id": "v1_old", "status": "completed"}),
+        exchange("GET", f"{ROOT}/v1_old"),
+        exchange("GET", f"{ROOT}/v1_old?stream=true&last_event_id=a%2Fb"),
+        exchange(sent={"input": "it's v1_older", "previous_interaction_id": "v1_old"}),
+    ]
+    assert curl_lines(trail, SHOWN)[2].startswith("# the cursor is of the run above")
+    script = FAKE_CURL + "\n".join(curl_lines(trail, SHOWN))
+    subprocess.run(["sh", "-c", script], capture_output=True, check=True, cwd=tmp_path)
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert [word for word in asked if "v1_" in word] == [
+        f"http://h{ROOT}/v1_new",
+        f"http://h{ROOT}/v1_new?stream=true&last_event_id=a%2Fb",
+        '{"input": "it\'s v1_older", "previous_interaction_id": "v1_new"}',
+    ]
+
+
+def test_who_names_an_id_did_not_make_it() -> None:
+    """A response that does not create its id, or whose id is not used later, gets no variable."""
+    cancelled = exchange("POST", f"{ROOT}/v1_a/cancel", body={"id": "v1_a", "status": "cancelled"})
+    alone = exchange(sent={"input": "hi"}, body={"id": "v1_b", "status": "completed"})
+    assert "ID" not in "".join(curl_lines([cancelled, exchange("GET", f"{ROOT}/v1_a"), alone], SHOWN))
