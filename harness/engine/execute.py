@@ -244,8 +244,8 @@ class ActionRunner:
         match action:
             case Send(request, timeout, sees):
                 return self._keep(self._showing(sees).send(request, timeout=timeout))
-            case Open(request):
-                stream = self._driver.open(request)
+            case Open(request, timeout):
+                stream = self._driver.open(request, timeout=timeout)
                 self._open[id(stream)] = stream
                 return stream
             case Read(stream, events):

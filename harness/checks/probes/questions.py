@@ -26,6 +26,8 @@ from harness.wire.message import EVENT_STREAM, segment
 
 SLOW_INPUT = "Write a story of about 300 words."
 _STREAM_LOOK = 6
+_LOOK_SECONDS = 10.0
+"""Seconds for the first events of a stream, which may never end; none within that is no answer."""
 _UNSETTLED = frozenset({"in_progress", "queued"})
 _UNSUPPORTED = frozenset({400, 405, 422, 501})
 """Refusals of a field that a target does not know; any other one is about what the field says."""
@@ -173,8 +175,9 @@ def _look_at_a_run(ask: Probe, found: str) -> None:
     ask.settle("background-slow", not over, f"{'over' if over else 'still running'} when looked at", Lack.UNSEEN)
     if not _inherits(ask, "stream", "resume", "event-ids"):
         stream = ask.perform(_first_events(ask.target, found))
-        if ask.heard(stream, "resume", "event-ids"):
-            _settle_resume(ask, stream, read(stream).events)
+        events = read(stream).events
+        if events or ask.heard(stream, "resume", "event-ids"):
+            _settle_resume(ask, stream, events)
     answer = ask.ask(ask.target.cancel(found), "cancel")
     if answer is not None:
         none = ask.perform(is_no_route(ask.target, answer))
@@ -190,7 +193,7 @@ def _settle_resume(ask: Probe, stream: Exchange, events: list[dict[str, Any]]) -
 
 
 def _first_events(t: RequestBuilder, found: str) -> Part[Exchange]:
-    stream = yield from open_stream(t, found)
+    stream = yield from open_stream(t, found, timeout=min(t.wait, _LOOK_SECONDS))
     yield Read(stream, _STREAM_LOOK)
     exchange: Exchange = yield Close(stream)
     return exchange

@@ -1,0 +1,259 @@
+"""Judges recorded traffic for `harness verify`, without sending anything.
+
+Layer 5. Takes the contents of files, and opens none. Every entry of a recorder's file, and every other file, is
+either judged or left out with a reason; the two add up to all there is.
+Recordings of the generation before `steps` are recognised and left out: they were correct in their time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from harness.benches.recordings.judged_rules import (
+    BODY_RULES,
+    ERROR_RULES,
+    FRAMING_RULES,
+    REQUEST_RULES,
+    STREAM_RULES,
+)
+from harness.cassette.foreign.har import Unreadable, exchanges_in
+from harness.contract.contract import Contract
+from harness.contract.data import json_parse
+from harness.contract.judge.body import is_legacy, judge_interaction
+from harness.contract.judge.errors import error_of, judge_error
+from harness.contract.judge.history import judge_history
+from harness.contract.judge.reading import Reading, read
+from harness.contract.judge.stream import StreamJudge
+from harness.contract.judge.stream_summary import StreamReading
+from harness.contract.tables.protocol import COLLECTION
+from harness.outcome import Finding
+from harness.wire import Ending, Exchange, Frame
+
+LEGACY = "of the `outputs` generation, which the service removed in June 2026"
+_LEGACY_EVENTS = frozenset(
+    {"interaction.start", "interaction.complete", "content.start", "content.delta", "content.stop"}
+)
+ANSWERS = (".json", ".sse", ".events.jsonl")
+"""Suffixes of the files that hold the response to a request, beside the file of that request."""
+
+
+class Answer(NamedTuple):
+    """A file that holds the response, beside the file of the request."""
+
+    data: bytes
+    is_json: bool
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was judged and what was found; `left_out` pairs a file with the reason.
+
+    `entries` counts what was judged: exchanges, and files with a single stream, body or request. `judged` counts
+    what they contained, `rules` how often each rule was looked at. An exchange may contain two, such as a request
+    and a stream, or none, such as a delete without a body.
+    """
+
+    entries: int = 0
+    judged: dict[str, int] = field(default_factory=lambda: {"streams": 0, "bodies": 0, "requests": 0})
+    rules: Counter[str] = field(default_factory=Counter)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+class FileJudge:
+    """Judges one file by a contract and adds the result to a verification, under the name `file`."""
+
+    def __init__(self, file: str, result: Verification, contract: Contract) -> None:
+        self._file = file
+        self._contract = contract
+        self._result = result
+
+    def judge(self, data: bytes, answers: Iterable[Answer] = ()) -> None:
+        """Judge a file that is not YAML; `answers` are the response files beside a request's file.
+
+        Raises Unreadable if the file is not what its name promises.
+        """
+        if self._file.endswith(".sse"):
+            self._stream(STREAM_RULES, _judge_bytes(data, self._contract))
+        elif self._file.endswith(".events.jsonl"):
+            self._stream(STREAM_RULES - FRAMING_RULES, _judge_lines(data, self._contract))
+        elif self._file.endswith(".request.json"):
+            self._request_file(data, answers)
+        elif self._file.endswith((".json", ".har")):
+            self._json(json_in(data))
+        else:
+            self.leave_out("not a kind of file that holds recorded traffic")
+
+    def leave_out(self, reason: str) -> None:
+        """Note that the file, or an entry of it, is not judged, and why."""
+        self._result.left_out.append((self._file, reason))
+
+    def _alone(self, kind: str, rules: Iterable[str], findings: Iterable[Finding]) -> None:
+        """Add the findings of a file that is one stream, body or request."""
+        self._result.entries += 1
+        self._note_findings(kind, rules, findings)
+
+    def _note_findings(
+        self, kind: str, rules: Iterable[str], findings: Iterable[Finding], exchange: str = ""
+    ) -> None:
+        self._result.judged[kind] += 1
+        self._result.rules.update(rules)
+        self._add(findings, exchange)
+
+    def _add(self, findings: Iterable[Finding], exchange: str = "") -> None:
+        for finding in findings:
+            place = {"exchange": exchange} if exchange else {}
+            self._result.findings.append(finding.at(file=self._file, **place))
+
+    def _stream(self, rules: Iterable[str], reading: StreamReading) -> None:
+        if _is_legacy_stream(reading):
+            self.leave_out(f"a stream {LEGACY}")
+        else:
+            self._alone("streams", rules, reading.findings)
+
+    def _json(self, value: Any) -> None:
+        """Judge the content of a JSON file."""
+        exchanges = exchanges_in([value])
+        if exchanges is not None:
+            self.exchanges(exchanges)
+        elif is_legacy(value):
+            self.leave_out(f"a body {LEGACY}")
+        elif error_of(value) is not None:
+            self._alone("bodies", ERROR_RULES, judge_error(value, None))
+        elif _looks_like_one(value):
+            self._alone("bodies", BODY_RULES | {"create.schema"}, judge_interaction(value, self._contract))
+        else:
+            self.leave_out("JSON, but neither an interaction, an error body, a cassette nor a HAR file")
+
+    def _request_file(self, data: bytes, answers: Iterable[Answer]) -> None:
+        reason = next(filter(None, map(_why_no_request, answers)), "")
+        if reason:
+            self.leave_out(reason)
+        else:
+            self._alone("requests", REQUEST_RULES, _judge_request(json_in(data), self._contract))
+
+    def documents(self, documents: list[Any]) -> None:
+        """Judge the documents of a YAML file that is not a cassette."""
+        exchanges = exchanges_in(documents)
+        if exchanges is None:
+            self.leave_out("YAML, but no cassette")
+        else:
+            self.exchanges(exchanges)
+
+    def exchanges(self, entries: Iterable[tuple[str, Exchange | Unreadable]]) -> None:
+        """Judge the entries of a recorder's file, each with its name."""
+        entries = list(entries)
+        if not entries:
+            self.leave_out("a recording without an entry")
+        judged = []
+        for name, entry in entries:
+            if isinstance(entry, Exchange):
+                read(entry, self._contract)
+            reason = str(entry) if isinstance(entry, Unreadable) else _why_not(entry)
+            if isinstance(entry, Unreadable) or reason:
+                self.leave_out(f"{name}: {reason}")
+            else:
+                self._exchange(name, entry)
+                judged.append((name, entry))
+        self._result.entries += len(judged)
+        self._add(judge_history(judged, self._contract))
+
+    def _exchange(self, name: str, exchange: Exchange) -> None:
+        reading = read(exchange)
+        request = exchange.request
+        if exchange.succeeded and request.method == "POST" and request.segments[-1:] == (COLLECTION,):
+            value = json_parse.loads(request.body).value
+            self._note_findings("requests", REQUEST_RULES, _judge_request(value, self._contract), name)
+        if reading.stream is not None:
+            self._note_findings("streams", STREAM_RULES, reading.findings, name)
+        elif exchange.body:
+            self._note_findings("bodies", _rules_of(reading), reading.findings, name)
+
+
+def _rules_of(reading: Reading) -> frozenset[str]:
+    """The rules that the body of an answer is judged by."""
+    status, operation = reading.exchange.status, reading.operation
+    if status is not None and status >= 400:
+        return ERROR_RULES
+    if operation is None or not operation.schema or not reading.exchange.succeeded:
+        return frozenset()
+    return BODY_RULES | {operation.rule} if reading.interaction is not None else frozenset({operation.rule})
+
+
+def _why_no_request(answer: Answer) -> str:
+    """Why the request of this response is not judged: it was refused or is of the old generation; "" if it is."""
+    value = json_parse.loads(answer.data).value if answer.is_json else None
+    if is_legacy(value) or any(f'"{kind}"'.encode() in answer.data for kind in _LEGACY_EVENTS):
+        return f"the request of an answer {LEGACY}"
+    return "a request that was refused" if error_of(value) is not None else ""
+
+
+def _looks_like_one(value: Any) -> bool:
+    """Whether JSON whose request is unknown is an interaction, even one that lacks a required field."""
+    if not isinstance(value, Mapping):
+        return False
+    names = value.keys()
+    return (
+        value.get("object") == "interaction"
+        or ("steps" in names and bool(names & {"id", "status", "usage", "model"}))
+        or ("status" in names and bool(names & {"id", "usage"}))
+    )
+
+
+def _why_not(exchange: Exchange) -> str:
+    """Why a recorded exchange is not judged; "" if it is."""
+    request, reading = exchange.request, read(exchange)
+    if reading.operation is None and COLLECTION not in request.segments:
+        return f"{request.method} {request.raw_path} is no call of the Interactions API"
+    if exchange.status is None:
+        return f"no answer came: {_describe_ending(exchange.ending)}"
+    if reading.stream is not None and _is_legacy_stream(reading.stream):
+        return f"a stream {LEGACY}"
+    return f"a body {LEGACY}" if is_legacy(reading.json) else ""
+
+
+def _describe_ending(ending: Ending) -> str:
+    """An ending in words: how it ended, by whom and where."""
+    told = f"{ending.how} by the {ending.by}, {ending.at.replace('_', ' ')}"
+    return f"{told} ({ending.detail})" if ending.detail else told
+
+
+def _judge_bytes(data: bytes, contract: Contract) -> StreamReading:
+    judge = StreamJudge(contract)
+    judge.feed(data)
+    return judge.finish()
+
+
+def _judge_lines(data: bytes, contract: Contract) -> StreamReading:
+    """Judge one payload per line. The framing is lost, so its rules do not apply; spans are those of the lines."""
+    judge = StreamJudge(contract, framed=False)
+    judge.frames(_frames(data))
+    return judge.finish()
+
+
+def _frames(data: bytes) -> Iterator[Frame]:
+    start = 0
+    for line in data.splitlines(keepends=True):
+        if line.strip():
+            yield Frame(line.strip(), None, None, start, start + len(line))
+        start += len(line)
+
+
+def _is_legacy_stream(reading: StreamReading) -> bool:
+    return bool(_LEGACY_EVENTS & reading.counts.keys()) and not reading.counts.get("step.start")
+
+
+def _judge_request(value: Any, contract: Contract) -> list[Finding]:
+    problems = contract.schemas.validator("requests/create-interaction", closed=True).problems(value)
+    return [problem.finding("request.schema") for problem in problems]
+
+
+def json_in(data: bytes) -> Any:
+    """The value of a JSON file. Raises Unreadable if it is not JSON."""
+    read_ = json_parse.loads(data)
+    if read_.fault not in ("", "surrogate"):
+        raise Unreadable(f"not JSON: {read_.detail}")
+    return read_.value

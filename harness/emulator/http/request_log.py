@@ -1,0 +1,89 @@
+"""A bounded log of the requests that a session received, with secrets masked, for tests to inspect.
+
+Layer 2. Knows where secrets are in this API's requests; must not know what a request means.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import msgspec
+
+from harness.contract.tables.protocol import PROTOCOL
+from harness.wire import Request
+from harness.wire.mask import Mask
+
+KEPT_BODY = 64 * 1024
+"""Bytes kept of each body; in a longer JSON body the long texts are cut, so that it can still be decoded."""
+
+_KEPT_TEXT = 1000
+_MASK = Mask(fields=PROTOCOL.secret_fields)
+
+
+class RequestLog:
+    """The last `most` requests, oldest first, with at most `body` bytes of each body; `to_dicts` masks secrets."""
+
+    def __init__(self, most: int, *, body: int = KEPT_BODY) -> None:
+        self._body = body
+        self._kept: deque[Request] = deque(maxlen=most)
+
+    def add(self, request: Request) -> None:
+        """Add one request; a long body is shortened, so that memory stays bounded."""
+        if len(request.body) > self._body:
+            short = _shorten_body(request.body, self._body)
+            request = Request(request.method, request.target, request.headers, short)
+        self._kept.append(request)
+
+    def clear(self) -> None:
+        """Forget all requests."""
+        self._kept.clear()
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return `{"method", "target", "headers", "body"}` of each; a JSON body is decoded, any other is text.
+
+        If a header came several times, its values are joined by commas.
+        """
+        return [_to_dict(request) for request in self._kept]
+
+
+def _to_dict(request: Request) -> dict[str, Any]:
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        masked = _MASK.header(name, value)
+        headers[name] = f"{headers[name]}, {masked}" if name in headers else masked
+    return {
+        "method": request.method,
+        "target": _MASK.text(request.target),
+        "headers": headers,
+        "body": _body(request),
+    }
+
+
+def _body(request: Request) -> Any:
+    if not request.body:
+        return None
+    try:
+        return _MASK.body(msgspec.json.decode(request.body), request)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _MASK.text(request.body.decode("utf-8", "replace"))
+
+
+def _shorten_body(data: bytes, most: int) -> bytes:
+    """Cut the long texts of a JSON body; if it is not JSON or still too long, keep its start, masked."""
+    try:
+        short = msgspec.json.encode(_with_short_texts(msgspec.json.decode(data)))
+        if len(short) <= most:
+            return short
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    return _MASK.text(data[:most].decode("utf-8", "replace")).encode()
+
+
+def _with_short_texts(value: Any) -> Any:
+    if isinstance(value, str):
+        cut = len(value) - _KEPT_TEXT
+        return value if cut <= 0 else f"{value[:_KEPT_TEXT]}… ({cut} more characters)"
+    if isinstance(value, dict):
+        return {name: _with_short_texts(inner) for name, inner in value.items()}
+    return [_with_short_texts(item) for item in value] if isinstance(value, list) else value
