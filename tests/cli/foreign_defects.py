@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
 
 from tests.cli.foreign_server import Handler, Json, Refusal, Run, Service
 

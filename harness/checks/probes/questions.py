@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from harness.checks.probes.handshake import GREETING
-from harness.checks.probes.routes import NO_ROUTE, is_no_route
 from harness.checks.vocabulary.polling import id_of, open_stream, poll_until_found, status_of
+from harness.checks.vocabulary.routes import NO_ROUTE, is_no_route
 from harness.contract import read
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
@@ -130,7 +130,7 @@ def _version_one(ask: Probe) -> None:
         return
     answer = ask.ask(ask.target.request("POST", "interactions", {}, version="v1"), "v1")
     if answer is not None:
-        served = answer.status not in (404, 405, 501) and isinstance(read(answer).json, dict)
+        served = answer.status not in NO_ROUTE and not ask.perform(is_no_route(ask.target, answer))
         ask.settle("v1", served, f"POST /v1/interactions without fields answered {answer.status}")
 
 
