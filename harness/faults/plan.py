@@ -186,6 +186,23 @@ class ErrorEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class BareError:
+    """After `after` events bare JSON outside the framing reports a failure, and the stream ends in order.
+
+    `refused`: it reports a refusal in one line; otherwise that the service is unavailable, over several lines.
+    """
+
+    after: int
+    refused: bool = False
+
+    def __post_init__(self) -> None:
+        require_range("bare-error", self.after)
+
+    def __str__(self) -> str:
+        return f"bare-error:{self.after}" + ("+refusal" if self.refused else "")
+
+
+@dataclass(frozen=True, slots=True)
 class Ids:
     """Only every `every`-th event keeps its cursor; None: no event does."""
 
@@ -243,7 +260,7 @@ class Chunks:
 
 
 Fault: TypeAlias = (
-    Cut | Status | Replay | Ping | Unknown | ErrorEvent | Ids | Late | Inclusive | Crlf | Chunks
+    Cut | Status | Replay | Ping | Unknown | ErrorEvent | BareError | Ids | Late | Inclusive | Crlf | Chunks
     | Garble | Omit | Glue | Members
 )  # fmt: skip
 
@@ -262,8 +279,9 @@ class Connection:
         if self.times is not None:
             require_range("times", self.times, least=1)
         for fault in self.faults[:-1]:
-            if isinstance(fault, Cut):
-                raise ValueError(f"{fault} is not the last fault of its connection: nothing can follow a cut")
+            if isinstance(fault, Cut | BareError):
+                what = "a cut" if isinstance(fault, Cut) else "a bare error"
+                raise ValueError(f"{fault} is not the last fault of its connection: nothing can follow {what}")
         for fault in self.faults:
             if isinstance(fault, Status) and len(self.faults) > 1:
                 raise ValueError(f"{fault} takes the place of the whole answer: it stands alone in its connection")

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from harness.faults.cut_faults import Cutter
 from harness.faults.event_faults import (
+    BareErrer,
     CompletionCutter,
     Delayer,
     Errer,
@@ -24,6 +25,7 @@ from harness.faults.frame_values import Garble, Glue, Members, Omit
 from harness.faults.framing_faults import LineEnds, Rechunker, ShortPromise
 from harness.faults.plan import (
     HEAD_SPOTS,
+    BareError,
     Chunks,
     Crlf,
     Cut,
@@ -167,6 +169,7 @@ _STAGES: dict[type, Callable[[Any, StreamProtocol], FaultFilter] | None] = {
     Ping: lambda fault, _: Pinger(fault),
     Unknown: Stranger,
     ErrorEvent: Errer,
+    BareError: BareErrer,
     Ids: Identifier,
     Late: Delayer,
     Crlf: lambda fault, _: LineEnds(),

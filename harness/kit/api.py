@@ -50,6 +50,10 @@ class ApiReading(Protocol):
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with this answer alone."""
 
+    @property
+    def crash(self) -> tuple[Finding, ...]:
+        """The finding that a request that is right made the server fail; recordings are not judged by it."""
+
 
 Requests = TypeVar("Requests", bound="ApiRequests")
 

@@ -42,6 +42,8 @@ class StreamProtocol:
     """(resource id, cursor) of a request that streams a resource, None for any other request."""
     error_event: Callable[[str, str, str | None], bytes]
     """(code, message, event id) → one whole in-stream error frame."""
+    bare_error: Callable[[bool], bytes]
+    """(refused) → the JSON, outside the framing of the stream, that reports a refusal or else an outage."""
     error_body: Callable[[int, str, str], bytes]
     """(status, code, message) → the JSON body of an error response; the code "" is the one of the status."""
     text_of: Callable[[JsonObject], tuple[str, str] | None]

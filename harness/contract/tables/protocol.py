@@ -87,6 +87,14 @@ def error_event(code: str, message: str, event_id: str | None) -> bytes:
     return encode(ERROR_EVENT, _compact(event))
 
 
+def bare_error(refused: bool) -> bytes:
+    """What was recorded after the last event of streams that died: a refusal in one line, an outage in a list."""
+    if refused:
+        return error_body(400, "prohibited_content", "Input blocked: the prompt contains sensitive words") + b"\n"
+    outage = {"code": 503, "message": "The service is currently unavailable.", "status": "UNAVAILABLE"}
+    return json.dumps([{"error": outage}], indent=2).encode() + b"\n"
+
+
 def error_body(status: int, code: str, message: str) -> bytes:
     """The body of an error response, which does not contain the HTTP status; "" is the code of that status."""
     return _compact({"error": {"message": message, "code": code or code_of(status)}})
@@ -143,6 +151,7 @@ PROTOCOL = StreamProtocol(
     resume=resume_request,
     is_resume=is_resume,
     error_event=error_event,
+    bare_error=bare_error,
     error_body=error_body,
     text_of=text_of,
     id_fields=frozenset(
