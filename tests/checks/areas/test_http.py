@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from harness.wire import Chunked, Ending, How, Length
-from tests.checks._play import answer, case, interaction, judge, refusal, stream_of
+from tests.checks._play import answer, case, interaction, judge, refusal
 
 STORED = answer(body=interaction())
 DEAD = answer(None)
 WITH_CHARSET = answer(body={}, label="Application/JSON; charset=UTF-8")
 BAD = refusal(400)
 CRASH = refusal(500, "api_error")
+STREAM = answer(body=b'data: {"event_type": "x"}\n\n', label="text/event-stream")
 OUTPUTS = answer(body=interaction(steps=None, outputs=[{"type": "text", "text": "Hi."}]))
 
 NO_KEY = refusal(401, "authentication")
 NO_METHOD = answer(405, b"Method Not Allowed", label="text/plain")
 NOWHERE = refusal(404, "not_found")
-STREAMED = stream_of({"event_type": "interaction.created"})
 
 
 def revisions(old, odd, read):
@@ -76,7 +76,7 @@ CASES = [
     case("http.v1beta", "not_met", "no route", own="v1beta", v1beta=NOWHERE, nowhere=NOWHERE),
     case("http.v1beta", "untestable", "another version", own="v1", v1beta=NOWHERE, nowhere=NOWHERE),
     case("http.v1beta", "met", "in its own words", own="v1beta", v1beta=refusal(404, "no_model"), nowhere=NOWHERE),
-    case("http.v1beta", "met", "a stream", own="v1beta", v1beta=STREAMED, nowhere=NOWHERE),
+    case("http.v1beta", "met", "a stream", own="v1beta", v1beta=STREAM, nowhere=NOWHERE),
     case("http.v1", "met", "refused for its content", v1=refusal(400), nowhere=NOWHERE),
     case("http.v1", "not_met", "no route", v1=NO_METHOD, nowhere=NOWHERE),
     case("http.v1", "not_met", "dead", v1=DEAD, nowhere=NOWHERE),
