@@ -16,7 +16,7 @@ def test_the_table_names_rules_and_reaches_them() -> None:
 
 
 def test_what_harms_most_comes_first() -> None:
-    """Among broken MUSTs a wrong status comes before lost text, mixed up ids and a wrong label, whatever weighs."""
+    """A wrong status comes before lost text, mixed up ids and a wrong label, whatever the weight."""
     broken = ["http.json-type", "create.id", "stream.framing", "cancel.state"]
     results = [
         decide(BY_ID[rule], Observation.of([Finding(rule, "x", weight=9 - place)]), Policy())
