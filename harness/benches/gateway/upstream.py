@@ -33,7 +33,7 @@ from harness.wire import (
 Answer: TypeAlias = Callable[[Service, Request], Response]
 """How the upstream answers a create, with the help of the emulator or without."""
 
-SETTINGS = Settings(require_key=False, models="any", ticks=12)
+SETTINGS = Settings(platform="any", require_key=False, models="any", ticks=12)
 """A gateway may use its own key or none, and its own model names. Runs last long enough to be acted on."""
 
 _HEADLESS = frozenset({At.BEFORE_HEADERS, At.IN_HEADERS})

@@ -7,6 +7,7 @@ same answer, except for ids and signatures, which come from the counter.
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -28,18 +29,29 @@ from harness.outcome.words import shorten
 
 Json = dict[str, Any]
 
-_MEDIA = {
-    "image": ("image/png", media.picture),
-    "audio": ("audio/wav", media.sound),
+SPEECH = "audio/l16; rate=24000; channels=1"
+"""What models that speak answer unless asked for another type: samples without a header (recorded in August)."""
+
+_MEDIA: dict[str, tuple[str, Callable[[], str]]] = {
+    "image": ("image/jpeg", media.photo),
+    "audio": (SPEECH, media.samples),
     "video": ("video/mp4", media.clip),
 }
+_BY_TYPE: dict[str, Callable[[], str]] = {"image/png": media.picture, "audio/wav": media.sound}
+_FILE = {"path": "answer.py", "content": "print(6 * 7)\n"}
+_COMMAND = {"CommandLine": "python3 -c 'print(6 * 7)'", "Cwd": "/workspace", "WaitMsBeforeAsync": 5000}
+_PRINTED = {"Output": "[STDOUT]\n42\n\n[STDERR]\n", "ExitCode": 0}
 _TOO_LARGE = (
     "A schema in this request ('response_format' or the 'parameters' of a function) asks for a larger answer than "
     f"the emulator makes up: at most {MOST_CHARACTERS} characters and {MOST_STEPS} steps of work for one request. "
     "Lower minLength, minItems and the numbers, let no required property lead back to its own schema, nest "
     "constants less deeply, or script the answer."
 )
-_SPECIAL_MODELS = (("-image", "image"), ("nano-banana", "image"), ("tts", "audio"), ("lyria", "audio"))
+_SPECIAL_MODELS = (
+    ("-image", "image"), ("nano-banana", "image"), ("-tts", "audio"), ("lyria", "audio"), ("-omni-", "video"),
+)  # fmt: skip
+_THOUGHTLESS = ("-tts", "lyria", "-transcribe")
+"""Parts of the names of models that answer without a thought (speech: recorded; the others are inferred)."""
 
 
 @dataclass(slots=True)
@@ -139,7 +151,10 @@ class ReplyBuilder:
 
     def thoughts(self, order: CreateRequest, script: Script) -> list[Json]:
         """Return one signed thought, with a summary if one was asked for; none if the script says so."""
-        if script.thought is False:
+        model = order.model or ""
+        if script.thought is False or (script.thought is None and any(part in model for part in _THOUGHTLESS)):
+            return []
+        if order.agent is not None and not order.platform.agents_think:
             return []
         step: Json = {"signature": sign(self._ids.number())}
         summary = script.thought if isinstance(script.thought, str) else None
@@ -152,14 +167,16 @@ class ReplyBuilder:
         return [step]
 
     def agent_work(self, order: CreateRequest) -> list[Json]:
-        """Return an agent's own work, without the client: deep research searches, others list their files."""
+        """Return an agent's own work, without the client, in the order of recordings.
+
+        Deep research searches; others write and run a file (Gemini API) or run a command (Vertex).
+        """
         if (order.agent or "").startswith("deep-research"):
             return tool_steps.server_pair({"type": "google_search"}, order.text, self._ids)
-        call_id = self._ids.call()
-        return [
-            {"id": call_id, "name": "list_files", "arguments": {"path": "."}, "type": "function_call"},
-            {"call_id": call_id, "name": "list_files", "result": {"files": []}, "type": "function_result"},
-        ]
+        if not order.platform.agents_think:
+            return tool_steps.own_call("run_command", _COMMAND, _PRINTED, self._ids)
+        wrote = tool_steps.own_call("write_file", _FILE, {"success": True}, self._ids)
+        return [*wrote, *tool_steps.server_pair({"type": "code_execution"}, order.text, self._ids)]
 
     def output(self, order: CreateRequest) -> Json:
         """Return the model_output step, with contents in the formats asked for."""
@@ -180,13 +197,17 @@ class ReplyBuilder:
                 value = sample(wanted.get("schema") or {"type": "object"}, budget=order.budget)
                 return self.text_content(order, msgspec.json.encode(value).decode())
             return self.text_content(order, self.words(order))
-        mime, build = _MEDIA[kind]
-        content: Json = {"mime_type": wanted.get("mime_type") or mime}
+        usual, build = _MEDIA[kind]
+        mime = wanted.get("mime_type") or _usual_type(order.model or "") or usual
+        content: Json = {"type": kind}
         if wanted.get("delivery") == "uri":
             content["uri"] = f"https://example.org/output.{kind}"
         else:
-            content["data"] = build()
-        return {**content, "type": kind}
+            content["data"] = _BY_TYPE.get(mime, build)()
+        content["mime_type"] = SPEECH if mime == "audio/l16" else mime
+        if content["mime_type"] == SPEECH:
+            content |= {"channels": 1, "sample_rate": 24_000}
+        return content
 
     def text_content(self, order: CreateRequest, text: str) -> Json:
         """Return a text, with a citation if a declared tool brings one."""
@@ -245,6 +266,11 @@ def _formats(order: CreateRequest) -> list[Json]:
     else:
         formats = _formats_of_model(order.model or "")
     return formats
+
+
+def _usual_type(model: str) -> str:
+    """Return the type that a model answers whatever was asked for; Lyria makes MP3 (one observer)."""
+    return "audio/mpeg" if "lyria" in model else ""
 
 
 @lru_cache(maxsize=256)
