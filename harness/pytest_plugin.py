@@ -15,10 +15,12 @@ from harness.plugin.environment_variables import BASE_URL_VARIABLES, Environment
 
 if TYPE_CHECKING:
     from harness.plugin.cassette_fixture import CassetteFixture
+    from harness.plugin.final_checks import Complaining
     from harness.plugin.interactions.chain import Chain
     from harness.plugin.interactions.dropped_stream import DroppedStream
+    from harness.plugin.interactions.emulator import InteractionsEmulator
     from harness.plugin.interactions.lifecycle import Lifecycle
-    from harness.plugin.observed_service import InteractionsEmulator, ObservedService
+    from harness.plugin.observed_service import ObservedService
     from harness.plugin.session_server import SessionServer
     from harness.plugin.sleep_skipping import Sleeps
     from harness.plugin.unused_result import Promise
@@ -27,6 +29,7 @@ _ENVIRONMENT = pytest.StashKey[EnvironmentVariables]()
 _SESSION = pytest.StashKey["SessionServer"]()
 _TOLD = pytest.StashKey[Callable[[], str]]()
 _PROMISES = pytest.StashKey[dict[str, "Promise"]]()
+_SERVICES = pytest.StashKey[list["Complaining"]]()
 
 _CASSETTE = "interactions_cassette"
 _OURS = frozenset({
@@ -56,18 +59,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--interactions-baseline", metavar="FILE", help="failures that are known: they become xfail")
     parser.addini(
         "interactions_environment",
-        "variables that get the URL of the test's emulator; empty: none",
+        "variables that get the URL of the test's emulator; empty: none, and no request is redirected",
         type="args",
         default=list(BASE_URL_VARIABLES),
     )
+    parser.addini(
+        "interactions_allowed_hosts",
+        "hosts beside this machine that tests with our fixtures may reach, such as db.internal or *.internal",
+        type="args",
+        default=[],
+    )
+    parser.addini(
+        "interactions_early",
+        "set these variables, and a key if there is none, before pytest imports anything of yours",
+        type="bool",
+        default=False,
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Redirect clients that are built while conftest files are imported, if the configuration asks for it."""
+    if early_config.getini("interactions_early"):
+        _session(early_config).listen()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers, and set the base URL in the environment, for clients built at import time."""
+    """Register the markers. Nothing else happens in a session that does not use the fixtures."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
-    config.stash[_ENVIRONMENT] = environment = EnvironmentVariables(config.getini("interactions_environment"))
-    environment.install()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -80,14 +100,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Restore the environment for tests without our fixtures; the cassette marker adds the cassette fixture."""
+    """Set the environment for tests with our fixtures only; the cassette marker adds the cassette fixture."""
     if (
         isinstance(item, pytest.Function)
         and item.get_closest_marker(_CASSETTE)
         and _CASSETTE not in item.fixturenames
     ):
         item.fixturenames.append(_CASSETTE)
-    item.config.stash[_ENVIRONMENT].route(not _OURS.isdisjoint(getattr(item, "fixturenames", ())))
+    if not _OURS.isdisjoint(getattr(item, "fixturenames", ())):
+        _session(item.config).environment.route(True)
+    elif (environment := item.config.stash.get(_ENVIRONMENT, None)) is not None:
+        environment.route(False)
     if item.get_closest_marker("vcr") is not None:
         from harness.plugin.vcr_compat import refuse_plain_replay
 
@@ -102,22 +125,35 @@ def pytest_recording_configure(vcr: Any) -> None:
     bear_metadata(vcr)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that passed although a plan of its own was never met, or a request was not recorded."""
+    result = yield
+    if (services := item.stash.get(_SERVICES, None)) is not None:
+        from harness.plugin.final_checks import check_services
+
+        check_services(services)
+    return result
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Point the environment to our server again, for modules imported between tests."""
-    item.config.stash[_ENVIRONMENT].route(True)
+    """Restore the environment, or point it to our server for modules that are imported between tests."""
+    if (environment := item.config.stash.get(_ENVIRONMENT, None)) is not None:
+        environment.route(environment.early)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Propose a marker where pytest refuses an unknown one."""
+    """Propose a marker where pytest refuses an unknown one, and a setting where a client has no key."""
     report = yield
     if report.failed:
-        from harness.plugin.names import explain_missing_marker
+        from harness.plugin.names import explain_missing_key, explain_missing_marker
 
         explain_missing_marker(report, collector.config, _FIXTURES)
+        explain_missing_key(report)
     return report
 
 
@@ -135,6 +171,10 @@ def pytest_runtest_makereport(
 
         reword(call)
     report = yield
+    if report.when == "call" and _SERVICES in item.stash:
+        from harness.plugin.final_checks import CALL_PASSED
+
+        item.stash[CALL_PASSED] = report.passed
     if report.failed and (told := item.stash.get(_TOLD, None)) is not None and (text := told()):
         report.sections.append(("interactions", text))
     if call.excinfo is not None and call.excinfo.errisinstance(pytest.FixtureLookupError):
@@ -156,6 +196,8 @@ def _release(item: pytest.Item) -> None:
         del item.stash[_TOLD]
     if _PROMISES in item.stash:
         del item.stash[_PROMISES]
+    if _SERVICES in item.stash:
+        del item.stash[_SERVICES]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -183,14 +225,17 @@ def _session(config: pytest.Config) -> SessionServer:
     if _SESSION not in config.stash:
         from harness.plugin.session_server import SessionServer
 
-        config.stash[_SESSION] = SessionServer(config.stash[_ENVIRONMENT])
+        names, early = config.getini("interactions_environment"), config.getini("interactions_early")
+        config.stash[_ENVIRONMENT] = environment = EnvironmentVariables(names, early=early)
+        environment.install()
+        config.stash[_SESSION] = SessionServer(environment)
     return config.stash[_SESSION]
 
 
 @pytest.fixture
 def interactions_emulator(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
     """A fresh emulator of the API, on a socket (`.base_url`) and in-process (`.transport`)."""
-    from harness.plugin.observed_service import InteractionsEmulator
+    from harness.plugin.interactions.emulator import InteractionsEmulator
     from harness.plugin.vcr_compat import guard_beside
 
     settings: dict[str, Any] = {}
@@ -199,7 +244,8 @@ def interactions_emulator(request: pytest.FixtureRequest) -> Iterator[Interactio
     emulator = InteractionsEmulator(seed=request.config.getoption("--interactions-seed"), **settings)
     session = _session(request.config)
     request.node.stash[_TOLD] = emulator.format_context
-    with emulator.open(session), guard_beside(request, session.environment.url, emulator.note_refusal):
+    request.node.stash.setdefault(_SERVICES, []).append(emulator)
+    with emulator.open(session), guard_beside(request, session.environment.url, emulator):
         yield emulator
 
 
@@ -265,7 +311,9 @@ def interactions_dropped_stream(
     from harness.plugin.interactions.dropped_stream import DroppedStream
     from harness.plugin.interactions.parametrize import parameter_of
 
-    stream = DroppedStream(interactions_emulator, parameter_of(request), request.node.nodeid)
+    marker = request.node.get_closest_marker("interactions_dropped_stream")
+    given = marker is not None and not isinstance(marker.kwargs.get("cuts", ""), str)
+    stream = DroppedStream(interactions_emulator, parameter_of(request), request.node.nodeid, given=given)
     request.node.stash[_TOLD] = stream.format_context
     request.node.stash.setdefault(_PROMISES, {})["interactions_dropped_stream"] = stream
     return stream
@@ -279,5 +327,6 @@ def interactions_cassette(request: pytest.FixtureRequest) -> Iterator[CassetteFi
     session = _session(request.config)
     with cassette_of(request) as cassette, cassette.open(session):
         request.node.stash[_TOLD] = cassette.format_context
-        with guard_of(request, session.environment.url, cassette.note_refusal):
+        request.node.stash.setdefault(_SERVICES, []).append(cassette)
+        with guard_of(request, session.environment.url, cassette):
             yield cassette

@@ -19,6 +19,7 @@ LAYERS: dict[str, int] = {
     "wire": 0,
     "outcome": 0,
     "resources": 0,
+    "documents": 0,
     "contract": 1,
     "cassette": 1,
     "faults": 1,
@@ -40,8 +41,8 @@ LAYERS: dict[str, int] = {
 """Layer of each package; a package imports only itself and packages of lower layers."""
 
 REACH: dict[str, frozenset[str]] = {
-    "transport": frozenset({"wire", "outcome", "resources", "contract", "cassette", "faults"}),
-    "resume": frozenset({"wire", "outcome", "resources", "contract", "cassette", "faults"}),
+    "transport": frozenset({"wire", "outcome", "resources", "documents", "contract", "cassette", "faults"}),
+    "resume": frozenset({"wire", "outcome", "resources", "documents", "contract", "cassette", "faults"}),
 }
 """Packages that may import less than their layer would allow."""
 

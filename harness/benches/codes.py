@@ -14,8 +14,9 @@ from pathlib import Path
 
 from harness.benches.client.outcome import CODES as CLIENT_CODES
 from harness.benches.client.outcome import RULE as CLIENT_RULE
-from harness.benches.gateway import BY_ID as GATEWAY_RULES
 from harness.benches.recordings.run import USABLE
+from harness.checks.gateway import BY_ID as GATEWAY_RULES
+from harness.checks.gateway import STREAM_WORDS
 from harness.contract.rules import BY_ID
 from harness.contract.schema.explain import keyword_word
 from harness.contract.tables.operations import OPERATIONS
@@ -32,6 +33,9 @@ _KEYWORDS = (
 )  # fmt: skip
 """The keywords of the schemas that a value can break."""
 
+_STREAM_RULES = ("gw.events", "gw.utf8", "gw.resume-through")
+"""The rules whose judges say what became of the events of a stream."""
+
 _SCHEMA_RULES = ("request.schema", "stream.schema", "stream.error-shape")
 
 
@@ -41,6 +45,7 @@ def all_codes() -> list[str]:
     rules |= {CLIENT_RULE.id, USABLE.id, NOTICED.id, PROVED.id, SEARCHED.id}
     shapes = {*_SCHEMA_RULES, *(operation.rule for operation in OPERATIONS if operation.schema)}
     words = {f"{rule}/{keyword_word(keyword)}" for rule in shapes for keyword in _KEYWORDS}
+    words |= {f"{rule}/{word}" for rule in _STREAM_RULES for word in STREAM_WORDS}
     return sorted(
         {*rules, *words, *CLIENT_CODES, *(code for code in _literals() if code.partition("/")[0] in rules)}
     )

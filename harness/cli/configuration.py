@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli.arguments import header
+from harness.documents import read_file
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 
@@ -73,7 +74,7 @@ def fill_in(arguments: argparse.Namespace, configuration: dict[str, Any]) -> Non
 
 def _table(path: Path) -> dict[str, Any]:
     try:
-        whole = tomllib.loads(path.read_text(encoding="utf-8"))
+        whole = tomllib.loads(read_file(path).decode("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as wrong:
         raise UsageFault(f"{path} cannot be read: {wrong}") from None
     tool = whole.get("tool")

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from harness.contract import Contract
+from harness.contract.tables.error_codes import code_of
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.http.auth import Auth
 from harness.emulator.http.request_log import RequestLog
@@ -27,7 +28,8 @@ from harness.emulator.run.run import Run
 from harness.emulator.run.store import InteractionStore
 from harness.emulator.run.stream_body import HeldBody
 from harness.emulator.run.stream_response import Streams
-from harness.emulator.script.scripts import Script, ScriptQueue
+from harness.emulator.script.script_queue import ScriptQueue
+from harness.emulator.script.scripts import Script
 from harness.emulator.values.call import Call, Refusal, invalid, json_response, not_found
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.ids import IdSequence, interaction_id
@@ -160,12 +162,11 @@ class Engine:
 
     def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
         """Start a run for an admitted order. Raises Refusal if the script says so."""
-        script = self.scripts.take(
-            model=order.model, agent=order.agent, previous=order.previous is not None, text=order.text
-        )
+        script = self.scripts.take(order)
         if script.refuse is not None:
             wanted = script.refuse
-            raise Refusal(wanted.status, wanted.code, wanted.message, tuple(wanted.headers.items()))
+            code = wanted.code or code_of(wanted.status)
+            raise Refusal(wanted.status, code, wanted.message, tuple(wanted.headers.items()))
         run = self.start(order, script)
         self.remember(run)
         return run, order

@@ -20,6 +20,7 @@ from harness.emulator.engine import Engine
 from harness.emulator.http import hints
 from harness.emulator.http.routing import Route, route
 from harness.emulator.script import scenario_file
+from harness.emulator.script.script_queue import QueuedAnswer
 from harness.emulator.script.scripts import Script, parse
 from harness.emulator.values.call import Call, Refusal, decode_json, not_found
 from harness.emulator.values.settings import Settings
@@ -165,9 +166,9 @@ class Emulator:
         """
         return self.script({**({"text": text} if text is not None else {}), **script})
 
-    def script(self, script: Mapping[str, Any] | Script) -> Emulator:
+    def script(self, script: Mapping[str, Any] | Script | QueuedAnswer) -> Emulator:
         """Queue one script. Raises ScriptFault."""
-        parsed = script if isinstance(script, Script) else parse(script)
+        parsed = script if isinstance(script, Script | QueuedAnswer) else parse(script)
         with self._lock:
             self._default.scripts.add(parsed)
         return self

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.documents import load_yaml, read_file
 from harness.engine.results import Result
 from harness.outcome import Observation, Outcome, Severity, UsageFault, Verdict
 from harness.outcome.suggest import did_you_mean
@@ -130,10 +131,10 @@ def read_baseline(
     import yaml
 
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        value = load_yaml(read_file(path).decode("utf-8"))
     except FileNotFoundError:
         raise UsageFault(f"no baseline at {path}: make one with --baseline {path} --baseline-update") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as wrong:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as wrong:
         raise UsageFault(f"the baseline {path} cannot be read: {wrong}") from None
     if value is None:
         return Baseline()

@@ -127,8 +127,7 @@ class FaultyService:
 
     def _refuse(self, fault: Status) -> Response:
         reason = HTTPStatus(fault.code).phrase if fault.code in set(HTTPStatus) else "Refused"
-        code = reason.lower().replace(" ", "_").replace("-", "_")
-        body = self._protocol.error_body(fault.code, code, f"{reason}: refused by a fault plan.")
+        body = self._protocol.error_body(fault.code, "", f"{reason}: refused by a fault plan.")
         waits = {"retry-after": fault.retry_after, "retry-after-ms": fault.retry_after_ms}
         fields = [(name, str(value)) for name, value in waits.items() if value is not None]
         return Response.json(fault.code, body, fields)

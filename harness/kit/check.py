@@ -5,13 +5,23 @@ Layer 1. Registration happens when the modules of a catalogue are imported.
 
 from __future__ import annotations
 
+import fnmatch
 import inspect
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from harness.kit.actions import STOPPED, Steps
-from harness.outcome import Finding, HarnessFault, Observation, Outcome, Rule, Unmet
+from harness.outcome import (
+    Finding,
+    HarnessFault,
+    NotApplicable,
+    Observation,
+    Outcome,
+    Rule,
+    Severity,
+    Unmet,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +30,35 @@ class Exercise:
 
     `requests` and `interactions` are its cost on the reference: requests to the API (those to the harness's own
     control API are free) and accepted creates. `front_end`: its requests (a wrong key, broken bytes) may be
-    answered by a front end before the API, whose errors have a shape of their own.
+    answered by a front end before the API, whose errors have a shape of their own. One that `spans` begins before
+    all others of a run and ends after them. `parts` are the exercises that this one joins; each runs once.
     """
 
-    run: Callable[[Any], Steps]
+    run: Callable[[Any], Generator[Any, Any, Any]]
     requests: int
     interactions: int
     front_end: bool = False
+    spans: bool = False
+    parts: tuple[Exercise, ...] = ()
 
     @property
     def name(self) -> str:
         """The function's name, unique in the catalogue."""
-        return self.run.__name__
+        return " + ".join(part.name for part in self.parts) or self.run.__name__
+
+    @classmethod
+    def join(cls, parts: Iterable[Exercise]) -> Exercise:
+        """Several exercises as one, for a check that needs the results of all."""
+        several = tuple(parts)
+        if len(several) == 1:
+            return several[0]
+
+        def run(client: Any) -> Generator[Any, Any, None]:
+            for part in several:
+                yield from part.run(client)
+
+        requests, interactions = (sum(getattr(e, name) for e in several) for name in ("requests", "interactions"))
+        return cls(run, requests, interactions, parts=several)
 
 
 T = TypeVar("T")
@@ -47,7 +74,8 @@ class Check:
     `judge` is pure and takes, by keyword, the results of the exercise that its signature names.
     `accepts` lists in words every outcome that passes. `about` is the result that a finding refers to if it names
     no exchange itself. `everywhere`: the rule applies to every answer of its kind, so a run also applies it to the
-    answers of its other exercises.
+    answers of its other exercises. With `globs`, the judge takes one list: the results whose names match any of
+    them, in the order in which they were made.
     """
 
     rule: Rule
@@ -60,6 +88,7 @@ class Check:
     wants: tuple[str, ...] = ()
     about: str = ""
     everywhere: bool = False
+    globs: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -71,22 +100,37 @@ class Check:
 
         Untestable if the exercise stopped before it had the results the judge needs, or if the judge raises
         `Unmet` and found nothing broken before that. A finding without a rule gets this check's rule. One without
-        the name of an exchange gets `about`, or the judge's only parameter.
+        the name of an exchange gets `about`, or the judge's only parameter. The worst findings come first.
         """
         absent = [name for name in self.wants if name not in exchanges]
         if absent:
             return self._observe_stop(exchanges, absent)
         found: list[Finding] = []
         try:
-            result = self.judge(**{name: exchanges[name] for name in self.wants})
+            result = self._ask(exchanges)
             if isinstance(result, Observation):
                 return result
             for finding in result:
                 found.append(self._with_origin(finding))  # noqa: PERF401  what was found before an Unmet counts
+        except NotApplicable as nothing:
+            return Observation(Outcome.NOT_APPLICABLE, reason=str(nothing))
         except Unmet as unmet:
             if Observation.of(found).outcome is not Outcome.NOT_MET:
                 return Observation.untestable(unmet.reason, unmet.because)
-        return Observation.of(found)
+        return Observation.of(sorted(found, key=lambda finding: finding.severity is not Severity.BROKEN))
+
+    def select(self, exchanges: Mapping[str, Any]) -> list[Any]:
+        """The results that the globs name."""
+        return [value for name, value in exchanges.items() if self.takes(name)]
+
+    def takes(self, name: str) -> bool:
+        """Whether one of the globs names this result."""
+        return any(fnmatch.fnmatchcase(name, glob) for glob in self.globs)
+
+    def _ask(self, exchanges: Mapping[str, Any]) -> Observation | Iterable[Finding]:
+        if self.globs:
+            return self.judge(self.select(exchanges))
+        return self.judge(**{name: exchanges[name] for name in self.wants})
 
     def _observe_stop(self, exchanges: Mapping[str, Any], absent: list[str]) -> Observation:
         reason = exchanges.get(STOPPED)
@@ -110,6 +154,17 @@ def exercise(
 
     def declare(function: Callable[[T], Steps]) -> Exercise:
         return Exercise(function, requests, interactions, front_end)
+
+    return declare
+
+
+def relay_exercise(
+    *, requests: int, interactions: int, spans: bool = False
+) -> Callable[[Callable[[T], Generator[Any, Any, None]]], Exercise]:
+    """Declare an exercise for both sides of an intermediary; the bench keeps its results by their names."""
+
+    def declare(function: Callable[[T], Generator[Any, Any, None]]) -> Exercise:
+        return Exercise(function, requests, interactions, spans=spans)
 
     return declare
 

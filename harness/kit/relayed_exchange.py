@@ -1,4 +1,4 @@
-"""One request through an intermediary, seen from both of its ends. Layer 1, a value.
+"""One request through an intermediary, seen from both of its ends. Layer 1, values.
 
 Must not know which API passes through, how a request is sent, or what is right.
 """
@@ -15,9 +15,25 @@ class RelayedExchange:
     """`client` is what the client sent and got; `upstream` is what arrived behind the intermediary, in order.
 
     If nothing of the kind arrived, `astray` is the request that did; it is taken for what became of the client's.
+    `pairs` are the ids that earlier answers gave: the upstream's, then the client's. An upstream answer that was
+    still being read has an ending `By.LIMIT`. If the upstream waited for its client, `arrivals` has for each event
+    that came how many had been sent by then. The name begins with that of its exercise, up to the dot.
     """
 
     name: str
     client: Exchange
     upstream: tuple[Exchange, ...] = ()
     astray: tuple[Exchange, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
+    arrivals: tuple[int, ...] | None = None
+
+    @property
+    def answer(self) -> Exchange | None:
+        """The last upstream exchange, whose answer the client should have got; None if nothing arrived."""
+        return self.upstream[-1] if self.upstream else None
+
+    @property
+    def not_offered(self) -> bool:
+        """Whether the intermediary itself refused the request: nothing arrived upstream."""
+        status = self.client.status
+        return not self.upstream and not self.astray and status is not None and 400 <= status < 600

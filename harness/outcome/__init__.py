@@ -1,14 +1,14 @@
 """Levels, findings, observations, verdicts: what is said about a target, as data. Layer 0."""
 
-from harness.outcome.fault import HarnessFault, TargetFault, Unmet, UsageFault
+from harness.outcome.fault import HarnessFault, NotApplicable, TargetFault, Unmet, UsageFault
 from harness.outcome.finding import Because, Finding, Observation, Outcome, Severity, Where
 from harness.outcome.judgement import Judgement
-from harness.outcome.rule import Basis, Level, Rule, Source
+from harness.outcome.rule import Basis, Level, Rule, Source, Subject
 from harness.outcome.verdict import RAN, Exit, Verdict, exit_code, not_judged, verdict
 
 __all__ = [
-    "Level", "Basis", "Source", "Rule",
+    "Level", "Basis", "Source", "Subject", "Rule",
     "Finding", "Where", "Severity", "Judgement", "Observation", "Outcome", "Because",
     "Verdict", "verdict", "exit_code", "not_judged", "Exit", "RAN",
-    "HarnessFault", "TargetFault", "UsageFault", "Unmet",
+    "HarnessFault", "TargetFault", "UsageFault", "Unmet", "NotApplicable",
 ]  # fmt: skip

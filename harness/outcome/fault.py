@@ -36,3 +36,7 @@ class Unmet(Exception):
     def because(self) -> Because:
         """The kind of reason."""
         return Because.RACE_LOST if self.race_lost else Because.LACKING
+
+
+class NotApplicable(Exception):
+    """The target lacks what an exercise or a judge is about, and nothing is wrong with that."""

@@ -44,7 +44,7 @@ class Finding:
 
     `code` tells several defects of one rule apart (`stream.equals-get/text`); "" stands for the rule itself.
     `cause` is the code of the finding that made this one unavoidable. `weight` counts the answers that show it
-    and the findings it caused. Neither changes a verdict.
+    and the findings it caused. `cure` says what is known to mend it. None of the three changes a verdict.
     """
 
     rule: str
@@ -56,6 +56,7 @@ class Finding:
     code: str = ""
     cause: str = ""
     weight: int = 1
+    cure: str = ""
 
     @classmethod
     def coded(cls, code: str, message: str, expected: str = "", actual: str = "", **more: Any) -> Finding:

@@ -42,6 +42,16 @@ HIGHEST: dict[Basis, Level] = {
 _RANK = {Level.MAY: 0, Level.SHOULD: 1, Level.MUST: 2}
 
 
+class Subject(StrEnum):
+    """The least that a judge of a rule must see."""
+
+    EXERCISE = "exercise"
+    """The exchanges of a client with a server."""
+
+    RELAY = "relay"
+    """Both sides of an intermediary."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a rule comes from: the page and its section, in words a reader can search for."""
@@ -71,6 +81,7 @@ class Rule:
     source: Source
     since: str = ""
     until: str | None = None
+    subject: Subject = Subject.EXERCISE
 
     def __post_init__(self) -> None:
         if _RANK[self.level] > _RANK[HIGHEST[self.source.basis]]:

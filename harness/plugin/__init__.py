@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from harness.plugin.interactions.chain import Chain, ChainTurn
     from harness.plugin.interactions.clients import async_client, client
     from harness.plugin.interactions.dropped_stream import DroppedStream
-    from harness.plugin.interactions.lifecycle import ROUTES, Lifecycle
+    from harness.plugin.interactions.emulator import InteractionsEmulator
+    from harness.plugin.interactions.lifecycle import Lifecycle
+    from harness.plugin.interactions.lifecycle_routes import ROUTES
     from harness.plugin.network_guard import OutsideConnection, loopback_only
-    from harness.plugin.observed_service import InteractionsEmulator, ObservedService
-    from harness.plugin.sent_requests import SentRequests
+    from harness.plugin.observed_service import ObservedService
+    from harness.plugin.sent_requests import OtherCall, SentRequest, SentRequests
     from harness.plugin.session_server import SessionServer, Tenant
     from harness.plugin.sleep_skipping import Sleeps, no_sleep
     from harness.plugin.unused_result import UncheckedResultWarning
@@ -37,10 +39,12 @@ _HOMES = {
     "OutsideConnection": "network_guard",
     "loopback_only": "network_guard",
     "Lifecycle": "interactions.lifecycle",
-    "ROUTES": "interactions.lifecycle",
+    "ROUTES": "interactions.lifecycle_routes",
     "CassetteFixture": "cassette_fixture",
+    "OtherCall": "sent_requests",
+    "SentRequest": "sent_requests",
     "SentRequests": "sent_requests",
-    "InteractionsEmulator": "observed_service",
+    "InteractionsEmulator": "interactions.emulator",
     "ObservedService": "observed_service",
     "SessionServer": "session_server",
     "Tenant": "session_server",
@@ -50,7 +54,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "SessionServer", "Tenant", "EnvironmentVariables", "ObservedService", "InteractionsEmulator", "SentRequests",
+    "SessionServer", "Tenant", "EnvironmentVariables", "ObservedService", "InteractionsEmulator",
+    "SentRequests", "SentRequest", "OtherCall",
     "client", "async_client",
     "Lifecycle", "ROUTES", "Chain", "ChainTurn",
     "DroppedStream", "cases_of", "CassetteFixture",

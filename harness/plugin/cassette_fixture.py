@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,15 +21,22 @@ import pytest
 from harness.cassette import Cassette, CassetteFile, Player, Target, load
 from harness.contract import PROTOCOL
 from harness.outcome import UsageFault
-from harness.plugin.environment_variables import PLACEHOLDER_KEY, own_key
+from harness.plugin.environment_variables import LIVE_HOST, PLACEHOLDER_KEY, own_key
+from harness.plugin.final_checks import CALL_PASSED, check_services
 from harness.plugin.observed_service import ObservedService
 from harness.plugin.recording_service import RecordingService
 from harness.plugin.vcr_compat import SUFFIX, cassette_name, guard_beside, is_marked
 from harness.wire import LogicalClock, Service
 
-LIVE = "https://generativelanguage.googleapis.com"
+LIVE = f"https://{LIVE_HOST}"
 PROPERTY = "interactions_cassette"
 """The name of a remark on a cassette in a report's user_properties."""
+
+HOW_TO_RECORD = (
+    "To record what is missing, run this test once with a key in GEMINI_API_KEY and "
+    "@pytest.mark.interactions_cassette(record_mode='new_episodes'), or with pytest-recording "
+    "--record-mode=new_episodes; record_mode='rewrite' records all of it again."
+)
 
 _MODES = ("none", "once", "new_episodes", "all", "rewrite")
 
@@ -37,12 +44,30 @@ _MODES = ("none", "once", "new_episodes", "all", "rewrite")
 class CassetteFixture(ObservedService):
     """A recording that stands in for the API. After the test, `remarks` says what the user should look at."""
 
-    def __init__(self, path: Path, service: Service, *, waits: bool = False) -> None:
+    def __init__(
+        self, path: Path, service: Service, *, waits: bool = False, misses: Sequence[object] = ()
+    ) -> None:
         super().__init__(service, LogicalClock())
         self.waits = waits
         self.path = path
-        self.misses: list[str] = []
+        self.misses = misses
+        """The requests that were not recorded, as they come."""
         self.remarks: list[str] = []
+        self.passed = True
+        """Whether the test passed; if it did not, what it recorded does not replace an older recording."""
+        self._complained = False
+
+    def find_complaints(self) -> Iterator[str]:
+        """What makes a test fail that has swallowed it: the first request that was not recorded."""
+        yield from super().find_complaints()
+        if self.misses and not self._complained:
+            self._complained = True
+            yield f"{self.path}: {self.misses[0]}\n{HOW_TO_RECORD}"
+
+    def format_context(self) -> str:
+        """What to report if this test fails: the requests and answers, and how to record what is missing."""
+        advice = [HOW_TO_RECORD] if self.misses and not self._complained else []
+        return "\n".join([super().format_context(), *advice])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +90,11 @@ def cassette_of(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
     wanted = wanted_by(request)
     with open_cassette(wanted) as cassette:
         yield cassette
+        cassette.passed = request.node.stash.get(CALL_PASSED, False)
     for remark in cassette.remarks:
         request.node.user_properties.append((PROPERTY, remark))
-    if cassette.misses:
-        pytest.fail(f"{cassette.path}: {cassette.misses[0]}", pytrace=False)
+    if cassette.passed:
+        check_services([cassette])
 
 
 def wanted_by(request: pytest.FixtureRequest) -> Wanted:
@@ -98,8 +124,8 @@ def wanted_by(request: pytest.FixtureRequest) -> Wanted:
 
 def open_cassette(wanted: Wanted) -> AbstractContextManager[CassetteFixture]:
     """Open a cassette, to play it or to record into it."""
-    if wanted.record_mode == "rewrite":
-        wanted.path.unlink(missing_ok=True)
+    if wanted.record_mode == "rewrite" and wanted.path.exists():
+        return _rewriting(wanted)
     records = wanted.record_mode in ("all", "new_episodes", "rewrite") or (
         wanted.record_mode == "once" and not wanted.path.exists()
     )
@@ -111,12 +137,10 @@ def outside_of(wanted: Wanted) -> str | None:
     return None if wanted.record_mode == "none" else urlsplit(wanted.upstream).hostname
 
 
-def guard_of(
-    request: pytest.FixtureRequest, url: str, tell: Callable[[str], object]
-) -> AbstractContextManager[None]:
+def guard_of(request: pytest.FixtureRequest, url: str, cassette: CassetteFixture) -> AbstractContextManager[None]:
     """The guard of a test with a cassette: allows this machine and the service to record."""
     outside = outside_of(wanted_by(request))
-    return guard_beside(request, url, tell, (outside,) if outside else ())
+    return guard_beside(request, url, cassette, (outside,) if outside else ())
 
 
 # Playing
@@ -131,9 +155,8 @@ def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
         )
     cassette = load(wanted.path)
     player = Player(cassette.recordings, PROTOCOL, mode=wanted.mode)
-    fixture = CassetteFixture(wanted.path, player)
+    fixture = CassetteFixture(wanted.path, player, misses=player.misses)
     yield fixture
-    fixture.misses += [str(miss) for miss in player.misses]
     unused = player.unused()
     if unused and not player.misses:
         shown = ", ".join(f"{recording.request.method} {recording.request.target}" for _, recording in unused[:3])
@@ -174,6 +197,35 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
             parameters=wanted.dropped_parameters,
         )
         yield CassetteFixture(wanted.path, service, waits=True)
+
+
+@contextmanager
+def _rewriting(wanted: Wanted) -> Iterator[CassetteFixture]:
+    """Record beside the older recording, and replace it only after a test that passed."""
+    aside = wanted.path.with_name(f"{wanted.path.stem}.rewrite.yaml")
+    aside.unlink(missing_ok=True)
+    try:
+        with _recording(replace(wanted, path=aside)) as fixture:
+            fixture.path = wanted.path
+            yield fixture
+        why = _why_not_replaced(fixture, aside)
+        if not why:
+            aside.replace(wanted.path)
+        else:
+            fixture.remarks.append(
+                f"{wanted.path.name}: not rewritten, because {why}; the older recording is kept"
+            )
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _why_not_replaced(fixture: CassetteFixture, made: Path) -> str:
+    """Why a new recording must not replace the older one; "" if it may."""
+    if not fixture.passed:
+        return "its test failed"
+    if isinstance(fixture.service, RecordingService) and fixture.service.unreached:
+        return "the service was not always reached"
+    return "" if made.exists() else "nothing was recorded"
 
 
 # Names and places

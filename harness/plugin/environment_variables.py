@@ -1,7 +1,7 @@
-"""The environment variables that direct clients to this session's server, even clients built at import time.
+"""The environment variables that direct clients to this session's server while a test uses a fixture.
 
-Layer 7. Standard library only, because it is used in every pytest session. It binds a socket without listening on
-it. The server of `session` takes the socket over when a test first needs it, so no other process can get the port.
+Layer 7. Standard library only. It binds a socket without listening on it. The server of `session` takes the socket
+over when a test first needs it, so no other process can get the port.
 """
 
 from __future__ import annotations
@@ -10,20 +10,28 @@ import json
 import os
 import socket
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 BASE_URL_VARIABLES = ("GOOGLE_GEMINI_BASE_URL",)
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 PLACEHOLDER_KEY = "interactions-harness"
 """The value of the first of `KEY_VARIABLES` if neither is set, and of the ready-made clients, which need a key."""
 
+LIVE_HOST = "generativelanguage.googleapis.com"
+"""The host of the service, which a client uses that finds no variable."""
+
 _BEFORE = "INTERACTIONS_HARNESS_BEFORE"
 """The original values of the variables as JSON, for processes that inherit ours (the workers of xdist)."""
 
 
 class EnvironmentVariables:
-    """Sets the variables with `install`, restores them with `uninstall`, and switches in between with `route`."""
+    """Takes over the variables with `install`, restores them with `uninstall`, and switches with `route`.
 
-    def __init__(self, variables: Sequence[str] = BASE_URL_VARIABLES) -> None:
+    `early` says that they are ours in between tests too, for what is imported then.
+    """
+
+    def __init__(self, variables: Sequence[str] = BASE_URL_VARIABLES, *, early: bool = False) -> None:
+        self.early = early
         self._variables = tuple(variables)
         self._before: dict[str, str | None] = {}
         self._found: dict[str, str | None] = {}
@@ -41,7 +49,7 @@ class EnvironmentVariables:
         """Reserve the port and set the variables; if no port can be bound, change nothing."""
         try:
             self._reserve()
-        except OSError:  # a sandbox without a network: do not break a session that may not need the server
+        except (OSError, RuntimeError):  # no network here, or pytest-socket forbids it: tests may not need it
             return
         if not self._variables:
             return
@@ -59,6 +67,16 @@ class EnvironmentVariables:
         reserved.bind(("127.0.0.1", 0))
         self.reserved = reserved
         self.port = reserved.getsockname()[1]
+
+    @property
+    def live_hosts(self) -> frozenset[str]:
+        """The hosts, `name` or `name:port`, that clients built without our variables send their requests to."""
+        urls = (self._before.get(name) for name in self._variables)
+        return (
+            frozenset((LIVE_HOST, *(urlsplit(url).netloc for url in urls if url)))
+            if self._variables
+            else frozenset()
+        )
 
     def route(self, here: bool) -> None:
         """Point clients built from now on to our server or, if not `here`, restore the original values."""

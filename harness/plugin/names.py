@@ -18,6 +18,11 @@ from harness.outcome.suggest import nearest
 PREFIX = "interactions_"
 _SINGULAR = "interaction_"
 _SECTION = "interactions"
+_NO_KEY = re.compile(r"No API key was provided|Missing key inputs")
+_EARLY = (
+    "a client was built while pytest imported this module, without a key: `interactions_early = true` in "
+    "the pytest configuration sets the base URL and a placeholder key before anything is imported"
+)
 _UNKNOWN_MARKER = re.compile(r"(?:Unknown pytest\.mark\.(\w+) - )|(?:'(\w+)' not found in `markers`)")
 """pytest's own words, with warnings as errors and with strict markers."""
 
@@ -60,6 +65,12 @@ def explain_missing_marker(report: pytest.CollectReport, config: pytest.Config, 
         if hint := marker_hint("".join(names), _read_registered(config), fixtures):
             report.sections.append((_SECTION, hint))
             return
+
+
+def explain_missing_key(report: pytest.CollectReport) -> None:
+    """Add advice to the report of a module whose import built a client of google-genai without a key."""
+    if "google/genai" in (told := str(report.longrepr)).replace("\\", "/") and _NO_KEY.search(told):
+        report.sections.append((_SECTION, _EARLY))
 
 
 def _read_registered(config: pytest.Config) -> frozenset[str]:

@@ -23,20 +23,26 @@ class OutsideConnection(RuntimeError):
 
 
 @contextmanager
-def loopback_only(*, allow: Collection[str] = (), tell: Callable[[str], object] = str) -> Iterator[None]:
+def loopback_only(
+    *,
+    allow: Collection[str] = (),
+    tell: Callable[[str], object] = str,
+    before: Callable[[], object] = lambda: None,
+) -> Iterator[None]:
     """Raise OutsideConnection for connections to, and look-ups of, any host but this machine and those in `allow`.
 
-    `tell` is also called with each message, because the code under test may swallow the exception.
+    A name in `allow` may begin with `*.`. `tell` is also called with each message, because the code under test may
+    swallow the exception. `before` is called first, at each connection, and may raise.
     """
-    watch = _Watch(allow, tell)
+    watch = _Watch(allow, tell, before)
     patched = [*_standard(watch), *_uvloop(watch)]
-    before = [owner.__dict__.get(name) for owner, name, _ in patched]
+    originals = [owner.__dict__.get(name) for owner, name, _ in patched]
     for owner, name, function in patched:
         setattr(owner, name, function)
     try:
         yield
     finally:
-        for (owner, name, function), original in zip(patched, before, strict=True):
+        for (owner, name, function), original in zip(patched, originals, strict=True):
             if owner.__dict__.get(name) is not function:
                 continue  # another guard was removed meanwhile, and ours with it
             if original is None:
@@ -48,27 +54,38 @@ def loopback_only(*, allow: Collection[str] = (), tell: Callable[[str], object] 
 class _Watch:
     """The hosts that may be reached, and the addresses to which their names resolve."""
 
-    def __init__(self, allow: Collection[str], tell: Callable[[str], object]) -> None:
-        self._allowed = set(allow)
+    def __init__(
+        self, allow: Collection[str], tell: Callable[[str], object], before: Callable[[], object]
+    ) -> None:
+        self._allowed = {host.lower() for host in allow}
+        self._suffixes = tuple(host[1:].lower() for host in allow if host.startswith("*."))
         self._tell = tell
+        self._before = before
 
     def check(self, host: Any) -> None:
         """Raise OutsideConnection unless the host may be reached."""
         if isinstance(host, bytes):
             host = host.decode("ascii", "replace")
-        if not isinstance(host, str) or host in self._allowed or _is_here(host):
+        self._before()
+        if not isinstance(host, str) or self._allows(host) or _is_here(host):
             return
         message = (
             f"a connection to {host} was refused: while an interactions fixture is in use only this machine can "
             "be reached. Build the client with base_url=interactions_emulator.base_url or from the environment, "
-            "or take the fixture `interactions_client`"
+            f"or take the fixture `interactions_client`. If {host} is another service that the test needs, write "
+            f"`interactions_allowed_hosts = {host}` in the pytest configuration"
         )
         self._tell(message)
         raise OutsideConnection(message)
 
+    def _allows(self, host: str) -> bool:
+        return host.lower() in self._allowed or host.lower().endswith(self._suffixes or ("\0",))
+
     def learn(self, host: Any, found: Any) -> None:
         """Allow the addresses of an allowed name."""
-        if host in self._allowed:
+        if isinstance(host, bytes):
+            host = host.decode("ascii", "replace")
+        if isinstance(host, str) and self._allows(host):
             self._allowed.update(entry[4][0] for entry in found)
 
 

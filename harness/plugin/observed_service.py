@@ -1,39 +1,45 @@
 """The stand-in for the API in one test: a service whose requests are logged, limited, and can be made to fail.
 
-Layer 7. `ObservedService` wraps any service (also the player of a recording), `InteractionsEmulator` the emulator.
+Layer 7. `ObservedService` wraps any service: the emulator of a test, or the player of a recording.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from harness.benches.client.observed_streams import Seen, watch
 from harness.contract import PROTOCOL
-from harness.emulator import Emulator, Settings
 from harness.emulator.http.request_log import RequestLog
 from harness.faults import FaultyService, Plan, cut
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
-from harness.plugin.environment_variables import PLACEHOLDER_KEY
-from harness.plugin.request_limit import RequestLimit, stop
-from harness.plugin.sent_requests import SentRequests
+from harness.plugin.planned_faults import PlannedFaults, refusal
+from harness.plugin.redirection import redirect
+from harness.plugin.request_limit import RequestLimit
+from harness.plugin.sent_requests import SentRequest, SentRequests, call_of
 from harness.plugin.session_server import SessionServer, Tenant
 from harness.plugin.traffic_log import TrafficLog, name_call
 from harness.transport import ServiceDriver
-from harness.wire import Clock, Headers, Request, Response, Service
+from harness.wire import Clock, Request, Response, Service, UntilClose
 
 if TYPE_CHECKING:
     from harness.transport import Transport
 
+Kind: TypeAlias = Literal["any", "create", "get", "stream", "cancel", "delete"]
+"""The kinds of requests that `fail` can refuse."""
+
+ALLOWED = (
+    "If that is meant, say optional=True there, or mark the test interactions_emulator(assert_all_used=False)"
+)
+"""How to allow what was planned and never happened."""
+
 MOST_REQUESTS = 1000
 """Maximum requests of one test before it is stopped: a client that loops for ever must not hang the session."""
-
-_TRANSIENT = frozenset({408, 409, 429})
-_KINDS = ("any", "create", "get", "stream", "cancel", "delete")
-_KEY = ("x-goog-api-key", PLACEHOLDER_KEY)
 
 
 class ObservedService:
@@ -58,11 +64,13 @@ class ObservedService:
         """Whether the test read `requests`."""
         self._count = 0
         self._log = RequestLog(self.limit, body=sys.maxsize)  # whole bodies, because tests assert on them
-        self._refusals: list[tuple[str, Response, bytes, int]] = []
+        self._made: deque[MadeBy] = deque(maxlen=self.limit)
+        self._planned = PlannedFaults()
+        self.assert_all_used = True
+        """Whether a refusal or a fault plan that never took effect makes the test fail."""
         self._lock = threading.Lock()
         self._session: SessionServer | None = None
         self._prefix = ""
-        self._thread = threading.get_ident()
         self.runaway: str = ""
 
     # As a service
@@ -72,24 +80,39 @@ class ObservedService:
         with self._lock:
             self._count += 1
             self._log.add(request)
+            made = MadeBy()
+            self._made.append(made)
             self._enforce_limit(request)
-            refusal = self._refusal(request)
+            refusal = self._planned.refuse(name_call(request))
         if refusal is None:
             for action in self.before:
                 action(request)
-        return self.story.note_answer(request, refusal or self.service(request))
+        response = refusal or self.service(request)
+        if name_call(request).startswith("create"):
+            made.seen = watch(request, response)
+        return self.story.note_answer(request, response)
 
     def over_socket(self, request: Request) -> Response:
-        """Answer a request from the socket; above the limit, stop the thread of the test instead of raising."""
+        """Answer a request from the socket; above the limit, refuse it and close the connection.
+
+        The client has to connect again, and `refuse_runaway` raises there, in its own call.
+        """
         try:
             return self(request)
         except RequestLimit as runaway:
-            stop(self._thread, runaway)
-            return Response.json(400, PROTOCOL.error_body(400, "runaway", str(runaway)))
+            refused = Response.json(400, PROTOCOL.error_body(400, "runaway", str(runaway)))
+            refused.framing = UntilClose()
+            refused.headers = refused.headers.without("content-length")
+            return refused
+
+    def refuse_runaway(self) -> None:
+        """Raise RequestLimit if the limit was exceeded, in the thread that connects once more."""
+        if self.runaway:
+            raise RequestLimit(self.runaway)
 
     def _enforce_limit(self, request: Request) -> None:
         if self._count > self.limit:
-            calls = SentRequests(self._log.to_dicts()[-3:]).calls
+            calls = map(call_of, self._log.to_dicts()[-3:])
             self.runaway = (
                 f"the code under test sent more than {format_count(self.limit, 'request')} in this test and "
                 f"seems to go on for ever; the last ones: {', '.join(calls)}"
@@ -98,61 +121,66 @@ class ObservedService:
                 self.runaway += f"; {more}"
             raise RequestLimit(self.runaway)
 
-    def _refusal(self, request: Request) -> Response | None:
-        if not self._refusals:
-            return None
-        call = name_call(request)
-        for index, (kind, head, body, left) in enumerate(self._refusals):
-            if kind == "any" or call.startswith(kind):
-                if left == 1:
-                    del self._refusals[index]
-                elif left > 1:
-                    self._refusals[index] = (kind, head, body, left - 1)
-                return Response.whole(head.status, head.headers, body)
-        return None
-
     # For tests
 
     @property
     def requests(self) -> SentRequests:
         """What the code under test sent so far."""
         self.was_looked_at = True
+        return self.list_requests()
+
+    def list_requests(self) -> SentRequests:
+        """The same, for the harness itself: it does not count as looking."""
         with self._lock:
-            return SentRequests(self._log.to_dicts())
+            logged, made = self._log.to_dicts(), list(self._made)
+        return SentRequests(
+            SentRequest(**request, interaction=self.look(found) if (found := by.find_id()) else None)
+            for request, by in zip(logged, made, strict=True)
+        )
+
+    def look(self, interaction_id: str) -> Mapping[str, Any] | None:
+        """An interaction as it is now; None if this service does not know it."""
+        return None
 
     def fail(
         self,
         status: int = 503,
         *,
-        on: str = "any",
+        on: Kind = "any",
         times: int = 1,
         code: str | None = None,
         message: str = "This failure was injected by the test.",
         headers: Mapping[str, str] | None = None,
+        optional: bool = False,
     ) -> None:
         """Refuse the next `times` requests (0: all) of a kind (any, create, get, stream, cancel, delete).
 
         Statuses that an SDK retries (408, 409, 429, 5xx) carry `retry-after-ms: 1` unless `headers` is given,
-        because otherwise the SDK's back-off makes the test slow.
+        because otherwise the SDK's back-off makes the test slow. If no such request comes, the test fails, unless
+        the refusal is `optional`.
         """
-        if on not in _KINDS:
-            raise UsageFault(f"on={on!r} is no kind of request: {', '.join(_KINDS)}")
-        if not 400 <= status <= 599:
-            raise UsageFault(f"status={status} is no failure: use 400 to 599")
-        fields = {"content-type": "application/json"}
-        if headers is None and (status in _TRANSIENT or status >= 500):
-            fields["retry-after-ms"] = "1"
-        fields |= headers or {}
-        named = code or ("invalid_request" if status < 500 and status not in _TRANSIENT else "service_unavailable")
-        body = PROTOCOL.error_body(status, named, message)
-        head = Response.whole(status, Headers(fields.items()), b"")
+        planned = refusal(
+            status, on=on, times=times, code=code or "", message=message, headers=headers, optional=optional
+        )
         with self._lock:
-            self._refusals.append((on, head, body, times))
+            self._planned.add_refusal(planned)
 
-    def drop(self, plan: str | Plan) -> FaultyService:
-        """Apply a fault plan to all further streams (`event:5,rst`; see docs/faults.md)."""
+    def drop(self, plan: str | Plan, *, optional: bool = False) -> FaultyService:
+        """Apply a fault plan to all further streams (`event:5,rst`; see docs/faults.md).
+
+        If a part of the plan never takes effect, the test fails, unless the plan is `optional`.
+        """
         self.service = faulty = cut(self._whole, plan, PROTOCOL)
+        self._planned.add_drop(faulty, optional=optional)
         return faulty
+
+    def find_complaints(self) -> Iterator[str]:
+        """What makes a test fail whose own code has passed, in sentences: what it planned and never happened."""
+        if self.runaway:
+            yield self.runaway
+        elif self.assert_all_used:
+            with self._lock:
+                yield from (f"{unmet}. {ALLOWED}" for unmet in self._planned.find_unmet())
 
     def limit_requests(self, requests: int) -> None:
         """Stop the test after `requests` requests, unless the test set `max_requests` itself."""
@@ -162,6 +190,7 @@ class ObservedService:
         """Forget the requests so far, and restart the count for the limit."""
         with self._lock:
             self._log.clear()
+            self._made.clear()
             self._count = 0
             self.story = TrafficLog()
 
@@ -203,71 +232,28 @@ class ObservedService:
         return _Open(self, session)
 
 
+class MadeBy:
+    """What a request has made; `seen` is the answer to a create."""
+
+    def __init__(self) -> None:
+        self.seen: Seen | None = None
+
+    def find_id(self) -> str | None:
+        """The id of the interaction that it made; None if it made none."""
+        return self.seen.find_created_id() if self.seen is not None and self.seen.status < 400 else None
+
+
 class _Open(AbstractContextManager[str]):
     def __init__(self, served: ObservedService, session: SessionServer) -> None:
         self._served = served
         self._serving = session.serving(Tenant(served.over_socket, served.clock, served.waits))
+        self._redirecting = redirect(served.transport, session.environment.live_hosts)
 
     def __enter__(self) -> str:
         self._served._prefix = self._serving.__enter__()
+        self._redirecting.__enter__()
         return self._served._prefix
 
     def __exit__(self, *error: Any) -> None:
+        self._redirecting.__exit__(*error)
         self._serving.__exit__(*error)
-
-
-class InteractionsEmulator(ObservedService):
-    """The emulator of one test. Settings are those of `harness.emulator.Settings`."""
-
-    def __init__(self, *, seed: int = 0, max_requests: int | None = None, **settings: Any) -> None:
-        self.emulator = Emulator(Settings().with_values(settings), seed=seed)
-        super().__init__(self.emulator, self.emulator.clock, max_requests=max_requests)
-
-    def reply(self, text: str | None = None, **script: Any) -> InteractionsEmulator:
-        """Queue an answer for the next create: a text, or any keys of a script (docs/emulator.md)."""
-        self.emulator.reply(text, **script)
-        return self
-
-    def script(self, script: Mapping[str, Any]) -> InteractionsEmulator:
-        """Queue one script."""
-        self.emulator.script(script)
-        return self
-
-    def change(self, **settings: Any) -> InteractionsEmulator:
-        """Change settings by name."""
-        self.emulator.change(**settings)
-        return self
-
-    def hold(self) -> InteractionsEmulator:
-        """Hold background runs until `release`."""
-        self.emulator.hold()
-        return self
-
-    def release(self, interaction_id: str | None = None) -> int:
-        """Let one held run, or all, continue; return how many were held."""
-        return self.emulator.release(interaction_id)
-
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Send a request of the test's own, which is not in `requests`; `path` starts after the API version.
-
-        Raises UsageFault if the emulator refuses it.
-        """
-        import json
-
-        data = b"" if body is None else json.dumps(body).encode()
-        headers = Headers([_KEY, ("content-type", "application/json")])
-        exchange = self.driver().send(Request(method, f"/v1beta/{path}", headers, data))
-        value = json.loads(exchange.body)
-        if exchange.status != 200:
-            raise UsageFault(f"the emulator refused {method} {path}: {value['error']['message']}")
-        found: dict[str, Any] = value
-        return found
-
-    def create(self, **fields: Any) -> dict[str, Any]:
-        """Create an interaction outside the code under test; model, input and background=True are defaults."""
-        author = {} if "agent" in fields else {"model": "gemini-3.5-flash"}
-        return self.call("POST", "interactions", {**author, "input": "Go.", "background": True, **fields})
-
-    def look(self, interaction_id: str) -> dict[str, Any] | None:
-        """An interaction in its current state, without advancing it as a poll would; None if there is none."""
-        return self.emulator.look(interaction_id)

@@ -61,6 +61,8 @@ class RecordingService:
         self._key = key
         self._headers = headers
         self._parameters = parameters
+        self.unreached = 0
+        """How many requests did not reach the server, so that the record lacks them."""
 
     def __call__(self, request: Request) -> Response:
         """Answer a request, forwarding each piece as it arrives."""
@@ -82,7 +84,9 @@ class RecordingService:
         return response
 
     def _keep(self, secrets: Sequence[str], exchange: Exchange) -> None:
-        if exchange.ending.how not in _UNREACHED:
+        if exchange.ending.how in _UNREACHED:
+            self.unreached += 1
+        else:
             self._file.add(Recording.of(exchange, origin=self._origin), secrets=secrets)
 
     def _left_out(self, request: Request) -> list[str]:

@@ -8,31 +8,79 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
 from urllib.parse import parse_qs, urlsplit
 
+from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
 from harness.outcome.words import format_count
 
 _SHOWN, _BEGINNING = 1000, 60
 """A diff shows texts of up to 1000 characters whole, and the first 60 characters of longer ones."""
 
+CallName: TypeAlias = Literal["create", "create stream", "get", "stream", "stream after …", "cancel", "delete"]
+"""The kinds of calls that a client makes."""
 
-class SentRequests(list[dict[str, Any]]):
-    """Requests, oldest first: `{"method", "target", "headers", "body"}`; secrets masked, JSON bodies decoded."""
+KINDS: tuple[CallName, ...] = get_args(CallName)
+
+
+class OtherCall(str):
+    """A call that has no name of its own: `OtherCall("GET /v1beta/files")`, or a resume with its very cursor."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SentRequest:
+    """One request, with secrets masked.
+
+    `body` is decoded if it is JSON, text otherwise, None if there was none. `interaction` is what a create has
+    made, as it is now; None if it made none, or if it is gone.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: Any
+    interaction: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def path(self) -> str:
+        """The path, without the query."""
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters of the query; of one that came several times, the last."""
+        return {name: values[-1] for name, values in parse_qs(urlsplit(self.target).query).items()}
+
+    @property
+    def call(self) -> str:
+        """The call that it makes: one of `CallName`, `stream after <last_event_id>`, or its method and path."""
+        return call_of({"method": self.method, "target": self.target, "body": self.body})
+
+
+class SentRequests(list[SentRequest]):
+    """Requests, oldest first."""
 
     @property
     def calls(self) -> list[str]:
-        """The call that each request made, as `call_of` names it."""
-        return [call_of(request) for request in self]
+        """The call that each request made."""
+        return [request.call for request in self]
 
-    def bodies(self, call: str = "create") -> list[Any]:
+    def bodies(self, call: CallName | OtherCall = "create") -> list[Any]:
         """The bodies of the requests of one kind; `create` includes streamed ones."""
-        return [request["body"] for request in self if call_of(request).startswith(call)]
+        kind = _require_kind(call)
+        return [request.body for request in self if request.call.startswith(kind)]
 
-    def assert_calls(self, *calls: str) -> None:
+    def assert_calls(self, *calls: CallName | OtherCall) -> None:
         """Assert that exactly these calls were made, in this order; `stream after …` matches any cursor."""
         __tracebackhide__ = True
+        for call in calls:
+            _require_kind(call)
         made = [
             "stream after …" if "stream after …" in calls and c.startswith("stream after") else c
             for c in self.calls
@@ -48,14 +96,27 @@ class SentRequests(list[dict[str, Any]]):
         if shown != list(bodies):
             raise AssertionError("the client created something else than expected:\n" + _diff(list(bodies), shown))
 
-    def assert_count(self, call: str, *, at_most: int, at_least: int = 0) -> None:
-        """Assert how many requests of one kind were made."""
+    def assert_count(
+        self,
+        call: CallName | OtherCall,
+        *,
+        exactly: int | None = None,
+        at_most: int | None = None,
+        at_least: int = 0,
+    ) -> None:
+        """Assert how many requests of one kind were made: `exactly` so many, or from `at_least` to `at_most`."""
         __tracebackhide__ = True
-        count = sum(made.startswith(call) for made in self.calls)
-        if not at_least <= count <= at_most:
+        if exactly is not None and (at_most is not None or at_least):
+            raise UsageFault("assert_count takes either exactly, or at_least and at_most")
+        if exactly is None and at_most is None and not at_least:
+            raise UsageFault("assert_count needs a number: exactly, at_most or at_least")
+        low, high = (exactly, exactly) if exactly is not None else (at_least, at_most)
+        kind = _require_kind(call)
+        count = sum(made.startswith(kind) for made in self.calls)
+        if count < low or (high is not None and count > high):
             raise AssertionError(
-                f"the client made {format_count(count, 'call')} of the kind {call!r}, "
-                f"expected from {at_least} to {at_most}:\n  " + "\n  ".join(self.calls)
+                f"the client made {format_count(count, 'call')} of the kind {call!r}, expected "
+                f"{_describe_bounds(low, high)}:\n  " + "\n  ".join(self.calls)
             )
 
 
@@ -82,6 +143,25 @@ def call_of(request: Mapping[str, Any]) -> str:
     return f"stream after {cursor[-1]}" if cursor else "stream"
 
 
+def _describe_bounds(low: int, high: int | None) -> str:
+    if high is None:
+        return f"at least {low}"
+    return f"exactly {low}" if low == high else f"from {low} to {high}"
+
+
+_OTHER = re.compile(r"[A-Z]+ /")
+
+
+def _require_kind(call: str) -> str:
+    """How calls of this kind begin. Raises UsageFault for an unknown kind, which nothing would ever match."""
+    if call in KINDS or call.startswith("stream after ") or _OTHER.match(call):
+        return call.removesuffix(" …")
+    raise UsageFault(
+        f"{call!r} is no kind of call (an unusual one is its method and path, such as 'GET /v1beta/files')"
+        f"{did_you_mean(call, KINDS)}"
+    )
+
+
 def _part(sent: Any, wanted: Any) -> Any:
     """The part of what was sent that `wanted` names; lists of equal length are reduced item by item."""
     if isinstance(sent, list) and isinstance(wanted, list) and len(sent) == len(wanted):
@@ -97,10 +177,12 @@ def _diff(expected: Iterable[Any], actual: Iterable[Any]) -> str:
 
 
 def _lines(value: Iterable[Any]) -> list[str]:
+    """A value line by line, without the commas that differ only because something else comes last."""
     if all(isinstance(item, str) for item in value):
         return [str(item) for item in value]
     shown = _readable(list(value))
-    return json.dumps(shown, indent=2, ensure_ascii=False, sort_keys=True, default=str).splitlines()
+    text = json.dumps(shown, indent=2, ensure_ascii=False, sort_keys=True, default=str)
+    return [line.removesuffix(",") for line in text.splitlines()]
 
 
 def _readable(value: Any) -> Any:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _PREFIX = re.compile(r"/t(\d+)(?=/|$)")
 _NO_TEST = (
-    "no test that uses an interactions fixture is running: request `interactions_emulator` in this test, or "
-    "switch the redirection off with `interactions_environment =` in the pytest configuration"
+    "this is the server of interactions-harness in pytest, and no test that uses one of its fixtures is running: "
+    "request `interactions_emulator` in this test, or remove `interactions_early` from the pytest configuration"
 )
 _OVER = "this URL belonged to a test that is over: build the client anew in each test"
 
@@ -51,7 +51,7 @@ class SessionServer:
     def serving(self, tenant: Tenant) -> Iterator[str]:
         """Yield the path prefix under which `tenant` answers; requests without a prefix reach it too meanwhile."""
         number = self._router.enter(tenant)
-        self._try_to_listen()
+        self.listen()
         try:
             yield f"/t{number}"
         finally:
@@ -67,7 +67,8 @@ class SessionServer:
             )
         return self.environment.url
 
-    def _try_to_listen(self) -> None:
+    def listen(self) -> None:
+        """Start the server, unless it runs or sockets are forbidden."""
         if self._server is not None:
             return
         try:

@@ -1,7 +1,7 @@
-"""Skip and count sleeps: `time.sleep`, `asyncio.sleep`, `anyio.sleep` and `trio.sleep`.
+"""Skip and count sleeps: `time.sleep`, `asyncio.sleep`, `anyio.sleep` and `trio.sleep`; the clock moves instead.
 
 Layer 7. A loop that polls every five seconds then runs at once, and the test can still see how long it would have
-slept. Modules that imported the functions by name, as `sleep`, are patched too. Our server thread still sleeps.
+slept. Modules that imported the functions by name are patched too. Our server thread still sleeps.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from harness.outcome.words import format_count
+from harness.plugin.virtual_clock import READINGS, SERVER_THREAD, VirtualClock, is_exempt
 
-_SERVER_THREAD = "harness-server"
 _PLACES = ("time", "asyncio", "asyncio.tasks", "anyio", "anyio._core._eventloop", "trio", "trio._timeouts")
 _ASYNC_HOMES = ("asyncio", "anyio", "trio")
 
@@ -43,57 +43,64 @@ class Sleeps(list[float]):
 
 @contextmanager
 def no_sleep() -> Iterator[Sleeps]:
-    """Skip sleeps until the block ends; yield the record of them."""
-    sleeps = Sleeps()
-    swaps = list(_swaps(sleeps))
+    """Skip sleeps until the block ends; yield the record of them. Clocks move by what was skipped."""
+    sleeps, clock = Sleeps(), VirtualClock()
+    swaps = list(_swaps(sleeps, clock))
     for module, name, new, _ in swaps:
         setattr(module, name, new)
     try:
         yield sleeps
     finally:
+        clock.over = True
         for module, name, _, original in reversed(swaps):
             setattr(module, name, original)
 
 
-def _swaps(sleeps: Sleeps) -> Iterator[tuple[Any, str, Any, Any]]:
-    """(module, name, replacement, original) for each module that has one of the functions as `sleep`."""
-    replacements: dict[Any, Any] = {}
+def _swaps(sleeps: Sleeps, clock: VirtualClock) -> Iterator[tuple[Any, str, Any, Any]]:
+    """(module, name, replacement, original) for each module that has one of the functions by its own name."""
+    replacements: dict[Any, Any] = dict(clock.replacements())
     for home in _PLACES:
         original = getattr(sys.modules.get(home), "sleep", None)
         if original is not None and original not in replacements:
             asynchronous = home.partition(".")[0] in _ASYNC_HOMES
-            replacements[original] = (_skipping_async if asynchronous else _skipping)(original, sleeps)
+            skipping = _skipping_async if asynchronous else _skipping
+            replacements[original] = skipping(original, sleeps, clock)
+    if (uvloop := sys.modules.get("uvloop")) is not None:
+        yield uvloop.Loop, "time", clock.shift_method(uvloop.Loop.time), uvloop.Loop.time
     for module in list(sys.modules.values()):
-        found = getattr(module, "__dict__", {}).get("sleep")
-        try:
-            replacement = replacements.get(found)
-        except TypeError:  # an unhashable object named `sleep`
-            continue
-        if replacement is not None:
-            yield module, "sleep", replacement, found
+        names = getattr(module, "__dict__", {})
+        for name in ("sleep", *READINGS):
+            try:
+                replacement = replacements.get(names.get(name))
+            except TypeError:  # an unhashable object of that name
+                continue
+            if replacement is not None and (name == "sleep" or not is_exempt(str(names.get("__name__")))):
+                yield module, name, replacement, names[name]
 
 
-def _skipping(original: Callable[[float], None], sleeps: Sleeps) -> Callable[[float], None]:
+def _skipping(original: Callable[[float], None], sleeps: Sleeps, clock: VirtualClock) -> Callable[[float], None]:
     def sleep(seconds: float, /) -> None:
-        if _is_real(seconds):
+        if clock.over or _is_real(seconds):
             return original(seconds)
         if seconds > 0:
             sleeps.append(seconds)
+            clock.pass_time(seconds)
         return original(0 if seconds >= 0 else seconds)
 
     return sleep
 
 
-def _skipping_async(original: Callable[..., Any], sleeps: Sleeps) -> Callable[..., Any]:
+def _skipping_async(original: Callable[..., Any], sleeps: Sleeps, clock: VirtualClock) -> Callable[..., Any]:
     signature = inspect.signature(original)
     named = next(iter(signature.parameters))  # asyncio and anyio call it `delay`, trio `seconds`
 
     async def sleep(*args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs).arguments
-        if not _is_real(given[named]):
-            if given[named] > 0:
-                sleeps.append(given[named])
-            given[named] = min(given[named], 0)
+        seconds = given[named]
+        if not (clock.over or _is_real(seconds)) and seconds > 0:
+            sleeps.append(seconds)
+            await clock.sleep(seconds, original)
+            given[named] = 0
         return await original(**given)
 
     return sleep
@@ -101,4 +108,4 @@ def _skipping_async(original: Callable[..., Any], sleeps: Sleeps) -> Callable[..
 
 def _is_real(seconds: float) -> bool:
     """Whether a sleep must not be skipped: our own server's, or an infinite one (`anyio.sleep_forever`)."""
-    return seconds == math.inf or threading.current_thread().name == _SERVER_THREAD
+    return seconds == math.inf or threading.current_thread().name == SERVER_THREAD

@@ -1,21 +1,17 @@
 """Warn about tests that pass whatever the code under test does: they never asked the fixture for the outcome.
 
 Layer 7. Decided at the end of the teardown, after the test's own fixtures have had a chance to check as well. A
-test may check in its own way, which its source shows: it expects an exception, or compares with its marker.
+test that checks in its own way says so with `note_checked()`.
 """
 
 from __future__ import annotations
 
-import ast
-import inspect
-import textwrap
 from collections.abc import Mapping
 from typing import Protocol
 
 import pytest
 
 _PASSED = pytest.StashKey[bool]()
-_EXPECTATIONS = frozenset({"raises", "RaisesGroup", "fail", "assertRaises", "assertRaisesRegex"})
 _ADVICE = {
     "interactions_dropped_stream": (
         "passed without checking what its client received, so it would also pass if events were lost or repeated: "
@@ -26,8 +22,6 @@ _ADVICE = {
         "interactions_lifecycle.assert_outcome(result), or compare with its .expected_status"
     ),
 }
-_OURS = frozenset({"assert_seen_once", "assert_patient", "assert_outcome"})
-"""Assertions that record their own calls; one that is in the source but never reached checks nothing."""
 
 
 class UncheckedResultWarning(UserWarning):
@@ -41,7 +35,7 @@ class Promise(Protocol):
 
     @property
     def was_asked(self) -> bool:
-        """Whether the test called one of its assertions, read what it expects, or looked at the requests."""
+        """Whether the test asserted, read what is expected, looked at the requests, or said that it checks."""
 
 
 def follow(item: pytest.Item, report: pytest.TestReport, promises: Mapping[str, Promise]) -> None:
@@ -51,7 +45,7 @@ def follow(item: pytest.Item, report: pytest.TestReport, promises: Mapping[str, 
     if report.when != "teardown" or not report.passed or not item.stash.get(_PASSED, False):
         return
     for name, promise in promises.items():
-        if promise.was_asked or _checks_itself(item):
+        if promise.was_asked:
             continue
         try:
             item.warn(UncheckedResultWarning(_message(item, name)))
@@ -63,33 +57,4 @@ def follow(item: pytest.Item, report: pytest.TestReport, promises: Mapping[str, 
 def _message(item: pytest.Item, name: str) -> str:
     """The warning's text, the same for all parameters of a test, so that the summary of a run has it once."""
     test = item.nodeid.removesuffix(item.name) + getattr(item, "originalname", item.name)
-    return (
-        f"{test} {_ADVICE[name]}. If the test checks something else on purpose, ignore "
-        "harness.plugin.UncheckedResultWarning"
-    )
-
-
-def _checks_itself(item: pytest.Item) -> bool:
-    """Whether the test's own source expects an exception, or has an assertion that can know the outcome."""
-    try:
-        source = inspect.getsource(item.function)  # type: ignore[attr-defined]
-        nodes = list(ast.walk(ast.parse(textwrap.dedent(source))))
-    except (AttributeError, TypeError, OSError, SyntaxError):  # no source to read: assume that it checks
-        return True
-    called = {_name(node.func) for node in nodes if isinstance(node, ast.Call)} - _OURS
-    if called & _EXPECTATIONS or any(name.startswith("assert_") for name in called):
-        return True
-    asserts = any(isinstance(node, ast.Assert) for node in nodes)
-    return (asserts or any(name.startswith("assert") for name in called)) and _says_what_must_come(item)
-
-
-def _name(function: ast.expr) -> str:
-    return str(getattr(function, "attr", None) or getattr(function, "id", ""))
-
-
-def _says_what_must_come(item: pytest.Item) -> bool:
-    """Whether the markers of a test determine the outcome: the stream's text, or the names of the routes."""
-    streams = item.iter_markers("interactions_dropped_stream")
-    texts = any({"script", "cassette"} & marker.kwargs.keys() for marker in streams)
-    routes = [name for marker in item.iter_markers("interactions_lifecycle") for name in marker.args]
-    return texts or (bool(routes) and "all" not in routes)
+    return f"{test} {_ADVICE[name]}. If the test checks in its own way, say so: {name}.note_checked()"

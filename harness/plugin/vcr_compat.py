@@ -7,14 +7,15 @@ returns. Of a file, it knows only the metadata and whether a dropped stream is i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.documents import read_file
 from harness.plugin.network_guard import loopback_only
+from harness.plugin.observed_service import ObservedService
 
 SUFFIX = ".interactions"
 """Added to the test's name to name our recording, if vcrpy's cassette already has that name."""
@@ -34,9 +35,9 @@ def cassette_name(item: Any) -> str:
 
 
 def guard_beside(
-    request: pytest.FixtureRequest, url: str, tell: Callable[[str], object], allow: tuple[str, ...] = ()
+    request: pytest.FixtureRequest, url: str, service: ObservedService, allow: tuple[str, ...] = ()
 ) -> AbstractContextManager[None]:
-    """The guard of a test with one of our fixtures, whose server is at `url`; `tell` is called for each refusal.
+    """The guard of a test with one of our fixtures, whose server is at `url`; `service` notes each refusal.
 
     There is no guard while vcrpy records, as with pytest-recording's own. vcrpy ignores requests to our server.
     """
@@ -45,7 +46,8 @@ def guard_beside(
         _leave_out(cassette, url)
         if not cassette.write_protected:
             return nullcontext()
-    return loopback_only(allow=allow, tell=tell)
+    hosts = (*allow, *request.config.getini("interactions_allowed_hosts"))
+    return loopback_only(allow=hosts, tell=service.note_refusal, before=service.refuse_runaway)
 
 
 def _open_cassette(request: pytest.FixtureRequest) -> Any:
@@ -121,7 +123,7 @@ def refuse_plain_replay(item: Any) -> None:
 
 
 def _drop_in(path: Path) -> str | None:
-    if not path.is_file() or not _STREAM.search(path.read_bytes()):
+    if not path.is_file() or not _STREAM.search(read_file(path)):
         return None
     from harness.cassette import load
 

@@ -13,10 +13,12 @@ from harness.wire.mask import Mask
 
 
 def finding_lines(finding: Finding, mask: Mask) -> Iterator[str]:
-    """The message with its place, then what was expected and what came, if known; secrets hidden."""
+    """The message with its place, then what was expected, what came and a cure, if known; secrets hidden."""
     where = place(finding.where)
     yield _line(mask.text(finding.message) + (f" ({mask.text(where)})" if where else ""))
     yield from compared_lines(finding, mask)
+    if finding.cure:
+        yield _line(f"  known cure: {finding.cure}")
 
 
 def compared_lines(finding: Finding, mask: Mask) -> Iterator[str]:

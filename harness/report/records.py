@@ -46,7 +46,7 @@ def source_record(rule: Rule) -> dict[str, str]:
 
 
 def finding_record(finding: Finding) -> dict[str, Any]:
-    """One finding; unknown parts of its place, and a cause it does not have, are omitted."""
+    """One finding; unknown parts of its place, and a cause or cure it does not have, are omitted."""
     return {
         "rule": finding.rule,
         **code_record(finding),
@@ -55,6 +55,7 @@ def finding_record(finding: Finding) -> dict[str, Any]:
         "expected": finding.expected,
         "actual": finding.actual,
         "where": place_record(finding.where),
+        **({"cure": finding.cure} if finding.cure else {}),
     }
 
 

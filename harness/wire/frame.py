@@ -23,6 +23,17 @@ class Frame(NamedTuple):
     end: int
 
 
+class StrayBlock(NamedTuple):
+    """A block that begins like JSON in place of a field: something wrote it past the framing of the stream.
+
+    Decoders drop it. `raw` is its beginning; `start` and `end` are byte offsets as in `Frame`.
+    """
+
+    raw: bytes
+    start: int
+    end: int
+
+
 class CutFrame(NamedTuple):
     """The rest of a stream that ended inside a block; it is never dispatched.
 

@@ -43,7 +43,7 @@ class StreamProtocol:
     error_event: Callable[[str, str, str | None], bytes]
     """(code, message, event id) → one whole in-stream error frame."""
     error_body: Callable[[int, str, str], bytes]
-    """(status, code, message) → the JSON body of an error response."""
+    """(status, code, message) → the JSON body of an error response; the code "" is the one of the status."""
     text_of: Callable[[JsonObject], tuple[str, str] | None]
     """(join key, text) of an event that carries a text fragment; fragments with the same key are concatenated."""
     id_fields: frozenset[str]

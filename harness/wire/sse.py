@@ -17,12 +17,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from harness.wire.frame import CutFrame, Frame
+from harness.wire.frame import CutFrame, Frame, StrayBlock
 
 MAX_EVENT = 16 * 1024 * 1024
 """Most bytes of a block; a larger one is dropped and counted instead of dispatched."""
 
 _SLICE = 1024 * 1024
+_STRAY = 64 * 1024
 _MARK = b"\xef\xbb\xbf"
 _CANONICAL = re.compile(rb"event: (.*)\ndata: (.*)\n\n")
 _CANONICAL_EXTRA = len(b"event: \ndata: \n\n")
@@ -38,12 +39,13 @@ class Decoder:
     """Takes bytes and returns whole events, in order.
 
     `oversized` counts the blocks that were dropped because they exceeded `max_event`, `retry` is the last valid
-    reconnection time in milliseconds, `received` counts the bytes that were fed.
+    reconnection time in milliseconds, `received` counts the bytes that were fed. `stray` is the block that begins
+    like JSON and that no event has followed yet; None if there is none.
     """
 
     __slots__ = (
         "_any_cr", "_dropping", "_fresh", "_max_event", "_pending", "_scanned", "_start",
-        "oversized", "received", "retry",
+        "oversized", "received", "retry", "stray",
     )  # fmt: skip
 
     def __init__(self, *, max_event: int = MAX_EVENT) -> None:
@@ -59,6 +61,7 @@ class Decoder:
         self.oversized = 0
         self.received = 0
         self.retry: int | None = None
+        self.stray: StrayBlock | None = None
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take in bytes and return the events that they complete."""
@@ -77,6 +80,8 @@ class Decoder:
             return None
         stop = self._start + len(raw)
         frame = None if self._dropping else self._interpret(_LINE_END.split(raw)[:-1], self._start, stop)
+        if frame is None:
+            self._keep_stray(raw, self._start, stop)
         return CutFrame(raw, self._start, stop, frame)
 
     def _feed(self, data: bytes) -> list[Frame]:
@@ -123,6 +128,7 @@ class Decoder:
         if start - self._start != size:
             return None
         self._advance(size)
+        self.stray = None
         return frames
 
     def _blocks(self) -> list[Frame]:
@@ -161,7 +167,12 @@ class Decoder:
             return None
         block = bytes(memoryview(self._pending)[base:end])
         lines = _LINE_END.split(block) if self._any_cr else block.split(b"\n")
-        return self._interpret(lines, self._start + base, self._start + end)
+        frame = self._interpret(lines, self._start + base, self._start + end)
+        if frame is None:
+            self._keep_stray(block, self._start + base, self._start + end)
+        else:
+            self.stray = None
+        return frame
 
     def _interpret(self, lines: Iterable[bytes], start: int, end: int) -> Frame | None:
         """The frame of a block's lines, None if there is no `data` among them; sets `retry`."""
@@ -180,6 +191,10 @@ class Decoder:
             elif name == b"retry" and value.isdigit() and len(value) < 16:
                 self.retry = int(value)
         return Frame(b"\n".join(data), event, identity, start, end) if data else None
+
+    def _keep_stray(self, block: bytes, start: int, end: int) -> None:
+        if block.lstrip()[:1] in (b"{", b"["):
+            self.stray = StrayBlock(block[:_STRAY], start, end)
 
     def _advance(self, count: int) -> None:
         """Discard `count` pending bytes, which belong to finished blocks."""

@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from harness.checks.gateway import CHECKS
 from harness.outcome.words import format_count
 from harness.resources import folder
 from tests.cli.conftest import Harness
@@ -43,9 +44,29 @@ def test_the_real_catalogue_fits_its_schema(harness: Harness) -> None:
 )
 def test_list(words: list[str], ids: list[str], harness: Harness) -> None:
     """Globs, profile and level narrow the list; the last line counts what is listed."""
-    lines = harness("list", *words).out.splitlines()
-    assert [line.split()[0] for line in lines[:-1]] == ids
-    assert lines[-1] == format_count(len(ids), "check")
+    *lines, count = harness("list", *words).out.splitlines()
+    assert [line.split()[0] for line in lines if not line.startswith("gw.")] == ids
+    assert count.split(", ")[0] == format_count(len(ids), "check")
+
+
+def test_the_rules_of_gateways_are_listed(harness: Harness) -> None:
+    """`list` shows the rules of gateways after the checks, and alone if they are asked for."""
+    *lines, count = harness("list", "gw").out.splitlines()
+    assert [line.split()[0] for line in lines] == [check.id for check in CHECKS]
+    assert count == f"{len(CHECKS)} gateway rules"
+    assert harness("list").out.splitlines()[-1].endswith(f" checks, {len(CHECKS)} gateway rules")
+
+
+def test_explain_a_rule_of_gateways(harness: Harness) -> None:
+    """`explain` shows the rule of a gateway with its source, what it costs, its known cure and how to run it."""
+    text = harness("explain", "gw.hang-up").out
+    for part in (
+        "a rule of `harness gateway`",
+        "both sides",
+        "option abortonclose",
+        "gateway URL --only gw.hang-up",
+    ):
+        assert part in text.replace("Both", "both")
 
 
 @pytest.mark.usefixtures("toy_catalogue")

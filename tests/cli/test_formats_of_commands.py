@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 
 from harness.benches.codes import read_published
-from harness.benches.gateway.mutants import MUTANTS as GATEWAY_MUTANTS
+from harness.checks.gateway.mutants import MUTANTS as GATEWAY_MUTANTS
 from harness.cli import main
 from harness.emulator.mutants import MUTANTS
 from harness.engine.targets import EMULATOR, PRIMARY_KEY, embedded_settings
@@ -48,7 +48,7 @@ def check(stack: ExitStack) -> list[str]:
 def gateway(stack: ExitStack) -> list[str]:
     """A gateway that repeats a create whose answer is lost."""
     port = free_port()
-    kind = GATEWAY_MUTANTS["once.lost"].gateway
+    kind = GATEWAY_MUTANTS["once.lost"].build
     server = WaitingServer(kind(UpstreamServer(f"http://127.0.0.1:{port}")), port=free_port())
     stack.enter_context(InThread(server))
     words = ["--upstream-port", str(port), "--watch", "0", "--patience", "1"]

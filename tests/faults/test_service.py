@@ -80,7 +80,7 @@ def test_a_status_is_all_that_comes() -> None:
     body, ending = read(response)
     assert (response.status, ending, live.requests) == (429, COMPLETE, [])
     assert (response.headers.get("Retry-After"), response.headers.get("retry-after-ms")) == ("2", "1500")
-    assert json.loads(body)["error"]["code"] == "too_many_requests"
+    assert json.loads(body)["error"]["code"] == "rate_limit_exceeded"
     assert service(CREATE).status == 599
 
 

@@ -160,7 +160,7 @@ def test_outside(interactions_emulator):
     with pytest.raises(RuntimeError, match="only this machine can be reached"):
         go_outside()
     with pytest.raises(RuntimeError, match="only this machine can be reached"):
-        httpx.get("https://generativelanguage.googleapis.com/")
+        httpx.get("https://example.org/")
 
 def test_after():
     with pytest.raises(Exception, match=GUARD):

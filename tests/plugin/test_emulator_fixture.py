@@ -87,6 +87,7 @@ def ask():
 
 def test_client_built_at_import_time(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that code under test builds when it is imported reaches the emulator of each test, and no other."""
+    pytester.makeini("[pytest]\ninteractions_early = true\n")
     monkeypatch.delenv("GEMINI_API_KEY", raising=False)
     pytester.makepyfile(app=IMPORT_TIME)
     pytester.makepyfile(
@@ -109,7 +110,7 @@ def test_client_built_at_import_time(pytester: pytest.Pytester, monkeypatch: pyt
         def test_without_a_fixture():
             assert "GOOGLE_GEMINI_BASE_URL" not in os.environ
             assert "GEMINI_API_KEY" not in os.environ
-            with pytest.raises(Exception, match="no test that uses an interactions fixture"):
+            with pytest.raises(Exception, match="no test that uses one of its fixtures"):
                 app.ask()
         """
     )

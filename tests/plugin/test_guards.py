@@ -68,6 +68,42 @@ def test_guard_lets_named_hosts_pass() -> None:
             one.connect(("192.0.2.1", 9))
 
 
+@pytest.mark.parametrize(
+    ("allowed", "host", "passes"),
+    [
+        ("db.internal", "db.internal", True),
+        ("*.internal", "db.INTERNAL", True),
+        ("*.internal", "internal.example.org", False),
+        ("db.internal", "other.internal", False),
+    ],
+)
+def test_guard_lets_configured_hosts_pass(
+    pytester: pytest.Pytester, allowed: str, host: str, passes: bool
+) -> None:
+    """`interactions_allowed_hosts` opens the guard for a database or another service, and for nothing else."""
+    pytester.makeini(f"[pytest]\ninteractions_allowed_hosts = {allowed}\n")
+    pytester.makepyfile(
+        f"""
+        import socket, pytest
+        from harness.plugin import OutsideConnection
+
+        @pytest.fixture(autouse=True)
+        def found(monkeypatch):
+            def look_up(host, *rest, **more):
+                return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 1))]
+            look_up.__module__ = "socket"
+            monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+        def test_it(found, interactions_emulator):
+            assert socket.getaddrinfo("{host}", 5432)
+        """
+    )
+    result = run(pytester)
+    result.assert_outcomes(**{"passed" if passes else "failed": 1})
+    if not passes:
+        result.stdout.fnmatch_lines([f"*`interactions_allowed_hosts = {host}`*"])
+
+
 async def by_name(loop: asyncio.AbstractEventLoop) -> None:
     """Look up and connect in one call."""
     await loop.create_connection(asyncio.Protocol, "example.org", 80)
@@ -364,13 +400,13 @@ def test_sockets_forbidden(pytester: pytest.Pytester) -> None:
 
 
 def test_outside_connection_in_a_test(pytester: pytest.Pytester) -> None:
-    """Code under test that connects to the live service fails its test with the reason, even if it swallows it."""
+    """Code under test that connects to another machine fails its test with the reason, even if it swallows it."""
     pytester.makepyfile(
         """
         import httpx
 
         def test_it(interactions_emulator):
-            httpx.get("https://generativelanguage.googleapis.com/v1beta/interactions/v1_x")
+            httpx.get("https://named.example.org/v1beta/interactions/v1_x")
 
         def test_swallowed(interactions_emulator):
             try:
@@ -383,9 +419,9 @@ def test_outside_connection_in_a_test(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(
         [
-            "*OutsideConnection: a connection to generativelanguage.googleapis.com was refused*",
+            "*OutsideConnection: a connection to named.example.org was refused*",
             "*interactions*",
-            "a connection to generativelanguage.googleapis.com was refused*",
+            "a connection to named.example.org was refused*",
             "*assert not*",
             "*interactions*",
             "a connection to swallowed.example.org was refused*",

@@ -228,7 +228,7 @@ def test_first(cuts: str) -> None:
 
 
 def test_lifecycle(toy: pytest.Pytester) -> None:
-    """Without a marker the common routes run, with it the named ones, and with 'all' every route."""
+    """Without a marker the common routes run, with it the named ones, with 'all' those of a client that waits."""
     toy.makepyfile(
         """
         import app, pytest
@@ -247,7 +247,7 @@ def test_lifecycle(toy: pytest.Pytester) -> None:
             assert interactions_lifecycle.expected_status not in ("in_progress", "queued")
         """
     )
-    run(toy).assert_outcomes(passed=6 + 2 + 11)
+    run(toy).assert_outcomes(passed=6 + 2 + 10)
 
 
 def test_unknown_route(toy: pytest.Pytester) -> None:

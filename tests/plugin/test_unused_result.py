@@ -52,6 +52,11 @@ UNCHECKED = {
         def test_it(interactions_dropped_stream, client):
             assert read(client, interactions_dropped_stream)
     """,
+    "a comparison that the fixture cannot see": """
+        @dropped(cuts=["pass"], script={"text": "Short."})
+        def test_it(interactions_dropped_stream, client):
+            assert read(client, interactions_dropped_stream) == "Short."
+    """,
     "its own script, and no assertion": """
         @dropped(cuts=CUTS, script={"text": "Short."})
         def test_it(interactions_dropped_stream, client):
@@ -117,6 +122,7 @@ CHECKED = {
         @dropped(cuts=["pass"], script={"text": "Short."})
         def test_it(interactions_dropped_stream, client):
             assert read(client, interactions_dropped_stream) == "Short."
+            interactions_dropped_stream.note_checked()
     """,
     "a fixture that checks when it is over": """
         @dropped(cuts=CUTS)
@@ -128,6 +134,7 @@ CHECKED = {
         def test_it(interactions_dropped_stream, client):
             with pytest.raises(ZeroDivisionError):
                 1 / len(read(client, interactions_dropped_stream)[:0])
+            interactions_dropped_stream.note_checked()
     """,
     "what was sent": """
         @dropped(cuts=CUTS)
@@ -140,6 +147,7 @@ CHECKED = {
         def test_it(interactions_dropped_stream, client, interactions_no_sleep):
             read(client, interactions_dropped_stream)
             interactions_no_sleep.assert_total(at_most=5)
+            interactions_dropped_stream.note_checked()
     """,
     "a class that another one inherits from": """
         class Base:
@@ -173,7 +181,7 @@ CHECKED = {
         def test_it(interactions_lifecycle, client):
             while client.get(f"{PATH}/{interactions_lifecycle.id}").json()["status"] != "failed":
                 pass
-            assert True
+            interactions_lifecycle.note_checked()
     """,
     "skipped on the way": """
         @dropped(cuts=CUTS)

@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 import httpcore  # noqa: F401  see `run`
 import httpcore2  # noqa: F401
 import pytest
+import yaml  # noqa: F401
 
 PLUGIN = "harness.pytest_plugin"
 
@@ -32,7 +33,8 @@ def run(pytester: pytest.Pytester, *arguments: str, process: bool = False) -> py
     """Run pytest once in the toy repository, with warnings as errors.
 
     Modules that an in-process run imports first are removed after it. So the libraries below httpx are imported
-    before: otherwise httpx would keep exception classes of theirs that are no longer raised.
+    before: otherwise httpx would keep exception classes of theirs that are no longer raised. So is yaml: its part
+    in C keeps the classes of its first import.
     """
     runner = pytester.runpytest_subprocess if process else pytester.runpytest_inprocess
     return runner(*options(), *arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.benches.gateway import Passage
+from harness.kit.relayed_exchange import RelayedExchange
 from harness.report.evidence_text import relayed_lines
 from harness.wire import (
     COMPLETE,
@@ -44,7 +44,7 @@ STREAM = b'data: {"event_type":"step.stop"}\n\ndata: [DONE]\n\n'
 
 def lines(client: Exchange, *upstream: Exchange, astray: tuple[Exchange, ...] = ()) -> list[str]:
     """The lines that show a passage."""
-    passage = Passage(name="x.y", client=client, upstream=upstream, astray=astray)
+    passage = RelayedExchange(name="x.y", client=client, upstream=upstream, astray=astray)
     return list(relayed_lines(passage, Mask({"KEY": SECRET})))
 
 

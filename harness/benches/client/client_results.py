@@ -24,11 +24,16 @@ def plain(value: Any) -> Any:
 
 
 def events_of(value: Any) -> list[Mapping[str, Any]] | None:
-    """The decoded events in a list, without frames of broken JSON; None if `value` is not a list of events."""
+    """The decoded events in a list, without frames of broken JSON; None if `value` is not a list of events.
+
+    Strings alone are no events but printed text.
+    """
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
         return None
     events = [plain(item) for item in value]
     if not all(isinstance(event, Mapping | str) for event in events):
+        return None
+    if events and all(isinstance(event, str) for event in events):
         return None
     return [event for event in events if isinstance(event, Mapping)]
 

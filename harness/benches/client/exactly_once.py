@@ -65,7 +65,7 @@ def _compare(whole: Sequence[Event], collected: Any, contract: Contract) -> Defe
     events = events_of(collected)
     if events is not None:
         return _compare_events(whole, events, contract)
-    text = collected if isinstance(collected, str) else None
+    text = collected if isinstance(collected, str) else _join_pieces(collected)
     value = plain(collected)
     if text is None and isinstance(value, Mapping) and isinstance(value.get("steps"), list):
         different = compare_steps(assemble_steps(whole, contract), value["steps"])
@@ -77,6 +77,13 @@ def _compare(whole: Sequence[Event], collected: Any, contract: Contract) -> Defe
             "unusable", f"ended with {collected!r}: give assert_seen_once the text, the events or the interaction"
         )
     return _compare_texts(whole, text, contract)
+
+
+def _join_pieces(collected: Any) -> str | None:
+    """The text of a list of strings, such as what a client has printed piece by piece; None for anything else."""
+    if isinstance(collected, list | tuple) and all(isinstance(piece, str) for piece in collected):
+        return "".join(collected)
+    return None
 
 
 def _compare_events(whole: Sequence[Event], events: Sequence[Event], contract: Contract) -> Defect | None:
@@ -99,8 +106,16 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
     """Find the pieces that `text` lacks or has twice; the difference in length tells how much to look for."""
     pieces = [(number, piece) for number, event in enumerate(whole) if (piece := _text(event, contract))]
     expected = "".join(piece for _, piece in pieces)
+    if not expected and (kinds := _step_types(whole, contract)):
+        return Defect(
+            "unusable",
+            f"ended with a text, but the stream has none, only {' and '.join(kinds)}: a text cannot show whether "
+            "those were lost or doubled; give assert_seen_once the events or the interaction",
+        )
     if text == expected:
         return None
+    if any((thought := _thought_text(event)) and thought in text and thought not in expected for event in whole):
+        return Defect(OTHER, "took the summaries of thoughts for text: they are mixed into its answer")
     bounds = list(accumulate((len(piece) for _, piece in pieces), initial=0))
     surplus = len(text) - len(expected)
     for place, (number, piece) in zip(bounds, pieces, strict=False):
@@ -111,7 +126,7 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
             where = "in the middle" if place - surplus < len(expected) else "at the end"
             return Defect(LOST, f"lost the text of event {number} ({_cut(piece)}) {where}")
     at = next((i for i, pair in enumerate(zip_longest(expected, text)) if pair[0] != pair[1]), 0)
-    if surplus > len(expected) // 2:
+    if surplus > len(expected) // 2 and any(text.count(piece) > expected.count(piece) for _, piece in pieces):
         many = format_count(surplus, "character")
         return Defect(TWICE, f"has {many} twice or more often: {_cut(text)} instead of {_cut(expected)}")
     return Defect(
@@ -123,12 +138,18 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
 
 
 def _created_again(seen: Sequence[Seen]) -> str:
-    creates = [one for one in seen if one.is_create]
-    made = [one for one in creates if one.status < 400]
-    if len(made) < 2 or any(b"continuation_token" in one.request.body for one in creates):
-        return ""
-    times = len(made)
-    return f"posted the create {times} times: a second interaction runs and is billed; resume the first by its id"
+    """Whether a create came after an interaction was under way; one that continues another is a next turn."""
+    made = [one for one in seen if one.is_create and one.status < 400 and not one.continues]
+    if len(made) > 1:
+        many = f"posted the create {len(made)} times"
+        return f"{many}: a second interaction runs and is billed; resume the first by its id"
+    before = seen[: seen.index(made[0])] if made else ()
+    if any(one.status < 400 and PROTOCOL.is_resume(one.request) is not None for one in before):
+        return (
+            "had begun to read an interaction by its id, then posted a create: a second interaction runs and is "
+            "billed; resume the first by its id"
+        )
+    return ""
 
 
 def _why(whole: Sequence[Event], seen: Sequence[Seen], *, doubled: bool) -> str:
@@ -161,6 +182,8 @@ def _why_unfinished(seen: Sequence[Seen], streams: Sequence[Seen]) -> str:
 def _why_doubled(streams: Sequence[Seen]) -> str:
     for before, after in pairwise(streams):
         events = after.events()
+        if after.is_create:
+            return "it posted another create, and kept what it had already"
         if after.asked_after is None:
             misplaced = _describe_misplaced_cursor(after.request, before)
             return misplaced or "it asked for the stream from the start again, and kept what it had already"
@@ -172,6 +195,8 @@ def _why_doubled(streams: Sequence[Seen]) -> str:
     ids = [c for one in streams for event in one.events() if (c := PROTOCOL.cursor(event)) is not None]
     if len(ids) != len(set(ids)):
         return "an event that came twice with one event_id was not recognised"
+    if len(streams) == 1:
+        return "it had been delivered once, so it was doubled on the client's side"
     return "events after the cursor came again when it resumed, and it kept both"
 
 
@@ -216,6 +241,22 @@ def _text(event: Event, contract: Contract) -> str:
     """The output text in an event."""
     grows = event.get("event_type") in ("step.delta", "step.start")
     return steps_text(assemble_steps([event], contract)) if grows else ""
+
+
+def _thought_text(event: Event) -> str:
+    """The summary of a thought in an event."""
+    delta = event.get("delta")
+    summary = (
+        delta.get("content") if isinstance(delta, Mapping) and delta.get("type") == "thought_summary" else None
+    )
+    text = summary.get("text") if isinstance(summary, Mapping) else None
+    return text if isinstance(text, str) else ""
+
+
+def _step_types(whole: Sequence[Event], contract: Contract) -> list[str]:
+    """The types of the steps that the stream consists of, besides thoughts, each once."""
+    types = (str(step.get("type")) for step in assemble_steps(whole, contract))
+    return [kind for kind in dict.fromkeys(types) if kind not in ("thought", "user_input", "model_output")]
 
 
 def _show(event: Event, contract: Contract) -> str:

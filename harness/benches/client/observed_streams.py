@@ -35,6 +35,14 @@ class Seen:
         """Whether the request asks for a new interaction."""
         return self.request.method == "POST" and self.request.segments[-1:] == ("interactions",)
 
+    @property
+    def continues(self) -> bool:
+        """Whether the request is a next turn: it names an earlier interaction, or carries its token."""
+        value = loads(self.request.body).value if self.is_create else None
+        return isinstance(value, dict) and any(
+            value.get(name) for name in ("previous_interaction_id", "continuation_token")
+        )
+
     def find_created_id(self) -> str | None:
         """The id of the interaction that this exchange created; None if it created none."""
         if not self.is_create:

@@ -1,18 +1,11 @@
-"""Judges a gateway from both sides at once: the emulator is its upstream, and the harness its client.
+"""Judges a gateway from both sides at once: a reference service is its upstream, and the harness its client.
 
-Layer 5. `upstream` and `line` are the two sides, and `trials` sends the requests. `compare` and the judges in
-`calls`, `streams` and `endings` find what was lost on the way. `rules` sets the level of each loss, and `mutants`
-prove that each rule can fail.
+Layer 5. `upstream` and `bench` are the two sides. `liveness` plays the exercises of a catalogue and `run` judges
+what passed. Knows no API: catalogue, client and reference service are passed in.
 """
 
-from harness.benches.gateway.bench import Line
-from harness.benches.gateway.catalogue.rules import BY_ID, CHECKS
-from harness.benches.gateway.relayed_exchange import Passage
+from harness.benches.gateway.bench import GatewayBench
 from harness.benches.gateway.run import GatewayOptions, judge_gateway
 from harness.benches.gateway.upstream import Upstream
 
-__all__ = [
-    "judge_gateway", "GatewayOptions",
-    "Line", "Upstream", "Passage",
-    "CHECKS", "BY_ID",
-]  # fmt: skip
+__all__ = ["judge_gateway", "GatewayOptions", "GatewayBench", "Upstream"]

@@ -1,4 +1,4 @@
-"""One run against a gateway: see that a create comes through, make the trials, judge the passages.
+"""One run against a gateway: see that a plain request comes through, play the exercises, judge what passed.
 
 Layer 5. Knows the order of things; must not know how anything is printed.
 """
@@ -10,18 +10,22 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
-from harness.benches.gateway.bench import Line
-from harness.benches.gateway.catalogue.exercises import TRIALS
-from harness.benches.gateway.catalogue.findings import answer_line
-from harness.benches.gateway.catalogue.rules import BY_ID, CHECKS, GatewayCheck
-from harness.benches.gateway.liveness import TrialRunner
+from harness.benches.gateway.bench import GatewayBench
+from harness.benches.gateway.liveness import ExerciseRunner, parts_of
 from harness.engine.baseline import Baseline
 from harness.engine.decide import Policy, decide, exit_of
 from harness.engine.events import CheckFinished, Planned, RunEvent, RunFinished, RunStarted, TargetInfo
 from harness.engine.results import Reproduction, Result
+from harness.kit.check import Check
+from harness.kit.relay import RelayCatalogue
+from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import TargetFault, UsageFault
 from harness.outcome.suggest import did_you_mean
-from harness.wire import How
+from harness.outcome.words import shorten
+from harness.wire import Exchange, How
+
+_SHOWN = 200
+"""The number of characters of an answer that a message shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,19 +38,22 @@ class GatewayOptions:
     baseline: Baseline = field(default_factory=Baseline)
 
 
-def judge_gateway(line: Line, options: GatewayOptions) -> Generator[RunEvent, None, None]:
-    """Judge the gateway that `line` runs through.
+def judge_gateway(
+    bench: GatewayBench, catalogue: RelayCatalogue, options: GatewayOptions
+) -> Generator[RunEvent, None, None]:
+    """Judge the gateway that the bench's requests go through.
 
-    Raises UsageFault for a glob that selects nothing, TargetFault when no create comes through at all.
+    Raises UsageFault for a glob that selects nothing, TargetFault when no request comes through at all.
     """
-    checks = select_rules(options.only)
-    trials = [trial for trial in TRIALS if any(trial.name in check.trials for check in checks)]
+    checks = select_rules(catalogue, options.only)
+    needed = {exercise.name for check in checks for exercise in parts_of(check)}
+    exercises = [exercise for exercise in catalogue.exercises if exercise.name in needed]
     begun = time.monotonic()
     yield RunStarted(options.gateway)
-    reach(line)
-    yield Planned(len(checks), len(trials))
-    runner = TrialRunner(line)
-    yield from runner.play(trials)
+    reach(bench)
+    yield Planned(len(checks), len(exercises))
+    runner = ExerciseRunner(bench)
+    yield from runner.play(exercises)
     results = []
     for check in checks:
         results.append(_judge_rule(check, runner, options))
@@ -54,36 +61,46 @@ def judge_gateway(line: Line, options: GatewayOptions) -> Generator[RunEvent, No
     yield RunFinished(tuple(results), time.monotonic() - begun, exit_of(results))
 
 
-def select_rules(only: Sequence[str]) -> list[GatewayCheck]:
+def select_rules(catalogue: RelayCatalogue, only: Sequence[str]) -> list[Check]:
     """The checks that the globs name, or all if there are no globs. Raises UsageFault if a glob names none."""
+    names = [check.id for check in catalogue.checks]
     for glob in only:
-        if not fnmatch.filter(BY_ID, glob):
-            raise UsageFault(f"no rule is named {glob!r}{did_you_mean(glob, BY_ID)}")
-    return [check for check in CHECKS if not only or any(fnmatch.fnmatchcase(check.id, glob) for glob in only)]
+        if not fnmatch.filter(names, glob):
+            raise UsageFault(f"no rule is named {glob!r}{did_you_mean(glob, names)}")
+    wanted = {name for glob in only for name in fnmatch.filter(names, glob)}
+    return [check for check in catalogue.checks if not only or check.id in wanted]
 
 
-def reach(line: Line) -> None:
-    """See that a create comes through. Raises TargetFault that says where it stopped."""
-    passage = line.create("reach.create")
-    status = passage.client.status
+def reach(bench: GatewayBench) -> None:
+    """See that a plain request comes through. Raises TargetFault that says where it stopped."""
+    relayed = bench.send(bench.client.greet("reach.create"))
+    status = relayed.client.status
     if status is None:
-        ending = passage.client.ending
+        ending = relayed.client.ending
         why = ending.detail if ending.how is How.TLS else "is it running?"
-        raise TargetFault(f"the gateway gave {answer_line(passage.client)}: {why}")
-    if passage.upstream or passage.astray:
+        raise TargetFault(f"the gateway gave {_describe_answer(relayed.client)}: {why}")
+    if relayed.upstream or relayed.astray:
         return
     if status in (401, 403):
-        raise TargetFault(f"the gateway refuses the key: {answer_line(passage.client)} (--api-key KEY)")
+        raise TargetFault(f"the gateway refuses the key: {_describe_answer(relayed.client)} (--api-key KEY)")
     raise TargetFault(
-        f"a create was answered, but nothing arrived upstream: {answer_line(passage.client)}\n"
+        f"a create was answered, but nothing arrived upstream: {_describe_answer(relayed.client)}\n"
         "is the gateway configured to ask the upstream that was printed?"
     )
 
 
-def _judge_rule(check: GatewayCheck, runner: TrialRunner, options: GatewayOptions) -> Result:
+def _describe_answer(exchange: Exchange) -> str:
+    """Status and the beginning of the body, in one line."""
+    if exchange.status is None:
+        return f"no answer ({exchange.ending.words})"
+    body = exchange.body[:_SHOWN].decode("utf-8", "replace")
+    return shorten(" ".join((str(exchange.status), *body.split())), _SHOWN)
+
+
+def _judge_rule(check: Check, runner: ExerciseRunner, options: GatewayOptions) -> Result:
     """The result of one rule; its evidence is what the findings name."""
     observation = runner.observe(check)
-    made = {passage.name: passage for passage in runner.passages}
+    made: dict[str, RelayedExchange] = runner.results
     named = dict.fromkeys(finding.where.exchange for finding in observation.findings)
     return decide(
         check.rule,
@@ -91,4 +108,5 @@ def _judge_rule(check: GatewayCheck, runner: TrialRunner, options: GatewayOption
         Policy(strict=options.strict, baseline=options.baseline),
         show=lambda _: tuple(made[name] for name in named),
         reproduction=Reproduction(command=f"harness gateway {options.gateway.url} --only {check.id}"),
+        accepts=check.accepts,
     )

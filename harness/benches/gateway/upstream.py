@@ -1,4 +1,4 @@
-"""The gateway's upstream: the emulator, and a record of each request and of how much of its answer was read.
+"""The gateway's upstream: a reference service, and a record of each request and how far its answer was read.
 
 Layer 5. Knows services and bodies; must not know the client's side. A carrier may call it from any thread.
 """
@@ -6,12 +6,10 @@ Layer 5. Knows services and bodies; must not know the client's side. A carrier m
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
-from harness.benches.gateway.relayed_exchange import OperationName, operation_of
-from harness.contract import Contract
-from harness.emulator import Emulator, Settings
+from harness.kit.relay import Answer
 from harness.wire import (
     COMPLETE,
     At,
@@ -27,14 +25,22 @@ from harness.wire import (
     Piece,
     Request,
     Response,
-    Service,
 )
 
-Answer: TypeAlias = Callable[[Service, Request], Response]
-"""How the upstream answers a create, with the help of the emulator or without."""
 
-SETTINGS = Settings(platform="any", require_key=False, models="any", ticks=12)
-"""A gateway may use its own key or none, and its own model names. Runs last long enough to be acted on."""
+class ReferenceService(Protocol):
+    """A service that does what it should, and can be told what to answer."""
+
+    def __call__(self, request: Request) -> Response: ...
+
+    def script(self, script: Mapping[str, Any]) -> object:
+        """Queue what a later request is answered with."""
+        ...
+
+    def release(self) -> int:
+        """Let what a script holds go on."""
+        ...
+
 
 _HEADLESS = frozenset({At.BEFORE_HEADERS, At.IN_HEADERS})
 
@@ -44,7 +50,6 @@ class UpstreamCall:
 
     def __init__(self, request: Request, began: float) -> None:
         self.request = request
-        self.operation = operation_of(request)
         self.began = began
         self.ended: Ending | None = None
         self.recorder = ExchangeBuilder(request)
@@ -56,12 +61,18 @@ class UpstreamCall:
 
 
 class Upstream:
-    """A `Service` that answers as the emulator does and records all calls; `prime` sets other answers."""
+    """A `Service` that answers as the reference does and records all calls; `prime` sets other answers.
 
-    def __init__(self, *, seed: int = 0, settings: Settings = SETTINGS, contract: Contract | None = None) -> None:
-        self.clock = LogicalClock()
-        self.emulator = Emulator(settings, clock=self.clock, seed=seed, contract=contract)
+    `clock` is the reference's. `is_primable` says which requests a primed answer is for.
+    """
+
+    def __init__(
+        self, reference: ReferenceService, clock: LogicalClock, is_primable: Callable[[Request], bool]
+    ) -> None:
+        self.clock = clock
+        self.reference = reference
         self.calls: list[UpstreamCall] = []
+        self._is_primable = is_primable
         self._changed = threading.Condition()
         self._primed: list[Answer] = []
 
@@ -71,14 +82,14 @@ class Upstream:
             answer = self._take(call)
             self.calls.append(call)
             self._changed.notify_all()
-        response = answer(self.emulator, request) if answer is not None else self.emulator(request)
+        response = answer(self.reference, request) if answer is not None else self.reference(request)
         response.body = _Watched(response, call, self._changed, lambda: self.clock.now)
         return response
 
-    def prime(self, answer: Answer | None, creates: int = 1) -> None:
-        """Answer the next `creates` creates with `answer`; it replaces what was set before, and None clears it."""
+    def prime(self, answer: Answer | None, requests: int = 1) -> None:
+        """Answer the next `requests` with `answer`; it replaces what was set before, and None clears it."""
         with self._changed:
-            self._primed = [] if answer is None else [answer] * creates
+            self._primed = [] if answer is None else [answer] * requests
 
     def until(self, holds: Callable[[], bool], seconds: float) -> bool:
         """Wait for at most `seconds` until `holds` returns true, and return whether it did."""
@@ -91,7 +102,7 @@ class Upstream:
             return tuple(call.record(self.clock.now) for call in calls)
 
     def _take(self, call: UpstreamCall) -> Answer | None:
-        return self._primed.pop() if self._primed and call.operation is OperationName.CREATE else None
+        return self._primed.pop() if self._primed and self._is_primable(call.request) else None
 
 
 class _Watched:
@@ -101,7 +112,7 @@ class _Watched:
         self, response: Response, call: UpstreamCall, changed: threading.Condition, now: Callable[[], float]
     ) -> None:
         self._inner: Body = response.body
-        self._head = response.status, response.headers, response.framing
+        self._response = response
         self._call = call
         self._changed = changed
         self._now = now
@@ -137,12 +148,13 @@ class _Watched:
 
     def _whole(self) -> bool:
         """Whether only the ending was left to read."""
-        framing = self._head[2]
+        framing = self._response.framing
         return isinstance(framing, Length) and self._call.recorder.size == framing.size
 
     def _open(self) -> None:
         if self._call.recorder.status is None:
-            self._call.recorder.head(*self._head)
+            response = self._response
+            self._call.recorder.head(response.status, response.headers, response.framing)
 
     def _end(self, ending: Ending) -> None:
         self._call.ended = ending

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 STREAM_RULES = frozenset(
     {
+        "create.status-listed",
         "stream.args-join",
+        "stream.bare-error",
         "stream.completed-last",
         "stream.completed-no-steps",
         "stream.completed-status",
@@ -29,6 +31,7 @@ STREAM_RULES = frozenset(
         "stream.index-contiguous",
         "stream.index-reuse",
         "stream.json",
+        "stream.legacy-names",
         "stream.name-agrees",
         "stream.no-interleave",
         "stream.schema",
@@ -45,7 +48,9 @@ FRAMING_RULES = frozenset({"stream.framing", "stream.name-agrees", "stream.done"
 
 BODY_RULES = frozenset(
     {
+        "create.generation",
         "create.status",
+        "create.status-listed",
         "create.times",
         "steps.annotation-range",
         "steps.base64",

@@ -22,6 +22,7 @@ from harness.cassette.foreign.har import Unreadable, decode_body, name_entry
 from harness.cassette.format.document import parse_all
 from harness.cassette.format.layout import Layout
 from harness.contract import REVISIONS, Contract, load
+from harness.documents import read_file
 from harness.wire import Arrivals, Exchange, StreamProtocol
 
 _SUFFIXES = (".yaml", ".yml")
@@ -89,7 +90,7 @@ def verify(paths: Iterable[Path], contract: Contract) -> Verified:
 def _verify_file(path: Path, contract: Contract) -> Verified:
     result = Verified()
     try:
-        _verify(path, path.read_bytes(), result, contract)
+        _verify(path, read_file(path), result, contract)
     except CassetteError as wrong:
         result.unusable.append((str(path), str(wrong).removeprefix(str(path)).lstrip(":, ")))
     except Unreadable as wrong:
@@ -131,7 +132,7 @@ def _answers(request: Path) -> Iterator[Answer]:
     stem = request.name.removesuffix(".request.json")
     for path in (request.with_name(stem + suffix) for suffix in ANSWERS):
         if path.is_file():
-            yield Answer(path.read_bytes(), path.suffix == ".json")
+            yield Answer(read_file(path), path.suffix == ".json")
 
 
 def contract_of(layout: Layout, contract: Contract) -> Contract:

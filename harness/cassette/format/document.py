@@ -14,26 +14,21 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness.cassette.format.errors import CassetteError
+from harness.documents import load_all_yaml, load_yaml, loader_class, read_file
 
 _TAG = "tag:yaml.org,2002:python/"
-_DEEPEST = 100
-"""Maximum nesting of a document. libyaml's composer is recursive, and a stack overflow kills the process."""
 
 
 def parse(path: Path, source: IO[bytes] | bytes) -> Any:
     """Parse the document in `source`, the content of `path`. Raises CassetteError with the line of a fault."""
-    import yaml
-
     with _told_of(path, source):
-        return yaml.load(source, Loader=_loader())
+        return load_yaml(source, _loader())
 
 
 def parse_all(path: Path, source: IO[bytes] | bytes) -> list[Any]:
     """Parse every non-empty document in `source`: other recorders write several into one file."""
-    import yaml
-
     with _told_of(path, source):
-        return [document for document in yaml.load_all(source, Loader=_loader()) if document is not None]
+        return [document for document in load_all_yaml(source, _loader()) if document is not None]
 
 
 @contextmanager
@@ -48,7 +43,7 @@ def _told_of(path: Path, source: IO[bytes] | bytes) -> Iterator[None]:
         place = f", line {mark.line + 1}" if mark is not None else ""
         raise CassetteError(f"{path}{place}: not readable as YAML: {wrong.problem}") from None
     except yaml.reader.ReaderError as wrong:
-        data = source if isinstance(source, bytes) else path.read_bytes()
+        data = source if isinstance(source, bytes) else read_file(path)
         line = data.count(b"\n", 0, wrong.position) + 1
         what = "not UTF-8" if "UTF-8" in wrong.reason or "utf" in wrong.encoding else f"not YAML: {wrong.reason}"
         raise CassetteError(f"{path}, line {line}: {what}: restore the file or delete it") from None
@@ -61,7 +56,7 @@ def line_of(path: Path, place: tuple[str | int, ...]) -> str:
     import yaml
 
     try:
-        node: Any = yaml.compose(path.read_bytes(), Loader=_loader())
+        node: Any = yaml.compose(read_file(path), Loader=_loader())
     except (OSError, yaml.YAMLError):
         return ""
     if node is None:  # an empty file
@@ -82,22 +77,9 @@ def line_of(path: Path, place: tuple[str | int, ...]) -> str:
 @cache
 def _loader() -> Any:
     """PyYAML's safe loader, extended to read what vcrpy writes for bodies that were files or iterators."""
-    import yaml
 
-    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        """Private to this module, because constructors are registered per class. Counts the depth of nodes."""
-
-        _depth = 0
-
-        def descend_resolver(self, parent: Any, index: Any) -> None:
-            self._depth += 1
-            if self._depth > _DEEPEST:
-                raise yaml.composer.ComposerError(
-                    None, None, f"nested more than {_DEEPEST} levels deep, as no cassette is", None
-                )
-
-        def ascend_resolver(self) -> None:
-            self._depth -= 1
+    class Loader(loader_class()):  # type: ignore[misc]
+        """Private to this module, because constructors are registered per class."""
 
     Loader.add_constructor("tag:yaml.org,2002:binary", _from_base64)
     for name in ("str", "unicode"):

@@ -16,6 +16,7 @@ from harness.cassette.format.errors import CassetteError
 from harness.cassette.format.layout import AtomicFile, Layout
 from harness.cassette.format.provenance import KEY, Provenance
 from harness.cassette.format.recording import Recording
+from harness.documents import open_file
 
 Pair: TypeAlias = tuple[Any, dict[str, Any]]
 """A request and a response as vcrpy represents them."""
@@ -33,10 +34,10 @@ class Cassette:
 def load(path: str | Path) -> Cassette:
     """Read a cassette. Raises CassetteError if there is no such file, or naming the line that is wrong."""
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise CassetteError(f"{path} does not exist or is no file: name a cassette, or record one there")
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             if all(line.isspace() for line in file):
                 return Cassette(path, ())
             file.seek(0)

@@ -20,6 +20,7 @@ from harness.cassette.format.errors import CassetteError
 from harness.cassette.format.provenance import Provenance
 from harness.cassette.format.recording import Recording
 from harness.cassette.format.yaml_scalars import dumper, lighten, release
+from harness.documents import open_file
 from harness.outcome import HarnessFault
 
 
@@ -104,7 +105,7 @@ class AtomicFile:
         from vcr.serialize import deserialize  # type: ignore[import-untyped]
 
         try:
-            with Path(cassette_path).open("rb") as file:
+            with open_file(cassette_path) as file:
                 if all(line.isspace() for line in file):
                     raise CassetteNotFoundError
                 file.seek(0)

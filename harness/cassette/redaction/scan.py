@@ -18,6 +18,7 @@ from harness.cassette.format.recording import Recording
 from harness.cassette.redaction.body_secrets import BodySecretFinder, begins_a_stream
 from harness.cassette.redaction.placeholders import PlaceholderTable
 from harness.cassette.redaction.redactor import Redactor
+from harness.documents import read_file
 from harness.wire import StreamProtocol
 from harness.wire.secret_patterns import is_secret_header
 
@@ -48,7 +49,7 @@ def scan_file(path: Path, protocol: StreamProtocol) -> list[Hit]:
     Raises CassetteError if the file cannot be read.
     """
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as wrong:
         raise CassetteError(f"{path} cannot be read: {wrong.strerror}") from None
     return list(_Scan(protocol).file(path.name, data))

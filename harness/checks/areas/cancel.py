@@ -1,15 +1,15 @@
-"""Checks of cancel: for a running run, for finished runs, and for an unknown id.
+"""Checks of the cancel of a run in progress; `late_cancels` has those that come too late.
 
-Layer 2. A run that finishes before the cancel arrives is a lost race: untestable, not a failure.
+Layer 2. A run that finishes before the cancel arrives is a lost race: untestable, not a failure. A run that is
+seen in progress well after its cancel was accepted, and then ends otherwise, is none: that cancel did nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.checks.areas.background import a_run_that_lasts
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.background_runs import start_held_run
+from harness.checks.vocabulary.background_runs import LONG, LONGER, start_held_run
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -19,38 +19,33 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     of_rule,
 )
-from harness.checks.vocabulary.polling import (
-    id_of,
-    need_id,
-    open_stream,
-    poll_until_found,
-    poll_until_settled,
-    polls,
-    status_of,
-)
-from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
+from harness.checks.vocabulary.polling import Part, id_of, list_moments, open_stream, polls, status_of
 from harness.checks.vocabulary.stream_events import events_in, expect_stream
 from harness.contract.judge.agreement import (
+    judge_cancel_shows,
     judge_cancelled,
     judge_cancelled_end,
     judge_identity,
     judge_stays,
-    judge_unchanged,
 )
-from harness.contract.judge.ends import judge_cancel_answer, judge_late_cancel
+from harness.contract.judge.ends import judge_cancel_answer
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending
 from harness.contract.requests import RequestBuilder, segment
-from harness.kit.actions import Exchanges, Finish, Read, Send, Steps, Wait, stop_exercise
+from harness.contract.tables.lifecycle import RUNNING, is_settled
+from harness.kit.actions import Close, Exchanges, Finish, Read, Send, Steps, Wait, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
-from harness.wire import By, Exchange
+from harness.wire import By, Exchange, LiveStream
 
 _CANCEL = new_registry()
 CHECKS = _CANCEL.checks
 
 _A_MOMENT = 1.0
 """Seconds after which a run that was not really cancelled would show another status."""
+
+TAKES_EFFECT = 2.0
+"""Seconds within which an accepted cancel takes effect; a run that still goes on then was not cancelled."""
 
 
 # --- exercises
@@ -60,43 +55,44 @@ _A_MOMENT = 1.0
 def a_cancelled_run(t: RequestBuilder) -> Steps:
     """A run that is cancelled while a reader streams it, then polled, and cancelled once more.
 
-    The cancel is sent as the official clients send it: without a body, but labelled as JSON.
+    If the run was over too soon to tell, all of it is tried again with a longer one.
     """
-    run = yield from start_held_run(t, "cancel")
-    reader = yield from open_stream(t, run.id)
+    seen: Exchanges = {}
+    for text in (LONG, LONGER):
+        try:
+            seen = yield from _cancel_and_poll(t, text)
+        except Unmet as unmet:
+            if text is LONGER or not unmet.race_lost:
+                raise
+            continue
+        if not _is_lost(seen):
+            break
+    reader, last = seen.pop("reader"), seen["polled"][-1]
+    if status_of(last) != "cancelled":
+        yield Close(reader)
+        return stop_exercise(seen, f"the run was never seen as cancelled: {format_answer(last)}")
+    seen["stream"] = yield Finish(reader)
+    found = id_of(seen["run"])
+    seen["again"] = yield Send(t.cancel(found))
+    yield Wait(_A_MOMENT)
+    return {**seen, "later": (yield Send(t.get(found)))}
+
+
+def _cancel_and_poll(t: RequestBuilder, text: str) -> Part[Exchanges]:
+    """Begin a run and cancel it as the official clients do: without a body, but labelled as JSON. Then poll it."""
+    run = yield from start_held_run(t, "cancel", text=text)
+    reader: LiveStream = yield from open_stream(t, run.id)
     yield Read(reader, 1)
     labelled = [("content-type", "application/json")]
     request = t.request("POST", f"interactions/{segment(run.id)}/cancel", headers=labelled)
-    seen: Exchanges = {"run": run.created, "held": run.held, "cancelled": (yield Send(request))}
+    seen: Exchanges = {"run": run.created, "held": run.held, "cancelled": (yield Send(request)), "reader": reader}
     seen["polled"] = yield from polls(t, run.id, patient=reader.status != 404)
-    if status_of(seen["polled"][-1]) != "cancelled":
-        return stop_exercise(seen, f"the run was never seen as cancelled: {format_answer(seen['polled'][-1])}")
-    seen["stream"] = yield Finish(reader)
-    seen["again"] = yield Send(t.cancel(run.id))
-    yield Wait(_A_MOMENT)
-    return {**seen, "later": (yield Send(t.get(run.id)))}
+    return seen
 
 
-@exercise(requests=10, interactions=2)
-def late_cancels(t: RequestBuilder) -> Steps:
-    """Cancels of a foreground interaction and a background run, both of them finished."""
-    front = yield Send(t.create(input=HELLO))
-    found = need_id(front)
-    seen: Exchanges = {"before": (yield from poll_until_found(t, found))[-1]}
-    seen["foreground"] = yield Send(t.cancel(found))
-    seen["after"] = yield Send(t.get(found))
-    back = id_of((yield Send(t.create(input=HELLO, background=True))))
-    if not back:
-        return stop_exercise(seen, "the target began no background run")
-    seen["settled_before"] = (yield from poll_until_settled(t, back))[-1]
-    seen["settled"] = yield Send(t.cancel(back))
-    return {**seen, "settled_after": (yield Send(t.get(back)))}
-
-
-@exercise(requests=1)
-def a_cancel_of_nothing(t: RequestBuilder) -> Steps:
-    """A cancel for an id that does not exist."""
-    return {"answer": (yield Send(t.cancel(UNKNOWN_ID)))}
+def _is_lost(seen: Exchanges) -> bool:
+    """Whether the run was over before anything could be told from it."""
+    return not seen["held"] and bool(_explain_lost_race(seen["cancelled"], seen["polled"]))
 
 
 # --- judges of the cancel that comes in time
@@ -143,11 +139,34 @@ def _answers_what_fits(cancelled: Exchange) -> Iterator[Finding]:
     about="polled",
 )
 def _is_seen(held: bool, cancelled: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
-    if status_of(polled[-1]) == "cancelled":
+    last = status_of(polled[-1])
+    if last == "cancelled":
         return
     if not held:
         _excuse_a_lost_race(cancelled, polled)
-    yield from judge_cancelled(status_of(polled[-1]))
+    late = _last_seen_running(polled)
+    if cancelled.status in SUCCESS and is_settled(last) and late is not None:
+        yield finding(
+            "the cancel was accepted, and the run went on",
+            expected="cancelled",
+            actual=f"in progress {late:.1f} s later, then {last}",
+        )
+    else:
+        yield from judge_cancelled(last)
+
+
+@_CANCEL.check(
+    "cancel.shows-output",
+    a_cancelled_run,
+    title="a cancel answers the interaction with what it has produced",
+    profile="background",
+    requires=["background", "background-slow", "store"],
+    accepts=["the output and usage that GET shows", "none, if the cancel had not taken effect yet"],
+)
+def _answers_all(cancelled: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
+    if status_of(polled[-1]) != "cancelled" or status_of(cancelled) != "cancelled":
+        raise Unmet("the cancel was not answered by a cancelled interaction")
+    yield from at("cancelled", judge_cancel_shows(interaction_in(cancelled), interaction_in(polled[-1])))
 
 
 @_CANCEL.check(
@@ -209,105 +228,34 @@ def _again_is_harmless(again: Exchange) -> Iterator[Finding]:
     yield from expect_status(again, accepts={*SUCCESS, *CLIENT_ERROR})
 
 
-# --- judges of cancels that come too late, or to nothing
-
-
-@_CANCEL.check(
-    "cancel.foreground",
-    late_cancels,
-    title="a foreground interaction is not cancelled",
-    profile="core",
-    requires=["store"],
-    accepts=["any 4xx", "200 with the interaction unchanged"],
-)
-def _spares_the_foreground(foreground: Exchange) -> Iterator[Finding]:
-    yield from _refused_or_unchanged("cancel.foreground", foreground)
-
-
-@_CANCEL.check(
-    "cancel.settled",
-    late_cancels,
-    title="a finished background run is not cancelled",
-    profile="background",
-    requires=["background", "store"],
-    accepts=["any 4xx", "200 with the interaction unchanged"],
-)
-def _spares_the_finished(settled: Exchange) -> Iterator[Finding]:
-    yield from _refused_or_unchanged("cancel.settled", settled)
-
-
-@_CANCEL.check(
-    "cancel.keeps-result",
-    late_cancels,
-    title="a late cancel leaves the result alone",
-    profile="core",
-    requires=["store"],
-    accepts=["the same status and output before and after"],
-)
-def _leaves_the_result(before: Exchange, after: Exchange) -> Iterator[Finding]:
-    yield from at("after", _expect_unchanged("cancel.keeps-result", before, after))
-
-
-@_CANCEL.check(
-    "cancel.keeps-background-result",
-    late_cancels,
-    title="a late cancel leaves the result of a background run alone",
-    profile="background",
-    requires=["background", "store"],
-    accepts=["the same status and output before and after"],
-)
-def _leaves_the_background_result(settled_before: Exchange, settled_after: Exchange) -> Iterator[Finding]:
-    rule = "cancel.keeps-background-result"
-    yield from at("settled_after", _expect_unchanged(rule, settled_before, settled_after))
-
-
-@_CANCEL.check(
-    "cancel.unknown",
-    a_cancel_of_nothing,
-    title="a cancel of nothing is refused",
-    profile="background",
-    requires=["background"],
-    accepts=["404", "400", "any other 4xx: non-strict"],
-)
-def _refuses_nothing(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_reply("cancel.unknown", answer)
-
-
-@_CANCEL.check(
-    "cancel.colon",
-    a_run_that_lasts,
-    title="`{id}:cancel` is no route",
-    profile="background",
-    requires=["background", "store"],
-    accepts=["any 4xx"],
-)
-def _colon_is_no_route(colon: Exchange) -> Iterator[Finding]:
-    yield from expect_status(colon, accepts=CLIENT_ERROR)
-
-
 # --- what the judges share
 
 
 def _excuse_a_lost_race(cancelled: Exchange, polled: list[Exchange]) -> None:
-    """Raise `Unmet` if the run ended before the cancel arrived.
+    """Raise `Unmet` if the run may have ended before the cancel arrived, or could take effect."""
+    lost = _explain_lost_race(cancelled, polled)
+    if lost:
+        raise Unmet(lost, race_lost=True)
 
-    A refused cancel after which the first poll still shows a running run is not a lost race.
+
+def _explain_lost_race(cancelled: Exchange, polled: list[Exchange]) -> str:
+    """How the run may have ended before the cancel arrived; "" if it cannot have.
+
+    It cannot if a refused cancel is followed by a poll that shows the run in progress, if the cancel is answered
+    by a cancelled interaction, or if the run is seen in progress long after an accepted cancel.
     """
-    if cancelled.status in CLIENT_ERROR and status_of(polled[0]) in ("in_progress", "queued"):
-        return
     status = status_of(polled[-1])
-    if status in ("completed", "requires_action", "incomplete", "failed"):
-        if cancelled.status in SUCCESS:  # it may have come too late, or do nothing: both look alike
-            raise Unmet(f"the cancel was accepted, and the run ended as {status} all the same", race_lost=True)
-        raise Unmet(f"the run ended as {status} before the cancel came", race_lost=True)
+    if status not in ("completed", "requires_action", "incomplete", "failed"):
+        return ""
+    if cancelled.status in CLIENT_ERROR:
+        return "" if status_of(polled[0]) in RUNNING else f"the run ended as {status} before the cancel came"
+    if cancelled.status in SUCCESS:
+        told = status_of(cancelled) == "cancelled" or (_last_seen_running(polled) or 0.0) >= TAKES_EFFECT
+        return "" if told else f"the cancel was accepted, and the run ended as {status} all the same"
+    return f"the run ended as {status} before the cancel came"
 
 
-def _refused_or_unchanged(rule: str, answer: Exchange) -> Iterator[Finding]:
-    yield from expect_reply(rule, answer)
-    yield from judge_late_cancel(rule, answer)
-
-
-def _expect_unchanged(rule: str, before: Exchange, after: Exchange) -> Iterator[Finding]:
-    old = interaction_in(before)
-    yield from expect_interaction(after)
-    yield from judge_unchanged(rule, old, interaction_in(after))
+def _last_seen_running(polled: list[Exchange]) -> float | None:
+    """The seconds after the cancel at which a poll last showed the run in progress; None if none did."""
+    running = [moment for moment, answer in list_moments(polled) if status_of(answer) in RUNNING]
+    return running[-1] if running else None

@@ -6,6 +6,7 @@ Layer 2. Whether the history was carried over is judged by the count of input to
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from harness.checks.capabilities import new_registry
@@ -28,7 +29,7 @@ from harness.checks.vocabulary.polling import (
 )
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.contract.data.output import output_steps
-from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps
+from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps, judge_unchanged
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
@@ -44,9 +45,12 @@ CHECKS = _CHAIN.checks
 # --- exercises
 
 
-@exercise(requests=6, interactions=3)
+@exercise(requests=7, interactions=3)
 def a_chain(t: RequestBuilder) -> Steps:
-    """A parent and two children with the same input as the parent, so that only the history differs."""
+    """A parent and two children with the same input as the parent, so that only the history differs.
+
+    The first child is read before and after the second one is made.
+    """
     parent: Exchange = yield Send(t.create(input=HELLO))
     found = need_id(parent)
     before = (yield from poll_until_found(t, found))[-1]
@@ -57,6 +61,7 @@ def a_chain(t: RequestBuilder) -> Steps:
     if child_id:  # if not even the parent was found, do not wait for the child
         seen["child_read"] = (yield from poll_until_found(t, child_id, patient=before.status != 404))[-1]
     seen["sibling"] = yield Send(t.create(input=HELLO, previous_interaction_id=found))
+    seen["child_again"] = (yield Send(t.get(child_id))) if child_id else None
     return {**seen, "after": (yield Send(t.get(found)))}
 
 
@@ -220,6 +225,31 @@ def _may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
             "the second child has no id of its own", expected="a new id", actual=id_of(sibling) or "none"
         )
         yield shared.at(exchange="sibling")
+
+
+@_CHAIN.check(
+    "chain.siblings-apart",
+    a_chain,
+    title="two children of one parent know nothing of each other",
+    profile="chaining",
+    requires=["store"],
+    accepts=["equal input costs an equal history", "the first child is as it was before the second"],
+)
+def _keeps_siblings_apart(
+    parent: Exchange, child: Exchange, sibling: Exchange, child_read: Exchange | None, child_again: Exchange | None
+) -> Iterator[Finding]:
+    own, other = _input_tokens(child), _input_tokens(sibling)
+    if other - own >= max(1, _input_tokens(parent)):
+        leak = finding("the second child carries the first one's turn", expected=str(own), actual=str(other))
+        yield replace(leak, rule="chain.siblings-apart", code="chain.siblings-apart/history").at(
+            exchange="sibling", pointer="$.usage.total_input_tokens"
+        )
+    if child_read is None or child_again is None:
+        return
+    before = interaction_in(child_read)
+    yield from at("child_again", expect_interaction(child_again))
+    rule = "chain.siblings-apart"
+    yield from at("child_again", judge_unchanged(rule, before, interaction_in(child_again)))
 
 
 @_CHAIN.check(

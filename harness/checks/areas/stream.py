@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
@@ -33,7 +34,7 @@ from harness.checks.vocabulary.stream_events import (
 )
 from harness.checks.vocabulary.streamed import Streams, streams_of_all_kinds
 from harness.contract import read
-from harness.contract.judge.agreement import judge_assembled
+from harness.contract.judge.agreement import judge_streamed_steps, judge_streamed_text
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.rules import BY_ID
@@ -68,6 +69,8 @@ TITLES: Mapping[str, str] = {
     "stream.sig-last": "a thought's signature is its last delta",
     "stream.completed-last": "interaction.completed is the last event",
     "stream.terminal": "a stream ends with a completion or an error",
+    "stream.legacy-names": "events have the names of today",
+    "stream.bare-error": "a failure comes as an error event",
     "stream.completed-status": "the completed status is a settled one",
     "stream.completed-usage": "interaction.completed has usage",
     "stream.completed-no-steps": "interaction.completed leaves the steps to the deltas",
@@ -98,7 +101,9 @@ ACCEPTS: Mapping[str, tuple[str, ...]] = {
     "stream.args-join": ("fragments that join to an object", "no fragments: the arguments of the start stand"),
     "stream.sig-last": ("no delta after the signature",),
     "stream.completed-last": ("one, with nothing but [DONE] after it", "an error event in its place"),
-    "stream.terminal": ("interaction.completed", "an error event"),
+    "stream.terminal": ("interaction.completed", "an error event", "a failure in bare JSON (noted)"),
+    "stream.legacy-names": ("the names since May 2026", "names that are new"),
+    "stream.bare-error": ("an error event", "no failure"),
     "stream.completed-status": ("any status but queued and in_progress",),
     "stream.completed-usage": ("a usage object", "none on what failed or was cancelled"),
     "stream.completed-no-steps": ("no steps", "an empty list", "the very steps that were streamed"),
@@ -112,6 +117,7 @@ ELSEWHERE = frozenset(
     {
         "stream.opens",
         "stream.alt-sse",
+        "stream.text",
         "stream.equals-get",
         "stream.incremental",
         "stream.error-shape",
@@ -203,6 +209,25 @@ def _opens(text: Exchange, tool: Exchange, thought: Exchange) -> Iterator[Findin
 
 
 @_STREAM.check(
+    "stream.text",
+    streams_of_all_kinds,
+    title="the text of a stream is the text that GET stores",
+    profile="streaming",
+    requires=["stream", "store"],
+    accepts=["the same text, however it is split", "any text of a stream that was cut or failed"],
+)
+def _brings_the_stored_text(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator[Finding]:
+    compared = 0
+    for name, body in _stored_bodies(streams, stored).items():
+        ended = completion(events_in(streams[name])) or {}
+        if streams[name].complete and ended.get("status") == body.get("status") == "completed":
+            compared += 1
+            yield from at(f"stored[{name}]", judge_streamed_text(read(streams[name]).streamed_steps, body))
+    if not compared:
+        raise Unmet("no whole stream of a completed interaction can be read again")
+
+
+@_STREAM.check(
     "stream.equals-get",
     streams_of_all_kinds,
     title="the assembled events are what GET stores",
@@ -213,15 +238,22 @@ def _opens(text: Exchange, tool: Exchange, thought: Exchange) -> Iterator[Findin
 def _equals_what_is_stored(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator[Finding]:
     if not stored:
         raise Unmet("no stream told the id of its interaction")
+    bodies = _stored_bodies(streams, stored)
     for name, answer in stored.items():
         place = f"stored[{name}]"
-        found = list(at(place, expect_interaction(answer)))
-        yield from found
-        if found:
-            continue
-        yield from at(
-            place, judge_assembled(events_in(streams[name]), interaction_in(answer), read(streams[name]).contract)
-        )
+        if name not in bodies:
+            yield from at(place, expect_interaction(answer))
+        elif streams[name].complete:
+            yield from at(place, judge_streamed_steps(read(streams[name]).streamed_steps, bodies[name]))
+
+
+def _stored_bodies(streams: Streams, stored: Mapping[str, Exchange]) -> dict[str, Mapping[str, Any]]:
+    """The interactions that GET returned, by the kind of their streams."""
+    return {
+        name: interaction_in(answer)
+        for name, answer in stored.items()
+        if name in streams and not list(expect_interaction(answer))
+    }
 
 
 @_STREAM.check(

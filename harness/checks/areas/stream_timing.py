@@ -13,6 +13,7 @@ from harness.checks.vocabulary.expect import OVERLOADED, at, expect_alive, expec
 from harness.checks.vocabulary.polling import poll_until_found
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import events_in, expect_stream, is_stream, of_kind, stream_id
+from harness.contract import read
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
@@ -80,7 +81,9 @@ def _bears_alt(streamed: Exchange) -> Iterator[Finding]:
 )
 def _reports_the_error(failing: Exchange) -> Iterator[Finding]:
     yield from expect_stream(failing)
-    if not of_kind(events_in(failing), "error"):
+    told = read(failing).stream
+    bare = told is not None and told.bare_error is not None
+    if not bare and not of_kind(events_in(failing), "error"):
         yield finding("the failure is not reported in the stream", expected="an error event", actual="none")
     yield from of_rule("stream.error-shape", failing)
 

@@ -20,6 +20,9 @@ from harness.wire import Exchange, LiveStream, Request
 LONG = "Write a story of two thousand words about a lighthouse."
 """An input that keeps a live model busy for some seconds."""
 
+LONGER = "Write a story of ten thousand words about a lighthouse, chapter by chapter."
+"""An input that keeps it busy for longer, for a run that was over too soon with `LONG`."""
+
 HELD_AFTER = 8
 """Events that a held run sends before it stops: enough to cut it in the middle of a step."""
 
@@ -48,13 +51,13 @@ def require_script(t: RequestBuilder, marker: str, **keys: Any) -> Part[None]:
         raise Unmet("the target takes no scripts through /__harness__/")
 
 
-def start_held_run(t: RequestBuilder, marker: str, **fields: Any) -> Part[BackgroundRun]:
+def start_held_run(t: RequestBuilder, marker: str, *, text: str = LONG, **fields: Any) -> Part[BackgroundRun]:
     """Begin a background run that is still in progress; `marker` separates its script from other exercises'.
 
     Raises `Unmet` if the create brings no id, or, with `race_lost`, if the run was over at once.
     """
     held = yield from script(t, marker, hold={"after": HELD_AFTER})
-    answer: Exchange = yield Send(t.create(input=f"{LONG} ({marker})", background=True, **fields))
+    answer: Exchange = yield Send(t.create(input=f"{text} ({marker})", background=True, **fields))
     found = need_id(answer)
     if settled(answer):
         raise Unmet("the background run was over when its create was answered", race_lost=True)

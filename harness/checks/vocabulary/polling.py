@@ -6,7 +6,7 @@ Whatever the target fails to provide raises `Unmet`, never an error of our own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from harness.checks.vocabulary.expect import TOO_MANY, finding
@@ -82,6 +82,16 @@ def poll_until_settled(t: RequestBuilder, interaction_id: str) -> Part[list[Exch
             f"the run never settled: {format_count(len(seen), 'look')}, the last {format_answer(seen[-1])}"
         )
     return seen
+
+
+def list_moments(polled: Sequence[Exchange]) -> list[tuple[float, Exchange]]:
+    """Pair the answers of `polls` with the least seconds that had passed since the first was asked for."""
+    moments: list[tuple[float, Exchange]] = []
+    spent = 0.0
+    for answer, pause in zip(polled, pauses(), strict=False):
+        moments.append((spent, answer))
+        spent += answer.seconds + pause
+    return moments
 
 
 def poll_until_found(t: RequestBuilder, interaction_id: str, *, patient: bool = True) -> Part[list[Exchange]]:

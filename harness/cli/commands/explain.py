@@ -8,22 +8,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.checks.capabilities import CAPABILITIES
+from harness.checks.gateway.cures import cures_of
 from harness.cli.arguments import Parser, add_revision_argument, contract_of
+from harness.cli.catalogue import load_every_check
 from harness.cli.output import say
 from harness.contract import Contract
-from harness.engine import plan as planning
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
 from harness.engine.search.rules import RULES
 from harness.kit.check import Check
-from harness.outcome import Rule
+from harness.outcome import Rule, Subject
 from harness.outcome.words import format_count
 
 
 def run(words: Sequence[str]) -> int:
     """Run the command."""
-    parser = Parser("explain", "Explain checks: rule, source, what breaks without it, what passes, what it costs.")
-    parser.add_argument("ids", nargs="+", metavar="ID", help="check id, glob or area")
+    parser = Parser(
+        "explain",
+        "Explain checks and rules of gateways: rule, source, what breaks without it, what passes, what it costs.",
+    )
+    parser.add_argument("ids", nargs="+", metavar="ID", help="id of a check or rule, glob or area")
     add_revision_argument(parser)
     arguments = parser.parse(words)
     contract = contract_of(arguments)
@@ -35,7 +39,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _blocks(ids: Sequence[str], contract: Contract) -> list[str]:
-    plan = make_plan(planning.load_catalogue(), Selection(checks=tuple(ids)), everything())
+    plan = make_plan(load_every_check(), Selection(checks=tuple(ids)), everything())
     chosen = [planned.check for planned in plan.checks if planned.skip is None]
     return ["\n".join((*_lines(check), *_absence(check.rule, contract))) for check in chosen]
 
@@ -55,10 +59,13 @@ def _rule_lines(rule: Rule) -> Iterator[str]:
 
 def _lines(check: Check) -> Iterator[str]:
     rule = check.rule
-    yield f"{check.id}: {check.title}"
+    relayed = rule.subject is Subject.RELAY
+    yield f"{check.id}: {'a rule of `harness gateway`' if relayed else check.title}"
     yield f"  requirement ({rule.level}): {rule.statement}"
     yield f"  source: {rule.source}{f' {rule.source.url}' if rule.source.url else ''}"
     yield f"  what breaks: {rule.breaks}"
+    for cure in cures_of(check.id):
+        yield f"  known cure: {cure}"
     for outcome in check.accepts:
         yield f"  passes: {outcome}"
     if check.everywhere:
@@ -71,4 +78,5 @@ def _lines(check: Check) -> Iterator[str]:
     exercise = check.exercise
     created = format_count(exercise.interactions, "interaction")
     yield f"  exercise: {exercise.name}, {format_count(exercise.requests, 'request')}, {created} created"
-    yield f"  run it alone: harness check TARGET -c {check.id}"
+    alone = f"harness gateway URL --only {check.id}" if relayed else f"harness check TARGET -c {check.id}"
+    yield f"  run it alone: {alone}"

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import (
@@ -37,12 +37,16 @@ from harness.engine.targets import (
     resolve_target,
 )
 from harness.outcome import HarnessFault, TargetFault, UsageFault
+from harness.wire import LogicalClock
 
 if TYPE_CHECKING:
     from harness.benches.gateway.gateway_process import Started
 
 UPSTREAM_VARIABLE = "HARNESS_UPSTREAM_URL"
 UPSTREAM_PORT = 9100
+UPSTREAM_SETTINGS: dict[str, Any] = {"platform": "any", "require_key": False, "models": "any", "ticks": 12}
+"""A gateway may use its own key or none, and its own model names. Runs last long enough to be acted on."""
+
 _STARTING = 120.0
 """Seconds that a gateway started by CMD may take to come up."""
 _ONE_LOOK = 1.0
@@ -54,18 +58,23 @@ def run(words: Sequence[str]) -> int:
     own, command = split_command(words, "gateway")
     arguments = _parser().parse(own)
     target = _target(arguments)
-    from harness.benches.gateway import BY_ID, GatewayOptions, Line, Upstream, judge_gateway
+    from harness.benches.gateway import GatewayBench, GatewayOptions, Upstream, judge_gateway
     from harness.benches.gateway.gateway_process import run_command
     from harness.benches.gateway.run import select_rules
+    from harness.checks.gateway import CATALOGUE, GatewayClient
+    from harness.emulator import Emulator, Settings
     from harness.report.commands.gateway import GatewayPresentation
     from harness.transport import ServerThread
 
-    baseline = baseline_of(arguments, list(BY_ID))
+    baseline = baseline_of(arguments, [check.id for check in CATALOGUE.checks])
     options = GatewayOptions(
         only=tuple(arguments.only or ()), strict=arguments.strict, baseline=baseline, gateway=target.info
     )
-    select_rules(options.only)  # report an unknown rule before anything is started
-    upstream = Upstream(contract=contract_of(arguments))
+    select_rules(CATALOGUE, options.only)  # report an unknown rule before anything is started
+    client = GatewayClient(target.target, patience=arguments.patience)
+    clock = LogicalClock()
+    emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock, contract=contract_of(arguments))
+    upstream = Upstream(emulator, clock, client.is_primable)
     with ends_when_told(), ExitStack() as stack:
         server = stack.enter_context(
             ServerThread(
@@ -80,8 +89,8 @@ def run(words: Sequence[str]) -> int:
             process = stack.enter_context(run_command(command, gateway_environment(server.url, os.environ)))
         _wait(target, arguments.wait, process)
         driver = stack.enter_context(closing(target.connect()))
-        line = Line(driver, upstream, target.target, patience=arguments.patience, watch=arguments.watch)
-        finished = listeners.follow(judge_gateway(line, options))
+        bench = GatewayBench(driver, upstream, client, watch=arguments.watch)
+        finished = listeners.follow(judge_gateway(bench, CATALOGUE, options))
         # A dying process drops its connections a moment before its parent can see that it is dead.
         if process is not None and (ended := process.wait_for_end(within=_DYING if finished.exit else 0.0)):
             say(f"note: {mask_text(ended)}", to_errors=True)

@@ -9,18 +9,19 @@ from collections.abc import Sequence
 
 from harness.checks.capabilities import PROFILES
 from harness.cli.arguments import Parser, add_revision_argument, contract_of, level_named
+from harness.cli.catalogue import load_every_check
 from harness.cli.output import say, write_json
-from harness.engine import plan as planning
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
 from harness.kit.check import Check
+from harness.outcome import Subject
 from harness.outcome.words import format_count
 from harness.report.records import check_record
 
 
 def run(words: Sequence[str]) -> int:
     """Run the command."""
-    parser = Parser("list", "List the catalogue of checks.")
+    parser = Parser("list", "List the catalogue: the checks, and the rules of `harness gateway`.")
     parser.add_argument("globs", nargs="*", metavar="GLOB", help="list only matching checks")
     parser.add_argument(
         "--level", metavar="LEVEL", help="weakest level to list: must, should or may (default: may)"
@@ -36,7 +37,7 @@ def run(words: Sequence[str]) -> int:
         level=level_named(arguments.level),
         profiles=tuple(arguments.profile or ()),
     )
-    plan = make_plan(planning.load_catalogue(), selection, everything())
+    plan = make_plan(load_every_check(), selection, everything())
     contract = contract_of(arguments)
     checks = [item.check for item in plan.checks if item.skip is None and contract.holds(item.check.rule)]
     if arguments.json:
@@ -51,4 +52,6 @@ def _print(checks: Sequence[Check]) -> None:
     for check in checks:
         needs = f" (needs {', '.join(sorted(check.requires))})" if check.requires else ""
         say(f"{check.id:<{width}}  {check.rule.level:<6}  {check.profile:<10}  {check.title}{needs}")
-    say(format_count(len(checks), "check"))
+    rules = sum(check.rule.subject is Subject.RELAY for check in checks)
+    counts = {"check": len(checks) - rules, "gateway rule": rules}
+    say(", ".join(format_count(count, what) for what, count in counts.items() if count))

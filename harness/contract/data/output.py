@@ -30,8 +30,12 @@ def count_given(steps: Sequence[Any]) -> int:
 
 def output_steps(interaction: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The steps that the run produced."""
-    steps = steps_of(interaction)
-    return steps[count_given(steps) :]
+    return output_of(steps_of(interaction))
+
+
+def output_of(steps: Sequence[Any]) -> list[Any]:
+    """Those of the steps that the run produced."""
+    return list(steps[count_given(steps) :])
 
 
 def output_text(interaction: Mapping[str, Any]) -> str:
@@ -42,6 +46,20 @@ def output_text(interaction: Mapping[str, Any]) -> str:
 def steps_text(steps: Iterable[Mapping[str, Any]]) -> str:
     """The text of every model_output step among `steps`, joined."""
     return "".join(text_of(step.get("content")) for step in steps if step.get("type") == "model_output")
+
+
+def without_text(steps: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The steps, with empty texts in every model_output."""
+    return [
+        {**step, "content": [_blank(part) for part in step["content"]]}
+        if step.get("type") == "model_output" and isinstance(step.get("content"), list)
+        else dict(step)
+        for step in steps
+    ]
+
+
+def _blank(part: Any) -> Any:
+    return {**part, "text": ""} if isinstance(part, Mapping) and "text" in part else part
 
 
 def text_of(content: object) -> str:

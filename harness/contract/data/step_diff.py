@@ -93,12 +93,16 @@ def _differences(one: Any, other: Any, pointer: str) -> Iterator[Difference]:
         for index, pair in enumerate(zip_longest(one, other, fillvalue=_ABSENT)):
             yield from _differences(*pair, f"{pointer}[{index}]")
     elif isinstance(one, str) and isinstance(other, str) and one != other:
-        at = next(
-            (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
-        )
+        at = common_length(one, other)
         yield Difference(f"{pointer} from character {at}", _show(one[at:]), _show(other[at:]))
     elif one != other:
         yield Difference(pointer, _show(one), _show(other))
+
+
+def common_length(one: str, other: str) -> int:
+    """The number of characters that two texts begin with in common."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _show(value: Any) -> str:

@@ -10,15 +10,14 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from harness.contract.contract import Contract
-from harness.contract.data.assembly import assemble_steps
-from harness.contract.data.output import output_steps, steps_of
-from harness.contract.data.step_diff import compare_steps
+from harness.contract.data.instants import read_instant
+from harness.contract.data.output import output_of, output_steps, steps_of, steps_text, without_text
+from harness.contract.data.step_diff import common_length, compare_steps
 from harness.contract.judge.wording import format_value
-from harness.contract.tables.lifecycle import RUNNING, SETTLED, is_settled, may_follow
-from harness.contract.tables.protocol import COMPLETED_EVENT, ERROR_EVENT, PROTOCOL
+from harness.contract.tables.lifecycle import SETTLED, is_settled, may_follow
+from harness.contract.tables.protocol import COMPLETED_EVENT, ERROR_EVENT
 from harness.outcome import Finding, Severity, Where
-from harness.outcome.words import format_count
+from harness.outcome.words import format_count, shorten
 
 Body = Mapping[str, Any]
 Events = Sequence[Mapping[str, Any]]
@@ -79,11 +78,8 @@ def judge_changes(statuses: Iterable[str], rule: str = "") -> Iterator[Finding]:
         kept = rule or rule_of_change(before)
         if before in SETTLED:
             yield from judge_end_stays(before, after, kept)
-        elif (allowed := may_follow(before, after)) is False:
+        elif may_follow(before, after) is False:
             yield Finding(kept, f"{after} follows {before}", f"no {after} after {before}", after)
-        elif allowed is None and before != after:
-            message = f"{after} follows {before}, one of which is not listed"
-            yield Finding(kept, message, "listed statuses", after, severity=Severity.INFORMATION)
 
 
 def judge_settled(rule: str, body: Body) -> Iterator[Finding]:
@@ -94,11 +90,10 @@ def judge_settled(rule: str, body: Body) -> Iterator[Finding]:
 
 
 def judge_end_status(status: str) -> Iterator[Finding]:
-    """The last status that polling shows must be a settled one; one that is not listed is only worth a note."""
-    if status not in SETTLED:
-        severity = Severity.INFORMATION if status and status not in RUNNING else Severity.BROKEN
+    """The last status that polling shows must be a settled one; nothing is claimed of one that is not listed."""
+    if not is_settled(status):
         message = "the run did not settle in time"
-        yield Finding("bg.settles", message, "a settled status", status or "no status", severity=severity)
+        yield Finding("bg.settles", message, "a settled status", status or "no status")
 
 
 def judge_cancelled(status: str) -> Iterator[Finding]:
@@ -107,12 +102,35 @@ def judge_cancelled(status: str) -> Iterator[Finding]:
         yield Finding("cancel.state", "a run was cancelled and is not", "cancelled", status or "no status")
 
 
+def judge_cancel_shows(answer: Body, shown: Body) -> Iterator[Finding]:
+    """A cancel that is answered by a cancelled interaction must not leave out what GET then shows of it."""
+    if output_steps(shown) and not output_steps(answer):
+        message, actual = "the answer to the cancel has no output, and GET has", "none"
+        expected = format_count(len(output_steps(shown)), "step")
+        place = Where(pointer="$.steps")
+        yield Finding.coded("cancel.shows-output/steps", message, expected, actual, where=place)
+    if shown.get("usage") and not answer.get("usage"):
+        message, place = "the answer to the cancel has no usage, and GET has", Where(pointer="$.usage")
+        expected, actual = format_value(shown["usage"]), format_value(answer.get("usage"))
+        yield Finding.coded("cancel.shows-output/usage", message, expected, actual, where=place)
+
+
 def judge_stays(statuses: Sequence[str]) -> Iterator[Finding]:
     """Once it was seen, the status cancelled must stay."""
     first = statuses.index("cancelled") if "cancelled" in statuses else len(statuses)
     for status in statuses[first:]:
         if status and status != "cancelled":
             yield Finding("cancel.stays", "a cancelled run did not stay cancelled", "cancelled", status)
+
+
+def judge_updated(bodies: Iterable[Body], rule: str = "bg.updated") -> Iterator[Finding]:
+    """The time of the last change must not go back from one view of an interaction to the next."""
+    times = [(str(body.get("updated")), read_instant(body.get("updated"))) for body in bodies]
+    known = [(text, moment) for text, moment in times if moment is not None]
+    for (before, earlier), (after, later) in pairwise(known):
+        if later < earlier:
+            place = Where(pointer="$.updated")
+            yield Finding(rule, "`updated` went back", f"{before} or later", after, place)
 
 
 # --- content
@@ -151,26 +169,28 @@ def judge_unchanged(rule: str, before: Body, after: Body) -> Iterator[Finding]:
     yield from judge_same_output(rule, before, after)
 
 
-def judge_assembled(events: Events, body: Body, contract: Contract) -> Iterator[Finding]:
-    """The steps that the events of a whole stream add up to must be the output that is stored."""
-    for difference in compare_steps(assemble_steps(events, contract), output_steps(body)):
+def judge_streamed_text(streamed: Sequence[Body], body: Body) -> Iterator[Finding]:
+    """The text of the steps that a whole stream adds up to must be the text that is stored."""
+    shown, stored = steps_text(output_of(streamed)), steps_text(output_steps(body))
+    if shown != stored:
+        at = common_length(shown, stored)
+        message = f"the text of the stream is not the stored text, from character {at}"
+        place = Where(pointer="$.steps")
+        yield Finding("stream.text", message, _excerpt(stored, at), _excerpt(shown, at), place)
+
+
+def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Finding]:
+    """The steps that a whole stream adds up to must be the output that is stored; of text, only its places."""
+    stored = output_steps(body)
+    if steps_text(output_of(streamed)) != steps_text(stored):
+        streamed, stored = without_text(streamed), without_text(stored)
+    for difference in compare_steps(streamed, stored):
         message = f"stream and GET differ at {difference.pointer}"
-        yield Finding("stream.equals-get", message, difference.assembled, difference.got)
+        yield Finding("stream.equals-get", message, difference.got, difference.assembled)
 
 
-def judge_text(events: Events, steps: Iterable[Body]) -> Iterator[Finding]:
-    """The text deltas, joined, must be the text of the final steps."""
-    fragments = (PROTOCOL.text_of(event) for event in events)
-    streamed = "".join(fragment[1] for fragment in fragments if fragment and fragment[0].endswith("/text"))
-    final = "".join(
-        str(part.get("text", ""))
-        for step in steps if step.get("type") == "model_output"
-        for part in step.get("content") or () if isinstance(part, dict) and part.get("type", "text") == "text"
-    )  # fmt: skip
-    if streamed != final:
-        message = "the deltas do not make up the text"
-        expected, actual = format_value(final), format_value(streamed)
-        yield Finding("stream.equals-get", message, expected, actual, code="stream.equals-get/text")
+def _excerpt(text: str, at: int) -> str:
+    return format_value(shorten(text[max(0, at - 8) : at + 60], 60)) if text[at:] else "the end of the text"
 
 
 def judge_result(body: Body) -> Iterator[Finding]:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from harness.contract.contract import Contract
+from harness.contract.data.instants import read_instant
 from harness.contract.data.output import count_given
+from harness.contract.judge.status_words import judge_status_word
 from harness.contract.judge.usage import judge_usage
 from harness.contract.tables.operations import INTERACTION, Operation
+from harness.contract.tables.renamed import OUTPUTS
 from harness.outcome import Finding, Severity, Where
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
@@ -25,7 +27,7 @@ _OPAQUE = ("data", "signature")
 
 def is_legacy(value: Any) -> bool:
     """Whether a body is of the generation before `steps`, which the service removed in June 2026."""
-    return isinstance(value, Mapping) and "outputs" in value and "steps" not in value
+    return isinstance(value, Mapping) and OUTPUTS in value and "steps" not in value
 
 
 def judge_answer(value: Any, operation: Operation, contract: Contract) -> list[Finding]:
@@ -43,8 +45,13 @@ def judge_interaction(value: Any, contract: Contract, *, rule: str = "create.sch
         findings.append(
             _finding("create.status", "status is no string", "a string", repr(status)[:40], "$.status")
         )
+    else:
+        findings += judge_status_word(status, "$.status")
     if not isinstance(value, Mapping):
         return findings
+    if is_legacy(value):
+        message, expected = "the output is in `outputs`, as before May 2026", "steps"
+        findings.append(_finding("create.generation", message, expected, OUTPUTS, f"$.{OUTPUTS}"))
     findings += _judge_times(value)
     if "usage" in value:
         findings += judge_usage(value["usage"])
@@ -81,7 +88,7 @@ def _judge_times(value: Mapping[str, Any]) -> list[Finding]:
     findings = []
     for name in ("created", "updated"):
         if name in value:
-            moments[name] = _moment(value[name])
+            moments[name] = read_instant(value[name])
             if moments[name] is None:
                 actual = repr(value[name])[:40]
                 message = f"{name} is no ISO 8601 time with a zone"
@@ -93,14 +100,6 @@ def _judge_times(value: Mapping[str, Any]) -> list[Finding]:
         message = "updated is before created"
         findings.append(_finding("create.times/order", message, f">= {created}", str(updated), "$.updated"))
     return findings
-
-
-def _moment(value: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) and "T" in value else None
-    except ValueError:
-        return None
-    return moment if moment is not None and moment.tzinfo is not None else None
 
 
 def _judge_discriminators(step: Any, pointer: str) -> Iterator[Finding]:

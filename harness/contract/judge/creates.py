@@ -106,6 +106,7 @@ def _learn(
     model.stored = state.stores and request.get("store") is not False
     if reading.stream is None:
         model.status = reading.status or ""
+        model.updated = (reading.interaction or {}).get("updated")
         _learn_output(model, reading.interaction)
     elif state.sole_client:
         model.status = reading.status or ""
@@ -125,7 +126,6 @@ def _learn_stream(state: HistoryState, model: InteractionModel, events: list[Jso
     state.judgement.add(take_events(model.timeline, open_reading(model, None), events))
     if model.settled and model.timeline.whole:
         model.steps, model.source = assemble_steps(model.timeline.events, state.contract), "stream.equals-get"
-        state.decide("stream.equals-get", agreement.judge_text(model.timeline.events, model.steps))
 
 
 # --- what the answer shows

@@ -12,30 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.contract.schema.explain import json_type
+from harness.contract.tables.error_codes import STATUS_OF
 from harness.outcome import Finding, Severity, Where
-
-STATUS_OF: dict[str, int] = {
-    "invalid_request": 400,
-    "failed_precondition": 400,
-    "parameter_unknown": 400,
-    "authentication": 401,
-    "payment_required": 402,
-    "permission_denied": 403,
-    "not_found": 404,
-    "model_not_found": 404,
-    "already_exists": 409,
-    "aborted": 409,
-    "out_of_range": 416,
-    "rate_limit_exceeded": 429,
-    "quota_exceeded": 429,
-    "too_many_requests": 429,
-    "cancelled": 499,
-    "api_error": 500,
-    "unimplemented": 501,
-    "service_unavailable": 503,
-    "deadline_exceeded": 504,
-}
-"""The documented HTTP status of each documented code; the set of codes is open."""
 
 _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 

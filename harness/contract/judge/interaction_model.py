@@ -22,9 +22,9 @@ class InteractionModel:
 
     `status` is the last one seen. `steps` and `usage` are those of the settled run as last seen, and `source` the
     rule that is broken if the next look shows others; it depends on where these came from. `with_input`: that look
-    asked for the input, too. `cancelled`: a cancel was accepted while it ran; `in_time`: for certain, so that no
-    race explains another end. `read_on`: a stream of it was read
-    since the last look, which may have advanced the run. `echoed`: some answer named its parent.
+    asked for the input, too. `updated` is the time of the last change as last seen. `cancelled`: a cancel was
+    accepted while it ran; `in_time`: for certain, so that no race explains another end. `read_on`: a stream of it
+    was read since the last look, which may have advanced the run. `echoed`: some answer named its parent.
 
     `suspicion` is the rule that is broken if the next look shows that it is still running: a request was answered
     as if it had settled.
@@ -39,6 +39,7 @@ class InteractionModel:
     usage: Any = None
     source: str = ""
     with_input: bool = False
+    updated: object = None
     gone: bool = False
     cancelled: bool = False
     in_time: bool = False
@@ -73,6 +74,7 @@ class InteractionModel:
     def forget(self) -> None:
         """Mark it as deleted, and forget all that was known of it."""
         self.gone, self.status, self.steps, self.usage, self.source = True, "", None, None, ""
+        self.updated = None
         self.cancelled, self.in_time, self.read_on, self.suspicion, self.timeline = (
             False,
             False,

@@ -40,6 +40,8 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
         return
     if state.decide("bg.same-id", agreement.judge_identity("bg.same-id", model.id, body.get("id"))):
         return
+    if state.sole_client:
+        judge_time(state, model, body)
     before = model.status
     judge_status(state, model, read(exchange).status or "", awaited=intent.awaited)
     if state.sole_client and model.background:
@@ -48,6 +50,13 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
         model.echoed = not state.decide("chain.echo", agreement.judge_echo(model.parent.id, [body]))
     if model.settled:
         _judge_output(state, model, before, body, _wants_input(exchange))
+
+
+def judge_time(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
+    """Judge the time of the last change that was shown: it must not be before the one seen last."""
+    before, model.updated = model.updated, body.get("updated")
+    if before is not None and model.updated is not None:
+        state.decide("bg.updated", agreement.judge_updated([{"updated": before}, body]))
 
 
 def judge_status(state: HistoryState, model: InteractionModel, status: str, *, awaited: bool = False) -> None:
@@ -116,9 +125,7 @@ def _judge_output(
 def _compare_output(state: HistoryState, model: InteractionModel, body: dict[str, Any], with_input: bool) -> None:
     if not model.source:
         if model.timeline.whole:
-            state.decide(
-                "stream.equals-get", agreement.judge_assembled(model.timeline.events, body, state.contract)
-            )
+            _compare_with_stream(state, model, body)
         return
     steps = body.get("steps")
     known = {"steps": model.steps, "usage": model.usage}
@@ -126,9 +133,17 @@ def _compare_output(state: HistoryState, model: InteractionModel, body: dict[str
     if model.source == "get.same" and model.with_input == with_input:
         state.decide("get.same", agreement.judge_same("get.same", known, shown, known))
     elif model.source == "stream.equals-get":
-        state.decide("stream.equals-get", agreement.judge_assembled(model.timeline.events, body, state.contract))
+        _compare_with_stream(state, model, body)
     else:
         state.decide(model.source, agreement.judge_same_output(model.source, known, body))
+
+
+def _compare_with_stream(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
+    """Compare what the whole stream of an interaction adds up to with what GET shows."""
+    streamed = assemble_steps(model.timeline.events, state.contract)
+    if model.status == "completed":
+        state.decide("stream.text", agreement.judge_streamed_text(streamed, body))
+    state.decide("stream.equals-get", agreement.judge_streamed_steps(streamed, body))
 
 
 def _wants_input(exchange: Exchange) -> bool:
@@ -219,12 +234,5 @@ def _judge_named(state: HistoryState, model: InteractionModel, exchange: Exchang
 
 def _judge_completed(state: HistoryState, model: InteractionModel, status: str) -> None:
     judge_status(state, model, status)
-    if not model.timeline.whole:
-        return
-    events = model.timeline.events
-    steps = assemble_steps(events, state.contract)
-    state.decide("stream.equals-get", agreement.judge_text(events, steps))
-    if model.steps is not None and model.source != "stream.equals-get":
-        state.decide(
-            "stream.equals-get", agreement.judge_assembled(events, {"steps": model.steps}, state.contract)
-        )
+    if model.timeline.whole and model.steps is not None and model.source != "stream.equals-get":
+        _compare_with_stream(state, model, {"steps": model.steps})

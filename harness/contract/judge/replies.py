@@ -69,7 +69,12 @@ def has_error(exchange: Exchange) -> bool:
 
 
 def _kinds(exchange: Exchange) -> list[object]:
-    return [event.get("event_type") for event in read(exchange).events] if exchange.succeeded else []
+    """The types of the events of a successful answer; bare JSON that reports an error counts as one."""
+    if not exchange.succeeded:
+        return []
+    stream = read(exchange).stream
+    bare = ["error"] if stream is not None and stream.bare_error is not None else []
+    return [*(event.get("event_type") for event in read(exchange).events), *bare]
 
 
 # A streaming create may be refused by a stream of nothing but an error, too.

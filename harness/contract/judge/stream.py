@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.contract.contract import Contract, EventType
 from harness.contract.data.json_parse import REFUSALS, decode, loads
+from harness.contract.judge.bare_error import read_bare_error
 from harness.contract.judge.causes import with_causes
 from harness.contract.judge.cursors import CursorLog
 from harness.contract.judge.finding_log import FindingLog
@@ -21,10 +22,12 @@ from harness.contract.judge.stream_state import StreamState, readable
 from harness.contract.judge.stream_summary import StreamReading
 from harness.contract.judge.usage import judge_usage
 from harness.contract.schema.validator import UnknownPart, Validator
+from harness.contract.tables import renamed
 from harness.contract.tables.protocol import DONE
-from harness.contract.tables.stream_order import DELTA, ERROR, OTHER, State, row_of
+from harness.contract.tables.stream_order import COMPLETED, DELTA, ERROR, OTHER, State, row_of
 from harness.outcome import Finding, Severity
 from harness.wire import COMPLETE, Decoder, Ending, Frame
+from harness.wire.frame import CutFrame
 from harness.wire.sse import MAX_EVENT
 
 UNKNOWNS = 64
@@ -124,13 +127,20 @@ class StreamJudge:
     def finish(self, ending: Ending = COMPLETE) -> StreamReading:
         """Return the reading. Missing events are reported only if the body ended in order."""
         state = self._state
+        cut = self._decoder.end()
+        bare = read_bare_error(self._decoder.stray)
+        if bare is not None:
+            state.fail({"code": bare.code, "message": bare.message})
+            for finding in bare.judge():
+                where = replace(finding.where, event=self._frames, start=bare.start, end=bare.end)
+                self._ledger.add(replace(finding, where=where))
         if ending.complete:
-            self._end_in_order()
+            self._end_in_order(cut)
         if state.completed is not None and "usage" in state.completed:
             for finding in judge_usage(state.completed["usage"], "$.interaction.usage"):
                 self._ledger.add(finding)
         deltas = self._kinds[DELTA]
-        if self._background and deltas.resumable < deltas.count:
+        if self._background and self._cursors.summary().count and deltas.resumable < deltas.count:
             message = "deltas of a background stream lack event_id"
             self._note("stream.evid-delta", message, f"{deltas.count} event ids", str(deltas.resumable))
         counts = self._counts()
@@ -150,6 +160,7 @@ class StreamJudge:
             completed=state.completed,
             done=self._done_at is not None,
             errors=tuple(state.errors),
+            bare_error=bare,
             cursors=self._cursors.summary(),
             unknowns=tuple(self._unknowns),
             unjudged=self._list_unjudged(),
@@ -173,6 +184,8 @@ class StreamJudge:
             state.before(known.kind)
         if fit or self._misfit(frame, known, event):
             known.handle(event)
+        elif known.kind == COMPLETED:
+            state.end_unreadably()
         cursor = event.get("event_id")
         if isinstance(cursor, str) and cursor:
             known.resumable += 1
@@ -194,6 +207,8 @@ class StreamJudge:
             elif read.fault:
                 rule, message = _FAULTS[read.fault]
                 self._note(rule, message, "a JSON object in UTF-8", read.detail, frame)
+                if frame.event == COMPLETED.encode():
+                    self._state.end_unreadably()
             if read.fault in ("", "surrogate"):
                 self._value(frame, read.value)
 
@@ -213,6 +228,10 @@ class StreamJudge:
             self._note_unknown(UnknownPart("$.event_type", "event", kind))
             if frame.event != kind.encode("utf-8", "replace"):
                 self._judge_event_name(frame, kind)
+            if kind in renamed.EVENTS and kind not in self._strangers:
+                message = f"{kind} is the name before May 2026 of {renamed.EVENTS[kind]}"
+                self._note("stream.legacy-names/event", message, renamed.EVENTS[kind], kind, frame)
+                self._state.note_renamed(kind)
             self._stranger(frame, kind)
 
     def _stranger(self, frame: Frame, name: str) -> None:
@@ -258,8 +277,7 @@ class StreamJudge:
 
     # --- the end --------------------------------------------------------------------------------------------
 
-    def _end_in_order(self) -> None:
-        cut = self._decoder.end()
+    def _end_in_order(self, cut: CutFrame | None) -> None:
         if cut is not None and cut.would_be is not None:
             self._note_unfinished(cut.would_be)
         state = self._state

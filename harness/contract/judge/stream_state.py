@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.contract.data.json_parse import loads
-from harness.contract.tables import lifecycle
+from harness.contract.judge.status_words import judge_status_word
+from harness.contract.tables import lifecycle, renamed
 from harness.contract.tables.steps import DeltaEffect, StepTable
 from harness.contract.tables.stream_order import (
     COMPLETED,
@@ -91,6 +92,7 @@ class StreamState:
         self.statuses: list[str] = []
         self.errors: list[dict[str, Any]] = []
         self.failed = False
+        self._ended = False  # by an event that cannot be read, or has an old name
         self.unjudged: dict[str, None] = {}
         self._steps = steps
         self._start = start
@@ -109,13 +111,27 @@ class StreamState:
             return
         row = row_of(state, kind)
         self._enter(State.RESUMED if self._mid_step else row.next)
-        if not row.breaks:
+        if not row.breaks or (state is State.EXPECT_CREATED and renamed.EVENTS.get(kind) == CREATED):
             return
         if state is State.EXPECT_CREATED:
             self._report(f"{row.breaks}/other-event", f"the stream begins with {kind}", CREATED, kind)
         elif not self._late:
             self._late = True
             self._report(row.breaks, f"{kind} follows interaction.completed", "[DONE] or the end", kind)
+
+    def note_renamed(self, kind: str) -> None:
+        """Note an event with the name it had before May 2026, which may have ended the interaction."""
+        self._ended = self._ended or renamed.EVENTS[kind] in (COMPLETED, ERROR)
+
+    def end_unreadably(self) -> None:
+        """Note an interaction.completed that cannot be read: it is there all the same."""
+        self._ended = True
+
+    def fail(self, error: dict[str, Any]) -> None:
+        """Note an error that ends the stream."""
+        self.failed = True
+        if len(self.errors) < ERRORS:
+            self.errors.append(error)
 
     def close(self) -> None:
         """Note the sentinel: an event that follows it is not part of the stream."""
@@ -136,8 +152,10 @@ class StreamState:
         A resumed stream may have no events: after the last cursor of a run there may be nothing left.
         """
         state = self._closed_in or self.state
-        over = self.failed or self.completed is not None or (self._start == "resumed" and not events)
-        if over or "is-over" not in row_of(state, END).guards:
+        over = self.failed or self.completed is not None or self._ended
+        if over or (self._start == "resumed" and not events):
+            return
+        if "is-over" not in row_of(state, END).guards:
             return
         if state is State.EXPECT_CREATED:
             self._report("stream.first/no-event", "the stream ended without any event", CREATED, "nothing")
@@ -201,6 +219,7 @@ class StreamState:
     def _is(self, identity: str, status: str) -> None:
         if len(self.statuses) < STATUSES and self.statuses[-1:] != [status]:
             self.statuses.append(status)
+            self.found.extend(judge_status_word(status, "$.status"))
         if not self.interaction_id:
             self.interaction_id = identity
         elif identity and identity != self.interaction_id:
@@ -276,7 +295,11 @@ class StreamState:
         kind = event["delta"]["type"]
         if kind in self._steps.deltas:
             return True
-        self._report("stream.delta-known", "the delta's type is not listed", "a listed type", kind)
+        if kind in renamed.DELTAS:
+            message = f"{kind} is the name before May 2026 of {renamed.DELTAS[kind]}"
+            self._report("stream.legacy-names/delta", message, renamed.DELTAS[kind], kind)
+        else:
+            self._report("stream.delta-known", "the delta's type is not listed", "a listed type", kind)
         return False
 
     def _delta_fits(self, event: dict[str, Any]) -> bool:

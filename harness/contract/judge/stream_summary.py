@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.contract.judge.bare_error import BareError
 from harness.contract.judge.cursors import Cursors
 from harness.contract.schema.validator import UnknownPart
 from harness.outcome import Finding
@@ -19,6 +20,7 @@ class StreamReading:
     `frames` counts dispatched events, `events` the JSON ones among them, `unnamed` those without an `event:`
     field, `deltas` the step.delta events and `deltas_with_cursor` those of them that carry a cursor.
     `created` and `completed` are the interactions in those events, `errors` the `error` values of error events.
+    `bare_error` is the error body that ended the stream outside its framing; `errors` holds it too.
     `suppressed` counts, by rule, findings beyond those kept. `unknowns` pairs the number of an event with
     something in it that the schemas do not name. `whole` says that the body ended in order; if it did not, nothing
     is claimed about its end. `unjudged` names what was not judged because of a limit.
@@ -39,6 +41,7 @@ class StreamReading:
     completed: dict[str, Any] | None
     done: bool
     errors: tuple[dict[str, Any], ...]
+    bare_error: BareError | None
     cursors: Cursors
     unknowns: tuple[tuple[int, UnknownPart], ...]
     unjudged: tuple[str, ...]

@@ -17,6 +17,7 @@ AREAS = (
     "content",
     "storage",
     "stream",
+    "streaming",
     "resume",
     "background",
     "chain",

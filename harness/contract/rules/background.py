@@ -73,8 +73,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="bg.updated",
-        level=Level.MAY,
-        statement="`updated` never goes back from one poll to the next.",
+        level=Level.SHOULD,
+        statement="`updated` never goes back from one view of an interaction to the next.",
         breaks="Caches keyed by the time of the last change keep stale results.",
         source=REFERENCE.cite(Basis.INFERRED, "Interaction: updated"),
     ),
@@ -126,6 +126,13 @@ RULES: tuple[Rule, ...] = (
         statement="After a cancel, GET reaches the status cancelled, if with a short delay.",
         breaks="A client cannot know that its cancel took effect.",
         source=_CANCEL,
+    ),
+    Rule(
+        id="cancel.shows-output",
+        level=Level.SHOULD,
+        statement="A cancel that answers a cancelled interaction shows the output and usage that GET shows.",
+        breaks="A client that keeps the answer of its cancel loses what was produced, and paid for, until then.",
+        source=REFERENCE.cite(Basis.INFERRED, "Cancel an interaction: Interaction"),
     ),
     Rule(
         id="cancel.stays",

@@ -63,6 +63,13 @@ RULES: tuple[Rule, ...] = (
         source=_STATE_INFERRED,
     ),
     Rule(
+        id="chain.siblings-apart",
+        level=Level.SHOULD,
+        statement="Interactions that continue the same parent know nothing of each other.",
+        breaks="A second try at an answer is made of the first one, and one user's branch shows up in another's.",
+        source=_STATE_INFERRED,
+    ),
+    Rule(
         id="chain.running",
         level=Level.MUST,
         statement="Naming an interaction that is still in progress as the previous one answers 400.",

@@ -38,6 +38,20 @@ _ANSWER = (
         source=_RESOURCE,
     ),
     Rule(
+        id="create.status-listed",
+        level=Level.SHOULD,
+        statement="Wherever a status is shown, in a body or in a stream, it is one that the reference lists.",
+        breaks="A client that waits for a word it knows waits for ever, or takes a run for what it is not.",
+        source=_RESOURCE,
+    ),
+    Rule(
+        id="create.generation",
+        level=Level.MUST,
+        statement="An interaction holds its output in `steps`, not in `outputs` as before May 2026.",
+        breaks="Clients of today find no output in an answer that has been paid for.",
+        source=BREAKING_CHANGES.cite(Basis.DOCUMENTED, "outputs became steps"),
+    ),
+    Rule(
         id="create.schema",
         level=Level.MUST,
         statement="An interaction fits its published schema, unknown additions apart.",

@@ -1,15 +1,14 @@
 """Rules of one stream of events, whichever request opened it. Layer 1. Data only.
 
-`harness.contract.judge.stream` judges most of them from the bytes alone; those that need a second exchange
-(`stream.equals-get`, `stream.bg-and-stream`, `stream.hangup`, `stream.incremental`) are judged by checks.
+`harness.contract.judge.stream` judges them from the bytes alone; `streaming` has those that need more.
 """
 
 from __future__ import annotations
 
 from harness.contract.rules.pages import (
     BACKGROUND,
+    BREAKING_CHANGES,
     JSON,
-    MIGRATION,
     RECORDINGS,
     REFERENCE,
     SDK,
@@ -26,13 +25,6 @@ _RECORDED = RECORDINGS.cite(Basis.OBSERVED, "streams, all of them")
 _RESUME = BACKGROUND.cite(Basis.DOCUMENTED, "Resume a stream")
 
 RULES: tuple[Rule, ...] = (
-    Rule(
-        id="stream.opens",
-        level=Level.MUST,
-        statement="A create with stream=true answers an event stream.",
-        breaks="A client that asks for events receives something it cannot read, or nothing.",
-        source=STREAMING.cite(Basis.DOCUMENTED, "stream: true"),
-    ),
     Rule(
         id="stream.framing",
         level=Level.MUST,
@@ -175,10 +167,26 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="stream.terminal",
-        level=Level.SHOULD,
-        statement="A stream that ends in order has said so: interaction.completed or an error event came.",
-        breaks="A client cannot tell a finished answer from a dropped one, and reports half of it as whole.",
-        source=STREAMING.cite(Basis.INFERRED, "End of the stream"),
+        level=Level.MUST,
+        statement="A stream that ends in order ends with interaction.completed, or with an error in its place.",
+        breaks="A client cannot tell a finished answer from a dropped one: it reports half of it as whole, or "
+        "asks for the stream again for ever.",
+        source=_END,
+    ),
+    Rule(
+        id="stream.legacy-names",
+        level=Level.MUST,
+        statement="Events and deltas have the names of the revision of May 2026, not those before it.",
+        breaks="Clients of today skip events whose names they do not know: the answer, or its end, never comes.",
+        source=BREAKING_CHANGES.cite(Basis.DOCUMENTED, "Names of stream events"),
+    ),
+    Rule(
+        id="stream.bare-error",
+        level=Level.MAY,
+        statement="A stream that fails says so in an error event, not in bare JSON outside the framing.",
+        breaks="Decoders of event streams drop such lines: the answer seems to end in order, and nobody learns "
+        "why. (The live service does so.)",
+        source=RECORDINGS.cite(Basis.OBSERVED, "streams that die in the middle"),
     ),
     Rule(
         id="stream.completed-status",
@@ -216,13 +224,6 @@ RULES: tuple[Rule, ...] = (
         source=_END,
     ),
     Rule(
-        id="stream.alt-sse",
-        level=Level.MAY,
-        statement="A streaming create that says alt=sse in its query too is answered with a stream.",
-        breaks="Clients that were moved over from older endpoints, which send both, are refused.",
-        source=MIGRATION.cite(Basis.DOCUMENTED, "Streaming: alt=sse"),
-    ),
-    Rule(
         id="stream.error-shape",
         level=Level.MUST,
         statement="The error in an error event, if there is one, is an object whose code and message are strings.",
@@ -238,37 +239,10 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="stream.evid-delta",
-        level=Level.SHOULD,
-        statement="Each delta of a background stream carries an event_id.",
-        breaks="After a drop the client goes back to the last delta that had one, and gets the rest twice.",
-        source=_RESUME,
-    ),
-    Rule(
-        id="stream.equals-get",
-        level=Level.SHOULD,
-        statement="The steps assembled from the stream are the output steps that GET returns.",
-        breaks="What the user saw while streaming is not what is stored, nor what the next turn builds on.",
-        source=STREAMING.cite(Basis.DOCUMENTED, "Streamed and plain answers"),
-    ),
-    Rule(
-        id="stream.incremental",
         level=Level.MAY,
-        statement="Events arrive while the answer is made, not all at its end.",
-        breaks="Streaming gains the user nothing: the first word comes with the last.",
-        source=STREAMING.cite(Basis.INFERRED, "Why stream"),
-    ),
-    Rule(
-        id="stream.bg-and-stream",
-        level=Level.SHOULD,
-        statement="A create with both background and stream answers with a stream that names its interaction.",
-        breaks="A client that wants to watch a long run and survive a drop can do only one of the two.",
-        source=STREAMING.cite(Basis.DOCUMENTED, "Streaming agents"),
-    ),
-    Rule(
-        id="stream.hangup",
-        level=Level.SHOULD,
-        statement="A client that hangs up in the middle of a stream does not hurt later calls.",
-        breaks="One closed browser tab takes the service down for others.",
-        source=STREAMING.cite(Basis.INFERRED, "End of the stream"),
+        statement="If a background stream gives event ids, each of its deltas carries one.",
+        breaks="After a drop the client goes back to the last delta that had one. (The live service gives ids to "
+        "some deltas only.)",
+        source=_RESUME,
     ),
 )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from harness.contract.tables.error_codes import code_of
 from harness.wire import Request, StreamProtocol, encode
 from harness.wire.message import EVENT_STREAM
 from harness.wire.secret_patterns import SecretFields
@@ -87,8 +88,8 @@ def error_event(code: str, message: str, event_id: str | None) -> bytes:
 
 
 def error_body(status: int, code: str, message: str) -> bytes:
-    """The body of an error response; it does not contain the HTTP status."""
-    return _compact({"error": {"message": message, "code": code}})
+    """The body of an error response, which does not contain the HTTP status; "" is the code of that status."""
+    return _compact({"error": {"message": message, "code": code or code_of(status)}})
 
 
 def text_of(event: Event) -> tuple[str, str] | None:

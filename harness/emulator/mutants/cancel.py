@@ -10,6 +10,7 @@ from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,
     crash,
+    drop,
     edit_json,
     inside,
     is_unknown,
@@ -118,6 +119,8 @@ MUTANTS = table(
         status(turn(cancelled="canceled"))),
     row("cancel-answers-empty", "A cancel is answered with an empty object.",
         response("POST interactions/*/cancel", lambda body, _: {})),
+    row("cancel-answers-bare", "A cancel is answered without the output and the usage that GET shows.",
+        response("POST interactions/*/cancel", drop("steps", "usage"))),
     row("cancel-needs-body", "A cancel without a body is refused.",
         request("POST interactions/*/cancel", when(
             lambda call, _: not call.request.body, refuse("The body is not valid JSON.")))),

@@ -54,6 +54,39 @@ def _name_as_parent(body: Json, call: Call) -> None:
         body["id"] = body["previous_interaction_id"]
 
 
+class _Siblings(Engine):
+    """Remembers the last child of each parent."""
+
+    def __init__(self, *args: Any) -> None:
+        self.last: dict[str, Run] = {}
+        super().__init__(*args)
+
+    def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
+        opened = super().open(order)
+        if order.previous is not None:
+            sibling = self.last.get(order.previous.id)
+            if sibling is not None:
+                self.mix(opened[0], sibling)
+            self.last[order.previous.id] = opened[0]
+        return opened
+
+    def mix(self, run: Run, sibling: Run) -> None:
+        """The defect."""
+        raise NotImplementedError
+
+
+class _SiblingContinued(_Siblings):
+    def mix(self, run: Run, sibling: Run) -> None:
+        run.context = sibling.total_context()
+        run._usage = None
+
+
+class _SiblingOverwritten(_Siblings):
+    def mix(self, run: Run, sibling: Run) -> None:
+        sibling.steps = [*sibling.steps, *run.steps]
+        sibling.bodies.clear()
+
+
 class _OneChildOnly(CreateValidator):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -83,6 +116,10 @@ MUTANTS = table(
         run(_take_parents_place)),
     row("parent-mutated", "A child appends its steps to its parent.",
         run(_append_to_parent)),
+    row("sibling-continued", "A second child continues the first one, not their parent.",
+        part(_SiblingContinued)),
+    row("sibling-overwritten", "A second child appends its steps to the first one.",
+        part(_SiblingOverwritten)),
     row("one-child-only", "A parent can be continued only once.",
         part(_OneChildOnly)),
     row("chain-running-allowed", "A run in progress can be continued.",

@@ -34,6 +34,11 @@ def _each_item(name: str, change: Change) -> Change:
     return edit
 
 
+def _name_output_as_before(body: Json, call: Call) -> None:
+    if "steps" in body:
+        body["outputs"] = body.pop("steps")
+
+
 def _name_model_in_object(body: Json, call: Call) -> None:
     if body.get("previous_interaction_id"):
         body["model"] = {"name": body.get("model")}
@@ -41,6 +46,8 @@ def _name_model_in_object(body: Json, call: Call) -> None:
 
 MUTANTS = table(
     "shapes",
+    row("shape-outputs", "A create answers `outputs`, as before May 2026, in place of `steps`.",
+        response("POST interactions", _name_output_as_before)),
     row("shape-get", "The labels in the response to a GET are a number.",
         response("GET interactions/*", put(labels=5))),
     row("shape-background", "The steps of a run that has just started are a string.",

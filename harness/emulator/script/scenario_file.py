@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.documents import load_yaml, read_file
 from harness.emulator.script.scripts import Script, ScriptFault, parse
 from harness.emulator.values.suggestions import suggestion
 
@@ -26,7 +27,7 @@ class ScenarioFile:
 def load(path: str | Path) -> ScenarioFile:
     """Read a scenario file. Raises ScriptFault that names the file and what is wrong in it."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_file(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         raise ScriptFault(f"the scenario {path} cannot be read: {fault}") from None
     try:
@@ -40,8 +41,8 @@ def read(text: str) -> ScenarioFile:
     import yaml  # an emulator without scenario files does not need it
 
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as fault:
+        value = load_yaml(text)
+    except (ValueError, RecursionError, yaml.YAMLError) as fault:
         raise ScriptFault(f"this is not YAML: {' '.join(str(fault).split())}") from None
     if isinstance(value, list):
         value = {"replies": value}

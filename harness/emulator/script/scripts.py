@@ -1,4 +1,4 @@
-"""Scripts, which say how the emulator answers the next creates: their parsing, their validation and their queue.
+"""Scripts, which say how the emulator answers the next creates: their parsing and their validation.
 
 Layer 2. Knows the keys of a script (`docs/emulator.md`) and which creates it matches; must not know how a script
 is played.
@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.suggestions import suggestion
 from harness.outcome.fault import UsageFault
 from harness.wire.message import is_sendable
@@ -26,10 +27,10 @@ class ScriptFault(UsageFault):
 
 
 class Refuse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The create is refused with this error."""
+    """The create is refused with this error; without a code, with the one that goes with the status."""
 
     status: int = 503
-    code: str = "service_unavailable"
+    code: str = ""
     message: str = "The script refuses this call."
     headers: dict[str, str] = {}
 
@@ -61,14 +62,17 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     agent: str | None = None
     previous: bool | None = None
     input_contains: str | None = None
+    tool: str | None = None
 
-    def fits(self, *, model: str | None, agent: str | None, previous: bool, text: str) -> bool:
-        """Whether a create with these properties matches."""
+    def fits(self, order: CreateRequest) -> bool:
+        """Whether a create matches; a tool is named by its type, or a function by its name."""
+        named = {tool.get(key) for tool in order.tools if isinstance(tool, dict) for key in ("type", "name")}
         return (
-            (self.model is None or self.model == model)
-            and (self.agent is None or self.agent == agent)
-            and (self.previous is None or self.previous == previous)
-            and (self.input_contains is None or self.input_contains in text)
+            (self.model is None or self.model == order.model)
+            and (self.agent is None or self.agent == order.agent)
+            and (self.previous is None or self.previous == (order.previous is not None))
+            and (self.input_contains is None or self.input_contains in order.text)
+            and (self.tool is None or self.tool in named)
         )
 
 
@@ -177,43 +181,3 @@ def _check_deltas(script: Script) -> None:
         raise ScriptFault(f"deltas={script.deltas} must be at least 1, or a list of the pieces of the text")
     if isinstance(script.deltas, list) and script.text is not None and "".join(script.deltas) != script.text:
         raise ScriptFault("the pieces in 'deltas' do not join to 'text': leave out one of the two")
-
-
-class ScriptQueue:
-    """A queue of scripts. Each create takes the first that matches it; a script serves `times` creates."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._waiting: list[tuple[Script, int]] = []
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def add(self, *scripts: Script) -> None:
-        """Queue all scripts. If there is no room for all of them, queue none and raise ScriptFault."""
-        room = self._most - len(self._waiting)
-        if len(scripts) > room:
-            raise ScriptFault(
-                f"{len(scripts)} more scripts do not fit in the queue, where {len(self._waiting)} of at most "
-                f"{self._most} wait already (setting max_queued): reset, or raise the bound"
-            )
-        self._waiting += [(script, script.times) for script in scripts]
-
-    def clear(self) -> None:
-        """Remove all scripts."""
-        self._waiting.clear()
-
-    def take(self, *, model: str | None, agent: str | None, previous: bool, text: str) -> Script:
-        """Take the script for a create with these properties; `EMPTY` if none matches."""
-        for index, (script, left) in enumerate(self._waiting):
-            match = script.match
-            if match is None or match.fits(model=model, agent=agent, previous=previous, text=text):
-                self._use_up(index, script, left)
-                return script
-        return EMPTY
-
-    def _use_up(self, index: int, script: Script, left: int) -> None:
-        if left == 1:
-            del self._waiting[index]
-        elif left > 1:  # zero means without limit
-            self._waiting[index] = (script, left - 1)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from harness.documents import read_file
 from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.request_templates import Template, resend, templates
 from harness.engine.search.search_target import SearchTarget, play
@@ -52,7 +53,7 @@ class Store:
         played = 0
         for path in sorted(self.folder.glob("*.json")) if self.folder.is_dir() else ():
             try:
-                record = json.loads(path.read_bytes())
+                record = json.loads(read_file(path))
                 found = list(_again(place, record))
             except TimeUp:
                 notes.append("time was up before all of them were played")

@@ -6,6 +6,7 @@ Layer 7. Knows markers, node ids and assertion messages; cases, their streams an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,15 @@ from typing import Any
 from harness.benches.client.attempt import ClientAttempt
 from harness.benches.client.drop_case import Case
 from harness.benches.client.drop_cases import cases_of
-from harness.benches.client.stream_source import StreamSource
+from harness.benches.client.observed_streams import events_in
+from harness.benches.client.stream_source import StreamSource, whole_stream
+from harness.faults import Cut, Fault, Spot, Status, parse
+from harness.faults.plan import HEAD_SPOTS
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
-from harness.plugin.observed_service import InteractionsEmulator
+from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.sleep_skipping import Sleeps
+from harness.wire import Decoder
 
 MOST_REQUESTS = 60
 """Maximum requests for one dropped stream; a client that resumes sensibly needs three."""
@@ -27,6 +32,15 @@ _PLAIN = Case(plan="pass")
 NAME = "interactions_dropped_stream"
 """The fixture, and the marker that configures it."""
 
+OUTAGES = (
+    "before-headers,rst,times:4",
+    "event:5,rst/before-headers,fin,times:4",
+    "event:5,end/event:0,end,times:4",
+    "event:5,rst/status:503,times:4",
+)
+"""The plans of `cuts="outage"`: the service is away for several connections, at once or in the middle."""
+
+_EMPTY_SPOTS = (*HEAD_SPOTS, Spot.EVENT, Spot.DATA, Spot.BLANK, Spot.UTF8)
 _MODES = ("tests", "loop")
 _OPTIONS = ("cuts", "first", "endings", "script", "cassette", "event_ids", "resume", "mode")
 
@@ -66,6 +80,8 @@ def parameters(definition: Any, seed: int = 0) -> list[Case | Loop]:
         raise UsageFault(f"{NAME}(mode={mode!r}): write {' or '.join(map(repr, _MODES))}")
     if options.get("cassette") is not None:
         options["cassette"] = str(Path(definition.path).parent / options["cassette"])
+    if options.get("cuts") == "outage":
+        options["cuts"] = OUTAGES
     cases = cases_of(seed=seed, **options)
     return [Loop(tuple(cases))] if mode == "loop" else list(cases)
 
@@ -76,10 +92,14 @@ class DroppedStream:
     In a loop, each turn has a separate stream of the same finished interaction, so that thousands are cheap.
     """
 
-    def __init__(self, emulator: InteractionsEmulator, wanted: Case | Loop, nodeid: str = "") -> None:
+    def __init__(
+        self, emulator: InteractionsEmulator, wanted: Case | Loop, nodeid: str = "", *, given: bool = False
+    ) -> None:
+        """`given` says that the plans are the test's own, so that one without any effect is its mistake."""
         self.emulator = emulator
         self._nodeid = nodeid
         self._loop = isinstance(wanted, Loop)
+        self._given = given
         self._cases = wanted.cases if isinstance(wanted, Loop) else (wanted,)
         self._drop: ClientAttempt | None = None
         self._judged = False
@@ -95,6 +115,8 @@ class DroppedStream:
             self._source = StreamSource(self.emulator.emulator, case)
         if self._loop:
             self._source.whole_of(self._source.id)  # reading the whole stream lets the run end
+        if self._given:
+            _require_effect(case)
         self._drop = drop = ClientAttempt(self._source, case)
         self.emulator.service = drop.service
         self.emulator.forget()
@@ -110,6 +132,10 @@ class DroppedStream:
     def was_asked(self) -> bool:
         """Whether the test called an assertion, read what is expected, or looked at what the client sent."""
         return self._asked or self.emulator.was_looked_at
+
+    def note_checked(self) -> None:
+        """Say that the test checks the result in its own way, so that it gets no warning."""
+        self._asked = True
 
     @property
     def _turn(self) -> ClientAttempt:
@@ -159,8 +185,16 @@ class DroppedStream:
         """
         __tracebackhide__ = True
         self._asked = True
+        if _most_empty(self.case) < 2:
+            raise UsageFault(
+                f"the plan {self.plan} cannot show whether the client waits: at most one connection brings "
+                f'nothing; use {NAME}(cuts="outage"), or plans such as "event:5,rst/before-headers,rst,times:3"'
+            )
         empty = [one for one in self._turn.streams if not one.events()]
-        if len(empty) > 1 and sleeps.total < least * (len(empty) - 1):
+        if len(empty) < 2:
+            problem = f"gave up after {format_count(len(empty), 'connection')} in vain, so it never had to wait"
+            raise AssertionError(self._message(problem))
+        if sleeps.total < least * (len(empty) - 1):
             problem = f"asked {len(empty)} times in vain and slept {sleeps.total:g} s in all: it needs a delay"
             raise AssertionError(self._message(problem))
 
@@ -182,3 +216,34 @@ class DroppedStream:
         unsaid = self._drop is not None and not self._judged
         cut_at = [f"dropped at {self.case}", self._circumstances()] if unsaid else []
         return "\n".join([*cut_at, *self.emulator.story.refusals()])
+
+
+def _most_empty(case: Case) -> float:
+    """How many connections can bring no event under a plan, at most."""
+    return sum(
+        math.inf if connection.times is None else connection.times
+        for connection in parse(case.plan).connections
+        if connection.faults and _brings_nothing(connection.faults[-1])
+    )
+
+
+def _brings_nothing(fault: Fault) -> bool:
+    if isinstance(fault, Cut):
+        return fault.place.spot in _EMPTY_SPOTS and (fault.place.spot in HEAD_SPOTS or fault.place.at == 0)
+    return isinstance(fault, Status)
+
+
+def _require_effect(case: Case) -> None:
+    """Raise UsageFault for a plan that cannot take effect, even on a stream that is read whole."""
+    whole = whole_stream(case)
+    events, frames = len(events_in(whole)), len(Decoder().feed(whole))
+    for connection in parse(case.plan).connections:
+        for fault in connection.faults:
+            place = fault.place if isinstance(fault, Cut) and fault.place.spot not in HEAD_SPOTS else None
+            at_byte = place is not None and place.spot is Spot.BYTE
+            most = len(whole) if at_byte else frames
+            if place is not None and place.at is not None and place.at > most:
+                raise UsageFault(
+                    f"cuts=[{case.plan!r}] never takes effect: {place} is behind the end of the stream, which has "
+                    f"{format_count(most, 'byte') if at_byte else format_count(events, 'event')}"
+                )

@@ -6,103 +6,24 @@ Layer 7. A route is data: how the emulator answers, who interferes and when, and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from harness.benches.client.client_results import status_of, text_in
 from harness.contract import RUNNING, STATUSES
-from harness.outcome import UsageFault
-from harness.plugin.observed_service import InteractionsEmulator
-from harness.plugin.sent_requests import call_of
+from harness.plugin.interactions.emulator import InteractionsEmulator
+from harness.plugin.interactions.lifecycle_routes import ROUTES
 from harness.wire import Request
 
-TEXT = "All of the answer."
 MOST_REQUESTS = 100
 """Maximum requests of one test; a client that waits politely needs ten."""
 
-TOOL = {
-    "type": "function",
-    "name": "get_weather",
-    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-}
+_MISSING = "Requested entity was not found."
+_REPORTED = "If that is how the application reports it, say assert_outcome(error, raised={})"
 _GRACE = 2  # requests tolerated after the end, such as the one that fetches the result
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LifecycleRoute:
-    """One way a run can go. `script` answers the first create, `then` the next one.
-
-    `acts` is (n, action): the action (cancel or delete) happens before the n-th GET. `status` is what the code
-    under test must end with; None means that the interaction was deleted and GET returns 404.
-    """
-
-    story: str
-    status: str | None
-    script: Mapping[str, Any] = field(default_factory=dict)
-    then: Mapping[str, Any] | None = None
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    acts: tuple[int, str] | None = None
-    text: str | None = TEXT
-
-
-ROUTES: dict[str, LifecycleRoute] = {
-    "completed": LifecycleRoute(
-        story="two polls in progress, then completed", status="completed", script={"text": TEXT}
-    ),
-    "failed": LifecycleRoute(
-        story="in progress, then failed", status="failed", script={"status": "failed"}, text=None
-    ),
-    "cancelled": LifecycleRoute(
-        story="somebody else cancels it after the first poll",
-        status="cancelled", script={"text": TEXT, "ticks": 20}, acts=(2, "cancel"), text=None,
-    ),
-    "cancelled_early": LifecycleRoute(
-        story="it is cancelled before anybody looks",
-        status="cancelled", script={"text": TEXT}, acts=(1, "cancel"), text=None,
-    ),
-    "cancelled_late": LifecycleRoute(
-        story="it is cancelled, and three polls still show it in progress",
-        status="cancelled", script={"text": TEXT, "ticks": 20, "cancel_lag": 3}, acts=(1, "cancel"), text=None,
-    ),
-    "requires_action": LifecycleRoute(
-        story="it stops for a function's result",
-        status="requires_action", fields={"tools": [TOOL]}, text=None,
-    ),
-    "function_result": LifecycleRoute(
-        story="it stops for a function's result; the client gives it in a next interaction, which completes",
-        status="completed", fields={"tools": [TOOL]}, then={"text": TEXT},
-    ),
-    "incomplete": LifecycleRoute(
-        story="it stops early, at a limit", status="incomplete", script={"text": TEXT, "status": "incomplete"}
-    ),
-    "queued": LifecycleRoute(
-        story="two polls show it queued before it runs", status="completed", script={"text": TEXT, "queued": 2}
-    ),
-    "deleted": LifecycleRoute(
-        story="somebody deletes it while it runs",
-        status=None, script={"text": TEXT, "ticks": 20}, acts=(3, "delete"), text=None,
-    ),
-    "requires_continuation": LifecycleRoute(
-        story="it stops with a continuation_token; the client goes on in a next interaction, which completes",
-        status="completed",
-        script={"text": "All ", "status": "requires_continuation"}, then={"text": "of the answer."},
-        text="of the answer.",
-    ),
-}  # fmt: skip
-
-COMMON = ("completed", "failed", "cancelled", "requires_action", "incomplete", "queued")
-"""The routes used without a marker."""
-
-
-def routes_of(definition: Any) -> list[str]:
-    """The routes named by a test's markers, `COMMON` by default. Raises UsageFault for an unknown name."""
-    names = [name for marker in definition.iter_markers("interactions_lifecycle") for name in marker.args]
-    for name in names:
-        if name != "all" and name not in ROUTES:
-            raise UsageFault(f"interactions_lifecycle({name!r}): the routes are {', '.join(ROUTES)}, or 'all'")
-    if "all" in names:
-        return list(ROUTES)
-    return list(dict.fromkeys(names)) or list(COMMON)
+Reports: TypeAlias = type[BaseException] | tuple[type[BaseException], ...]
+"""The exceptions by which an application reports an end that is no success."""
 
 
 class Lifecycle:
@@ -125,7 +46,9 @@ class Lifecycle:
         self.created = emulator.create(**self._route.fields)
         self.id: str = self.created["id"]
         if self._route.then is not None:
-            emulator.script(self._route.then)
+            emulator.script(self._route.then, optional=True)
+        if self._route.missing:
+            emulator.fail(404, on="get", times=self._route.missing, message=_MISSING, optional=True)
         emulator.limit_requests(MOST_REQUESTS)
         emulator.before.append(self._watch)
         emulator.explain = self._now
@@ -134,6 +57,10 @@ class Lifecycle:
     def was_asked(self) -> bool:
         """Whether the test asked for the outcome or the route, or looked at what the client sent."""
         return self._asked or self.emulator.was_looked_at
+
+    def note_checked(self) -> None:
+        """Say that the test checks the result in its own way, so that it gets no warning."""
+        self._asked = True
 
     @property
     def route(self) -> str:
@@ -163,11 +90,15 @@ class Lifecycle:
         """The tools that the interaction declares; they must be sent again with a function's result."""
         return list(self._route.fields.get("tools", ()))
 
-    def assert_outcome(self, result: Any) -> None:
-        """Assert that the code under test ended correctly, given its status, interaction or exception."""
+    def assert_outcome(self, result: Any, *, raised: Reports | Mapping[str, Reports] | None = None) -> None:
+        """Assert that the code under test ended correctly, given its status, interaction, text or exception.
+
+        `raised` says by which exception the application reports that an interaction did not complete: a class,
+        several, or a class for each status. An exception with a `status` is compared by that.
+        """
         __tracebackhide__ = True
         self._asked = True
-        problem = self._wrong_requests() or self._wrong_result(result) or self._too_many_polls()
+        problem = self._wrong_requests() or self._wrong_result(result, raised) or self._too_many_polls()
         if problem:
             calls = ", ".join(self.emulator.requests.calls)
             raise AssertionError(
@@ -194,12 +125,17 @@ class Lifecycle:
         status = now["status"] if now else "deleted"
         return f"the interaction is {status!r} by now (route {self._name!r}: {self.story})"
 
-    def _wrong_result(self, result: Any) -> str:
+    def _wrong_result(self, result: Any, raised: Reports | Mapping[str, Reports] | None) -> str:
         expected = self._route.status
+        if isinstance(result, BaseException) and raised is not None:
+            return self._wrong_exception(result, raised)
         if expected is None:
             return self._not_gone(result)
-        if isinstance(result, BaseException):
-            return f"raised {type(result).__name__} ({result}), but the interaction is to end as {expected!r}"
+        if result == "deleted" or _code_of(result) == 404:
+            return f"took a 404 for the end, but the interaction is to end as {expected!r}"
+        if isinstance(result, BaseException) and status_of(result) not in STATUSES:
+            told = f"raised {type(result).__name__} ({result}), but the interaction is to end as {expected!r}"
+            return told if expected == "completed" else f"{told}. {_REPORTED.format(type(result).__name__)}"
         status = status_of(result)
         if status in RUNNING:
             return f"stopped waiting while the interaction was {status!r}: that is no end, it must be polled on"
@@ -212,11 +148,23 @@ class Lifecycle:
             return f"ended with the text {text!r} instead of {self._route.text!r}"
         return ""
 
+    def _wrong_exception(self, error: BaseException, raised: Reports | Mapping[str, Reports]) -> str:
+        """What is wrong with the application's own exception; "" if it reports how the route ends."""
+        expected = self._route.status or "deleted"
+        named = f"raised {type(error).__name__} ({error})"
+        if expected == "completed":
+            return f"{named}, but the interaction is to end as 'completed'"
+        wanted = raised.get(expected, ()) if isinstance(raised, Mapping) else raised
+        if not isinstance(error, wanted):
+            names = [kind.__name__ for kind in (wanted if isinstance(wanted, tuple) else (wanted,))]
+            return f"{named}, but the test expects {' or '.join(names) or 'none'} for {expected!r}"
+        status = status_of(error)
+        if status in STATUSES and status != expected:
+            return f"{named}, which says {status!r} instead of {expected!r}"
+        return ""
+
     def _not_gone(self, result: Any) -> str:
-        code = getattr(result, "status_code", None) or getattr(
-            getattr(result, "response", None), "status_code", None
-        )
-        if result is None or code == 404 or result == "deleted":
+        if result is None or _code_of(result) == 404 or result == "deleted":
             return ""
         return f"ended with {result!r}, though the interaction was deleted: expected the 404, None or 'deleted'"
 
@@ -256,7 +204,13 @@ class Lifecycle:
     def _too_many_polls(self) -> str:
         ends = [number for number, status in enumerate(self._shown) if status not in RUNNING]
         late = len(self._shown) - ends[0] - 1 if ends else 0
-        calls = [call for call in map(call_of, self.emulator.requests) if call == "get"]
+        calls = [call for call in self.emulator.requests.calls if call == "get"]
         if late > _GRACE and len(calls) > _GRACE:
             return f"asked {late} times more after it was {self._shown[ends[0]]!r}"
         return ""
+
+
+def _code_of(result: Any) -> Any:
+    """The HTTP status that an exception of a client library carries; None if there is none."""
+    response = getattr(result, "response", None)
+    return getattr(result, "status_code", None) or getattr(response, "status_code", None)

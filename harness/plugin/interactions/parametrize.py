@@ -66,7 +66,7 @@ def _reject_unread_markers(metafunc: pytest.Metafunc) -> None:
 
 def _routes(metafunc: pytest.Metafunc) -> None:
     if "interactions_lifecycle" in metafunc.fixturenames:
-        from harness.plugin.interactions.lifecycle import routes_of
+        from harness.plugin.interactions.lifecycle_routes import routes_of
 
         metafunc.parametrize("interactions_lifecycle", routes_of(metafunc.definition), indirect=True)
 

@@ -90,7 +90,9 @@ class GatewayPresentation(Presentation):
         words = [reason.strip().splitlines()[0]] if reason.strip() else []
         findings = result.observation.findings
         most = len(findings) if verbose else _MOST
-        words += [f"{f.message}{f': {f.actual}' if f.actual else ''}" for f in findings[:most]]
+        for finding in findings[:most]:
+            words.append(f"{finding.message}{f': {finding.actual}' if finding.actual else ''}")
+            words += [f"known cure: {finding.cure}"] if finding.cure else []
         lines = [f"             {printable(state.mask.text(' '.join(text.split())))}" for text in words]
         if len(findings) > most:
             lines.append(f"             … and {len(findings) - most} more (-v)")

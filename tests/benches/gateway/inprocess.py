@@ -2,30 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
-from harness.benches.gateway import GatewayOptions, Line, Upstream, judge_gateway
+from harness.benches.gateway import GatewayBench, GatewayOptions, Upstream, judge_gateway
+from harness.benches.gateway.bench import InFlightStream
+from harness.checks.gateway import CATALOGUE, GatewayClient
+from harness.cli.commands.gateway import UPSTREAM_SETTINGS
 from harness.contract.requests import RequestBuilder
+from harness.emulator import Emulator, Settings
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
+from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Outcome
 from harness.transport import Limits, ServiceDriver
-from harness.wire import Service
+from harness.wire import LogicalClock, Service
 
 NOTICED = frozenset({Outcome.NOT_MET, Outcome.NON_STRICT})
 
 
-def line_through(gateway: Callable[[Service], Service] = lambda upstream: upstream, **options: Any) -> Line:
-    """A line (client, gateway, upstream) through a gateway that answers at once."""
-    upstream = Upstream()
-    driver = ServiceDriver(gateway(upstream), upstream.clock, limits=Limits().within(5.0))
-    return Line(driver, upstream, RequestBuilder(key="a-key"), watch=0.0, real=False, **options)
+def bench_through(gateway: Callable[[Service], Service] = lambda upstream: upstream) -> GatewayBench:
+    """A bench (client, gateway, upstream) with a gateway that answers at once."""
+    client, clock = GatewayClient(RequestBuilder(key="a-key")), LogicalClock()
+    upstream = Upstream(Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock), clock, client.is_primable)
+    driver = ServiceDriver(gateway(upstream), clock, limits=Limits().within(5.0))
+    return GatewayBench(driver, upstream, client, watch=0.0, real=False)
+
+
+class Sides:
+    """A client, a gateway that answers at once and its upstream, one request at a time."""
+
+    def __init__(self, gateway: Callable[[Service], Service] = lambda upstream: upstream) -> None:
+        self.bench = bench_through(gateway)
+        self.upstream = self.bench.upstream
+        assert isinstance(self.bench.client, GatewayClient)
+        self.client = self.bench.client
+
+    def create(self, name: str, **options: Any) -> RelayedExchange:
+        """Send a create."""
+        return self._play(self.client.create(name, **options))
+
+    def open(self, name: str, **options: Any) -> InFlightStream:
+        """Send a streaming create and leave its stream to be read."""
+        return self._play(self.client.open(name, **options))
+
+    def get(self, name: str, found: str) -> RelayedExchange:
+        """GET one interaction."""
+        return self.bench.send(self.client.get(name, found))
+
+    def _play(self, part: Generator[Any, Any, Any]) -> Any:
+        answer: Any = None
+        while True:
+            try:
+                answer = self.bench.perform(part.send(answer))
+            except StopIteration as stop:
+                return stop.value
+
+
+def play_all(bench: GatewayBench, part: Generator[Any, Any, Any]) -> list[RelayedExchange]:
+    """Perform the actions of an exercise, and return the exchanges that they brought."""
+    brought: list[RelayedExchange] = []
+    answer: Any = None
+    while True:
+        try:
+            answer = bench.perform(part.send(answer))
+        except StopIteration:
+            return brought
+        several = answer if isinstance(answer, list) else [answer]
+        brought += [each for each in several if isinstance(each, RelayedExchange)]
 
 
 def judged(gateway: Callable[[Service], Service], *only: str, **options: Any) -> dict[str, Result]:
     """The results of a gateway, by rule."""
-    events = judge_gateway(line_through(gateway), GatewayOptions(only=only, **options))
+    events = judge_gateway(bench_through(gateway), CATALOGUE, GatewayOptions(only=only, **options))
     return {event.result.id: event.result for event in events if isinstance(event, CheckFinished)}
 
 

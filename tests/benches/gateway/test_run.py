@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import fnmatch
+
 import pytest
 
-from harness.benches.gateway import CHECKS, GatewayOptions, Passage, judge_gateway
-from harness.benches.gateway.catalogue.exercises import TRIALS
-from harness.benches.gateway.catalogue.rules import GatewayCheck
-from harness.benches.gateway.mutants import MUTANTS, Gateway
+from harness.benches.gateway import GatewayOptions, judge_gateway
+from harness.benches.gateway.liveness import parts_of
+from harness.checks.gateway import CATALOGUE, CHECKS
+from harness.checks.gateway.exercises import EXERCISES
+from harness.checks.gateway.mutants import MUTANTS, Gateway
+from harness.contract import PROTOCOL
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import ExerciseStarted, RunFinished
+from harness.kit.check import Check
+from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Exit, Outcome, TargetFault, UsageFault, Verdict
 from harness.wire import At, By, Ending, Headers, How, Request, Response
-from tests.benches.gateway.inprocess import judged, line_through, noticing, words
-from tests.benches.gateway.variants import JoinsDeltas
+from tests.benches.gateway.inprocess import bench_through, judged, noticing, play_all, words
+from tests.checks.gateway.variants import JoinsDeltas
 
 JSON = Headers((("content-type", "application/json"),))
 
@@ -76,13 +82,13 @@ def test_who_neither_answers_nor_asks_is_told() -> None:
 def test_what_makes_a_run_pointless(gateway: type[Gateway], said: str) -> None:
     """If requests cannot reach the upstream through the gateway, the run fails before anything is judged."""
     with pytest.raises(TargetFault, match=said):
-        list(judge_gateway(line_through(gateway), GatewayOptions()))
+        list(judge_gateway(bench_through(gateway), CATALOGUE, GatewayOptions()))
 
 
 def test_only_what_is_asked_for() -> None:
     """A glob selects rules, and only the trials that these rules need are run."""
-    events = list(judge_gateway(line_through(), GatewayOptions(only=("gw.live", "gw.retry*"))))
-    assert [event.name for event in events if isinstance(event, ExerciseStarted)] == ["stream", "live", "refused"]
+    events = list(judge_gateway(bench_through(), CATALOGUE, GatewayOptions(only=("gw.live", "gw.retry*"))))
+    assert [event.name for event in events if isinstance(event, ExerciseStarted)] == ["live", "refusal"]
     finished = events[-1]
     assert isinstance(finished, RunFinished)
     assert [result.id for result in finished.results] == ["gw.retry-after", "gw.live"]
@@ -92,7 +98,7 @@ def test_only_what_is_asked_for() -> None:
 def test_a_glob_of_nothing_is_refused() -> None:
     """An unknown rule is a usage error that suggests the nearest name."""
     with pytest.raises(UsageFault, match=r"'gw\.evnts'.*gw\.events"):
-        list(judge_gateway(line_through(), GatewayOptions(only=("gw.evnts",))))
+        list(judge_gateway(bench_through(), CATALOGUE, GatewayOptions(only=("gw.evnts",))))
 
 
 def lacking(*methods: str, background: bool = True) -> type[Gateway]:
@@ -101,7 +107,8 @@ def lacking(*methods: str, background: bool = True) -> type[Gateway]:
     class Lacking(Gateway):
         def __call__(self, request: Request) -> Response:
             refused = request.method in methods or (not background and b'"background": true' in request.body)
-            return Response.whole(404, JSON, b"{}") if refused else super().__call__(request)
+            error = PROTOCOL.error_body(404, "not_found", "There is no such route.")
+            return Response.whole(404, JSON, error) if refused else super().__call__(request)
 
     return Lacking
 
@@ -126,24 +133,24 @@ def test_a_gateway_without_background_runs() -> None:
 @pytest.mark.parametrize(("strict", "verdict"), [(False, Verdict.WARN), (True, Verdict.FAIL)])
 def test_strict(strict: bool, verdict: Verdict) -> None:
     """A broken SHOULD fails only with `strict`."""
-    results = judged(MUTANTS["names.dropped"].gateway, "gw.event-names", strict=strict)
+    results = judged(MUTANTS["names.dropped"].build, "gw.event-names", strict=strict)
     assert results["gw.event-names"].verdict is verdict
 
 
 def test_a_baseline_excuses() -> None:
     """A failure in the baseline is XFAIL, and a baseline entry that passes is STALE."""
     entries = Baseline([Entry("gw.events", "issue 7", "2026-11-20"), Entry("gw.utf8", "issue 8", "2026-11-20")])
-    results = judged(MUTANTS["events.uncompleted"].gateway, "gw.events", "gw.status", baseline=entries)
+    results = judged(MUTANTS["events.uncompleted"].build, "gw.events", "gw.status", baseline=entries)
     assert (results["gw.events"].verdict, results["gw.events"].excuse) == (Verdict.XFAIL, "issue 7")
     assert judged(Gateway, "gw.utf8", baseline=entries)["gw.utf8"].verdict is Verdict.STALE
 
 
 def test_evidence_is_what_the_findings_name() -> None:
     """A result carries exactly the passages that its findings name."""
-    result = judged(MUTANTS["once.lost"].gateway, "gw.once")["gw.once"]
-    passages = [item for item in result.evidence if isinstance(item, Passage)]
+    result = judged(MUTANTS["once.lost"].build, "gw.once")["gw.once"]
+    passages = [item for item in result.evidence if isinstance(item, RelayedExchange)]
     assert len(passages) == len(result.evidence)
-    assert [passage.name for passage in passages] == ["lost.json", "lost.stream"]
+    assert [passage.name for passage in passages] == ["loss.json", "loss.stream"]
     assert [len(passage.upstream) for passage in passages] == [2, 2]
 
 
@@ -161,14 +168,14 @@ def test_a_gateway_that_raises_is_an_error_of_ours() -> None:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
-def test_every_rule_wants_what_is_made(check: GatewayCheck) -> None:
-    """The trials that a rule needs exist, and each of its globs matches a passage."""
-    names = {trial.name for trial in TRIALS}
-    assert check.trials <= names
-    line = line_through()
-    made = [passage.name for trial in TRIALS if trial.name in check.trials for passage in trial.run(line)]
-    for want in check.wants:
-        assert any(name == want or (want.endswith("*") and name.startswith(want[:-1])) for name in made), want
+def test_every_rule_wants_what_is_made(check: Check) -> None:
+    """The exercises that a rule needs are played, and each of its globs matches an exchange."""
+    parts = parts_of(check)
+    assert {exercise.name for exercise in parts} <= {exercise.name for exercise in EXERCISES}
+    bench = bench_through()
+    made = [relayed.name for exercise in parts for relayed in play_all(bench, exercise.run(bench.client))]
+    for glob in check.globs:
+        assert fnmatch.filter(made, glob), glob
 
 
 def test_a_resplit_text_is_met_leniently() -> None:

@@ -6,14 +6,14 @@ from itertools import chain, takewhile
 
 import pytest
 
-from harness.benches.gateway.catalogue.create_fields import AGENT, FIELDS
-from harness.benches.gateway.catalogue.exercises import truncating
-from harness.benches.gateway.catalogue.upstream_answers import refusing, suffering
-from harness.benches.gateway.mutants.mutant import Gateway, read_body
-from harness.benches.gateway.relayed_exchange import Early
+from harness.checks.gateway.create_fields import AGENT, FIELDS
+from harness.checks.gateway.exercises import truncation
+from harness.checks.gateway.mutants.mutant import Gateway, read_body
+from harness.checks.gateway.upstream_answers import refusing, suffering
 from harness.contract import load, read
+from harness.kit.relay import CollectStrays
 from harness.wire import COMPLETE, Body, By, Chunk, Ending, How, Pause, PieceBody, Request, Response
-from tests.benches.gateway.inprocess import line_through
+from tests.benches.gateway.inprocess import Sides, bench_through, play_all
 
 _OWN_ERROR = b'data: {"error": {"message": "upstream broke", "code": "502"}}\n\n'
 SCRIPT = {"deltas": ["a", "b", "c"], "thought": False, "times": 0}
@@ -21,7 +21,7 @@ SCRIPT = {"deltas": ["a", "b", "c"], "thought": False, "times": 0}
 
 def test_both_sides_of_a_create() -> None:
     """The client gets what the upstream sent, and both are recorded."""
-    passage = line_through().create("x.create")
+    passage = Sides().create("x.create")
     assert passage.answer is not None
     assert passage.client.body == passage.answer.body
     assert passage.client.request.body == passage.answer.request.body
@@ -30,9 +30,9 @@ def test_both_sides_of_a_create() -> None:
 
 def test_a_hang_up_is_written_down() -> None:
     """If the client hangs up, the upstream's record ends where the client did, with the part sent until then."""
-    crossing = line_through().open("x.stream", script=SCRIPT)
+    crossing = Sides().open("x.stream", script=SCRIPT)
     crossing.read(2)
-    passage = crossing.hang_up()
+    passage = crossing.close()
     assert passage.answer is not None
     assert (passage.answer.ending.by, passage.answer.ending.how) == (By.CLIENT, How.FIN)
     assert passage.answer.body.count(b"data: ") >= 2
@@ -41,8 +41,8 @@ def test_a_hang_up_is_written_down() -> None:
 
 def test_what_nobody_finished_is_told_apart() -> None:
     """An answer that is still being read is recorded as ended by a limit, not by anybody's hang-up."""
-    line = line_through()
-    line.driver.open(line.target.create({"input": "x", "stream": True}))
+    line = Sides()
+    line.bench.driver.open(line.client.builder.create({"input": "x", "stream": True}))
     (record,) = line.upstream.records(line.upstream.calls)
     assert record.ending.by is By.LIMIT
 
@@ -52,14 +52,14 @@ def test_what_nobody_finished_is_told_apart() -> None:
 )
 def test_a_fault_of_ours_is_the_upstreams(plan: str, status: int | None) -> None:
     """A planned drop is in the upstream's record, with a status only if the response head was sent."""
-    passage = line_through().create("x.stream", stream=True, script=SCRIPT, answer=suffering(plan))
+    passage = Sides().create("x.stream", stream=True, script=SCRIPT, answer=suffering(plan))
     assert passage.answer is not None
     assert (passage.answer.status, passage.answer.ending.how) == (status, How.RST)
 
 
 def test_one_create_is_primed() -> None:
     """A prepared answer applies to the next create only, and is discarded if another request comes first."""
-    line = line_through()
+    line = Sides()
     assert line.create("x.a", answer=refusing(503, "service_unavailable", "no")).client.status == 503
     assert line.create("x.b").client.status == 200
     line.upstream.prime(refusing(503, "service_unavailable", "no"))
@@ -69,11 +69,11 @@ def test_one_create_is_primed() -> None:
 
 def test_early_events_are_kept_with_the_passage() -> None:
     """The record of a held stream says how many events the client had before the stream was released."""
-    line = line_through()
+    line = Sides()
     crossing = line.open("x.stream", script={**SCRIPT, "hold": {"after": 3}})
-    crossing.note_early(len(crossing.read(3)), 3)
-    line.upstream.emulator.release()
-    assert crossing.finish().early == Early(3, 3)
+    crossing.arrivals = (len(crossing.read(3)),)
+    line.upstream.reference.release()
+    assert crossing.finish().arrivals == (3,)
 
 
 class Busy(Gateway):
@@ -88,12 +88,12 @@ class Busy(Gateway):
 
 def test_what_belongs_to_a_request() -> None:
     """Creates are matched by their text and GETs by their id; requests of the gateway's own match nothing."""
-    line = line_through(Busy)
+    line = Sides(Busy)
     create = line.create("x.create")
     assert [call.request.method for call in create.upstream] == ["POST", "POST"]
     got = line.get("x.get", "v1_nothing")
     assert [call.request.raw_path for call in got.upstream] == ["/v1beta/interactions/v1_nothing"]
-    strays = line.strays("x.strays", create.client, 0).upstream
+    strays = line.bench.perform(CollectStrays("x.strays", create.client, 0)).upstream
     assert [call.request.raw_path for call in strays] == ["/v1beta/interactions/v1_own"] * 2
 
 
@@ -109,7 +109,8 @@ class Slow(Gateway):
 
 def test_a_slow_gateway_has_the_events_before_their_stream_breaks() -> None:
     """A stream breaks only after the client has seen its beginning, even through a gateway that buffers."""
-    passages = list(truncating(line_through(Slow)))
+    bench = bench_through(Slow)
+    passages = play_all(bench, truncation.run(bench.client))
     broken = [passage for passage in passages if passage.answer and not passage.answer.ending.complete]
     streams = [passage.client for passage in broken if read(passage.client).is_stream]
     assert len(streams) >= 4
@@ -123,7 +124,7 @@ def test_what_arrives_instead_is_astray() -> None:
         def relay_request(self, request: Request) -> Request:
             return Request(request.method, request.target + "/elsewhere", request.headers, request.body)
 
-    passage = line_through(Elsewhere).delete("x.delete", "v1_a")
+    passage = (line := Sides(Elsewhere)).bench.send(line.client.delete("x.delete", "v1_a"))
     assert passage.upstream == ()
     assert [call.request.raw_path for call in passage.astray] == ["/v1beta/interactions/v1_a/elsewhere"]
     assert not passage.not_offered

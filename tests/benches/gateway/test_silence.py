@@ -7,14 +7,17 @@ from typing import NamedTuple
 
 import pytest
 
-from harness.benches.gateway import CHECKS, GatewayOptions, Passage, judge_gateway
+from harness.benches.gateway import GatewayOptions, judge_gateway
 from harness.benches.gateway.liveness import SILENT
-from harness.benches.gateway.mutants import Gateway
+from harness.checks.gateway import CATALOGUE, CHECKS
+from harness.checks.gateway.exercises import EXERCISES
+from harness.checks.gateway.mutants import Gateway
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import ExerciseStarted, RunFinished, RunStopped
+from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Exit, Verdict
 from harness.wire import At, By, Chunk, Ending, Headers, How, Pause, PieceBody, Request, Response, UntilClose
-from tests.benches.gateway.inprocess import judged, line_through, noticing
+from tests.benches.gateway.inprocess import bench_through, judged, noticing
 
 HUNG = Ending(by=By.SERVER, how=How.STALL, at=At.BEFORE_HEADERS)
 GONE = Ending(by=By.SERVER, how=How.REFUSED, at=At.BEFORE_HEADERS)
@@ -70,7 +73,7 @@ class Run(NamedTuple):
     def passage(self) -> str:
         """The name of the first passage without an answer."""
         assert self.stopped is not None
-        assert isinstance(self.stopped.evidence, Passage)
+        assert isinstance(self.stopped.evidence, RelayedExchange)
         return self.stopped.evidence.name
 
 
@@ -82,7 +85,7 @@ def run(gateway: type[Gateway], *only: str) -> Run:
         made.append(gateway(upstream))
         return made[0]
 
-    events = list(judge_gateway(line_through(build), GatewayOptions(only=only)))
+    events = list(judge_gateway(bench_through(build), CATALOGUE, GatewayOptions(only=only)))
     assert isinstance(events[-1], RunFinished)
     trials = [event for event in events if isinstance(event, ExerciseStarted)]
     stopped = next((event for event in events if isinstance(event, RunStopped)), None)
@@ -99,9 +102,9 @@ def test_a_gateway_that_stopped_is_not_asked_for_ever(kind: type[Stops]) -> None
     assert [trial.name for trial in trials] == ["watch", "plain", "cancel", "fields"]
     assert stopped is not None
     assert stopped.silent == SILENT
-    assert f"{len(stopped.unfinished)} of 13 trials not made" in stopped.reason
+    assert f"{len(stopped.unfinished)} of {len(EXERCISES)} trials not made" in stopped.reason
     assert ran.passage.startswith("fields.")
-    assert {"watch", "fields", "lost"} < set(stopped.unfinished)
+    assert {"watch", "fields", "loss"} < set(stopped.unfinished)
     assert {"plain", "cancel"}.isdisjoint(stopped.unfinished)
 
 
@@ -143,8 +146,8 @@ def test_the_end_of_a_run_counts_as_well() -> None:
     ran = run(StopsWithTheLast, "gw.once")
     assert isinstance(ran.gateway, Stops)
     assert ran.stopped is not None
-    assert ran.passage == "lost.json"
-    assert (ran.stopped.unfinished, ran.finished.exit) == (("lost",), Exit.UNREACHABLE)
+    assert ran.passage == "loss.json"
+    assert (ran.stopped.unfinished, ran.finished.exit) == (("loss",), Exit.UNREACHABLE)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +166,7 @@ def test_one_kind_of_passage_that_hangs_is_the_gateways_own_doing(hangs_on: byte
 
     _, trials, finished, stopped = run(Picky)
     assert stopped is None
-    assert len(trials) == 13 + 1  # the trial that spans the others is reported twice
+    assert len(trials) == len(EXERCISES) + 1  # the trial that spans the others is reported twice
     broken = {result.id for result in finished.results if result.verdict is Verdict.FAIL}
     assert broken & rules
     assert "gw.status" not in broken | {result.id for result in finished.unjudged}
@@ -207,6 +210,6 @@ def test_a_gateway_that_comes_back_is_judged_on() -> None:
 
 def test_the_stop_is_told_before_the_verdicts() -> None:
     """`RunStopped` is emitted before the verdicts, so that a reader learns why the rest is missing."""
-    events = list(judge_gateway(line_through(Stops), GatewayOptions()))
+    events = list(judge_gateway(bench_through(Stops), CATALOGUE, GatewayOptions()))
     kinds = [type(event) for event in events]
     assert kinds.index(RunStopped) < kinds.index(type(events[-2]))

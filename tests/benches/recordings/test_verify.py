@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import json
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -330,9 +331,9 @@ def test_each_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """Each file is opened only once."""
     path = tmp_path / "a.yaml"
     path.write_bytes(cassette(JSON_CASE, STREAM_CASE))
-    opened: list[Path] = []
-    really = Path.open
-    monkeypatch.setattr(Path, "open", lambda path, mode: opened.append(path) or really(path, mode))
+    opened: list[object] = []
+    really = os.open
+    monkeypatch.setattr(os, "open", lambda name, *rest: opened.append(name) or really(name, *rest))
     verify([path], load())
     assert opened == [path]
 

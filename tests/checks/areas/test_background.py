@@ -14,8 +14,14 @@ REFUSED = refusal(400)
 CRASH = refusal(500)
 DEAD = answer(None)
 SLOW = replace(RUNNING, seconds=61.0)
-PAST = interaction(updated="2026-11-20T06:00:00Z")
+TIMELESS = answer(body=interaction(updated=None))
 FAILED = shows("failed", steps=[], errors=[{"code": "api_error", "message": "No."}])
+
+
+def at(updated):
+    """A poll that shows this time of the last change."""
+    return answer(body=interaction(updated=updated))
+
 
 CASES = [
     case("bg.create", "met", "running", created=RUNNING),
@@ -55,12 +61,17 @@ CASES = [
     case("bg.transition", "not_met", "back to the queue", created=RUNNING, polled=[QUEUED, DONE]),
     case("bg.transition", "not_met", "out of the end", created=RUNNING, polled=[DONE, RUNNING, DONE]),
     case("bg.transition", "untestable", "no status", created=REFUSED, polled=[REFUSED]),
-    case("bg.updated", "met", "equal", polled=[RUNNING, DONE]),
-    case("bg.updated", "met", "no times", polled=[answer(body=interaction(updated=None))]),
-    case("bg.updated", "met", "times with an offset are not compared", polled=[
-        DONE, answer(body=interaction(updated="2026-11-19T23:00:02-08:00"))
+    case("bg.updated", "met", "equal", created=RUNNING, polled=[RUNNING, DONE], later=[DONE]),
+    case("bg.updated", "met", "no times", created=TIMELESS, polled=[TIMELESS], later=[]),
+    case("bg.updated", "met", "equal instants, written otherwise", created=RUNNING, later=[], polled=[
+        DONE, at("2026-11-19T23:00:01-08:00"), at("2026-11-20T07:00:01.000Z"), at("2026-11-20T07:00:01+00:00")
     ]),
-    case("bg.updated", "not_met", "back", polled=[DONE, answer(body=PAST)]),
+    case("bg.updated", "not_met", "back", created=RUNNING, polled=[DONE, at("2026-11-20T06:00:00Z")], later=[]),
+    case("bg.updated", "not_met", "back by a fraction", created=RUNNING, later=[], polled=[
+        at("2026-11-20T07:00:01.5Z"), at("2026-11-20T07:00:01.25Z")
+    ]),
+    case("bg.updated", "not_met", "back after the end", created=RUNNING, polled=[DONE],
+         later=[at("2026-11-20T07:00:00Z")]),
 ]  # fmt: skip
 
 

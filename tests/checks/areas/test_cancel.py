@@ -13,6 +13,7 @@ from tests.checks._streams import event, streamed, text_events
 
 RUNNING = shows("in_progress", steps=None)
 CANCELLED = shows("cancelled", steps=[])
+BARE = shows("cancelled", steps=None, usage=None)
 DONE = shows("completed")
 OTHER = shows("completed", steps=[])
 REFUSED = refusal(400)
@@ -50,9 +51,20 @@ CASES = [
     case("cancel.schema", "not_met", "a time that is a number", cancelled=as_cancel(interaction(created=4))),
     case("cancel.state", "met", "after a delay", held=True, cancelled=CANCELLED,
          polled=[RUNNING, RUNNING, CANCELLED]),
-    case("cancel.state", "untestable", "over before", held=False, cancelled=CANCELLED, polled=[DONE]),
-    case("cancel.state", "untestable", "overtaken by the end", held=False, cancelled=CANCELLED,
+    case("cancel.state", "untestable", "over before", held=False, cancelled=RUNNING, polled=[DONE]),
+    case("cancel.state", "untestable", "overtaken by the end", held=False, cancelled=RUNNING,
          polled=[RUNNING, DONE]),
+    case("cancel.state", "not_met", "answered as cancelled, then completed", held=False, cancelled=CANCELLED,
+         polled=[DONE]),
+    case("cancel.state", "not_met", "in progress for long, then completed", held=False, cancelled=RUNNING,
+         polled=[RUNNING] * 20 + [DONE]),
+    case("cancel.shows-output", "met", "all of it", cancelled=CANCELLED, polled=[RUNNING, CANCELLED]),
+    case("cancel.shows-output", "met", "nothing was produced", cancelled=BARE, polled=[BARE]),
+    case("cancel.shows-output", "untestable", "not yet", cancelled=RUNNING, polled=[CANCELLED]),
+    case("cancel.shows-output", "untestable", "never", cancelled=CANCELLED, polled=[DONE]),
+    case("cancel.shows-output", "not_met", "no output", cancelled=CANCELLED, polled=[shows("cancelled")]),
+    case("cancel.shows-output", "not_met", "no usage", cancelled=shows("cancelled", usage=None),
+         polled=[shows("cancelled")]),
     case("cancel.state", "not_met", "refused, then seen running", held=False, cancelled=REFUSED,
          polled=[RUNNING, DONE]),
     case("cancel.state", "not_met", "completed, though it stood still", held=True, cancelled=CANCELLED,

@@ -61,7 +61,16 @@ CASES = [
         "text": without("interaction.completed")
     }),
     case("stream.equals-get", "met", "the same", streams=STREAMS, stored={"text": HELLO}),
-    case("stream.equals-get", "not_met", "another text", streams=STREAMS, stored={"text": JSON}),
+    case("stream.equals-get", "met", "the text is not its matter", streams=STREAMS, stored={"text": JSON}),
+    case("stream.equals-get", "not_met", "another step", streams=STREAMS, stored={
+        "text": answer(body=interaction(steps=[]))
+    }),
+    case("stream.text", "met", "the same", streams=STREAMS, stored={"text": HELLO}),
+    case("stream.text", "untestable", "never stored", streams=STREAMS, stored={"text": refusal(404)}),
+    case("stream.text", "untestable", "failed", streams=STREAMS, stored={
+        "text": answer(body=interaction(status="failed", steps=[]))
+    }),
+    case("stream.text", "not_met", "another text", streams=STREAMS, stored={"text": JSON}),
     case("stream.equals-get", "not_met", "never stored", streams=STREAMS, stored={"text": refusal(404)}),
     case("stream.equals-get", "untestable", "no id", streams=STREAMS, stored={}),
     case("stream.opens", "met", "all three", text=TEXT, tool=CALL, thought=TEXT),

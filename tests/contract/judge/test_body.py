@@ -33,7 +33,9 @@ FOUND = {"type": "google_search_result", "call_id": "s1", "result": []}
 
 CASES: dict[str, tuple[Any, set[str]]] = {
     "minimal": ({"status": "completed"}, set()),
-    "unknown status": ({"status": "pondering"}, set()),
+    "unknown status": ({"status": "pondering"}, {"create.status-listed"}),
+    "old status": ({"status": "done"}, {"create.status-listed"}),
+    "old generation": ({"status": "completed", "outputs": []}, {"create.generation"}),
     "unknown fields": ({**DONE, "new": 1}, set()),
     "unknown steps": ({**DONE, "steps": [{"type": "telepathy", "x": 1}]}, {"tool.step-unknown"}),
     "no status": ({"id": "x"}, {"create.schema", "create.status"}),

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.contract.judge.errors import STATUS_OF, error_of, judge_error
+from harness.contract.judge.errors import error_of, judge_error
+from harness.contract.tables.error_codes import STATUS_OF, code_of
 from harness.outcome import Severity
 
 CASES: dict[str, tuple[Any, int | None, list[str]]] = {
@@ -74,3 +75,9 @@ def test_documented_codes_pass_with_their_status_only(code: str, status: int) ->
 def test_error_of(body: Any, expected: tuple[str, str] | None) -> None:
     """Code and message are extracted from any of the known shapes."""
     assert error_of(body) == expected
+
+
+@pytest.mark.parametrize("status", range(400, 600))
+def test_every_status_has_a_code_that_goes_with_it(status: int) -> None:
+    """An error made from a status alone is never judged to have the wrong code."""
+    assert judge_error({"error": {"code": code_of(status), "message": "No."}}, status) == []

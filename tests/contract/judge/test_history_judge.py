@@ -36,7 +36,7 @@ from tests.contract.histories import (
     to_nobody,
     wrong,
 )
-from tests.contract.streams import completed, created, delta, error, frames, start, stop
+from tests.contract.streams import completed, created, error, frames, start, stop
 
 CUT = Ending(how=How.RST)
 SHARED: dict[str, Any] = {"sole_client": False, "deterministic": False}
@@ -96,6 +96,11 @@ RULES: dict[str, Row] = {
     "chain.unknown": bad("chain.unknown", 200, 404),
     # reads
     "get.ok": Row([made(), look(http=404)], [made(), look()], [made(), later(look(http=404), final=False)]),
+    "bg.updated": Row(
+        [begun(updated="2026-11-20T10:00:01.5Z"), look(updated="2026-11-20T10:00:01Z")],
+        [begun(updated="2026-11-20T10:00:01Z"), look(updated="2026-11-20T11:00:01.000+01:00")],
+        [begun(updated="2026-11-20T10:00:01Z"), look()],
+    ),
     "bg.same-id": Row([begun(), look("in_progress", "b")], [begun(), look("in_progress")], [begun()]),
     "get.same": Row(
         [made(), look(), look(steps=OTHER)],
@@ -190,8 +195,13 @@ RULES: dict[str, Row] = {
         [made("requires_action", steps=CALL), result(503)],
     ),
     # streams
-    "stream.equals-get": Row(
+    "stream.text": Row(
         [streamed(), look(steps=OTHER)],
+        [streamed(), look()],
+        [streamed(EVENTS[:3], background=True), look(steps=OTHER)],
+    ),
+    "stream.equals-get": Row(
+        [streamed(), look(steps=[*TEXT, {"type": "thought", "signature": "c2ln"}])],
         [streamed(), look()],
         [streamed(EVENTS[:3], background=True), look(steps=OTHER)],
         SHARED,
@@ -415,10 +425,3 @@ def test_what_a_race_explains_is_withheld(history: list[Heard], found: set[str])
     """Where runs advance by themselves, a rule is broken only if no race explains what came."""
     broken = {finding.rule for finding in judge_all(history, **RACING).findings}
     assert broken - {"bg.settles"} == found
-
-
-def test_the_text_of_the_deltas_has_a_code_of_its_own() -> None:
-    """Deltas of a type that adds nothing to a step are told apart from steps that differ."""
-    lost = [created("a"), start(0, "thought"), delta(0), stop(0), completed("a")]
-    codes = [finding.stable_code for finding in judge_all([streamed(lost)]).findings]
-    assert codes == ["stream.equals-get/text"]

@@ -127,8 +127,9 @@ def test_the_request_tells_where_the_stream_begins(
 
 @pytest.mark.parametrize(("background", "found"), [(True, True), (False, False), ("true", False)])
 def test_the_request_tells_the_background(background: object, found: bool) -> None:
-    """Deltas must have event ids only if the create requested a background run."""
-    reading = read(exchange(sent={"background": background}, label=STREAM, body=frames(WHOLE)))
+    """Deltas should have event ids only if the create requested a background run, and other events have some."""
+    events = [{**WHOLE[0], "event_id": "e0"}, *WHOLE[1:]]
+    reading = read(exchange(sent={"background": background}, label=STREAM, body=frames(events)))
     assert ("stream.evid-delta" in {finding.rule for finding in reading.findings}) is found
 
 

@@ -9,7 +9,7 @@ import pytest
 from harness.contract import StreamJudge, load
 from harness.contract.rules.stream import RULES
 from harness.outcome import Severity
-from harness.wire import At, By, Ending, How, encode
+from harness.wire import COMPLETE, At, By, Ending, How, encode
 from tests.contract.streams import (
     ANSWER,
     CALL,
@@ -123,6 +123,35 @@ BROKEN: dict[str, tuple[bytes, set[str]]] = {
     "an error after completed": (frames([*CLEAN, error()]), {"stream.completed-last"}),
     "a stranger after completed": (frames([*CLEAN, {"event_type": "ping"}]), {"stream.completed-last"}),
     "ends without a word": (frames([created(), *ONE]), {"stream.terminal"}),
+    "the old name of the end": (
+        frames([created(), *ONE, {**completed(), "event_type": "interaction.complete"}]),
+        {"stream.legacy-names"},
+    ),
+    "the old name of the beginning": (
+        frames([{**created(), "event_type": "interaction.start"}, *ONE, completed()]),
+        {"stream.legacy-names"},
+    ),
+    "an old name of a delta": (
+        run(start(0), delta(0, "text_annotation", annotations=[]), stop(0)),
+        {"stream.legacy-names"},
+    ),
+    "an end without a status": (
+        frames([created(), *ONE, {"interaction": {"id": "v1_a"}, "event_type": "interaction.completed"}]),
+        {"stream.schema"},
+    ),
+    "an end in broken JSON": (
+        frames([created(), *ONE, encode("interaction.completed", payload(completed())[:-1])]),
+        {"stream.json"},
+    ),
+    "bare JSON in one line": (
+        frames([created(), *ONE], done=False) + b'{"error":{"message":"Blocked","code":"prohibited_content"}}\n',
+        {"stream.bare-error"},
+    ),
+    "bare JSON in a list, over several lines": (
+        frames([created(), *ONE], done=False) + b'[{\n "error": {\n "code": 503,\n "message": "No"\n }\n}]\n\n',
+        {"stream.bare-error"},
+    ),
+    "an unlisted status": (frames([created(), *ONE, completed(status="success")]), {"create.status-listed"}),
     "an empty error ends nothing": (frames([created(), *ONE, {"event_type": "error"}]), {"stream.terminal"}),
     "completed in progress": (
         frames([created(), *ONE, completed(status="in_progress")]),
@@ -163,17 +192,8 @@ def test_each_breach_is_found_and_nothing_else(stream: bytes, rules: set[str]) -
 
 def test_every_rule_of_one_stream_is_broken_by_a_case() -> None:
     """Each rule of the stream judge is broken by at least one case."""
-    elsewhere = {
-        "stream.opens",
-        "stream.alt-sse",
-        "stream.equals-get",
-        "stream.incremental",
-        "stream.bg-and-stream",
-        "stream.hangup",
-        "stream.evid-delta",
-    }
     proved = set().union(*(rules for _, rules in BROKEN.values()))
-    assert proved == {rule.id for rule in RULES} - elsewhere
+    assert proved == {"create.status-listed", *(rule.id for rule in RULES)} - {"stream.evid-delta"}
 
 
 CLEAN_STREAMS: dict[str, bytes] = {
@@ -280,10 +300,10 @@ def test_a_replay_may_show_a_later_status() -> None:
 
 
 @pytest.mark.parametrize(
-    ("events", "found"), [(ids(*CLEAN), False), (CLEAN, True), (ids(*CLEAN)[:2] + CLEAN[2:], True)]
+    ("events", "found"), [(ids(*CLEAN), False), (CLEAN, False), (ids(*CLEAN)[:2] + CLEAN[2:], True)]
 )
 def test_background_deltas_carry_ids(events: list[dict[str, Any]], found: bool) -> None:
-    """Deltas without event_id are a finding only if the run is in the background."""
+    """Deltas without event_id are a finding only if the run is in the background and other events have ids."""
     assert ("stream.evid-delta" in broken(judge(frames(events), background=True))) is found
     assert broken(judge(frames(events))) == set()
 
@@ -324,3 +344,27 @@ def test_an_unknown_start_is_refused() -> None:
 def test_answer_parts_are_what_the_cases_say() -> None:
     """The shared events form a valid stream, so that no case passes because its events are wrong."""
     assert broken(judge(frames([created(), *THOUGHT, *ANSWER, *CALL, completed()]))) == set()
+
+
+def test_bare_json_is_an_error_of_the_stream() -> None:
+    """An error body outside the framing is what ended the stream, however the connection ended."""
+    bare = frames([created(), *ONE], done=False) + b'[{"error":{"code":503,"message":"No","status":"OUT"}}]'
+    for ending in (COMPLETE, Ending(By.SERVER, How.RST, At.IN_BODY)):
+        reading = judge(bare, ending=ending)
+        assert reading.bare_error is not None
+        assert (reading.bare_error.code, reading.bare_error.message) == ("503", "No")
+        assert reading.errors == ({"code": "503", "message": "No"},)
+        assert broken(reading) == {"stream.bare-error"}
+
+
+def test_bare_json_that_is_followed_by_events_ended_nothing() -> None:
+    """Lines between events are dropped by every decoder, and so by this one."""
+    reading = judge(frames([created(), b'{"error":{"code":"x","message":"y"}}\n\n', *ONE, completed()]))
+    assert (reading.bare_error, broken(reading)) == (None, set())
+
+
+def test_other_bare_json_is_no_error() -> None:
+    """Only an error body ends a stream."""
+    reading = judge(frames([created(), *ONE], done=False) + b'{"status":"completed"}\n')
+    assert reading.bare_error is None
+    assert broken(reading) == {"stream.terminal", "stream.done"}

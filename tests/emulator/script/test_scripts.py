@@ -10,7 +10,9 @@ import pytest
 from harness import resources
 from harness.emulator import Emulator, Script, ScriptFault, Settings
 from harness.emulator.script.scenario_file import read
-from harness.emulator.script.scripts import EMPTY, ScriptQueue, parse
+from harness.emulator.script.script_queue import ScriptQueue
+from harness.emulator.script.scripts import EMPTY, parse
+from harness.emulator.values.create_request import CreateRequest
 from tests.emulator.client import AGENT, MODEL, Api
 
 ACCEPTED = [
@@ -89,6 +91,12 @@ def test_schema_names_every_key_and_setting():
     assert set(document["settings"]["properties"]) == {field.name for field in fields_of(Settings)}
 
 
+def order(*, model=None, agent=None, text="", tools=()):
+    """An admitted create with these properties."""
+    body = {"tools": list(tools)}
+    return CreateRequest(body, "default", model, agent, [], text, stream=False, store=True, background=False)
+
+
 def test_queue_gives_the_first_that_fits():
     """Each create takes the first queued script whose match fits, and no other."""
     queue = ScriptQueue(10)
@@ -96,7 +104,7 @@ def test_queue_gives_the_first_that_fits():
                    {"text": "rest", "times": 2}):  # fmt: skip
         queue.add(parse(script))
     asked = [{"text": "oh hi"}, {"text": "hi"}, {"text": "x", "agent": AGENT}, {"text": "x"}, {"text": "x"}]
-    given = [queue.take(**{"model": None, "agent": None, "previous": False, **create}).text for create in asked]
+    given = [queue.take(order(**create)).text for create in asked]
     assert given == ["hi", "rest", "agent", "rest", None]
 
 
@@ -104,10 +112,23 @@ def test_queue_keeps_what_stands_for_ever():
     """A script with times=0 is never used up."""
     queue = ScriptQueue(1)
     queue.add(parse({"text": "always", "times": 0}))
-    asked = {"model": MODEL, "agent": None, "previous": True, "text": ""}
-    assert [queue.take(**asked).text for _ in range(3)] == ["always"] * 3
+    asked = order(model=MODEL)
+    assert [queue.take(asked).text for _ in range(3)] == ["always"] * 3
     queue.clear()
-    assert queue.take(**asked) is EMPTY
+    assert queue.take(asked) is EMPTY
+
+
+def test_queue_gives_by_tool():
+    """A script can be for creates that declare a tool, by its type or by the name of its function."""
+    queue = ScriptQueue(10)
+    queue.add(parse({"text": "sunny", "match": {"tool": "get_weather"}}))
+    queue.add(parse({"text": "found", "match": {"tool": "google_search"}}))
+    asked = [
+        order(),
+        order(tools=[{"type": "google_search"}]),
+        order(tools=[{"type": "function", "name": "get_weather"}]),
+    ]
+    assert [queue.take(create).text for create in asked] == [None, "found", "sunny"]
 
 
 def test_queue_is_bounded():

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 
-from harness.benches.gateway.mutants import MUTANTS, Gateway
+from harness.checks.gateway.mutants import MUTANTS, Gateway
 from harness.transport.proxy.threaded_server import WaitingServer
 from harness.transport.proxy.upstream import UpstreamServer
 from harness.transport.server.server_thread import InThread
@@ -16,7 +16,7 @@ from harness.transport.server.server_thread import InThread
 
 def serve(kind: str, port: int) -> None:
     """Serve one gateway in front of $HARNESS_UPSTREAM_URL until the process is ended."""
-    make = Gateway if kind == "faithful" else MUTANTS[kind].gateway
+    make = Gateway if kind == "faithful" else MUTANTS[kind].build
     with InThread(WaitingServer(make(UpstreamServer(os.environ["HARNESS_UPSTREAM_URL"])), port=port)):
         threading.Event().wait()
 

@@ -262,6 +262,21 @@ def waits_well(client: httpx.Client, interaction_id: str) -> Event:
     return waiting(client, interaction_id, lambda status: status in ("queued", "in_progress"))
 
 
+def tolerates_404(client: httpx.Client, interaction_id: str) -> Event:
+    """Polls on for a while if an interaction cannot be found right after its create."""
+    for _ in range(5):
+        if client.get(f"{PATH}/{interaction_id}").status_code != 404:
+            break
+        time.sleep(1)
+    return waits_well(client, interaction_id)
+
+
+def believes_its_first_404(client: httpx.Client, interaction_id: str) -> Event | str:
+    """Takes every 404 for a deleted interaction."""
+    found = client.get(f"{PATH}/{interaction_id}")
+    return "deleted" if found.status_code == 404 else waits_well(client, interaction_id)
+
+
 def takes_queued_for_an_end(client: httpx.Client, interaction_id: str) -> Event:
     """The loop of the documentation page."""
     return waiting(client, interaction_id, lambda status: status == "in_progress")

@@ -150,7 +150,36 @@ WAITED = [route for route, told in ROUTES.items() if told.then is None]
 @pytest.mark.parametrize("route", WAITED)
 def test_the_good_client_waits(route: str) -> None:
     """Polling while the interaction runs is right on every route."""
-    lifecycle(route, clients.waits_well)
+    lifecycle(route, clients.tolerates_404)
+
+
+class RunFailed(Exception):
+    """How an application reports a run that did not complete; `status` is what it saw."""
+
+    def __init__(self, status: str | None = None) -> None:
+        super().__init__("it failed")
+        if status is not None:
+            self.status = status
+
+
+@pytest.mark.parametrize("route", [route for route, told in ROUTES.items() if told.then is None])
+def test_an_exception_of_the_application(route: str) -> None:
+    """With `raised`, the application's own exception is right where a run does not complete."""
+    story = Lifecycle(InteractionsEmulator(), route)
+    if story.expected_status == "completed":
+        with pytest.raises(AssertionError, match=r"raised RunFailed .* is to end as 'completed'"):
+            story.assert_outcome(RunFailed(), raised=RunFailed)
+        return
+    story.assert_outcome(RunFailed(), raised=RunFailed)
+    story.assert_outcome(RunFailed(), raised={story.expected_status or "deleted": RunFailed})
+    with pytest.raises(AssertionError, match=r"raised ZeroDivisionError .* expects RunFailed"):
+        story.assert_outcome(ZeroDivisionError(), raised=RunFailed)
+    if story.expected_status is not None:
+        story.assert_outcome(RunFailed(story.expected_status))
+        with pytest.raises(AssertionError, match=r"say assert_outcome\(error, raised=RunFailed\)"):
+            story.assert_outcome(RunFailed())
+        with pytest.raises(AssertionError, match=r"ended with 'completed' instead|says 'completed' instead"):
+            story.assert_outcome(RunFailed("completed"))
 
 
 def test_the_good_client_goes_on() -> None:
@@ -162,6 +191,7 @@ def test_the_good_client_goes_on() -> None:
 WAITING: list[tuple[str, Callable[..., Any], dict[str, Any], str]] = [
     ("queued", clients.takes_queued_for_an_end, {}, "stopped waiting while the interaction was 'queued'"),
     ("cancelled_late", clients.believes_its_own_cancel, {}, "stopped waiting while.*'in_progress'"),
+    ("missing_at_first", clients.believes_its_first_404, {}, "took a 404 for the end"),
     ("incomplete", clients.calls_incomplete_a_failure, {}, "ended with 'failed' instead of 'incomplete'"),
     ("requires_continuation", clients.waits_well, {}, "never created the interaction that goes on"),
     ("requires_continuation", clients.continues, {"input": "more"}, "sent input together with"),

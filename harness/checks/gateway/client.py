@@ -1,0 +1,134 @@
+"""The client's side of a run through a gateway: its requests, and which ids stand for which upstream.
+
+Layer 2. Implements `kit.relay.RelayClient` for this API. Must not know how a request is sent, or what is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any, TypeAlias
+from urllib.parse import unquote
+
+from harness.checks.gateway.operation import OperationName, operation_of
+from harness.contract import read
+from harness.contract.requests import RequestBuilder
+from harness.kit.relay import Answer, Kinship, Prime, QueueScript, Relay, RelayOpen, RelayTogether
+from harness.kit.relayed_exchange import RelayedExchange
+from harness.wire import Request
+
+Part: TypeAlias = Generator[Any, Any, Any]
+"""A part of an exercise, to be called with `yield from`."""
+
+
+class GatewayClient:
+    """Builds requests with `builder`; `patience` is how many seconds what should happen at once may take.
+
+    Every create has a prompt that no other request has; requests with an id are known upstream by the id there.
+    """
+
+    def __init__(self, builder: RequestBuilder, *, patience: float = 5.0) -> None:
+        self.builder = builder
+        self._patience = patience
+        self._count = 0
+        self._behind: dict[str, str] = {}  # the client's id → the upstream's
+
+    @property
+    def patience(self) -> float:
+        return self._patience
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        return tuple((behind, before) for before, behind in self._behind.items())
+
+    def greet(self, name: str) -> Relay:
+        return Relay(name, *self._write_create({}))
+
+    @staticmethod
+    def is_primable(request: Request) -> bool:
+        return operation_of(request) is OperationName.CREATE
+
+    def compare_calls(self, sent: Relay | RelayOpen, arrived: Request) -> Kinship:
+        operation = operation_of(sent.request)
+        if operation_of(arrived) is not operation:
+            return Kinship.NONE
+        if operation is OperationName.CREATE:
+            same = sent.token in arrived.body.decode("utf-8", "replace")
+            return Kinship.SAME if same else Kinship.ALIKE
+        return Kinship.SAME if sent.token in unquote(arrived.raw_path) else Kinship.NONE
+
+    def note(self, relayed: RelayedExchange) -> None:
+        """Bind both sides to the contract of the run, and learn the ids of a create."""
+        for exchange in (relayed.client, *relayed.upstream, *relayed.astray):
+            read(exchange, self.builder.contract)
+        if operation_of(relayed.client.request) is OperationName.CREATE and relayed.answer is not None:
+            before, behind = read(relayed.client).id, read(relayed.answer).id
+            if before and behind:
+                self._behind.setdefault(before, behind)
+
+    def create(
+        self, name: str, *, script: Mapping[str, Any] | None = None, answer: Answer | None = None, **fields: Any
+    ) -> Part:
+        """Send a create with these fields; its run plays `script`, or the upstream answers it with `answer`."""
+        request, token = yield from self._prepare(script, answer, fields)
+        return (yield Relay(name, request, token))
+
+    def open(
+        self,
+        name: str,
+        *,
+        script: Mapping[str, Any] | None,
+        answer: Answer | None = None,
+        timeout: float | None = None,
+    ) -> Part:
+        """Send a streaming create and leave its stream to be read; `timeout` limits one read."""
+        request, token = yield from self._prepare(script, answer, {"stream": True})
+        return (yield RelayOpen(name, request, token, timeout))
+
+    def together(self, scripts: Mapping[str, Mapping[str, Any]], answer: Answer) -> Part:
+        """Send streaming creates at the same time; `scripts` maps their names to their scripts."""
+        made = []
+        for script in scripts.values():
+            sides = yield from self._prepare(script, None, {"stream": True})
+            made.append(sides)
+        yield Prime(answer, len(made))
+        return (yield RelayTogether(tuple(Relay(name, *sides) for name, sides in zip(scripts, made, strict=True))))
+
+    def get(self, name: str, interaction_id: str, **query: Any) -> Relay:
+        """GET one interaction."""
+        return Relay(name, self.builder.get(interaction_id, **query), self._id_behind(interaction_id))
+
+    def open_get(self, name: str, interaction_id: str, **query: Any) -> RelayOpen:
+        """GET one interaction as a stream, and leave it to be read."""
+        return RelayOpen(name, self.builder.get(interaction_id, **query), self._id_behind(interaction_id))
+
+    def cancel(self, name: str, interaction_id: str) -> Relay:
+        """POST …/cancel."""
+        return Relay(name, self.builder.cancel(interaction_id), self._id_behind(interaction_id))
+
+    def delete(self, name: str, interaction_id: str) -> Relay:
+        """DELETE one interaction."""
+        return Relay(name, self.builder.delete(interaction_id), self._id_behind(interaction_id))
+
+    def _prepare(self, script: Mapping[str, Any] | None, answer: Answer | None, fields: dict[str, Any]) -> Part:
+        request, token = self._write_create(fields)
+        if script is not None:
+            yield QueueScript({**script, "match": {"input_contains": token}})
+        yield Prime(answer)
+        return request, token
+
+    def _write_create(self, fields: dict[str, Any]) -> tuple[Request, str]:
+        self._count += 1
+        token = f"Say hi, number {self._count:04d}."
+        return self.builder.create({**fields, "input": _fill_in(fields.get("input", "{}"), token)}), token
+
+    def _id_behind(self, interaction_id: str) -> str:
+        return self._behind.get(interaction_id, interaction_id)
+
+
+def _fill_in(given: Any, token: str) -> Any:
+    """The input with `token` in place of `{}`."""
+    if isinstance(given, str):
+        return given.replace("{}", token)
+    if isinstance(given, dict):
+        return {name: _fill_in(value, token) for name, value in given.items()}
+    return [_fill_in(item, token) for item in given] if isinstance(given, list) else given

@@ -1,0 +1,31 @@
+"""What is known to cure a finding about a gateway: settings of widespread proxies, by the code of the finding.
+
+Layer 2, data. Each line was tried with the proxy it names or is in its documentation; most findings have none.
+"""
+
+from __future__ import annotations
+
+CURES: dict[str, str] = {
+    "gw.live/buffered": (
+        "nginx: `proxy_buffering off;` (or an answer with `X-Accel-Buffering: no`), and no `gzip` for "
+        "text/event-stream; Apache: `flushpackets=on` on its ProxyPass; Caddy: `flush_interval -1`"
+    ),
+    "gw.live/behind": (
+        "nginx: `proxy_buffering off;` (or an answer with `X-Accel-Buffering: no`), and no `gzip` for "
+        "text/event-stream; Apache: `flushpackets=on` on its ProxyPass; Caddy: `flush_interval -1`"
+    ),
+    "gw.hang-up": (
+        "HAProxy: `option abortonclose` in its backend; nginx: `proxy_ignore_client_abort off;` (its default) and "
+        "`proxy_buffering off;`"
+    ),
+    "gw.once/repeated": (
+        "nginx: leave `non_idempotent` out of `proxy_next_upstream`; HAProxy: `retry-on none` or `retries 0`; a "
+        "client library inside the gateway: its own number of retries, often `max_retries` or `num_retries`"
+    ),
+}
+"""Sentences for people; `harness explain` shows those of a rule."""
+
+
+def cures_of(rule: str) -> list[str]:
+    """What cures the findings of a rule, each once."""
+    return list(dict.fromkeys(cure for code, cure in CURES.items() if code.partition("/")[0] == rule))

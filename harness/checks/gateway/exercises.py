@@ -1,0 +1,319 @@
+"""The exercises: what is sent through the gateway, and how the upstream behaves meanwhile.
+
+Layer 2. An exercise yields actions; the bench keeps each relayed exchange under its name, which begins with the
+name of the exercise. It assumes nothing about the content of an answer. It raises `NotApplicable` if the gateway
+does not offer what it needs, and `Unmet` if an earlier answer does not allow it to go on. Must not know what is
+right: that is in the judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, TypeAlias
+
+from harness.checks.gateway.client import GatewayClient
+from harness.checks.gateway.create_fields import AGENT, FIELDS, IMAGE, STRANGER, TEXT
+from harness.checks.gateway.upstream_answers import (
+    Gate,
+    Held,
+    Meeting,
+    break_with_bytes,
+    edit_stream,
+    refusing,
+    suffering,
+    with_broken_frame,
+    with_strangers,
+)
+from harness.contract import PROTOCOL, read
+from harness.kit.actions import Close, Finish, Read
+from harness.kit.check import Exercise, relay_exercise
+from harness.kit.relay import CollectStrays, CountCalls, NoteArrivals, Release
+from harness.kit.relayed_exchange import RelayedExchange
+from harness.outcome import NotApplicable, Unmet
+from harness.wire import Exchange
+
+Actions: TypeAlias = Generator[Any, Any, None]
+
+_DELTAS = ["Hello", " brave", " new", " world,", " déjà vu,", " 東京,", " 🦊🦊", "!"]
+SCRIPT: dict[str, Any] = {"deltas": _DELTAS, "thought": False, "times": 0}
+_HELD_AFTER = 5
+AT_ONCE, ONE_BY_ONE = 3, 9
+"""A live stream begins with the first number of events, and goes on one by one up to the second."""
+_LIVE_READ = 4
+"""How many times its patience a read may take: if a gateway buffers, the upstream waits twice for the client."""
+_LONG = {**SCRIPT, "ticks": 1_000_000}
+"""The script of a background run that does not end, however often it is polled."""
+
+
+@relay_exercise(requests=1, interactions=1, spans=True)
+def watch(client: GatewayClient) -> Actions:
+    """A background run that the client never asks about again, while all other exercises run."""
+    start = yield CountCalls()
+    create = yield from client.create("watch.create", background=True, script=_LONG)
+    yield CollectStrays("watch.strays", create.client, start)
+
+
+@relay_exercise(requests=5, interactions=1)
+def plain(client: GatewayClient) -> Actions:
+    """A create, two gets of it, a get of an unknown id, a deletion."""
+    create = yield from client.create("plain.create")
+    found = id_of(create)
+    yield client.get("plain.get", found)
+    yield client.get("plain.get-input", found, include_input=True)
+    yield client.get("plain.unknown", "v1_harness_unknown")
+    yield client.delete("plain.delete", found)
+
+
+@relay_exercise(requests=2, interactions=1)
+def cancel(client: GatewayClient) -> Actions:
+    """A background run, cancelled."""
+    create = yield from client.create("cancel.create", background=True, script=_LONG)
+    yield client.cancel("cancel.cancel", running_id_of(create))
+
+
+@relay_exercise(requests=len(FIELDS), interactions=len(FIELDS))
+def fields(client: GatewayClient) -> Actions:
+    """Each documented field in a create of its own."""
+    for name, extra in FIELDS.items():
+        agent = client.builder.agent
+        given: dict[str, Any] = {key: agent if value == AGENT else value for key, value in extra.items()}
+        yield from client.create(f"fields.{name}", **given)
+
+
+@relay_exercise(requests=1, interactions=0)
+def stranger(client: GatewayClient) -> Actions:
+    """A create with an unknown field."""
+    given: dict[str, Any] = {STRANGER: 1}
+    yield from client.create("stranger.create", **given)
+
+
+@relay_exercise(requests=4, interactions=4)
+def stream(client: GatewayClient) -> Actions:
+    """Four streams: unchanged, in chunks of one byte, with unknown events and fields, with a broken frame."""
+    for name, answer in {
+        "create": None,
+        "bytes": suffering("chunks:1"),
+        "strangers": edit_stream(with_strangers),
+        "broken-frame": edit_stream(with_broken_frame),
+    }.items():
+        yield from client.create(f"stream.{name}", stream=True, script=SCRIPT, answer=answer)
+
+
+TRUNCATIONS = {
+    "none": "event:0,end",
+    "boundary": "event:5,end",
+    "between-chunks": "event:5,fin",
+    "in-event": "event:6+25,fin",
+    "in-character": "utf8:5,rst",
+    "reset": "event:5,rst",
+    "uncompleted": "completion,end",
+    "uncompleted-reset": "completion,rst",
+}
+"""Where and how the upstream's stream breaks off, as fault plans."""
+
+CLOSING = {"closing": "event:5,end", "closing-reset": "event:5,rst"}
+"""The same for a body that ends with its connection, where a reset alone tells an end from a drop."""
+
+
+@relay_exercise(requests=len(TRUNCATIONS | CLOSING) + 1, interactions=len(TRUNCATIONS | CLOSING) + 1)
+def truncation(client: GatewayClient) -> Actions:
+    """Streams and a JSON body that break off.
+
+    A drop that overtakes the events before it would hit a gateway that has not begun its answer yet, so the
+    upstream waits for the first event to arrive; a gateway that buffers gets the next streams without that.
+    """
+    passes_on = True
+    for name, plan in (TRUNCATIONS | CLOSING).items():
+        answer = Held(plan, closes=name in CLOSING)
+        if passes_on and name != "none":
+            crossing = yield from client.open(f"truncation.{name}", script=SCRIPT, answer=answer)
+            passes_on = bool((yield Read(crossing, 1)))
+            answer.let()
+            yield Finish(crossing)
+        if not passes_on or name == "none":
+            answer.let()
+            yield from client.create(f"truncation.{name}", stream=True, script=SCRIPT, answer=answer)
+    yield from client.create("truncation.json", answer=suffering("calls=byte:40,fin"))
+
+
+REFUSALS: tuple[tuple[int, str, str, tuple[tuple[str, str], ...]], ...] = (
+    (400, "invalid_request", "The harness refuses this call: wrong.", ()),
+    (403, "permission_denied", "The harness refuses this call: not allowed.", ()),
+    (404, "model_not_found", "The harness refuses this call: no such model.", ()),
+    (429, "rate_limit_exceeded", "The harness refuses this call: too many.", (("retry-after", "7"),)),
+    (500, "api_error", "The harness refuses this call: broken.", ()),
+    (503, "service_unavailable", "The harness refuses this call: busy.", (("retry-after", "7"),)),
+)
+"""What the upstream refuses with: status, code, message, header fields."""
+
+
+@relay_exercise(requests=len(REFUSALS) + 1, interactions=0)
+def refusal(client: GatewayClient) -> Actions:
+    """Creates that the upstream refuses, plain and streaming."""
+    for status, code, message, headers in REFUSALS:
+        yield from client.create(f"refusal.{status}", answer=refusing(status, code, message, headers))
+    status, code, message, headers = REFUSALS[0]
+    yield from client.create("refusal.stream", stream=True, answer=refusing(status, code, message, headers))
+
+
+@relay_exercise(requests=2, interactions=2)
+def loss(client: GatewayClient) -> Actions:
+    """Creates whose answers are lost: the upstream ran them, and the connection died before the headers."""
+    yield from client.create("loss.json", answer=suffering("calls=before-headers,rst"))
+    yield from client.create("loss.stream", stream=True, answer=suffering("before-headers,rst"))
+
+
+_CALL = {"id": "call_1", "name": "look_up", "arguments": {"word": "hi", "more": [1, 2.5]}}
+_RICH: dict[str, Any] = {
+    "steps": [
+        {
+            "type": "thought",
+            "signature": "c2lnbmF0dXJlLW9mLXRob3VnaHQ=",
+            "summary": [TEXT | {"text": "Look it up."}],
+        },
+        {"type": "model_output", "content": [TEXT | {"text": "Here: 東京 🦊"}, IMAGE]},
+        {"type": "function_call", **_CALL, "signature": "c2lnbmF0dXJlLWI="},
+    ],
+    "status": "requires_action",
+}
+"""A run that thinks, shows an image and calls a function, with the signatures that the next turn must repeat."""
+
+
+@relay_exercise(requests=2, interactions=2)
+def rich(client: GatewayClient) -> Actions:
+    """What an answer can hold beside text, as a stream and as JSON."""
+    yield from client.create("rich.stream", stream=True, script=_RICH)
+    yield from client.create("rich.create", script=_RICH)
+
+
+ENDS: dict[str, dict[str, Any]] = {
+    "failed": {"status": "failed"},
+    "cancelled": {"status": "cancelled"},
+    "incomplete": {"status": "incomplete"},
+    "error": {"error_event": {"after": 5, "code": "service_unavailable", "message": "The harness is busy."}},
+    "failed-error": {
+        "status": "failed",
+        "error_event": {"after": 5, "code": "api_error", "message": "The harness failed."},
+    },
+}
+"""How a stream can end other than well, and still in order."""
+
+
+@relay_exercise(requests=len(ENDS) + 1, interactions=len(ENDS) + 1)
+def ends(client: GatewayClient) -> Actions:
+    """Streams whose runs end in every way but well, and a failed run as JSON."""
+    for name, script in ENDS.items():
+        yield from client.create(f"ends.{name}", stream=True, script={**SCRIPT, **script})
+    yield from client.create("ends.json", script={"status": "failed"})
+
+
+@relay_exercise(requests=1, interactions=1)
+def background(client: GatewayClient) -> Actions:
+    """A background run that is streamed from its create on, whose events have ids."""
+    yield from client.create("background.stream", background=True, stream=True, script=SCRIPT)
+
+
+BARE_ERRORS = {
+    "list": b"""[{
+  "error": {
+    "code": 503,
+    "message": "The harness is currently unavailable.",
+    "status": "UNAVAILABLE"
+  }
+}
+]
+""",
+    "line": b'{"error":{"message":"The harness blocked the input.","code":"prohibited_content"}}\n',
+}
+"""Errors as the service writes them into a stream that it cannot go on with: JSON that belongs to no event."""
+
+
+@relay_exercise(requests=len(BARE_ERRORS), interactions=len(BARE_ERRORS))
+def bare(client: GatewayClient) -> Actions:
+    """Streams that end in an error outside of any event."""
+    for name, data in BARE_ERRORS.items():
+        answer = break_with_bytes(_HELD_AFTER, data)
+        yield from client.create(f"bare.{name}", stream=True, script=SCRIPT, answer=answer)
+
+
+@relay_exercise(requests=1, interactions=1)
+def live(client: GatewayClient) -> Actions:
+    """A stream whose next event is sent only once the client has the one before."""
+    gate = Gate(AT_ONCE, ONE_BY_ONE, client.patience)
+    crossing = yield from client.open(
+        "live.stream", script=SCRIPT, answer=gate, timeout=_LIVE_READ * client.patience
+    )
+    arrivals: list[int] = []
+    while len(arrivals) < ONE_BY_ONE and (yield Read(crossing, 1)):
+        arrivals.append(gate.sent)
+        gate.acknowledge(len(arrivals))
+    yield NoteArrivals(crossing, tuple(arrivals))
+    yield Finish(crossing)
+
+
+@relay_exercise(requests=1, interactions=1)
+def hang_up(client: GatewayClient) -> Actions:
+    """A client that hangs up while the stream stands still."""
+    script = {**SCRIPT, "hold": {"after": _HELD_AFTER}}
+    crossing = yield from client.open("hang_up.stream", script=script)
+    yield Read(crossing, 1)
+    yield Close(crossing)
+    yield Release()
+
+
+@relay_exercise(requests=2, interactions=2)
+def two(client: GatewayClient) -> Actions:
+    """Two streams that advance event by event at the same time."""
+    scripts = {f"two.{word}": _script_words(word) for word in ("alpha", "omega")}
+    yield from client.together(scripts, Meeting(len(scripts), client.patience))
+
+
+@relay_exercise(requests=4, interactions=1)
+def resume(client: GatewayClient) -> Actions:
+    """A background run whose stream the client drops, resumes, and then reads as a whole."""
+    create = yield from client.create("resume.create", background=True, script=SCRIPT)
+    found = running_id_of(create)
+    crossing = yield client.open_get("resume.first", found, stream=True)
+    yield Read(crossing, _HELD_AFTER)
+    first = yield Close(crossing)
+    if not read(first.client).is_stream:
+        return
+    cursor = last_cursor(first.client)
+    if cursor is not None:
+        yield client.get("resume.rest", found, stream=True, last_event_id=cursor)
+    yield client.get("resume.whole", found, stream=True)
+
+
+EXERCISES: tuple[Exercise, ...] = (
+    watch, plain, cancel, fields, stranger, stream, rich, ends, background, live, hang_up, two, resume,
+    truncation, bare, refusal, loss,
+)  # fmt: skip
+"""In the order in which they are played."""
+
+
+def last_cursor(exchange: Exchange) -> str | None:
+    """The last cursor that arrived, from which to resume."""
+    cursors = [PROTOCOL.cursor(event) for event in read(exchange).events]
+    return next((cursor for cursor in reversed(cursors) if cursor is not None), None)
+
+
+def id_of(create: RelayedExchange) -> str:
+    """The id that the client was given. Raises NotApplicable if the gateway refused, Unmet if there is none."""
+    if create.not_offered:
+        raise NotApplicable(f"the gateway refuses such a create itself ({create.client.status})")
+    found = read(create.client).id
+    if found is None:
+        raise Unmet(f"the create gave the client no id to go on with ({create.client.status})")
+    return found
+
+
+def running_id_of(create: RelayedExchange) -> str:
+    """The id of a background run. Raises Unmet if none is running upstream."""
+    found = id_of(create)
+    if create.answer is None or read(create.answer).status not in ("in_progress", "queued"):
+        raise Unmet("no background run came to be upstream")
+    return found
+
+
+def _script_words(word: str) -> dict[str, Any]:
+    return {"deltas": [f"{word} {n} " for n in range(8)], "thought": False}

@@ -1,0 +1,78 @@
+"""Helpers of the judges: make findings about relayed exchanges, choose some, and format values and requests.
+
+Layer 2, pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from harness.checks.gateway.cures import CURES
+from harness.kit.relayed_exchange import RelayedExchange
+from harness.outcome import Finding, Severity, Unmet, Where
+from harness.outcome.words import shorten
+from harness.wire import Exchange, Request
+
+RelayJudge: TypeAlias = Callable[[Sequence[RelayedExchange]], Iterable[Finding]]
+"""Exchanges in the order they were made → what is wrong. Raises Unmet if they show nothing either way, and
+NotApplicable if there is nothing that could be wrong."""
+
+SHOWN = 200
+"""The number of characters of a value that a finding shows."""
+
+
+def notice(
+    code: str,
+    passage: RelayedExchange,
+    message: str,
+    expected: str = "",
+    actual: str = "",
+    *,
+    severity: Severity = Severity.BROKEN,
+    pointer: str = "",
+    event: int | None = None,
+) -> Finding:
+    """A finding about one relayed exchange; `code` is a rule, or `rule/word`."""
+    where = Where(exchange=passage.name, pointer=pointer, event=event)
+    shown = shorten(expected, SHOWN), shorten(actual, SHOWN)
+    return Finding.coded(code, message, *shown, where=where, severity=severity, cure=CURES.get(code, ""))
+
+
+def told_by(
+    passages: Sequence[RelayedExchange], tells: Callable[[RelayedExchange], bool], otherwise: str
+) -> Iterator[RelayedExchange]:
+    """The passages for which `tells` is true. Raises Unmet with the reason `otherwise` if there is none."""
+    chosen = [passage for passage in passages if tells(passage)]
+    if not chosen:
+        raise Unmet(otherwise)
+    return iter(chosen)
+
+
+def find_passage(passages: Sequence[RelayedExchange], name: str, otherwise: str) -> RelayedExchange:
+    """The passage with this name. Raises Unmet with the reason `otherwise` if there is none."""
+    return next(told_by(passages, lambda passage: passage.name == name, otherwise))
+
+
+def succeeded(exchange: Exchange | None) -> bool:
+    """Whether there is an exchange, and it succeeded."""
+    return exchange is not None and exchange.succeeded
+
+
+def format_value(value: Any) -> str:
+    """A value as JSON."""
+    return shorten(json.dumps(value, ensure_ascii=False, default=str), SHOWN)
+
+
+def request_line(request: Request) -> str:
+    """Method and target."""
+    return f"{request.method} {request.target}"
+
+
+def answer_line(exchange: Exchange) -> str:
+    """Status and the beginning of the body, in one line."""
+    if exchange.status is None:
+        return f"no answer ({exchange.ending.words})"
+    body = exchange.body[: 2 * SHOWN].decode("utf-8", "replace")
+    return shorten(" ".join((str(exchange.status), *body.split())), SHOWN)

@@ -1,0 +1,217 @@
+"""Judges of a stream's life: when its events arrive, how it ends, and whether it can be resumed.
+
+Layer 2, pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from harness.checks.gateway.exercises import AT_ONCE, BARE_ERRORS, ONE_BY_ONE
+from harness.checks.gateway.findings import (
+    answer_line,
+    find_passage,
+    format_value,
+    notice,
+    succeeded,
+    told_by,
+)
+from harness.checks.gateway.relay_diff import compare_streams
+from harness.checks.gateway.stream_queries import (
+    NO_STREAM,
+    arrived,
+    completes,
+    difference,
+    differences,
+    frames_of,
+    has,
+    no_stream,
+    tells,
+    tells_error,
+)
+from harness.contract import PROTOCOL, judge_error, read
+from harness.contract.data.json_parse import loads
+from harness.contract.judge.errors import error_of
+from harness.kit.relayed_exchange import RelayedExchange
+from harness.outcome import Finding, NotApplicable, Severity, Unmet
+from harness.wire import By, Exchange, How, UntilClose
+
+_UNREACHABLE = frozenset({502, 503, 504})
+
+
+def live(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+    """Each event arrived before the upstream sent the next one; events that never arrived are not late."""
+    passage = find_passage(passages, "live.stream", NO_STREAM)
+    arrivals = passage.arrivals
+    if not tells(passage) or arrivals is None:
+        raise Unmet(NO_STREAM)
+    if not arrived(passage):
+        raise Unmet("no stream came through")
+    in_turn = [(one, other) for one, other in difference(passage).kept if other.number < len(arrivals)]
+    paced = [(one, other) for one, other in in_turn if one.number < ONE_BY_ONE - 1]  # none waits after the last
+    late = [one for one, other in paced if arrivals[other.number] > max(AT_ONCE, one.number + 1)]
+    if not arrivals or len(late) == len(paced):
+        message = f"nothing arrived before the upstream had sent {arrivals[0] if arrivals else 'everything'}"
+        yield notice("gw.live/buffered", passage, message, "each event as it is sent", "a buffer")
+    elif late:
+        message = f"{len(late)} of {len(paced)} events arrived after the upstream had gone on"
+        yield notice(
+            "gw.live/behind", passage, message, "each event as it is sent", str(late[0]), event=late[0].number
+        )
+
+
+def judge_truncation(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+    """An answer that broke off upstream did not look complete to the client."""
+    for passage in told_by(passages, _breaks_off, "nothing that breaks off came from upstream"):
+        client, answer = passage.client, passage.answer
+        assert answer is not None
+        if not succeeded(client) or tells_error(client):
+            continue
+        how = answer.ending.how if _is_loud(answer) else "in order, nothing completed"
+        cut = f"an answer that ends after {answer.size} bytes ({how})"
+        if (made_up := _made_up_end(answer, client)) is not None:
+            message = "the gateway made up the end of a stream that broke off"
+            yield notice("gw.truncated/made-up", passage, message, cut, made_up)
+        elif _is_loud(answer) and client.ending.complete:
+            code = "gw.truncated/clean-end" if read(answer).is_stream else "gw.truncated/clean-json"
+            yield notice(code, passage, f"{cut} arrived as a complete one", "a drop", answer_line(client))
+
+
+def judge_bare_error(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+    """An error that the upstream wrote outside of any event reached the client in some form."""
+    for passage in told_by(passages, tells, NO_STREAM):
+        client, answer = passage.client, passage.answer
+        assert answer is not None
+        if not succeeded(client) or not client.ending.complete or tells_error(client):
+            continue
+        text = next((text for text in BARE_ERRORS.values() if text in answer.body), b"")
+        _, message = error_of(loads(text).value) or ("", "")
+        if message and message.encode() not in client.body:
+            told = "an error that the upstream wrote into the stream outside of any event was dropped"
+            yield notice(
+                "gw.bare-error", passage, told, message, "a stream that ends in order, without a word of it"
+            )
+
+
+def judge_own_errors(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+    """An error that the gateway itself answers has the shape of the API's; each kind of mistake is reported once.
+
+    The plain page of a proxy whose upstream cannot be reached (502, 503, 504) claims nothing and is no mistake.
+    """
+    own = [passage for passage in passages if _is_own_error(passage)]
+    if not own:
+        raise NotApplicable("the gateway answered no error of its own")
+    seen: dict[str, list[Finding]] = {}
+    for passage in own:
+        for finding in _judge_own_error(passage):
+            seen.setdefault(finding.stable_code + finding.message, []).append(finding)
+    for same in seen.values():
+        yield replace(same[0], weight=len(same))
+
+
+def _is_own_error(passage: RelayedExchange) -> bool:
+    if (passage.client.status or 0) < 400 or passage.astray:
+        return False
+    return passage.answer is None or (passage.answer.status or 0) < 400
+
+
+def _judge_own_error(passage: RelayedExchange) -> Iterator[Finding]:
+    client = passage.client
+    if read(client).json_fault:
+        if client.status not in _UNREACHABLE:
+            message, expected = "an error of the gateway's own is no JSON", '{"error": {"code", "message"}}'
+            yield notice("gw.own-error/no-json", passage, message, expected, answer_line(client))
+        return
+    for wrong in judge_error(read(client).json, client.status):
+        message = f"in an error of the gateway's own, {wrong.message}"
+        severity = wrong.severity
+        yield notice(
+            "gw.own-error/shape", passage, message, wrong.expected, answer_line(client), severity=severity
+        )
+
+
+def _is_loud(answer: Exchange) -> bool:
+    """Whether the end alone tells that something is missing; closing is how a body without any length ends."""
+    closed = isinstance(answer.framing, UntilClose) and answer.ending.how is How.FIN
+    return not answer.ending.complete and not closed
+
+
+def _breaks_off(passage: RelayedExchange) -> bool:
+    answer = passage.answer
+    if answer is None or not succeeded(answer) or passage.client.status is None:
+        return False
+    return not answer.ending.complete or (read(answer).is_stream and not completes(answer))
+
+
+def _made_up_end(answer: Exchange, client: Exchange) -> str | None:
+    if completes(client) and not completes(answer):
+        return "an interaction.completed"
+    sentinel = PROTOCOL.sentinel
+    if has(client, sentinel) and not has(answer, sentinel):
+        return f"data: {sentinel.decode()}"
+    return None
+
+
+def error_event(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+    """Each error that the gateway itself puts into a stream is an error event of the API.
+
+    Each kind of mistake is reported once.
+    """
+    told = [passage for passage in passages if tells_error(passage.client)]
+    if not told:
+        raise NotApplicable("the gateway told no error in a stream")
+    seen: set[str] = set()
+    for passage in told:
+        for finding in _wrong_errors(passage):
+            if finding.message not in seen:
+                seen.add(finding.message)
+                yield finding
+
+
+def _wrong_errors(passage: RelayedExchange) -> Iterator[Finding]:
+    for number, event in enumerate(read(passage.client).events):
+        if "error" not in event:
+            continue
+        if not PROTOCOL.is_error(event):
+            message = "an error in a stream is no error event"
+            expected, actual = '"event_type": "error"', format_value(event)
+            yield notice("gw.error-event/type", passage, message, expected, actual, event=number)
+        for wrong in judge_error(event, None):
+            shown = wrong.message, wrong.expected, wrong.actual
+            yield notice("gw.error-event/shape", passage, *shown, event=number)
+
+
+def resume_through(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+    """The events before a drop, followed by those after its cursor, make the whole stream."""
+    first = find_passage(passages, "resume.first", "no background run could be streamed")
+    if first.not_offered:
+        raise NotApplicable("the gateway does not offer get")
+    if not arrived(first):
+        yield no_stream("gw.resume-through", first)
+        return
+    rest = find_passage(passages, "resume.rest", "no event came with an id to resume from")
+    whole = find_passage(passages, "resume.whole", "the whole stream did not come")
+    if not arrived(rest):
+        yield no_stream("gw.resume-through", rest)
+        return
+    before = [frame for frame in frames_of(first.client) if frame.data != PROTOCOL.sentinel]
+    after = frames_of(rest.client)
+    found = compare_streams(frames_of(whole.client), [*before, *after])
+    if [told.number for told in found.doubled] == [len(before)]:
+        message = "the event of the cursor came again"
+        actual = str(found.doubled.pop())
+        mild = Severity.NON_STRICT
+        yield notice("gw.resume-through/inclusive", rest, message, "the event after it", actual, severity=mild)
+    yield from differences("gw.resume-through", rest, found)
+
+
+def hang_up(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+    """The upstream noticed that the client hung up."""
+    passage = find_passage(passages, "hang_up.stream", NO_STREAM)
+    if not tells(passage):
+        raise Unmet(NO_STREAM)
+    assert passage.answer is not None
+    if passage.answer.ending.by is not By.CLIENT:
+        message = "the client left, and the gateway went on reading"
+        yield notice("gw.hang-up", passage, message, "a hang-up", "the stream is still being read upstream")

@@ -1,0 +1,156 @@
+"""Gateways with defects in how bodies pass: chunks, hang-ups, and whose body it is. Layer 2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.checks.gateway.mutants.mutant import EditedBody, FrameEdit, Gateway, MutantTable
+from harness.wire import (
+    COMPLETE,
+    Body,
+    Chunk,
+    Chunked,
+    Ending,
+    Pause,
+    Piece,
+    Request,
+    Response,
+    Service,
+    UntilClose,
+)
+
+AREA = MutantTable()
+_DROPPED_RUN = 3
+
+
+@AREA.mutant("utf8.chunks", "utf8")
+class DecodesChunks(Gateway):
+    """Each chunk is decoded as text on its own."""
+
+    def relay_stream(self, request: Request, body: Body) -> Body:
+        return _Mapped(body)
+
+
+class _Mapped:
+    """A body whose chunks are decoded and encoded again."""
+
+    def __init__(self, inner: Body) -> None:
+        self._inner = inner
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        piece = next(self._inner)
+        return Chunk(piece.data.decode("utf-8", "replace").encode()) if isinstance(piece, Chunk) else piece
+
+    def close(self) -> None:
+        """Close the wrapped body."""
+        self._inner.close()
+
+
+@AREA.mutant("live.lossy", "events")
+class LosesWhenPaced(Gateway):
+    """An event is lost if the stream paused before it; a stream that comes at once is whole."""
+
+    def relay_stream(self, request: Request, body: Body) -> Body:
+        return _Lossy(body)
+
+
+class _Lossy(_Mapped):
+    """A body that drops the first chunk after its third run of pauses."""
+
+    def __init__(self, inner: Body) -> None:
+        super().__init__(inner)
+        self._runs = 0
+        self._paused = False
+
+    def __next__(self) -> Piece:
+        piece = next(self._inner)
+        if isinstance(piece, Pause):
+            self._paused = True
+        elif self._paused:
+            self._paused = False
+            self._runs += 1
+            if self._runs == _DROPPED_RUN and isinstance(piece, Chunk):
+                return next(self._inner)
+        return piece
+
+
+@AREA.mutant("close.completed", "truncated")
+class AnnouncesClosedBodies(Gateway):
+    """A body that ends with its connection is passed on as complete, also if the connection was reset."""
+
+    def relay_response(self, request: Request, response: Response) -> Response:
+        if isinstance(response.framing, UntilClose):
+            response.framing = Chunked()
+            response.body = _Forgiving(response.body)
+        return super().relay_response(request, response)
+
+
+class _Forgiving(_Mapped):
+    """A body that always ends in order."""
+
+    def __next__(self) -> Piece:
+        piece = next(self._inner)
+        return COMPLETE if isinstance(piece, Ending) else piece
+
+
+@AREA.mutant("hang-up.ignored", "hang-up")
+class HoldsOn(Gateway):
+    """A stream that the client left is kept open."""
+
+    def __init__(self, upstream: Service) -> None:
+        super().__init__(upstream)
+        self._held: list[Body] = []  # otherwise garbage collection would hang up
+
+    def relay_stream(self, request: Request, body: Body) -> Body:
+        self._held.append(body)
+        return _Deaf(body, FrameEdit(request))
+
+
+class _Deaf(EditedBody):
+    """A body that ignores `close`."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@AREA.mutant("two.mixed", "isolated")
+class Mixes(Gateway):
+    """Streams that are open at the same time get each other's events."""
+
+    def __init__(self, upstream: Service) -> None:
+        super().__init__(upstream)
+        self._open: list[Body] = []
+
+    def relay_stream(self, request: Request, body: Body) -> Body:
+        return _Shared(body, self._open)
+
+
+class _Shared:
+    """A body that takes every second piece from another body."""
+
+    def __init__(self, inner: Body, everybody: list[Body]) -> None:
+        self._inner = inner
+        self._everybody = everybody
+        self._turn = 0
+        everybody.append(inner)
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        self._turn += 1
+        others = [body for body in self._everybody if body is not self._inner]
+        if others and self._turn % 2 == 0:
+            piece = next(others[0], COMPLETE)
+            if isinstance(piece, Chunk):
+                return piece
+        return next(self._inner, COMPLETE)
+
+    def close(self) -> None:
+        """Close the wrapped body."""
+        if self._inner in self._everybody:
+            self._everybody.remove(self._inner)
+        self._inner.close()

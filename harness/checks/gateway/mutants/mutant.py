@@ -1,0 +1,200 @@
+"""Defines gateways that run in this process, and how defective ones are declared.
+
+Layer 2. A gateway is a service around its upstream. The faithful one passes everything on; a mutant overrides one
+method. Streams are edited frame by frame as they pass, so pauses and hang-ups still go through.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any, TypeAlias, TypeVar
+
+from harness.kit.mutant import Mutant, table
+from harness.wire import (
+    Body,
+    Chunk,
+    Decoder,
+    Ending,
+    Frame,
+    Length,
+    Piece,
+    PieceBody,
+    Request,
+    Response,
+    Service,
+    encode,
+)
+from harness.wire.json_value import object_or_none
+from harness.wire.message import EVENT_STREAM
+
+Json = dict[str, Any]
+
+
+class Gateway:
+    """A gateway that passes everything on unchanged."""
+
+    def __init__(self, upstream: Service) -> None:
+        self.upstream = upstream
+
+    def __call__(self, request: Request) -> Response:
+        return self.relay_response(request, self.upstream(self.relay_request(request)))
+
+    def relay_request(self, request: Request) -> Request:
+        """The request as it goes upstream."""
+        return request
+
+    def relay_response(self, request: Request, response: Response) -> Response:
+        """The answer as it goes to the client."""
+        if response.headers.media_type() == EVENT_STREAM:
+            response.body = self.relay_stream(request, response.body)
+        return response
+
+    def relay_stream(self, request: Request, body: Body) -> Body:
+        """A stream as it goes to the client."""
+        return body
+
+
+class FrameEdit:
+    """Passes the frames of one stream on; each stream gets its own instance."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+    def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
+        """What is sent for frame `number` (from 0)."""
+        yield raw(frame)
+
+    def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
+        """What is sent at the end, and the ending; `rest` is an incomplete last frame."""
+        return rest, ending
+
+
+class EditedBody:
+    """A body whose frames pass through a `FrameEdit`."""
+
+    def __init__(self, inner: Body, edit: FrameEdit) -> None:
+        self._inner = inner
+        self._edit = edit
+        self._decoder = Decoder()
+        self._number = 0
+        self._ready: deque[Piece] = deque()
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        while not self._ready:
+            self._take(next(self._inner))
+        return self._ready.popleft()
+
+    def close(self) -> None:
+        """Close the wrapped body."""
+        self._inner.close()
+
+    def _take(self, piece: Piece) -> None:
+        if isinstance(piece, Chunk):
+            for frame in self._decoder.feed(piece.data):
+                self._ready.extend(Chunk(data) for data in self._edit.frame(self._number, frame))
+                self._number += 1
+        elif isinstance(piece, Ending):
+            cut = self._decoder.end()
+            data, ending = self._edit.end(cut.raw if cut is not None else b"", piece)
+            if data:
+                self._ready.append(Chunk(data))
+            self._ready.append(ending)
+        else:
+            self._ready.append(piece)
+
+
+GatewayBuild: TypeAlias = Callable[[Service], Service]
+"""Puts a gateway in front of a service."""
+
+Kind = TypeVar("Kind", type[Gateway], type[FrameEdit])
+
+
+class MutantTable:
+    """Collects the mutants of one module."""
+
+    def __init__(self) -> None:
+        self.mutants: list[Mutant[GatewayBuild]] = []
+
+    def mutant(self, name: str, rule: str) -> Callable[[Kind], Kind]:
+        """Register a gateway, or an edit of every stream, made for a rule; its docstring becomes the summary."""
+
+        def register(kind: Kind) -> Kind:
+            build = kind if issubclass(kind, Gateway) else _editing(kind)
+            row: Mutant[GatewayBuild] = Mutant(name, (kind.__doc__ or "").strip(), build)
+            self.mutants += table(f"gw.{rule}", row)
+            return kind
+
+        return register
+
+
+def _editing(edit: type[FrameEdit]) -> type[Gateway]:
+    class Editing(Gateway):
+        def relay_stream(self, request: Request, body: Body) -> Body:
+            return EditedBody(body, edit(request))
+
+    return Editing
+
+
+# Surgery
+
+
+def raw(frame: Frame) -> bytes:
+    """A frame as bytes."""
+    return encode(frame.event.decode() if frame.event is not None else None, frame.data)
+
+
+def event_of(frame: Frame) -> Json | None:
+    """The payload of a frame, or None if it is not a JSON object."""
+    return object_or_none(frame.data)
+
+
+def with_payload(frame: Frame, event: Json) -> bytes:
+    """The frame with another payload."""
+    return raw(frame._replace(data=encode_json(event)))
+
+
+def parse_body(request: Request) -> Json:
+    """The JSON object in a request, or `{}`."""
+    return object_or_none(request.body) or {}
+
+
+def with_body(request: Request, body: Json) -> Request:
+    """The request with another JSON body, if it had one."""
+    return replace(request, body=encode_json(body)) if request.body else request
+
+
+def read_body(response: Response) -> tuple[bytes, Ending]:
+    """Read and close a body that does not pause; return all its bytes and its ending."""
+    data, ending = b"", None
+    for piece in response.body:
+        if isinstance(piece, Chunk):
+            data += piece.data
+        elif isinstance(piece, Ending):
+            ending = piece
+            break
+    response.body.close()
+    assert ending is not None
+    return data, ending
+
+
+def change_json(response: Response, change: Callable[[Json], Json]) -> Response:
+    """Apply `change` to an answer that is a whole JSON object; leave any other answer unchanged."""
+    if response.headers.media_type() != "application/json" or not isinstance(response.framing, Length):
+        return response
+    data, ending = read_body(response)
+    if not ending.complete:
+        response.body = PieceBody((Chunk(data), ending) if data else (ending,))
+        return response
+    value = json.loads(data)
+    return Response.whole(response.status, response.headers, encode_json(change(value)))
+
+
+def encode_json(value: Any) -> bytes:
+    """JSON as bytes."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")

@@ -1,0 +1,237 @@
+"""Compares what went into a gateway with what came out: values field by field, streams event by event.
+
+Layer 2, pure. Ids may differ as long as they correspond one to one, and names of models and agents may be aliases;
+everything else has to arrive unchanged. Losing a field that is null is no change, nor is the same instant written
+in another time zone. The cursors of events are not compared here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from harness.contract import PROTOCOL
+from harness.contract.data.json_parse import loads
+from harness.wire import Frame
+
+_IDS = PROTOCOL.id_fields - {"event_id"}
+_ALIASES = frozenset({"model", "agent"})
+_CURSOR = "event_id"
+
+
+class Kind(StrEnum):
+    """What happened to a field."""
+
+    LOST = "lost"
+    CHANGED = "changed"
+    ADDED = "added"
+
+
+class Change(NamedTuple):
+    """One field that changed; `pointer` is its place, such as `$.usage.total_tokens`."""
+
+    kind: Kind
+    pointer: str
+    before: Any = None
+    after: Any = None
+
+    @property
+    def rank(self) -> int:
+        """How much harm it does, 0 the most: how it ended, what was said, whose it is, what it cost, the rest."""
+        names = _NAME.findall(self.pointer)
+        ranks = [rank for rank, group in enumerate(_HARM) if group & set(names)]
+        return 0 if names[-1:] == ["status"] else min(ranks, default=len(_HARM)) + 1
+
+
+_NAME = re.compile(r"[^$.\[\]]+(?=[.\[]|$)")
+_HARM = (
+    frozenset({"steps", "delta", "step", "content", "text", "outputs", "error", "errors", "input"}),
+    PROTOCOL.id_fields,
+    frozenset({"usage"}),
+)
+"""Fields by the harm that a wrong value below them does to a client, the worst first."""
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
+
+
+class Pairs:
+    """A one-to-one mapping of ids between the two sides, which `agree` extends."""
+
+    def __init__(self, known: Iterable[tuple[str, str]] = ()) -> None:
+        self._there: dict[str, str] = {}
+        self._back: dict[str, str] = {}
+        for before, after in known:
+            self.agree(before, after)
+
+    def agree(self, before: str, after: str) -> bool:
+        """Pair two ids, and return whether they correspond: False if either is already paired with another."""
+        return self._there.setdefault(before, after) == after and self._back.setdefault(after, before) == before
+
+
+def changes(before: Any, after: Any, pairs: Pairs | None, pointer: str = "$") -> Iterator[Change]:
+    """The differences between two values; without `pairs` any id may correspond to any other."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        yield from _field_changes(before, after, pairs, pointer)
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from changes(one, other, pairs, f"{pointer}[{index}]")
+    elif not _same(before, after):
+        yield Change(Kind.CHANGED, pointer, before, after)
+
+
+def _same(before: Any, after: Any) -> bool:
+    """Equality of JSON values: 1 and 1.0 are the same number, true is none; an instant may be written anew."""
+    if isinstance(before, bool) != isinstance(after, bool):
+        return False
+    return bool(before == after) or (
+        (instant := _to_instant(before)) is not None and instant == _to_instant(after)
+    )
+
+
+def _to_instant(value: Any) -> tuple[datetime, str] | None:
+    """The instant that a string is, to the second, and the digits of its fraction; None if it is none."""
+    found = _INSTANT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return None
+    day, time, fraction, zone = found.groups()
+    try:
+        moment = datetime.fromisoformat(f"{day}T{time}{'+00:00' if zone in 'Zz' else zone}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment, (fraction or "").rstrip("0")
+
+
+def _field_changes(
+    before: dict[str, Any], after: dict[str, Any], pairs: Pairs | None, pointer: str
+) -> Iterator[Change]:
+    for name, value in before.items():
+        place = f"{pointer}.{name}"
+        if name not in after:
+            if value is not None:
+                yield Change(Kind.LOST, place, value)
+        elif isinstance(value, str) and isinstance(after[name], str) and name in _IDS | _ALIASES:
+            if name in _IDS and pairs is not None and not pairs.agree(value, after[name]):
+                yield Change(Kind.CHANGED, place, value, after[name])
+        else:
+            yield from changes(value, after[name], pairs, place)
+    for name in after.keys() - before.keys():
+        yield Change(Kind.ADDED, f"{pointer}.{name}", None, after[name])
+
+
+@dataclass(frozen=True, eq=False)
+class RelayedEvent:
+    """One event of a stream; `number` counts from 0."""
+
+    number: int
+    frame: Frame
+
+    @cached_property
+    def value(self) -> dict[str, Any] | None:
+        """The payload without its cursor; None if it is not a JSON object."""
+        value = loads(self.frame.data).value
+        return {k: v for k, v in value.items() if k != _CURSOR} if isinstance(value, dict) else None
+
+    @property
+    def kind(self) -> str:
+        """Its type; "" if it says none."""
+        kind = self.value.get("event_type") if self.value is not None else None
+        return kind if isinstance(kind, str) else ""
+
+    @cached_property
+    def cursor(self) -> str | None:
+        """Its `event_id`."""
+        value = loads(self.frame.data).value
+        return PROTOCOL.cursor(value) if isinstance(value, dict) else None
+
+    def __str__(self) -> str:
+        return self.frame.data.decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDifference:
+    """How the events that were `got` differ from those that were `sent`.
+
+    `kept` holds the pairs that correspond in order, `changed` the pairs whose content differs.
+    """
+
+    sent: list[RelayedEvent]
+    got: list[RelayedEvent]
+    kept: list[tuple[RelayedEvent, RelayedEvent]] = field(default_factory=list)
+    changed: list[tuple[RelayedEvent, RelayedEvent]] = field(default_factory=list)
+    lost: list[RelayedEvent] = field(default_factory=list)
+    doubled: list[RelayedEvent] = field(default_factory=list)
+    moved: list[RelayedEvent] = field(default_factory=list)
+    invented: list[RelayedEvent] = field(default_factory=list)
+
+
+def compare_streams(before: Sequence[Frame], after: Sequence[Frame]) -> StreamDifference:
+    """Find out what became of each event of a stream on its way."""
+    sent = [RelayedEvent(number, frame) for number, frame in enumerate(before)]
+    got = [RelayedEvent(number, frame) for number, frame in enumerate(after)]
+    alike = [[_carries(one, other) for other in got] for one in sent]
+    found = StreamDifference(sent, got, kept=[(sent[i], got[j]) for i, j in _in_order(alike)])
+    left = [one for one in sent if all(one is not kept for kept, _ in found.kept)]
+    new = [other for other in got if all(other is not kept for _, kept in found.kept)]
+    for other in new:
+        _place(other, left, alike, found)
+    found.lost.extend(left)
+    return found
+
+
+def _place(
+    other: RelayedEvent, left: list[RelayedEvent], alike: list[list[bool]], found: StreamDifference
+) -> None:
+    """Classify an event that was not matched in order, and remove the sent event it corresponds to from `left`."""
+    for one in left:
+        if alike[one.number][other.number]:
+            found.moved.append(other)
+            left.remove(one)
+            return
+    if any(row[other.number] for row in alike):
+        found.doubled.append(other)
+        return
+    for one in left:
+        if _same_place(one, other, found.kept):
+            found.changed.append((one, other))
+            left.remove(one)
+            return
+    found.invented.append(other)
+
+
+def _same_place(one: RelayedEvent, other: RelayedEvent, kept: Sequence[tuple[RelayedEvent, RelayedEvent]]) -> bool:
+    """Whether both events have the same type and lie between the same pairs in `kept`."""
+    if one.value is None or other.value is None or one.value.get("event_type") != other.value.get("event_type"):
+        return False
+    return all((a.number < one.number) == (b.number < other.number) for a, b in kept)
+
+
+def _carries(one: RelayedEvent, other: RelayedEvent) -> bool:
+    """Whether `other` has everything that `one` has; additions are fine."""
+    if one.value is None or other.value is None:
+        return one.frame.data == other.frame.data
+    return all(change.kind is Kind.ADDED for change in changes(one.value, other.value, None))
+
+
+def _in_order(alike: list[list[bool]]) -> list[tuple[int, int]]:
+    """The longest pairing of rows with columns in which both increase (a longest common subsequence)."""
+    rows, columns = len(alike), len(alike[0]) if alike else 0
+    best = [[0] * (columns + 1) for _ in range(rows + 1)]
+    for i in range(rows - 1, -1, -1):
+        for j in range(columns - 1, -1, -1):
+            paired = best[i + 1][j + 1] + 1 if alike[i][j] else 0
+            best[i][j] = max(paired, best[i + 1][j], best[i][j + 1])
+    pairs: list[tuple[int, int]] = []
+    i = j = 0
+    while i < rows and j < columns:
+        if alike[i][j] and best[i][j] == best[i + 1][j + 1] + 1:
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif best[i + 1][j] >= best[i][j + 1]:
+            i += 1
+        else:
+            j += 1
+    return pairs

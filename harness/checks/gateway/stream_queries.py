@@ -1,0 +1,153 @@
+"""What judges of streams ask about a passage: what each side got, and what became of the events on the way.
+
+Layer 2, pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.checks.gateway.findings import answer_line, format_value, notice, succeeded
+from harness.checks.gateway.relay_diff import (
+    Change,
+    Kind,
+    RelayedEvent,
+    StreamDifference,
+    changes,
+    compare_streams,
+)
+from harness.contract import PROTOCOL, Contract, compare_steps, read
+from harness.contract.data.assembly import assemble_steps
+from harness.kit.relayed_exchange import RelayedExchange
+from harness.outcome import Finding, Severity
+from harness.outcome.words import format_count
+from harness.wire import Exchange, Frame
+from harness.wire.message import EVENT_STREAM
+
+NO_STREAM = "the upstream sent no stream"
+_OF_THE_API = ("interaction.", "step.", "error")
+
+
+def difference(passage: RelayedExchange) -> StreamDifference:
+    """What became of the events of a passage's stream; computed once per passage."""
+    assert passage.answer is not None
+    found = passage.client.notes.get(__name__)
+    if not isinstance(found, StreamDifference):
+        found = compare_streams(frames_of(passage.answer), frames_of(passage.client))
+        passage.client.notes[__name__] = found
+    return found
+
+
+def frames_of(exchange: Exchange) -> list[Frame]:
+    """The complete events that came."""
+    return read(exchange).frames
+
+
+def tells(passage: RelayedExchange) -> bool:
+    """Whether the upstream sent a stream."""
+    return passage.answer is not None and succeeded(passage.answer) and read(passage.answer).is_stream
+
+
+def arrived(passage: RelayedExchange) -> bool:
+    """Whether the client got a stream."""
+    return succeeded(passage.client) and read(passage.client).is_stream
+
+
+def no_stream(rule: str, passage: RelayedExchange) -> Finding:
+    """The finding that the client got no stream."""
+    return notice(f"{rule}/no-stream", passage, "no stream arrived", EVENT_STREAM, answer_line(passage.client))
+
+
+def touched(found: StreamDifference) -> bool:
+    """Whether the events differ in any way."""
+    return any((found.changed, found.lost, found.doubled, found.moved, found.invented))
+
+
+def completes(exchange: Exchange) -> bool:
+    """Whether a stream says that its interaction has ended."""
+    return any(PROTOCOL.completes(event) for event in read(exchange).events)
+
+
+def has(exchange: Exchange, data: bytes) -> bool:
+    """Whether a stream has an event with this payload."""
+    return any(frame.data == data for frame in frames_of(exchange))
+
+
+def tells_error(exchange: Exchange) -> bool:
+    """Whether a stream reports an error, in whatever form."""
+    return read(exchange).is_stream and any("error" in event for event in read(exchange).events)
+
+
+STREAM_WORDS = ("no-stream", "lost", "twice", "moved", "invented", "changed")
+"""What can become of a stream: the words after the rule in the codes of findings that compare one."""
+
+
+def differences(rule: str, passage: RelayedExchange, found: StreamDifference) -> Iterator[Finding]:
+    """What became of the events, as findings; the same text split into other deltas counts leniently."""
+    mild = _resplit(found, read(passage.client).contract)
+    for word, what, some in (
+        ("lost", "did not arrive", found.lost),
+        ("twice", "came twice", found.doubled),
+        ("moved", "came out of turn", found.moved),
+        ("invented", "came that nobody upstream sent", found.invented),
+    ):
+        for severity, those in _by_severity(some, mild):
+            message = f"{format_count(len(those), 'event')} {what}"
+            first = those[0]
+            expected, actual = (str(first), "") if word == "lost" else ("", str(first))
+            more: dict[str, Any] = {"severity": severity, "event": first.number}
+            yield notice(f"{rule}/{word}", passage, message, expected, actual, **more)
+    if found.changed:
+        yield _changed_events(rule, passage, found, Severity.NON_STRICT if mild else Severity.BROKEN)
+
+
+def _changed_events(rule: str, passage: RelayedExchange, found: StreamDifference, severity: Severity) -> Finding:
+    """The finding that events were changed; it shows the change that does the most harm."""
+    worst = min(
+        ((change, before, after) for before, after in found.changed for change in _losses(before, after)),
+        key=lambda item: item[0].rank,
+        default=None,
+    )
+    count = len(found.changed)
+    message = f"{format_count(count, 'event')} {'was' if count == 1 else 'were'} changed"
+    if worst is None:
+        before, after = found.changed[0]
+        shown: dict[str, Any] = {"severity": severity, "event": before.number}
+        return notice(f"{rule}/changed", passage, message, str(before), str(after), **shown)
+    change, before, _ = worst
+    message += f": {change.pointer.removeprefix('$.')} of {before.kind}"
+    after_text = "no such field" if change.kind is Kind.LOST else format_value(change.after)
+    shown = {"severity": severity, "event": before.number, "pointer": change.pointer}
+    return notice(f"{rule}/changed", passage, message, format_value(change.before), after_text, **shown)
+
+
+def _losses(before: RelayedEvent, after: RelayedEvent) -> list[Change]:
+    return [change for change in changes(before.value, after.value, None) if change.kind is not Kind.ADDED]
+
+
+def _by_severity(some: list[RelayedEvent], mild: bool) -> Iterator[tuple[Severity, list[RelayedEvent]]]:
+    weak = [told for told in some if mild or not weighs(told)]
+    for severity, those in (
+        (Severity.BROKEN, [told for told in some if told not in weak]),
+        (Severity.NON_STRICT, weak),
+    ):
+        if those:
+            yield severity, those
+
+
+def weighs(told: RelayedEvent) -> bool:
+    """Whether a client relies on this event; it must manage without the sentinel and events of unknown types."""
+    if told.frame.data == PROTOCOL.sentinel:
+        return False
+    return not told.kind or told.kind.startswith(_OF_THE_API)
+
+
+def _resplit(found: StreamDifference, contract: Contract) -> bool:
+    """Whether only deltas differ, and together they assemble to the same steps."""
+    others = [*found.lost, *found.doubled, *found.moved, *found.invented]
+    others += [told for pair in found.changed for told in pair]
+    if not all(told.value is not None and told.value.get("event_type") == "step.delta" for told in others):
+        return False
+    sent, got = ([told.value for told in some if told.value is not None] for some in (found.sent, found.got))
+    return not compare_steps(assemble_steps(sent, contract), assemble_steps(got, contract))

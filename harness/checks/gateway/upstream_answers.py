@@ -1,0 +1,224 @@
+"""Answers of the upstream that a trial sets up: streams that are cut, delayed or edited, and refusals.
+
+Layer 2. Each function or class makes an `Answer` for creates; the emulator runs the create in all but refusals.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from harness.contract import PROTOCOL
+from harness.faults import cut
+from harness.kit.relay import Answer
+from harness.wire import (
+    COMPLETE,
+    Chunk,
+    Decoder,
+    Ending,
+    Frame,
+    Pause,
+    Piece,
+    PieceBody,
+    Request,
+    Response,
+    Service,
+    UntilClose,
+    encode,
+)
+from harness.wire.message import EVENT_STREAM
+
+UNKNOWN_TYPE = "interaction.harness_unknown"
+UNKNOWN_FIELD = "harness_unknown_field"
+
+Edit = Callable[[int, Frame], bytes]
+"""(number, frame) → the bytes that go out in its place."""
+
+
+def suffering(plan: str) -> Answer:
+    """The emulator's answer with a fault plan applied to it."""
+
+    def answer(service: Service, request: Request) -> Response:
+        return cut(service, plan, PROTOCOL)(request)
+
+    return answer
+
+
+def refusing(status: int, code: str, message: str, headers: Sequence[tuple[str, str]] = ()) -> Answer:
+    """An error in the API's shape; nothing is created."""
+
+    def answer(service: Service, request: Request) -> Response:
+        return Response.json(status, PROTOCOL.error_body(status, code, message), headers)
+
+    return answer
+
+
+def edit_stream(edit: Edit) -> Answer:
+    """The emulator's stream with each frame replaced by `edit`; other answers are left unchanged."""
+
+    def answer(service: Service, request: Request) -> Response:
+        response = service(request)
+        if _streams(response):
+            chunks = [Chunk(edit(number, frame)) for number, frame in enumerate(_frames(response))]
+            response.body = PieceBody((*chunks, COMPLETE))
+        return response
+
+    return answer
+
+
+def break_with_bytes(after: int, data: bytes) -> Answer:
+    """The emulator's stream up to this many events, then bytes that are no event, then the end of the body."""
+
+    def answer(service: Service, request: Request) -> Response:
+        response = service(request)
+        if _streams(response):
+            frames = _frames(response)[:after]
+            response.body = PieceBody((*(Chunk(plain(frame)) for frame in frames), Chunk(data), COMPLETE))
+        return response
+
+    return answer
+
+
+class Gate:
+    """An `Answer` whose next event is sent once the client has those before: `acknowledge` says how many came.
+
+    The first `at_once` events do not wait, nor do those after `one_by_one`. If the client has not got what was
+    sent within `patience` seconds, the upstream goes on all the same, as others do; the second time it sends the
+    rest. `sent` is how many events have gone out.
+    """
+
+    def __init__(self, at_once: int, one_by_one: int, patience: float) -> None:
+        self.sent = 0
+        self._allowed = at_once
+        self._one_by_one = one_by_one
+        self._looks = int(patience / _LOOK)
+        self._missed = 0
+
+    def acknowledge(self, arrived: int) -> None:
+        """The client has received this many events."""
+        if arrived >= self.sent - self._missed:
+            self._allowed = max(self._allowed, self.sent + 1)
+
+    def __call__(self, service: Service, request: Request) -> Response:
+        response = service(request)
+        if _streams(response):
+            response.body = PieceBody(self._pieces(_frames(response)))
+        return response
+
+    def _pieces(self, frames: Sequence[Frame]) -> Iterator[Piece]:
+        for number, frame in enumerate(frames):
+            if number < self._one_by_one:
+                yield from self._wait_for_client(number)
+            self.sent += 1
+            yield Chunk(plain(frame))
+        yield COMPLETE
+
+    def _wait_for_client(self, number: int) -> Iterator[Piece]:
+        for _ in range(self._looks):
+            if number < self._allowed or self._missed > 1:
+                return
+            yield Pause(_LOOK)
+        self._missed += 1
+        self._allowed = number + 1
+
+
+class Held:
+    """An `Answer` that breaks off as a fault plan says, but only when allowed: its start can be read first.
+
+    If it `closes`, its body has no chunks and no length: it ends when the connection does (`Connection: close`).
+    """
+
+    def __init__(self, plan: str, *, closes: bool = False) -> None:
+        self._answer = suffering(plan)
+        self._closes = closes
+        self._allowed = False
+
+    def let(self) -> None:
+        """Allow it to end now."""
+        self._allowed = True
+
+    def __call__(self, service: Service, request: Request) -> Response:
+        response = self._answer(service, request)
+        if self._closes:
+            response.framing = UntilClose()
+        if _streams(response):
+            inner = response.body
+            response.body = PieceBody(self._pieces(inner), on_close=inner.close)
+        return response
+
+    def _pieces(self, inner: Iterable[Piece]) -> Iterator[Piece]:
+        for piece in inner:
+            while isinstance(piece, Ending) and not self._allowed:
+                yield Pause(_LOOK)
+            yield piece
+
+
+class Meeting:
+    """An `Answer` for several creates: once all have arrived, their streams advance together, event by event.
+
+    `seconds` is how long each waits for the others.
+    """
+
+    def __init__(self, creates: int, seconds: float) -> None:
+        self._missing = creates
+        self._looks = int(seconds / _LOOK)
+
+    def __call__(self, service: Service, request: Request) -> Response:
+        response = service(request)
+        if _streams(response):
+            self._missing -= 1
+            response.body = PieceBody(self._pieces(_frames(response)))
+        return response
+
+    def _pieces(self, frames: Sequence[Frame]) -> Iterator[Piece]:
+        for _ in range(self._looks):
+            if self._missing <= 0:
+                break
+            yield Pause(_LOOK)
+        for frame in frames:
+            yield Chunk(plain(frame))
+            yield Pause(_LOOK)
+        yield COMPLETE
+
+
+_LOOK = 0.005
+"""Seconds between two checks whether more may be sent."""
+
+
+def _streams(response: Response) -> bool:
+    return response.headers.media_type() == EVENT_STREAM
+
+
+def _frames(response: Response) -> list[Frame]:
+    """Read all frames of a stream that does not pause, and close its body."""
+    data = b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
+    response.body.close()
+    return Decoder().feed(data)
+
+
+def plain(frame: Frame) -> bytes:
+    """The bytes of a frame, unchanged."""
+    return encode(frame.event.decode() if frame.event is not None else None, frame.data)
+
+
+def with_strangers(number: int, frame: Frame) -> bytes:
+    """Add an unknown field to each event, and an event of an unknown type after the third."""
+    if frame.data == PROTOCOL.sentinel:
+        return plain(frame)
+    event = {**json.loads(frame.data), UNKNOWN_FIELD: {"kept": True}}
+    told = plain(frame._replace(data=_json(event)))
+    stranger = encode(UNKNOWN_TYPE, _json({"event_type": UNKNOWN_TYPE, "note": "new in a later revision"}))
+    return told + stranger if number == 2 else told
+
+
+BROKEN = 5
+"""The number (from 0) of the frame that is broken: a delta in the middle of the text."""
+
+
+def with_broken_frame(number: int, frame: Frame) -> bytes:
+    """Cut the JSON of one delta short; the frame around it stays whole."""
+    return plain(frame._replace(data=frame.data[: len(frame.data) // 2]) if number == BROKEN else frame)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()

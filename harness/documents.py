@@ -1,0 +1,184 @@
+"""Read files that somebody else wrote: regular files only, and YAML within limits.
+
+Layer 0. A recording or a baseline may come from a stranger's pull request, and continuous integration reads it.
+So a file that is no file (a pipe, a device) is refused before a byte is read, and a document that is small but
+stands for something huge, endless or bottomless is refused before it is built. Must not know what a document
+means.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+MAX_FILE_BYTES = 1 << 30
+"""Largest file that is read: 1 GiB. The largest recordings are a thousandth of it."""
+MAX_DEPTH = 100
+"""Maximum nesting of a YAML document. libyaml's composer is recursive, and a stack overflow kills the process."""
+MAX_GROWTH = 20
+"""A document may stand for so many times its own size once its aliases are followed."""
+FREE_SIZE = 500_000
+"""Size, in characters and `_NODE_COST` for each node, up to which aliases are not counted."""
+_NODE_COST = 10
+_MAX_DIGITS = 4_300
+"""Python's own limit for decimal integers, which YAML's base 60 does not know."""
+_ANCHOR = re.compile(rb"(?:^|[\s\[{,:-])&[^\s,\[\]{}]", re.MULTILINE)
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def open_file(path: str | Path) -> IO[bytes]:
+    """Open a regular file to be read. Raises OSError, whose `strerror` says what it is if it is none.
+
+    A pipe is opened without waiting for its other end, so it can be refused.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "no regular file")
+            raise OSError(errno.EINVAL, f"it is {kind}: write what it holds into a file, and name that", str(path))
+        if status.st_size > MAX_FILE_BYTES:
+            raise OSError(
+                errno.EFBIG, f"it has {status.st_size:,} bytes, and at most {MAX_FILE_BYTES:,} are read", str(path)
+            )
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_file(path: str | Path) -> bytes:
+    """Return the content of a regular file. Raises OSError as `open_file` does."""
+    with open_file(path) as file:
+        return file.read()
+
+
+def load_yaml(source: IO[bytes] | bytes | str, loader: type[Any] | None = None) -> Any:
+    """Parse one YAML document as plain data. Raises yaml.YAMLError, ValueError or RecursionError.
+
+    `loader` is a subclass of `loader_class()` that knows more tags.
+    """
+    return next(iter(_load(source, loader, is_single=True)), None)
+
+
+def load_all_yaml(source: IO[bytes] | bytes | str, loader: type[Any] | None = None) -> list[Any]:
+    """Parse every document of a YAML file, as `load_yaml` does."""
+    return _load(source, loader, is_single=False)
+
+
+def _load(source: IO[bytes] | bytes | str, loader: type[Any] | None, *, is_single: bool) -> list[Any]:
+    has_anchors = _has_anchors(source)
+    reader = (loader or loader_class())(source)
+    documents = []
+    try:
+        if is_single:
+            nodes = iter([reader.get_single_node()])
+        else:
+            nodes = iter(lambda: reader.get_node() if reader.check_node() else None, None)
+        for node in nodes:
+            if node is None:
+                break
+            if has_anchors:
+                refuse_bombs(node)
+            documents.append(reader.construct_document(node))
+        return documents
+    finally:
+        reader.dispose()
+
+
+def _has_anchors(source: IO[bytes] | bytes | str) -> bool:
+    """Whether a document may hold anchors. Nearly none does, and the others are spared a walk over all nodes."""
+    if isinstance(source, str):
+        source = source.encode("utf-8", "replace")
+    if isinstance(source, bytes):
+        return _ANCHOR.search(source) is not None
+    try:
+        return any(b"&" in line and _ANCHOR.search(line) is not None for line in source)
+    finally:
+        source.seek(0)
+
+
+def refuse_bombs(root: Any) -> None:
+    """Raise yaml.YAMLError if the graph of nodes at `root` contains itself, or grows too much as a tree."""
+    import yaml
+
+    sizes: dict[int, int | None] = {}
+    own_size = 0
+    todo = [(root, False)]
+    while todo:
+        node, is_done = todo.pop()
+        children = _children(node)
+        if is_done:
+            sizes[id(node)] = _own_size(node) + sum(sizes[id(child)] or 0 for child in children)
+        elif id(node) not in sizes:
+            sizes[id(node)] = None  # it is being measured: who meets it now is inside it
+            own_size += _own_size(node)
+            todo.append((node, True))
+            for child in children:
+                if sizes.get(id(child), 0) is None:
+                    raise yaml.composer.ComposerError(
+                        None, None, "an alias refers to what it is a part of, so this never ends", child.start_mark
+                    )
+                todo.append((child, False))
+    size = sizes[id(root)] or 0
+    if size > max(FREE_SIZE, MAX_GROWTH * own_size):
+        raise yaml.composer.ComposerError(
+            None,
+            None,
+            f"its aliases make {size:,} characters of {own_size:,}: a recording does not",
+            root.start_mark,
+        )
+
+
+def _children(node: Any) -> list[Any]:
+    if isinstance(node.value, str):
+        return []
+    return [part for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
+
+
+def _own_size(node: Any) -> int:
+    return _NODE_COST + (len(node.value) if isinstance(node.value, str) else 0)
+
+
+@cache
+def loader_class() -> Any:
+    """PyYAML's safe loader, in C where there is one, with a limit to nesting and to numbers."""
+    import yaml
+
+    class BoundedLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        """Counts the depth of nodes. Constructors are registered per class, so PyYAML's own stay as they are."""
+
+        _depth = 0
+
+        def descend_resolver(
+            self, parent: Any, index: Any
+        ) -> None:  # instead of path resolvers, which nobody uses
+            self._depth += 1
+            if self._depth > MAX_DEPTH:
+                raise yaml.composer.ComposerError(
+                    None, None, f"nested more than {MAX_DEPTH} levels deep, as no recording is", None
+                )
+
+        def ascend_resolver(self) -> None:
+            self._depth -= 1
+
+        def construct_yaml_int(self, node: Any) -> int:
+            if len(node.value) > _MAX_DIGITS:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"a number of {len(node.value):,} digits", node.start_mark
+                )
+            return int(super().construct_yaml_int(node))
+
+    BoundedLoader.add_constructor("tag:yaml.org,2002:int", BoundedLoader.construct_yaml_int)
+    return BoundedLoader

@@ -1,0 +1,73 @@
+"""The queue of scripted answers: each create takes the first that matches it.
+
+Layer 2. Knows which creates an answer is for, and how often it was given; must not know how it is played.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from harness.emulator.script.scripts import EMPTY, Script, ScriptFault
+from harness.emulator.values.create_request import CreateRequest
+
+ScriptMaker: TypeAlias = Callable[[CreateRequest], Script]
+"""Makes the script for a create when it comes."""
+
+
+@dataclass(slots=True, eq=False)
+class QueuedAnswer:
+    """A script in the queue. `make` makes the one to play; `script` then only says how often and for whom."""
+
+    script: Script
+    make: ScriptMaker | None = None
+    taken: bool = False
+    left: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = self.script.times
+
+    def fits(self, order: CreateRequest) -> bool:
+        """Whether it is for this create."""
+        return self.script.match is None or self.script.match.fits(order)
+
+    def take(self, order: CreateRequest) -> Script:
+        """The script to play for a create."""
+        self.taken = True
+        self.left = max(0, self.left - 1)  # zero means without limit
+        return self.script if self.make is None else self.make(order)
+
+
+class ScriptQueue:
+    """A queue of answers. Each create takes the first that matches it; a script serves `times` creates."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiting: list[QueuedAnswer] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, *answers: Script | QueuedAnswer) -> None:
+        """Queue all answers. If there is no room for all of them, queue none and raise ScriptFault."""
+        room = self._most - len(self._waiting)
+        if len(answers) > room:
+            raise ScriptFault(
+                f"{len(answers)} more scripts do not fit in the queue, where {len(self._waiting)} of at most "
+                f"{self._most} wait already (setting max_queued): reset, or raise the bound"
+            )
+        self._waiting += [QueuedAnswer(answer) if isinstance(answer, Script) else answer for answer in answers]
+
+    def clear(self) -> None:
+        """Remove all answers."""
+        self._waiting.clear()
+
+    def take(self, order: CreateRequest) -> Script:
+        """Take the script for a create; `EMPTY` if none matches."""
+        for index, answer in enumerate(self._waiting):
+            if answer.fits(order):
+                if answer.left == 1:
+                    del self._waiting[index]
+                return answer.take(order)
+        return EMPTY

@@ -1,0 +1,144 @@
+"""What an exercise asks of a bench with an intermediary in its middle, and what the bench must know of the API.
+
+Layer 1. The actions send requests through the intermediary and set up what stands behind it. Must not know which
+API passes through: `RelayClient` is implemented where the API is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Protocol, TypeAlias
+
+from harness.kit.check import Check, Exercise
+from harness.kit.relayed_exchange import RelayedExchange
+from harness.wire import Exchange, Request, Response, Service
+
+Answer: TypeAlias = Callable[[Service, Request], Response]
+"""How the upstream answers a request, with the help of the reference service or without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Send a request through the intermediary and read the whole answer → `RelayedExchange` of this name.
+
+    `token` is something that no other request has: by it the request is known upstream.
+    """
+
+    name: str
+    request: Request
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class RelayOpen:
+    """Send a request through the intermediary and leave its stream unread.
+
+    `Read`, `Finish` and `Close` take the stream that this returns; the last two → `RelayedExchange`. A read takes
+    at most `timeout` seconds, by default the client's patience.
+    """
+
+    name: str
+    request: Request
+    token: str
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RelayTogether:
+    """Send requests through the intermediary at the same time → `list[RelayedExchange]` in the same order."""
+
+    relays: tuple[Relay, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prime:
+    """Let the upstream answer the next `requests` that can be primed with `answer` → None."""
+
+    answer: Answer | None
+    requests: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class QueueScript:
+    """Queue a script at the reference service upstream → None."""
+
+    script: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Let the runs that scripts hold upstream go on → None."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteArrivals:
+    """Keep with an open stream, for each event that came, how many the upstream had sent by then → None."""
+
+    stream: Any
+    arrivals: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CountCalls:
+    """How many requests have arrived upstream so far → `int`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectStrays:
+    """Wait for the rest of the time to watch, then collect what arrived that no client sent → `RelayedExchange`.
+
+    `client` is the exchange it is shown with; `start` is the number of the first call that counts.
+    """
+
+    name: str
+    client: Exchange
+    start: int
+
+
+class Kinship(IntEnum):
+    """How a request that arrived upstream is related to the one that the client sent."""
+
+    NONE = 0
+    ALIKE = 1
+    """The same operation, but nothing in it tells that it is this one."""
+    SAME = 2
+
+
+class RelayClient(Protocol):
+    """The client's side of one run: it makes requests, and remembers which id stands for which upstream."""
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The ids learnt so far: the upstream's, then the client's."""
+        ...
+
+    @property
+    def patience(self) -> float:
+        """How many seconds something may take that should happen at once."""
+        ...
+
+    def greet(self, name: str) -> Relay:
+        """A plain request that must come through, or nothing does."""
+        ...
+
+    def is_primable(self, request: Request) -> bool:
+        """Whether a primed answer may answer this request upstream."""
+        ...
+
+    def compare_calls(self, sent: Relay | RelayOpen, arrived: Request) -> Kinship:
+        """How a request that arrived is related to what was sent."""
+        ...
+
+    def note(self, relayed: RelayedExchange) -> None:
+        """See an exchange that has passed, before any judge does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RelayCatalogue:
+    """What is judged of an intermediary: checks, and the exercises that they need, in the order to play them."""
+
+    checks: tuple[Check, ...]
+    exercises: tuple[Exercise, ...]

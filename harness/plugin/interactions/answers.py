@@ -1,0 +1,137 @@
+"""The answers that a test gives: scripts that are checked, functions that make them, recordings to give again.
+
+Layer 7. Knows scripts and schemas; who takes an answer, and when, is the emulator's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, TypedDict
+
+from harness.contract import Contract
+from harness.contract.data.assembly import assemble_steps
+from harness.contract.data.json_parse import loads
+from harness.emulator.script.script_queue import QueuedAnswer
+from harness.emulator.script.scripts import Script, parse
+from harness.emulator.values.create_request import CreateRequest
+from harness.outcome import UsageFault
+
+Json: TypeAlias = dict[str, Any]
+FinalStatus: TypeAlias = Literal[
+    "completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action", "requires_continuation"
+]
+
+
+class AnswerMatch(TypedDict, total=False):
+    """Which creates an answer is for. `tool` is a declared tool's type, or the name of a function."""
+
+    model: str
+    agent: str
+    previous: bool
+    input_contains: str
+    tool: str
+
+
+class AnswerFields(TypedDict, total=False):
+    """The keys of a script; docs/emulator.md explains each."""
+
+    steps: list[Json]
+    deltas: int | list[str]
+    thought: bool | str
+    status: FinalStatus
+    created_status: str
+    errors: list[Json]
+    usage: Json
+    refuse: Json
+    error_event: Json
+    queued: int
+    ticks: int
+    hold: bool | Json
+    cancel_lag: int
+    continuation_token: str
+    environment_id: str
+    times: int
+    match: AnswerMatch
+
+
+Answer: TypeAlias = str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""What a function may return: the text, a script, or the steps."""
+
+AnswerMaker: TypeAlias = Callable[[CreateRequest], Answer]
+
+
+def check_script(script: Mapping[str, Any], contract: Contract, *, unchecked: bool = False) -> Script:
+    """Parse a script. Raises UsageFault for steps that the schemas do not know, unless they are `unchecked`."""
+    parsed = parse(script)
+    for number, step in enumerate(() if unchecked else parsed.steps or ()):
+        problems = contract.schemas.validator("step", closed=True).problems(step)
+        if problems:
+            where = problems[0].pointer.replace("$", f"steps[{number}]", 1)
+            raise UsageFault(
+                f"{where}: {problems[0].message}. If the service has what the schemas of {contract.revision} "
+                "lack, say unchecked=True"
+            )
+    return parsed
+
+
+def make_answer(
+    function: AnswerMaker,
+    script: Mapping[str, Any],
+    contract: Contract,
+    *,
+    unchecked: bool,
+    tell: Callable[[str], None],
+) -> QueuedAnswer:
+    """An answer that `function` makes when a create takes it; `script` may say for whom, and how often.
+
+    What goes wrong in the function is passed to `tell`, and the create is refused with it.
+    """
+
+    def make(order: CreateRequest) -> Script:
+        try:
+            made = _as_script(function(order))
+            return check_script({**script, **made, "times": 1}, contract, unchecked=unchecked)
+        except Exception as error:
+            kind = "" if isinstance(error, UsageFault) else f"{type(error).__name__}: "
+            problem = f"reply({getattr(function, '__name__', 'function')}) could not answer: {kind}{error}"
+            tell(problem)
+            return parse({"refuse": {"status": 400, "message": problem}})
+
+    return QueuedAnswer(parse(script), make)
+
+
+def _as_script(made: Any) -> Mapping[str, Any]:
+    if isinstance(made, str):
+        return {"text": made}
+    if isinstance(made, Mapping):
+        return made
+    if isinstance(made, Sequence):
+        return {"steps": list(made)}
+    raise UsageFault(f"it returned {made!r}: return a text, a script such as {{'status': 'failed'}}, or steps")
+
+
+def read_recorded(path: Path, contract: Contract) -> Json:
+    """The script that gives the first interaction in a recording again: its steps, status and usage.
+
+    Raises UsageFault if no interaction in it has ended.
+    """
+    from harness.benches.client.observed_streams import events_in
+    from harness.cassette import load  # reads YAML, which most tests do not need
+
+    for recording in load(path).recordings:
+        body = recording.decode().body
+        whole = _assemble_ended(events_in(body), contract) if recording.events else loads(body).value
+        if isinstance(whole, Mapping) and isinstance(whole.get("steps"), list) and whole.get("status"):
+            steps = [step for step in whole["steps"] if step.get("type") != "user_input"]
+            kept = {name: whole[name] for name in ("status", "usage") if name in whole}
+            if whole["status"] not in ("in_progress", "queued"):
+                return {"steps": steps, **kept}
+    raise UsageFault(f"{path}: no recorded answer in it has ended with steps, so there is nothing to give again")
+
+
+def _assemble_ended(events: Sequence[Json], contract: Contract) -> Mapping[str, Any] | None:
+    """The interaction that a stream has told; None if its end is missing."""
+    last = next((event for event in reversed(events) if contract.protocol.completes(event)), None)
+    inner = last.get("interaction") if last is not None else None
+    return {**inner, "steps": assemble_steps(events, contract)} if isinstance(inner, Mapping) else None

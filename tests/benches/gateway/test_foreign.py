@@ -1,0 +1,156 @@
+"""Gateways that share no line with the harness, over sockets: each defect is found, and what is odd is not."""
+
+from __future__ import annotations
+
+import http.client
+import re
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from harness.benches.gateway import GatewayBench, GatewayOptions, Upstream, judge_gateway
+from harness.checks.gateway import CATALOGUE, GatewayClient
+from harness.cli.commands.gateway import UPSTREAM_SETTINGS
+from harness.emulator import Emulator, Settings
+from harness.engine.events import CheckFinished
+from harness.engine.targets import TargetOptions, resolve_target
+from harness.transport import ServerThread
+from harness.wire import LogicalClock
+from tests.benches.gateway.foreign_gateway import Faithful, serving
+
+
+class OtherZone(Faithful):
+    """Odd: writes the times of answers in another time zone."""
+
+    def edit(self, chunk: bytes) -> bytes:
+        return re.sub(rb'"(created|updated)":"(\S{10}T\S{8})Z"', rb'"\1":"\2.000+00:00"', chunk)
+
+
+class SmallChunks(Faithful):
+    """Odd: cuts what comes into chunks of five bytes, and adds a header of its own."""
+
+    def write_chunk(self, data: bytes) -> None:
+        for start in range(0, len(data), 5):
+            super().write_chunk(data[start : start + 5])
+
+    def edit_header(self, name: str, value: str) -> str:
+        return value if name != "content-type" else f"{value}; charset=utf-8"
+
+
+class Completes(OtherZone):
+    """A run in progress is told as one that completed, and the time zone is another one."""
+
+    def edit(self, chunk: bytes) -> bytes:
+        return super().edit(chunk.replace(b'"status":"in_progress"', b'"status":"completed"'))
+
+
+class EndsInOrder(Faithful):
+    """What breaks off is ended in order."""
+
+    def break_off(self) -> None:
+        self.finish_body()
+
+
+class LosesPaced(Faithful):
+    """The sixth event that comes alone is lost; what comes at once is whole."""
+
+    alone = 0
+
+    def edit(self, chunk: bytes) -> bytes:
+        self.alone += chunk.count(b"\n\n") == 1
+        return b"" if chunk.count(b"\n\n") == 1 and self.alone == 4 else chunk
+
+
+class ReadsFieldsOnly(Faithful):
+    """Lines of a stream that are no fields are dropped."""
+
+    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+        rest = b""
+        for chunk in super().chunks(answer):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield b"".join(line + b"\n" for line in lines if not line or line.startswith((b"event:", b"data:")))
+        if answer.headers.get_content_type() != "text/event-stream":
+            yield rest
+
+
+class Buffers(Faithful):
+    """A stream is passed on when it has ended."""
+
+    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+        yield answer.read()
+
+
+class HidesImages(Faithful):
+    """Images are cut out of streams."""
+
+    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+        for chunk in super().chunks(answer):
+            yield re.sub(rb"event: step.delta\ndata: [^\n]*image/png[^\n]*\n\n", b"", chunk)
+
+
+class SwallowsErrors(Faithful):
+    """Error events are cut out of streams."""
+
+    def edit(self, chunk: bytes) -> bytes:
+        return re.sub(rb"event: error\ndata: [^\n]*\n\n", b"", chunk)
+
+
+class RefusesInWords(Faithful):
+    """What it cannot reach it answers with 400 and a sentence."""
+
+    def answer_unreachable(self) -> None:
+        self.send_response(400)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", "4")
+        self.end_headers()
+        self.wfile.write(b"nope")
+
+
+def findings_of(kind: type[Faithful]) -> dict[str, str]:
+    """The first code of each rule that has findings, in order, and the words of all of them."""
+    clock = LogicalClock()
+    emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock)
+    upstream: Upstream = Upstream(emulator, clock, GatewayClient.is_primable)
+    with ServerThread(upstream, clock=clock) as server, serving(kind, server.url) as url:
+        target = resolve_target(url, TargetOptions(timeout=10))
+        client = GatewayClient(target.target, patience=0.5)
+        with closing(target.connect()) as driver:
+            bench = GatewayBench(driver, upstream, client, watch=0.0)
+            events = list(judge_gateway(bench, CATALOGUE, GatewayOptions()))
+    results = [event.result for event in events if isinstance(event, CheckFinished)]
+    return {
+        finding.stable_code: finding.message for result in results for finding in result.observation.findings[:1]
+    }
+
+
+@pytest.mark.parametrize("kind", [Faithful, OtherZone, SmallChunks])
+def test_what_loses_nothing_has_no_finding(kind: type[Faithful]) -> None:
+    """A transparent proxy has no finding, nor has one that writes times, chunks or headers in its own way."""
+    assert findings_of(kind) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "codes"),
+    [
+        (Completes, {"gw.events/changed", "gw.body/changed"}),
+        (EndsInOrder, {"gw.truncated/clean-end"}),
+        (LosesPaced, {"gw.events/lost", "gw.resume-through/lost"}),
+        (ReadsFieldsOnly, {"gw.bare-error"}),
+        (Buffers, {"gw.live/buffered"}),
+        (HidesImages, {"gw.events/lost"}),
+        (SwallowsErrors, {"gw.events/lost"}),
+        (RefusesInWords, {"gw.own-error/no-json"}),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_one_defect_is_one_finding(kind: type[Faithful], codes: set[str]) -> None:
+    """Each defect breaks the rules that are about it, with the codes that name it, and no other."""
+    assert set(findings_of(kind)) == codes
+
+
+def test_the_worst_change_comes_first() -> None:
+    """A status that was changed is told before anything else, and an instant in another time zone is not told."""
+    found = findings_of(Completes)
+    assert "status" in found["gw.body/changed"]
+    assert "status" in found["gw.events/changed"]

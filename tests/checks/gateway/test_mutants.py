@@ -1,0 +1,46 @@
+"""Every rule can fail, every mutant is noticed, and a gateway that does nothing wrong is not blamed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from harness.checks.gateway import BY_ID, CHECKS
+from harness.checks.gateway.mutants import MUTANTS
+from harness.checks.gateway.mutants.mutant import GatewayBuild
+from harness.kit.mutant import Mutant
+from harness.outcome import Outcome
+from harness.wire import Service
+from tests.benches.gateway.inprocess import judged
+from tests.checks.gateway.variants import VARIANTS
+
+MILD = frozenset({"route.no-get", "once.refused", "else.models", "status.busy"})
+"""The mutants that only break their rule read strictly."""
+
+ABOUT_OWN_ERRORS = ("gw.error-event", "gw.own-error")
+"""Rules that do not apply to a gateway that sends no error of its own."""
+
+
+@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.id)
+def test_each_mutant_is_noticed_by_the_rule_it_is_made_for(mutant: Mutant[GatewayBuild]) -> None:
+    """The rule that a mutant breaks notices it, with the expected severity, and no judge raises."""
+    results = judged(mutant.build)
+    assert [r.observation.reason for r in results.values() if r.observation.outcome is Outcome.ERROR] == []
+    expected = Outcome.NON_STRICT if mutant.id in MILD else Outcome.NOT_MET
+    assert results[mutant.area].observation.outcome is expected, mutant.summary
+
+
+def test_each_rule_has_a_mutant() -> None:
+    """Each rule has a mutant that breaks it."""
+    assert {mutant.area for mutant in MUTANTS.values()} == set(BY_ID)
+
+
+@pytest.mark.parametrize("gateway", VARIANTS.values(), ids=VARIANTS)
+def test_nothing_is_said_of_a_gateway_that_loses_nothing(gateway: Callable[[Service], Service]) -> None:
+    """A gateway that only renames ids or models, or rewrites frames and bodies, meets each rule that applies."""
+    outcomes = {rule: result.observation.outcome for rule, result in judged(gateway).items()}
+    for rule in ABOUT_OWN_ERRORS:
+        assert outcomes.pop(rule) in (Outcome.NOT_APPLICABLE, Outcome.MET)
+    assert outcomes == dict.fromkeys(outcomes, Outcome.MET)
+    assert len(outcomes) == len(CHECKS) - len(ABOUT_OWN_ERRORS)

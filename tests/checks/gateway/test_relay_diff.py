@@ -1,0 +1,107 @@
+"""Comparing both sides of a gateway: what is lost, changed, added, doubled, moved, invented or the same."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from harness.checks.gateway.relay_diff import Kind, Pairs, changes, compare_streams
+from harness.wire import Decoder, Frame, encode
+
+LOST, CHANGED, ADDED = Kind.LOST, Kind.CHANGED, Kind.ADDED
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({"a": 1}, {"a": 1}, []),
+        ({"a": 1}, {"a": 1.0}, []),
+        ({"a": True}, {"a": 1}, [(CHANGED, "$.a")]),
+        ({"a": 0}, {"a": False}, [(CHANGED, "$.a")]),
+        ({"a": "1"}, {"a": 1}, [(CHANGED, "$.a")]),
+        ({"a": None}, {}, []),
+        ({"a": 0}, {}, [(LOST, "$.a")]),
+        ({}, {"a": None}, [(ADDED, "$.a")]),
+        ({"a": {"b": [1, {"c": 2}]}}, {"a": {"b": [1, {}]}}, [(LOST, "$.a.b[1].c")]),
+        ({"a": [1, 2]}, {"a": [1]}, [(CHANGED, "$.a")]),
+        ({"a": [1, 2]}, {"a": [2, 1]}, [(CHANGED, "$.a[0]"), (CHANGED, "$.a[1]")]),
+        ({"a": {}}, {"a": []}, [(CHANGED, "$.a")]),
+        ([1], {"a": 1}, [(CHANGED, "$")]),
+        ({"model": "a"}, {"model": "b"}, []),
+        ({"id": "a"}, {"id": "b"}, []),
+        ({"id": "a", "steps": [{"id": "a"}]}, {"id": "b", "steps": [{"id": "b"}]}, []),
+        ({"id": "a", "steps": [{"id": "a"}]}, {"id": "b", "steps": [{"id": "c"}]}, [(CHANGED, "$.steps[0].id")]),
+        ({"id": "a", "steps": [{"id": "c"}]}, {"id": "b", "steps": [{"id": "b"}]}, [(CHANGED, "$.steps[0].id")]),
+        ({"id": "a"}, {}, [(LOST, "$.id")]),
+        ({"id": "a"}, {"id": 7}, [(CHANGED, "$.id")]),
+    ],
+)
+def test_what_is_a_change(before: Any, after: Any, expected: list[tuple[Kind, str]]) -> None:
+    """Bodies are compared field by field at any depth; ids may be replaced, but only one for one."""
+    assert [(change.kind, change.pointer) for change in changes(before, after, Pairs())] == expected
+
+
+def test_known_pairs_hold() -> None:
+    """An id that is known to be replaced by one id may not be replaced by another later."""
+    known = Pairs([("a", "x")])
+    assert list(changes({"id": "a"}, {"id": "x"}, known)) == []
+    assert [change.after for change in changes({"id": "a"}, {"id": "y"}, known)] == ["y"]
+
+
+def test_without_pairs_every_id_fits() -> None:
+    """Without known pairs any id matches any other, as is needed to find out which events correspond."""
+    assert list(changes({"id": "a", "call_id": "a"}, {"id": "b", "call_id": "c"}, None)) == []
+
+
+def frames(*texts: str) -> list[Frame]:
+    """A stream of deltas, one per word; `!` is the completion, `.` the sentinel, `{` broken JSON."""
+    special = {"!": b'{"event_type":"interaction.completed"}', ".": b"[DONE]", "{": b'{"event'}
+    data = [special.get(text, json.dumps({"event_type": "step.delta", "text": text}).encode()) for text in texts]
+    return Decoder().feed(b"".join(encode(None, one) for one in data))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("ab!.", "ab!.", {}),
+        ("aab!.", "aab!.", {}),
+        ("ab!.", "a!.", {"lost": [1]}),
+        ("aab!.", "ab!.", {"lost": [1]}),
+        ("ab!.", "ab!", {"lost": [3]}),
+        ("ab!.", "abb!.", {"doubled": [2]}),
+        ("ab!.", "ab!.ab!.", {"doubled": [4, 5, 6, 7]}),
+        ("abc!.", "acb!.", {"moved": [2]}),
+        ("abc!.", "bca!.", {"moved": [2]}),
+        ("ab!.", "axb!.", {"invented": [1]}),
+        ("ab", "ab!.", {"invented": [2, 3]}),
+        ("abc!.", "axc!.", {"changed": [(1, 1)]}),
+        ("abc!.", "xyz!.", {"changed": [(0, 0), (1, 1), (2, 2)]}),
+        ("a{c!.", "a{c!.", {}),
+        ("a{c!.", "ac!.", {"lost": [1]}),
+        ("", "", {}),
+        ("a", "", {"lost": [0]}),
+        ("", "a", {"invented": [0]}),
+    ],
+)
+def test_what_became_of_events(before: str, after: str, expected: dict[str, list[Any]]) -> None:
+    """Each event that differs is reported in exactly one way."""
+    found = compare_streams(frames(*before), frames(*after))
+    told: dict[str, list[Any]] = {
+        name: numbers
+        for name in ("lost", "doubled", "moved", "invented")
+        if (numbers := sorted(told.number for told in getattr(found, name)))
+    }
+    if found.changed:
+        told["changed"] = [(one.number, other.number) for one, other in found.changed]
+    assert told == {name: list(numbers) for name, numbers in expected.items()}
+
+
+def test_more_in_an_event_is_the_same_event() -> None:
+    """An event with an added field is still the same event, but an event that lacks a field is not."""
+    one = Decoder().feed(encode(None, b'{"event_type":"step.delta","text":"a","event_id":"1"}'))
+    other = Decoder().feed(encode(None, b'{"event_type":"step.delta","text":"a","event_id":"2","model":"x"}'))
+    found = compare_streams(one, other)
+    assert [(a.cursor, b.cursor) for a, b in found.kept] == [("1", "2")]
+    assert compare_streams(other, one).kept == []

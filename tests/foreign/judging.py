@@ -1,0 +1,43 @@
+"""Runs the real command against a foreign server, and says what it reported."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.cli import main
+from tests.foreign.server import ForeignService, serving
+
+
+@dataclass
+class Report:
+    """What `harness check` reported: verdicts by check, and the codes of findings that broke a rule."""
+
+    exit: int = 0
+    verdicts: dict[str, str] = field(default_factory=dict)
+    codes: dict[str, list[str]] = field(default_factory=dict)
+    messages: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """The checks that are not green, and their verdicts."""
+        bad = ("fail", "warn", "error")
+        return {check: verdict for check, verdict in self.verdicts.items() if verdict in bad}
+
+
+def check(service: ForeignService, *globs: str, words: tuple[str, ...] = ()) -> Report:
+    """Judge a foreign server by the checks that match."""
+    chosen = [word for glob in globs for word in ("-c", glob)]
+    with serving(service) as url, tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "report.json")
+        code = main(["check", url, *chosen, *words, "--report", f"json={path}"])
+        document = json.loads(path.read_text())
+    report = Report(code)
+    for entry in document["checks"]:
+        if entry["verdict"] != "excluded":
+            report.verdicts[entry["id"]] = entry["verdict"]
+            report.codes[entry["id"]] = [found["code"] for found in entry["findings"]]
+            report.messages[entry["id"]] = [found["message"] for found in entry["findings"]]
+    return report

@@ -1,0 +1,297 @@
+"""A small server of the API on `http.server`: no emulator, no control API, real time.
+
+It keeps every promise that its checks look at, and refuses what it does not offer (tools, agents, schemas). A test
+derives a class with one defect, or with one oddity that is no defect, and starts it with `serving`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+Json = dict[str, Any]
+WORDS = ["Hello", " there,", " all", " of you."]
+OFFERED = frozenset({"model", "input", "stream", "background", "store", "previous_interaction_id"})
+
+
+class Refused(Exception):
+    """A refusal: an HTTP status, the code of the error, its message."""
+
+
+@dataclass
+class Run:
+    """One interaction. It began at `begun`, and settles `lasts` seconds later unless it is cancelled."""
+
+    id: str
+    body: Json
+    lasts: float
+    tokens: int
+    begun: float = field(default_factory=time.monotonic)
+    cancelled_at: float | None = None
+    steps: list[Json] = field(default_factory=list)
+
+    @property
+    def age(self) -> float:
+        """Seconds that it ran."""
+        return (self.cancelled_at or time.monotonic()) - self.begun
+
+    @property
+    def status(self) -> str:
+        """Its status now."""
+        if self.cancelled_at is not None:
+            return "cancelled"
+        return "completed" if self.age >= self.lasts else "in_progress"
+
+
+class ForeignService:
+    """What the server answers; `lasts` is the length of a background run in seconds."""
+
+    lasts = 0.0
+
+    def __init__(self) -> None:
+        self.runs: dict[str, Run] = {}
+        self.made = 0
+
+    # --- operations; each returns a JSON object, or a list of events to stream
+
+    def create(self, body: Json) -> Any:
+        """Create an interaction."""
+        self.admit(body)
+        parent = self.find(body["previous_interaction_id"]) if "previous_interaction_id" in body else None
+        if parent is not None and parent.status == "in_progress":
+            raise Refused(400, "failed_precondition", "The previous interaction is still in progress.")
+        self.made += 1
+        lasts = self.length_of(body) if body.get("background") else 0.0
+        run = Run(f"i{self.made}", body, lasts, 4 + (parent.tokens + 4 if parent else 0))
+        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": "".join(WORDS)}]}]
+        if body.get("store") is not False:
+            self.runs[run.id] = run
+        return self.events(run) if body.get("stream") else self.show(run)
+
+    def length_of(self, body: Json) -> float:
+        """The seconds that a background run takes."""
+        return self.lasts
+
+    def admit(self, body: Json) -> None:
+        """Refuse a create that is wrong, or that asks for what is not offered."""
+        wrong = sorted(body.keys() - OFFERED)
+        given = body.get("input")
+        parts = given if isinstance(given, list) else [given]
+        if wrong or "model" not in body or not given or not all(map(is_input, parts)):
+            what = ", ".join(wrong) or "model, input"
+            raise Refused(400, "invalid_request", f"Not offered, or missing: {what}.")
+        kinds = {"stream": bool, "background": bool, "store": bool, "model": str, "previous_interaction_id": str}
+        if any(name in body and not isinstance(body[name], kind) for name, kind in kinds.items()):
+            raise Refused(400, "invalid_request", "A field has the wrong type.")
+        if not body["model"].startswith("gemini-"):
+            raise Refused(404, "model_not_found", "There is no such model.")
+        if body.get("background") and body.get("store") is False:
+            raise Refused(400, "invalid_request", "store=true is required for background interactions.")
+
+    def get(self, run: Run, query: Json) -> Any:
+        """Show an interaction, or stream it."""
+        if query.get("stream") != "true":
+            return self.show(run)
+        events = list(self.events(run))
+        names = [event.get("event_id") for _, event in events]
+        after = query.get("last_event_id")
+        if after is not None and after not in names:
+            raise Refused(400, "invalid_request", "There is no such event.")
+        return events[names.index(after) + 1 :] if after is not None else events
+
+    def cancel(self, run: Run) -> Json:
+        """Cancel a background run in progress."""
+        if run.status != "in_progress":
+            raise Refused(400, "failed_precondition", "Only a background run in progress can be cancelled.")
+        run.cancelled_at = time.monotonic()
+        return self.show(run)
+
+    def delete(self, run: Run) -> Json:
+        """Delete an interaction."""
+        del self.runs[run.id]
+        return {}
+
+    # --- what an interaction looks like
+
+    def show(self, run: Run) -> Json:
+        """An interaction as JSON."""
+        settled = run.status == "completed"
+        body: Json = {"id": run.id if run.body.get("store") is not False else "", "object": "interaction",
+                      "status": run.status, "model": run.body["model"], "created": "2026-11-20T10:00:00Z",
+                      "updated": "2026-11-20T10:00:01Z" if settled else "2026-11-20T10:00:00Z"}  # fmt: skip
+        if run.status != "in_progress":
+            body["usage"] = self.usage(run)
+            body["steps"] = run.steps
+        return body
+
+    def usage(self, run: Run) -> Json:
+        """The token counts."""
+        return {"total_input_tokens": run.tokens, "total_output_tokens": 4, "total_tokens": run.tokens + 4}
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        """The events of a run, each with the age of the run at which it comes."""
+        identity = run.id if run.body.get("store") is not False else ""
+        told = {"id": identity, "object": "interaction", "model": run.body["model"]}
+        events: list[Json] = [
+            {"interaction": {**told, "status": "in_progress"}, "event_type": "interaction.created"},
+            {"interaction_id": identity, "status": "in_progress", "event_type": "interaction.status_update"},
+            {"index": 0, "step": {"type": "model_output"}, "event_type": "step.start"},
+            *({"index": 0, "delta": {"type": "text", "text": word}, "event_type": "step.delta"} for word in WORDS),
+            {"index": 0, "event_type": "step.stop"},
+        ]
+        for number, event in enumerate(events):
+            yield run.lasts * number / len(events), {**event, "event_id": f"{run.id}-{number}"}
+        yield run.lasts, self.last_event(run, told)
+
+    def last_event(self, run: Run, told: Json) -> Json:
+        """The event that ends a stream."""
+        end = {**told, "status": "completed", "usage": self.usage(run)}
+        return {"interaction": end, "event_id": f"{run.id}-end", "event_type": "interaction.completed"}
+
+    def encode(self, event: Json) -> bytes:
+        """An event as a frame."""
+        return b"event: %s\ndata: %s\n\n" % (event["event_type"].encode(), json.dumps(event).encode())
+
+    def closing(self) -> bytes:
+        """What ends a stream."""
+        return b"event: done\ndata: [DONE]\n\n"
+
+    def find(self, identity: str) -> Run:
+        """The interaction with an id."""
+        if identity not in self.runs:
+            raise Refused(404, "not_found", "There is no such interaction.")
+        return self.runs[identity]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Reads requests and writes what the service answers."""
+
+    protocol_version = "HTTP/1.1"
+    service: ForeignService
+
+    def log_message(self, *words: Any) -> None:
+        """Say nothing."""
+
+    def handle_any(self) -> None:
+        """Answer any request."""
+        data = self.rfile.read(int(self.headers.get("content-length") or 0))
+        try:
+            value = self.dispatch(data)
+        except Refused as refusal:
+            status, code, message = refusal.args
+            self.reply(status, {"error": {"message": message, "code": code}})
+            return
+        if isinstance(value, dict):
+            self.reply(200, value)
+        else:
+            self.stream(iter(value))
+
+    do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = handle_any
+
+    def dispatch(self, data: bytes) -> Any:
+        """Call the operation."""
+        url = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        version, _, path = url.path.strip("/").partition("/")
+        parts = path.split("/")
+        if version not in ("v1", "v1beta") or parts[0] != "interactions" or len(parts) > 3:
+            raise Refused(404, "not_found", "There is no such route.")
+        if (self.command, len(parts)) == ("POST", 1):
+            return self.service.create(parse_object(data))
+        if (self.command, len(parts)) == ("GET", 2):
+            return self.service.get(self.service.find(parts[1]), query)
+        if (self.command, len(parts)) == ("DELETE", 2):
+            return self.service.delete(self.service.find(parts[1]))
+        if (self.command, parts[2:]) == ("POST", ["cancel"]):
+            return self.service.cancel(self.service.find(parts[1]))
+        raise Refused(404, "not_found", "There is no such route.")
+
+    def reply(self, status: int, value: Any) -> None:
+        """Write JSON."""
+        data = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def stream(self, events: Iterator[tuple[float, Json]]) -> None:
+        """Write events as they are due, and the end."""
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        try:
+            for due, event in events:
+                run = self.service.runs.get(str(event.get("event_id", "")).partition("-")[0])
+                if run is not None:
+                    event = wait_for(due, run, event)
+                self.chunk(self.service.encode(event))
+                if event.get("interaction", {}).get("status") == "cancelled":
+                    break
+            self.chunk(self.service.closing())
+            self.chunk(b"")
+        except ConnectionError:
+            self.close_connection = True
+
+    def chunk(self, data: bytes) -> None:
+        """Write one chunk; an empty one ends the body."""
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+
+def wait_for(due: float, run: Run, event: Json) -> Json:
+    """Wait until an event of a run is due; return it, or what ends the stream if the run is cancelled before."""
+    while run.cancelled_at is None and run.age < due:
+        threading.Event().wait(min(0.02, due - run.age))
+    if run.cancelled_at is None or run.age >= due:
+        return event
+    end = {"id": run.id, "status": "cancelled"}
+    return {"interaction": end, "event_id": f"{run.id}-end", "event_type": "interaction.completed"}
+
+
+def is_input(part: Any) -> bool:
+    """Whether something is text, a step or a content of text."""
+    if isinstance(part, dict):
+        return part.get("type") in ("text", "user_input", "model_output", "thought")
+    return isinstance(part, str)
+
+
+def parse_object(data: bytes) -> Json:
+    """The JSON object in a request."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        raise Refused(400, "invalid_request", "The body is not JSON.") from None
+    if not isinstance(value, dict):
+        raise Refused(400, "invalid_request", "The body is no object.")
+    return value
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is nothing to report."""
+
+
+@contextmanager
+def serving(service: ForeignService) -> Iterator[str]:
+    """Serve on loopback; yields the URL."""
+    handler = type("ServiceHandler", (Handler,), {"service": service})
+    server = _Server(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,170 @@
+"""Where requests go: nowhere else in a session without the fixtures, to the emulator in a test that uses one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.plugin.toys import run
+
+pytest.importorskip("google.genai", reason="these clients are google-genai's: pip install -e '.[sdk]'")
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+LIVE = "generativelanguage.googleapis.com"
+APP = """
+import httpx
+from google import genai
+
+client = genai.Client(api_key="mine")
+plain = httpx.Client(base_url="https://generativelanguage.googleapis.com", headers={"x-goog-api-key": "mine"})
+"""
+TRACE = """
+import os, socket
+import app
+
+def of_the_environment():
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+
+BEFORE = of_the_environment()
+
+def test_nothing_is_set():
+    assert of_the_environment() == BEFORE
+    assert "GOOGLE_GEMINI_BASE_URL" not in os.environ and "GEMINI_API_KEY" not in os.environ
+
+def test_a_module_level_client_is_as_it_was(monkeypatch):
+    asked = []
+    def look_up(host, *rest, **more):
+        asked.append(host)
+        raise socket.gaierror("no network here")
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    try:
+        app.client.interactions.create(model="gemini-3.5-flash", input="Hi")
+    except Exception as error:
+        print(error)
+    assert asked and set(asked) == {"generativelanguage.googleapis.com"}
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a key nor a base URL is set."""
+    for name in ("GOOGLE_GEMINI_BASE_URL", "GEMINI_API_KEY", "GOOGLE_API_KEY", "INTERACTIONS_HARNESS_BEFORE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_no_trace_where_it_is_not_used(pytester: pytest.Pytester) -> None:
+    """In a session that uses no fixture, a client built at import time reaches what it always reached."""
+    pytester.makepyfile(app=APP, test_it=TRACE)
+    run(pytester, process=True).assert_outcomes(passed=2)
+
+
+def test_an_application_that_conftest_imports(pytester: pytest.Pytester) -> None:
+    """Clients that were built before any test, even in conftest.py, reach the emulator of the test that runs."""
+    pytester.makeconftest("import app")
+    pytester.makepyfile(
+        app=APP + 'import asyncio\nlater = genai.Client(api_key="mine").aio\n',
+        test_it="""
+        import asyncio, app, os, pytest
+        from google import genai
+
+        ASKED = {"model": "gemini-3.5-flash", "input": "Hi"}
+
+        @pytest.mark.parametrize("number", [1, 2])
+        def test_sync(interactions_emulator, number):
+            interactions_emulator.reply(f"Here, {number}.").reply("Here too.")
+            assert app.client.interactions.create(**ASKED).output_text == f"Here, {number}."
+            assert app.plain.post("/v1beta/interactions", json=ASKED).status_code == 200
+            interactions_emulator.requests.assert_calls("create", "create")
+
+        def test_async(interactions_emulator):
+            interactions_emulator.reply("Here.")
+            made = asyncio.run(app.later.interactions.create(**ASKED))
+            assert made.output_text == "Here."
+
+        def test_built_here(interactions_emulator):
+            interactions_emulator.reply("Here.")
+            assert genai.Client().interactions.create(**ASKED).output_text == "Here."
+
+        def test_outside():
+            assert "GOOGLE_GEMINI_BASE_URL" not in os.environ and "GEMINI_API_KEY" not in os.environ
+        """,
+    )
+    run(pytester, process=True).assert_outcomes(passed=5)
+
+
+def test_the_users_own_gateway(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that found another base URL at import time is redirected too; other requests are not."""
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "https://gateway.example.org:8443")
+    pytester.makepyfile(
+        app=APP,
+        test_it="""
+        import app, httpx, pytest
+
+        def test_it(interactions_emulator):
+            interactions_emulator.reply("Here.")
+            made = app.client.interactions.create(model="gemini-3.5-flash", input="Hi")
+            assert made.output_text == "Here."
+            with pytest.raises(Exception, match="only this machine can be reached"):
+                httpx.get("https://gateway.example.org/other")
+        """,
+    )
+    run(pytester, process=True).assert_outcomes(passed=1)
+
+
+NO_KEY = """
+from google import genai
+client = genai.Client()
+"""
+USES = """
+import app, os
+
+def test_it(interactions_emulator):
+    interactions_emulator.reply("Here.")
+    assert app.client.interactions.create(model="gemini-3.5-flash", input="Hi").output_text == "Here."
+
+def test_without():
+    assert "GOOGLE_GEMINI_BASE_URL" not in os.environ and "GEMINI_API_KEY" not in os.environ
+"""
+
+
+def test_a_client_without_a_key(pytester: pytest.Pytester) -> None:
+    """A client built at import time without a key cannot be; the report names the setting that helps."""
+    pytester.makepyfile(app=NO_KEY, test_it=USES)
+    result = run(pytester, process=True)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*`interactions_early = true`*"])
+    pytester.makeini("[pytest]\ninteractions_early = true\n")
+    pytester.makeconftest("import app")
+    run(pytester, process=True).assert_outcomes(passed=2)
+
+
+def test_early_and_not_used(pytester: pytest.Pytester) -> None:
+    """A client that is redirected early, and used without a fixture, is told who answers and what to do."""
+    pytester.makeini("[pytest]\ninteractions_early = true\n")
+    pytester.makepyfile(
+        app=NO_KEY,
+        test_it="""
+        import app
+
+        def test_it():
+            app.client.interactions.create(model="gemini-3.5-flash", input="Hi")
+        """,
+    )
+    result = run(pytester, process=True)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*this is the server of interactions-harness in pytest*"])
+
+
+def test_switched_off(pytester: pytest.Pytester) -> None:
+    """An empty `interactions_environment` redirects nothing: the guard refuses the connection instead."""
+    pytester.makeini("[pytest]\ninteractions_environment =\n")
+    pytester.makepyfile(
+        app=APP,
+        test_it=f"""
+        import app, pytest
+
+        def test_it(interactions_emulator):
+            with pytest.raises(Exception, match="{LIVE} was refused"):
+                app.plain.post("/v1beta/interactions", json={{}})
+        """,
+    )
+    run(pytester, process=True).assert_outcomes(passed=1)

@@ -1,0 +1,459 @@
+"""What makes a test red is true, and what is green has proved something: each claim in a toy repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.cassette import load
+from harness.emulator import Emulator
+from tests.plugin.toys import run
+
+pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+HEAD = """
+import json, time
+import httpx, pytest
+
+PATH, KEY = "/v1beta/interactions", {"x-goog-api-key": "k"}
+BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+
+@pytest.fixture
+def client(interactions_emulator):
+    with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test", headers=KEY) as client:
+        yield client
+
+def read(client, target, cursor=None):
+    query = {"stream": "true"} | ({"last_event_id": cursor} if cursor else {})
+    with client.stream("GET", target, params=query) as r:
+        for line in r.iter_lines():
+            if line.startswith("data: {"):
+                yield json.loads(line[6:])
+
+def text_of(events):
+    return "".join(event["delta"]["text"] for event in events if event.get("delta", {}).get("type") == "text")
+"""
+
+
+def toy(pytester: pytest.Pytester, source: str, *arguments: str) -> pytest.RunResult:
+    """Run one module of tests, written at the left margin below the common head."""
+    pytester.makepyfile(HEAD + source)
+    return run(pytester, *arguments)
+
+
+def test_impatience_is_seen(pytester: pytest.Pytester) -> None:
+    """With `cuts="outage"`, a client that retries at once fails, one that waits passes; other cuts cannot tell."""
+    result = toy(
+        pytester,
+        """
+def read_all(client, id, delay):
+    cursor, events = None, []
+    for _ in range(9):
+        try:
+            for event in read(client, f"{PATH}/{id}", cursor):
+                events.append(event)
+                cursor = event.get("event_id", cursor)
+                if event["event_type"] == "interaction.completed":
+                    return events
+        except httpx.HTTPError:
+            pass
+        time.sleep(delay)
+    return events
+
+@pytest.mark.interactions_dropped_stream(cuts="outage")
+@pytest.mark.parametrize("delay", [0, 1])
+def test_it(interactions_dropped_stream, interactions_no_sleep, client, delay):
+    interactions_dropped_stream.assert_seen_once(read_all(client, interactions_dropped_stream.id, delay))
+    interactions_dropped_stream.assert_patient(interactions_no_sleep)
+
+@pytest.mark.interactions_dropped_stream(cuts="every-event", first=12, endings="rst")
+def test_cannot_tell(interactions_dropped_stream, interactions_no_sleep, client):
+    read_all(client, interactions_dropped_stream.id, 0)
+    interactions_dropped_stream.assert_patient(interactions_no_sleep)
+""",
+    )
+    outcomes = result.parseoutcomes()
+    assert outcomes["passed"] == 4
+    assert outcomes["failed"] == 4 + 3
+    result.stdout.fnmatch_lines(["*asked 4 times in vain and slept 0 s in all: it needs a delay*"])
+    result.stdout.fnmatch_lines(["*cannot show whether the client waits*", '*cuts="outage"*'])
+
+
+def test_a_second_create_is_seen(pytester: pytest.Pytester) -> None:
+    """A client that was given an id, and creates again after the drop, fails even if its text is right."""
+    result = toy(
+        pytester,
+        """
+@pytest.mark.interactions_dropped_stream(cuts=["event:8,rst"])
+def test_it(interactions_dropped_stream, client):
+    try:
+        text = text_of(read(client, f"{PATH}/{interactions_dropped_stream.id}"))
+    except httpx.HTTPError:
+        made = client.post(PATH, json={**BODY, "background": True}).json()
+        text = text_of(read(client, f"{PATH}/{made['id']}"))
+    interactions_dropped_stream.assert_seen_once(text)
+""",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*had begun to read an interaction by its id, then posted a create*"])
+
+
+UNMET = {
+    "drop": (
+        'interactions_emulator.drop("event:500,rst")\n    client.post(PATH, json={**BODY, "stream": True})',
+        "drop('event:500,rst') never took effect: no stream came as far as event:500,rst",
+    ),
+    "no stream": (
+        'interactions_emulator.drop("event:5,rst/event:7,rst")\n    client.post(PATH, json=BODY)',
+        "drop('event:5,rst/event:7,rst') never took effect: it is for stream 1, and 0 streams came",
+    ),
+    "refusal": (
+        'interactions_emulator.fail(503, on="cancel")\n    client.post(PATH, json=BODY)',
+        "fail(503, on='cancel') was never met: no cancel came after it",
+    ),
+    "reply": (
+        'interactions_emulator.reply("One.").reply("Two.")\n    client.post(PATH, json=BODY)',
+        "reply('Two.') was never used: 1 create came, and none took it",
+    ),
+    "count": (
+        'interactions_emulator.requests.assert_count("craete", at_most=0)',
+        "'craete' is no kind of call",
+    ),
+    "calls": ('interactions_emulator.requests.assert_calls("creat")', "did you mean 'create'"),
+    "kind": (
+        'interactions_emulator.fail(on="cancle")',
+        "on='cancle' is no kind of request: did you mean 'cancel'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNMET)
+def test_a_plan_that_nothing_met(pytester: pytest.Pytester, name: str) -> None:
+    """A plan that never took effect fails its test once, with a sentence; so does an assertion on nothing."""
+    source, said = UNMET[name]
+    result = toy(pytester, f"\ndef test_it(interactions_emulator, client):\n    {source}\n")
+    result.assert_outcomes(failed=1)
+    assert said in str(result.stdout)
+
+
+def test_a_plan_that_may_stay_unmet(pytester: pytest.Pytester) -> None:
+    """`optional=True`, or the marker, allows it; and a test that failed anyway says only why it failed."""
+    result = toy(
+        pytester,
+        """
+def plan(emulator, **optional):
+    emulator.drop("event:500,rst", **optional)
+    emulator.fail(503, on="cancel", **optional)
+    emulator.reply("Never.", **optional)
+
+def test_optional(interactions_emulator):
+    plan(interactions_emulator, optional=True)
+
+@pytest.mark.interactions_emulator(assert_all_used=False)
+def test_marked(interactions_emulator):
+    plan(interactions_emulator)
+
+def test_all_met(interactions_emulator, client):
+    interactions_emulator.reply("One.", times=0)
+    interactions_emulator.drop("event:3,rst,times:all")
+    interactions_emulator.fail(400, on="create", times=3)
+    assert client.post(PATH, json=BODY).status_code == 400
+    interactions_emulator.fail(400, on="get", times=0)
+    assert client.get(PATH + "/x").status_code == 400
+    client.post(PATH, json=BODY), client.post(PATH, json=BODY)
+    with pytest.raises(httpx.HTTPError):
+        client.post(PATH, json={**BODY, "stream": True})
+
+def test_failing(interactions_emulator):
+    plan(interactions_emulator)
+    assert not "right"
+""",
+    )
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.no_fnmatch_line("*never*")
+
+
+def test_a_plan_behind_the_end(pytester: pytest.Pytester) -> None:
+    """A marker whose plan lies behind the end of its stream is an error that says how long the stream is."""
+    result = toy(
+        pytester,
+        """
+@pytest.mark.interactions_dropped_stream(cuts=["event:500,rst"])
+def test_it(interactions_dropped_stream, client):
+    interactions_dropped_stream.assert_seen_once(list(read(client, f"{PATH}/{interactions_dropped_stream.id}")))
+
+@pytest.mark.interactions_dropped_stream(cuts=["event:13,rst"])
+def test_at_the_end(interactions_dropped_stream, client):
+    events = []
+    for event in read(client, f"{PATH}/{interactions_dropped_stream.id}"):
+        events.append(event)
+        if event["event_type"] == "interaction.completed":
+            break
+    interactions_dropped_stream.assert_seen_once(events)
+""",
+    )
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines(["*event:500 is behind the end of the stream, which has 13 events*"])
+
+
+CLOCKS = """
+import asyncio, pytest, time
+from datetime import timedelta
+from time import monotonic, perf_counter
+
+def wait(clock, most=60):
+    polls, end = 0, clock() + most
+    while clock() < end:
+        polls += 1
+        time.sleep(5)
+    return polls
+
+@pytest.mark.parametrize("clock", [
+    lambda: time.monotonic(), lambda: time.time(), lambda: time.perf_counter(), lambda: monotonic(),
+    lambda: perf_counter(), lambda: time.time_ns() / 1e9, lambda: time.monotonic_ns() / 1e9])
+def test_sync(interactions_no_sleep, clock):
+    assert wait(clock) == 12
+    interactions_no_sleep.assert_total(at_least=60, at_most=60)
+
+async def polls():
+    count = 0
+    try:
+        async with asyncio.timeout(60):
+            while True:
+                count += 1
+                await asyncio.sleep(5)
+    except TimeoutError:
+        return count
+
+async def deadline_of_the_loop():
+    count, loop = 0, asyncio.get_running_loop()
+    end = loop.time() + 60
+    while loop.time() < end:
+        count += 1
+        await asyncio.sleep(5)
+    return count
+
+@pytest.mark.parametrize("waits", [polls, deadline_of_the_loop])
+def test_async(interactions_no_sleep, waits):
+    assert asyncio.run(waits()) == 12
+
+def test_order(interactions_no_sleep):
+    ended = []
+    async def sleeper(seconds):
+        await asyncio.sleep(seconds)
+        ended.append(seconds)
+    async def main():
+        begin = time.monotonic()
+        await asyncio.gather(*map(sleeper, (3, 1, 2)))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.sleep(100), 4)
+        return time.monotonic() - begin
+    assert 7 <= asyncio.run(main()) < 8
+    assert ended == [1, 2, 3]
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+async def test_anyio(interactions_no_sleep, anyio_backend):
+    import anyio
+    count = 0
+    with anyio.move_on_after(60):
+        while True:
+            count += 1
+            await anyio.sleep(5)
+    assert count in (12, 13)
+
+def test_over():
+    import toy_lazy
+    assert abs(toy_lazy.monotonic() - time.monotonic()) < 1
+
+def test_a_import(interactions_no_sleep):
+    time.sleep(1000)
+    import toy_lazy
+    assert toy_lazy.monotonic() - interactions_no_sleep.total > 0
+"""
+
+
+def test_skipped_sleeps_move_the_clock(pytester: pytest.Pytester) -> None:
+    """A loop with a deadline by any clock ends by itself, after as many polls as in production."""
+    pytester.makepyfile(toy_lazy="from time import monotonic\n")
+    pytester.makepyfile(CLOCKS)
+    result = run(pytester, "--durations=0", "--durations-min=30")
+    result.assert_outcomes(passed=14)
+    result.stdout.no_fnmatch_line("*call*test_sync*")
+
+
+def test_a_deadline_is_not_endless(pytester: pytest.Pytester) -> None:
+    """A correct poll loop with a deadline is not stopped as endless on a run that never ends."""
+    result = toy(
+        pytester,
+        """
+def test_it(interactions_emulator, interactions_no_sleep, client):
+    interactions_emulator.hold()
+    made = client.post(PATH, json={**BODY, "background": True}).json()
+    end = time.monotonic() + 3600
+    with pytest.raises(TimeoutError):
+        while client.get(f"{PATH}/{made['id']}").json()["status"] == "in_progress":
+            if time.monotonic() > end:
+                raise TimeoutError
+            time.sleep(5)
+""",
+    )
+    result.assert_outcomes(passed=1)
+
+
+DIAGNOSES = {
+    "thoughts": (
+        'script={"thought": "Let me think about it for quite a while.", "text": "Yes."}, cuts=["ping:1"]',
+        """
+    events = list(read(client, f"{PATH}/{stream.id}"))
+    deltas = [event.get("delta", {}) for event in events]
+    stream.assert_seen_once("".join(d.get("text") or d.get("content", {}).get("text", "") for d in deltas))
+""",
+        "took the summaries of thoughts for text",
+    ),
+    "nothing": (
+        'cuts=["event:2,rst,times:all"]',
+        """
+    stream.assert_seen_once("An apology that is longer than the text that was asked for. " * 3)
+""",
+        "has another text",
+    ),
+    "printed": (
+        'cuts=["ping:2"]',
+        """
+    events = read(client, f"{PATH}/{stream.id}")
+    stream.assert_seen_once([text_of([event]) for event in events] + ["more"])
+""",
+        "has another text",
+    ),
+    "arguments": (
+        'script={"steps": [{"type": "function_call", "id": "c", "name": "f", "arguments": {}}]}, cuts=["ping:2"]',
+        """
+    text_of(read(client, f"{PATH}/{stream.id}"))
+    stream.assert_seen_once("")
+""",
+        "the stream has none, only function_call",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DIAGNOSES)
+def test_the_diagnosis_is_right(pytester: pytest.Pytester, name: str) -> None:
+    """A message says what happened, and does not say "twice" of something that came once or not at all."""
+    options, body, said = DIAGNOSES[name]
+    result = toy(
+        pytester,
+        f"\n@pytest.mark.interactions_dropped_stream({options})\n"
+        f"def test_it(interactions_dropped_stream, client):\n    stream = interactions_dropped_stream{body}",
+    )
+    result.assert_outcomes(failed=1)
+    assert said in str(result.stdout)
+    result.stdout.no_fnmatch_line("*twice*")
+
+
+def test_printed_pieces_are_a_text(pytester: pytest.Pytester) -> None:
+    """A list of the strings that a client printed is judged as the text it makes."""
+    toy(
+        pytester,
+        """
+@pytest.mark.interactions_dropped_stream(cuts=["ping:2"])
+def test_it(interactions_dropped_stream, client):
+    events = read(client, f"{PATH}/{interactions_dropped_stream.id}")
+    interactions_dropped_stream.assert_seen_once([text_of([event]) for event in events])
+""",
+    ).assert_outcomes(passed=1)
+
+
+def test_the_code_of_a_refusal(pytester: pytest.Pytester) -> None:
+    """`fail(status)` answers with the code that goes with the status, and so do a fault plan and a script."""
+    toy(
+        pytester,
+        """
+@pytest.mark.parametrize(("status", "code"), [
+    (404, "not_found"), (401, "authentication"), (403, "permission_denied"), (429, "rate_limit_exceeded"),
+    (500, "api_error"), (503, "service_unavailable"), (400, "invalid_request")])
+def test_it(interactions_emulator, client, status, code):
+    def refused():
+        answer = client.post(PATH, json=BODY)
+        assert answer.status_code == status
+        return answer.json()["error"]["code"]
+    interactions_emulator.fail(status)
+    assert refused() == code
+    interactions_emulator.reply(refuse={"status": status})
+    assert refused() == code
+    interactions_emulator.drop(f"all=status:{status}")
+    assert refused() == code
+    interactions_emulator.drop("pass")
+    interactions_emulator.fail(status, code="my_own")
+    assert refused() == "my_own"
+""",
+    ).assert_outcomes(passed=7)
+
+
+RECORDED = """
+@pytest.mark.interactions_cassette
+def test_it(interactions_cassette):
+    with httpx.Client(transport=interactions_cassette.transport, base_url="http://x.test", headers=KEY) as client:
+        assert client.post(PATH, json=BODY).status_code == 200
+        {then}
+"""
+
+
+@pytest.mark.parametrize(
+    ("then", "upstream", "said"),
+    [
+        ("assert not 'right'", None, "its test failed"),
+        ("", "http://127.0.0.1:9", "its test failed"),
+        ("swallow", "http://127.0.0.1:9", "the service was not always reached"),
+        ("pass", None, ""),
+    ],
+    ids=["fails half way", "service is down", "service is down, swallowed", "passes"],
+)
+def test_rewrite_keeps_the_good_recording(
+    pytester: pytest.Pytester, live: Emulator, monkeypatch: pytest.MonkeyPatch, then: str, upstream: str, said: str
+) -> None:
+    """`rewrite` replaces a recording only by one of a test that passed."""
+    live.reply("The first.")
+    pytester.makepyfile(HEAD + RECORDED.format(then="pass"))
+    with_mode = ("--record-mode=once",)
+    run(pytester, *with_mode).assert_outcomes(passed=1)
+    [path] = pytester.path.rglob("cassettes/**/*.yaml")
+    before = path.read_text()
+    assert b"The first." in body_in(path)
+    live.reply("The second.")
+    if upstream:
+        monkeypatch.setenv("INTERACTIONS_RECORD_URL", upstream)
+    source = RECORDED.format(then="pass" if then == "swallow" else then or "pass")
+    if then == "swallow":
+        source = source.replace("assert client", "with pytest.raises(httpx.ConnectError): client")
+    pytester.makepyfile(HEAD + source)
+    result = run(pytester, "--record-mode=rewrite")
+    assert [*pytester.path.rglob("cassettes/**/*.yaml")] == [path]
+    if not said:
+        result.assert_outcomes(passed=1)
+        assert b"The second." in body_in(path)
+        return
+    result.assert_outcomes(**{"passed" if then == "swallow" else "failed": 1})
+    assert path.read_text() == before
+    result.stdout.fnmatch_lines([f"*not rewritten, because {said}; the older recording is kept*"])
+
+
+def body_in(path: Path) -> bytes:
+    """The body of the only answer in a recording."""
+    [recording] = load(path).recordings
+    return recording.decode().body
+
+
+@pytest.mark.parametrize("swallowed", [True, False])
+def test_a_missed_recording_counts_once(pytester: pytest.Pytester, live: Emulator, swallowed: bool) -> None:
+    """A request that was not recorded fails its test once, and says how to record it."""
+    pytester.makepyfile(HEAD + RECORDED.format(then="pass"))
+    run(pytester, "--record-mode=once").assert_outcomes(passed=1)
+    again = "client.post(PATH, json={**BODY, 'input': 'Other'})"
+    then = again if swallowed else f"assert {again}.status_code == 200"
+    pytester.makepyfile(HEAD + RECORDED.format(then=then))
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    assert str(result.stdout).count("To record what is missing, run this test once") == 1

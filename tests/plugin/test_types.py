@@ -1,0 +1,55 @@
+"""A type checker finds typing errors in tests that annotate the fixtures."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("mypy", reason="mypy is not installed: pip install -e '.[dev]'")
+
+SOURCE = """
+from harness.plugin import OtherCall, Chain, DroppedStream, InteractionsEmulator, Lifecycle, Sleeps
+
+def test_right(interactions_emulator: InteractionsEmulator, interactions_no_sleep: Sleeps) -> None:
+    interactions_emulator.reply("Hi", deltas=["H", "i"], match={"tool": "f"}).reply(lambda asked: asked.text)
+    interactions_emulator.fail(404, on="get")
+    interactions_emulator.change(event_ids="none")
+    interactions_emulator.requests.assert_count("create", exactly=1)
+    interactions_emulator.requests.assert_calls("create", "stream after …", OtherCall("GET /v1beta/files"))
+    made = interactions_emulator.requests[0].interaction
+    assert made is not None and made["id"] and interactions_no_sleep.total < 1
+
+def test_wrong(
+    interactions_emulator: InteractionsEmulator, interactions_lifecycle: Lifecycle, interactions_chain: Chain,
+    interactions_dropped_stream: DroppedStream,
+) -> None:
+    interactions_emulator.reply(step=[])
+    interactions_emulator.reply("Hi", status="complete")
+    interactions_emulator.reply("Hi", match={"modle": "m"})
+    interactions_emulator.fail(404, on="cancle")
+    interactions_emulator.change(event_id="none")
+    interactions_emulator.change(event_ids="nnoe")
+    interactions_emulator.requests.assert_count("craete", exactly=1)
+    interactions_emulator.requests[0].boddy
+    interactions_lifecycle.assert_outcom("completed")
+    interactions_chain.build("3")
+    interactions_dropped_stream.assert_seen_once()
+"""
+
+
+def test_mypy_finds_every_typo(tmp_path: Path) -> None:
+    """Each line of the wrong test is an error of its own, and the right test has none."""
+    path = tmp_path / "test_typed.py"
+    path.write_text(SOURCE, "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--follow-imports=silent", str(path)],
+        capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False,
+    )  # fmt: skip
+    found = {int(number) for number in re.findall(r"test_typed\.py:(\d+): error", done.stdout)}
+    lines = SOURCE.splitlines()
+    first = next(number for number, line in enumerate(lines, 1) if "reply(step=" in line)
+    assert found == set(range(first, len(lines) + 1)), done.stdout + done.stderr

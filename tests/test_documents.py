@@ -1,0 +1,142 @@
+"""Files of strangers are read within limits: what is no file, or stands for something endless, is refused."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.documents import load_all_yaml, load_yaml, open_file, read_file
+from harness.resources import folder
+
+LAUGHS = "a: &a ['lol','lol','lol','lol','lol','lol','lol','lol','lol']\n" + "".join(
+    f"{new}: &{new} [{','.join(['*' + old] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+MERGES = "a: &a {k1: 1, k2: 2, k3: 3}\n" + "".join(
+    f"{new}: &{new} {{<<: [{','.join(['*' + old] * 9)}]}}\n"
+    for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+BOMBS = {
+    "aliases that multiply": (LAUGHS, "its aliases make"),
+    "merge keys that multiply": (MERGES, "its aliases make"),
+    "a long text, many times": (f"a: &a {'x' * 100_000}\nb: [{','.join(['*a'] * 100)}]\n", "its aliases make"),
+    "a list in itself": ("a: &a [*a]\n", "never ends"),
+    "a mapping in itself, by a detour": ("a: &a {b: {c: [1, *a]}}\n", "never ends"),
+    "30,000 levels": ("[" * 30_000, "levels deep"),
+    "30,000 levels in block style": ("".join("- " for _ in range(30_000)) + "1\n", "levels deep"),
+    "a number in base 60": ("a: 1" + ":59" * 5_000 + "\n", "a number of"),
+    "a decimal number": ("a: " + "9" * 5_000 + "\n", "a number of"),
+}
+COMMANDS = {
+    "verify": ["verify"],
+    "verify --secrets": ["verify", "--secrets"],
+    "replay": ["replay", "--port", "0"],
+    "diff": ["diff", str(folder("cassettes") / "emulator" / "agent.yaml")],
+    "serve --scenario": ["serve", "--port", "0", "--scenario"],
+    "check --baseline": ["check", "emulator", "--baseline"],
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_refused_in_words(name: str) -> None:
+    """A small document that stands for a huge, endless or bottomless one is refused before it is built."""
+    text, reason = BOMBS[name]
+    for source in (text, text.encode(), io.BytesIO(text.encode())):
+        with pytest.raises(yaml.YAMLError, match=reason):
+            load_yaml(source)
+        with pytest.raises(yaml.YAMLError, match=reason):
+            load_all_yaml(source if not isinstance(source, io.BytesIO) else io.BytesIO(text.encode()))
+
+
+def test_aliases_as_tools_write_them_are_read() -> None:
+    """PyYAML writes an alias for a value that occurs twice; such documents are read as they always were."""
+    headers = [f"value {number}" for number in range(10)]
+    document = {"interactions": [{"headers": headers, "again": headers, "body": "&a *b"} for _ in range(2_000)]}
+    text = yaml.safe_dump(document)
+    assert "&id001" in text
+    assert load_yaml(text) == document
+    assert load_all_yaml(io.BytesIO(text.encode() + b"---\n1\n")) == [document, 1]
+
+
+def test_merge_keys_are_read() -> None:
+    """A merge key as people write it is no bomb."""
+    assert load_yaml("base: &base {a: 1}\nitem: {<<: *base, b: 2}\n")["item"] == {"a": 1, "b": 2}
+
+
+def test_an_empty_document_is_nothing() -> None:
+    """A file without a document is None, or no document."""
+    assert load_yaml("") is None
+    assert load_all_yaml(b"# only a comment\n") == []
+
+
+def _make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _make_link_to_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _make_huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(2 << 30)  # a sparse file: it takes no space
+
+
+ODD = {
+    "a pipe": (_make_pipe, "it is a pipe"),
+    "a device": (_make_link_to_device, "it is a device"),
+    "a folder": (Path.mkdir, "it is a folder"),
+    "2 GiB": (_make_huge, "at most 1,073,741,824 are read"),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes and devices in folders")
+@pytest.mark.parametrize("kind", ODD)
+def test_what_is_no_file_is_refused_before_it_is_read(tmp_path: Path, kind: str) -> None:
+    """Opening a pipe does not wait for its other end, and a device is not read without end."""
+    make, reason = ODD[kind]
+    path = tmp_path / "a.yaml"
+    make(path)
+    with pytest.raises(OSError, match=reason) as raised:
+        open_file(path)
+    assert raised.value.filename == str(path)
+
+
+def test_a_missing_file_is_missing(tmp_path: Path) -> None:
+    """The error of a file that does not exist stays what it is."""
+    with pytest.raises(FileNotFoundError):
+        read_file(tmp_path / "none")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_that_reads_a_file_refuses_evil_ones(tmp_path: Path, command: str) -> None:
+    """A command given a bomb or a pipe ends by itself, names the file and the reason, and shows no traceback."""
+    names = ("aliases that multiply", "a list in itself", "30,000 levels")
+    evil = {name: tmp_path / f"{number}.yaml" for number, name in enumerate(names)}
+    for name, path in evil.items():
+        path.write_text(BOMBS[name][0])
+    pipe = tmp_path / "pipe.yaml"
+    os.mkfifo(pipe)
+    for name, path in {**evil, "a pipe": pipe}.items():
+        ran = subprocess.run(
+            [sys.executable, "-m", "harness", *COMMANDS[command], str(path)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        printed = ran.stdout + ran.stderr
+        if command == "verify --secrets" and name != "a pipe":
+            assert ran.returncode in (0, 1, 2), printed  # what is no YAML is searched as text
+        else:
+            assert ran.returncode in (1, 2), f"{name}: {printed}"
+            assert str(path) in printed, f"{name}: {printed}"
+            reason = BOMBS[name][1] if name in BOMBS else "it is a pipe"
+            assert reason in " ".join(printed.split()), f"{name}: {printed}"
+        assert "Traceback" not in printed, f"{name}: {printed}"
