@@ -50,6 +50,8 @@ _TOO_LARGE = (
 _SPECIAL_MODELS = (
     ("-image", "image"), ("nano-banana", "image"), ("-tts", "audio"), ("lyria", "audio"), ("-omni-", "video"),
 )  # fmt: skip
+_LEAST_OUTPUT = 36
+"""A smaller limit of tokens is spent before the first step."""
 _THOUGHTLESS = ("-tts", "lyria", "-transcribe")
 """Parts of the names of models that answer without a thought (speech: recorded; the others are inferred)."""
 
@@ -229,10 +231,15 @@ class ReplyBuilder:
         return most is not None and int(most) < sum(tokens_by_modality([*order.given, *steps]).values())
 
     def within_limit(self, order: CreateRequest, steps: list[Json]) -> tuple[list[Json], bool]:
-        """Return the steps that fit in `max_output_tokens`, and whether it cut any; thoughts count too."""
+        """Return the steps that fit in `max_output_tokens`, and whether it cut any; thoughts count too.
+
+        A limit that thinking uses up leaves no step at all: recordings with 32 tokens show none.
+        """
         most = order.generation.get("max_output_tokens")
         if most is None:
             return steps, False
+        if most < _LEAST_OUTPUT and any(step["type"] == "thought" for step in steps):
+            return [], True
         left = most - THOUGHT_TOKENS * sum(step["type"] == "thought" for step in steps)
         kept: list[Json] = []
         for step in steps:

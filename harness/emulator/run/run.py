@@ -24,7 +24,7 @@ from harness.emulator.script.scripts import Script
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import Settings
 from harness.emulator.values.timestamps import Timestamps
-from harness.emulator.values.usage import Meter
+from harness.emulator.values.usage import Meter, count_invocations
 from harness.wire import Clock
 
 Json = dict[str, Any]
@@ -34,8 +34,6 @@ LONGEST = 200
 
 
 _ZEROS = frozenset({"total_cached_tokens", "total_tool_use_tokens"})
-_FRAME_TOKENS = 21
-"""What the service adds to a prompt before the model sees it (recordings since August: 21 with one text)."""
 
 
 class RunContext(Protocol):
@@ -185,7 +183,9 @@ class Run:
         if not self.platform.counts_nothing:
             usage = {name: value for name, value in usage.items() if name not in _ZEROS or value}
         elif self.platform.counts_prompt and self.model is not None:
-            usage["raw_prompt_token"] = usage["total_input_tokens"] + _FRAME_TOKENS
+            usage |= count_invocations(usage)
+            if "-transcribe" in self.model:
+                usage |= {"total_output_tokens": 0, "total_tokens": usage["total_input_tokens"]}
         return usage
 
     def total_context(self) -> int:

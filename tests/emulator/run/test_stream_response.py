@@ -44,7 +44,9 @@ def test_stream_bytes_are_those_of_recordings(api):
     found = answer.events[0]["interaction"]["id"]
     usage = (
         '{"total_tokens":3,"total_input_tokens":2,"input_tokens_by_modality":[{"modality":"text","tokens":2}],'
-        '"total_cached_tokens":0,"total_output_tokens":1,"total_tool_use_tokens":0,"total_thought_tokens":0,"raw_prompt_token":23}'
+        '"total_cached_tokens":0,"total_output_tokens":1,"total_tool_use_tokens":0,"total_thought_tokens":0,"raw_prompt_token":23,'
+        '"model_invocation_token_counts":[{"prompt_tokens_details":[{"modality":"text","tokens":23}],'
+        '"candidates_tokens_details":[{"modality":"text","tokens":1}]}]}'
     )
     times = '"created":"2026-06-09T00:00:00Z","updated":"2026-06-09T00:00:00Z","service_tier":"standard"'
     about = '"object":"interaction","model":"gemini-3.5-flash"'
