@@ -223,12 +223,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _session(config: pytest.Config) -> SessionServer:
     if _SESSION not in config.stash:
+        from harness.interactions import INTERACTIONS
         from harness.plugin.session_server import SessionServer
 
         names, early = config.getini("interactions_environment"), config.getini("interactions_early")
         config.stash[_ENVIRONMENT] = environment = EnvironmentVariables(names, early=early)
         environment.install()
-        config.stash[_SESSION] = SessionServer(environment)
+        config.stash[_SESSION] = SessionServer(environment, INTERACTIONS)
     return config.stash[_SESSION]
 
 
@@ -322,11 +323,12 @@ def interactions_dropped_stream(
 @pytest.fixture
 def interactions_cassette(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
     """The test's recording, played without a network or recorded from a service."""
+    from harness.interactions import INTERACTIONS
     from harness.plugin.cassette_fixture import cassette_of, guard_of
 
     session = _session(request.config)
-    with cassette_of(request) as cassette, cassette.open(session):
+    with cassette_of(request, INTERACTIONS) as cassette, cassette.open(session):
         request.node.stash[_TOLD] = cassette.format_context
         request.node.stash.setdefault(_SERVICES, []).append(cassette)
-        with guard_of(request, session.environment.url, cassette):
+        with guard_of(request, INTERACTIONS, session.environment.url, cassette):
             yield cassette

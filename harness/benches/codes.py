@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.benches.client.outcome import CODES as CLIENT_CODES
-from harness.benches.client.outcome import RULE as CLIENT_RULE
+from harness.benches.client.outcome import RULES as CLIENT_RULES
 from harness.benches.recordings.run import USABLE
 from harness.checks.gateway import BY_ID as GATEWAY_RULES
 from harness.checks.gateway import STREAM_WORDS
@@ -42,7 +42,7 @@ _SCHEMA_RULES = ("request.schema", "stream.schema", "stream.error-shape")
 def all_codes() -> list[str]:
     """Every code, sorted: each rule, and each `rule/word` that a judge gives."""
     rules = {*BY_ID, *GATEWAY_RULES, *(rule.id for rule in RULES)}
-    rules |= {CLIENT_RULE.id, USABLE.id, NOTICED.id, PROVED.id, SEARCHED.id}
+    rules |= {*(rule.id for rule in CLIENT_RULES), USABLE.id, NOTICED.id, PROVED.id, SEARCHED.id}
     shapes = {*_SCHEMA_RULES, *(operation.rule for operation in OPERATIONS if operation.schema)}
     words = {f"{rule}/{keyword_word(keyword)}" for rule in shapes for keyword in _KEYWORDS}
     words |= {f"{rule}/{word}" for rule in _STREAM_RULES for word in STREAM_WORDS}

@@ -12,8 +12,12 @@ CAPABILITIES: dict[str, str] = {
     "auth": "checks API keys",
     "two-keys": "is tested with a second key, of another project",
     "store": "keeps interactions and serves GET",
+    "delete": "deletes what it keeps",
+    "chain": "continues interactions through previous_interaction_id",
     "stream": "streams events",
     "background": "runs in the background",
+    "cancel": "cancels background runs",
+    "resume": "streams what it keeps through GET",
     "background-slow": "background runs last long enough to act on them",
     "event-ids": "gives the events of its background streams an event_id",
     "functions": "calls a declared function when forced to",
@@ -37,6 +41,44 @@ PROFILE_GATES: dict[str, frozenset[str]] = {
     "agents": frozenset({"agents", "environments", "agents-crud", "webhooks"}),
 }
 """Without `--profile`, a profile is on if any of these capabilities is present; `core` is always on."""
+
+
+REMEDIES: dict[str, str] = {
+    "two-keys": "with the key of another project (--other-api-key, OTHER_GEMINI_API_KEY)",
+    "agents-crud": "with --capability +agents-crud, if this key may create agents",
+    "continuation": "with --capability +continuation, on a test target whose plain creates pause",
+    "background-slow": "with a model whose background runs last some seconds (--model)",
+    "functions": "with a model that calls a function when told to (--model)",
+    "search": "with a model that can search (--model)",
+    "thoughts": "with a model that shows its thoughts (--model)",
+    "event-ids": "with an event_id on the events of background streams",
+}
+"""What would make the checks testable that need a capability which could not be seen."""
+
+PROOFS: dict[str, str] = {
+    "store": "get.ok",
+    "stream": "stream.opens",
+    "background": "bg.at-once",
+    "resume": "resume.opens",
+}
+"""The check that judges the promise of a capability: while it is broken, nothing else that needs it is judged."""
+
+RESTS_ON: dict[str, tuple[str, ...]] = {
+    "cancel.stays": ("cancel.state",),
+    "cancel.get-after": ("cancel.state",),
+    "cancel.stream-ends": ("cancel.state",),
+    "cancel.twice": ("cancel.state",),
+    "store.false-chain": ("store.false-get", "chain.takes-effect"),
+    "chain.history": ("chain.takes-effect",),
+    "chain.unknown": ("chain.takes-effect",),
+    "chain.running": ("chain.takes-effect",),
+    "chain.echo": ("chain.takes-effect",),
+    "agent.chain-needs-env": ("chain.takes-effect",),
+    "del.gone-stream": ("del.gone",),
+    "del.chain-after": ("del.gone", "chain.takes-effect"),
+    "del.running": ("del.gone",),
+}
+"""Checks that say nothing of their own while another one is broken."""
 
 
 def new_registry() -> Registry:

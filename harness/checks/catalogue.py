@@ -6,6 +6,7 @@ Layer 2. To register a new area module, add it to `_AREAS`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from harness.checks.areas import (
     agents,
@@ -38,6 +39,7 @@ from harness.checks.areas import (
     usage,
     webhooks,
 )
+from harness.checks.capabilities import PROOFS, RESTS_ON
 from harness.kit.check import Check
 
 _AREAS = (
@@ -82,8 +84,11 @@ def gather(areas: Iterable[Iterable[Check]]) -> tuple[Check, ...]:
             raise ValueError(f"two checks for the rule {check.id!r}: a rule has exactly one")
         if exercises.setdefault(check.exercise.name, check.exercise) is not check.exercise:
             raise ValueError(f"two exercises are called {check.exercise.name!r}: rename one")
-        found[check.id] = check
+        found[check.id] = replace(check, proves=_PROVES.get(check.id, ""), rests_on=RESTS_ON.get(check.id, ()))
     return tuple(found.values())
+
+
+_PROVES = {rule: capability for capability, rule in PROOFS.items()}
 
 
 CATALOGUE: tuple[Check, ...] = gather(area.CHECKS for area in _AREAS)

@@ -8,7 +8,6 @@ afterwards, without being recorded.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from harness.checks.areas.agents import environment_of
 from harness.checks.areas.tools import QUESTION, first_call, result_of
@@ -19,7 +18,8 @@ from harness.checks.vocabulary.stream_events import last_cursor, stream_id
 from harness.checks.vocabulary.streamed import FORCED, WEATHER
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Close, Open, Send, Steps
-from harness.kit.check import Exercise, exercise
+from harness.kit.check import exercise
+from harness.kit.scenario import Scenario
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.wire import Exchange, LiveStream
@@ -28,14 +28,6 @@ EVENTS_BEFORE_HANG_UP = 3
 """How many events the resume scenario reads before it hangs up; it reads on until one has a cursor."""
 
 _MOST_EVENTS_BEFORE_HANG_UP = 40
-
-
-class Scenario(NamedTuple):
-    """A cassette of the library: what it shows, and how it is made."""
-
-    name: str
-    shows: str
-    exercise: Exercise
 
 
 @exercise(requests=4, interactions=1)

@@ -5,7 +5,7 @@ Layer 7.
 
 from __future__ import annotations
 
-from harness.engine import plan as planning
+from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 
 
@@ -13,4 +13,4 @@ def load_every_check() -> tuple[Check, ...]:
     """The checks of `harness check`, then the rules of `harness gateway`."""
     from harness.checks.gateway import CHECKS
 
-    return (*planning.load_catalogue(), *CHECKS)
+    return (*INTERACTIONS.load_catalogue(), *CHECKS)

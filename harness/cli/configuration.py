@@ -1,17 +1,19 @@
 """Defaults from `[tool.harness]` of the nearest pyproject.toml; the command line takes precedence.
 
-Layer 7. Keys are the long flags without their dashes. API keys are refused, because the file gets committed: they
-come from the environment.
+Layer 7. Keys are the long flags without their dashes. Some commands take only what they share with `check`, and
+have a table of their own for the rest (`[tool.harness.gateway]`). API keys are refused, because the file gets
+committed: they come from the environment.
 """
 
 from __future__ import annotations
 
 import argparse
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.cli.arguments import header
+from harness.cli.arguments import Parser, header
 from harness.documents import read_file
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
@@ -49,6 +51,24 @@ KEYS: dict[str, str] = {
 }
 """The keys that the table may have, and the kind of each value."""
 
+SECTIONS: dict[str, frozenset[str]] = {
+    "gateway": frozenset(
+        {"target", "api-version", "revision", "model", "agent", "header", "ca-file", "strict", "wait", "timeout"}
+    ),
+    "torture": frozenset({"revision"}),
+    "verify": frozenset({"revision", "strict"}),
+}
+"""The commands with a table of their own, and the keys of `[tool.harness]` that mean the same to them.
+
+A baseline and reports are no such keys: those of two commands are different files.
+"""
+
+_KINDS = {"positive_seconds": _NUMBER, "some_seconds": _NUMBER, "count": _WHOLE, "port": _WHOLE}
+"""The kinds of values that the types of arguments read."""
+
+_NOT_SET = frozenset({"help", "api_key", "json", "verbose", "dry_run", "baseline_update", "baseline_prune"})
+"""Arguments that are for one call, or that no file may hold."""
+
 _SECRETS = {"api-key": "GEMINI_API_KEY", "other-api-key": "OTHER_GEMINI_API_KEY"}
 
 
@@ -57,12 +77,49 @@ def read_configuration(folder: Path | None = None) -> dict[str, Any]:
 
     Raises UsageFault for unknown keys and wrong types.
     """
+    path = _nearest_file(folder)
+    return {} if path is None else _values(_table(path), KEYS, path, "")
+
+
+def read_section(command: str, parser: Parser, folder: Path | None = None) -> dict[str, Any]:
+    """What a command with a table of its own takes from both tables, by argparse name; its own takes precedence.
+
+    Its keys are the long flags of its parser. Raises UsageFault as `read_configuration` does.
+    """
+    path = _nearest_file(folder)
+    if path is None:
+        return {}
+    table = _table(path)
+    shared = {name.replace("-", "_") for name in SECTIONS[command]}
+    whole = {name: value for name, value in _values(table, KEYS, path, "").items() if name in shared}
+    own = table.get(command, {})
+    if not isinstance(own, dict):
+        raise UsageFault(f"{path}: tool.harness.{command} must be a table")
+    return whole | _values(own, _keys_of(parser), path, f".{command}")
+
+
+def _keys_of(parser: Parser) -> dict[str, str]:
+    """The keys that a command's own table may have, and the kind of each value, as its flags say."""
+    keys = {}
+    for action in parser._actions:
+        flags = [flag for flag in action.option_strings if flag.startswith("--")] or [action.dest]
+        if action.dest not in _NOT_SET and action.nargs in (None, 0, "?"):
+            keys[flags[0].removeprefix("--")] = _kind_of(action)
+    return keys
+
+
+def _kind_of(action: argparse.Action) -> str:
+    if type(action).__name__ == "_AppendAction":
+        return _LIST
+    if action.nargs == 0:
+        return _FLAG
+    return _KINDS.get(getattr(action.type, "__name__", ""), _STRING)
+
+
+def _nearest_file(folder: Path | None) -> Path | None:
     here = folder or Path.cwd()
-    for place in (here, *here.parents):
-        path = place / "pyproject.toml"
-        if path.is_file():
-            return _table(path)
-    return {}
+    paths = (place / "pyproject.toml" for place in (here, *here.parents))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def fill_in(arguments: argparse.Namespace, configuration: dict[str, Any]) -> None:
@@ -72,7 +129,18 @@ def fill_in(arguments: argparse.Namespace, configuration: dict[str, Any]) -> Non
             setattr(arguments, name, value)
 
 
+def apply_section(command: str, parser: Parser, words: Sequence[str]) -> argparse.Namespace:
+    """Parse, with the defaults that the file gives this command; what is said on the command line counts."""
+    values = read_section(command, parser)
+    lists = {name: value for name, value in values.items() if isinstance(value, list)}
+    parser.set_defaults(**{name: value for name, value in values.items() if name not in lists})
+    arguments = parser.parse(words)
+    fill_in(arguments, lists)
+    return arguments
+
+
 def _table(path: Path) -> dict[str, Any]:
+    """The whole table, as it is written."""
     try:
         whole = tomllib.loads(read_file(path).decode("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as wrong:
@@ -81,21 +149,29 @@ def _table(path: Path) -> dict[str, Any]:
     table = tool.get("harness", {}) if isinstance(tool, dict) else {}
     if not isinstance(table, dict):
         raise UsageFault(f"{path}: tool.harness must be a table")
-    return {_require_known(key, path).replace("-", "_"): _value(key, value, path) for key, value in table.items()}
+    return table
 
 
-def _require_known(key: str, path: Path) -> str:
+def _values(table: dict[str, Any], keys: Mapping[str, str], path: Path, section: str) -> dict[str, Any]:
+    """The values of a table by argparse name; tables of other commands are left out."""
+    place = f"{path}: [tool.harness{section}]"
+    values = {}
+    for key, value in table.items():
+        if not section and key in SECTIONS and isinstance(value, dict):
+            continue
+        _require_known(key, keys, place)
+        values[key.replace("-", "_")] = _value(key, value, keys[key], place)
+    return values
+
+
+def _require_known(key: str, keys: Mapping[str, str], place: str) -> None:
     if key in _SECRETS:
-        raise UsageFault(
-            f"{path}: [tool.harness] {key}: a key does not belong in a file, set {_SECRETS[key]} instead"
-        )
-    if key not in KEYS:
-        raise UsageFault(f"{path}: [tool.harness] has no key {key!r}{did_you_mean(key, KEYS)}")
-    return key
+        raise UsageFault(f"{place} {key}: a key does not belong in a file, set {_SECRETS[key]} instead")
+    if key not in keys:
+        raise UsageFault(f"{place} has no key {key!r}{did_you_mean(key, keys)}")
 
 
-def _value(key: str, value: Any, path: Path) -> Any:
-    kind = KEYS[key]
+def _value(key: str, value: Any, kind: str, place: str) -> Any:
     fits = {
         _STRING: isinstance(value, str),
         _NUMBER: isinstance(value, int | float) and not isinstance(value, bool) and value >= 0,
@@ -105,10 +181,10 @@ def _value(key: str, value: Any, path: Path) -> Any:
     }
     if not fits[kind]:
         said = key if key == "header" else f"{key} = {value!r}"  # a header may hold a key
-        raise UsageFault(f"{path}: [tool.harness] {said} must be {kind}")
+        raise UsageFault(f"{place} {said} must be {kind}")
     if key != "header":
         return value
     try:
         return [header(item) for item in value]
     except argparse.ArgumentTypeError as wrong:
-        raise UsageFault(f"{path}: [tool.harness] header: {wrong}") from None
+        raise UsageFault(f"{place} header: {wrong}") from None

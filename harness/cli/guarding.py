@@ -69,9 +69,16 @@ class Access:
 def access(arguments: argparse.Namespace, *, closed: bool = False) -> Access:
     """The access that the arguments grant; `closed` keeps out pages of other origins altogether."""
     from harness.benches.server.page_guard import PageGuard
+    from harness.interactions import INTERACTIONS
 
     token = _token_for(arguments)
-    guard = PageGuard(host=arguments.host, allowed_hosts=arguments.allow_host or (), token=token, closed=closed)
+    guard = PageGuard(
+        INTERACTIONS.load_protocol(),
+        host=arguments.host,
+        allowed_hosts=arguments.allow_host or (),
+        token=token,
+        closed=closed,
+    )
     return Access(guard, token)
 
 

@@ -24,7 +24,6 @@ from harness.cli.signal_handling import told_like_interrupted
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.suggest import did_you_mean
 
-INTERRUPTED = 130
 BROKEN_PIPE = 141
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -74,7 +73,7 @@ COMMANDS: dict[str, CommandEntry] = {
 _EXITS = (
     "exit codes: 0 conformant · 1 unexpected failure or stale baseline · 2 usage ·\n"
     "3 nothing ran · 4 target unreachable, unauthorised, or a MUST got no answer ·\n"
-    "5 bug in the harness"
+    "5 bug in the harness · 130 interrupted (Ctrl-C, SIGTERM)"
 )
 
 
@@ -101,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return _say(f"harness: {printable(mask_text(str(fault)))}", Exit.UNREACHABLE)
     except KeyboardInterrupt:
-        return _say("harness: interrupted", INTERRUPTED)
+        return _say("harness: interrupted", Exit.INTERRUPTED)
     except BrokenPipeError:
         return _quiet_pipe()
     except HarnessFault as fault:

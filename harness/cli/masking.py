@@ -40,9 +40,10 @@ def mask_tree(value: Any) -> Any:
 
 def own_secrets() -> dict[str, str]:
     """The keys in the environment, by their variables: a run that has no target of its own must not show them."""
-    from harness.engine.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE
+    from harness.interactions import INTERACTIONS
 
-    keys = {name: os.environ.get(name, "").strip() for name in (KEY_VARIABLE, OTHER_KEY_VARIABLE)}
+    names = (INTERACTIONS.key_variable, INTERACTIONS.other_key_variable)
+    keys = {name: os.environ.get(name, "").strip() for name in names}
     return {name: key for name, key in keys.items() if key}
 
 

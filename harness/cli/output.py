@@ -71,12 +71,12 @@ class Listeners:
     """
 
     def __init__(self, arguments: argparse.Namespace, presentation: Presentation) -> None:
-        from harness.contract.tables.protocol import PROTOCOL
+        from harness.interactions import INTERACTIONS
         from harness.report.run_state import RunState
         from harness.report.screen import wants_colour
         from harness.report.terminal import TerminalReport
 
-        self.state = RunState(PROTOCOL.secret_fields, presentation)
+        self.state = RunState(INTERACTIONS, presentation)
         self.screen: TerminalReport | None = None
         self._json = bool(arguments.json)
         self._files = ReportFiles(arguments.report or ())

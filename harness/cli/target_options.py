@@ -21,14 +21,13 @@ from harness.cli.configuration import fill_in, read_configuration
 from harness.cli.masking import hide
 from harness.engine.capabilities import Capability, parse_capabilities
 from harness.engine.targets import (
-    KEY_VARIABLE,
-    OTHER_KEY_VARIABLE,
     ResolvedTarget,
     TargetOptions,
     resolve_target,
 )
 from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait
 from harness.engine.traffic.traffic_policy import TrafficPolicy
+from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 
 DEFAULT_TIMEOUT = 60.0
@@ -41,11 +40,11 @@ def add_target_arguments(parser: Parser) -> None:
     group.add_argument(
         "--api-version", metavar="V", help="API version to use instead of the URL's (default: v1beta)"
     )
-    group.add_argument("--api-key", metavar="KEY", help=f"API key (default: ${KEY_VARIABLE})")
+    group.add_argument("--api-key", metavar="KEY", help=f"API key (default: ${INTERACTIONS.key_variable})")
     group.add_argument(
         "--other-api-key",
         metavar="KEY",
-        help=f"key of another project, for isolation checks (default: ${OTHER_KEY_VARIABLE})",
+        help=f"key of another project, for isolation checks (default: ${INTERACTIONS.other_key_variable})",
     )
     add_revision_argument(group)
     group.add_argument("--model", help="model to ask for")
@@ -96,11 +95,12 @@ def parse_with_configuration(parser: Parser, words: list[str]) -> argparse.Names
 def resolve(arguments: argparse.Namespace) -> ResolvedTarget:
     """Resolve the target that arguments, environment and configuration name. Raises UsageFault."""
     found = resolve_target(
+        INTERACTIONS,
         arguments.target,
         TargetOptions(
             api_version=arguments.api_version or "",
-            api_key=_key(arguments.api_key, KEY_VARIABLE),
-            other_api_key=_key(arguments.other_api_key, OTHER_KEY_VARIABLE),
+            api_key=_key(arguments.api_key, INTERACTIONS.key_variable),
+            other_api_key=_key(arguments.other_api_key, INTERACTIONS.other_key_variable),
             model=arguments.model or "",
             agent=arguments.agent or "",
             headers=tuple(arguments.header or ()),
@@ -115,7 +115,7 @@ def resolve(arguments: argparse.Namespace) -> ResolvedTarget:
 
 def said_capabilities(arguments: argparse.Namespace) -> tuple[Capability, ...]:
     """The capabilities that the user declared or denied."""
-    return tuple(parse_capabilities(arguments.capability or ()))
+    return tuple(parse_capabilities(arguments.capability or (), INTERACTIONS.load_capabilities()))
 
 
 def _key(given: str | None, variable: str) -> str:

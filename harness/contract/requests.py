@@ -6,13 +6,14 @@ Layer 1. Knows the API's paths and where a key goes; must not know where the tar
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from harness.contract.contract import CURRENT, Contract, load
 from harness.wire import Headers, Request
+from harness.wire.message import segment
 
 KEY_HEADER = "x-goog-api-key"
 
@@ -44,6 +45,22 @@ class RequestBuilder:
     environment: str | None = "remote"
     says: Mapping[str, Any] = field(default_factory=dict, hash=False)
     contract: Contract = field(default_factory=lambda: load(CURRENT), hash=False)
+
+    def with_says(self, says: Mapping[str, Any]) -> RequestBuilder:
+        """The same target, which needs these fields in every create."""
+        return replace(self, says=says)
+
+    def with_capabilities(
+        self, present: frozenset[str], known: Container[str], says: Mapping[str, Any]
+    ) -> RequestBuilder:
+        """The same target, with what a probe found: the capabilities it has, and those whose state is `known`."""
+        return replace(
+            self,
+            capabilities=present,
+            keeps="store" in present or "store" not in known,
+            environment=self.environment if "environments" in present else None,
+            says=says,
+        )
 
     def request(
         self,
@@ -104,11 +121,6 @@ class RequestBuilder:
         payload = b"" if body is None else _json(body)
         fields = (("content-type", "application/json"),) if payload else ()
         return Request(method, f"/__harness__/{path}", Headers((*self.headers, *fields)), payload)
-
-
-def segment(text: str) -> str:
-    """Percent-encode one path segment fully; ids are opaque and may contain anything, even a lone surrogate."""
-    return quote(text, safe="", errors="surrogatepass")
 
 
 def _plain(value: Any) -> str:

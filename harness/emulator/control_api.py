@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from harness.emulator.service import Emulator
 
 CAPABILITIES = (
-    "v1", "auth", "two-keys", "store", "stream", "background", "background-slow", "event-ids", "functions",
-    "thoughts", "search", "agents", "environments", "agents-crud", "webhooks", "continuation", "script",
+    "v1", "auth", "two-keys", "store", "delete", "chain", "stream", "background", "cancel", "resume",
+    "background-slow", "event-ids", "functions", "thoughts", "search", "agents", "environments", "agents-crud",
+    "webhooks", "continuation", "script",
 )  # fmt: skip
 """What the emulator can do, as names of capabilities in the catalogue."""
 

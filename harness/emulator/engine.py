@@ -17,7 +17,6 @@ from harness.contract import Contract
 from harness.contract.tables.error_codes import code_of
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.http.auth import Auth
-from harness.emulator.http.request_log import RequestLog
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.resources import Resources
 from harness.emulator.resources.paging import listing, page
@@ -39,8 +38,10 @@ from harness.emulator.values.timestamps import Timestamps
 from harness.emulator.values.usage import Meter
 from harness.wire import Chunked, Clock, Headers, PieceBody, Response
 from harness.wire.json_value import object_or_none
+from harness.wire.mask import Mask
 from harness.wire.message import JSON_HEADERS
 from harness.wire.pieces import COMPLETE, Chunk
+from harness.wire.request_log import RequestLog
 
 _FLAGS = {"true": True, "false": False, "1": True, "0": False, "": False}
 
@@ -67,7 +68,7 @@ class Engine:
         self.ids = self.ids_type(seed)
         self.moments = Timestamps(clock)
         self.scripts = ScriptQueue(settings.max_queued)
-        self.log = RequestLog(settings.max_requests)
+        self.log = RequestLog(settings.max_requests, Mask(fields=contract.protocol.secret_fields))
         self.holding = False
         self._unstored: list[Run] = []
         self._build(settings)

@@ -11,9 +11,8 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from harness.contract import read
-from harness.contract.judge.wording import format_request
 from harness.engine.execute import Played
+from harness.kit.api import Api
 from harness.kit.check import Check, Exercise
 from harness.outcome import Finding, Observation, Outcome, Severity
 from harness.wire import Exchange
@@ -24,8 +23,8 @@ MOST = 3
 SETTLED = frozenset({Outcome.NOT_MET, Outcome.ERROR})
 """Outcomes of a check's own exercise that other answers do not change: a broken rule needs no more evidence."""
 
-_PROXY = frozenset({408, 411, 413, 414, 429, 431, 502, 503, 504})
-"""Refusals that may come from a proxy in front of the API, with an error shape of its own."""
+_PROXY = frozenset({405, 408, 411, 413, 414, 429, 431, 501, 502, 503, 504})
+"""Refusals that may come from a proxy or a framework in front of the API, with an error shape of its own."""
 
 
 @dataclass(slots=True)
@@ -37,9 +36,9 @@ class _Sighting:
     played: Played
     answers: int = 1
 
-    def to_finding(self) -> Finding:
+    def to_finding(self, api: Api) -> Finding:
         """The finding with the name of its exchange and the number of further answers that have the defect."""
-        named = self.finding.at(exchange=format_request(self.exchange))
+        named = self.finding.at(exchange=api.format_request(self.exchange))
         if self.answers == 1:
             return named
         message = f"{named.message}, in this answer and {self.answers - 1} more"
@@ -54,20 +53,21 @@ class Audit:
     """
 
     rules: frozenset[str]
+    api: Api
     _found: dict[str, dict[tuple[str, ...], _Sighting]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def of(cls, checks: Iterable[Check]) -> Audit:
+    def of(cls, checks: Iterable[Check], api: Api) -> Audit:
         """An audit by those of the checks that apply everywhere."""
-        return cls(frozenset(check.id for check in checks if check.everywhere))
+        return cls(frozenset(check.id for check in checks if check.everywhere), api)
 
     def note(self, exercise: Exercise, played: Played) -> None:
         """Judge all exchanges of one exercise."""
         if exercise.front_end:
             return
         for exchange in played.trail:
-            if _is_the_apis(exchange):
+            if self._is_the_apis(exchange):
                 self._judge(exchange, played)
 
     def observe(self, check: Check, own: Observation) -> Observation:
@@ -75,7 +75,9 @@ class Audit:
         sightings = self._sightings(check)
         if not sightings or own.outcome in SETTLED:
             return own
-        return Observation(Outcome.NOT_MET, (*own.findings, *(sighting.to_finding() for sighting in sightings)))
+        return Observation(
+            Outcome.NOT_MET, (*own.findings, *(sighting.to_finding(self.api) for sighting in sightings))
+        )
 
     def evidence(self, check: Check) -> tuple[Exchange, ...]:
         """The answers that show the check's defects, each with the requests that it depends on."""
@@ -87,12 +89,12 @@ class Audit:
             return list(self._found.get(check.id, {}).values())[:MOST] if check.everywhere else []
 
     def _judge(self, exchange: Exchange, played: Played) -> None:
-        reading = read(exchange)
+        reading = self.api.read(exchange, None)
         seen: set[tuple[str, ...]] = set()
-        for finding in reading.findings:
+        for finding in (*reading.findings, *reading.crash):
             if finding.rule not in self.rules or finding.severity is not Severity.BROKEN:
                 continue
-            kind = finding.kind(reading.operation.call if reading.operation else "")
+            kind = finding.kind(reading.call)
             if kind not in seen:
                 seen.add(kind)
                 self._add(kind, finding, exchange, played)
@@ -105,10 +107,7 @@ class Audit:
             elif len(of_rule) < MOST:
                 of_rule[kind] = _Sighting(finding, exchange, played)
 
-
-def _is_the_apis(exchange: Exchange) -> bool:
-    """Whether it is the API's own answer to one of its calls; resumed streams are left to their own check."""
-    reading = read(exchange)
-    if reading.operation is None or exchange.status in _PROXY:
-        return False
-    return reading.stream is None or reading.stream.start != "resumed"
+    def _is_the_apis(self, exchange: Exchange) -> bool:
+        """Whether it is the API's own answer to one of its calls; resumed streams are left to their own check."""
+        reading = self.api.read(exchange, None)
+        return bool(reading.call) and exchange.status not in _PROXY and not reading.is_resumed

@@ -5,11 +5,11 @@ Layer 4. Values and the parsing of `+x,-y`; sends nothing.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.checks.capabilities import CAPABILITIES
+from harness.kit.lack import Lack
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 
@@ -26,12 +26,19 @@ class CapabilityOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """One capability: whether it is there, how we know, and what was seen."""
+    """One capability: whether it is there, how we know, and what was seen.
+
+    `lack` says why it is not present, and `remedy` what would show that it is. If the lack follows from another
+    capability, `owing_to` names that one.
+    """
 
     name: str
     present: bool
     how: CapabilityOrigin
     note: str = ""
+    lack: Lack = Lack.REFUSED
+    owing_to: str = ""
+    remedy: str = ""
 
 
 class Capabilities:
@@ -50,6 +57,16 @@ class Capabilities:
         """What is known of one capability, or None."""
         return self._items.get(name)
 
+    def lacks(self, names: Iterable[str]) -> list[Capability]:
+        """Those of `names` that are not present, those with the weightiest reason first."""
+        found = [self._items.get(name) or _build_unasked(name) for name in sorted(names) if name not in self]
+        return sorted(found, key=lambda item: _WEIGHT[item.lack])
+
+    def in_order(self, names: Iterable[str]) -> Capabilities:
+        """The same, in the order of these names; others come last."""
+        order = {name: position for position, name in enumerate(names)}
+        return Capabilities(sorted(self, key=lambda item: order.get(item.name, len(order))))
+
     def missing(self, names: Iterable[str]) -> list[str]:
         """Those of `names` that are not present, sorted."""
         return sorted(name for name in names if name not in self)
@@ -65,14 +82,13 @@ class Capabilities:
         return item is not None and item.present
 
     def __iter__(self) -> Iterator[Capability]:
-        order = {name: place for place, name in enumerate(CAPABILITIES)}
-        return iter(sorted(self._items.values(), key=lambda item: order.get(item.name, len(order))))
+        return iter(self._items.values())
 
     def __len__(self) -> int:
         return len(self._items)
 
 
-def parse_capabilities(words: Iterable[str]) -> list[Capability]:
+def parse_capabilities(words: Iterable[str], known: Mapping[str, str]) -> list[Capability]:
     """Parse `+stream`, `-agents`, or several separated by commas; a bare name means `+`.
 
     Raises UsageFault for an unknown name and for one that is both claimed and denied.
@@ -83,16 +99,28 @@ def parse_capabilities(words: Iterable[str]) -> list[Capability]:
             continue
         present = not part.startswith("-")
         name = part.lstrip("+-")
-        if name not in CAPABILITIES:
-            raise UsageFault(f"unknown capability {name!r}{did_you_mean(name, CAPABILITIES)}")
+        if name not in known:
+            raise UsageFault(f"unknown capability {name!r}{did_you_mean(name, known)}")
         if name in said and said[name].present is not present:
             raise UsageFault(f"capability {name!r} is both claimed (+) and denied (-): keep one of them")
         said[name] = Capability(
-            name, present, CapabilityOrigin.DECLARED if present else CapabilityOrigin.DENIED, "said by the user"
+            name,
+            present,
+            CapabilityOrigin.DECLARED if present else CapabilityOrigin.DENIED,
+            "said by the user",
+            Lack.DENIED,
         )
     return list(said.values())
 
 
-def everything(*, but: Container[str] = ()) -> Capabilities:
+_WEIGHT = {lack: weight for weight, lack in enumerate(Lack)}
+
+
+def _build_unasked(name: str) -> Capability:
+    """What is known of a capability that nobody asked for."""
+    return Capability(name, False, CapabilityOrigin.PROBED, "nothing was asked", Lack.UNSEEN)
+
+
+def everything(known: Iterable[str], *, but: Container[str] = ()) -> Capabilities:
     """All capabilities assumed present without a request: for dry runs and the reference emulator."""
-    return Capabilities(Capability(name, name not in but, CapabilityOrigin.ASSUMED) for name in CAPABILITIES)
+    return Capabilities(Capability(name, name not in but, CapabilityOrigin.ASSUMED) for name in known)

@@ -1,6 +1,8 @@
-"""Links the results of a run: an exercise stopped at a refused create, and the check that reports it is the cause.
+"""Links the results of a run: what one check found to be broken blocks others, which then do not repeat it.
 
-Layer 4, pure. A cause never changes a verdict; it tells a reader where to begin.
+Layer 4, pure. A check is blocked if it rests on a broken one, if the probe saw that what it needs is accepted and
+not done, or if its exercise stopped at a refused create that another check reports. A cause makes nothing better:
+the finding that blocks is judged by its own rule.
 """
 
 from __future__ import annotations
@@ -8,10 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from harness.contract import read
-from harness.engine.decide import with_cause, with_weight
+from harness.engine.decide import blocked_by, with_cause, with_weight
 from harness.engine.results import Result
-from harness.outcome import Outcome
+from harness.kit.api import Api
+from harness.kit.check import Check
+from harness.outcome import Observation, Outcome
 from harness.wire import Exchange
 
 
@@ -21,29 +24,62 @@ def stopped_at(trail: Sequence[Exchange]) -> Exchange | None:
     return last if last is not None and last.request.method == "POST" and not last.succeeded else None
 
 
-def link(results: Sequence[Result], stops: Mapping[str, Exchange]) -> tuple[Result, ...]:
+_REPEATED = frozenset({Outcome.NOT_MET, Outcome.NON_STRICT})
+
+
+def find_roots(check: Check, observation: Observation, roots: Sequence[str]) -> tuple[str, ...]:
+    """The ids of those of its `roots` whose findings may block the check, given what it saw itself.
+
+    What it found itself only repeats a finding that it rests on. For the lack of a capability, it must be
+    untestable.
+    """
+    if observation.outcome is Outcome.BLOCKED:
+        return (observation.cause,)
+    if observation.outcome in _REPEATED:
+        return tuple(root for root in roots if root in check.rests_on)
+    return tuple(roots) if observation.outcome is Outcome.UNTESTABLE else ()
+
+
+def resolve(observation: Observation, roots: Sequence[Result]) -> Observation:
+    """The observation of a check, now that those are decided that may block it.
+
+    If the probe saw something accepted and not done, and its own check did not see that again, nothing was judged.
+    """
+    broken = next((root for root in roots if root.observation.outcome is Outcome.NOT_MET), None)
+    if broken is not None:
+        return blocked_by(broken, observation.reason)
+    if observation.outcome is not Outcome.BLOCKED:
+        return observation
+    return Observation.untestable(f"{observation.reason}; {observation.cause} did not see that again")
+
+
+def link(results: Sequence[Result], stops: Mapping[str, Exchange], api: Api) -> tuple[Result, ...]:
     """The results in their order; those in `stops` (by id) name the code that explains where they stopped."""
     roots = [result for result in results if result.observation.outcome is Outcome.NOT_MET and result.evidence]
-    causes = {result.id: root for result in results if (root := _root_of(result, stops, roots)) is not None}
-    caused = Counter(root.id for root in causes.values())
-    linked = []
-    for result in results:
-        if (root := causes.get(result.id)) is not None:
-            result = with_cause(result, root.observation.findings[0].stable_code)
-        linked.append(with_weight(result, caused[result.id]) if caused[result.id] else result)
-    return tuple(linked)
+    causes = {result.id: root for result in results if (root := _root_of(result, stops, roots, api)) is not None}
+    linked = [with_cause(result, causes[result.id]) if result.id in causes else result for result in results]
+    caused = Counter(result.observation.cause for result in linked if result.observation.cause)
+    return tuple(
+        with_weight(result, number) if (number := _consequences(result, caused)) else result for result in linked
+    )
 
 
-def _root_of(result: Result, stops: Mapping[str, Exchange], roots: Sequence[Result]) -> Result | None:
+def _consequences(result: Result, caused: Counter[str]) -> int:
+    """How many other results the first finding of this one explains."""
+    findings = result.observation.findings
+    return caused[findings[0].stable_code] if findings else 0
+
+
+def _root_of(result: Result, stops: Mapping[str, Exchange], roots: Sequence[Result], api: Api) -> Result | None:
     stop = stops.get(result.id)
-    if stop is None or result.observation.findings:
+    if stop is None or result.observation.findings or result.observation.cause:
         return None
-    same = (root for root in roots if root.observation.findings and any(_is_alike(e, stop) for e in root.evidence))
-    return next(same, None)
+    accused = (root for root in roots if root.observation.findings)
+    return next((root for root in accused if any(_is_alike(e, stop, api) for e in root.evidence)), None)
 
 
-def _is_alike(shown: object, stop: Exchange) -> bool:
+def _is_alike(shown: object, stop: Exchange, api: Api) -> bool:
     """Whether evidence shows the same call with the same answer."""
     if not isinstance(shown, Exchange):
         return False
-    return shown.status == stop.status and read(shown).operation == read(stop).operation
+    return shown.status == stop.status and api.read(shown, None).call == api.read(stop, None).call

@@ -18,10 +18,14 @@ from harness.outcome import (
     Finding,
     Level,
     Observation,
+    Outcome,
     Rule,
+    Standing,
     Verdict,
     exit_code,
+    is_untested,
     not_judged,
+    standing_of,
     verdict,
 )
 
@@ -70,7 +74,9 @@ def decide(
         verdict=decided,
         evidence=show(decided),
         excuse=policy.baseline.reason(name),
+        standing=standing_of(observation),
         unjudged=not_judged(observation, level, baselined=baselined),
+        untested=is_untested(observation, rule.level) and not baselined,
         **details,
     )
 
@@ -84,9 +90,29 @@ def decide_finding(finding: Finding, rule: Rule, policy: Policy) -> Verdict:
     return Verdict.INFO if decided is Verdict.PASS else decided
 
 
-def with_cause(result: Result, cause: str) -> Result:
-    """The same result, with the code of the finding that made it unavoidable."""
-    return replace(result, observation=replace(result.observation, cause=cause))
+def blocked_by(root: Result, reason: str) -> Observation:
+    """The observation of a check that the finding of another one stands in the way of."""
+    code = root.observation.findings[0].stable_code
+    return Observation(Outcome.BLOCKED, reason=reason, because=Because.BLOCKED, cause=code)
+
+
+def with_cause(result: Result, root: Result) -> Result:
+    """The same result, with the code of the finding that made it unavoidable.
+
+    It is then blocked, unless it is a MUST and the finding alone does not fail the run.
+    """
+    if result.rule.level is Level.MUST and root.verdict not in (Verdict.FAIL, Verdict.XFAIL):
+        code = root.observation.findings[0].stable_code
+        return replace(result, observation=replace(result.observation, cause=code))
+    observation = blocked_by(root, result.observation.reason)
+    return replace(
+        result,
+        observation=observation,
+        verdict=verdict(observation, result.rule.level, result.rule.source.basis),
+        standing=Standing.BLOCKED,
+        unjudged=False,
+        untested=False,
+    )
 
 
 def with_weight(result: Result, more: int) -> Result:

@@ -119,7 +119,8 @@ class RunFinished:
     """All results, in the order of the catalogue, and the exit code they mean (`decide.finish`).
 
     `leftovers` are the resources that could not be deleted. `waited` is the time spent because the target said
-    "later", and `cut` is what was lost to answers that did not end.
+    "later", and `cut` is what was lost to answers that did not end. `halted` says why the run ended before it was
+    through, `""` if it was through.
     """
 
     results: tuple[Result, ...]
@@ -128,6 +129,7 @@ class RunFinished:
     leftovers: tuple[str, ...] = ()
     waited: Waited = field(default_factory=Waited)
     cut: TimeoutLosses = field(default_factory=TimeoutLosses)
+    halted: str = ""
 
     @property
     def counts(self) -> dict[Verdict, int]:

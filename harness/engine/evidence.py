@@ -8,28 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from itertools import pairwise
 
-from harness.engine.cleanup import COLLECTIONS
+from harness.kit.api import Api
 from harness.wire import Exchange
 from harness.wire.json_value import object_or_none
 
-_NAMING = ("previous_interaction_id", "environment", "agent")
-"""Fields of a create that refer to what another create made."""
 
-
-def referenced_ids(exchange: Exchange) -> Iterator[str]:
+def referenced_ids(exchange: Exchange, api: Api) -> Iterator[str]:
     """The ids that a request refers to."""
     for part, segment in pairwise(exchange.request.segments):
-        if part in COLLECTIONS and part != segment:
+        if part in api.collections and part != segment:
             yield segment
     body = object_or_none(exchange.request.body) or {}
-    yield from (value for name in _NAMING if isinstance(value := body.get(name), str))
+    yield from (value for name in api.reference_fields if isinstance(value := body.get(name), str))
 
 
-def made_or_changed(exchange: Exchange, needed: Set[str]) -> bool:
+def made_or_changed(exchange: Exchange, needed: Set[str], api: Api) -> bool:
     """Whether an exchange created or changed a resource with one of the `needed` ids."""
     if exchange.request.method == "GET" or not exchange.succeeded:
         return False
-    own = set(referenced_ids(exchange))
+    own = set(referenced_ids(exchange, api))
     in_path = own.intersection(exchange.request.segments)
     return bool(in_path & needed) or any(
         known.encode("utf-8", "surrogatepass") in exchange.body for known in needed - own

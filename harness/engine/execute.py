@@ -13,20 +13,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
-from harness.checks.vocabulary.polling import Part
-from harness.contract import Contract, read
-from harness.contract.judge.wording import format_request
-from harness.contract.requests import RequestBuilder
 from harness.engine.cleanup import CreatedResources
 from harness.engine.evidence import made_or_changed, referenced_ids
 from harness.engine.traffic.governed_driver import GovernedDriver
-from harness.engine.traffic.retries import NO_TIME, missing_answer
-from harness.kit.actions import Action, Close, Exchanges, Finish, Open, Read, Send, Together, Wait
+from harness.engine.traffic.retries import NO_TIME, is_refusal, missing_answer
+from harness.kit.actions import Action, Close, Exchanges, Finish, Open, Part, Read, Send, Together, Wait
+from harness.kit.api import Api, ApiContract, ApiRequests
 from harness.kit.check import Check, Exercise
-from harness.outcome import Because, HarnessFault, Observation, Outcome, Unmet
-from harness.wire import Driver, Exchange, LiveStream
+from harness.outcome import Because, HarnessFault, Observation, Outcome, Severity, Unmet
+from harness.wire import By, Driver, Exchange, How, LiveStream
 
 T = TypeVar("T")
+
+_NOT_IMPLEMENTED = 501
 
 _ITEM = re.compile(r"(?P<name>[^\[]+)\[(?P<part>.*)\]")
 
@@ -45,17 +44,21 @@ class Played:
     failure: Observation | None
     trail: tuple[Exchange, ...]
     seconds: float
+    api: Api
 
     def observe(self, check: Check) -> Observation:
         """The observation of one check of this exercise; never raises."""
         observation = self.failure or self._judge(check)
+        if observation.outcome is Outcome.MET:
+            return self._doubt_silence(check, observation)
         if observation.outcome is not Outcome.UNTESTABLE or observation.because is Because.RACE_LOST:
             return observation
         instead = self._describe_unanswered(check)
-        if not instead:
-            return observation
-        because = Because.OUR_LIMIT if instead == NO_TIME else Because.NO_ANSWER
-        return replace(observation, because=because, instead=instead)
+        if instead:
+            because = Because.OUR_LIMIT if instead == NO_TIME else Because.NO_ANSWER
+            return replace(observation, because=because, instead=instead)
+        refused = self.trail and self.trail[-1].request.method == "POST" and is_refusal(self.trail[-1])
+        return replace(observation, because=Because.REFUSED) if refused else observation
 
     def _judge(self, check: Check) -> Observation:
         try:
@@ -63,14 +66,39 @@ class Played:
         except Exception:
             return error(f"the judge of {check.id} raised")
 
+    def _doubt_silence(self, check: Check, observation: Observation) -> Observation:
+        """The observation, unless something that the judge looked at had no end: a time-out is not an answer."""
+        looked = self._list_looked(check) or list(self.trail)
+        hung = next((exchange for exchange in looked if _is_timeout(exchange)), None)
+        if hung is None:
+            return observation
+        what = "the rest of an answer" if hung.status is not None else "an answer"
+        reason = f"{self.api.format_request(hung)} was waited for in vain, {hung.seconds:.1f} s for {what}"
+        return Observation.untestable(reason, Because.NO_ANSWER, "no answer")
+
+    def excuse_what_is_not_offered(self, observation: Observation) -> Observation:
+        """The observation, unless all that it accuses are answers saying that this is not implemented."""
+        if observation.outcome not in (Outcome.NOT_MET, Outcome.NON_STRICT):
+            return observation
+        broken = [finding for finding in observation.findings if finding.severity is not Severity.INFORMATION]
+        accused = [_exchanges_at(self.results or {}, finding.where.exchange) for finding in broken]
+        if not all(found and all(e.status == _NOT_IMPLEMENTED for e in found) for found in accused):
+            return observation
+        reason = f"{self.api.format_request(accused[0][0])} was answered {_NOT_IMPLEMENTED}: not implemented"
+        return Observation.untestable(reason, Because.REFUSED)
+
+    def _list_looked(self, check: Check) -> list[Exchange]:
+        """The exchanges that the judge of a check gets."""
+        results = self.results or {}
+        return [exchange for name in check.wants for exchange in _exchanges_at(results, name)]
+
     def _describe_unanswered(self, check: Check) -> str:
         """What the target sent instead of an answer, or `""`.
 
         Looks at the exchanges that the judge wants, or at the whole trail if the exercise stopped before them.
         """
-        results = self.results or {}
-        looked = [exchange for name in check.wants for exchange in _exchanges_at(results, name)]
-        stopped = not looked or any(name not in results for name in check.wants)
+        looked = self._list_looked(check)
+        stopped = not looked or any(name not in (self.results or {}) for name in check.wants)
         return next(filter(None, map(missing_answer, self.trail if stopped else looked)), "")
 
     def evidence(self, check: Check, observation: Observation) -> tuple[Exchange, ...]:
@@ -93,10 +121,14 @@ class Played:
         needed: set[str] = set()
         kept = []
         for exchange in reversed(self.trail):
-            if id(exchange) in chosen or made_or_changed(exchange, needed):
+            if id(exchange) in chosen or made_or_changed(exchange, needed, self.api):
                 kept.append(exchange)
-                needed.update(referenced_ids(exchange))
+                needed.update(referenced_ids(exchange, self.api))
         return tuple(reversed(kept))
+
+
+def _is_timeout(exchange: Exchange) -> bool:
+    return exchange.ending.by is By.LIMIT and exchange.ending.how is How.TIMEOUT
 
 
 def _exchanges_at(results: Exchanges, place: str) -> list[Exchange]:
@@ -128,9 +160,9 @@ def error(what: str) -> Observation:
     return Observation(Outcome.ERROR, reason=f"{what}:\n{traceback.format_exc()}")
 
 
-def play(exercise: Exercise, target: RequestBuilder, driver: Driver, ledger: CreatedResources) -> Played:
+def play(api: Api, exercise: Exercise, target: ApiRequests, driver: Driver, ledger: CreatedResources) -> Played:
     """Run one exercise to its end; open streams are closed however it ends."""
-    hand = ActionRunner(driver, ledger, target.contract, judged=True)
+    hand = ActionRunner(api, driver, ledger, target.contract, judged=True)
     begin = time.perf_counter()
     results: Exchanges | None = None
     failure: Observation | None = None
@@ -139,12 +171,12 @@ def play(exercise: Exercise, target: RequestBuilder, driver: Driver, ledger: Cre
             results = _require_names(drive(exercise.run(target), hand))
         finally:
             hand.hang_up()
-        _refuse_excused(hand.trail)
+        hand.refuse_excused(hand.trail)
     except Unmet as unmet:
-        failure = Observation.untestable(unmet.reason, unmet.because)
+        failure = Observation.untestable(unmet.reason, unmet.because, remedy=unmet.remedy)
     except Exception:
         failure = error(f"the exercise {exercise.name} raised")
-    return Played(results, failure, tuple(hand.trail), time.perf_counter() - begin)
+    return Played(results, failure, tuple(hand.trail), time.perf_counter() - begin, api)
 
 
 def drive(steps: Part[T], hand: ActionRunner) -> T:
@@ -171,13 +203,6 @@ def _require_names(value: Any) -> Exchanges:
     return value
 
 
-def _refuse_excused(exchanges: Iterable[Exchange]) -> None:
-    """Raise Unmet if our own haste cut an answer short: then nothing may be held against the target."""
-    for exchange in exchanges:
-        if exchange.excuse:
-            raise Unmet(f"{format_request(exchange)} had no answer: {exchange.excuse}")
-
-
 class ActionRunner:
     """Performs actions, and remembers the open streams and, in `trail`, the finished exchanges.
 
@@ -185,8 +210,15 @@ class ActionRunner:
     """
 
     def __init__(
-        self, driver: Driver, ledger: CreatedResources, contract: Contract, *, judged: bool = False
+        self,
+        api: Api,
+        driver: Driver,
+        ledger: CreatedResources,
+        contract: ApiContract,
+        *,
+        judged: bool = False,
     ) -> None:
+        self._api = api
         self._driver = driver
         self._ledger = ledger
         self._contract = contract
@@ -199,8 +231,14 @@ class ActionRunner:
         before = len(self.trail)
         brought = self._perform(action)
         if self._judged:
-            _refuse_excused(self.trail[before:])
+            self.refuse_excused(self.trail[before:])
         return brought
+
+    def refuse_excused(self, exchanges: Iterable[Exchange]) -> None:
+        """Raise Unmet if our own haste cut an answer short: then nothing may be held against the target."""
+        for exchange in exchanges:
+            if exchange.excuse:
+                raise Unmet(f"{self._api.format_request(exchange)} had no answer: {exchange.excuse}")
 
     def _perform(self, action: Action) -> Any:
         match action:
@@ -238,7 +276,7 @@ class ActionRunner:
         return self._keep(exchange)
 
     def _keep(self, exchange: Exchange) -> Exchange:
-        read(exchange, self._contract)  # all who read it later judge by this contract
+        self._api.read(exchange, self._contract)  # all who read it later judge by this contract
         self._ledger.note(exchange)
         self.trail.append(exchange)
         return exchange

@@ -1,4 +1,4 @@
-"""The kill matrix: which check notices which mutant of the emulator.
+"""The kill matrix: which check notices which mutant of the reference service.
 
 Layer 4. Judges are pure: if the exchanges of an exercise with a mutant equal the reference's byte for byte, so do
 its observations, and no judge is called again. The audit of a whole run applies here too.
@@ -10,9 +10,8 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from harness.contract import CURRENT, Contract, load
 from harness.engine.audit import Audit
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
@@ -27,15 +26,12 @@ from harness.engine.events import (
     TargetInfo,
 )
 from harness.engine.execute import Played, play
-from harness.engine.plan import load_catalogue
 from harness.engine.results import KillRow, Result
-from harness.engine.targets import TargetOptions, embed_emulator, embedded_settings
+from harness.engine.targets import TargetOptions, embed_emulator
+from harness.kit.api import Api, ApiContract, EmbeddedService
 from harness.kit.check import Check, Exercise
 from harness.outcome import Basis, Finding, Level, Observation, Outcome, Rule, Source
 from harness.wire import Exchange
-
-if TYPE_CHECKING:
-    from harness.emulator import Emulator
 
 _KILLS = frozenset({Outcome.NOT_MET, Outcome.NON_STRICT})
 
@@ -82,19 +78,21 @@ class Bench:
 
     def __init__(
         self,
+        api: Api,
         catalogue: Sequence[Check],
-        build: Callable[[], Emulator] | None = None,
+        build: Callable[[], EmbeddedService] | None = None,
         *,
-        contract: Contract | None = None,
+        revision: str = "",
     ) -> None:
-        self._revision = contract.revision if contract is not None else CURRENT
+        self._api = api
+        self._revision = revision
         self._groups = _group_by_exercise(catalogue)
         self._checks = tuple(catalogue)
         self._fingerprints: dict[str, Fingerprint] = {}
         self._own: dict[str, Observation] = {}
-        audit = Audit.of(self._checks)
+        audit = Audit.of(self._checks, self._api)
         for exercise, checks in self._groups:
-            played = _play(exercise, build, self._revision)
+            played = self._play(exercise, build)
             audit.note(exercise, played)
             self._fingerprints[exercise.name] = _fingerprint(played)
             self._own.update((check.id, played.observe(check)) for check in checks)
@@ -106,12 +104,12 @@ class Bench:
             if observation.outcome is not Outcome.MET
         }
 
-    def row(self, mutant: str, build: Callable[[], Emulator]) -> _Row:
+    def row(self, mutant: str, build: Callable[[], EmbeddedService]) -> _Row:
         """Play every exercise against one mutant."""
         own = dict(self._own)
-        audit = Audit.of(self._checks)
+        audit = Audit.of(self._checks, self._api)
         for exercise, checks in self._groups:
-            played = _play(exercise, build, self._revision)
+            played = self._play(exercise, build)
             if _fingerprint(played) != self._fingerprints[exercise.name]:
                 audit.note(exercise, played)
                 own.update((check.id, played.observe(check)) for check in checks)
@@ -125,23 +123,30 @@ class Bench:
                 killers.append(check.id)
         return _Row(mutant, tuple(killers), tuple(errors))
 
+    def _play(self, exercise: Exercise, build: Callable[[], EmbeddedService] | None) -> Played:
+        able = everything(self._api.load_capabilities())
+        resolved = embed_emulator(self._api, TargetOptions(revision=self._revision), build).able(able)
+        driver = resolved.connect()
+        try:
+            return play(self._api, exercise, resolved.target, driver, CreatedResources(self._api))
+        finally:
+            driver.close()
+
 
 def _why(observation: Observation) -> str:
     return observation.reason or "; ".join(finding.message for finding in observation.findings)
 
 
-def kill_matrix(mutants: Iterable[str] | None = None, *, jobs: int = 2, revision: str = CURRENT) -> Matrix:
+def kill_matrix(api: Api, mutants: Iterable[str] | None = None, *, jobs: int = 2, revision: str = "") -> Matrix:
     """Play the whole catalogue against `mutants` (all of them when None), over `jobs` processes."""
-    from harness.emulator.mutants import MUTANTS
-
-    names = list(MUTANTS if mutants is None else mutants)
+    names = list(api.load_mutants() if mutants is None else mutants)
     workers = max(1, min(jobs, len(names)))
     if workers == 1:
-        slices = [_rows(names, revision)]
+        slices = [_rows(api, names, revision)]
     else:
-        slices = _in_processes([names[start::workers] for start in range(workers)], revision)
+        slices = _in_processes(api, [names[start::workers] for start in range(workers)], revision)
     rows = {row.mutant: row for part, _ in slices for row in part}
-    catalogue = _catalogue(load(revision))
+    catalogue = _catalogue(api, api.load_contract(revision))
     order = {check.id: place for place, check in enumerate(catalogue)}
     return Matrix(
         kills={name: tuple(sorted(rows[name].killers, key=order.__getitem__)) for name in names},
@@ -170,13 +175,13 @@ REFERENCE, UNPROVED = "reference", "checks that notice no mutant"
 
 
 def prove(
-    summaries: Mapping[str, str], *, whole: bool, jobs: int, revision: str, mutants: TargetInfo
+    api: Api, summaries: Mapping[str, str], *, whole: bool, jobs: int, revision: str, mutants: TargetInfo
 ) -> Generator[RunEvent, None, None]:
     """Run the catalogue against mutants, given with their defects; if these are the `whole`, judge the checks."""
     begun = time.perf_counter()
     yield RunStarted(mutants)
     yield Planned(len(summaries), 0)
-    matrix = kill_matrix(list(summaries), jobs=jobs, revision=revision)
+    matrix = kill_matrix(api, list(summaries), jobs=jobs, revision=revision)
     unmet = tuple(f"{check}: {why}" for check, why in matrix.unmet.items())
     yield PhaseFinished(name=REFERENCE, counts={"checks": len(matrix.checks)}, notes=unmet)
     yield PhaseFinished(name=UNPROVED, notes=matrix.without_killer)
@@ -204,37 +209,26 @@ def _report_unproved(check: str) -> Result:
     return decide(PROVED, Observation.of([finding]), Policy(), result_id=f"{PROVED.id}[{check}]", title=check)
 
 
-def _rows(names: list[str], revision: str) -> tuple[list[_Row], dict[str, str]]:
+def _rows(api: Api, names: list[str], revision: str) -> tuple[list[_Row], dict[str, str]]:
     """Compute one worker's share; module-level and with plain values, so that it can run in another process."""
-    from harness.emulator.mutants import MUTANTS
-
-    contract, settings = load(revision), embedded_settings()
-    bench = Bench(_catalogue(contract), contract=contract)
-    builds = [(name, partial(MUTANTS[name].build, settings, contract=contract)) for name in names]
+    contract = api.load_contract(revision)
+    bench = Bench(api, _catalogue(api, contract), revision=revision)
+    builds = [(name, partial(api.new_service, contract, name)) for name in names]
     return [bench.row(name, build) for name, build in builds], bench.unmet
 
 
-def _catalogue(contract: Contract) -> list[Check]:
-    return [check for check in load_catalogue() if contract.holds(check.rule)]
+def _catalogue(api: Api, contract: ApiContract) -> list[Check]:
+    return [check for check in api.load_catalogue() if contract.holds(check.rule)]
 
 
-def _in_processes(shares: list[list[str]], revision: str) -> list[tuple[list[_Row], dict[str, str]]]:
+def _in_processes(api: Api, shares: list[list[str]], revision: str) -> list[tuple[list[_Row], dict[str, str]]]:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
     # Spawned, not forked: a fork in a process with threads may deadlock.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(len(shares), mp_context=context) as pool:
-        return list(pool.map(_rows, shares, [revision] * len(shares)))
-
-
-def _play(exercise: Exercise, build: Callable[[], Emulator] | None, revision: str) -> Played:
-    resolved = embed_emulator(TargetOptions(revision=revision), build).able(everything())
-    driver = resolved.connect()
-    try:
-        return play(exercise, resolved.target, driver, CreatedResources())
-    finally:
-        driver.close()
+        return list(pool.map(partial(_rows, api), shares, [revision] * len(shares)))
 
 
 def _fingerprint(played: Played) -> Fingerprint:

@@ -6,14 +6,14 @@ Layer 4. Pure: takes the catalogue, what the user asked for and what the target 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from harness.checks.capabilities import PROFILE_GATES, PROFILES
-from harness.engine.capabilities import Capabilities
+from harness.engine.capabilities import Capabilities, Capability
 from harness.kit.check import Check, Exercise
-from harness.outcome import Level, Observation, Outcome, UsageFault
+from harness.kit.lack import Lack
+from harness.outcome import Because, Level, Observation, Outcome, UsageFault
 from harness.outcome.suggest import did_you_mean
 
 _LEVELS = {Level.MUST: {Level.MUST}, Level.SHOULD: {Level.MUST, Level.SHOULD}, Level.MAY: set(Level)}
@@ -50,6 +50,9 @@ class PlannedCheck:
     skip: Observation | None = None
 
 
+Profiles: TypeAlias = Mapping[str, frozenset[str]]
+"""The profiles, and for each the capabilities of which one is enough to switch it on; none: it is always on."""
+
 Group: TypeAlias = tuple[Exercise, tuple[PlannedCheck, ...]]
 """One exercise and the checks that use it."""
 
@@ -59,6 +62,24 @@ class RunPlan:
     """The whole catalogue, with the decision for each check."""
 
     checks: tuple[PlannedCheck, ...]
+
+    @property
+    def roots(self) -> Mapping[str, tuple[str, ...]]:
+        """The checks that run whose findings block another one, by the id of that one."""
+        running = [planned.check for planned in self.checks if planned.skip is None]
+        ids = {check.id for check in running}
+        proofs = {check.proves: check.id for check in running if check.proves}
+        found = {}
+        for check in running:
+            named = (*check.rests_on, *(proofs.get(name, "") for name in sorted(check.requires)))
+            found[check.id] = tuple(root for root in named if root in ids and root != check.id)
+        return found
+
+    @property
+    def blocking(self) -> frozenset[str]:
+        """The checks whose findings may block others."""
+        named = {root for planned in self.checks for root in planned.check.rests_on}
+        return frozenset(named | {planned.check.id for planned in self.checks if planned.check.proves})
 
     @property
     def groups(self) -> list[Group]:
@@ -76,33 +97,35 @@ class RunPlan:
         return sum(e.requests for e in exercises), sum(e.interactions for e in exercises)
 
 
-def load_catalogue() -> tuple[Check, ...]:
-    """Every check of the project. They are imported only here, because that is the slowest part of startup."""
-    from harness.checks.catalogue import CATALOGUE
+def make_plan(
+    catalogue: Sequence[Check], selection: Selection, capabilities: Capabilities, profiles: Profiles
+) -> RunPlan:
+    """Decide for each check whether it runs. Raises UsageFault for a pattern or profile that names nothing.
 
-    return tuple(CATALOGUE)
-
-
-def make_plan(catalogue: Sequence[Check], selection: Selection, capabilities: Capabilities) -> RunPlan:
-    """Decide for each check whether it runs. Raises UsageFault for a pattern or profile that names nothing."""
+    If a check that was asked for is blocked, the one whose finding blocks it runs too, unless it is excluded by
+    name.
+    """
     wanted = _matching(catalogue, selection.checks) if selection.checks else None
     excluded = _matching(catalogue, selection.exclude)
-    _known_profiles(selection.profiles)
+    _known_profiles(selection.profiles, profiles)
+    proofs = {check.proves: check.id for check in catalogue if check.proves and check.id not in excluded}
     planned = []
     for check in catalogue:
-        skip = _explain_exclusion(check, selection, wanted, excluded) or _not_applicable(
-            check, selection, capabilities
-        )
+        skip = _explain_exclusion(check, selection, wanted, excluded)
+        if skip is None:
+            gates = profiles.get(check.profile, frozenset()) if selection.by_capability else frozenset()
+            skip = _explain_lack(check, gates, capabilities, proofs)
         planned.append(PlannedCheck(check, capabilities.declared(check.requires), skip))
-    return RunPlan(tuple(planned))
+    blocking = {item.skip.cause for item in planned if item.skip is not None and item.skip.cause}
+    return RunPlan(tuple(replace(item, skip=None) if item.check.id in blocking else item for item in planned))
 
 
-def needed_capabilities(catalogue: Sequence[Check], selection: Selection) -> frozenset[str]:
+def needed_capabilities(catalogue: Sequence[Check], selection: Selection, profiles: Profiles) -> frozenset[str]:
     """Every capability that matters to the selected checks; a probe need not ask for others."""
-    selected = [p.check for p in make_plan(catalogue, selection, _Everything()).checks if p.skip is None]
+    selected = [p.check for p in make_plan(catalogue, selection, _Everything(), profiles).checks if p.skip is None]
     needed = {name for check in selected for name in check.requires}
     if selection.by_capability:
-        needed |= {name for check in selected for name in PROFILE_GATES.get(check.profile, ())}
+        needed |= {name for check in selected for name in profiles.get(check.profile, ())}
     return frozenset(needed)
 
 
@@ -130,10 +153,10 @@ def _matching(catalogue: Iterable[Check], patterns: Iterable[str]) -> frozenset[
     return frozenset(found)
 
 
-def _known_profiles(names: Iterable[str]) -> None:
+def _known_profiles(names: Iterable[str], known: Profiles) -> None:
     for name in names:
-        if name not in PROFILES:
-            raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, PROFILES)}")
+        if name not in known:
+            raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, known)}")
 
 
 def _explain_exclusion(
@@ -149,14 +172,40 @@ def _explain_exclusion(
         reason = "of a profile that was not asked for"
     else:
         return None
-    return Observation(Outcome.EXCLUDED, reason=reason)
+    return Observation(Outcome.EXCLUDED, reason=reason, because=Because.LEFT_OUT)
 
 
-def _not_applicable(check: Check, selection: Selection, capabilities: Capabilities) -> Observation | None:
-    gates = PROFILE_GATES.get(check.profile, frozenset()) if selection.by_capability else frozenset()
-    if gates and not any(name in capabilities for name in gates):
-        reason = f"the profile {check.profile!r} is off: the target has none of {', '.join(sorted(gates))}"
-        return Observation(Outcome.NOT_APPLICABLE, reason=reason)
-    if missing := capabilities.missing(check.requires):
-        return Observation(Outcome.NOT_APPLICABLE, reason=f"the target lacks {', '.join(missing)}")
-    return None
+_REASONS = {
+    Lack.DENIED: Because.LEFT_OUT,
+    Lack.REFUSED: Because.REFUSED,
+    Lack.UNDECLARED: Because.UNDECLARED,
+    Lack.UNSEEN: Because.LACKING,
+}
+
+
+def _explain_lack(
+    check: Check, gates: frozenset[str], capabilities: Capabilities, proofs: Mapping[str, str]
+) -> Observation | None:
+    """Why a check does not run because of what the target lacks; one of the `gates` switches its profile on."""
+    off = bool(gates) and not any(name in capabilities for name in gates)
+    lacks = capabilities.lacks(check.requires) or (capabilities.lacks(gates) if off else [])
+    if not lacks or all(item.lack is Lack.NOT_DONE and check.proves == item.name for item in lacks):
+        return None
+    return _to_observation(lacks[0], [item.name for item in lacks], proofs)
+
+
+def _to_observation(first: Capability, names: Sequence[str], proofs: Mapping[str, str]) -> Observation:
+    """Why a check does not run that needs the capabilities `names`, of which the `first` weighs most."""
+    if first.lack is not Lack.NOT_DONE:
+        reason = f"the target lacks {', '.join(sorted(names))}{f' ({first.note})' if first.note else ''}"
+        return Observation(
+            Outcome.NOT_APPLICABLE,
+            reason=reason,
+            because=_REASONS[first.lack],
+            remedy=first.remedy,
+        )
+    root = proofs.get(first.owing_to or first.name, "")
+    reason = f"{first.name} was accepted and not done: {first.note}"
+    if not root:
+        return Observation.untestable(f"{reason}; no check of this run judges that")
+    return Observation(Outcome.BLOCKED, reason=reason, because=Because.BLOCKED, cause=root)

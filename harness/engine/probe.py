@@ -2,29 +2,26 @@
 
 Layer 4. Sends at most `MOST_REQUESTS` requests, not counting the clean-up and repeated looks at what is not there
 yet. This is also the smoke test: a target that cannot be reached, refuses everything or is another API raises
-TargetFault, because then there is nothing to judge. The requests are in `greeting` and `questions`.
+TargetFault, because then there is nothing to judge. The requests are the API's: `Api.load_probes`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from harness.checks.probes.handshake import shake_hands
-from harness.checks.probes.questions import QUESTIONS, UNDISCOVERABLE
-from harness.checks.vocabulary.polling import Part
-from harness.contract import read
-from harness.contract.judge.wording import format_answer
-from harness.contract.requests import RequestBuilder
 from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin
 from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import ActionRunner, drive
 from harness.engine.traffic.retries import missing_answer
-from harness.kit.actions import Send
+from harness.kit.actions import Part, Send
+from harness.kit.api import SCRIPTABLE, TWO_KEYS, Api, ApiRequests
+from harness.kit.lack import Lack
 from harness.wire import Driver, Exchange, Request
+from harness.wire.json_value import object_or_none
 
-MOST_REQUESTS = 18
+MOST_REQUESTS = 23
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +34,11 @@ class Probing:
     notes: tuple[str, ...] = ()
 
 
-def probe(driver: Driver, target: RequestBuilder, said: Iterable[Capability], needed: frozenset[str]) -> Probing:
+def probe(
+    api: Api, driver: Driver, target: ApiRequests, said: Iterable[Capability], needed: frozenset[str]
+) -> Probing:
     """Find out what the target can do. Raises TargetFault if there is nothing to judge."""
-    return Prober(driver, target, said, needed).run()
+    return Prober(api, driver, target, said, needed).run()
 
 
 class Prober:
@@ -49,34 +48,37 @@ class Prober:
     """
 
     def __init__(
-        self, driver: Driver, target: RequestBuilder, said: Iterable[Capability], needed: frozenset[str]
+        self, api: Api, driver: Driver, target: ApiRequests, said: Iterable[Capability], needed: frozenset[str]
     ) -> None:
+        self._api = api
+        self._probes = api.load_probes()
         self.driver = driver
         self.target = target
         self.found = Capabilities(said)
         self.needed = needed
-        self.ledger = CreatedResources()
+        self.ledger = CreatedResources(api)
         self.notes: list[str] = []
-        self._hand = ActionRunner(driver, self.ledger, target.contract)
+        self._hand = ActionRunner(api, driver, self.ledger, target.contract)
 
     def run(self) -> Probing:
         """Ask, clean up, and return what is known."""
         if self.target.other_key:
-            self.found.settle(Capability("two-keys", True, CapabilityOrigin.DECLARED, "a second key was given"))
+            self.found.settle(Capability(TWO_KEYS, True, CapabilityOrigin.DECLARED, "a second key was given"))
         try:
             self._greet()
             self._ask_control()
-            for question in QUESTIONS:
+            for question in self._probes.questions:
                 if any(self._open(name) for name in question.settles):
                     question.ask(self)
         finally:
             self._hand.hang_up()
             self.ledger.clean(self.driver)
-        for name in UNDISCOVERABLE:
+        for name in self._probes.undiscoverable:
             if self._open(name):
-                self.settle(name, False, "cannot be found by asking: declare it with --capability")
+                why = "cannot be found by asking: declare it with --capability"
+                self.settle(name, False, why, Lack.UNDECLARED)
         return Probing(
-            capabilities=self.found,
+            capabilities=self.found.in_order(self._api.load_capabilities()),
             requests=len(self._hand.trail),
             says=self.target.says,
             notes=tuple(self.notes),
@@ -92,44 +94,49 @@ class Prober:
         if not missing_answer(exchange):
             return True
         for name in names:
-            note = f"its question brought {format_answer(exchange)}: taken as present, the checks have to say"
+            answer = self._api.format_answer(exchange)
+            note = f"its question brought {answer}: taken as present, the checks have to say"
             self.found.settle(Capability(name, True, CapabilityOrigin.ASSUMED, note))
         return False
 
-    def settle(self, name: str, present: bool, note: str) -> None:
-        """Record whether a capability is present, as observed."""
-        self.found.settle(Capability(name, present, CapabilityOrigin.PROBED, note))
+    def settle(
+        self, name: str, present: bool, note: str, lack: Lack = Lack.REFUSED, *, owing_to: str = ""
+    ) -> None:
+        """Record whether a capability is present, as observed; if it is not, why, and owing to which other one."""
+        known = self.found.get(owing_to)
+        first = known.owing_to if known is not None and known.owing_to else owing_to
+        remedy = self._probes.remedies.get(name, "")
+        self.found.settle(Capability(name, present, CapabilityOrigin.PROBED, note, lack, first, remedy))
+
+    def why_lacking(self, name: str) -> Lack | None:
+        """Why a capability that was asked for is not present; None if it is, or if nothing is known of it."""
+        item = self.found.get(name)
+        return None if item is None or item.present else item.lack
 
     def perform(self, part: Part[Any]) -> Any:
         """Play a part of an exercise and return its result."""
         return drive(part, self._hand)
-
-    def lacks(self, name: str) -> bool:
-        """Whether the capability was probed and not found."""
-        item = self.found.get(name)
-        return item is not None and item.how is CapabilityOrigin.PROBED and not item.present
 
     def _open(self, name: str) -> bool:
         """Whether the capability matters and is not settled yet."""
         return name in self.needed and self.found.get(name) is None
 
     def _greet(self) -> None:
-        insist = any(item.how is CapabilityOrigin.DECLARED and item.name != "two-keys" for item in self.found)
-        greeted = shake_hands(self.target, lambda request: self._hand.perform(Send(request)), insist=insist)
+        insist = any(item.how is CapabilityOrigin.DECLARED and item.name != TWO_KEYS for item in self.found)
+        greeted = self._probes.greet(self.target, lambda request: self._hand.perform(Send(request)), insist=insist)
         self.greeting = greeted.answer
         self.notes += greeted.notes
-        self.target = replace(self.target, says=greeted.form.says)
+        self.target = self.target.with_says(greeted.says)
 
     def _ask_control(self) -> None:
         exchange = self._hand.perform(Send(self.target.control("GET", "")))
-        body = read(exchange).json
-        value = body if isinstance(body, dict) else {}
+        value = object_or_none(exchange.body) or {}
         announced = value.get("capabilities")
         if exchange.status != 200 or value.get("harness") != "emulator" or not isinstance(announced, list):
-            self.settle("script", False, "no control API under /__harness__/")
+            self.settle(SCRIPTABLE, False, "no control API under /__harness__/")
             return
-        self.found.settle(Capability("script", True, CapabilityOrigin.ANNOUNCED, "it has the control API"))
-        for name in self.needed - {"script", "two-keys"}:
+        self.found.settle(Capability(SCRIPTABLE, True, CapabilityOrigin.ANNOUNCED, "it has the control API"))
+        for name in self.needed - {SCRIPTABLE, TWO_KEYS}:
             self.found.settle(
                 Capability(name, name in announced, CapabilityOrigin.ANNOUNCED, "said by its control API")
             )

@@ -12,25 +12,44 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from harness.kit.relayed_exchange import RelayedExchange
-from harness.outcome import Observation, Rule, Verdict, Where
+from harness.outcome import Observation, Outcome, Rule, Standing, Verdict, Where
 from harness.wire import Exchange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireMoment:
+    """One request of a client and its answer, in words; `at` is in seconds since the case began.
+
+    `fault` names what was done to the answer, "" if nothing was.
+    """
+
+    at: float
+    request: str
+    answer: str
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientRun:
     """One client under test and what happened to its stream.
 
-    `settings` are the case's, by the names that output uses. `row` groups the cases whose streams end alike, and
-    `event` is the number of the event that is cut, None if the case cuts none. `wire` has a line for each request.
+    `settings` are the case's, by the names that output uses. `kind` and `row` group the cases that do alike, and
+    `event` is the number of the event that is cut, None if the case cuts none. `moments` has all requests in
+    order, `end` what the client made of it, `outcome` that in a word. `stray` are the lines on its standard output
+    that were no answer.
     """
 
     number: int
     name: str
     settings: Mapping[str, str]
     row: str
+    kind: str = ""
+    outcome: str = ""
     event: int | None = None
-    wire: tuple[str, ...] = ()
+    moments: tuple[WireMoment, ...] = ()
+    end: str = ""
     stderr: str = ""
+    stray: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +103,11 @@ class Reproduction:
 class Result:
     """The verdict on one rule, seen in one place; `id` names both, `title` says it in a few words.
 
-    `evidence` is empty if the verdict needs no explanation. `excuse` is the reason in the baseline. `unjudged`: no
-    answer came that could be judged, so a run with this result is not green. `phase` is the part of the run that
-    found it. `accepts` lists in words what would have passed.
+    `evidence` is empty if the verdict needs no explanation. `excuse` is the reason in the baseline. `standing` is
+    its row in the ledger of the run. `unjudged`: no answer came that could be judged, so a run with this result is
+    not green. `untested`: a MUST that nobody looked at, though the target does not refuse it. `root`: if the rule
+    is broken, something was accepted and not done. `phase` is the part of the run that found it. `accepts` lists
+    in words what would have passed.
     """
 
     id: str
@@ -97,11 +118,19 @@ class Result:
     seconds: float = 0.0
     evidence: tuple[Evidence, ...] = ()
     excuse: str = ""
+    standing: Standing = Standing.JUDGED
     unjudged: bool = False
+    untested: bool = False
+    root: bool = False
     reproduction: Reproduction | None = None
     phase: str = ""
     accepts: tuple[str, ...] = ()
     profile: str = ""
+
+    @property
+    def not_done(self) -> bool:
+        """Whether the target accepted something and did something else."""
+        return self.root and self.observation.outcome is Outcome.NOT_MET
 
     @property
     def weight(self) -> int:

@@ -8,28 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from harness.contract import CURRENT, Contract, load
-from harness.contract.requests import RequestBuilder
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import TargetInfo
+from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, ApiRequests, EmbeddedService
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.wire import Driver
 from harness.wire.secret_forms import secrets_in_header
 from harness.wire.secret_patterns import is_secret_header
 
-if TYPE_CHECKING:
-    from harness.emulator import Emulator, Settings
-
 EMULATOR = "emulator"
-PRIMARY_KEY = "harness-primary-key"
-OTHER_KEY = "harness-other-key"
-DEFAULT_VERSION = "v1beta"
-KEY_VARIABLE = "GEMINI_API_KEY"
-OTHER_KEY_VARIABLE = "OTHER_GEMINI_API_KEY"
 
 _VERSION = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?", re.ASCII)
 
@@ -40,7 +31,7 @@ class TargetOptions:
 
     `api_version` overrides the version in the URL. `timeout` is in seconds and bounds one request as well as the
     settling of one background run. `ca_file` holds PEM certificates to trust in addition to the system's.
-    `revision` is the one to judge by.
+    `revision` is the one to judge by, "" the one that is current.
     """
 
     api_version: str = ""
@@ -51,7 +42,7 @@ class TargetOptions:
     headers: tuple[tuple[str, str], ...] = ()
     timeout: float = 60.0
     ca_file: str | None = None
-    revision: str = CURRENT
+    revision: str = ""
 
 
 class Connect(Protocol):
@@ -69,29 +60,24 @@ class ResolvedTarget:
     nothing that two workers could share.
     """
 
+    api: Api
     info: TargetInfo
-    target: RequestBuilder
+    target: ApiRequests
     connect: Connect
     throwaway: bool = False
 
     def able(self, capabilities: Capabilities, says: Mapping[str, Any] | None = None) -> ResolvedTarget:
-        """The same target, with the findings of the probe for its exercises; `says` as in `checks.Target`."""
+        """The same target, with the findings of the probe for its exercises; `says` as in `Probing`."""
         present = frozenset(item.name for item in capabilities if item.present)
-        told = replace(
-            self.target,
-            capabilities=present,
-            keeps="store" in present or capabilities.get("store") is None,
-            environment=self.target.environment if "environments" in present else None,
-            says=says or {},
-        )
-        return replace(self, target=told)
+        known = frozenset(item.name for item in capabilities)
+        return replace(self, target=self.target.with_capabilities(present, known, says or {}))
 
     def with_drivers(self, wrap: Callable[[Driver], Driver]) -> ResolvedTarget:
         """The same target, with each driver to it wrapped."""
         return replace(self, connect=lambda session="": wrap(self.connect(session)))
 
 
-def resolve_target(text: str | None, options: TargetOptions) -> ResolvedTarget:
+def resolve_target(api: Api, text: str | None, options: TargetOptions) -> ResolvedTarget:
     """Return the target that `text` names. Raises UsageFault if it is neither a usable URL nor `emulator`."""
     name = (text or "").strip()
     if not name:
@@ -100,20 +86,22 @@ def resolve_target(text: str | None, options: TargetOptions) -> ResolvedTarget:
             "with `harness check emulator`"
         )
     if name == EMULATOR:
-        return embed_emulator(options)
-    return _remote(name, options)
+        return embed_emulator(api, options)
+    return _remote(api, name, options)
 
 
-def embed_emulator(options: TargetOptions, build: Callable[[], Emulator] | None = None) -> ResolvedTarget:
-    """The emulator in this process, reached without sockets; `build` may return a mutant instead."""
-    version = options.api_version or DEFAULT_VERSION
-    target = _target(options, version, PRIMARY_KEY, OTHER_KEY)
+def embed_emulator(
+    api: Api, options: TargetOptions, build: Callable[[], EmbeddedService] | None = None
+) -> ResolvedTarget:
+    """The reference service in this process, reached without sockets; `build` may return a mutant instead."""
+    version = options.api_version or api.default_version
+    target = _target(api, options, version, PRIMARY_KEY, OTHER_KEY)
 
     def connect(session: str = "") -> Driver:
         from harness.transport import ServiceDriver
 
-        emulator = build() if build is not None else reference(target.contract)
-        return ServiceDriver(emulator, emulator.clock)
+        service = build() if build is not None else api.new_service(target.contract, "")
+        return ServiceDriver(service, service.clock)
 
     info = TargetInfo(
         name=EMULATOR,
@@ -121,29 +109,15 @@ def embed_emulator(options: TargetOptions, build: Callable[[], Emulator] | None 
         version=version,
         model=target.model,
         agent=target.agent,
-        secrets=_secrets(target),
+        secrets=_secrets(api, target),
     )
-    return ResolvedTarget(info=info, target=target, connect=connect, throwaway=True)
+    return ResolvedTarget(api=api, info=info, target=target, connect=connect, throwaway=True)
 
 
-def embedded_settings() -> Settings:
-    """The settings of every emulator in this process; it accepts only the two keys that checks use."""
-    from harness.emulator import Settings
-
-    return Settings(platform="any", keys={PRIMARY_KEY: "primary", OTHER_KEY: "other"})
-
-
-def reference(contract: Contract) -> Emulator:
-    """A fresh reference emulator."""
-    from harness.emulator import Emulator
-
-    return Emulator(embedded_settings(), contract=contract)
-
-
-def _remote(text: str, options: TargetOptions) -> ResolvedTarget:
-    root, found = split_version(_check_url(text))
-    version = options.api_version.strip("/") or found or DEFAULT_VERSION
-    target = _target(options, version, options.api_key, options.other_api_key)
+def _remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarget:
+    root, found = split_version(_check_url(text), api.collection)
+    version = options.api_version.strip("/") or found or api.default_version
+    target = _target(api, options, version, options.api_key, options.other_api_key)
 
     def connect(session: str = "") -> Driver:
         from harness.transport import Limits, UrlDriver
@@ -156,18 +130,18 @@ def _remote(text: str, options: TargetOptions) -> ResolvedTarget:
         version=version,
         model=target.model,
         agent=target.agent,
-        secrets=_secrets(target),
+        secrets=_secrets(api, target),
     )
-    return ResolvedTarget(info=info, target=target, connect=connect)
+    return ResolvedTarget(api=api, info=info, target=target, connect=connect)
 
 
-def _secrets(target: RequestBuilder) -> dict[str, str]:
+def _secrets(api: Api, target: ApiRequests) -> dict[str, str]:
     """The user's keys and secret headers, by the variable that replaces each in a `curl` line.
 
     Only the `x` in `Bearer x` is the secret. Other secrets in a header, such as each cookie, get a variable that
     no line uses, because they only have to be hidden.
     """
-    secrets = {KEY_VARIABLE: target.key, OTHER_KEY_VARIABLE: target.other_key}
+    secrets = {api.key_variable: target.key, api.other_key_variable: target.other_key}
     for name, value in target.headers:
         if is_secret_header(name):
             variable = re.sub(r"\W", "_", name.upper())
@@ -178,14 +152,14 @@ def _secrets(target: RequestBuilder) -> dict[str, str]:
     return {variable: value for variable, value in secrets.items() if value}
 
 
-def split_version(url: str) -> tuple[str, str]:
+def split_version(url: str, collection: str) -> tuple[str, str]:
     """Split a URL into the root without its trailing API version, and that version or `""`.
 
-    A path that continues to the resource (`…/v1beta/interactions`) is cut before the version too.
+    A path that continues to the `collection`, such as `…/v1/things`, is cut before the version too.
     """
     parts = urlsplit(url)
     segments = [segment for segment in parts.path.split("/") if segment]
-    if segments and segments[-1] == "interactions":
+    if segments and segments[-1] == collection:
         segments.pop()
     version = segments.pop() if segments and _VERSION.fullmatch(segments[-1]) else ""
     path = "/" + "/".join(segments) if segments else ""
@@ -201,7 +175,7 @@ def _check_url(text: str) -> str:
         hint = did_you_mean(text, (EMULATOR,), otherwise="")
         raise UsageFault(
             f"{text!r} is neither a URL nor `emulator`{hint if '?' in hint else ''}: "
-            "write it like http://127.0.0.1:8000 or https://host/v1beta"
+            "write it like http://127.0.0.1:8000 or https://host/v1"
         )
     if parts.query or parts.fragment:
         raise UsageFault(f"{text!r} has a query or a fragment: give the API's root only (keys go in --api-key)")
@@ -216,15 +190,15 @@ def _check_url(text: str) -> str:
     return text
 
 
-def _target(options: TargetOptions, version: str, key: str, other: str) -> RequestBuilder:
-    plain = RequestBuilder()
-    return RequestBuilder(
+def _target(api: Api, options: TargetOptions, version: str, key: str, other: str) -> ApiRequests:
+    requests: ApiRequests = api.new_requests(
         version=version,
-        model=options.model or plain.model,
-        agent=options.agent or plain.agent,
+        model=options.model,
+        agent=options.agent,
         key=key,
         other_key=other,
         headers=options.headers,
         wait=options.timeout,
-        contract=load(options.revision),
+        contract=api.load_contract(options.revision),
     )
+    return requests

@@ -6,8 +6,10 @@ body can be cut.
 """
 
 from harness.faults.enumerate import every_byte, every_event, structural
+from harness.faults.frame_values import Garble, Glue, Members, Omit
 from harness.faults.grammar import parse
 from harness.faults.plan import (
+    BareError,
     Chunks,
     Connection,
     Crlf,
@@ -35,7 +37,8 @@ __all__ = [
     "cut", "FaultyService", "Suffered",
     "parse", "Plan", "Connection", "Scope", "Seed",
     "Fault", "Cut", "Place", "Spot", "Drop", "Status",
-    "Replay", "Ping", "Unknown", "ErrorEvent", "Ids", "Late", "Inclusive", "Crlf", "Chunks",
+    "Replay", "Ping", "Unknown", "ErrorEvent", "BareError", "Ids", "Late", "Inclusive", "Crlf", "Chunks",
+    "Garble", "Omit", "Glue", "Members",
     "every_event", "structural", "every_byte",
     "random_plan",
 ]  # fmt: skip

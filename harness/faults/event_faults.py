@@ -12,9 +12,9 @@ from dataclasses import replace
 
 from harness.faults.cursor_codec import own_id
 from harness.faults.cut_faults import ending_of
-from harness.faults.plan import Cut, ErrorEvent, Ids, Late, Ping, Replay, Unknown
+from harness.faults.plan import BareError, Cut, ErrorEvent, Ids, Late, Ping, Replay, Unknown
 from harness.faults.splitting import Event, Splitter
-from harness.wire import At, Chunk, Ending, Pause, Piece, StreamProtocol, encode
+from harness.wire import COMPLETE, At, Chunk, Ending, Pause, Piece, StreamProtocol, encode
 
 _PING = b": ping\n\n"
 _UNKNOWN_TYPE = "harness.unknown"
@@ -187,6 +187,29 @@ class Errer(Inserter):
     def build_addition(self, event: Event | None) -> bytes:
         """The API's own error event."""
         return self._protocol.error_event(*_ERROR, own_id(self._cursor) if self._own_id else None)
+
+
+class BareErrer(Inserter):
+    """`bare-error:K`, `bare-error:K+refusal`."""
+
+    def __init__(self, fault: BareError, protocol: StreamProtocol) -> None:
+        super().__init__(fault.after)
+        self._protocol = protocol
+        self._refused = fault.refused
+
+    def begin(self) -> list[Piece]:
+        """The error and the end, for `bare-error:0`."""
+        first = super().begin()
+        return [*first, COMPLETE] if first else []
+
+    def event(self, event: Event) -> list[Piece]:
+        """The event; after the K-th one, the error and the end."""
+        pieces = super().event(event)
+        return [*pieces, COMPLETE] if self.fired else pieces
+
+    def build_addition(self, event: Event | None) -> bytes:
+        """What the API writes outside the framing."""
+        return self._protocol.bare_error(self._refused)
 
 
 class Identifier(EventStage):

@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
+from harness.faults.frame_values import Garble, Glue, Members, Omit, Part
 from harness.faults.plan import (
+    BareError,
     Chunks,
     Connection,
     Crlf,
@@ -201,6 +203,13 @@ class _Parser:
             self._fail(word, f"+{extra.strip()} means nothing here: error:{after.strip()}+id gives it its own id")
         return ErrorEvent(self._number(word, after), bool(plus))
 
+    def _bare_error(self, word: _Word) -> BareError:
+        after, plus, extra = (word.value or "").partition("+")
+        if plus and extra.strip() != "refusal":
+            hint = f"bare-error:{after.strip()}+refusal makes it a refusal"
+            self._fail(word, f"+{extra.strip()} means nothing here: {hint}")
+        return BareError(self._number(word, after), bool(plus))
+
     def _late(self, word: _Word) -> Late:
         match = _SECONDS.fullmatch(word.value or "")
         if match is None:
@@ -241,15 +250,20 @@ def _indent(text: str) -> int:
     return len(text) - len(text.lstrip())
 
 
-_BARE: dict[str, Fault] = {"inclusive": Inclusive(), "crlf": Crlf()}
+_BARE: dict[str, Fault] = {
+    str(fault): fault
+    for fault in (Inclusive(), Crlf(), Glue(), Members(), Omit(Part.COMPLETION), Omit(Part.SENTINEL))
+}
 _VALUED: dict[str, Callable[[_Parser, _Word], Fault]] = {
     "dup": lambda parser, word: Replay(parser._number(word, word.value)),
     "replay": _Parser._replay,
     "ping": lambda parser, word: Ping(parser._optional(word, "all")),
     "unknown": lambda parser, word: Unknown(parser._optional(word, "all")),
     "error": _Parser._error,
+    "bare-error": _Parser._bare_error,
     "ids": lambda parser, word: Ids(parser._optional(word, "none")),
     "late": _Parser._late,
+    "garble": lambda parser, word: Garble(parser._number(word, word.value)),
     "chunks": lambda parser, word: Chunks(parser._number(word, word.value)),
 }
 _EXAMPLES = {

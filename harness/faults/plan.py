@@ -15,8 +15,8 @@ from enum import StrEnum
 from itertools import islice, repeat
 from typing import TypeAlias
 
-MOST = 10**12
-"""Numbers in a plan must be below this; a larger one is a typing error."""
+from harness.faults.frame_values import Garble, Glue, Members, Omit
+from harness.faults.ranges import require_range
 
 MOST_REPLAYED = 64
 """The most events that `replay` may send again, because they are kept in memory."""
@@ -65,11 +65,6 @@ class Scope(StrEnum):
     ALL = "all"
 
 
-def _require_range(name: str, value: int, *, least: int = 0, most: int = MOST) -> None:
-    if not least <= value < most:
-        raise ValueError(f"{name} is {value}: it must be from {least} to {most - 1}")
-
-
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a connection is cut.
@@ -90,10 +85,10 @@ class Place:
         elif self.spot in _BARE_SPOTS:
             raise ValueError(f"{self.spot} takes no number: write {self.spot} alone")
         else:
-            _require_range(self.spot, self.at, least=1 if self.spot is Spot.HEADERS else 0)
+            require_range(self.spot, self.at, least=1 if self.spot is Spot.HEADERS else 0)
         if self.plus and self.spot is not Spot.EVENT:
             raise ValueError(f"{self.spot} takes no +{self.plus}: only event:K+N counts bytes of the next event")
-        _require_range(f"the bytes after {self.spot}", self.plus)
+        require_range(f"the bytes after {self.spot}", self.plus)
 
     def __str__(self) -> str:
         number = "" if self.at is None else f":{self.at}"
@@ -125,9 +120,9 @@ class Status:
     retry_after_ms: int | None = None
 
     def __post_init__(self) -> None:
-        _require_range("a status", self.code, least=400, most=600)
-        _require_range("retry-after", self.retry_after or 0)
-        _require_range("retry-after-ms", self.retry_after_ms or 0)
+        require_range("a status", self.code, least=400, most=600)
+        require_range("retry-after", self.retry_after or 0)
+        require_range("retry-after-ms", self.retry_after_ms or 0)
 
     def __str__(self) -> str:
         seconds = "" if self.retry_after is None else f",retry-after:{self.retry_after}"
@@ -143,8 +138,8 @@ class Replay:
     count: int = 1
 
     def __post_init__(self) -> None:
-        _require_range("the events before a replay", self.after, least=1)
-        _require_range("the events to replay", self.count, least=1, most=min(self.after, MOST_REPLAYED) + 1)
+        require_range("the events before a replay", self.after, least=1)
+        require_range("the events to replay", self.count, least=1, most=min(self.after, MOST_REPLAYED) + 1)
 
     def __str__(self) -> str:
         return f"dup:{self.after}" if self.count == 1 else f"replay:{self.after}+{self.count}"
@@ -157,7 +152,7 @@ class Ping:
     after: int | None
 
     def __post_init__(self) -> None:
-        _require_range("ping", self.after or 0)
+        require_range("ping", self.after or 0)
 
     def __str__(self) -> str:
         return f"ping:{'all' if self.after is None else self.after}"
@@ -170,7 +165,7 @@ class Unknown:
     after: int | None
 
     def __post_init__(self) -> None:
-        _require_range("unknown", self.after or 0)
+        require_range("unknown", self.after or 0)
 
     def __str__(self) -> str:
         return f"unknown:{'all' if self.after is None else self.after}"
@@ -184,10 +179,27 @@ class ErrorEvent:
     own_id: bool = False
 
     def __post_init__(self) -> None:
-        _require_range("error", self.after)
+        require_range("error", self.after)
 
     def __str__(self) -> str:
         return f"error:{self.after}" + ("+id" if self.own_id else "")
+
+
+@dataclass(frozen=True, slots=True)
+class BareError:
+    """After `after` events bare JSON outside the framing reports a failure, and the stream ends in order.
+
+    `refused`: it reports a refusal in one line; otherwise that the service is unavailable, over several lines.
+    """
+
+    after: int
+    refused: bool = False
+
+    def __post_init__(self) -> None:
+        require_range("bare-error", self.after)
+
+    def __str__(self) -> str:
+        return f"bare-error:{self.after}" + ("+refusal" if self.refused else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +210,7 @@ class Ids:
 
     def __post_init__(self) -> None:
         if self.every is not None:
-            _require_range("ids", self.every, least=2)
+            require_range("ids", self.every, least=2)
 
     def __str__(self) -> str:
         return f"ids:{'none' if self.every is None else self.every}"
@@ -211,7 +223,7 @@ class Late:
     millis: int
 
     def __post_init__(self) -> None:
-        _require_range("the milliseconds of late", self.millis, least=1, most=10**9)
+        require_range("the milliseconds of late", self.millis, least=1, most=10**9)
 
     def __str__(self) -> str:
         whole, rest = divmod(self.millis, 1000)
@@ -241,14 +253,15 @@ class Chunks:
     size: int
 
     def __post_init__(self) -> None:
-        _require_range("chunks", self.size, least=1)
+        require_range("chunks", self.size, least=1)
 
     def __str__(self) -> str:
         return f"chunks:{self.size}"
 
 
 Fault: TypeAlias = (
-    Cut | Status | Replay | Ping | Unknown | ErrorEvent | Ids | Late | Inclusive | Crlf | Chunks
+    Cut | Status | Replay | Ping | Unknown | ErrorEvent | BareError | Ids | Late | Inclusive | Crlf | Chunks
+    | Garble | Omit | Glue | Members
 )  # fmt: skip
 
 
@@ -264,10 +277,11 @@ class Connection:
 
     def __post_init__(self) -> None:
         if self.times is not None:
-            _require_range("times", self.times, least=1)
+            require_range("times", self.times, least=1)
         for fault in self.faults[:-1]:
-            if isinstance(fault, Cut):
-                raise ValueError(f"{fault} is not the last fault of its connection: nothing can follow a cut")
+            if isinstance(fault, Cut | BareError):
+                what = "a cut" if isinstance(fault, Cut) else "a bare error"
+                raise ValueError(f"{fault} is not the last fault of its connection: nothing can follow {what}")
         for fault in self.faults:
             if isinstance(fault, Status) and len(self.faults) > 1:
                 raise ValueError(f"{fault} takes the place of the whole answer: it stands alone in its connection")
@@ -285,8 +299,8 @@ class Seed:
     events: int = 12
 
     def __post_init__(self) -> None:
-        _require_range("a seed", self.number)
-        _require_range("the events of a random plan", self.events, least=1)
+        require_range("a seed", self.number)
+        require_range("the events of a random plan", self.events, least=1)
 
     def __str__(self) -> str:
         return f"random:{self.number}" + ("" if self.events == 12 else f"+{self.events}")

@@ -105,14 +105,18 @@ class FaultyService:
         return self._count
 
     def __call__(self, request: Request) -> Response:
+        return self.answer(request)[0]
+
+    def answer(self, request: Request) -> tuple[Response, Suffered | None]:
+        """The response, and what this connection suffers; None if the plan does not concern it."""
         request = with_real_cursor(request, self._protocol)
         kind = kind_of(request, self._protocol)
         if not concerns(self.plan.scope, kind):
-            return self._service(request)
+            return self._service(request), None
         number, faults = self._next()
         if faults and isinstance(faults[0], Status):
-            self._keep(Suffered(number, request.method, request.raw_path, faults, at_once=faults))
-            return self._refuse(faults[0])
+            suffered = self._keep(Suffered(number, request.method, request.raw_path, faults, at_once=faults))
+            return self._refuse(faults[0]), suffered
         response = self._service(request)
         return self._hurt(number, request, response, faults)
 
@@ -121,9 +125,10 @@ class FaultyService:
             self._count += 1
             return self._count, next(self._sequence)
 
-    def _keep(self, suffered: Suffered) -> None:
+    def _keep(self, suffered: Suffered) -> Suffered:
         with self._lock:
             self._log.append(suffered)
+        return suffered
 
     def _refuse(self, fault: Status) -> Response:
         reason = HTTPStatus(fault.code).phrase if fault.code in set(HTTPStatus) else "Refused"
@@ -132,24 +137,26 @@ class FaultyService:
         fields = [(name, str(value)) for name, value in waits.items() if value is not None]
         return Response.json(fault.code, body, fields)
 
-    def _hurt(self, number: int, request: Request, response: Response, faults: tuple[Fault, ...]) -> Response:
+    def _hurt(
+        self, number: int, request: Request, response: Response, faults: tuple[Fault, ...]
+    ) -> tuple[Response, Suffered]:
         last = faults[-1] if faults else None
         if isinstance(last, Cut) and last.place.spot in HEAD_SPOTS:
-            self._keep(Suffered(number, request.method, request.raw_path, faults, at_once=(last,)))
             response.body = PieceBody((ending_of(last),), response.body.close)
-            return response
+            return response, self._keep(
+                Suffered(number, request.method, request.raw_path, faults, at_once=(last,))
+            )
         streams = response.headers.media_type() == EVENT_STREAM
         usable = [fault for fault in faults if streams or _needs_no_event(fault)]
         lead = self._lead(request) if streams and Inclusive() in faults else b""
         framing = framing_for(usable, response.framing)
         machine, stages = transducer(usable, self._protocol, framing, lead=lead)
         at_once = (Inclusive(),) if lead else ()
-        suffered = Suffered(number, request.method, request.raw_path, faults, tuple(stages), at_once)
-        self._keep(suffered)
+        suffered = self._keep(Suffered(number, request.method, request.raw_path, faults, tuple(stages), at_once))
         if usable:
             response.body = FaultyBody(response.body, machine, suffered)
             response.framing = framing
-        return response
+        return response, suffered
 
     def _lead(self, request: Request) -> bytes:
         if kind_of(request, self._protocol) is not Scope.RESUMES:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from harness.faults.cut_faults import Cutter
 from harness.faults.event_faults import (
+    BareErrer,
     CompletionCutter,
     Delayer,
     Errer,
@@ -19,9 +20,12 @@ from harness.faults.event_faults import (
     Replayer,
     Stranger,
 )
+from harness.faults.frame_faults import frame_stage
+from harness.faults.frame_values import Garble, Glue, Members, Omit
 from harness.faults.framing_faults import LineEnds, Rechunker, ShortPromise
 from harness.faults.plan import (
     HEAD_SPOTS,
+    BareError,
     Chunks,
     Crlf,
     Cut,
@@ -165,8 +169,10 @@ _STAGES: dict[type, Callable[[Any, StreamProtocol], FaultFilter] | None] = {
     Ping: lambda fault, _: Pinger(fault),
     Unknown: Stranger,
     ErrorEvent: Errer,
+    BareError: BareErrer,
     Ids: Identifier,
     Late: Delayer,
     Crlf: lambda fault, _: LineEnds(),
     Chunks: lambda fault, _: Rechunker(fault),
+    **dict.fromkeys((Garble, Omit, Glue, Members), frame_stage),
 }

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from harness.outcome import Unmet
 from harness.wire import LiveStream, Request
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,9 @@ class Together:
 
 
 Action: TypeAlias = Send | Open | Read | Finish | Close | Wait | Together
+Part: TypeAlias = Generator[Action, Any, T]
+"""A part of an exercise that yields actions and returns a `T`."""
+
 Exchanges: TypeAlias = dict[str, Any]
 """What an exercise returns, by name: `Exchange`, `list[Exchange]` or plain facts that it noted."""
 

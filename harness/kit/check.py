@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from harness.kit.actions import STOPPED, Steps
 from harness.outcome import (
+    Because,
     Finding,
     HarnessFault,
     NotApplicable,
@@ -76,6 +77,10 @@ class Check:
     no exchange itself. `everywhere`: the rule applies to every answer of its kind, so a run also applies it to the
     answers of its other exercises. With `globs`, the judge takes one list: the results whose names match any of
     them, in the order in which they were made.
+
+    `proves` is the capability whose promise the check judges: it also runs if the probe saw that promise accepted
+    and not kept, and all other checks that need the capability are then blocked by what it finds. `rests_on` are
+    the checks whose findings block this one in the same way.
     """
 
     rule: Rule
@@ -89,6 +94,8 @@ class Check:
     about: str = ""
     everywhere: bool = False
     globs: tuple[str, ...] = ()
+    proves: str = ""
+    rests_on: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -113,10 +120,10 @@ class Check:
             for finding in result:
                 found.append(self._with_origin(finding))  # noqa: PERF401  what was found before an Unmet counts
         except NotApplicable as nothing:
-            return Observation(Outcome.NOT_APPLICABLE, reason=str(nothing))
+            return Observation(Outcome.NOT_APPLICABLE, reason=str(nothing), because=Because.REFUSED)
         except Unmet as unmet:
             if Observation.of(found).outcome is not Outcome.NOT_MET:
-                return Observation.untestable(unmet.reason, unmet.because)
+                return Observation.untestable(unmet.reason, unmet.because, remedy=unmet.remedy)
         return Observation.of(sorted(found, key=lambda finding: finding.severity is not Severity.BROKEN))
 
     def select(self, exchanges: Mapping[str, Any]) -> list[Any]:
@@ -139,7 +146,7 @@ class Check:
                 f"check {self.id!r} wants {', '.join(absent)}, which its exercise {self.exercise.name!r} never "
                 "returned: name the judge's parameters after the exercise's results"
             )
-        return Observation.untestable(reason.reason, reason.because)
+        return Observation.untestable(reason.reason, reason.because, remedy=reason.remedy)
 
     def _with_origin(self, finding: Finding) -> Finding:
         named = finding if finding.rule else replace(finding, rule=self.id)

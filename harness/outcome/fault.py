@@ -24,13 +24,15 @@ class TargetFault(Exception):
 class Unmet(Exception):
     """The target does not meet a prerequisite, so the check that raised this is untestable.
 
-    `race_lost` means that no promise was broken: the run merely finished before the check could act.
+    `race_lost` means that no promise was broken: the run merely finished before the check could act. `remedy` says
+    what would make the check testable ("with a key").
     """
 
-    def __init__(self, reason: str, *, race_lost: bool = False) -> None:
+    def __init__(self, reason: str, *, race_lost: bool = False, remedy: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.race_lost = race_lost
+        self.remedy = remedy
 
     @property
     def because(self) -> Because:

@@ -81,7 +81,7 @@ class Finding:
 class Outcome(StrEnum):
     """The result of a check, before the level of its rule is considered.
 
-    The first five come from observations, the last three from the planner.
+    The first five come from observations, the last four from the planner and from what other checks found.
     """
 
     MET = "met"
@@ -92,13 +92,26 @@ class Outcome(StrEnum):
     NOT_APPLICABLE = "not_applicable"
     EXCLUDED = "excluded"
     NOT_RUN = "not_run"
+    BLOCKED = "blocked"
 
 
 class Because(StrEnum):
     """Why nothing can be said of a rule."""
 
     LACKING = "lacking"
-    """The target has not what the rule needs; a promise is broken if it was declared."""
+    """The target has not shown what the rule needs; a promise is broken if it was declared."""
+
+    REFUSED = "refused"
+    """The target refuses what the rule needs (4xx, 501): it does not offer it, which is its right."""
+
+    BLOCKED = "blocked"
+    """A finding stands in the way: what the rule needs was accepted and not done."""
+
+    UNDECLARED = "undeclared"
+    """It cannot be found out by asking: the user has to say or to give something."""
+
+    LEFT_OUT = "left_out"
+    """The user did not want it."""
 
     RACE_LOST = "race_lost"
     """No promise was broken: the run merely finished before the check could act."""
@@ -117,8 +130,9 @@ class Because(StrEnum):
 class Observation:
     """The result of one check: an outcome and its findings, or a reason if there are none.
 
-    `because` is the kind of reason for an untestable outcome. `instead` is what came in place of an answer ("429",
-    "no answer"). `cause` is the code of the finding that made the outcome unavoidable.
+    `because` is the kind of reason if nothing was judged. `instead` is what came in place of an answer ("429", "no
+    answer"). `cause` is the code of the finding that made the outcome unavoidable. `remedy` says what would make
+    the rule testable.
     """
 
     outcome: Outcome
@@ -127,6 +141,7 @@ class Observation:
     because: Because = Because.LACKING
     instead: str = ""
     cause: str = ""
+    remedy: str = ""
 
     @classmethod
     def of(cls, findings: Iterable[Finding]) -> Observation:
@@ -140,6 +155,8 @@ class Observation:
         return cls(Outcome.MET, found)
 
     @classmethod
-    def untestable(cls, reason: str, because: Because = Because.LACKING, instead: str = "") -> Observation:
+    def untestable(
+        cls, reason: str, because: Because = Because.LACKING, instead: str = "", remedy: str = ""
+    ) -> Observation:
         """The observation that there is nothing to judge; `reason` says what was missing."""
-        return cls(Outcome.UNTESTABLE, reason=reason, because=because, instead=instead)
+        return cls(Outcome.UNTESTABLE, reason=reason, because=because, instead=instead, remedy=remedy)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-_FEW = 20
+_FEW = 30
 
 
 def nearest(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:

@@ -6,13 +6,16 @@ Layer 0. A check never decides its own verdict: level, capability, baseline and 
     met              PASS           PASS             PASS
     non_strict       WARN           WARN             INFO
     not_met          FAIL           WARN (1)         INFO
-    untestable (2)   UNTESTABLE     UNTESTABLE       UNTESTABLE
+    untestable (2)   UNTESTABLE (3) UNTESTABLE       UNTESTABLE
+    blocked          BLOCKED        BLOCKED          BLOCKED
     error            ERROR          ERROR            ERROR
 
 (1) FAIL under `--strict`, unless the rule is only inferred. (2) If the capability it needs was *declared*,
-untestable counts like not_met, unless a race was lost or the target did not answer. For a baselined check FAIL
-becomes XFAIL, and PASS, WARN and INFO become STALE. Without a baseline `non_strict` never fails a run. A MUST that
-is untestable because the target did not answer counts as not judged, and a run with such a check is not green.
+untestable counts like not_met, unless a race was lost or the target did not answer. (3) FAIL under `--strict`,
+also if it is not applicable, unless the target refuses what it needs, the user left it out, or no answer came. For
+a baselined check FAIL becomes XFAIL, and PASS, WARN and INFO become STALE. Without a baseline `non_strict` never
+fails a run. A MUST that is untestable because the target did not answer counts as not judged, and a run with such
+a check is not green.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ class Verdict(StrEnum):
     NOT_APPLICABLE = "not_applicable"
     EXCLUDED = "excluded"
     NOT_RUN = "not_run"
+    BLOCKED = "blocked"
     ERROR = "error"
 
 
@@ -49,17 +53,24 @@ class Exit(IntEnum):
     NOTHING_RAN = 3
     UNREACHABLE = 4
     HARNESS_ERROR = 5
+    INTERRUPTED = 130
 
 
 _PLANNED = {
     Outcome.NOT_APPLICABLE: Verdict.NOT_APPLICABLE,
     Outcome.EXCLUDED: Verdict.EXCLUDED,
     Outcome.NOT_RUN: Verdict.NOT_RUN,
+    Outcome.BLOCKED: Verdict.BLOCKED,
     Outcome.ERROR: Verdict.ERROR,
 }
 _MET = {Level.MUST: Verdict.PASS, Level.SHOULD: Verdict.PASS, Level.MAY: Verdict.PASS}
 _NON_STRICT = {Level.MUST: Verdict.WARN, Level.SHOULD: Verdict.WARN, Level.MAY: Verdict.INFO}
 _NOT_MET = {Level.MUST: Verdict.FAIL, Level.SHOULD: Verdict.WARN, Level.MAY: Verdict.INFO}
+_PROMISED = frozenset({Because.LACKING, Because.REFUSED, Because.UNDECLARED})
+"""Reasons that do not excuse what the user declared."""
+
+_UNTESTED = frozenset({Because.LACKING, Because.RACE_LOST, Because.UNDECLARED})
+"""Reasons that leave a MUST untested, though the target did not refuse it."""
 
 
 def verdict(
@@ -85,18 +96,26 @@ def verdict(
 
 def _plain(observation: Observation, level: Level, basis: Basis, *, declared: bool, strict: bool) -> Verdict:
     outcome = observation.outcome
+    if strict and is_untested(observation, level):
+        return Verdict.FAIL
     if outcome in _PLANNED:
         return _PLANNED[outcome]
     if outcome is Outcome.MET:
         return _MET[level]
     if outcome is Outcome.NON_STRICT:
         return _NON_STRICT[level]
-    excused = not declared or observation.because is not Because.LACKING
+    excused = not declared or observation.because not in _PROMISED
     if outcome is Outcome.UNTESTABLE and excused:
         return Verdict.UNTESTABLE
     if strict and level is Level.SHOULD and basis is not Basis.INFERRED:
         return Verdict.FAIL
     return _NOT_MET[level]
+
+
+def is_untested(observation: Observation, level: Level) -> bool:
+    """Whether this is a MUST that nobody looked at, though the target does not refuse what it needs."""
+    skipped = observation.outcome in (Outcome.UNTESTABLE, Outcome.NOT_APPLICABLE)
+    return level is Level.MUST and skipped and observation.because in _UNTESTED
 
 
 RAN = frozenset(

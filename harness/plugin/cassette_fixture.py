@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness.cassette import Cassette, CassetteFile, Player, Target, load
-from harness.contract import PROTOCOL
+from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.plugin.environment_variables import LIVE_HOST, PLACEHOLDER_KEY, own_key
 from harness.plugin.final_checks import CALL_PASSED, check_services
@@ -45,11 +45,11 @@ class CassetteFixture(ObservedService):
     """A recording that stands in for the API. After the test, `remarks` says what the user should look at."""
 
     def __init__(
-        self, path: Path, service: Service, *, waits: bool = False, misses: Sequence[object] = ()
+        self, wanted: Wanted, service: Service, *, waits: bool = False, misses: Sequence[object] = ()
     ) -> None:
-        super().__init__(service, LogicalClock())
+        super().__init__(service, LogicalClock(), wanted.api.load_protocol())
         self.waits = waits
-        self.path = path
+        self.path = wanted.path
         self.misses = misses
         """The requests that were not recorded, as they come."""
         self.remarks: list[str] = []
@@ -74,6 +74,7 @@ class CassetteFixture(ObservedService):
 class Wanted:
     """The settings of a test's cassette, from the marker, the options and `vcr_config`."""
 
+    api: Api
     path: Path
     record_mode: str = "none"
     mode: str = "resume"
@@ -85,9 +86,9 @@ class Wanted:
 
 
 @contextmanager
-def cassette_of(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
+def cassette_of(request: pytest.FixtureRequest, api: Api) -> Iterator[CassetteFixture]:
     """The cassette of a test. Fails the test for requests that were not recorded; adds remarks to its report."""
-    wanted = wanted_by(request)
+    wanted = wanted_by(request, api)
     with open_cassette(wanted) as cassette:
         yield cassette
         cassette.passed = request.node.stash.get(CALL_PASSED, False)
@@ -97,7 +98,7 @@ def cassette_of(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
         check_services([cassette])
 
 
-def wanted_by(request: pytest.FixtureRequest) -> Wanted:
+def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
     """Read the marker, the options and `vcr_config`. Raises UsageFault for wrong values."""
     marker = request.node.get_closest_marker("interactions_cassette")
     options = dict(marker.kwargs) if marker is not None else {}
@@ -108,6 +109,7 @@ def wanted_by(request: pytest.FixtureRequest) -> Wanted:
     if mode not in _MODES:
         raise UsageFault(f"record_mode={mode!r} is none of {', '.join(_MODES)}")
     wanted = Wanted(
+        api=api,
         path=_path(request, named, config),
         record_mode=str(mode),
         mode=options.pop("mode", "resume"),
@@ -137,9 +139,11 @@ def outside_of(wanted: Wanted) -> str | None:
     return None if wanted.record_mode == "none" else urlsplit(wanted.upstream).hostname
 
 
-def guard_of(request: pytest.FixtureRequest, url: str, cassette: CassetteFixture) -> AbstractContextManager[None]:
+def guard_of(
+    request: pytest.FixtureRequest, api: Api, url: str, cassette: CassetteFixture
+) -> AbstractContextManager[None]:
     """The guard of a test with a cassette: allows this machine and the service to record."""
-    outside = outside_of(wanted_by(request))
+    outside = outside_of(wanted_by(request, api))
     return guard_beside(request, url, cassette, (outside,) if outside else ())
 
 
@@ -154,8 +158,8 @@ def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
             "@pytest.mark.interactions_cassette(record_mode='once'), and a key in GEMINI_API_KEY"
         )
     cassette = load(wanted.path)
-    player = Player(cassette.recordings, PROTOCOL, mode=wanted.mode)
-    fixture = CassetteFixture(wanted.path, player, misses=player.misses)
+    player = Player(cassette.recordings, wanted.api.load_protocol(), mode=wanted.mode)
+    fixture = CassetteFixture(wanted, player, misses=player.misses)
     yield fixture
     unused = player.unused()
     if unused and not player.misses:
@@ -184,19 +188,20 @@ def _stale(cassette: Cassette, wanted: Wanted) -> str | None:
 def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
     from harness.benches.record import provenance_of  # imports the tap, which only recording needs
 
-    provenance = provenance_of(wanted.upstream, recorder="harness.pytest_plugin")
+    provenance = provenance_of(wanted.upstream, wanted.api, recorder="harness.pytest_plugin")
     wanted.path.parent.mkdir(parents=True, exist_ok=True)
     mode = "new_episodes" if wanted.record_mode == "rewrite" else wanted.record_mode
     key = own_key() or (None if provenance.target is Target.LIVE else PLACEHOLDER_KEY)
-    with CassetteFile(wanted.path, PROTOCOL, mode=mode, provenance=provenance) as file:
+    with CassetteFile(wanted.path, wanted.api.load_protocol(), mode=mode, provenance=provenance) as file:
         service = RecordingService(
             file,
             wanted.upstream,
+            wanted.api,
             key=key,
             headers=wanted.dropped_headers,
             parameters=wanted.dropped_parameters,
         )
-        yield CassetteFixture(wanted.path, service, waits=True)
+        yield CassetteFixture(wanted, service, waits=True)
 
 
 @contextmanager

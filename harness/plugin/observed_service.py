@@ -13,8 +13,6 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from harness.benches.client.observed_streams import Seen, watch
-from harness.contract import PROTOCOL
-from harness.emulator.http.request_log import RequestLog
 from harness.faults import FaultyService, Plan, cut
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
@@ -25,7 +23,9 @@ from harness.plugin.sent_requests import SentRequest, SentRequests, call_of
 from harness.plugin.session_server import SessionServer, Tenant
 from harness.plugin.traffic_log import TrafficLog, name_call
 from harness.transport import ServiceDriver
-from harness.wire import Clock, Request, Response, Service, UntilClose
+from harness.wire import Clock, Request, Response, Service, StreamProtocol, UntilClose
+from harness.wire.mask import Mask
+from harness.wire.request_log import RequestLog
 
 if TYPE_CHECKING:
     from harness.transport import Transport
@@ -45,10 +45,13 @@ MOST_REQUESTS = 1000
 class ObservedService:
     """A `Service` under observation. Use it as `with ObservedService(…).open(session):` for a base URL."""
 
-    def __init__(self, service: Service, clock: Clock, *, max_requests: int | None = None) -> None:
+    def __init__(
+        self, service: Service, clock: Clock, protocol: StreamProtocol, *, max_requests: int | None = None
+    ) -> None:
         if max_requests is not None and max_requests < 1:
             raise UsageFault(f"max_requests={max_requests!r} must be at least 1: it ends tests that never would")
         self.service = self._whole = service
+        self._protocol = protocol
         self.clock = clock
         self.before: list[Callable[[Request], None]] = []
         """Called with each request before it is answered."""
@@ -59,11 +62,13 @@ class ObservedService:
         """Whether answers may take real time; each is then given on a separate thread."""
         self.explain: Callable[[], str] = str
         """Returns circumstances to add to the message if the test is stopped, and to the report of any failure."""
-        self.story = TrafficLog()
+        self.story = TrafficLog(self._protocol)
         self.was_looked_at = False
         """Whether the test read `requests`."""
         self._count = 0
-        self._log = RequestLog(self.limit, body=sys.maxsize)  # whole bodies, because tests assert on them
+        self._log = RequestLog(
+            self.limit, Mask(fields=protocol.secret_fields), body=sys.maxsize
+        )  # whole bodies, because tests assert on them
         self._made: deque[MadeBy] = deque(maxlen=self.limit)
         self._planned = PlannedFaults()
         self.assert_all_used = True
@@ -100,7 +105,7 @@ class ObservedService:
         try:
             return self(request)
         except RequestLimit as runaway:
-            refused = Response.json(400, PROTOCOL.error_body(400, "runaway", str(runaway)))
+            refused = Response.json(400, self._protocol.error_body(400, "runaway", str(runaway)))
             refused.framing = UntilClose()
             refused.headers = refused.headers.without("content-length")
             return refused
@@ -160,7 +165,14 @@ class ObservedService:
         the refusal is `optional`.
         """
         planned = refusal(
-            status, on=on, times=times, code=code or "", message=message, headers=headers, optional=optional
+            status,
+            on=on,
+            times=times,
+            code=code or "",
+            message=message,
+            headers=headers,
+            optional=optional,
+            protocol=self._protocol,
         )
         with self._lock:
             self._planned.add_refusal(planned)
@@ -170,7 +182,7 @@ class ObservedService:
 
         If a part of the plan never takes effect, the test fails, unless the plan is `optional`.
         """
-        self.service = faulty = cut(self._whole, plan, PROTOCOL)
+        self.service = faulty = cut(self._whole, plan, self._protocol)
         self._planned.add_drop(faulty, optional=optional)
         return faulty
 
@@ -192,7 +204,7 @@ class ObservedService:
             self._log.clear()
             self._made.clear()
             self._count = 0
-            self.story = TrafficLog()
+            self.story = TrafficLog(self._protocol)
 
     def note_refusal(self, message: str) -> None:
         """Note a refused connection to another machine."""

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.contract import PROTOCOL
 from harness.faults import FaultyService
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.outcome.words import format_count
-from harness.wire import Headers, Response
+from harness.wire import Headers, Response, StreamProtocol
 
 KINDS = ("any", "create", "get", "stream", "cancel", "delete")
 _TRANSIENT = frozenset({408, 409, 429})
@@ -41,7 +40,15 @@ class PlannedRefusal:
 
 
 def refusal(
-    status: int, *, on: str, times: int, code: str, message: str, headers: Mapping[str, str] | None, optional: bool
+    status: int,
+    *,
+    on: str,
+    times: int,
+    code: str,
+    message: str,
+    headers: Mapping[str, str] | None,
+    optional: bool,
+    protocol: StreamProtocol,
 ) -> PlannedRefusal:
     """Plan refusals. Raises UsageFault for a kind or a status that cannot be."""
     if on not in KINDS:
@@ -54,7 +61,7 @@ def refusal(
     if headers is None and (status in _TRANSIENT or status >= 500):
         fields["retry-after-ms"] = "1"
     head = Headers({**fields, **(headers or {})}.items())
-    return PlannedRefusal(status, on, times, optional, head, PROTOCOL.error_body(status, code, message))
+    return PlannedRefusal(status, on, times, optional, head, protocol.error_body(status, code, message))
 
 
 class PlannedFaults:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from harness.benches.client.observed_streams import events_in
 from harness.cassette import CassetteFile, Recording
 from harness.cassette.replay.player import MISS_CODE, MISS_STATUS
-from harness.contract import PROTOCOL
+from harness.kit.api import Api
 from harness.plugin.environment_variables import PLACEHOLDER_KEY
 from harness.transport.proxy.upstream import UpstreamServer
 from harness.wire import (
@@ -33,11 +33,11 @@ from harness.wire import (
     Piece,
     Request,
     Response,
+    StreamProtocol,
 )  # fmt: skip
 from harness.wire.message import EVENT_STREAM
 from harness.wire.secret_forms import secrets_in_header
 
-_KEY = "x-goog-api-key"
 _UNREACHED = (How.REFUSED, How.TLS)
 """Endings not recorded: the service was not reached, and a replay would hide that nothing was recorded."""
 _HOP = ("host", "connection", "content-length", "transfer-encoding", "accept-encoding")
@@ -51,8 +51,17 @@ class RecordingService:
     """
 
     def __init__(
-        self, file: CassetteFile, url: str, *, key: str | None, headers: frozenset[str], parameters: frozenset[str]
+        self,
+        file: CassetteFile,
+        url: str,
+        api: Api,
+        *,
+        key: str | None,
+        headers: frozenset[str],
+        parameters: frozenset[str],
     ) -> None:
+        self._api = api
+        self._protocol = api.load_protocol()
         parts = urlsplit(url)
         self._file = file
         self._origin = f"{parts.scheme}://{parts.netloc}"
@@ -67,20 +76,20 @@ class RecordingService:
     def __call__(self, request: Request) -> Response:
         """Answer a request, forwarding each piece as it arrives."""
         headers = request.headers.without(*_HOP)
-        if self._key is not None and headers.get(_KEY) == PLACEHOLDER_KEY:
-            headers = headers.having(_KEY, self._key)
+        if self._key is not None and headers.get(self._api.key_header) == PLACEHOLDER_KEY:
+            headers = headers.having(self._api.key_header, self._key)
         request = Request(request.method, request.target, headers, request.body)
         written = self._without_filtered(request)
         known = self._file.play(written)
         if known is not None:
             return known.response(scale=0)
         if not self._file.may_record:
-            return _miss(f"not recorded: {request.method} {request.raw_path}")
-        if self._key is None and request.headers.get(_KEY) == PLACEHOLDER_KEY:
-            return _miss("there is no key to record with: set GEMINI_API_KEY")
+            return self._miss(f"not recorded: {request.method} {request.raw_path}")
+        if self._key is None and request.headers.get(self._api.key_header) == PLACEHOLDER_KEY:
+            return self._miss(f"there is no key to record with: set {self._api.key_variable}")
         target = self._prefix + request.target
         response = self._upstream(Request(request.method, target, request.headers, request.body))
-        response.body = _Kept(response, written, partial(self._keep, self._left_out(request)))
+        response.body = _Kept(response, written, self._protocol, partial(self._keep, self._left_out(request)))
         return response
 
     def _keep(self, secrets: Sequence[str], exchange: Exchange) -> None:
@@ -103,6 +112,9 @@ class RecordingService:
             query = urlencode([pair for pair in pairs if pair[0].lower() not in self._parameters])
         return Request(request.method, f"{path}?{query}" if query else path, headers, request.body)
 
+    def _miss(self, reason: str) -> Response:
+        return Response.json(MISS_STATUS, self._protocol.error_body(MISS_STATUS, MISS_CODE, reason))
+
 
 class _Kept:
     """A body that is recorded while it is read.
@@ -110,7 +122,10 @@ class _Kept:
     If the client leaves after its interaction has completed, the rest of the body is read for the record.
     """
 
-    def __init__(self, response: Response, request: Request, keep: Callable[[Exchange], None]) -> None:
+    def __init__(
+        self, response: Response, request: Request, protocol: StreamProtocol, keep: Callable[[Exchange], None]
+    ) -> None:
+        self._protocol = protocol
         self._inner: Body = response.body
         self._keep = keep
         self._began = time.monotonic()
@@ -135,7 +150,9 @@ class _Kept:
         return piece
 
     def close(self) -> None:
-        if not self._over and (not self._is_stream or any(map(PROTOCOL.completes, events_in(bytes(self._data))))):
+        if not self._over and (
+            not self._is_stream or any(map(self._protocol.completes, events_in(bytes(self._data))))
+        ):
             for _ in self:
                 pass
         self._inner.close()
@@ -164,7 +181,3 @@ def _with_framing_fields(headers: Headers, framing: Framing) -> Headers:
     if isinstance(framing, Chunked) and "transfer-encoding" not in headers:
         return Headers([*headers, ("transfer-encoding", "chunked")])
     return headers
-
-
-def _miss(reason: str) -> Response:
-    return Response.json(MISS_STATUS, PROTOCOL.error_body(MISS_STATUS, MISS_CODE, reason))

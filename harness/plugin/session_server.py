@@ -20,6 +20,7 @@ from harness.wire import Clock, Request, Response, Service
 
 if TYPE_CHECKING:
     from harness.benches.server.page_guard import PageGuard
+    from harness.kit.api import Api
 
 _PREFIX = re.compile(r"/t(\d+)(?=/|$)")
 _NO_TEST = (
@@ -41,9 +42,10 @@ class Tenant:
 class SessionServer:
     """The session's server. Use `serving(tenant)` while a test runs; it listens from first use until `close`."""
 
-    def __init__(self, environment: EnvironmentVariables) -> None:
+    def __init__(self, environment: EnvironmentVariables, api: Api) -> None:
         self.environment = environment
-        self._router = _Router()
+        self._api = api
+        self._router = _Router(api)
         self._server: Any = None
         self._failure: Exception | None = None
 
@@ -85,7 +87,7 @@ class SessionServer:
         from harness.transport.server.server_thread import InThread
 
         router, environment = self._router, self.environment
-        service = partial(router.answer, PageGuard())
+        service = partial(router.answer, PageGuard(self._api.load_protocol()))
         server = WaitingServer(service, waits=router.waits, sock=environment.reserved)
         thread = InThread(server)
         thread.start()
@@ -102,7 +104,8 @@ class SessionServer:
 class _Router:
     """A service that routes by prefix to the tests' services, and without a prefix to the latest."""
 
-    def __init__(self) -> None:
+    def __init__(self, api: Api) -> None:
+        self._api = api
         self._count = 0
         self._open: dict[int, Tenant] = {}
 
@@ -128,7 +131,7 @@ class _Router:
         """The answer of the test's service; `guard` keeps web pages away from its control API."""
         tenant, target = self._find_tenant(request)
         if isinstance(tenant, str):
-            return _refuse(tenant)
+            return self._refuse(tenant)
         inner = Request(request.method, target, request.headers, request.body)
         response = guard.refusal_of_control(inner) or tenant.service(inner)
         response.clock = tenant.clock  # even if another test is current when the response pauses
@@ -141,8 +144,5 @@ class _Router:
             return self.current or _NO_TEST, request.target
         return self._open.get(int(found[1])) or _OVER, request.target[found.end() :] or "/"
 
-
-def _refuse(message: str) -> Response:
-    from harness.contract import PROTOCOL
-
-    return Response.json(400, PROTOCOL.error_body(400, "no_test", message))
+    def _refuse(self, message: str) -> Response:
+        return Response.json(400, self._api.load_protocol().error_body(400, "no_test", message))

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from itertools import chain
 
 from harness.benches.client.observed_streams import merge_equal_lines, watch
-from harness.contract import PROTOCOL
 from harness.plugin.sent_requests import call_of
-from harness.wire import At, Body, Ending, Piece, Request, Response
+from harness.wire import At, Body, Ending, Piece, Request, Response, StreamProtocol
 from harness.wire.mask import Mask
 from harness.wire.secret_forms import secrets_in_header
-from harness.wire.secret_patterns import is_secret_header
+from harness.wire.secret_patterns import SecretFields, is_secret_header
 
 _SHOWN = 15
 
@@ -22,13 +21,14 @@ _SHOWN = 15
 class TrafficLog:
     """Collects answers, with `note_answer`, and refused connections to other machines, with `note_refusal`."""
 
-    def __init__(self) -> None:
+    def __init__(self, protocol: StreamProtocol) -> None:
+        self._protocol = protocol
         self._answers: list[_Answer] = []
         self._refused: list[str] = []
 
     def note_answer(self, request: Request, response: Response) -> Response:
         """Note an answer, and return it."""
-        self._answers.append(_Answer(request, response))
+        self._answers.append(_Answer(request, response, self._protocol))
         return response
 
     def note_refusal(self, message: str) -> None:
@@ -55,7 +55,8 @@ def name_call(request: Request) -> str:
 class _Answer:
     """One answer, shown in a line. Wraps the response's body, to see the ending."""
 
-    def __init__(self, request: Request, response: Response) -> None:
+    def __init__(self, request: Request, response: Response, protocol: StreamProtocol) -> None:
+        self._fields = protocol.secret_fields
         self._request = request
         self._status = response.status
         self._refusal = watch(request, response) if response.status >= 400 else None
@@ -79,14 +80,16 @@ class _Answer:
         what, ending = name_call(self._request), self._ending
         if ending is None or ending.complete:
             error = self._refusal.error if self._refusal is not None else ""
-            return f"{what} → {self._status}" + (f": {_mask_secrets(self._request, error)}" if error else "")
+            return f"{what} → {self._status}" + (
+                f": {_mask_secrets(self._request, error, self._fields)}" if error else ""
+            )
         how = f"{ending.how} ({ending.detail})" if ending.detail else str(ending.how)
         unanswered = ending.at in (At.BEFORE_HEADERS, At.IN_HEADERS)
         return f"{what} → no answer, {how}" if unanswered else f"{what} → {self._status}, then {how}"
 
 
-def _mask_secrets(request: Request, text: str) -> str:
+def _mask_secrets(request: Request, text: str, fields: SecretFields) -> str:
     """A service's text without the secrets of the client's request."""
     held = (secrets_in_header(name, value) for name, value in request.headers if is_secret_header(name))
     secrets = [*chain.from_iterable(held), *(value for name, value in request.query if name == "key")]
-    return Mask({str(n): secret for n, secret in enumerate(secrets)}, PROTOCOL.secret_fields).text(text)
+    return Mask({str(n): secret for n, secret in enumerate(secrets)}, fields).text(text)

@@ -1,22 +1,32 @@
-"""A shields.io endpoint badge: how many of the results that were judged have passed.
+"""A shields.io endpoint badge: how many of the MUSTs hold, of all that were wanted.
 
 Layer 6.
 """
 
 from __future__ import annotations
 
-from harness.outcome import RAN, Exit, Verdict
+from harness.engine.ledger import Ledger
+from harness.outcome import RAN, Exit
+from harness.outcome.words import format_count
 from harness.report.json_report import dump
 from harness.report.run_state import RunState
 
 _COLOURS = {Exit.OK: "brightgreen", Exit.FAILED: "red"}
+_HOLES = "green"
+"""The colour of a run without a failure that did not judge every MUST."""
 
 
 def render(state: RunState) -> str:
     """The badge as JSON; grey if nothing ran or the harness erred, because that says nothing about the target."""
     _, finished = state.whole()
-    counts = finished.counts
-    ran = sum(number for verdict, number in counts.items() if verdict in RAN)
+    ledger = Ledger.of(finished.results)
+    ran = sum(number for verdict, number in finished.counts.items() if verdict in RAN)
     colour = _COLOURS.get(finished.exit, "lightgrey")
-    message = f"{counts[Verdict.PASS]}/{ran} passed" if ran else "nothing ran"
-    return dump({"schemaVersion": 1, "label": state.presentation.badge, "message": message, "color": colour})
+    wanted, judged = len(ledger.wanted_musts), len(ledger.judged_musts)
+    if finished.exit is Exit.OK and judged < wanted:
+        colour = _HOLES
+    held = judged - len(ledger.broken_musts) - len(ledger.excused_musts)
+    verb = "holds" if held == 1 else "hold"
+    message = f"{held} of {format_count(wanted, 'MUST')} {verb}" if ran else "nothing ran"
+    label = state.presentation.badge.format(api=state.api.title.lower())
+    return dump({"schemaVersion": 1, "label": label, "message": message, "color": colour})

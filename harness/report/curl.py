@@ -11,8 +11,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from harness.contract import read
-from harness.contract.requests import KEY_HEADER
+from harness.report.display import Display
 from harness.wire import Exchange, Request
 from harness.wire.mask import Mask
 from harness.wire.secret_forms import SCHEME
@@ -20,20 +19,22 @@ from harness.wire.secret_patterns import is_secret_header
 
 _LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "accept-encoding", "transfer-encoding"})
 
+_ID = re.compile(rb'"id" *: *"([^"]*)"')
 _TAKE_ID = '| tee /dev/stderr | grep -o \'"id": *"[^"]*"\' | head -n 1 | cut -d\'"\' -f4'
-_OLD_CURSOR = "# last_event_id is of the run above: take one from the new interaction's stream"
+_OLD_CURSOR = "# the cursor is of the run above: take one from the new stream"
 _QUOTED_OR_NOT = re.compile(r"""'[^']*'|"[^"]*"|[^'"]+""")
 
 
-def curl_lines(trail: Sequence[Exchange], root: str, mask: Mask) -> list[str]:
+def curl_lines(trail: Sequence[Exchange], display: Display) -> list[str]:
     """One command per exchange, to be run in one shell in this order."""
     variables: dict[str, str] = {}
     lines = []
     for number, exchange in enumerate(trail):
-        sent = command = curl(exchange.request, root, mask)
+        sent = command = curl(exchange.request, display)
         for known, variable in variables.items():
             command = _with_variable(command, known, variable)
-        if command != sent and "last_event_id=" in exchange.request.target:
+        resumed = display.api.load_protocol().is_resume(exchange.request)
+        if command != sent and resumed is not None and resumed[1] is not None:
             command = f"{_OLD_CURSOR}\n{command}"
         made = _made_by(exchange)
         if made and made not in variables and any(_names(later, made) for later in trail[number + 1 :]):
@@ -44,8 +45,12 @@ def curl_lines(trail: Sequence[Exchange], root: str, mask: Mask) -> list[str]:
 
 
 def _made_by(exchange: Exchange) -> str:
-    """The interaction id that the answer to a POST returned and its request did not name; "" if there is none."""
-    made = read(exchange).id or "" if exchange.request.method == "POST" else ""
+    """The id that the answer to a POST returned and its request did not name; "" if there is none.
+
+    It is the first in the answer, as the shell takes it.
+    """
+    found = _ID.search(exchange.body) if exchange.request.method == "POST" and exchange.succeeded else None
+    made = found[1].decode("utf-8", "replace") if found else ""
     return "" if made and _names(exchange, made) else made
 
 
@@ -67,25 +72,27 @@ def _with_variable(command: str, identity: str, variable: str) -> str:
     return _QUOTED_OR_NOT.sub(quote_part, command)
 
 
-def curl(request: Request, root: str, mask: Mask) -> str:
-    """One command, on several lines joined by backslashes; `root` is the target's URL without a trailing slash."""
+def curl(request: Request, display: Display) -> str:
+    """One command, on several lines joined by backslashes."""
+    root, mask = display.root, display.mask
     pipe, data = _data(request, mask)
     parts = [f"{pipe}curl -sS -N -i -X {request.method} {shlex.quote(mask.text(root + request.target))}"]
     parts += [
-        f"-H {_header(name, value, mask)}"
+        f"-H {_header(name, value, display)}"
         for name, value in request.headers.items()
         if name.lower() not in _LEFT_TO_CURL
     ]
     return " \\\n  ".join([*parts, *data])
 
 
-def _header(name: str, value: str, mask: Mask) -> str:
+def _header(name: str, value: str, display: Display) -> str:
+    mask = display.mask
     scheme, rest = "", value
     variable = mask.variable(value)
     if variable is None and (found := SCHEME.match(value)):
         scheme, rest = found[0], value[found.end() :]
         variable = mask.variable(rest)
-    if variable is None and is_secret_header(name) and name.lower() != KEY_HEADER:
+    if variable is None and is_secret_header(name) and name.lower() != display.api.key_header:
         variable = re.sub(r"\W", "_", name.upper())
     if variable is not None:
         return shlex.quote(f"{name}: {scheme}") + f'"${variable}"'

@@ -8,16 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
-from harness.contract import read
 from harness.engine.evidence import made_or_changed, referenced_ids
 from harness.engine.results import ClientRun, Evidence, KillRow, RecordedPlace
+from harness.kit.api import Api
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome.words import format_count, shorten
 from harness.report.curl import curl, curl_lines
+from harness.report.display import Display
 from harness.report.exchange_text import SHOWN, ending_line, exchange_lines, printable
 from harness.report.finding_text import place
-from harness.wire import Exchange, Request
+from harness.wire import Decoder, Exchange, Request
 from harness.wire.mask import Mask
 
 RELAYED_SHOWN, RELAYED_IN_FULL = 160, 2_000
@@ -53,17 +55,18 @@ def count_evidence(evidence: Sequence[Evidence]) -> str:
     return format_count(len(evidence), noun, plural)
 
 
-def logs(evidence: Sequence[Evidence], root: str, mask: Mask, *, shown: int = SHOWN) -> list[Log]:
+def logs(evidence: Sequence[Evidence], display: Display, *, shown: int = SHOWN) -> list[Log]:
     """All of the evidence in full; of a body of an exchange at most `shown` characters."""
-    commands = iter(curl_lines([item for item in evidence if isinstance(item, Exchange)], root, mask))
+    commands = iter(curl_lines([item for item in evidence if isinstance(item, Exchange)], display))
+    mask = display.mask
     found = []
     for item in evidence:
         match item:
             case Exchange():
-                found.append(Log("", tuple(exchange_lines(item, mask, shown=shown)), next(commands)))
+                found.append(Log("", tuple(exchange_lines(item, display, shown=shown)), next(commands)))
             case RelayedExchange():
                 lines = tuple(relayed_lines(item, mask, RELAYED_IN_FULL))
-                found.append(Log(item.name, lines, curl(item.client.request, root, mask)))
+                found.append(Log(item.name, lines, curl(item.client.request, display)))
             case ClientRun():
                 found.append(Log(item.name, tuple(client_lines(item, mask, verbose=True))))
             case RecordedPlace():
@@ -73,16 +76,15 @@ def logs(evidence: Sequence[Evidence], root: str, mask: Mask, *, shown: int = SH
     return found
 
 
-def shown_lines(
-    evidence: Sequence[Evidence], root: str, mask: Mask, *, named: bool, verbose: bool
-) -> Iterator[str]:
+def shown_lines(evidence: Sequence[Evidence], display: Display, *, named: bool, verbose: bool) -> Iterator[str]:
     """The evidence that a person needs; `named`: a finding says which exchange it is about."""
+    mask = display.mask
     exchanges = [item for item in evidence if isinstance(item, Exchange)]
     relayed = [item for item in evidence if isinstance(item, RelayedExchange)]
     if exchanges:
-        yield from _exchanges(exchanges, root, mask, named=named)
+        yield from _exchanges(exchanges, display, named=named)
     if relayed:
-        yield from _format_relayed(relayed, root, mask, verbose=verbose)
+        yield from _format_relayed(relayed, display, verbose=verbose)
     places = [item for item in evidence if isinstance(item, RecordedPlace)]
     if places:
         shown = places if verbose else places[:_MOST_PLACES]
@@ -95,20 +97,22 @@ def shown_lines(
             yield from kill_lines(item)
 
 
-def _exchanges(exchanges: Sequence[Exchange], root: str, mask: Mask, *, named: bool) -> Iterator[str]:
-    shown = _first(exchanges) if named else list(exchanges[-_MOST_EXCHANGES:])
+def _exchanges(exchanges: Sequence[Exchange], display: Display, *, named: bool) -> Iterator[str]:
+    shown = _first(exchanges, display.api) if named else list(exchanges[-_MOST_EXCHANGES:])
     if len(exchanges) > len(shown):
         yield f"exchanges ({len(shown)} of {len(exchanges)}; the JSON and HTML reports have all):"
-    for exchange, command in zip(shown, curl_lines(shown, root, mask), strict=True):
-        yield from exchange_lines(exchange, mask)
+    for exchange, command in zip(shown, curl_lines(shown, display), strict=True):
+        yield from exchange_lines(exchange, display)
         yield "reproduce:"
         yield from command.split("\n")
 
 
-def _first(exchanges: Sequence[Exchange]) -> list[Exchange]:
+def _first(exchanges: Sequence[Exchange], api: Api) -> list[Exchange]:
     """The exchanges to show: the first that findings name, each preceded by those that made or changed its ids."""
-    spoken_of = [set(referenced_ids(exchange)) for exchange in exchanges]
-    needed = [[at for at in range(n) if made_or_changed(exchanges[at], ids)] for n, ids in enumerate(spoken_of)]
+    spoken_of = [set(referenced_ids(exchange, api)) for exchange in exchanges]
+    needed = [
+        [at for at in range(n) if made_or_changed(exchanges[at], ids, api)] for n, ids in enumerate(spoken_of)
+    ]
     only_needed = {at for each in needed for at in each}
     shown: list[int] = []
     for number, before in enumerate(needed):
@@ -121,13 +125,13 @@ def _first(exchanges: Sequence[Exchange]) -> list[Exchange]:
     return [exchanges[number] for number in shown]
 
 
-def _format_relayed(relayed: Sequence[RelayedExchange], root: str, mask: Mask, *, verbose: bool) -> Iterator[str]:
+def _format_relayed(relayed: Sequence[RelayedExchange], display: Display, *, verbose: bool) -> Iterator[str]:
     most = RELAYED_IN_FULL if verbose else RELAYED_SHOWN
     for item in relayed if verbose else relayed[:_MOST_RELAYED]:
         yield f"passage {item.name}:"
-        yield from (f"  {line}" for line in relayed_lines(item, mask, most))
+        yield from (f"  {line}" for line in relayed_lines(item, display.mask, most))
     yield "the client's request again (the upstream's part is the harness's):"
-    yield from (f"  {line}" for line in curl(relayed[0].client.request, root, mask).split("\n"))
+    yield from (f"  {line}" for line in curl(relayed[0].client.request, display).split("\n"))
 
 
 def relayed_lines(relayed: RelayedExchange, mask: Mask, shown: int = RELAYED_SHOWN) -> Iterator[str]:
@@ -152,8 +156,8 @@ def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
     if exchange.status is None:
         return f"no answer, {ending_line(exchange, mask)}"
     end = "" if exchange.ending.complete else f", {ending_line(exchange, mask)}"
-    if read(exchange).is_stream:
-        events = read(exchange).frames
+    if exchange.is_stream:
+        events = Decoder().feed(exchange.body)
         last = f", the last {_body(events[-1].data, mask, shown)}" if events else ""
         return printable(f"{exchange.status} stream of {format_count(len(events), 'event')}{last}{end}")
     return printable(f"{exchange.status} {_body(exchange.body, mask, shown)}{end}")
@@ -164,13 +168,31 @@ def _body(data: bytes, mask: Mask, shown: int) -> str:
 
 
 def client_lines(run: ClientRun, mask: Mask, *, verbose: bool) -> Iterator[str]:
-    """What went over the wire, and the last words of a client; with `verbose` all of them."""
+    """What went over the wire and when, what the client made of it, and its last words; `verbose`: all of them."""
     yield "on the wire:"
-    yield from (f"  {printable(mask.text(line))}" for line in run.wire or ("nothing",))
+    for line in _draw_timeline(run):
+        yield f"  {printable(mask.text(line))}"
+    for line in run.stray:
+        yield f"on standard output, and no answer: {printable(mask.text(line))}"
     words = run.stderr.splitlines()
     if words:
         yield "standard error ends with:"
         yield from (f"  {printable(mask.text(line))}" for line in (words if verbose else _last(words)))
+
+
+def _draw_timeline(run: ClientRun) -> Iterator[str]:
+    """The requests in order, equal ones in a row once: who sent what when, and where the faults hit."""
+    if not run.moments:
+        yield "nothing"
+    for key, same in groupby(run.moments, lambda one: (one.request, one.answer, one.fault)):
+        first, *others = same
+        request, answer, fault = key
+        yield f"{first.at:7.3f} s  -> {request}" + (f"  ({len(others) + 1} times)" if others else "")
+        yield f"{'':9}  <- {answer}"
+        if fault:
+            yield f"{'':9}  !! {fault}"
+    if run.end:
+        yield f"{'':9}  => the client {run.end}"
 
 
 def _last(words: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from harness.report.display import Display
 from harness.wire import Exchange, Headers, Request
 from harness.wire.mask import Mask
 
@@ -17,18 +18,18 @@ _STREAM = re.compile(rb"\s*(?:\xef\xbb\xbf)?(?:event|data|id|retry)?:")
 _NOISE = frozenset({"date", "server", "content-length", "transfer-encoding", "connection", "user-agent", "host"})
 
 
-def exchange_lines(exchange: Exchange, mask: Mask, *, shown: int = SHOWN) -> list[str]:
+def exchange_lines(exchange: Exchange, display: Display, *, shown: int = SHOWN) -> list[str]:
     """`>` lines show what was sent, `<` lines what came; a last line says how an incomplete answer ended."""
-    request = exchange.request
+    request, mask = exchange.request, display.mask
     lines = [f"> {request.method} {mask.text(request.target)}"]
     lines += [f"> {line}" for line in _header_lines(request.headers, mask)]
-    lines += [f"> {line}" for line in body_lines(request.body, request, mask, shown)]
+    lines += [f"> {line}" for line in body_lines(request.body, request, display, shown)]
     if exchange.status is None:
         lines.append("< no answer")
     else:
         lines.append(f"< {exchange.status}")
         lines += [f"< {line}" for line in _header_lines(exchange.headers, mask)]
-        lines += [f"< {line}" for line in body_lines(exchange.body, request, mask, shown)]
+        lines += [f"< {line}" for line in body_lines(exchange.body, request, display, shown)]
     if not exchange.ending.complete:
         lines.append(f"< [{ending_line(exchange, mask)}]")
     return lines
@@ -42,12 +43,12 @@ def ending_line(exchange: Exchange, mask: Mask) -> str:
     return printable(f"ended by {ending.by}: {ending.words}{counted}{detail}")
 
 
-def body_lines(body: bytes, request: Request, mask: Mask, shown: int = SHOWN) -> list[str]:
+def body_lines(body: bytes, request: Request, display: Display, shown: int = SHOWN) -> list[str]:
     """A body as masked lines; only the beginning and the end of a long one, because a stream often fails last.
 
     `request` is the request of its exchange.
     """
-    text = printable(body_text(body, request, mask))
+    text = printable(body_text(body, request, display))
     if len(text) > shown:
         head, tail = shown * 2 // 3, shown // 3
         cut = len(text) - head - tail
@@ -55,13 +56,13 @@ def body_lines(body: bytes, request: Request, mask: Mask, shown: int = SHOWN) ->
     return text.rstrip("\n").splitlines() if text else []
 
 
-def body_text(body: bytes, request: Request, mask: Mask) -> str:
+def body_text(body: bytes, request: Request, display: Display) -> str:
     """A body as text without its secrets, even those that are spread over several events of a stream."""
     if _STREAM.match(body):
         from harness.report.split_secrets import without_spread_secrets
 
-        body = without_spread_secrets(body, mask)
-    return mask.text(body.decode("utf-8", "replace"), request)
+        body = without_spread_secrets(body, display.mask, display.api.load_protocol())
+    return display.mask.text(body.decode("utf-8", "replace"), request)
 
 
 def printable(text: str) -> str:

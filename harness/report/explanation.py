@@ -27,7 +27,8 @@ def explain(result: Result, state: RunState, *, evidence: bool = True, verbose: 
 def _lines(result: Result, state: RunState, evidence: bool, verbose: bool) -> Iterator[str]:
     observation = result.observation
     if observation.cause:
-        yield f"a consequence of {observation.cause}, which is explained there"
+        word = "blocked by" if observation.outcome is Outcome.BLOCKED else "a consequence of"
+        yield f"{word} {observation.cause}, which is explained there"
         evidence = False
     yield from rule_lines(result.rule, title=result.title)
     if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.accepts:
@@ -39,7 +40,7 @@ def _lines(result: Result, state: RunState, evidence: bool, verbose: bool) -> It
         yield f"baseline: {state.mask.text(result.excuse)}"
     if evidence and result.evidence:
         named = any(finding.where.exchange for finding in observation.findings)
-        yield from shown_lines(result.evidence, state.root, state.mask, named=named, verbose=verbose)
+        yield from shown_lines(result.evidence, state.display, named=named, verbose=verbose)
     if result.reproduction is not None:
         yield from reproduction_lines(result.reproduction, state.mask, noun=state.presentation.noun)
 

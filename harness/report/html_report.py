@@ -27,6 +27,7 @@ code { font-size: 13px; }
 .v { font-weight: 600; white-space: nowrap; }
 .pass { color: #1a7f37; } .fail, .stale { color: #cf222e; } .error { color: #8250df; }
 .warn, .xfail { color: #9a6700; } .info { color: #0969da; }
+.headline { font-size: 1.2rem; font-weight: 600; }
 .totals span { margin-right: 1.2rem; }
 """
 
@@ -45,15 +46,20 @@ def render(state: RunState) -> str:
         for section in presentation.sections(state)
     )
     rows = "".join(_row(result, state) for result in state.most_urgent_first)
-    title = f"{presentation.subject}: {state.mask.text(target.url or target.name)}"
+    ledger = "\n".join(state.mask.text(line) for line in presentation.ledger(state))
+    headline = escape(presentation.headline(state))
+    told = f'<p class="headline">{headline}</p>' if headline else ""
+    title = f"{presentation.subject.format(api=state.api.title)}: {state.mask.text(target.url or target.name)}"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
         f"<h1>{escape(title)}</h1>"
+        f"{told}"
         f"<p>{facts}{format_count(len(finished.results), presentation.noun)} in {finished.seconds:.1f} s, "
         f"harness {escape(__version__)}.</p>"
         f'<p class="totals">{totals}</p>'
+        f"<pre>{escape(ledger)}</pre>"
         f"{_capabilities(state)}{sections}"
         f"<table><thead><tr><th>verdict</th><th>{presentation.noun}</th><th>level</th><th>what</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></body></html>\n"
@@ -94,7 +100,7 @@ def _details(result: Result, state: RunState) -> str:
 def _evidence(result: Result, state: RunState) -> str:
     if not result.evidence:
         return ""
-    found = logs(result.evidence, state.root, state.mask, shown=_WIRE_SHOWN)
+    found = logs(result.evidence, state.display, shown=_WIRE_SHOWN)
     wire = "".join(
         f"<pre>{escape(chr(10).join(log.lines))}</pre>{f'<pre>{escape(log.command)}</pre>' if log.command else ''}"
         for log in found

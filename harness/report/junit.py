@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.engine.results import Result
-from harness.outcome import Verdict
+from harness.outcome import Standing, Verdict
 from harness.report.run_state import RunState
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -37,6 +37,7 @@ _TAGS = {
     Verdict.NOT_APPLICABLE: Tag.SKIPPED,
     Verdict.EXCLUDED: Tag.SKIPPED,
     Verdict.NOT_RUN: Tag.SKIPPED,
+    Verdict.BLOCKED: Tag.SKIPPED,
 }
 """The verdicts that do not count as passed."""
 
@@ -64,10 +65,13 @@ class JUnitCase:
 
 def render(state: RunState) -> str:
     """The report of a finished run as XML text: a case for each result, suites in the order of their first."""
-    return _document(_case(result, state) for result in state.results)
+    headline = state.mask.text(state.presentation.headline(state))
+    ledger = [state.mask.text(line) for line in state.presentation.ledger(state)]
+    told = {"headline": headline, "ledger": "\n".join(ledger)} if headline else {}
+    return _document((_case(result, state) for result in state.results), state.api.name, told)
 
 
-def _document(cases: Iterable[JUnitCase]) -> str:
+def _document(cases: Iterable[JUnitCase], api: str, properties: Mapping[str, str]) -> str:
     suites: dict[str, list[JUnitCase]] = {}
     for case in cases:
         suites.setdefault(case.suite, []).append(case)
@@ -75,10 +79,19 @@ def _document(cases: Iterable[JUnitCase]) -> str:
     root = ET.Element("testsuites", {"name": "harness", **_counts(everything)})
     for name, members in suites.items():
         suite = ET.SubElement(root, "testsuite", {"name": _clean(name), **_counts(members)})
+        if properties and len(root) == 1:
+            _add_properties(suite, properties)
         for case in members:
-            _add(suite, case)
+            _add(suite, case, api)
     ET.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _add_properties(suite: ET.Element, values: Mapping[str, str]) -> None:
+    """The ledger of the whole run, on its first suite: the format has no other place for it."""
+    properties = ET.SubElement(suite, "properties")
+    for name, value in values.items():
+        ET.SubElement(properties, "property", name=f"harness.{name}", value=_clean(value))
 
 
 def _counts(cases: Sequence[JUnitCase]) -> dict[str, str]:
@@ -92,12 +105,12 @@ def _counts(cases: Sequence[JUnitCase]) -> dict[str, str]:
     }
 
 
-def _add(suite: ET.Element, case: JUnitCase) -> None:
+def _add(suite: ET.Element, case: JUnitCase, api: str) -> None:
     element = ET.SubElement(
         suite,
         "testcase",
         name=_clean(case.name),
-        classname=_clean(f"interactions.{case.suite}"),
+        classname=_clean(f"{api}.{case.suite}"),
         time=f"{case.seconds:.3f}",
     )
     message, text = _clean(case.message), _clean(case.text)
@@ -114,6 +127,8 @@ def _case(result: Result, state: RunState) -> JUnitCase:
     verdict, presentation = result.verdict, state.presentation
     findings = result.observation.findings
     plain = findings[0].message if findings else result.observation.reason.strip().rpartition("\n")[2]
+    if result.standing is Standing.BLOCKED:
+        plain = f"by {result.observation.cause}: {plain}"
     if state.stopped is not None and result.unjudged:
         plain += f": {state.stopped.reason}"
     tag = Tag.ERROR if result.unjudged else tag_of(verdict)

@@ -23,16 +23,21 @@ def render(state: RunState) -> str:
     presentation = state.presentation
     place = state.mask.text(target.url or target.name)
     facts = [f"{word} `{_cell(state.mask.text(value))}`" for word, value in presentation.facts(state)]
+    headline = presentation.headline(state)
     about = ", ".join([*facts, format_count(len(finished.results), presentation.noun)])
+    subject = presentation.subject.format(api=state.api.title)
     lines = [
-        f"## {presentation.subject}: {_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
+        f"## {subject}: {_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
         "",
+        *([f"**{_cell(headline)}**", ""] if headline else []),
         f"{about}.",
         "",
         f"| verdict | {presentation.noun}s |",
         "| --- | ---: |",
     ]
     lines += [f"| {v.replace('_', ' ')} | {n} |" for v, n in finished.counts.items() if n]
+    if ledger := [state.mask.text(line) for line in presentation.ledger(state)]:
+        lines += ["", *_fence("\n".join(ledger))]
     for section in presentation.sections(state):
         lines += ["", f"### {section.title}", "", *_fence("\n".join(section.lines))]
     for verdict in _TOLD:

@@ -12,10 +12,10 @@ from harness.engine.capabilities import Capabilities
 from harness.engine.events import RunFinished, TargetInfo
 from harness.engine.results import Result
 from harness.kit.check import Check
-from harness.outcome import Finding, Observation, Outcome, Rule, Where
+from harness.outcome import Finding, Observation, Rule, Standing, Where, standing_of
+from harness.report.display import Display
 from harness.report.evidence_text import logs
-from harness.report.run_state import EMBEDDED_ROOT
-from harness.wire.mask import Mask
+from harness.report.ledger_text import ledger_record
 
 
 def check_record(check: Check) -> dict[str, Any]:
@@ -71,14 +71,15 @@ def place_record(where: Where) -> dict[str, Any]:
     return {name: value for name, value in parts.items() if value not in ("", None)}
 
 
-def result_record(result: Result, target: TargetInfo, mask: Mask) -> dict[str, Any]:
+def result_record(result: Result, display: Display) -> dict[str, Any]:
     """One verdict with its evidence; secrets are hidden."""
-    rule = result.rule
+    rule, mask = result.rule, display.mask
     record: dict[str, Any] = {
         "id": result.id,
         "area": rule.area,
         "level": str(rule.level),
         "verdict": str(result.verdict),
+        "standing": str(result.standing),
         "title": result.title,
         "profile": result.profile,
         "requirement": rule.statement,
@@ -93,17 +94,18 @@ def result_record(result: Result, target: TargetInfo, mask: Mask) -> dict[str, A
     if result.excuse:
         record["baseline"] = mask.text(result.excuse)
     if result.evidence:
-        found = logs(result.evidence, target.url or EMBEDDED_ROOT, mask)
+        found = logs(result.evidence, display)
         record["exchanges"] = [{"log": list(log.lines), "curl": log.command} for log in found]
     return record
 
 
 def unanswered_record(observation: Observation) -> dict[str, str]:
-    """Why nothing could be said, and what came instead of an answer; empty if something was said."""
-    if observation.outcome is not Outcome.UNTESTABLE:
+    """Why nothing was said, what came instead of an answer, and what would help; empty if something was said."""
+    if standing_of(observation) in (Standing.JUDGED, Standing.ERRED):
         return {}
     instead = {"unanswered": observation.instead} if observation.instead else {}
-    return {"because": str(observation.because), **instead}
+    remedy = {"remedy": observation.remedy} if observation.remedy else {}
+    return {"because": str(observation.because), **instead, **remedy}
 
 
 def summary_record(finished: RunFinished) -> dict[str, int]:
@@ -125,19 +127,30 @@ def target_record(target: TargetInfo) -> dict[str, str]:
 
 def capability_records(capabilities: Capabilities) -> list[dict[str, Any]]:
     """What the target can do, and how we know."""
-    return [{"name": c.name, "present": c.present, "how": str(c.how), "note": c.note} for c in capabilities]
+    return [
+        {
+            "name": c.name,
+            "present": c.present,
+            "how": str(c.how),
+            "note": c.note,
+            **({} if c.present else {"lack": str(c.lack)}),
+        }
+        for c in capabilities
+    ]
 
 
 def run_record(
-    target: TargetInfo, capabilities: Capabilities, finished: RunFinished, mask: Mask
+    target: TargetInfo, capabilities: Capabilities, finished: RunFinished, display: Display
 ) -> dict[str, Any]:
     """The whole run."""
+    mask = display.mask
     return {
         "harness": __version__,
         "target": mask.tree(target_record(target)),
         "capabilities": mask.tree(capability_records(capabilities)),
         "summary": summary_record(finished),
         "exit": int(finished.exit),
+        "ledger": mask.tree(ledger_record(finished)),
         "seconds": round(finished.seconds, 3),
         "not_judged": [result.id for result in finished.unjudged],
         "waited": {"times": finished.waited.times, "seconds": round(finished.waited.seconds, 3)},
@@ -148,5 +161,5 @@ def run_record(
             "unsent": finished.cut.unsent,
         },
         "leftovers": mask.tree(list(finished.leftovers)),
-        "checks": [result_record(result, target, mask) for result in finished.results],
+        "checks": [result_record(result, display) for result in finished.results],
     }

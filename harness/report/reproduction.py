@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from harness.contract.tables.protocol import PROTOCOL
 from harness.engine.events import TargetInfo
 from harness.engine.results import Result
+from harness.kit.api import Api
 from harness.report.curl import curl_lines
+from harness.report.display import Display
 from harness.report.exchange_text import printable
-from harness.report.run_state import EMBEDDED_ROOT
 from harness.wire import Exchange
 from harness.wire.mask import Mask
 
@@ -25,9 +25,9 @@ def trail_of(result: Result) -> list[Exchange]:
     return [item for item in result.evidence if isinstance(item, Exchange)]
 
 
-def commands(result: Result, target: TargetInfo, mask: Mask) -> list[str]:
+def commands(result: Result, display: Display) -> list[str]:
     """The requests of the trail as curl lines, in order."""
-    return curl_lines(trail_of(result), target.url or EMBEDDED_ROOT, mask)
+    return curl_lines(trail_of(result), display)
 
 
 def _key(result: Result) -> str:
@@ -35,12 +35,13 @@ def _key(result: Result) -> str:
     return (result.reproduction.key if result.reproduction is not None else "") or result.id
 
 
-def pytest_module(result: Result, target: TargetInfo) -> str:
+def pytest_module(result: Result, target: TargetInfo, api: Api) -> str:
     """A test that fails as long as the promise is broken; "" if no history is known."""
     history = result.reproduction.steps if result.reproduction is not None else ()
     if not history:
         return ""
     name = re.sub(r"\W", "_", result.rule.id)
+    module, _, value = api.origin.rpartition(".")
     steps = "\n".join(f"    {step.record()!r}," for step in history)
     return f'''"""{result.rule.statement} Found by `harness fuzz`."""
 
@@ -48,6 +49,7 @@ import os
 
 from harness.engine.search.run import replay
 from harness.engine.targets import TargetOptions, resolve_target
+from {module} import {value}
 
 HISTORY = [
 {steps}
@@ -56,17 +58,18 @@ HISTORY = [
 
 def test_{name}():
     """Nothing of {result.rule.id} is broken by: {" > ".join(map(str, history))}."""
-    options = TargetOptions(api_version={target.version!r}, api_key=os.environ.get("GEMINI_API_KEY", ""))
-    target = resolve_target(os.environ.get("HARNESS_TARGET", {(target.url or target.name)!r}), options)
+    options = TargetOptions(api_version={target.version!r}, api_key=os.environ.get("{api.key_variable}", ""))
+    target = resolve_target({value}, os.environ.get("HARNESS_TARGET", {(target.url or target.name)!r}), options)
     assert {_key(result)!r} not in replay(target, HISTORY)
 '''
 
 
-def write_cassette(result: Result, target: TargetInfo, path: Path) -> None:
+def write_cassette(result: Result, target: TargetInfo, api: Api, path: Path) -> None:
     """Write the trail as a cassette, redacted. Raises CassetteError."""
     from harness.cassette import Provenance, Recording, Redactor, Target, save
 
-    redactor = Redactor(PROTOCOL, secrets=[secret for secret in target.secrets.values() if len(secret) >= _SHOWN])
+    protocol = api.load_protocol()
+    redactor = Redactor(protocol, secrets=[secret for secret in target.secrets.values() if len(secret) >= _SHOWN])
     recordings = [
         redactor.redact(Recording.of(exchange)) for exchange in trail_of(result) if exchange.status is not None
     ]
@@ -74,7 +77,7 @@ def write_cassette(result: Result, target: TargetInfo, path: Path) -> None:
     save(path, recordings, Provenance(recorder="harness fuzz", target=kind, api_version=target.version))
 
 
-def write_all(result: Result, target: TargetInfo, mask: Mask, folder: Path) -> list[Path]:
+def write_all(result: Result, target: TargetInfo, display: Display, folder: Path) -> list[Path]:
     """Write script, test and cassette of one failure below `folder`; return the paths that were written."""
     from harness.cassette import CassetteError
 
@@ -82,8 +85,8 @@ def write_all(result: Result, target: TargetInfo, mask: Mask, folder: Path) -> l
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for suffix, text in (
-        (".sh", _script(result, target, mask)),
-        (".py", mask.text(pytest_module(result, target))),
+        (".sh", _script(result, display)),
+        (".py", display.mask.text(pytest_module(result, target, display.api))),
     ):
         if text:
             path = folder / (f"test_{stem}{suffix}" if suffix == ".py" else f"{stem}{suffix}")
@@ -92,7 +95,7 @@ def write_all(result: Result, target: TargetInfo, mask: Mask, folder: Path) -> l
     if trail_of(result):
         path = folder / f"{stem}.yaml"
         try:
-            write_cassette(result, target, path)
+            write_cassette(result, target, display.api, path)
             written.append(path)
         except CassetteError:
             pass  # a body is too large: the script and the test still show the failure
@@ -104,10 +107,10 @@ def _comment(text: str, mask: Mask) -> str:
     return " ".join(printable(mask.text(text)).split())
 
 
-def _script(result: Result, target: TargetInfo, mask: Mask) -> str:
+def _script(result: Result, display: Display) -> str:
     if not trail_of(result):
         return ""
     rule = result.rule
-    said = _comment(result.observation.findings[0].message, mask)
+    said = _comment(result.observation.findings[0].message, display.mask)
     head = f"#!/bin/sh\n# {rule.id} ({rule.level}): {rule.statement}\n# {said}\n"
-    return head + "\n\n".join(commands(result, target, mask)) + "\n"
+    return head + "\n\n".join(commands(result, display)) + "\n"

@@ -20,17 +20,18 @@ from harness.engine.events import (
     TargetInfo,
 )
 from harness.engine.results import Result
+from harness.kit.api import Api
 from harness.outcome import Level, Verdict
 from harness.report.commands.presentation import Presentation
+from harness.report.display import EMBEDDED_ROOT, Display
 from harness.wire.mask import Mask
-from harness.wire.secret_patterns import SecretFields
 
 
 @dataclass(slots=True)
 class RunState:
     """What the events have said so far; `target` and `finished` are None until their events come."""
 
-    secret_fields: SecretFields = field(default_factory=SecretFields)
+    api: Api
     presentation: Presentation = field(default_factory=Presentation)
     target: TargetInfo | None = None
     capabilities: Capabilities = field(default_factory=Capabilities)
@@ -45,7 +46,7 @@ class RunState:
         match event:
             case RunStarted(target):
                 self.target = target
-                self.mask = Mask(target.secrets, self.secret_fields)
+                self.mask = Mask(target.secrets, self.api.load_protocol().secret_fields)
             case Probed(capabilities):
                 self.capabilities = capabilities
             case Planned():
@@ -82,6 +83,11 @@ class RunState:
         """The root of `curl` lines; where `harness serve --port 8000` listens if the target has no URL."""
         return (self.target.url if self.target else "") or EMBEDDED_ROOT
 
+    @property
+    def display(self) -> Display:
+        """How the evidence of this run is shown."""
+        return Display(self.api, self.root, self.mask)
+
 
 _RANK = {
     verdict: rank
@@ -98,6 +104,3 @@ _RANK = {
     )
 }
 _LEVELS = {Level.MUST: 0, Level.SHOULD: 1, Level.MAY: 2}
-
-EMBEDDED_ROOT = "http://127.0.0.1:8000"
-"""Where `harness serve --port 8000` listens: the root of the curl lines if the target is the embedded emulator."""

@@ -10,7 +10,7 @@ from harness.cassette.format.byte_edits import TextEdit
 from harness.cassette.format.framing import apply
 from harness.cassette.redaction.body_secrets import BodySecretFinder
 from harness.cassette.redaction.placeholders import PlaceholderTable
-from harness.contract.tables.protocol import PROTOCOL
+from harness.wire import StreamProtocol
 from harness.wire.mask import HIDDEN, Mask
 
 UNSHOWN = b"[a stream that holds a secret and cannot be shown without it]"
@@ -27,10 +27,10 @@ class _Stars(PlaceholderTable):
         return [change for change in found if change.kind != "private URL"]
 
 
-def without_spread_secrets(body: bytes, mask: Mask) -> bytes:
+def without_spread_secrets(body: bytes, mask: Mask, protocol: StreamProtocol) -> bytes:
     """A stream body for display: stars replace the secrets that the mask knows and what looks like one."""
     try:
-        found = BodySecretFinder(PROTOCOL, _Stars(mask.secrets)).find(body, stream=True, cut=True)
+        found = BodySecretFinder(protocol, _Stars(mask.secrets)).find(body, stream=True, cut=True)
     except CassetteError:
         return UNSHOWN
     return apply(body, [item.edit for item in found])

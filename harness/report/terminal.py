@@ -26,6 +26,7 @@ from harness.engine.events import (
 from harness.engine.results import Result
 from harness.engine.traffic.retries import Waited, format_refusal
 from harness.engine.traffic.timeout_budget import TimeoutLosses
+from harness.kit.lack import Lack
 from harness.outcome import Because, Verdict
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import EXPLAINED
@@ -34,6 +35,9 @@ from harness.report.exchange_text import printable
 from harness.report.run_state import RunState
 from harness.report.screen import Screen
 from harness.wire import Exchange
+
+_LEFT_SHOWN = 5
+"""Most things left behind that are named one by one."""
 
 COLOUR = {
     Verdict.PASS: "32",
@@ -112,13 +116,14 @@ class TerminalReport:
     def _capabilities(self, capabilities: Capabilities, requests: int) -> None:
         self._screen.line(f"capabilities ({format_count(requests, 'request')} to find out):")
         for item in capabilities:
-            sign = self._screen.paint("32", "+") if item.present else "-"
+            missing = self._screen.paint("31", "!") if item.lack is Lack.NOT_DONE else "-"
+            sign = self._screen.paint("32", "+") if item.present else missing
             note = f" ({item.note})" if item.note else ""
             self._screen.line(f"  {sign}{item.name:<16} {item.how}{self._text(note)}")
 
     def _print_stop(self, stopped: RunStopped) -> None:
         self._screen.line(f"stopped early: {self._text(stopped.reason)}")
-        for log in logs([stopped.evidence], self._state.root, self._state.mask):
+        for log in logs([stopped.evidence], self._state.display):
             self._screen.line(f"  {count_evidence([stopped.evidence]).partition(' ')[2]} {log.name}:".rstrip())
             self._lines(f"    {line}" for line in log.lines)
 
@@ -166,20 +171,27 @@ class TerminalReport:
         self._lines(self._totals(finished))
         if finished.waited.times:
             self._screen.line(_waits(finished.waited))
-        for path in finished.leftovers:
+        for path in finished.leftovers[:_LEFT_SHOWN]:
             self._screen.line(f"left behind (its deletion failed): {self._text(path)}")
+        if (more := len(finished.leftovers) - _LEFT_SHOWN) > 0:
+            self._screen.line(f"left behind, too: {more} more, which the JSON report names")
         if finished.cut.hurried or finished.cut.unsent:
             self._screen.line(self._state.mask.text(cut_words(finished.cut)))
         if finished.unjudged:
             self._lines(self._presentation.not_judged(finished))
         if self._presentation.live and finished.counts[Verdict.WARN] and not self._verbose:
             self._screen.line("-v explains each warning")
-        if conclusion := self._presentation.conclusion(self._state):
-            self._screen.line(conclusion)
         if excluded := finished.counts[Verdict.EXCLUDED]:
             self._screen.line(
                 f"{format_count(excluded, 'check was', 'checks were')} excluded, of which nothing is said"
             )
+        if finished.halted:
+            self._screen.line(f"the run ended early: {self._text(finished.halted)}")
+        self._lines(self._text(line) for line in self._presentation.ledger(self._state))
+        if conclusion := self._presentation.conclusion(self._state):
+            self._screen.line(conclusion)
+        if headline := self._presentation.headline(self._state):
+            self._screen.line(headline)
 
     def _totals(self, finished: RunFinished) -> Iterator[str]:
         said = self._presentation.totals(self._state, self._screen.paint)

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from harness.contract import CURRENT, PROTOCOL, is_settled, load
 from harness.contract.data.json_parse import loads
 from harness.contract.data.output import output_steps, steps_text
+from harness.contract.judge.bare_error import read_bare_error
 from harness.resume.errors import ConnectionLost, ErrorResponse, GaveUp, NotAStream, Refused
 from harness.resume.limits import RetryLimits
 from harness.resume.missing_events import Contradiction, remainder
@@ -133,6 +134,7 @@ class ResumeMachine:
 
     def note_failure(self, drop: ConnectionLost) -> None:
         """Report that a connection or a poll failed or broke off. Raises GaveUp."""
+        drop = self._explain(drop)
         if self.interaction_id is None:
             return self._not_created(drop)
         if isinstance(drop, NotAStream):
@@ -233,6 +235,22 @@ class ResumeMachine:
         else:
             self._streams = False
         return True
+
+    def _explain(self, drop: ConnectionLost) -> ConnectionLost:
+        """The drop, with the error that ended the stream outside its framing. Raises Refused if that is final.
+
+        Some failures of the live service are bare JSON after the last event, which a decoder drops. A refusal is
+        repeated by every later request, and GET may not even find the interaction.
+        """
+        decoder, self._decoder = self._decoder, Decoder()
+        decoder.end()
+        bare = read_bare_error(decoder.stray)
+        if bare is None:
+            return drop
+        told = f"the stream ended with the error {bare.code}: {bare.message}"
+        if bare.status not in _TRANSIENT and bare.status < 500:
+            raise Refused(told, status=bare.status, interaction_id=self.interaction_id)
+        return ConnectionLost(told)
 
     def _not_created(self, drop: ConnectionLost) -> None:
         """Handle a create that failed before its id was known: retry only a clear refusal. Raises GaveUp."""

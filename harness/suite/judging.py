@@ -9,14 +9,14 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.contract import PROTOCOL
 from harness.engine.baseline import Baseline, read_baseline
 from harness.engine.capabilities import everything
 from harness.engine.events import CheckFinished
-from harness.engine.plan import Selection, load_catalogue, make_plan
+from harness.engine.plan import Selection, make_plan
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
-from harness.engine.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE, TargetOptions, resolve_target
+from harness.engine.targets import TargetOptions, resolve_target
+from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import HarnessFault, Level, UsageFault
 from harness.report.explanation import explain
@@ -30,15 +30,20 @@ def select_checks(profiles: str | None, level: str | None) -> tuple[Check, ...]:
     weakest = (level or "MAY").upper()
     if weakest not in list(Level):
         raise UsageFault(f"--interactions-level={level!r} is none of must, should, may")
-    catalogue = load_catalogue()
+    api = INTERACTIONS
     # Nothing is known of the target during collection: every check becomes an item and may be skipped later.
-    plan = make_plan(catalogue, Selection(profiles=names, level=Level(weakest)), everything())
+    plan = make_plan(
+        api.load_catalogue(),
+        Selection(profiles=names, level=Level(weakest)),
+        everything(api.load_capabilities()),
+        api.load_profiles(),
+    )
     return tuple(planned.check for planned in plan.checks if planned.skip is None)
 
 
 def baseline_of(path: str | None) -> Baseline:
     """Read the known failures from a file. Raises UsageFault."""
-    return read_baseline(Path(path), [check.id for check in load_catalogue()]) if path else Baseline()
+    return read_baseline(Path(path), [check.id for check in INTERACTIONS.load_catalogue()]) if path else Baseline()
 
 
 class Judge:
@@ -49,15 +54,17 @@ class Judge:
     """
 
     def __init__(self, url: str, baseline: Baseline, checks: Iterable[Check]) -> None:
-        key, other = os.environ.get(KEY_VARIABLE, ""), os.environ.get(OTHER_KEY_VARIABLE, "")
-        target = resolve_target(url, TargetOptions(api_key=key, other_api_key=other))
+        key, other = (
+            os.environ.get(name, "") for name in (INTERACTIONS.key_variable, INTERACTIONS.other_key_variable)
+        )
+        target = resolve_target(INTERACTIONS, url, TargetOptions(api_key=key, other_api_key=other))
         selection = Selection(checks=tuple(check.id for check in checks))
         options = RunOptions(selection=selection, baseline=baseline, choose=self._choose)
-        self._events = check_target(target, load_catalogue(), options)
+        self._events = check_target(target, INTERACTIONS.load_catalogue(), options)
         self._wanted = ""
         self._results: dict[str, Result] = {}
-        self._state = RunState(PROTOCOL.secret_fields)
-        self._mask = Mask(target.info.secrets, PROTOCOL.secret_fields)
+        self._state = RunState(INTERACTIONS)
+        self._mask = Mask(target.info.secrets, INTERACTIONS.load_protocol().secret_fields)
 
     def result(self, check: Check) -> Result:
         """Return a check's result; the first check of an exercise runs it for all the others."""

@@ -17,7 +17,9 @@ from harness.kit.check import Check
 from harness.outcome import Exit, TargetFault, UsageFault, Verdict
 from harness.suite.judging import Judge, baseline_of, select_checks
 
-_SKIPPED = frozenset({Verdict.UNTESTABLE, Verdict.NOT_APPLICABLE, Verdict.EXCLUDED, Verdict.NOT_RUN})
+_SKIPPED = frozenset(
+    {Verdict.UNTESTABLE, Verdict.NOT_APPLICABLE, Verdict.EXCLUDED, Verdict.NOT_RUN, Verdict.BLOCKED}
+)
 _REMARKS = "interactions_remark"
 
 

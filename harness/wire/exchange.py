@@ -9,7 +9,7 @@ import hashlib
 from array import array
 from dataclasses import dataclass, field, replace
 
-from harness.wire.message import Framing, Headers, Request, UntilClose
+from harness.wire.message import EVENT_STREAM, Framing, Headers, Request, UntilClose
 from harness.wire.pieces import Chunk, Ending
 
 KEPT_BYTES = 8 * 1024 * 1024
@@ -17,6 +17,8 @@ KEPT_BYTES = 8 * 1024 * 1024
 
 KEPT_PIECES = 65_536
 """Number of pieces whose arrival times are kept."""
+
+_OPENINGS = (b"event:", b"data:", b"id:", b"retry:", b":", b"\xef\xbb\xbfevent:", b"\xef\xbb\xbfdata:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,13 @@ class Exchange:
     def complete(self) -> bool:
         """Whether a whole response arrived according to its framing."""
         return self.status is not None and self.ending.complete
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the body is a stream of events: by its media type, or by how it begins if that is wrong."""
+        if self.status is None:
+            return False
+        return self.headers.media_type() == EVENT_STREAM or self.body.lstrip().startswith(_OPENINGS)
 
     def with_excuse(self, why: str) -> Exchange:
         """A copy that is not to be held against the target."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 from harness.wire.clock import Clock
 from harness.wire.pieces import COMPLETE, Chunk, Ending, Piece
@@ -21,6 +21,11 @@ TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 MORE_THAN_A_LINE = re.compile(r"[\r\n\0]")
 """Characters that neither a field value nor a reason phrase may contain."""
+
+
+def segment(text: str) -> str:
+    """Percent-encode one path segment fully; ids are opaque and may contain anything, even a lone surrogate."""
+    return quote(text, safe="", errors="surrogatepass")
 
 
 def is_sendable(name: str, value: str) -> bool:

@@ -42,6 +42,8 @@ class StreamProtocol:
     """(resource id, cursor) of a request that streams a resource, None for any other request."""
     error_event: Callable[[str, str, str | None], bytes]
     """(code, message, event id) → one whole in-stream error frame."""
+    bare_error: Callable[[bool], bytes]
+    """(refused) → the JSON, outside the framing of the stream, that reports a refusal or else an outage."""
     error_body: Callable[[int, str, str], bytes]
     """(status, code, message) → the JSON body of an error response; the code "" is the one of the status."""
     text_of: Callable[[JsonObject], tuple[str, str] | None]
@@ -50,5 +52,11 @@ class StreamProtocol:
     """JSON field names, at any depth, whose values are ids that recordings may map."""
     opaque_fields: frozenset[str]
     """Field names whose values must never be altered (signatures, inline data)."""
+    is_fragment: Callable[[JsonObject], bool]
+    """Whether an event carries a piece of an output, so that another run may have more or fewer of them."""
+    name_event: Callable[[Any], str]
+    """The kind of an event as its payload states it, in a word or two; takes any JSON value."""
+    kind_fields: frozenset[str]
+    """JSON field names, at any depth, whose values name a kind or a state: part of the shape of an answer."""
     secret_fields: SecretFields
     """Which members of its bodies hold secrets."""

@@ -47,7 +47,7 @@ def harness(capsys: pytest.CaptureFixture[str]) -> Harness:
 @pytest.fixture
 def toy_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace the real catalogue by the toy catalogue."""
-    monkeypatch.setattr("harness.engine.plan.load_catalogue", lambda: toys.CATALOGUE)
+    monkeypatch.setattr("harness.checks.catalogue.CATALOGUE", toys.CATALOGUE)
 
 
 @pytest.fixture

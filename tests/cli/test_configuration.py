@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.configuration import KEYS, fill_in, read_configuration
+from harness.cli.configuration import KEYS, apply_section, fill_in, read_configuration
 from harness.outcome import UsageFault
 
 
@@ -52,3 +52,66 @@ def test_keys_are_flags_of_check() -> None:
 
     flags = set(vars(_parser().parse([])))
     assert {key.replace("-", "_") for key in KEYS} <= flags
+
+
+GATEWAY = """
+[tool.harness]
+target = "http://127.0.0.1:9"
+strict = true
+baseline = "of-check.yaml"
+profile = ["core"]
+header = ["X-Team: a"]
+
+[tool.harness.gateway]
+baseline = "of-gateway.yaml"
+only = ["gw.live"]
+patience = 1.5
+upstream-port = 9200
+timeout = 7
+"""
+
+
+def test_a_command_with_a_table_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`gateway` takes what means the same to it and its own table; what is said on the command line counts."""
+    from harness.cli.commands.gateway import _parser
+
+    monkeypatch.chdir(write(tmp_path, GATEWAY))
+    arguments = apply_section("gateway", _parser(), ["--timeout", "3", "--only", "gw.once"])
+    assert (arguments.target, arguments.strict, arguments.header) == (
+        "http://127.0.0.1:9",
+        True,
+        [("X-Team", "a")],
+    )
+    assert (arguments.baseline, arguments.patience, arguments.upstream_port) == ("of-gateway.yaml", 1.5, 9200)
+    assert (arguments.timeout, arguments.only) == (3.0, ["gw.once"])
+    assert read_configuration()["baseline"] == "of-check.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("patiense = 1", r"tool.harness.gateway\] has no key 'patiense'.*patience"),
+        ('patience = "1"', r"tool.harness.gateway\] patience = '1' must be a number"),
+        ('api-key = "k"', "a key does not belong in a file"),
+        ("json = true", "has no key 'json'"),
+    ],
+)
+def test_wrong_tables_of_a_command(text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown key, a wrong type, a secret and an option for one call are usage errors that name the table."""
+    from harness.cli.commands.gateway import _parser
+
+    monkeypatch.chdir(write(tmp_path, f"[tool.harness.gateway]\n{text}\n"))
+    with pytest.raises(UsageFault, match=said):
+        apply_section("gateway", _parser(), [])
+
+
+def test_torture_and_verify_have_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`torture` and `verify` read theirs, with the kinds of their own flags."""
+    from harness.cli.commands import torture, verify
+
+    text = "[tool.harness]\nstrict = true\n[tool.harness.torture]\njobs = 2\nallow-giving-up = true\n"
+    monkeypatch.chdir(write(tmp_path, text + '[tool.harness.verify]\nreport = ["junit=v.xml"]\n'))
+    tortured = apply_section("torture", torture._parser(), [])
+    assert (tortured.jobs, tortured.allow_giving_up, tortured.timeout) == (2, True, 30.0)
+    verified = apply_section("verify", verify._parser(), ["a.yaml"])
+    assert (verified.strict, verified.report, verified.paths) == (True, ["junit=v.xml"], ["a.yaml"])

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from harness import __version__
-from harness.cli.main import BROKEN_PIPE, COMMANDS, INTERRUPTED, main
+from harness.cli.main import BROKEN_PIPE, COMMANDS, main
 from harness.cli.name_clash import shadow_note
-from harness.outcome import TargetFault
+from harness.outcome import Exit, TargetFault
 from harness.transport import ServerThread
 from harness.wire import Request, Response
 from tests.cli.conftest import Harness
@@ -56,7 +56,7 @@ def test_help_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     ("raised", "code", "told"),
     [
-        (KeyboardInterrupt(), INTERRUPTED, "interrupted"),
+        (KeyboardInterrupt(), Exit.INTERRUPTED, "interrupted"),
         (BrokenPipeError(), BROKEN_PIPE, ""),
         (TargetFault("it said \x1b[31mred"), 4, r"it said \x1b[31mred"),
         (ValueError("x"), 5, "bug"),
@@ -126,7 +126,7 @@ def test_who_is_told_to_end_cleans_up(words: list[str], number: signal.Signals) 
             assert found.wait(60)
             process.send_signal(number)
             _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (INTERRUPTED, b"harness: interrupted\n")
+    assert (process.returncode, said) == (Exit.INTERRUPTED, b"harness: interrupted\n")
     assert service.stored == {}
 
 

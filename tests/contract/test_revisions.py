@@ -25,9 +25,7 @@ DOORS = {
     "emulator/service.py": "default of the public constructor",
     "strategies/revision.py": "default of the public strategies",
     "resume/state_machine.py": "`follow` reads whatever the service of today sends",
-    "engine/targets.py": "default of the options",
-    "engine/kill_matrix.py": "default of an option",
-    "benches/record/recorder.py": "default of an option",
+    "interactions.py": "what an engine that names no revision gets",
 }
 """Modules that name the current revision as a declared default, and why."""
 

@@ -22,6 +22,7 @@ from harness.cassette import Provenance, Target
 from harness.contract import CURRENT, PROTOCOL
 from harness.emulator import Emulator
 from harness.faults import cut
+from harness.interactions import INTERACTIONS
 from harness.transport import ServerThread
 
 KEY = "harness-library-key"
@@ -469,7 +470,9 @@ def record(name: str, folder: Path, *, port: int = 0) -> Path:
     service = cut(emulator, entry.fault, PROTOCOL) if entry.fault else emulator
     with (
         ServerThread(service, port=port, clock=emulator.clock) as server,
-        Recorder(server.url, path, PROTOCOL, mode="all", encoding="identity", provenance=provenance) as recorder,
+        Recorder(
+            server.url, path, INTERACTIONS, mode="all", encoding="identity", provenance=provenance
+        ) as recorder,
     ):
         entry.drive(recorder.url)
     if recorder.summary.unrecorded:

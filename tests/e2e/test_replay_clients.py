@@ -22,6 +22,7 @@ from harness.cassette import Player, load
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.faults import cut
+from harness.interactions import INTERACTIONS
 from harness.transport import ServerThread
 from harness.transport.http1.body_reader import Data
 from harness.transport.http1.response_reader import ResponseReader
@@ -251,7 +252,7 @@ def test_a_replay_is_to_a_client_what_the_server_was(name: str, plan: str, tmp_p
     path = tmp_path / "a.yaml"
     with (
         ServerThread(cut(Emulator(), plan, PROTOCOL)) as server,
-        Recorder(server.url, path, PROTOCOL, encoding="identity") as recorder,
+        Recorder(server.url, path, INTERACTIONS, encoding="identity") as recorder,
     ):
         assert client(recorder.url) == direct
     recordings = load(path).recordings

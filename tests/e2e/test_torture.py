@@ -26,6 +26,7 @@ def torture(folder: Path, *words: str) -> tuple[int, dict[str, Any]]:
     """Return exit code and JSON result of torturing a client from the page's folder of examples."""
     for name, source in EXAMPLES.items():
         (folder / name).write_text(source, "utf-8")
+    shutil.copy(PAGE.parent / "clients" / "follow.mjs", folder)
     command = [sys.executable, "-m", "harness", "torture", "--json", *words]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout, done.stderr
@@ -52,19 +53,24 @@ def test_python(tmp_path: Path) -> None:
     )
     words = [word for cut in cuts for word in ("--cuts", cut)]
     code, result = torture(tmp_path, *words, "--", sys.executable, "client.py")
-    assert (code, result["counts"]["exact"]) == (0, len(cuts)), result
+    assert (code, result["counts"]["recovered"]) == (0, len(cuts)), result
 
 
 def test_node(tmp_path: Path) -> None:
-    """The loop from the page survives about ten cuts an event, each twice."""
-    code, result = torture(tmp_path, "--cuts", "structural", "--loop", "--", needs("node"), "loop.mjs")
-    assert (code, result["counts"]["exact"]) == (0, len(result["cases"])), result["counts"]
-    assert len(result["cases"]) > 200
+    """The client for JavaScript is right in the standard set, and in each combination of the options."""
+    right = ("exact", "recovered")
+    code, result = torture(tmp_path, "--strict", "--loop", "--", needs("node"), "loop.mjs")
+    assert (code, sum(map(result["counts"].get, right))) == (0, len(result["cases"])), result["counts"]
+    assert len(result["cases"]) > 400
+    for resume in ("exclusive", "inclusive"):
+        words = ("--endings", "fin,short-length", "--event-ids", "all,deltas,sparse,none", "--resume", resume)
+        code, result = torture(tmp_path, "--strict", *words, "--loop", "--", needs("node"), "loop.mjs")
+        assert (code, sum(map(result["counts"].get, right))) == (0, len(result["cases"])), result["counts"]
 
 
 def test_shell(tmp_path: Path) -> None:
     """curl in a pipe never recovers, and an orderly end makes it stop silently."""
     needs("curl")
     code, result = torture(tmp_path, "--cuts", "event:8,end", "--", "sh", "client.sh")
-    assert (code, result["counts"]["wrong"]) == (1, 1)
+    assert (code, result["counts"]["silent-loss"]) == (1, 1)
     assert "it did not come back after the drop" in result["cases"][0]["problem"]

@@ -11,6 +11,7 @@ from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
+from harness.interactions import INTERACTIONS
 from harness.kit.check import Exercise
 from harness.outcome import Finding, Outcome, Verdict
 from harness.report.explanation import explain
@@ -93,7 +94,7 @@ def test_what_another_exercise_brings_counts(jobs: int) -> None:
     assert (finding.rule, finding.where.pointer) == ("get.schema", "$.labels")
     assert finding.where.exchange.startswith("GET /v1beta/interactions/")
     assert [exchange.request.method for exchange in result.evidence] == ["POST", "GET"]
-    assert "curl" in explain(result, RunState())
+    assert "curl" in explain(result, RunState(INTERACTIONS))
 
 
 def test_a_repeated_defect_is_told_once_and_counted() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.engine.events import CheckFinished, RunFinished
 from harness.engine.run import RunOptions, check_target
+from harness.interactions import INTERACTIONS
 from harness.outcome import Unmet, Verdict
 from harness.report.explanation import explain
 from harness.report.run_state import RunState
@@ -52,7 +53,7 @@ CATALOGUE = (
 
 def finished() -> tuple[RunState, RunFinished]:
     """The state and the last event of a run in which creates are refused."""
-    state = RunState()
+    state = RunState(INTERACTIONS)
     for event in check_target(toys.toy_target(Refusing()), CATALOGUE, RunOptions()):
         state.handle(event)
         assert not isinstance(event, CheckFinished) or not event.result.observation.cause
@@ -67,10 +68,10 @@ def test_a_stop_at_a_refused_create_has_a_cause() -> None:
     assert (root.weight, other.observation.cause) == (2, "")
 
 
-def test_a_cause_changes_no_verdict() -> None:
-    """What has a cause is untestable as before, and the run is judged by the root."""
+def test_what_a_finding_stands_in_the_way_of_is_blocked() -> None:
+    """A check that a finding stands in the way of is blocked by it, and the run is judged by the root."""
     _, last = finished()
-    assert [result.verdict for result in last.results] == [Verdict.FAIL, Verdict.UNTESTABLE, Verdict.UNTESTABLE]
+    assert [result.verdict for result in last.results] == [Verdict.FAIL, Verdict.BLOCKED, Verdict.UNTESTABLE]
 
 
 def test_a_consequence_is_explained_in_short() -> None:
@@ -78,4 +79,4 @@ def test_a_consequence_is_explained_in_short() -> None:
     state, last = finished()
     root, caused, _ = last.results
     assert "curl" in explain(root, state)
-    assert explain(caused, state).startswith("a consequence of create.ok")
+    assert explain(caused, state).startswith("blocked by create.ok")

@@ -6,6 +6,7 @@ import pytest
 
 from harness.checks import RequestBuilder
 from harness.engine.cleanup import CreatedResources
+from harness.interactions import INTERACTIONS
 from harness.transport import ServiceDriver
 from harness.wire import Request
 from tests.engine.toys import ToyService
@@ -15,7 +16,7 @@ TARGET = RequestBuilder(key="k")
 
 def noted(service: ToyService, *requests: Request) -> tuple[CreatedResources, ServiceDriver]:
     """A ledger that has recorded these requests and their answers."""
-    ledger, driver = CreatedResources(), ServiceDriver(service)
+    ledger, driver = CreatedResources(INTERACTIONS), ServiceDriver(service)
     for request in requests:
         ledger.note(driver.send(request))
     return ledger, driver
@@ -63,7 +64,7 @@ def test_what_will_not_go_is_cancelled_then_reported() -> None:
 @pytest.mark.parametrize(("identity", "path"), [("a/b?", "a%2Fb%3F"), ("\ud800", "%ED%A0%80")])
 def test_odd_ids_are_escaped(identity: str, path: str) -> None:
     """Ids are escaped: a slash does not change the path, and an unpaired surrogate raises nothing."""
-    ledger = CreatedResources()
+    ledger = CreatedResources(INTERACTIONS)
     service = ToyService(stored={identity: "completed"})
     driver = ServiceDriver(service)
     exchange = driver.send(TARGET.create(input="hi"))

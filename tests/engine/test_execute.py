@@ -17,10 +17,10 @@ from harness.emulator.mutants import MUTANTS
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import Played, _exchanges_at, play
-from harness.engine.plan import load_catalogue
-from harness.engine.targets import TargetOptions, embed_emulator, embedded_settings, reference
+from harness.engine.targets import TargetOptions, embed_emulator
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.retries import Retries
+from harness.interactions import INTERACTIONS, embedded_settings
 from harness.kit.actions import STOPPED, Steps
 from harness.kit.check import exercise as an_exercise
 from harness.outcome import Finding, Observation, Outcome, Unmet
@@ -32,12 +32,18 @@ from tests.contract.exchanges import exchange as made
 from tests.engine import toys
 
 
+def _able() -> Any:
+    """The embedded emulator as exercises see it, with every capability."""
+    able = everything(INTERACTIONS.load_capabilities())
+    return embed_emulator(INTERACTIONS, TargetOptions()).able(able).target
+
+
 def played(
     exercise: Exercise, service: toys.ToyService | None = None, ledger: CreatedResources | None = None
 ) -> Played:
     """One exercise against a toy."""
     driver = ServiceDriver(service or toys.ToyService())
-    return play(exercise, toys.RequestBuilder(), driver, ledger or CreatedResources())
+    return play(INTERACTIONS, exercise, toys.RequestBuilder(), driver, ledger or CreatedResources(INTERACTIONS))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +66,7 @@ def test_observation(check: Check, outcome: Outcome, reason: str) -> None:
 
 def test_open_streams_are_hung_up_and_noted() -> None:
     """A stream that an exercise leaves open is closed, and what it created is in the ledger."""
-    ledger = CreatedResources()
+    ledger = CreatedResources(INTERACTIONS)
     result = played(toys.leave_open, ledger=ledger)
     assert [exchange.ending.by for exchange in result.trail] == [By.CLIENT]
     assert result.observe(toys.LEFT_OPEN).outcome is Outcome.MET
@@ -74,9 +80,9 @@ def test_a_stream_whose_reading_is_interrupted_is_hung_up_and_noted(monkeypatch:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(LiveStreamReader, "finish", interrupted)
-    ledger = CreatedResources()
+    ledger = CreatedResources(INTERACTIONS)
     with pytest.raises(KeyboardInterrupt):
-        play(streamed, RequestBuilder(key="any"), ServiceDriver(Emulator()), ledger)
+        play(INTERACTIONS, streamed, RequestBuilder(key="any"), ServiceDriver(Emulator()), ledger)
     assert [path.rpartition("/")[0] for path in ledger.owed] == ["/v1beta/interactions"]
 
 
@@ -117,7 +123,11 @@ def test_an_exercise_may_see_a_refusal() -> None:
 
     service = Twice()
     trail = play(
-        sees, RequestBuilder(), GovernedDriver(ServiceDriver(service), [Retries()]), CreatedResources()
+        INTERACTIONS,
+        sees,
+        RequestBuilder(),
+        GovernedDriver(ServiceDriver(service), [Retries()]),
+        CreatedResources(INTERACTIONS),
     ).trail
     assert [exchange.status for exchange in trail] == [429, 404]
     assert len(service.log) == 3
@@ -134,7 +144,7 @@ def test_an_exercise_may_see_a_refusal() -> None:
 )
 def test_checks_of_refusals_see_them(check_id: str, number: int, status: int, outcome: Outcome) -> None:
     """A temporary 429 or 503 that a check is about is returned to the check instead of being waited out."""
-    emulator, sent = reference(load()), count(1)
+    emulator, sent = INTERACTIONS.new_service(load(), ""), count(1)
 
     def once(request: Request) -> Response:
         if request.segments[0] == "__harness__" or next(sent) != number:
@@ -142,10 +152,13 @@ def test_checks_of_refusals_see_them(check_id: str, number: int, status: int, ou
         refusal = toys.answer({"error": {"code": "unavailable", "message": "Not now."}}, status)
         return replace(refusal, headers=refusal.headers.having("retry-after", "soon"))
 
-    check = next(check for check in load_catalogue() if check.id == check_id)
-    target = embed_emulator(TargetOptions()).able(everything()).target
+    check = next(check for check in INTERACTIONS.load_catalogue() if check.id == check_id)
+    target = _able()
     driver = GovernedDriver(ServiceDriver(once, emulator.clock), [Retries()])
-    assert play(check.exercise, target, driver, CreatedResources()).observe(check).outcome is outcome
+    assert (
+        play(INTERACTIONS, check.exercise, target, driver, CreatedResources(INTERACTIONS)).observe(check).outcome
+        is outcome
+    )
 
 
 class Twice(toys.ToyService):
@@ -174,7 +187,7 @@ def test_why_there_was_nothing_to_judge(wants: list[str], statuses: dict[str, in
     """The cause is taken from what the judge looks at, or, if the exercise stopped early, from its trail."""
     results = {name: toys_driver(refuse=status).send(ASK) for name, status in statuses.items()}
     stop = {} if set(wants) <= statuses.keys() else {STOPPED: Unmet("nothing to go on with")}
-    brought = Played({**results, **stop}, None, tuple(results.values()), 0.0)
+    brought = Played({**results, **stop}, None, tuple(results.values()), 0.0, INTERACTIONS)
     check = replace(toys.UNMET, judge=cannot_judge, wants=tuple(wants))
     observation = brought.observe(check)
     assert observation.outcome is Outcome.UNTESTABLE
@@ -235,7 +248,7 @@ RESULTS: dict[str, Any] = {
 def test_evidence_is_the_place_a_finding_names(place: str, named: list[Exchange]) -> None:
     """A finding's place selects the exchanges to show; if the place does not exist, the whole trail is shown."""
     observation = Observation.of([Finding("x.y", "wrong").at(exchange=place)])
-    brought = Played(RESULTS, None, (ONE, TWO, THREE, FOUR), 0.0)
+    brought = Played(RESULTS, None, (ONE, TWO, THREE, FOUR), 0.0, INTERACTIONS)
     assert list(brought.evidence(toys.UNMET, observation)) == named
 
 
@@ -250,21 +263,23 @@ def test_evidence_has_what_it_stands_on() -> None:
     deleted, again = (made("DELETE", f"{ROOT}/v1_a", status=status, body={}) for status in (200, 404))
     grandchild = made(sent={"input": "Hi", "previous_interaction_id": "v1_c"}, body={"id": "v1_d"})
     trail = (parent, other, looked, child, deleted, again, grandchild)
-    brought = Played({}, None, trail, 0.0)
+    brought = Played({}, None, trail, 0.0, INTERACTIONS)
     assert brought.with_origins([grandchild]) == (parent, child, grandchild)
     assert brought.with_origins([child]) == (parent, child)
     late = made(sent={"input": "Hi", "previous_interaction_id": "v1_a"}, body={"error": {}}, status=400)
-    assert Played({}, None, (*trail, late), 0.0).with_origins([late]) == (parent, deleted, late)
+    assert Played({}, None, (*trail, late), 0.0, INTERACTIONS).with_origins([late]) == (parent, deleted, late)
 
 
 @pytest.mark.parametrize("mutant", list(MUTANTS)[::25])
 def test_every_place_the_catalogue_names_is_there(mutant: str) -> None:
     """For every finding in the catalogue, the place that it names leads to an exchange."""
-    target = embed_emulator(TargetOptions()).able(everything()).target
-    for exercise in {check.exercise.name: check.exercise for check in load_catalogue()}.values():
+    target = _able()
+    for exercise in {check.exercise.name: check.exercise for check in INTERACTIONS.load_catalogue()}.values():
         emulator = MUTANTS[mutant].build(embedded_settings())
-        result = play(exercise, target, ServiceDriver(emulator, emulator.clock), CreatedResources())
-        for check in (one for one in load_catalogue() if one.exercise is exercise):
+        result = play(
+            INTERACTIONS, exercise, target, ServiceDriver(emulator, emulator.clock), CreatedResources(INTERACTIONS)
+        )
+        for check in (one for one in INTERACTIONS.load_catalogue() if one.exercise is exercise):
             for finding in result.observe(check).findings:
                 place = finding.where.exchange
                 assert not place or _exchanges_at(result.results or {}, place), f"{check.id}: {place}"

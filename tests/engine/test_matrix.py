@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.engine.kill_matrix import Bench, Matrix
+from harness.interactions import INTERACTIONS
 from harness.wire import LogicalClock
 from tests.engine import toys
 
@@ -38,25 +39,25 @@ def build(**defects: Any) -> Any:
 )
 def test_killers(defect: dict[str, Any], killers: tuple[str, ...]) -> None:
     """A check kills a mutant if it fails there and not on the reference; untestable does not kill."""
-    assert Bench(CATALOGUE, build()).row("toy", build(**defect)).killers == killers
+    assert Bench(INTERACTIONS, CATALOGUE, build()).row("toy", build(**defect)).killers == killers
 
 
 def test_unmet_by_the_reference() -> None:
     """A check that the reference itself does not meet is listed with its reason."""
-    bench = Bench(CATALOGUE, build())
+    bench = Bench(INTERACTIONS, CATALOGUE, build())
     assert bench.unmet == {"get.odd": "not_met: it is completed"}
 
 
 def test_equal_exchanges_ask_no_judge_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """If a mutant answers an exercise like the reference does, the verdicts are reused without calling a judge."""
-    bench = Bench((toys.STREAM,), build())
+    bench = Bench(INTERACTIONS, (toys.STREAM,), build())
     monkeypatch.setattr("harness.engine.execute.Played.observe", lambda *_: pytest.fail("a judge was asked"))
     assert bench.row("toy", build(forgets=True)).killers == ()
 
 
 def test_our_own_errors_are_told() -> None:
     """A judge that raises is an error of the matrix, and not a kill."""
-    row = Bench((toys.BUGGY,), build()).row("toy", build(status="failed"))
+    row = Bench(INTERACTIONS, (toys.BUGGY,), build()).row("toy", build(status="failed"))
     assert row.killers == ()
     assert "fell over" in row.errors[0]
 

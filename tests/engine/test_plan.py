@@ -8,16 +8,18 @@ import pytest
 
 from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin, everything, parse_capabilities
 from harness.engine.plan import Selection, make_plan, matches, needed_capabilities
+from harness.interactions import INTERACTIONS
 from harness.outcome import Level, Outcome, UsageFault
 from tests.engine import toys
 
 CATALOGUE = (toys.CREATE, toys.GET, toys.SHOULD, toys.STREAM)
-ABLE = everything()
+KNOWN, PROFILES = INTERACTIONS.load_capabilities(), INTERACTIONS.load_profiles()
+ABLE = everything(KNOWN)
 
 
 def fates(selection: Selection, able: Capabilities = ABLE) -> dict[str, str]:
     """Each check's outcome, or `runs` if it will run."""
-    plan = make_plan(CATALOGUE, selection, able)
+    plan = make_plan(CATALOGUE, selection, able, PROFILES)
     return {p.check.id: p.skip.outcome if p.skip else "runs" for p in plan.checks}
 
 
@@ -72,23 +74,23 @@ def test_unknown_names_are_usage_faults(said: dict[str, Any], hint: str) -> None
 
 def test_groups_share_exercises_and_cost_counts_them_once() -> None:
     """Checks of one exercise form one group, whose cost counts once."""
-    plan = make_plan(CATALOGUE, Selection(), ABLE)
+    plan = make_plan(CATALOGUE, Selection(), ABLE, PROFILES)
     assert [(e.name, len(members)) for e, members in plan.groups] == [("create_and_get", 3), ("open_stream", 1)]
     assert plan.cost == (3, 2)
 
 
 def test_declared_needs_every_capability_and_at_least_one() -> None:
     """A check counts as declared only if it needs capabilities and all of them were declared."""
-    able = Capabilities([*everything(), Capability("store", True, CapabilityOrigin.DECLARED)])
-    declared = {p.check.id: p.declared for p in make_plan(CATALOGUE, Selection(), able).checks}
+    able = Capabilities([*everything(KNOWN), Capability("store", True, CapabilityOrigin.DECLARED)])
+    declared = {p.check.id: p.declared for p in make_plan(CATALOGUE, Selection(), able, PROFILES).checks}
     assert declared == {"create.ok": False, "get.ok": True, "get.should": True, "stream.any": False}
 
 
 def test_needed_capabilities_follow_the_selection() -> None:
     """Only the capabilities that the selected checks need are probed."""
-    assert needed_capabilities(CATALOGUE, Selection(checks=("create.ok",))) == frozenset()
-    assert needed_capabilities(CATALOGUE, Selection(checks=("get.ok",))) == {"store"}
-    assert "stream" in needed_capabilities(CATALOGUE, Selection())
+    assert needed_capabilities(CATALOGUE, Selection(checks=("create.ok",)), PROFILES) == frozenset()
+    assert needed_capabilities(CATALOGUE, Selection(checks=("get.ok",)), PROFILES) == {"store"}
+    assert "stream" in needed_capabilities(CATALOGUE, Selection(), PROFILES)
 
 
 @pytest.mark.parametrize(
@@ -101,19 +103,19 @@ def test_needed_capabilities_follow_the_selection() -> None:
 )
 def test_capability_words(words: list[str], said: dict[str, bool]) -> None:
     """`+x` or a bare `x` declares a capability, `-x` denies it, and commas separate several."""
-    assert {item.name: item.present for item in parse_capabilities(words)} == said
+    assert {item.name: item.present for item in parse_capabilities(words, KNOWN)} == said
 
 
 @pytest.mark.parametrize(("words", "hint"), [(["+strem"], "'stream'"), (["+v1", "-v1"], "both claimed")])
 def test_wrong_capability_words(words: list[str], hint: str) -> None:
     """Unknown and contradictory capabilities are usage faults."""
     with pytest.raises(UsageFault, match=hint):
-        parse_capabilities(words)
+        parse_capabilities(words, KNOWN)
 
 
 def test_what_the_user_said_is_never_overruled() -> None:
     """A probe never overrides a capability that the user declared or denied."""
-    found = Capabilities(parse_capabilities(["-stream"]))
+    found = Capabilities(parse_capabilities(["-stream"], KNOWN))
     found.settle(Capability("stream", True, CapabilityOrigin.PROBED))
     assert "stream" not in found
 

@@ -23,6 +23,7 @@ from harness.engine.events import (
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.traffic_policy import TrafficPolicy
+from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Unmet, Verdict
 from harness.wire import Request, Response
 from tests.engine import toys
@@ -91,19 +92,21 @@ def test_declared_but_broken_fails() -> None:
     """An untestable check fails only if the capability that it needs was declared."""
     catalogue = (toys.check("rob.declared", toys.unmet, toys.nothing, requires={"functions"}),)
     _, probed = run(catalogue, said=())
-    _, declared = run(catalogue, said=tuple(parse_capabilities(["+functions"])))
+    _, declared = run(catalogue, said=tuple(parse_capabilities(["+functions"], INTERACTIONS.load_capabilities())))
     assert verdicts(probed) == {"rob.declared": Verdict.NOT_APPLICABLE}
     assert verdicts(declared) == {"rob.declared": Verdict.FAIL}
 
 
 @pytest.mark.parametrize(
     ("service", "expected"),
-    [(toys.ToyService(), Verdict.FAIL), (toys.ToyService(forgets=True), Verdict.NOT_APPLICABLE)],
+    [(toys.ToyService(), Verdict.FAIL), (toys.ToyService(forgets=True), Verdict.UNTESTABLE)],
 )
 def test_one_declared_ability_is_a_promise(service: toys.ToyService, expected: Verdict) -> None:
     """A declared capability makes an untestable check fail only if the others that it needs were found."""
     catalogue = (toys.check("rob.declared", toys.unmet, toys.nothing, requires={"functions", "store"}),)
-    _, finished = run(catalogue, service, said=tuple(parse_capabilities(["+functions"])))
+    _, finished = run(
+        catalogue, service, said=tuple(parse_capabilities(["+functions"], INTERACTIONS.load_capabilities()))
+    )
     assert verdicts(finished) == {"rob.declared": expected}
 
 
@@ -234,7 +237,7 @@ def test_exercises_know_the_capabilities() -> None:
 
 
 def test_an_interrupt_cleans_up() -> None:
-    """Ctrl-C during a request still closes streams and deletes what was created, and is raised again."""
+    """Ctrl-C during a request closes streams, deletes what was created, and accounts for every check."""
     service = toys.ToyService()
 
     @toys.exercise(requests=2)
@@ -243,8 +246,9 @@ def test_an_interrupt_cleans_up() -> None:
         raise KeyboardInterrupt
 
     catalogue = (toys.CREATE, toys.check("a.b", interrupted, toys.nothing))
-    with pytest.raises(KeyboardInterrupt):
-        run(catalogue, service)
+    _, finished = run(catalogue, service)
+    assert verdicts(finished) == {"create.ok": Verdict.PASS, "a.b": Verdict.NOT_RUN}
+    assert finished.exit is Exit.INTERRUPTED
     assert service.made == 3
     assert service.stored == {}
 

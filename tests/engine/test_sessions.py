@@ -6,6 +6,7 @@ import pytest
 
 from harness.engine.sessions import session_of
 from harness.engine.targets import TargetOptions, resolve_target
+from harness.interactions import INTERACTIONS
 from harness.outcome import TargetFault
 from harness.transport import ServerThread
 from tests.engine import toys
@@ -17,7 +18,7 @@ def test_two_sessions_share_nothing() -> None:
 
     emulator = Emulator()
     with ServerThread(emulator, clock=emulator.clock) as server:
-        target = resolve_target(server.url, TargetOptions(api_key="k"))
+        target = resolve_target(INTERACTIONS, server.url, TargetOptions(api_key="k"))
         with session_of(target) as one, session_of(target) as two:
             created = one.send(target.target.create(input="hi"))
             found = created.body.partition(b'"id":"')[2].partition(b'"')[0].decode()

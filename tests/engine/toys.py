@@ -10,6 +10,7 @@ from typing import Any
 from harness.checks import Check, Finish, Open, Read, RequestBuilder, Send, Steps, exercise
 from harness.engine.events import TargetInfo
 from harness.engine.targets import ResolvedTarget
+from harness.interactions import INTERACTIONS
 from harness.kit.check import Exercise, Judge
 from harness.outcome import Basis, Finding, HarnessFault, Level, Rule, Source, Unmet
 from harness.transport import ServiceDriver
@@ -115,7 +116,9 @@ def toy_target(service: ToyService, *, throwaway: bool = False, **said: Any) -> 
         agent="a",
         secrets={"GEMINI_API_KEY": KEY},
     )
-    return ResolvedTarget(info=info, target=RequestBuilder(key=KEY, **said), connect=connect, throwaway=throwaway)
+    return ResolvedTarget(
+        api=INTERACTIONS, info=info, target=RequestBuilder(key=KEY, **said), connect=connect, throwaway=throwaway
+    )
 
 
 def rule(rule_id: str, level: Level = Level.MUST, basis: Basis = Basis.DOCUMENTED) -> Rule:

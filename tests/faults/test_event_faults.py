@@ -24,6 +24,7 @@ from tests.faults.streams import (
 E1, E2, E3, E4, DONE, SENTINEL = STREAM
 PING = b": ping\n\n"
 STRANGER = encode("harness.unknown", b'{"event_type":"harness.unknown"}')
+OUTAGE = PROTOCOL.bare_error(False)
 ERROR = ("internal", "This error was put here by a fault plan.")
 
 
@@ -49,6 +50,12 @@ OUTPUTS = {
     "error:2+id": [E1, E2, PROTOCOL.error_event(*ERROR, own_id("e2")), E3, E4, DONE, SENTINEL],
     "error:6+id": [*STREAM, PROTOCOL.error_event(*ERROR, own_id("e5"))],
     "error:0+id": [PROTOCOL.error_event(*ERROR, own_id(None)), *STREAM],
+    "bare-error:0": [OUTAGE],
+    "bare-error:2": [E1, E2, OUTAGE],
+    "bare-error:6": [*STREAM, OUTAGE],
+    "bare-error:7": [*STREAM],
+    "bare-error:2+refusal": [E1, E2, PROTOCOL.bare_error(True)],
+    "dup:1,bare-error:2": [E1, E1, OUTAGE],
     "ids:none": [bare(E1, 1), bare(E2, 2), bare(E3, 3), bare(E4, 4), bare(DONE, 5), SENTINEL],
     "ids:2": [bare(E1, 1), E2, bare(E3, 3), E4, bare(DONE, 5), SENTINEL],
     "late:9": [*STREAM],

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.faults import (
+    BareError,
     Chunks,
     Connection,
     Crlf,
@@ -18,9 +19,13 @@ from harness.faults import (
     Drop,
     ErrorEvent,
     Fault,
+    Garble,
+    Glue,
     Ids,
     Inclusive,
     Late,
+    Members,
+    Omit,
     Ping,
     Place,
     Plan,
@@ -32,6 +37,7 @@ from harness.faults import (
     parse,
     random_plan,
 )
+from harness.faults.frame_values import Part
 from harness.outcome import UsageFault
 
 NUMBER = st.integers(1, 10**12 - 1)
@@ -47,6 +53,7 @@ HEAD_PLACES = st.one_of(
     st.just(Place(Spot.BEFORE_HEADERS)), st.builds(Place, st.just(Spot.HEADERS), st.none() | NUMBER)
 )
 CUTS = st.builds(Cut, BODY_PLACES, BODY_DROPS) | st.builds(Cut, HEAD_PLACES, HEAD_DROPS)
+ENDS = CUTS | st.builds(BareError, FROM_ZERO, st.booleans())
 STATUSES = st.builds(Status, st.integers(400, 599), st.none() | FROM_ZERO, st.none() | FROM_ZERO)
 EDITS: st.SearchStrategy[Fault] = st.one_of(
     st.builds(Replay, NUMBER),
@@ -57,11 +64,14 @@ EDITS: st.SearchStrategy[Fault] = st.one_of(
     st.builds(Ids, st.none() | st.integers(2, 10**12 - 1)),
     st.builds(Late, st.integers(1, 10**9 - 1)),
     st.builds(Chunks, NUMBER),
+    st.builds(Garble, FROM_ZERO),
+    st.sampled_from([Omit(part) for part in Part]),
+    st.sampled_from([Glue(), Members()]),
     st.just(Inclusive()),
     st.just(Crlf()),
 )
 FAULTS = st.one_of(
-    st.builds(lambda edits, last: (*edits, *last), st.lists(EDITS, max_size=3), st.lists(CUTS, max_size=1)),
+    st.builds(lambda edits, last: (*edits, *last), st.lists(EDITS, max_size=3), st.lists(ENDS, max_size=1)),
     st.tuples(STATUSES),
 )
 CONNECTIONS = st.builds(Connection, FAULTS, st.integers(1, 99))
@@ -94,6 +104,7 @@ def test_a_drawn_plan_survives_its_seed(seed: int, events: int, scope: Scope) ->
 
 SPELLINGS = {
     "event:5+60,rst": Plan((Connection((Cut(Place(Spot.EVENT, 5, 60), Drop.RST),)),)),
+    "bare-error:5+refusal/bare-error:0": Plan((Connection((BareError(5, True),)), Connection((BareError(0),)))),
     " event:5+0 , fin / pass ": Plan((Connection((Cut(Place(Spot.EVENT, 5), Drop.FIN),)), Connection())),
     "resumes = status:429,retry-after:2,times:all": Plan((Connection((Status(429, 2),), None),), Scope.RESUMES),
     "status:503,retry-after-ms:20,retry-after:1": Plan((Connection((Status(503, 1, 20),)),)),
@@ -151,6 +162,9 @@ WRONG = {
     "late:0": (1, "must be from 1"),
     "crlf:3": (1, "write crlf alone"),
     "error:3+foo": (1, "error:3+id"),
+    "bare-error:3+id": (1, "bare-error:3+refusal"),
+    "bare-error": (1, "write for example bare-error:5"),
+    "bare-error:3,event:1,rst": (1, "nothing can follow a bare error"),
     "random:x": (1, "write for example random:42"),
 }  # fmt: skip
 

@@ -265,7 +265,7 @@ def _tortures() -> list[Item]:
             (step(f"torture -v -j 1 --loop {files} {loop}", *written(PLAIN_REPORTS)),),
             masks=(CASE_TIMES,),
         ),
-        Item("torture/allowed", steps(f"torture -j 1 --allow-giving-up --loop -- {client} gives-up loop")),
+        Item("torture/allowed", steps(f"torture -j 1 --loop -- {client} gives-up loop")),
         Item(
             "torture/cassette",
             steps(f"torture --json -j 1 --cassette cassettes/emulator/background-stream.yaml --loop {loop}"),

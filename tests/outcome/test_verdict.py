@@ -13,9 +13,11 @@ from harness.outcome import (
     Observation,
     Outcome,
     Severity,
+    Standing,
     Verdict,
     exit_code,
     not_judged,
+    standing_of,
     verdict,
 )
 
@@ -32,6 +34,7 @@ TABLE = {
     Outcome.NOT_APPLICABLE: (Verdict.NOT_APPLICABLE,) * 3,
     Outcome.EXCLUDED: (Verdict.EXCLUDED,) * 3,
     Outcome.NOT_RUN: (Verdict.NOT_RUN,) * 3,
+    Outcome.BLOCKED: (Verdict.BLOCKED,) * 3,
 }
 
 
@@ -75,6 +78,49 @@ def test_untestable_fails_only_where_it_was_promised(declared: bool, race_lost: 
     """An untestable check fails if its capability was declared, unless the cause was a lost race."""
     observation = Observation.untestable("no ids", Because.RACE_LOST if race_lost else Because.LACKING)
     assert verdict(observation, MUST, DOCUMENTED, declared=declared) is expected
+
+
+@pytest.mark.parametrize(
+    ("because", "outcome", "level", "expected"),
+    [
+        (Because.LACKING, Outcome.UNTESTABLE, MUST, Verdict.FAIL),
+        (Because.RACE_LOST, Outcome.UNTESTABLE, MUST, Verdict.FAIL),
+        (Because.UNDECLARED, Outcome.NOT_APPLICABLE, MUST, Verdict.FAIL),
+        (Because.LACKING, Outcome.UNTESTABLE, SHOULD, Verdict.UNTESTABLE),
+        (Because.REFUSED, Outcome.NOT_APPLICABLE, MUST, Verdict.NOT_APPLICABLE),
+        (Because.LEFT_OUT, Outcome.EXCLUDED, MUST, Verdict.EXCLUDED),
+        (Because.NO_ANSWER, Outcome.UNTESTABLE, MUST, Verdict.UNTESTABLE),
+        (Because.BLOCKED, Outcome.BLOCKED, MUST, Verdict.BLOCKED),
+    ],
+)
+def test_strict_fails_a_must_that_nobody_looked_at(
+    because: Because, outcome: Outcome, level: Level, expected: Verdict
+) -> None:
+    """--strict fails an untested MUST, but nothing that was refused, left out or not answered."""
+    observation = Observation(outcome, because=because)
+    assert verdict(observation, level, DOCUMENTED, strict=True) is expected
+    assert verdict(observation, level, DOCUMENTED) is not Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("observation", "standing"),
+    [
+        (Observation.of([]), Standing.JUDGED),
+        (NOT_MET, Standing.JUDGED),
+        (Observation.untestable("no"), Standing.UNTESTED),
+        (Observation.untestable("no", Because.RACE_LOST), Standing.UNTESTED),
+        (Observation.untestable("no", Because.NO_ANSWER), Standing.NO_ANSWER),
+        (Observation(Outcome.NOT_RUN, because=Because.OUR_LIMIT), Standing.NO_ANSWER),
+        (Observation(Outcome.NOT_APPLICABLE, because=Because.REFUSED), Standing.REFUSED),
+        (Observation(Outcome.NOT_APPLICABLE, because=Because.LEFT_OUT), Standing.NOT_ASKED),
+        (Observation(Outcome.EXCLUDED), Standing.NOT_ASKED),
+        (Observation(Outcome.BLOCKED), Standing.BLOCKED),
+        (Observation(Outcome.ERROR), Standing.ERRED),
+    ],
+)
+def test_every_observation_stands_in_one_row(observation: Observation, standing: Standing) -> None:
+    """What was refused, blocked, unanswered, untested and not asked for are told apart."""
+    assert standing_of(observation) is standing
 
 
 UNANSWERED = Observation.untestable("it was refused for now", Because.NO_ANSWER, "429")

@@ -12,6 +12,7 @@ from harness.cassette import Recording, Target, load, save
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.faults import cut
+from harness.interactions import INTERACTIONS
 from harness.plugin.environment_variables import KEY_VARIABLES
 from harness.transport import ServiceDriver
 from harness.wire import Headers, Request
@@ -107,7 +108,9 @@ def test_where_a_recording_is_from(pytester: pytest.Pytester, live: Emulator) ->
     toy(pytester, "record_mode='once'")
     run(pytester).assert_outcomes(passed=1)
     made = load(pytester.path / "cassettes" / "test_app" / "test_it.yaml").provenance
-    assert made == provenance_of(os.environ["INTERACTIONS_RECORD_URL"], recorder="harness.pytest_plugin")
+    assert made == provenance_of(
+        os.environ["INTERACTIONS_RECORD_URL"], INTERACTIONS, recorder="harness.pytest_plugin"
+    )
     assert made.target is Target.EMULATOR
 
 

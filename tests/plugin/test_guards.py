@@ -18,6 +18,7 @@ import anyio
 import httpx
 import pytest
 
+from harness.interactions import INTERACTIONS
 from harness.plugin import (
     EnvironmentVariables,
     InteractionsEmulator,
@@ -216,7 +217,7 @@ def test_nobody_else_gets_the_port() -> None:
     """The port is reserved from the start of a session to its end, even before a server listens."""
     environment = EnvironmentVariables(())
     environment.install()
-    session = SessionServer(environment)
+    session = SessionServer(environment, INTERACTIONS)
     port = environment.port
     try:
         assert taken(port)

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from harness.cassette import load
+from harness.interactions import INTERACTIONS
 from harness.plugin import CassetteFixture, EnvironmentVariables, SessionServer
 from harness.plugin.cassette_fixture import Wanted, open_cassette
 from harness.transport.proxy.threaded_server import WaitingServer
@@ -68,10 +69,10 @@ def recording(path: Path, url: str) -> Iterator[CassetteFixture]:
     """A cassette that records `url`, on the socket of a session."""
     environment = EnvironmentVariables(())
     environment.install()
-    session = SessionServer(environment)
+    session = SessionServer(environment, INTERACTIONS)
     try:
         with (
-            open_cassette(Wanted(path=path, record_mode="once", upstream=url)) as cassette,
+            open_cassette(Wanted(api=INTERACTIONS, path=path, record_mode="once", upstream=url)) as cassette,
             cassette.open(session),
         ):
             yield cassette

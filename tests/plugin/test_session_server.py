@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from harness.emulator import Emulator
+from harness.interactions import INTERACTIONS
 from harness.plugin import EnvironmentVariables, SessionServer, Tenant
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, LogicalClock, Pause, PieceBody, Request, Response
 
@@ -25,7 +26,7 @@ def session() -> Iterator[SessionServer]:
     """A session that listens."""
     environment = EnvironmentVariables(())
     environment.install()
-    session = SessionServer(environment)
+    session = SessionServer(environment, INTERACTIONS)
     yield session
     session.close()
     environment.uninstall()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.run import RunOptions, check_target
+from harness.interactions import INTERACTIONS
 from harness.outcome import Finding
 from harness.report.run_state import RunState
-from harness.wire import Exchange
+from harness.wire import Exchange, StreamProtocol
 from harness.wire.secret_patterns import SecretFields
 from tests.engine import toys
 
@@ -25,9 +27,14 @@ NASTY = toys.check("get.hostile", toys.create_and_get, hostile, requires={"store
 CATALOGUE = (*toys.CATALOGUE, toys.ODD, toys.SHOULD, toys.RAISES, toys.UNMET, NASTY)
 
 
+def secret_protocol() -> StreamProtocol:
+    """The protocol of an API whose only secret is a field of this name."""
+    return replace(INTERACTIONS.load_protocol(), secret_fields=SecretFields({"secret"}))
+
+
 def told(service: toys.ToyService | None = None) -> RunState:
     """What the listeners heard during a run over the toy catalogue."""
-    story = RunState(SecretFields({"secret"}))
+    story = RunState(replace(INTERACTIONS, load_protocol=secret_protocol))
     options = RunOptions(baseline=Baseline([Entry("create.ok", "was broken", "2026-01-01")]))
     for event in check_target(toys.toy_target(service or toys.ToyService()), CATALOGUE, options):
         story.handle(event)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from harness.interactions import INTERACTIONS
 from harness.report.curl import curl, curl_lines
+from harness.report.display import Display
 from harness.wire import Headers, Request
 from harness.wire.mask import Mask
 from tests.contract.exchanges import ROOT, exchange
 
 MASK = Mask({"GEMINI_API_KEY": "secret-one", "OTHER_GEMINI_API_KEY": "secret-two", "AUTHORIZATION": "secret-tok"})
+SHOWN = Display(INTERACTIONS, "http://h", MASK)
 
 
 def line(body: bytes = b"", *headers: tuple[str, str], target: str = "/v1beta/interactions") -> str:
     """The curl line of a POST request."""
-    return curl(Request("POST", target, Headers(headers), body), "http://h:1", MASK)
+    return curl(Request("POST", target, Headers(headers), body), replace(SHOWN, root="http://h:1"))
 
 
 @pytest.mark.parametrize(
@@ -71,8 +75,8 @@ def test_ids_of_an_answer_are_taken_from_the_next_one(tmp_path: Path) -> None:
         exchange("GET", f"{ROOT}/v1_old?stream=true&last_event_id=a%2Fb"),
         exchange(sent={"input": "it's v1_older", "previous_interaction_id": "v1_old"}),
     ]
-    assert curl_lines(trail, "http://h", MASK)[2].startswith("# last_event_id is of the run above")
-    script = FAKE_CURL + "\n".join(curl_lines(trail, "http://h", MASK))
+    assert curl_lines(trail, SHOWN)[2].startswith("# the cursor is of the run above")
+    script = FAKE_CURL + "\n".join(curl_lines(trail, SHOWN))
     subprocess.run(["sh", "-c", script], capture_output=True, check=True, cwd=tmp_path)
     asked = (tmp_path / "asked").read_text().splitlines()
     assert [word for word in asked if "v1_" in word] == [
@@ -86,4 +90,4 @@ def test_who_names_an_id_did_not_make_it() -> None:
     """A response that does not create its id, or whose id is not used later, gets no variable."""
     cancelled = exchange("POST", f"{ROOT}/v1_a/cancel", body={"id": "v1_a", "status": "cancelled"})
     alone = exchange(sent={"input": "hi"}, body={"id": "v1_b", "status": "completed"})
-    assert "ID" not in "".join(curl_lines([cancelled, exchange("GET", f"{ROOT}/v1_a"), alone], "http://h", MASK))
+    assert "ID" not in "".join(curl_lines([cancelled, exchange("GET", f"{ROOT}/v1_a"), alone], SHOWN))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.engine.results import Result
+from harness.interactions import INTERACTIONS
 from harness.outcome import Finding, Observation, Outcome, Verdict, Where
 from harness.report.explanation import explain
 from harness.report.run_state import RunState
@@ -30,7 +31,7 @@ def explained(*exchanges: Exchange, place: str) -> list[str]:
     """The requests that are shown, and the note about those that are not."""
     finding = Finding("get.odd", "it is odd", where=Where(place))
     observation = Observation(Outcome.NOT_MET, (finding,))
-    text = explain(failed(observation, *exchanges), RunState())
+    text = explain(failed(observation, *exchanges), RunState(INTERACTIONS))
     return [line for line in text.splitlines() if line.startswith(("> GET", "> POST", "exchanges ("))]
 
 
@@ -55,6 +56,6 @@ def test_what_changed_it_comes_before_what_was_found() -> None:
     child = exchange(sent={"input": "Hi", "previous_interaction_id": "v1_a"}, body={"id": "v1_c"})
     finding = Finding("get.odd", "it is odd", where=Where("child"))
     result = failed(Observation(Outcome.NOT_MET, (finding,)), made("v1_a"), deleted, child)
-    lines = [line for line in explain(result, RunState()).splitlines() if line.startswith("> ")]
+    lines = [line for line in explain(result, RunState(INTERACTIONS)).splitlines() if line.startswith("> ")]
     assert lines[:1] + [line for line in lines if "DELETE" in line] == [f"> POST {ROOT}", f"> DELETE {ROOT}/v1_a"]
     assert lines[-1].startswith('> {"input": "Hi", "previous_interaction_id": "v1_a"')

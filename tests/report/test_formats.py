@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import jsonschema
 import pytest
 
+from harness.interactions import INTERACTIONS
 from harness.outcome import Verdict
 from harness.report.formats import FORMATS, render
 from harness.report.run_state import RunState
@@ -34,7 +35,7 @@ def test_no_secret_in_any_format(name: str, story: RunState) -> None:
 def test_half_a_run_is_no_report(name: str) -> None:
     """Rendering before the run has finished raises, since a truncated report would look complete."""
     with pytest.raises(RuntimeError, match="not finished"):
-        render(name, RunState())
+        render(name, RunState(INTERACTIONS))
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -104,7 +105,10 @@ def test_markdown_fences_hold(story: RunState) -> None:
 
 @pytest.mark.parametrize(
     ("service", "colour", "message"),
-    [(toys.ToyService(), "lightgrey", "2/7 passed"), (toys.ToyService(forgets=True), "lightgrey", "1/3 passed")],
+    [
+        (toys.ToyService(), "lightgrey", "3 of 7 MUSTs hold"),
+        (toys.ToyService(forgets=True), "lightgrey", "2 of 7 MUSTs hold"),
+    ],
 )
 def test_badge_is_never_green_by_mistake(service: toys.ToyService, colour: str, message: str) -> None:
     """The badge of a run with an internal error is grey, and its message counts the checks that ran."""

@@ -11,7 +11,9 @@ import pytest
 from harness.contract import PROTOCOL
 from harness.engine.decide import Policy, decide
 from harness.engine.events import TargetInfo
+from harness.interactions import INTERACTIONS
 from harness.outcome import Finding, Observation, Where
+from harness.report.display import EMBEDDED_ROOT, Display
 from harness.report.exchange_text import body_text, ending_line
 from harness.report.finding_text import finding_lines
 from harness.report.reproduction import write_all
@@ -23,6 +25,7 @@ from tests.engine import toys
 KEY = "zq4canary0123456789abcdef"
 GOOGLE = "AIzaSyD-canary0123456789abcdefghijklmno"
 MASK = Mask({"GEMINI_API_KEY": KEY}, PROTOCOL.secret_fields)
+SHOWN = Display(INTERACTIONS, EMBEDDED_ROOT, MASK)
 GET = Request("GET", "/v1beta/interactions/v1_a?stream=true")
 
 
@@ -37,7 +40,7 @@ def spread(secret: str) -> bytes:
 def test_a_key_that_is_spread_over_events(secret: str) -> None:
     """A known or recognisable key split over events is hidden entirely; the other events are shown."""
     body = encode("ping", b'{"event_type": "ping"}') + spread(secret)
-    shown = body_text(body, GET, MASK)
+    shown = body_text(body, GET, SHOWN)
     assert not any(secret[at : at + 7] in shown for at in range(0, len(secret) - 6, 7))
     assert shown.count("event: step.delta") == spread(secret).count(b"event: step.delta")
     assert '"event_type": "ping"' in shown
@@ -46,7 +49,7 @@ def test_a_key_that_is_spread_over_events(secret: str) -> None:
 def test_a_stream_without_a_secret_is_shown_as_it_came() -> None:
     """A stream without a secret is shown unchanged, private addresses included."""
     body = spread("just what the model says of http://10.1.2.3/x")
-    assert body_text(body, GET, MASK) == body.decode()
+    assert body_text(body, GET, SHOWN) == body.decode()
 
 
 def test_an_ending_that_quotes_the_target() -> None:
@@ -71,7 +74,7 @@ def test_a_script_that_reproduces(tmp_path: Path) -> None:
     trail = (exchange(),)
     failure = decide(toys.rule("create.ok"), Observation.of([found]), Policy(), show=lambda _: trail)
     target = TargetInfo(name="t", url="http://127.0.0.1:9", version="v1beta", model="m", agent="a")
-    script = next(path for path in write_all(failure, target, MASK, tmp_path) if path.suffix == ".sh")
+    script = next(path for path in write_all(failure, target, SHOWN, tmp_path) if path.suffix == ".sh")
     text = script.read_text()
     assert KEY not in text
     assert [line for line in text.splitlines() if "touch" in line] == [

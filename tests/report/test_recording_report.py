@@ -11,6 +11,7 @@ from harness.benches.record.proof import ScenarioState
 from harness.benches.record.session import NOT_BEGUN, Begun, Recorded, RecordingSession, Waits
 from harness.benches.recordings.diff import Drift, Drifts
 from harness.engine.targets import TargetOptions, resolve_target
+from harness.interactions import INTERACTIONS
 from harness.outcome import Finding
 from harness.report.recording_report import RecordingReport, session_record
 from harness.wire.mask import Mask
@@ -40,7 +41,7 @@ def reported(*results: Recorded, out: io.StringIO | None = None, colour: bool = 
 def session() -> RecordingSession:
     """A session whose target is never contacted."""
     return RecordingSession(
-        resolve_target("https://x.test", TargetOptions(api_key=KEY)), Path("cassettes/other"), 9
+        resolve_target(INTERACTIONS, "https://x.test", TargetOptions(api_key=KEY)), Path("cassettes/other"), 9
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from harness.engine.events import Waiting
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.traffic_policy import TrafficPolicy
+from harness.interactions import INTERACTIONS
 from harness.report.run_state import RunState
 from harness.report.screen import wants_colour
 from harness.report.terminal import TerminalReport
@@ -32,7 +33,7 @@ def watched(
     service: toys.ToyService | None = None, *, terminal: bool = False, colour: bool = False, verbose: bool = False
 ) -> str:
     """The output of a run over the toy catalogue."""
-    screen, story = Screen(terminal=terminal), RunState()
+    screen, story = Screen(terminal=terminal), RunState(INTERACTIONS)
     report = TerminalReport(screen, story, colour=colour, verbose=verbose)
     options = RunOptions(
         traffic=TrafficPolicy(report_wait=lambda seconds, refusal: report.handle(Waiting(seconds, refusal)))
@@ -74,9 +75,12 @@ def test_an_error_shows_our_traceback() -> None:
 def test_totals_name_every_bucket_that_is_not_empty() -> None:
     """The last lines count all checks by verdict and say what the result means."""
     lines = watched().splitlines()
-    assert lines[-3].startswith("8 checks: 3 pass, 2 fail, 1 warn, 1 untestable, 1 error in ")
-    assert lines[-2] == "-v explains each warning"
-    assert lines[-1].startswith("the harness itself erred")
+    assert lines[-6].startswith("8 checks: 3 pass, 2 fail, 1 warn, 1 untestable, 1 error in ")
+    assert lines[-5] == "-v explains each warning"
+    assert lines[-4] == "judged 6 of 8, 1 untested, 1 failed by the harness itself"
+    assert lines[-3].startswith("untested MUST rob.unmet: the target has no x; testable ")
+    assert lines[-2].startswith("the harness itself erred")
+    assert lines[-1].startswith("2 of 5 judged MUSTs are broken, for 2 reasons; 2 were not judged: ")
     assert "-v explains each warning" not in watched(verbose=True)
 
 
@@ -117,7 +121,7 @@ def test_what_had_no_answer_is_told_at_the_end() -> None:
     """MUST checks without an answer are counted with their reason and what to do about it."""
     text = watched(Busy())
     assert "not judged: 1 MUST had no answer (429: 1); --rate N asks no faster" in text
-    assert "not judged" not in watched()
+    assert "\nnot judged:" not in watched()
 
 
 def test_verbose_names_every_check() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from harness.benches.client.drop_case import Case
-from harness.benches.client.outcome import GAVE_UP, RULE
+from harness.benches.client.outcome import RECOVERS
 from harness.engine.decide import Policy, decide
 from harness.engine.results import ClientRun, Reproduction, Result
+from harness.interactions import INTERACTIONS
 from harness.outcome import Finding, Observation
 from harness.report.commands.torture import group_lines, strip_lines
 from harness.report.run_state import RunState
@@ -26,10 +27,10 @@ Node.js v20.20.2
 def ended(number: int, plan: str, words: str = "") -> Result:
     """A case in which the client gave up."""
     case = Case(plan=plan)
-    run = ClientRun(number=number, name=plan, settings={}, row=case.row, event=0, stderr=words)
+    run = ClientRun(number=number, name=plan, settings={}, row=case.row, outcome="reported", event=0, stderr=words)
     return decide(
-        RULE,
-        Observation.of([Finding(RULE.id, "gave up", code=GAVE_UP)]),
+        RECOVERS,
+        Observation.of([Finding(RECOVERS.id, "gave up", code=f"{RECOVERS.id}/reported")]),
         Policy(),
         show=lambda _: (run,),
         reproduction=Reproduction(command=case.command_line(["client"])),
@@ -50,5 +51,5 @@ def test_the_error_is_shown_that_a_dump_follows() -> None:
 
 def told(words: str) -> list[str]:
     """The lines of standard error that a report shows."""
-    lines = list(group_lines([ended(0, "event:0,rst", words)], RunState()))
+    lines = list(group_lines([ended(0, "event:0,rst", words)], RunState(INTERACTIONS)))
     return [line.removeprefix("    ") for line in lines[lines.index("  standard error ends with:") + 1 : -1]]

@@ -214,6 +214,40 @@ def test_refused_for_good(status: int, plan: str) -> None:
     assert world.slept == []
 
 
+@pytest.mark.parametrize("place", [0, 1, 3, 7])
+@pytest.mark.parametrize("event_ids", ["all", "none"])
+def test_bare_json_that_tells_an_outage_is_a_drop(place: int, event_ids: str) -> None:
+    """A stream that ends with a 503 in bare JSON is taken up again, wherever that came."""
+    world = World(f"bare-error:{place}", script={"text": TEXT}, event_ids=event_ids)
+    stream = world.follow(world.create())
+    assert_whole(stream, list(stream))
+
+
+def test_bare_json_that_tells_a_refusal_is_final() -> None:
+    """A stream that ends with a refusal in bare JSON is not asked for again, and its message is told."""
+    world = World("bare-error:2+refusal", script={"text": TEXT})
+    stream = world.follow(create={"model": MODEL, "input": "Hi", "background": True})
+    with pytest.raises(Refused, match="prohibited_content: Input blocked") as refused:
+        list(stream)
+    assert (refused.value.status, refused.value.interaction_id) == (400, stream.id)
+    assert world.slept == []
+    assert len(world.service.log) == 1
+
+
+def test_a_create_that_dies_in_bare_json_says_so() -> None:
+    """Without an id nothing can be taken up again; the message of the bare JSON is told."""
+    world = World("starts=bare-error:0", script={"text": TEXT})
+    with pytest.raises(GaveUp, match="503: The service is currently unavailable"):
+        list(world.follow(create={"model": MODEL, "input": "Hi"}))
+
+
+def test_an_outage_that_lasts_is_given_up_with_its_message() -> None:
+    """If every connection ends so, following ends with what the service said."""
+    world = World("bare-error:0,times:all", script={"text": TEXT, "hold": {"after": 8}})
+    with pytest.raises(GaveUp):
+        list(world.follow(world.create(), patience=RetryLimits(waiting=20.0)))
+
+
 def test_deleted_meanwhile() -> None:
     """If a known interaction answers 404, it is reported as gone without waiting."""
     world = World("event:3,rst", script={"text": TEXT})

@@ -150,7 +150,21 @@ def test_names_of_members() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["k3y/wi" * 50_000, "\\u0061" * 50_000, "%61" * 50_000, "&key=" * 50_000, "…'" * 90_000]
+    "text",
+    [
+        "k3y/wi" * 50_000,
+        "\\u0061" * 50_000,
+        "%61" * 50_000,
+        "&key=" * 50_000,
+        "…'" * 90_000,
+        "\\" * 400_000,
+        '{"text": "' + "\\" * 400_000,
+        '{"error": {"message": "' + "\\\\" * 200_000 + '"}}',
+        "\\/" * 100_000,
+        "\\u00" * 80_000,
+        '\\"' * 100_000,
+    ],
+    ids=lambda text: f"{text[:12]!r}",
 )
 def test_long_texts_cost_what_they_are_long(text: str) -> None:
     """Masking takes time proportional to the length of the text."""

@@ -5,6 +5,8 @@ Layer 5. A client is whatever sends requests to `service`: code under test in th
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from harness.benches.client.drop_case import Case
@@ -14,7 +16,7 @@ from harness.benches.client.stream_source import StreamSource
 from harness.contract import PROTOCOL
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.output import steps_text
-from harness.faults import cut
+from harness.faults import Cut, cut
 
 
 class ClientAttempt:
@@ -25,6 +27,8 @@ class ClientAttempt:
         self.id = source.id
         self.service = self._witness = Witness(cut(source.service, case.plan, PROTOCOL))
         self._source = source
+        self.begun = time.monotonic()
+        self.contract = source.contract
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -34,7 +38,7 @@ class ClientAttempt:
     @property
     def text(self) -> str:
         """The text that the client must end up with."""
-        return steps_text(assemble_steps(self.events, self._source.contract))
+        return steps_text(assemble_steps(self.events, self.contract))
 
     @property
     def streams(self) -> list[Seen]:
@@ -42,20 +46,45 @@ class ClientAttempt:
         return self._witness.streams
 
     @property
-    def hopeless(self) -> bool:
-        """Whether giving up is right: the response to the client's own create broke off before the id.
+    def could_not(self) -> bool:
+        """Whether reporting a failure is all that was possible: a fault destroyed the answer to its only create.
 
         Without the id nothing can be resumed, and another create would start a second interaction.
         """
         creates = [one for one in self._witness.seen if one.is_create]
-        return bool(creates) and not any(one.find_created_id() for one in creates)
+        return any(_is_destroyed(one) for one in creates) and not any(one.find_created_id() for one in creates)
+
+    @property
+    def came_back(self) -> bool:
+        """Whether the client was refused something, or needed more than one stream."""
+        return len(self.streams) > 1 or any(
+            one.status >= 400 or one.headless or (one.is_stream and not one.completes)
+            for one in self._witness.seen
+        )
+
+    @property
+    def seen(self) -> list[Seen]:
+        """All responses in the order of their requests."""
+        return self._witness.seen
+
+    @property
+    def knows_end(self) -> bool:
+        """Whether the client could know that the interaction has ended."""
+        return any(one.completes for one in self._witness.seen)
+
+    @property
+    def status(self) -> str:
+        """The status in which the interaction ended."""
+        last: Mapping[str, Any] = next((one for one in reversed(self.events) if PROTOCOL.completes(one)), {})
+        inner = last.get("interaction")
+        return str(inner.get("status", "")) if isinstance(inner, dict) else ""
 
     def defect(self, collected: Any) -> Defect | None:
         """What the client did wrong; None if nothing.
 
         `collected` is what it ended up with: the text, the events, or the interaction.
         """
-        return judge(self.events, collected, self._witness.seen, self._source.contract)
+        return judge(self.events, collected, self._witness.seen, self.contract)
 
     def problem(self, collected: Any) -> str:
         """What the client did wrong, as a phrase with the client as its subject; "" if nothing."""
@@ -67,6 +96,12 @@ class ClientAttempt:
         return merge_equal_lines(map(str, self._witness.seen))
 
     def _find_id(self) -> str:
-        """The id of the interaction that the client created, or else of the one it was given."""
-        made = (one.find_created_id() for one in self._witness.seen)
+        """The id of the last interaction that the client created, or else of the one it was given."""
+        made = (one.find_created_id() for one in reversed(self._witness.seen))
         return next(filter(None, made), self.id)
+
+
+def _is_destroyed(one: Seen) -> bool:
+    """Whether a fault of the plan kept the id of a new interaction from the client for good."""
+    fired = one.suffered.fired if one.suffered is not None else ()
+    return any(isinstance(fault, Cut) for fault in fired) and one.find_created_id() is None

@@ -6,29 +6,36 @@ Layer 5. Knows how a client gets its task and how it returns its result; must no
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
+from harness.benches.client.client_answers import parse_line, read_file
 from harness.benches.client.client_process import MOST_BYTES, Process, how
-from harness.outcome import UsageFault
-from harness.wire.json_value import object_or_none
+from harness.outcome.words import shorten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a client ended. `collected` is a text or a list of events, None if it returned neither.
+    """How a client ended. `collected` is a text, a list of events or `{"steps": …}`, None if it returned none.
 
-    `error` is its own report of a failure, "" if none. `stopped` is why it was stopped, "" if it was not;
-    `flooded` if that was for its output. `words` is the end of its standard error.
+    `status` is the one that it reported, "" if none. `error` is its own report of a failure, "" if none; `crashed`
+    if nobody reported it: the process died. `stopped` is why it was stopped, "" if it was not; `flooded` if that
+    was for its output. `words` is the end of its standard error, `stray` what stood on its standard output besides
+    the answer.
     """
 
     collected: Any = None
+    status: str = ""
     error: str = ""
+    crashed: bool = False
     stopped: str = ""
     flooded: bool = False
     words: str = ""
+    stray: tuple[str, ...] = ()
     seconds: float = 0.0
 
 
@@ -55,7 +62,10 @@ Environment = Callable[[Task], Mapping[str, str]]
 
 
 class OneShot:
-    """A command that runs once for each case: its environment holds the task, its standard output is the text."""
+    """A command that runs once for each case: its environment holds the task, its standard output is the text.
+
+    If it writes the file that `$HARNESS_RESULT` names, that is its answer instead.
+    """
 
     def __init__(self, command: Sequence[str], environment: Environment) -> None:
         self._command = list(command)
@@ -63,10 +73,20 @@ class OneShot:
         self._process: Process | None = None
 
     def read(self, task: Task, seconds: float) -> Ended:
-        """Run the command. Raises UsageFault if it cannot be started."""
+        """Run the command. Raises UsageFault if it cannot be started or its result file is malformed."""
         begun = time.monotonic()
-        until = begun + seconds
-        process = self._process = Process(self._command, self._environment(task))
+        with tempfile.TemporaryDirectory(prefix="harness-") as folder:
+            file = Path(folder) / "result.json"
+            ended = self._run({**self._environment(task), "HARNESS_RESULT": str(file)}, seconds)
+            answer = None if ended.stopped or ended.crashed else read_file(file)
+        ended = replace(ended, seconds=time.monotonic() - begun)
+        return (
+            ended if answer is None else replace(_apply_answer(answer, ended), error=ended.error or _error(answer))
+        )
+
+    def _run(self, environment: Mapping[str, str], seconds: float) -> Ended:
+        until = time.monotonic() + seconds
+        process = self._process = Process(self._command, environment)
         code = None
         try:
             if process.hear(lambda: _too_much(process), until) and not _too_much(process):
@@ -77,10 +97,10 @@ class OneShot:
         return Ended(
             collected=_text(process.out),
             error="" if code in (0, None) else how(code),
+            crashed=code is not None and code < 0,
             stopped=_why(process, seconds) if code is None else "",
             flooded=code is None and _too_much(process),
             words=words,
-            seconds=time.monotonic() - begun,
         )
 
     def stop(self) -> None:
@@ -92,36 +112,53 @@ class OneShot:
 
 
 class Talking:
-    """A command that reads tasks as lines of JSON and answers each with one: `{"text": …}` or `{"error": …}`.
+    """A command that reads tasks as lines of JSON and answers each with one: `{"case": …, "text": …}`, say.
 
-    If it exits, it is started again for the next task.
+    If it exits, it is started again for the next task. Lines that are no answers are kept as `stray`.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._command = list(command)
         self._environment = environment
         self._process: Process | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def read(self, task: Task, seconds: float) -> Ended:
         """Give it one task. Raises UsageFault if the command does not start or its answer is malformed."""
         begun = time.monotonic()
-        until = begun + seconds
         if self._process is None:
             self._process = Process(self._command, self._environment, asked=True)
-        process = self._process
-        line = {"base_url": task.base_url, "interaction": task.interaction, "case": task.case}
-        process.say(json.dumps(line).encode() + b"\n")
-        in_time = process.hear(lambda: b"\n" in process.out or process.silent() or _too_much(process), until)
-        if in_time and process.out and not _too_much(process):
-            answer, _, process.out[:] = process.out.partition(b"\n")
-            return _parse_answer(bytes(answer), time.monotonic() - begun)
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="harness-")
+        file = Path(self._folder.name) / "result.json"
+        file.unlink(missing_ok=True)
+        line = {
+            "base_url": task.base_url, "interaction": task.interaction, "case": task.case, "result": str(file),
+        }  # fmt: skip
+        self._process.say(json.dumps(line).encode() + b"\n")
+        ended = self._listen(self._process, task.case, file, begun + seconds, seconds)
+        return replace(ended, seconds=time.monotonic() - begun)
+
+    def _listen(self, process: Process, case: str, file: Path, until: float, seconds: float) -> Ended:
+        stray = _StrayLines()
+        over = False
+        while not over:
+            in_time = process.hear(lambda: b"\n" in process.out or process.silent() or _too_much(process), until)
+            over = not in_time or process.silent() or _too_much(process) or stray.too_many
+            while b"\n" in process.out or (in_time and process.silent() and process.out):
+                line, _, process.out[:] = process.out.partition(b"\n")
+                answer = parse_line(bytes(line), case, file)
+                if answer is not None:
+                    return _apply_answer(answer, Ended(stray=stray.lines))
+                stray.add(bytes(line))
         code = process.wait(until) if in_time and process.silent() else None
-        why, flooded = _why(process, seconds), _too_much(process)
+        flooded = _too_much(process) or stray.too_many
+        why = _TOO_MUCH if flooded else _why(process, seconds)
         words = self._drop()
-        spent = time.monotonic() - begun
         if code is None:
-            return Ended(stopped=why, flooded=flooded, words=words, seconds=spent)
-        return Ended(error=f"the command ended ({how(code)}) before it answered", words=words, seconds=spent)
+            return Ended(stopped=why, flooded=flooded, words=words, stray=stray.lines)
+        error = f"the command ended ({how(code)}) before it answered"
+        return Ended(error=error, crashed=True, words=words, stray=stray.lines)
 
     def stop(self) -> None:
         """Kill the process, and with it the current task."""
@@ -131,10 +168,35 @@ class Talking:
     def close(self) -> None:
         """End the process."""
         self._drop()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
     def _drop(self) -> str:
         process, self._process = self._process, None
         return process.end() if process is not None else ""
+
+
+_TOO_MUCH = f"wrote more than {MOST_BYTES // 1024**2} MiB to standard output"
+_STRAY_KEPT, _STRAY_SHOWN = 5, 200
+
+
+class _StrayLines:
+    """The first lines that were no answers, and whether there are too many of them."""
+
+    def __init__(self) -> None:
+        self.lines: tuple[str, ...] = ()
+        self._bytes = 0
+
+    def add(self, line: bytes) -> None:
+        self._bytes += len(line) + 1
+        text = line[: _STRAY_SHOWN * 4].decode(errors="replace").strip()
+        if text and len(self.lines) < _STRAY_KEPT:
+            self.lines += (shorten(text, _STRAY_SHOWN),)
+
+    @property
+    def too_many(self) -> bool:
+        return self._bytes > MOST_BYTES
 
 
 def _too_much(process: Process) -> bool:
@@ -142,24 +204,21 @@ def _too_much(process: Process) -> bool:
 
 
 def _why(process: Process, seconds: float) -> str:
-    if _too_much(process):
-        return f"wrote more than {MOST_BYTES // 1024**2} MiB to standard output"
-    return f"had not ended after {seconds:.0f} s"
+    return _TOO_MUCH if _too_much(process) else f"had not ended after {seconds:g} s"
 
 
-def _parse_answer(line: bytes, seconds: float) -> Ended:
-    value = object_or_none(line)
-    if value is not None:
-        if "error" in value:
-            return Ended(error=str(value["error"]) or "an error without words", seconds=seconds)
-        found = value.get("text", value.get("events"))
-        if isinstance(found, str | list):
-            return Ended(collected=found, seconds=seconds)
-    shown = line[:200].decode(errors="replace").rstrip()
-    raise UsageFault(
-        f'with --loop the command answers each line with one of JSON, {{"text": "…"}}, {{"events": […]}} or '
-        f'{{"error": "…"}}; this one wrote {shown!r} (logs go to standard error)'
-    )
+def _apply_answer(answer: Mapping[str, Any], ended: Ended) -> Ended:
+    """What an answer says, with the rest of how the client ended."""
+    steps = answer.get("steps")
+    found = next((answer[name] for name in ("text", "events") if answer.get(name) is not None), None)
+    collected = {"steps": steps} if found is None and steps is not None else found
+    return replace(ended, collected=collected, status=str(answer.get("status") or ""), error=_error(answer))
+
+
+def _error(answer: Mapping[str, Any]) -> str:
+    """The failure that an answer reports, "" if none; an error of `null` is none."""
+    error = answer.get("error")
+    return "" if error is None else str(error) or "an error without words"
 
 
 def _text(data: bytearray) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,8 +12,10 @@ from typing import Any
 from harness.contract import Contract
 from harness.faults import Cut, parse
 
-TEXT = "A text in several pieces: déjà vu, 東京 and 🦊, to the very end."
 EVENT_IDS = ("all", "deltas", "sparse", "none")
+TEXT = "A text in several pieces: déjà vu, 東京 and 🦊, to the very end."
+_UNMARKED = frozenset({"text", "times"})
+"""Keys of a script that all cases of a run share, so that no case is named by them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,15 +23,18 @@ class Case:
     """One stream and the faults applied to it: `plan` is in the grammar of docs/faults.md.
 
     `contract` is the one by which the stream is served and read; None: that of the emulator, or what the cassette
-    states.
+    states. A `scenario` file takes the place of the script. `kind` names the part of a set that the case belongs
+    to, "" for one that somebody asked for.
     """
 
     plan: str
     event_ids: str = "all"
     resume: str = "exclusive"
     script: Mapping[str, Any] = field(default_factory=lambda: {"text": TEXT}, hash=False)
+    scenario: str | None = None
     cassette: str | None = None
     contract: Contract | None = None
+    kind: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         marks = [self.plan]
@@ -35,19 +42,21 @@ class Case:
             marks.append(f"ids={self.event_ids}")
         if self.resume != "exclusive":
             marks.append(self.resume)
+        marks += [f"{key}={_show(value)}" for key, value in self.script.items() if key not in _UNMARKED]
         return "-".join(marks)
 
     @property
     def row(self) -> str:
         """The label that all cases with the same ending and event ids share."""
-        last = parse(self.plan).connections[-1].faults[-1]
+        faults = parse(self.plan).connections[-1].faults
+        last = faults[-1] if faults else "pass"
         marks = [str(last.drop) if isinstance(last, Cut) else str(last)]
         if self.event_ids != "all":
             marks.append(f"ids={self.event_ids}")
         return " ".join(marks)
 
-    def command_line(self, client: Sequence[str]) -> str:
-        """A command line that runs only this case, with a client's own command."""
+    def command_line(self, client: Sequence[str], options: Sequence[str] = ()) -> str:
+        """A command line that runs only this case, with a client's own command and further options."""
         words = ["harness", "torture", "--cuts", self.plan]
         if self.cassette is not None:
             words += ["--cassette", self.cassette]
@@ -55,4 +64,17 @@ class Case:
             words += ["--event-ids", self.event_ids]
         if self.resume != "exclusive":
             words += ["--resume", self.resume]
-        return shlex.join([*words, "--", *client])
+        if self.scenario is not None:
+            words += ["--scenario", self.scenario]
+        elif self.script.keys() != {"text"}:
+            words += ["--script", json.dumps(dict(self.script), ensure_ascii=False)]
+        elif self.script["text"] != TEXT:
+            words += ["--text", self.script["text"]]
+        return shlex.join([*words, *options, "--", *client])
+
+
+def _show(value: object) -> str:
+    """A value of a script in a name: short, and without anything that a shell or a file of names would mind."""
+    if isinstance(value, str | int | bool):
+        return str(value)
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:6]

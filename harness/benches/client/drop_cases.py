@@ -37,6 +37,19 @@ def cases_of(
     UsageFault for an unknown enumeration or an invalid plan, CassetteError for an unreadable cassette.
     """
     base = Case(plan="pass", resume=resume, script=script or {"text": TEXT}, cassette=cassette, contract=contract)
+    return cases_from(base, cuts=cuts, first=first, endings=endings, event_ids=event_ids, seed=seed)
+
+
+def cases_from(
+    base: Case,
+    *,
+    cuts: str | Sequence[str],
+    first: int = 0,
+    endings: str | Sequence[str] = ("rst", "end"),
+    event_ids: str | Sequence[str] = "all",
+    seed: int = 0,
+) -> list[Case]:
+    """Like `cases_of`, for cases that share what `base` has."""
     settings = (event_ids,) if isinstance(event_ids, str) else tuple(event_ids)
     ways = (endings,) if isinstance(endings, str) else tuple(endings)
     return [case for ids in settings for case in _cases(replace(base, event_ids=ids), cuts, first, ways, seed)]

@@ -8,6 +8,7 @@ fine.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise, zip_longest
 from typing import Any, NamedTuple
@@ -24,8 +25,9 @@ from harness.wire import Request
 Event = Mapping[str, Any]
 _SHOWN = 40
 
-LOST, TWICE, OTHER = "lost", "twice", "other"
-KINDS = (LOST, TWICE, OTHER, "created-again", "unfinished", "unusable")
+LOSS, HOLE, TWICE, OTHER = "silent-loss", "hole", "duplicated", "altered"
+DOUBLE_CREATE, UNFINISHED, UNUSABLE = "double-create", "unfinished", "unusable"
+KINDS = (LOSS, HOLE, TWICE, OTHER, DOUBLE_CREATE, UNFINISHED, UNUSABLE)
 """The words that a `Defect` may have."""
 
 
@@ -42,16 +44,15 @@ def judge(whole: Sequence[Event], collected: Any, seen: Sequence[Seen], contract
     `whole` holds the events of the undisturbed stream, `collected` is what the code under test ended up with,
     `seen` the responses it received.
     """
-    again = _created_again(seen)
-    if again:
-        return Defect("created-again", again)
+    if again := _created_again(seen):
+        return Defect(DOUBLE_CREATE, again)
     wrong = _compare(whole, collected, contract)
     if wrong is not None:
         why = _why(whole, seen, doubled=wrong.word == TWICE)
         return Defect(wrong.word, f"{wrong.text}: {why}") if why else wrong
     if not any(one.completes for one in seen):
         return Defect(
-            "unfinished",
+            UNFINISHED,
             "took the end of a connection for the end of the interaction: neither interaction.completed nor a GET "
             "with a final status ever reached it",
         )
@@ -68,15 +69,22 @@ def _compare(whole: Sequence[Event], collected: Any, contract: Contract) -> Defe
     text = collected if isinstance(collected, str) else _join_pieces(collected)
     value = plain(collected)
     if text is None and isinstance(value, Mapping) and isinstance(value.get("steps"), list):
-        different = compare_steps(assemble_steps(whole, contract), value["steps"])
-        return Defect(OTHER, f"ended with other steps ({different[0]})") if different else None
+        return _compare_steps(whole, value["steps"], contract)
     if text is None:
         text = text_in(collected)
     if text is None:
         return Defect(
-            "unusable", f"ended with {collected!r}: give assert_seen_once the text, the events or the interaction"
+            UNUSABLE, f"ended with {collected!r}: give assert_seen_once the text, the events or the interaction"
         )
     return _compare_texts(whole, text, contract)
+
+
+def _compare_steps(whole: Sequence[Event], steps: Sequence[Any], contract: Contract) -> Defect | None:
+    different = compare_steps(assemble_steps(whole, contract), steps)
+    if not different:
+        return None
+    text = _compare_texts(whole, steps_text([step for step in steps if isinstance(step, Mapping)]), contract)
+    return text or Defect(OTHER, f"ended with other steps ({different[0]})")
 
 
 def _join_pieces(collected: Any) -> str | None:
@@ -98,7 +106,8 @@ def _compare_events(whole: Sequence[Event], events: Sequence[Event], contract: C
         again = len(expected[:at]) - 1 - expected[:at][::-1].index(got[at])
         return Defect(TWICE, f"has event {numbers[again]} ({_show(whole[numbers[again]], contract)}) twice")
     if at < len(expected):
-        return Defect(LOST, f"lost event {numbers[at]} ({_show(whole[numbers[at]], contract)})")
+        word = LOSS if at == len(got) else HOLE
+        return Defect(word, f"lost event {numbers[at]} ({_show(whole[numbers[at]], contract)})")
     return Defect(OTHER, f"has {format_count(len(got) - at, 'event')} more than there are")
 
 
@@ -123,9 +132,14 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
         if surplus > 0 and text == expected[:again] + expected[place:]:
             return Defect(TWICE, f"has the text from event {number} on ({_cut(expected[place:again])}) twice")
         if surplus < 0 and text == expected[:place] + expected[place - surplus :]:
-            where = "in the middle" if place - surplus < len(expected) else "at the end"
-            return Defect(LOST, f"lost the text of event {number} ({_cut(piece)}) {where}")
+            if place - surplus < len(expected):
+                return Defect(HOLE, f"lost the text of event {number} ({_cut(piece)}) in the middle")
+            return Defect(LOSS, f"lost the text of event {number} ({_cut(piece)}) at the end")
     at = next((i for i, pair in enumerate(zip_longest(expected, text)) if pair[0] != pair[1]), 0)
+    if at == len(text):
+        return Defect(LOSS, f"lost the text from character {at} on ({_cut(expected[at:])}) at the end")
+    if surplus < 0 and expected.endswith(text[at:]):
+        return Defect(HOLE, f"lost the text from character {at} on ({_cut(expected[at : at - surplus])})")
     if surplus > len(expected) // 2 and any(text.count(piece) > expected.count(piece) for _, piece in pieces):
         many = format_count(surplus, "character")
         return Defect(TWICE, f"has {many} twice or more often: {_cut(text)} instead of {_cut(expected)}")
@@ -138,18 +152,32 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
 
 
 def _created_again(seen: Sequence[Seen]) -> str:
-    """Whether a create came after an interaction was under way; one that continues another is a next turn."""
-    made = [one for one in seen if one.is_create and one.status < 400 and not one.continues]
-    if len(made) > 1:
-        many = f"posted the create {len(made)} times"
-        return f"{many}: a second interaction runs and is billed; resume the first by its id"
-    before = seen[: seen.index(made[0])] if made else ()
-    if any(one.status < 400 and PROTOCOL.is_resume(one.request) is not None for one in before):
+    """Say that a second interaction was made in place of the first; a further turn, or a continuation, is none."""
+    creates = [one for one in seen if one.is_create and b"continuation_token" not in one.request.body]
+    made = [one for one in creates if one.status < 400]
+    turns = Counter(one.continues for one in made)
+    given = _was_given_one(seen)
+    times = max(turns.values(), default=0) + (given and turns[None] > 0)
+    if times < 2:
+        return ""
+    if given and turns[None] < 2:
         return (
             "had begun to read an interaction by its id, then posted a create: a second interaction runs and is "
             "billed; resume the first by its id"
         )
-    return ""
+    known = any(one.find_created_id() for one in made[:-1])
+    advice = (
+        "resume the first by its id"
+        if known
+        else "the first answer told no id, so say that it was lost (created with background=true and without "
+        "stream, it tells its id at once)"
+    )
+    return f"posted the create {times} times: a second interaction runs and is billed; {advice}"
+
+
+def _was_given_one(seen: Sequence[Seen]) -> bool:
+    """Whether the client read, before its first create, an interaction that it had not made."""
+    return bool(seen) and seen[0].request.method == "GET" and seen[0].status < 400
 
 
 def _why(whole: Sequence[Event], seen: Sequence[Seen], *, doubled: bool) -> str:

@@ -5,22 +5,26 @@ Layer 5. Keeps bytes as they pass and decodes them only when a test asks, so tha
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
 from harness.contract import PROTOCOL, is_settled
 from harness.contract.data.json_parse import loads, objects
+from harness.faults import FaultyService, Suffered
 from harness.outcome.words import format_count
-from harness.wire import Body, Chunk, Decoder, Ending, Piece, Request, Response, Service
+from harness.wire import At, Body, Chunk, Decoder, Ending, Piece, Request, Response
 from harness.wire.message import EVENT_STREAM
 
 
 class Seen:
-    """One response, as far as the client read it."""
+    """One response, as far as the client read it; `suffered` has the faults planned for its connection."""
 
-    def __init__(self, request: Request, response: Response) -> None:
+    def __init__(self, request: Request, response: Response, suffered: Suffered | None = None) -> None:
+        self.at = time.monotonic()
         self.request = request
+        self.suffered = suffered
         self.status = response.status
         self.is_stream = response.headers.media_type() == EVENT_STREAM
         self.data = bytearray()
@@ -36,12 +40,16 @@ class Seen:
         return self.request.method == "POST" and self.request.segments[-1:] == ("interactions",)
 
     @property
-    def continues(self) -> bool:
-        """Whether the request is a next turn: it names an earlier interaction, or carries its token."""
+    def headless(self) -> bool:
+        """Whether not even the head of the response was sent."""
+        return self.ending is not None and self.ending.at in (At.BEFORE_HEADERS, At.IN_HEADERS)
+
+    @property
+    def continues(self) -> str | None:
+        """The interaction that a create refers to as its previous turn; None if it begins a conversation."""
         value = loads(self.request.body).value if self.is_create else None
-        return isinstance(value, dict) and any(
-            value.get(name) for name in ("previous_interaction_id", "continuation_token")
-        )
+        found = value.get("previous_interaction_id") if isinstance(value, dict) else None
+        return found if isinstance(found, str) else None
 
     def find_created_id(self) -> str | None:
         """The id of the interaction that this exchange created; None if it created none."""
@@ -87,23 +95,23 @@ class Seen:
         return f"{what} → {format_count(len(self.events()), 'event')}, {how}"
 
 
-def watch(request: Request, response: Response) -> Seen:
+def watch(request: Request, response: Response, suffered: Suffered | None = None) -> Seen:
     """Wrap the body of `response`, and return the record of what the client will read of it."""
-    seen = Seen(request, response)
+    seen = Seen(request, response, suffered)
     response.body = _Watched(response.body, seen)
     return seen
 
 
 class Witness:
-    """A `Service` around another that records its responses."""
+    """A `Service` around one with faults that records its responses."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: FaultyService) -> None:
         self._service = service
         self.seen: list[Seen] = []
 
     def __call__(self, request: Request) -> Response:
-        response = self._service(request)
-        self.seen.append(watch(request, response))
+        response, suffered = self._service.answer(request)
+        self.seen.append(watch(request, response, suffered))
         return response
 
     @property

@@ -23,7 +23,7 @@ class StreamSource:
     """The service and the interaction `id` for all cases that differ only in their plans."""
 
     def __init__(self, emulator: Emulator, case: Case) -> None:
-        self._key = (case.event_ids, case.resume, case.cassette)
+        self._key = _key(case)
         self._whole: dict[str, list[dict[str, Any]]] = {}
         self.contract = emulator.contract
         if case.cassette is not None:
@@ -35,13 +35,16 @@ class StreamSource:
             self.contract = load(stated) if stated in REVISIONS else emulator.contract
             return
         self.service = emulator
+        if case.scenario is not None:
+            emulator.load_scenario(case.scenario)
+        else:
+            emulator.script({**case.script, "times": 0})
         emulator.change(event_ids=case.event_ids, resume=case.resume)
-        emulator.script({**case.script, "times": 0})
         self.id = self._create()
 
     def serves(self, case: Case) -> bool:
         """Whether it can serve this case as well."""
-        return self._key == (case.event_ids, case.resume, case.cassette)
+        return self._key == _key(case)
 
     def whole_of(self, interaction_id: str) -> list[dict[str, Any]]:
         """The events of the undisturbed stream; reading them runs the interaction to its end."""
@@ -65,6 +68,12 @@ class StreamSource:
             return b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
         finally:
             response.body.close()
+
+
+def _key(case: Case) -> tuple[str | None, ...]:
+    """What two cases must have in common to share a source."""
+    script = json.dumps(dict(case.script), sort_keys=True)
+    return case.event_ids, case.resume, case.cassette, case.scenario, script
 
 
 def whole_stream(case: Case, seed: int = 0) -> bytes:

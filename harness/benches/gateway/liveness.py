@@ -93,7 +93,9 @@ class ExerciseRunner:
         except StopIteration:
             pass
         except NotApplicable as missing:
-            self._stops[running.name] = Observation(Outcome.NOT_APPLICABLE, reason=str(missing))
+            self._stops[running.name] = Observation(
+                Outcome.NOT_APPLICABLE, reason=str(missing), because=Because.REFUSED
+            )
         except Unmet as unmet:
             self._stops[running.name] = Observation.untestable(unmet.reason)
         except Exception:

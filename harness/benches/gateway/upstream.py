@@ -112,7 +112,8 @@ class _Watched:
         self, response: Response, call: UpstreamCall, changed: threading.Condition, now: Callable[[], float]
     ) -> None:
         self._inner: Body = response.body
-        self._response = response
+        self._head = response.status, response.headers
+        self._response = response  # its framing is settled when it is written
         self._call = call
         self._changed = changed
         self._now = now
@@ -153,8 +154,7 @@ class _Watched:
 
     def _open(self) -> None:
         if self._call.recorder.status is None:
-            response = self._response
-            self._call.recorder.head(response.status, response.headers, response.framing)
+            self._call.recorder.head(*self._head, self._response.framing)
 
     def _end(self, ending: Ending) -> None:
         self._call.ended = ending

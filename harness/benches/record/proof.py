@@ -13,13 +13,12 @@ from typing import NamedTuple
 from harness.benches.record.recorder import Summary
 from harness.benches.recordings.diff import Drifts
 from harness.cassette import Player, Recording
-from harness.checks.scenarios import Scenario
-from harness.contract.tables.protocol import PROTOCOL
 from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import Played, play
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.request_budget import BUDGET_SPENT
 from harness.engine.traffic.retries import LATER, format_refusal
+from harness.kit.scenario import Scenario
 from harness.outcome import Outcome
 from harness.outcome.words import format_count
 from harness.transport import ServiceDriver
@@ -110,10 +109,10 @@ def replay_difference(
     scenario: Scenario, target: ResolvedTarget, seen: Sequence[Exchange], recordings: Sequence[Recording]
 ) -> str:
     """How a replay of the recordings differs from what the same client saw before; "" if it does not."""
-    player = Player(recordings, PROTOCOL)
+    player = Player(recordings, target.api.load_protocol())
     driver = ServiceDriver(player)
     try:
-        again = play(scenario.exercise, target.target, driver, CreatedResources()).trail
+        again = play(target.api, scenario.exercise, target.target, driver, CreatedResources(target.api)).trail
     finally:
         driver.close()
     if player.misses:

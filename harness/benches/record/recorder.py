@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any
 
 from harness.cassette import CassetteFile, Player, Provenance, Recording, Target, Unit, load
-from harness.contract import CURRENT
+from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.transport import ServerThread, UrlDriver
 from harness.transport.client.dial import Origin
@@ -32,9 +32,8 @@ from harness.transport.server.server_thread import InThread
 from harness.transport.tap.dial import refuse_itself
 from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import Tap
-from harness.wire import By, Chunked, Exchange, Request, Response, Service, StreamProtocol
+from harness.wire import By, Chunked, Exchange, Request, Response, Service
 
-_LIVE = ("googleapis.com",)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -80,7 +79,7 @@ class Recorder:
         self,
         target: str,
         path: Path,
-        protocol: StreamProtocol,
+        api: Api,
         *,
         mode: str = "once",
         host: str = "127.0.0.1",
@@ -99,11 +98,11 @@ class Recorder:
         self._no_answer = no_answer
         self._target = target
         self._path = path
-        self._protocol = protocol
+        self._protocol = protocol = api.load_protocol()
         self._address: dict[str, Any] = {"host": host, "port": port}
         self._tapping: dict[str, Any] = {"encoding": encoding, "ca_file": ca_file, "most": most, "warn": warn}
         self._adds = mode in ("all", "new_episodes") or (mode == "once" and not path.exists())
-        made = provenance or (provenance_of(target, ca_file=ca_file) if self._adds else None)
+        made = provenance or (provenance_of(target, api, ca_file=ca_file) if self._adds else None)
         self._file = CassetteFile(path, protocol, mode=mode, provenance=made, redact=redact)
         self._stack = ExitStack()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="harness-recorder")
@@ -211,22 +210,25 @@ def recording_of(exchange: Exchange, origin: str) -> Recording:
 
 
 def provenance_of(
-    target: str, *, recorder: str = "harness record", ca_file: str | None = None, revision: str = CURRENT
+    target: str, api: Api, *, recorder: str = "harness record", ca_file: str | None = None, revision: str = ""
 ) -> Provenance:
-    """The provenance of recordings of `target`; a server on this machine is asked whether it is our emulator."""
+    """The provenance of recordings of `target`, of the current revision if none is named.
+
+    A server on this machine is asked whether it is our emulator.
+    """
     return Provenance(
         recorder=recorder,
-        target=target_class(target, ca_file=ca_file),
+        target=target_class(target, api, ca_file=ca_file),
         recorded=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        api="interactions",
-        revision=revision,
+        api=api.name,
+        revision=revision or api.load_contract("").revision,
     )
 
 
-def target_class(target: str, *, ca_file: str | None = None) -> Target:
+def target_class(target: str, api: Api, *, ca_file: str | None = None) -> Target:
     """Whether `target` is the live service, the emulator or another. Only a server on this machine is asked."""
     host = Origin.parse(target).host
-    if any(host == name or host.endswith(f".{name}") for name in _LIVE):
+    if any(host == name or host.endswith(f".{name}") for name in api.live_hosts):
         return Target.LIVE
     if host not in _LOOPBACK:
         return Target.OTHER

@@ -28,14 +28,13 @@ from harness.benches.recordings.verify import verify
 from harness.cassette import Provenance, Target, load
 from harness.cassette.format.layout import replace_file
 from harness.cassette.record.journal import lock
-from harness.checks.scenarios import Scenario
-from harness.contract.tables.protocol import PROTOCOL
 from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import Played, play
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.request_budget import RequestBudget
 from harness.engine.traffic.retries import Retries, format_refusal
+from harness.kit.scenario import Scenario
 from harness.outcome import Finding, UsageFault
 from harness.outcome.words import format_count
 from harness.transport import UrlDriver
@@ -110,6 +109,7 @@ class RecordingSession:
     def __post_init__(self) -> None:
         made = provenance_of(
             self.target.info.url,
+            self.target.api,
             recorder="harness record --scenario",
             ca_file=self.ca_file,
             revision=self.target.target.contract.revision,
@@ -213,13 +213,14 @@ class RecordingSession:
         difference = replay_difference(scenario, self.target, played.trail, recordings)
         if difference:
             return replace(result, state=ScenarioState.UNFAITHFUL, reason=difference)
+        contract = self.target.api.load_contract(self.target.target.contract.revision)
         findings = tuple(
-            finding.at(file=str(path)) for finding in verify([fresh], self.target.target.contract).traffic.findings
+            finding.at(file=str(path)) for finding in verify([fresh], contract, self.target.api).traffic.findings
         )
         before = load(path).recordings if result.had_predecessor else None
         if before is None:
             return replace(result, findings=findings)
-        drifts = diff_recordings(before, recordings, PROTOCOL)
+        drifts = diff_recordings(before, recordings, self.target.api.load_protocol())
         result = replace(result, findings=findings, drifts=drifts)
         if refused := refused_since(drifts):
             reason = f"{refused}: the older recording stays (delete {path} if that is how it is to be)"
@@ -228,11 +229,11 @@ class RecordingSession:
 
     def _play(self, scenario: Scenario, path: Path) -> tuple[Played, Summary, list[str]]:
         """Drive the scenario through a recorder; however it ends, delete what it created, unrecorded."""
-        ledger, left = CreatedResources(), list[str]()
+        ledger, left = CreatedResources(self.target.api), list[str]()
         recorder = Recorder(
             self.target.info.url,
             path,
-            PROTOCOL,
+            self.target.api,
             mode="all",
             encoding="identity",
             ca_file=self.ca_file,
@@ -244,7 +245,7 @@ class RecordingSession:
                 budget = RequestBudget(self.budget - self.spent)
                 with closing(self._govern(UrlDriver(recorder.url), budget)) as driver:
                     try:
-                        played = play(scenario.exercise, self.target.target, driver, ledger)
+                        played = play(self.target.api, scenario.exercise, self.target.target, driver, ledger)
                     finally:
                         self.spent += budget.sent
         finally:

@@ -6,12 +6,10 @@ Layer 5. Knows the order of things; must not know how anything is printed.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 from harness.benches.recordings.verify import CassetteFacts, Verified, verify_each
-from harness.contract import Contract
-from harness.contract.rules import BY_ID
 from harness.engine.decide import Policy, decide, decide_finding, exit_of
 from harness.engine.events import (
     CheckFinished,
@@ -23,6 +21,7 @@ from harness.engine.events import (
     TargetInfo,
 )
 from harness.engine.results import RecordedPlace, Result
+from harness.kit.api import Api, ApiContract
 from harness.outcome import Basis, Finding, Level, Observation, Rule, Source, Where
 
 USABLE = Rule(
@@ -40,16 +39,16 @@ REVISION = "revision "
 
 
 def judge_recordings(
-    paths: Sequence[Path], policy: Policy, recordings: TargetInfo, contract: Contract
+    paths: Sequence[Path], policy: Policy, recordings: TargetInfo, contract: ApiContract, api: Api
 ) -> Generator[RunEvent, None, None]:
     """Judge files, and in folders every file except hidden ones. Raises OSError if one cannot be read."""
     begun = time.perf_counter()
     yield RunStarted(recordings)
     whole = Verified()
-    for path, part in verify_each(paths, contract):
+    for path, part in verify_each(paths, contract, api):
         whole.add(part)
         yield _phase(path, part)
-    results = [*_rule_results(whole, policy), *_file_results(whole, policy)]
+    results = [*_rule_results(whole, policy, api.load_rules()), *_file_results(whole, policy)]
     yield Planned(len(results), 0)
     yield from map(CheckFinished, results)
     yield RunFinished(tuple(results), time.perf_counter() - begun, exit_of(results))
@@ -77,12 +76,12 @@ def _fact_lines(facts: CassetteFacts) -> list[str]:
     return [*edited, *(f"{times} × {ending}, as recorded" for ending, times in facts.endings)]
 
 
-def _rule_results(whole: Verified, policy: Policy) -> list[Result]:
+def _rule_results(whole: Verified, policy: Policy, rules: Mapping[str, Rule]) -> list[Result]:
     """A result for each rule that was looked at, in the order of the contract."""
     found: dict[str, list[tuple[int, Finding]]] = {}
     for number, finding in enumerate(whole.traffic.findings):
         found.setdefault(finding.rule, []).append((number, finding))
-    judged = [rule for rule in BY_ID.values() if rule.id in found or whole.traffic.rules[rule.id]]
+    judged = [rule for rule in rules.values() if rule.id in found or whole.traffic.rules[rule.id]]
     return [_rule_result(rule, found.get(rule.id, []), policy) for rule in judged]
 
 

@@ -14,9 +14,6 @@ from typing import Any
 from harness.cassette import Recording
 from harness.wire import Decoder, StreamProtocol
 
-KINDS = frozenset({"type", "event_type", "object", "role", "status", "code", "modality", "service_tier"})
-"""Fields whose values belong to the shape."""
-
 HEADERS = ("content-type", "content-encoding", "retry-after", "www-authenticate", "location")
 """Response headers that clients depend on: the first two by value, the others by presence."""
 
@@ -78,24 +75,13 @@ def _stream(recording: Recording, shape: Shape, protocol: StreamProtocol) -> Non
             name = frame.data.decode("utf-8", "replace")
         else:
             event = _decode(frame.data)
-            name = _name(event)
+            name = protocol.name_event(event)
             _json(name, event, shape, protocol)
         line = (frame.event or b"").decode("utf-8", "replace")
         shape.add(f"{name} `event:` line", "none" if frame.event is None else "same" if line in name else line)
         if last or not shape.order or shape.order[-1] != name:
             shape.order.append(name)
     shape.whole = shape.whole and recording.complete
-
-
-def _name(event: Any) -> str:
-    """The kind of an event as the event itself states it, such as `step.delta(text)`."""
-    if not isinstance(event, Mapping):
-        return "not an object"
-    inner: Mapping[str, Any] = next(
-        (event[key] for key in ("delta", "step") if isinstance(event.get(key), Mapping)), {}
-    )
-    kind = str(event.get("event_type", "?"))
-    return f"{kind}({inner['type']})" if isinstance(inner.get("type"), str) else kind
 
 
 def _json(place: str, value: Any, shape: Shape, protocol: StreamProtocol) -> None:
@@ -108,7 +94,7 @@ def _places(place: str, value: Any, protocol: StreamProtocol) -> Iterator[tuple[
     if isinstance(value, Mapping):
         for name, item in value.items():
             where = f"{place}.{name}"
-            if name in KINDS and isinstance(item, str):
+            if name in protocol.kind_fields and isinstance(item, str):
                 yield where, repr(item)
             elif name not in protocol.opaque_fields or isinstance(item, str):
                 yield from _places(where, item, protocol)
@@ -161,8 +147,8 @@ def _stream_content(recording: Recording, content: Content, protocol: StreamProt
         fragment = protocol.text_of(event)
         if fragment is not None:
             texts.setdefault(fragment[0], []).append(fragment[1])
-        elif "delta" not in event:
-            _values(_name(event), event, content, protocol)
+        elif not protocol.is_fragment(event):
+            _values(protocol.name_event(event), event, content, protocol)
     content.lines["events"] = str(events)
     for key, fragments in texts.items():
         content.lines[f"text {key}"] = "".join(fragments)
@@ -171,7 +157,7 @@ def _stream_content(recording: Recording, content: Content, protocol: StreamProt
 def _values(place: str, value: Any, content: Content, protocol: StreamProtocol) -> None:
     if isinstance(value, Mapping):
         for name, item in value.items():
-            if name not in KINDS:
+            if name not in protocol.kind_fields:
                 _values(f"{place}.{name}", item, content, protocol)
     elif isinstance(value, list):
         for number, item in enumerate(value):

@@ -16,13 +16,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.benches.recordings.file_judge import ANSWERS, Answer, FileJudge, Verification
 from harness.cassette import CassetteError, Hit, Recording, scan_file
 from harness.cassette.foreign.har import Unreadable, decode_body, name_entry
 from harness.cassette.format.document import parse_all
 from harness.cassette.format.layout import Layout
-from harness.contract import REVISIONS, Contract, load
 from harness.documents import read_file
+from harness.kit.api import Api, ApiContract
+from harness.kit.verification import ANSWERS, Answer, Verification
 from harness.wire import Arrivals, Exchange, StreamProtocol
 
 _SUFFIXES = (".yaml", ".yml")
@@ -70,27 +70,27 @@ class Secret(NamedTuple):
     hit: Hit
 
 
-def verify_each(paths: Iterable[Path], contract: Contract) -> Iterator[tuple[Path, Verified]]:
+def verify_each(paths: Iterable[Path], contract: ApiContract, api: Api) -> Iterator[tuple[Path, Verified]]:
     """Judge files, and in folders every file except hidden ones. Raises OSError if one cannot be read.
 
-    A cassette that states one of `REVISIONS` is judged by that one, all other files by `contract`.
+    A cassette that states a known revision is judged by that one, all other files by `contract`.
     """
     for path in files_in(paths):
-        yield path, _verify_file(path, contract)
+        yield path, _verify_file(path, contract, api)
 
 
-def verify(paths: Iterable[Path], contract: Contract) -> Verified:
+def verify(paths: Iterable[Path], contract: ApiContract, api: Api) -> Verified:
     """Judge files as `verify_each` does; the results of all together."""
     whole = Verified()
-    for _, part in verify_each(paths, contract):
+    for _, part in verify_each(paths, contract, api):
         whole.add(part)
     return whole
 
 
-def _verify_file(path: Path, contract: Contract) -> Verified:
+def _verify_file(path: Path, contract: ApiContract, api: Api) -> Verified:
     result = Verified()
     try:
-        _verify(path, read_file(path), result, contract)
+        _verify(path, read_file(path), result, contract, api)
     except CassetteError as wrong:
         result.unusable.append((str(path), str(wrong).removeprefix(str(path)).lstrip(":, ")))
     except Unreadable as wrong:
@@ -98,16 +98,16 @@ def _verify_file(path: Path, contract: Contract) -> Verified:
     return result
 
 
-def _verify(path: Path, data: bytes, result: Verified, contract: Contract) -> None:
-    judge = FileJudge(str(path), result.traffic, contract)
+def _verify(path: Path, data: bytes, result: Verified, contract: ApiContract, api: Api) -> None:
+    judge = api.new_file_judge(str(path), result.traffic, contract)
     if path.suffix in _SUFFIXES:
         documents = parse_all(path, data)
         if len(documents) == 1 and _claims_to_be_a_cassette(documents[0]):
-            _cassette(path, documents[0], contract, result)
+            _cassette(path, documents[0], contract, result, api)
             return
         judge.documents(documents)
     elif path.suffix == ".json" and (document := _json_cassette(data)) is not None:
-        _cassette(path, document, contract, result)
+        _cassette(path, document, contract, result, api)
         return
     else:
         judge.judge(data, _answers(path) if path.name.endswith(".request.json") else ())
@@ -135,23 +135,27 @@ def _answers(request: Path) -> Iterator[Answer]:
             yield Answer(read_file(path), path.suffix == ".json")
 
 
-def contract_of(layout: Layout, contract: Contract) -> Contract:
+def contract_of(layout: Layout, contract: ApiContract, api: Api) -> ApiContract:
     """The contract of the revision that a cassette states; `contract` if it states none that is known here."""
     try:
         provenance = layout.provenance()
     except CassetteError:  # reported after its entries
         return contract
     stated = provenance.revision if provenance is not None else ""
-    return load(stated) if stated in REVISIONS else contract
+    try:
+        known: ApiContract = api.load_contract(stated) if stated else contract
+    except LookupError:
+        return contract
+    return known
 
 
-def _cassette(path: Path, document: Any, contract: Contract, result: Verified) -> None:
+def _cassette(path: Path, document: Any, contract: ApiContract, result: Verified, api: Api) -> None:
     """Judge the readable entries of a cassette, then raise CassetteError for the first unreadable one."""
     layout = Layout(path)
     entries = list(layout.readings(layout.check(document)["interactions"]))
-    contract = contract_of(layout, contract)
+    contract = contract_of(layout, contract, api)
     result.revisions[contract.revision] += 1
-    judge = FileJudge(str(path), result.traffic, contract)
+    judge = api.new_file_judge(str(path), result.traffic, contract)
     judge.exchanges(name_entry(number, _exchange(entry)) for number, entry in enumerate(entries, 1))
     good = [(number, entry) for number, entry in enumerate(entries, 1) if isinstance(entry, Recording)]
     endings = Counter(f"{entry.ending.how} by the {entry.ending.by}" for _, entry in good if not entry.complete)

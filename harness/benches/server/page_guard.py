@@ -15,10 +15,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from harness.contract.tables.protocol import PROTOCOL
-from harness.emulator.http.routing import route
 from harness.outcome.words import shorten
-from harness.wire import Request, Response, Service
+from harness.wire import Request, Response, Service, StreamProtocol
+from harness.wire.control import is_control
 
 TOKEN_HEADER = "x-harness-token"
 
@@ -27,11 +26,6 @@ _OTHER_SITES = frozenset({"cross-site", "same-site"})
 """Values of Sec-Fetch-Site for requests of pages of another origin; another port is another origin."""
 
 _SHOWN = 100
-
-
-def is_control(request: Request) -> bool:
-    """Whether a request is for the control API, of the server or of a session."""
-    return route(request.target).control
 
 
 def is_loopback(host: str) -> bool:
@@ -45,16 +39,19 @@ class PageGuard:
 
     `host` is the address that the server listens on, `allowed_hosts` are further names it may be called by. With a
     `token`, control calls need it. `closed` refuses pages of other origins everywhere, not only for control calls.
+    Refusals have the form that `protocol` gives to errors.
     """
 
     def __init__(
         self,
+        protocol: StreamProtocol,
         *,
         host: str = "127.0.0.1",
         allowed_hosts: Iterable[str] = (),
         token: str = "",
         closed: bool = False,
     ) -> None:
+        self._protocol = protocol
         self._own = frozenset(name.lower() for name in (host, *allowed_hosts) if name)
         self._token = token.encode()
         self._closed = closed
@@ -74,7 +71,7 @@ class PageGuard:
             return self.refusal_of_control(request)
         refusal = self._wrong_host(request, strict=False)
         if refusal is None and self._closed:
-            refusal = _wrong_page(request, "started with --no-cors: leave that out to let pages call the API")
+            refusal = self._wrong_page(request, "started with --no-cors: leave that out to let pages call the API")
         return refusal
 
     def refusal_of_control(self, request: Request) -> Response | None:
@@ -83,9 +80,11 @@ class PageGuard:
             return None
         return (
             self._wrong_host(request, strict=not self._token)
-            or _wrong_page(request, "steered only by programs: send control calls from one, without these headers")
+            or self._wrong_page(
+                request, "steered only by programs: send control calls from one, without these headers"
+            )
             or self._wrong_token(request)
-            or _wrong_body(request)
+            or self._wrong_body(request)
         )
 
     def _wrong_host(self, request: Request, *, strict: bool) -> Response | None:
@@ -93,7 +92,7 @@ class PageGuard:
         named = request.headers.all("host")
         if not named or (len(named) == 1 and self._is_ours(named[0], strict)):
             return None
-        return _refuse(
+        return self._refuse(
             403,
             "permission_denied",
             f"The request came for Host {shorten(', '.join(named), _SHOWN)}. A page could point its own name "
@@ -110,38 +109,39 @@ class PageGuard:
         if not self._token or hmac.compare_digest(sent, self._token):
             return None
         came = "another token" if sent else "no token"
-        return _refuse(
+        return self._refuse(
             401,
             "authentication",
             f"The control call has {came}, and this server wants its own in each. Send the header {TOKEN_HEADER} "
             "with the token that the server printed when it started.",
         )
 
+    def _wrong_page(self, request: Request, why: str) -> Response | None:
+        """The refusal of a page of another origin; `why` says what this server is."""
+        origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site").lower()
+        if "origin" in request.headers and not _is_own_origin(origin, request.headers.get("host")):
+            came = f"Origin {shorten(origin, _SHOWN)}"
+        elif site in _OTHER_SITES:
+            came = f"Sec-Fetch-Site {site}"
+        else:
+            return None
+        message = f"The request came from a web page of another origin ({came}), but this server is {why}."
+        return self._refuse(403, "permission_denied", message)
 
-def _wrong_page(request: Request, why: str) -> Response | None:
-    """The refusal of a page of another origin; `why` says what this server is."""
-    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site").lower()
-    if "origin" in request.headers and not _is_own_origin(origin, request.headers.get("host")):
-        came = f"Origin {shorten(origin, _SHOWN)}"
-    elif site in _OTHER_SITES:
-        came = f"Sec-Fetch-Site {site}"
-    else:
-        return None
-    message = f"The request came from a web page of another origin ({came}), but this server is {why}."
-    return _refuse(403, "permission_denied", message)
+    def _wrong_body(self, request: Request) -> Response | None:
+        """The refusal of a body that a page can send without a preflight."""
+        if not request.body or request.headers.media_type() == "application/json":
+            return None
+        came = shorten(request.headers.get("content-type"), _SHOWN) or "missing"
+        return self._refuse(
+            415,
+            "invalid_request",
+            f"The Content-Type of the control call is {came}, which any web page may send. Send JSON, with the "
+            "header Content-Type: application/json.",
+        )
 
-
-def _wrong_body(request: Request) -> Response | None:
-    """The refusal of a body that a page can send without a preflight."""
-    if not request.body or request.headers.media_type() == "application/json":
-        return None
-    came = shorten(request.headers.get("content-type"), _SHOWN) or "missing"
-    return _refuse(
-        415,
-        "invalid_request",
-        f"The Content-Type of the control call is {came}, which any web page may send. Send JSON, with the header "
-        "Content-Type: application/json.",
-    )
+    def _refuse(self, status: int, code: str, message: str) -> Response:
+        return Response.json(status, self._protocol.error_body(status, code, message))
 
 
 def _is_own_origin(origin: str, host: str) -> bool:
@@ -172,7 +172,3 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
-
-
-def _refuse(status: int, code: str, message: str) -> Response:
-    return Response.json(status, PROTOCOL.error_body(status, code, message))

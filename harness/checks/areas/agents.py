@@ -134,7 +134,7 @@ def _tells_its_environment(created: Exchange, polled: list[Exchange]) -> Iterato
     an_agent_run,
     title="a second turn without an environment is refused",
     profile="agents",
-    requires=["agents", "environments", "background", "store"],
+    requires=["agents", "environments", "background", "store", "chain"],
     accepts=["any 4xx"],
 )
 def _needs_its_environment(bare: Exchange) -> Iterator[Finding]:
@@ -146,7 +146,7 @@ def _needs_its_environment(bare: Exchange) -> Iterator[Finding]:
     an_agent_run,
     title="a second turn with an environment is accepted",
     profile="agents",
-    requires=["agents", "environments", "background", "store"],
+    requires=["agents", "environments", "background", "store", "chain"],
     accepts=["2xx and an id that is not the first turn's"],
 )
 def _continues_in_it(created: Exchange, chained: Exchange) -> Iterator[Finding]:
@@ -181,7 +181,7 @@ def _stays_in_it(polled: list[Exchange], chained_polled: list[Exchange]) -> Iter
     an_agent_run,
     title="a model may continue an agent's work",
     profile="agents",
-    requires=["agents", "background", "store"],
+    requires=["agents", "background", "store", "chain"],
     accepts=["2xx and an interaction"],
 )
 def _a_model_continues(mixed: Exchange) -> Iterator[Finding]:

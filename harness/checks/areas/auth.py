@@ -20,11 +20,12 @@ from harness.checks.vocabulary.polling import id_of, poll_until_found
 from harness.checks.vocabulary.stored import HELLO, WRONG_KEY
 from harness.contract.judge.replies import CLIENT_ERROR
 from harness.contract.judge.wording import format_answer
-from harness.contract.requests import KEY_HEADER, RequestBuilder, segment
+from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.kit.actions import Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
+from harness.wire.message import segment
 
 _AUTH = new_registry()
 CHECKS = _AUTH.checks
@@ -143,7 +144,7 @@ def _expect_unauthenticated(answer: Exchange) -> Iterator[Finding]:
 
 def _need_a_key_of_our_own(t: RequestBuilder) -> None:
     if not t.key:
-        raise Unmet("no key was given, so none can be left out")
+        raise Unmet("no key was given, so none can be left out", remedy="with a key (--api-key, GEMINI_API_KEY)")
     given = {name.lower() for name, _ in t.headers} & {KEY_HEADER, "authorization"}
     if given:
         raise Unmet(f"the extra header {given.pop()} carries a key with every call")

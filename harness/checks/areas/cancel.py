@@ -19,7 +19,7 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     of_rule,
 )
-from harness.checks.vocabulary.polling import Part, id_of, list_moments, open_stream, polls, status_of
+from harness.checks.vocabulary.polling import id_of, list_moments, open_stream, polls, status_of
 from harness.checks.vocabulary.stream_events import events_in, expect_stream
 from harness.contract.judge.agreement import (
     judge_cancel_shows,
@@ -31,12 +31,13 @@ from harness.contract.judge.agreement import (
 from harness.contract.judge.ends import judge_cancel_answer
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending
-from harness.contract.requests import RequestBuilder, segment
+from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
-from harness.kit.actions import Close, Exchanges, Finish, Read, Send, Steps, Wait, stop_exercise
+from harness.kit.actions import Close, Exchanges, Finish, Part, Read, Send, Steps, Wait, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import By, Exchange, LiveStream
+from harness.wire.message import segment
 
 _CANCEL = new_registry()
 CHECKS = _CANCEL.checks
@@ -103,7 +104,7 @@ def _is_lost(seen: Exchanges) -> bool:
     a_cancelled_run,
     title="a running background run can be cancelled",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["200 with the interaction, cancelled or not yet"],
     about="cancelled",
 )
@@ -120,7 +121,7 @@ def _can_be_cancelled(run: Exchange, held: bool, cancelled: Exchange, polled: li
     a_cancelled_run,
     title="whatever a cancel answers fits the schema of an interaction",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["additional fields", "unknown kinds of steps and content (noted)"],
     everywhere=True,
 )
@@ -134,7 +135,7 @@ def _answers_what_fits(cancelled: Exchange) -> Iterator[Finding]:
     a_cancelled_run,
     title="a cancelled run is seen as cancelled",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["cancelled, after any number of polls within --wait"],
     about="polled",
 )
@@ -174,7 +175,7 @@ def _answers_all(cancelled: Exchange, polled: list[Exchange]) -> Iterator[Findin
     a_cancelled_run,
     title="a cancelled run stays cancelled",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["cancelled in every read after the first that shows it"],
 )
 def _stays_cancelled(polled: list[Exchange], later: Exchange) -> Iterator[Finding]:
@@ -189,7 +190,7 @@ def _stays_cancelled(polled: list[Exchange], later: Exchange) -> Iterator[Findin
     a_cancelled_run,
     title="a cancelled interaction can be read",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["2xx and the interaction"],
     about="later",
 )
@@ -204,7 +205,7 @@ def _can_be_read(run: Exchange, later: Exchange) -> Iterator[Finding]:
     a_cancelled_run,
     title="an open stream ends with the cancel, and says so",
     profile="background",
-    requires=["background", "background-slow", "store", "stream"],
+    requires=["background", "background-slow", "store", "stream", "cancel", "resume"],
     accepts=["interaction.completed with status cancelled", "an error event"],
 )
 def _stream_ends(stream: Exchange) -> Iterator[Finding]:
@@ -221,7 +222,7 @@ def _stream_ends(stream: Exchange) -> Iterator[Finding]:
     a_cancelled_run,
     title="a second cancel does no harm",
     profile="background",
-    requires=["background", "background-slow", "store"],
+    requires=["background", "background-slow", "store", "cancel"],
     accepts=["2xx", "any 4xx"],
 )
 def _again_is_harmless(again: Exchange) -> Iterator[Finding]:

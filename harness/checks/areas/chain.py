@@ -18,6 +18,7 @@ from harness.checks.vocabulary.expect import (
     expect_status,
     finding,
     interaction_in,
+    require_answer,
 )
 from harness.checks.vocabulary.polling import (
     expect_id,
@@ -45,11 +46,12 @@ CHECKS = _CHAIN.checks
 # --- exercises
 
 
-@exercise(requests=7, interactions=3)
+@exercise(requests=8, interactions=3)
 def a_chain(t: RequestBuilder) -> Steps:
     """A parent and two children with the same input as the parent, so that only the history differs.
 
-    The first child is read before and after the second one is made.
+    The first child is read before and after the second one is made. A third one names a parent that does not
+    exist: who takes that as well looks at no parent at all.
     """
     parent: Exchange = yield Send(t.create(input=HELLO))
     found = need_id(parent)
@@ -62,7 +64,8 @@ def a_chain(t: RequestBuilder) -> Steps:
         seen["child_read"] = (yield from poll_until_found(t, child_id, patient=before.status != 404))[-1]
     seen["sibling"] = yield Send(t.create(input=HELLO, previous_interaction_id=found))
     seen["child_again"] = (yield Send(t.get(child_id))) if child_id else None
-    return {**seen, "after": (yield Send(t.get(found)))}
+    seen["after"] = yield Send(t.get(found))
+    return {**seen, "stray": (yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID)))}
 
 
 @exercise(requests=6, interactions=2)
@@ -77,12 +80,6 @@ def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
     if status_of(end) != "completed":
         return stop_exercise(seen, f"the run ended as {status_of(end)!r}, not completed")
     return {**seen, "late": (yield Send(t.create(input=HELLO, previous_interaction_id=run.id)))}
-
-
-@exercise(requests=1)
-def a_chain_to_nothing(t: RequestBuilder) -> Steps:
-    """A child of an interaction that does not exist."""
-    return {"answer": (yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID)))}
 
 
 @exercise(requests=2, interactions=2)
@@ -109,7 +106,7 @@ def _build_input(text: str) -> dict[str, Any]:
     a_chain,
     title="a completed interaction can be continued",
     profile="chaining",
-    requires=["store"],
+    requires=["store", "chain"],
     accepts=["2xx and an id that is not the parent's"],
     about="child",
 )
@@ -122,11 +119,34 @@ def _can_be_continued(parent: Exchange, child: Exchange) -> Iterator[Finding]:
 
 
 @_CHAIN.check(
+    "chain.takes-effect",
+    a_chain,
+    title="previous_interaction_id is not ignored",
+    profile="chaining",
+    requires=["store", "chain"],
+    accepts=["more input tokens than the same input alone", "a refusal of a parent that does not exist"],
+    about="child",
+)
+def _takes_effect(parent: Exchange, child: Exchange, stray: Exchange) -> Iterator[Finding]:
+    interaction_in(child)
+    if stray.status not in SUCCESS:
+        require_answer(stray)
+        return
+    alone, chained = _input_tokens(parent), _input_tokens(child)
+    if chained <= alone:
+        yield finding(
+            "a parent changes nothing, and one that does not exist is taken, too",
+            expected=f"more than {alone} input tokens",
+            actual=f"{chained} input tokens",
+        )
+
+
+@_CHAIN.check(
     "chain.stored",
     a_chain,
     title="a chained interaction is stored like any other",
     profile="chaining",
-    requires=["store"],
+    requires=["store", "chain"],
     accepts=["2xx, the child's id and its output", "a brief 404 right after the create"],
 )
 def _is_stored(child: Exchange, child_read: Exchange | None) -> Iterator[Finding]:
@@ -149,7 +169,7 @@ def _is_stored(child: Exchange, child_read: Exchange | None) -> Iterator[Finding
     a_chain,
     title="a chained interaction names its parent",
     profile="chaining",
-    requires=["store"],
+    requires=["store", "chain"],
     accepts=["in the answer to the create", "in GET only"],
 )
 def _names_its_parent(parent: Exchange, child: Exchange, child_read: Exchange | None) -> Iterator[Finding]:
@@ -164,7 +184,7 @@ def _names_its_parent(parent: Exchange, child: Exchange, child_read: Exchange | 
     a_chain,
     title="the history is carried over",
     profile="chaining",
-    requires=["store"],
+    requires=["store", "chain"],
     accepts=["more input tokens than the same input alone"],
     about="child",
 )
@@ -179,7 +199,7 @@ def _carries_history(parent: Exchange, child: Exchange) -> Iterator[Finding]:
     a_chain,
     title="a chained create answers its own steps only",
     profile="chaining",
-    requires=["store"],
+    requires=["store", "chain"],
     accepts=["steps that neither repeat the parent's nor begin with input"],
     about="child",
 )
@@ -192,7 +212,7 @@ def _answers_its_own_steps(parent: Exchange, child: Exchange) -> Iterator[Findin
     a_chain,
     title="a parent stays as it was",
     profile="chaining",
-    requires=["store"],
+    requires=["store", "chain"],
     accepts=["the same status, steps and usage before and after"],
 )
 def _parent_stays(before: Exchange, after: Exchange, child: Exchange) -> Iterator[Finding]:
@@ -214,7 +234,7 @@ def _parent_stays(before: Exchange, after: Exchange, child: Exchange) -> Iterato
     a_chain,
     title="a parent may have two children",
     profile="chaining",
-    requires=["store"],
+    requires=["store", "chain"],
     accepts=["2xx and an id of its own for each child"],
 )
 def _may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
@@ -257,7 +277,7 @@ def _keeps_siblings_apart(
     a_chain_to_a_running_run,
     title="a run in progress cannot be continued",
     profile="chaining",
-    requires=["store", "background", "background-slow"],
+    requires=["store", "background", "background-slow", "chain"],
     accepts=["400", "any other 4xx: non-strict"],
     about="early",
 )
@@ -272,7 +292,7 @@ def _not_while_running(early: Exchange, look: Exchange) -> Iterator[Finding]:
     a_chain_to_a_running_run,
     title="a finished background run can be continued",
     profile="chaining",
-    requires=["store", "background"],
+    requires=["store", "background", "chain"],
     accepts=["2xx and an id"],
 )
 def _once_it_is_over(late: Exchange) -> Iterator[Finding]:
@@ -282,14 +302,14 @@ def _once_it_is_over(late: Exchange) -> Iterator[Finding]:
 
 @_CHAIN.check(
     "chain.unknown",
-    a_chain_to_nothing,
+    a_chain,
     title="an unknown parent is refused",
     profile="chaining",
-    requires=["store"],
+    requires=["store", "chain"],
     accepts=["404", "400", "any other 4xx: non-strict"],
 )
-def _refuses_an_unknown_parent(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_reply("chain.unknown", answer)
+def _refuses_an_unknown_parent(stray: Exchange) -> Iterator[Finding]:
+    yield from expect_reply("chain.unknown", stray)
 
 
 @_CHAIN.check(

@@ -72,7 +72,7 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
     a_running_run_with_readers,
     title="two readers of a running run both receive everything",
     profile="background",
-    requires=["background", "stream", "background-slow"],
+    requires=["background", "stream", "background-slow", "resume"],
     accepts=["the events of a later replay, for each reader"],
 )
 def _serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[Finding]:
@@ -92,7 +92,7 @@ def _serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[F
     a_running_run_with_readers,
     title="a reader that returns to a running run gets the rest",
     profile="background",
-    requires=["background", "stream", "background-slow", "event-ids"],
+    requires=["background", "stream", "background-slow", "event-ids", "resume"],
     accepts=[
         "exactly the rest",
         "the event of the cursor once more, first: non-strict",

@@ -40,7 +40,7 @@ def a_stream_of_nothing(t: RequestBuilder) -> Steps:
     a_finished_run_resumed,
     title="a percent-encoded cursor is the same cursor",
     profile="background",
-    requires=["background", "stream", "event-ids"],
+    requires=["background", "stream", "event-ids", "resume"],
     accepts=["the same events as with the plain cursor"],
     about="encoded",
 )
@@ -62,7 +62,7 @@ def _reads_an_encoded_cursor(rests: list[Resumed], encoded: Resumed) -> Iterator
     a_finished_run_resumed,
     title="nothing new follows the final event",
     profile="background",
-    requires=["background", "stream", "event-ids"],
+    requires=["background", "stream", "event-ids", "resume"],
     accepts=["an empty stream", "[DONE] only", "interaction.completed again", "any 4xx"],
 )
 def _ends_at_the_end(last: Exchange) -> Iterator[Finding]:
@@ -86,7 +86,7 @@ def _ends_at_the_end(last: Exchange) -> Iterator[Finding]:
     a_finished_run_resumed,
     title="an unknown cursor is answered, one way or another",
     profile="background",
-    requires=["background", "stream"],
+    requires=["background", "stream", "resume"],
     accepts=["any 4xx", "an error event", "the stream from its start"],
     about="bad_cursor",
 )

@@ -30,7 +30,7 @@ CHECKS = _DELETE.checks
     a_stored_interaction,
     title="DELETE of a stored interaction succeeds",
     profile="core",
-    requires=["store"],
+    requires=["store", "delete"],
     accepts=["2xx with {} or no body", "2xx with any other body (non-strict)"],
 )
 def _deletes(deleted: Exchange) -> Iterator[Finding]:
@@ -43,7 +43,7 @@ def _deletes(deleted: Exchange) -> Iterator[Finding]:
     a_stored_interaction,
     title="a deleted interaction is answered 404",
     profile="core",
-    requires=["store"],
+    requires=["store", "delete"],
     accepts=["404 at once or within 5 seconds"],
 )
 def _is_gone(deleted: Exchange, gone: list[Exchange]) -> Iterator[Finding]:
@@ -56,7 +56,7 @@ def _is_gone(deleted: Exchange, gone: list[Exchange]) -> Iterator[Finding]:
     a_stored_interaction,
     title="a deleted interaction cannot be streamed",
     profile="streaming",
-    requires=["store", "stream"],
+    requires=["store", "stream", "delete"],
     accepts=["404", "a stream that holds nothing but an error event", "another 4xx (non-strict)"],
 )
 def _is_gone_as_a_stream(deleted: Exchange, gone_stream: Exchange) -> Iterator[Finding]:
@@ -69,7 +69,7 @@ def _is_gone_as_a_stream(deleted: Exchange, gone_stream: Exchange) -> Iterator[F
     a_stored_interaction,
     title="a second DELETE is answered 404 or succeeds again",
     profile="core",
-    requires=["store"],
+    requires=["store", "delete"],
     accepts=["404", "2xx", "410 (non-strict)"],
 )
 def _deletes_twice(deleted: Exchange, deleted_again: Exchange) -> Iterator[Finding]:
@@ -82,7 +82,7 @@ def _deletes_twice(deleted: Exchange, deleted_again: Exchange) -> Iterator[Findi
     a_stored_interaction,
     title="a deleted interaction cannot be continued",
     profile="chaining",
-    requires=["store"],
+    requires=["store", "delete", "chain"],
     accepts=["400 or 404", "another 4xx (non-strict)"],
 )
 def _cannot_be_continued(deleted: Exchange, chained: Exchange) -> Iterator[Finding]:
@@ -95,7 +95,7 @@ def _cannot_be_continued(deleted: Exchange, chained: Exchange) -> Iterator[Findi
     several_interactions,
     title="deleting one interaction leaves others readable",
     profile="core",
-    requires=["store"],
+    requires=["store", "delete"],
     accepts=["2xx and the interaction that was not deleted"],
 )
 def _takes_nothing_else(deleted: Exchange, second: Exchange, other: Exchange) -> Iterator[Finding]:
@@ -117,7 +117,7 @@ def an_unknown_id_deleted(t: RequestBuilder) -> Steps:
     an_unknown_id_deleted,
     title="DELETE of an id that names nothing is answered 404",
     profile="core",
-    requires=["store"],
+    requires=["store", "delete"],
     accepts=["404", "400 to what is not one of the target's ids (noted)", "2xx (noted)"],
 )
 def _deletes_nothing(unknown: Exchange) -> Iterator[Finding]:
@@ -140,7 +140,7 @@ def a_running_one_deleted(t: RequestBuilder) -> Steps:
     a_running_one_deleted,
     title="a run in progress is deleted for good, or the delete is refused",
     profile="background",
-    requires=["background", "background-slow"],
+    requires=["background", "background-slow", "delete"],
     accepts=["2xx, then 404", "400 or 409", "another 4xx (non-strict)"],
 )
 def _stops_or_refuses(deleted: Exchange, gone: list[Exchange]) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from functools import partial
 from harness.checks.capabilities import new_registry
 from harness.checks.refusals import check_refusal, send_wrong_creates
 from harness.checks.vocabulary.expect import TOO_MANY, among, at, expect_status, finding, of_rule, require_answer
-from harness.checks.vocabulary.stored import UNKNOWN_ID, WRONG_KEY, all_of
+from harness.checks.vocabulary.stored import UNKNOWN_ID, WRONG_KEY, a_stored_interaction, all_of
 from harness.contract import read
 from harness.contract.judge.answer import judge_error_shape, judge_leaks
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
@@ -139,7 +139,31 @@ def _shapes_errors(errors: list[Exchange]) -> Iterator[Finding]:
 
 
 @_ERRORS.check(
+    "err.no-crash",
+    a_stored_interaction,
+    title="requests that are right do not make the server fail",
+    profile="core",
+    accepts=["2xx", "4xx", "501, 502, 503 and 504, which have other reasons"],
+    everywhere=True,
+)
+def _survives_right_requests(answers: list[Exchange]) -> Iterator[Finding]:
+    yield from among("answers", answers, lambda answer: read(answer).crash)
+
+
+@_ERRORS.check(
     "err.code-string",
+    refused_requests,
+    title="an error has a code",
+    profile="core",
+    accepts=["any text", "the front end's number beside its status word"],
+    everywhere=True,
+)
+def _has_codes(errors: list[Exchange]) -> Iterator[Finding]:
+    yield from among("errors", errors, partial(of_rule, "err.code-string"))
+
+
+@_ERRORS.check(
+    "err.code-word",
     refused_requests,
     title="the code of an error is a word in snake_case",
     profile="core",
@@ -147,7 +171,7 @@ def _shapes_errors(errors: list[Exchange]) -> Iterator[Finding]:
     everywhere=True,
 )
 def _words_codes(errors: list[Exchange]) -> Iterator[Finding]:
-    yield from among("errors", errors, partial(of_rule, "err.code-string"))
+    yield from among("errors", errors, partial(of_rule, "err.code-word"))
 
 
 @_ERRORS.check(

@@ -64,7 +64,7 @@ def a_cancel_of_nothing(t: RequestBuilder) -> Steps:
     late_cancels,
     title="a foreground interaction is not cancelled",
     profile="core",
-    requires=["store"],
+    requires=["store", "cancel"],
     accepts=["any 4xx", "200 with the interaction unchanged"],
 )
 def _spares_the_foreground(foreground: Exchange) -> Iterator[Finding]:
@@ -76,7 +76,7 @@ def _spares_the_foreground(foreground: Exchange) -> Iterator[Finding]:
     late_cancels,
     title="a finished background run is not cancelled",
     profile="background",
-    requires=["background", "store"],
+    requires=["background", "store", "cancel"],
     accepts=["any 4xx", "200 with the interaction unchanged"],
 )
 def _spares_the_finished(settled: Exchange) -> Iterator[Finding]:
@@ -88,7 +88,7 @@ def _spares_the_finished(settled: Exchange) -> Iterator[Finding]:
     late_cancels,
     title="a late cancel leaves the result alone",
     profile="core",
-    requires=["store"],
+    requires=["store", "cancel"],
     accepts=["the same status and output before and after"],
 )
 def _leaves_the_result(before: Exchange, after: Exchange) -> Iterator[Finding]:
@@ -100,7 +100,7 @@ def _leaves_the_result(before: Exchange, after: Exchange) -> Iterator[Finding]:
     late_cancels,
     title="a late cancel leaves the result of a background run alone",
     profile="background",
-    requires=["background", "store"],
+    requires=["background", "store", "cancel"],
     accepts=["the same status and output before and after"],
 )
 def _leaves_the_background_result(settled_before: Exchange, settled_after: Exchange) -> Iterator[Finding]:
@@ -113,7 +113,7 @@ def _leaves_the_background_result(settled_before: Exchange, settled_after: Excha
     a_cancel_of_nothing,
     title="a cancel of nothing is refused",
     profile="background",
-    requires=["background"],
+    requires=["background", "cancel"],
     accepts=["404", "400", "any other 4xx: non-strict"],
 )
 def _refuses_nothing(answer: Exchange) -> Iterator[Finding]:

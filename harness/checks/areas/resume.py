@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import read_whole_stream
 from harness.checks.vocabulary.expect import at, finding
-from harness.checks.vocabulary.polling import Part, need_id, open_stream
+from harness.checks.vocabulary.polling import need_id, open_stream
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_diff import Rest, additions, compare, cuts, leniencies, losses
 from harness.checks.vocabulary.stream_events import (
@@ -28,7 +28,7 @@ from harness.contract import read
 from harness.contract.judge.agreement import judge_identity
 from harness.contract.judge.run_events import is_of_the_run, is_same_event
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Finish, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange, Request
@@ -114,7 +114,7 @@ def _escape_cursor(t: RequestBuilder, found: str, token: str) -> Request:
     a_finished_run_resumed,
     title="GET with stream=true opens a stream",
     profile="background",
-    requires=["background", "stream"],
+    requires=["background", "stream", "resume"],
     accepts=["2xx and events, under text/event-stream", "a brief 404 right after the create"],
 )
 def _opens_a_stream(first: Exchange, replay: Exchange) -> Iterator[Finding]:
@@ -131,7 +131,7 @@ def _opens_a_stream(first: Exchange, replay: Exchange) -> Iterator[Finding]:
     a_finished_run_resumed,
     title="the stream that GET opens is of the interaction asked for",
     profile="background",
-    requires=["background", "stream"],
+    requires=["background", "stream", "resume"],
     accepts=["the id that was asked for, wherever an event names one"],
 )
 def _is_the_one_asked_for(asked_for: str, first: Exchange, replay: Exchange) -> Iterator[Finding]:
@@ -148,7 +148,7 @@ def _is_the_one_asked_for(asked_for: str, first: Exchange, replay: Exchange) -> 
     a_finished_run_resumed,
     title="a stream without a cursor begins at the first event",
     profile="background",
-    requires=["background", "stream"],
+    requires=["background", "stream", "resume"],
     accepts=[
         "the same events as the first reading",
         "the same result from deltas split differently: non-strict",
@@ -171,7 +171,7 @@ def _begins_at_the_first_event(first: Exchange, replay: Exchange) -> Iterator[Fi
     a_finished_run_resumed,
     title="nothing is missing after a cursor",
     profile="background",
-    requires=["background", "stream", "event-ids"],
+    requires=["background", "stream", "event-ids", "resume"],
     accepts=["every event after the cursor", "the same result from deltas split differently"],
 )
 def _lacks_nothing(events: list[Event], rests: list[Resumed]) -> Iterator[Finding]:
@@ -186,7 +186,7 @@ def _lacks_nothing(events: list[Event], rests: list[Resumed]) -> Iterator[Findin
     a_finished_run_resumed,
     title="a resume begins after its cursor",
     profile="background",
-    requires=["background", "stream", "event-ids"],
+    requires=["background", "stream", "event-ids", "resume"],
     accepts=[
         "exactly the events after the cursor",
         "the event of the cursor once more, first: non-strict",
@@ -207,7 +207,7 @@ def _brings_nothing_twice(events: list[Event], rests: list[Resumed]) -> Iterator
     a_finished_run_resumed,
     title="events keep their ids from one reading to the next",
     profile="background",
-    requires=["background", "stream", "event-ids"],
+    requires=["background", "stream", "event-ids", "resume"],
     accepts=["the same event_id, or none, on the same event of each reading"],
 )
 def _keeps_its_ids(events: list[Event], rests: list[Resumed], first: Exchange) -> Iterator[Finding]:
@@ -224,7 +224,7 @@ def _keeps_its_ids(events: list[Event], rests: list[Resumed], first: Exchange) -
     a_finished_run_resumed,
     title="a resume after the end still brings the completion",
     profile="background",
-    requires=["background", "stream", "event-ids"],
+    requires=["background", "stream", "event-ids", "resume"],
     accepts=["interaction.completed at the end of every resumed stream"],
 )
 def _still_completes(rests: list[Resumed]) -> Iterator[Finding]:
@@ -239,7 +239,7 @@ def _still_completes(rests: list[Resumed]) -> Iterator[Finding]:
     a_finished_run_resumed,
     title="a resumed stream is a stream like any other",
     profile="background",
-    requires=["background", "stream", "event-ids"],
+    requires=["background", "stream", "event-ids", "resume"],
     accepts=["whatever the rules of a stream accept", "a beginning in the middle of a step"],
 )
 def _is_well_formed(rests: list[Resumed]) -> Iterator[Finding]:

@@ -27,12 +27,13 @@ from harness.contract.data.output import steps_of
 from harness.contract.judge.agreement import judge_identity, judge_same, judge_same_output
 from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, SUCCESS
 from harness.contract.judge.wording import format_request, format_value
-from harness.contract.requests import RequestBuilder, segment
+from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
+from harness.wire.message import segment
 
 _RETRIEVE = new_registry()
 CHECKS = _RETRIEVE.checks
@@ -190,6 +191,7 @@ def an_unstored_interaction(t: RequestBuilder) -> Steps:
     an_unstored_interaction,
     title="what was created with store=false cannot be read",
     profile="core",
+    requires=["store"],
     accepts=["no id", "an empty id", "404 to the read", "another 4xx (non-strict)"],
 )
 def _forgets(created: Exchange, got: list[Exchange]) -> Iterator[Finding]:
@@ -203,6 +205,7 @@ def _forgets(created: Exchange, got: list[Exchange]) -> Iterator[Finding]:
     an_unstored_interaction,
     title="what was created with store=false cannot be continued",
     profile="chaining",
+    requires=["chain"],
     accepts=["400 or 404", "another 4xx (non-strict)"],
 )
 def _continues_nothing(created: Exchange, chained: list[Exchange]) -> Iterator[Finding]:

@@ -257,19 +257,6 @@ def _stored_bodies(streams: Streams, stored: Mapping[str, Exchange]) -> dict[str
 
 
 @_STREAM.check(
-    "stream.incremental",
-    streams_of_all_kinds,
-    title="events arrive one after another",
-    profile="streaming",
-    requires=["stream"],
-    accepts=["more than one arrival before the end"],
-)
-def _arrives_bit_by_bit(text: Exchange) -> Iterator[Finding]:
-    if len(events_in(text)) > 1 and text.arrivals.count < 2:
-        yield finding("the whole stream arrived at once", expected="several arrivals", actual="one")
-
-
-@_STREAM.check(
     "stream.bg-and-stream",
     streams_of_all_kinds,
     title="background and stream together give a stream with an id",

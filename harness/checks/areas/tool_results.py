@@ -50,7 +50,10 @@ def parallel_calls(t: RequestBuilder) -> Steps:
     yield from script(t, "two-calls", steps=_TWO_CALLS, status="requires_action")
     text = "How is the weather in Paris, and how in Rome? Ask for both at once. (two-calls)"
     asked: Exchange = yield Send(t.create(input=text, tools=[WEATHER], **FORCED))
-    calls = [call for call in calls_in(asked) if isinstance(call.get("id"), str)]
+    made = calls_in(asked)
+    calls = [call for call in made if isinstance(call.get("id"), str)]
+    if len(calls) < 2 <= len(made):
+        raise Unmet(f"of {len(made)} calls, {len(made) - len(calls)} have no id that a result could name")
     if len(calls) < 2:
         raise Unmet(f"the model made {format_count(len(calls), 'call')}, not several", race_lost=True)
     results = [result_of(call) for call in calls]
@@ -88,7 +91,7 @@ def a_stateless_loop(t: RequestBuilder) -> Steps:
     a_tool_loop,
     title="the result of a call is accepted",
     profile="tools",
-    requires=["functions", "store"],
+    requires=["functions", "store", "chain"],
     accepts=["2xx and an interaction with an id of its own"],
 )
 def _takes_the_result(asked: Exchange, forms: Mapping[str, Exchange]) -> Iterator[Finding]:
@@ -100,7 +103,7 @@ def _takes_the_result(asked: Exchange, forms: Mapping[str, Exchange]) -> Iterato
     a_tool_loop,
     title="a result may be a string, an object or a list",
     profile="tools",
-    requires=["functions", "store"],
+    requires=["functions", "store", "chain"],
     accepts=["2xx and an interaction with an id of its own, for each form"],
 )
 def _takes_every_form(asked: Exchange, forms: Mapping[str, Exchange]) -> Iterator[Finding]:
@@ -113,7 +116,7 @@ def _takes_every_form(asked: Exchange, forms: Mapping[str, Exchange]) -> Iterato
     a_tool_loop,
     title="the answer to a result has a settled status",
     profile="tools",
-    requires=["functions", "store"],
+    requires=["functions", "store", "chain"],
     accepts=["any status but queued and in_progress"],
 )
 def _is_final(forms: Mapping[str, Exchange]) -> Iterator[Finding]:
@@ -125,7 +128,7 @@ def _is_final(forms: Mapping[str, Exchange]) -> Iterator[Finding]:
     a_tool_loop,
     title="a result that reports an error is accepted",
     profile="tools",
-    requires=["functions", "store"],
+    requires=["functions", "store", "chain"],
     accepts=["2xx and an interaction with an id of its own"],
 )
 def _takes_a_failure(asked: Exchange, failure: Exchange) -> Iterator[Finding]:
@@ -137,7 +140,7 @@ def _takes_a_failure(asked: Exchange, failure: Exchange) -> Iterator[Finding]:
     a_tool_loop,
     title="a result needs no second declaration",
     profile="tools",
-    requires=["functions", "store"],
+    requires=["functions", "store", "chain"],
     accepts=["2xx and an interaction"],
 )
 def _takes_it_without_tools(bare: Exchange) -> Iterator[Finding]:
@@ -149,7 +152,7 @@ def _takes_it_without_tools(bare: Exchange) -> Iterator[Finding]:
     a_tool_loop,
     title="a result for no call is refused",
     profile="tools",
-    requires=["functions", "store"],
+    requires=["functions", "store", "chain"],
     accepts=["400", "any other 4xx: non-strict"],
 )
 def _refuses_a_stray_result(wrong_id: Exchange) -> Iterator[Finding]:
@@ -173,7 +176,7 @@ def _refuses_a_lone_result(orphan: Exchange) -> Iterator[Finding]:
     parallel_calls,
     title="the results of parallel calls are accepted together",
     profile="tools",
-    requires=["functions", "store"],
+    requires=["functions", "store", "chain"],
     accepts=["2xx and an interaction with an id of its own", "fewer than two calls: untestable"],
 )
 def _takes_them_together(asked: Exchange, answered: Exchange) -> Iterator[Finding]:

@@ -53,9 +53,13 @@ def calls_in(exchange: Exchange) -> list[dict[str, Any]]:
 
 def first_call(exchange: Exchange) -> Call:
     """Return the first pending call with an id. Raises `Unmet` if there is none."""
-    for call in calls_in(exchange):
+    calls = calls_in(exchange)
+    for call in calls:
         if isinstance(call.get("id"), str) and call["id"]:
             return call
+    if calls:
+        name = format_value(calls[0].get("name"))
+        raise Unmet(f"the model called {name}, but the call has no id that a result could name")
     raise Unmet(f"the model called no function: {format_answer(exchange)}")
 
 

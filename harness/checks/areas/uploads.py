@@ -12,11 +12,12 @@ from harness.checks.vocabulary.expect import at, expect_object, expect_status, f
 from harness.checks.vocabulary.polling import id_of
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
-from harness.contract.requests import RequestBuilder, segment
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
+from harness.wire.message import segment
 
 _UPLOADS = new_registry()
 CHECKS = _UPLOADS.checks

@@ -22,11 +22,12 @@ from harness.checks.vocabulary.polling import expect_id, id_of
 from harness.contract import read
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
-from harness.contract.requests import RequestBuilder, segment
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
+from harness.wire.message import segment
 
 _WEBHOOKS = new_registry()
 CHECKS = _WEBHOOKS.checks

@@ -5,7 +5,9 @@ Layer 2, pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.checks.gateway.findings import find_passage, notice, told_by
@@ -30,14 +32,29 @@ from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 
+_TYPE = re.compile(r'"event_type": ?"([^"]*)"')
+
 
 def events(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    """Each event arrived once and in order, and none was invented."""
+    """Each event arrived once and in order, and none was invented.
+
+    What became of the same kind of event in several streams is reported once, the worst first.
+    """
+    same: dict[tuple[str, ...], list[Finding]] = {}
     for passage in told_by(passages, tells, NO_STREAM):
-        if not arrived(passage):
-            yield no_stream("gw.events", passage)
-        else:
-            yield from differences("gw.events", passage, difference(passage))
+        found = differences("gw.events", passage, difference(passage)) if arrived(passage) else ()
+        for finding in found or (no_stream("gw.events", passage),):
+            kind = finding.where.pointer or _kind_of(finding.expected or finding.actual)
+            same.setdefault((finding.stable_code, finding.severity, kind), []).append(finding)
+    for alike in same.values():
+        more = f", and so in {format_count(len(alike) - 1, 'more stream')}" if len(alike) > 1 else ""
+        yield replace(alike[0], message=alike[0].message + more, weight=len(alike))
+
+
+def _kind_of(shown: str) -> str:
+    """The type of the event that a finding shows; its text is cut, so it is looked for and not parsed."""
+    match = _TYPE.search(shown)
+    return match[1] if match else ""
 
 
 def event_ids(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:

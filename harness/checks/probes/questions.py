@@ -1,29 +1,34 @@
 """What a probe asks a target: one function for each question, which settles the capabilities listed with it.
 
-Layer 2. Knows requests and what their answers mean for a capability; must not know when a question is worth it.
-A crash or a temporary refusal is no answer: the capability is then assumed present, and the checks decide.
+Layer 2. Knows requests and what their answers mean for a capability; must not know when a question is worth it. A
+clean refusal means that the target does not offer it. A 2xx that does something else is neither yes nor no: it was
+accepted and not done, which a check reports. A crash or a temporary refusal is no answer: the capability is then
+assumed present, and the checks decide.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.checks.probes.handshake import GREETING
-from harness.checks.vocabulary.polling import Part, id_of, open_stream, poll_until_found, status_of
+from harness.checks.probes.routes import NO_ROUTE, is_no_route
+from harness.checks.vocabulary.polling import id_of, open_stream, poll_until_found, status_of
 from harness.contract import read
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
-from harness.contract.requests import RequestBuilder, segment
-from harness.kit.actions import Close, Read
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Close, Part, Read
+from harness.kit.api import Question
+from harness.kit.lack import Lack
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Request
-from harness.wire.message import EVENT_STREAM
+from harness.wire.message import EVENT_STREAM, segment
 
 SLOW_INPUT = "Write a story of about 300 words."
 _STREAM_LOOK = 6
 _UNSETTLED = frozenset({"in_progress", "queued"})
+_UNSUPPORTED = frozenset({400, 405, 422, 501})
+"""Refusals of a field that a target does not know; any other one is about what the field says."""
 
 
 class Probe(Protocol):
@@ -39,27 +44,21 @@ class Probe(Protocol):
     def heard(self, exchange: Exchange, *names: str) -> bool:
         """Whether an exchange has an answer; if it has none, these capabilities are assumed present."""
 
-    def settle(self, name: str, present: bool, note: str) -> None:
-        """Record whether a capability is present, as observed."""
+    def settle(
+        self, name: str, present: bool, note: str, lack: Lack = Lack.REFUSED, *, owing_to: str = ""
+    ) -> None:
+        """Record whether a capability is present, as observed; if it is not, why, and owing to which other one."""
 
     def perform(self, part: Part[Any]) -> Any:
         """Play a part of an exercise and return its result."""
 
-    def lacks(self, name: str) -> bool:
-        """Whether the capability was probed and not found."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question: the capabilities that it settles, and the function that asks it."""
-
-    settles: tuple[str, ...]
-    ask: Callable[[Probe], None]
+    def why_lacking(self, name: str) -> Lack | None:
+        """Why a capability that was asked for is not present; None if it is, or if nothing is known of it."""
 
 
 def _thoughts(ask: Probe) -> None:
     seen = "thought" in _step_types(ask.greeting)
-    ask.settle("thoughts", seen, "a thought step came" if seen else "no thought step came")
+    ask.settle("thoughts", seen, "a thought step came" if seen else "no thought step came", Lack.UNSEEN)
 
 
 def _storage(ask: Probe) -> None:
@@ -71,8 +70,46 @@ def _storage(ask: Probe) -> None:
     note = f"GET of a new interaction answered {looks[-1].status}"
     if len(looks) > 1:
         note += f" after {len(looks)} looks"
-    if ask.heard(looks[-1], "store"):
-        ask.settle("store", looks[-1].status in SUCCESS, note)
+    if not ask.heard(looks[-1], "store"):
+        return
+    if looks[-1].status in SUCCESS:
+        ask.settle("store", True, note)
+    elif looks[-1].status in NO_ROUTE:
+        ask.settle("store", False, f"{note}: there is no GET")
+    elif ask.perform(is_no_route(ask.target, looks[-1])) and read(looks[-1]).error is None:
+        ask.settle("store", False, f"{note}, as any path that is no route: there is no GET")
+    else:
+        ask.settle("store", False, f"{note}, which the create had given an id", Lack.NOT_DONE)
+
+
+def _deletion(ask: Probe) -> None:
+    """Delete the first interaction, which was created for this and the other questions."""
+    if _inherits(ask, "store", "delete"):
+        return
+    answer = ask.ask(ask.target.delete(read(ask.greeting).id or ""), "delete")
+    if answer is not None:
+        none = ask.perform(is_no_route(ask.target, answer))
+        ask.settle("delete", not none, f"DELETE answered {answer.status}")
+
+
+def _chaining(ask: Probe) -> None:
+    if _inherits(ask, "store", "chain"):
+        return
+    request = ask.target.create(input=GREETING, previous_interaction_id=read(ask.greeting).id)
+    answer = ask.ask(request, "chain")
+    if answer is not None:
+        refused = answer.status in _UNSUPPORTED
+        ask.settle("chain", not refused, f"previous_interaction_id{_describe_refusal(answer) or ' was accepted'}")
+
+
+def _inherits(ask: Probe, whole: str, *parts: str) -> bool:
+    """Whether one capability is lacking, so that others which cannot do without it are lacking, too."""
+    lack = ask.why_lacking(whole)
+    if lack is None:
+        return False
+    for part in parts:
+        ask.settle(part, False, f"nothing of the kind without {whole}", lack, owing_to=whole)
+    return True
 
 
 def _authentication(ask: Probe) -> None:
@@ -102,36 +139,61 @@ def _streaming(ask: Probe) -> None:
         # Events with another content type are still a stream; the checks report the wrong type.
         streams = answer.status == 200 and read(answer).is_stream
         brought = f"{kind}, and events" if streams and kind != EVENT_STREAM else kind
-        ask.settle("stream", streams, f"stream=true answered {answer.status} {brought}")
+        lack = Lack.NOT_DONE if answer.status in SUCCESS else Lack.REFUSED
+        ask.settle("stream", streams, f"stream=true answered {answer.status} {brought}", lack)
+
+
+_OF_BACKGROUND = ("background-slow", "event-ids", "resume", "cancel")
 
 
 def _background(ask: Probe) -> None:
-    names = ("background", "background-slow", "event-ids")
-    answer = ask.ask(ask.target.create(input=SLOW_INPUT, background=True), *names)
+    answer = ask.ask(ask.target.create(input=SLOW_INPUT, background=True), "background", *_OF_BACKGROUND)
     if answer is None:
         return
     found, status = id_of(answer), status_of(answer)
     runs = bool(found) and status in _UNSETTLED
-    if runs and ask.lacks("store"):
-        runs = False
+    store = ask.why_lacking("store")
+    if runs and store is not None:
         ask.notes.append(
             f"background=true begins runs ({status}) whose result nobody can read, because GET finds nothing: "
             "background runs are not judged"
         )
-        ask.settle("background", False, "runs begin, and GET finds none of them")
+        ask.settle("background", False, "runs begin, and GET finds none of them", store, owing_to="store")
     else:
-        ask.settle("background", runs, f"background=true answered {status or format_answer(answer)}")
-    events = ask.perform(_first_events(ask.target, found)) if runs else []
-    slow = runs and not any(event.get("event_type") == "interaction.completed" for event in events)
-    ask.settle("background-slow", slow, "still running when looked at" if slow else "over when looked at")
+        lack = Lack.NOT_DONE if answer.status in SUCCESS else Lack.REFUSED
+        ask.settle("background", runs, f"background=true answered {status or format_answer(answer)}", lack)
+    if not _inherits(ask, "background", *_OF_BACKGROUND):
+        _look_at_a_run(ask, found)
+
+
+def _look_at_a_run(ask: Probe, found: str) -> None:
+    """See whether a background run that has just begun still runs, stream it, and cancel it."""
+    look = ask.perform(poll_until_found(ask.target, found))[-1]
+    over = status_of(look) not in (*_UNSETTLED, "")
+    ask.settle("background-slow", not over, f"{'over' if over else 'still running'} when looked at", Lack.UNSEEN)
+    if not _inherits(ask, "stream", "resume", "event-ids"):
+        stream = ask.perform(_first_events(ask.target, found))
+        if ask.heard(stream, "resume", "event-ids"):
+            _settle_resume(ask, stream, read(stream).events)
+    answer = ask.ask(ask.target.cancel(found), "cancel")
+    if answer is not None:
+        none = ask.perform(is_no_route(ask.target, answer))
+        ask.settle("cancel", not none, f"cancel answered {answer.status}")
+
+
+def _settle_resume(ask: Probe, stream: Exchange, events: list[dict[str, Any]]) -> None:
+    lack = Lack.NOT_DONE if stream.status in SUCCESS else Lack.REFUSED
+    kind = stream.headers.media_type() or "without a type"
+    ask.settle("resume", bool(events), f"GET with stream=true answered {stream.status} {kind}", lack)
     carried = any(isinstance(event.get("event_id"), str) for event in events)
     ask.settle("event-ids", carried, f"{format_count(len(events), 'event')} of a background stream looked at")
 
 
-def _first_events(t: RequestBuilder, found: str) -> Part[list[dict[str, Any]]]:
+def _first_events(t: RequestBuilder, found: str) -> Part[Exchange]:
     stream = yield from open_stream(t, found)
     yield Read(stream, _STREAM_LOOK)
-    return read((yield Close(stream))).events
+    exchange: Exchange = yield Close(stream)
+    return exchange
 
 
 def _functions(ask: Probe) -> None:
@@ -155,9 +217,8 @@ def _by_step(ask: Probe, request: Request, name: str, kind: str) -> None:
     answer = ask.ask(request, name)
     if answer is not None:
         came = kind in _step_types(answer)
-        ask.settle(
-            name, came, f"a {kind} step came" if came else f"no {kind} step came{_describe_refusal(answer)}"
-        )
+        note = f"a {kind} step came" if came else f"no {kind} step came{_describe_refusal(answer)}"
+        ask.settle(name, came, note, Lack.UNSEEN if answer.status in SUCCESS else Lack.REFUSED)
 
 
 def _agents(ask: Probe) -> None:
@@ -216,12 +277,14 @@ QUESTIONS: tuple[Question, ...] = (
     Question(("auth",), _authentication),
     Question(("v1",), _version_one),
     Question(("stream",), _streaming),
-    Question(("background", "background-slow", "event-ids"), _background),
+    Question(("chain",), _chaining),
+    Question(("background", *_OF_BACKGROUND), _background),
     Question(("functions",), _functions),
     Question(("search",), _search),
     Question(("agents",), _agents),
     Question(("environments",), _environments),
     Question(("webhooks",), _webhooks),
+    Question(("delete",), _deletion),
 )
 """All questions, in the order in which they are asked."""
 

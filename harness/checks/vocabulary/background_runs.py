@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness.checks.vocabulary.polling import Part, need_id, settled
+from harness.checks.vocabulary.polling import need_id, settled
 from harness.checks.vocabulary.stream_events import Event, decode_frames, last_cursor
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Finish, Open, Read, Send
+from harness.kit.actions import Finish, Open, Part, Read, Send
 from harness.outcome import Unmet
 from harness.wire import Exchange, LiveStream, Request
 

@@ -9,11 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.checks.vocabulary.expect import at, expect_object, finding, interaction_in
-from harness.checks.vocabulary.polling import Part
 from harness.contract import read
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Send
+from harness.kit.actions import Part, Send
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange

@@ -6,8 +6,7 @@ Whatever the target fails to provide raises `Unmet`, never an error of our own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Callable, Iterator, Sequence
 
 from harness.checks.vocabulary.expect import TOO_MANY, finding
 from harness.contract import read
@@ -15,18 +14,11 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_request
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
-from harness.kit.actions import Action, Finish, Open, Send, Wait
+from harness.kit.actions import Finish, Open, Part, Send, Wait
+from harness.kit.backoff import pauses
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, LiveStream, Request
-
-T = TypeVar("T")
-Part: TypeAlias = Generator[Action, Any, T]
-"""A part of an exercise that yields actions and returns a `T`."""
-
-_FIRST, _GROWTH, _LONGEST = 0.02, 1.6, 5.0
-"""Pauses between polls: the first in seconds, the growth factor, the longest in seconds. Most things happen soon,
-on a nearby target within milliseconds; the others may take long."""
 
 _PASSING = frozenset({404, TOO_MANY, 503})
 """Refusals that may be temporary: not readable yet, too many requests, overloaded. Others are final."""
@@ -148,23 +140,6 @@ def _repeat(
         spent += min(pause, left)
         missing += min(pause, left) if absent else 0.0
     return seen
-
-
-def pauses() -> Iterator[float]:
-    """Yield the seconds to wait before each next poll, endlessly."""
-    pause = _FIRST
-    while True:
-        yield pause
-        pause = min(pause * _GROWTH, _LONGEST)
-
-
-def pauses_within(seconds: float) -> Iterator[float]:
-    """Yield the same pauses until they add up to `seconds`; the last one is shortened to fit."""
-    for pause in pauses():
-        if seconds <= 0:
-            return
-        yield min(pause, seconds)
-        seconds -= pause
 
 
 def _over(answer: Exchange) -> bool:

@@ -10,10 +10,11 @@ from typing import Any
 
 from harness.checks.vocabulary.polling import id_of, poll_until_found, poll_until_gone
 from harness.contract.judge.wording import format_answer, format_request
-from harness.contract.requests import RequestBuilder, segment
+from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.wire import Exchange, Request
+from harness.wire.message import segment
 
 HELLO = "Say hi."
 UNKNOWN_ID = "v1_aGFybmVzcy11bmtub3duLWludGVyYWN0aW9u"

@@ -55,6 +55,16 @@ def decode_frames(frames: Iterable[Frame]) -> list[Event]:
     return json_parse.objects(frame.data for frame in frames)
 
 
+def arrival_of(exchange: Exchange, end: int) -> float:
+    """Return the seconds after the request at which the first `end` bytes of the body had come."""
+    seen = 0
+    for size, moment in zip(exchange.arrivals.sizes, exchange.arrivals.moments, strict=False):
+        seen += size
+        if seen >= end:
+            return moment
+    return exchange.seconds
+
+
 def kind(event: Mapping[str, Any]) -> str:
     """Return the event_type, `""` if it is not a string."""
     found = event.get("event_type")

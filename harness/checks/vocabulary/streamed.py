@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.checks.vocabulary.background_runs import read_whole_stream
-from harness.checks.vocabulary.polling import Part, poll_until_found
+from harness.checks.vocabulary.polling import poll_until_found
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import events_in, is_stream, stream_id
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Steps
+from harness.kit.actions import Part, Steps
 from harness.kit.check import exercise
 from harness.wire import Exchange
 

@@ -20,12 +20,12 @@ from harness.cli.target_options import (
     said_capabilities,
     traffic_policy,
 )
-from harness.engine import plan as planning
 from harness.engine.capabilities import Capabilities, Capability, everything
 from harness.engine.events import Waiting
 from harness.engine.plan import Selection, make_plan
 from harness.engine.probe import MOST_REQUESTS
 from harness.engine.run import RunOptions, check_target
+from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Exit
 from harness.outcome.words import format_count
@@ -36,13 +36,14 @@ def run(words: Sequence[str]) -> int:
     """Run the command."""
     arguments = parse_with_configuration(_parser(), list(words))
     target = resolve(arguments)
-    catalogue = planning.load_catalogue()
+    catalogue = target.api.load_catalogue()
     said = said_capabilities(arguments)
     baseline = baseline_of(arguments, [check.id for check in catalogue])
     selection = _selection(arguments)
-    make_plan(catalogue, selection, Capabilities(said))  # report an unknown id before anything is sent
+    profiles = target.api.load_profiles()
+    make_plan(catalogue, selection, Capabilities(said), profiles)  # report an unknown id before anything is sent
     if arguments.dry_run:
-        return _dry_run(catalogue, selection, said, as_json=arguments.json)
+        return _dry_run(target.api, catalogue, selection, said, as_json=arguments.json)
     listeners = Listeners(arguments, Presentation())
     options = RunOptions(
         selection=selection,
@@ -55,6 +56,9 @@ def run(words: Sequence[str]) -> int:
     )
     wait_until_up(target, arguments.wait or 0.0)
     finished = listeners.follow(check_target(target, catalogue, options))
+    if finished.exit is Exit.INTERRUPTED:
+        say("harness: interrupted", to_errors=True)
+        return Exit.INTERRUPTED
     return finish(arguments, baseline, finished)
 
 
@@ -102,11 +106,11 @@ def _selection(arguments: argparse.Namespace) -> Selection:
 
 
 def _dry_run(
-    catalogue: Sequence[Check], selection: Selection, said: Sequence[Capability], *, as_json: bool
+    api: Api, catalogue: Sequence[Check], selection: Selection, said: Sequence[Capability], *, as_json: bool
 ) -> int:
     """Print how much would be sent at most, assuming every capability that was not denied."""
     denied = {item.name for item in said if not item.present}
-    plan = make_plan(catalogue, selection, everything(but=denied))
+    plan = make_plan(catalogue, selection, everything(api.load_capabilities(), but=denied), api.load_profiles())
     requests, interactions = plan.cost
     selected = [planned.check.id for planned in plan.checks if planned.skip is None]
     if as_json:

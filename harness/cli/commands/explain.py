@@ -16,6 +16,7 @@ from harness.contract import Contract
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
 from harness.engine.search.rules import RULES
+from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import Rule, Subject
 from harness.outcome.words import format_count
@@ -39,7 +40,12 @@ def run(words: Sequence[str]) -> int:
 
 
 def _blocks(ids: Sequence[str], contract: Contract) -> list[str]:
-    plan = make_plan(load_every_check(), Selection(checks=tuple(ids)), everything())
+    plan = make_plan(
+        load_every_check(),
+        Selection(checks=tuple(ids)),
+        everything(INTERACTIONS.load_capabilities()),
+        INTERACTIONS.load_profiles(),
+    )
     chosen = [planned.check for planned in plan.checks if planned.skip is None]
     return ["\n".join((*_lines(check), *_absence(check.rule, contract))) for check in chosen]
 

@@ -59,13 +59,15 @@ def run(words: Sequence[str]) -> int:
 
 def _write(result: Result, target: ResolvedTarget, folder: Path) -> Sequence[Path]:
     """Write a failure in all forms that repeat it; an engine's own result has none."""
-    from harness.contract.tables.protocol import PROTOCOL
+    from harness.report.display import EMBEDDED_ROOT, Display
     from harness.report.reproduction import write_all
     from harness.wire.mask import Mask
 
     if not result.observation.findings:
         return ()
-    return write_all(result, target.info, Mask(target.info.secrets, PROTOCOL.secret_fields), folder)
+    mask = Mask(target.info.secrets, target.api.load_protocol().secret_fields)
+    display = Display(target.api, target.info.url or EMBEDDED_ROOT, mask)
+    return write_all(result, target.info, display, folder)
 
 
 def _parser() -> Parser:

@@ -25,17 +25,18 @@ from harness.cli.arguments import (
 )
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.commands.serve import command_environment
+from harness.cli.configuration import apply_section
 from harness.cli.masking import hide, mask_text
 from harness.cli.output import Listeners, add_output_arguments, say
 from harness.cli.serving import port, split_command
 from harness.cli.signal_handling import ends_when_told
 from harness.engine.targets import (
     EMULATOR,
-    KEY_VARIABLE,
     ResolvedTarget,
     TargetOptions,
     resolve_target,
 )
+from harness.interactions import INTERACTIONS
 from harness.outcome import HarnessFault, TargetFault, UsageFault
 from harness.wire import LogicalClock
 
@@ -56,7 +57,7 @@ _DYING = 0.5
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     own, command = split_command(words, "gateway")
-    arguments = _parser().parse(own)
+    arguments = apply_section("gateway", _parser(), own)
     target = _target(arguments)
     from harness.benches.gateway import GatewayBench, GatewayOptions, Upstream, judge_gateway
     from harness.benches.gateway.gateway_process import run_command
@@ -71,7 +72,8 @@ def run(words: Sequence[str]) -> int:
         only=tuple(arguments.only or ()), strict=arguments.strict, baseline=baseline, gateway=target.info
     )
     select_rules(CATALOGUE, options.only)  # report an unknown rule before anything is started
-    client = GatewayClient(target.target, patience=arguments.patience)
+    requests: Any = target.target  # of this API, as `_target` made it
+    client = GatewayClient(requests, patience=arguments.patience)
     clock = LogicalClock()
     emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock, contract=contract_of(arguments))
     upstream = Upstream(emulator, clock, client.is_primable)
@@ -111,7 +113,9 @@ def _parser() -> Parser:
     group.add_argument(
         "--api-version", metavar="V", help="API version to use instead of the URL's (default: v1beta)"
     )
-    group.add_argument("--api-key", metavar="KEY", help=f"key that the client sends (default: ${KEY_VARIABLE})")
+    group.add_argument(
+        "--api-key", metavar="KEY", help=f"key that the client sends (default: ${INTERACTIONS.key_variable})"
+    )
     add_header_argument(group)
     add_revision_argument(group)
     group.add_argument("--model", help="model to ask for, by the gateway's name for it")
@@ -169,7 +173,7 @@ Nothing is billed: the upstream is the built-in emulator."""
 def _target(arguments: argparse.Namespace) -> ResolvedTarget:
     if arguments.target == EMULATOR:
         raise UsageFault("the emulator is the upstream here: name the URL of the gateway in front of it")
-    key = os.environ.get(KEY_VARIABLE, "") if arguments.api_key is None else arguments.api_key
+    key = os.environ.get(INTERACTIONS.key_variable, "") if arguments.api_key is None else arguments.api_key
     options = TargetOptions(
         api_version=arguments.api_version or "",
         api_key=key.strip(),
@@ -180,7 +184,7 @@ def _target(arguments: argparse.Namespace) -> ResolvedTarget:
         ca_file=arguments.ca_file,
         revision=revision_of(arguments),
     )
-    found = resolve_target(arguments.target, options)
+    found = resolve_target(INTERACTIONS, arguments.target, options)
     hide(found.info.secrets)
     return found
 

@@ -13,6 +13,7 @@ from harness.cli.catalogue import load_every_check
 from harness.cli.output import say, write_json
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
+from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import Subject
 from harness.outcome.words import format_count
@@ -37,7 +38,12 @@ def run(words: Sequence[str]) -> int:
         level=level_named(arguments.level),
         profiles=tuple(arguments.profile or ()),
     )
-    plan = make_plan(load_every_check(), selection, everything())
+    plan = make_plan(
+        load_every_check(),
+        selection,
+        everything(INTERACTIONS.load_capabilities()),
+        INTERACTIONS.load_profiles(),
+    )
     contract = contract_of(arguments)
     checks = [item.check for item in plan.checks if item.skip is None and contract.holds(item.check.rule)]
     if arguments.json:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from harness.cli.arguments import Parser, add_revision_argument, count, revision_of
 from harness.cli.output import Listeners, add_output_arguments, say
 from harness.engine.events import TargetInfo
+from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.suggest import did_you_mean
 
@@ -29,19 +30,19 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--list", action="store_true", help="list the mutants and their defects, run nothing")
     add_output_arguments(parser.add_argument_group("output"), verbose="name every check that notices a mutant")
     arguments = parser.parse(words)
-    from harness.emulator.mutants import MUTANTS
-
-    chosen = _select_names(arguments.globs, list(MUTANTS))
+    mutants = INTERACTIONS.load_mutants()
+    chosen = _select_names(arguments.globs, list(mutants))
     if arguments.list:
         for name in chosen:
-            say(f"{name}: {MUTANTS[name].summary}")
+            say(f"{name}: {mutants[name].summary}")
         return Exit.OK
     from harness.engine.kill_matrix import prove
     from harness.report.commands.mutants import MutantsPresentation
 
     events = prove(
-        {name: MUTANTS[name].summary for name in chosen},
-        whole=len(chosen) == len(MUTANTS),
+        INTERACTIONS,
+        {name: mutants[name].summary for name in chosen},
+        whole=len(chosen) == len(mutants),
         jobs=arguments.jobs,
         revision=revision_of(arguments),
         mutants=TargetInfo(name="the emulator"),

@@ -69,12 +69,12 @@ def run(words: Sequence[str]) -> int:
         return run_scenarios(arguments)
     parser.refuse(arguments, SCENARIOS_ONLY, "only counts with --scenario")
     from harness.benches.record import Recorder
-    from harness.contract.tables.protocol import PROTOCOL
+    from harness.interactions import INTERACTIONS
 
     recorder = Recorder(
         _target(arguments),
         _cassette(arguments),
-        PROTOCOL,
+        INTERACTIONS,
         mode=arguments.record_mode,
         host=arguments.host,
         port=port_to_take(arguments, command),

@@ -16,14 +16,15 @@ from harness.cli.arguments import Parser, add_header_argument, count, positive_s
 from harness.cli.masking import hide
 from harness.cli.output import say, write_json
 from harness.cli.signal_handling import told_like_interrupted
+from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
 from harness.report.screen import wants_colour
 
 if TYPE_CHECKING:
     from harness.benches.record.session import Recorded, RecordingSession
-    from harness.checks.scenarios import Scenario
     from harness.engine.targets import ResolvedTarget
+    from harness.kit.scenario import Scenario
 
 DEFAULT_TIMEOUT = 120.0
 
@@ -109,7 +110,7 @@ def _exit(results: Sequence[Recorded]) -> Exit:
 
 
 def _target(arguments: argparse.Namespace) -> ResolvedTarget:
-    from harness.engine.targets import EMULATOR, KEY_VARIABLE, TargetOptions, resolve_target
+    from harness.engine.targets import EMULATOR, TargetOptions, resolve_target
 
     if not arguments.target:
         raise UsageFault("name the server to record: --target https://generativelanguage.googleapis.com")
@@ -117,13 +118,13 @@ def _target(arguments: argparse.Namespace) -> ResolvedTarget:
         raise UsageFault("recordings are made over real sockets: start `harness serve` and name its URL")
     options = TargetOptions(
         api_version=arguments.api_version or "",
-        api_key=arguments.api_key or os.environ.get(KEY_VARIABLE, ""),
+        api_key=arguments.api_key or os.environ.get(INTERACTIONS.key_variable, ""),
         model=arguments.model or "",
         agent=arguments.agent or "",
         headers=tuple(arguments.header or ()),
         timeout=arguments.timeout or DEFAULT_TIMEOUT,
     )
-    found = resolve_target(arguments.target, options)
+    found = resolve_target(INTERACTIONS, arguments.target, options)
     hide(found.info.secrets)
     return found
 
@@ -158,8 +159,8 @@ def _confirm(arguments: argparse.Namespace, session: RecordingSession, scenarios
 
 def _need_key(session: RecordingSession) -> None:
     """Raise UsageFault if the live service would be asked without any credential."""
-    from harness.engine.targets import KEY_VARIABLE
-
     target = session.target
     if session.provenance.target == "live" and not target.info.secrets:
-        raise UsageFault(f"the live service wants a key: set {KEY_VARIABLE}, or name one with --api-key")
+        raise UsageFault(
+            f"the live service wants a key: set {INTERACTIONS.key_variable}, or name one with --api-key"
+        )

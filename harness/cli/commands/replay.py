@@ -32,11 +32,11 @@ def run(words: Sequence[str]) -> int:
     arguments = _parser().parse(own)
     from harness.benches.recordings.synthetic_drops import with_server_endings
     from harness.benches.server.fault_control import Faulty
-    from harness.benches.server.page_guard import is_control
     from harness.cassette import Player, load
     from harness.cli.commands.serve import PAGE_FIELDS, command_environment
     from harness.contract import CURRENT, PROTOCOL
     from harness.transport import ServerThread
+    from harness.wire.control import is_control
 
     cassette = load(arguments.cassette)
     if not cassette.recordings:

@@ -23,7 +23,7 @@ from harness.cli.serving import (
     split_command,
     tls_context,
 )
-from harness.engine.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE
+from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 
@@ -50,8 +50,8 @@ def run(words: Sequence[str]) -> int:
     own, command = split_command(words, "serve")
     arguments = _parser().parse(own)
     emulator = _emulator(arguments)
-    from harness.benches.server.page_guard import is_control
     from harness.transport import ServerThread
+    from harness.wire.control import is_control
 
     granted = access(arguments, closed=arguments.no_cors)
     service = _service(emulator, arguments)
@@ -174,7 +174,8 @@ def command_environment(url: str, environment: Mapping[str, str], keys: Sequence
 
     `keys` are the keys that the server accepts; the command gets the first two. Without any, it gets a dummy key.
     """
-    withheld = (*WITHHELD_VARIABLES, OTHER_KEY_VARIABLE)
+    withheld = (*WITHHELD_VARIABLES, INTERACTIONS.other_key_variable)
     kept = local_environment(url, {name: value for name, value in environment.items() if name not in withheld})
-    given = dict(zip((KEY_VARIABLE, OTHER_KEY_VARIABLE), keys or (DUMMY_KEY,), strict=False))
+    names = (INTERACTIONS.key_variable, INTERACTIONS.other_key_variable)
+    given = dict(zip(names, keys or (DUMMY_KEY,), strict=False))
     return {**kept, **given}

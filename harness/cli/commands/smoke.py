@@ -47,7 +47,7 @@ def run(words: Sequence[str]) -> int:
     with closing(
         target.with_drivers(how.wrapper(how.new_retries(), TimeoutBudget(target.target.wait))).connect()
     ) as driver:
-        found = probe(driver, target.target, said_capabilities(arguments), needed)
+        found = probe(target.api, driver, target.target, said_capabilities(arguments), needed)
     records = mask.tree(capability_records(found.capabilities))
     if arguments.json:
         write_json(

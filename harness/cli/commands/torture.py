@@ -1,4 +1,4 @@
-"""`harness torture -- CMD`: run a client in any language once for each place where its connection can drop.
+"""`harness torture -- CMD`: run a client in any language through a set of cases, each with its own faults.
 
 Layer 7.
 """
@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser, add_revision_argument, contract_of, count, positive_seconds
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.commands.serve import command_environment
+from harness.cli.configuration import apply_section
 from harness.cli.masking import mask_text, own_secrets
 from harness.cli.output import Listeners, add_output_arguments, say
 from harness.cli.serving import split_command
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from harness.benches.client.drop_case import Case
 
 DEFAULT_ENDINGS = "rst,end"
+TIMEOUT = 30.0
+"""Seconds for each case."""
+
 NOWHERE = "http://127.0.0.1:9"
 """The initial base URL of a client that gets another one for each case; nothing answers there."""
 
@@ -32,9 +37,12 @@ NOWHERE = "http://127.0.0.1:9"
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     own, command = split_command(words, "torture")
-    arguments = _parser().parse(own)
+    parser = _parser()
+    arguments = apply_section("torture", parser, own)
     if command is None:
         raise UsageFault("name the client to torture: harness torture [options] -- CMD …")
+    if arguments.cuts or arguments.endings:
+        parser.refuse(arguments, ("set", "kinds"), "names cases, and so do --cuts and --endings: give one of them")
     cases = _cases(arguments)
     if arguments.dry_run:
         return _dry_run(cases)
@@ -44,89 +52,161 @@ def run(words: Sequence[str]) -> int:
 def _parser() -> Parser:
     parser = Parser(
         "torture",
-        "Run a client once for every place where its connection can drop: it must end up with the whole text.",
+        "Play what can go wrong with a stream to a client, case by case, and judge what it ends up with.",
         usage="harness torture [options] -- CMD …",
         epilog=_EPILOG,
     )
-    group = parser.add_argument_group("drops")
-    group.add_argument(
-        "--cuts",
-        action="append",
-        metavar="WHERE",
-        help="every-event (default), structural, every-byte, or a fault plan (repeatable, docs/faults.md)",
-    )
-    group.add_argument(
-        "--endings",
-        metavar="LIST",
-        default=DEFAULT_ENDINGS,
-        help=f"how connections end (default: {DEFAULT_ENDINGS})",
-    )
-    group.add_argument(
-        "--event-ids",
-        metavar="LIST",
-        default="all",
-        help="events that carry an id: all, deltas, sparse, none (default: all)",
-    )
-    group.add_argument("--resume", choices=("exclusive", "inclusive"), default="exclusive")
-    group = parser.add_argument_group("the stream")
-    add_revision_argument(group)
-    group.add_argument("--text", help="what the model says (default: a built-in text)")
-    group.add_argument("--cassette", metavar="FILE", help="use a recorded stream instead of the emulator's")
+    _add_case_arguments(parser.add_argument_group("which cases (--dry-run lists them)"))
+    _add_stream_arguments(parser.add_argument_group("the stream"))
     group = parser.add_argument_group("the client")
     group.add_argument(
         "--loop", action="store_true", help="start the client once; it reads tasks as lines of JSON"
     )
     group.add_argument(
-        "--timeout", type=positive_seconds, default=30.0, metavar="S", help="limit for each case (default: 30)"
+        "--timeout",
+        type=positive_seconds,
+        default=TIMEOUT,
+        metavar="S",
+        help=f"limit for each case (default: {TIMEOUT:g})",
     )
     group.add_argument(
-        "-j", "--jobs", type=count, metavar="N", help="clients to run in parallel (default: all processors)"
+        "-j", "--jobs", type=count, metavar="N", help="clients at the same time (default: two for each processor)"
     )
+    group = parser.add_argument_group("verdicts")
+    group.add_argument("--strict", action="store_true", help="broken SHOULDs fail, too: drops without recovery")
     group.add_argument(
-        "--allow-giving-up",
-        action="store_true",
-        help="accept a client that reports failure instead of the whole text",
+        "--enough",
+        type=_whole,
+        metavar="N",
+        help="leave out the rest of a kind after N equal failures, 0 for never (default: 5; 0 with --baseline)",
     )
-    add_baseline_arguments(parser.add_argument_group("verdicts"))
+    group.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
+    add_baseline_arguments(group)
     group = parser.add_argument_group("output")
     group.add_argument("--dry-run", action="store_true", help="list the cases and run nothing")
-    group.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
     add_output_arguments(group, verbose="name every case")
     return parser
 
 
+def _whole(text: str) -> int:
+    return 0 if text == "0" else count(text)
+
+
+def _add_case_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--set",
+        metavar="NAME",
+        default="standard",
+        help="quick, standard (default), thorough, every-byte: lists of kinds (docs/torture.md)",
+    )
+    group.add_argument("--kinds", metavar="LIST", help="only these kinds of the set, such as reset,noise")
+    group.add_argument(
+        "--cuts",
+        action="append",
+        metavar="WHERE",
+        help="not a set: every-event, structural, every-byte, or a fault plan (docs/faults.md; repeatable)",
+    )
+    group.add_argument(
+        "--endings",
+        metavar="LIST",
+        help=f"how connections end at the cuts of an enumeration (default: {DEFAULT_ENDINGS})",
+    )
+    group.add_argument(
+        "--event-ids",
+        metavar="LIST",
+        default="all",
+        help="events that carry an id: all (default), deltas, sparse, none",
+    )
+    group.add_argument(
+        "--resume",
+        choices=("exclusive", "inclusive"),
+        default="exclusive",
+        help="whether a resumed stream repeats the event of its cursor (default: exclusive)",
+    )
+
+
+def _add_stream_arguments(group: argparse._ArgumentGroup) -> None:
+    add_revision_argument(group)
+    group.add_argument("--text", help="what the model says (default: a built-in text)")
+    group.add_argument("--script", metavar="JSON", help="the whole answer, as in docs/emulator.md")
+    group.add_argument("--scenario", metavar="FILE", help="a file of answers; the first is for $INTERACTION_ID")
+    group.add_argument("--cassette", metavar="FILE", help="a recorded stream instead of the emulator's")
+
+
 _EPILOG = """\
 CMD finds the server in $INTERACTIONS_BASE_URL (also $GOOGLE_GEMINI_BASE_URL), and in $INTERACTION_ID the id of an
-interaction that runs in the background. It streams that one, or creates one of its own. On standard output it
-writes the text it ended up with; with a non-zero exit code it reports that it gave up.
+interaction that runs in the background. It streams that one, or creates one of its own. It writes the text it
+ended up with to standard output, or JSON to $HARNESS_RESULT; a non-zero exit code reports that it gave up.
 
-With --loop it reads one line per case, {"base_url": …, "interaction": …, "case": …}, and answers each with one:
-{"text": …}, {"events": […]} or {"error": …}.
+With --loop it reads one line per case, {"base_url": …, "interaction": …, "case": …, "result": …}, and answers each
+with one: {"case": …, "text": …}, with events or steps in place of text, a status if it knows one, or {"error": …}.
 
-exit codes: 0 every case exact · 1 a case was not · 2 usage, or a client that fails without any drop"""
+exit codes: 0 no promise is broken · 1 one is · 2 usage, or a client that fails without any drop"""
 
 
 def _cases(arguments: argparse.Namespace) -> list[Case]:
+    from harness.benches.client.case_sets import cases_of_set
     from harness.benches.client.drop_case import EVENT_IDS
-    from harness.benches.client.drop_cases import ENUMERATIONS, cases_of
+
+    event_ids = _parse_list("--event-ids", arguments.event_ids, EVENT_IDS)
+    base = _base(arguments, event_ids)
+    if arguments.cuts or arguments.endings:
+        return _asked_for(arguments, base, event_ids)
+    kinds = [word.strip() for word in (arguments.kinds or "").split(",") if word.strip()]
+    return cases_of_set(arguments.set, base, event_ids=event_ids, only=kinds)
+
+
+def _base(arguments: argparse.Namespace, event_ids: Sequence[str]) -> Case:
+    """What all cases share."""
+    from harness.benches.client.drop_case import Case
+
+    sources = ("text", "script", "scenario", "cassette")
+    given = [name for name in sources if getattr(arguments, name) is not None]
+    if len(given) > 1:
+        raise UsageFault(f"--{given[0]} and --{given[1]} both say what the stream is: give one of them")
+    if arguments.cassette is not None and list(event_ids) != ["all"]:
+        raise UsageFault("--cassette brings its own event ids: leave --event-ids out")
+    script = _script(arguments)
+    base = Case(
+        plan="pass",
+        resume=arguments.resume,
+        scenario=arguments.scenario,
+        cassette=arguments.cassette,
+        contract=contract_of(arguments),
+    )
+    return base if script is None else replace(base, script=script)
+
+
+def _script(arguments: argparse.Namespace) -> dict[str, Any] | None:
+    """The script that the arguments give; None for the built-in one. Raises UsageFault."""
+    from harness.emulator.script.scripts import parse
+    from harness.wire.json_value import object_or_none
+
+    if arguments.text is not None:
+        return {"text": arguments.text}
+    if arguments.script is None:
+        return None
+    value = object_or_none(arguments.script.encode())
+    if value is None:
+        raise UsageFault(
+            f"--script {arguments.script!r} is no JSON object: write for example "
+            """--script '{"text": "Hello.", "status": "failed"}' (docs/emulator.md)"""
+        )
+    parse(value)
+    return value
+
+
+def _asked_for(arguments: argparse.Namespace, base: Case, event_ids: Sequence[str]) -> list[Case]:
+    """The cases of --cuts."""
+    from harness.benches.client.drop_cases import ENUMERATIONS, cases_from
     from harness.faults import Drop
 
-    endings = _parse_list("--endings", arguments.endings, [str(drop) for drop in Drop])
-    event_ids = _parse_list("--event-ids", arguments.event_ids, EVENT_IDS)
-    if arguments.cassette is not None and (arguments.text is not None or event_ids != ["all"]):
-        raise UsageFault("--cassette brings its own text and event ids: leave --text and --event-ids out")
-    options: dict[str, Any] = {
-        "endings": endings,
-        "event_ids": event_ids,
-        "resume": arguments.resume,
-        "cassette": arguments.cassette,
-        "contract": contract_of(arguments),
-        "script": None if arguments.text is None else {"text": arguments.text},
-    }
+    endings = _parse_list("--endings", arguments.endings or DEFAULT_ENDINGS, [str(drop) for drop in Drop])
     cases: list[Case] = []
     for where in arguments.cuts or ["every-event"]:
+        cuts = where if where in ENUMERATIONS else [where]
         try:
-            cases += cases_of(cuts=where if where in ENUMERATIONS else [where], **options)
+            cases += cases_from(base, cuts=cuts, endings=endings, event_ids=event_ids)
         except UsageFault as wrong:
             known = ", ".join(ENUMERATIONS)
             raise UsageFault(f"--cuts {where!r} is neither one of {known} nor a plan\n{wrong}") from None
@@ -144,8 +224,14 @@ def _parse_list(flag: str, text: str, known: Sequence[str]) -> list[str]:
 
 
 def _dry_run(cases: Sequence[Case]) -> int:
-    for case in cases:
-        say(str(case))
+    from itertools import groupby
+
+    for kind, same in groupby(cases, lambda case: case.kind):
+        listed = list(same)
+        if kind:
+            say(f"# {kind}: {len(listed)}")
+        for case in listed:
+            say(str(case))
     return Exit.OK
 
 
@@ -164,27 +250,38 @@ def environment_of(task: Task) -> Mapping[str, str]:
 
 
 def _play(cases: Sequence[Case], command: Sequence[str], arguments: argparse.Namespace) -> int:
-    from harness.benches.client.bench import TortureOptions, torture
-    from harness.benches.client.outcome import RULE
+    from harness.benches.client.bench import ENOUGH, TortureOptions, torture
+    from harness.benches.client.outcome import is_result_id, result_id
     from harness.engine.decide import Policy
     from harness.engine.events import TargetInfo
     from harness.report.commands.torture import TorturePresentation
 
-    baseline = baseline_of(
-        arguments, [f"{RULE.id}[{case}]" for case in cases], is_known=lambda name: name.startswith(f"{RULE.id}[")
-    )
+    baseline = baseline_of(arguments, [result_id(case) for case in cases], is_known=is_result_id)
     listeners = Listeners(arguments, TorturePresentation())
     shown = tuple(mask_text(word) for word in command)
     options = TortureOptions(
-        jobs=arguments.jobs or os.cpu_count() or 1,
+        jobs=arguments.jobs or 2 * (os.cpu_count() or 1),
         seconds=arguments.timeout,
-        allow_giving_up=arguments.allow_giving_up,
+        enough=(0 if arguments.baseline else ENOUGH) if arguments.enough is None else arguments.enough,
         fail_fast=arguments.fail_fast,
-        policy=Policy(baseline=baseline),
+        policy=Policy(strict=arguments.strict, baseline=baseline),
         command=shown,
+        repeated=tuple(_options_to_repeat(arguments)),
         client=TargetInfo(name=shlex.join(shown), secrets=own_secrets()),
     )
     playing = torture(cases, _new_client(command, loop=arguments.loop), options)
     with ends_when_told():
         finished = listeners.follow(playing)
     return finish(arguments, baseline, finished)
+
+
+def _options_to_repeat(arguments: argparse.Namespace) -> Iterator[str]:
+    """The options that a line has to repeat so that a case comes out the same."""
+    if arguments.revision:
+        yield from ("--revision", arguments.revision)
+    if arguments.loop:
+        yield "--loop"
+    if arguments.timeout != TIMEOUT:
+        yield from ("--timeout", f"{arguments.timeout:g}")
+    if arguments.strict:
+        yield "--strict"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.cli.arguments import Parser, add_revision_argument, contract_of
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
+from harness.cli.configuration import apply_section
 from harness.cli.masking import mask_text, own_secrets
 from harness.cli.output import Listeners, add_output_arguments, say, write_json
 from harness.outcome import Exit, UsageFault
@@ -20,7 +21,7 @@ from harness.report.exchange_text import printable
 
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 clean, 1 a broken MUST or file (--strict: SHOULD, too), 3 nothing to judge."""
-    arguments = _parser().parse(words)
+    arguments = apply_section("verify", _parser(), words)
     paths = [Path(path) for path in arguments.paths]
     for path in paths:
         if not path.exists():
@@ -52,17 +53,21 @@ _JUDGING = ("strict", "baseline", "baseline_update", "baseline_prune", "report")
 
 def _judge(paths: Sequence[Path], arguments: argparse.Namespace) -> Exit:
     from harness.benches.recordings.run import USABLE, judge_recordings
-    from harness.contract.rules import BY_ID
     from harness.engine.decide import Policy
     from harness.engine.events import TargetInfo
+    from harness.interactions import INTERACTIONS
     from harness.report.commands.verify import VerifyPresentation
 
-    baseline = baseline_of(arguments, BY_ID, is_known=lambda name: name.startswith(f"{USABLE.id}["))
+    baseline = baseline_of(
+        arguments, INTERACTIONS.load_rules(), is_known=lambda name: name.startswith(f"{USABLE.id}[")
+    )
     policy = Policy(strict=arguments.strict, baseline=baseline)
     recordings = TargetInfo(name=", ".join(map(str, paths)), secrets=own_secrets())
     listeners = Listeners(arguments, VerifyPresentation())
     try:
-        finished = listeners.follow(judge_recordings(paths, policy, recordings, contract_of(arguments)))
+        finished = listeners.follow(
+            judge_recordings(paths, policy, recordings, contract_of(arguments), INTERACTIONS)
+        )
     except OSError as wrong:
         raise UsageFault(f"{wrong.filename} cannot be read: {wrong.strerror}") from None
     return finish(arguments, baseline, finished)

@@ -12,6 +12,7 @@ from typing import Any, TypeGuard
 
 from harness.contract.contract import Contract
 from harness.contract.data.json_parse import loads
+from harness.contract.tables.protocol import PROTOCOL
 from harness.contract.tables.steps import DeltaEffect, Growth
 
 Step = dict[str, Any]
@@ -89,8 +90,10 @@ def _add(holder: dict[str, Any], field: str, text: str, kind: type[Fragments] = 
 
 
 def _append(step: Step, delta: Mapping[str, Any], grows: Growth) -> None:
-    if isinstance(delta.get(grows.field), str):
-        _add(step, grows.field, delta[grows.field])
+    """Append to an opaque token; what the start had already, whole, is not appended to it once more."""
+    piece = delta.get(grows.field)
+    if isinstance(piece, str) and step.get(grows.field) != piece:
+        _add(step, grows.field, piece)
 
 
 def _append_json(step: Step, delta: Mapping[str, Any], grows: Growth) -> None:
@@ -172,7 +175,8 @@ def _merge(step: Step, delta: Mapping[str, Any], grows: Growth) -> None:
         if name == "type":
             continue
         if name in grows.fragments and isinstance(value, str):
-            _add(step, name, value)
+            if name not in PROTOCOL.opaque_fields or had != value:
+                _add(step, name, value)
         elif isinstance(had, list) and not isinstance(had, Fragments) and isinstance(value, list):
             step[name] = [*had, *value]
         elif isinstance(had, dict) and isinstance(value, dict):

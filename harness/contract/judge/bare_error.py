@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from harness.contract.data.json_parse import loads
 from harness.contract.judge.errors import error_of
+from harness.contract.tables.error_codes import STATUS_OF
 from harness.outcome import Finding
 from harness.wire.frame import StrayBlock
 
@@ -18,7 +19,7 @@ RULE = "stream.bare-error"
 
 
 @dataclass(frozen=True, slots=True)
-class BareError:
+class UnframedError:
     """The code and the message of an error body among the bytes of a stream, and where it is."""
 
     code: str
@@ -26,15 +27,20 @@ class BareError:
     start: int
     end: int
 
+    @property
+    def status(self) -> int:
+        """The HTTP status that this error has elsewhere; 400 for a word that no table lists."""
+        return int(self.code) if self.code.isdecimal() else STATUS_OF.get(self.code, 400)
+
     def judge(self) -> Iterator[Finding]:
         """The finding that it came outside the framing."""
         actual = f"{self.code}: {self.message}" if self.message else self.code
         yield Finding(RULE, "bare JSON outside the framing ends the stream", "an error event", actual)
 
 
-def read_bare_error(stray: StrayBlock | None) -> BareError | None:
+def read_bare_error(stray: StrayBlock | None) -> UnframedError | None:
     """The error body that a stray block is; None if it is none."""
     told = error_of(loads(stray.raw.strip()).value) if stray is not None else None
     if stray is None or told is None:
         return None
-    return BareError(*told, stray.start, stray.end)
+    return UnframedError(*told, stray.start, stray.end)

@@ -64,8 +64,10 @@ def judge_error(value: Any, status: int | None) -> list[Finding]:
 
 def _judge_code(code: str, status: int | None) -> list[Finding]:
     place = Where(pointer="$.error.code")
+    if not code.strip():
+        return [Finding("err.code-string", "the code is empty", "a word", repr(code), place)]
     if not _CODE.fullmatch(code):
-        return [Finding("err.code-string", "the code is not a snake_case word", "words joined by _", code, place)]
+        return [Finding("err.code-word", "the code is not a snake_case word", "words joined by _", code, place)]
     documented = STATUS_OF.get(code, status)
     if status is None or documented == status:
         return []

@@ -30,7 +30,7 @@ GRACE = 5
 def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange, intent: Intent) -> None:
     """Judge a GET of one interaction."""
     if not model.there:
-        if state.sole_client and intent.final:
+        if state.sole_client and state.stores and intent.final:
             state.decide_reply("del.gone" if model.gone else "store.false-get", exchange)
         return
     body = read(exchange).interaction
@@ -165,7 +165,7 @@ def judge_stream_look(state: HistoryState, model: InteractionModel, exchange: Ex
     if not state.sole_client:
         _judge_named(state, model, exchange)
     elif not model.there:
-        if intent.final:
+        if state.stores and intent.final:
             state.decide_reply("del.gone-stream" if model.gone else "store.false-get", exchange)
     elif read(exchange).stream is None or not is_success(exchange):
         judge_unopened(state, model, exchange, cursor, intent)

@@ -14,6 +14,7 @@ from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.judge.body import judge_answer
+from harness.contract.judge.crash import judge_crash
 from harness.contract.judge.errors import error_of, judge_error
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading
@@ -21,9 +22,6 @@ from harness.contract.tables.operations import INTERACTION, Operation, operation
 from harness.contract.tables.protocol import interaction_id, is_resume
 from harness.outcome import Finding, HarnessFault
 from harness.wire import By, Decoder, Ending, Exchange, Frame, How
-from harness.wire.message import EVENT_STREAM
-
-_OPENINGS = (b"event:", b"data:", b"id:", b"retry:", b":", b"\xef\xbb\xbfevent:", b"\xef\xbb\xbfdata:")
 
 
 class Reading:
@@ -46,11 +44,8 @@ class Reading:
 
     @cached_property
     def is_stream(self) -> bool:
-        """Whether the body is a stream of events: by its media type, or by how it begins if that is wrong."""
-        exchange = self.exchange
-        if exchange.status is None:
-            return False
-        return exchange.headers.media_type() == EVENT_STREAM or exchange.body.lstrip().startswith(_OPENINGS)
+        """Whether the body is a stream of events."""
+        return self.exchange.is_stream
 
     @cached_property
     def _parsed(self) -> json_parse.JsonResult:
@@ -78,6 +73,16 @@ class Reading:
     def operation(self) -> Operation | None:
         """The operation of the API that was called; None if it was something else."""
         return operation_of(self.exchange.request)
+
+    @property
+    def call(self) -> str:
+        """The call of the API; "" if the request was for something else."""
+        return self.operation.call if self.operation is not None else ""
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether it is the rest of a stream that was begun in another exchange."""
+        return self.stream is not None and self.stream.start == "resumed"
 
     @cached_property
     def interaction(self) -> dict[str, Any] | None:
@@ -141,8 +146,25 @@ class Reading:
         if not exchange.succeeded or operation is None or not operation.schema or not exchange.body:
             return ()
         if self.json_fault in ("", "surrogate"):
-            return tuple(judge_answer(self.json, operation, self.contract))
+            found = judge_answer(self.json, operation, self.contract)
+            return tuple(finding for finding in found if not self._is_echo(finding))
         return (self._no_json(operation),) if exchange.complete and not exchange.truncated else ()
+
+    @cached_property
+    def crash(self) -> tuple[Finding, ...]:
+        """The finding that this request, though right, made the server fail.
+
+        It is kept apart from `findings`, because a recorded failure is a fact, and its body may be as it should.
+        """
+        return tuple(judge_crash(self.exchange, self.operation, self.contract))
+
+    def _is_echo(self, finding: Finding) -> bool:
+        """Whether a finding is about a field that repeats what the request said: a fault of the caller's."""
+        name = finding.where.pointer.removeprefix("$.").partition(".")[0].partition("[")[0]
+        if not name or self.exchange.request.method != "POST" or not isinstance(self.json, dict):
+            return False
+        sent = json_parse.loads(self.exchange.request.body).value
+        return isinstance(sent, dict) and name in sent and name in self.json and sent[name] == self.json[name]
 
     def _no_json(self, operation: Operation) -> Finding:
         shown = self.exchange.body[:80].decode("utf-8", "replace")

@@ -320,7 +320,8 @@ class StreamState:
             message = f"a {kind} delta follows the signature of its {step.kind}"
             self._report("stream.sig-last", message, "step.stop", kind)
         elif grows.how is DeltaEffect.APPEND and step.kind is not None and kind in self._steps.streams(step.kind):
-            step.signed, step.plain = True, _NONE
+            if delta.get(grows.field):  # an empty signature comes between others
+                step.signed, step.plain = True, _NONE
         elif grows.how is DeltaEffect.JSON:
             self._arguments(step, delta.get(grows.field))
 

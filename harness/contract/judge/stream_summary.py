@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.contract.judge.bare_error import BareError
+from harness.contract.judge.bare_error import UnframedError
 from harness.contract.judge.cursors import Cursors
 from harness.contract.schema.validator import UnknownPart
 from harness.outcome import Finding
@@ -41,7 +41,7 @@ class StreamReading:
     completed: dict[str, Any] | None
     done: bool
     errors: tuple[dict[str, Any], ...]
-    bare_error: BareError | None
+    bare_error: UnframedError | None
     cursors: Cursors
     unknowns: tuple[tuple[int, UnknownPart], ...]
     unjudged: tuple[str, ...]

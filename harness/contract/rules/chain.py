@@ -21,6 +21,13 @@ RULES: tuple[Rule, ...] = (
         source=_CHAIN,
     ),
     Rule(
+        id="chain.takes-effect",
+        level=Level.MUST,
+        statement="A create with previous_interaction_id continues that interaction, or is refused.",
+        breaks="Every turn begins a new conversation, and nothing says so.",
+        source=_STATE,
+    ),
+    Rule(
         id="chain.stored",
         level=Level.SHOULD,
         statement="A chained interaction can be read under its id, with its output.",
@@ -31,7 +38,7 @@ RULES: tuple[Rule, ...] = (
         id="chain.echo",
         level=Level.MAY,
         statement="The answer repeats the previous_interaction_id it was given.",
-        breaks="A stored conversation cannot be walked back from its last turn.",
+        breaks="A stored conversation cannot be walked back from its last turn. (The live service leaves it out.)",
         source=REFERENCE.cite(Basis.SCHEMA, "Interaction: previous_interaction_id"),
     ),
     Rule(

@@ -204,8 +204,8 @@ _INPUTS = (
     Rule(
         id="create.labels",
         level=Level.MAY,
-        statement="Labels within the published rules are accepted, and a key that breaks them is answered 400.",
-        breaks="Costs cannot be split by label, or labels vanish.",
+        statement="Labels within the published rules are accepted, or all are refused; a wrong key answers 400.",
+        breaks="Costs cannot be split by label, or labels vanish. (The Gemini API refuses all labels.)",
         source=SDK.cite(Basis.SCHEMA, "CreateInteraction: labels"),
     ),
     Rule(

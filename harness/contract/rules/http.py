@@ -146,10 +146,24 @@ _ERROR_BODIES = (
         source=_BODY,
     ),
     Rule(
+        id="err.no-crash",
+        level=Level.MUST,
+        statement="A request that is right is not answered by a failure of the server: a 5xx, busy times apart.",
+        breaks="Clients retry for minutes what can never work, or report an outage that is a bug.",
+        source=HTTP.cite(Basis.GENERIC, "15.6 Server Error 5xx"),
+    ),
+    Rule(
         id="err.code-string",
         level=Level.SHOULD,
-        statement="The code of an error is a non-empty word in snake_case.",
+        statement="The code of an error is a non-empty string.",
         breaks="Client code that compares codes never matches.",
+        source=_BODY,
+    ),
+    Rule(
+        id="err.code-word",
+        level=Level.MAY,
+        statement="The code of an error is a word in snake_case.",
+        breaks="Client code that compares codes never matches. (The live service sends sentences at times.)",
         source=_BODY,
     ),
     Rule(

@@ -69,7 +69,8 @@ _READING = (
         id="get.unknown",
         level=Level.MUST,
         statement="An id that names nothing is answered 404.",
-        breaks="Clients retry, or take the answer for a run that has not started.",
+        breaks="Clients retry, or take the answer for a run that has not started. (A create that was "
+        "refused in its stream leaves such an id, too.)",
         source=_NOT_FOUND,
     ),
     Rule(

@@ -40,7 +40,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="stream.incremental",
-        level=Level.MAY,
+        level=Level.SHOULD,
         statement="Events arrive while the answer is made, not all at its end.",
         breaks="Streaming gains the user nothing: the first word comes with the last.",
         source=STREAMING.cite(Basis.INFERRED, "Why stream"),

@@ -183,7 +183,8 @@ RULES: tuple[Rule, ...] = (
         id="tool.step-unknown",
         level=Level.MAY,
         statement="Steps are of listed types.",
-        breaks="Clients that know steps by name drop what it holds. (The live service shows some, as tool_call.)",
+        breaks="Clients that know steps by name drop what it holds. (The live service shows some, as "
+        "tool_call, provision_sandbox and compaction.)",
         source=PROBES.cite(Basis.OBSERVED, "tool_call steps of remote tools"),
     ),
     Rule(

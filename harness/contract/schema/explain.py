@@ -159,6 +159,10 @@ def _leaf(error: ValidationError, pointer: str) -> SchemaProblem:
         case "dependentRequired":
             name, needed = next((n, m) for n, ms in wanted.items() if n in value for m in ms if m not in value)
             return _problem(error, pointer, f'"{name}" goes only with "{needed}"', f"a field {needed}")
+        case "not" | "pattern":
+            told = str(error.schema.get("description", "")) if isinstance(error.schema, dict) else ""
+            why = f": {told[0].lower()}{told[1:].rstrip('.')}" if told else ""
+            return _problem(error, pointer, f"{_show(value)} has a form that is not allowed{why}", told)
         case "oneOf":
             return _problem(error, pointer, "fits more than one of the forms allowed here", "one form")
         case _:

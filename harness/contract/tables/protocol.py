@@ -87,6 +87,14 @@ def error_event(code: str, message: str, event_id: str | None) -> bytes:
     return encode(ERROR_EVENT, _compact(event))
 
 
+def bare_error(refused: bool) -> bytes:
+    """What was recorded after the last event of streams that died: a refusal in one line, an outage in a list."""
+    if refused:
+        return error_body(400, "prohibited_content", "Input blocked: the prompt contains sensitive words") + b"\n"
+    outage = {"code": 503, "message": "The service is currently unavailable.", "status": "UNAVAILABLE"}
+    return json.dumps([{"error": outage}], indent=2).encode() + b"\n"
+
+
 def error_body(status: int, code: str, message: str) -> bytes:
     """The body of an error response, which does not contain the HTTP status; "" is the code of that status."""
     return _compact({"error": {"message": message, "code": code or code_of(status)}})
@@ -104,6 +112,22 @@ def text_of(event: Event) -> tuple[str, str] | None:
     texts = (delta.get("text"), delta.get("arguments"), part.get("text") if isinstance(part, Mapping) else None)
     text = next((text for text in texts if isinstance(text, str)), None)
     return (f"{event.get('index')}/{kind}", text) if isinstance(kind, str) and text is not None else None
+
+
+def is_fragment(event: Event) -> bool:
+    """Whether this is a delta: how an output is split into deltas differs from run to run."""
+    return "delta" in event
+
+
+def name_event(event: Any) -> str:
+    """The kind of an event as the event itself states it, such as `step.delta(text)`."""
+    if not isinstance(event, Mapping):
+        return "not an object"
+    inner: Mapping[str, Any] = next(
+        (event[key] for key in ("delta", "step") if isinstance(event.get(key), Mapping)), {}
+    )
+    kind = str(event.get("event_type", "?"))
+    return f"{kind}({inner['type']})" if isinstance(inner.get("type"), str) else kind
 
 
 def _root(request: Request) -> str:
@@ -127,6 +151,7 @@ PROTOCOL = StreamProtocol(
     resume=resume_request,
     is_resume=is_resume,
     error_event=error_event,
+    bare_error=bare_error,
     error_body=error_body,
     text_of=text_of,
     id_fields=frozenset(
@@ -136,6 +161,9 @@ PROTOCOL = StreamProtocol(
         }
     ),
     opaque_fields=frozenset({"signature", "data", "continuation_token"}),
+    is_fragment=is_fragment,
+    name_event=name_event,
+    kind_fields=frozenset({"type", "event_type", "object", "role", "status", "code", "modality", "service_tier"}),
     secret_fields=SecretFields(
         {"key", "token", "new_signing_secret", "signing_secret"},
         inside={"env": None, "transform": None, "headers": None, "credentials": {"value"}},

@@ -10,8 +10,9 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
+from harness.wire.control import CONTROL, split_session
+
 VERSIONS = ("v1beta", "v1", "v1beta1")
-CONTROL = "__harness__"
 
 _CACHED_LENGTH = 256
 
@@ -41,7 +42,7 @@ def _parse(target: str) -> Route:
     raw, _, query_text = target.partition("?")
     segments = tuple(unquote(part) for part in raw.split("/")[1:])
     query = dict(parse_qsl(query_text, keep_blank_values=True)) if query_text else {}
-    session, segments = _session(segments)
+    session, segments = split_session(segments)
     if segments[:1] == (CONTROL,):
         return Route(session, True, "", tuple(part for part in segments[1:] if part), query)
     upload, segments = (segments[:1], segments[1:]) if segments[:1] == ("upload",) else ((), segments)
@@ -53,9 +54,3 @@ def _parse(target: str) -> Route:
 
 
 _cached = lru_cache(maxsize=4096)(_parse)
-
-
-def _session(segments: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    if segments[:2] == (CONTROL, "sessions") and len(segments) > 3:
-        return segments[2], segments[3:]
-    return None, segments

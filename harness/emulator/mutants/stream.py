@@ -11,11 +11,10 @@ from harness.emulator.mutants.parts import after, before, instead, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
-from harness.emulator.run.stream_body import Regrouped
 from harness.emulator.values.call import Call, Refusal
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
-from harness.wire import Body, Ending, Piece, Response
+from harness.wire import Body, Chunk, Ending, Pause, Piece, Response
 
 _HIGH, _LOW = "\ue000", "\ue001"
 """Placeholders from the private use area for surrogate halves, which cannot be encoded."""
@@ -102,6 +101,31 @@ class _Tripwire:
         self._body.close()
 
 
+class _Hoard:
+    """Keeps all chunks until the body ends."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self._held = bytearray()
+        self._last: Piece | None = None
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        if self._last is not None:
+            return self._last
+        while isinstance(piece := next(self._body), Chunk):
+            self._held += piece.data
+        if isinstance(piece, Pause):
+            return piece
+        self._last = piece
+        return Chunk(bytes(self._held))
+
+    def close(self) -> None:
+        self._body.close()
+
+
 MUTANTS = table(
     "stream",
     row("frames-run-together", "Frames are not separated by a blank line.",
@@ -144,8 +168,8 @@ MUTANTS = table(
         instead(EventWriter.event_id, _no_id_on_deltas)),
     row("event-ids-numbers", "Event ids are numbers.",
         payload(_number_event_id)),
-    row("stream-buffered", "Streams are buffered and arrive in one piece.",
-        stream(lambda body, run, position: Regrouped(body, None))),
+    row("stream-buffered", "Streams are held back until the run is over, and arrive in one piece.",
+        stream(lambda body, run, position: _Hoard(body))),
     row("background-stream-json", "background together with stream is answered with JSON.",
         create(assign(stream=lambda order, _: order.stream and not order.background))),
     row("background-stream-refused", "background together with stream is refused.",

@@ -148,7 +148,7 @@ def _place(resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> Iter
 def _probe(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> ResolvedTarget:
     try:
         bounded = GovernedDriver(driver, [Deadline(timer, resolved.target.wait)], owned=False)
-        found = probe(bounded, resolved.target, options.said, _NEEDED)
+        found = probe(resolved.api, bounded, resolved.target, options.said, _NEEDED)
     except TimeUp:
         raise TargetFault(f"the target did not answer the first questions within {options.seconds:g} s") from None
     return resolved.able(found.capabilities, found.says)

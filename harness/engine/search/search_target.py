@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import cast
 
+from harness.contract.requests import RequestBuilder
 from harness.engine.cleanup import CreatedResources
 from harness.engine.search.failure import Failure, key_of
 from harness.engine.search.playing.operations_table import move
@@ -44,6 +46,11 @@ class SearchTarget:
     timer: Timer = field(default_factory=lambda: Timer(None))
     litter: list[str] = field(default_factory=list)
 
+    @property
+    def requests(self) -> RequestBuilder:
+        """What builds the requests to the target."""
+        return cast("RequestBuilder", self.resolved.target)
+
     def within(self, timer: Timer) -> SearchTarget:
         """The same place for one engine, bounded by `timer`."""
         return replace(self, timer=timer, litter=[])
@@ -61,7 +68,9 @@ class SearchTarget:
         """A new world for one history; end it with `finish`."""
         driver = self.resolved.connect() if self.shared is None else self._with_deadline(self.shared, self.timer)
         own = self.resolved.throwaway
-        return World(driver, self.resolved.target, able=self.able, settled_by_us=own, same_input=same_input)
+        return World(
+            self.resolved.api, driver, self.requests, able=self.able, settled_by_us=own, same_input=same_input
+        )
 
     def finish(self, world: World) -> None:
         """Hang up, and delete what was created on a shared target."""

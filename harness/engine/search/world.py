@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from harness.checks.vocabulary.polling import pauses_within
 from harness.contract import read
 from harness.contract.judge.history_judge import PLAIN, HistoryJudge
 from harness.contract.judge.history_state import Intent
@@ -20,6 +19,8 @@ from harness.contract.judge.timeline import PartialReading
 from harness.contract.requests import RequestBuilder
 from harness.engine.cleanup import CreatedResources
 from harness.engine.search.playing.answer import is_accusation, judge_exchange
+from harness.kit.api import Api
+from harness.kit.backoff import pauses_within
 from harness.outcome import Finding, Judgement
 from harness.strategies.operations import ClientCommand
 from harness.wire import Driver, Exchange, LiveStream, Request
@@ -45,6 +46,7 @@ class World:
 
     def __init__(
         self,
+        api: Api,
         driver: Driver,
         target: RequestBuilder,
         *,
@@ -63,7 +65,7 @@ class World:
         self.readers: list[Reader] = []
         self.trail: list[Exchange] = []
         self.played: list[ClientCommand] = []
-        self.ledger = CreatedResources()
+        self.ledger = CreatedResources(api)
         self.accepted = 0
         self.found: list[Finding] = []
 

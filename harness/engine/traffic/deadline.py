@@ -1,7 +1,7 @@
-"""Gives no request more time than a search has left.
+"""Gives no request more time than a run has left.
 
 Layer 4. Between requests a search looks at the clock itself; this policy is for a request that hangs. A response
-that our own time limit cut short says nothing about the target, so it is never returned: `TimeUp` ends the search.
+that our own time limit cut short says nothing about the target, so it is never returned: `TimeUp` ends the run.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ MIN_TIMEOUT = 0.05
 
 
 class TimeUp(BaseException):
-    """Ends a search at once: Hypothesis neither counts nor shrinks what is not an `Exception`.
+    """Ends a run at once: Hypothesis neither counts nor shrinks what is not an `Exception`.
 
-    Its message, if any, says what the search was waiting for, and `waited` for how many seconds.
+    Its message, if any, says what the run was waiting for, and `waited` for how many seconds.
     """
 
     def __init__(self, message: str = "", waited: float = 0.0) -> None:
@@ -29,7 +29,7 @@ class TimeUp(BaseException):
 
 
 class Timer:
-    """Counts down from a number of seconds; with None it never ends."""
+    """Counts down from a number of seconds; with None it never ends by itself. Several threads may share one."""
 
     def __init__(self, seconds: float | None) -> None:
         self._began = time.perf_counter()
@@ -48,6 +48,10 @@ class Timer:
     def over(self) -> bool:
         """Whether time is up."""
         return self.left <= 0
+
+    def end(self, grace: float = 0.0) -> None:
+        """Let the time be up in `grace` seconds, whatever was left."""
+        self._seconds = self.spent + grace
 
 
 class Deadline(DriverPolicy):

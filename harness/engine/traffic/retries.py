@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.contract import read
 from harness.engine.traffic.governed_driver import DriverPolicy
 from harness.resume.errors import retry_after
 from harness.wire import By, Exchange
+from harness.wire.json_value import object_or_none
 
 LATER = frozenset({429, 503})
 """Statuses with which a service asks its callers to retry later."""
@@ -44,7 +44,7 @@ _SPENT = frozenset({"quota_exceeded"})
 NO_TIME = "no time"
 """What `missing_answer` returns for an exchange that our own haste excuses."""
 
-_LIMITED, _NOT_IMPLEMENTED = 429, 501
+_TIMED_OUT, _LIMITED, _NOT_IMPLEMENTED = 408, 429, 501
 _CODE = re.compile(r"[a-z_]{1,60}", re.ASCII)
 
 ReportWait = Callable[[float, Exchange], None]
@@ -125,10 +125,17 @@ def missing_answer(exchange: Exchange) -> str:
     return ""
 
 
+def is_refusal(exchange: Exchange) -> bool:
+    """Whether the target refuses what was asked for good: it does not offer that, which is its right."""
+    status = exchange.status
+    if status is None or not exchange.complete or status in (_TIMED_OUT, _LIMITED):
+        return False
+    return 400 <= status < 500 or status == _NOT_IMPLEMENTED
+
+
 def error_code(exchange: Exchange) -> str:
     """The code in an error's body, or `""`; never its message, which may quote a key."""
-    body = read(exchange).json
-    error = body.get("error") if isinstance(body, dict) else None
+    error = (object_or_none(exchange.body) or {}).get("error")
     code = error.get("code") if isinstance(error, dict) else None
     return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from harness.engine.traffic.deadline import Deadline
 from harness.engine.traffic.governed_driver import DriverPolicy, GovernedDriver
 from harness.engine.traffic.pacing import Pacing
 from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait, Retries
@@ -30,11 +31,12 @@ class TrafficPolicy:
         """Fresh `Retries` for one run."""
         return Retries(self.max_wait, self.report_wait)
 
-    def wrapper(self, retries: Retries, timeouts: TimeoutBudget | None = None) -> Callable[[Driver], Driver]:
+    def wrapper(
+        self, retries: Retries, timeouts: TimeoutBudget | None = None, deadline: Deadline | None = None
+    ) -> Callable[[Driver], Driver]:
         """The wrapper for each driver of one run; without `timeouts` each answer gets the whole timeout."""
         policies: list[DriverPolicy] = [retries]
-        if timeouts is not None:
-            policies.append(timeouts)
+        policies += [policy for policy in (timeouts, deadline) if policy is not None]
         if self.rate is not None:
             policies.append(Pacing(self.rate))
         return lambda driver: GovernedDriver(driver, policies)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
+from harness.contract import PROTOCOL
 from harness.emulator import Emulator, Settings
 from harness.emulator.script.script_queue import QueuedAnswer
 from harness.outcome import UsageFault
@@ -55,7 +56,7 @@ class InteractionsEmulator(ObservedService):
         **settings: Unpack[SettingFields],
     ) -> None:
         self.emulator = Emulator(Settings().with_values(settings), seed=seed)
-        super().__init__(self.emulator, self.emulator.clock, max_requests=max_requests)
+        super().__init__(self.emulator, self.emulator.clock, PROTOCOL, max_requests=max_requests)
         self.assert_all_used = assert_all_used
         self._answers: list[QueuedAnswer] = []
         self._mishaps: list[str] = []

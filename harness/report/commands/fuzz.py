@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class FuzzPresentation(Presentation):
     """The words of `harness fuzz`; `written` has the files of each failure, by the identity of its result."""
 
-    subject = "Interactions API, fuzzed"
+    subject = "{api}, fuzzed"
     badge = "fuzzing"
     noun = "result"
     live = False
@@ -37,6 +37,12 @@ class FuzzPresentation(Presentation):
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
         self.written: dict[int, Sequence[Path]] = {}
+
+    def headline(self, state: RunState) -> str:
+        return ""
+
+    def ledger(self, state: RunState) -> Iterator[str]:
+        return iter(())
 
     def record(self, state: RunState) -> dict[str, Any]:
         target, finished = state.whole()
@@ -105,7 +111,6 @@ def engine_lines(phase: PhaseFinished, state: RunState) -> Iterator[str]:
 
 def failure_lines(result: Result, state: RunState, *, verbose: bool) -> Iterator[str]:
     """Explain one failure to a person; a warning only in brief unless `verbose`."""
-    target, _ = state.whole()
     rule, finding = result.rule, result.observation.findings[0]
     reproduction = result.reproduction or Reproduction()
     known = " (known)" if reproduction.known else ""
@@ -120,7 +125,7 @@ def failure_lines(result: Result, state: RunState, *, verbose: bool) -> Iterator
     for word, text in (("expected", finding.expected), ("actual", finding.actual)):
         if text:
             yield f"  {word}: {_mask_text(text, state.mask)}"
-    for command in commands(result, target, state.mask):
+    for command in commands(result, state.display):
         yield from (f"  {line}" for line in command.split("\n"))
 
 
@@ -152,8 +157,8 @@ def _failure_record(result: Result, state: RunState) -> dict[str, Any]:
         "expected": finding.expected,
         "actual": finding.actual,
         "history": [step.record() for step in reproduction.steps],
-        "curl": commands(result, target, state.mask),
-        "pytest": pytest_module(result, target),
+        "curl": commands(result, state.display),
+        "pytest": pytest_module(result, target, state.api),
     }
 
 

@@ -15,6 +15,7 @@ from harness.outcome.words import format_count
 from harness.report.commands.presentation import ERRED, Presentation, Section
 from harness.report.evidence_text import logs
 from harness.report.exchange_text import printable
+from harness.report.ledger_text import ledger_record
 from harness.report.records import finding_record, source_record, target_record, unanswered_record
 
 if TYPE_CHECKING:
@@ -33,10 +34,6 @@ class GatewayPresentation(Presentation):
     badge = "gateway"
     noun = "rule"
     conclusions = {
-        Exit.OK: "the gateway passes on what it is given: no rule failed that is not excused",
-        Exit.FAILED: (
-            "the gateway does not pass on what it is given: unexpected failures or stale baseline entries"
-        ),
         Exit.UNREACHABLE: (
             "nobody knows whether the gateway passes on what it is given: not every rule had an answer"
         ),
@@ -54,6 +51,7 @@ class GatewayPresentation(Presentation):
             "gateway": state.mask.tree(target_record(target)),
             "upstream": self._upstream,
             "exit": int(finished.exit),
+            "ledger": state.mask.tree(ledger_record(finished)),
             "seconds": round(finished.seconds, 3),
             "counts": {str(verdict): number for verdict, number in finished.counts.items()},
             "stopped": _stopped_record(state),
@@ -63,7 +61,7 @@ class GatewayPresentation(Presentation):
 
     def sections(self, state: RunState) -> Iterator[Section]:
         if state.stopped is not None:
-            (log,) = logs([state.stopped.evidence], state.root, state.mask)
+            (log,) = logs([state.stopped.evidence], state.display)
             reason = printable(state.mask.text(state.stopped.reason))
             yield Section("Stopped early", (reason, f"passage {log.name}:", *log.lines))
 
@@ -134,6 +132,5 @@ def _result_record(result: Result, state: RunState) -> dict[str, Any]:
 
 def _passage_records(evidence: Sequence[Evidence], state: RunState) -> list[dict[str, Any]]:
     return [
-        {"name": log.name, "log": list(log.lines), "curl": log.command}
-        for log in logs(evidence, state.root, state.mask)
+        {"name": log.name, "log": list(log.lines), "curl": log.command} for log in logs(evidence, state.display)
     ]

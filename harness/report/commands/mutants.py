@@ -30,6 +30,12 @@ class MutantsPresentation(Presentation):
     live = False
     conclusions: dict[Exit, str] = {}
 
+    def headline(self, state: RunState) -> str:
+        return ""
+
+    def ledger(self, state: RunState) -> Iterator[str]:
+        return iter(())
+
     def record(self, state: RunState) -> dict[str, Any]:
         rows = rows_of(state)
         survivors = [row.mutant for row in rows if not row.killers]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.engine.results import Result
-from harness.outcome import Exit, Level, Verdict
+from harness.outcome import Exit, Level, Standing, Verdict
 from harness.outcome.words import format_count
 from harness.report.exchange_text import printable
 
@@ -45,29 +45,40 @@ class Section:
 class Presentation:
     """The words of one command; stateless, so that every format can ask in any order.
 
-    `subject` heads a page, `badge` labels a badge, `noun` is what one result is. `live`: a terminal shows the
-    results as they come; otherwise `closing` shows them.
+    `subject` heads a page, `badge` labels a badge; in both, `{api}` is the title of the API. `noun` is what
+    one result is. `live`: a terminal shows the results as they come; otherwise `closing` shows them.
     """
 
-    subject = "Interactions API"
-    badge = "interactions api"
+    subject = "{api}"
+    badge = "{api}"
     noun = "check"
     live = True
     conclusions: dict[Exit, str] = {
-        Exit.OK: "conformant: every check that ran passed or is excused",
-        Exit.FAILED: "not conformant: unexpected failures or stale baseline entries",
         Exit.NOTHING_RAN: "nothing ran: no selected check looked at the target, so this says nothing of it",
         Exit.HARNESS_ERROR: ERRED,
+        Exit.INTERRUPTED: "interrupted: the exit code is 130, whatever was found until then",
     }
 
     # for every format
+
+    def headline(self, state: RunState) -> str:
+        """The sentence that a reader takes from a finished run: the last line of every format; `""` for none."""
+        from harness.report.ledger_text import headline
+
+        return headline(state.whole()[1])
+
+    def ledger(self, state: RunState) -> Iterator[str]:
+        """What was judged, and where everything else stands."""
+        from harness.report.ledger_text import ledger_lines
+
+        return ledger_lines(state.whole()[1])
 
     def record(self, state: RunState) -> dict[str, Any]:
         """The whole run as the command's schema in `schemas/output` describes it, secrets hidden."""
         from harness.report.records import run_record
 
         target, finished = state.whole()
-        return run_record(target, state.capabilities, finished, state.mask)
+        return run_record(target, state.capabilities, finished, state.display)
 
     def facts(self, state: RunState) -> list[tuple[str, str]]:
         """What a page says of the target below its heading, as word and value."""
@@ -115,7 +126,7 @@ class Presentation:
 
     def is_quiet(self, result: Result, state: RunState) -> bool:
         """Whether a result is told only with -v."""
-        return result.verdict not in _ONE_LINE
+        return result.verdict not in _ONE_LINE or result.standing is Standing.REFUSED
 
     def brief(self, result: Result, state: RunState, *, verbose: bool) -> tuple[str, Sequence[str]]:
         """A result that needs no explaining: what follows its headline, and further lines."""
@@ -153,5 +164,5 @@ class Presentation:
         yield f"not judged: {which} had no answer ({listed}){advice}"
 
     def conclusion(self, state: RunState) -> str:
-        """What the exit code means."""
+        """What the exit code means, if the headline does not say it."""
         return self.conclusions.get(state.whole()[1].exit, "")

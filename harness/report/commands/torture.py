@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.benches.client.outcome import DropOutcome, outcome_of
+from harness.benches.client.outcome import DropOutcome, outcome_of, run_of
 from harness.engine.results import ClientRun, Result
 from harness.outcome import Exit, Verdict
 from harness.outcome.words import format_count
@@ -22,9 +22,23 @@ if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
     from harness.report.run_state import RunState
 
-_COLOUR = {DropOutcome.EXACT: "32", DropOutcome.GAVE_UP: "33", DropOutcome.WRONG: "31;1", DropOutcome.HUNG: "35;1"}
-_SIGNS = {DropOutcome.EXACT: ".", DropOutcome.GAVE_UP: "g", DropOutcome.WRONG: "X", DropOutcome.HUNG: "T"}
+_SIGNS = {
+    DropOutcome.EXACT: (".", "32"),
+    DropOutcome.RECOVERED: ("r", "32"),
+    DropOutcome.COULD_NOT: ("n", "32"),
+    DropOutcome.REPORTED: ("e", "33"),
+    DropOutcome.CRASHED: ("c", "33"),
+    DropOutcome.HUNG: ("t", "35;1"),
+    DropOutcome.WRONG_STATUS: ("S", "31;1"),
+    DropOutcome.HOLE: ("H", "31;1"),
+    DropOutcome.DUPLICATED: ("D", "31;1"),
+    DropOutcome.SILENT_LOSS: ("L", "31;1"),
+    DropOutcome.DOUBLE_CREATE: ("C", "31;1"),
+}
+"""The sign and the colour of each outcome: capitals are broken promises."""
+
 _RANK = {outcome: rank for rank, outcome in enumerate(DropOutcome)}
+_BEST = (DropOutcome.EXACT, DropOutcome.RECOVERED)
 _NAMED = 6
 """Most cases of a group that are named."""
 _ALSO = 3
@@ -39,9 +53,15 @@ class TorturePresentation(Presentation):
     noun = "case"
     live = False
     conclusions = {
-        Exit.OK: "the client survives every drop that was tried",
-        Exit.FAILED: "the client does not survive every drop",
+        Exit.OK: "the client survives every case that was tried",
+        Exit.FAILED: "the client does not survive every case",
     }
+
+    def headline(self, state: RunState) -> str:
+        return ""
+
+    def ledger(self, state: RunState) -> Iterator[str]:
+        return iter(())
 
     def record(self, state: RunState) -> dict[str, Any]:
         _, finished = state.whole()
@@ -52,6 +72,7 @@ class TorturePresentation(Presentation):
                 "exit": int(finished.exit),
                 "seconds": round(finished.seconds, 3),
                 "counts": {str(outcome): counts[outcome] for outcome in DropOutcome},
+                "untried": list_untried(state),
                 "cases": [_case_record(result) for result in finished.results],
             }
         )
@@ -61,12 +82,16 @@ class TorturePresentation(Presentation):
         return [("events", str(state.phases[0].counts["events"]))]
 
     def sections(self, state: RunState) -> Iterator[Section]:
+        kinds = tuple(kind_lines(state))
+        if kinds:
+            yield Section("Kinds of cases", kinds)
         lines = tuple(strip_lines(state.results, state.phases[0].counts["events"]))
         if lines:
             yield Section("The stream, drop by drop", lines)
 
     def suite(self, result: Result) -> str:
-        return f"torture.{_run(result).row}"
+        run = run_of(result)
+        return f"torture.{run.kind or run.row}"
 
     def case(self, result: Result) -> str:
         return result.title
@@ -81,33 +106,48 @@ class TorturePresentation(Presentation):
         return iter(())
 
     def phase(self, phase: PhaseFinished, state: RunState) -> Iterator[str]:
+        if phase is not state.phases[0]:
+            return
         events, characters = phase.counts["events"], phase.counts["characters"]
         yield (
             f"without a drop the client is exact ({format_count(events, 'event')}, "
             f"{format_count(characters, 'character')}); now {format_count(state.planned.checks, 'case')}"
         )
+        yield from (printable(state.mask.text(note)) for note in phase.notes[1:])
 
     def format_result(self, result: Result, state: RunState, paint: Paint) -> str:
         outcome = outcome_of(result)
-        word = paint(_COLOUR[outcome], f"{outcome.upper():<7}")
+        word = paint(_SIGNS[outcome][1], f"{outcome.upper():<7}")
         problem = "".join(f": {printable(state.mask.text(f.message))}" for f in result.observation.findings)
         return f"{word} {result.title} ({result.seconds:.2f} s){problem}"
 
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
+        yield from kind_lines(state, paint)
         yield from strip_lines(state.results, state.phases[0].counts["events"], paint)
         for group in groups(state.results):
             headline, *rest = group_lines(group, state, verbose=verbose)
-            yield from ("", paint(_COLOUR[outcome_of(group[0])], headline), *rest)
+            yield from ("", paint(_SIGNS[outcome_of(group[0])][1], headline), *rest)
 
     def conclusion(self, state: RunState) -> str:
-        excused = state.whole()[1].counts[Verdict.XFAIL]
-        return f"{super().conclusion(state)}{', or is excused' if excused else ''}"
+        _, finished = state.whole()
+        said = super().conclusion(state)
+        outcomes = Counter(map(outcome_of, finished.results))
+        if finished.exit is Exit.OK and finished.counts[Verdict.WARN]:
+            weak = format_count(finished.counts[Verdict.WARN], "case")
+            said = f"the client breaks no promise, but is weak in {weak} (warnings; --strict fails on them)"
+        elif finished.exit is Exit.OK and outcomes and not sum(outcomes[best] for best in _BEST):
+            said = "nothing can be said: no case left the client a way to the result"
+        elif finished.exit is Exit.OK and finished.counts[Verdict.XFAIL]:
+            said += ", or is excused"
+        return said
 
     def totals(self, state: RunState, paint: Paint) -> str | None:
         _, finished = state.whole()
         counts = Counter(map(outcome_of, finished.results))
-        words = [paint(_COLOUR[o], f"{counts[o]} {o}") for o in DropOutcome if counts[o]]
-        left = state.planned.checks - len(finished.results)
+        words = [paint(_SIGNS[o][1], f"{counts[o]} {o}") for o in DropOutcome if counts[o]]
+        skipped = sum(item["cases"] for item in list_untried(state))
+        words += [f"{skipped} not tried after equal failures (--enough 0 tries them)"] if skipped else []
+        left = state.planned.checks - len(finished.results) - skipped
         words += [f"{left} not run"] if left else []
         excused = finished.counts[Verdict.XFAIL]
         words += [f"{excused} excused by the baseline"] if excused else []
@@ -116,11 +156,37 @@ class TorturePresentation(Presentation):
         return f"\n{format_count(state.planned.checks, 'case')}: {', '.join(words)} in {finished.seconds:.1f} s"
 
 
+def list_untried(state: RunState) -> list[dict[str, Any]]:
+    """The kinds of cases that were given up, and how many cases of each were left out."""
+    return [
+        {"kind": kind, "cases": cases}
+        for phase in state.phases[1:]
+        for kind, cases in phase.counts.items()
+        if cases
+    ]
+
+
+def kind_lines(state: RunState, paint: Paint = lambda _, text: text) -> Iterator[str]:
+    """A line for each kind of cases, if there are kinds: how they came out, and how many were left out."""
+    skipped = {item["kind"]: item["cases"] for item in list_untried(state)}
+    kinds: dict[str, Counter[DropOutcome]] = defaultdict(Counter)
+    for result in _in_order(state.results):
+        kinds[run_of(result).kind][outcome_of(result)] += 1
+    if not any(kinds):
+        return
+    width = max(map(len, kinds))
+    for kind, outcomes in kinds.items():
+        words = [paint(_SIGNS[o][1], f"{outcomes[o]} {o}") for o in DropOutcome if outcomes[o]]
+        left = [f"{skipped[kind]} not tried"] if kind in skipped else []
+        yield f"  {kind or 'asked for':<{width}}  {', '.join([*words, *left])}"
+    yield ""
+
+
 def strip_lines(results: Sequence[Result], events: int, paint: Paint = lambda _, text: text) -> Iterator[str]:
     """A line for each kind of ending, with a sign for each event: the worst outcome of the cuts there."""
     strips: dict[str, dict[int, DropOutcome]] = defaultdict(dict)
     for result in _in_order(results):
-        run = _run(result)
+        run = run_of(result)
         if run.event is not None:
             row, event = strips[run.row], min(run.event, events)
             row[event] = max(row.get(event, DropOutcome.EXACT), outcome_of(result), key=_RANK.__getitem__)
@@ -128,18 +194,19 @@ def strip_lines(results: Sequence[Result], events: int, paint: Paint = lambda _,
         return
     width = max(map(len, strips))
     for name, row in strips.items():
-        signs = (paint(_COLOUR[row[n]], _SIGNS[row[n]]) if n in row else " " for n in range(events + 1))
+        signs = (paint(_SIGNS[row[n]][1], _SIGNS[row[n]][0]) if n in row else " " for n in range(events + 1))
         yield f"  {name:<{width}}  {''.join(signs)}"
-    legend = ", ".join(f"{sign} {outcome}" for outcome, sign in _SIGNS.items())
+    shown = {outcome for row in strips.values() for outcome in row.values()}
+    legend = ", ".join(f"{_SIGNS[outcome][0]} {outcome}" for outcome in DropOutcome if outcome in shown)
     yield f"  each column is an event of the stream, cut before or inside it: {legend}"
 
 
 def group_lines(group: Sequence[Result], state: RunState, *, verbose: bool = False) -> Iterator[str]:
     """One kind of failure: how often it occurred, its first case in full, and a command that runs only that."""
-    first, run = group[0], _run(group[0])
+    first, run = group[0], run_of(group[0])
     problems = list(dict.fromkeys(_problem(result, state) for result in group))
-    times = format_count(len(group), "case")
-    yield f"{outcome_of(first).upper()} ({times}) dropped at {run.name}, the client {problems[0]}"
+    times, rule = format_count(len(group), "case"), first.rule
+    yield f"{outcome_of(first).upper()} ({times}, {rule.level} {rule.id}) at {run.name} the client {problems[0]}"
     if first.excuse:
         yield f"  baseline: {state.mask.text(first.excuse)}"
     if len(group) > 1:
@@ -162,13 +229,7 @@ def groups(results: Sequence[Result]) -> list[list[Result]]:
 
 
 def _in_order(results: Sequence[Result]) -> list[Result]:
-    return sorted(results, key=lambda result: _run(result).number)
-
-
-def _run(result: Result) -> ClientRun:
-    (run,) = result.evidence
-    assert isinstance(run, ClientRun)
-    return run
+    return sorted(results, key=lambda result: run_of(result).number)
 
 
 def _problem(result: Result, state: RunState) -> str:
@@ -176,16 +237,33 @@ def _problem(result: Result, state: RunState) -> str:
 
 
 def _case_record(result: Result) -> dict[str, Any]:
-    run = _run(result)
+    run = run_of(result)
     findings = result.observation.findings
     return {
         **run.settings,
+        **({"kind": run.kind} if run.kind else {}),
         "outcome": str(outcome_of(result)),
         "verdict": str(result.verdict),
         **{name: value for finding in findings for name, value in code_record(finding).items()},
         **({"baseline": result.excuse} if result.excuse else {}),
         "problem": "; ".join(finding.message for finding in findings),
-        "wire": list(run.wire),
+        "timeline": _timeline_record(run),
+        **({"stray": list(run.stray)} if run.stray else {}),
         "stderr": run.stderr,
         "seconds": round(result.seconds, 3),
+        **({"command": result.reproduction.command} if findings and result.reproduction is not None else {}),
     }
+
+
+def _timeline_record(run: ClientRun) -> dict[str, Any]:
+    """The case as it went: each request, its answer, what was done to it; and what the client made of it."""
+    requests = [
+        {
+            "at": round(one.at, 4),
+            "request": one.request,
+            "answer": one.answer,
+            **({"fault": one.fault} if one.fault else {}),
+        }
+        for one in run.moments
+    ]
+    return {"requests": requests, "end": run.end}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import httpx
@@ -64,7 +64,7 @@ def never_back(client: httpx.Client, interaction: str) -> str:
     text = ""
     try:
         for event in _events(client, f"/v1beta/interactions/{interaction}?stream=true"):
-            text += _text(event)
+            text += text_of(event)
     except (httpx.ReadError, httpx.RemoteProtocolError):
         pass
     return text
@@ -74,7 +74,7 @@ def honest(client: httpx.Client, interaction: str) -> str:
     """Reads one connection, and raises if the stream was incomplete."""
     text, done = "", False
     for event in _events(client, f"/v1beta/interactions/{interaction}?stream=true"):
-        text += _text(event)
+        text += text_of(event)
         done = done or event["event_type"] == "interaction.completed"
     if not done:
         raise EOFError
@@ -87,7 +87,7 @@ def doubles(client: httpx.Client, interaction: str) -> str:
     for _ in range(5):
         try:
             for event in _events(client, f"/v1beta/interactions/{interaction}?stream=true"):
-                text += _text(event)
+                text += text_of(event)
                 if event["event_type"] == "interaction.completed":
                     return text
         except httpx.TransportError:
@@ -102,17 +102,23 @@ def for_ever(client: httpx.Client, interaction: str) -> str:
     while not any(event["event_type"] == "interaction.completed" for event in events):
         if client.get(url).status_code == 400:
             raise RecursionError
-    return "".join(map(_text, events))
+    return "".join(map(text_of, events))
 
 
 def _events(client: httpx.Client, url: str) -> Any:
     with client.stream("GET", url) as answer:
-        for line in answer.iter_lines():
-            if line.startswith("data: {"):
-                yield json.loads(line[6:])
+        yield from events_of_lines(answer.iter_lines())
 
 
-def _text(event: dict[str, Any]) -> str:
+def events_of_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The events in the lines of a stream."""
+    for line in lines:
+        if line.startswith("data: {"):
+            yield json.loads(line[6:])
+
+
+def text_of(event: dict[str, Any]) -> str:
+    """The text that an event adds."""
     delta = event.get("delta") or {}
     return str(delta.get("text", "")) if delta.get("type") == "text" else ""
 

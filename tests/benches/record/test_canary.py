@@ -13,11 +13,13 @@ import pytest
 from harness.benches.record import Recorder
 from harness.cli import main
 from harness.contract import PROTOCOL
-from harness.emulator.http.request_log import RequestLog
+from harness.interactions import INTERACTIONS
+from harness.report.display import EMBEDDED_ROOT, Display
 from harness.report.exchange_text import body_lines
 from harness.transport import ServerThread, UrlDriver
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, PieceBody, Request, Response, encode
 from harness.wire.mask import Mask
+from harness.wire.request_log import RequestLog
 
 API_KEY = "AIzaSyD-canary0123456789abcdefghijklmno"
 BEARER = "ya29.canary-0123456789-ABCDEFGHIJKLMNOPQRST"
@@ -117,7 +119,10 @@ def test_no_canary_survives(
     monkeypatch.chdir(tmp_path)
     seen_while_recording: list[bytes] = []
     for name in ("a.yaml", "b.yaml"):
-        with ServerThread(leaky) as server, Recorder(server.url, Path(name), PROTOCOL, encoding="identity") as tap:
+        with (
+            ServerThread(leaky) as server,
+            Recorder(server.url, Path(name), INTERACTIONS, encoding="identity") as tap,
+        ):
             driver = UrlDriver(tap.url)
             for request in requests():
                 assert driver.send(request).complete
@@ -132,7 +137,7 @@ def test_no_canary_survives(
         ["diff", "a.yaml", "b.yaml", "--json"],
     ):
         main(command)
-    with Recorder(server.url, Path("a.yaml"), PROTOCOL, mode="none") as player:
+    with Recorder(server.url, Path("a.yaml"), INTERACTIONS, mode="none") as player:
         driver = UrlDriver(player.url)
         answers = [driver.send(request) for request in requests()]
         missed = driver.send(Request("GET", f"/v1beta/nothing/{quote(API_KEY)}", requests()[0].headers))
@@ -152,7 +157,10 @@ def test_no_canary_survives(
 def test_a_redacted_cassette_passes_the_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever was sent, the recorder's cassette has no hit for `verify --secrets`."""
     monkeypatch.chdir(tmp_path)
-    with ServerThread(leaky) as server, Recorder(server.url, Path("a.yaml"), PROTOCOL, encoding="identity") as tap:
+    with (
+        ServerThread(leaky) as server,
+        Recorder(server.url, Path("a.yaml"), INTERACTIONS, encoding="identity") as tap,
+    ):
         driver = UrlDriver(tap.url)
         for request in requests():
             driver.send(request)
@@ -162,7 +170,7 @@ def test_a_redacted_cassette_passes_the_gate(tmp_path: Path, monkeypatch: pytest
 
 def test_the_log_of_requests_shows_no_canary() -> None:
     """The emulator's log of the requests it received does not show the secrets in them."""
-    log = RequestLog(100)
+    log = RequestLog(100, Mask(fields=PROTOCOL.secret_fields))
     for request in requests():
         log.add(request)
     shown = json.dumps(log.to_dicts())
@@ -171,6 +179,6 @@ def test_the_log_of_requests_shows_no_canary() -> None:
 
 def test_reports_show_no_canary() -> None:
     """A report that prints bodies as text does not show the secrets in them."""
-    mask = Mask(fields=PROTOCOL.secret_fields)
-    bodies = [line for request in requests() for line in body_lines(request.body, request, mask)]
+    display = Display(INTERACTIONS, EMBEDDED_ROOT, Mask(fields=PROTOCOL.secret_fields))
+    bodies = [line for request in requests() for line in body_lines(request.body, request, display)]
     assert [name for name, secret in PLACED.items() if secret in "\n".join(bodies)] == []

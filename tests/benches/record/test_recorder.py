@@ -15,8 +15,8 @@ import pytest
 
 from harness.benches.record import Recorder, target_class
 from harness.cassette import Target, load
-from harness.contract import PROTOCOL
 from harness.emulator import Emulator
+from harness.interactions import INTERACTIONS
 from harness.transport import Server, ServerThread, UrlDriver
 from harness.transport.server.server_thread import InThread
 from harness.wire import By, Chunk, Chunked, Ending, Headers, How, Request
@@ -36,7 +36,7 @@ def create(url: str, *, key: str = KEY, text: str = "hi") -> httpx.Response:
 def test_what_passes_is_in_the_cassette_without_its_secrets(tmp_path: Path) -> None:
     """A stream is recorded whole, chunk by chunk, and the key is nowhere in the file."""
     path = tmp_path / "a.yaml"
-    with ServerThread(Emulator()) as server, Recorder(server.url, path, PROTOCOL) as recorder:
+    with ServerThread(Emulator()) as server, Recorder(server.url, path, INTERACTIONS) as recorder:
         seen = create(recorder.url)
     cassette = load(path)
     (recording,) = cassette.recordings
@@ -60,9 +60,9 @@ def test_a_replay_is_the_same_on_the_wire(name: str, tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     with ServerThread(Serving(*case.pieces, framing=case.framing)) as server:
         direct = raw_exchange(server.port, get())
-        with Recorder(server.url, path, PROTOCOL) as recorder:
+        with Recorder(server.url, path, INTERACTIONS) as recorder:
             assert raw_exchange(port_of(recorder), get()) == direct
-    with Recorder(server.url, path, PROTOCOL, mode="none") as player:
+    with Recorder(server.url, path, INTERACTIONS, mode="none") as player:
         assert raw_exchange(port_of(player), get()) == direct
 
 
@@ -82,9 +82,9 @@ def test_record_modes_are_those_of_vcrpy(
     path = tmp_path / "a.yaml"
     emulator = Emulator()
     with ServerThread(emulator) as server:
-        with Recorder(server.url, path, PROTOCOL) as recorder:
+        with Recorder(server.url, path, INTERACTIONS) as recorder:
             first = create(recorder.url, text="a").content
-        with Recorder(server.url, path, PROTOCOL, mode=mode) as recorder:
+        with Recorder(server.url, path, INTERACTIONS, mode=mode) as recorder:
             answers = [create(recorder.url, text=text) for text in asked]
     assert [answer.status_code for answer in answers] == [200] * len(asked)
     assert (answers[0].content == first) is (mode != "all")
@@ -97,10 +97,10 @@ def test_a_player_never_asks_the_target(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     serving = Serving(Chunk(b"x"))
     with ServerThread(serving) as server:
-        with Recorder(server.url, path, PROTOCOL) as recorder:
+        with Recorder(server.url, path, INTERACTIONS) as recorder:
             httpx.get(recorder.url + "/a")
         asked = len(serving.requests)
-        with Recorder(server.url, path, PROTOCOL, mode="once") as recorder:
+        with Recorder(server.url, path, INTERACTIONS, mode="once") as recorder:
             assert httpx.get(recorder.url + "/b").status_code == 400
     assert len(serving.requests) == asked
     assert recorder.summary.misses == [
@@ -112,7 +112,7 @@ def test_a_client_that_left_is_in_the_cassette(tmp_path: Path) -> None:
     """If a client hangs up, its recording ends by the client, after what the client received."""
     path = tmp_path / "a.yaml"
     serving = Serving(Chunk(b"data: 1\n\n"), Ending(how=How.STALL))
-    with ServerThread(serving) as server, Recorder(server.url, path, PROTOCOL) as recorder:
+    with ServerThread(serving) as server, Recorder(server.url, path, INTERACTIONS) as recorder:
         driver = UrlDriver(recorder.url)
         stream = driver.open(Request("GET", "/x"))
         assert len(stream.read(1)) == 1
@@ -134,7 +134,7 @@ def test_what_cannot_be_recorded_is_said(tmp_path: Path) -> None:
             return response
 
     path = tmp_path / "a.yaml"
-    with ServerThread(Brotli(Chunk(b"x"))) as server, Recorder(server.url, path, PROTOCOL) as recorder:
+    with ServerThread(Brotli(Chunk(b"x"))) as server, Recorder(server.url, path, INTERACTIONS) as recorder:
         assert raw_exchange(port_of(recorder), get(connection="close"))[1] == "fin"
     assert "'br'" in recorder.summary.unrecorded[0]
     assert not path.exists()
@@ -142,8 +142,8 @@ def test_what_cannot_be_recorded_is_said(tmp_path: Path) -> None:
 
 def test_the_live_service_is_known_by_its_name() -> None:
     """The live service is recognized by its exact host name, without sending a request."""
-    assert target_class("https://generativelanguage.googleapis.com") is Target.LIVE
-    assert target_class("https://googleapis.com.example.org") is Target.OTHER
+    assert target_class("https://generativelanguage.googleapis.com", INTERACTIONS) is Target.LIVE
+    assert target_class("https://googleapis.com.example.org", INTERACTIONS) is Target.OTHER
 
 
 LOADED = """

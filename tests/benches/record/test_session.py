@@ -20,6 +20,7 @@ from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.faults import cut
+from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.transport import ServerThread
 from harness.wire import COMPLETE, By, Chunk, ExchangeBuilder, Headers, How, Request, Response
@@ -75,7 +76,7 @@ def session(
 ) -> Iterator[RecordingSession]:
     """A recording session against the service, behind TLS."""
     with ServerThread(service, tls=certificate.context) as server:
-        target = resolve_target(server.url, TargetOptions(api_key="any-key-123456", timeout=20))
+        target = resolve_target(INTERACTIONS, server.url, TargetOptions(api_key="any-key-123456", timeout=20))
         yield RecordingSession(target, folder, budget, ca_file=certificate.ca_file, continued=continued)
 
 

@@ -17,6 +17,7 @@ import yaml
 from harness.benches.recordings.verify import CassetteFacts, secrets_in, verify
 from harness.cli import main
 from harness.contract import CURRENT, PROTOCOL, load, load_from
+from harness.interactions import INTERACTIONS
 from harness.resources import folder
 from tests.contract.streams import ANSWER, WHOLE, created, delta, frames, payload
 
@@ -131,7 +132,7 @@ FILES: dict[str, tuple[str, bytes, tuple[int, int, int], set[str]]] = {
         (0, 1, 0),
         {"create.schema", "steps.discriminator"},
     ),
-    "error body": ("a.json", b'{"error":{"code":"X","message":"m"}}', (0, 1, 0), {"err.code-string"}),
+    "error body": ("a.json", b'{"error":{"code":"X","message":"m"}}', (0, 1, 0), {"err.code-word"}),
     "request": ("a.request.json", json.dumps(ASKED).encode(), (0, 0, 1), set()),
     "strange request": (
         "a.request.json",
@@ -205,7 +206,7 @@ def test_files(tmp_path: Path, name: str, data: bytes, judged: tuple[int, int, i
     """Each kind of file is judged by its own rules, and findings name the file."""
     path = tmp_path / name
     path.write_bytes(data)
-    result = verify([path], load()).traffic
+    result = verify([path], load(), INTERACTIONS).traffic
     assert tuple(result.judged[kind] for kind in ("streams", "bodies", "requests")) == judged
     assert {finding.rule for finding in result.findings} == rules
     assert all(finding.where.file == str(path) for finding in result.findings)
@@ -254,7 +255,7 @@ def test_what_is_left_out_is_named(tmp_path: Path, name: str, data: bytes, reaso
     """A file that cannot be judged is listed with the reason, and fails nothing."""
     path = tmp_path / name
     path.write_bytes(data)
-    result = verify([path], load()).traffic
+    result = verify([path], load(), INTERACTIONS).traffic
     assert [file for file, _ in result.left_out] == [str(path)]
     assert reason in result.left_out[0][1]
     assert (result.findings, sum(result.judged.values())) == ([], 0)
@@ -268,7 +269,7 @@ def test_the_totals_add_up(tmp_path: Path, name: str, data: bytes) -> None:
     """Each entry of a file is either judged or listed as left out, whatever else is in the file."""
     path = tmp_path / name
     path.write_bytes(data)
-    result = verify([path], load()).traffic
+    result = verify([path], load(), INTERACTIONS).traffic
     assert (result.entries, len(result.left_out)) == (4, 1)
     assert result.left_out[0][1].startswith("entry 2, POST /v1beta/interactions: no answer came")
 
@@ -279,7 +280,7 @@ def test_a_strange_entry_hides_no_other(tmp_path: Path) -> None:
     del document["interactions"][1]["response"]["status"]
     path = tmp_path / "a.yaml"
     path.write_text(yaml.safe_dump(document))
-    verified = verify([path], load())
+    verified = verify([path], load(), INTERACTIONS)
     result = verified.traffic
     assert result.left_out == [(str(path), "entry 2: status is missing: a mapping belongs there")]
     named = {f"entry {number}, POST /v1beta/interactions" for number in (1, 3)}
@@ -313,7 +314,7 @@ def test_what_is_broken_is_red(
     """A file that is not what it claims to be is listed and fails, even if other files are good."""
     (tmp_path / name).write_bytes(data)
     (tmp_path / "good.yaml").write_bytes(WHOLE_ONE)
-    ((file, said),) = verify([tmp_path], load()).unusable
+    ((file, said),) = verify([tmp_path], load(), INTERACTIONS).unusable
     assert (file, reason in said) == (str(tmp_path / name), True)
     assert main(["verify", str(tmp_path)]) == 1
     assert f"broken: {file}: {said}" in capsys.readouterr().out
@@ -334,7 +335,7 @@ def test_each_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     opened: list[object] = []
     really = os.open
     monkeypatch.setattr(os, "open", lambda name, *rest: opened.append(name) or really(name, *rest))
-    verify([path], load())
+    verify([path], load(), INTERACTIONS)
     assert opened == [path]
 
 
@@ -346,7 +347,7 @@ def test_a_request_is_known_by_the_answer_beside_it(tmp_path: Path, answer: byte
     """A request that was refused, or that is of the old API generation, is not judged by today's schema."""
     (tmp_path / "a.request.json").write_bytes(b'{"surprise":1}')
     (tmp_path / "a.json").write_bytes(answer)
-    result = verify([tmp_path / "a.request.json"], load()).traffic
+    result = verify([tmp_path / "a.request.json"], load(), INTERACTIONS).traffic
     assert reason in result.left_out[0][1]
 
 
@@ -358,7 +359,7 @@ def test_folders_are_walked(tmp_path: Path) -> None:
     (tmp_path / "c.md").write_bytes(b"")
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "y.sse").write_bytes(b"")
-    result = verify([tmp_path], load()).traffic
+    result = verify([tmp_path], load(), INTERACTIONS).traffic
     assert result.judged == {"streams": 1, "bodies": 1, "requests": 0}
     assert [Path(file).name for file, _ in result.left_out] == ["c.md"]
 
@@ -367,7 +368,7 @@ def test_findings_of_a_stream_have_their_bytes(tmp_path: Path) -> None:
     """The byte span of a finding in an events file is the span of its line."""
     path = tmp_path / "a.events.jsonl"
     path.write_bytes(payload(created()) + b"\n" + b"nonsense\n")
-    (finding, *_) = verify([path], load()).traffic.findings
+    (finding, *_) = verify([path], load(), INTERACTIONS).traffic.findings
     assert path.read_bytes()[finding.where.start : finding.where.end] == b"nonsense\n"
     assert finding.where.event == 1
 
@@ -376,7 +377,7 @@ def test_a_recorded_drop_is_a_fact_and_no_finding() -> None:
     """Responses that did not end completely are counted by how and by whom they were ended, and fail nothing."""
     path = SHIPPED / "dropped-twice.yaml"
     ends = (("fin by the server", 1), ("rst by the server", 1))
-    assert verify([path], load()).facts == [CassetteFacts(str(path), 3, ends)]
+    assert verify([path], load(), INTERACTIONS).facts == [CassetteFacts(str(path), 3, ends)]
     assert main(["verify", str(path)]) == 0
 
 
@@ -384,7 +385,7 @@ def test_an_edited_entry_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
     """If a body was edited by hand, its recorded pieces no longer fit, which is reported but does not fail."""
     path = tmp_path / "edited.yaml"
     path.write_bytes(cassette(JSON_CASE, response={"x-stream": extension(b"as it was", {"how": "complete"})}))
-    assert verify([path], load()).facts[0].edited == (1,)
+    assert verify([path], load(), INTERACTIONS).facts[0].edited == (1,)
     main(["verify", str(path)])
     assert "entry 1 was edited" in capsys.readouterr().out
 
@@ -417,4 +418,4 @@ def test_a_cassette_is_judged_by_the_revision_it_states(tmp_path: Path, stated: 
     document["metadata"]["harness"]["revision"] = stated
     path = tmp_path / "a.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
-    assert verify([path], load_from(tmp_path / "2027-01-01")).revisions == {used: 1}
+    assert verify([path], load_from(tmp_path / "2027-01-01"), INTERACTIONS).revisions == {used: 1}

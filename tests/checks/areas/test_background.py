@@ -33,10 +33,13 @@ CASES = [
     case("bg.create", "not_met", "no status", created=answer(body=interaction(status=None))),
     case("bg.create", "not_met", "refused", created=REFUSED),
     case("bg.create", "not_met", "dead", created=DEAD),
-    case("bg.at-once", "met", "running", created=RUNNING, held=True),
-    case("bg.at-once", "untestable", "over already", created=DONE, held=False),
-    case("bg.at-once", "untestable", "refused", created=REFUSED, held=True),
-    case("bg.at-once", "not_met", "over, though it should stand still", created=DONE, held=True),
+    case("bg.at-once", "met", "running", created=RUNNING, held=True, longer=None),
+    case("bg.at-once", "untestable", "over already", created=DONE, held=False, longer=None),
+    case("bg.at-once", "met", "a longer one runs", created=DONE, held=False, longer=RUNNING),
+    case("bg.at-once", "untestable", "a longer one is refused", created=DONE, held=False, longer=REFUSED),
+    case("bg.at-once", "not_met", "a longer one is over, too", created=DONE, held=False, longer=DONE),
+    case("bg.at-once", "untestable", "refused", created=REFUSED, held=True, longer=None),
+    case("bg.at-once", "not_met", "over, though it should stand still", created=DONE, held=True, longer=None),
     case("bg.fast", "met", "at once", created=RUNNING),
     case("bg.fast", "untestable", "refused", created=REFUSED),
     case("bg.fast", "not_met", "as slow as the run", created=SLOW),
@@ -77,4 +80,4 @@ CASES = [
 
 def test_a_fast_run_is_nobodys_fault():
     """A run that could not be held and was over at once is reported as a lost race, not as a failure."""
-    assert judge("bg.at-once", created=DONE, held=False).because is Because.RACE_LOST
+    assert judge("bg.at-once", created=DONE, held=False, longer=None).because is Because.RACE_LOST

@@ -39,6 +39,11 @@ CASES = [
     case("chain.history", "met", "more", parent=PARENT, child=CHILD),
     case("chain.history", "untestable", "not counted", parent=PARENT, child=UNCOUNTED),
     case("chain.history", "not_met", "as much", parent=PARENT, child=turn(tokens=2)),
+    case("chain.takes-effect", "met", "more tokens", parent=PARENT, child=CHILD, stray=OTHER),
+    case("chain.takes-effect", "met", "refuses a stray", parent=PARENT, child=turn(tokens=2), stray=REFUSED),
+    case("chain.takes-effect", "not_met", "ignored", parent=PARENT, child=turn(tokens=2), stray=OTHER),
+    case("chain.takes-effect", "untestable", "not counted", parent=PARENT, child=UNCOUNTED, stray=OTHER),
+    case("chain.takes-effect", "untestable", "no child", parent=PARENT, child=REFUSED, stray=OTHER),
     case("chain.own-steps", "met", "equal answers", parent=PARENT, child=CHILD),
     case("chain.own-steps", "not_met", "the parent's first", parent=PARENT, child=turn(steps=[*STEPS, *STEPS])),
     case("chain.own-steps", "not_met", "input first", parent=PARENT, child=turn(steps=[INPUT, *STEPS])),
@@ -80,10 +85,10 @@ CASES = [
     case("chain.after-settled", "met", "accepted", late=CHILD),
     case("chain.after-settled", "not_met", "refused", late=REFUSED),
     case("chain.after-settled", "not_met", "no id", late=turn("")),
-    case("chain.unknown", "met", "404", answer=refusal(404)),
-    case("chain.unknown", "met", "400", answer=REFUSED),
-    case("chain.unknown", "non_strict", "422", answer=refusal(422)),
-    case("chain.unknown", "not_met", "accepted", answer=CHILD),
+    case("chain.unknown", "met", "404", stray=refusal(404)),
+    case("chain.unknown", "met", "400", stray=REFUSED),
+    case("chain.unknown", "non_strict", "422", stray=refusal(422)),
+    case("chain.unknown", "not_met", "accepted", stray=CHILD),
 ]  # fmt: skip
 
 

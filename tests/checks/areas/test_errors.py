@@ -20,6 +20,13 @@ def leaking(text):
 PYTHON_TRACE = 'File "/srv/app.py", line 7, in create'
 JAVASCRIPT_TRACE = answer(500, b"TypeError\n    at create (/srv/app.js:7:1)", label="text/plain")
 
+
+def created(status, sent):
+    """The answer to a create."""
+    return refusal(status, "api_error", method="POST", target="/v1beta/interactions", sent=sent)
+
+
+RIGHT = {"input": "hi", "model": "gemini-3.5-flash"}
 PLAIN = {"unknown_route": BAD, "wrong_key": BAD}
 
 CASES = [
@@ -54,7 +61,13 @@ CASES = [
     case("err.shape", "untestable", "nothing was refused", errors=[]),
     case("err.code-string", "met", "a word", errors=[refusal(400, "some_new_code")]),
     case("err.code-string", "met", "the front end's number", errors=[answer(404, FRONT_END)]),
-    case("err.code-string", "not_met", "upper case", errors=[refusal(429, "RESOURCE_EXHAUSTED")]),
+    case("err.code-string", "not_met", "empty", errors=[refusal(429, "")]),
+    case("err.code-word", "met", "a word", errors=[refusal(400, "some_new_code")]),
+    case("err.code-word", "not_met", "upper case", errors=[refusal(429, "RESOURCE_EXHAUSTED")]),
+    case("err.no-crash", "met", "refused, busy or not offered", answers=[BAD, refusal(503), refusal(501), OK]),
+    case("err.no-crash", "met", "a request that is wrong", answers=[created(500, {"input": 7})]),
+    case("err.no-crash", "not_met", "a create that is right", answers=[OK, created(500, RIGHT)]),
+    case("err.no-crash", "not_met", "a read", answers=[CRASH]),
     case("err.code-status", "met", "pairs", errors=[BAD, refusal(404, "not_found"), refusal(418, "teapot")]),
     case("err.code-status", "not_met", "another status", errors=[refusal(400, "not_found")]),
     case("err.no-leak", "met", "plain", errors=[leaking("Bad file \"x\", line 3 of your input")], **PLAIN),

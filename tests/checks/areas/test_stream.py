@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from array import array
-from dataclasses import replace
-
 import pytest
 
 from harness.checks.areas import stream, stream_timing
 from harness.contract.rules import BY_ID
 from harness.outcome import Outcome
-from harness.wire import Arrivals
 from tests.checks._play import answer, case, interaction, judge, refusal
 from tests.checks._streams import call_events, numbered, streamed, text_events
 
@@ -27,11 +23,6 @@ HELLO = answer(body=interaction(steps=[
 ]))  # fmt: skip
 REFUSED = refusal(400)
 DEAD = answer(None)
-
-
-def arrived(count):
-    """The text stream as it would be recorded if it had arrived in `count` reads."""
-    return replace(TEXT, arrivals=Arrivals(array("Q", [1] * count), array("d", [0.0] * count), count))
 
 
 def without(*types):
@@ -79,9 +70,6 @@ CASES = [
     case("stream.opens", "not_met", "refused", text=REFUSED, tool=CALL, thought=TEXT),
     case("stream.opens", "not_met", "tools crash it", text=TEXT, tool=refusal(500), thought=TEXT),
     case("stream.equals-get", "not_met", "no interaction", streams=STREAMS, stored={"text": answer(body=[])}),
-    case("stream.incremental", "met", "many reads", text=arrived(5)),
-    case("stream.incremental", "not_met", "one read", text=arrived(1)),
-    case("stream.incremental", "untestable", "no stream", text=JSON),
     case("stream.bg-and-stream", "met", "a stream", background=BACKGROUND),
     case("stream.bg-and-stream", "not_met", "JSON", background=JSON),
     case("stream.bg-and-stream", "not_met", "refused", background=REFUSED),

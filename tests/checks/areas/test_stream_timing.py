@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from tests.checks._play import answer, case, interaction, refusal
+from array import array
+from dataclasses import replace
+
+from harness.wire import Arrivals, Exchange
+from tests.checks._play import answer, case, interaction, refusal, shows
 from tests.checks._streams import event, streamed, text_events
 
 GOOD = text_events("He", "llo")
 JSON = answer(body=interaction())
 DEAD = answer(None)
+RUNNING = shows("in_progress")
 ERROR = event("error", error={"code": "deadline_exceeded", "message": "Too late."})
 
+
+def came(*moments: float) -> Exchange:
+    """A stream whose body came in equal pieces, after so many seconds."""
+    stream = streamed(GOOD)
+    size = -(-stream.size // len(moments))
+    pieces = Arrivals(array("Q", [size] * len(moments)), array("d", moments), len(moments))
+    return replace(stream, arrivals=pieces, seconds=moments[-1], notes=dict(stream.notes))
+
+
 CASES = [
+    case("stream.incremental", "met", "in progress at the first event", slow=came(0.1), looked=RUNNING),
+    case("stream.incremental", "met", "one after the other", slow=came(0.1, 2.0), looked=None),
+    case("stream.incremental", "untestable", "over at once", slow=came(0.1, 0.11), looked=JSON),
+    case("stream.incremental", "untestable", "no stream", slow=JSON, looked=None),
+    case("stream.incremental", "not_met", "all at the end", slow=came(2.0, 2.1), looked=JSON),
+    case("stream.incremental", "not_met", "in one piece", slow=came(2.0), looked=JSON),
     case("stream.alt-sse", "met", "a stream", streamed=streamed(GOOD)),
     case("stream.alt-sse", "not_met", "refused", streamed=refusal(400)),
     case("stream.alt-sse", "not_met", "JSON", streamed=JSON),

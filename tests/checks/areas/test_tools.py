@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from harness.checks.areas.tools import first_call
+from harness.outcome import Unmet
 from tests.checks._play import answer, case, interaction, refusal
 from tests.checks._streams import CALL, call_events, streamed, text_events
 
@@ -68,3 +72,11 @@ CASES = [
     case("tool.stream-call", "not_met", "a list", tool=streamed(call_events("[1]"))),
     case("tool.stream-call", "not_met", "no name", tool=streamed(call_events("{}", name=""))),
 ]  # fmt: skip
+
+
+def test_a_call_without_an_id_is_not_taken_for_none():
+    """What cannot be answered for lack of an id is said to lack it, not to have never come."""
+    with pytest.raises(Unmet, match=r"called \"get_weather\", but the call has no id"):
+        first_call(bent(id=None))
+    with pytest.raises(Unmet, match="called no function"):
+        first_call(TEXT)

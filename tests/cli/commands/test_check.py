@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("toy_catalogue")
 @pytest.fixture
 def with_odd(toy_catalogue: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A catalogue with one check that fails on a correct toy."""
-    monkeypatch.setattr("harness.engine.plan.load_catalogue", lambda: (*toys.CATALOGUE, toys.ODD, toys.SHOULD))
+    monkeypatch.setattr("harness.checks.catalogue.CATALOGUE", (*toys.CATALOGUE, toys.ODD, toys.SHOULD))
 
 
 def test_conformant(harness: Harness, toy: Toy) -> None:
@@ -235,7 +235,7 @@ def test_reports_are_written(harness: Harness, toy: Toy) -> None:
     words = [f"--report={name}=out.{name}" for name in ("json", "junit", "markdown", "html", "badge")]
     assert harness("check", toy[1], *words).code == 0
     assert len(ET.parse("out.junit").getroot().findall(".//testcase")) == 3
-    assert json.loads(Path("out.badge").read_text(encoding="utf-8"))["message"] == "3/3 passed"
+    assert json.loads(Path("out.badge").read_text(encoding="utf-8"))["message"] == "3 of 3 MUSTs hold"
     assert json.loads(Path("out.json").read_text(encoding="utf-8"))["summary"]["total"] == 3
 
 
@@ -293,7 +293,7 @@ def test_wrong_configuration(line: str, told: str, harness: Harness) -> None:
 
 def test_fail_fast(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     """With --fail-fast, the checks after the first failure are counted as not run."""
-    monkeypatch.setattr("harness.engine.plan.load_catalogue", lambda: (toys.ODD, toys.STREAM))
+    monkeypatch.setattr("harness.checks.catalogue.CATALOGUE", (toys.ODD, toys.STREAM))
     done = harness("check", toy[1], "--fail-fast")
     assert done.code == 1
     assert "1 not run" in done.out
@@ -301,5 +301,5 @@ def test_fail_fast(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) 
 
 def test_our_own_bug_is_exit_code_five(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception in a check exits with 5 and is not reported as a failure of the target."""
-    monkeypatch.setattr("harness.engine.plan.load_catalogue", lambda: (toys.CREATE, toys.RAISES))
+    monkeypatch.setattr("harness.checks.catalogue.CATALOGUE", (toys.CREATE, toys.RAISES))
     assert harness("check", toy[1]).code == 5

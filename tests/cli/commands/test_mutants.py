@@ -9,6 +9,7 @@ import pytest
 
 from harness.emulator.mutants import MUTANTS
 from harness.engine.kill_matrix import Matrix
+from harness.kit.api import Api
 from harness.resources import folder
 from tests.cli.conftest import Harness
 
@@ -18,7 +19,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Replace the slow kill matrix; the list collects the mutants that were asked for."""
     asked: list[list[str]] = []
 
-    def matrix(names: list[str], *, jobs: int, revision: str) -> Matrix:
+    def matrix(api: Api, names: list[str], *, jobs: int, revision: str) -> Matrix:
         asked.append(names)
         return Matrix(dict.fromkeys(names, ("http.json-type",)), ("http.json-type", "http.json-valid"), {}, {})
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -24,28 +27,45 @@ def test_a_client_that_survives(harness: Harness) -> None:
     """A client that survives exits with 0 and is reported case by case, with a conclusion."""
     done = harness("torture", "--cuts", "event:3,rst", "--cuts", "event:8,end", "--", *program(ONE_SHOT))
     assert done.code == 0, done.err
-    assert "2 cases: 2 exact" in done.out
-    assert "the client survives every drop that was tried" in done.out
+    assert "2 cases: 2 recovered" in done.out
+    assert "the client survives every case that was tried" in done.out
 
 
 def test_a_client_that_does_not(harness: Harness) -> None:
     """Each kind of failure is shown once, with reason, wire, standard error and a command that repeats it."""
     done = harness("torture", "--cuts", "event:9,rst", "--cuts", "event:8,rst", "--", *program(BAD))
     assert done.code == 1
-    assert "WRONG (2 cases) dropped at event:9,rst, the client has the text from event" in done.out
+    assert "DUPLICATED (2 cases, MUST client.once) at event:9,rst the client has the text from event" in done.out
     assert "twice: it asked for the stream from the start again" in done.out
-    assert "GET stream → 9 events, rst" in done.out
+    assert re.search(r"-> GET /v1beta/interactions/\S+stream=true\n.*<- 200, 9 events, .*rst in body\n", done.out)
+    assert "!! event:9,rst" in done.out
+    assert "=> the client reports" in done.out
     assert "dropped: " in done.out
     line = next(line for line in done.out.splitlines() if "this one alone:" in line)
     assert "harness torture --cuts event:9,rst -- " in line
 
 
 def test_the_reproduction_reproduces(harness: Harness) -> None:
-    """The command that repeats a case has all of its settings."""
-    words = ("--cuts", "event:9,rst", "--event-ids", "none", "--resume", "inclusive", "--", *program(ONE_SHOT))
-    done = harness("torture", *words)
+    """The command that repeats a case, in each format, is run: it has all of the options that matter."""
+    options = (
+        "--event-ids", "none", "--resume", "inclusive", "--loop", "--timeout", "7", "--strict",
+        "--script", json.dumps({"text": "Say it's so, twice.", "deltas": 5, "status": "incomplete"}),
+    )  # fmt: skip
+    words = ("--cuts", "event:7,rst", "--cuts", "pass", *options, "--report", "junit=x.xml")
+    Path("client.py").write_text(LOOP, encoding="utf-8")
+    done = harness("torture", *words, "--", sys.executable, "-I", "-S", "client.py")
     assert done.code == 1
-    assert "harness torture --cuts event:9,rst --event-ids none --resume inclusive -- " in done.out
+    line = re.search(r"this one alone:  harness (.*)", done.out)
+    (failure,) = ET.parse("x.xml").getroot().iter("failure")
+    in_report = re.search(r"this case alone: harness (.*)", failure.text or "")
+    assert line is not None
+    assert in_report is not None
+    assert in_report[1] == line[1]
+    again = harness(*shlex.split(line[1]))
+    assert again.code == 1
+    assert "1 case: 1 duplicated" in again.out
+    rows = [[row for row in out.splitlines() if " <- " in row] for out in (again.out, done.out)]
+    assert rows[0] == rows[1][: len(rows[0])]
 
 
 def test_json(harness: Harness) -> None:
@@ -53,7 +73,7 @@ def test_json(harness: Harness) -> None:
     done = harness("torture", "--json", "--loop", "--cuts", "event:3,rst", "--", *program(LOOP))
     value = json.loads(done.out)
     jsonschema.validate(value, json.loads((folder("schemas") / "output/torture.schema.json").read_text("utf-8")))
-    assert (done.code, value["exit"], value["counts"]["exact"]) == (0, 0, 1)
+    assert (done.code, value["exit"], value["counts"]["recovered"]) == (0, 0, 1)
     assert value["cases"][0]["plan"] == "event:3,rst"
 
 
@@ -66,27 +86,28 @@ def test_reports(harness: Harness) -> None:
     assert (done.code, suite.get("name"), suite.get("tests")) == (1, "torture.rst", "2")
     cases = {case.get("name"): case for case in suite}
     (failure,) = cases["event:9,rst"]
-    assert (failure.tag, failure.get("type")) == ("failure", "wrong")
+    assert (failure.tag, failure.get("type")) == ("failure", "duplicated")
     assert "twice" in failure.get("message", "")
     assert "harness torture --cuts event:9,rst -- " in (failure.text or "")
     assert json.loads(Path("x.json").read_text("utf-8"))["exit"] == 1
     assert Path("again.xml").read_text("utf-8") == Path("x.xml").read_text("utf-8")
 
 
-def test_giving_up_may_be_allowed(harness: Harness) -> None:
-    """With --allow-giving-up, a client passes if it reports its own failure."""
+def test_giving_up_is_a_warning(harness: Harness) -> None:
+    """A client that reports its failure breaks no promise; with --strict, it has to recover."""
     source = ONE_SHOT.replace("range(5)", "range(1)")
     words = ("--cuts", "event:3,rst", "--", *program(source))
-    assert harness("torture", *words).code == 1
-    done = harness("torture", "--allow-giving-up", *words)
-    assert (done.code, "1 gave-up" in done.out) == (0, True)
+    done = harness("torture", *words)
+    assert (done.code, "1 reported" in done.out) == (0, True)
+    assert "the client breaks no promise, but is weak in 1 case (warnings; --strict fails on them)" in done.out
+    assert harness("torture", "--strict", *words).code == 1
 
 
 def test_fail_fast(harness: Harness) -> None:
     """With --fail-fast, the first failure ends the run, and the cases not run are counted."""
     done = harness("torture", "--fail-fast", "-j", "1", "--endings", "rst", "--", *program(BAD))
     assert done.code == 1
-    assert " 1 wrong, " in done.out
+    assert " 1 duplicated, " in done.out
     assert " not run in " in done.out
 
 
@@ -109,7 +130,14 @@ def test_dry_run(harness: Harness) -> None:
         (("--endings", ",", "--", "x"), "--endings names none of"),
         (("--event-ids", "some", "--", "x"), "--event-ids: 'some' is none of all, deltas"),
         (("--cassette", "no.yaml", "--", "x"), "no.yaml"),
-        (("--cassette", "no.yaml", "--text", "t", "--", "x"), "leave --text and --event-ids out"),
+        (("--set", "standart", "--", "x"), "did you mean 'standard'"),
+        (("--kinds", "resets", "--", "x"), "did you mean 'reset'"),
+        (("--set", "quick", "--cuts", "event:3,rst", "--", "x"), "--set names cases, and so do --cuts"),
+        (("--script", "{", "--", "x"), "is no JSON object"),
+        (("--script", '{"txt": "a"}', "--", "x"), "a script has no key 'txt'"),
+        (("--scenario", "no.yaml", "--", "x"), "no.yaml"),
+        (("--enough", "-1", "--", "x"), "--enough"),
+        (("--cassette", "no.yaml", "--text", "t", "--", "x"), "--text and --cassette both say what the stream is"),
         (("--", "/no/such/command"), "cannot run '/no/such/command'"),
     ],
 )

@@ -151,6 +151,13 @@ def test_a_start_may_bring_content() -> None:
     assert assemble(summary, delta(0, "thought_signature", signature="t"))[0]["signature"] == "st"
 
 
+def test_a_signature_of_the_start_that_comes_again_is_one() -> None:
+    """A delta that repeats the whole signature of the start adds nothing; two equal deltas are two."""
+    again = delta(0, "thought_signature", signature="s")
+    assert assemble(start(0, "thought", signature="s"), again)[0]["signature"] == "s"
+    assert assemble(start(0, "thought"), again, again)[0]["signature"] == "ss"
+
+
 def test_the_arguments_of_the_start_stand_without_deltas() -> None:
     """Arguments that arrive whole in step.start are kept if no deltas follow."""
     begun = start(0, "function_call", id="c", name="f", arguments={"a": 1})

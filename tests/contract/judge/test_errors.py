@@ -15,7 +15,7 @@ CASES: dict[str, tuple[Any, int | None, list[str]]] = {
     "unlisted code": ({"error": {"code": "out_of_cheese", "message": "x"}}, 418, []),
     "status unknown": ({"error": {"code": "not_found", "message": "x"}}, None, []),
     "another status": ({"error": {"code": "not_found", "message": "x"}}, 400, ["err.code-status"]),
-    "capitals": ({"error": {"code": "NOT_FOUND", "message": "x"}}, 404, ["err.code-string"]),
+    "capitals": ({"error": {"code": "NOT_FOUND", "message": "x"}}, 404, ["err.code-word"]),
     "empty code": ({"error": {"code": "", "message": "x"}}, 404, ["err.code-string"]),
     "gateway": ({"error": {"code": 404, "message": "x", "status": "NOT_FOUND"}}, 404, ["err.shape"]),
     "gateway in a list": ([{"error": {"code": 404, "message": "x"}}], 404, ["err.shape"]),

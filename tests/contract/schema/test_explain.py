@@ -41,6 +41,13 @@ TOLD = {
         "$.a",
         '"a" is not a known field',
     ),
+    "a negated pattern": ({"not": {"pattern": "[A-Z]"}}, "A", "$", '"A" has a form that is not allowed'),
+    "a pattern with a description": (
+        {"pattern": "^[0-9]+$", "description": "Digits only."},
+        "A",
+        "$",
+        '"A" has a form that is not allowed: digits only',
+    ),
     "another keyword": ({"minimum": 3}, 2, "$", "2 breaks minimum 3"),
 }
 

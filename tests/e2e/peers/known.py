@@ -95,7 +95,7 @@ LITELLM = (
     ),
     Known(
         "L10",
-        "err.code-string",
+        "err.code-word",
         "the code of an error is the HTTP status as a string",
         "API errors: the error object",
         (("GET", "/v1beta/interactions/v1_unknown", None),),

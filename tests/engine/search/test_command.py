@@ -13,7 +13,7 @@ from harness import resources
 from harness.cli import main
 from harness.emulator.mutants import MUTANTS
 from harness.engine.search.budget import BUDGETS, open_database
-from harness.engine.targets import PRIMARY_KEY
+from harness.kit.api import PRIMARY_KEY
 from harness.outcome import Exit, UsageFault
 from harness.transport import ServerThread
 

@@ -12,6 +12,7 @@ from harness.engine.search.playing.operations_table import move
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.state_digest import StateDigest, state
 from harness.engine.targets import TargetOptions, resolve_target
+from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from tests.engine.search.places import history, mutant, reference
 
@@ -40,7 +41,7 @@ def test_time_says_which_depth_is_complete() -> None:
 
 def test_a_url_cannot_be_rewound() -> None:
     """A URL target cannot be rewound, so the engine refuses it before it sends anything."""
-    target = resolve_target("http://127.0.0.1:9", TargetOptions())
+    target = resolve_target(INTERACTIONS, "http://127.0.0.1:9", TargetOptions())
     with pytest.raises(UsageFault, match="cannot be rewound"):
         every(SearchTarget(target, frozenset()), 2)
 

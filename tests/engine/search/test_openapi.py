@@ -16,17 +16,19 @@ from harness.emulator import Emulator
 from harness.engine.search.budget import Budget
 from harness.engine.search.failure import EngineRun
 from harness.engine.search.openapi import document, engine
+from harness.engine.search.openapi import resources as families
 from harness.engine.search.openapi.document import write_document
-from harness.engine.search.openapi.resources import INTERACTIONS, NEIGHBOURS, Family, find_families, read_links
+from harness.engine.search.openapi.resources import NEIGHBOURS, Family, find_families, read_links
 from harness.engine.search.openapi.scenario_collector import ScenarioCollector
 from harness.engine.search.search_target import SearchTarget
-from harness.engine.targets import TargetOptions, embed_emulator, embedded_settings
+from harness.engine.targets import TargetOptions, embed_emulator
+from harness.interactions import INTERACTIONS, embedded_settings
 from harness.wire import Headers, Request, Response
 from tests.engine.search.places import mutant, reference
 
 OPENAPI = resources.folder("schemas") / CURRENT / "openapi.json"
 SMALL = Budget(histories=1, steps=1, laws=1, schema=12, coverage=False)
-FAMILIES = {family.collection: family for family in (INTERACTIONS, *NEIGHBOURS)}
+FAMILIES = {family.collection: family for family in (families.INTERACTIONS, *NEIGHBOURS)}
 
 
 def searched(
@@ -82,7 +84,7 @@ class Deep(Emulator):
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_json_that_is_too_deep_for_the_tool_is_found_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers nested too deeply for schemathesis are still judged, and cause no exception in its threads."""
-    resolved = embed_emulator(TargetOptions(), lambda: Deep(embedded_settings()))
+    resolved = embed_emulator(INTERACTIONS, TargetOptions(), lambda: Deep(embedded_settings()))
     done = searched(SearchTarget(resolved, frozenset(CAPABILITIES)), monkeypatch, "interactions")
     assert {failure.rule for failure in done.failures} >= {"create.schema"}
     assert "fuzz.answered" not in {failure.rule for failure in done.failures}
@@ -97,7 +99,7 @@ def test_a_neighbour_that_outlives_its_deletion_is_found(family: str, monkeypatc
     assert "DELETE" in [exchange.request.method for exchange in found["fuzz.kept"].trail]
 
 
-def heard(family: Family = INTERACTIONS) -> ScenarioCollector:
+def heard(family: Family = families.INTERACTIONS) -> ScenarioCollector:
     """A hearing that passes every test for vacuity."""
     hearing = ScenarioCollector(reference(), family, read_links(OPENAPI, family))
     hearing.calls, hearing.meant, hearing.successes = 150, 100, 50

@@ -16,7 +16,9 @@ from harness.engine.decide import Policy
 from harness.engine.events import TargetInfo
 from harness.engine.search.failure import Failure
 from harness.engine.search.search_target import play
-from harness.engine.targets import PRIMARY_KEY
+from harness.interactions import INTERACTIONS
+from harness.kit.api import PRIMARY_KEY
+from harness.report.display import EMBEDDED_ROOT, Display
 from harness.report.reproduction import pytest_module, write_all
 from harness.transport import ServerThread, ServiceDriver
 from harness.wire.mask import Mask
@@ -37,13 +39,18 @@ def info(url: str = "") -> TargetInfo:
     return TargetInfo(name="emulator", url=url, version="v1beta", model="m", agent="a", secrets=secrets)
 
 
+def shown(target: TargetInfo) -> Display:
+    """How the evidence about a target is printed."""
+    return Display(INTERACTIONS, target.url or EMBEDDED_ROOT, Mask(target.secrets))
+
+
 def test_the_script_shows_the_failure(failure: Failure, tmp_path: Path) -> None:
     """The script, run unchanged against a served mutant, ends with the 200 that should have been a 404."""
     driver = mutant("delete-keeps").resolved.connect()
     assert isinstance(driver, ServiceDriver)
     with ServerThread(driver.service, clock=driver.clock) as server:
         target = info(server.url)
-        paths = write_all(failure.decide(Policy()), target, Mask(target.secrets), tmp_path)
+        paths = write_all(failure.decide(Policy()), target, shown(target), tmp_path)
         script = next(path for path in paths if path.suffix == ".sh")
         done = subprocess.run(
             ["sh", str(script)],
@@ -58,13 +65,13 @@ def test_the_script_shows_the_failure(failure: Failure, tmp_path: Path) -> None:
 
 def test_nothing_holds_the_key(failure: Failure, tmp_path: Path) -> None:
     """The script, the test and the cassette do not contain the API key."""
-    for path in write_all(failure.decide(Policy()), info(), Mask({"GEMINI_API_KEY": PRIMARY_KEY}), tmp_path):
+    for path in write_all(failure.decide(Policy()), info(), shown(info()), tmp_path):
         assert PRIMARY_KEY not in path.read_text(), path
 
 
 def test_the_cassette_holds_the_trail(failure: Failure, tmp_path: Path) -> None:
     """The cassette holds each exchange of the trail, in order."""
-    paths = write_all(failure.decide(Policy()), info(), Mask({"GEMINI_API_KEY": PRIMARY_KEY}), tmp_path)
+    paths = write_all(failure.decide(Policy()), info(), shown(info()), tmp_path)
     cassette = load(next(path for path in paths if path.suffix == ".yaml"))
     methods = [recording.request.method for recording in cassette.recordings]
     assert methods == [exchange.request.method for exchange in failure.trail]
@@ -74,14 +81,14 @@ def test_the_test_plays_the_very_history(failure: Failure) -> None:
     """The generated test plays exactly the history found, even with `true`, `null` or an emoji inside a text."""
     odd = replace(failure.history[0], body={"input": "is it true or null? 🦊", "background": True, "x": None})
     module: dict[str, Any] = {}
-    exec(pytest_module(replace(failure, history=(odd,)).decide(Policy()), info()), module)
+    exec(pytest_module(replace(failure, history=(odd,)).decide(Policy()), info(), INTERACTIONS), module)
     assert module["HISTORY"] == [odd.record()]
 
 
 def test_the_test_passes_on_a_server_that_keeps_the_promise(failure: Failure, tmp_path: Path) -> None:
     """The generated module is a test that pytest collects, and the reference passes it."""
     path = tmp_path / "test_found.py"
-    path.write_text(pytest_module(failure.decide(Policy()), info()))
+    path.write_text(pytest_module(failure.decide(Policy()), info(), INTERACTIONS))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)],
         capture_output=True,

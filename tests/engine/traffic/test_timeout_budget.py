@@ -22,6 +22,7 @@ from harness.engine.traffic.timeout_budget import (
     TimeoutBudget,
     TimeoutLosses,
 )
+from harness.interactions import INTERACTIONS
 from harness.kit.check import Exercise
 from harness.outcome import Exit, Finding, Level, Outcome, Verdict
 from harness.transport import Limits, ServiceDriver
@@ -303,9 +304,9 @@ def test_a_hurried_exercise_ends_at_once_and_owes_its_deletions() -> None:
         yield Send(t.create(input="hi"))
         return {"got": (yield Send(t.get("x")))}
 
-    ledger = CreatedResources()
+    ledger = CreatedResources(INTERACTIONS)
     asked = len(run.service.asked)
-    played = play(goes_on, RequestBuilder(), run.driver, ledger)
+    played = play(INTERACTIONS, goes_on, RequestBuilder(), run.driver, ledger)
     assert played.failure is not None
     assert "got only 10 s" in played.failure.reason
     assert len(run.service.asked) == asked + 1
@@ -323,6 +324,6 @@ def test_a_stream_that_is_left_open_is_looked_at_too() -> None:
         yield Read(stream, 5)
         return {}
 
-    played = play(leaves, RequestBuilder(), run.driver, CreatedResources())
+    played = play(INTERACTIONS, leaves, RequestBuilder(), run.driver, CreatedResources(INTERACTIONS))
     assert played.failure is not None
     assert played.failure.outcome is Outcome.UNTESTABLE

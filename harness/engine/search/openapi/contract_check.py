@@ -68,8 +68,8 @@ def harness_contract(ctx: Any, response: Any, case: Any) -> None:
     place = _places[-1]
     exchange = exchange_of(response.request, response, "")
     creates = exchange.request.method == "POST" and exchange.request.segments[-1] == "interactions"
-    read(exchange, place.resolved.target.contract)
-    for finding in judge_exchange(exchange, place.resolved.target.key):
+    read(exchange, place.requests.contract)
+    for finding in judge_exchange(exchange, place.requests.key):
         if place.judged(finding) and (creates or finding.rule not in ECHOED):
             raise _failure(finding, case)
 

@@ -42,7 +42,7 @@ def document(
     timer = Timer(budget.seconds)
     place = place.within(timer)
     families = find_families(place)
-    with _serve(place) as root, write_document(place.resolved.target) as path, judging(place):
+    with _serve(place) as root, write_document(place.requests) as path, judging(place):
         heard = []
         for number, family in enumerate(families):
             own = budget.with_limits(
@@ -146,7 +146,7 @@ def _notes(heard: Sequence[ScenarioCollector], families: Sequence[Family]) -> It
 def _configuration(
     place: SearchTarget, root: str, budget: Budget, timer: Timer, seed: int, checks: Mapping[str, str]
 ) -> dict[str, Any]:
-    target = place.resolved.target
+    target = place.requests
     headers = dict(target.request("GET", "").headers.items())
     time_limit = {} if budget.seconds is None else {"max-time": max(1, round(timer.left))}
     return {

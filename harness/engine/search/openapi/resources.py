@@ -87,7 +87,7 @@ def find_families(place: SearchTarget) -> tuple[Family, ...]:
 
 
 def _page(place: SearchTarget, family: Family) -> Any:
-    return place.resolved.target.request("GET", family.collection, query={"page_size": 1})
+    return place.requests.request("GET", family.collection, query={"page_size": 1})
 
 
 def _lists(body: bytes) -> bool:

@@ -57,7 +57,7 @@ class ScenarioCollector:
         self.links: Counter[str] = Counter()
         self.roots: set[str] = set()
         self.failures: dict[str, Failure] = {}
-        self.ledger = CreatedResources()
+        self.ledger = CreatedResources(place.resolved.api)
         self._place = place
         self._root = root
         self._passed_over = passed_over

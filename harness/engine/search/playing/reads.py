@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from itertools import islice
 
-from harness.checks.vocabulary.polling import pauses
 from harness.contract.judge.answer import is_refusal, is_success
 from harness.contract.judge.history_state import Intent
 from harness.contract.judge.interaction_model import InteractionModel
 from harness.engine.search.playing.create_modes import NO_CURSOR, UNKNOWN_ID
 from harness.engine.search.world import World
+from harness.kit.backoff import pauses
 from harness.strategies.operations import ClientCommand
 
 MOST_LOOKS = 40

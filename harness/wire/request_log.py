@@ -1,6 +1,6 @@
 """A bounded log of the requests that a session received, with secrets masked, for tests to inspect.
 
-Layer 2. Knows where secrets are in this API's requests; must not know what a request means.
+Layer 0. A `Mask` knows where the secrets are; must not know what a request means.
 """
 
 from __future__ import annotations
@@ -10,28 +10,27 @@ from typing import Any
 
 import msgspec
 
-from harness.contract.tables.protocol import PROTOCOL
-from harness.wire import Request
 from harness.wire.mask import Mask
+from harness.wire.message import Request
 
 KEPT_BODY = 64 * 1024
 """Bytes kept of each body; in a longer JSON body the long texts are cut, so that it can still be decoded."""
 
 _KEPT_TEXT = 1000
-_MASK = Mask(fields=PROTOCOL.secret_fields)
 
 
 class RequestLog:
     """The last `most` requests, oldest first, with at most `body` bytes of each body; `to_dicts` masks secrets."""
 
-    def __init__(self, most: int, *, body: int = KEPT_BODY) -> None:
+    def __init__(self, most: int, mask: Mask, *, body: int = KEPT_BODY) -> None:
+        self._mask = mask
         self._body = body
         self._kept: deque[Request] = deque(maxlen=most)
 
     def add(self, request: Request) -> None:
         """Add one request; a long body is shortened, so that memory stays bounded."""
         if len(request.body) > self._body:
-            short = _shorten_body(request.body, self._body)
+            short = _shorten_body(request.body, self._body, self._mask)
             request = Request(request.method, request.target, request.headers, short)
         self._kept.append(request)
 
@@ -44,32 +43,32 @@ class RequestLog:
 
         If a header came several times, its values are joined by commas.
         """
-        return [_to_dict(request) for request in self._kept]
+        return [_to_dict(request, self._mask) for request in self._kept]
 
 
-def _to_dict(request: Request) -> dict[str, Any]:
+def _to_dict(request: Request, mask: Mask) -> dict[str, Any]:
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
-        masked = _MASK.header(name, value)
+        masked = mask.header(name, value)
         headers[name] = f"{headers[name]}, {masked}" if name in headers else masked
     return {
         "method": request.method,
-        "target": _MASK.text(request.target),
+        "target": mask.text(request.target),
         "headers": headers,
-        "body": _body(request),
+        "body": _body(request, mask),
     }
 
 
-def _body(request: Request) -> Any:
+def _body(request: Request, mask: Mask) -> Any:
     if not request.body:
         return None
     try:
-        return _MASK.body(msgspec.json.decode(request.body), request)
+        return mask.body(msgspec.json.decode(request.body), request)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _MASK.text(request.body.decode("utf-8", "replace"))
+        return mask.text(request.body.decode("utf-8", "replace"))
 
 
-def _shorten_body(data: bytes, most: int) -> bytes:
+def _shorten_body(data: bytes, most: int, mask: Mask) -> bytes:
     """Cut the long texts of a JSON body; if it is not JSON or still too long, keep its start, masked."""
     try:
         short = msgspec.json.encode(_with_short_texts(msgspec.json.decode(data)))
@@ -77,7 +76,7 @@ def _shorten_body(data: bytes, most: int) -> bytes:
             return short
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    return _MASK.text(data[:most].decode("utf-8", "replace")).encode()
+    return mask.text(data[:most].decode("utf-8", "replace")).encode()
 
 
 def _with_short_texts(value: Any) -> Any:

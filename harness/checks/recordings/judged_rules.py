@@ -1,6 +1,6 @@
 """The rules that the contract's judges look at in each kind of recorded traffic.
 
-Layer 5, values only. A rule that was looked at without a finding was kept, and `harness verify` says so. What
+Layer 2, values only. A rule that was looked at without a finding was kept, and `harness verify` says so. What
 several exchanges must agree on is not listed: whether it was looked at depends on which exchanges were recorded.
 """
 
@@ -64,6 +64,6 @@ BODY_RULES = frozenset(
 )
 """Rules of an interaction; the rule of its schema depends on the operation."""
 
-ERROR_RULES = frozenset({"err.shape", "err.code-string", "err.code-status"})
+ERROR_RULES = frozenset({"err.shape", "err.code-string", "err.code-word", "err.code-status"})
 
 REQUEST_RULES = frozenset({"request.schema"})

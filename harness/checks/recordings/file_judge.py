@@ -1,25 +1,23 @@
 """Judges recorded traffic for `harness verify`, without sending anything.
 
-Layer 5. Takes the contents of files, and opens none. Every entry of a recorder's file, and every other file, is
+Layer 2. Takes the contents of files, and opens none. Every entry of a recorder's file, and every other file, is
 either judged or left out with a reason; the two add up to all there is.
 Recordings of the generation before `steps` are recognised and left out: they were correct in their time.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-from harness.benches.recordings.judged_rules import (
+from harness.cassette.foreign.har import Unreadable, exchanges_in
+from harness.checks.recordings.judged_rules import (
     BODY_RULES,
     ERROR_RULES,
     FRAMING_RULES,
     REQUEST_RULES,
     STREAM_RULES,
 )
-from harness.cassette.foreign.har import Unreadable, exchanges_in
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.judge.body import is_legacy, judge_interaction
@@ -29,6 +27,7 @@ from harness.contract.judge.reading import Reading, read
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading
 from harness.contract.tables.protocol import COLLECTION
+from harness.kit.verification import Answer, Verification
 from harness.outcome import Finding
 from harness.wire import Ending, Exchange, Frame
 
@@ -36,31 +35,6 @@ LEGACY = "of the `outputs` generation, which the service removed in June 2026"
 _LEGACY_EVENTS = frozenset(
     {"interaction.start", "interaction.complete", "content.start", "content.delta", "content.stop"}
 )
-ANSWERS = (".json", ".sse", ".events.jsonl")
-"""Suffixes of the files that hold the response to a request, beside the file of that request."""
-
-
-class Answer(NamedTuple):
-    """A file that holds the response, beside the file of the request."""
-
-    data: bytes
-    is_json: bool
-
-
-@dataclass(slots=True)
-class Verification:
-    """What was judged and what was found; `left_out` pairs a file with the reason.
-
-    `entries` counts what was judged: exchanges, and files with a single stream, body or request. `judged` counts
-    what they contained, `rules` how often each rule was looked at. An exchange may contain two, such as a request
-    and a stream, or none, such as a delete without a body.
-    """
-
-    entries: int = 0
-    judged: dict[str, int] = field(default_factory=lambda: {"streams": 0, "bodies": 0, "requests": 0})
-    rules: Counter[str] = field(default_factory=Counter)
-    left_out: list[tuple[str, str]] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
 
 
 class FileJudge:

@@ -1,0 +1,85 @@
+"""Judges a case: what the client did wrong, if anything, and in a word how it came out.
+
+Layer 5. `exactly_once` compares results; here is decided what a client that reports a failure, a status or nothing
+at all did.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from harness.benches.client.attempt import ClientAttempt
+from harness.benches.client.case_server import MOST_REQUESTS
+from harness.benches.client.client_commands import Ended
+from harness.benches.client.exactly_once import DOUBLE_CREATE, TWICE
+from harness.benches.client.outcome import (
+    CREATES_ONCE,
+    ENDS,
+    ONCE,
+    OUTCOMES,
+    RECOVERS,
+    STANDS,
+    STATUS,
+    WHOLE,
+    DropOutcome,
+)
+from harness.contract import is_settled
+from harness.outcome import Finding, Rule, Severity
+
+_GOOD = "completed"
+_QUIET = frozenset({_GOOD, "requires_action", "requires_continuation"})
+"""The ends of an interaction that are no failure: text alone may report them."""
+
+
+class CaseVerdict(NamedTuple):
+    """How a client came out; `finding` is what it did wrong, a phrase with the client as its subject."""
+
+    outcome: DropOutcome
+    finding: Finding | None = None
+
+
+def judge_case(attempt: ClientAttempt, ended: Ended, *, asked_for_ever: bool) -> CaseVerdict:
+    """How the client came out of a case that has ended."""
+    if asked_for_ever:
+        return _fault(ENDS, "requests", f"sent more than {MOST_REQUESTS} requests for one stream and was stopped")
+    if ended.stopped:
+        return _fault(ENDS, "output" if ended.flooded else "time", f"{ended.stopped} and was stopped")
+    if ended.error:
+        return _judge_failure(attempt, ended)
+    if ended.status and not is_settled(ended.status):
+        return _fault(RECOVERS, "reported", f"ended with a status that is not final: {ended.status}")
+    return _judge_success(attempt, ended)
+
+
+def _judge_failure(attempt: ClientAttempt, ended: Ended) -> CaseVerdict:
+    if ended.crashed:
+        return _fault(STANDS, "crashed", f"crashed: {ended.error}")
+    if attempt.could_not:
+        return CaseVerdict(DropOutcome.COULD_NOT)
+    if attempt.knows_end and attempt.status not in _QUIET:
+        return _good(attempt)
+    return _fault(RECOVERS, "reported", f"gave up: {ended.error}")
+
+
+def _judge_success(attempt: ClientAttempt, ended: Ended) -> CaseVerdict:
+    only_status = ended.collected is None and bool(ended.status)
+    defect = attempt.defect(attempt.text if only_status else ended.collected)
+    if defect is not None:
+        rule = {TWICE: ONCE, DOUBLE_CREATE: CREATES_ONCE}.get(defect.word, WHOLE)
+        return _fault(rule, defect.word, defect.text)
+    status = attempt.status
+    if ended.status and status and ended.status != status:
+        return _fault(STATUS, "wrong-status", f"reports the status {ended.status}: the interaction is {status}")
+    if not ended.status and status and status not in _QUIET:
+        said = f"reports success without a status: the interaction is {status}"
+        return _fault(STATUS, "untold", said, Severity.NON_STRICT)
+    return _good(attempt)
+
+
+def _good(attempt: ClientAttempt) -> CaseVerdict:
+    return CaseVerdict(DropOutcome.RECOVERED if attempt.came_back else DropOutcome.EXACT)
+
+
+def _fault(rule: Rule, word: str, message: str, severity: Severity = Severity.BROKEN) -> CaseVerdict:
+    code = f"{rule.id}/{word}"
+    return CaseVerdict(OUTCOMES[code], Finding(rule.id, message, code=code, severity=severity))

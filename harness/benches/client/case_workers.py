@@ -1,0 +1,134 @@
+"""Plays cases on several clients at a time: each worker has a client and a server of its own.
+
+Layer 5.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from typing import NamedTuple
+
+from harness.benches.client.attempt import ClientAttempt
+from harness.benches.client.case_server import CaseServer
+from harness.benches.client.client_commands import Client, Ended, Task
+from harness.benches.client.drop_case import Case
+
+
+class PlayedCase(NamedTuple):
+    """A case that has ended; `asked_for_ever`: its client was stopped for its many requests."""
+
+    number: int
+    case: Case
+    attempt: ClientAttempt
+    ended: Ended
+    asked_for_ever: bool
+
+
+def play_case(server: CaseServer, client: Client, number: int, case: Case, seconds: float) -> PlayedCase:
+    """Let the client do one case, for `seconds` at most."""
+    attempt, url = server.begin(case, client.stop)
+    try:
+        ended = client.read(Task(url, attempt.id, str(case)), seconds)
+    finally:
+        asked_for_ever = server.end()
+    return PlayedCase(number, case, attempt, ended, asked_for_ever)
+
+
+class CaseQueue:
+    """The cases that are still to be played. A kind is given up after `enough` equal failures of its cases.
+
+    `enough=0` gives up none. Any thread may take.
+    """
+
+    def __init__(self, cases: Sequence[Case], enough: int) -> None:
+        self._cases = list(enumerate(cases))[::-1]
+        self._enough = enough
+        self._failures: Counter[tuple[str, str]] = Counter()
+        self._given_up: set[str] = set()
+        self._lock = threading.Lock()
+        self.skipped: Counter[str] = Counter()
+
+    def take(self) -> tuple[int, Case] | None:
+        """The next case, with its number; None if there is no more."""
+        with self._lock:
+            while self._cases:
+                number, case = self._cases.pop()
+                if case.kind not in self._given_up:
+                    return number, case
+                self.skipped[case.kind] += 1
+            return None
+
+    def note_failure(self, kind: str, code: str) -> None:
+        """Count a failure of a kind of cases."""
+        with self._lock:
+            self._failures[kind, code] += 1
+            if self._enough and kind and self._failures[kind, code] >= self._enough:
+                self._given_up.add(kind)
+
+    def close(self) -> None:
+        """Give nothing more out."""
+        with self._lock:
+            self._cases.clear()
+
+
+class CaseWorkers:
+    """Threads that each take the next case; iterating yields the ended cases in the order in which they end."""
+
+    def __init__(
+        self, cases: CaseQueue, new_client: Callable[[], Client], *, jobs: int, seconds: float, seed: int
+    ) -> None:
+        self._cases = cases
+        self._new_client = new_client
+        self._jobs = jobs
+        self._seconds = seconds
+        self._seed = seed
+        self._lock = threading.Lock()
+        self._over = False
+        self._clients: list[Client] = []
+        self._ended: queue.Queue[PlayedCase | BaseException | None] = queue.Queue()
+
+    def __iter__(self) -> Generator[PlayedCase, None, None]:
+        threads = [threading.Thread(target=self._work, name="harness-torture") for _ in range(self._jobs)]
+        for thread in threads:
+            thread.start()
+        working = len(threads)
+        try:
+            while working:
+                item = self._ended.get()
+                if item is None:
+                    working -= 1
+                elif isinstance(item, BaseException):
+                    raise item
+                else:
+                    yield item
+        finally:
+            self._stop()
+            for thread in threads:
+                thread.join()
+
+    def _work(self) -> None:
+        client = self._new_client()
+        try:
+            with self._lock:
+                if self._over:
+                    return
+                self._clients.append(client)
+            with CaseServer(seed=self._seed) as server:
+                while (task := self._cases.take()) is not None:
+                    self._ended.put(play_case(server, client, *task, self._seconds))
+        except BaseException as error:
+            self._ended.put(error)
+        finally:
+            client.close()
+            self._ended.put(None)
+
+    def _stop(self) -> None:
+        self._cases.close()
+        with self._lock:
+            self._over = True
+            clients = list(self._clients)
+        for client in clients:
+            client.stop()

@@ -1,0 +1,1 @@
+"""Judges recorded traffic of this API. Layer 2."""

@@ -1,0 +1,36 @@
+"""Judges whether a request that is right made the server fail.
+
+Layer 1, pure. What a request that is wrong is answered has rules of its own, and so has a server that is busy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.contract.contract import Contract
+from harness.contract.data.json_parse import loads
+from harness.contract.tables.operations import Operation
+from harness.outcome import Finding
+from harness.outcome.words import shorten
+from harness.wire import Exchange
+
+FAILED = frozenset(range(500, 600)) - {501, 502, 503, 504}
+"""Statuses that say that the server failed: not that it is busy, lacks the ability, or is not reached."""
+
+_SHOWN = 120
+
+
+def judge_crash(exchange: Exchange, operation: Operation | None, contract: Contract) -> Iterator[Finding]:
+    """A finding if the server failed and the request, a call of the API, fits its schema."""
+    if operation is None or exchange.status not in FAILED or not _fits(exchange, operation, contract):
+        return
+    message = f"{operation.call} makes the server fail"
+    said = shorten(exchange.body[:400].decode("utf-8", "replace"), _SHOWN)
+    yield Finding("err.no-crash", message, "2xx, or 4xx if it is refused", f"{exchange.status} {said}".rstrip())
+
+
+def _fits(exchange: Exchange, operation: Operation, contract: Contract) -> bool:
+    if operation.call != "POST interactions":
+        return True
+    body = loads(exchange.request.body).value
+    return contract.schemas.validator("requests/create-interaction", closed=True).is_valid(body)

@@ -1,0 +1,311 @@
+"""Plays the groups of a plan, has them judged, and accounts for every check, however the run ends.
+
+Layer 4. What may be blocked by the finding of another check is decided only when that one is; what applies to
+every answer only at the end. Must not know how the target was found, nor how anything is printed.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from harness.engine.audit import SETTLED, Audit
+from harness.engine.causes import find_roots, link, resolve, stopped_at
+from harness.engine.cleanup import CreatedResources
+from harness.engine.decide import Policy, decide
+from harness.engine.events import CheckFinished, ExerciseStarted, RunEvent
+from harness.engine.execute import Played, play
+from harness.engine.plan import Group, PlannedCheck, RunPlan
+from harness.engine.results import Result
+from harness.engine.sessions import session_of
+from harness.engine.targets import ResolvedTarget
+from harness.engine.traffic.deadline import Timer, TimeUp
+from harness.kit.api import SCRIPTABLE
+from harness.outcome import Because, Observation, Outcome, Verdict
+from harness.wire import Driver, Exchange
+
+INTERRUPTED = "it was interrupted"
+FAILED_FAST = "the run stopped at the first failure"
+
+_GRACE = 5.0
+"""Seconds to delete what was created, once the time of the run is up."""
+
+_JOIN = 2.0
+"""Seconds to wait for workers whose requests nobody can end."""
+
+_NEEDS_EVIDENCE = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.XFAIL, Verdict.ERROR})
+_STOPS = frozenset({Verdict.FAIL, Verdict.ERROR})
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One check that was judged; `audited`: the answers of other exercises decided it."""
+
+    planned: PlannedCheck
+    observation: Observation
+    played: Played | None = None
+    audited: bool = False
+
+
+@dataclass(slots=True)
+class Conductor:
+    """One run of a plan. `halted` says why it ended before it was through, `""` while it has not."""
+
+    target: ResolvedTarget
+    policy: Policy
+    plan: RunPlan
+    timer: Timer
+    fail_fast: bool = False
+    sessions: bool = False
+    halted: str = ""
+    leftovers: list[str] = field(default_factory=list)
+    _results: dict[str, Result] = field(default_factory=dict)
+    _held: list[Judged] = field(default_factory=list)
+    _audit: Audit = field(init=False)
+    _stops: dict[str, Exchange] = field(default_factory=dict)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _ledgers: list[CreatedResources] = field(default_factory=list)
+    _roots: Mapping[str, tuple[str, ...]] = field(init=False)
+    _blocking: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._roots = self.plan.roots
+        self._blocking = self.plan.blocking
+        running = (planned.check for planned in self.plan.checks if planned.skip is None)
+        self._audit = Audit.of(running, self.target.api)
+
+    def halt(self, why: str) -> None:
+        """End the run before it is through; only the first reason counts."""
+        self.halted = self.halted or why
+        self._stop.set()
+        self.timer.end()
+
+    def play(
+        self, jobs: int = 1, choose: Callable[[Sequence[str]], str] | None = None
+    ) -> Generator[RunEvent, None, None]:
+        """Play everything, and decide what can be decided on the way."""
+        for planned in self.plan.checks:
+            if planned.skip is not None and planned.skip.outcome is not Outcome.BLOCKED:
+                yield self._finish(Judged(planned, planned.skip))
+        groups = self.plan.groups
+        workers = min(jobs, len(groups))
+        events = self._parallel(groups, workers) if workers > 1 else self._work(_choose_order(groups, choose))
+        with closing(events):
+            for event in events:
+                yield from self._decide(event) if isinstance(event, Judged) else (event,)
+
+    def conclude(self) -> Iterator[RunEvent]:
+        """Decide what had to wait for the end, and account for what was not reached."""
+        held, self._held = self._held, []
+        for judged in held:
+            if judged.planned.check.everywhere:
+                said = self._audit.observe(judged.planned.check, judged.observation)
+                audited = said is not judged.observation
+                yield from self._decide(Judged(judged.planned, said, judged.played, audited), last=True)
+            else:
+                self._held.append(judged)
+        blocked = [
+            Judged(planned, planned.skip)
+            for planned in self.plan.checks
+            if planned.skip is not None and planned.skip.outcome is Outcome.BLOCKED
+        ]
+        held, self._held = [*self._held, *blocked], []
+        for judged in held:
+            yield self._finish(self._resolve(judged))
+        for planned in self.plan.checks:
+            if planned.check.id not in self._results:
+                yield self._finish(Judged(planned, self._not_run()))
+
+    def link_results(self) -> tuple[Result, ...]:
+        """All results in the order of the catalogue, linked."""
+        return link(
+            [self._results[planned.check.id] for planned in self.plan.checks], self._stops, self.target.api
+        )
+
+    def _decide(self, judged: Judged, *, last: bool = False) -> Iterator[RunEvent]:
+        """Decide a check, or hold it back; then those that waited for it."""
+        check = judged.planned.check
+        waits = check.everywhere and judged.observation.outcome not in SETTLED and not last
+        if waits or not self._is_ready(judged):
+            self._held.append(judged)
+            return
+        yield self._finish(self._resolve(judged))
+        ready = [one for one in self._held if not one.planned.check.everywhere and self._is_ready(one)]
+        self._held = [one for one in self._held if one not in ready]
+        for one in ready:
+            yield self._finish(self._resolve(one))
+
+    def _is_ready(self, judged: Judged) -> bool:
+        """Whether everything is decided that may block the check."""
+        return all(root in self._results for root in self._roots_of(judged))
+
+    def _resolve(self, judged: Judged) -> Judged:
+        """The check with what the others found that may block it."""
+        roots = [self._results[root] for root in self._roots_of(judged) if root in self._results]
+        said = resolve(judged.observation, roots)
+        return judged if said is judged.observation else Judged(judged.planned, said)
+
+    def _roots_of(self, judged: Judged) -> tuple[str, ...]:
+        check = judged.planned.check
+        return find_roots(check, judged.observation, self._roots.get(check.id, ()))
+
+    def _finish(self, judged: Judged) -> CheckFinished:
+        result = self._result(judged)
+        self._results[result.id] = result
+        if self.fail_fast and result.verdict in _STOPS:
+            self._stop.set()
+        return CheckFinished(result)
+
+    def _not_run(self) -> Observation:
+        if not self.halted:
+            return Observation(Outcome.NOT_RUN, reason=FAILED_FAST, because=Because.LEFT_OUT)
+        reason = f"the run ended before: {self.halted}"
+        return Observation(Outcome.NOT_RUN, reason=reason, because=Because.OUR_LIMIT, instead="not run")
+
+    def _parallel(self, groups: list[Group], workers: int) -> Generator[RunEvent | Judged, None, None]:
+        waiting = _Shared(groups)
+        said: queue.Queue[RunEvent | Judged | BaseException | None] = queue.Queue()
+
+        def worker() -> None:
+            try:
+                for event in self._work(waiting):
+                    said.put(event)
+            except BaseException as raised:
+                said.put(raised)
+            finally:
+                said.put(None)
+
+        threads = [threading.Thread(target=worker, daemon=True) for _ in range(workers)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield from self._until_done(said, workers)
+        except KeyboardInterrupt:
+            self.halt(INTERRUPTED)
+        finally:
+            self._stop.set()
+            for thread in threads:
+                thread.join(_JOIN if self.halted else None)
+            if any(thread.is_alive() for thread in threads):
+                self.leftovers.extend(path for ledger in self._ledgers for path in ledger.owed)
+
+    def _until_done(
+        self, said: queue.Queue[RunEvent | Judged | BaseException | None], workers: int
+    ) -> Iterator[RunEvent | Judged]:
+        """What the workers say, until all are done; a run that ends early does not wait for hanging requests."""
+        left = workers
+        while left:
+            try:
+                word = said.get(timeout=_JOIN if self.halted else None)
+            except queue.Empty:
+                return
+            if word is None:
+                left -= 1
+            elif isinstance(word, BaseException):
+                raise word
+            else:
+                yield word
+
+    def _work(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
+        """Do one worker's part; the end of the run's time is no fault."""
+        try:
+            yield from self._work_through(groups)
+        except TimeUp as up:
+            self.halt(format_time_up(up))
+        except KeyboardInterrupt:
+            self.halt(INTERRUPTED)
+
+    def _work_through(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
+        """Play group after group with a driver and a ledger of its own."""
+        ledger = CreatedResources(self.target.api)
+        self._ledgers.append(ledger)
+        with session_of(self.target) if self.sessions else closing(self.target.connect()) as driver:
+            try:
+                for group in groups:
+                    if self._stop.is_set():
+                        break
+                    yield from self._group(group, driver, ledger)
+            except (TimeUp, KeyboardInterrupt) as end:
+                self.halt(format_time_up(end) if isinstance(end, TimeUp) else INTERRUPTED)
+            finally:
+                if not self.target.throwaway:
+                    self._clean(ledger, driver)
+
+    def _clean(self, ledger: CreatedResources, driver: Driver) -> None:
+        if self.halted:
+            self.timer.end(_GRACE)
+        try:
+            self.leftovers.extend(ledger.clean(driver))
+        except TimeUp:
+            self.leftovers.extend(ledger.owed)
+
+    def _group(self, group: Group, driver: Driver, ledger: CreatedResources) -> Iterator[RunEvent | Judged]:
+        exercise, members = group
+        yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
+        played = play(self.target.api, exercise, self.target.target, driver, ledger)
+        self._audit.note(exercise, played)
+        promised = (
+            SCRIPTABLE in self.target.target.capabilities
+        )  # whoever has the control API announces what it does
+        for planned in members:
+            observation = played.observe(planned.check)
+            if not promised and not planned.declared:
+                observation = played.excuse_what_is_not_offered(observation)
+            if observation.outcome is Outcome.UNTESTABLE and (stop := stopped_at(played.trail)) is not None:
+                self._stops[planned.check.id] = stop
+            yield Judged(planned, observation, played)
+
+    def _result(self, judged: Judged) -> Result:
+        """Turn an observation into a result."""
+        check, played = judged.planned.check, judged.played
+
+        def show(verdict: Verdict) -> tuple[Exchange, ...]:
+            if played is None or verdict not in _NEEDS_EVIDENCE:
+                return ()
+            return self._audit.evidence(check) if judged.audited else played.evidence(check, judged.observation)
+
+        return decide(
+            check.rule,
+            judged.observation,
+            self.policy,
+            result_id=check.id,
+            title=check.title,
+            declared=judged.planned.declared,
+            show=show,
+            root=check.id in self._blocking,
+            seconds=played.seconds if played is not None else 0.0,
+            accepts=check.accepts,
+            profile=check.profile,
+        )
+
+
+def format_time_up(up: TimeUp) -> str:
+    """Why the run ended: its time, and what it was waiting for."""
+    return f"its time was up (--deadline){f'; {up}' if str(up) else ''}"
+
+
+class _Shared:
+    """An iterator that several workers may draw from."""
+
+    def __init__(self, groups: list[Group]) -> None:
+        self._iterator = iter(groups)
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> _Shared:
+        return self
+
+    def __next__(self) -> Group:
+        with self._lock:
+            return next(self._iterator)
+
+
+def _choose_order(groups: list[Group], choose: Callable[[Sequence[str]], str] | None) -> Iterator[Group]:
+    if choose is None:
+        yield from groups
+        return
+    left = {exercise.name: (exercise, members) for exercise, members in groups}
+    while left:
+        yield left.pop(choose(tuple(left)))

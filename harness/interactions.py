@@ -1,0 +1,156 @@
+"""`INTERACTIONS`: the value that tells the engine, the benches and the reports about this API.
+
+Layer 3. The only module below the commands that names the contract, the checks, the emulator and the strategies
+together. Importing it costs nothing: each function imports what it needs when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api
+from harness.wire import Exchange, Headers, Request, StreamProtocol
+from harness.wire.message import segment
+
+if TYPE_CHECKING:
+    from harness.checks.recordings.file_judge import FileJudge
+    from harness.contract import Contract, Reading
+    from harness.contract.requests import RequestBuilder
+    from harness.emulator import Emulator, Settings
+    from harness.kit.api import Probes
+    from harness.kit.check import Check
+    from harness.kit.mutant import Mutant
+    from harness.kit.verification import Verification
+    from harness.outcome import Rule
+
+
+def _load_contract(revision: str) -> Contract:
+    from harness.contract import CURRENT, load
+
+    return load(revision or CURRENT)
+
+
+def _load_protocol() -> StreamProtocol:
+    from harness.contract import PROTOCOL
+
+    return PROTOCOL
+
+
+def _read(exchange: Exchange, contract: Contract | None) -> Reading:
+    from harness.contract import read
+
+    return read(exchange, contract)
+
+
+def _load_rules() -> Mapping[str, Rule]:
+    from harness.contract.rules import BY_ID
+
+    return BY_ID
+
+
+def _new_file_judge(file: str, result: Verification, contract: Contract) -> FileJudge:
+    from harness.checks.recordings.file_judge import FileJudge
+
+    return FileJudge(file, result, contract)
+
+
+def _format_request(exchange: Exchange) -> str:
+    from harness.contract.judge.wording import format_request
+
+    return format_request(exchange)
+
+
+def _format_answer(exchange: Exchange) -> str:
+    from harness.contract.judge.wording import format_answer
+
+    return format_answer(exchange)
+
+
+def _new_stop_request(segments: tuple[str, ...], fields: Headers) -> Request | None:
+    """A run in progress may refuse its deletion until it is cancelled."""
+    if "interactions" not in segments:
+        return None
+    return Request("POST", "/" + "/".join(map(segment, segments)) + "/cancel", fields)
+
+
+def _new_requests(**known: Any) -> RequestBuilder:
+    from harness.contract.requests import RequestBuilder
+
+    return RequestBuilder(**{name: value for name, value in known.items() if value != ""})
+
+
+def _load_capabilities() -> Mapping[str, str]:
+    from harness.checks.capabilities import CAPABILITIES
+
+    return CAPABILITIES
+
+
+def _load_profiles() -> Mapping[str, frozenset[str]]:
+    from harness.checks.capabilities import PROFILE_GATES
+
+    return PROFILE_GATES
+
+
+def _load_probes() -> Probes:
+    from harness.checks.probes import PROBES
+
+    return PROBES
+
+
+def _load_catalogue() -> tuple[Check, ...]:
+    from harness.checks.catalogue import CATALOGUE
+
+    return CATALOGUE
+
+
+def embedded_settings() -> Settings:
+    """The settings of every emulator in this process; it accepts only the two keys that checks use."""
+    from harness.emulator import Settings
+
+    return Settings(platform="any", keys={PRIMARY_KEY: "primary", OTHER_KEY: "other"})
+
+
+def _new_service(contract: Contract, mutant: str) -> Emulator:
+    from harness.emulator import Emulator
+
+    build = _load_mutants()[mutant].build if mutant else Emulator
+    return build(embedded_settings(), contract=contract)
+
+
+def _load_mutants() -> Mapping[str, Mutant[Any]]:
+    from harness.emulator.mutants import MUTANTS
+
+    return MUTANTS
+
+
+__all__ = ["INTERACTIONS"]
+
+INTERACTIONS = Api(
+    name="interactions",
+    title="Interactions API",
+    origin="harness.interactions.INTERACTIONS",
+    default_version="v1beta",
+    collection="interactions",
+    collections=frozenset({"interactions", "agents", "environments", "webhooks", "credentials", "triggers"}),
+    reference_fields=("previous_interaction_id", "environment", "agent"),
+    live_hosts=("googleapis.com",),
+    key_header="x-goog-api-key",
+    key_variable="GEMINI_API_KEY",
+    other_key_variable="OTHER_GEMINI_API_KEY",
+    load_contract=_load_contract,
+    load_protocol=_load_protocol,
+    read=_read,
+    load_rules=_load_rules,
+    new_file_judge=_new_file_judge,
+    format_request=_format_request,
+    format_answer=_format_answer,
+    new_stop_request=_new_stop_request,
+    new_requests=_new_requests,
+    load_capabilities=_load_capabilities,
+    load_profiles=_load_profiles,
+    load_probes=_load_probes,
+    load_catalogue=_load_catalogue,
+    new_service=_new_service,
+    load_mutants=_load_mutants,
+)

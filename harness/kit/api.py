@@ -1,0 +1,238 @@
+"""`Api`: all that the engine, the benches and the reports know about the API they judge.
+
+Layer 1, a value and the protocols of what it holds. The engine plans, sends, judges and decides; what a request
+looks like, what an answer says and what is right come from here. Whatever is costly to import is behind a
+function whose name begins with `load_` or `new_`, so that a command pays only for what it uses. All functions are
+defined at the top of a module, because worker processes receive the value by pickling it. Must not know which API
+it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from harness.kit.check import Check
+from harness.kit.mutant import Mutant
+from harness.kit.verification import Answer, Verification
+from harness.outcome import Finding, Rule
+from harness.wire import Clock, Exchange, Headers, Request, Response, StreamProtocol
+
+SCRIPTABLE, TWO_KEYS = "script", "two-keys"
+"""The capabilities that the engine itself settles: a control API was found, a second key was given."""
+
+PRIMARY_KEY, OTHER_KEY = "harness-primary-key", "harness-other-key"
+"""The keys that a reference service in this process accepts, of two projects."""
+
+
+class ApiContract(Protocol):
+    """What one revision of the API promises: a value that is passed on, and asked which rules hold."""
+
+    revision: str
+
+    def holds(self, rule: Rule) -> bool:
+        """Whether a rule holds in this revision."""
+
+
+class ApiReading(Protocol):
+    """What one exchange says, and what is wrong with it."""
+
+    @property
+    def call(self) -> str:
+        """The call of the API, such as `GET things/{id}`; "" if the request was for something else."""
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the answer is the rest of a stream that was begun in another exchange."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with this answer alone."""
+
+    @property
+    def crash(self) -> tuple[Finding, ...]:
+        """The finding that a request that is right made the server fail; recordings are not judged by it."""
+
+
+Requests = TypeVar("Requests", bound="ApiRequests")
+
+
+class ApiRequests(Protocol):
+    """What is known of one target, and the requests that follow from it; exercises receive it.
+
+    `wait` is the number of seconds that a run at the target may take.
+    """
+
+    @property
+    def contract(self) -> ApiContract: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def agent(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def other_key(self) -> str: ...
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def wait(self) -> float: ...
+    @property
+    def capabilities(self) -> frozenset[str]: ...
+    @property
+    def says(self) -> Mapping[str, Any]: ...
+
+    def control(self, method: str, path: str, body: Any = None) -> Request:
+        """A request to the harness's own control API, which only scriptable targets have."""
+
+    def with_says(self: Requests, says: Mapping[str, Any]) -> Requests:
+        """The same target, which needs these fields in every create."""
+
+    def with_capabilities(
+        self: Requests, present: frozenset[str], known: Container[str], says: Mapping[str, Any]
+    ) -> Requests:
+        """The same target, with what a probe found: the capabilities it has, and those whose state is `known`."""
+
+
+class NewRequests(Protocol):
+    """Builds the `ApiRequests` of a target; an empty `model` or `agent` means the API's own default."""
+
+    def __call__(
+        self,
+        *,
+        contract: Any,
+        version: str,
+        model: str,
+        agent: str,
+        key: str,
+        other_key: str,
+        headers: tuple[tuple[str, str], ...],
+        wait: float,
+    ) -> Any: ...
+
+
+class JudgesFile(Protocol):
+    """Judges one file of recorded traffic, and adds what it finds to a `Verification`."""
+
+    def judge(self, data: bytes, answers: Iterable[Answer] = ()) -> None:
+        """Judge a file that is not YAML; `answers` are the response files beside a request's file.
+
+        Raises Unreadable if the file is not what its name promises.
+        """
+
+    def documents(self, documents: list[Any]) -> None:
+        """Judge the documents of a YAML file that is not a cassette."""
+
+    def exchanges(self, entries: Iterable[tuple[str, Any]]) -> None:
+        """Judge the entries of a recorder's file, each with its name: an exchange, or why it cannot be read."""
+
+
+class EmbeddedService(Protocol):
+    """A service of this API in this process, and the clock that its runs follow."""
+
+    clock: Clock
+
+    def __call__(self, request: Request, /) -> Response: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question of a probe: the capabilities that it settles, and the function that asks whoever probes."""
+
+    settles: tuple[str, ...]
+    ask: Callable[[Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """The answer to the first request that a target accepted, the fields it needs, and notes for the reader."""
+
+    answer: Exchange
+    says: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+class Greet(Protocol):
+    """Finds out whether a target serves the API at all. Raises TargetFault if it does not.
+
+    `insist`: the user declared capabilities, so a refusal in the API's own words is judged like an answer.
+    """
+
+    def __call__(self, target: Any, send: Callable[[Request], Exchange], *, insist: bool = False) -> Greeting: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probes:
+    """What a probe asks: whether the API is there, each question, and what no question can find out.
+
+    `remedies` say, by capability, what would make the checks testable that need it ("with a second key").
+    """
+
+    greet: Greet
+    questions: tuple[Question, ...]
+    undiscoverable: tuple[str, ...] = ()
+    remedies: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """One API: its names, its contract, its judges, its checks, and a service that speaks it.
+
+    `origin` is the dotted name under which printed code can import this value.
+    """
+
+    name: str
+    """One word, for names of test cases and for recordings."""
+    title: str
+    """What it is called in headings."""
+    origin: str
+
+    default_version: str
+    """The first segment of a path if the user's URL has none."""
+    collection: str
+    """The last segment of the URL of the resource that most calls are about."""
+    collections: frozenset[str]
+    """Last path segments for which POST creates something that DELETE removes."""
+    reference_fields: tuple[str, ...]
+    """Fields of a create that refer to what another create made."""
+    live_hosts: tuple[str, ...]
+    """Names of the live service; a host below one of them belongs to it, too."""
+    key_header: str
+    """The header that carries a key, in lower case."""
+    key_variable: str
+    """The environment variable for the user's key."""
+    other_key_variable: str
+    """The environment variable for the key of another project."""
+
+    load_contract: Callable[[str], Any]
+    """The `ApiContract` of a revision; "" means the one that is current. Raises LookupError for an unknown one."""
+    load_protocol: Callable[[], StreamProtocol]
+    read: Callable[[Exchange, Any], ApiReading]
+    """The reading of an exchange, the same object on every call.
+
+    Whoever receives the exchange names the contract to judge by; all who read it later pass None.
+    """
+    load_rules: Callable[[], Mapping[str, Rule]]
+    """The rules of all revisions, by id, in the order in which they are shown."""
+    new_file_judge: Callable[[str, Verification, Any], JudgesFile]
+    """The judge of a file with this name, by a contract."""
+    format_request: Callable[[Exchange], str]
+    """A request in a few words, for messages."""
+    format_answer: Callable[[Exchange], str]
+    """An answer in a few words, for messages."""
+    new_stop_request: Callable[[tuple[str, ...], Headers], Request | None]
+    """The request that stops what is at a path, so that it can be deleted; None if nothing there can run."""
+
+    new_requests: NewRequests
+    load_capabilities: Callable[[], Mapping[str, str]]
+    """Every capability that a check may require, with its meaning."""
+    load_profiles: Callable[[], Mapping[str, frozenset[str]]]
+    """The profiles of checks; one is on if it names no capability, or if the target has one of those it names."""
+    load_probes: Callable[[], Probes]
+    load_catalogue: Callable[[], tuple[Check, ...]]
+
+    new_service: Callable[[Any, str], EmbeddedService]
+    """A fresh reference service for a contract, or the mutant with this id; it accepts the keys above."""
+    load_mutants: Callable[[], Mapping[str, Mutant[Any]]]
+    """The services with one defect each, by id."""

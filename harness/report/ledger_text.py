@@ -1,0 +1,143 @@
+"""The ledger of a run in words: what was judged, what was not and why, and one sentence that sums it up.
+
+Layer 6. The same words for every command and every format.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from harness.engine.events import RunFinished
+from harness.engine.ledger import Ledger
+from harness.engine.results import Result
+from harness.outcome import Level, Standing, Verdict
+from harness.outcome.words import format_count, shorten
+
+_REASON_SHOWN = 160
+
+_WORDS = {
+    Standing.REFUSED: "refused by the target",
+    Standing.BLOCKED: "blocked by a finding",
+    Standing.NO_ANSWER: "without an answer",
+    Standing.UNTESTED: "untested",
+    Standing.ERRED: "failed by the harness itself",
+}
+
+
+def headline(finished: RunFinished) -> str:
+    """The sentence that a reader takes from a run. It never says "all" if something was not judged."""
+    ledger = Ledger.of(finished.results)
+    judged, broken = ledger.judged_musts, ledger.broken_musts
+    missing = _missing(ledger)
+    halted = "the run ended early; " if finished.halted else ""
+    if not judged:
+        return f"{halted}no MUST was judged{missing}".capitalize() + "."
+    if broken:
+        verb = "is" if len(broken) == 1 else "are"
+        said = f"{len(broken)} of {format_count(len(judged), 'judged MUST')} {verb} broken, for "
+        said += format_count(ledger.reasons, "reason")
+    elif missing or ledger.excused_musts:
+        hold = len(judged) - len(ledger.excused_musts)
+        said = f"{hold} of {format_count(len(ledger.wanted_musts), 'MUST')} {'holds' if hold == 1 else 'hold'}"
+    else:
+        said = f"All {len(judged)} MUSTs hold" if len(judged) > 1 else "The only MUST holds"
+    excused = f"; {len(ledger.excused_musts)} broken and excused by the baseline" if ledger.excused_musts else ""
+    sentence = f"{halted}{said}{excused}{missing}{_others(finished, ledger)}."
+    return sentence[0].upper() + sentence[1:]
+
+
+def _missing(ledger: Ledger) -> str:
+    """How many MUSTs were not judged, and why; `""` if all were."""
+    left = [result for result in ledger.wanted_musts if result.standing is not Standing.JUDGED]
+    if not left:
+        return ""
+    counts = Counter(result.standing for result in left)
+    listed = ", ".join(f"{counts[standing]} {words}" for standing, words in _WORDS.items() if counts[standing])
+    return f"; {len(left)} {'was' if len(left) == 1 else 'were'} not judged: {listed}"
+
+
+def _others(finished: RunFinished, ledger: Ledger) -> str:
+    """What else made the run fail."""
+    strict = sum(
+        result.verdict is Verdict.FAIL and result.rule.level is not Level.MUST for result in finished.results
+    )
+    untested = sum(result.untested and result.verdict is Verdict.FAIL for result in finished.results)
+    stale = finished.counts[Verdict.STALE]
+    told = [
+        f"{format_count(strict, 'SHOULD')} {'fails' if strict == 1 else 'fail'} under --strict" if strict else "",
+        f"{format_count(untested, 'untested MUST')} {'fails' if untested == 1 else 'fail'} under --strict"
+        if untested
+        else "",
+        f"{format_count(stale, 'baseline entry is', 'baseline entries are')} stale" if stale else "",
+    ]
+    return "".join(f"; {part}" for part in told if part)
+
+
+def ledger_lines(finished: RunFinished) -> Iterator[str]:
+    """What was judged, what the target refuses, what it accepted and did not do, and each MUST left untested."""
+    ledger = Ledger.of(finished.results)
+    yield f"judged {len(ledger.rows[Standing.JUDGED])} of {len(finished.results)}" + "".join(
+        f", {len(ledger.rows[standing])} {words}" for standing, words in _ROWS.items() if ledger.rows[standing]
+    )
+    for root in ledger.not_done:
+        blocked = ledger.blocked_by(root)
+        what = f", which blocks {format_count(blocked, 'check')}" if blocked else ""
+        yield f"accepted but not done: {root.observation.findings[0].stable_code}{what}"
+    yield from untested_lines(ledger.untested_musts)
+
+
+_ROWS = {**_WORDS, Standing.NOT_ASKED: "not asked"}
+
+
+def untested_lines(untested: Sequence[Result]) -> Iterator[str]:
+    """Each MUST that stayed untested by name, with the reason and what would make it testable."""
+    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for result in untested:
+        observation = result.observation
+        reason = shorten(" ".join((observation.reason or observation.instead).split()), _REASON_SHOWN)
+        alike[reason, remedy_of(result)].append(result.id)
+    for (reason, remedy), ids in alike.items():
+        yield f"untested {'MUST' if len(ids) == 1 else 'MUSTs'} {', '.join(ids)}: {reason}; testable {remedy}"
+
+
+def remedy_of(result: Result) -> str:
+    """What would make a result testable."""
+    if result.observation.remedy:
+        return result.observation.remedy
+    return _REMEDIES.get(str(result.observation.because), _OTHERWISE)
+
+
+_OTHERWISE = "once the target does what the reason says is missing"
+_REMEDIES = {
+    "race_lost": "with a run that lasts longer, so run again or name a slower model (--model)",
+    "no_answer": "once the target answers; if it is only slow, raise --timeout",
+    "our_limit": "with more time (--deadline, --timeout)",
+    "not_tried": "once the run comes to it",
+}
+
+
+def ledger_record(finished: RunFinished) -> dict[str, Any]:
+    """The same as plain data."""
+    ledger = Ledger.of(finished.results)
+    return {
+        "headline": headline(finished),
+        "rows": {str(standing): len(results) for standing, results in ledger.rows.items()},
+        "accepted_not_done": [
+            {"code": root.observation.findings[0].stable_code, "blocks": ledger.blocked_by(root)}
+            for root in ledger.not_done
+        ],
+        "musts": {
+            "wanted": len(ledger.wanted_musts),
+            "judged": len(ledger.judged_musts),
+            "broken": len(ledger.broken_musts),
+            "excused": len(ledger.excused_musts),
+            "reasons": ledger.reasons,
+        },
+        "untested_musts": [
+            {"id": result.id, "reason": result.observation.reason, "remedy": remedy_of(result)}
+            for result in ledger.untested_musts
+        ],
+        "halted": finished.halted,
+    }

@@ -1,0 +1,25 @@
+"""Where the harness's own control API is: below `/__harness__/`, of a server or of one of its sessions.
+
+Layer 0. Knows paths; must not know what a control call does.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+from harness.wire.message import Request
+
+CONTROL = "__harness__"
+
+
+def split_session(segments: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """Split the segments of a path into the session, None if the path names none, and the rest."""
+    if segments[:2] == (CONTROL, "sessions") and len(segments) > 3:
+        return segments[2], segments[3:]
+    return None, segments
+
+
+def is_control(request: Request) -> bool:
+    """Whether a request is for the control API, of the server or of a session."""
+    segments = tuple(unquote(part) for part in request.raw_path.split("/")[1:])
+    return split_session(segments)[1][:1] == (CONTROL,)

@@ -1,0 +1,179 @@
+"""Verdicts on clients are true: nobody who was refused is exact, nobody is blamed for what could not be done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from harness.benches.client.attempt import ClientAttempt
+from harness.benches.client.bench import TortureOptions, torture
+from harness.benches.client.case_judgement import judge_case
+from harness.benches.client.client_commands import Ended
+from harness.benches.client.drop_case import Case
+from harness.benches.client.drop_cases import cases_of
+from harness.benches.client.outcome import BY_ID, WHOLE, DropOutcome, outcome_of
+from harness.benches.client.stream_source import StreamSource
+from harness.emulator import Emulator
+from harness.engine.decide import Policy, decide
+from harness.engine.events import RunFinished
+from harness.engine.results import Result
+from harness.outcome import Observation, UsageFault, Verdict
+from harness.resume import follow
+from harness.transport import transport
+from tests.benches.client import clients
+from tests.benches.client.clients import InProcess, Reads
+
+CREATE = {"model": "gemini-3.5-flash", "input": "Mine.", "background": True, "stream": True}
+
+
+def play(reads: Reads, plan: str, **options: Any) -> Result:
+    """The result of one case."""
+    *_, finished = torture(cases_of(cuts=[plan], **options), lambda: InProcess(reads), TortureOptions(seconds=5))
+    assert isinstance(finished, RunFinished)
+    (result,) = finished.results
+    return result
+
+
+def say(result: Result) -> str:
+    """What is said of a result."""
+    return "; ".join(finding.message for finding in result.observation.findings)
+
+
+def test_a_client_whose_own_request_is_refused() -> None:
+    """A create that the service refuses gives no verdict on drops; the refusal's own message is shown."""
+
+    def wrong(client: httpx.Client, interaction: str) -> str:
+        answer = client.post("/v1beta/interactions", json={**CREATE, "inputs": "Mine."})
+        answer.raise_for_status()
+        return "all"
+
+    with pytest.raises(UsageFault, match="already without any drop the client gave up") as refused:
+        play(wrong, "before-headers,rst")
+    assert "it was refused:     POST /v1beta/interactions: 400, " in str(refused.value)
+    assert "inputs" in str(refused.value)
+
+
+def test_one_that_fails_without_any_drop() -> None:
+    """A client that gives up on a whole stream is no client to torture."""
+
+    def gives_up(client: httpx.Client, interaction: str) -> str:
+        raise EOFError
+
+    with pytest.raises(UsageFault, match="the client gave up: EOFError"):
+        play(gives_up, "event:3,rst")
+
+
+def posts(times: int, **more: Any) -> Reads:
+    """A client that creates, streamed, up to `times` times, until it has read a whole answer."""
+
+    def reads(client: httpx.Client, interaction: str) -> str:
+        for left in reversed(range(times)):
+            try:
+                return read_create(client, {**CREATE, **more})
+            except (httpx.TransportError, EOFError):
+                if not left:
+                    raise
+        raise AssertionError
+
+    return reads
+
+
+def read_create(client: httpx.Client, body: dict[str, Any]) -> str:
+    """The text of a streamed create."""
+    text, done = "", False
+    with client.stream("POST", "/v1beta/interactions", json=body) as answer:
+        for event in clients.events_of_lines(answer.iter_lines()):
+            text += clients.text_of(event)
+            done = done or event["event_type"] == "interaction.completed"
+    if not done:
+        raise EOFError
+    return text
+
+
+@pytest.mark.parametrize("plan", ["before-headers,rst", "headers,fin", "event:0,end", "event:0+30,rst"])
+def test_could_not_have_done_better(plan: str) -> None:
+    """If the answer to its only create was destroyed, reporting that is right, and an outcome of its own."""
+    result = play(posts(1), plan)
+    assert (outcome_of(result), result.verdict) == (DropOutcome.COULD_NOT, Verdict.PASS)
+
+
+def test_could_have_done_better() -> None:
+    """Once the id is known, giving up is a failure that was reported; so it is after a refusal that passes."""
+    for plan in ("event:1,rst", "event:5,end", "status:503", "resumes=event:3,rst/event:3,rst"):
+        result = play(posts(1), plan)
+        expected = DropOutcome.EXACT if plan.startswith("resumes") else DropOutcome.REPORTED
+        assert outcome_of(result) is expected, plan
+
+
+def test_a_double_create() -> None:
+    """A second create is one, whether the first told an id or not; the advice can be followed."""
+    before = play(posts(2), "before-headers,rst")
+    assert outcome_of(before) is DropOutcome.DOUBLE_CREATE
+    assert before.verdict is Verdict.FAIL
+    assert "the first answer told no id, so say that it was lost" in say(before)
+    after = play(posts(2), "event:4,rst")
+    assert outcome_of(after) is DropOutcome.DOUBLE_CREATE
+    assert "resume the first by its id" in say(after)
+    assert outcome_of(play(posts(2), "status:503")) is DropOutcome.RECOVERED
+
+
+def test_an_own_create_after_a_drop() -> None:
+    """A client that was given an interaction, and creates its own when that drops, has created a second one."""
+
+    def reads(client: httpx.Client, interaction: str) -> str:
+        try:
+            return clients.honest(client, interaction)
+        except (EOFError, httpx.TransportError):
+            return read_create(client, CREATE)
+
+    result = play(reads, "event:4,rst")
+    assert outcome_of(result) is DropOutcome.DOUBLE_CREATE
+    assert "had begun to read an interaction by its id, then posted a create" in say(result)
+
+
+def test_a_second_turn_is_no_double_create() -> None:
+    """A create that names its previous turn begins another turn; two equal ones of these are a double create."""
+
+    def reads(turns: int) -> Reads:
+        def chain(client: httpx.Client, interaction: str) -> str:
+            first = client.post("/v1beta/interactions", json={"model": CREATE["model"], "input": "One."}).json()
+            stream = None
+            for _ in range(turns):
+                second = {"model": CREATE["model"], "input": "Two.", "previous_interaction_id": first["id"]}
+                stream = follow(client, create={**second, "background": True}, sleep=lambda _: None)
+                for _ in stream:
+                    pass
+            assert stream is not None
+            return stream.text
+
+        return chain
+
+    assert outcome_of(play(reads(1), "event:4,rst")) is DropOutcome.RECOVERED
+    with pytest.raises(UsageFault, match="posted the create 2 times"):
+        play(reads(2), "event:4,rst")
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "outcome", "verdict"),
+    [
+        ("failed", "failed", DropOutcome.EXACT, Verdict.PASS),
+        ("failed", "completed", DropOutcome.WRONG_STATUS, Verdict.FAIL),
+        ("failed", "", DropOutcome.WRONG_STATUS, Verdict.WARN),
+        ("completed", "in_progress", DropOutcome.REPORTED, Verdict.WARN),
+        ("requires_action", "", DropOutcome.EXACT, Verdict.PASS),
+    ],
+)
+def test_statuses(status: str, told: str, outcome: DropOutcome, verdict: Verdict) -> None:
+    """A wrong status breaks a promise; none at all after a failed run, or one that is not final, is a weakness."""
+    case = Case(plan="pass", script={"text": "All.", "status": status})
+    attempt = ClientAttempt(StreamSource(Emulator(), case), case)
+    carrier = transport(attempt.service)
+    with httpx.Client(transport=carrier, base_url="http://service", headers={"x-goog-api-key": "any"}) as client:
+        collected = clients.never_back(client, attempt.id)
+    judged = judge_case(attempt, Ended(collected=collected, status=told), asked_for_ever=False)
+    assert judged.outcome is outcome
+    rule = WHOLE if judged.finding is None else BY_ID[judged.finding.rule]
+    observation = Observation.of([] if judged.finding is None else [judged.finding])
+    assert decide(rule, observation, Policy()).verdict is verdict

@@ -1,0 +1,164 @@
+"""Foreign servers with one defect each, and others that are odd but correct. None knows the harness."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+
+from tests.cli.foreign_server import Handler, Json, Refusal, Run, Service
+
+# --- a 2xx that does something else
+
+
+class IgnoresStream(Service):
+    """stream=true is answered with JSON."""
+
+    def streams(self, body: Json) -> bool:
+        return False
+
+
+class Blocks(Service):
+    """background=true answers when all is done."""
+
+    def create(self, body: Json) -> Run:
+        run = super().create(body)
+        while run.status == "in_progress":
+            time.sleep(0.01)
+        return run
+
+
+class Forgets(Service):
+    """No GET finds what a create gave an id."""
+
+    def find(self, wanted: str) -> Run:
+        raise Refusal(404, "not_found", f"There is no interaction {wanted!r}.")
+
+
+class DeafToCancel(Service):
+    """A cancel is acknowledged and never happens; its runs take some seconds."""
+
+    def begin(self, body: Json, tokens: int) -> Run:
+        run = super().begin(body, tokens)
+        run.seconds *= 5
+        return run
+
+    def cancel(self, run: Run) -> None:
+        if run.status != "in_progress":
+            raise Refusal(400, "failed_precondition")
+
+
+class IgnoresParents(Service):
+    """previous_interaction_id changes nothing."""
+
+    def create(self, body: Json) -> Run:
+        return super().create({name: value for name, value in body.items() if name != "previous_interaction_id"})
+
+
+class StoresAnyway(Service):
+    """store=false stores."""
+
+    def begin(self, body: Json, tokens: int) -> Run:
+        return super().begin({name: value for name, value in body.items() if name != "store"}, tokens)
+
+
+class KeepsTheDeleted(Service):
+    """A delete is acknowledged and never happens."""
+
+    def delete(self, run: Run) -> None:
+        """Forget nothing."""
+
+
+class HangsAtTheEnd(Service):
+    """A resume after the final event never ends."""
+
+    def resume(self, run: Run, last: str | None) -> Iterator[Json | str]:
+        events = list(super().resume(run, None))
+        if last is not None and isinstance(events[-2], dict) and events[-2]["event_id"] == last:
+            yield {"event_type": "interaction.status_update", "interaction_id": run.id, "status": run.status}
+            time.sleep(60)
+        yield from super().resume(run, last)
+
+
+class NeverSettles(Service):
+    """Background runs stay in progress for ever."""
+
+    def begin(self, body: Json, tokens: int) -> Run:
+        run = super().begin(body, tokens)
+        run.seconds = 1e9 if body.get("background") else 0.0
+        return run
+
+
+# --- odd, and correct
+
+
+class RefusesStream(Service):
+    """Streaming is not offered."""
+
+    def streams(self, body: Json) -> bool:
+        if body.get("stream"):
+            raise Refusal(501, "unimplemented")
+        return False
+
+
+class RefusesBackground(Service):
+    """Background runs are not offered."""
+
+    def create(self, body: Json) -> Run:
+        if body.get("background"):
+            raise Refusal(400, "invalid_request", "background is not supported")
+        return super().create(body)
+
+
+class RefusesChains(Service):
+    """Chains are not offered."""
+
+    def create(self, body: Json) -> Run:
+        if "previous_interaction_id" in body:
+            raise Refusal(400, "invalid_request", "previous_interaction_id is not supported")
+        return super().create(body)
+
+
+class RefusesUnstored(Service):
+    """store=false is not offered."""
+
+    def begin(self, body: Json, tokens: int) -> Run:
+        if body.get("store") is False:
+            raise Refusal(400, "invalid_request", "store=false is not supported")
+        return super().begin(body, tokens)
+
+
+class WithoutCancel(Handler):
+    """There is no route to cancel."""
+
+    def _route(self, parts: list[str], query: dict[str, list[str]], raw: bytes) -> None:
+        super()._route(["nowhere"] if parts[-1] == "cancel" else parts, query, raw)
+
+
+class WithoutDelete(Handler):
+    """There is no route to delete; the standard library answers 501 with a page."""
+
+    def do_DELETE(self) -> None:
+        self.send_error(501, "Unsupported method ('DELETE')")
+
+
+class OnlyCreates(Handler):
+    """Only plain creates are offered; the standard library answers everything else 501 with a page."""
+
+    def do_GET(self) -> None:
+        self.send_error(501, f"Unsupported method ('{self.command}')")
+
+    do_DELETE = do_PUT = do_GET
+
+    def _route(self, parts: list[str], query: dict[str, list[str]], raw: bytes) -> None:
+        if any(word in raw for word in (b'"stream": true', b'"background": true', b"previous_interaction_id")):
+            raise Refusal(400, "invalid_request", "not offered")
+        super()._route(parts, query, raw)
+
+
+class Numbered(Service):
+    """Its ids are plain numbers, and it is a little slow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = itertools.count(100)

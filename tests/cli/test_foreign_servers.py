@@ -1,0 +1,134 @@
+"""`harness check` against servers that nobody here wrote: each defect is told once, and what is odd but right is
+not.
+
+Every server shares its code with the honest one, and nothing with the harness.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.cli import foreign_defects as foreign
+from tests.cli.conftest import Harness
+from tests.cli.foreign_server import Handler, Service, serve_foreign
+
+
+class Seen(NamedTuple):
+    """A run: its exit code, its JSON report, and the verdicts of all checks."""
+
+    code: int
+    report: dict[str, Any]
+    verdicts: dict[str, str]
+
+    @property
+    def complaints(self) -> set[str]:
+        """Everything that is held against the server."""
+        return {check for check, verdict in self.verdicts.items() if verdict in ("fail", "warn", "error")}
+
+
+def judged(harness: Harness, service: Service, *words: str, handler: type[Handler] = Handler) -> Seen:
+    """The run of the whole catalogue, or of what the words select."""
+    with serve_foreign(service, handler) as url:
+        done = harness("check", url, "--api-key", "k", "--json", *words)
+    report = json.loads(done.out)
+    return Seen(done.code, report, {check["id"]: check["verdict"] for check in report["checks"]})
+
+
+DEFECTS = {
+    "streams ignored": (foreign.IgnoresStream, "stream.opens", {"stream.first", "resume.opens"}),
+    "background blocks": (foreign.Blocks, "bg.at-once", {"bg.create", "bg.settles", "resume.no-gap"}),
+    "ids never found": (foreign.Forgets, "get.ok", {"get.schema", "del.ok", "chain.ok", "bg.result"}),
+    "parents ignored": (foreign.IgnoresParents, "chain.takes-effect", {"chain.unknown", "chain.history"}),
+    "cancels ignored": (foreign.DeafToCancel, "cancel.state", {"cancel.stays", "cancel.stream-ends"}),
+    "deletes ignored": (foreign.KeepsTheDeleted, "del.gone", {"del.gone-stream", "del.chain-after"}),
+}
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_what_is_accepted_and_not_done_is_told_once(name: str, harness: Harness) -> None:
+    """A 2xx that does something else is one failure, and what falls away because of it is blocked by its code."""
+    service, root, blocked = DEFECTS[name]
+    seen = judged(harness, service())
+    assert (seen.code, seen.complaints) == (1, {root})
+    ledger = seen.report["ledger"]
+    assert [item["code"] for item in ledger["accepted_not_done"]] == [root]
+    assert ledger["headline"].startswith("1 of ")
+    assert ledger["musts"]["reasons"] == 1
+    for check in seen.report["checks"]:
+        if check["id"] in blocked:
+            assert (check["verdict"], check["standing"], check["cause"]) == ("blocked", "blocked", root)
+    assert blocked <= seen.verdicts.keys()
+
+
+def test_a_store_that_was_not_wanted_is_a_warning(harness: Harness) -> None:
+    """store=false that stores is told once, at the level of its rule."""
+    seen = judged(harness, foreign.StoresAnyway(), "-c", "store.*")
+    assert (seen.code, seen.complaints) == (0, {"store.false-get"})
+    assert seen.verdicts["store.false-chain"] == "blocked"
+
+
+ODD = {
+    "honest": (Service, Handler),
+    "no streams": (foreign.RefusesStream, Handler),
+    "no background": (foreign.RefusesBackground, Handler),
+    "no chains": (foreign.RefusesChains, Handler),
+    "no store=false": (foreign.RefusesUnstored, Handler),
+    "no cancel": (Service, foreign.WithoutCancel),
+    "no delete": (Service, foreign.WithoutDelete),
+    "only creates": (Service, foreign.OnlyCreates),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_refused_is_not_held_against_anybody(name: str, harness: Harness) -> None:
+    """A clean refusal means that something is not offered: the run is green, and does not say "all"."""
+    service, handler = ODD[name]
+    seen = judged(harness, service(), handler=handler)
+    assert (seen.code, seen.complaints) == (0, set())
+    ledger = seen.report["ledger"]
+    assert re.fullmatch(
+        r"\d+ of 6\d MUSTs hold; \d+ were not judged: \d+ refused by the target\.", ledger["headline"]
+    )
+    assert ledger["untested_musts"] == ledger["accepted_not_done"] == []
+    assert sum(ledger["rows"].values()) == seen.report["summary"]["total"]
+    assert ledger["rows"]["judged"] > 30
+
+
+def test_a_server_that_only_creates_is_told_what_it_is(harness: Harness) -> None:
+    """The last line of a green run on a minimal server says how little was judged."""
+    with serve_foreign(Service(), foreign.OnlyCreates) as url:
+        done = harness("check", url, "--api-key", "k")
+    last = done.out.splitlines()[-1]
+    assert done.code == 0
+    assert (
+        found := re.match(r"(\d+) of (\d+) MUSTs hold; (\d+) were not judged: \3 refused by the target\.", last)
+    )
+    assert int(found[1]) < int(found[3])
+
+
+def test_strict_is_green_where_everything_that_is_offered_was_judged(harness: Harness) -> None:
+    """--strict does not fail what the target refuses, but a MUST that nobody could look at."""
+    assert judged(harness, Service(), "--strict", "-c", "create.*,auth.*").code == 0
+    with serve_foreign(Service()) as url:
+        done = harness("check", url, "--strict", "-c", "create.ok,auth.header")
+    assert done.code == 1
+    assert "untested MUST auth.header: no key was given" in done.out
+    assert "testable with a key (--api-key, GEMINI_API_KEY)" in done.out
+    assert done.out.splitlines()[-1].endswith("1 untested; 1 untested MUST fails under --strict.")
+
+
+def test_the_root_is_judged_even_if_it_was_not_asked_for(harness: Harness) -> None:
+    """Whoever selects only what is blocked is shown the finding that blocks it."""
+    seen = judged(harness, foreign.IgnoresStream(), "-c", "stream.done,stream.first")
+    assert (seen.code, seen.complaints) == (1, {"stream.opens"})
+
+
+def test_whoever_leaves_out_the_root_is_told_that_nothing_was_judged(harness: Harness) -> None:
+    """If the root is excluded by name, what it blocks is untested, and no green sentence says otherwise."""
+    seen = judged(harness, foreign.IgnoresStream(), "-c", "stream.first,create.ok", "--exclude", "stream.opens")
+    assert seen.verdicts["stream.first"] == "untestable"
+    assert [must["id"] for must in seen.report["ledger"]["untested_musts"]] == ["stream.first"]

@@ -1,0 +1,133 @@
+"""The engine, the reports, the cassettes and the faults work for an API that no module of the harness knows."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from harness.cassette import Player, Provenance, Recording, load, save
+from harness.engine.events import RunFinished, TargetInfo
+from harness.engine.kill_matrix import prove
+from harness.engine.run import RunOptions, check_target
+from harness.engine.targets import TargetOptions, embed_emulator, resolve_target
+from harness.faults import cut
+from harness.outcome import Exit, Verdict
+from harness.report.commands.mutants import MutantsPresentation
+from harness.report.explanation import explain
+from harness.report.formats import FORMATS, render
+from harness.report.run_state import RunState
+from harness.transport import ServerThread, ServiceDriver
+from harness.wire import Headers, How, Request
+from tests.engine import toy_api
+from tests.engine.toy_api import NOTES, LosesWords, NoteContract, NoteService, events_of
+
+CREATE = Request("POST", "/v7/notes", Headers([("note-key", "any")]), b'{"text": "one two three"}')
+WORDS = Request("GET", "/v7/notes/n1/words", Headers([("note-key", "any")]))
+
+
+def judged(service: type[NoteService] = NoteService) -> RunState:
+    """The state of a finished run against a note service in this process."""
+    state = RunState(NOTES)
+    target = embed_emulator(NOTES, TargetOptions(), lambda: service(NoteContract()))
+    for event in check_target(target, NOTES.load_catalogue(), RunOptions()):
+        state.handle(event)
+    return state
+
+
+def test_nothing_of_the_api_of_the_harness_is_used() -> None:
+    """The toy API imports the kit and what lies below it, and no other package of the harness."""
+    tree = ast.parse(Path(toy_api.__file__).read_text("utf-8"))
+    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    ours = {module.split(".")[1] for module in modules if module.startswith("harness.")}
+    assert ours == {"kit", "outcome", "wire"}
+
+
+def test_a_right_service_passes() -> None:
+    """Every check of the toy catalogue passes, its own capability was probed, and the run exits with 0."""
+    state = judged()
+    assert [(result.id, result.verdict) for result in state.results] == [
+        ("note.readable", Verdict.PASS),
+        ("words.whole", Verdict.PASS),
+    ]
+    assert "words" in state.capabilities
+    assert state.whole()[1].exit is Exit.OK
+
+
+def test_a_wrong_service_fails_and_can_be_reproduced() -> None:
+    """The finding of a toy judge is explained with curl lines that use the toy's key and ids."""
+    state = judged(LosesWords)
+    (failed,) = [result for result in state.results if result.verdict is Verdict.FAIL]
+    text = explain(failed, state)
+    assert failed.observation.findings[0].stable_code == "words.whole/other"
+    assert "/v7/notes" in text
+    assert '"$NOTE_KEY"' in text
+    assert "ID0=$(" in text
+
+
+def test_a_served_toy_is_judged_by_its_url_and_cleaned_up() -> None:
+    """Over a socket, the URL of the collection is enough, and every note that was created is deleted."""
+    service = NoteService(NoteContract())
+    with ServerThread(service) as server:
+        target = resolve_target(NOTES, f"{server.url}/v7/notes", TargetOptions(api_key="k"))
+        *_, last = check_target(target, NOTES.load_catalogue(), RunOptions())
+    assert isinstance(last, RunFinished)
+    assert (last.exit, last.leftovers, service.notes) == (Exit.OK, (), {})
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_reports_it(name: str) -> None:
+    """Each report names the toy's rule and its own title, and is well-formed."""
+    text = render(name, judged(LosesWords))
+    if name == "badge":
+        assert json.loads(text)["label"] == "notes api"
+        return
+    assert "words.whole" in text
+    if name == "json":
+        assert json.loads(text)["target"]["api_version"] == "v7"
+    elif name == "junit":
+        assert {case.get("classname") for case in ET.fromstring(text).iter("testcase")} == {
+            "notes.note",
+            "notes.words",
+        }
+    else:
+        assert "Notes API" in text
+
+
+def test_its_mutant_is_noticed() -> None:
+    """The kill matrix of the toy: its mutant is noticed by one check, and the other check has no proof."""
+    summaries = {name: mutant.summary for name, mutant in NOTES.load_mutants().items()}
+    state = RunState(NOTES, MutantsPresentation())
+    for event in prove(NOTES, summaries, whole=True, jobs=1, revision="", mutants=TargetInfo(name="notes")):
+        state.handle(event)
+    assert {result.id: result.verdict for result in state.results} == {
+        "proof.noticed[word-lost]": Verdict.PASS,
+        "proof.proved[note.readable]": Verdict.FAIL,
+    }
+
+
+def test_its_recording_is_replayed_and_resumed(tmp_path: Path) -> None:
+    """A cassette of the toy is played back, also from a cursor that was never requested while it was recorded."""
+    driver = ServiceDriver(NoteService(NoteContract()))
+    recordings = [Recording.of(driver.send(request), origin="http://notes") for request in (CREATE, WORDS)]
+    save(tmp_path / "notes.yaml", recordings, Provenance(recorder="test", api=NOTES.name))
+    recorded = load(tmp_path / "notes.yaml").recordings
+    player = ServiceDriver(Player(recorded, NOTES.load_protocol(), mode="resume"))
+    assert player.send(CREATE).status == 200
+    rest = player.send(NOTES.load_protocol().resume(WORDS, "n1", "1"))
+    assert [event["at"] for event in events_of(rest.body)] == [2, 3, 4]
+
+
+def test_its_stream_drops_by_plan_and_goes_on_at_the_cursor() -> None:
+    """A fault plan cuts the toy's stream after an event, and a resume brings exactly the rest."""
+    driver = ServiceDriver(cut(NoteService(NoteContract()), "event:2,rst", NOTES.load_protocol()))
+    driver.send(CREATE)
+    dropped = driver.send(WORDS)
+    assert dropped.ending.how is How.RST
+    had = events_of(dropped.body)
+    cursor = NOTES.load_protocol().cursor(had[-1])
+    rest = driver.send(NOTES.load_protocol().resume(WORDS, "n1", cursor))
+    assert [event["at"] for event in [*had, *events_of(rest.body)]] == [1, 2, 3, 4]

@@ -1,0 +1,267 @@
+"""A second API, small enough to read in a minute: notes, and a stream of the words of a note.
+
+It has a contract, two rules, two checks, a service, a mutant and a stream protocol, and shares nothing with the
+API that the harness is made for. `test_toy_api.py` runs it through the engine, the reports, the cassettes and the
+faults.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.kit.actions import Send, Steps
+from harness.kit.api import Api, Greeting, Probes, Question
+from harness.kit.check import Registry, exercise
+from harness.kit.mutant import Mutant, collect, table
+from harness.outcome import Basis, Finding, Level, Rule, Source, TargetFault, Unmet
+from harness.wire import (
+    COMPLETE,
+    Chunk,
+    Chunked,
+    Decoder,
+    Exchange,
+    Headers,
+    LogicalClock,
+    PieceBody,
+    Request,
+    Response,
+    StreamProtocol,
+)
+from harness.wire.json_value import object_or_none
+from harness.wire.secret_patterns import SecretFields
+
+JSON, EVENTS = (Headers([("content-type", kind)]) for kind in ("application/json", "text/event-stream"))
+
+
+class NoteService:
+    """Creates, reads and deletes notes; `/words` streams the words of one, after the word with number `after`."""
+
+    lost = 0
+    """The number of a word that is left out of every stream."""
+
+    def __init__(self, contract: NoteContract) -> None:
+        self.clock = LogicalClock()
+        self.notes: dict[str, str] = {}
+        self.made = 0
+
+    def __call__(self, request: Request) -> Response:
+        if request.method == "POST":
+            self.made += 1
+            self.notes[f"n{self.made}"] = (object_or_none(request.body) or {})["text"]
+            return self._note(f"n{self.made}")
+        name = next((part for part in request.segments if part in self.notes), "")
+        if not name:
+            return Response.json(404, b'{"problem": "no such note"}')
+        if request.method == "DELETE":
+            del self.notes[name]
+            return Response.json(200, b"{}")
+        if request.segments[-1] != "words":
+            return self._note(name)
+        words = [*enumerate(self.notes[name].split(), 1)]
+        after = int(request.parameter("after") or 0)
+        events = [{"note": name, "at": at, "word": word} for at, word in words if at > after and at != self.lost]
+        events.append({"note": name, "at": len(words) + 1, "end": True})
+        chunks = [Chunk(f"data: {json.dumps(event)}\n\n".encode()) for event in events]
+        return Response(200, EVENTS, Chunked(), PieceBody((*chunks, COMPLETE)))
+
+    def _note(self, name: str) -> Response:
+        return Response.json(200, json.dumps({"id": name, "text": self.notes[name]}).encode())
+
+
+class LosesWords(NoteService):
+    """A note service that never streams the second word."""
+
+    lost = 2
+
+
+MUTANTS: dict[str, Mutant[Callable[..., Any]]] = collect(
+    table("words", Mutant("word-lost", "A stream leaves out the second word.", LosesWords))
+)
+
+
+RULES = {
+    rule_id: Rule(
+        id=rule_id,
+        level=Level.MUST,
+        statement=statement,
+        breaks="Somebody's words are lost.",
+        source=Source(Basis.DOCUMENTED, "Manual of notes", section),
+    )
+    for rule_id, section, statement in (
+        ("note.readable", "Notes", "A note that was created can be read."),
+        ("words.whole", "Words", "The stream of a note has all its words in order, and an end."),
+    )
+}
+
+
+class NoteContract:
+    """What the only revision promises."""
+
+    revision = "1"
+
+    def holds(self, rule: Rule) -> bool:
+        """Every rule holds."""
+        return True
+
+
+class NoteReading:
+    """What an exchange of the toy API says; nothing is judged of a single answer."""
+
+    findings: tuple[Finding, ...] = ()
+
+    def __init__(self, exchange: Exchange) -> None:
+        request = exchange.request
+        self.call = f"{request.method} {request.segments[-1]}" if "notes" in request.segments else ""
+        self.is_resumed = request.parameter("after") is not None
+
+
+@dataclass(frozen=True)
+class NoteRequests:
+    """Requests to a target of the toy API."""
+
+    contract: NoteContract
+    version: str
+    model: str
+    agent: str
+    key: str
+    other_key: str
+    headers: tuple[tuple[str, str], ...]
+    wait: float
+    capabilities: frozenset[str] = frozenset()
+    says: Mapping[str, Any] = field(default_factory=dict)
+
+    def request(self, method: str, path: str, body: Any = None) -> Request:
+        """A request below the version, with the key."""
+        data = b"" if body is None else json.dumps(body).encode()
+        return Request(method, f"/{self.version}/{path}", Headers([("note-key", self.key)]), data)
+
+    def control(self, method: str, path: str, body: Any = None) -> Request:
+        """A request to the control API, which this service does not have."""
+        return Request(method, f"/__harness__/{path}")
+
+    def with_says(self, says: Mapping[str, Any]) -> NoteRequests:
+        """The same target; `says` is for creates."""
+        return replace(self, says=says)
+
+    def with_capabilities(self, present: frozenset[str], known: Any, says: Mapping[str, Any]) -> NoteRequests:
+        """The same target with its capabilities."""
+        return replace(self, capabilities=present, says=says)
+
+
+@exercise(requests=3, interactions=1)
+def words_of_a_note(t: NoteRequests) -> Steps:
+    """Create a note, read it, and read the stream of its words."""
+    created = yield Send(t.request("POST", "notes", {"text": "one two three"}))
+    name = (object_or_none(created.body) or {}).get("id")
+    if not isinstance(name, str):
+        raise Unmet("the create brought no id")
+    got = yield Send(t.request("GET", f"notes/{name}"))
+    return {"got": got, "streamed": (yield Send(t.request("GET", f"notes/{name}/words")))}
+
+
+CAPABILITIES = {"words": "streams the words of a note"}
+PROFILES = {"core": frozenset[str](), "streams": frozenset({"words"})}
+_REGISTRY = Registry(RULES, profiles=PROFILES, capabilities=CAPABILITIES)
+
+
+@_REGISTRY.check("note.readable", words_of_a_note, title="a new note can be read", profile="core")
+def _is_readable(got: Exchange) -> Iterator[Finding]:
+    if got.status != 200:
+        yield Finding("", "a new note cannot be read", "200", str(got.status))
+
+
+@_REGISTRY.check(
+    "words.whole", words_of_a_note, title="all words are streamed", profile="streams", requires={"words"}
+)
+def _is_whole(streamed: Exchange) -> Iterator[Finding]:
+    words = [event["word"] for event in events_of(streamed.body) if "word" in event]
+    if words != ["one", "two", "three"]:
+        yield Finding("", "the stream has other words", "one two three", " ".join(words), code="words.whole/other")
+
+
+def events_of(body: bytes) -> list[dict[str, Any]]:
+    """The events of a stream."""
+    return [event for frame in Decoder().feed(body) if (event := object_or_none(frame.data)) is not None]
+
+
+def _resume(request: Request, name: str, cursor: str | None) -> Request:
+    query = "" if cursor is None else f"?after={cursor}"
+    return Request("GET", f"/{request.segments[0]}/notes/{name}/words{query}", request.headers)
+
+
+def _is_resume(request: Request) -> tuple[str, str | None] | None:
+    streams = request.method == "GET" and request.segments[-1] == "words"
+    return (request.segments[-2], request.parameter("after")) if streams else None
+
+
+PROTOCOL = StreamProtocol(
+    name="notes",
+    cursor=lambda event: str(event["at"]) if "at" in event else None,
+    with_cursor=lambda event, cursor: {**event, "at": int(cursor or 0)},
+    completes=lambda event: bool(event.get("end")),
+    is_error=lambda event: "problem" in event,
+    sentinel=b"",
+    stream_id=lambda event: event.get("note"),
+    resume=_resume,
+    is_resume=_is_resume,
+    error_event=lambda code, message, cursor: b'data: {"problem": "' + message.encode() + b'"}\n\n',
+    error_body=lambda status, code, message: json.dumps({"problem": message}).encode(),
+    text_of=lambda event: ("word", event["word"]) if "word" in event else None,
+    id_fields=frozenset({"id", "note"}),
+    opaque_fields=frozenset(),
+    is_fragment=lambda event: "word" in event,
+    name_event=lambda event: "end" if "end" in event else "word",
+    kind_fields=frozenset(),
+    secret_fields=SecretFields(),
+)
+
+
+def _greet(target: NoteRequests, send: Callable[[Request], Exchange], *, insist: bool = False) -> Greeting:
+    answer = send(target.request("POST", "notes", {"text": "hello"}))
+    if not answer.succeeded:
+        raise TargetFault("the target takes no notes")
+    return Greeting(answer, {})
+
+
+def _ask_for_words(prober: Any) -> None:
+    name = (object_or_none(prober.greeting.body) or {}).get("id")
+    answer = prober.ask(prober.target.request("GET", f"notes/{name}/words"), "words")
+    if answer is not None:
+        prober.settle("words", answer.is_stream, f"/words answered {answer.status}")
+
+
+def _no_file_judge(*_: object) -> Any:
+    raise NotImplementedError("recorded notes are not judged")
+
+
+NOTES = Api(
+    name="notes",
+    title="Notes API",
+    origin="tests.engine.toy_api.NOTES",
+    default_version="v7",
+    collection="notes",
+    collections=frozenset({"notes"}),
+    reference_fields=(),
+    live_hosts=(),
+    key_header="note-key",
+    key_variable="NOTE_KEY",
+    other_key_variable="OTHER_NOTE_KEY",
+    load_contract=lambda revision: NoteContract(),
+    load_protocol=lambda: PROTOCOL,
+    read=lambda exchange, contract: NoteReading(exchange),
+    load_rules=lambda: RULES,
+    new_file_judge=_no_file_judge,
+    format_request=lambda exchange: f"{exchange.request.method} {exchange.request.target}",
+    format_answer=lambda exchange: str(exchange.status),
+    new_stop_request=lambda segments, fields: None,
+    new_requests=NoteRequests,
+    load_capabilities=lambda: CAPABILITIES,
+    load_profiles=lambda: PROFILES,
+    load_probes=lambda: Probes(greet=_greet, questions=(Question(("words",), _ask_for_words),)),
+    load_catalogue=lambda: tuple(_REGISTRY.checks),
+    new_service=lambda contract, mutant: (MUTANTS[mutant].build if mutant else NoteService)(contract),
+    load_mutants=lambda: MUTANTS,
+)

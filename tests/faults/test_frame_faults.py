@@ -1,0 +1,49 @@
+"""Faults of single frames: what arrives is exactly what the plan says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.wire import Decoder
+from tests.faults.streams import BODY, CRLF_STREAM, through
+
+
+def payloads(body: bytes) -> list[bytes]:
+    """The data of each frame."""
+    return [frame.data for frame in Decoder().feed(body)]
+
+
+WHOLE = payloads(BODY)
+
+
+def test_a_garbled_frame() -> None:
+    """One frame is whole and holds broken JSON; the others are as they were."""
+    got = payloads(through("garble:2"))
+    assert len(got) == len(WHOLE)
+    assert [number for number, pair in enumerate(zip(WHOLE, got, strict=True)) if pair[0] != pair[1]] == [2]
+    with pytest.raises(ValueError):
+        json.loads(got[2])
+    assert through(f"garble:{len(WHOLE) + 3}") == BODY
+
+
+def test_a_missing_frame() -> None:
+    """`no-done` lacks the sentinel, `no-completion` the completing event, and nothing else."""
+    assert payloads(through("no-done")) == [data for data in WHOLE if data != b"[DONE]"]
+    left = payloads(through("no-completion"))
+    assert len(left) == len(WHOLE) - 1
+    assert left == [data for data in WHOLE if data in left]
+    assert len(payloads(through("no-completion,no-done"))) == len(WHOLE) - 2
+
+
+@pytest.mark.parametrize("body", [BODY, b"".join(CRLF_STREAM)], ids=["lf", "crlf"])
+def test_additions_that_mean_nothing(body: bytes) -> None:
+    """`glue` changes no frame for a reader, and `members` no member that was there."""
+    assert payloads(through("glue", [body])) == payloads(body)
+    assert through("glue", [body]).count(b": a comment") == len(WHOLE)
+    for before, after in zip(payloads(body), payloads(through("members", [body])), strict=True):
+        if before == b"[DONE]":
+            assert after == before
+        else:
+            assert json.loads(after).items() >= json.loads(before).items()

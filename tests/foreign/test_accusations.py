@@ -1,0 +1,106 @@
+"""Foreign servers that were accused of what they had not done, and such whose real defect was told as another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.foreign.judging import check
+from tests.foreign.server import ForeignService, Json, Refused, Run
+
+
+class Crashes(ForeignService):
+    """A background create that is right makes it fail."""
+
+    def create(self, body: Json) -> Any:
+        if body.get("background"):
+            raise Refused(500, "api_error", "division by zero")
+        return super().create(body)
+
+
+class Overloaded(ForeignService):
+    """Correct, but odd: it lacks the background, and says so with 501."""
+
+    def create(self, body: Json) -> Any:
+        if body.get("background"):
+            raise Refused(501, "unimplemented", "There are no background runs.")
+        return super().create(body)
+
+
+class NoGet(ForeignService):
+    """It has no GET."""
+
+    def get(self, run: Run, query: Json) -> Any:
+        raise Refused(405, "invalid_request", "Method not allowed.")
+
+    def find(self, identity: str) -> Run:
+        return self.runs.get(identity) or Run(identity, {"model": "gemini-x"}, 0.0, 4)
+
+    def show(self, run: Run) -> Json:
+        return {**super().show(run), "id": run.id}
+
+
+class EchoesLabels(ForeignService):
+    """Takes any labels, and repeats them."""
+
+    def admit(self, body: Json) -> None:
+        super().admit({name: value for name, value in body.items() if name != "labels"})
+
+    def show(self, run: Run) -> Json:
+        return {**super().show(run), **({"labels": run.body["labels"]} if "labels" in run.body else {})}
+
+
+class SignsTwice(ForeignService):
+    """Correct, but odd: a thought shows its signature in its start and in a delta, which has no event id."""
+
+    lasts = 0.3
+    thought = {"type": "thought", "signature": "c2lnbmVk"}
+
+    def create(self, body: Json) -> Any:
+        answer = super().create(body)
+        run = self.runs.get(f"i{self.made}")
+        if run is not None:
+            run.steps = [*run.steps, self.thought]
+        return answer
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        *most, last = super().events(run)
+        yield from most
+        signed = {"type": "thought_signature", "signature": self.thought["signature"]}
+        for event in (
+            {"index": 1, "step": self.thought, "event_type": "step.start"},
+            {"index": 1, "delta": signed, "event_type": "step.delta"},
+            {"index": 1, "event_type": "step.stop"},
+        ):
+            yield run.lasts, event
+        yield last
+
+
+def test_a_crash_has_a_rule_of_its_own() -> None:
+    """A request that is right and is answered 500 breaks a MUST, which names the request."""
+    report = check(Crashes(), "err.no-crash", "bg.create", words=("--capability", "+background"))
+    assert report.verdicts["err.no-crash"] == "fail"
+    assert report.messages["err.no-crash"] == ["POST interactions makes the server fail"]
+
+
+def test_an_ability_that_is_lacking_is_no_crash() -> None:
+    """501 says that something is not offered."""
+    assert check(Overloaded(), "err.*", "create.*").faults == {}
+
+
+def test_a_server_without_get_is_not_said_to_keep_what_it_must_forget() -> None:
+    """Where nothing can be read, nothing is said of what may not be."""
+    assert check(NoGet(), "store.false-get").verdicts == {"store.false-get": "not_applicable"}
+
+
+def test_the_echo_of_our_own_label_is_not_the_servers_fault() -> None:
+    """A wrong label that is taken and repeated breaks the rule of labels, and no schema."""
+    report = check(EchoesLabels(), "create.schema", "create.labels")
+    assert report.verdicts == {"create.schema": "pass", "create.labels": "info"}
+
+
+def test_a_signature_that_comes_twice_is_one() -> None:
+    """A thought whose start already has its signature is what GET shows, and few event ids are information."""
+    report = check(SignsTwice(), "stream.equals-get", "stream.text", "stream.sig-last", "stream.evid-delta")
+    assert report.faults == {}
+    assert report.verdicts["stream.evid-delta"] == "info"

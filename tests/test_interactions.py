@@ -1,0 +1,70 @@
+"""The `Api` value of this API: cheap to import, complete, and fit to be sent to another process."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+
+from harness.interactions import INTERACTIONS
+from harness.kit.api import PRIMARY_KEY
+from harness.wire import Headers, Request
+
+LOADERS = [field.name for field in fields(INTERACTIONS) if field.name.startswith("load_")]
+
+
+def test_importing_it_imports_nothing_that_knows_the_api() -> None:
+    """A command that names the value pays for the contract, the checks and the emulator only when it uses them."""
+    code = (
+        "import sys, harness.interactions; "
+        "print([name for name in ('contract', 'checks', 'emulator', 'strategies', 'transport', 'engine') "
+        "if f'harness.{name}' in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_worker_process_gets_the_same_value() -> None:
+    """The value can be pickled, which is how the processes of the kill matrix receive it."""
+    assert pickle.loads(pickle.dumps(INTERACTIONS)) == INTERACTIONS
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_each_part_is_there(name: str) -> None:
+    """Each loader returns something; the contract's needs a revision, where "" is the current one."""
+    load = getattr(INTERACTIONS, name)
+    assert load("") if name == "load_contract" else load()
+
+
+def test_an_unknown_revision_is_refused() -> None:
+    """A revision that nobody knows is a LookupError, whoever asks."""
+    with pytest.raises(LookupError):
+        INTERACTIONS.load_contract("1999-01-01")
+
+
+def test_the_origin_is_where_printed_code_finds_it() -> None:
+    """The dotted name leads to the value."""
+    module, _, name = INTERACTIONS.origin.rpartition(".")
+    assert getattr(sys.modules[module], name) is INTERACTIONS
+
+
+def test_a_reference_service_and_each_mutant_can_be_made() -> None:
+    """A fresh service accepts the primary key, and a mutant is asked for by its id."""
+    contract = INTERACTIONS.load_contract("")
+    listing = Request("GET", "/v1beta/agents", Headers([(INTERACTIONS.key_header, PRIMARY_KEY)]))
+    assert INTERACTIONS.new_service(contract, "")(listing).status == 200
+    for mutant in list(INTERACTIONS.load_mutants())[:3]:
+        assert INTERACTIONS.new_service(contract, mutant).clock
+
+
+@pytest.mark.parametrize(
+    ("path", "stopped"),
+    [("/v1beta/interactions/v1%2Fa", "/v1beta/interactions/v1%2Fa/cancel"), ("/v1beta/webhooks/w1", None)],
+)
+def test_only_interactions_can_be_stopped(path: str, stopped: str | None) -> None:
+    """What runs is cancelled before it is deleted, under its own path; other resources have nothing to cancel."""
+    request = INTERACTIONS.new_stop_request(Request("DELETE", path).segments, Headers())
+    assert (request.target if request is not None else None) == stopped
