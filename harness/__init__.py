@@ -4,4 +4,17 @@ The package is layered; `harness/README.md` draws the layers and says where to a
 Importing this module is cheap on purpose: everything heavy is imported where it is used.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """`harness.Emulator`, the emulator for scripts and notebooks, imported when it is first asked for."""
+    if name != "Emulator":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return import_module("harness.plugin").InteractionsEmulator

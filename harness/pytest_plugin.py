@@ -29,14 +29,18 @@ _ENVIRONMENT = pytest.StashKey[EnvironmentVariables]()
 _SESSION = pytest.StashKey["SessionServer"]()
 _TOLD = pytest.StashKey[Callable[[], str]]()
 _PROMISES = pytest.StashKey[dict[str, "Promise"]]()
+_MISTAKES = pytest.StashKey[dict[str, str]]()
 _SERVICES = pytest.StashKey[list["Complaining"]]()
 
 _CASSETTE = "interactions_cassette"
 _OURS = frozenset({
     "interactions_emulator", "interactions_client", "interactions_async_client", "interactions_lifecycle",
-    "interactions_chain", "interactions_dropped_stream", _CASSETTE,
+    "interactions_chain", "interactions_dropped_stream", "interactions_module_emulator",
+    "interactions_session_emulator", _CASSETTE,
 })  # fmt: skip
-_FIXTURES = _OURS | {"interactions_no_sleep"}
+_SHARED = ("interactions_module_emulator", "interactions_session_emulator")
+_IN_TEST = "_interactions_shared"
+_FIXTURES = _OURS | {"interactions_no_sleep", *_SHARED}
 
 _PARAMETRIZED = frozenset({"interactions_lifecycle", "interactions_dropped_stream"})
 
@@ -100,14 +104,24 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Set the environment for tests with our fixtures only; the cassette marker adds the cassette fixture."""
+    """Set the environment for tests with our fixtures only; the cassette marker adds the cassette fixture.
+
+    Fail a test whose markers are wrong.
+    """
+    if (mistakes := item.config.stash.get(_MISTAKES, None)) is not None:
+        name = item.nodeid.removesuffix(item.name) + getattr(item, "originalname", item.name)
+        if name in mistakes:
+            pytest.fail(mistakes[name], pytrace=False)
     if (
         isinstance(item, pytest.Function)
         and item.get_closest_marker(_CASSETTE)
         and _CASSETTE not in item.fixturenames
     ):
         item.fixturenames.append(_CASSETTE)
-    if not _OURS.isdisjoint(getattr(item, "fixturenames", ())):
+    names = getattr(item, "fixturenames", [])
+    if not set(_SHARED).isdisjoint(names) and _IN_TEST not in names:
+        names.insert(0, _IN_TEST)
+    if not _OURS.isdisjoint(names):
         _session(item.config).environment.route(True)
     elif (environment := item.config.stash.get(_ENVIRONMENT, None)) is not None:
         environment.route(False)
@@ -206,7 +220,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if marked or not _PARAMETRIZED.isdisjoint(metafunc.fixturenames):
         from harness.plugin.interactions.parametrize import parametrize
 
-        parametrize(metafunc, _FIXTURES)
+        if mistakes := parametrize(metafunc, _FIXTURES):
+            metafunc.config.stash.setdefault(_MISTAKES, {})[metafunc.definition.nodeid] = mistakes
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -250,10 +265,45 @@ def interactions_emulator(request: pytest.FixtureRequest) -> Iterator[Interactio
         yield emulator
 
 
+def _open_shared(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
+    from harness.plugin.final_checks import check_services
+    from harness.plugin.interactions.emulator import InteractionsEmulator
+
+    emulator = InteractionsEmulator(seed=request.config.getoption("--interactions-seed"))
+    with emulator.open(_session(request.config), redirects=False):
+        yield emulator
+    check_services([emulator])
+
+
+@pytest.fixture(scope="module")
+def interactions_module_emulator(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
+    """One emulator for all tests of a module that use it."""
+    yield from _open_shared(request)
+
+
+@pytest.fixture(scope="session")
+def interactions_session_emulator(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
+    """One emulator for all tests of a session that use it."""
+    yield from _open_shared(request)
+
+
+@pytest.fixture
+def _interactions_shared(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Added to every test with a shared emulator: reports, redirects and guards as for one of its own."""
+    from harness.plugin.vcr_compat import guard_beside
+
+    emulator = _find_service(request)
+    session = _session(request.config)
+    request.node.stash[_TOLD] = emulator.format_context
+    with emulator.redirecting(), guard_beside(request, session.environment.url, emulator):
+        yield
+
+
 def _find_service(request: pytest.FixtureRequest) -> ObservedService:
     """The service behind this test's clients: its recording if it has one, otherwise its emulator."""
-    recorded = _CASSETTE in request.fixturenames
-    return cast("ObservedService", request.getfixturevalue(_CASSETTE if recorded else "interactions_emulator"))
+    names = (_CASSETTE, "interactions_emulator", *_SHARED)
+    chosen = next((name for name in names if name in request.fixturenames), "interactions_emulator")
+    return cast("ObservedService", request.getfixturevalue(chosen))
 
 
 @pytest.fixture

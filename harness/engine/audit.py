@@ -76,7 +76,7 @@ class Audit:
         if not sightings or own.outcome in SETTLED:
             return own
         return Observation(
-            Outcome.NOT_MET, (*own.findings, *(sighting.to_finding(self.api) for sighting in sightings))
+            Outcome.NOT_MET, (*own.findings, *(defect.to_finding(self.api) for defect in sightings))
         )
 
     def evidence(self, check: Check) -> tuple[Exchange, ...]:

@@ -84,12 +84,23 @@ class CheckFinished:
     result: Result
 
 
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """How far a part of the run is: `counts` with names of the part's choice, and how much it found so far."""
+
+    name: str
+    counts: Mapping[str, int]
+    findings: int
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseFinished:
     """A part of a run is over: an engine of a search, a file of recordings, the reading without a fault.
 
     `counts` has names of the part's choice; `findings` is how much it found to be wrong. `notes` are for the user,
-    `vacuous` are reasons why (this much of) the part proves nothing.
+    `vacuous` are reasons why (this much of) the part proves nothing. `answers` counts the kinds of answers that it
+    judged; `accepted` are the calls that succeeded at least once, `never_accepted` those that never did.
     """
 
     name: str
@@ -98,6 +109,9 @@ class PhaseFinished:
     findings: int = 0
     notes: tuple[str, ...] = ()
     vacuous: tuple[str, ...] = ()
+    answers: Mapping[str, int] = field(default_factory=dict)
+    accepted: tuple[str, ...] = ()
+    never_accepted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +169,7 @@ RunEvent: TypeAlias = (
     | ExerciseStarted
     | Waiting
     | CheckFinished
+    | Progressed
     | PhaseFinished
     | RunStopped
     | RunFinished

@@ -8,7 +8,7 @@ mutant all become the same value.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from harness.kit.relayed_exchange import RelayedExchange
@@ -84,19 +84,48 @@ class Step(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Replays:
+    """What came of doing it again before it was reported: `shown` of `played` times it failed again.
+
+    `why_not` says why it was not done again, "" if it was.
+    """
+
+    shown: int = 0
+    played: int = 0
+    why_not: str = ""
+
+    @property
+    def lost(self) -> bool:
+        """Whether it never failed again."""
+        return bool(self.played) and not self.shown
+
+    @property
+    def flaky(self) -> bool:
+        """Whether it did not fail every time."""
+        return self.shown < self.played
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reproduction:
     """How to see it again: a command line for this alone, or the steps of a history.
 
-    `key` tells it apart from what else a search found. Unless `shrunk`, fewer steps may show it too. `known`: an
-    earlier run had found and kept it.
+    `key` tells it apart from what else a search found, and `call` is the one whose answer shows it. `unshrunk`
+    says why fewer steps may show it too, "" if they do not. `known`: an earlier run had found and kept it.
     """
 
     key: str = ""
+    call: str = ""
     command: str = ""
     steps: tuple[Step, ...] = ()
-    shrunk: bool = True
+    unshrunk: str = ""
     known: bool = False
+    replays: Replays = field(default_factory=Replays)
+
+    @property
+    def shrunk(self) -> bool:
+        """Whether nothing smaller shows it."""
+        return not self.unshrunk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from harness.benches.client.observed_streams import Seen, watch
@@ -238,10 +238,21 @@ class ObservedService:
         """A driver for the test's own requests, which bypass the log and the faults."""
         return ServiceDriver(self._whole, self.clock)
 
-    def open(self, session: SessionServer) -> AbstractContextManager[str]:
-        """Serve on the session's socket while the block runs."""
+    @contextmanager
+    def open(self, session: SessionServer, *, redirects: bool = True) -> Iterator[str]:
+        """Serve on the session's socket while the block runs; if it `redirects`, for the live service too."""
         self._session = session
-        return _Open(self, session)
+        with ExitStack() as stack:
+            tenant = Tenant(self.over_socket, self.clock, self.waits)
+            self._prefix = stack.enter_context(session.serving(tenant))
+            if redirects:
+                stack.enter_context(self.redirecting())
+            yield self._prefix
+
+    def redirecting(self) -> AbstractContextManager[None]:
+        """Answer the requests of clients that were built for the live service, while the block runs."""
+        hosts = self._session.environment.live_hosts if self._session is not None else ()
+        return redirect(self.transport, hosts)
 
 
 class MadeBy:
@@ -253,19 +264,3 @@ class MadeBy:
     def find_id(self) -> str | None:
         """The id of the interaction that it made; None if it made none."""
         return self.seen.find_created_id() if self.seen is not None and self.seen.status < 400 else None
-
-
-class _Open(AbstractContextManager[str]):
-    def __init__(self, served: ObservedService, session: SessionServer) -> None:
-        self._served = served
-        self._serving = session.serving(Tenant(served.over_socket, served.clock, served.waits))
-        self._redirecting = redirect(served.transport, session.environment.live_hosts)
-
-    def __enter__(self) -> str:
-        self._served._prefix = self._serving.__enter__()
-        self._redirecting.__enter__()
-        return self._served._prefix
-
-    def __exit__(self, *error: Any) -> None:
-        self._redirecting.__exit__(*error)
-        self._serving.__exit__(*error)

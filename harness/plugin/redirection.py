@@ -19,7 +19,7 @@ _METHODS = (("HTTPTransport", "handle_request"), ("AsyncHTTPTransport", "handle_
 def redirect(transport: Any, hosts: Collection[str]) -> Iterator[None]:
     """Answer requests for `hosts` (`name`, or `name:port`) with `transport`, whichever client sends them."""
     patched: list[tuple[Any, str, Any]] = []
-    for library in filter(None, map(sys.modules.get, _LIBRARIES)):
+    for library in filter(None, map(sys.modules.get, _LIBRARIES)) if hosts else ():
         for kind, method in _METHODS:
             owner = getattr(library, kind)
             original = getattr(owner, method)

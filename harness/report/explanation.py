@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.engine.results import Reproduction, Result
+from harness.engine.results import Replays, Reproduction, Result
 from harness.outcome import Finding, Outcome, Rule
 from harness.outcome.words import format_count
-from harness.report.evidence_text import shown_lines
-from harness.report.exchange_text import printable
+from harness.report.evidence.evidence_text import shown_lines
+from harness.report.evidence.exchange_text import printable
 from harness.report.finding_text import finding_lines
 from harness.report.run_state import RunState
 from harness.wire.mask import Mask
@@ -43,6 +43,8 @@ def _lines(result: Result, state: RunState, evidence: bool, verbose: bool) -> It
         yield from shown_lines(result.evidence, state.display, named=named, verbose=verbose)
     if result.reproduction is not None:
         yield from reproduction_lines(result.reproduction, state.mask, noun=state.presentation.noun)
+        if result.reproduction.replays.played:
+            yield replay_words(result.reproduction.replays)
 
 
 def rule_lines(rule: Rule, *, title: str = "") -> Iterator[str]:
@@ -70,7 +72,19 @@ def findings_lines(findings: Sequence[Finding], mask: Mask) -> Iterator[str]:
 def reproduction_lines(reproduction: Reproduction, mask: Mask, *, noun: str = "") -> Iterator[str]:
     """How to see it again; `noun` is what a command line is for."""
     if reproduction.steps:
-        words = "least history" if reproduction.shrunk else "history, not fully shrunk"
+        why = f" ({reproduction.unshrunk})" if reproduction.unshrunk else ""
+        words = f"history, not fully shrunk{why}" if why else "least history"
         yield f"{words}: {' > '.join(map(str, reproduction.steps))}"
+    elif reproduction.unshrunk:
+        yield f"its requests are not fully shrunk: {reproduction.unshrunk}"
     if reproduction.command:
         yield f"this {noun or 'one'} alone: {printable(mask.text(reproduction.command))}"
+
+
+def replay_words(replays: Replays) -> str:
+    """What came of doing it again."""
+    if replays.lost:
+        return f"flaky: did not reproduce, 0 of {replays.played}"
+    if replays.played:
+        return f"{'flaky: ' if replays.flaky else ''}reproduced {replays.shown} of {replays.played}"
+    return f"not played again: {replays.why_not or 'it was not tried'}"

@@ -6,8 +6,12 @@ Layer 6. Must not know what is reported.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from typing import TextIO
+
+PAUSE = 15.0
+"""Least seconds between two lines of progress in a log."""
 
 _WIDEST = 79
 """Most characters of a progress line: one that the terminal wraps cannot be erased."""
@@ -28,6 +32,7 @@ class Screen:
         self._colour = colour
         self._progress = out.isatty() and os.environ.get("TERM") != "dumb"
         self._drawn = False
+        self._told = time.monotonic()
 
     def line(self, text: str) -> None:
         """Write a line that stays."""
@@ -41,6 +46,14 @@ class Screen:
             self._out.write(text[:_WIDEST])
             self._out.flush()
             self._drawn = True
+
+    def tell(self, text: str) -> None:
+        """Draw the progress line; in a log, write it now and then, so that a long search is not silent."""
+        self.draw(text)
+        if not self._progress and time.monotonic() - self._told >= PAUSE:
+            self.line(text)
+            self._out.flush()
+            self._told = time.monotonic()
 
     def erase(self) -> None:
         """Erase the progress line."""

@@ -17,6 +17,7 @@ from harness.engine.events import (
     PhaseFinished,
     Planned,
     Probed,
+    Progressed,
     RunEvent,
     RunFinished,
     RunStarted,
@@ -30,8 +31,8 @@ from harness.kit.lack import Lack
 from harness.outcome import Because, Verdict
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import EXPLAINED
-from harness.report.evidence_text import count_evidence, logs
-from harness.report.exchange_text import printable
+from harness.report.evidence.evidence_text import count_evidence, logs
+from harness.report.evidence.exchange_text import printable
 from harness.report.run_state import RunState
 from harness.report.screen import Screen
 from harness.wire import Exchange
@@ -83,6 +84,8 @@ class TerminalReport:
                 self._progress(name)
             case Waiting(seconds, refusal):
                 self._waiting(seconds, refusal)
+            case Progressed():
+                self._screen.tell(_format_progress(event))
             case CheckFinished(result):
                 self._count_result(result)
             case PhaseFinished():
@@ -203,6 +206,11 @@ class TerminalReport:
         words = [self._screen.paint(COLOUR.get(v, "2"), f"{n} {v.replace('_', ' ')}") for v, n in counts]
         judged = format_count(len(finished.results), self._presentation.noun)
         yield f"{judged}: {', '.join(words)} in {finished.seconds:.1f} s"
+
+
+def _format_progress(progress: Progressed) -> str:
+    counts = ", ".join(f"{number} {word}" for word, number in progress.counts.items())
+    return f"{progress.name}: {counts}, {format_count(progress.findings, 'finding')}, {progress.seconds:.0f} s"
 
 
 def _waits(waited: Waited) -> str:

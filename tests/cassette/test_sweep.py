@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from harness.cassette import Player, Recording
-from harness.checks.vocabulary.stream_diff import Rest, compare
 from harness.contract import PROTOCOL, load
+from harness.contract.data.event_diff import Rest, compare
 from harness.contract.data.json_parse import loads
 from harness.emulator import Emulator, Settings
 from harness.faults import Connection, Cut, Drop, Place, Plan, Spot, cut, every_byte, structural

@@ -111,6 +111,7 @@ class NoteReading:
     """What an exchange of the toy API says; nothing is judged of a single answer."""
 
     findings: tuple[Finding, ...] = ()
+    crash: tuple[Finding, ...] = ()
 
     def __init__(self, exchange: Exchange) -> None:
         request = exchange.request
@@ -208,6 +209,7 @@ PROTOCOL = StreamProtocol(
     resume=_resume,
     is_resume=_is_resume,
     error_event=lambda code, message, cursor: b'data: {"problem": "' + message.encode() + b'"}\n\n',
+    bare_error=lambda refused: b'{"problem": "refused"}' if refused else b'{"problem": "down"}',
     error_body=lambda status, code, message: json.dumps({"problem": message}).encode(),
     text_of=lambda event: ("word", event["word"]) if "word" in event else None,
     id_fields=frozenset({"id", "note"}),

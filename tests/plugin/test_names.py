@@ -100,15 +100,16 @@ MARKED = {
 
 @pytest.mark.parametrize("strict", [(), ("--strict-markers",), ("-W", "error")], ids=["plain", "strict", "error"])
 def test_a_wrong_marker(pytester: pytest.Pytester, strict: tuple[str, ...]) -> None:
-    """A marker with the prefix that nobody registered is an error at collection, which proposes the right one."""
+    """A marker with the prefix that nobody registered is an error of its test, or pytest's of the module."""
     sources = {f"test_{place}_{name}": MARKED[place].format(name) for place in MARKED for name in WRONG}
     pytester.makepyfile(**sources)
     result = run(pytester, "-W", "ignore::pytest.PytestUnknownMarkWarning", *strict)
     result.assert_outcomes(errors=len(sources))
     for place in MARKED:
         for name, proposal in WRONG.items():
-            named = "" if strict else f"In test_{place}_{name}.py::*test_it: "
-            result.stdout.fnmatch_lines([f"*ERROR collecting test_{place}_{name}.py*", f"{named}{proposal}"])
+            named = f"*ERROR collecting test_{place}_{name}.py*" if strict else "*ERROR at setup of*"
+            where = "" if strict else f"In test_{place}_{name}.py::*test_it: "
+            result.stdout.fnmatch_lines([named, f"{where}{proposal}"])
 
 
 PROPOSED = {

@@ -188,12 +188,34 @@ def test_created_by_the_client(toy: pytest.Pytester) -> None:
     ],
 )
 def test_wrong_marker(toy: pytest.Pytester, marker: str, said: str) -> None:
-    """A marker with unknown options is an error at collection, with a message that names the test."""
+    """A test whose marker has unknown options fails, with a message that names the test."""
     toy.makepyfile(f"import pytest\n@pytest.mark.{marker}\ndef test_it(interactions_dropped_stream): pass\n")
     result = run(toy)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([f"In test_wrong_marker.py::test_it: *{said}*"])
     result.stdout.no_fnmatch_line("*UsageFault*")
+
+
+def test_all_wrong_markers(toy: pytest.Pytester) -> None:
+    """One run names every mistake in a test's markers, and the other tests and modules run."""
+    toy.makepyfile(
+        test_wrong="""
+        import pytest
+
+        @pytest.mark.interactions_lifecycle("canceled")
+        @pytest.mark.interactions_dropped_stream(cut="every-event")
+        @pytest.mark.parametrize("number", [1, 2])
+        def test_wrong(interactions_lifecycle, interactions_dropped_stream, number):
+            pass
+
+        def test_right(interactions_emulator):
+            pass
+        """,
+        test_other="def test_it(interactions_emulator): pass\n",
+    )
+    result = run(toy)
+    result.assert_outcomes(errors=2, passed=2)
+    result.stdout.fnmatch_lines(["*'canceled'*did you mean 'cancelled'*", "*no option 'cut'*"])
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from harness.contract.judge.agreement import (
     judge_identity,
     judge_stays,
 )
-from harness.contract.judge.ends import judge_cancel_answer
+from harness.contract.judge.history.ends import judge_cancel_answer
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending
 from harness.contract.requests import RequestBuilder

@@ -17,7 +17,7 @@ from harness.checks.vocabulary.background_runs import (
 )
 from harness.checks.vocabulary.expect import at
 from harness.checks.vocabulary.polling import open_stream
-from harness.checks.vocabulary.stream_diff import additions, compare, leniencies, losses
+from harness.checks.vocabulary.stream_diff import additions, leniencies, losses
 from harness.checks.vocabulary.stream_events import (
     Event,
     completion,
@@ -28,6 +28,7 @@ from harness.checks.vocabulary.stream_events import (
     last_cursor,
 )
 from harness.contract import read
+from harness.contract.data.event_diff import compare
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Close, Exchanges, Finish, Open, Read, Steps, stop_exercise
 from harness.kit.check import exercise

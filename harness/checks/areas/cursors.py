@@ -12,11 +12,11 @@ from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import read_whole_stream
 from harness.checks.vocabulary.expect import expect_reply, expect_status, finding
 from harness.checks.vocabulary.stored import UNKNOWN_ID
-from harness.checks.vocabulary.stream_diff import Rest, compare
 from harness.checks.vocabulary.stream_events import events_in, expect_stream, is_stream, of_kind
 from harness.contract import read
+from harness.contract.data.event_diff import Rest, compare
+from harness.contract.data.run_events import is_of_the_run
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
-from harness.contract.judge.run_events import is_of_the_run
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Steps

@@ -12,7 +12,7 @@ from harness.checks.vocabulary.background_runs import LONG
 from harness.checks.vocabulary.expect import at, expect_interaction, expect_reply, finding
 from harness.checks.vocabulary.polling import id_of, need_id, poll_until_gone, settled
 from harness.checks.vocabulary.stored import UNKNOWN_ID, a_stored_interaction, several_interactions
-from harness.contract.judge.ends import judge_deleted
+from harness.contract.judge.history.ends import judge_deleted
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_request
 from harness.contract.requests import RequestBuilder

@@ -19,7 +19,7 @@ from harness.checks.vocabulary.expect import (
 from harness.checks.vocabulary.polling import id_of, need_id, poll_until_found, poll_until_settled
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.contract.judge.agreement import judge_unchanged
-from harness.contract.judge.ends import judge_late_cancel
+from harness.contract.judge.history.ends import judge_late_cancel
 from harness.contract.judge.replies import CLIENT_ERROR
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise

@@ -14,7 +14,7 @@ from harness.checks.vocabulary.background_runs import read_whole_stream
 from harness.checks.vocabulary.expect import at, finding
 from harness.checks.vocabulary.polling import need_id, open_stream
 from harness.checks.vocabulary.stored import HELLO
-from harness.checks.vocabulary.stream_diff import Rest, additions, compare, cuts, leniencies, losses
+from harness.checks.vocabulary.stream_diff import additions, cuts, leniencies, losses
 from harness.checks.vocabulary.stream_events import (
     Event,
     completion,
@@ -25,8 +25,9 @@ from harness.checks.vocabulary.stream_events import (
     stream_id,
 )
 from harness.contract import read
+from harness.contract.data.event_diff import Rest, compare
+from harness.contract.data.run_events import is_of_the_run, is_same_event
 from harness.contract.judge.agreement import judge_identity
-from harness.contract.judge.run_events import is_of_the_run, is_same_event
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise

@@ -22,7 +22,7 @@ from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.judge.body import is_legacy, judge_interaction
 from harness.contract.judge.errors import error_of, judge_error
-from harness.contract.judge.history import judge_history
+from harness.contract.judge.history.recorded import judge_history
 from harness.contract.judge.reading import Reading, read
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading

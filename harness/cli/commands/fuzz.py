@@ -17,6 +17,8 @@ from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import Parser, count, level_named, positive_seconds
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.output import Listeners, add_output_arguments
+from harness.cli.reproducing import CurlRuns
+from harness.cli.signal_handling import told_like_interrupted
 from harness.cli.target_options import add_target_arguments, parse_with_configuration, resolve, said_capabilities
 from harness.engine.events import CheckFinished, PhaseFinished
 from harness.engine.results import Result
@@ -41,30 +43,44 @@ def run(words: Sequence[str]) -> int:
     from harness.report.commands.fuzz import FuzzPresentation
 
     target = resolve(arguments)
-    ids = [*BY_ID, *(rule.id for rule in RULES)]
-    baseline = baseline_of(arguments, [*ids, *(f"{name}?" for name in ids)])
-    options = replace(_options(arguments), baseline=baseline)
-    presentation = FuzzPresentation(options.seed)
+    rules = [*BY_ID, *(rule.id for rule in RULES)]
+    excluded = _list_excluded(arguments.exclude or (), rules)
+    baseline = baseline_of(arguments, [*rules, *(f"{name}?" for name in rules)])
+    options = replace(_options(arguments), baseline=baseline, excluded=excluded)
+    presentation = FuzzPresentation(options.seed, excluded=excluded, baseline=baseline)
     listeners = Listeners(arguments, presentation)
     wait_until_up(target, arguments.wait or 0.0)
+    runs = CurlRuns(target, options.seconds)
     vacuous = False
-    with closing(fuzz(target, options)) as events:
+    with told_like_interrupted(), closing(fuzz(target, options, listeners.handle)) as events:
         for event in events:
             vacuous |= isinstance(event, PhaseFinished) and bool(event.vacuous)
-            if arguments.output and isinstance(event, CheckFinished):
-                presentation.written[id(event.result)] = _write(event.result, target, Path(arguments.output))
+            if isinstance(event, CheckFinished) and event.result.observation.findings:
+                presentation.ran[id(event.result)] = runs.run(event.result)
+                if arguments.output:
+                    presentation.written[id(event.result)] = _write(event.result, target, Path(arguments.output))
             listeners.handle(event)
     return finish(arguments, baseline, listeners.write(), vacuous=vacuous)
 
 
+def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...]:
+    """The rules and codes to leave out. Raises UsageFault for one that no finding has."""
+    from harness.benches.codes import read_published
+
+    known = [*rules, *read_published()[0]]
+    names = [name.strip() for word in words for name in word.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise UsageFault(f"--exclude {name!r}: no finding has this code{did_you_mean(name, known)}")
+    return tuple(names)
+
+
 def _write(result: Result, target: ResolvedTarget, folder: Path) -> Sequence[Path]:
-    """Write a failure in all forms that repeat it; an engine's own result has none."""
-    from harness.report.display import EMBEDDED_ROOT, Display
-    from harness.report.reproduction import write_all
+    """Write a failure in all forms that repeat it."""
+    from harness.report.evidence.display import EMBEDDED_ROOT, Display
+    from harness.report.evidence.reproduction import write_all
     from harness.wire.mask import Mask
 
-    if not result.observation.findings:
-        return ()
     mask = Mask(target.info.secrets, target.api.load_protocol().secret_fields)
     display = Display(target.api, target.info.url or EMBEDDED_ROOT, mask)
     return write_all(result, target.info, display, folder)
@@ -97,7 +113,11 @@ def _parser() -> Parser:
         help="number of histories, of laws, and of examples per operation",
     )
     group.add_argument(
-        "--time", type=positive_seconds, metavar="S", help="time budget for all engines together, in seconds"
+        "--time",
+        "--deadline",
+        type=positive_seconds,
+        metavar="S",
+        help="time budget for all engines together, in seconds; what was found by then is reported",
     )
     group.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the random generators (default: 0)"
@@ -110,6 +130,9 @@ def _parser() -> Parser:
         "--level", metavar="LEVEL", help="weakest level to judge: must, should or may (default: may)"
     )
     group.add_argument("--strict", action="store_true", default=None, help="broken SHOULDs fail, too")
+    group.add_argument(
+        "--exclude", action="append", metavar="CODE", help="a rule or a code of findings to leave out (repeatable)"
+    )
     add_baseline_arguments(group)
     group = parser.add_argument_group("output")
     group.add_argument(

@@ -104,6 +104,8 @@ class CreateValidator(ContinuationRules):
         camel = None if accepts else hints.camel_case(body)
         if camel is not None:
             raise invalid(camel, "parameter_unknown")
+        if hint := hints.bare_tool(body.get("tools"), TOOLS):
+            raise invalid(hint)
         problems = validator.problems(body, limit=1)
         told = _refusal_message(problems[0]) if problems else "The body does not fit the create request."
         raise invalid(told + newer)
@@ -219,7 +221,7 @@ class CreateValidator(ContinuationRules):
         if "agent" in body:
             name = body["agent"].removeprefix("agents/")
             if not self.is_agent(name, project):
-                raise not_found(f"There is no agent '{name}'.")
+                raise not_found(f"There is no agent '{name}'.{self.agent_hint(name)}")
             return None, name
         name = body["model"]
         if self.is_model(name):
@@ -234,6 +236,14 @@ class CreateValidator(ContinuationRules):
             f"There is no model '{name}'; names look like 'gemini-3.5-flash'. "
             "(The emulator's setting models=any takes every name.)",
         )
+
+    def agent_hint(self, name: str) -> str:
+        """Return the built-in agents that a name without its date probably means, or `""`."""
+        known = self.contract.schemas.document("agent-name")["x-known-values"]
+        dated = [agent for agent in known if isinstance(name, str) and agent.startswith(f"{name}-")]
+        if dated:
+            return f" Agents have dates in their names: {' or '.join(map(repr, dated))}."
+        return suggestion(str(name), known)
 
     def is_model(self, name: str) -> bool:
         """Whether the name belongs to a family of models."""

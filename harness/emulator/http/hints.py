@@ -51,6 +51,7 @@ FIELDS: dict[str, str] = {
     "thinking_config": "use 'thinking_level' inside 'generation_config'",
     "thinking_level": "put it inside 'generation_config'",
     "reasoning": "use 'thinking_level' inside 'generation_config'",
+    "reasoning_effort": "use 'thinking_level' inside 'generation_config'",
     "functions": 'use \'tools\' with {"type": "function", …}',
     "function_declarations": 'use \'tools\' with {"type": "function", …}',
     "instructions": "use 'system_instruction'",
@@ -109,11 +110,18 @@ def camel_case(value: Any, path: str = "") -> str | None:
     return None
 
 
+def bare_tool(tools: Any, known: Collection[str]) -> str:
+    """Return the message for tools given by their bare names, or `""`."""
+    given = [tools] if isinstance(tools, str) else tools if isinstance(tools, list) else []
+    name = next((tool for tool in given if isinstance(tool, str) and tool in known), None)
+    return f'Invalid value at \'tools\': a tool is an object, write [{{"type": "{name}"}}].' if name else ""
+
+
 def wrong_path(version: str, segments: tuple[str, ...]) -> str:
     """Return a hint at what the caller of an unknown path probably wanted, or `""`."""
     first = segments[0] if segments else ""
     last = segments[-1] if segments else ""
-    if first == "operations":
+    if first == "operations" or segments[:2] == ("interactions", "operations"):
         return " There are no operations: create answers the interaction, poll GET /v1beta/interactions/{id}."
     if first == "interactions" and ":cancel" in last:
         return " The route has a slash: POST /v1beta/interactions/{id}/cancel."

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from difflib import SequenceMatcher
 
 from harness.outcome.suggest import nearest
 
+_CLOSE = 0.7
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -19,7 +21,12 @@ def snake(name: str) -> str:
 
 
 def suggestion(name: str, options: Iterable[str]) -> str:
-    """Return ` Did you mean 'x'?`, or `""` if nothing is similar."""
+    """Return ` Did you mean 'x'?`, or `""` if nothing is close: a far-fetched name would mislead."""
     known = sorted(options)
     near = [snake(name)] if snake(name) in known else nearest(name.lower(), known, most=1)
-    return f" Did you mean '{near[0]}'?" if near else ""
+    close = near and (near[0].startswith(name.lower()) or _similarity(name.lower(), near[0]) >= _CLOSE)
+    return f" Did you mean '{near[0]}'?" if close else ""
+
+
+def _similarity(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other).ratio()

@@ -5,7 +5,6 @@ Layer 4. The only module that knows Hypothesis's settings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -47,26 +46,23 @@ BUDGETS: dict[str, Budget] = {
 }
 
 
-def hypothesis_settings(
-    examples: int, *, steps: int = 50, database: ExampleDatabase | None = None, shrink: bool = True
-) -> settings:
-    """Settings of one search: no output, and no deadline per example.
+def hypothesis_settings(examples: int, *, steps: int = 50) -> settings:
+    """Settings of one search: no output, no deadline per example, and nothing to replay or to shrink.
 
-    Hypothesis shrinks with hundreds of plays, too many for a remote target or one that bills for each. Turn
-    `shrink` off for those: `shrink.minimal` needs few.
+    Hypothesis only draws; what fails is shrunk by `shrink`, which needs fewer plays, and shared by
+    `example_sharing`.
     """
     from hypothesis import HealthCheck, Phase, Verbosity, settings
 
     return settings(
         max_examples=max(1, examples),
         stateful_step_count=steps,
-        database=database,
+        database=None,
         deadline=None,
         print_blob=False,
         verbosity=Verbosity.quiet,
-        report_multiple_bugs=True,
         suppress_health_check=list(HealthCheck),
-        phases=(Phase.explicit, Phase.reuse, Phase.generate, *((Phase.shrink,) if shrink else ())),
+        phases=(Phase.generate,),
     )
 
 
@@ -92,31 +88,6 @@ def open_database(text: str | None) -> ExampleDatabase | None:
             database.InMemoryExampleDatabase(), database.ReadOnlyDatabase(artifact)
         )
     return database.DirectoryBasedExampleDatabase(text)
-
-
-def write_only(database: ExampleDatabase | None) -> ExampleDatabase | None:
-    """The database as seen by a search that ignores known failures: nothing is read or deleted.
-
-    The examples of ignored failures do not fail in that search, and Hypothesis deletes examples that do not fail.
-    """
-    if database is None:
-        return None
-    kept = database
-    from hypothesis.database import ExampleDatabase
-
-    class WriteOnly(ExampleDatabase):
-        """Stores examples and returns none."""
-
-        def save(self, key: bytes, value: bytes) -> None:
-            kept.save(key, value)
-
-        def fetch(self, key: bytes) -> Iterable[bytes]:
-            return ()
-
-        def delete(self, key: bytes, value: bytes) -> None:
-            return None
-
-    return WriteOnly()
 
 
 def _redis(url: str) -> Any:

@@ -7,12 +7,13 @@ emulator.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from harness.emulator import Emulator
-from harness.engine.search.failure import EngineRun, Failure
+from harness.engine.search.failure import Bug, EngineRun
 from harness.engine.search.playing.operations_table import move
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.state_digest import state
@@ -67,7 +68,7 @@ def every(place: SearchTarget, depth: int, *, seconds: float | None = None) -> E
             "states": len(search.seen),
             "plays": search.plays,
         },
-        failures=tuple(search.failures.values()),
+        failures=tuple(bug.failure(ENGINE, search.sightings[key]) for key, bug in search.bugs.items()),
         vacuous=() if search.plays else ("nothing was played",),
         notes=notes,
     )
@@ -78,7 +79,8 @@ class _Search:
         self._place = place
         self.timer = timer
         self.seen: set[bytes] = set()
-        self.failures: dict[str, Failure] = {}
+        self.bugs: dict[str, Bug] = {}
+        self.sightings: Counter[str] = Counter()
         self.histories = 0
         self.plays = 0
 
@@ -109,11 +111,12 @@ class _Search:
         self.plays += 1
 
         def last(emulator: Emulator, world: World) -> tuple[bytes | None, tuple[ClientCommand, ...]]:
-            findings = [finding for finding in move(world, history[-1]) if self._place.judged(finding)]
-            for finding in findings:
-                known = Failure(engine=ENGINE, finding=finding, history=history, trail=tuple(world.trail))
-                self.failures.setdefault(known.key, known)
-            return (None if findings else state(emulator, world)), tuple(choices(world))
+            found = [defect for defect in move(world, history[-1]) if self._place.judged(defect)]
+            for defect in found:
+                bug = Bug(defect, history, tuple(world.sent))
+                self.bugs.setdefault(defect.key, bug)
+            self.sightings.update(defect.key for defect in found)
+            return (None if found else state(emulator, world)), tuple(choices(world))
 
         return self._on_fresh(history[:-1], last)
 

@@ -5,13 +5,16 @@ Layer 4.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from harness.engine.decide import Policy, decide
 from harness.engine.events import PhaseFinished
-from harness.engine.results import Reproduction, Result
+from harness.engine.results import Replays, Reproduction, Result
+from harness.engine.search.answer_counts import AnswerCounts
+from harness.engine.search.defect import SeenDefect, mark_strict
 from harness.engine.search.rules import SEARCHED, rule_of
+from harness.engine.search.world import TrailEntry
 from harness.outcome import Because, Finding, Observation, Outcome, Severity
 from harness.strategies.operations import ClientCommand
 from harness.wire import Exchange
@@ -21,21 +24,29 @@ from harness.wire import Exchange
 class Failure:
     """One broken promise. `history` reproduces it on any target; it is empty if only the requests are known.
 
-    `trail` holds the exchanges of the smallest history, in order. `known`: it was stored by an earlier run. Unless
-    `shrunk`, a smaller history may show it too: the time or the number of tries ran out first.
+    `trail` holds the exchanges of the smallest history, in the order in which they were sent. `seen` counts the
+    answers that showed it. `known`: it was stored by an earlier run. `unshrunk` says why a smaller history may
+    show it too, "" if none does. `replays` is what came of playing it again.
     """
 
     engine: str
-    finding: Finding
+    defect: SeenDefect
     history: tuple[ClientCommand, ...] = ()
     trail: tuple[Exchange, ...] = ()
+    seen: int = 1
     known: bool = False
-    shrunk: bool = True
+    unshrunk: str = ""
+    replays: Replays = field(default_factory=Replays)
+
+    @property
+    def finding(self) -> Finding:
+        """What is wrong."""
+        return self.defect.finding
 
     @property
     def key(self) -> str:
         """What distinguishes it from other failures."""
-        return key_of(self.finding)
+        return self.defect.key
 
     @property
     def rule(self) -> str:
@@ -43,21 +54,48 @@ class Failure:
         return self.finding.rule
 
     def decide(self, policy: Policy) -> Result:
-        """What it means for the run."""
+        """What it means for the run; what never happened again is no more than a warning."""
+        finding = replace(self.finding, weight=self.seen)
+        if self.replays.lost and finding.severity is Severity.BROKEN:
+            finding = replace(finding, severity=Severity.NON_STRICT)
         return decide(
             rule_of(self.rule),
-            Observation.of([self.finding]),
+            Observation.of([finding]),
             policy,
-            result_id=_strictly(self.finding, self.rule),
+            result_id=mark_strict(self.finding, self.rule),
             show=lambda _: self.trail,
-            reproduction=Reproduction(key=self.key, steps=self.history, shrunk=self.shrunk, known=self.known),
+            reproduction=Reproduction(
+                key=self.key,
+                call=self.defect.call,
+                steps=self.history,
+                unshrunk=self.unshrunk,
+                known=self.known,
+                replays=self.replays,
+            ),
             phase=self.engine,
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """A defect as it was first or most briefly seen; its requests may still be going on."""
+
+    defect: SeenDefect
+    history: tuple[ClientCommand, ...]
+    sent: Sequence[TrailEntry]
+
+    def failure(self, engine: str, seen: int = 1) -> Failure:
+        """This bug as a `Failure`, once its requests have ended."""
+        trail = tuple(sent.exchange for sent in self.sent if sent.exchange is not None)
+        return Failure(engine=engine, defect=self.defect, history=self.history, trail=trail, seen=seen)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineRun:
-    """What one engine did. `counts` has names of the engine's choice; `vacuous` says why it proves nothing."""
+    """What one engine did. `counts` has names of the engine's choice; `vacuous` says why it proves nothing.
+
+    `answers` is how each call was answered, and `stopped` says that the user ended it.
+    """
 
     engine: str
     seconds: float
@@ -65,6 +103,8 @@ class EngineRun:
     failures: tuple[Failure, ...] = ()
     vacuous: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    answers: AnswerCounts = field(default_factory=AnswerCounts)
+    stopped: bool = False
 
     def phase(self) -> PhaseFinished:
         """What the engine did, as an event."""
@@ -75,6 +115,9 @@ class EngineRun:
             findings=len(self.failures),
             notes=self.notes,
             vacuous=self.vacuous,
+            answers=dict(self.answers.totals),
+            accepted=tuple(self.answers.accepted),
+            never_accepted=tuple(self.answers.never_accepted),
         )
 
     def decide(self, policy: Policy) -> Result:
@@ -91,40 +134,3 @@ class EngineRun:
             seconds=self.seconds,
             phase=self.engine,
         )
-
-
-class Broken(Exception):
-    """Raised inside Hypothesis to stop and shrink a history; carries everything a `Failure` needs.
-
-    Hypothesis tells bugs apart by the type and location of the exception, so each rule gets its own subclass.
-    """
-
-    def __init__(self, finding: Finding, history: tuple[ClientCommand, ...], trail: tuple[Exchange, ...]) -> None:
-        super().__init__(f"{finding.rule}: {finding.message}")
-        self.finding = finding
-        self.history = history
-        self.trail = trail
-
-    def failure(self, engine: str) -> Failure:
-        """This bug as a `Failure`."""
-        return Failure(engine=engine, finding=self.finding, history=self.history, trail=self.trail)
-
-
-def key_of(finding: Finding) -> str:
-    """The code, with `?` if it is broken only in a strict reading: the two cases count as different failures."""
-    return _strictly(finding, finding.stable_code)
-
-
-def _strictly(finding: Finding, name: str) -> str:
-    return name if finding.severity is Severity.BROKEN else f"{name}?"
-
-
-_KINDS: dict[str, type[Broken]] = {}
-
-
-def to_exception(finding: Finding, history: tuple[ClientCommand, ...], trail: tuple[Exchange, ...]) -> Broken:
-    """The exception for a finding, of the type for its rule."""
-    kind = _KINDS.get(key_of(finding))
-    if kind is None:
-        kind = _KINDS[key_of(finding)] = type(f"Broken[{key_of(finding)}]", (Broken,), {})
-    return kind(finding, history, trail)

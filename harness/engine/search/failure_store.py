@@ -11,10 +11,12 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.documents import read_file
+from harness.engine.results import Replays
 from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.request_templates import Template, resend, templates
 from harness.engine.search.search_target import SearchTarget, play
@@ -96,10 +98,4 @@ def _again(place: SearchTarget, record: dict[str, Any]) -> Iterator[Failure]:
     else:
         found = resend(place, [Template(**template) for template in record["requests"]], ENGINE)
     for failure in found:
-        yield Failure(
-            engine=record["engine"],
-            finding=failure.finding,
-            history=failure.history,
-            trail=failure.trail,
-            known=True,
-        )
+        yield replace(failure, engine=record["engine"], known=True, replays=Replays(1, 1))

@@ -1,26 +1,31 @@
 """Requests as templates: what was sent once can be sent again, to another target and with other ids.
 
-Layer 4. An id from an earlier response is replaced by a placeholder, which is filled in from the responses of the
+Layer 4. What an earlier response gave is replaced by a placeholder, which is filled in from the responses of the
 new run; keys are left out and added again.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness.contract import read
-from harness.contract.requests import KEY_HEADER
-from harness.engine.search.failure import Failure, key_of
-from harness.engine.search.playing.answer import judge_exchange
+from harness.contract.requests import KEY_HEADER, RequestBuilder
+from harness.engine.search.failure import Bug, Failure
 from harness.engine.search.search_target import SearchTarget
+from harness.engine.search.simpler_values import simpler_values
 from harness.wire import Exchange, Headers, Request
+from harness.wire.given_values import GivenValue, find_given, given_values, replace_given
 from harness.wire.secret_patterns import is_secret_header
 
 _LEFT_OUT = frozenset({KEY_HEADER, "authorization", "content-length", "host", "connection", "user-agent",
                        "accept-encoding", "x-schemathesis-testcaseid"})  # fmt: skip
+
+
+_HOLE = re.compile(r"HARNESS-(\d+)-(\w+)-(\d+)-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +42,40 @@ class Template:
         """As plain data."""
         return asdict(self)
 
+    @property
+    def text(self) -> str:
+        """Everything that may contain a placeholder."""
+        return self.target + base64.b64decode(self.body).decode("utf-8", "replace")
 
-def place_holder(number: int) -> str:
-    """The placeholder for the id from response `number`; safe in a URL, in JSON and in a shell."""
-    return f"HARNESS-ID-{number}"
+    def renumber(self, change: Callable[[int], int]) -> Template:
+        """The template with other numbers of answers in its placeholders."""
+
+        def change_hole(match: re.Match[str]) -> str:
+            return f"HARNESS-{change(int(match[1]))}-{match[2]}-{match[3]}-"
+
+        body = base64.b64decode(self.body).decode("utf-8", "surrogateescape")
+        body = _HOLE.sub(change_hole, body)
+        packed = base64.b64encode(body.encode("utf-8", "surrogateescape")).decode("ascii")
+        return replace(self, target=_HOLE.sub(change_hole, self.target), body=packed)
+
+
+def place_holder(given: GivenValue) -> str:
+    """The placeholder for what an earlier answer gave; safe in a URL, in JSON and in a shell."""
+    return f"HARNESS-{given.answer}-{given.name}-{given.number}-"
 
 
 def templates(trail: Sequence[Exchange]) -> list[Template]:
-    """The requests of a trail, with placeholders for the ids from earlier responses."""
-    ids: list[str] = []
+    """The requests of a trail, with placeholders for what earlier responses gave."""
+    given = given_values(trail)
     made = []
-    for exchange in trail:
-        request = replace_ids(exchange.request, ids)
+    for number, exchange in enumerate(trail):
+        request = exchange.request
+        for value in given:
+            if value.answer < number:
+                request = replace_given(request, value.value, place_holder(value))
         kept = [(name, value) for name, value in request.headers.items() if _is_kept(name)]
         body = base64.b64encode(request.body).decode("ascii")
         made.append(Template(request.method, request.target, kept, body, KEY_HEADER in request.headers))
-        ids.append(read(exchange).id or "")
     return made
 
 
@@ -61,40 +84,67 @@ def _is_kept(name: str) -> bool:
     return name.lower() not in _LEFT_OUT and not is_secret_header(name)
 
 
-def replace_ids(request: Request, ids: Sequence[str]) -> Request:
-    """A request with placeholders for the ids from earlier responses."""
-    target, body = request.target, request.body
-    for number, identity in enumerate(ids):
-        if identity:
-            target = target.replace(identity, place_holder(number))
-            body = body.replace(identity.encode("utf-8", "surrogatepass"), place_holder(number).encode())
-    return Request(request.method, target, request.headers, body)
-
-
 def resend(place: SearchTarget, requests: Sequence[Template], engine: str) -> list[Failure]:
-    """Send the requests in order; return the first failure of each kind that a single response shows."""
-    found: dict[str, Failure] = {}
-    ids: list[str] = []
+    """Send the requests in order; return the first failure of each kind that their answers show."""
+    found: dict[str, Bug] = {}
+    answers: list[Exchange] = []
     with place.world() as world:
         for template in requests:
-            exchange = world.send(
-                _fill_in(template, ids, place.resolved.target.key, place.resolved.target.headers)
-            )
-            ids.append(read(exchange).id or "")
-            for finding in judge_exchange(exchange, place.resolved.target.key):
-                if place.judged(finding):
-                    failure = Failure(engine=engine, finding=finding, trail=tuple(world.trail))
-                    found.setdefault(key_of(finding), failure)
-    return list(found.values())
+            world.found = []
+            answers.append(world.send(_fill_in(template, answers, place.requests)))
+            for defect in world.found:
+                if place.judged(defect):
+                    found.setdefault(defect.key, Bug(defect, (), tuple(world.sent)))
+            if world.hung:
+                break
+    return [bug.failure(engine) for bug in found.values()]
 
 
-def _fill_in(template: Template, ids: Sequence[str], key: str, own: Sequence[tuple[str, str]] = ()) -> Request:
-    target, body = template.target, base64.b64decode(template.body)
-    for number in reversed(range(len(ids))):
-        target = target.replace(place_holder(number), ids[number])
-        body = body.replace(place_holder(number).encode(), ids[number].encode("utf-8", "surrogatepass"))
+def simpler_requests(requests: tuple[Template, ...]) -> Iterator[tuple[Template, ...]]:
+    """Smaller lists of requests: each without one of them, or with less in the body of one."""
+    for number in range(len(requests)):
+        rest = _without(requests, number)
+        if rest:
+            yield rest
+    for number, template in enumerate(requests):
+        for body in _simpler_bodies(base64.b64decode(template.body)):
+            smaller = replace(template, body=base64.b64encode(body).decode("ascii"))
+            yield (*requests[:number], smaller, *requests[number + 1 :])
+
+
+def weigh_requests(requests: tuple[Template, ...]) -> tuple[int, ...]:
+    """The sort key of a list of requests: fewer first, then smaller bodies."""
+    return len(requests), sum(len(template.body) for template in requests)
+
+
+def _without(requests: tuple[Template, ...], number: int) -> tuple[Template, ...]:
+    """The requests without one; none if another one needs what its answer gave."""
+    rest = (*requests[:number], *requests[number + 1 :])
+    if any(int(match[1]) == number for template in rest for match in _HOLE.finditer(template.text)):
+        return ()
+    return tuple(template.renumber(lambda answer: answer - (answer > number)) for template in rest)
+
+
+def _simpler_bodies(body: bytes) -> Iterator[bytes]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return
+    for smaller in simpler_values(value):
+        yield json.dumps(smaller, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def _fill_in(template: Template, answers: Sequence[Exchange], target: RequestBuilder) -> Request:
+    """The request of a template, for the answers that came so far; what none of them gives stays as it is."""
     stored = [(str(name), str(value)) for name, value in template.headers if not is_secret_header(str(name))]
-    headers = Headers([*((n, v) for n, v in own if is_secret_header(n) and n.lower() != KEY_HEADER), *stored])
-    return Request(
-        template.method, target, headers.having(KEY_HEADER, key) if template.keyed and key else headers, body
-    )
+    own = [(n, v) for n, v in target.headers if is_secret_header(n) and n.lower() != KEY_HEADER]
+    headers = Headers([*own, *stored])
+    if template.keyed and target.key:
+        headers = headers.having(KEY_HEADER, target.key)
+    request = Request(template.method, template.target, headers, base64.b64decode(template.body))
+    for match in dict.fromkeys(match.groups() for match in _HOLE.finditer(template.text)):
+        answer, name, number = int(match[0]), match[1], int(match[2])
+        value = find_given(answers[answer].body, name, number) if answer < len(answers) else None
+        if value is not None:
+            request = replace_given(request, place_holder(GivenValue(answer, name, number, "")), value)
+    return request

@@ -1,23 +1,25 @@
 """The engines that Hypothesis drives: histories of its choice, and the laws of streams.
 
-Layer 4. Both run in rounds. A rule that was found broken is ignored in later rounds, so that one defect does not
-hide others. A new round also frees the memory in which Hypothesis keeps all it has drawn.
+Layer 4. Only the number of examples and the time bound a search, never what it found: Hypothesis is not told of
+defects, so one neither ends a search nor hides another. A search runs in rounds, since a new round frees the
+memory in which Hypothesis keeps all it has drawn. Defects are shrunk once the search is over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.search.budget import Budget, hypothesis_settings, write_only
-from harness.engine.search.failure import Broken, EngineRun, Failure, key_of
+from harness.engine.search.answer_counts import ACCEPTED, LATER
+from harness.engine.search.budget import Budget, hypothesis_settings
+from harness.engine.search.example_sharing import SharedHistories
+from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.playing.operations_table import able_to
-from harness.engine.search.search_target import Muted, SearchTarget
+from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.shrink import minimal, shortest
 from harness.engine.search.tally import Tally
 from harness.engine.traffic.deadline import Timer, TimeUp
-from harness.outcome import Finding
 from harness.strategies.operations import KINDS, ClientCommand
 
 if TYPE_CHECKING:
@@ -26,10 +28,12 @@ if TYPE_CHECKING:
 HISTORY, LAWS = "history", "laws"
 
 LEAST_ACCEPTED = 0.2
-"""If a smaller share of the requests succeeded, the search proves nothing."""
+"""If a smaller share of the requests that were not wrong on purpose succeeded, the search proves nothing."""
 
-MOST_FINDS = 8
-"""Number of rounds with a failure after which the search stops."""
+CREATE = "POST interactions"
+
+RESERVED = 0.3
+"""The share of a limited time that is kept for shrinking, once something was found."""
 
 AT_ONCE = 25_000
 """Operations per round: Hypothesis keeps each choice it has made, up to 2 kB per operation."""
@@ -40,8 +44,8 @@ _LAW_STEPS = 12
 _ENOUGH = 100
 """Number of histories after which each kind of operation must have been played."""
 
-Round = Callable[[SearchTarget, Tally, Muted, int, int, "ExampleDatabase | None"], None]
-"""Plays one round of (place, tally, findings to ignore, examples, seed, database); raises as Hypothesis does."""
+Round = Callable[[SearchTarget, Tally, int, int], None]
+"""Plays one round of (place, tally, examples, seed)."""
 
 
 def search(
@@ -50,20 +54,16 @@ def search(
 ) -> EngineRun:  # fmt: skip
     """Search with histories; `passed_over` holds the keys of failures that are already known."""
 
-    def play(
-        place: SearchTarget, tally: Tally, muted: Muted, examples: int, seed: int, database: ExampleDatabase | None
-    ) -> None:
+    def play(place: SearchTarget, tally: Tally, examples: int, seed: int) -> None:
         from hypothesis import seed as seeded
         from hypothesis.stateful import run_state_machine_as_test
 
         from harness.engine.search.state_machine import machine
 
-        factory: Any = seeded(seed)(machine(place, tally, muted))
-        shrink = place.resolved.throwaway
-        settings = hypothesis_settings(examples, steps=budget.steps, database=database, shrink=shrink)
-        run_state_machine_as_test(factory, settings=settings)
+        factory: Any = seeded(seed)(machine(place, tally))
+        run_state_machine_as_test(factory, settings=hypothesis_settings(examples, steps=budget.steps))
 
-    return _rounds(HISTORY, place, play, budget, seed, database, set(passed_over))
+    return _rounds(HISTORY, place, play, budget, seed, database, passed_over)
 
 
 def laws(
@@ -72,28 +72,30 @@ def laws(
 ) -> EngineRun:  # fmt: skip
     """Search with the laws of streams, on drawn creates and cuts."""
 
-    def play(
-        place: SearchTarget, tally: Tally, muted: Muted, examples: int, seed: int, database: ExampleDatabase | None
-    ) -> None:
+    def play(place: SearchTarget, tally: Tally, examples: int, seed: int) -> None:
         from hypothesis import given
         from hypothesis import seed as seeded
 
         from harness.engine.search.stream_laws import stream_histories
 
         @seeded(seed)
-        @hypothesis_settings(examples, database=database, shrink=place.resolved.throwaway)
+        @hypothesis_settings(examples)
         @given(stream_histories(place.able))
         def hold(history: list[ClientCommand]) -> None:
-            with place.world() as world:
-                try:
-                    for operation in history:
-                        tally.step(world, operation, muted)
-                finally:
-                    tally.add_history(world)
+            _play_all(place, tally, history)
 
         hold()
 
-    return _rounds(LAWS, place, play, budget, seed, database, set(passed_over))
+    return _rounds(LAWS, place, play, budget, seed, database, passed_over)
+
+
+def _play_all(place: SearchTarget, tally: Tally, history: Iterable[ClientCommand]) -> None:
+    with place.world() as world:
+        try:
+            for operation in history:
+                tally.step(world, operation)
+        finally:
+            tally.add_history(world)
 
 
 def _rounds(
@@ -103,83 +105,103 @@ def _rounds(
     budget: Budget,
     seed: int,
     database: ExampleDatabase | None,
-    known: set[str],
+    known: Iterable[str],
 ) -> EngineRun:
-    from hypothesis.errors import Flaky
-
     timer = Timer(budget.seconds)
     place = place.within(timer)
-    tally = Tally(timer.over)
     examples, steps = (budget.histories, budget.steps) if engine == HISTORY else (budget.laws, _LAW_STEPS)
-    at_once = max(1, AT_ONCE // steps)
-    failures: list[Failure] = []
-    notes: list[str] = []
-    vacuous: list[str] = []
+    shared = SharedHistories(database, engine)
 
-    def muted(finding: Finding) -> bool:
-        return key_of(finding) in known or not place.judged(finding)
+    def is_over() -> bool:
+        return timer.left <= (RESERVED * (budget.seconds or 0.0) if tally.bugs else 0.0)
 
-    finds = 0
-    for number in count():
-        begun = tally.histories
-        if begun >= examples or timer.over() or finds == MOST_FINDS:
-            break
-        tally.bugs = {}
-        try:
-            seen = write_only(database) if known else database
-            play(place, tally, muted, min(at_once, examples - begun), seed + number, seen)
-        except TimeUp as up:
-            hung = up.waited > timer.spent / 2
-            (vacuous if hung else notes).extend([str(up)] if str(up) else [])
-        except (Broken, BaseExceptionGroup, Flaky):
-            if not tally.bugs and not timer.over():
-                raise  # if time is up, Hypothesis may report an interrupted example as inconsistent: no error
-        failures += (minimal(place, bug.failure(engine)) for bug in tally.bugs.values())
-        known |= tally.bugs.keys()
-        finds += bool(tally.bugs)
-        if tally.histories == begun:
-            break
+    tally = Tally(place, is_over, frozenset(known))
+    waited = ""
+    try:
+        for history in shared.read():
+            _play_all(place, tally, history)
+        for number in count():
+            begun = tally.histories
+            if begun >= examples or is_over():
+                break
+            play(place, tally, min(max(1, AT_ONCE // steps), examples - begun), seed + number)
+            if tally.histories == begun:
+                break
+    except TimeUp as up:
+        waited = str(up)
+    except KeyboardInterrupt:
+        timer.stop()
+    failures = _shrink(place, tally, engine)
+    shared.keep(failure.history for failure in failures)
+    hung = bool(waited) and not tally.bugs
     return EngineRun(
         engine=engine,
         seconds=timer.spent,
         counts=_counts(tally),
-        failures=tuple(shortest(place, failures)),
-        vacuous=(*vacuous, *_vacuity(engine, place, tally)),
-        notes=(*notes, *place.notes()),
+        failures=tuple(failures),
+        vacuous=(*([waited] if hung else []), *_vacuity(engine, place, tally)),
+        notes=(*([waited] if waited and not hung else []), *place.notes()),
+        answers=tally.answers,
+        stopped=timer.stopped,
     )
+
+
+def _shrink(place: SearchTarget, tally: Tally, engine: str) -> list[Failure]:
+    """What was found, as small as time allows; an interrupt ends only the shrinking.
+
+    What is found on the way counts, too.
+    """
+    found = {key: bug.failure(engine, tally.seen[key]) for key, bug in tally.bugs.items()}
+    queue = list(found)
+    done: list[Failure] = []
+
+    def add(failure: Failure) -> None:
+        if failure.key not in found and not tally.is_muted(failure.key):
+            found[failure.key] = failure
+            queue.append(failure.key)
+
+    for key in queue:  # grows
+        try:
+            done.append(minimal(place, found[key], add))
+        except KeyboardInterrupt:
+            place.timer.stop()
+            done.append(minimal(place, found[key]))
+        place.report_progress({"histories": tally.histories, "shrunk": len(done)}, findings=len(found))
+    return shortest(place, done)
 
 
 def _counts(tally: Tally) -> dict[str, int]:
     return {
         "histories": tally.histories,
         "operations": sum(tally.played.values()),
-        "requests": tally.requests,
-        "accepted": tally.accepted,
+        "requests": tally.answers.requests,
+        "accepted": tally.answers.totals[ACCEPTED],
         "kinds of operation": len(tally.played),
     }
 
 
-def _vacuity(engine: str, place: SearchTarget, tally: Tally) -> list[str]:
-    """Reasons why the search proves nothing; empty if it does."""
+def _vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[str]:
+    """Reasons why the search proves nothing; none if it does."""
     if engine == LAWS and not any(word.startswith("create") for word in tally.played):
-        return ["the target does not stream, so no law applies: leave the engine out with -e history,schema"]
-    if not tally.requests:
-        return ["no request was sent"]
-    found = []
-    share = tally.accepted / tally.requests
-    if share < LEAST_ACCEPTED:
-        busy = f" ({tally.busy} were told to come back later)" if tally.busy else ""
-        found.append(f"only {share:.0%} of {tally.requests} requests succeeded{busy}")
+        yield "the target does not stream, so no law applies: leave the engine out with -e history,schema"
+        return
+    totals, requests = tally.answers.totals, tally.answers.requests
+    if not requests:
+        yield "no request was sent"
+        return
+    meant = requests - tally.wrong
+    busy = f" ({totals[LATER]} were told to come back later)" if totals[LATER] else ""
+    if CREATE in tally.answers.never_accepted:
+        yield f"every create was refused{busy}"
+    elif totals[ACCEPTED] < LEAST_ACCEPTED * meant:
+        yield f"only {totals[ACCEPTED]} of {meant} requests that were not wrong on purpose succeeded{busy}"
     if engine == HISTORY and tally.histories >= _ENOUGH:
         missing = _never_played(place, tally)
         if missing:
-            found.append(f"never played: {', '.join(missing)}")
-    return found
+            yield f"never played: {', '.join(missing)}"
 
 
 def _never_played(place: SearchTarget, tally: Tally) -> list[str]:
     played = {word.split()[0] for word in tally.played}
-    world = place.open()
-    able = [kind for kind in KINDS if able_to(world, ClientCommand(kind, mode=KINDS[kind][0]))]
-    place.finish(world)
+    able = [kind for kind in KINDS if able_to(place.able, ClientCommand(kind, mode=KINDS[kind][0]))]
     return [kind for kind in able if kind not in played]

@@ -6,9 +6,9 @@ Layer 4. Emits the events of a run; what an engine found becomes results when it
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,19 @@ from harness.checks.capabilities import CAPABILITIES
 from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capability
 from harness.engine.decide import Policy, exit_of
-from harness.engine.events import CheckFinished, ExerciseStarted, Planned, RunEvent, RunFinished, RunStarted
+from harness.engine.events import (
+    CheckFinished,
+    ExerciseStarted,
+    Planned,
+    Progressed,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+)
 from harness.engine.probe import probe
 from harness.engine.results import Result
 from harness.engine.search.budget import Budget
+from harness.engine.search.defect import call_of
 from harness.engine.search.exhaustive import ENGINE as EXHAUSTIVE
 from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import EngineRun
@@ -31,6 +40,7 @@ from harness.engine.search.search_target import SearchTarget
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
+from harness.engine.traffic.patience import FLOOR, Patience
 from harness.outcome import Level, TargetFault, Verdict
 from harness.wire import Driver
 
@@ -44,6 +54,9 @@ USUAL = (HISTORY, LAWS, SCHEMA)
 _WORST_FIRST = (Verdict.ERROR, Verdict.FAIL, Verdict.STALE, Verdict.WARN, Verdict.XFAIL, Verdict.INFO)
 _RANK = {verdict: rank for rank, verdict in enumerate((*_WORST_FIRST, *(set(Verdict) - set(_WORST_FIRST))))}
 
+HANGS = 5
+"""How many hangs a limited time must have room for."""
+
 _NEEDED = frozenset(
     {"store", "stream", "background", "background-slow", "functions", "search", "event-ids", "two-keys", "auth"}
 )
@@ -55,7 +68,8 @@ class FuzzOptions:
     """What the user chose.
 
     `seconds` is the limit for the whole run, None if the user gave none. `depth` is that of the exhaustive engine,
-    which no profile bounds. If `store` is None, failures are not stored.
+    which no profile bounds. If `store` is None, failures are not stored. `excluded` holds rules and codes of which
+    nothing is said.
     """
 
     engines: tuple[str, ...] = USUAL
@@ -69,16 +83,22 @@ class FuzzOptions:
     said: tuple[Capability, ...] = ()
     database: ExampleDatabase | None = None
     store: Path | None = None
+    excluded: tuple[str, ...] = ()
 
 
-def fuzz(resolved: ResolvedTarget, options: FuzzOptions) -> Generator[RunEvent, None, None]:
-    """Run the engines. Raises TargetFault if the target cannot be probed."""
+def fuzz(
+    resolved: ResolvedTarget, options: FuzzOptions, notify: Callable[[Progressed], object] = lambda _: None
+) -> Generator[RunEvent, None, None]:
+    """Run the engines; `notify` hears how far they are. Raises TargetFault if the target cannot be probed.
+
+    After a KeyboardInterrupt, what was found until then is reported; a second one ends the run at once.
+    """
     begun = time.perf_counter()
     policy = Policy(strict=options.strict, baseline=options.baseline)
     yield RunStarted(resolved.info)
     yield Planned(0, len(options.engines))
     results: list[Result] = []
-    for happened in _runs(resolved, options):
+    for happened in _runs(resolved, options, notify):
         if isinstance(happened, ExerciseStarted):
             yield happened
             continue
@@ -96,21 +116,38 @@ def _place_in_order(result: Result) -> tuple[int, str]:
     return (_RANK[result.verdict], result.id) if result.observation.findings else (-1, "")
 
 
-def _runs(resolved: ResolvedTarget, options: FuzzOptions) -> Iterator[ExerciseStarted | EngineRun]:
+def _runs(
+    resolved: ResolvedTarget, options: FuzzOptions, notify: Callable[[Progressed], object]
+) -> Iterator[ExerciseStarted | EngineRun]:
     """Each engine that begins, and what it did."""
     timer = Timer(options.seconds)
     with _place(resolved, options, timer) as place:
         store = Store(options.store, resolved.info.name) if options.store is not None else None
         known: set[str] = set()
+        stopped = False
         if store is not None:
             yield _noting(store.replay(place.within(timer)), known)
         for number, engine in enumerate(options.engines):
             yield ExerciseStarted(engine)
             share = None if options.seconds is None else timer.left / (len(options.engines) - number)
-            done = _noting(_engine(engine, place, options, share, frozenset(known)), known)
+            watched = replace(place, progress=_progress_of(engine, notify))
+            if stopped:
+                yield EngineRun(engine=engine, seconds=0.0, vacuous=("the run was interrupted before it began",))
+                continue
+            done = _noting(_engine(engine, watched, options, share, frozenset(known)), known)
+            stopped = done.stopped
             for failure in done.failures if store is not None else ():
                 store.keep(failure)  # type: ignore[union-attr]
             yield done
+
+
+def _progress_of(engine: str, notify: Callable[[Progressed], object]) -> Callable[[Mapping[str, int], int], None]:
+    begun = time.perf_counter()
+
+    def tell(counts: Mapping[str, int], findings: int) -> None:
+        notify(Progressed(engine, counts, findings, time.perf_counter() - begun))
+
+    return tell
 
 
 def _engine(
@@ -139,10 +176,25 @@ def _place(resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> Iter
     try:
         able = _probe(driver, resolved, options, timer)
         denied = frozenset(item.name for item in options.said if not item.present)
-        shared = None if resolved.throwaway else driver
-        yield SearchTarget(able, able.target.capabilities, options.level, denied, shared)
+        yield SearchTarget(
+            able,
+            able.target.capabilities,
+            options.level,
+            denied,
+            None if resolved.throwaway else driver,
+            _patience(able, options.seconds),
+            frozenset(options.excluded),
+        )
     finally:
         driver.close()
+
+
+def _patience(resolved: ResolvedTarget, seconds: float | None) -> Patience | None:
+    """How long to wait for what hangs; in this process nothing does. A short search has less of it."""
+    if resolved.throwaway:
+        return None
+    floor = FLOOR if seconds is None else min(FLOOR, seconds / HANGS)
+    return Patience(call_of, resolved.target.wait, floor)
 
 
 def _probe(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> ResolvedTarget:

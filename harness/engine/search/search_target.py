@@ -5,21 +5,25 @@ Layer 4. Knows how to obtain a driver; must not know what an operation does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from typing import cast
+from urllib.parse import urlsplit
 
 from harness.contract.requests import RequestBuilder
 from harness.engine.cleanup import CreatedResources
-from harness.engine.search.failure import Failure, key_of
+from harness.engine.search.defect import SeenDefect
+from harness.engine.search.failure import Bug, Failure
 from harness.engine.search.playing.operations_table import move
 from harness.engine.search.rules import rule_of
 from harness.engine.search.world import World
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
-from harness.engine.traffic.governed_driver import GovernedDriver
-from harness.outcome import Finding, Level
+from harness.engine.traffic.governed_driver import DriverPolicy, GovernedDriver
+from harness.engine.traffic.patience import Patience
+from harness.outcome import Level
 from harness.strategies.operations import ClientCommand
 from harness.wire import Driver
 
@@ -34,8 +38,9 @@ class SearchTarget:
     """A target, its capabilities, those the user denied, and the lowest level of rules that is judged.
 
     On a throwaway target each world has its own service. Elsewhere all worlds share the driver `shared`, no
-    request takes longer than `timer` allows, and what a world created is deleted when the world ends; `litter`
-    holds the paths of what may be left.
+    request takes longer than `timer` and `patience` allow, and what a world created is deleted when the world
+    ends; `litter` holds the paths of what may be left. Defects with a code in `excluded` are not looked for.
+    `progress` hears counts and findings as they come.
     """
 
     resolved: ResolvedTarget
@@ -43,6 +48,9 @@ class SearchTarget:
     level: Level = Level.MAY
     denied: frozenset[str] = frozenset()
     shared: Driver | None = None
+    patience: Patience | None = None
+    excluded: frozenset[str] = frozenset()
+    progress: Callable[[Mapping[str, int], int], None] = lambda counts, findings: None
     timer: Timer = field(default_factory=lambda: Timer(None))
     litter: list[str] = field(default_factory=list)
 
@@ -66,7 +74,7 @@ class SearchTarget:
 
     def open(self, *, same_input: bool = False) -> World:
         """A new world for one history; end it with `finish`."""
-        driver = self.resolved.connect() if self.shared is None else self._with_deadline(self.shared, self.timer)
+        driver = self.resolved.connect() if self.shared is None else self._limit(self.shared, self.timer)
         own = self.resolved.throwaway
         return World(
             self.resolved.api, driver, self.requests, able=self.able, settled_by_us=own, same_input=same_input
@@ -85,12 +93,24 @@ class SearchTarget:
         owed = ledger.owed
         try:
             grace = Timer(max(GRACE, min(self.timer.left, MOST_CLEANING)))
-            self.litter.extend(ledger.clean(self._with_deadline(self.shared, grace)))
+            self.litter.extend(ledger.clean(self._limit(self.shared, grace)))
         except TimeUp:
             self.litter.extend(owed)
 
-    def _with_deadline(self, driver: Driver, timer: Timer) -> Driver:
-        return GovernedDriver(driver, [Deadline(timer, self.resolved.target.wait)], owned=False)
+    def _limit(self, driver: Driver, timer: Timer) -> Driver:
+        policies: list[DriverPolicy] = [Deadline(timer, self.resolved.target.wait)]
+        return GovernedDriver(
+            driver, [*policies, *([] if self.patience is None else [self.patience])], owned=False
+        )
+
+    @property
+    def is_cheap(self) -> bool:
+        """Whether histories cost nobody anything: the service is in this process, or on this machine."""
+        return self.resolved.throwaway or _is_here(urlsplit(self.resolved.info.url).hostname or "")
+
+    def report_progress(self, counts: Mapping[str, int], *, findings: int) -> None:
+        """Tell who listens how far a search is."""
+        self.progress(counts, findings)
 
     def notes(self) -> tuple[str, ...]:
         """Notes for the user on what was left behind."""
@@ -98,23 +118,26 @@ class SearchTarget:
             return ()
         return (f"{len(self.litter)} created and perhaps not deleted, such as {self.litter[0]}",)
 
-    def judged(self, finding: Finding) -> bool:
-        """Whether the finding's rule is of the requested level or a higher one."""
-        return _RANK[rule_of(finding.rule).level] >= _RANK[self.level]
+    def judged(self, defect: SeenDefect) -> bool:
+        """Whether a defect counts: its rule has the requested level or a higher one, and nobody excluded it."""
+        if {defect.rule, defect.finding.stable_code} & self.excluded:
+            return False
+        return _RANK[rule_of(defect.rule).level] >= _RANK[self.level]
 
 
 def play(place: SearchTarget, history: Sequence[ClientCommand], engine: str) -> list[Failure]:
     """Play a history once; return the first failure of each kind."""
-    found: dict[str, Failure] = {}
+    found: dict[str, Bug] = {}
     with place.world() as world:
         for operation in history:
-            for finding in move(world, operation):
-                if place.judged(finding) and key_of(finding) not in found:
-                    found[key_of(finding)] = Failure(
-                        engine=engine, finding=finding, history=tuple(world.played), trail=tuple(world.trail)
-                    )
-    return list(found.values())
+            for defect in move(world, operation):
+                if place.judged(defect) and defect.key not in found:
+                    found[defect.key] = Bug(defect, tuple(world.played), tuple(world.sent))
+    return [bug.failure(engine) for bug in found.values()]
 
 
-Muted = Callable[[Finding], bool]
-"""Whether to ignore a finding: its rule is known to be broken, or its level was not requested."""
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

@@ -16,7 +16,7 @@ from itertools import permutations
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
-from harness.contract.judge.interaction_model import InteractionModel
+from harness.contract.judge.history.interaction_model import InteractionModel
 from harness.emulator import Emulator
 from harness.engine.search.world import World
 

@@ -7,14 +7,15 @@ nothing. So a target that responds differently the next time does not confuse th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from hypothesis.strategies import SearchStrategy
 
-from harness.engine.search.search_target import Muted, SearchTarget
+from harness.engine.search.playing.operations_table import able_to
+from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.tally import Tally
 from harness.strategies.operations import CREATE_MODES, ILLEGAL_MODES, KINDS, ClientCommand
 
@@ -30,11 +31,10 @@ _NOBODY = ("unknown", "orphan")
 
 
 class Histories(RuleBasedStateMachine):
-    """The base of the machines that `machine` makes, which set the place, the tally and what is muted."""
+    """The base of the machines that `machine` makes, which set the place and the tally."""
 
     place: SearchTarget
     tally: Tally
-    muted: Muted
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Histories(RuleBasedStateMachine):
 
     def do(self, operation: ClientCommand) -> None:
         """Play one operation."""
-        self.tally.step(self.world, operation, type(self).muted)
+        self.tally.step(self.world, operation)
 
     def teardown(self) -> None:
         """End the history."""
@@ -50,25 +50,29 @@ class Histories(RuleBasedStateMachine):
         self.place.finish(self.world)
 
 
-def machine(place: SearchTarget, tally: Tally, muted: Muted) -> type[Histories]:
+def machine(place: SearchTarget, tally: Tally) -> type[Histories]:
     """Build the machine for one place."""
-    body: dict[str, Any] = {"place": place, "tally": tally, "muted": staticmethod(muted), "__doc__": "Histories."}
-    body["first"] = initialize(operation=_operations("create", _FIRST))(_fresh())
+    body: dict[str, Any] = {"place": place, "tally": tally, "__doc__": "Histories."}
+
+    def add(name: str, kinds: Sequence[str], modes: Sequence[str]) -> None:
+        """Add a rule with what the target is able to; what it is not would only take up steps."""
+        able = {
+            kind: [m for m in modes if m in KINDS[kind] and able_to(place.able, ClientCommand(kind, mode=m))]
+            for kind in kinds
+        }
+        choices = [_operations(kind, tuple(found)) for kind, found in able.items() if found]
+        if choices:
+            body[name] = (initialize if name == "first" else rule)(operation=st.one_of(choices))(_fresh())
+
+    add("first", ["create"], _FIRST)
     for kind, modes in KINDS.items():
-        legal = tuple(mode for mode in modes if mode not in (*ILLEGAL_MODES, *_NOBODY, "foreign"))
-        body[f"{kind}_"] = _rule(kind, legal)
-    body["open_again_"] = _rule("open", ("",))  # twice as likely: reading in parts begins with it
-    body["create_wrongly"] = _rule("create", ILLEGAL_MODES)
+        add(f"{kind}_", [kind], [mode for mode in modes if mode not in (*ILLEGAL_MODES, *_NOBODY, "foreign")])
+    add("open_again_", ["open"], [""])  # twice as likely: reading in parts begins with it
+    add("create_wrongly", ["create"], ILLEGAL_MODES)
     for name in ("unknown", "foreign"):
-        kinds = [kind for kind, modes in KINDS.items() if name in modes]
-        strategy = st.one_of([_operations(kind, (name,)) for kind in kinds])
-        body[f"{name}_"] = rule(operation=strategy)(_fresh())
-    body["orphan_"] = rule(operation=_operations("answer", ("orphan",)))(_fresh())
+        add(f"{name}_", [kind for kind, modes in KINDS.items() if name in modes], [name])
+    add("orphan_", ["answer"], ["orphan"])
     return type("Machine", (Histories,), body)
-
-
-def _rule(kind: str, modes: tuple[str, ...]) -> Any:
-    return rule(operation=_operations(kind, modes))(_fresh())
 
 
 def _fresh() -> Callable[[Histories, ClientCommand], None]:

@@ -1,7 +1,7 @@
-"""Counts what a search played over all its histories, and keeps the bugs it found.
+"""Counts what a search played over all its histories, and keeps the smallest history for each defect.
 
-Layer 4. Shared by the engines that Hypothesis drives. Hypothesis learns of a bug by an exception. Which history it
-reports in the end varies with a target that is not deterministic, so the smallest for each rule is kept here.
+Layer 4. Shared by the engines that Hypothesis drives. Hypothesis only chooses: it never learns of a defect, so it
+neither stops at one nor spends its examples on shrinking it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from harness.contract.judge.answer import BUSY
-from harness.engine.search.failure import Broken, key_of, to_exception
+from harness.engine.search.answer_counts import AnswerCounts
+from harness.engine.search.defect import SeenDefect
+from harness.engine.search.failure import Bug
 from harness.engine.search.playing.operations_table import move
-from harness.engine.search.search_target import Muted
+from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.shrink import size
 from harness.engine.search.world import World
 from harness.engine.traffic.deadline import TimeUp
@@ -20,40 +21,51 @@ from harness.strategies.operations import ClientCommand
 
 
 class Tally:
-    """Counts and bugs; `over` tells whether time is up, also while a bug is being shrunk."""
+    """Counts and bugs; `over` tells whether time is up, `muted` is the keys of what is known already.
 
-    def __init__(self, over: Callable[[], bool]) -> None:
+    `wrong` counts the requests that were wrong on purpose.
+    """
+
+    def __init__(self, place: SearchTarget, over: Callable[[], bool], muted: frozenset[str] = frozenset()) -> None:
         self.histories = 0
-        self.requests = 0
-        self.accepted = 0
-        self.busy = 0
         self.played: Counter[str] = Counter()
-        self.bugs: dict[str, Broken] = {}
+        self.answers = AnswerCounts()
+        self.wrong = 0
+        self.bugs: dict[str, Bug] = {}
+        self.seen: Counter[str] = Counter()
+        self._place = place
         self._over = over
+        self._muted = muted
 
-    def keep_smallest(self, bug: Broken) -> None:
-        """Keep a bug if its history is the smallest of its kind so far."""
-        kept = self.bugs.get(key_of(bug.finding))
-        if kept is None or size(bug.history) < size(kept.history):
-            self.bugs[key_of(bug.finding)] = bug
-
-    def step(self, world: World, operation: ClientCommand, muted: Muted) -> None:
-        """Play one operation; raises `Broken` for the first finding that is not muted, or `TimeUp`."""
+    def step(self, world: World, operation: ClientCommand) -> None:
+        """Play one operation, and note what it shows. Raises `TimeUp`."""
         if self._over():
             raise TimeUp
         before = len(world.played)
         found = move(world, operation)
         if len(world.played) > before:
             self.played[f"{operation.kind} {operation.mode}".strip()] += 1
-        for finding in found:
-            if not muted(finding):
-                bug = to_exception(finding, tuple(world.played), tuple(world.trail))
-                self.keep_smallest(bug)
-                raise bug
+        for defect in found:
+            if self._place.judged(defect):
+                self._note(defect, world)
+
+    def _note(self, defect: SeenDefect, world: World) -> None:
+        key = defect.key
+        self.seen[key] += 1
+        kept = self.bugs.get(key)
+        if not self.is_muted(key) and (kept is None or size(tuple(world.played)) < size(kept.history)):
+            self.bugs[key] = Bug(defect, tuple(world.played), tuple(world.sent))
+
+    def is_muted(self, key: str) -> bool:
+        """Whether a defect is known already."""
+        return key in self._muted
 
     def add_history(self, world: World) -> None:
         """Add the counts of a finished history."""
         self.histories += 1
-        self.requests += len(world.trail)
-        self.accepted += world.accepted
-        self.busy += sum(exchange.status in BUSY for exchange in world.trail)
+        self.wrong += sum(sent.wrong for sent in world.sent)
+        for exchange in world.trail:
+            self.answers.note(exchange)
+        self._place.report_progress(
+            {"histories": self.histories, "requests": self.answers.requests}, findings=len(self.bugs)
+        )

@@ -3,7 +3,7 @@
 Layer 4. One `World` plays one history. It sends and remembers; the contract's `HistoryJudge` judges. It must not
 know which operations there are, which `moves` defines. It raises no error because of the target's behaviour.
 `settled_by_us` means that only our own requests advance a run (an emulator in this process): there are no races,
-and nothing lags behind.
+and nothing lags behind. Once a request `hung`, nothing more is played: what it left behind is unknown.
 """
 
 from __future__ import annotations
@@ -12,18 +12,27 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from harness.contract import read
-from harness.contract.judge.history_judge import PLAIN, HistoryJudge
-from harness.contract.judge.history_state import Intent
-from harness.contract.judge.interaction_model import InteractionModel
-from harness.contract.judge.timeline import PartialReading
+from harness.contract.judge.history.history_judge import PLAIN, HistoryJudge
+from harness.contract.judge.history.history_state import Intent
+from harness.contract.judge.history.interaction_model import InteractionModel
+from harness.contract.judge.history.timeline import PartialReading
 from harness.contract.requests import RequestBuilder
 from harness.engine.cleanup import CreatedResources
-from harness.engine.search.playing.answer import is_accusation, judge_exchange
+from harness.engine.search.defect import SeenDefect, call_of
+from harness.engine.search.playing.answer import is_accusation, is_hang, judge_exchange
 from harness.kit.api import Api
 from harness.kit.backoff import pauses_within
-from harness.outcome import Finding, Judgement
+from harness.outcome import Judgement
 from harness.strategies.operations import ClientCommand
 from harness.wire import Driver, Exchange, LiveStream, Request
+
+
+@dataclass(eq=False, slots=True)
+class TrailEntry:
+    """A request's place in the trail; its exchange is None until it has ended. `wrong`: it is so on purpose."""
+
+    exchange: Exchange | None = None
+    wrong: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -36,6 +45,8 @@ class Reader:
     of: InteractionModel
     stream: LiveStream
     reading: PartialReading
+    sent: TrailEntry
+    request: Request
     cursor: str | None = None
     taken: int = 0
     closed: bool = False
@@ -63,23 +74,29 @@ class World:
             target.contract, sole_client=True, deterministic=settled_by_us, stores="store" in able
         )
         self.readers: list[Reader] = []
-        self.trail: list[Exchange] = []
+        self.sent: list[TrailEntry] = []
         self.played: list[ClientCommand] = []
         self.ledger = CreatedResources(api)
-        self.accepted = 0
-        self.found: list[Finding] = []
+        self.hung = False
+        self.found: list[SeenDefect] = []
 
     @property
     def interactions(self) -> list[InteractionModel]:
         """What is known of each interaction, in the order of their creation."""
         return self.judge.interactions
 
+    @property
+    def trail(self) -> list[Exchange]:
+        """The exchanges that have ended, in the order in which their requests were sent."""
+        return [sent.exchange for sent in self.sent if sent.exchange is not None]
+
     def close(self) -> None:
         """Hang up all open streams."""
         for reader in self.readers:
             if not reader.closed:
                 reader.closed = True
-                self.ledger.note(reader.stream.close())
+                reader.sent.exchange = reader.stream.close()
+                self.ledger.note(reader.sent.exchange)
 
     def subject(self, operation: ClientCommand) -> InteractionModel:
         """The interaction that an operation refers to."""
@@ -97,7 +114,9 @@ class World:
     def send(self, request: Request, intent: Intent = PLAIN) -> Exchange:
         """Send a request, and judge its exchange on its own and by all that came before."""
         exchange = self.keep(self.driver.send(request))
-        self.hear(self.judge.note(exchange, intent))
+        self.sent[-1].wrong = intent.foreign or bool(intent.refused_by)
+        if not exchange.excuse:
+            self.hear(self.judge.note(exchange, intent), exchange.request)
         return exchange
 
     def open(self, request: Request) -> LiveStream:
@@ -119,22 +138,29 @@ class World:
                 break
             self.driver.wait(pause)
             exchange = self.keep(self.driver.send(request))
-        self.hear(self.judge.note(exchange, intent))
+        if not exchange.excuse:
+            self.hear(self.judge.note(exchange, intent), exchange.request)
         return exchange
 
-    def keep(self, exchange: Exchange) -> Exchange:
-        """Record a finished exchange and judge it on its own."""
+    def begin(self) -> TrailEntry:
+        """Reserve a place in the trail for a request that is about to be sent."""
+        self.sent.append(TrailEntry())
+        return self.sent[-1]
+
+    def keep(self, exchange: Exchange, sent: TrailEntry | None = None) -> Exchange:
+        """Record a finished exchange, in the place that was reserved for it, and judge it on its own."""
         read(exchange, self.target.contract)
-        self.trail.append(exchange)
+        (sent or self.begin()).exchange = exchange
         self.ledger.note(exchange)
-        if exchange.succeeded:
-            self.accepted += 1
-        self.found += judge_exchange(exchange, self.target.key)
+        self.hung |= is_hang(exchange)
+        call = call_of(exchange.request)
+        self.found += (SeenDefect(finding, call) for finding in judge_exchange(exchange, self.target.key))
         return exchange
 
-    def hear(self, judgement: Judgement) -> None:
-        """Add what a judgement accuses the target of."""
-        self.found += filter(is_accusation, judgement.findings)
+    def hear(self, judgement: Judgement, request: Request) -> None:
+        """Add what a judgement of the answer to a request accuses the target of."""
+        call = call_of(request)
+        self.found += (SeenDefect(finding, call) for finding in judgement.findings if is_accusation(finding))
 
     def another_key(self) -> str:
         """The key of another project, or one that belongs to none."""

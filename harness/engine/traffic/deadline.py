@@ -34,6 +34,12 @@ class Timer:
     def __init__(self, seconds: float | None) -> None:
         self._began = time.perf_counter()
         self._seconds = seconds
+        self.stopped = False
+
+    def stop(self) -> None:
+        """End it now, as the user wants."""
+        self.stopped = True
+        self.end()
 
     @property
     def spent(self) -> float:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, Self, TypedDict, Unpack
 
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator, Settings
 from harness.emulator.script.script_queue import QueuedAnswer
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count, shorten
-from harness.plugin.environment_variables import PLACEHOLDER_KEY
+from harness.plugin.environment_variables import PLACEHOLDER_KEY, EnvironmentVariables
 from harness.plugin.interactions.answers import AnswerFields, AnswerMaker, check_script, make_answer, read_recorded
+from harness.plugin.interactions.clients import async_client, client
 from harness.plugin.observed_service import ALLOWED, ObservedService
+from harness.plugin.session_server import SessionServer
 from harness.wire import Headers, Request
 
 _KEY = ("x-goog-api-key", PLACEHOLDER_KEY)
@@ -62,6 +65,7 @@ class InteractionsEmulator(ObservedService):
         self.assert_all_used = assert_all_used
         self._answers: list[QueuedAnswer] = []
         self._mishaps: list[str] = []
+        self._block = ExitStack()
 
     def reply(
         self,
@@ -99,6 +103,39 @@ class InteractionsEmulator(ObservedService):
         if not optional:
             self._answers.append(answer)
         return self
+
+    # Without pytest
+
+    def __enter__(self) -> Self:
+        """Serve on a port of this machine until the block ends, for scripts, notebooks and unittest."""
+        from harness.interactions import INTERACTIONS  # brings the whole catalogue
+
+        environment = EnvironmentVariables(())
+        environment.install()
+        with ExitStack() as stack:
+            stack.callback(environment.uninstall)
+            session = SessionServer(environment, INTERACTIONS)
+            stack.callback(session.close)
+            stack.enter_context(self.open(session))
+            self._block = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._block.close()
+
+    def client(self) -> AbstractContextManager[Any]:
+        """A `google.genai.Client` of this emulator, or an `httpx.Client` if google-genai is not installed."""
+        return client(self)
+
+    def async_client(self) -> AbstractContextManager[Any]:
+        """The async client: `google.genai.Client().aio`, or an `httpx.AsyncClient`."""
+        return async_client(self)
+
+    def assert_all_met(self) -> None:
+        """Assert that every answer, refusal and fault plan took effect, as the fixture does after each test."""
+        __tracebackhide__ = True
+        if complaints := list(self.find_complaints()):
+            raise AssertionError("\n".join(complaints))
 
     def find_complaints(self) -> Iterator[str]:
         """What makes a test fail whose own code has passed: what it planned and never happened."""

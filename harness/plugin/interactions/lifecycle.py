@@ -5,7 +5,7 @@ Layer 7. A route is data: how the emulator answers, who interferes and when, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
 from harness.benches.client.client_results import status_of, text_in
@@ -141,7 +141,11 @@ class Lifecycle:
             return f"stopped waiting while the interaction was {status!r}: that is no end, it must be polled on"
         if status in STATUSES and status != expected:
             return f"ended with {status!r} instead of {expected!r}"
+        if expected in _without_result(raised) and not isinstance(result, BaseException):
+            return f"ended with {result!r}, but the test expects an exception for {expected!r}"
         text = text_in(result) if status in STATUSES else status
+        if text is not None and status not in STATUSES and self._route.text is None:
+            return f"ended with the text {text!r}, though the interaction is {expected!r}: it looks like success"
         if text is None and status not in STATUSES:
             return f"ended with {result!r}, which has neither a status nor a text: return the interaction"
         if self._route.text is not None and text is not None and text != self._route.text:
@@ -208,6 +212,11 @@ class Lifecycle:
         if late > _GRACE and len(calls) > _GRACE:
             return f"asked {late} times more after it was {self._shown[ends[0]]!r}"
         return ""
+
+
+def _without_result(raised: Reports | Mapping[str, Reports] | None) -> Collection[str]:
+    """The statuses that the test says are reported by exceptions, one by one."""
+    return raised.keys() if isinstance(raised, Mapping) else ()
 
 
 def _code_of(result: Any) -> Any:

@@ -1,11 +1,12 @@
 """Parametrize a test function by its markers: one test for each route, and for each known cut.
 
-Layer 7. A wrong marker is a collection error of that test, with a message and without a traceback.
+Layer 7. A test whose markers are wrong fails before its fixtures are made, with all that is wrong; others run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,18 +25,23 @@ _FIXTURES = {
 """The fixtures that read a marker; without one of them, the marker has no effect."""
 
 
-def parametrize(metafunc: pytest.Metafunc, fixtures: Collection[str]) -> None:
-    """Make as many tests as the markers ask for. Fails the collection of a function whose markers are wrong.
+def parametrize(metafunc: pytest.Metafunc, fixtures: Collection[str]) -> str:
+    """Make as many tests as the markers ask for; return what is wrong with the markers, "" if nothing is.
 
     `fixtures` are the plugin's, for the message about a marker that does not exist.
     """
-    try:
-        refuse_unknown_markers(metafunc.definition, fixtures)
-        _reject_unread_markers(metafunc)
-        _routes(metafunc)
-        _cuts(metafunc)
-    except UsageFault as fault:
-        raise pytest.fail.Exception(f"In {metafunc.definition.nodeid}: {fault}", pytrace=False) from None
+    mistakes: list[str] = []
+    for step in (
+        partial(refuse_unknown_markers, metafunc.definition, fixtures),
+        partial(_reject_unread_markers, metafunc),
+        partial(_routes, metafunc),
+        partial(_cuts, metafunc),
+    ):
+        try:
+            step()
+        except UsageFault as fault:
+            mistakes.append(str(fault))
+    return "\n".join(f"In {metafunc.definition.nodeid}: {mistake}" for mistake in mistakes)
 
 
 def parameter_of(request: pytest.FixtureRequest) -> Any:

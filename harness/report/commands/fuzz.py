@@ -5,19 +5,21 @@ Layer 6.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.engine.baseline import Baseline
 from harness.engine.results import Reproduction, Result
 from harness.engine.search.rules import SEARCHED
 from harness.outcome import Verdict
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
-from harness.report.exchange_text import printable
-from harness.report.explanation import reproduction_lines
+from harness.report.evidence.exchange_text import printable
+from harness.report.evidence.reproduction import commands, pytest_module
+from harness.report.explanation import replay_words, reproduction_lines
 from harness.report.records import code_record, target_record
-from harness.report.reproduction import commands, pytest_module
 from harness.wire.mask import Mask
 
 if TYPE_CHECKING:
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
 
 
 class FuzzPresentation(Presentation):
-    """The words of `harness fuzz`; `written` has the files of each failure, by the identity of its result."""
+    """The words of `harness fuzz`.
+
+    `written` has the files of each failure, and `ran` what came of its curl lines, by the identity of its result.
+    """
 
     subject = "{api}, fuzzed"
     badge = "fuzzing"
@@ -34,9 +39,12 @@ class FuzzPresentation(Presentation):
     live = False
     conclusions = {}
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, *, excluded: Sequence[str] = (), baseline: Baseline | None = None) -> None:
         self._seed = seed
+        self._excluded = tuple(excluded)
+        self._baseline = baseline or Baseline()
         self.written: dict[int, Sequence[Path]] = {}
+        self.ran: dict[int, str] = {}
 
     def headline(self, state: RunState) -> str:
         return ""
@@ -52,7 +60,12 @@ class FuzzPresentation(Presentation):
                 "seed": self._seed,
                 "exit": int(finished.exit),
                 "engines": [_engine_record(phase) for phase in state.phases],
-                "failures": [_failure_record(result, state) for result in failures(finished.results)],
+                "failures": [
+                    _failure_record(result, state, self.ran.get(id(result), ""))
+                    for result in failures(finished.results)
+                ],
+                "excluded": list(self._excluded),
+                "unseen": self.list_unseen(finished.results),
             }
         )
         return record
@@ -85,11 +98,46 @@ class FuzzPresentation(Presentation):
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
         for result in failures(state.results):
             yield ""
-            yield from failure_lines(result, state, verbose=verbose)
+            yield from failure_lines(result, state, ran=self.ran.get(id(result), ""), verbose=verbose)
             yield from (f"  written: {path}" for path in self.written.get(id(result), ()))
+        unseen = self.list_unseen(state.results)
+        if self._excluded or unseen:
+            yield ""
+        if self._excluded:
+            yield f"excluded, so nothing is said of it: {', '.join(self._excluded)}"
+        if unseen:
+            yield f"in the baseline, but not found by this search (mended?): {', '.join(unseen)}"
+
+    def list_unseen(self, results: Sequence[Result]) -> list[str]:
+        """The entries of the baseline that excuse nothing in this run."""
+        found = [(result.id, result.observation.findings[0].stable_code) for result in failures(results)]
+        return sorted(
+            entry.key
+            for entry in self._baseline.entries.values()
+            if not any(entry.id == name and entry.finding in ("", code) for name, code in found)
+        )
 
     def totals(self, state: RunState, paint: Paint) -> str | None:
-        return f"\n{format_count(len(failures(state.results)), 'finding')}, seed {self._seed}"
+        found = failures(state.results)
+        counts = Counter(result.verdict for result in found)
+        words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+        flaky = sum(bool(result.reproduction and result.reproduction.replays.flaky) for result in found)
+        details = "; ".join(filter(None, (words, f"{flaky} flaky" if flaky else "")))
+        said = format_count(len(found), "finding") + (f" ({details})" if details else "")
+        return f"\n{said}, seed {self._seed}"
+
+    def conclusion(self, state: RunState) -> str:
+        """What was looked at and what was not, so that nobody takes no finding for more than it is."""
+        answers = sum((Counter(phase.answers) for phase in state.phases), Counter())
+        kinds = ", ".join(f"{number:,} {word}".replace(",", " ", 1) for word, number in answers.items() if number)
+        parts = [f"judged {sum(answers.values())} answers: {kinds}" if kinds else "judged no answer"]
+        never = sorted({call for phase in state.phases for call in phase.never_accepted} - _find_accepted(state))
+        if never:
+            parts.append(f"never accepted: {', '.join(never)}")
+        empty = [phase.name for phase in state.phases if phase.vacuous]
+        if empty:
+            parts.append(f"{', '.join(empty)} proved nothing (see VACUOUS)")
+        return "; ".join(parts)
 
     def not_judged(self, finished: RunFinished) -> Iterator[str]:
         return iter(())
@@ -98,6 +146,11 @@ class FuzzPresentation(Presentation):
 def failures(results: Sequence[Result]) -> list[Result]:
     """The results that are no engine's own, worst first as the run has them."""
     return [result for result in results if result.rule is not SEARCHED]
+
+
+def _find_accepted(state: RunState) -> set[str]:
+    """The calls that some part of the run saw accepted."""
+    return {call for phase in state.phases for call in phase.accepted}
 
 
 def engine_lines(phase: PhaseFinished, state: RunState) -> Iterator[str]:
@@ -109,15 +162,19 @@ def engine_lines(phase: PhaseFinished, state: RunState) -> Iterator[str]:
     yield from (f"  VACUOUS: {_mask_text(why, state.mask)}" for why in phase.vacuous)
 
 
-def failure_lines(result: Result, state: RunState, *, verbose: bool) -> Iterator[str]:
-    """Explain one failure to a person; a warning only in brief unless `verbose`."""
+def failure_lines(result: Result, state: RunState, *, ran: str = "", verbose: bool) -> Iterator[str]:
+    """Explain one failure to a person; a warning only in brief unless `verbose`. `ran`: see `CurlRuns`."""
     rule, finding = result.rule, result.observation.findings[0]
     reproduction = result.reproduction or Reproduction()
     known = " (known)" if reproduction.known else ""
-    yield f"{result.verdict.upper()} {rule.id} [{rule.level}]{known} {_mask_text(finding.message, state.mask)}"
+    call = f"{reproduction.call}: " if reproduction.call else ""
+    message = _mask_text(finding.message, state.mask)
+    yield f"{result.verdict.upper()} {finding.stable_code} [{rule.level}]{known} {call}{message}"
     if result.verdict is Verdict.XFAIL:
         yield f"  baseline: {_mask_text(result.excuse, state.mask)}"
     yield from (f"  {line}" for line in reproduction_lines(reproduction, state.mask))
+    seen = f"seen {format_count(finding.weight, 'time')}"
+    yield f"  {seen}; {replay_words(reproduction.replays)}{f'; curl lines {ran}' if ran else ''}"
     if result.verdict not in EXPLAINED and not verbose:
         return
     yield f"  promise: {rule.statement}"
@@ -136,13 +193,16 @@ def _engine_record(phase: PhaseFinished) -> dict[str, Any]:
         "counts": dict(phase.counts),
         "vacuous": list(phase.vacuous),
         "notes": list(phase.notes),
+        "answers": dict(phase.answers),
+        "never_accepted": list(phase.never_accepted),
     }
 
 
-def _failure_record(result: Result, state: RunState) -> dict[str, Any]:
+def _failure_record(result: Result, state: RunState, ran: str) -> dict[str, Any]:
     target, _ = state.whole()
     finding = result.observation.findings[0]
     reproduction = result.reproduction or Reproduction()
+    replays = reproduction.replays
     return {
         "rule": result.rule.id,
         **code_record(finding),
@@ -152,6 +212,13 @@ def _failure_record(result: Result, state: RunState) -> dict[str, Any]:
         "engine": result.phase,
         "known": reproduction.known,
         "shrunk": reproduction.shrunk,
+        "unshrunk": reproduction.unshrunk,
+        "call": reproduction.call,
+        "pointer": finding.where.pointer,
+        "seen": finding.weight,
+        "replays": {"shown": replays.shown, "played": replays.played, "why_not": replays.why_not},
+        "flaky": replays.flaky,
+        "curl_lines": ran,
         **({"baseline": result.excuse} if result.excuse else {}),
         "message": finding.message,
         "expected": finding.expected,

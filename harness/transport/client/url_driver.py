@@ -58,7 +58,12 @@ class UrlDriver:
 
     def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
         """Send one request and read its whole response; `timeout` bounds all of it, in seconds."""
-        return read_whole(self._read(request, self._limits.within(timeout)))
+        reading = self._read(request, self._limits.within(timeout))
+        try:
+            return read_whole(reading)
+        except BaseException:  # an interrupt: nobody else could hang up
+            reading.stop(By.CLIENT, How.FIN, "")
+            raise
 
     def open(self, request: Request, *, timeout: float | None = None) -> LiveStreamReader:
         """Send, read the response head, and leave the body for the caller to pull."""
@@ -104,7 +109,11 @@ class UrlDriver:
     def _reading(
         self, sock: socket.socket, request: Request, wire: bytes, limits: Limits, began: float
     ) -> UrlReading:
-        return UrlReading(sock, request, wire, limits=limits, began=began, release=self._release)
+        try:
+            return UrlReading(sock, request, wire, limits=limits, began=began, release=self._release)
+        except BaseException:
+            sock.close()
+            raise
 
     def _release(self, sock: socket.socket, clean: bool) -> None:
         if clean:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks.vocabulary.stream_diff import Rest, additions, compare, cuts, leniencies, losses
+from harness.checks.vocabulary.stream_diff import additions, cuts, leniencies, losses
 from harness.contract import load
+from harness.contract.data.event_diff import Rest, compare
 from harness.outcome import Severity
 from tests.checks._streams import numbered, text_events
 

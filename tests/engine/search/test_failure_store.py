@@ -26,7 +26,7 @@ def test_a_kept_failure_is_played_again_and_known(tmp_path: Path) -> None:
     kept = failure_of("delete-keeps", "create; delete; poll")
     assert store.keep(kept) is not None
     done = store.replay(mutant("delete-keeps"))
-    assert [(failure.key, failure.known) for failure in done.failures] == [("del.gone", True)]
+    assert [(failure.defect.name, failure.known) for failure in done.failures] == [("del.gone", True)]
     assert done.failures[0].history == kept.history
 
 
@@ -61,11 +61,11 @@ def test_a_stored_failure_holds_no_key(tmp_path: Path) -> None:
     """Stored requests do not contain the API key."""
     place = mutant("delete-twice-crashes")
     failure = play(place, history("create; delete; delete"), "schema")[0]
-    bare = Failure(engine="schema", finding=failure.finding, trail=failure.trail)
+    bare = Failure(engine="schema", defect=failure.defect, trail=failure.trail)
     path = Store(tmp_path, "emulator").keep(bare)
     assert path is not None
     assert place.resolved.target.key not in path.read_text()
-    assert json.loads(path.read_text())["requests"][1]["target"] == "/v1beta/interactions/HARNESS-ID-0"
+    assert json.loads(path.read_text())["requests"][1]["target"] == "/v1beta/interactions/HARNESS-0-id-0-"
 
 
 def test_stored_requests_hold_no_header_that_is_a_secret() -> None:
@@ -79,5 +79,5 @@ def test_requests_are_sent_again_with_new_ids() -> None:
     """A stored trail fails again on a fresh service, where ids are replaced by the new ones."""
     failure = play(mutant("delete-twice-crashes"), history("create; create; delete 1; delete 1"), "schema")[0]
     again = resend(mutant("delete-twice-crashes"), templates(failure.trail), "schema")
-    assert [found.key for found in again] == ["fuzz.no-5xx"]
+    assert [found.defect.name for found in again] == ["fuzz.no-5xx"]
     assert resend(reference(), templates(failure.trail), "schema") == []

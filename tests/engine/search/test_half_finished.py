@@ -63,7 +63,7 @@ CASES: dict[str, tuple[Service, Exit, set[str], str]] = {
         {"fuzz.no-5xx", "err.shape"}, "no JSON",
     ),
     "is busy at last": (then(lambda: refusal(429, "quota_exceeded")), Exit.NOTHING_RAN, set(), "come back later"),
-    "hangs at last": (then(lambda: dead(How.STALL)), Exit.NOTHING_RAN, set(), "had gone unanswered"),
+    "hangs at last": (then(lambda: dead(How.STALL)), Exit.FAILED, {"fuzz.answered"}, "no answer came within"),
 }  # fmt: skip
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from harness.engine.search.budget import BUDGETS, Budget, hypothesis_settings, open_database
+from harness.engine.search.defect import SeenDefect
 from harness.engine.search.exhaustive import every
-from harness.engine.search.failure import Broken
 from harness.engine.search.rounds import laws, search
 from harness.engine.search.tally import Tally
+from harness.engine.search.world import World
 from harness.engine.traffic.deadline import Timer
 from tests.engine.search.places import mutant, reference
 
@@ -50,15 +51,16 @@ def test_a_defect_is_found_and_shrunk(name: str, rule: str, steps: int) -> None:
 
 
 def test_a_law_finds_what_is_lost_after_a_drop() -> None:
-    """The stream laws find a resume that skips an event."""
-    done = laws(mutant("resume-skips-one"), SMALL)
-    assert {failure.rule for failure in done.failures} == {"resume.no-gap"}
+    """The stream laws find a resume that skips an event, and that its parts are not what GET shows."""
+    found = {failure.rule for failure in laws(mutant("resume-skips-one"), SMALL).failures}
+    assert {"resume.no-gap"} <= found <= {"resume.no-gap", "stream.equals-get"}
 
 
 def test_what_is_known_is_passed_over() -> None:
-    """A rule listed in `passed_over` is not reported again."""
-    done = search(mutant("delete-keeps"), replace(SMALL, histories=80), passed_over=["del.gone"])
-    assert "del.gone" not in {failure.key for failure in done.failures}
+    """A defect listed in `passed_over` is not reported again."""
+    known = ["del.gone GET interactions/{id}"]
+    done = search(mutant("delete-keeps"), replace(SMALL, histories=80), passed_over=known)
+    assert "del.gone" not in {failure.rule for failure in done.failures}
 
 
 def test_the_same_seed_does_the_same() -> None:
@@ -91,20 +93,22 @@ def test_time_ends_a_search() -> None:
     assert done.failures == ()
 
 
-def test_time_that_ends_amidst_shrinking_keeps_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If time runs out during shrinking, the first failure is reported unshrunk, and nothing more is played."""
-    found: list[Broken] = []
-    caught = Tally.keep_smallest
+def test_time_that_ends_before_the_shrinking_keeps_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If time runs out once something is found, it is reported unshrunk, says why, and nothing more is played."""
+    tallies: list[Tally] = []
+    note = Tally._note
 
-    def noted(self: Tally, bug: Broken) -> None:
-        found.append(bug)
-        caught(self, bug)
+    def noted(self: Tally, defect: SeenDefect, world: World) -> None:
+        tallies.append(self)
+        note(self, defect, world)
 
-    monkeypatch.setattr(Tally, "keep_smallest", noted)
-    monkeypatch.setattr(Timer, "left", property(lambda self: 0.0 if found else math.inf))
+    monkeypatch.setattr(Tally, "_note", noted)
+    monkeypatch.setattr(Timer, "left", property(lambda self: 0.0 if tallies else math.inf))
     done = search(mutant("delete-keeps"), SMALL, seed=1)
-    assert len(found) == 1
-    assert [(failure.history, failure.shrunk) for failure in done.failures] == [(found[0].history, False)]
+    (bug,) = tallies[0].bugs.values()
+    (failure,) = done.failures
+    assert failure.history == bug.history
+    assert (failure.unshrunk, failure.replays.why_not) == ("time was up", "time was up")
 
 
 @pytest.mark.parametrize(
@@ -118,12 +122,13 @@ def test_no_shorter_history_is_known(name: str) -> None:
     both = least.keys() & found.keys()
     assert both
     assert {key: len(found[key].history) for key in both} == {key: least[key] for key in both}
-    assert all(failure.shrunk for failure in found.values())
+    assert all(not failure.unshrunk for failure in found.values())
 
 
 def test_a_target_that_refuses_everything_proves_nothing() -> None:
     """If a target refuses everything, the search is reported as vacuous, even if the refusals are no findings."""
-    done = search(mutant("create-crashes"), replace(SMALL, histories=20), passed_over=["fuzz.no-5xx", "create.ok"])
+    known = ["fuzz.no-5xx POST interactions"]
+    done = search(mutant("create-crashes"), replace(SMALL, histories=20), passed_over=known)
     assert any("succeeded" in why for why in done.vacuous)
 
 

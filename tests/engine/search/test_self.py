@@ -14,8 +14,8 @@ from harness.cassette import CassetteError, Recording, Redactor
 from harness.cassette import load as load_cassette
 from harness.cli.main import main
 from harness.contract import StreamJudge, judge_history, judge_interaction, load, read
-from harness.contract.judge.history_judge import HistoryJudge
-from harness.contract.judge.history_state import Intent
+from harness.contract.judge.history.history_judge import HistoryJudge
+from harness.contract.judge.history.history_state import Intent
 from harness.contract.tables.protocol import PROTOCOL
 from harness.emulator import Emulator
 from harness.engine.search.playing.answer import judge_exchange

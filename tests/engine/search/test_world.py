@@ -94,13 +94,13 @@ def test_repeating_the_boundary_event_once_is_no_failure() -> None:
     """A boundary event that is repeated once is reported as non-strict, and causes no later findings."""
     words = "create background; open x2; drop; resume x4; finish; settle; replay; poll"
     found = play(mutant("resume-inclusive"), history(words), "test")
-    assert [failure.key for failure in found] == ["resume.exclusive?"]
+    assert [failure.defect.name for failure in found] == ["resume.exclusive?"]
 
 
 def test_a_target_that_takes_any_model_is_lenient_and_no_more() -> None:
     """A target that maps an unknown model to a known one is non-strict, as in the check of the same rule."""
     found = play(mutant("unknown-model-mapped"), history("create unknown-model"), "test")
-    assert [failure.key for failure in found] == ["err.unknown-model?"]
+    assert [failure.defect.name for failure in found] == ["err.unknown-model?"]
 
 
 def test_what_a_target_is_not_able_to_is_not_held_against_it() -> None:

@@ -153,6 +153,18 @@ def test_the_good_client_waits(route: str) -> None:
     lifecycle(route, clients.tolerates_404)
 
 
+def test_a_text_is_no_report_of_a_failure() -> None:
+    """A text on a route without one looks like success; with an exception for a status, nothing else will do."""
+    story = Lifecycle(InteractionsEmulator(), "failed")
+    with pytest.raises(AssertionError, match=r"the text 'Sorry\.', though the interaction is 'failed'"):
+        story.assert_outcome("Sorry.")
+    with pytest.raises(
+        AssertionError, match="ended with 'failed', but the test expects an exception for 'failed'"
+    ):
+        story.assert_outcome("failed", raised={"failed": RunFailed})
+    story.assert_outcome("failed", raised=RunFailed)
+
+
 class RunFailed(Exception):
     """How an application reports a run that did not complete; `status` is what it saw."""
 

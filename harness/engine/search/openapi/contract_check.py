@@ -12,12 +12,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from harness.contract import read
-from harness.engine.search.failure import key_of
+from harness.engine.search.defect import SeenDefect, call_of
 from harness.engine.search.openapi.exchanges import exchange_of
 from harness.engine.search.playing.answer import judge_exchange
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.traffic.deadline import MIN_TIMEOUT
-from harness.outcome import Finding
 
 OURS = "harness_contract"
 
@@ -49,10 +48,13 @@ def judging(place: SearchTarget) -> Iterator[None]:
 
 
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Bound each call by the time left."""
+    """Bound each call by the time left, and by what such calls took before."""
     if _places:
-        target, left = _places[-1].resolved.target, _places[-1].timer.left
-        kwargs["timeout"] = max(MIN_TIMEOUT, min(MOST_SECONDS, target.wait, left))
+        place = _places[-1]
+        bounds = [MOST_SECONDS, place.resolved.target.wait, place.timer.left]
+        if place.patience is not None:
+            bounds.append(place.patience.timeout(case.operation.label.replace(" /", " ")))
+        kwargs["timeout"] = max(MIN_TIMEOUT, min(bounds))
 
 
 def read_json(context: Any, response: Any) -> Any:
@@ -69,20 +71,24 @@ def harness_contract(ctx: Any, response: Any, case: Any) -> None:
     exchange = exchange_of(response.request, response, "")
     creates = exchange.request.method == "POST" and exchange.request.segments[-1] == "interactions"
     read(exchange, place.requests.contract)
+    call = call_of(exchange.request)
+    if place.patience is not None:
+        place.patience.note(call, response.elapsed, hung=False)
     for finding in judge_exchange(exchange, place.requests.key):
-        if place.judged(finding) and (creates or finding.rule not in ECHOED):
-            raise _failure(finding, case)
+        defect = SeenDefect(finding, call)
+        if place.judged(defect) and (creates or finding.rule not in ECHOED):
+            raise _failure(defect, case)
 
 
-def _failure(finding: Finding, case: Any) -> AssertionError:
+def _failure(defect: SeenDefect, case: Any) -> AssertionError:
     from schemathesis.core.failures import Failure as ToolFailure
 
-    kind = _kinds.get(key_of(finding))
+    key = defect.key
+    kind = _kinds.get(key)
     if kind is None:  # the tool distinguishes failures only by their class
-        kind = _kinds[key_of(finding)] = type(f"Broken[{key_of(finding)}]", (ToolFailure,), {})
-    failure: Any = kind(
-        operation=case.operation.label, title=finding.rule, message=finding.message, case_id=case.id
-    )
-    failure.finding = finding
+        kind = _kinds[key] = type(f"Broken[{key}]", (ToolFailure,), {})
+    message = defect.finding.message
+    failure: Any = kind(operation=case.operation.label, title=defect.rule, message=message, case_id=case.id)
+    failure.defect = defect
     assert isinstance(failure, AssertionError)
     return failure

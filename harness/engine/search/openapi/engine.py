@@ -5,11 +5,14 @@ Layer 4.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.engine.search.answer_counts import AnswerCounts
 from harness.engine.search.budget import Budget
 from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.openapi.contract_check import MOST_SECONDS, OURS, judging
@@ -17,6 +20,7 @@ from harness.engine.search.openapi.document import write_document
 from harness.engine.search.openapi.resources import INTERACTIONS, NEIGHBOURS, Family, find_families, read_links
 from harness.engine.search.openapi.scenario_collector import ENGINE, ScenarioCollector
 from harness.engine.search.search_target import SearchTarget
+from harness.engine.search.shrink import minimal
 from harness.engine.traffic.deadline import Timer
 from harness.outcome import HarnessFault
 
@@ -42,27 +46,31 @@ def document(
     timer = Timer(budget.seconds)
     place = place.within(timer)
     families = find_families(place)
+    heard: list[ScenarioCollector] = []
     with _serve(place) as root, write_document(place.requests) as path, judging(place):
-        heard = []
-        for number, family in enumerate(families):
-            own = budget.with_limits(
-                None, _share(families[number:], timer) if budget.seconds is not None else None
-            )
-            hearing = ScenarioCollector(
-                place, family, read_links(path, family), root=root, strict=strict, passed_over=passed_over
-            )
-            _search(hearing, path, place, root, own, seed)
+        try:
+            for number, family in enumerate(families):
+                left = _share(families[number:], timer) if budget.seconds is not None else None
+                hearing = ScenarioCollector(
+                    place, family, read_links(path, family), root=root, strict=strict, passed_over=passed_over
+                )
+                heard.append(hearing)
+                _search(hearing, path, place, root, budget.with_limits(None, left), seed)
+        except KeyboardInterrupt:
+            timer.stop()
+        for hearing in heard:
             place.clean(hearing.ledger)
-            heard.append(hearing)
     vacuous = tuple(why for hearing in heard if _proves(hearing) for why in hearing.vacuity())
-    short = (TOO_SHORT.format(budget.seconds),) if vacuous and timer.over() else ()
+    short = (TOO_SHORT.format(budget.seconds),) if vacuous and timer.over() and not timer.stopped else ()
     return EngineRun(
         engine=ENGINE,
         seconds=timer.spent,
         counts=_counts(heard),
-        failures=tuple(_failures(heard)),
+        failures=tuple(minimal(place, failure) for failure in _failures(heard)),
         vacuous=vacuous,
         notes=(*short, *_notes(heard, families), *place.notes()),
+        answers=AnswerCounts.of(hearing.answers for hearing in heard),
+        stopped=timer.stopped,
     )
 
 
@@ -120,7 +128,8 @@ def _failures(heard: Sequence[ScenarioCollector]) -> list[Failure]:
         kept = found.setdefault(failure.key, failure)
         if len(failure.trail) < len(kept.trail):
             found[failure.key] = failure
-    return list(found.values())
+    seen = sum((hearing.seen for hearing in heard), Counter())
+    return [replace(failure, seen=seen[key]) for key, failure in found.items()]
 
 
 def _counts(heard: Sequence[ScenarioCollector]) -> dict[str, int]:

@@ -12,19 +12,25 @@ from typing import Any
 
 from harness.contract.judge.answer import BUSY
 from harness.engine.cleanup import CreatedResources
-from harness.engine.search.failure import Failure, key_of
-from harness.engine.search.openapi.exchanges import build_unanswered, exchange_of
+from harness.engine.results import Replays
+from harness.engine.search.answer_counts import AnswerCounts
+from harness.engine.search.defect import SeenDefect, call_of
+from harness.engine.search.failure import Failure
+from harness.engine.search.openapi.exchanges import build_unanswered, exchange_of, target_of
 from harness.engine.search.openapi.resources import Family
 from harness.engine.search.rules import ANSWERED, SHAPE
 from harness.engine.search.search_target import SearchTarget
 from harness.outcome import Finding
-from harness.wire import Exchange
+from harness.wire import Exchange, Request
 
 ENGINE = "schema"
 
 LEAST_SUCCESS = 0.1
 """If a smaller share of the calls that were meant to succeed did so, the run has tested only refusals."""
 
+
+TOOLS_OWN = "only schemathesis, which drew it, can tell"
+"""Why a failure is not played again: a check of the tool found it, for which there is no judge of ours."""
 
 SHAPES = frozenset({SHAPE, "agents.schema", "env.schema", "hook.schema"})
 """Rules on what neighbours show, much of which is the caller's own input.
@@ -57,6 +63,8 @@ class ScenarioCollector:
         self.links: Counter[str] = Counter()
         self.roots: set[str] = set()
         self.failures: dict[str, Failure] = {}
+        self.seen: Counter[str] = Counter()
+        self.answers = AnswerCounts()
         self.ledger = CreatedResources(place.resolved.api)
         self._place = place
         self._root = root
@@ -68,12 +76,18 @@ class ScenarioCollector:
             node = recorder.cases.get(case_id)
             status = interaction.response.status_code if interaction.response is not None else 0
             self._count(node, status)
+            self.answers.add(self._call(interaction.request), status or None)
             if status and interaction.request.method in ("POST", "DELETE"):
                 self.ledger.note(exchange_of(interaction.response.request, interaction.response, self._root))
         for case_id, checks in recorder.checks.items():
             for check in checks:
                 if check.failure_info is not None:
                     self._note_failure(recorder, case_id, check.name, check.failure_info.failure)
+        counts = {f"calls below /{self.family.collection}": self.calls}
+        self._place.report_progress(counts, findings=len(self.failures))
+
+    def _call(self, request: Any) -> str:
+        return call_of(Request(str(request.method).upper(), target_of(str(request.url), self._root)))
 
     def _count(self, node: Any, status: int) -> None:
         self.calls += 1
@@ -94,9 +108,10 @@ class ScenarioCollector:
             self.links[_link_name(node.transition)] += 1
 
     def _note_failure(self, recorder: Any, case_id: str, name: str, failure: Any) -> None:
-        finding = getattr(failure, "finding", None)
+        defect = getattr(failure, "defect", None)
+        ours = defect is not None
         chain = list(recorder.iter_chain_cases(case_id=case_id, related_case_ids=failure.related_case_ids()))
-        if finding is None:
+        if defect is None:
             rule = self.checks.get(name)
             if name == "response_schema_conformance" and _refused(recorder, case_id):
                 rule = "err.shape"
@@ -104,31 +119,40 @@ class ScenarioCollector:
                 return
             lines = [line.strip() for line in str(failure.message).splitlines() if line.strip()]
             finding = Finding(rule, f"{failure.title}: {lines[0] if lines else ''}".strip(": "))
-        if finding.rule in SHAPES and (self.lenient or not all(map(_was_meant, chain))):
+            defect = SeenDefect(finding, self._call(recorder.interactions[case_id].request))
+        if defect.rule in SHAPES and (self.lenient or not all(map(_was_meant, chain))):
             return
         order = [*(case.id for case in chain if case.id != case_id), case_id]
-        self._keep(finding, tuple(_trail(recorder, order, self._root)))
+        self._keep(defect, tuple(_trail(recorder, order, self._root)), why_not="" if ours else TOOLS_OWN)
 
-    def _keep(self, finding: Finding, trail: tuple[Exchange, ...]) -> None:
-        """Keep the failure of each kind that has the fewest requests."""
-        key = key_of(finding)
-        if not self._place.judged(finding) or key in self._passed_over:
+    def _keep(self, defect: SeenDefect, trail: tuple[Exchange, ...], *, why_not: str = "") -> None:
+        """Count a failure, and keep the one of each kind that has the fewest requests."""
+        key = defect.key
+        if not self._place.judged(defect) or key in self._passed_over:
             return
+        self.seen[key] += 1
         kept = self.failures.get(key)
         if kept is None or len(trail) < len(kept.trail):
-            self.failures[key] = Failure(engine=ENGINE, finding=finding, trail=trail)
+            replays = Replays(why_not=why_not)
+            self.failures[key] = Failure(engine=ENGINE, defect=defect, trail=trail, replays=replays)
 
     def note_unanswered(self, event: Any) -> None:
         """Record a network error: it is a finding in itself, unless our own time limit caused it."""
         import requests
 
         error = getattr(event, "value", None) or getattr(event, "exception", None)
-        if isinstance(error, requests.Timeout) and self._place.timer.over():
+        late = isinstance(error, requests.Timeout)
+        if late and self._place.timer.over():
             return
         self.mute += 1
         request = getattr(error, "request", None)
         trail = () if request is None else (build_unanswered(request, self._root),)
-        self._keep(Finding(ANSWERED, "a call got no answer", "an answer", _error_message(event)), trail)
+        call = call_of(trail[0].request) if trail else ""
+        patience = self._place.patience
+        if late and patience is not None and patience.note(call, patience.timeout(call), hung=True):
+            return
+        finding = Finding(ANSWERED, "a call got no answer", "an answer", _error_message(event))
+        self._keep(SeenDefect(finding, call), trail)
 
     # --- what it proves
 

@@ -18,14 +18,23 @@ _STUCK = frozenset({How.STALL, How.TIMEOUT})
 def judge_exchange(exchange: Exchange, key: str) -> Iterator[Finding]:
     """The findings on one exchange; `key` is the caller's key, which no error may repeat."""
     ending = exchange.ending
+    if exchange.excuse:
+        return
+    how = f"{ending.how} {ending.detail}".strip()
     if exchange.status is None:
-        yield Finding(ANSWERED, "no answer came", "a response", f"{ending.how} {ending.detail}".strip())
+        late = f" within {exchange.seconds:.1f} s" if is_hang(exchange) else ""
+        yield Finding(ANSWERED, f"no answer came{late}", "a response", how)
         return
     if ending.how in _STUCK or ending.by is By.LIMIT:
-        yield Finding(ANSWERED, "the answer never ended", "an end", f"{ending.how} {ending.detail}".strip())
+        yield Finding(ANSWERED, "the answer never ended", "an end", how)
     if exchange.status >= 500 and exchange.status not in BUSY | {501}:
         yield Finding(NO_CRASH, "the service failed", "an answer below 500", str(exchange.status))
     yield from filter(is_accusation, judge_response(exchange, key))
+
+
+def is_hang(exchange: Exchange) -> bool:
+    """Whether we stopped waiting for an answer, or for the rest of one."""
+    return exchange.ending.by is By.LIMIT and exchange.ending.how is How.TIMEOUT
 
 
 def is_accusation(finding: Finding) -> bool:

@@ -5,7 +5,7 @@ Layer 4. Their answers, and what later looks show of them, are judged by the con
 
 from __future__ import annotations
 
-from harness.contract.judge.history_state import Intent
+from harness.contract.judge.history.history_state import Intent
 from harness.engine.search.playing.create_modes import UNKNOWN_ID
 from harness.engine.search.world import World
 from harness.strategies.operations import ClientCommand

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.contract.judge.answer import is_success
-from harness.contract.judge.history_state import Intent
-from harness.contract.judge.interaction_model import InteractionModel
+from harness.contract.judge.history.history_state import Intent
+from harness.contract.judge.history.interaction_model import InteractionModel
 from harness.engine.search.playing import reads
 from harness.engine.search.playing.create_modes import (
     ILLEGAL,

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.contract import PROTOCOL, read
 from harness.contract.data.json_parse import objects
-from harness.contract.judge.interaction_model import InteractionModel
+from harness.contract.judge.history.interaction_model import InteractionModel
 from harness.engine.search.world import Reader, World
 from harness.strategies.operations import ClientCommand
 
@@ -31,11 +31,12 @@ def resume(world: World, operation: ClientCommand) -> None:
 
 def _open(world: World, model: InteractionModel, cursor: str | None, count: int) -> None:
     query: dict[str, Any] = {"stream": True} if cursor is None else {"stream": True, "last_event_id": cursor}
-    stream = world.open(world.target.get(model.id, **query))
+    request = world.target.get(model.id, **query)
+    stream = world.open(request)
     if stream.status is None or stream.status >= 300:
-        world.hear(world.judge.refuse(model, cursor, world.keep(stream.finish())))
+        world.hear(world.judge.refuse(model, cursor, world.keep(stream.finish())), request)
         return
-    reader = Reader(model, stream, world.judge.open(model, cursor), cursor)
+    reader = Reader(model, stream, world.judge.open(model, cursor), world.begin(), request, cursor)
     world.readers.append(reader)
     _advance(world, reader, count)
 
@@ -49,7 +50,7 @@ def drop(world: World, operation: ClientCommand) -> None:
     """Hang up."""
     reader = world.reader(operation)
     reader.closed = True
-    world.keep(reader.stream.close())
+    world.keep(reader.stream.close(), reader.sent)
 
 
 def finish(world: World, operation: ClientCommand) -> None:
@@ -68,12 +69,12 @@ def _advance(world: World, reader: Reader, count: int) -> None:
 
 def _take(world: World, reader: Reader, events: list[dict[str, Any]]) -> None:
     reader.taken += len(events)
-    world.hear(world.judge.take(reader.of, reader.reading, events))
+    world.hear(world.judge.take(reader.of, reader.reading, events), reader.request)
 
 
 def _finish(world: World, reader: Reader) -> None:
     reader.closed = True
-    exchange = world.keep(reader.stream.finish())
-    if not exchange.truncated:
+    exchange = world.keep(reader.stream.finish(), reader.sent)
+    if not exchange.truncated and not exchange.excuse:
         _take(world, reader, read(exchange).events[reader.taken :])
-        world.hear(world.judge.finish(reader.of, reader.reading, exchange))
+        world.hear(world.judge.finish(reader.of, reader.reading, exchange), reader.request)

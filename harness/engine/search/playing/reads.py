@@ -8,8 +8,8 @@ from __future__ import annotations
 from itertools import islice
 
 from harness.contract.judge.answer import is_refusal, is_success
-from harness.contract.judge.history_state import Intent
-from harness.contract.judge.interaction_model import InteractionModel
+from harness.contract.judge.history.history_state import Intent
+from harness.contract.judge.history.interaction_model import InteractionModel
 from harness.engine.search.playing.create_modes import NO_CURSOR, UNKNOWN_ID
 from harness.engine.search.world import World
 from harness.kit.backoff import pauses

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from harness.contract.judge.agreement import judge_cancelled
 from harness.contract.judge.answer import is_refusal, is_success
-from harness.contract.judge.history_state import HistoryState
-from harness.contract.judge.interaction_model import InteractionModel
+from harness.contract.judge.history.history_state import HistoryState
+from harness.contract.judge.history.interaction_model import InteractionModel
 from harness.contract.judge.reading import read
 from harness.contract.judge.replies import judge_reply
 from harness.contract.judge.wording import format_answer, format_value

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.contract.judge.agreement import pending_calls
-from harness.contract.judge.timeline import Timeline
+from harness.contract.judge.history.timeline import Timeline
 from harness.contract.tables.lifecycle import RUNNING, is_settled
 
 Json = dict[str, Any]

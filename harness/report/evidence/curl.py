@@ -10,54 +10,84 @@ import base64
 import re
 import shlex
 from collections.abc import Sequence
+from urllib.parse import quote
 
-from harness.report.display import Display
-from harness.wire import Exchange, Request
+from harness.report.evidence.display import Display
+from harness.wire import By, Exchange, How, Request
+from harness.wire.given_values import GivenValue, given_values
 from harness.wire.mask import Mask
+from harness.wire.message import EVENT_STREAM
 from harness.wire.secret_forms import SCHEME
 from harness.wire.secret_patterns import is_secret_header
 
 _LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "accept-encoding", "transfer-encoding"})
 
-_ID = re.compile(rb'"id" *: *"([^"]*)"')
-_TAKE_ID = '| tee /dev/stderr | grep -o \'"id": *"[^"]*"\' | head -n 1 | cut -d\'"\' -f4'
 _OLD_CURSOR = "# the cursor is of the run above: take one from the new stream"
+_FOR_URLS = "sed 's/%/%25/g;s/+/%2B/g;s#/#%2F#g;s/=/%3D/g'"
+_PATIENCE = 20
+"""Seconds after which curl gives up where no answer came when the request was sent."""
+
+_DATA = re.compile(rb"^data:", re.MULTILINE)
 _QUOTED_OR_NOT = re.compile(r"""'[^']*'|"[^"]*"|[^'"]+""")
 
 
 def curl_lines(trail: Sequence[Exchange], display: Display) -> list[str]:
     """One command per exchange, to be run in one shell in this order."""
-    variables: dict[str, str] = {}
+    given = given_values(trail)
     lines = []
     for number, exchange in enumerate(trail):
         sent = command = curl(exchange.request, display)
-        for known, variable in variables.items():
-            command = _with_variable(command, known, variable)
+        for value in given:
+            if value.answer < number:
+                for text in dict.fromkeys((value.value, quote(value.value, safe=""))):
+                    command = _with_variable(command, text, _variable(value))
         resumed = display.api.load_protocol().is_resume(exchange.request)
-        if command != sent and resumed is not None and resumed[1] is not None:
+        cursor = "" if resumed is None else resumed[1]
+        if command != sent and cursor and all(value.value != cursor for value in given):
             command = f"{_OLD_CURSOR}\n{command}"
-        made = _made_by(exchange)
-        if made and made not in variables and any(_names(later, made) for later in trail[number + 1 :]):
-            variables[made] = f"ID{number}"
-            command = f"ID{number}=$({command.replace(' -i ', ' ', 1)} {_TAKE_ID})"
-        lines.append(command)
+        command += _stop(exchange)
+        lines.append(_capture(command, [value for value in given if value.answer == number], trail[number + 1 :]))
     return lines
 
 
-def _made_by(exchange: Exchange) -> str:
-    """The id that the answer to a POST returned and its request did not name; "" if there is none.
-
-    It is the first in the answer, as the shell takes it.
-    """
-    found = _ID.search(exchange.body) if exchange.request.method == "POST" and exchange.succeeded else None
-    made = found[1].decode("utf-8", "replace") if found else ""
-    return "" if made and _names(exchange, made) else made
+def _variable(given: GivenValue) -> str:
+    """The shell variable of a value; the first of a name in an answer needs no second number."""
+    word = re.sub(r"\W", "_", given.name.upper())
+    return f"{word}{given.answer}" + (f"_{given.number}" if given.number else "")
 
 
-def _names(exchange: Exchange, identity: str) -> bool:
-    """Whether the request contains that id."""
-    request = exchange.request
-    return identity in request.target or identity.encode("utf-8", "surrogatepass") in request.body
+def _stop(exchange: Exchange) -> str:
+    """What makes curl stop where the request was stopped: by whoever read it, or because nothing came."""
+    ending = exchange.ending
+    if ending.by is By.LIMIT and ending.how is How.TIMEOUT:
+        return f" --max-time {_PATIENCE}"
+    if ending.by is not By.CLIENT or EVENT_STREAM not in exchange.headers.get("content-type"):
+        return ""
+    events = len(_DATA.findall(exchange.body))
+    if not events:
+        return " | head -n 1"
+    return f" | awk '{{print}} /^data:/ && ++n == {events} {{exit}}'"
+
+
+def _capture(command: str, given: Sequence[GivenValue], later: Sequence[Exchange]) -> str:
+    """The command, which also sets the variables of what its answer gives."""
+    if not given:
+        return command
+    takes = [(_variable(value), _take(value, later)) for value in given]
+    answer = f"OUT{given[0].answer}"
+    if len(takes) == 1:
+        variable, take = takes[0]
+        return f"{variable}=$({command} | tee /dev/stderr | {take})"
+    taken = [f"{variable}=$(printf '%s' \"${answer}\" | {take})" for variable, take in takes]
+    return "\n".join([f"{answer}=$({command} | tee /dev/stderr)", *taken])
+
+
+def _take(given: GivenValue, later: Sequence[Exchange]) -> str:
+    """The filters that find a value in the text of its answer, in the spelling that later requests need."""
+    escaped = quote(given.value, safe="")
+    in_url = escaped != given.value and any(escaped in exchange.request.target for exchange in later)
+    find = f'grep -o \'"{given.name}": *"[^"]*"\' | sed -n {given.number + 1}p | cut -d\'"\' -f4'
+    return f"{find} | {_FOR_URLS}" if in_url else find
 
 
 def _with_variable(command: str, identity: str, variable: str) -> str:

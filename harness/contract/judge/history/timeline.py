@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from harness.contract.judge.run_events import Event, is_of_the_run, is_same_event
+from harness.contract.data.event_diff import Start, find_start, is_split_otherwise
+from harness.contract.data.run_events import Event, is_of_the_run, is_same_event
 from harness.contract.tables.protocol import PROTOCOL
 from harness.outcome import Finding, Judgement, Severity
 from harness.outcome.words import shorten
@@ -125,14 +126,11 @@ def _take(timeline: Timeline, reading: PartialReading, event: Event, judgement: 
 
 
 def _judge_beginning(before: Sequence[Event], event: Event) -> Iterator[Finding]:
-    """A resumed reading must not begin with an event at or before its cursor.
-
-    Repeating just the event of the cursor fits a lenient reading of the reference.
-    """
-    cursor = PROTOCOL.cursor(event)
-    if cursor is None or all(PROTOCOL.cursor(earlier) != cursor for earlier in before):
+    """A resumed reading must not begin with an event at or before its cursor."""
+    start = find_start(before, event)
+    if start is Start.AFTER:
         return
-    once = PROTOCOL.cursor(before[-1]) == cursor
+    once = start is Start.REPEATED
     message = "a resumed stream repeats the event of its cursor" if once else "a resumed stream begins too early"
     severity = Severity.NON_STRICT if once else Severity.BROKEN
     yield Finding("resume.exclusive", message, "what follows the cursor", _format(event), severity=severity)
@@ -147,7 +145,7 @@ def _judge_cursor(expected: Event, event: Event) -> Iterator[Finding]:
 
 def _difference(reading: PartialReading, rule: str, position: int, expected: Event, event: Event) -> Finding:
     one, other = _format(expected), _format(event)
-    if _is_split_otherwise(event, expected):
+    if is_split_otherwise(event, expected):
         message = f"event {position} of the stream is cut otherwise than in an earlier reading"
         lenient = "resume.exclusive" if reading.resumed else "resume.replay"
         return Finding(lenient, message, one, other, severity=Severity.NON_STRICT)
@@ -160,13 +158,6 @@ def _difference(reading: PartialReading, rule: str, position: int, expected: Eve
 
 def _rule(timeline: Timeline, reading: PartialReading, position: int) -> str:
     return "resume.no-gap" if reading.resumed or timeline.is_pieced(position) else "resume.replay"
-
-
-def _is_split_otherwise(event: Event, expected: Event) -> bool:
-    one, other = PROTOCOL.text_of(event), PROTOCOL.text_of(expected)
-    if one is None or other is None or one[0] != other[0] or not one[1] or not other[1]:
-        return False
-    return one[1].startswith(other[1]) or other[1].startswith(one[1])
 
 
 def _format(event: Event) -> str:

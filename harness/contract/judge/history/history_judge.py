@@ -14,11 +14,11 @@ from typing import Any
 
 from harness.contract.contract import Contract
 from harness.contract.judge.answer import is_no_answer, is_success
-from harness.contract.judge.creates import judge_create
-from harness.contract.judge.ends import judge_cancel, judge_delete
-from harness.contract.judge.history_state import HistoryState, Intent
-from harness.contract.judge.interaction_model import InteractionModel
-from harness.contract.judge.looks import (
+from harness.contract.judge.history.creates import judge_create
+from harness.contract.judge.history.ends import judge_cancel, judge_delete
+from harness.contract.judge.history.history_state import HistoryState, Intent
+from harness.contract.judge.history.interaction_model import InteractionModel
+from harness.contract.judge.history.looks import (
     judge_end,
     judge_look,
     judge_part,
@@ -26,8 +26,8 @@ from harness.contract.judge.looks import (
     judge_unopened,
     open_reading,
 )
+from harness.contract.judge.history.timeline import PartialReading
 from harness.contract.judge.reading import read
-from harness.contract.judge.timeline import PartialReading
 from harness.contract.tables.operations import operation_of
 from harness.contract.tables.protocol import is_resume
 from harness.contract.tables.refusals import REFUSALS

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.contract import load
-from harness.contract.judge.history_judge import DECIDES, HistoryJudge
+from harness.contract.judge.history.history_judge import DECIDES, HistoryJudge
 from harness.contract.judge.replies import REPLIES
 from harness.contract.rules import BY_ID
 from harness.contract.tables.refusals import REFUSALS

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from harness.contract.contract import Contract
-from harness.contract.judge.interaction_model import InteractionModel
+from harness.contract.judge.history.interaction_model import InteractionModel
 from harness.contract.judge.replies import judge_reply
 from harness.outcome import Finding, Judgement
 from harness.wire import Exchange

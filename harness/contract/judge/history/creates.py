@@ -12,12 +12,12 @@ from harness.contract.data import json_parse
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import is_success, judge_json_object, judge_stream_label
-from harness.contract.judge.history_state import HistoryState, Intent
-from harness.contract.judge.interaction_model import InteractionModel
-from harness.contract.judge.looks import open_reading
+from harness.contract.judge.history.history_state import HistoryState, Intent
+from harness.contract.judge.history.interaction_model import InteractionModel
+from harness.contract.judge.history.looks import open_reading
+from harness.contract.judge.history.timeline import take_events
 from harness.contract.judge.reading import read
 from harness.contract.judge.replies import FOREIGN_CHAIN
-from harness.contract.judge.timeline import take_events
 from harness.contract.judge.wording import format_answer
 from harness.contract.tables.lifecycle import RUNNING
 from harness.outcome import Finding

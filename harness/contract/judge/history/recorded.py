@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.contract.contract import Contract
-from harness.contract.judge.history_judge import HistoryJudge
+from harness.contract.judge.history.history_judge import HistoryJudge
 from harness.outcome import Finding, Severity
 from harness.wire import Exchange
 

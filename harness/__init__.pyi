@@ -1,0 +1,5 @@
+from harness.plugin import InteractionsEmulator as Emulator
+
+__version__: str
+
+__all__ = ["Emulator", "__version__"]

@@ -1,0 +1,120 @@
+"""How two readings of one stream differ: the one comparison behind the rules of resuming.
+
+Layer 1, pure. The events up to a cursor plus the events after it must be the whole stream. Nothing is discarded or
+deduplicated as a client would do: the reference documents exclusive resume, so the exact rest is compared. Two
+lenient readings are distinguished from a loss: the event of the cursor repeated once, and deltas that are split
+differently but come to the same. Events that belong to a connection and not to the run are ignored on both sides.
+
+`compare` has both readings whole, so it can assemble them. Who has only their first events (`judge.timeline`) asks
+`find_start` and `is_split_otherwise`, which decide the same from the next event alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from harness.contract.contract import Contract
+from harness.contract.data.assembly import assemble_steps
+from harness.contract.data.run_events import Event, is_of_the_run, is_same_event, shape_of
+from harness.contract.tables.protocol import PROTOCOL
+
+
+class Start(Enum):
+    """Where a resumed reading begins: after its cursor, with the event of the cursor, or before that."""
+
+    AFTER = "after"
+    REPEATED = "repeated"
+    EARLY = "early"
+
+
+def find_start(before: Sequence[Event], first: Event) -> Start:
+    """Where a reading begins that was resumed after the events `before`.
+
+    Repeating just the event of the cursor fits a lenient reading of the reference.
+    """
+    cursor = PROTOCOL.cursor(first)
+    if cursor is None or all(PROTOCOL.cursor(earlier) != cursor for earlier in before):
+        return Start.AFTER
+    once = PROTOCOL.cursor(before[-1]) == cursor and is_same_event(before[-1], first)
+    return Start.REPEATED if once else Start.EARLY
+
+
+def is_split_otherwise(event: Event, expected: Event) -> bool:
+    """Whether two events are deltas of one text of which one says more than the other."""
+    one, other = PROTOCOL.text_of(event), PROTOCOL.text_of(expected)
+    if one is None or other is None or one[0] != other[0] or not one[1] or not other[1]:
+        return False
+    return one[1].startswith(other[1]) or other[1].startswith(one[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """How the events received after a cursor differ from the expected ones.
+
+    `missing` are indices in the whole stream, `extra` are indices in the received events. `repeated`: the event of
+    the cursor came once more, first. `resplit`: different deltas, but the same assembled result. `reordered`: all
+    events are there, in another order.
+    """
+
+    missing: tuple[int, ...] = ()
+    extra: tuple[int, ...] = ()
+    repeated: bool = False
+    resplit: bool = False
+    reordered: bool = False
+
+
+def compare(
+    whole: Sequence[Event],
+    at: int,
+    came: Sequence[Event],
+    contract: Contract,
+    *,
+    had: Sequence[Event] | None = None,
+) -> Rest:
+    """Judge `came` as the answer to a resume after event number `at` of `whole` (-1: from the start).
+
+    `had` is what the reader had received until then, if `whole` is from another reading. The two may split their
+    deltas differently, and `at` may then lie outside `whole`.
+    """
+    due = {number: shape_of(event) for number, event in enumerate(whole) if number > at and is_of_the_run(event)}
+    got = {number: shape_of(event) for number, event in enumerate(came) if is_of_the_run(event)}
+    expected, actual = list(due.values()), list(got.values())
+    if actual == expected:
+        return Rest()
+    if 0 <= at < len(whole) and is_same_event(whole[at], came[min(got)] if got else {}) and actual[1:] == expected:
+        return Rest(repeated=True)
+    if _same_result(whole, [*(whole[: at + 1] if had is None else had), *came], contract):
+        return Rest(resplit=True)
+    missing = tuple(_surplus(due, actual))
+    extra = tuple(_surplus(got, expected))
+    return Rest(missing, extra, reordered=not missing and not extra)
+
+
+def _surplus(these: Mapping[int, str], those: Sequence[str]) -> list[int]:
+    """Return the keys of the items in `these` that are missing from `those`; of equal items, the later ones."""
+    left = Counter(those)
+    surplus = []
+    for number, item in these.items():
+        if left[item]:
+            left[item] -= 1
+        else:
+            surplus.append(number)
+    return surplus
+
+
+def _same_result(whole: Sequence[Event], read: Sequence[Event], contract: Contract) -> bool:
+    # Only deltas may be split differently; every other event must be there, in its place.
+    return _frame(whole) == _frame(read) and _steps(whole, contract) == _steps(read, contract)
+
+
+def _frame(events: Sequence[Event]) -> list[str]:
+    return [
+        shape_of(event) for event in events if event.get("event_type") != "step.delta" and is_of_the_run(event)
+    ]
+
+
+def _steps(events: Sequence[Event], contract: Contract) -> str:
+    return shape_of({"steps": assemble_steps(events, contract)})

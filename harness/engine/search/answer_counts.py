@@ -1,0 +1,69 @@
+"""Counts how each call was answered, so that a search can say what it never saw succeed.
+
+Layer 4. The names of the kinds are printed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from harness.contract.judge.answer import BUSY
+from harness.engine.search.defect import call_of
+from harness.wire import Exchange
+
+ACCEPTED, REFUSED, LATER, FAILED, UNANSWERED = "accepted", "refused", "told to come later", "failed", "unanswered"
+
+
+class AnswerCounts:
+    """How each call was answered."""
+
+    def __init__(self) -> None:
+        self.by_call: dict[str, Counter[str]] = {}
+
+    @classmethod
+    def of(cls, parts: Iterable[AnswerCounts]) -> AnswerCounts:
+        """The counts of several searches together."""
+        whole = cls()
+        for part in parts:
+            for call, kinds in part.by_call.items():
+                whole.by_call.setdefault(call, Counter()).update(kinds)
+        return whole
+
+    def note(self, exchange: Exchange) -> None:
+        """Count one exchange."""
+        self.add(call_of(exchange.request), exchange.status)
+
+    def add(self, call: str, status: int | None) -> None:
+        """Count one answer with this status; None: none came."""
+        self.by_call.setdefault(call, Counter())[_kind(status)] += 1
+
+    @property
+    def requests(self) -> int:
+        """How many there were."""
+        return sum(self.totals.values())
+
+    @property
+    def totals(self) -> Counter[str]:
+        """The kinds of answers to all calls."""
+        return sum(self.by_call.values(), Counter())
+
+    @property
+    def accepted(self) -> list[str]:
+        """The calls that got a 2xx at least once."""
+        return sorted(call for call, kinds in self.by_call.items() if kinds[ACCEPTED])
+
+    @property
+    def never_accepted(self) -> list[str]:
+        """The calls that never got one."""
+        return sorted(call for call, kinds in self.by_call.items() if not kinds[ACCEPTED])
+
+
+def _kind(status: int | None) -> str:
+    if status is None:
+        return UNANSWERED
+    if status in BUSY:
+        return LATER
+    if 200 <= status < 300:
+        return ACCEPTED
+    return REFUSED if status < 500 or status == 501 else FAILED

@@ -1,0 +1,120 @@
+"""Patience with a target that hangs: a call is known to take as long as it took before, and some more.
+
+Layer 4. A search sends thousands of requests, so it cannot wait a whole timeout for each that hangs. A call that
+was answered before gets `FACTOR` times the longest time that this took, at least `floor` seconds; before anything
+was answered, a request gets the whole timeout. Once a call hung, the next one gets less: that it hangs is known.
+An answer that got less than a first one would have says nothing about the target, which its `excuse` says.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
+from harness.wire import By, Exchange, How, Request
+
+FACTOR = 20.0
+FLOOR = 2.0
+"""Seconds that each call gets at least, until one like it hung."""
+
+SHORTER = 8
+"""By how much the floor is divided once such a call hung."""
+
+LONGER = 4
+"""By how much longer a hang is waited for before it is reported."""
+
+UNKNOWN = 3
+"""The factor for a call that was never answered, if others were."""
+
+MOST = 5
+"""How often a call may hang that was never answered, before it is not sent any more."""
+
+
+class Pace(Enum):
+    """How long a hang is waited for, and what it says: see `Patience`."""
+
+    SEARCHING = "searching"
+    SHRINKING = "shrinking"
+    CONFIRMING = "confirming"
+
+
+@dataclass(slots=True)
+class _Record:
+    """What is known of one call: the longest time to a whole answer, and how often it hung."""
+
+    longest: float | None = None
+    hangs: int = 0
+
+
+class Patience(DriverPolicy):
+    """Decides how long to wait for each call; `limit` is the whole timeout. Several threads may share one.
+
+    `call_of` names the call of a request; requests with the same name are expected to take alike. With the pace
+    `SHRINKING`, a hang counts however short it was, as `CONFIRMING` will wait longer than ever before.
+    """
+
+    def __init__(self, call_of: Callable[[Request], str], limit: float, floor: float = FLOOR) -> None:
+        self._call_of = call_of
+        self._limit = limit
+        self._floor = min(floor, limit)
+        self.pace = Pace.SEARCHING
+        self._records: defaultdict[str, _Record] = defaultdict(_Record)
+        self._lock = threading.Lock()
+
+    @property
+    def hung(self) -> dict[str, int]:
+        """How often each call hung."""
+        return {call: record.hangs for call, record in self._records.items() if record.hangs}
+
+    def given_up(self, call: str) -> bool:
+        """Whether a call is not sent any more."""
+        record = self._records[call]
+        return record.longest is None and record.hangs >= MOST
+
+    def timeout(self, call: str) -> float:
+        """The seconds that the next such call gets."""
+        if self.pace is Pace.CONFIRMING:
+            return min(self._limit, LONGER * self._seconds(self._records[call], hurried=False))
+        return self._seconds(self._records[call], hurried=self._records[call].hangs > 0)
+
+    def before(self, attempts: Sequence[Attempt]) -> float:
+        """Give each request its time; withhold a call that hangs every time."""
+        for attempt in attempts:
+            call = self._call_of(attempt.request)
+            if self.given_up(call):
+                attempt.withheld = f"not sent: {call} hung {MOST} times and was never answered"
+            else:
+                seconds = self.timeout(call)
+                attempt.timeout = seconds if attempt.timeout is None else min(seconds, attempt.timeout)
+        return 0.0
+
+    def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
+        """Learn from an exchange; excuse one that hung after less time than a first one gets."""
+        call = self._call_of(exchange.request)
+        hung = exchange.ending.by is By.LIMIT and exchange.ending.how is How.TIMEOUT
+        hurried = self.note(call, exchange.seconds, hung=hung)
+        return exchange.with_excuse("such a call had hung before, so it got less time") if hurried else exchange
+
+    def note(self, call: str, seconds: float, *, hung: bool) -> bool:
+        """Learn how long an answer took, or that it hung; return whether it got too little time to say so."""
+        with self._lock:
+            record = self._records[call]
+            if not hung:
+                record.longest = max(seconds, record.longest or 0.0)
+                return False
+            record.hangs += 1
+            hurried = seconds < 0.9 * self._seconds(record, hurried=False) and record.hangs > 1
+            return hurried and self.pace is Pace.SEARCHING
+
+    def _seconds(self, record: _Record, *, hurried: bool) -> float:
+        floor = self._floor / SHORTER if hurried else self._floor
+        if record.longest is not None:
+            return min(self._limit, max(floor, FACTOR * record.longest))
+        known = [other.longest for other in self._records.values() if other.longest is not None]
+        if not known:
+            return self._limit
+        return min(self._limit, UNKNOWN * max(floor, FACTOR * max(known)))

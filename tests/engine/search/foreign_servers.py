@@ -1,0 +1,266 @@
+"""Small servers written without our code: a correct one that offers little, and ones with defects.
+
+Each defect is a subclass that overrides one method. They speak plain `http.server` and know nothing of the
+emulator.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Json = dict[str, Any]
+Answer = tuple[int, Json]
+
+KNOWN = {
+    "model", "input", "store", "stream", "background", "previous_interaction_id", "tools", "generation_config",
+    "system_instruction", "response_format", "agent",
+}  # fmt: skip
+
+
+def refuse(status: int, code: str, message: str) -> Answer:
+    """An error in the API's form."""
+    return status, {"error": {"code": code, "message": message}}
+
+
+class Plain:
+    """Creates, reads, continues and deletes; refuses streams, background runs, tools and everything else."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Json] = {}
+        self.gone: set[str] = set()
+        self.numbers = itertools.count(1)
+        self.released = threading.Event()
+
+    def answer(self, method: str, path: str, query: str, body: bytes) -> Answer:
+        """The answer to one request."""
+        _, _, collection, *rest = (*path.split("/"), "", "")[:5]
+        identity = rest[0] if rest else ""
+        if collection != "interactions" or (len(rest) > 1 and rest[1]):
+            return refuse(404, "not_found", "There is no such route.")
+        if method == "POST" and not identity:
+            return self.create(body)
+        if "stream=true" in query:
+            return refuse(400, "invalid_request", "Streams are not offered.")
+        if method == "GET":
+            return self.get(identity)
+        if method == "DELETE":
+            return self.delete(identity)
+        return refuse(405, "invalid_request", "There is no such method.")
+
+    def create(self, body: bytes) -> Answer:
+        """POST /interactions."""
+        try:
+            asked = json.loads(body)
+        except ValueError:
+            return refuse(400, "invalid_request", "The body is no JSON.")
+        why = self.why_refused(asked)
+        if why:
+            return refuse(400, "invalid_request", why)
+        if not asked["model"].startswith("gemini-3"):
+            return refuse(404, "not_found", "There is no such model.")
+        parent = asked.get("previous_interaction_id")
+        if parent is not None and parent not in self.kept:
+            return refuse(404, "not_found", "There is no such interaction.")
+        return 200, self.make(asked)
+
+    def why_refused(self, asked: Any) -> str:
+        """Why a create is wrong, or not offered."""
+        if not isinstance(asked, dict) or not set(asked) <= KNOWN:
+            return "The body is no create."
+        offered = {"model": str, "input": str, "store": bool, "previous_interaction_id": str}
+        for name, value in asked.items():
+            if name in ("stream", "background") and value is False:
+                continue
+            if name not in offered or not isinstance(value, offered[name]) or value == "":
+                return f"{name} is wrong, or not offered."
+        return "" if {"model", "input"} <= set(asked) else "model and input are missing."
+
+    def make(self, asked: Json) -> Json:
+        """A completed interaction."""
+        number = next(self.numbers)
+        text = {"type": "text", "text": f"Answer {number}."}
+        made: Json = {
+            "id": f"v1_foreign{number:04}",
+            "object": "interaction",
+            "status": "completed",
+            "model": asked["model"],
+            "created": "2026-01-01T00:00:00Z",
+            "updated": "2026-01-01T00:00:01Z",
+            "steps": [{"type": "model_output", "content": [text]}],
+            "usage": {"total_input_tokens": 3, "total_output_tokens": 4, "total_tokens": 7},
+        }
+        if asked.get("previous_interaction_id"):
+            made["previous_interaction_id"] = asked["previous_interaction_id"]
+        if asked.get("store", True):
+            self.kept[made["id"]] = made
+        return made
+
+    def get(self, identity: str) -> Answer:
+        """GET /interactions/{id}."""
+        if identity in self.kept:
+            return 200, self.kept[identity]
+        return refuse(404, "not_found", "There is no such interaction.")
+
+    def delete(self, identity: str) -> Answer:
+        """DELETE /interactions/{id}."""
+        if self.kept.pop(identity, None) is None:
+            return refuse(404, "not_found", "There is no such interaction.")
+        self.gone.add(identity)
+        return 200, {}
+
+
+class HangsOnDeleted(Plain):
+    """Hangs if asked for what was deleted."""
+
+    def get(self, identity: str) -> Answer:
+        if identity in self.gone:
+            self.released.wait(120)
+        return super().get(identity)
+
+
+class CrashesOnField(Plain):
+    """Fails if a create has the field `store`."""
+
+    def why_refused(self, asked: Any) -> str:
+        if isinstance(asked, dict) and "store" in asked:
+            raise RuntimeError("no such column")
+        return super().why_refused(asked)
+
+
+class CrashesOnChain(Plain):
+    """Fails if a create continues another one."""
+
+    def make(self, asked: Json) -> Json:
+        if asked.get("previous_interaction_id"):
+            raise RuntimeError("no such column")
+        return super().make(asked)
+
+
+class EveryThird(Plain):
+    """Fails on every third create, whatever it is."""
+
+    def make(self, asked: Json) -> Json:
+        made = super().make(asked)
+        if int(made["id"][-4:]) % 3 == 0:
+            raise RuntimeError("the pool is empty")
+        return made
+
+
+class Once(Plain):
+    """Fails on the 20th create and never again."""
+
+    def make(self, asked: Json) -> Json:
+        made = super().make(asked)
+        if made["id"].endswith("0020"):
+            raise RuntimeError("the pool is empty")
+        return made
+
+
+class Slow(Plain):
+    """Correct, but it takes a quarter of a second to say that something was deleted."""
+
+    def get(self, identity: str) -> Answer:
+        if identity in self.gone:
+            time.sleep(0.25)
+        return super().get(identity)
+
+
+class RefusesLater(Plain):
+    """Refuses every create but the first few: enough for the probe, which found it able."""
+
+    def make(self, asked: Json) -> Json:
+        if len(self.kept) + len(self.gone) >= 2:
+            raise PermissionError("The project has no billing account.")
+        return super().make(asked)
+
+
+WRONG: dict[str, Any] = {
+    "status": "done", "created": "yesterday", "updated": 5, "usage": [], "steps": {}, "object": "thing",
+    "model": 7,
+}  # fmt: skip
+
+
+class TwentyDefects(Plain):
+    """Wrong in twenty ways at once, seven of them in the body of a create and again in that of a get."""
+
+    def make(self, asked: Json) -> Json:
+        made = super().make(asked)
+        made.update(WRONG)
+        return made
+
+    def get(self, identity: str) -> Answer:
+        status, body = super().get(identity)
+        if status == 404:
+            return 404, {"message": "gone"}
+        return status, {**body, "id": "v1_other"}
+
+    def delete(self, identity: str) -> Answer:
+        status, body = super().delete(identity)
+        return (500, {"error": "x"}) if status == 404 else (status, body)
+
+    def why_refused(self, asked: Any) -> str:
+        return "" if isinstance(asked, dict) and "model" in asked else "The body is no create."
+
+
+@contextmanager
+def serving(service: Plain) -> Iterator[str]:
+    """The root URL of a service, for as long as the block lasts."""
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_one(self) -> None:
+            path, _, query = self.path.partition("?")
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            try:
+                hangs = isinstance(service, HangsOnDeleted | Slow) and self.command == "GET"
+                with lock if not hangs else threading.Lock():
+                    status, value = service.answer(self.command, path, query, body)
+            except PermissionError as wrong:
+                status, value = refuse(403, "permission_denied", str(wrong))
+            except Exception as wrong:
+                status, value = refuse(500, "internal", f"It failed: {type(wrong).__name__}")
+            data = json.dumps(value).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = do_DELETE = do_PATCH = do_PUT = do_OPTIONS = do_HEAD = handle_one
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A client that gave up waiting is nothing to talk about."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        service.released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+if __name__ == "__main__":
+    import sys
+
+    with serving(globals()[sys.argv[1]]()) as url:
+        sys.stdout.write(url + "\n")
+        sys.stdout.flush()
+        threading.Event().wait()

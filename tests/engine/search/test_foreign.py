@@ -1,0 +1,199 @@
+"""Servers written without our code, searched through the command line: each defect is found for what it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from harness import resources
+from harness.cli import main
+from harness.cli.reproducing import SAME
+from harness.engine.search import run, shrink
+from harness.outcome import Exit
+from harness.report import screen
+from tests.engine.search import foreign_servers as foreign
+
+QUICK = ("-e", "history", "--max-examples", "12", "--no-store", "--api-key", "any-key-at-all", "--json")
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run in an empty folder, with no API key in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("GEMINI_API_KEY", "OTHER_GEMINI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def searched(
+    service: foreign.Plain, capsys: pytest.CaptureFixture[str], *words: str, usual: Sequence[str] = QUICK
+) -> tuple[int, dict[str, Any]]:
+    """Fuzz a server: the exit code and the record, which fits its schema."""
+    with foreign.serving(service) as url:
+        code = main(["fuzz", url, *usual, *words])
+    record = json.loads(capsys.readouterr().out)
+    schema = json.loads((resources.folder("schemas") / "output" / "fuzz.schema.json").read_bytes())
+    jsonschema.Draft202012Validator(schema).validate(record)
+    return code, record
+
+
+def keys(record: dict[str, Any]) -> set[tuple[str, str]]:
+    """Rule and call of each failure."""
+    return {(failure["rule"], failure["call"]) for failure in record["failures"]}
+
+
+@pytest.mark.parametrize("service", [foreign.Plain, foreign.Slow])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_server_that_offers_little_is_clean(
+    service: type[foreign.Plain], seed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A correct server without streams, background runs, tools and cancels has no finding, whatever the seed."""
+    code, record = searched(service(), capsys, "--seed", str(seed))
+    assert record["failures"] == []
+    assert code == Exit.OK
+    assert record["engines"][0]["never_accepted"] == ["POST interactions/{id}/cancel"]
+
+
+def test_a_hang_is_found_and_holds_up_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that hangs on what was deleted is told so once, with its history, and all the rest is played."""
+    monkeypatch.setattr(run, "FLOOR", 0.6)
+    code, record = searched(foreign.HangsOnDeleted(), capsys)
+    assert (code, keys(record)) == (Exit.FAILED, {("fuzz.answered", "GET interactions/{id}")})
+    (failure,) = record["failures"]
+    assert [step["kind"] for step in failure["history"]] == ["create", "delete", "poll"]
+    assert failure["replays"] == {"shown": 1, "played": 1, "why_not": ""}
+    assert record["engines"][0]["counts"]["histories"] >= 12
+
+
+@pytest.mark.parametrize(
+    ("service", "steps"),
+    [
+        (foreign.CrashesOnField, [("create", "unstored")]),
+        (foreign.CrashesOnChain, [("create", "plain"), ("chain", "plain")]),
+    ],
+)
+def test_a_crash_is_shrunk_to_what_causes_it(
+    service: type[foreign.Plain], steps: list[tuple[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A crash is found once, counted, shrunk to its cause, played again, and so are its curl lines."""
+    code, record = searched(service(), capsys)
+    assert (code, keys(record)) == (Exit.FAILED, {("fuzz.no-5xx", "POST interactions")})
+    (failure,) = record["failures"]
+    assert [(step["kind"], step.get("mode", "")) for step in failure["history"]] == steps
+    assert failure["seen"] > 1
+    assert failure["unshrunk"] == ""
+    assert failure["replays"]["shown"] == 1
+    assert failure["curl_lines"] == SAME
+    assert len(failure["curl"]) == len(steps)
+
+
+def test_nothing_but_examples_bounds_what_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a server with twenty defects, more than a dozen are found in one search, each of them once."""
+    code, record = searched(foreign.TwentyDefects(), capsys)
+    names = ("rule", "code", "call", "pointer", "severity")
+    found = [tuple(failure.get(name, "") for name in names) for failure in record["failures"]]
+    assert code == Exit.FAILED
+    assert len(found) >= 20
+    assert len(set(found)) == len(found)
+
+
+def test_what_fails_every_third_time_is_flaky(capsys: pytest.CaptureFixture[str]) -> None:
+    """A server that fails on every third create is found, and the failure says how often it came back."""
+    _, record = searched(foreign.EveryThird(), capsys)
+    failure = next(failure for failure in record["failures"] if failure["rule"] == "fuzz.no-5xx")
+    assert failure["seen"] > 3
+    assert failure["replays"]["played"] >= failure["replays"]["shown"]
+
+
+def test_what_never_comes_back_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    """A crash that never happens again is told as flaky, not as a failure, and says why it is not shrunk."""
+    code, record = searched(foreign.Once(), capsys)
+    (failure,) = record["failures"]
+    assert code == Exit.OK
+    assert (failure["verdict"], failure["flaky"]) == ("warn", True)
+    assert failure["replays"] == {"shown": 0, "played": shrink.TRIES, "why_not": ""}
+    assert failure["unshrunk"] == "it did not fail again"
+
+
+def test_a_search_of_refusals_is_not_green(capsys: pytest.CaptureFixture[str]) -> None:
+    """If every create is refused, the search proves nothing, and says so."""
+    code, record = searched(foreign.RefusesLater(), capsys)
+    assert code != Exit.OK
+    assert any("succeeded" in why or "every create" in why for why in record["engines"][0]["vacuous"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_search_reports_what_it_has(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """After a signal, what was found is reported, the reports are written, and what was not begun is named."""
+
+    class Interrupts(foreign.CrashesOnChain):
+        asked = 0
+
+        def answer(self, method: str, path: str, query: str, body: bytes) -> foreign.Answer:
+            self.asked += 1
+            if self.asked == 150:
+                os.kill(os.getpid(), number)
+                threading.Event().wait(0.05)
+            return super().answer(method, path, query, body)
+
+    words = (
+        "-e",
+        "history,schema",
+        "--max-examples",
+        "500",
+        "--no-store",
+        "--api-key",
+        "any-key-at-all",
+        "--json",
+    )
+    code, record = searched(Interrupts(), capsys, "--report", f"junit={tmp_path}/x.xml", usual=words)
+    assert code == Exit.FAILED
+    (failure,) = record["failures"]
+    assert failure["replays"]["why_not"] == shrink.STOPPED
+    assert record["engines"][1]["vacuous"] == ["the run was interrupted before it began"]
+    assert "no-5xx" in (tmp_path / "x.xml").read_text()
+
+
+def test_a_code_can_be_excluded(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is excluded is not found, and the record names it; a wrong code is refused with a proposal."""
+    code, record = searched(foreign.CrashesOnChain(), capsys, "--exclude", "fuzz.no-5xx")
+    assert record["failures"] == []
+    assert record["excluded"] == ["fuzz.no-5xx"]
+    assert code in (Exit.OK, Exit.NOTHING_RAN)
+    assert main(["fuzz", "http://127.0.0.1:9", "--exclude", "fuzz.no-5x"]) == Exit.USAGE
+    assert "did you mean 'fuzz.no-5xx'" in capsys.readouterr().err
+
+
+def test_a_stale_entry_of_the_baseline_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A failure in the baseline does not fail the run, and an entry for what was not found is named."""
+    (tmp_path / "known.yaml").write_text(
+        "- id: fuzz.no-5xx\n  reason: issue 1\n- id: del.gone\n  reason: issue 2\n"
+    )
+    code, record = searched(foreign.CrashesOnField(), capsys, "--baseline", "known.yaml")
+    assert code == Exit.OK
+    assert [failure["verdict"] for failure in record["failures"]] == ["xfail"]
+    assert record["unseen"] == ["del.gone"]
+
+
+def test_a_search_into_a_file_is_not_silent(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing can be drawn, lines of progress with counts are written now and then."""
+    monkeypatch.setattr(screen, "PAUSE", 0.0)
+    with foreign.serving(foreign.Plain()) as url:
+        main(["fuzz", url, *(word for word in QUICK if word != "--json")])
+    out = capsys.readouterr().out
+    assert "history: 9 histories, " in out
+    assert out.rstrip().splitlines()[-1].startswith("judged ")
+    assert "never accepted: POST interactions/{id}/cancel" in out

@@ -1,0 +1,142 @@
+"""The emulator outside a single test: shared by a module or a session, in unittest, and without pytest."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+import harness
+from tests.plugin.toys import run
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+KEY = {"x-goog-api-key": "k"}
+BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+HEAD = """
+import os, socket
+import httpx, pytest
+
+PATH, KEY = "/v1beta/interactions", {"x-goog-api-key": "k"}
+BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+early = httpx.Client(base_url="https://generativelanguage.googleapis.com", headers=KEY)
+"""
+SHARED = """
+@pytest.fixture(scope="module")
+def made(interactions_SCOPE_emulator):
+    interactions_SCOPE_emulator.reply("Once.")
+    url = interactions_SCOPE_emulator.base_url
+    return httpx.post(url + PATH, json=BODY, headers=KEY).json()["id"]
+
+def test_one(interactions_SCOPE_emulator, made):
+    assert interactions_SCOPE_emulator.look(made)
+    assert os.environ["GOOGLE_GEMINI_BASE_URL"]
+    assert early.get(f"{PATH}/{made}").status_code == 200
+
+def test_client(interactions_SCOPE_emulator, interactions_client, made):
+    assert interactions_client.interactions.get(made).output_text == "Once."
+    with pytest.raises(RuntimeError, match="only this machine can be reached"):
+        socket.create_connection(("192.0.2.1", 9), timeout=1)
+
+def test_own(interactions_emulator, made):
+    assert interactions_emulator.look(made) is None
+    assert early.get(f"{PATH}/{made}").status_code == 404
+
+def test_without():
+    assert "GOOGLE_GEMINI_BASE_URL" not in os.environ
+    assert httpx.HTTPTransport.handle_request.__module__.startswith("httpx")
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a key nor a base URL is set."""
+    for name in ("GOOGLE_GEMINI_BASE_URL", "GEMINI_API_KEY", "GOOGLE_API_KEY", "INTERACTIONS_HARNESS_BEFORE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("scope", ["module", "session"])
+def test_a_shared_emulator(pytester: pytest.Pytester, scope: str) -> None:
+    """A wider emulator keeps its interactions from test to test, and leaves tests that do not use it alone."""
+    pytest.importorskip("google.genai")
+    pytester.makepyfile(HEAD + SHARED.replace("SCOPE", scope))
+    run(pytester).assert_outcomes(passed=4)
+
+
+def test_a_shared_plan_that_nothing_met(pytester: pytest.Pytester) -> None:
+    """What a shared emulator was told, and never happened, is an error when it is closed."""
+    pytester.makepyfile(
+        HEAD
+        + """
+def test_one(interactions_module_emulator):
+    interactions_module_emulator.fail(503, on="cancel")
+
+def test_two(interactions_module_emulator):
+    pass
+"""
+    )
+    result = run(pytester)
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*fail(503, on='cancel') was never met*"])
+
+
+UNITTEST = """
+import unittest
+import httpx, pytest
+import harness
+
+BODY, KEY = {"model": "gemini-3.5-flash", "input": "Hi"}, {"x-goog-api-key": "k"}
+
+class TestWithPytest(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def take(self, interactions_emulator):
+        self.emulator = interactions_emulator
+
+    def test_it(self):
+        self.emulator.reply("Here.")
+        made = httpx.post(self.emulator.base_url + "/v1beta/interactions", json=BODY, headers=KEY)
+        self.assertEqual(made.status_code, 200)
+
+class TestWithout(unittest.TestCase):
+    def setUp(self):
+        self.emulator = self.enterContext(harness.Emulator())
+        self.addCleanup(self.emulator.assert_all_met)
+
+    def test_it(self):
+        self.emulator.reply("Here.")
+        made = httpx.post(self.emulator.base_url + "/v1beta/interactions", json=BODY, headers=KEY)
+        self.assertEqual(made.status_code, 200)
+"""
+
+
+def test_unittest(pytester: pytest.Pytester) -> None:
+    """Test cases of unittest get an emulator from a fixture, or open one themselves, also without pytest."""
+    pytester.makepyfile(test_old=UNITTEST)
+    run(pytester).assert_outcomes(passed=2)
+    done = subprocess.run(
+        [sys.executable, "-m", "unittest", "test_old.TestWithout"],
+        capture_output=True, text=True, cwd=pytester.path, check=False,
+        env={"PYTHONPATH": str(Path(harness.__file__).parents[1])},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_plain_python() -> None:
+    """`harness.Emulator()` serves while the block runs, with a URL and clients, and then lets go of its port."""
+    with harness.Emulator(event_ids="none") as emulator:
+        emulator.reply("One.").reply("Two.")
+        url = f"{emulator.base_url}/v1beta/interactions"
+        assert httpx.post(url, json=BODY, headers=KEY).status_code == 200
+        with pytest.raises(AssertionError, match=r"reply\('Two.'\) was never used"):
+            emulator.assert_all_met()
+        with emulator.client() as client:
+            made = client.interactions.create(**BODY) if hasattr(client, "interactions") else None
+        assert made is None or made.output_text == "Two."
+        emulator.requests.assert_count("create", exactly=2 if made else 1)
+    with pytest.raises(httpx.ConnectError):
+        httpx.post(url, json=BODY, headers=KEY)
+    with pytest.raises(AttributeError, match="has no attribute 'Emulater'"):
+        harness.Emulater  # type: ignore[attr-defined]
