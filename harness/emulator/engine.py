@@ -307,9 +307,15 @@ class Engine:
     # For scripts and fixtures
 
     def look(self, interaction_id: str) -> dict[str, Any] | None:
-        """Return an interaction of any project as it is now, or None, without moving it on."""
+        """Return an interaction of any project as it is now, or None, without moving it on.
+
+        It names its parent, which no surface of the service shows.
+        """
         run = self.store.get(interaction_id)
-        return self.bodies.interaction(run, timeline=True) if run is not None else None
+        if run is None:
+            return None
+        parent = {name: value for name, value in run.body.items() if name == "previous_interaction_id"}
+        return {**self.bodies.interaction(run, timeline=True), **parent}
 
     def hold(self) -> None:
         """Hold all background runs, including future ones."""

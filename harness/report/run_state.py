@@ -23,7 +23,7 @@ from harness.engine.results import Result
 from harness.kit.api import Api
 from harness.outcome import Level, Verdict
 from harness.report.commands.presentation import Presentation
-from harness.report.display import EMBEDDED_ROOT, Display
+from harness.report.evidence.display import EMBEDDED_ROOT, Display
 from harness.wire.mask import Mask
 
 

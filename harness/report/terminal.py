@@ -31,8 +31,8 @@ from harness.kit.lack import Lack
 from harness.outcome import Because, Verdict
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import EXPLAINED
-from harness.report.evidence_text import count_evidence, logs
-from harness.report.exchange_text import printable
+from harness.report.evidence.evidence_text import count_evidence, logs
+from harness.report.evidence.exchange_text import printable
 from harness.report.run_state import RunState
 from harness.report.screen import Screen
 from harness.wire import Exchange

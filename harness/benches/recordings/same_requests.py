@@ -1,6 +1,6 @@
 """Sends the requests of recorded sessions to a service again, to compare its answers with the recorded ones.
 
-Layer 5. A later request may name what an earlier answer gave it (an interaction, a call): the recorded id is
+Layer 5. A later request may name what an earlier answer gave it (itself, a part of it): the recorded id is
 replaced by the one that the service gave in the same place. Knows nothing of any API but which fields hold ids;
 must not know what the service is.
 """
@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from harness.cassette import CassetteError, Pieces, Recording, load
-from harness.wire import Decoder, Driver, Headers, Request, StreamProtocol, encode
+from harness.wire import Decoder, Driver, Headers, Request, StreamProtocol
 from harness.wire.json_value import json_or_none
 from harness.wire.message import EVENT_STREAM
 
 _REQUEST = ".request.json"
-_ANSWERS = {".json": "application/json", ".sse": EVENT_STREAM, ".events.jsonl": EVENT_STREAM}
+_ANSWERS = {".json": "application/json", ".sse": EVENT_STREAM}
 _NUMBER = re.compile(r"\.(\d+)$")
 
 
 def sessions_in(path: Path, target: str) -> list[list[Recording]]:
     """The sessions of a cassette, or those of all cassettes and pairs of files in a folder.
 
-    A pair is `NAME.request.json` beside `NAME.json`, `NAME.sse` or `NAME.events.jsonl`; it says nothing of where
-    the request went, so `target` does. `NAME.0`, `NAME.1` … are one session. Raises CassetteError.
+    A pair is `NAME.request.json` beside `NAME.json` or `NAME.sse`; it says nothing of where the request went, so
+    `target` does. `NAME.0`, `NAME.1` … are one session. Raises CassetteError.
     """
     if not path.is_dir():
         return [list(load(path).recordings)]
@@ -61,20 +61,10 @@ def _cassettes(folder: Path) -> Iterator[list[Recording]]:
 def _pair(request: Path, answer: Path, target: str) -> Recording:
     kind = next(kind for end, kind in _ANSWERS.items() if answer.name.endswith(end))
     data = answer.read_bytes()
-    if answer.name.endswith(".events.jsonl"):
-        data = b"".join(_frames(data))
     failed = kind != EVENT_STREAM and isinstance(body := json_or_none(data), dict) and "error" in body
     headers = Headers((("content-type", kind),))
     sent = Request("POST", target, Headers((("content-type", "application/json"),)), request.read_bytes())
     return Recording(sent, 400 if failed else 200, headers, data, Pieces((len(data),), (0,)), approximate=True)
-
-
-def _frames(lines: bytes) -> Iterator[bytes]:
-    """The frames whose payloads a recorder kept, one a line, with the end that it left out."""
-    for line in filter(None, lines.splitlines()):
-        event = json_or_none(line)
-        yield encode(str(event.get("event_type", "")) if isinstance(event, dict) else None, line)
-    yield encode("done", b"[DONE]")
 
 
 def _rename(request: Request, names: Mapping[str, str]) -> Request:

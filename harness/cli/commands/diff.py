@@ -16,6 +16,7 @@ from harness.outcome import Exit, UsageFault
 
 if TYPE_CHECKING:
     from harness.benches.recordings.diff import Drifts
+    from harness.cassette import Recording
 
 _EMBEDDED = "emulator"
 _TARGET = "/v1beta/interactions"
@@ -31,7 +32,7 @@ def run(words: Sequence[str]) -> int:
         "Shape: fields, types, order of events, statuses, headers that matter.\n"
         "Content: text, number of deltas, usage, ids, times.\n\n"
         "With the word emulator as B, the emulator is sent the requests of A and answers them now. A may then\n"
-        "also be a folder of pairs NAME.request.json and NAME.json, NAME.sse or NAME.events.jsonl.",
+        "also be a folder of pairs NAME.request.json and NAME.json or NAME.sse.",
         epilog="exit codes: 0 the same shape · 1 drift of shape · 2 usage · 3 nothing to compare",
     )
     parser.add_argument("before", metavar="A", help="older recording")
@@ -70,11 +71,27 @@ def _answer_again(path: Path, platform: str | None) -> Drifts:
     from harness.benches.recordings.same_requests import send_again, sessions_in
     from harness.contract.tables.protocol import PROTOCOL
     from harness.emulator import Emulator, Settings
+    from harness.outcome.words import format_count
     from harness.transport import ServiceDriver
 
     drifts = Drifts()
-    for session in sessions_in(path, _VERTEX if platform == "vertex" else _TARGET):
+    sessions = sessions_in(path, _VERTEX if platform == "vertex" else _TARGET)
+    old = [session for session in sessions if any(map(_is_legacy, session))]
+    if old:
+        left = f"left out {format_count(len(old), 'session')}"
+        say(f"{left} of the generation that the service removed in June 2026", to_errors=True)
+    for session in (session for session in sessions if session not in old):
         emulator = Emulator(Settings(platform=platform or "gemini", require_key=False))
         answers = send_again(session, ServiceDriver(emulator, emulator.clock), PROTOCOL)
         drifts.add(diff_recordings(session, answers, PROTOCOL))
     return drifts
+
+
+def _is_legacy(recording: Recording) -> bool:
+    """Whether an answer is of the generation before steps, which nobody can ask for any more."""
+    from harness.contract.judge.body import is_legacy
+    from harness.wire.json_value import json_or_none
+
+    if recording.events:
+        return b'"interaction.start"' in recording.body
+    return is_legacy(json_or_none(recording.body))

@@ -126,7 +126,7 @@ class ReplyBuilder:
         """Return the pairs of server tools, a thought, then the client's calls or the output."""
         if not order.body.get("tools") and order.agent is None:
             return [*self.thoughts(order, script), self.output(order)]
-        steps = [step for tool in order.tools for step in tool_steps.server_pair(tool, order.text, self._ids)]
+        steps = [step for tool in order.tools for step in self.server_work(order, tool)]
         steps += self.thoughts(order, script)
         if order.agent is not None:
             steps += self.agent_work(order)
@@ -138,6 +138,12 @@ class ReplyBuilder:
         elif search is not None:
             steps += [*tool_search.load_steps(deferred, self._ids), *self.thoughts(order, script)]
         return [*steps, *calls] if calls else [*steps, self.output(order)]
+
+    def server_work(self, order: CreateRequest, tool: Json) -> list[Json]:
+        """Return the call and the result of a server tool, unless the input brings its result back (recorded)."""
+        pair = tool_steps.server_pair(tool, order.text, self._ids)
+        known = {step.get("type") for step in order.given}
+        return [] if pair and pair[-1]["type"] in known else pair
 
     def calls(self, order: CreateRequest) -> list[Json]:
         """Return the function calls that the run ends with; after results only of functions that they brought."""
@@ -176,7 +182,8 @@ class ReplyBuilder:
         if (order.agent or "").startswith("deep-research"):
             return tool_steps.server_pair({"type": "google_search"}, order.text, self._ids)
         if not order.platform.agents_think:
-            return tool_steps.own_call("run_command", _COMMAND, _PRINTED, self._ids)
+            call, result = tool_steps.own_call("run_command", _COMMAND, _PRINTED, self._ids)
+            return [call, {**result, "signature": ""}]
         wrote = tool_steps.own_call("write_file", _FILE, {"success": True}, self._ids)
         return [*wrote, *tool_steps.server_pair({"type": "code_execution"}, order.text, self._ids)]
 
@@ -233,13 +240,15 @@ class ReplyBuilder:
     def within_limit(self, order: CreateRequest, steps: list[Json]) -> tuple[list[Json], bool]:
         """Return the steps that fit in `max_output_tokens`, and whether it cut any; thoughts count too.
 
-        A limit that thinking uses up leaves no step at all: recordings with 32 tokens show none.
+        A limit that thinking uses up leaves no step at all, or the unsigned summary of the thought if one was
+        asked for: so do recordings with 32 tokens.
         """
         most = order.generation.get("max_output_tokens")
         if most is None:
             return steps, False
-        if most < _LEAST_OUTPUT and any(step["type"] == "thought" for step in steps):
-            return [], True
+        thoughts = [step for step in steps if step["type"] == "thought"]
+        if most < _LEAST_OUTPUT and thoughts:
+            return [drop_signature(step) for step in thoughts if "summary" in step], True
         left = most - THOUGHT_TOKENS * sum(step["type"] == "thought" for step in steps)
         kept: list[Json] = []
         for step in steps:
@@ -273,6 +282,11 @@ def _formats(order: CreateRequest) -> list[Json]:
     else:
         formats = _formats_of_model(order.model or "")
     return formats
+
+
+def drop_signature(thought: Json) -> Json:
+    """Return a thought that was cut before its signature."""
+    return {name: value for name, value in thought.items() if name != "signature"}
 
 
 def _usual_type(model: str) -> str:

@@ -125,7 +125,8 @@ class EventWriter:
         interaction["usage"] = run.usage
         interaction["created"] = run.created
         interaction["updated"] = run.updated
-        interaction["service_tier"] = run.service_tier
+        if run.platform.counts_nothing:
+            interaction["service_tier"] = run.service_tier
         interaction["object"] = "interaction"
         interaction.update(run.announced_author)
         if run.environment_id is not None and not run.platform.early_sandbox:

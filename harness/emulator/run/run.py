@@ -181,7 +181,9 @@ class Run:
         system = self.body.get("system_instruction") or ""
         usage = self._world.meter.usage(self.given, self.steps[:steps], context=self.context, system=system)
         if not self.platform.counts_nothing:
+            made = [{"modality": "text", "tokens": usage["total_output_tokens"]}]
             usage = {name: value for name, value in usage.items() if name not in _ZEROS or value}
+            usage.setdefault("output_tokens_by_modality", made)
         elif self.platform.counts_prompt and self.model is not None:
             usage |= count_invocations(usage)
             if "-transcribe" in self.model:

@@ -22,7 +22,7 @@ class Platform:
     strict           whether it refuses what live probes saw refused although no document says so
     names_author     whether the runs of agents name their agent
     early_sandbox    whether interaction.created names the environment; else interaction.completed does
-    counts_nothing   whether usage shows cached and tool-use totals of zero
+    counts_nothing   whether the end of a stream shows totals of zero and the tier; else the output by modality
     counts_prompt    whether usage shows the prompt as the model got it (`raw_prompt_token`, recorded since August)
     agents_think     whether the runs of agents show thoughts; else only what they did
     agents_wait      whether agents run in the background only, and in an environment that the request names

@@ -117,7 +117,7 @@ class Meter:
             "total_output_tokens": given,
             "total_tool_use_tokens": tool,
         }
-        if len(made) > 1 or "text" not in made:
+        if made and (len(made) > 1 or "text" not in made):
             usage["output_tokens_by_modality"] = _to_list(made)
         if tool:
             usage["tool_use_tokens_by_modality"] = [{"modality": "text", "tokens": tool}]

@@ -30,7 +30,9 @@ _SHOWN = 60
 class SettingFields(TypedDict, total=False):
     """The settings of an emulator; docs/emulator.md explains each."""
 
-    event_ids: Literal["auto", "all", "deltas", "sparse", "none"]
+    platform: Literal["gemini", "vertex", "any"]
+    unknown: Literal["refuse", "accept"]
+    event_ids: Literal["auto", "all", "deltas", "some", "sparse", "none"]
     resume: Literal["exclusive", "inclusive"]
     keys: Mapping[str, str] | None
     require_key: bool
@@ -106,11 +108,13 @@ class InteractionsEmulator(ObservedService):
 
     def __enter__(self) -> Self:
         """Serve on a port of this machine until the block ends, for scripts, notebooks and unittest."""
+        from harness.interactions import INTERACTIONS  # brings the whole catalogue
+
         environment = EnvironmentVariables(())
         environment.install()
         with ExitStack() as stack:
             stack.callback(environment.uninstall)
-            session = SessionServer(environment)
+            session = SessionServer(environment, INTERACTIONS)
             stack.callback(session.close)
             stack.enter_context(self.open(session))
             self._block = stack.pop_all()

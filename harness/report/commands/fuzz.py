@@ -16,10 +16,10 @@ from harness.engine.search.rules import SEARCHED
 from harness.outcome import Verdict
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
-from harness.report.exchange_text import printable
+from harness.report.evidence.exchange_text import printable
+from harness.report.evidence.reproduction import commands, pytest_module
 from harness.report.explanation import replay_words, reproduction_lines
 from harness.report.records import code_record, target_record
-from harness.report.reproduction import commands, pytest_module
 from harness.wire.mask import Mask
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ DEAD = answer(None)
 WITH_CHARSET = answer(body={}, label="Application/JSON; charset=UTF-8")
 BAD = refusal(400)
 CRASH = refusal(500, "api_error")
+STREAM = answer(body=b'data: {"event_type": "x"}\n\n', label="text/event-stream")
 OUTPUTS = answer(body=interaction(steps=None, outputs=[{"type": "text", "text": "Hi."}]))
 
 CASES = [
@@ -59,6 +60,7 @@ CASES = [
     case("http.revision-ignored", "not_met", "crash", created_old=STORED, created_odd=CRASH, read_old=STORED),
     case("http.v1beta", "met", "refused for its content", own="v1beta", v1beta=refusal(400)),
     case("http.v1beta", "met", "a default model", own="v1beta", v1beta=STORED),
+    case("http.v1beta", "met", "streams unasked", own="v1beta", v1beta=STREAM),
     case("http.v1beta", "untestable", "no key", own="v1beta", v1beta=refusal(401, "authentication")),
     case("http.v1beta", "not_met", "no route", own="v1beta", v1beta=refusal(404, "not_found")),
     case("http.v1beta", "untestable", "another version", own="v1", v1beta=refusal(404, "not_found")),

@@ -18,8 +18,8 @@ from harness.engine.search.failure import Failure
 from harness.engine.search.search_target import play
 from harness.interactions import INTERACTIONS
 from harness.kit.api import PRIMARY_KEY
-from harness.report.display import EMBEDDED_ROOT, Display
-from harness.report.reproduction import pytest_module, write_all
+from harness.report.evidence.display import EMBEDDED_ROOT, Display
+from harness.report.evidence.reproduction import pytest_module, write_all
 from harness.transport import ServerThread, ServiceDriver
 from harness.wire.mask import Mask
 from tests.engine.search.places import history, mutant

@@ -11,9 +11,9 @@ from pathlib import Path
 from harness.engine.events import TargetInfo
 from harness.engine.results import Result
 from harness.kit.api import Api
-from harness.report.curl import curl_lines
-from harness.report.display import Display
-from harness.report.exchange_text import printable
+from harness.report.evidence.curl import curl_lines
+from harness.report.evidence.display import Display
+from harness.report.evidence.exchange_text import printable
 from harness.wire import Exchange
 from harness.wire.mask import Mask
 
