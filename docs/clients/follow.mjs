@@ -1,7 +1,7 @@
 // Follows an interaction of the Gemini Interactions API to its end, through any drop of the connection.
 //
 //   import { follow } from "./follow.mjs";
-//   const { text, status, steps } = await follow({ baseUrl, key, id });                     // one that runs
+//   const { text, status } = await follow({ baseUrl, key, id });                     // one that runs
 //   const { text } = await follow({ baseUrl, key, create: { model, input, background: true } });  // a new one
 //
 // No dependencies: it needs `fetch`, as in Node 20, Deno, Bun and browsers. docs/resume.md explains the rules.
@@ -13,12 +13,17 @@ const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 /** The service refused for good, or patience ran out. `id` and `cursor` let another process go on. */
 export class GaveUp extends Error {}
 
-/** Resolve to `{id, status, text, steps, interaction}`; `onEvent` is called with each new event, once and in order. */
+/**
+ * Resolve to `{id, status, text, interaction}` at the end; `onEvent` gets each new event, once and in order.
+ * `idle` is how long a connection may be silent; `patience` limits all pauses together. Both are in milliseconds.
+ */
 export async function follow(options) {
-  const { create, onEvent = () => {}, tries = 6, delay = 100, longest = 8000, path = "/v1beta/interactions" } = options;
-  const client = new Client({ ...options, path });
+  const { create, onEvent = () => {}, tries = 6, delay = 100, longest = 8000, patience = 3_600_000 } = options;
+  const client = new Client(options);
   const heard = new Heard(options.id, onEvent);
-  let failures = 0;
+  let failures = 0; // attempts in a row that brought nothing new
+  let errors = 0; // those in which the service did not answer at all
+  let waited = 0;
   let streams = true; // false once the service will not stream this interaction
   while (!heard.final) {
     const before = heard.news;
@@ -28,6 +33,7 @@ export async function follow(options) {
       else if (failures === 0 && streams) await client.read(await client.stream(heard.id, heard.cursor), heard, heard.cursor);
       else {
         heard.poll(await client.get(heard.id)); // it may have ended long ago
+        errors = 0;
         if (!heard.final && streams) await client.read(await client.stream(heard.id, heard.cursor), heard, heard.cursor);
       }
       problem = new Error("the stream ended without interaction.completed");
@@ -44,9 +50,12 @@ export async function follow(options) {
       if (heard.cursor === null) streams = false;
       heard.cursor = null; // the cursor was refused: from the start, then, or by polling
     }
-    failures = heard.news > before ? 0 : failures + 1;
-    if (failures > tries) throw new GaveUp(`${failures} attempts brought nothing new: ${problem.message}`, { cause: problem });
-    if (failures) await wait(Math.min(problem.after ?? delay * 2 ** (failures - 1), longest));
+    [failures, errors] = heard.news > before ? [0, 0] : [failures + 1, errors + 1];
+    const pause = failures && Math.min(problem.after ?? delay * 2 ** (failures - 1), longest);
+    waited += pause;
+    if (errors > tries) throw new GaveUp(`${errors} attempts failed: ${problem.message}`, { cause: problem });
+    if (waited > patience) throw new GaveUp(`it did not end in ${patience} ms of waiting`, { cause: problem });
+    await wait(pause);
   }
   return heard.result();
 }
@@ -54,7 +63,7 @@ export async function follow(options) {
 class OnlyPolls extends Error {}
 
 class Client {
-  constructor({ baseUrl, key, path, idle = 60_000 }) {
+  constructor({ baseUrl, key, path = "/v1beta/interactions", idle = 60_000 }) {
     Object.assign(this, { url: `${baseUrl.replace(/\/$/, "")}${path}`, key, idle });
   }
 
@@ -115,7 +124,7 @@ class Client {
 
 function refusal(answer, text) {
   const headers = answer.headers;
-  const after = headers.has("retry-after-ms") ? Number(headers.get("retry-after-ms")) : Number(headers.get("retry-after") ?? NaN) * 1000;
+  const after = Number(headers.get("retry-after-ms") ?? NaN) || Number(headers.get("retry-after") ?? NaN) * 1000;
   return Object.assign(new Error(`${answer.status}: ${text.slice(0, 300)}`), {
     status: answer.status,
     after: after >= 0 ? after : undefined,
@@ -150,7 +159,6 @@ class Heard {
     this.cursorAt = 0;
     this.at = 0; // how many step events of `row` this connection has reached
     this.text = "";
-    this.steps = [];
   }
 
   connect(cursor) {
@@ -182,12 +190,13 @@ class Heard {
       this.at = Math.max(this.at, known);
       return;
     }
+    const mark = JSON.stringify([event.event_type, event.index, event.step, event.delta]);
     if (this.at === this.row.length) {
-      this.row.push(JSON.stringify([event.event_type, event.index, event.step, event.delta]));
+      this.row.push(mark);
       this.news += 1;
       this.#assemble(event);
       this.onEvent(event);
-    } else if (this.row[this.at] !== JSON.stringify([event.event_type, event.index, event.step, event.delta])) {
+    } else if (this.row[this.at] !== mark) {
       throw new OnlyPolls("the service tells the interaction differently than before");
     }
     this.at += 1;

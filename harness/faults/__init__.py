@@ -6,7 +6,7 @@ body can be cut.
 """
 
 from harness.faults.enumerate import every_byte, every_event, structural
-from harness.faults.frame_values import Garble, Glue, Members, Omit
+from harness.faults.frame_values import Garble, Glue, Members, Omit, Trickle
 from harness.faults.grammar import parse
 from harness.faults.plan import (
     BareError,
@@ -38,7 +38,7 @@ __all__ = [
     "parse", "Plan", "Connection", "Scope", "Seed",
     "Fault", "Cut", "Place", "Spot", "Drop", "Status",
     "Replay", "Ping", "Unknown", "ErrorEvent", "BareError", "Ids", "Late", "Inclusive", "Crlf", "Chunks",
-    "Garble", "Omit", "Glue", "Members",
+    "Garble", "Omit", "Glue", "Members", "Trickle",
     "every_event", "structural", "every_byte",
     "random_plan",
 ]  # fmt: skip

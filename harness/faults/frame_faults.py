@@ -60,11 +60,12 @@ class Gluer(EventStage):
     """`glue`."""
 
     def event(self, event: Event) -> list[Piece]:
-        """The event with lines that mean nothing before its own."""
+        """The same event in other words: its data first and without a space, among lines that mean nothing."""
         self.fired = True
-        newline = event.newline
-        block = newline.join((_COMMENT, _RETRY, event.block))
-        return [Chunk(event.raw[: event.lead] + block)]
+        name = event.frame.event
+        lines = [_COMMENT, _RETRY, *(b"data:" + line for line in event.frame.data.split(b"\n"))]
+        lines += [] if name is None else [b"event:" + name]
+        return [Chunk(event.raw[: event.lead] + event.newline.join((*lines, b"", b"")))]
 
 
 class Adder(EventStage):

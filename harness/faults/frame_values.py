@@ -43,10 +43,23 @@ class Omit:
 
 @dataclass(frozen=True, slots=True)
 class Glue:
-    """Each frame begins with a comment and a `retry` field, which readers ignore."""
+    """Each frame is written otherwise: a comment and a `retry` field in it, data first, no space after colons."""
 
     def __str__(self) -> str:
         return "glue"
+
+
+@dataclass(frozen=True, slots=True)
+class Trickle:
+    """The body comes in pieces of `size` bytes, with a moment between them: readers get them one by one."""
+
+    size: int
+
+    def __post_init__(self) -> None:
+        require_range("trickle", self.size, least=1)
+
+    def __str__(self) -> str:
+        return f"trickle:{self.size}"
 
 
 @dataclass(frozen=True, slots=True)

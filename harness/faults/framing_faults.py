@@ -7,9 +7,19 @@ from __future__ import annotations
 
 import re
 
+from harness.faults.frame_values import Trickle
 from harness.faults.plan import Chunks
 from harness.faults.splitting import CR
 from harness.wire import Chunk, Ending, How, Pause, Piece
+
+_MOMENT = 0.001
+"""Seconds between two pieces of a trickle."""
+
+_LONG = 0.02
+"""The same inside a character or a CR LF, so that even a slow reader gets its halves one by one."""
+
+_INSIDE = frozenset(bytes([byte]) for byte in (10, *range(0x80, 0xC0)))
+"""The bytes that never begin anything."""
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 
@@ -64,6 +74,25 @@ class Rechunker:
             last = data[(len(data) - 1) // size * size :]
             parts[-1] = Chunk(last, piece.declared - len(data) + len(last))
         return parts
+
+
+class Dripper(Rechunker):
+    """`trickle:N`: the same, with a pause between two pieces."""
+
+    def __init__(self, fault: Trickle) -> None:
+        super().__init__(Chunks(fault.size))
+
+    def feed(self, piece: Piece) -> list[Piece]:
+        """The parts of the piece, and a pause after each; not after the last, which may be torn."""
+        parts = super().feed(piece)
+        if not isinstance(piece, Chunk):
+            return parts
+        slow: list[Piece] = []
+        for part in parts:
+            if slow and isinstance(part, Chunk):
+                slow.append(Pause(_LONG if part.data[:1] in _INSIDE else _MOMENT))
+            slow.append(part)
+        return slow
 
 
 class ShortPromise:

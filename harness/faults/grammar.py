@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
-from harness.faults.frame_values import Garble, Glue, Members, Omit, Part
+from harness.faults.frame_values import Garble, Glue, Members, Omit, Part, Trickle
 from harness.faults.plan import (
     BareError,
     Chunks,
@@ -263,6 +263,7 @@ _VALUED: dict[str, Callable[[_Parser, _Word], Fault]] = {
     "bare-error": _Parser._bare_error,
     "ids": lambda parser, word: Ids(parser._optional(word, "none")),
     "late": _Parser._late,
+    "trickle": lambda parser, word: Trickle(parser._number(word, word.value)),
     "garble": lambda parser, word: Garble(parser._number(word, word.value)),
     "chunks": lambda parser, word: Chunks(parser._number(word, word.value)),
 }

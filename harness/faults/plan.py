@@ -15,7 +15,7 @@ from enum import StrEnum
 from itertools import islice, repeat
 from typing import TypeAlias
 
-from harness.faults.frame_values import Garble, Glue, Members, Omit
+from harness.faults.frame_values import Garble, Glue, Members, Omit, Trickle
 from harness.faults.ranges import require_range
 
 MOST_REPLAYED = 64
@@ -261,7 +261,7 @@ class Chunks:
 
 Fault: TypeAlias = (
     Cut | Status | Replay | Ping | Unknown | ErrorEvent | BareError | Ids | Late | Inclusive | Crlf | Chunks
-    | Garble | Omit | Glue | Members
+    | Garble | Omit | Glue | Members | Trickle
 )  # fmt: skip
 
 

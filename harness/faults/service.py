@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from harness.faults.cut_faults import ending_of
+from harness.faults.frame_values import Trickle
 from harness.faults.grammar import parse
 from harness.faults.plan import HEAD_SPOTS, Chunks, Cut, Fault, Inclusive, Plan, Scope, Spot, Status
 from harness.faults.resume_requests import boundary_event, concerns, kind_of, with_real_cursor
@@ -166,7 +167,7 @@ class FaultyService:
 
 def _needs_no_event(fault: Fault) -> bool:
     """Whether the fault also works on a response that is not an event stream."""
-    return isinstance(fault, Chunks) or (isinstance(fault, Cut) and fault.place.spot is Spot.BYTE)
+    return isinstance(fault, Chunks | Trickle) or (isinstance(fault, Cut) and fault.place.spot is Spot.BYTE)
 
 
 def cut(service: Service, plan: Plan | str, protocol: StreamProtocol) -> FaultyService:

@@ -21,8 +21,8 @@ from harness.faults.event_faults import (
     Stranger,
 )
 from harness.faults.frame_faults import frame_stage
-from harness.faults.frame_values import Garble, Glue, Members, Omit
-from harness.faults.framing_faults import LineEnds, Rechunker, ShortPromise
+from harness.faults.frame_values import Garble, Glue, Members, Omit, Trickle
+from harness.faults.framing_faults import Dripper, LineEnds, Rechunker, ShortPromise
 from harness.faults.plan import (
     HEAD_SPOTS,
     BareError,
@@ -174,5 +174,6 @@ _STAGES: dict[type, Callable[[Any, StreamProtocol], FaultFilter] | None] = {
     Late: Delayer,
     Crlf: lambda fault, _: LineEnds(),
     Chunks: lambda fault, _: Rechunker(fault),
+    Trickle: lambda fault, _: Dripper(fault),
     **dict.fromkeys((Garble, Omit, Glue, Members), frame_stage),
 }

@@ -121,7 +121,7 @@ class TerminalReport:
         for item in capabilities:
             missing = self._screen.paint("31", "!") if item.lack is Lack.NOT_DONE else "-"
             sign = self._screen.paint("32", "+") if item.present else missing
-            note = f" ({item.note})" if item.note else ""
+            note = f" ({' '.join(item.note.split())})" if item.note else ""
             self._screen.line(f"  {sign}{item.name:<16} {item.how}{self._text(note)}")
 
     def _print_stop(self, stopped: RunStopped) -> None:

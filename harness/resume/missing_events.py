@@ -1,11 +1,13 @@
 """Builds the events a stream would still have sent, from an interaction fetched as a whole.
 
 Layer 3, sans-IO. For a client that can no longer stream: it sees the rest of the text once, and the completion.
-In a partly seen step only text can be continued; the fetched interaction holds everything else.
+In a partly seen step only text and the arguments of a call can be continued; the fetched interaction holds
+everything else.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -65,4 +67,17 @@ def _rest(index: int, seen: Mapping[str, Any], step: Mapping[str, Any], *, is_op
     if len(whole) > len(had):
         delta = {"text": whole[len(had) :], "type": "text"}
         yield {"index": index, "delta": delta, "event_type": "step.delta"}
+    if step.get("arguments") != seen.get("arguments"):
+        yield {"index": index, "delta": _rest_of_arguments(index, seen, step), "event_type": "step.delta"}
     yield {"index": index, "event_type": "step.stop"}
+
+
+def _rest_of_arguments(index: int, seen: Mapping[str, Any], step: Mapping[str, Any]) -> dict[str, str]:
+    """The delta that completes the arguments of a call; what was seen of them is JSON that breaks off."""
+    had = seen.get("arguments")
+    begun = had if isinstance(had, str) else ""
+    for separators in ((",", ":"), (", ", ": ")):
+        whole = json.dumps(step.get("arguments"), ensure_ascii=False, separators=separators)
+        if whole.startswith(begun) and not (had and not begun):
+            return {"arguments": whole[len(begun) :], "type": "arguments_delta"}
+    raise Contradiction(f"step {index} has other arguments now than the stream told")

@@ -31,6 +31,7 @@ UNTESTABLE = {
 """Checks that cannot be tested on the reference emulator, and why that is right."""
 
 OFFLINE = {
+    "tool.result-name": "speaks of a client's recorded requests, which no target answers for",
     "request.schema": "speaks of a client's recorded requests, which no target answers for",
 }
 """Rules that no check tests against a target, and why."""

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from harness.wire import Decoder
-from tests.faults.streams import BODY, CRLF_STREAM, through
+from harness.wire import COMPLETE, Chunk, Decoder, Pause
+from tests.faults.streams import BODY, CRLF_STREAM, bytes_of, pieces_through, through
 
 
 def payloads(body: bytes) -> list[bytes]:
@@ -35,6 +35,14 @@ def test_a_missing_frame() -> None:
     assert len(left) == len(WHOLE) - 1
     assert left == [data for data in WHOLE if data in left]
     assert len(payloads(through("no-completion,no-done"))) == len(WHOLE) - 2
+
+
+def test_a_trickle() -> None:
+    """A trickle changes no byte, and pauses between any two pieces."""
+    pieces = pieces_through("trickle:7", [Chunk(BODY), COMPLETE])
+    assert bytes_of(pieces) == BODY
+    assert all(len(piece.data) <= 7 for piece in pieces if isinstance(piece, Chunk))
+    assert sum(isinstance(piece, Pause) for piece in pieces) == (len(BODY) - 1) // 7
 
 
 @pytest.mark.parametrize("body", [BODY, b"".join(CRLF_STREAM)], ids=["lf", "crlf"])

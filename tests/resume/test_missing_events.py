@@ -16,6 +16,7 @@ def text(words: str) -> dict[str, Any]:
 
 THOUGHT = {"type": "thought", "signature": "c2ln"}
 CALL = {"type": "function_call", "id": "1", "name": "f", "arguments": {}}
+FULL_CALL = {**CALL, "arguments": {"a": 1, "b": "é"}}
 
 
 def told(seen: list[Any], fetched: list[Any], *, open_steps: tuple[int, ...] = ()) -> list[str]:
@@ -28,7 +29,7 @@ def told(seen: list[Any], fetched: list[Any], *, open_steps: tuple[int, ...] = (
 def said(event: dict[str, Any]) -> str:
     """The text or type of an event."""
     if "delta" in event:
-        return f" {event['delta']['text']}"
+        return f" {event['delta'].get('text') or event['delta']['arguments']}"
     return f" {event['step']['type']}" if "step" in event else ""
 
 
@@ -42,9 +43,26 @@ def said(event: dict[str, Any]) -> str:
         ([THOUGHT, text("a")], (1,), [THOUGHT, text("ab")], ["delta 1 b", "stop 1"]),
         ([THOUGHT, text("a")], (1,), [text("ab")], ["delta 1 b", "stop 1"]),
         ([THOUGHT], (), [text("a")], ["start 1 model_output", "delta 1 a", "stop 1"]),
+        ([CALL], (0,), [CALL], ["stop 0"]),
+        ([CALL], (0,), [FULL_CALL], ['delta 0 {"a":1,"b":"é"}', "stop 0"]),
+        ([{**CALL, "arguments": '{"a":1,"b'}], (0,), [FULL_CALL], ['delta 0 ":"é"}', "stop 0"]),
+        ([{**CALL, "arguments": '{"a": 1, "'}], (0,), [FULL_CALL], ['delta 0 b": "é"}', "stop 0"]),
         ([text("a")], (), [text("a"), CALL], ["start 1 function_call", "stop 1"]),
     ],
-    ids=["nothing", "half", "unstopped", "all", "thought", "no thought now", "only a thought", "a call more"],
+    ids=[
+        "nothing",
+        "half",
+        "unstopped",
+        "all",
+        "thought",
+        "no thought now",
+        "only a thought",
+        "a call without arguments",
+        "a call",
+        "half a call",
+        "spaced",
+        "a call more",
+    ],
 )
 def test_the_rest_is_what_was_not_seen(
     seen: list[Any], open_steps: tuple[int, ...], fetched: list[Any], events: list[str]
@@ -60,9 +78,10 @@ def test_the_rest_is_what_was_not_seen(
         ([text("a")], (), [text("ab")], "step 0 has another text"),
         ([text("a"), text("b")], (), [text("a")], "step 1 of the stream, a model_output, is not in"),
         ([text("a")], (), [THOUGHT], "step 0 of the stream, a model_output, is not in"),
+        ([{**CALL, "arguments": '{"x'}], (0,), [FULL_CALL], "step 0 has other arguments"),
         ([CALL], (0,), [text("a")], "step 0 of the stream, a function_call, is not in"),
     ],
-    ids=["open", "closed", "fewer", "other type", "open call"],
+    ids=["open", "closed", "fewer", "other type", "other arguments", "open call"],
 )
 def test_what_cannot_be_joined_is_refused(
     seen: list[Any], open_steps: tuple[int, ...], fetched: list[Any], why: str

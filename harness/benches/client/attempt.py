@@ -10,13 +10,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.benches.client.drop_case import Case
-from harness.benches.client.exactly_once import Defect, judge
+from harness.benches.client.exactly_once import Defect, describe_double_create, judge
 from harness.benches.client.observed_streams import Seen, Witness, merge_equal_lines
 from harness.benches.client.stream_source import StreamSource
 from harness.contract import PROTOCOL
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.output import steps_text
-from harness.faults import Cut, cut
+from harness.faults import Chunks, Crlf, Cut, Glue, Members, Omit, Ping, Status, Trickle, Unknown, cut
+from harness.faults.frame_values import Part
+
+_NOISE = (Chunks, Crlf, Glue, Members, Ping, Trickle, Unknown)
+"""The faults that a reader must not notice."""
+
+_REFUSED = frozenset({429, 503})
+"""Statuses of a create after which it can be sent again: nothing was created."""
 
 
 class ClientAttempt:
@@ -63,6 +70,12 @@ class ClientAttempt:
         )
 
     @property
+    def only_noise(self) -> bool:
+        """Whether faults took effect, and none of them does harm to a reader of event streams."""
+        fired = [fault for one in self._witness.seen if one.suffered for fault in one.suffered.fired]
+        return bool(fired) and all(isinstance(fault, _NOISE) or fault == Omit(Part.SENTINEL) for fault in fired)
+
+    @property
     def seen(self) -> list[Seen]:
         """All responses in the order of their requests."""
         return self._witness.seen
@@ -78,6 +91,11 @@ class ClientAttempt:
         last: Mapping[str, Any] = next((one for one in reversed(self.events) if PROTOCOL.completes(one)), {})
         inner = last.get("interaction")
         return str(inner.get("status", "")) if isinstance(inner, dict) else ""
+
+    @property
+    def created_again(self) -> bool:
+        """Whether the client made a second interaction in place of the first."""
+        return bool(describe_double_create(self._witness.seen))
 
     def defect(self, collected: Any) -> Defect | None:
         """What the client did wrong; None if nothing.
@@ -102,6 +120,9 @@ class ClientAttempt:
 
 
 def _is_destroyed(one: Seen) -> bool:
-    """Whether a fault of the plan kept the id of a new interaction from the client for good."""
+    """Whether a fault kept the id of a new interaction from the client, and nobody can tell if it exists."""
     fired = one.suffered.fired if one.suffered is not None else ()
-    return any(isinstance(fault, Cut) for fault in fired) and one.find_created_id() is None
+    lost = any(
+        isinstance(fault, Cut) or (isinstance(fault, Status) and fault.code not in _REFUSED) for fault in fired
+    )
+    return lost and one.find_created_id() is None

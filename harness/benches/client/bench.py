@@ -56,13 +56,15 @@ class TortureOptions:
     """How to play the cases, and how strictly to judge them.
 
     `jobs` clients play at a time, each case bounded by `seconds`. After `enough` equal failures of one kind its
-    other cases are left out; 0 leaves none out. A reproduction runs `command` with the options `repeated`.
+    other cases are left out; 0 leaves none out. `undisturbed` is played first (None: the first case without its
+    plan). A reproduction runs `command` with the options `repeated`.
     """
 
     jobs: int = 1
     seconds: float = 30.0
     seed: int = 0
     enough: int = 0
+    undisturbed: Case | None = None
     fail_fast: bool = False
     policy: Policy = field(default_factory=Policy)
     command: tuple[str, ...] = ("CMD",)
@@ -83,7 +85,10 @@ def torture(
     places = _Places(options.seed)
     yield RunStarted(options.client)
     yield Planned(len(cases), len(cases))
-    yield _run_undisturbed(replace(cases[0], plan="pass"), new_client, options)
+    quiet = options.undisturbed or replace(cases[0], plan="pass")
+    undisturbed = _run_undisturbed(quiet, new_client, options)
+    yield _describe_undisturbed(undisturbed)
+    usual = len(undisturbed.attempt.seen)
     results: dict[int, Result] = {}
     waiting = CaseQueue(cases, options.enough)
     workers = CaseWorkers(
@@ -91,7 +96,7 @@ def torture(
     )
     with closing(iter(workers)) as ended:
         for played in ended:
-            result = results[played.number] = _result(played, places, options)
+            result = results[played.number] = _result(played, usual, places, options)
             if result.observation.findings:
                 waiting.note_failure(played.case.kind, result.observation.findings[0].stable_code)
             yield CheckFinished(result)
@@ -103,24 +108,30 @@ def torture(
     yield RunFinished(ordered, time.monotonic() - begun, exit_of(ordered))
 
 
-def _run_undisturbed(quiet: Case, new_client: Callable[[], Client], options: TortureOptions) -> PhaseFinished:
-    """Let the client read the stream without a fault; the note is the text that it has to end up with."""
+def _run_undisturbed(quiet: Case, new_client: Callable[[], Client], options: TortureOptions) -> PlayedCase:
+    """Let the client read the stream without a fault. Raises UsageFault if it cannot."""
     client = new_client()
     try:
         with CaseServer(seed=options.seed) as server:
             played = play_case(server, client, 0, quiet, options.seconds)
     finally:
         client.close()
-    drop, ended, verdict = played.attempt, played.ended, _judge(played)
-    if verdict.finding is not None and verdict.finding.severity is Severity.BROKEN:
-        raise UsageFault(_cannot_read(played, verdict.finding.message))
+    finding = _judge(played).finding
+    if finding is not None and finding.severity is Severity.BROKEN:
+        raise UsageFault(_cannot_read(played, finding.message))
+    return played
+
+
+def _describe_undisturbed(played: PlayedCase) -> PhaseFinished:
+    """The first note is the text that the client has to end up with."""
+    drop, ended = played.attempt, played.ended
     counts = {"events": len(drop.events), "characters": len(drop.text)}
     notes = (drop.text, *(f"this line on its standard output is no answer: {line}" for line in ended.stray))
     return PhaseFinished(name=UNDISTURBED, seconds=ended.seconds, counts=counts, notes=notes)
 
 
-def _judge(played: PlayedCase) -> CaseVerdict:
-    return judge_case(played.attempt, played.ended, asked_for_ever=played.asked_for_ever)
+def _judge(played: PlayedCase, usual: int | None = None) -> CaseVerdict:
+    return judge_case(played.attempt, played.ended, asked_for_ever=played.asked_for_ever, usual=usual)
 
 
 def _cannot_read(played: PlayedCase, problem: str) -> str:
@@ -146,9 +157,9 @@ def _start(collected: Any) -> str:
     return shorten(repr(collected), _SHOWN)
 
 
-def _result(played: PlayedCase, places: _Places, options: TortureOptions) -> Result:
+def _result(played: PlayedCase, usual: int, places: _Places, options: TortureOptions) -> Result:
     case, attempt, ended = played.case, played.attempt, played.ended
-    verdict = _judge(played)
+    verdict = _judge(played, usual)
     run = ClientRun(
         number=played.number,
         name=str(case),

@@ -11,12 +11,13 @@ from typing import NamedTuple
 from harness.benches.client.attempt import ClientAttempt
 from harness.benches.client.case_server import MOST_REQUESTS
 from harness.benches.client.client_commands import Ended
-from harness.benches.client.exactly_once import DOUBLE_CREATE, TWICE
+from harness.benches.client.exactly_once import DOUBLE_CREATE, TWICE, UNKNOWING
 from harness.benches.client.outcome import (
     CREATES_ONCE,
     ENDS,
     ONCE,
     OUTCOMES,
+    READS,
     RECOVERS,
     STANDS,
     STATUS,
@@ -25,6 +26,7 @@ from harness.benches.client.outcome import (
 )
 from harness.contract import is_settled
 from harness.outcome import Finding, Rule, Severity
+from harness.outcome.words import format_count
 
 _GOOD = "completed"
 _QUIET = frozenset({_GOOD, "requires_action", "requires_continuation"})
@@ -38,8 +40,10 @@ class CaseVerdict(NamedTuple):
     finding: Finding | None = None
 
 
-def judge_case(attempt: ClientAttempt, ended: Ended, *, asked_for_ever: bool) -> CaseVerdict:
-    """How the client came out of a case that has ended."""
+def judge_case(
+    attempt: ClientAttempt, ended: Ended, *, asked_for_ever: bool, usual: int | None = None
+) -> CaseVerdict:
+    """How the client came out of a case that has ended; `usual` is how often it asks when nothing happens."""
     if asked_for_ever:
         return _fault(ENDS, "requests", f"sent more than {MOST_REQUESTS} requests for one stream and was stopped")
     if ended.stopped:
@@ -48,7 +52,11 @@ def judge_case(attempt: ClientAttempt, ended: Ended, *, asked_for_ever: bool) ->
         return _judge_failure(attempt, ended)
     if ended.status and not is_settled(ended.status):
         return _fault(RECOVERS, "reported", f"ended with a status that is not final: {ended.status}")
-    return _judge_success(attempt, ended)
+    judged = _judge_success(attempt, ended)
+    if judged.finding is None and attempt.only_noise and usual is not None and len(attempt.seen) > usual:
+        more = format_count(len(attempt.seen) - usual, "more request")
+        return _fault(READS, "asked-again", f"needed {more}, though the stream was whole and legal")
+    return judged
 
 
 def _judge_failure(attempt: ClientAttempt, ended: Ended) -> CaseVerdict:
@@ -62,8 +70,10 @@ def _judge_failure(attempt: ClientAttempt, ended: Ended) -> CaseVerdict:
 
 
 def _judge_success(attempt: ClientAttempt, ended: Ended) -> CaseVerdict:
-    only_status = ended.collected is None and bool(ended.status)
-    defect = attempt.defect(attempt.text if only_status else ended.collected)
+    if _says_little(attempt, ended) and not attempt.created_again:
+        defect = None if attempt.knows_end else UNKNOWING
+    else:
+        defect = attempt.defect(attempt.text if ended.collected is None else ended.collected)
     if defect is not None:
         rule = {TWICE: ONCE, DOUBLE_CREATE: CREATES_ONCE}.get(defect.word, WHOLE)
         return _fault(rule, defect.word, defect.text)
@@ -74,6 +84,11 @@ def _judge_success(attempt: ClientAttempt, ended: Ended) -> CaseVerdict:
         said = f"reports success without a status: the interaction is {status}"
         return _fault(STATUS, "untold", said, Severity.NON_STRICT)
     return _good(attempt)
+
+
+def _says_little(attempt: ClientAttempt, ended: Ended) -> bool:
+    """Whether there is nothing to compare: only a status was reported, or a run without text was read as text."""
+    return ended.collected is None or (ended.collected == "" and not attempt.text)
 
 
 def _good(attempt: ClientAttempt) -> CaseVerdict:

@@ -131,7 +131,7 @@ def _plan_repeated_events(shape: StreamShape) -> Iterator[str]:
 
 def _plan_noise(shape: StreamShape) -> Iterator[str]:
     middle = shape.landmarks[1]
-    yield from ("ping:all", "crlf", "chunks:1", "chunks:7", "glue", "members", "unknown:all", "no-done")
+    yield from ("glue", "crlf", "trickle:5", "ping:all", "members", "unknown:all", "no-done", "chunks:1")
     yield "ping:all,glue,members,unknown:all,crlf,chunks:5"
     yield f"crlf,chunks:3,event:{middle},end"
     yield f"ping:all,event:{middle},rst/glue"
@@ -149,13 +149,14 @@ def _plan_errors(shape: StreamShape) -> Iterator[str]:
         yield f"error:{n},event:{n + 1},end"
         yield f"error:{n}+id,event:{n + 1},rst"
         yield f"error:{n}+id,event:{n + 1},end"
+        yield f"bare-error:{n}"
 
 
 _HINTED = ("status:429,retry-after-ms:20", "status:503,retry-after-ms:20")
 
 
 def _plan_statuses(shape: StreamShape) -> Iterator[str]:
-    cut = f"event:{shape.landmarks[1]},rst"
+    cut = f"event:{shape.landmarks[2]},rst"
     yield from (f"{cut}/{status}" for status in _HINTED)
     yield from _HINTED
     yield f"{cut}/status:400,times:all"
@@ -165,7 +166,7 @@ def _plan_statuses(shape: StreamShape) -> Iterator[str]:
 def _plan_more_statuses(shape: StreamShape) -> Iterator[str]:
     yield from _plan_statuses(shape)
     cut = f"event:{shape.landmarks[1]},end"
-    yield from (f"{cut}/status:{code}" for code in (404, 408, 409, 502, 504))
+    yield from (f"{cut}/status:{code}" for code in (408, 409, 502, 504))
     yield from (f"status:{code}" for code in (429, 500, 502, 503, 504))
     yield f"{cut}/status:429,retry-after:1"
     yield f"{cut}/status:503,times:2"
@@ -183,6 +184,11 @@ def _plan_one_drop(shape: StreamShape) -> Iterator[str]:
     yield "pass"
     yield f"event:{shape.landmarks[2]},rst"
     yield f"event:{shape.completion},end"
+
+
+def _plan_ends(shape: StreamShape) -> Iterator[str]:
+    yield from _plan_one_drop(shape)
+    yield f"event:{shape.landmarks[2]},rst/status:400,times:all"
 
 
 def _plan_stalls(shape: StreamShape) -> Iterator[str]:
@@ -268,12 +274,14 @@ BROKEN = CaseKind(
     name="broken", about="a frame with broken JSON, a stream without its completion", plans=_plan_broken_frames
 )
 ERRORS = CaseKind(
-    name="errors", about="an error event, with an id that is no cursor, then the end", plans=_plan_errors
+    name="errors",
+    about="an error event, with an id that is no cursor, or bare JSON, then the end",
+    plans=_plan_errors,
 )
 ENDS = CaseKind(
     name="ends",
     about="the run ends failed, cancelled, incomplete, over its budget, or requires action",
-    plans=_plan_one_drop,
+    plans=_plan_ends,
     scripts=_ENDS,
 )
 STATUSES = CaseKind(

@@ -38,24 +38,28 @@ class Defect(NamedTuple):
     text: str
 
 
+UNKNOWING = Defect(
+    UNFINISHED,
+    "took the end of a connection for the end of the interaction: neither interaction.completed nor a GET with a "
+    "final status ever reached it",
+)
+"""A client that reports a result, right or not, and cannot know that it is whole."""
+
+
 def judge(whole: Sequence[Event], collected: Any, seen: Sequence[Seen], contract: Contract) -> Defect | None:
     """What the client did wrong; None if nothing.
 
     `whole` holds the events of the undisturbed stream, `collected` is what the code under test ended up with,
     `seen` the responses it received.
     """
-    if again := _created_again(seen):
+    if again := describe_double_create(seen):
         return Defect(DOUBLE_CREATE, again)
     wrong = _compare(whole, collected, contract)
     if wrong is not None:
         why = _why(whole, seen, doubled=wrong.word == TWICE)
         return Defect(wrong.word, f"{wrong.text}: {why}") if why else wrong
     if not any(one.completes for one in seen):
-        return Defect(
-            UNFINISHED,
-            "took the end of a connection for the end of the interaction: neither interaction.completed nor a GET "
-            "with a final status ever reached it",
-        )
+        return UNKNOWING
     return None
 
 
@@ -151,7 +155,7 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
 # Why it differs
 
 
-def _created_again(seen: Sequence[Seen]) -> str:
+def describe_double_create(seen: Sequence[Seen]) -> str:
     """Say that a second interaction was made in place of the first; a further turn, or a continuation, is none."""
     creates = [one for one in seen if one.is_create and b"continuation_token" not in one.request.body]
     made = [one for one in creates if one.status < 400]

@@ -93,6 +93,19 @@ RECOVERS = Rule(
     breaks="A paid answer is lost though the service still has it.",
     source=_RESUME,
 )
+READS = Rule(
+    id="client.reads",
+    level=Level.SHOULD,
+    statement="A client reads every legal form of an event stream, whatever its comments, line ends, unknown "
+    "fields, and the places where its pieces end.",
+    breaks="Streams work on one network and fail on another; answers come late, and by polling.",
+    source=Source(
+        Basis.GENERIC,
+        "WHATWG HTML",
+        "9.2.6 Interpreting an event stream",
+        "https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation",
+    ),
+)
 ENDS = Rule(
     id="client.ends",
     level=Level.SHOULD,
@@ -108,7 +121,7 @@ STANDS = Rule(
     source=Source(Basis.OBSERVED, "issue trackers of clients", "exceptions that no caller can catch"),
 )
 
-RULES = (WHOLE, ONCE, CREATES_ONCE, STATUS, RECOVERS, ENDS, STANDS)
+RULES = (WHOLE, ONCE, CREATES_ONCE, STATUS, RECOVERS, READS, ENDS, STANDS)
 """What is asked of a client."""
 
 BY_ID = {rule.id: rule for rule in RULES}
@@ -124,6 +137,7 @@ OUTCOMES: dict[str, DropOutcome] = {
     f"{STATUS.id}/wrong-status": DropOutcome.WRONG_STATUS,
     f"{STATUS.id}/untold": DropOutcome.WRONG_STATUS,
     f"{RECOVERS.id}/reported": DropOutcome.REPORTED,
+    f"{READS.id}/asked-again": DropOutcome.RECOVERED,
     f"{ENDS.id}/time": DropOutcome.HUNG,
     f"{ENDS.id}/requests": DropOutcome.HUNG,
     f"{ENDS.id}/output": DropOutcome.HUNG,

@@ -43,10 +43,11 @@ def run(words: Sequence[str]) -> int:
         raise UsageFault("name the client to torture: harness torture [options] -- CMD …")
     if arguments.cuts or arguments.endings:
         parser.refuse(arguments, ("set", "kinds"), "names cases, and so do --cuts and --endings: give one of them")
-    cases = _cases(arguments)
+    event_ids, base = _base(arguments)
+    cases = _cases(arguments, base, event_ids)
     if arguments.dry_run:
         return _dry_run(cases)
-    return _play(cases, command, arguments)
+    return _play(cases, base, command, arguments)
 
 
 def _parser() -> Parser:
@@ -97,7 +98,7 @@ def _add_case_arguments(group: argparse._ArgumentGroup) -> None:
         "--set",
         metavar="NAME",
         default="standard",
-        help="quick, standard (default), thorough, every-byte: lists of kinds (docs/torture.md)",
+        help="quick (50 cases), standard (default, 430), thorough (800), every-byte (5500); docs/torture.md",
     )
     group.add_argument("--kinds", metavar="LIST", help="only these kinds of the set, such as reset,noise")
     group.add_argument(
@@ -144,37 +145,36 @@ with one: {"case": …, "text": …}, with events or steps in place of text, a s
 exit codes: 0 no promise is broken · 1 one is · 2 usage, or a client that fails without any drop"""
 
 
-def _cases(arguments: argparse.Namespace) -> list[Case]:
+def _cases(arguments: argparse.Namespace, base: Case, event_ids: Sequence[str]) -> list[Case]:
     from harness.benches.client.case_sets import cases_of_set
-    from harness.benches.client.drop_case import EVENT_IDS
 
-    event_ids = _parse_list("--event-ids", arguments.event_ids, EVENT_IDS)
-    base = _base(arguments, event_ids)
     if arguments.cuts or arguments.endings:
         return _asked_for(arguments, base, event_ids)
     kinds = [word.strip() for word in (arguments.kinds or "").split(",") if word.strip()]
     return cases_of_set(arguments.set, base, event_ids=event_ids, only=kinds)
 
 
-def _base(arguments: argparse.Namespace, event_ids: Sequence[str]) -> Case:
-    """What all cases share."""
-    from harness.benches.client.drop_case import Case
+def _base(arguments: argparse.Namespace) -> tuple[list[str], Case]:
+    """The settings of event ids to play, and what all cases share."""
+    from harness.benches.client.drop_case import EVENT_IDS, Case
 
+    event_ids = _parse_list("--event-ids", arguments.event_ids, EVENT_IDS)
     sources = ("text", "script", "scenario", "cassette")
     given = [name for name in sources if getattr(arguments, name) is not None]
     if len(given) > 1:
         raise UsageFault(f"--{given[0]} and --{given[1]} both say what the stream is: give one of them")
-    if arguments.cassette is not None and list(event_ids) != ["all"]:
+    if arguments.cassette is not None and event_ids != ["all"]:
         raise UsageFault("--cassette brings its own event ids: leave --event-ids out")
     script = _script(arguments)
     base = Case(
         plan="pass",
+        event_ids=event_ids[0],
         resume=arguments.resume,
         scenario=arguments.scenario,
         cassette=arguments.cassette,
         contract=contract_of(arguments),
     )
-    return base if script is None else replace(base, script=script)
+    return event_ids, base if script is None else replace(base, script=script)
 
 
 def _script(arguments: argparse.Namespace) -> dict[str, Any] | None:
@@ -249,7 +249,7 @@ def environment_of(task: Task) -> Mapping[str, str]:
     return {**command_environment(task.base_url, os.environ), **told}
 
 
-def _play(cases: Sequence[Case], command: Sequence[str], arguments: argparse.Namespace) -> int:
+def _play(cases: Sequence[Case], base: Case, command: Sequence[str], arguments: argparse.Namespace) -> int:
     from harness.benches.client.bench import ENOUGH, TortureOptions, torture
     from harness.benches.client.outcome import is_result_id, result_id
     from harness.engine.decide import Policy
@@ -263,6 +263,7 @@ def _play(cases: Sequence[Case], command: Sequence[str], arguments: argparse.Nam
         jobs=arguments.jobs or 2 * (os.cpu_count() or 1),
         seconds=arguments.timeout,
         enough=(0 if arguments.baseline else ENOUGH) if arguments.enough is None else arguments.enough,
+        undisturbed=base,
         fail_fast=arguments.fail_fast,
         policy=Policy(strict=arguments.strict, baseline=baseline),
         command=shown,

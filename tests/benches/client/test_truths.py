@@ -177,3 +177,19 @@ def test_statuses(status: str, told: str, outcome: DropOutcome, verdict: Verdict
     rule = WHOLE if judged.finding is None else BY_ID[judged.finding.rule]
     observation = Observation.of([] if judged.finding is None else [judged.finding])
     assert decide(rule, observation, Policy()).verdict is verdict
+
+
+CALL = {"steps": [{"type": "function_call", "id": "c", "name": "f", "arguments": {"a": 1}}]}
+
+
+@pytest.mark.parametrize(
+    ("reads", "outcome"),
+    [
+        (clients.never_back, DropOutcome.WRONG_STATUS),
+        (clients.good, DropOutcome.RECOVERED),
+        (clients.good_events, DropOutcome.RECOVERED),
+    ],
+)
+def test_a_run_without_text(reads: Reads, outcome: DropOutcome) -> None:
+    """A client that reads only text cannot show that it lost a call, but it must know that the run has ended."""
+    assert outcome_of(play(reads, "event:4,end", script=CALL)) is outcome
