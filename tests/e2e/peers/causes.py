@@ -160,7 +160,7 @@ ROSETTA = (
         what="a stream that breaks off is told as completed",
         found_by=("gw.truncated",),
         source="both sides compared",
-        steps=(fault("event:5,rst"), STREAMED),
+        steps=(fault("event:6+25,fin"), STREAMED),
         shows=r"interaction.completed",
     ),
     Cause(
@@ -215,6 +215,11 @@ ROSETTA = (
         shows=r"(?is)^HTTP/1.1 429(?!.*\nretry-after: 7)",
     ),
     Cause(what="fields are added to creates, answers and events", found_by=("gw.additions",)),
+    Cause(
+        what="it goes on reading from its upstream after the client has left",
+        found_by=("gw.hang-up",),
+        source="both sides compared",
+    ),
     Cause(
         what="anybody is let in", found_by=("auth.*",), ours="`open_on_no_keys` was set, which asks for just that"
     ),
@@ -284,6 +289,15 @@ AIMOCK = (
         source="Streaming interactions, end of the stream",
         steps=(STREAMED,),
         shows=r"(?s)^(?!.*\[DONE\])",
+    ),
+    Cause(
+        what="a step whose content is a string crashes it",
+        found_by=("err.no-crash",),
+        source="RFC 9110, 15.6: a request does not make the server fail",
+        steps=(
+            ("POST", "/v1beta/interactions", {**PLAIN, "input": [{"type": "user_input", "content": "Say hi."}]}),
+        ),
+        shows=r"^HTTP/1.1 500",
     ),
     Cause(
         what="the output is no JSON though JSON was asked for",
