@@ -107,6 +107,8 @@ def _rounds(
     database: ExampleDatabase | None,
     known: Iterable[str],
 ) -> EngineRun:
+    from hypothesis.errors import Flaky
+
     timer = Timer(budget.seconds)
     place = place.within(timer)
     examples, steps = (budget.histories, budget.steps) if engine == HISTORY else (budget.laws, _LAW_STEPS)
@@ -131,6 +133,9 @@ def _rounds(
         waited = str(up)
     except KeyboardInterrupt:
         timer.stop()
+    except (BaseExceptionGroup, Flaky):
+        if not is_over():
+            raise  # if time is up, Hypothesis may report an interrupted example as inconsistent: no error
     failures = _shrink(place, tally, engine)
     shared.keep(failure.history for failure in failures)
     hung = bool(waited) and not tally.bugs
