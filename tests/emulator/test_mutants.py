@@ -21,7 +21,7 @@ from .client import AGENT, Answer, Api, read
 
 TOOL = {"type": "function", "name": "f", "parameters": {"properties": {"city": {"type": "string"}}}}
 FORM = {"type": "text", "mime_type": "application/json", "schema": {"type": "object"}}
-SETTINGS = Settings(keys={"a": "one", "b": "two"})
+SETTINGS = Settings(platform="any", keys={"a": "one", "b": "two"})
 SCRIPTS = [
     {}, {"queued": 1}, {"status": "failed"}, {"status": "incomplete"}, {"error_event": {"after": 3}},
     {"continuation_token": "dDE="},
