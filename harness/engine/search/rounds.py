@@ -202,7 +202,7 @@ def _vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[str]:
     meant = requests - tally.wrong
     busy = f" ({totals[LATER]} were told to come back later)" if totals[LATER] else ""
     if CREATE in tally.answers.never_accepted:
-        yield f"every create was refused{busy}"
+        yield f"no create succeeded{busy}"
     elif totals[ACCEPTED] < LEAST_ACCEPTED * meant or 2 * totals[LATER] > requests:
         yield f"only {totals[ACCEPTED]} of {meant} requests that were not wrong on purpose succeeded{busy}"
     if engine == HISTORY and tally.histories >= _ENOUGH:
