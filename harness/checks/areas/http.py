@@ -20,7 +20,7 @@ from harness.checks.vocabulary.expect import (
     require_answer,
 )
 from harness.checks.vocabulary.polling import id_of, poll_until_answered
-from harness.checks.vocabulary.routes import NOWHERE, is_like_nowhere
+from harness.checks.vocabulary.routes import NEARLY, is_like_nowhere
 from harness.checks.vocabulary.stored import HELLO, a_stored_interaction
 from harness.checks.vocabulary.streamed import streams_of_all_kinds
 from harness.contract import read
@@ -199,7 +199,7 @@ def both_versions(t: RequestBuilder) -> Steps:
     body = {"input": HELLO}
     return {
         "own": t.version,
-        "nowhere": (yield Send(t.request("POST", NOWHERE, body))),
+        "nowhere": (yield Send(t.request("POST", NEARLY, body))),
         "v1beta": (yield Send(t.request("POST", "interactions", body, version="v1beta"))),
         "v1": (yield Send(t.request("POST", "interactions", body, version="v1"))),
     }

@@ -8,6 +8,7 @@ from a body that a route refuses.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Part, Send
@@ -18,6 +19,9 @@ NO_ROUTE = frozenset({405, 501})
 
 NOWHERE = "harness-no-route"
 """The first segment of a path that is certainly no route."""
+
+NEARLY = "no-interactions"
+"""A path that is no route, either, and so near to one that a server which proposes names proposes the same."""
 
 _NOT_FOUND = 404
 _PATHS = re.compile(rb"[\w.~%-]*/[\w.~%/-]*|v1_\w+")
@@ -35,12 +39,15 @@ def is_no_route(t: RequestBuilder, answer: Exchange) -> Part[bool]:
 
 def is_like_nowhere(answer: Exchange, nowhere: Exchange) -> bool:
     """Whether an answer says the same as one to a path without a route."""
-    return answer.status == nowhere.status and _shape(nowhere) == _shape(answer)
+    if answer.status != nowhere.status:
+        return False
+    asked = sorted({*answer.request.segments, *nowhere.request.segments}, key=len, reverse=True)
+    return _shape(nowhere, asked) == _shape(answer, asked)
 
 
-def _shape(answer: Exchange) -> tuple[str, bytes]:
-    """The answer without what it repeats of the request."""
+def _shape(answer: Exchange, asked: Iterable[str]) -> tuple[str, bytes]:
+    """The answer without what it repeats of the requests, whose segments are `asked`, the longest first."""
     body = answer.body
-    for part in answer.request.segments:
+    for part in asked:
         body = body.replace(part.encode("utf-8", "surrogatepass"), b"")
     return answer.headers.media_type(), _PATHS.sub(b"", body)

@@ -161,7 +161,7 @@ def _leaf(error: ValidationError, pointer: str) -> SchemaProblem:
             return _problem(error, pointer, f'"{name}" goes only with "{needed}"', f"a field {needed}")
         case "not" | "pattern":
             told = str(error.schema.get("description", "")) if isinstance(error.schema, dict) else ""
-            why = f": {told[0].lower()}{told[1:].rstrip('.')}" if told else ""
+            why = f": {_begin_small(told).rstrip('.')}" if told else ""
             return _problem(error, pointer, f"{_show(value)} has a form that is not allowed{why}", told)
         case "oneOf":
             return _problem(error, pointer, "fits more than one of the forms allowed here", "one form")
@@ -220,3 +220,8 @@ def json_type(value: Any) -> str:
             return "array"
         case _:
             return "object"
+
+
+def _begin_small(text: str) -> str:
+    """The text as the end of a sentence; an abbreviation such as RFC stays as it is."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
