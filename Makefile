@@ -19,7 +19,7 @@ lint: $(VENV)/.dev  ## ruff and mypy
 bench: $(VENV)/.dev  ## side-by-side benchmarks: medians and ratios
 	$(BIN)/python -m benchmarks
 
-peers: $(VENV)/.dev  ## heavy: judge LiteLLM's proxy and aimock, each in an environment of its own
+peers: $(VENV)/.dev  ## heavy: judge other implementations and proxies, each in an environment of its own
 	$(BIN)/python -m pytest -q -m peers --peers tests/e2e
 
 $(VENV)/bin/python:

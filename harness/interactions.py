@@ -108,7 +108,7 @@ def embedded_settings() -> Settings:
     """The settings of every emulator in this process; it accepts only the two keys that checks use."""
     from harness.emulator import Settings
 
-    return Settings(keys={PRIMARY_KEY: "primary", OTHER_KEY: "other"})
+    return Settings(platform="any", keys={PRIMARY_KEY: "primary", OTHER_KEY: "other"})
 
 
 def _new_service(contract: Contract, mutant: str) -> Emulator:

@@ -46,6 +46,7 @@ KEYS: dict[str, str] = {
     "rate": _NUMBER,
     "max-wait": _NUMBER,
     "jobs": _WHOLE,
+    "deadline": _NUMBER,
     "fail-fast": _FLAG,
     "report": _LIST,
 }

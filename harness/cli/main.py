@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageFault as fault:
         return _say(f"harness: {mask_text(str(fault))}", Exit.USAGE)
     except TargetFault as fault:
-        from harness.report.exchange_text import printable
+        from harness.report.evidence.exchange_text import printable
 
         return _say(f"harness: {printable(mask_text(str(fault)))}", Exit.UNREACHABLE)
     except KeyboardInterrupt:

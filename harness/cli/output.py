@@ -91,10 +91,18 @@ class Listeners:
             self.screen.handle(event)
 
     def follow(self, events: Generator[RunEvent, None, None]) -> RunFinished:
-        """Pass on all events of a run, then write the reports; return the last event."""
+        """Pass on all events of a run, then write the reports; return the last event.
+
+        An interrupt is thrown into the run, which may come to an end of its own with what it has.
+        """
         with closing(events):
-            for event in events:
-                self.handle(event)
+            event = next(events, None)
+            while event is not None:
+                try:
+                    self.handle(event)
+                    event = next(events, None)
+                except KeyboardInterrupt:
+                    event = events.throw(KeyboardInterrupt)
         return self.write()
 
     def write(self) -> RunFinished:

@@ -13,9 +13,9 @@ from harness.engine.cleanup import CreatedResources
 from harness.engine.results import Result
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer
-from harness.report.curl import curl_lines
-from harness.report.display import Display
-from harness.report.reproduction import trail_of
+from harness.report.evidence.curl import curl_lines
+from harness.report.evidence.display import Display
+from harness.report.evidence.reproduction import trail_of
 from harness.wire import Exchange
 from harness.wire.mask import Mask
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from urllib.parse import urlsplit
 
 from harness.cli.arguments import (
     Parser,
@@ -31,6 +32,8 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 
 DEFAULT_TIMEOUT = 60.0
+LOCAL_DEADLINE = 90.0
+"""Seconds that a run against this machine may take by default; a run against others has no limit."""
 
 
 def add_target_arguments(parser: Parser) -> None:
@@ -75,6 +78,27 @@ def add_traffic_arguments(parser: Parser) -> None:
         metavar="S",
         help=f"wait out 429 and 503 for at most S seconds in total (default: {MAX_TOTAL_WAIT:.0f})",
     )
+
+
+def add_deadline_argument(group: argparse._ArgumentGroup) -> None:
+    """Add the option for how long the whole run may take; `deadline_of` reads it."""
+    group.add_argument(
+        "--deadline",
+        type=some_seconds,
+        metavar="S",
+        help="end the whole run after S seconds, and say what was left out; 0 for no limit "
+        f"(default: {LOCAL_DEADLINE:.0f} on this machine, else none)",
+    )
+
+
+def deadline_of(arguments: argparse.Namespace, target: ResolvedTarget) -> float | None:
+    """The seconds that the whole run may take, None for no limit."""
+    from harness.benches.server.page_guard import is_loopback
+
+    if arguments.deadline is not None:
+        return arguments.deadline or None
+    host = urlsplit(target.info.url).hostname or ""
+    return LOCAL_DEADLINE if host and is_loopback(host) else None
 
 
 def traffic_policy(arguments: argparse.Namespace, report_wait: ReportWait | None = None) -> TrafficPolicy:

@@ -31,7 +31,8 @@ from harness.emulator.script.script_queue import ScriptQueue
 from harness.emulator.script.scripts import Script
 from harness.emulator.values.call import Call, Refusal, invalid, json_response, not_found
 from harness.emulator.values.create_request import CreateRequest
-from harness.emulator.values.ids import IdSequence
+from harness.emulator.values.ids import IdSequence, interaction_id
+from harness.emulator.values.platform import PLATFORMS, find_platform
 from harness.emulator.values.settings import Settings
 from harness.emulator.values.timestamps import Timestamps
 from harness.emulator.values.usage import Meter
@@ -74,6 +75,7 @@ class Engine:
 
     def _build(self, settings: Settings) -> None:
         self.settings = settings
+        self.ids.vertex = settings.platform == "vertex"
         self.auth = self.auth_type(settings)
         self.events = self.events_type(self.contract)
         self.meter = self.meter_type(self.contract)
@@ -93,6 +95,7 @@ class Engine:
     def change(self, settings: Settings) -> None:
         """Replace the settings. Existing runs keep their `ticks`; queue, log and store keep their bounds."""
         self.settings = settings
+        self.ids.vertex = settings.platform == "vertex"
         self.auth = self.auth_type(settings)
         self.admission.settings = settings
 
@@ -150,7 +153,8 @@ class Engine:
     def create(self, call: Call) -> Response:
         """POST /interactions."""
         try:
-            opened = self.open(self.admission.admit(call.request.body, call.project))
+            surface = find_platform(self.settings.platform, vertex=call.vertex)
+            opened = self.open(self.admission.admit(call.request.body, call.project, surface, call.version))
             response = self.answer(opened)
         except Refusal as refusal:
             return self.refused_create(call, refusal)
@@ -173,6 +177,8 @@ class Engine:
         number = self.ids.number()
         reply = self.replies.reply(order, script)
         run = self.run_type(self, order, script, reply, run_id=self.interaction_id(number), number=number)
+        if script.steps is not None:
+            self.admission.sent.remember(run.steps)
         if self.holding and run.background:
             run.hold()
         if not run.settled and not run.stored:
@@ -181,7 +187,7 @@ class Engine:
 
     def interaction_id(self, number: int) -> str:
         """Return the id of a new interaction, opaque to clients."""
-        return f"v1_{number:016x}"
+        return interaction_id(number, vertex=self.ids.vertex)
 
     def remember(self, run: Run) -> None:
         """Store the run if it is to be stored, and remember its continuation token."""
@@ -289,7 +295,8 @@ class Engine:
 
     def run_trigger(self, body: dict[str, Any], project: str) -> dict[str, Any]:
         """Create an interaction from a trigger's body. Raises Refusal."""
-        run, _ = self.open(self.admission.admit(msgspec.json.encode(body), project))
+        surface = PLATFORMS[self.settings.platform]
+        run, _ = self.open(self.admission.admit(msgspec.json.encode(body), project, surface))
         return self.bodies.interaction(run, timeline=False)
 
     def look_up(self, interaction_id: str, project: str) -> dict[str, Any] | None:
@@ -300,9 +307,15 @@ class Engine:
     # For scripts and fixtures
 
     def look(self, interaction_id: str) -> dict[str, Any] | None:
-        """Return an interaction of any project as it is now, or None, without moving it on."""
+        """Return an interaction of any project as it is now, or None, without moving it on.
+
+        It names its parent, which no surface of the service shows.
+        """
         run = self.store.get(interaction_id)
-        return self.bodies.interaction(run, timeline=True) if run is not None else None
+        if run is None:
+            return None
+        parent = {name: value for name, value in run.body.items() if name == "previous_interaction_id"}
+        return {**self.bodies.interaction(run, timeline=True), **parent}
 
     def hold(self) -> None:
         """Hold all background runs, including future ones."""

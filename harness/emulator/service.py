@@ -79,7 +79,9 @@ class Emulator:
             project = "default"
         else:
             project = engine.auth.project(request, where.query)
-        response = self.perform(engine, Call(request, where.segments, where.query, None, project, where.vertex))
+        response = self.perform(
+            engine, Call(request, where.segments, where.query, None, project, where.vertex, where.version)
+        )
         if response is None:
             raise self.unknown_path(request, where)
         return response

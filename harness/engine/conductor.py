@@ -190,7 +190,13 @@ class Conductor:
             for thread in threads:
                 thread.join(_JOIN if self.halted else None)
             if any(thread.is_alive() for thread in threads):
-                self.leftovers.extend(path for ledger in self._ledgers for path in ledger.owed)
+                self.clean(*self._ledgers)  # they still wait for an answer, and nobody waits for them
+
+    def clean(self, *ledgers: CreatedResources) -> None:
+        """Delete what nobody else will delete."""
+        with closing(self.target.connect()) as driver:
+            for ledger in ledgers:
+                self._clean(ledger, driver)
 
     def _until_done(
         self, said: queue.Queue[RunEvent | Judged | BaseException | None], workers: int

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 
 from harness.engine.cleanup import CreatedResources
 from harness.engine.evidence import made_or_changed, referenced_ids
+from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.retries import NO_TIME, is_refusal, missing_answer
 from harness.kit.actions import Action, Close, Exchanges, Finish, Open, Part, Read, Send, Together, Wait
@@ -229,7 +230,12 @@ class ActionRunner:
     def perform(self, action: Action) -> Any:
         """Perform an action and return its result; see `checks.actions`."""
         before = len(self.trail)
-        brought = self._perform(action)
+        try:
+            brought = self._perform(action)
+        except TimeUp as up:
+            if up.exchange is not None:
+                self._ledger.note(up.exchange)
+            raise
         if self._judged:
             self.refuse_excused(self.trail[before:])
         return brought
@@ -244,8 +250,8 @@ class ActionRunner:
         match action:
             case Send(request, timeout, sees):
                 return self._keep(self._showing(sees).send(request, timeout=timeout))
-            case Open(request):
-                stream = self._driver.open(request)
+            case Open(request, timeout):
+                stream = self._driver.open(request, timeout=timeout)
                 self._open[id(stream)] = stream
                 return stream
             case Read(stream, events):

@@ -35,10 +35,18 @@ class Probing:
 
 
 def probe(
-    api: Api, driver: Driver, target: ApiRequests, said: Iterable[Capability], needed: frozenset[str]
+    api: Api,
+    driver: Driver,
+    target: ApiRequests,
+    said: Iterable[Capability],
+    needed: frozenset[str],
+    ledger: CreatedResources | None = None,
 ) -> Probing:
-    """Find out what the target can do. Raises TargetFault if there is nothing to judge."""
-    return Prober(api, driver, target, said, needed).run()
+    """Find out what the target can do. Raises TargetFault if there is nothing to judge.
+
+    If the run is ended meanwhile, what was created is still owed by the `ledger`.
+    """
+    return Prober(api, driver, target, said, needed, ledger).run()
 
 
 class Prober:
@@ -48,7 +56,13 @@ class Prober:
     """
 
     def __init__(
-        self, api: Api, driver: Driver, target: ApiRequests, said: Iterable[Capability], needed: frozenset[str]
+        self,
+        api: Api,
+        driver: Driver,
+        target: ApiRequests,
+        said: Iterable[Capability],
+        needed: frozenset[str],
+        ledger: CreatedResources | None = None,
     ) -> None:
         self._api = api
         self._probes = api.load_probes()
@@ -56,7 +70,7 @@ class Prober:
         self.target = target
         self.found = Capabilities(said)
         self.needed = needed
-        self.ledger = CreatedResources(api)
+        self.ledger = ledger or CreatedResources(api)
         self.notes: list[str] = []
         self._hand = ActionRunner(api, driver, self.ledger, target.contract)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capability, everything
+from harness.engine.cleanup import CreatedResources
 from harness.engine.conductor import INTERRUPTED, Conductor, format_time_up
 from harness.engine.decide import Policy, exit_of
 from harness.engine.events import Planned, Probed, RunEvent, RunFinished, RunStarted
@@ -68,7 +69,8 @@ def check_target(
             retries, timeouts, None if target.throwaway else Deadline(timer, target.target.wait)
         )
     )
-    halted, found = _probe(governed, options, needed)
+    ledger = CreatedResources(target.api)
+    halted, found = _probe(governed, options, needed, ledger)
     if not halted:
         yield Probed(found.capabilities, found.requests, found.notes)
     plan = make_plan(catalogue, options.selection, found.capabilities, profiles)
@@ -85,6 +87,7 @@ def check_target(
     )
     if halted:
         conductor.halt(halted)
+        conductor.clean(ledger)
     with closing(conductor.play(options.jobs, options.choose)) as playing:
         yield from _until_interrupted(playing, lambda: conductor.halt(INTERRUPTED))
     yield from conductor.conclude()
@@ -95,11 +98,13 @@ def check_target(
     yield RunFinished(ordered, seconds, code, left, retries.waited, cut, conductor.halted)
 
 
-def _probe(target: ResolvedTarget, options: RunOptions, needed: frozenset[str]) -> tuple[str, Probing]:
+def _probe(
+    target: ResolvedTarget, options: RunOptions, needed: frozenset[str], ledger: CreatedResources
+) -> tuple[str, Probing]:
     """Why the run has to end already, or `""`; and what is known of the target, everything assumed if it ended."""
     try:
         with closing(target.connect()) as driver:
-            return "", probe(target.api, driver, target.target, options.said, needed)
+            return "", probe(target.api, driver, target.target, options.said, needed, ledger)
     except TimeUp as up:
         halted = format_time_up(up)
     except KeyboardInterrupt:

@@ -115,7 +115,7 @@ def embed_emulator(
 
 
 def _remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarget:
-    root, found = split_version(_check_url(text), api.collection)
+    root, found = split_version(_check_url(text, api), api.collection)
     version = options.api_version.strip("/") or found or api.default_version
     target = _target(api, options, version, options.api_key, options.other_api_key)
 
@@ -166,7 +166,7 @@ def split_version(url: str, collection: str) -> tuple[str, str]:
     return f"{parts.scheme}://{parts.netloc}{path}", version
 
 
-def _check_url(text: str) -> str:
+def _check_url(text: str, api: Api) -> str:
     try:
         parts = urlsplit(text)
     except ValueError as wrong:  # an invalid address in brackets
@@ -175,7 +175,7 @@ def _check_url(text: str) -> str:
         hint = did_you_mean(text, (EMULATOR,), otherwise="")
         raise UsageFault(
             f"{text!r} is neither a URL nor `emulator`{hint if '?' in hint else ''}: "
-            "write it like http://127.0.0.1:8000 or https://host/v1"
+            f"write it like http://127.0.0.1:8000 or https://host/{api.default_version}"
         )
     if parts.query or parts.fragment:
         raise UsageFault(f"{text!r} has a query or a fragment: give the API's root only (keys go in --api-key)")

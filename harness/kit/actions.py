@@ -31,9 +31,13 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Send a request and leave the body unread → `LiveStream`; only the actions below may use it."""
+    """Send a request and leave the body unread → `LiveStream`; only the actions below may use it.
+
+    `timeout` is in seconds, for all of the answer; None: the driver's own.
+    """
 
     request: Request
+    timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

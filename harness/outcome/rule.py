@@ -6,7 +6,7 @@ Layer 0. Knows the vocabulary of requirements; must not know any particular rule
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class Level(StrEnum):
@@ -15,6 +15,18 @@ class Level(StrEnum):
     MUST = "MUST"
     SHOULD = "SHOULD"
     MAY = "MAY"
+
+
+class Harm(IntEnum):
+    """What a broken rule does to a user; the worst first."""
+
+    STATUS = 0
+    """A wrong end is believed in."""
+    TEXT = 1
+    """Something is lost, doubled or changed."""
+    IDS = 2
+    """One thing is taken for another."""
+    REST = 3
 
 
 class Basis(StrEnum):
@@ -81,6 +93,7 @@ class Rule:
     source: Source
     since: str = ""
     until: str | None = None
+    harm: Harm = Harm.REST
     subject: Subject = Subject.EXERCISE
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.benches.recordings.diff import Drift, Drifts
 from harness.outcome.words import format_count
-from harness.report.exchange_text import printable
+from harness.report.evidence.exchange_text import printable
 
 _NAMED = 3
 

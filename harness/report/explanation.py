@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from harness.engine.results import Replays, Reproduction, Result
 from harness.outcome import Finding, Outcome, Rule
 from harness.outcome.words import format_count
-from harness.report.evidence_text import shown_lines
-from harness.report.exchange_text import printable
+from harness.report.evidence.evidence_text import shown_lines
+from harness.report.evidence.exchange_text import printable
 from harness.report.finding_text import finding_lines
 from harness.report.run_state import RunState
 from harness.wire.mask import Mask

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.outcome import Finding, Where
-from harness.report.exchange_text import printable
+from harness.report.evidence.exchange_text import printable
 from harness.wire.mask import Mask
 
 

@@ -11,7 +11,7 @@ from harness import __version__
 from harness.engine.results import Result
 from harness.outcome import Verdict
 from harness.outcome.words import format_count
-from harness.report.evidence_text import count_evidence, logs
+from harness.report.evidence.evidence_text import count_evidence, logs
 from harness.report.explanation import explain
 from harness.report.run_state import RunState
 

@@ -33,7 +33,7 @@ def headline(finished: RunFinished) -> str:
     missing = _missing(ledger)
     halted = "the run ended early; " if finished.halted else ""
     if not judged:
-        return f"{halted}no MUST was judged{missing}".capitalize() + "."
+        return _to_sentence(f"{halted}no MUST was judged{missing}.")
     if broken:
         verb = "is" if len(broken) == 1 else "are"
         said = f"{len(broken)} of {format_count(len(judged), 'judged MUST')} {verb} broken, for "
@@ -44,8 +44,11 @@ def headline(finished: RunFinished) -> str:
     else:
         said = f"All {len(judged)} MUSTs hold" if len(judged) > 1 else "The only MUST holds"
     excused = f"; {len(ledger.excused_musts)} broken and excused by the baseline" if ledger.excused_musts else ""
-    sentence = f"{halted}{said}{excused}{missing}{_others(finished, ledger)}."
-    return sentence[0].upper() + sentence[1:]
+    return _to_sentence(f"{halted}{said}{excused}{missing}{_others(finished, ledger)}.")
+
+
+def _to_sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _missing(ledger: Ledger) -> str:

@@ -13,8 +13,8 @@ from harness.engine.events import RunFinished, TargetInfo
 from harness.engine.results import Result
 from harness.kit.check import Check
 from harness.outcome import Finding, Observation, Rule, Standing, Where, standing_of
-from harness.report.display import Display
-from harness.report.evidence_text import logs
+from harness.report.evidence.display import Display
+from harness.report.evidence.evidence_text import logs
 from harness.report.ledger_text import ledger_record
 
 

@@ -23,7 +23,7 @@ from harness.engine.results import Result
 from harness.kit.api import Api
 from harness.outcome import Level, Verdict
 from harness.report.commands.presentation import Presentation
-from harness.report.display import EMBEDDED_ROOT, Display
+from harness.report.evidence.display import EMBEDDED_ROOT, Display
 from harness.wire.mask import Mask
 
 
@@ -73,10 +73,8 @@ class RunState:
 
     @property
     def most_urgent_first(self) -> list[Result]:
-        """The results by verdict, level and weight, otherwise in the order of the catalogue."""
-        return sorted(
-            self.results, key=lambda r: (_RANK.get(r.verdict, len(_RANK)), _LEVELS[r.rule.level], -r.weight)
-        )
+        """The results by verdict and level, by what they do to a user, then by weight and as in the catalogue."""
+        return sorted(self.results, key=urgency_of)
 
     @property
     def root(self) -> str:
@@ -87,6 +85,12 @@ class RunState:
     def display(self) -> Display:
         """How the evidence of this run is shown."""
         return Display(self.api, self.root, self.mask)
+
+
+def urgency_of(result: Result) -> tuple[int, int, int, int]:
+    """What a page sorts results by: verdict, level, what a breach does to a user, and how much it explains."""
+    rule = result.rule
+    return _RANK.get(result.verdict, len(_RANK)), _LEVELS[rule.level], rule.harm, -result.weight
 
 
 _RANK = {

@@ -31,8 +31,8 @@ from harness.kit.lack import Lack
 from harness.outcome import Because, Verdict
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import EXPLAINED
-from harness.report.evidence_text import count_evidence, logs
-from harness.report.exchange_text import printable
+from harness.report.evidence.evidence_text import count_evidence, logs
+from harness.report.evidence.exchange_text import printable
 from harness.report.run_state import RunState
 from harness.report.screen import Screen
 from harness.wire import Exchange
@@ -121,7 +121,7 @@ class TerminalReport:
         for item in capabilities:
             missing = self._screen.paint("31", "!") if item.lack is Lack.NOT_DONE else "-"
             sign = self._screen.paint("32", "+") if item.present else missing
-            note = f" ({item.note})" if item.note else ""
+            note = f" ({' '.join(item.note.split())})" if item.note else ""
             self._screen.line(f"  {sign}{item.name:<16} {item.how}{self._text(note)}")
 
     def _print_stop(self, stopped: RunStopped) -> None:

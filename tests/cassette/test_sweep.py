@@ -23,7 +23,7 @@ from harness.transport import ServerThread, ServiceDriver, UrlDriver
 from harness.wire import Decoder, Driver, Exchange, Headers, How, Request, Service
 
 BYTES = 10_000
-DELTAS = {"all": 52, "sparse": 66}
+DELTAS = {"all": 46, "sparse": 56}
 """The number of deltas that make a stream of that size."""
 PARTS = 8
 """Tests into which the cuts at every byte are divided."""

@@ -31,6 +31,7 @@ UNTESTABLE = {
 """Checks that cannot be tested on the reference emulator, and why that is right."""
 
 OFFLINE = {
+    "tool.result-name": "speaks of a client's recorded requests, which no target answers for",
     "request.schema": "speaks of a client's recorded requests, which no target answers for",
 }
 """Rules that no check tests against a target, and why."""
@@ -95,7 +96,7 @@ def reference() -> ServiceDriver:
     """A fresh emulator that knows the keys of two projects."""
     clock = LogicalClock()
     keys = {TARGET.key: "one", TARGET.other_key: "two"}
-    return ServiceDriver(Emulator(Settings(keys=keys), clock=clock), clock)
+    return ServiceDriver(Emulator(Settings(platform="any", keys=keys), clock=clock), clock)
 
 
 def test_two_checks_of_one_rule_are_refused():

@@ -89,7 +89,7 @@ def everything(target=SCRIPTABLE, behind=lambda service, clock: service, **setti
     for name in BY_EXERCISE:
         clock = LogicalClock()
         keys = {TARGET.key: "one", TARGET.other_key: "two"}
-        emulator = Emulator(Settings(keys=keys, **settings), clock=clock)
+        emulator = Emulator(Settings(platform="any", keys=keys, **settings), clock=clock)
         driver = ServiceDriver(behind(emulator, clock), clock)
         found.update(observe(name, driver, target))
     return found

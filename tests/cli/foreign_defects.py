@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
 
 from tests.cli.foreign_server import Handler, Json, Refusal, Run, Service
 
@@ -69,15 +68,18 @@ class KeepsTheDeleted(Service):
         """Forget nothing."""
 
 
-class HangsAtTheEnd(Service):
-    """A resume after the final event never ends."""
+class HangsAtTheEnd(Handler):
+    """A resume after the final event brings a head and nothing else, for a minute."""
 
-    def resume(self, run: Run, last: str | None) -> Iterator[Json | str]:
-        events = list(super().resume(run, None))
-        if last is not None and isinstance(events[-2], dict) and events[-2]["event_id"] == last:
-            yield {"event_type": "interaction.status_update", "interaction_id": run.id, "status": run.status}
-            time.sleep(60)
-        yield from super().resume(run, last)
+    def _route(self, parts: list[str], query: dict[str, list[str]], raw: bytes) -> None:
+        if query.get("last_event_id") != ["e6"]:
+            super()._route(parts, query, raw)
+            return
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        time.sleep(60)
 
 
 class NeverSettles(Service):

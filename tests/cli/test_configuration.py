@@ -109,9 +109,9 @@ def test_torture_and_verify_have_tables(tmp_path: Path, monkeypatch: pytest.Monk
     """`torture` and `verify` read theirs, with the kinds of their own flags."""
     from harness.cli.commands import torture, verify
 
-    text = "[tool.harness]\nstrict = true\n[tool.harness.torture]\njobs = 2\nallow-giving-up = true\n"
+    text = "[tool.harness]\nstrict = true\n[tool.harness.torture]\njobs = 2\nloop = true\n"
     monkeypatch.chdir(write(tmp_path, text + '[tool.harness.verify]\nreport = ["junit=v.xml"]\n'))
     tortured = apply_section("torture", torture._parser(), [])
-    assert (tortured.jobs, tortured.allow_giving_up, tortured.timeout) == (2, True, 30.0)
+    assert (tortured.jobs, tortured.loop, tortured.timeout) == (2, True, 30.0)
     verified = apply_section("verify", verify._parser(), ["a.yaml"])
     assert (verified.strict, verified.report, verified.paths) == (True, ["junit=v.xml"], ["a.yaml"])

@@ -18,7 +18,6 @@ needs_corpus = pytest.mark.skipif(
 )
 
 ODDITIES = {
-    "cookbook-400-too-many-tool-calls.json": "err.code-word",  # the code is a sentence
     "js-genai-1254-cancel-404.json": "err.shape",  # from the gateway in front of the service
 }
 """What the live service really sent although a rule warns of it: file name → that rule."""

@@ -182,6 +182,8 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
         "deltas/mcp-server-tool-result: only ours: signature",
     ),
     "recordings show them": (
+        "contents/audio: mime_type: only ours: audio/l16; rate=24000; channels=1",
+        "deltas/audio: mime_type: only ours: audio/l16; rate=24000; channels=1",
         "interaction-partial: only ours: environment_id",
         "usage#grounding_tool_count: only ours: search_query_count",
     ),

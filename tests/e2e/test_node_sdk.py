@@ -25,7 +25,7 @@ def seen() -> dict[str, Any]:
         pytest.skip("no node on PATH")
     if not (FOLDER / "node_modules").is_dir():
         pytest.skip("run `npm install --prefix tests/e2e/node --no-package-lock` first")
-    with serving() as base_url:
+    with serving("--set", "event_ids=all") as base_url:
         environment = {**os.environ, "GOOGLE_GEMINI_BASE_URL": base_url, "GEMINI_API_KEY": "test-key"}
         done = subprocess.run(
             [node, "lifecycle.mjs"], cwd=FOLDER, env=environment, capture_output=True, text=True, timeout=120

@@ -15,7 +15,7 @@ def test_agent_in_either_field(api):
         body = api.create(environment="remote", **fields).json
         assert body["agent"] == AGENT
         assert "model" not in body
-        assert len(body["environment_id"]) == 32
+        assert len(body["environment_id"]) == 36
 
 
 def test_no_environment_no_id(api):

@@ -21,7 +21,7 @@ from .client import AGENT, Answer, Api, read
 
 TOOL = {"type": "function", "name": "f", "parameters": {"properties": {"city": {"type": "string"}}}}
 FORM = {"type": "text", "mime_type": "application/json", "schema": {"type": "object"}}
-SETTINGS = Settings(keys={"a": "one", "b": "two"})
+SETTINGS = Settings(platform="any", keys={"a": "one", "b": "two"})
 SCRIPTS = [
     {}, {"queued": 1}, {"status": "failed"}, {"status": "incomplete"}, {"error_event": {"after": 3}},
     {"continuation_token": "dDE="},
@@ -188,9 +188,9 @@ class Tour:
     def turns(self) -> None:
         """Chain turns, send results, send steps back, continue paused answers, give agents a second turn."""
         first = self.new(tools=[{"type": "google_search"}])
-        for _ in range(2):
-            self.ask("GET", f"interactions/{self.new(previous_interaction_id=first)}")
-        self.ask("GET", f"interactions/{first}")
+        children = [self.new(previous_interaction_id=first) for _ in range(2)]
+        for each in (*children, first):
+            self.ask("GET", f"interactions/{each}")
         call = {"type": "function_call", "id": "c1", "name": "f", "arguments": {}}
         for values in (["x"], [{"a": 1}], [[{"type": "text", "text": "x"}]], ["x", "y"]):
             steps = [{**call, "id": f"c{number}"} for number in range(len(values))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import zlib
 
 import pytest
@@ -13,7 +14,7 @@ from harness.contract import load
 from harness.emulator.http.hints import FIELDS, camel_case, unknown_field
 from harness.emulator.http.routing import route
 from harness.emulator.values import media
-from harness.emulator.values.ids import IdSequence
+from harness.emulator.values.ids import IdSequence, interaction_id
 from harness.emulator.values.samples import sample
 from harness.emulator.values.signatures import altered, sign
 from harness.emulator.values.suggestions import snake, suggestion
@@ -115,13 +116,13 @@ def test_pieces_keep_characters_whole(character):
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**64 - 1), st.integers(0, 30), st.sampled_from("ABCabc019+/"))
 def test_altered_signatures_are_recognised(number, place, character):
-    """A signature is base64 and counts as unaltered; a changed character after the mark is detected."""
+    """A signature is base64 and counts as unaltered; a changed character is detected."""
     signature = sign(number)
     base64.b64decode(signature, validate=True)
     assert not altered(signature)
     place %= len(signature)
     other = signature[:place] + character + signature[place + 1 :]
-    if place >= 4 and other != signature:
+    if other != signature:
         assert altered(other)
 
 
@@ -140,11 +141,26 @@ def test_ids_do_not_repeat_and_follow_the_seed():
     assert not {other.number() for _ in range(1000)} & set(numbers)
 
 
-def test_environments_have_32_hex_digits():
-    """An environment id has the form of every documented sample: 32 hex digits."""
-    name = IdSequence(0).make_id("environment")
-    assert len(name) == 32
-    assert set(name) <= set("0123456789abcdef")
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+IDS = {
+    "interaction": (False, lambda ids: interaction_id(ids.number()), r"v1_Ch[\w-]{65}"),
+    "call": (False, IdSequence.call, r"[a-z0-9]{8}"),
+    "call of a remote tool": (False, IdSequence.mcp_call, r"call_\d{7}"),
+    "environment": (False, lambda ids: ids.make_id("environment"), UUID),
+    "interaction on Vertex": (True, lambda ids: interaction_id(ids.number(), vertex=True), r"Ch[\w-]{40}"),
+    "call on Vertex": (True, IdSequence.call, UUID),
+    "environment on Vertex": (True, lambda ids: ids.make_id("environment"), r"env_CAEQgICAgI[\w-]{50,55}"),
+}
+
+
+@pytest.mark.parametrize(("vertex", "make", "form"), IDS.values(), ids=IDS)
+def test_ids_have_the_form_of_real_ones(vertex, make, form):
+    """Ids look as in recordings of their surface, and a thousand of them are all different."""
+    ids = IdSequence(7)
+    ids.vertex = vertex
+    made = [make(ids) for _ in range(1000)]
+    assert len(set(made)) == 1000
+    assert all(re.fullmatch(form, each) for each in made), made[0]
 
 
 def test_media_are_valid_files():

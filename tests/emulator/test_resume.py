@@ -8,6 +8,12 @@ from tests.emulator.client import Api, read, without_ids
 
 
 @pytest.fixture
+def api() -> Api:
+    """A client of an emulator that gives every event an id."""
+    return Api.with_settings(platform="any")
+
+
+@pytest.fixture
 def finished(api) -> tuple[str, list]:
     """The id of a settled background run, and its events."""
     events = api.create(background=True, stream=True).events
@@ -30,7 +36,7 @@ def test_resume_oracle_at_every_cut(api, finished):
 
 def test_resume_inclusive_repeats_one():
     """With resume=inclusive, a resumed stream begins with the event of the cursor."""
-    api = Api.with_settings(resume="inclusive")
+    api = Api.with_settings(resume="inclusive", event_ids="all")
     events = api.create(background=True, stream=True).events
     rest = api.get(events[0]["interaction"]["id"], stream="true", last_event_id=events[4]["event_id"]).events
     assert rest == events[4:]

@@ -53,7 +53,7 @@ class Run:
 class ForeignService:
     """What the server answers; `lasts` is the length of a background run in seconds."""
 
-    lasts = 0.0
+    lasts = 0.3
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}

@@ -32,4 +32,4 @@ def test_a_message_ends_with_what_helps() -> None:
     assert did_you_mean("xyzzy", WORDS, otherwise=" (see --help)") == " (see --help)"
     assert did_you_mean("xyzzy", WORDS) == ": known are stream, steam, store, background"
     assert did_you_mean("xyzzy", []) == ""
-    assert did_you_mean("xyzzy", [f"a{number}" for number in range(21)]) == ""
+    assert did_you_mean("xyzzy", [f"a{number}" for number in range(31)]) == ""

@@ -13,10 +13,10 @@ from harness.engine.decide import Policy, decide
 from harness.engine.events import TargetInfo
 from harness.interactions import INTERACTIONS
 from harness.outcome import Finding, Observation, Where
-from harness.report.display import EMBEDDED_ROOT, Display
-from harness.report.exchange_text import body_text, ending_line
+from harness.report.evidence.display import EMBEDDED_ROOT, Display
+from harness.report.evidence.exchange_text import body_text, ending_line
+from harness.report.evidence.reproduction import write_all
 from harness.report.finding_text import finding_lines
-from harness.report.reproduction import write_all
 from harness.wire import At, Ending, How, Request, encode
 from harness.wire.mask import HIDDEN, Mask
 from tests.contract.exchanges import exchange

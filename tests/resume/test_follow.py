@@ -29,7 +29,7 @@ class World:
     """An emulator with one background interaction, and clients whose connections follow a fault plan."""
 
     def __init__(self, plan: str = "pass", *, script: dict[str, Any] | None = None, **settings: Any) -> None:
-        self.emulator = Emulator(Settings(**settings))
+        self.emulator = Emulator(Settings(**{"platform": "any", **settings}))
         self.service = cut(self.emulator, plan, PROTOCOL)
         self.slept: list[float] = []
         if script is not None:

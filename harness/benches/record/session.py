@@ -35,7 +35,7 @@ from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.request_budget import RequestBudget
 from harness.engine.traffic.retries import Retries, format_refusal
 from harness.kit.scenario import Scenario
-from harness.outcome import Finding, UsageFault
+from harness.outcome import Finding, Severity, UsageFault
 from harness.outcome.words import format_count
 from harness.transport import UrlDriver
 from harness.wire import Exchange
@@ -83,7 +83,8 @@ class Recorded:
         if self.state is ScenarioState.UNSUPPORTED:
             return self.had_predecessor
         fine = self.state in (ScenarioState.RECORDED, ScenarioState.SKIPPED)
-        return not fine or bool(self.findings) or (self.drifts is not None and bool(self.drifts.shape))
+        is_wrong = any(finding.severity is not Severity.INFORMATION for finding in self.findings)
+        return not fine or is_wrong or (self.drifts is not None and bool(self.drifts.shape))
 
 
 Event = Begun | Waits

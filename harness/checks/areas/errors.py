@@ -147,7 +147,7 @@ def _shapes_errors(errors: list[Exchange]) -> Iterator[Finding]:
     everywhere=True,
 )
 def _survives_right_requests(answers: list[Exchange]) -> Iterator[Finding]:
-    yield from among("answers", answers, lambda answer: read(answer).crash)
+    yield from among("answers", answers, lambda answer: read(require_answer(answer)).crash)
 
 
 @_ERRORS.check(

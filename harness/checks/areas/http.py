@@ -5,12 +5,22 @@ Layer 2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.expect import among, at, expect_interaction, expect_object, finding, require_answer
+from harness.checks.vocabulary.expect import (
+    among,
+    at,
+    expect_interaction,
+    expect_object,
+    finding,
+    interaction_in,
+    require_answer,
+)
 from harness.checks.vocabulary.polling import id_of, poll_until_answered
+from harness.checks.vocabulary.routes import NOWHERE, is_like_nowhere
 from harness.checks.vocabulary.stored import HELLO, a_stored_interaction
 from harness.checks.vocabulary.streamed import streams_of_all_kinds
 from harness.contract import read
@@ -131,11 +141,13 @@ def _coded_unasked(answer: Exchange) -> Iterator[Finding]:
         )
 
 
-@exercise(requests=3, interactions=2)
+@exercise(requests=4, interactions=3)
 def other_revisions(t: RequestBuilder) -> Steps:
-    """Creates with an old and with an invalid Api-Revision header, and a read with the old one."""
+    """Creates without, with an old and with an invalid Api-Revision header, and a read with the old one."""
+    plain: Exchange = yield Send(t.create(input=HELLO))
     created: Exchange = yield Send(_with_revision(t.create(input=HELLO), _OLD))
     seen: Exchanges = {
+        "plain": plain,
         "created_old": created,
         "created_odd": (yield Send(_with_revision(t.create(input=HELLO), "harness"))),
         "read_old": None,
@@ -157,8 +169,10 @@ def _with_revision(request: Request, revision: str) -> Request:
     accepts=["steps", "400 to the odd value (noted)"],
 )
 def _ignores_revisions(
-    created_old: Exchange, created_odd: Exchange, read_old: Exchange | None
+    plain: Exchange, created_old: Exchange, created_odd: Exchange, read_old: Exchange | None
 ) -> Iterator[Finding]:
+    if _has_another_shape(interaction_in(plain)):
+        raise Unmet("without the header the answer has no steps either")
     yield from at("created_old", _of_this_generation(created_old))
     yield from at("created_odd", _of_this_generation(created_odd, notes=frozenset({400})))
     if read_old is not None:
@@ -168,20 +182,24 @@ def _ignores_revisions(
 def _of_this_generation(answer: Exchange, *, notes: frozenset[int] = frozenset()) -> Iterator[Finding]:
     yield from expect_interaction(answer, notes=notes)
     body = read(answer).json
-    if answer.status in SUCCESS and isinstance(body, dict):
-        bare = body.get("status") != "incomplete" and not isinstance(body.get("steps"), list)
-        if "outputs" in body or bare:
-            yield finding(
-                "another shape under another Api-Revision", expected="steps", actual=format_value(sorted(body))
-            )
+    if answer.status in SUCCESS and isinstance(body, dict) and _has_another_shape(body):
+        yield finding(
+            "another shape under another Api-Revision", expected="steps", actual=format_value(sorted(body))
+        )
 
 
-@exercise(requests=2)
+def _has_another_shape(body: Mapping[str, Any]) -> bool:
+    bare = body.get("status") != "incomplete" and not isinstance(body.get("steps"), list)
+    return "outputs" in body or bare
+
+
+@exercise(requests=3)
 def both_versions(t: RequestBuilder) -> Steps:
-    """A create with neither model nor agent under each version; it is refused where the route exists."""
+    """A create with neither model nor agent under each version, and to a path that is no route, to compare."""
     body = {"input": HELLO}
     return {
         "own": t.version,
+        "nowhere": (yield Send(t.request("POST", NOWHERE, body))),
         "v1beta": (yield Send(t.request("POST", "interactions", body, version="v1beta"))),
         "v1": (yield Send(t.request("POST", "interactions", body, version="v1"))),
     }
@@ -194,14 +212,15 @@ def both_versions(t: RequestBuilder) -> Steps:
     profile="core",
     accepts=[
         "any answer that only an existing route gives",
+        "a stream, though none was asked for (`create.no-stream-json`)",
         "404, where another version is under test: untestable",
     ],
     about="v1beta",
 )
-def _has_v1beta(v1beta: Exchange, own: str) -> Iterator[Finding]:
+def _has_v1beta(v1beta: Exchange, nowhere: Exchange, own: str) -> Iterator[Finding]:
     if own != "v1beta" and v1beta.status in (404, 405):
         raise Unmet(f"the version under test is {own}, and a proxy need not serve two")
-    yield from _route_exists(v1beta)
+    yield from _route_exists(v1beta, nowhere)
 
 
 @_HTTP.check(
@@ -211,9 +230,10 @@ def _has_v1beta(v1beta: Exchange, own: str) -> Iterator[Finding]:
     profile="core",
     requires=["v1"],
     accepts=["any answer that only an existing route gives"],
+    about="v1",
 )
-def _has_v1(v1: Exchange) -> Iterator[Finding]:
-    yield from _route_exists(v1)
+def _has_v1(v1: Exchange, nowhere: Exchange) -> Iterator[Finding]:
+    yield from _route_exists(v1, nowhere)
 
 
 def _of_those_heard(answers: list[Exchange], judge: Callable[[Exchange], Iterator[Finding]]) -> Iterator[Finding]:
@@ -222,7 +242,11 @@ def _of_those_heard(answers: list[Exchange], judge: Callable[[Exchange], Iterato
     yield from among("answers", answers, judge)
 
 
-def _route_exists(answer: Exchange) -> Iterator[Finding]:
+def _route_exists(answer: Exchange, nowhere: Exchange) -> Iterator[Finding]:
+    """A route is not missing because it streams, or refuses the body as not found in words of its own."""
     if answer.status in (401, 403):
         raise Unmet(f"the key was refused: {format_answer(answer)}")
-    yield from expect_object(answer, accepts={*SUCCESS, *CLIENT_ERROR} - {404, 405})
+    if answer.succeeded and read(answer).is_stream:
+        return  # that nobody asked for a stream is another rule's
+    if answer.status != 404 or is_like_nowhere(answer, nowhere):
+        yield from expect_object(answer, accepts={*SUCCESS, *CLIENT_ERROR} - {404, 405})

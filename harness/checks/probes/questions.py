@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from harness.checks.probes.handshake import GREETING
-from harness.checks.probes.routes import NO_ROUTE, is_no_route
 from harness.checks.vocabulary.polling import id_of, open_stream, poll_until_found, status_of
+from harness.checks.vocabulary.routes import NO_ROUTE, is_no_route
 from harness.contract import read
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
@@ -26,6 +26,8 @@ from harness.wire.message import EVENT_STREAM, segment
 
 SLOW_INPUT = "Write a story of about 300 words."
 _STREAM_LOOK = 6
+_LOOK_SECONDS = 10.0
+"""Seconds for the first events of a stream, which may never end; none within that is no answer."""
 _UNSETTLED = frozenset({"in_progress", "queued"})
 _UNSUPPORTED = frozenset({400, 405, 422, 501})
 """Refusals of a field that a target does not know; any other one is about what the field says."""
@@ -128,7 +130,7 @@ def _version_one(ask: Probe) -> None:
         return
     answer = ask.ask(ask.target.request("POST", "interactions", {}, version="v1"), "v1")
     if answer is not None:
-        served = answer.status not in (404, 405, 501) and isinstance(read(answer).json, dict)
+        served = answer.status not in NO_ROUTE and not ask.perform(is_no_route(ask.target, answer))
         ask.settle("v1", served, f"POST /v1/interactions without fields answered {answer.status}")
 
 
@@ -173,8 +175,9 @@ def _look_at_a_run(ask: Probe, found: str) -> None:
     ask.settle("background-slow", not over, f"{'over' if over else 'still running'} when looked at", Lack.UNSEEN)
     if not _inherits(ask, "stream", "resume", "event-ids"):
         stream = ask.perform(_first_events(ask.target, found))
-        if ask.heard(stream, "resume", "event-ids"):
-            _settle_resume(ask, stream, read(stream).events)
+        events = read(stream).events
+        if events or ask.heard(stream, "resume", "event-ids"):
+            _settle_resume(ask, stream, events)
     answer = ask.ask(ask.target.cancel(found), "cancel")
     if answer is not None:
         none = ask.perform(is_no_route(ask.target, answer))
@@ -190,7 +193,7 @@ def _settle_resume(ask: Probe, stream: Exchange, events: list[dict[str, Any]]) -
 
 
 def _first_events(t: RequestBuilder, found: str) -> Part[Exchange]:
-    stream = yield from open_stream(t, found)
+    stream = yield from open_stream(t, found, timeout=min(t.wait, _LOOK_SECONDS))
     yield Read(stream, _STREAM_LOOK)
     exchange: Exchange = yield Close(stream)
     return exchange

@@ -11,19 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from harness.cassette.foreign.har import Unreadable, exchanges_in
-from harness.checks.recordings.judged_rules import (
-    BODY_RULES,
-    ERROR_RULES,
-    FRAMING_RULES,
-    REQUEST_RULES,
-    STREAM_RULES,
-)
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.judge.body import is_legacy, judge_interaction
 from harness.contract.judge.errors import error_of, judge_error
-from harness.contract.judge.history.recorded import judge_history
-from harness.contract.judge.reading import Reading, read
+from harness.contract.judge.history.recorded import judge_recorded
+from harness.contract.judge.judged_rules import (
+    list_judged_in_error,
+    list_judged_in_interaction,
+    list_judged_in_stream,
+)
+from harness.contract.judge.reading import read
+from harness.contract.judge.replies import CLIENT_ERROR
+from harness.contract.judge.request import judge_create_request, list_judged_in_request
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading
 from harness.contract.tables.protocol import COLLECTION
@@ -51,9 +51,9 @@ class FileJudge:
         Raises Unreadable if the file is not what its name promises.
         """
         if self._file.endswith(".sse"):
-            self._stream(STREAM_RULES, _judge_bytes(data, self._contract))
+            self._stream(_judge_bytes(data, self._contract))
         elif self._file.endswith(".events.jsonl"):
-            self._stream(STREAM_RULES - FRAMING_RULES, _judge_lines(data, self._contract))
+            self._stream(_judge_lines(data, self._contract))
         elif self._file.endswith(".request.json"):
             self._request_file(data, answers)
         elif self._file.endswith((".json", ".har")):
@@ -82,11 +82,11 @@ class FileJudge:
             place = {"exchange": exchange} if exchange else {}
             self._result.findings.append(finding.at(file=self._file, **place))
 
-    def _stream(self, rules: Iterable[str], reading: StreamReading) -> None:
+    def _stream(self, reading: StreamReading) -> None:
         if _is_legacy_stream(reading):
             self.leave_out(f"a stream {LEGACY}")
         else:
-            self._alone("streams", rules, reading.findings)
+            self._alone("streams", list_judged_in_stream(reading), reading.findings)
 
     def _json(self, value: Any) -> None:
         """Judge the content of a JSON file."""
@@ -96,18 +96,23 @@ class FileJudge:
         elif is_legacy(value):
             self.leave_out(f"a body {LEGACY}")
         elif error_of(value) is not None:
-            self._alone("bodies", ERROR_RULES, judge_error(value, None))
+            self._alone("bodies", list_judged_in_error(value, None), judge_error(value, None))
         elif _looks_like_one(value):
-            self._alone("bodies", BODY_RULES | {"create.schema"}, judge_interaction(value, self._contract))
+            rules = list_judged_in_interaction(value) | {"create.schema"}
+            self._alone("bodies", rules, judge_interaction(value, self._contract))
         else:
             self.leave_out("JSON, but neither an interaction, an error body, a cassette nor a HAR file")
 
     def _request_file(self, data: bytes, answers: Iterable[Answer]) -> None:
+        answers = list(answers)
         reason = next(filter(None, map(_why_no_request, answers)), "")
         if reason:
             self.leave_out(reason)
-        else:
-            self._alone("requests", REQUEST_RULES, _judge_request(json_in(data), self._contract))
+            return
+        refused = any(map(_is_refusal, answers))
+        value = json_in(data)
+        found = judge_create_request(value, self._contract, refused=refused)
+        self._alone("requests", list_judged_in_request(value), found)
 
     def documents(self, documents: list[Any]) -> None:
         """Judge the documents of a YAML file that is not a cassette."""
@@ -133,36 +138,36 @@ class FileJudge:
                 self._exchange(name, entry)
                 judged.append((name, entry))
         self._result.entries += len(judged)
-        self._add(judge_history(judged, self._contract))
+        history = judge_recorded(judged, self._contract)
+        self._result.rules.update(history.judged)
+        self._add(history.findings)
 
     def _exchange(self, name: str, exchange: Exchange) -> None:
         reading = read(exchange)
         request = exchange.request
-        if exchange.succeeded and request.method == "POST" and request.segments[-1:] == (COLLECTION,):
+        refused = exchange.status in CLIENT_ERROR
+        creates = request.method == "POST" and request.segments[-1:] == (COLLECTION,)
+        if creates and (exchange.succeeded or refused):
             value = json_parse.loads(request.body).value
-            self._note_findings("requests", REQUEST_RULES, _judge_request(value, self._contract), name)
+            found = judge_create_request(value, self._contract, refused=refused)
+            self._note_findings("requests", list_judged_in_request(value), found, name)
         if reading.stream is not None:
-            self._note_findings("streams", STREAM_RULES, reading.findings, name)
+            self._note_findings("streams", reading.judged, reading.findings, name)
         elif exchange.body:
-            self._note_findings("bodies", _rules_of(reading), reading.findings, name)
-
-
-def _rules_of(reading: Reading) -> frozenset[str]:
-    """The rules that the body of an answer is judged by."""
-    status, operation = reading.exchange.status, reading.operation
-    if status is not None and status >= 400:
-        return ERROR_RULES
-    if operation is None or not operation.schema or not reading.exchange.succeeded:
-        return frozenset()
-    return BODY_RULES | {operation.rule} if reading.interaction is not None else frozenset({operation.rule})
+            self._note_findings("bodies", reading.judged, reading.findings, name)
 
 
 def _why_no_request(answer: Answer) -> str:
-    """Why the request of this response is not judged: it was refused or is of the old generation; "" if it is."""
+    """Why the request of this response is not judged: it is of the old generation; "" if it is judged."""
     value = json_parse.loads(answer.data).value if answer.is_json else None
     if is_legacy(value) or any(f'"{kind}"'.encode() in answer.data for kind in _LEGACY_EVENTS):
         return f"the request of an answer {LEGACY}"
-    return "a request that was refused" if error_of(value) is not None else ""
+    return ""
+
+
+def _is_refusal(answer: Answer) -> bool:
+    """Whether this response refuses the request beside it."""
+    return answer.is_json and error_of(json_parse.loads(answer.data).value) is not None
 
 
 def _looks_like_one(value: Any) -> bool:
@@ -218,11 +223,6 @@ def _frames(data: bytes) -> Iterator[Frame]:
 
 def _is_legacy_stream(reading: StreamReading) -> bool:
     return bool(_LEGACY_EVENTS & reading.counts.keys()) and not reading.counts.get("step.start")
-
-
-def _judge_request(value: Any, contract: Contract) -> list[Finding]:
-    problems = contract.schemas.validator("requests/create-interaction", closed=True).problems(value)
-    return [problem.finding("request.schema") for problem in problems]
 
 
 def json_in(data: bytes) -> Any:

@@ -105,11 +105,14 @@ def poll_until_gone(t: RequestBuilder, interaction_id: str) -> Part[list[Exchang
     return (yield from _repeat(t, t.get(interaction_id), _gone, within=t.gone_within))
 
 
-def open_stream(t: RequestBuilder, interaction_id: str) -> Part[LiveStream]:
-    """Open the event stream of an interaction; retry while the answer is a 404, for at most `gone_within`."""
+def open_stream(t: RequestBuilder, interaction_id: str, *, timeout: float | None = None) -> Part[LiveStream]:
+    """Open the event stream of an interaction; retry while the answer is a 404, for at most `gone_within`.
+
+    `timeout` as in `Open`.
+    """
     spent, pause_after = 0.0, pauses()
     while True:
-        stream: LiveStream = yield Open(t.get(interaction_id, stream=True))
+        stream: LiveStream = yield Open(t.get(interaction_id, stream=True), timeout)
         if stream.status != 404 or spent >= t.gone_within:
             return stream
         refused: Exchange = yield Finish(stream)

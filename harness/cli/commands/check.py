@@ -13,8 +13,10 @@ from harness.cli.arguments import Parser, count, level_named
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.output import Listeners, add_output_arguments, say, write_json
 from harness.cli.target_options import (
+    add_deadline_argument,
     add_target_arguments,
     add_traffic_arguments,
+    deadline_of,
     parse_with_configuration,
     resolve,
     said_capabilities,
@@ -52,6 +54,7 @@ def run(words: Sequence[str]) -> int:
         strict=bool(arguments.strict),
         fail_fast=bool(arguments.fail_fast),
         jobs=arguments.jobs or 1,
+        deadline=deadline_of(arguments, target),
         traffic=traffic_policy(arguments, lambda seconds, refusal: listeners.handle(Waiting(seconds, refusal))),
     )
     wait_until_up(target, arguments.wait or 0.0)
@@ -76,10 +79,16 @@ def _parser() -> Parser:
     )
     group.add_argument("--profile", action="append", metavar="NAME", help="run only this profile (repeatable)")
     group = parser.add_argument_group("verdicts")
-    group.add_argument("--strict", action="store_true", default=None, help="broken SHOULDs fail, too")
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        default=None,
+        help="broken SHOULDs fail, too, and so do MUSTs that stay untested though the target does not refuse them",
+    )
     add_baseline_arguments(group)
     group = parser.add_argument_group("run")
     group.add_argument("-j", "--jobs", type=count, metavar="N", help="exercises to run in parallel (default: 1)")
+    add_deadline_argument(group)
     group.add_argument("--fail-fast", action="store_true", default=None, help="stop at the first failure")
     group.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
     add_output_arguments(
@@ -89,7 +98,8 @@ def _parser() -> Parser:
 
 
 _EPILOG = """\
-429 and 503 are waited out. If a MUST gets no answer in the end, the exit code is 4.
+429 and 503 are waited out. If a MUST gets no answer in the end, the exit code is 4. Ctrl-C ends the run, deletes
+what it created, and writes the reports of what was judged; the exit code is then 130.
 Without --profile, the profile `core` runs, and every other profile whose capabilities the probe found.
 Defaults come from [tool.harness] in pyproject.toml. A live target is billed for what the checks create:
 --dry-run prints how much that is."""

@@ -7,11 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.cli.arguments import Parser
 from harness.cli.masking import mask_text, mask_tree
 from harness.cli.output import say, write_json
 from harness.outcome import Exit, UsageFault
+
+if TYPE_CHECKING:
+    from harness.benches.recordings.diff import Drifts
+    from harness.cassette import Recording
+
+_EMBEDDED = "emulator"
+_TARGET = "/v1beta/interactions"
+_VERTEX = "/v1beta1/projects/any/locations/global/interactions"
+"""Where the emulator gets requests that say nothing of where they went."""
 
 
 def run(words: Sequence[str]) -> int:
@@ -20,23 +30,31 @@ def run(words: Sequence[str]) -> int:
         "diff",
         "Compare two cassettes, or two folders of them.\n\n"
         "Shape: fields, types, order of events, statuses, headers that matter.\n"
-        "Content: text, number of deltas, usage, ids, times.",
+        "Content: text, number of deltas, usage, ids, times.\n\n"
+        "With the word emulator as B, the emulator is sent the requests of A and answers them now. A may then\n"
+        "also be a folder of pairs NAME.request.json and NAME.json or NAME.sse.",
         epilog="exit codes: 0 the same shape · 1 drift of shape · 2 usage · 3 nothing to compare",
     )
     parser.add_argument("before", metavar="A", help="older recording")
-    parser.add_argument("after", metavar="B", help="newer recording")
+    parser.add_argument("after", metavar="B", help="newer recording, or the word emulator")
+    parser.add_argument(
+        "--platform", choices=("gemini", "vertex", "any"), help="the surface that the emulator imitates"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--quiet", action="store_true", help="do not show drift of content")
     arguments = parser.parse(words)
     before, after = Path(arguments.before), Path(arguments.after)
-    for path in (before, after):
+    embedded = arguments.after == _EMBEDDED and not after.exists()
+    for path in (before, *(() if embedded else (after,))):
         if not path.exists():
             raise UsageFault(f"there is no file or folder {str(path)!r}")
+    if arguments.platform and not embedded:
+        raise UsageFault("--platform says what the emulator imitates: give the word emulator as B")
     from harness.benches.recordings.diff import diff_paths
     from harness.contract.tables.protocol import PROTOCOL
     from harness.report.diff_text import drift_lines, drift_record, drift_totals
 
-    drifts = diff_paths(before, after, PROTOCOL)
+    drifts = _answer_again(before, arguments.platform) if embedded else diff_paths(before, after, PROTOCOL)
     if arguments.json:
         write_json({"before": arguments.before, "after": arguments.after, **mask_tree(drift_record(drifts))})
     else:
@@ -45,3 +63,35 @@ def run(words: Sequence[str]) -> int:
     if drifts.shape:
         return Exit.FAILED
     return Exit.OK if drifts.compared else Exit.NOTHING_RAN
+
+
+def _answer_again(path: Path, platform: str | None) -> Drifts:
+    """Compare recorded answers with those of the emulator, a fresh one for each session."""
+    from harness.benches.recordings.diff import Drifts, diff_recordings
+    from harness.benches.recordings.same_requests import send_again, sessions_in
+    from harness.contract.tables.protocol import PROTOCOL
+    from harness.emulator import Emulator, Settings
+    from harness.outcome.words import format_count
+    from harness.transport import ServiceDriver
+
+    drifts = Drifts()
+    sessions = sessions_in(path, _VERTEX if platform == "vertex" else _TARGET)
+    old = [session for session in sessions if any(map(_is_legacy, session))]
+    if old:
+        left = f"left out {format_count(len(old), 'session')}"
+        say(f"{left} of the generation that the service removed in June 2026", to_errors=True)
+    for session in (session for session in sessions if session not in old):
+        emulator = Emulator(Settings(platform=platform or "gemini", require_key=False))
+        answers = send_again(session, ServiceDriver(emulator, emulator.clock), PROTOCOL)
+        drifts.add(diff_recordings(session, answers, PROTOCOL))
+    return drifts
+
+
+def _is_legacy(recording: Recording) -> bool:
+    """Whether an answer is of the generation before steps, which nobody can ask for any more."""
+    from harness.contract.judge.body import is_legacy
+    from harness.wire.json_value import json_or_none
+
+    if recording.events:
+        return b'"interaction.start"' in recording.body
+    return is_legacy(json_or_none(recording.body))

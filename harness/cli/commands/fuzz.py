@@ -77,8 +77,8 @@ def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...
 
 def _write(result: Result, target: ResolvedTarget, folder: Path) -> Sequence[Path]:
     """Write a failure in all forms that repeat it."""
-    from harness.report.display import EMBEDDED_ROOT, Display
-    from harness.report.reproduction import write_all
+    from harness.report.evidence.display import EMBEDDED_ROOT, Display
+    from harness.report.evidence.reproduction import write_all
     from harness.wire.mask import Mask
 
     mask = Mask(target.info.secrets, target.api.load_protocol().secret_fields)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 UPSTREAM_VARIABLE = "HARNESS_UPSTREAM_URL"
 UPSTREAM_PORT = 9100
-UPSTREAM_SETTINGS: dict[str, Any] = {"require_key": False, "models": "any", "ticks": 12}
+UPSTREAM_SETTINGS: dict[str, Any] = {"platform": "any", "require_key": False, "models": "any", "ticks": 12}
 """A gateway may use its own key or none, and its own model names. Runs last long enough to be acted on."""
 
 _STARTING = 120.0

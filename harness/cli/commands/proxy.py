@@ -25,7 +25,7 @@ from harness.cli.serving import (
     split_command,
 )
 from harness.outcome import Exit, UsageFault
-from harness.report.exchange_text import printable
+from harness.report.evidence.exchange_text import printable
 
 if TYPE_CHECKING:
     from harness.wire import Ending, Request, Response, Service

@@ -26,7 +26,7 @@ from harness.cli.serving import (
 )
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
-from harness.report.exchange_text import printable
+from harness.report.evidence.exchange_text import printable
 
 if TYPE_CHECKING:
     from harness.benches.record import Recorder, Summary

@@ -16,7 +16,7 @@ from harness.cli.masking import mask_text, own_secrets
 from harness.cli.output import Listeners, add_output_arguments, say, write_json
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
-from harness.report.exchange_text import printable
+from harness.report.evidence.exchange_text import printable
 
 
 def run(words: Sequence[str]) -> int:

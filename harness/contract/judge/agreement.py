@@ -209,12 +209,12 @@ def judge_cancelled_end(events: Events) -> Iterator[Finding]:
     ends = [event.get("interaction") for event in events if event.get("event_type") == COMPLETED_EVENT]
     if not ends:
         message = "the stream ends without a word"
-        yield Finding("cancel.stream-ends", message, "interaction.completed", "none")
+        yield Finding.coded("cancel.stream-ends/silent", message, "interaction.completed", "none")
         return
     status = ends[-1].get("status") if isinstance(ends[-1], dict) else None
     if status != "cancelled":
         message = "the stream of a cancelled run ends otherwise"
-        yield Finding("cancel.stream-ends", message, "cancelled", format_value(status))
+        yield Finding.coded("cancel.stream-ends/otherwise", message, "cancelled", format_value(status))
 
 
 # --- calls and chains
@@ -247,6 +247,7 @@ def judge_own_steps(parent: Body, child: Body) -> Iterator[Finding]:
     inherited, own = output_steps(parent), steps_of(child)
     if inherited and len(own) > len(inherited) and own[: len(inherited)] == inherited:
         message, actual = "the answer begins with the parent's steps", format_count(len(own), "step")
-        yield Finding("chain.own-steps", message, "new output only", actual)
+        yield Finding.coded("chain.own-steps/repeated", message, "new output only", actual)
     if own and own[0].get("type") == "user_input":
-        yield Finding("chain.own-steps", "the answer begins with input", "output steps", "user_input")
+        message = "the answer begins with input"
+        yield Finding.coded("chain.own-steps/input", message, "output steps", "user_input")

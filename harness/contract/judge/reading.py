@@ -16,6 +16,11 @@ from harness.contract.data.assembly import assemble_steps
 from harness.contract.judge.body import judge_answer
 from harness.contract.judge.crash import judge_crash
 from harness.contract.judge.errors import error_of, judge_error
+from harness.contract.judge.judged_rules import (
+    list_judged_in_error,
+    list_judged_in_interaction,
+    list_judged_in_stream,
+)
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading
 from harness.contract.tables.operations import INTERACTION, Operation, operation_of
@@ -149,6 +154,19 @@ class Reading:
             found = judge_answer(self.json, operation, self.contract)
             return tuple(finding for finding in found if not self._is_echo(finding))
         return (self._no_json(operation),) if exchange.complete and not exchange.truncated else ()
+
+    @cached_property
+    def judged(self) -> frozenset[str]:
+        """The rules that `findings` was decided by."""
+        exchange, operation = self.exchange, self.operation
+        if self.stream is not None:
+            return list_judged_in_stream(self.stream)
+        if exchange.status is not None and exchange.status >= 400:
+            return list_judged_in_error(self.json, exchange.status)
+        if operation is None or not operation.schema or not exchange.succeeded or not exchange.body:
+            return frozenset()
+        own = list_judged_in_interaction(self.json) if self.interaction is not None else frozenset()
+        return own | {operation.rule}
 
     @cached_property
     def crash(self) -> tuple[Finding, ...]:

@@ -146,6 +146,10 @@ class StreamJudge:
         counts = self._counts()
         return StreamReading(
             start=self._start,
+            framed=self._framed,
+            background=self._background,
+            arguments=state.arguments_seen,
+            signatures=state.signatures_seen,
             findings=with_causes(self._ledger.findings),
             suppressed=dict(self._ledger.suppressed),
             frames=self._frames,

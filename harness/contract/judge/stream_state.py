@@ -92,6 +92,8 @@ class StreamState:
         self.statuses: list[str] = []
         self.errors: list[dict[str, Any]] = []
         self.failed = False
+        self.arguments_seen = False
+        self.signatures_seen = False
         self._ended = False  # by an event that cannot be read, or has an old name
         self.unjudged: dict[str, None] = {}
         self._steps = steps
@@ -321,8 +323,9 @@ class StreamState:
             self._report("stream.sig-last", message, "step.stop", kind)
         elif grows.how is DeltaEffect.APPEND and step.kind is not None and kind in self._steps.streams(step.kind):
             if delta.get(grows.field):  # an empty signature comes between others
-                step.signed, step.plain = True, _NONE
+                step.signed, step.plain, self.signatures_seen = True, _NONE, True
         elif grows.how is DeltaEffect.JSON:
+            self.arguments_seen = True
             self._arguments(step, delta.get(grows.field))
 
     def _arguments(self, step: OpenStep, fragment: object) -> None:

@@ -23,10 +23,16 @@ class StreamReading:
     `bare_error` is the error body that ended the stream outside its framing; `errors` holds it too.
     `suppressed` counts, by rule, findings beyond those kept. `unknowns` pairs the number of an event with
     something in it that the schemas do not name. `whole` says that the body ended in order; if it did not, nothing
-    is claimed about its end. `unjudged` names what was not judged because of a limit.
+    is claimed about its end. `unjudged` names what was not judged because of a limit. `framed`: the framing was
+    recorded. `background`: the run was created in the background. `arguments` and `signatures` say whether deltas
+    brought some.
     """
 
     start: str
+    framed: bool
+    background: bool
+    arguments: bool
+    signatures: bool
     findings: tuple[Finding, ...]
     suppressed: Mapping[str, int]
     frames: int

@@ -7,8 +7,10 @@ part judges it: the stream judge, the body judge, the history judge or a check.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib import import_module
 
+from harness.contract.tables.harms import HARMS
 from harness.outcome import Level, Rule
 
 AREAS = (
@@ -35,7 +37,7 @@ def _collect(areas: Iterable[str]) -> dict[str, Rule]:
         for rule in import_module(f"{__name__}.{area}").RULES:
             if rule.id in rules:
                 raise ValueError(f"two rules are called {rule.id!r}; the second one is in {area}.py")
-            rules[rule.id] = rule
+            rules[rule.id] = replace(rule, harm=HARMS.get(rule.id, rule.harm))
     return rules
 
 

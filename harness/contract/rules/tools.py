@@ -110,6 +110,13 @@ RULES: tuple[Rule, ...] = (
         source=REFERENCE.cite(Basis.INFERRED, "FunctionResultStep: call_id"),
     ),
     Rule(
+        id="tool.result-name",
+        level=Level.MAY,
+        statement="A function_result that a client sends names its function.",
+        breaks="The live service refuses the turn, at times without a word about the name.",
+        source=PROBES.cite(Basis.OBSERVED, "function_result without name: refusals that four parties report"),
+    ),
+    Rule(
         id="tool.result-orphan",
         level=Level.SHOULD,
         statement="A lone function_result without the interaction it belongs to is refused.",

@@ -47,6 +47,12 @@ class Schemas:
         self._validators: dict[tuple[str, bool], Validator] = {}
 
     @cached_property
+    def as_of(self) -> str:
+        """How new the schemas are, in words: the newest description of the API that they were compared with."""
+        told = json.loads((self._root / REVISION_FILE).read_bytes()).get("as_of")
+        return str(told) if told is not None or self._base is None else self._base.as_of
+
+    @cached_property
     def files(self) -> dict[str, Path]:
         """The file of each schema by its name, without `openapi.json` and the strict files."""
         paths = (Path(folder, file) for folder, _, files in os.walk(self._root) for file in files)

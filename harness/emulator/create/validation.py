@@ -12,10 +12,11 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from harness.contract import Contract
-from harness.contract.data.input import as_steps, items, text_of, without_unpublished
+from harness.contract.data.input import as_steps, items, text_of
 from harness.contract.schema.validator import SchemaProblem
-from harness.emulator.create import agent_limits
+from harness.emulator.create import agent_limits, live_refusals
 from harness.emulator.create.continuation import ContinuationRules
+from harness.emulator.create.unknown_parts import SentSteps, describe_schemas, describe_unknown
 from harness.emulator.http import hints
 from harness.emulator.resources import Resources
 from harness.emulator.resources.fields import json_name
@@ -23,6 +24,7 @@ from harness.emulator.run.run import Run
 from harness.emulator.values import media
 from harness.emulator.values.call import Refusal, decode_json, invalid, not_found
 from harness.emulator.values.create_request import CreateRequest
+from harness.emulator.values.platform import GEMINI, Platform
 from harness.emulator.values.settings import Settings
 from harness.emulator.values.suggestions import suggestion
 
@@ -63,6 +65,7 @@ class CreateValidator(ContinuationRules):
     ) -> None:
         super().__init__(find, settings.max_runs)
         self.contract = contract
+        self.sent = SentSteps(contract, settings.max_runs)
         self.settings = settings
         self._neighbours = neighbours
 
@@ -72,11 +75,11 @@ class CreateValidator(ContinuationRules):
         fields: Json = self.contract.schemas.document(_CREATE)["$defs"]["fields"]["properties"]
         return fields.keys()
 
-    def admit(self, data: bytes, project: str) -> CreateRequest:
-        """Return the order in a request body. Raises Refusal."""
+    def admit(self, data: bytes, project: str, platform: Platform = GEMINI, version: str = "") -> CreateRequest:
+        """Return the order in a request body that came to a surface of the API. Raises Refusal."""
         body = self.parse(data)
         self.shape(body)
-        return self.resolve(body, project)
+        return self.resolve(body, project, platform, version)
 
     def parse(self, data: bytes) -> Json:
         """Parse the body, which must be a JSON object (errors page: 400 invalid_request)."""
@@ -87,27 +90,35 @@ class CreateValidator(ContinuationRules):
 
     def shape(self, body: Json) -> None:
         """Check names and types against the strict schema, with a hint for names of other APIs."""
-        validator = self.contract.schemas.validator(_CREATE, closed=True)
+        accepts = self.settings.unknown == "accept"
+        validator = self.contract.schemas.validator(_CREATE, closed=not accepts)
         if validator.is_valid(body):
             return
-        body = {**body, "input": without_unpublished(body["input"])} if "input" in body else body
-        if validator.is_valid(body):
+        body = {**body, "input": self.sent.remove_from(body["input"])} if body.get("input") else body
+        if validator.is_valid(body) or body.get("input") == []:
             return
-        self.unknown_fields(body)
+        newer = "" if accepts or not self.tolerable(body) else describe_schemas(self.contract)
+        if not accepts:
+            self.unknown_fields(body, newer)
         self.between_fields(body)
-        camel = hints.camel_case(body)
+        camel = None if accepts else hints.camel_case(body)
         if camel is not None:
             raise invalid(camel, "parameter_unknown")
         if hint := hints.bare_tool(body.get("tools"), TOOLS):
             raise invalid(hint)
         problems = validator.problems(body, limit=1)
-        raise invalid(_refusal_message(problems[0]) if problems else "The body does not fit the create request.")
+        told = _refusal_message(problems[0]) if problems else "The body does not fit the create request."
+        raise invalid(told + newer)
 
-    def unknown_fields(self, body: Json) -> None:
+    def tolerable(self, body: Json) -> bool:
+        """Whether a body would pass if unknown names and values were accepted."""
+        return self.contract.schemas.validator(_CREATE).is_valid(body)
+
+    def unknown_fields(self, body: Json, newer: str = "") -> None:
         """An unknown top-level field is refused, naming it (errors page: parameter_unknown)."""
         for name in body:
             if name not in self.known_fields:
-                raise invalid(hints.unknown_field(name, self.known_fields), "parameter_unknown")
+                raise invalid(hints.unknown_field(name, self.known_fields) + newer, "parameter_unknown")
 
     def between_fields(self, body: Json) -> None:
         """Apply the rules between fields, also to bodies that the schema accepts."""
@@ -118,10 +129,10 @@ class CreateValidator(ContinuationRules):
             self.storage(body)
         if "webhook_config" in body:
             self.webhook(body)
-        if "tools" in body:
+        if "tools" in body and self.settings.unknown == "refuse":
             self.tool_types(body)
 
-    def resolve(self, body: Json, project: str) -> CreateRequest:
+    def resolve(self, body: Json, project: str, platform: Platform, version: str = "") -> CreateRequest:
         """Return the order, with everything it refers to looked up."""
         self.between_fields(body)
         model, agent = self.author(body, project)
@@ -130,6 +141,7 @@ class CreateValidator(ContinuationRules):
         order = CreateRequest(
             body, project, model, agent, given, words if isinstance(words, str) else text_of(given),
             body.get("stream") is True, body.get("store") is not False, body.get("background") is True,
+            platform=platform,
         )  # fmt: skip
         if agent is not None:
             self.agent_rules(order)
@@ -141,6 +153,7 @@ class CreateValidator(ContinuationRules):
             self.media(order)
             self.function_results(order)
             self.signatures(order)
+        live_refusals.judge(order, platform, version)
         if order.previous is not None or "environment" in body:
             self.environment(order)
         return order
@@ -200,12 +213,13 @@ class CreateValidator(ContinuationRules):
             kind = tool.get("type") if isinstance(tool, dict) else None
             if isinstance(kind, str) and kind not in TOOLS:
                 near = suggestion(kind, TOOLS)
-                raise invalid(f"Invalid value at 'tools[{index}].type': there is no tool '{kind}'.{near}")
+                told = f"Invalid value at 'tools[{index}].type': there is no tool '{kind}'.{near}"
+                raise invalid(told + describe_schemas(self.contract))
 
     def author(self, body: Json, project: str) -> tuple[str | None, str | None]:
         """Return (model, agent), one of them None. An agent may also be named in `model` (background page)."""
         if "agent" in body:
-            name = body["agent"]
+            name = body["agent"].removeprefix("agents/")
             if not self.is_agent(name, project):
                 raise not_found(f"There is no agent '{name}'.{self.agent_hint(name)}")
             return None, name
@@ -245,6 +259,10 @@ class CreateValidator(ContinuationRules):
             raise invalid(
                 f"The agent '{order.agent}' takes minutes: send 'background': true and poll, or stream it."
             )
+        if order.platform.agents_wait and not order.background:
+            raise invalid("Agent interactions must set background to true.")
+        if order.platform.agents_wait and self.needs_environment(order) and "environment" not in order.body:
+            raise invalid("Environment configuration is required for Interaction with this Agent.")
         agent_limits.judge(order, self.contract.steps_table.media)
 
     def media(self, order: CreateRequest) -> None:
@@ -276,6 +294,9 @@ def _refusal_message(problem: SchemaProblem) -> str:
     """Return one problem found by the schema as a sentence; a problem of the whole body has no place."""
     place = problem.pointer.removeprefix("$").lstrip(".")
     message = problem.message + ("" if problem.message.endswith("?") else ".")
+    unknown = describe_unknown(problem)
+    if unknown and "." in place:
+        return unknown
     if not place:
         return message[0].upper() + message[1:]
     if place.partition(".")[0] == "labels" and problem.keyword != "type":

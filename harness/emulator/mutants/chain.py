@@ -39,7 +39,7 @@ def _forget_chained(run: Run, order: CreateRequest, engine: Engine) -> None:
         engine.store.forget(run)
 
 
-def _drop_unknown_parent(admission: CreateValidator, body: Json, project: str) -> None:
+def _drop_unknown_parent(admission: CreateValidator, body: Json, project: str, *surface: object) -> None:
     if admission._find(body.get("previous_interaction_id", ""), project) is None:
         body.pop("previous_interaction_id", None)
 

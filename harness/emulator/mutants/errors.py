@@ -73,7 +73,7 @@ def _drop_wrongly_typed(admission: CreateValidator, body: Json) -> None:
         body.setdefault("model", "gemini-3.5-flash")
 
 
-def _find_unknown_fields(admission: CreateValidator, body: Json) -> set[str]:
+def _find_unknown_fields(admission: CreateValidator, body: Json, *more: object) -> set[str]:
     return set(body) - set(admission.known_fields)
 
 

@@ -7,6 +7,7 @@ same answer, except for ids and signatures, which come from the counter.
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -28,18 +29,31 @@ from harness.outcome.words import shorten
 
 Json = dict[str, Any]
 
-_MEDIA = {
-    "image": ("image/png", media.picture),
-    "audio": ("audio/wav", media.sound),
+SPEECH = "audio/l16; rate=24000; channels=1"
+"""What models that speak answer unless asked for another type: samples without a header (recorded in August)."""
+
+_MEDIA: dict[str, tuple[str, Callable[[], str]]] = {
+    "image": ("image/jpeg", media.photo),
+    "audio": (SPEECH, media.samples),
     "video": ("video/mp4", media.clip),
 }
+_BY_TYPE: dict[str, Callable[[], str]] = {"image/png": media.picture, "audio/wav": media.sound}
+_FILE = {"path": "answer.py", "content": "print(6 * 7)\n"}
+_COMMAND = {"CommandLine": "python3 -c 'print(6 * 7)'", "Cwd": "/workspace", "WaitMsBeforeAsync": 5000}
+_PRINTED = {"Output": "[STDOUT]\n42\n\n[STDERR]\n", "ExitCode": 0}
 _TOO_LARGE = (
     "A schema in this request ('response_format' or the 'parameters' of a function) asks for a larger answer than "
     f"the emulator makes up: at most {MOST_CHARACTERS} characters and {MOST_STEPS} steps of work for one request. "
     "Lower minLength, minItems and the numbers, let no required property lead back to its own schema, nest "
     "constants less deeply, or script the answer."
 )
-_SPECIAL_MODELS = (("-image", "image"), ("nano-banana", "image"), ("tts", "audio"), ("lyria", "audio"))
+_SPECIAL_MODELS = (
+    ("-image", "image"), ("nano-banana", "image"), ("-tts", "audio"), ("lyria", "audio"), ("-omni-", "video"),
+)  # fmt: skip
+_LEAST_OUTPUT = 36
+"""A smaller limit of tokens is spent before the first step."""
+_THOUGHTLESS = ("-tts", "lyria", "-transcribe")
+"""Parts of the names of models that answer without a thought (speech: recorded; the others are inferred)."""
 
 
 @dataclass(slots=True)
@@ -112,7 +126,7 @@ class ReplyBuilder:
         """Return the pairs of server tools, a thought, then the client's calls or the output."""
         if not order.body.get("tools") and order.agent is None:
             return [*self.thoughts(order, script), self.output(order)]
-        steps = [step for tool in order.tools for step in tool_steps.server_pair(tool, order.text, self._ids)]
+        steps = [step for tool in order.tools for step in self.server_work(order, tool)]
         steps += self.thoughts(order, script)
         if order.agent is not None:
             steps += self.agent_work(order)
@@ -124,6 +138,12 @@ class ReplyBuilder:
         elif search is not None:
             steps += [*tool_search.load_steps(deferred, self._ids), *self.thoughts(order, script)]
         return [*steps, *calls] if calls else [*steps, self.output(order)]
+
+    def server_work(self, order: CreateRequest, tool: Json) -> list[Json]:
+        """Return the call and the result of a server tool, unless the input brings its result back (recorded)."""
+        pair = tool_steps.server_pair(tool, order.text, self._ids)
+        known = {step.get("type") for step in order.given}
+        return [] if pair and pair[-1]["type"] in known else pair
 
     def calls(self, order: CreateRequest) -> list[Json]:
         """Return the function calls that the run ends with; after results only of functions that they brought."""
@@ -139,7 +159,10 @@ class ReplyBuilder:
 
     def thoughts(self, order: CreateRequest, script: Script) -> list[Json]:
         """Return one signed thought, with a summary if one was asked for; none if the script says so."""
-        if script.thought is False:
+        model = order.model or ""
+        if script.thought is False or (script.thought is None and any(part in model for part in _THOUGHTLESS)):
+            return []
+        if order.agent is not None and not order.platform.agents_think:
             return []
         step: Json = {"signature": sign(self._ids.number())}
         summary = script.thought if isinstance(script.thought, str) else None
@@ -152,14 +175,17 @@ class ReplyBuilder:
         return [step]
 
     def agent_work(self, order: CreateRequest) -> list[Json]:
-        """Return an agent's own work, without the client: deep research searches, others list their files."""
+        """Return an agent's own work, without the client, in the order of recordings.
+
+        Deep research searches; others write and run a file (Gemini API) or run a command (Vertex).
+        """
         if (order.agent or "").startswith("deep-research"):
             return tool_steps.server_pair({"type": "google_search"}, order.text, self._ids)
-        call_id = self._ids.call()
-        return [
-            {"id": call_id, "name": "list_files", "arguments": {"path": "."}, "type": "function_call"},
-            {"call_id": call_id, "name": "list_files", "result": {"files": []}, "type": "function_result"},
-        ]
+        if not order.platform.agents_think:
+            call, result = tool_steps.own_call("run_command", _COMMAND, _PRINTED, self._ids)
+            return [call, {**result, "signature": ""}]
+        wrote = tool_steps.own_call("write_file", _FILE, {"success": True}, self._ids)
+        return [*wrote, *tool_steps.server_pair({"type": "code_execution"}, order.text, self._ids)]
 
     def output(self, order: CreateRequest) -> Json:
         """Return the model_output step, with contents in the formats asked for."""
@@ -180,13 +206,17 @@ class ReplyBuilder:
                 value = sample(wanted.get("schema") or {"type": "object"}, budget=order.budget)
                 return self.text_content(order, msgspec.json.encode(value).decode())
             return self.text_content(order, self.words(order))
-        mime, build = _MEDIA[kind]
-        content: Json = {"mime_type": wanted.get("mime_type") or mime}
+        usual, build = _MEDIA[kind]
+        mime = wanted.get("mime_type") or _usual_type(order.model or "") or usual
+        content: Json = {"type": kind}
         if wanted.get("delivery") == "uri":
             content["uri"] = f"https://example.org/output.{kind}"
         else:
-            content["data"] = build()
-        return {**content, "type": kind}
+            content["data"] = _BY_TYPE.get(mime, build)()
+        content["mime_type"] = SPEECH if mime == "audio/l16" else mime
+        if content["mime_type"] == SPEECH:
+            content |= {"channels": 1, "sample_rate": 24_000}
+        return content
 
     def text_content(self, order: CreateRequest, text: str) -> Json:
         """Return a text, with a citation if a declared tool brings one."""
@@ -208,10 +238,17 @@ class ReplyBuilder:
         return most is not None and int(most) < sum(tokens_by_modality([*order.given, *steps]).values())
 
     def within_limit(self, order: CreateRequest, steps: list[Json]) -> tuple[list[Json], bool]:
-        """Return the steps that fit in `max_output_tokens`, and whether it cut any; thoughts count too."""
+        """Return the steps that fit in `max_output_tokens`, and whether it cut any; thoughts count too.
+
+        A limit that thinking uses up leaves no step at all, or the unsigned summary of the thought if one was
+        asked for: so do recordings with 32 tokens.
+        """
         most = order.generation.get("max_output_tokens")
         if most is None:
             return steps, False
+        thoughts = [step for step in steps if step["type"] == "thought"]
+        if most < _LEAST_OUTPUT and thoughts:
+            return [drop_signature(step) for step in thoughts if "summary" in step], True
         left = most - THOUGHT_TOKENS * sum(step["type"] == "thought" for step in steps)
         kept: list[Json] = []
         for step in steps:
@@ -245,6 +282,16 @@ def _formats(order: CreateRequest) -> list[Json]:
     else:
         formats = _formats_of_model(order.model or "")
     return formats
+
+
+def drop_signature(thought: Json) -> Json:
+    """Return a thought that was cut before its signature."""
+    return {name: value for name, value in thought.items() if name != "signature"}
+
+
+def _usual_type(model: str) -> str:
+    """Return the type that a model answers whatever was asked for; Lyria makes MP3 (one observer)."""
+    return "audio/mpeg" if "lyria" in model else ""
 
 
 @lru_cache(maxsize=256)

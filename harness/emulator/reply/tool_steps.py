@@ -97,10 +97,19 @@ def server_pair(tool: Json, prompt: str, ids: IdSequence) -> list[Json]:
         return []
     stem, build = _PAIRS[kind]
     call, result = build(tool, prompt)
-    call_id = ids.call()
+    call_id = ids.mcp_call() if kind == "mcp_server" else ids.call()
     return [
         {"id": call_id, **call, "type": f"{stem}_call", "signature": sign(ids.number())},
         {"call_id": call_id, **result, "type": f"{stem}_result", "signature": sign(ids.number())},
+    ]
+
+
+def own_call(name: str, arguments: Json, result: Json, ids: IdSequence) -> list[Json]:
+    """Return a call of an agent's own tool and its result, as function steps: that is how recordings show them."""
+    call_id = ids.call()
+    return [
+        {"id": call_id, "type": "function_call", "name": name, "arguments": arguments},
+        {"call_id": call_id, "name": name, "is_error": False, "type": "function_result", "result": result},
     ]
 
 

@@ -28,7 +28,8 @@ from harness.emulator.resources.refusals import no_operation
 from harness.emulator.values.call import Call, invalid, json_response
 from harness.wire import Response
 
-BASE_AGENTS = ("antigravity-preview-09-2026",)
+BASE_AGENTS = re.compile(r"antigravity-(preview-)?\d\d-\d{4}")
+"""Names of the agents to build on, by family, whatever their date."""
 
 RESERVED_PREFIXES = (
     "antigravity-", "veo-", "omni-", "lyria-", "imagen-", "gemma-", "gemini-", "google-",
@@ -38,7 +39,7 @@ RESERVED_PREFIXES = (
 
 _AGENT = {
     "id": STRING_REQUIRED,
-    "base_agent": Field((str,), required=True, choices=BASE_AGENTS),
+    "base_agent": STRING_REQUIRED,
     "agent_config": OBJECT,
     "system_instruction": STRING,
     "description": STRING,
@@ -84,6 +85,7 @@ class Agents:
         for prefix in RESERVED_PREFIXES:
             if agent_id.lower().startswith(prefix):
                 raise invalid(f"The agent id {agent_id!r} begins with the reserved {prefix!r}: choose another.")
+        self._check_base(agent["base_agent"], call.project)
         if "agent_config" in agent:
             _check_config(agent["agent_config"])
         for tool in agent.get("tools", ()):
@@ -92,6 +94,15 @@ class Agents:
             self._blueprints.read(agent["base_environment"], call.project, "base_environment")
         self._agents.add(call.project, agent_id, agent)
         return agent
+
+    def _check_base(self, base: str, project: str) -> None:
+        """A saved agent may be built on, too (the cookbook and the service's own skills do it)."""
+        name = base.removeprefix("agents/")
+        if BASE_AGENTS.fullmatch(name) is None and self.find(name, project) is None:
+            raise invalid(
+                f"base_agent={base!r} is neither a built-in agent such as 'antigravity-preview-09-2026' nor one "
+                "that you saved."
+            )
 
     def _check_tool(self, tool: Any, project: str) -> None:
         kind = one_of(tool.get("type") if isinstance(tool, dict) else None, _TOOL_TYPES, "an agent's tool")

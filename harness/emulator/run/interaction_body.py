@@ -15,7 +15,6 @@ from harness.emulator.run.run import Run
 
 Json = dict[str, Any]
 
-_ECHOED = ("previous_interaction_id", "labels", "webhook_config", "agent_config")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -73,12 +72,15 @@ class Bodies:
     def steps(self, run: Run, *, timeline: bool) -> list[Json]:
         """Return the finished output steps, with the input before them if the whole timeline is asked for."""
         done = run.finished_steps()
-        return [*run.given, *done] if timeline else done
+        if not timeline:
+            return done
+        made = [{"type": "provision_sandbox"}] if run.platform.provisions and run.environment_id else []
+        return [*made, *run.given, *done]
 
     def extras(self, run: Run, body: Json, settled: bool) -> None:
         """Add the fields that only some interactions have."""
         asked = run.body
-        for name in _ECHOED:
+        for name in run.platform.echoes:
             if name in asked:
                 body[name] = asked[name]
         if run.environment_id is not None:

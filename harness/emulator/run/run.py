@@ -24,13 +24,16 @@ from harness.emulator.script.scripts import Script
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import Settings
 from harness.emulator.values.timestamps import Timestamps
-from harness.emulator.values.usage import Meter
+from harness.emulator.values.usage import Meter, count_invocations
 from harness.wire import Clock
 
 Json = dict[str, Any]
 
 LONGEST = 200
 """The approximate maximum of pauses in a run; a run with more events shows several of them per pause."""
+
+
+_ZEROS = frozenset({"total_cached_tokens", "total_tool_use_tokens"})
 
 
 class RunContext(Protocol):
@@ -57,7 +60,8 @@ class Run:
         "_ends_in_error", "_events", "_frames", "_goal", "_hold", "_lag", "_old_status", "_order", "_paced",
         "_polls", "_queue", "_started", "_usage", "_world", "agent", "background", "bodies", "body", "context",
         "created", "environment_id", "errors", "given", "id", "interruption", "model", "moves", "number",
-        "project", "script", "serial", "settled", "shown", "steps", "stored", "token", "updated", "waiting",
+        "platform", "project", "script", "serial", "settled", "shown", "steps", "stored", "token", "updated",
+        "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +76,7 @@ class Run:
         self.model, self.agent = order.model, order.agent
         self.background, self.stored = order.background, order.store
         self.body, self.given = order.body, order.given
+        self.platform = order.platform
         self.environment_id = script.environment_id or order.environment_id
         self.steps = reply.steps
         self.errors = reply.errors
@@ -122,6 +127,11 @@ class Run:
         return {"agent": self.agent} if self.agent is not None else {"model": self.model}
 
     @property
+    def announced_author(self) -> Json:
+        """The author as the events of a stream name it."""
+        return self.author if self.platform.names_author else {}
+
+    @property
     def tag(self) -> str:
         """The prefix of this run's event ids."""
         return f"{self.number:016x}"
@@ -132,7 +142,7 @@ class Run:
         policy = self._world.settings.event_ids
         if policy != "auto":
             return policy
-        return "all" if self.background else "none"
+        return self.platform.event_ids if self.background else "none"
 
     @property
     def created_status(self) -> str:
@@ -169,7 +179,16 @@ class Run:
     def usage_after(self, steps: int) -> Json:
         """Return the token counts after the first `steps` steps."""
         system = self.body.get("system_instruction") or ""
-        return self._world.meter.usage(self.given, self.steps[:steps], context=self.context, system=system)
+        usage = self._world.meter.usage(self.given, self.steps[:steps], context=self.context, system=system)
+        if not self.platform.counts_nothing:
+            made = [{"modality": "text", "tokens": usage["total_output_tokens"]}]
+            usage = {name: value for name, value in usage.items() if name not in _ZEROS or value}
+            usage.setdefault("output_tokens_by_modality", made)
+        elif self.platform.counts_prompt and self.model is not None:
+            usage |= count_invocations(usage)
+            if "-transcribe" in self.model:
+                usage |= {"total_output_tokens": 0, "total_tokens": usage["total_input_tokens"]}
+        return usage
 
     def total_context(self) -> int:
         """Return how many tokens of context a child of this run starts with: its whole input and output."""

@@ -22,7 +22,7 @@ class Call:
 
     `segments` are the decoded path segments below the API version, `query` the last value of each parameter,
     `body` the parsed JSON (None if there is none), `project` the project that the key belongs to, `vertex` whether
-    the path has the Vertex form.
+    the path has the Vertex form, `version` the version segment of the path.
     """
 
     request: Request
@@ -31,6 +31,7 @@ class Call:
     body: Any = None
     project: str = "default"
     vertex: bool = False
+    version: str = ""
 
 
 class Refusal(Exception):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.emulator.values.platform import GEMINI, Platform
 from harness.emulator.values.sample_budget import SampleBudget
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class CreateRequest:
     """`given` is the input as steps, `text` the text in it; `agent` is also set if `model` held its name.
 
-    `budget` is what all samples for this create may cost together.
+    `platform` is the surface that the call came to, `budget` what all samples for this create may cost together.
     """
 
     body: dict[str, Any]
@@ -32,6 +33,7 @@ class CreateRequest:
     background: bool
     previous: Run | None = None
     environment_id: str | None = None
+    platform: Platform = GEMINI
     budget: SampleBudget = field(default_factory=SampleBudget)
 
     @property

@@ -1,22 +1,32 @@
-"""Ids that never repeat, and are the same every time for the same seed.
+"""Ids that never repeat, have the form and the length of real ones, and are the same every time for the same seed.
 
-Layer 2. A counter that only grows is mixed with the seed; nothing is random. Callers treat ids as opaque.
+Layer 2. A counter that only grows is mixed with the seed; nothing is random. Callers treat ids as opaque. Sources
+of the forms: recordings (interactions of both surfaces, calls, environments of Vertex) and saved output of a
+cookbook (environments of the Gemini API).
 """
 
 from __future__ import annotations
 
+import base64
+from hashlib import blake2b
+
 _MIX = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
+_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_CALLS = 36**8
+_CALL_STEP = 0xB5297A4D
+"""Odd and no multiple of 3, so that multiples of it visit every number below 36^8 once."""
 
 
 class IdSequence:
-    """Hands out ids of any kind from one counter."""
+    """Hands out ids of any kind from one counter, in the form of the surface that `vertex` names."""
 
-    __slots__ = ("_count", "_salt")
+    __slots__ = ("_count", "_salt", "vertex")
 
     def __init__(self, seed: int) -> None:
         self._count = 0
         self._salt = ((seed + 1) * 0xD1B54A32D192ED03) & _MASK
+        self.vertex = False
 
     def number(self) -> int:
         """Return the next 64-bit number. The odd factor makes the mixing a bijection, so no number comes twice."""
@@ -24,12 +34,54 @@ class IdSequence:
         return ((self._count * _MIX) & _MASK) ^ self._salt
 
     def call(self) -> str:
-        """Return the id of a new tool call."""
-        return f"call_{self.number():016x}"
+        """Return the id of a new call: eight digits and small letters, on Vertex a UUID."""
+        number = self.number()
+        if self.vertex:
+            return _uuid(number)
+        rest = (self._count * _CALL_STEP + self._salt) % _CALLS
+        digits = []
+        for _ in range(8):
+            rest, digit = divmod(rest, 36)
+            digits.append(_LETTERS[digit])
+        return "".join(digits)
+
+    def mcp_call(self) -> str:
+        """Return the id of a new call of an MCP server's tool: `call_` and seven digits, as recorded."""
+        self.number()
+        return f"call_{1_000_000 + (self._count * 7_654_321 + self._salt) % 9_000_000}"
 
     def make_id(self, prefix: str) -> str:
-        """Return an id for any other resource. Environments get 32 hex digits, as in every published sample."""
+        """Return an id for any other resource."""
         number = self.number()
-        if prefix in {"", "env", "environment"}:
-            return f"{number:016x}{number ^ _MASK:016x}"
-        return f"{prefix}-{number:016x}"
+        if prefix in {"env", "environment"}:
+            return _vertex_sandbox(number) if self.vertex else _uuid(number)
+        return f"{number:016x}{number ^ _MASK:016x}" if not prefix else f"{prefix}-{number:016x}"
+
+
+def interaction_id(number: int, *, vertex: bool = False) -> str:
+    """Return the id of an interaction: base64 of two tokens (70 characters in all), on Vertex of three fields."""
+    if vertex:
+        return _encode(b"\x0a\x10" + b"%016x" % number + b"\x10\x08\x1a\x03%03d*\x04main" % (number % 1000))
+    first = _encode(number.to_bytes(8, "big") + _digest(number, 9)).encode()
+    second = _encode(number.to_bytes(8, "big")[::-1] + _digest(~number & _MASK, 9)).encode()
+    return "v1_" + _encode(b"\x0a\x17" + first + b"\x12\x17" + second)
+
+
+def _vertex_sandbox(number: int) -> str:
+    token = b"%016x%016x" % (number, number ^ _MASK)
+    return "env_" + _encode(b"\x08\x01\x10\x80\x80\x80\x80\x80" + _digest(number, 4) + b"\x1a\x20" + token)
+
+
+def _uuid(number: int) -> str:
+    """Return a UUID of version 4 that holds the 64 bits of the number, so that none comes twice."""
+    text = _digest(number, 16).hex()
+    digits = f"{number:016x}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[12:15]}-{'89ab'[number & 3]}{digits[15]}{text[:2]}-{text[2:14]}"
+
+
+def _digest(number: int, size: int) -> bytes:
+    return blake2b(number.to_bytes(8, "big"), digest_size=size).digest()
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")

@@ -44,6 +44,23 @@ def picture() -> str:
 
 
 @cache
+def photo() -> str:
+    """Return a JPEG of one grey pixel, which is what the service makes when asked for an image."""
+    tables = b"".join(_jpeg_part(0xC4, bytes((kind, 1, *bytes(15), 0))) for kind in (0x00, 0x10))
+    frame = _jpeg_part(0xC0, struct.pack(">BHHBBBB", 8, 1, 1, 1, 1, 0x11, 0))
+    scan = _jpeg_part(0xDA, bytes((1, 1, 0, 0, 63, 0))) + b"\x3f"
+    head = _jpeg_part(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0")
+    quantities = _jpeg_part(0xDB, b"\0" + bytes([16]) * 64)
+    return _text(b"\xff\xd8" + head + quantities + frame + tables + scan + b"\xff\xd9")
+
+
+@cache
+def samples() -> str:
+    """Return eight silent 16-bit samples without any header, as models that speak answer."""
+    return _text(bytes(16))
+
+
+@cache
 def sound() -> str:
     """Return a WAV of eight silent 16-bit samples at 8 kHz."""
     samples = bytes(16)
@@ -61,6 +78,10 @@ def clip() -> str:
 
 def _png_part(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def _jpeg_part(mark: int, data: bytes) -> bytes:
+    return b"\xff" + bytes([mark]) + struct.pack(">H", len(data) + 2) + data
 
 
 def _mp4_box(name: bytes, data: bytes) -> bytes:

@@ -13,7 +13,9 @@ from harness.emulator.values.suggestions import suggestion
 from harness.outcome.fault import UsageFault
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "event_ids": ("auto", "all", "deltas", "sparse", "none"),
+    "platform": ("gemini", "vertex", "any"),
+    "unknown": ("refuse", "accept"),
+    "event_ids": ("auto", "all", "deltas", "some", "sparse", "none"),
     "resume": ("exclusive", "inclusive"),
     "models": ("known", "any"),
     "chunking": ("event", "ready"),
@@ -26,7 +28,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
 class Settings:
     """The settings of one emulator, or of one session of it.
 
-    event_ids        which events carry an id; `auto`, as observed: all of a background run, none of others
+    platform         the surface that is imitated where the two differ: `gemini`, `vertex`, or `any`, which takes
+                     what either takes and shows what any document promises (`values/platform.py`)
+    unknown          whether a create may hold what the schemas do not list: `refuse`, as live, or `accept`
+    event_ids        which events carry an id; `auto`, as observed: none of a foreground run, and of a background
+                     run what the platform does: `some` (every other delta) or `none`; `any`: all
     resume           where `last_event_id=X` starts: `exclusive` after the event X, `inclusive` with it
     keys             key → project; None accepts any non-empty key, for the project `default`
     require_key      whether a call without a key is refused
@@ -40,6 +46,8 @@ class Settings:
                      a full queue refuses new scripts
     """
 
+    platform: str = "gemini"
+    unknown: str = "refuse"
     event_ids: str = "auto"
     resume: str = "exclusive"
     keys: Mapping[str, str] | None = None

@@ -21,6 +21,11 @@ _PER_MEDIA = {"audio": 64, "video": 290}
 """Tokens counted for a content without text; any other costs as much as an image."""
 _HOLDS_MEDIA = frozenset({"data", "uri", "name"})
 
+_SEARCH = "google_search"
+"""The one tool whose uses recordings count twice, since October."""
+_FRAME = 21
+"""What the service adds to a prompt before the model sees it."""
+
 THOUGHT_TOKENS = 24
 """Tokens counted for each thought."""
 
@@ -47,6 +52,8 @@ def _count_step(step: Json, kind: str, counts: dict[str, int]) -> None:
             part_kind = part.get("type") if isinstance(part, dict) else None
             if part_kind == "text" and isinstance(text := part.get("text"), str):
                 counts["text"] = counts.get("text", 0) + count(text)
+            elif part_kind == "function_result":
+                _count_step(part, part_kind, counts)
             elif isinstance(part_kind, str) and part.keys() & _HOLDS_MEDIA:
                 counts[part_kind] = counts.get(part_kind, 0) + _PER_MEDIA.get(part_kind, _PER_IMAGE)
     elif kind.endswith(("_call", "_result")):
@@ -93,7 +100,10 @@ class Meter:
                 _count_step(step, kind, used if is_server_tool(kind) else made)
         usage = self.assemble(own, made, thoughts, sum(used.values()))
         if queries:
-            usage["grounding_tool_count"] = [{"type": tool, "count": count} for tool, count in queries.items()]
+            usage["grounding_tool_count"] = [
+                {"type": tool, "count": count, **({"search_query_count": count} if tool == _SEARCH else {})}
+                for tool, count in queries.items()
+            ]
         return usage
 
     def assemble(self, own: dict[str, int], made: dict[str, int], thoughts: int, tool: int) -> Json:
@@ -107,7 +117,7 @@ class Meter:
             "total_output_tokens": given,
             "total_tool_use_tokens": tool,
         }
-        if len(made) > 1 or "text" not in made:
+        if made and (len(made) > 1 or "text" not in made):
             usage["output_tokens_by_modality"] = _to_list(made)
         if tool:
             usage["tool_use_tokens_by_modality"] = [{"modality": "text", "tokens": tool}]
@@ -117,6 +127,24 @@ class Meter:
     def total(self, taken: int, given: int, thoughts: int, tool: int) -> int:
         """Return `total_tokens`."""
         return taken + given + thoughts + tool
+
+
+def count_invocations(usage: Json) -> Json:
+    """Return the counters of the model's own work, which no type lists and recordings since August have.
+
+    The prompt is the input and what a run adds to it (21 with one text, in recordings); one invocation is assumed.
+    """
+    prompt = int(usage["total_input_tokens"]) + _FRAME
+    parts = {
+        "prompt_tokens_details": prompt,
+        "candidates_tokens_details": usage["total_output_tokens"],
+        "thoughts_tokens_details": usage["total_thought_tokens"],
+    }
+    details = {name: [{"modality": "text", "tokens": tokens}] for name, tokens in parts.items() if tokens}
+    counts: Json = {"raw_prompt_token": prompt, "model_invocation_token_counts": [details]}
+    if "grounding_tool_count" in usage:
+        counts["non_grounding_model_invocation_token_counts"] = [details]
+    return counts
 
 
 def _to_list(counts: dict[str, int]) -> list[Json]:

@@ -13,7 +13,8 @@ from harness.engine.events import PhaseFinished
 from harness.engine.results import Replays, Reproduction, Result
 from harness.engine.search.answer_counts import AnswerCounts
 from harness.engine.search.defect import SeenDefect, mark_strict
-from harness.engine.search.rules import SEARCHED, rule_of
+from harness.engine.search.playing.answer import is_hang
+from harness.engine.search.rules import ANSWERED, SEARCHED, rule_of
 from harness.engine.search.world import TrailEntry
 from harness.outcome import Because, Finding, Observation, Outcome, Severity
 from harness.strategies.operations import ClientCommand
@@ -53,10 +54,15 @@ class Failure:
         """The id of the rule that is broken."""
         return self.finding.rule
 
+    @property
+    def is_suspicion(self) -> bool:
+        """Whether it is a hang that nobody waited for again: the target may only have been slow."""
+        return self.rule == ANSWERED and not self.replays.played and any(map(is_hang, self.trail[-1:]))
+
     def decide(self, policy: Policy) -> Result:
         """What it means for the run; what never happened again is no more than a warning."""
         finding = replace(self.finding, weight=self.seen)
-        if self.replays.lost and finding.severity is Severity.BROKEN:
+        if (self.replays.lost or self.is_suspicion) and finding.severity is Severity.BROKEN:
             finding = replace(finding, severity=Severity.NON_STRICT)
         return decide(
             rule_of(self.rule),

@@ -39,7 +39,10 @@ class Store:
         record = to_record(failure)
         if not record["history"] and not record["requests"]:
             return None
-        path = self.folder / f"{re.sub(r'[^a-z0-9.-]', '_', failure.key)}.json"
+        path = (
+            self.folder
+            / f"{re.sub(r'[^a-z0-9.-]+', '_', failure.key.lower().replace('?', ' lenient')).strip('_')}.json"
+        )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

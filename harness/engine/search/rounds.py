@@ -107,6 +107,8 @@ def _rounds(
     database: ExampleDatabase | None,
     known: Iterable[str],
 ) -> EngineRun:
+    from hypothesis.errors import Flaky
+
     timer = Timer(budget.seconds)
     place = place.within(timer)
     examples, steps = (budget.histories, budget.steps) if engine == HISTORY else (budget.laws, _LAW_STEPS)
@@ -131,6 +133,9 @@ def _rounds(
         waited = str(up)
     except KeyboardInterrupt:
         timer.stop()
+    except (BaseExceptionGroup, Flaky):
+        if not is_over():
+            raise  # if time is up, Hypothesis may report an interrupted example as inconsistent: no error
     failures = _shrink(place, tally, engine)
     shared.keep(failure.history for failure in failures)
     hung = bool(waited) and not tally.bugs
@@ -139,7 +144,7 @@ def _rounds(
         seconds=timer.spent,
         counts=_counts(tally),
         failures=tuple(failures),
-        vacuous=(*([waited] if hung else []), *_vacuity(engine, place, tally)),
+        vacuous=(*([waited] if hung else []), *_list_suspicions(failures), *_vacuity(engine, place, tally)),
         notes=(*([waited] if waited and not hung else []), *place.notes()),
         answers=tally.answers,
         stopped=timer.stopped,
@@ -180,6 +185,11 @@ def _counts(tally: Tally) -> dict[str, int]:
     }
 
 
+def _list_suspicions(failures: Iterable[Failure]) -> Iterator[str]:
+    if any(failure.is_suspicion for failure in failures):
+        yield "a call seemed to hang, and there was no time to wait for it again"
+
+
 def _vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[str]:
     """Reasons why the search proves nothing; none if it does."""
     if engine == LAWS and not any(word.startswith("create") for word in tally.played):
@@ -192,8 +202,8 @@ def _vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[str]:
     meant = requests - tally.wrong
     busy = f" ({totals[LATER]} were told to come back later)" if totals[LATER] else ""
     if CREATE in tally.answers.never_accepted:
-        yield f"every create was refused{busy}"
-    elif totals[ACCEPTED] < LEAST_ACCEPTED * meant:
+        yield f"no create succeeded{busy}"
+    elif totals[ACCEPTED] < LEAST_ACCEPTED * meant or 2 * totals[LATER] > requests:
         yield f"only {totals[ACCEPTED]} of {meant} requests that were not wrong on purpose succeeded{busy}"
     if engine == HISTORY and tally.histories >= _ENOUGH:
         missing = _never_played(place, tally)

@@ -54,6 +54,7 @@ USUAL = (HISTORY, LAWS, SCHEMA)
 _WORST_FIRST = (Verdict.ERROR, Verdict.FAIL, Verdict.STALE, Verdict.WARN, Verdict.XFAIL, Verdict.INFO)
 _RANK = {verdict: rank for rank, verdict in enumerate((*_WORST_FIRST, *(set(Verdict) - set(_WORST_FIRST))))}
 
+LEAST_FLOOR = 0.5
 HANGS = 5
 """How many hangs a limited time must have room for."""
 
@@ -193,7 +194,7 @@ def _patience(resolved: ResolvedTarget, seconds: float | None) -> Patience | Non
     """How long to wait for what hangs; in this process nothing does. A short search has less of it."""
     if resolved.throwaway:
         return None
-    floor = FLOOR if seconds is None else min(FLOOR, seconds / HANGS)
+    floor = FLOOR if seconds is None else max(LEAST_FLOOR, min(FLOOR, seconds / HANGS))
     return Patience(call_of, resolved.target.wait, floor)
 
 

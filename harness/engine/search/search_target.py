@@ -22,6 +22,7 @@ from harness.engine.search.world import World
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import DriverPolicy, GovernedDriver
+from harness.engine.traffic.lag import Lag
 from harness.engine.traffic.patience import Patience
 from harness.outcome import Level
 from harness.strategies.operations import ClientCommand
@@ -52,6 +53,7 @@ class SearchTarget:
     excluded: frozenset[str] = frozenset()
     progress: Callable[[Mapping[str, int], int], None] = lambda counts, findings: None
     timer: Timer = field(default_factory=lambda: Timer(None))
+    lag: Lag = field(default_factory=Lag)
     litter: list[str] = field(default_factory=list)
 
     @property
@@ -77,7 +79,13 @@ class SearchTarget:
         driver = self.resolved.connect() if self.shared is None else self._limit(self.shared, self.timer)
         own = self.resolved.throwaway
         return World(
-            self.resolved.api, driver, self.requests, able=self.able, settled_by_us=own, same_input=same_input
+            self.resolved.api,
+            driver,
+            self.requests,
+            able=self.able,
+            settled_by_us=own,
+            same_input=same_input,
+            lag=self.lag,
         )
 
     def finish(self, world: World) -> None:

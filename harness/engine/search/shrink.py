@@ -99,6 +99,7 @@ class _Shrinking(Generic[Part]):
         return replace(self._best, unshrunk=unshrunk, replays=last if last.shown else both)
 
     def _set_pace(self, pace: Pace) -> None:
+        self._place.lag.confirming = pace is Pace.CONFIRMING
         if self._place.patience is not None and self._best.rule == ANSWERED:
             self._place.patience.pace = pace
 

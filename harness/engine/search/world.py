@@ -20,6 +20,7 @@ from harness.contract.requests import RequestBuilder
 from harness.engine.cleanup import CreatedResources
 from harness.engine.search.defect import SeenDefect, call_of
 from harness.engine.search.playing.answer import is_accusation, is_hang, judge_exchange
+from harness.engine.traffic.lag import Lag
 from harness.kit.api import Api
 from harness.kit.backoff import pauses_within
 from harness.outcome import Judgement
@@ -64,12 +65,14 @@ class World:
         able: frozenset[str],
         settled_by_us: bool = False,
         same_input: bool = False,
+        lag: Lag | None = None,
     ) -> None:
         self.driver = driver
         self.target = target
         self.able = able
         self.settled_by_us = settled_by_us
         self.same_input = same_input
+        self.lag = lag or Lag()
         self.judge = HistoryJudge(
             target.contract, sole_client=True, deterministic=settled_by_us, stores="store" in able
         )
@@ -133,11 +136,14 @@ class World:
     def look(self, request: Request, wanted: Callable[[Exchange], bool], intent: Intent = PLAIN) -> Exchange:
         """Look until the exchange is `wanted` or time is up, once where nothing can lag behind; judge the last."""
         exchange = self.keep(self.driver.send(request))
+        waited = 0.0
         for pause in self._patience():
             if wanted(exchange) or exchange.status is None:
                 break
             self.driver.wait(pause)
+            waited += pause
             exchange = self.keep(self.driver.send(request))
+        self.lag.note(waited, found=wanted(exchange))
         if not exchange.excuse:
             self.hear(self.judge.note(exchange, intent), exchange.request)
         return exchange
@@ -167,4 +173,4 @@ class World:
         return self.target.other_key or "harness-wrong-key"
 
     def _patience(self) -> Iterator[float]:
-        return pauses_within(0.0 if self.settled_by_us else self.target.gone_within)
+        return pauses_within(0.0 if self.settled_by_us else self.lag.shorten(self.target.gone_within))

@@ -20,12 +20,14 @@ MIN_TIMEOUT = 0.05
 class TimeUp(BaseException):
     """Ends a run at once: Hypothesis neither counts nor shrinks what is not an `Exception`.
 
-    Its message, if any, says what the run was waiting for, and `waited` for how many seconds.
+    Its message, if any, says what the run was waiting for, and `waited` for how many seconds. `exchange` is what
+    came until then: not to be judged, but it may have created something.
     """
 
-    def __init__(self, message: str = "", waited: float = 0.0) -> None:
+    def __init__(self, message: str = "", waited: float = 0.0, exchange: Exchange | None = None) -> None:
         super().__init__(message)
         self.waited = waited
+        self.exchange = exchange
 
 
 class Timer:
@@ -79,7 +81,7 @@ class Deadline(DriverPolicy):
         if exchange.ending.by is By.LIMIT and self._timer.left <= MIN_TIMEOUT:
             request = exchange.request
             what = f"{request.method} {request.raw_path} had gone unanswered for {exchange.seconds:.1f} s"
-            raise TimeUp(f"time was up when {what}", exchange.seconds)
+            raise TimeUp(f"time was up when {what}", exchange.seconds, exchange)
         return exchange
 
     def bound_wait(self, seconds: float) -> float:

@@ -30,7 +30,9 @@ _SHOWN = 60
 class SettingFields(TypedDict, total=False):
     """The settings of an emulator; docs/emulator.md explains each."""
 
-    event_ids: Literal["auto", "all", "deltas", "sparse", "none"]
+    platform: Literal["gemini", "vertex", "any"]
+    unknown: Literal["refuse", "accept"]
+    event_ids: Literal["auto", "all", "deltas", "some", "sparse", "none"]
     resume: Literal["exclusive", "inclusive"]
     keys: Mapping[str, str] | None
     require_key: bool

@@ -16,10 +16,10 @@ from harness.engine.search.rules import SEARCHED
 from harness.outcome import Verdict
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
-from harness.report.exchange_text import printable
+from harness.report.evidence.exchange_text import printable
+from harness.report.evidence.reproduction import commands, pytest_module, why_no_cassette
 from harness.report.explanation import replay_words, reproduction_lines
 from harness.report.records import code_record, target_record
-from harness.report.reproduction import commands, pytest_module
 from harness.wire.mask import Mask
 
 if TYPE_CHECKING:
@@ -99,7 +99,10 @@ class FuzzPresentation(Presentation):
         for result in failures(state.results):
             yield ""
             yield from failure_lines(result, state, ran=self.ran.get(id(result), ""), verbose=verbose)
-            yield from (f"  written: {path}" for path in self.written.get(id(result), ()))
+            written = self.written.get(id(result), ())
+            yield from (f"  written: {path}" for path in written)
+            if written and (why := why_no_cassette(result)):
+                yield f"  no cassette is written: {why}"
         unseen = self.list_unseen(state.results)
         if self._excluded or unseen:
             yield ""

@@ -13,8 +13,8 @@ from harness.engine.results import Evidence, Result
 from harness.outcome import Exit, Verdict
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import ERRED, Presentation, Section
-from harness.report.evidence_text import logs
-from harness.report.exchange_text import printable
+from harness.report.evidence.evidence_text import logs
+from harness.report.evidence.exchange_text import printable
 from harness.report.ledger_text import ledger_record
 from harness.report.records import finding_record, source_record, target_record, unanswered_record
 

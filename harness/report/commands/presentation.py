@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from harness.engine.results import Result
 from harness.outcome import Exit, Level, Standing, Verdict
 from harness.outcome.words import format_count
-from harness.report.exchange_text import printable
+from harness.report.evidence.exchange_text import printable
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned, RunFinished

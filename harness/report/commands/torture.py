@@ -14,8 +14,8 @@ from harness.engine.results import ClientRun, Result
 from harness.outcome import Exit, Verdict
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import Paint, Presentation, Section
-from harness.report.evidence_text import client_lines
-from harness.report.exchange_text import printable
+from harness.report.evidence.evidence_text import client_lines
+from harness.report.evidence.exchange_text import printable
 from harness.report.records import code_record
 
 if TYPE_CHECKING:

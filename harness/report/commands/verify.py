@@ -14,8 +14,8 @@ from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Finding
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import Paint, Presentation, Section
-from harness.report.evidence_text import place_line
-from harness.report.exchange_text import printable
+from harness.report.evidence.evidence_text import place_line
+from harness.report.evidence.exchange_text import printable
 from harness.report.finding_text import compared_lines
 from harness.report.records import code_record, place_record
 

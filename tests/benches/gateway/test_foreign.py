@@ -15,6 +15,7 @@ from harness.cli.commands.gateway import UPSTREAM_SETTINGS
 from harness.emulator import Emulator, Settings
 from harness.engine.events import CheckFinished
 from harness.engine.targets import TargetOptions, resolve_target
+from harness.interactions import INTERACTIONS
 from harness.transport import ServerThread
 from harness.wire import LogicalClock
 from tests.benches.gateway.foreign_gateway import Faithful, serving
@@ -113,7 +114,7 @@ def findings_of(kind: type[Faithful]) -> dict[str, str]:
     emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock)
     upstream: Upstream = Upstream(emulator, clock, GatewayClient.is_primable)
     with ServerThread(upstream, clock=clock) as server, serving(kind, server.url) as url:
-        target = resolve_target(url, TargetOptions(timeout=10))
+        target = resolve_target(INTERACTIONS, url, TargetOptions(timeout=10))
         client = GatewayClient(target.target, patience=0.5)
         with closing(target.connect()) as driver:
             bench = GatewayBench(driver, upstream, client, watch=0.0)

@@ -18,8 +18,9 @@ from harness.benches.recordings.verify import CassetteFacts, secrets_in, verify
 from harness.cli import main
 from harness.contract import CURRENT, PROTOCOL, load, load_from
 from harness.interactions import INTERACTIONS
+from harness.outcome import Severity
 from harness.resources import folder
-from tests.contract.streams import ANSWER, WHOLE, created, delta, frames, payload
+from tests.contract.streams import ANSWER, WHOLE, completed, created, delta, frames, payload
 
 SHIPPED = folder("cassettes") / "emulator"
 BODY = {"id": "v1_a", "status": "completed", "steps": []}
@@ -153,7 +154,7 @@ FILES: dict[str, tuple[str, bytes, tuple[int, int, int], set[str]]] = {
         (0, 1, 0),
         {"agents.schema"},
     ),
-    "refused": ("a.yaml", cassette(REFUSED_CASE), (0, 1, 0), {"err.code-status"}),
+    "refused": ("a.yaml", cassette(REFUSED_CASE), (0, 1, 1), {"err.code-status", "request.schema"}),
     "cut, as our recorder notes it": (
         "a.yaml",
         cassette(
@@ -339,16 +340,43 @@ def test_each_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert opened == [path]
 
 
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [(b'{"outputs":[]}', "`outputs`"), (b'{"error":{"code":"x","message":"m"}}', "refused")],
-)
-def test_a_request_is_known_by_the_answer_beside_it(tmp_path: Path, answer: bytes, reason: str) -> None:
-    """A request that was refused, or that is of the old API generation, is not judged by today's schema."""
+def test_a_request_is_known_by_the_answer_beside_it(tmp_path: Path) -> None:
+    """A request of the old API generation is not judged by today's schema."""
     (tmp_path / "a.request.json").write_bytes(b'{"surprise":1}')
-    (tmp_path / "a.json").write_bytes(answer)
+    (tmp_path / "a.json").write_bytes(b'{"outputs":[]}')
     result = verify([tmp_path / "a.request.json"], load(), INTERACTIONS).traffic
-    assert reason in result.left_out[0][1]
+    assert "`outputs`" in result.left_out[0][1]
+
+
+def test_a_request_that_was_refused_is_judged_and_accuses_nobody(tmp_path: Path) -> None:
+    """What is wrong with a refused request tells why it was refused, and is no fault."""
+    (tmp_path / "a.request.json").write_bytes(b'{"model":"m","input":"hi","surprise":1}')
+    (tmp_path / "a.json").write_bytes(b'{"error":{"code":"x","message":"m"}}')
+    result = verify([tmp_path / "a.request.json"], load(), INTERACTIONS).traffic
+    assert result.judged["requests"] == 1
+    assert [finding.severity for finding in result.findings] == [Severity.INFORMATION]
+    assert result.findings[0].message.startswith('the create was refused: "surprise"')
+
+
+def test_a_result_without_a_name_is_information(tmp_path: Path) -> None:
+    """The live service refuses a function_result that does not name its function, though no document says so."""
+    result = {"type": "function_result", "call_id": "c", "result": "x"}
+    for number, named in enumerate((result, {**result, "name": "f"})):
+        body = {"model": "gemini-3.5-flash", "input": [named], "previous_interaction_id": "a"}
+        (tmp_path / f"{number}.request.json").write_bytes(json.dumps(body).encode())
+    found = verify([tmp_path], load(), INTERACTIONS).traffic
+    assert [(one.rule, one.where.pointer) for one in found.findings] == [("tool.result-name", "$.input[0].name")]
+    assert found.rules["tool.result-name"] == 2
+
+
+def test_a_rule_counts_only_where_it_had_something_to_look_at(tmp_path: Path) -> None:
+    """A stream without a call, a signature or an event id proves nothing of the rules about those."""
+    (tmp_path / "a.sse").write_bytes(frames([created(), completed()]))
+    looked_at = verify([tmp_path / "a.sse"], load(), INTERACTIONS).traffic.rules
+    assert looked_at["stream.terminal"] == looked_at["stream.first"] == 1
+    assert {"stream.args-join", "stream.sig-last", "stream.evid-unique", "stream.error-shape"}.isdisjoint(
+        looked_at
+    )
 
 
 def test_folders_are_walked(tmp_path: Path) -> None:

@@ -16,9 +16,11 @@ NO_KEY = refusal(401, "authentication")
 
 def without(**changed):
     """The answers to calls without a key: correct ones, except those that are replaced."""
-    plain = {"read_without": NO_KEY, "created_without": NO_KEY, "deleted_without": NO_KEY, "read_again": STORED}
-    return {**plain, **changed}
+    plain = {"read_without": NO_KEY, "created_without": NO_KEY, "deleted_without": NO_KEY}
+    return {"readable": STORED, **plain, "read_again": STORED, **changed}
 
+
+GONE = refusal(404, "not_found")
 
 CASES = [
     case("auth.missing", "met", "401", **without()),
@@ -29,6 +31,7 @@ CASES = [
     case("auth.missing", "not_met", "creatable", **without(created_without=STORED)),
     case("auth.missing", "not_met", "deletable", **without(deleted_without=answer(body={}))),
     case("auth.missing", "not_met", "refused and done", **without(read_again=refusal(404, "not_found"))),
+    case("auth.missing", "met", "never readable", **without(readable=GONE, read_again=GONE)),
     case("auth.missing", "not_met", "a server error", **without(read_without=refusal(500, "api_error"))),
     case("auth.missing", "not_met", "dead", **without(read_without=DEAD)),
     case("auth.wrong", "met", "401 and 400", read_wrong=NO_KEY, created_wrong=refusal(400)),

@@ -10,7 +10,18 @@ DEAD = answer(None)
 WITH_CHARSET = answer(body={}, label="Application/JSON; charset=UTF-8")
 BAD = refusal(400)
 CRASH = refusal(500, "api_error")
+STREAM = answer(body=b'data: {"event_type": "x"}\n\n', label="text/event-stream")
 OUTPUTS = answer(body=interaction(steps=None, outputs=[{"type": "text", "text": "Hi."}]))
+
+NO_KEY = refusal(401, "authentication")
+NO_METHOD = answer(405, b"Method Not Allowed", label="text/plain")
+NOWHERE = refusal(404, "not_found")
+
+
+def revisions(old, odd, read):
+    """The answers to an old and to an odd revision, where those without the header are correct."""
+    return {"plain": STORED, "created_old": old, "created_odd": odd, "read_old": read}
+
 
 CASES = [
     case("http.json-type", "met", "labelled", answers=[STORED]),
@@ -51,20 +62,24 @@ CASES = [
     case("http.gzip", "not_met", "unasked", answers=[
         answer(headers={"content-encoding": "gzip"}, request_headers={"accept-encoding": "identity"})
     ]),
-    case("http.revision-ignored", "met", "the same", created_old=STORED, created_odd=BAD, read_old=STORED),
-    case("http.revision-ignored", "met", "not stored", created_old=STORED, created_odd=STORED, read_old=None),
-    case("http.revision-ignored", "not_met", "old refused", created_old=BAD, created_odd=STORED, read_old=None),
-    case("http.revision-ignored", "not_met", "old shape", created_old=OUTPUTS, created_odd=STORED, read_old=None),
-    case("http.revision-ignored", "not_met", "in GET", created_old=STORED, created_odd=STORED, read_old=OUTPUTS),
-    case("http.revision-ignored", "not_met", "crash", created_old=STORED, created_odd=CRASH, read_old=STORED),
-    case("http.v1beta", "met", "refused for its content", own="v1beta", v1beta=refusal(400)),
-    case("http.v1beta", "met", "a default model", own="v1beta", v1beta=STORED),
-    case("http.v1beta", "untestable", "no key", own="v1beta", v1beta=refusal(401, "authentication")),
-    case("http.v1beta", "not_met", "no route", own="v1beta", v1beta=refusal(404, "not_found")),
-    case("http.v1beta", "untestable", "another version", own="v1", v1beta=refusal(404, "not_found")),
-    case("http.v1", "met", "refused for its content", v1=refusal(400)),
-    case("http.v1", "not_met", "no route", v1=answer(405, b"Method Not Allowed", label="text/plain")),
-    case("http.v1", "not_met", "dead", v1=DEAD),
+    case("http.revision-ignored", "met", "the same", **revisions(STORED, BAD, STORED)),
+    case("http.revision-ignored", "met", "not stored", **revisions(STORED, STORED, None)),
+    case("http.revision-ignored", "not_met", "old refused", **revisions(BAD, STORED, None)),
+    case("http.revision-ignored", "not_met", "old shape", **revisions(OUTPUTS, STORED, None)),
+    case("http.revision-ignored", "not_met", "in GET", **revisions(STORED, STORED, OUTPUTS)),
+    case("http.revision-ignored", "untestable", "that shape anyway",
+         plain=OUTPUTS, created_old=OUTPUTS, created_odd=OUTPUTS, read_old=None),
+    case("http.revision-ignored", "not_met", "crash", **revisions(STORED, CRASH, STORED)),
+    case("http.v1beta", "met", "refused for its content", own="v1beta", v1beta=refusal(400), nowhere=NOWHERE),
+    case("http.v1beta", "met", "a default model", own="v1beta", v1beta=STORED, nowhere=NOWHERE),
+    case("http.v1beta", "untestable", "no key", own="v1beta", v1beta=NO_KEY, nowhere=NOWHERE),
+    case("http.v1beta", "not_met", "no route", own="v1beta", v1beta=NOWHERE, nowhere=NOWHERE),
+    case("http.v1beta", "untestable", "another version", own="v1", v1beta=NOWHERE, nowhere=NOWHERE),
+    case("http.v1beta", "met", "in its own words", own="v1beta", v1beta=refusal(404, "no_model"), nowhere=NOWHERE),
+    case("http.v1beta", "met", "a stream", own="v1beta", v1beta=STREAM, nowhere=NOWHERE),
+    case("http.v1", "met", "refused for its content", v1=refusal(400), nowhere=NOWHERE),
+    case("http.v1", "not_met", "no route", v1=NO_METHOD, nowhere=NOWHERE),
+    case("http.v1", "not_met", "dead", v1=DEAD, nowhere=NOWHERE),
 ]  # fmt: skip
 
 

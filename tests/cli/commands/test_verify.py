@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,13 @@ def recording(events: list[dict[str, Any]]) -> str:
 
 
 def test_a_clean_recording(harness: Harness) -> None:
-    """A correct recording exits with 0 and has the counts in the last line."""
+    """A correct recording exits with 0; the last two lines count what was judged, and say what holds."""
     Path("clean.sse").write_text(recording(EVENTS), encoding="utf-8")
     done = harness("verify", "clean.sse")
     assert done.code == 0, done.out
-    assert done.out.splitlines()[-1].startswith("judged 1 stream, 0 bodies, 0 requests")
+    *_, counts, verdict = done.out.splitlines()
+    assert counts.startswith("judged 1 stream, 0 bodies, 0 requests")
+    assert re.fullmatch(r"All \d+ MUSTs hold\.", verdict)
 
 
 def test_the_totals_add_up(harness: Harness) -> None:
@@ -50,7 +53,7 @@ def test_the_totals_add_up(harness: Harness) -> None:
     path = folder("cassettes") / "emulator" / "dropped-before-headers.yaml"
     done = harness("verify", str(path))
     assert ": no answer came: rst by the server, before headers" in done.out
-    assert "in 1 of 2 entries; left out 1; 0 findings" in done.out.splitlines()[-1]
+    assert "in 1 of 2 entries; left out 1; 0 findings" in done.out.splitlines()[-2]
     report = json.loads(harness("verify", str(path), "--json").out)
     assert report["entries"] == {"judged": 1, "left_out": len(report["left_out"])}
 

@@ -1,4 +1,7 @@
-"""Installs third-party servers once, each in an environment of its own below `.harness/peers`, and runs them."""
+"""Installs third-party servers once, each complete and in an environment of its own, and runs them.
+
+They are kept below `$HARNESS_PEERS`, by default `.harness/peers` in the checkout.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +20,17 @@ import pytest
 
 from tests.transport.peers import free_port
 
-PEERS = Path(__file__).resolve().parents[3] / ".harness" / "peers"
-LITELLM = "litellm[proxy]==1.106.2"
-AIMOCK = "@copilotkit/aimock@1.43.0"
+PEERS = Path(os.environ.get("HARNESS_PEERS", Path(__file__).resolve().parents[3] / ".harness" / "peers"))
+LITELLM = ("litellm[proxy]==1.106.2", "prisma==0.15.0")
+"""The proxy imports prisma to answer a refused key, with or without a database; its extra does not install it."""
 
+ROSETTA = ("llm-rosetta[gateway]==0.13.0",)
+AIMOCK = "@copilotkit/aimock@1.43.0"
 
 KEY = "sk-harness-Rk7wQz9pLm42vT8x"
 """The master key of LiteLLM's proxy, which refuses weak keys."""
 
-CONFIG = """
+LITELLM_CONFIG = """
 model_list:
   - model_name: gemini-3.5-flash
     litellm_params: {{model: gemini/gemini-3.5-flash, api_key: upstream-key, api_base: "{upstream}"}}
@@ -39,13 +44,9 @@ FIXTURES = {"fixtures": [{"match": {"userMessage": "."}, "response": {"content":
 @contextmanager
 def litellm(folder: Path, upstream: str) -> Iterator[str]:
     """The base URL of a LiteLLM proxy in front of `upstream` (installed once, 800 MB)."""
-    command = PEERS / "litellm" / "bin" / "litellm"
-    if not command.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PEERS / "litellm")], check=True)
-        pip = [str(PEERS / "litellm" / "bin" / "python"), "-m", "pip", "install", "--quiet", LITELLM]
-        subprocess.run(pip, check=True)
+    command = _python_environment("litellm", LITELLM) / "litellm"
     config = folder / "config.yaml"
-    config.write_text(CONFIG.format(upstream=upstream, key=KEY))
+    config.write_text(LITELLM_CONFIG.format(upstream=upstream, key=KEY))
     environment = {
         **os.environ,
         "GEMINI_API_KEY": "upstream-key",
@@ -56,6 +57,42 @@ def litellm(folder: Path, upstream: str) -> Iterator[str]:
     port = free_port()
     start = [str(command), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
     with running(start, port, log=folder / "log", environment=environment) as url:
+        yield url
+
+
+@contextmanager
+def rosetta(folder: Path, upstream: str) -> Iterator[str]:
+    """The base URL of an LLM-Rosetta gateway in front of `upstream`, open to everybody as its setting says."""
+    command = _python_environment("rosetta", ROSETTA) / "llm-rosetta-gateway"
+    port = free_port()
+    config = {
+        "providers": {"google_interactions": {"api_key": "upstream-key", "base_url": upstream}},
+        "models": {"gemini-3.5-flash": "google_interactions"},
+        "server": {"host": "127.0.0.1", "port": port, "open_on_no_keys": True},
+    }
+    path = folder / "config.jsonc"
+    path.write_text(json.dumps(config))
+    start = [str(command), "--config", str(path), "--no-banner", "--data-dir", str(folder / "data")]
+    environment = {**os.environ, "HOME": str(folder), "NO_PROXY": "127.0.0.1"}
+    with running(start, port, log=folder / "log", environment=environment) as url:
+        yield url
+
+
+@contextmanager
+def transparent(folder: Path, upstream: str) -> Iterator[str]:
+    """The control: the project's own proxy, which changes nothing, in the place of a gateway."""
+    port = free_port()
+    start = [sys.executable, "-m", "harness", "proxy", "--target", upstream, "--port", str(port)]
+    with running(start, port, log=folder / "log", environment=os.environ) as url:
+        yield url
+
+
+@contextmanager
+def reference(folder: Path) -> Iterator[str]:
+    """The base URL of the emulator, whose background runs last long enough to act on them through a gateway."""
+    port = free_port()
+    start = [sys.executable, "-m", "harness", "serve", "--port", str(port), "--set", "ticks=12"]
+    with running(start, port, log=folder / "log-of-upstream", environment=os.environ) as url:
         yield url
 
 
@@ -80,9 +117,21 @@ def aimock(folder: Path) -> Iterator[str]:
         yield url
 
 
+def _python_environment(name: str, requirements: tuple[str, ...]) -> Path:
+    """The folder of programs of an environment that has these requirements and nothing else."""
+    home = PEERS / name
+    done = home / "installed.json"
+    if not done.exists() or json.loads(done.read_text()) != list(requirements):
+        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", *requirements]
+        subprocess.run(pip, check=True)
+        done.write_text(json.dumps(requirements))
+    return home / "bin"
+
+
 @contextmanager
 def running(
-    command: list[str], port: int, *, log: Path, environment: Mapping[str, str], patience: float = 120
+    command: list[str], port: int, *, log: Path, environment: Mapping[str, str], patience: float = 400
 ) -> Iterator[str]:
     """Start a server, wait until its port accepts connections, yield its base URL, and stop it at the end."""
     with (

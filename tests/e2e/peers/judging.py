@@ -1,4 +1,4 @@
-"""Runs `harness check` and `harness gateway` against a third-party server and looks up results by name."""
+"""Runs `harness check` and `harness gateway` against a third-party server, and sums up what they found."""
 
 from __future__ import annotations
 
@@ -9,60 +9,56 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.e2e.peers.installing import KEY
+from tests.transport.peers import free_port
 
 NOTICED = frozenset({"fail", "warn"})
-LITELLM_OPTIONS = ("--api-key", KEY, "--capability", "+v1")
+SERVER_OPTIONS = {"litellm": ("--capability", "+v1")}
 """A gateway for the official SDK has to serve /v1, which the SDK calls by default."""
-AIMOCK_OPTIONS = ("--api-key", "any", "--capability", "+store,+stream,+background")
-"""A mock of this API needs these; the default profile would skip a capability that is missing altogether."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """The report of one run of `harness check`."""
+    """The report of one run; `rows` are its checks or its rules."""
 
     report: dict[str, Any]
+    rows: list[dict[str, Any]]
 
-    def verdict(self, check: str) -> str:
-        """The verdict of one check."""
-        return str(next(entry["verdict"] for entry in self.report["checks"] if entry["id"] == check))
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many there are of each verdict."""
+        return self.report.get("summary") or self.report["counts"]
 
-    def noticed(self) -> set[str]:
-        """The ids of checks that failed or warned."""
-        return {entry["id"] for entry in self.report["checks"] if entry["verdict"] in NOTICED}
+    def noticed(self, *more: str) -> list[str]:
+        """The ids of checks or rules that failed or warned, or have one of these verdicts."""
+        return [row["id"] for row in self.rows if row["verdict"] in NOTICED.union(more)]
 
-
-def judge(url: str, *options: str) -> Judged:
-    """Run the catalogue and require exit code 1: something failed, but not the harness itself."""
-    command = [sys.executable, "-m", "harness", "check", url, "--json", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 1, f"exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-    return Judged(json.loads(done.stdout))
+    def row(self, name: str) -> dict[str, Any]:
+        """The row of one check or rule."""
+        return next(row for row in self.rows if row["id"] == name)
 
 
-@dataclass(frozen=True)
-class BothSides:
-    """The report of one run of `harness gateway`."""
-
-    report: dict[str, Any]
-
-    def verdict(self, rule: str) -> str:
-        """The verdict of one rule."""
-        return str(self._rule(rule)["verdict"])
-
-    def findings(self, rule: str) -> str:
-        """Return the findings of one rule, one to a line."""
-        found = self._rule(rule)["findings"]
-        return "\n".join(f"{one['message']}: {one['expected']} | {one['actual']}" for one in found)
-
-    def _rule(self, rule: str) -> dict[str, Any]:
-        return next(entry for entry in self.report["rules"] if entry["id"] == rule)
+def judge(url: str, *options: str, key: str = KEY) -> Judged:
+    """Run the catalogue on a server."""
+    report = _run("check", url, "--api-key", key, *options)
+    return Judged(report, report["checks"])
 
 
-def judge_gateway(url: str, upstream_port: int) -> BothSides:
-    """Run `harness gateway` against a LiteLLM proxy whose upstream is on that port; require exit code 1."""
-    command = [sys.executable, "-m", "harness", "gateway", url, "--json", "--api-key", KEY]
-    command += ["--upstream-port", str(upstream_port)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 1, f"exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-    return BothSides(json.loads(done.stdout))
+def judge_gateway(url: str, upstream_port: int, key: str = KEY) -> Judged:
+    """Run `harness gateway` against a gateway whose upstream is on that port."""
+    report = _run("gateway", url, "--api-key", key, "--upstream-port", str(upstream_port))
+    return Judged(report, report["rules"])
+
+
+def new_upstream() -> tuple[int, str]:
+    """A port for an upstream, and its URL."""
+    port = free_port()
+    return port, f"http://127.0.0.1:{port}"
+
+
+def _run(*words: str) -> dict[str, Any]:
+    """The JSON that a command prints. Raises AssertionError unless the run came to its end."""
+    command = [sys.executable, "-m", "harness", *words, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    assert done.returncode in (0, 1), f"exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report

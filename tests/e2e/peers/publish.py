@@ -1,117 +1,149 @@
 """Writes `docs/implementations.md`: how third-party servers differ, as found by runs made now.
 
-Run `python -m tests.e2e.peers.publish` in the root of the checkout; it needs Node, PyPI, npm and curl.
+Run `python -m tests.e2e.peers.publish` in the root of the checkout; it needs Node, PyPI, npm and curl, and takes
+minutes. It raises if the control has a finding, or if a curl line does not show what it is there for.
 """
 
 from __future__ import annotations
 
+import datetime
+import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness import __version__
-from harness.checks.catalogue import CATALOGUE
-from harness.emulator import Emulator
-from harness.outcome import Basis, Source
-from harness.transport import ServerThread
-from tests.e2e.peers import installing, known
-from tests.e2e.peers.judging import AIMOCK_OPTIONS, LITELLM_OPTIONS, BothSides, Judged, judge, judge_gateway
-from tests.e2e.peers.test_litellm import UPSTREAM
-from tests.transport.peers import free_port
+from tests.e2e.peers import installing
+from tests.e2e.peers.implementations import ALL, CONTROL, Implementation
+from tests.e2e.peers.judging import Judged, judge, judge_gateway, new_upstream
+from tests.e2e.peers.known import Cause, curl, unexplained
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "implementations.md"
 BUCKETS = ("pass", "fail", "warn", "info", "untestable", "not_applicable")
 HEAD = f"""# Third-party servers and the contract
 
 Which promises of the Interactions API do other implementations keep? `harness check` {__version__} judged them on
-loopback, and `harness gateway` judged the gateway as well. A finding is a difference from the cited source, not a
-judgement of the software. Nothing here was compared with the live service.
+loopback on {{today}}, and `harness gateway` judged the gateways as well. A finding is a difference from the cited
+source, not a judgement of the software. Nothing here was compared with the live service.
 
-- The gateway had the reference emulator as its upstream. The emulator passes every check, so each finding is
-  caused by the gateway.
-- `--capability +NAME` declares that a server has a capability, so that it is judged by the checks for it.
-- The tables show the first finding of each check that failed or warned, cut to 160 characters; that of a gateway
-  also shows information. For the verdicts see [check.md](check.md).
+- Each was installed as its own documentation says, complete, in the newest version at hand.
+- The upstream of a gateway was the reference emulator. The control is a proxy that changes nothing, in the place
+  of the gateway and in the same set-up: it has no finding, so what is found comes from the gateway.
+- An item is a root cause, however many checks and rules report it. The curl lines were run in the set-up that was
+  judged: `$URL` is the server, `$UPSTREAM` the emulator behind it (`harness serve`), whose
+  [control API](control.md) sets faults and shows what arrived. Add `-H "x-goog-api-key: $KEY"` to those that go to
+  `$URL`.
+- A defect that shows only if the upstream misbehaves inside an event has no curl line. `harness gateway $URL
+  --only RULE` shows both sides of it.
 
-`python -m tests.e2e.peers.publish` generates this page. `make peers` tests that the defects confirmed with curl,
-and the known ones of the gateway, are still found.
+`python -m tests.e2e.peers.publish` generates this page. `make peers` tests that each root cause is still found,
+that its curl lines show it, and that nothing else is found.
+
+Looked at and left out: OmniRoute 3.7.9 (npm) has no route for interactions.
 
 """
 
 
 def main() -> None:
-    """Judge every server, confirm every known defect with curl, write the page."""
-    sections = [HEAD, "| Implementation | " + " | ".join(b.replace("_", " ") for b in BUCKETS) + " |\n"]
-    sections.append("|---" * (len(BUCKETS) + 1) + "|\n")
-    details: list[str] = []
+    """Judge every implementation, run every curl line, write the page."""
+    rows, details = [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        port = free_port()
-        with installing.litellm(folder, f"http://127.0.0.1:{port}") as url:
-            both = judge_gateway(url, port)
-        with ServerThread(Emulator(UPSTREAM)) as upstream, installing.litellm(folder, upstream.url) as url:
-            title = f"LiteLLM's proxy ({installing.LITELLM.partition('==')[2]})"
-            judged = judge(url, *LITELLM_OPTIONS)
-            sections.append(row(title, judged))
-            details.append(section(title, judged, known.LITELLM, url, installing.KEY, LITELLM_OPTIONS[2:]))
-            details.append(from_both_sides(both))
-        with installing.aimock(folder) as url:
-            title = f"aimock ({installing.AIMOCK.rpartition('@')[2]})"
-            judged = judge(url, *AIMOCK_OPTIONS)
-            sections.append(row(title, judged))
-            details.append(section(title, judged, known.AIMOCK, url, "any", AIMOCK_OPTIONS[2:]))
-    PAGE.write_text("".join([*sections, *details]), "utf-8")
+        for implementation in (CONTROL, *ALL):
+            served, relayed, lines = judge_one(implementation, folder)
+            rows.append(overview(implementation, served, relayed))
+            if implementation is CONTROL:
+                found = [*served.noticed(), *(relayed.noticed("info") if relayed else ())]
+                assert not found, f"the set-up itself has findings: {found}"
+            else:
+                details.append(section(implementation, served, relayed, lines))
+    titles = (
+        "Implementation",
+        "Version",
+        *(b.replace("_", " ") for b in BUCKETS),
+        "gateway rules: pass, fail, warn",
+    )
+    table = [f"| {' | '.join(titles)} |\n", "|---" * len(titles), "|\n", *rows]
+    text = "".join([HEAD.format(today=datetime.date.today().isoformat()), *table, *details])
+    PAGE.write_text(re.sub(r"[^\S\n]+\n", "\n", text), "utf-8")
 
 
-def from_both_sides(both: BothSides) -> str:
-    """The section about what a gateway loses on the way and a client alone cannot see."""
-    lines = ["### Findings as a gateway\n\n`harness gateway URL --api-key KEY --upstream-port PORT`, which acts "]
-    lines.append("as the gateway's client and as its upstream.\n\n")
-    lines.append("| Rule | Level | Verdict | What was seen | Source |\n|---|---|---|---|---|\n")
-    for entry in both.report["rules"]:
-        if entry["verdict"] in ("fail", "warn", "info"):
-            source = Source(**{**entry["source"], "basis": Basis(entry["source"]["basis"])})
-            cells = (f"`{entry['id']}`", entry["level"], entry["verdict"], seen(entry), str(source))
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
-    passed = [f"`{entry['id']}`" for entry in both.report["rules"] if entry["verdict"] == "pass"]
-    lines.append(f"\nRules that passed: {', '.join(passed)}.\n")
-    return "".join(lines)
+def judge_one(implementation: Implementation, folder: Path) -> tuple[Judged, Judged | None, dict[str, list[str]]]:
+    """What a client sees of it, what its two sides show, and the curl lines of each cause with the last status."""
+    home = folder / re.sub(r"\W+", "-", implementation.name)
+    home.mkdir()
+    relayed = None
+    if implementation.gateway is None:
+        assert implementation.server is not None
+        with implementation.server(home) as url:
+            served = judge(url, *implementation.options)
+            return served, None, {c.what: run_curl(url, "", c) for c in implementation.causes if c.steps}
+    port, upstream = new_upstream()
+    with implementation.gateway(home, upstream) as url:
+        relayed = judge_gateway(url, port)
+    with installing.reference(home) as upstream, implementation.gateway(home, upstream) as url:
+        served = judge(url, *implementation.options)
+        lines = {cause.what: run_curl(url, upstream, cause) for cause in implementation.causes if cause.steps}
+    return served, relayed, lines
 
 
-def row(title: str, judged: Judged) -> str:
-    """One line of the overview."""
-    summary = judged.report["summary"]
-    return f"| {title} | " + " | ".join(str(summary[bucket]) for bucket in BUCKETS) + " |\n"
+def run_curl(url: str, upstream: str, cause: Cause) -> list[str]:
+    """The curl lines of a cause and the last status line. Raises AssertionError if they do not show it."""
+    commands, printed = curl(url, upstream, installing.KEY, cause.steps)
+    assert re.search(cause.shows, printed, re.MULTILINE), f"{cause.what}:\n{printed[:2000]}"
+    return [*commands, f"# {printed.splitlines()[0]}"]
+
+
+def overview(implementation: Implementation, served: Judged, relayed: Judged | None) -> str:
+    """One line of the table."""
+    counts = [str(served.counts[bucket]) for bucket in BUCKETS]
+    both = ", ".join(str(relayed.counts[verdict]) for verdict in ("pass", "fail", "warn")) if relayed else "–"
+    return f"| {implementation.name} | {implementation.version or '–'} | {' | '.join(counts)} | {both} |\n"
 
 
 def section(
-    title: str, judged: Judged, defects: tuple[known.Known, ...], url: str, key: str, options: tuple[str, ...]
+    implementation: Implementation, served: Judged, relayed: Judged | None, lines: dict[str, list[str]]
 ) -> str:
-    """The section on one server: its defects, and the curl lines that show them."""
-    sources = {check.id: str(check.rule.source) for check in CATALOGUE}
-    lines = [f"\n## {title}\n\n`harness check URL --api-key KEY {' '.join(options)}`\n\n"]
-    lines.append("| Check | Level | Verdict | What was seen | Source |\n|---|---|---|---|---|\n")
-    for entry in judged.report["checks"]:
-        if entry["verdict"] in ("fail", "warn"):
-            cells = (f"`{entry['id']}`", entry["level"], entry["verdict"], seen(entry), sources[entry["id"]])
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
-    lines.append('\n### Defects confirmed with curl\n\nAdd `-H "x-goog-api-key: $KEY"` to each command. ')
-    lines.append("`{id}` is the id in the previous answer,\nthe comment the status line of the last answer.\n\n")
-    for defect in defects:
-        commands, printed = known.curl(url, key, defect.steps)
-        first = printed.splitlines()[0]
-        lines.append(f"- `{defect.check}`: {defect.what} ({defect.source}).\n\n  ```\n")
-        lines += [f"  {command}\n" for command in commands]
-        lines.append(f"  # {first}\n  ```\n\n")
-    return "".join(lines)
+    """The section on one implementation: its set-up, its root causes, and what our set-up is behind."""
+    text = [
+        f"\n## {implementation.name} {implementation.version}\n\n```\n",
+        *(f"{s}\n" for s in implementation.set_up),
+    ]
+    text.append("```\n\n")
+    both = (served, relayed) if relayed else (served,)
+    for number, cause in enumerate((c for c in implementation.causes if not c.ours), 1):
+        text += [f"{number}. {line}" for line in describe(cause, both, lines.get(cause.what, []))]
+    ours = [cause for cause in implementation.causes if cause.ours]
+    if ours:
+        text.append("\nNot held against it, because our set-up is behind it:\n\n")
+        text += [
+            f"- {cause.what} ({', '.join(f'`{f}`' for f in cause.found_by)}): {cause.ours}.\n" for cause in ours
+        ]
+    left = unexplained([row for judged in both for row in judged.noticed()], implementation.causes)
+    if left:
+        text.append(f"\nAlso reported, and not looked into yet: {', '.join(f'`{name}`' for name in left)}.\n")
+    return "".join(text)
 
 
-def seen(entry: dict[str, object]) -> str:
-    """One line with the first finding of a check, or with the reason why the check could not look."""
-    findings = entry["findings"]
-    first = findings[0] if isinstance(findings, list) and findings else {"message": entry.get("reason", "")}
-    actual = f": {first['actual']}" if first.get("actual") else ""
+def describe(cause: Cause, both: tuple[Judged, ...], lines: list[str]) -> Iterator[str]:
+    """A cause as an item of a list: what it is, who reports it, what was seen, and the lines that show it."""
+    found = [(judged, name) for judged in both for name in judged.noticed("info") if cause.covers(name)]
+    names = ", ".join(f"`{name}`" for _, name in found) or "no check of its own"
+    text = f"**{cause.what}**" + (f" ({cause.source})" if cause.source else "") + f".\n   Reported by {names}.\n"
+    if found:
+        text += f"   Seen: {seen(found[0][0].row(found[0][1]))}\n"
+    if lines:
+        text += "\n   ```\n" + "".join(f"   {line}\n" for line in lines) + "   ```\n"
+    yield f"{text}\n"
+
+
+def seen(row: dict[str, object]) -> str:
+    """One line with the first finding of a check or rule."""
+    findings = row["findings"]
+    first = findings[0] if isinstance(findings, list) and findings else {"message": row.get("reason", "")}
+    actual = f": `{first['actual'].replace('`', '')}`" if first.get("actual") else ""
     text = " ".join(f"{first['message']}{actual}".split())
-    return text if len(text) <= 160 else text[:159] + "…"
+    return text if len(text) <= 200 else f"{text[:198].rstrip('`')}…`"
 
 
 if __name__ == "__main__":

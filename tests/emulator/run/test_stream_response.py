@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -43,7 +44,9 @@ def test_stream_bytes_are_those_of_recordings(api):
     found = answer.events[0]["interaction"]["id"]
     usage = (
         '{"total_tokens":3,"total_input_tokens":2,"input_tokens_by_modality":[{"modality":"text","tokens":2}],'
-        '"total_cached_tokens":0,"total_output_tokens":1,"total_tool_use_tokens":0,"total_thought_tokens":0}'
+        '"total_cached_tokens":0,"total_output_tokens":1,"total_tool_use_tokens":0,"total_thought_tokens":0,"raw_prompt_token":23,'
+        '"model_invocation_token_counts":[{"prompt_tokens_details":[{"modality":"text","tokens":23}],'
+        '"candidates_tokens_details":[{"modality":"text","tokens":1}]}]}'
     )
     times = '"created":"2026-06-09T00:00:00Z","updated":"2026-06-09T00:00:00Z","service_tier":"standard"'
     about = '"object":"interaction","model":"gemini-3.5-flash"'
@@ -155,14 +158,28 @@ def test_event_id_policies(policy):
     assert all(list(event)[-2:] == ["event_id", "event_type"] for event in events if "event_id" in event)
 
 
-def test_event_ids_as_observed(api):
-    """By default, events of background streams have ids and events of foreground streams have none."""
-    assert all("event_id" in event for event in api.create(stream=True, background=True).events[:-1])
+@pytest.mark.parametrize(
+    ("platform", "share"), [("gemini", range(1, 5)), ("vertex", range(1)), ("any", range(10, 30))]
+)
+def test_event_ids_as_observed(platform, share):
+    """The events of foreground streams have no ids; of background streams some have, on Vertex none."""
+    api = Api.with_settings(platform=platform)
+    events = api.create(stream=True, background=True).events[:-1]
+    assert len([event for event in events if "event_id" in event]) in share
     assert not any("event_id" in event for event in api.create(stream=True).events[:-1])
 
 
-def test_event_ids_are_unique_across_interactions(api):
-    """Two interactions never share an event id, because ids do not come from a counter of the process."""
+def test_event_ids_spell_their_place(api):
+    """On the Gemini API an id is base64 of step, type of step and number, as reported."""
+    api.emulator.change(event_ids="deltas")
+    cursors = [event["event_id"] for event in api.create(stream=True).events[:-1] if "event_id" in event]
+    spelled = [base64.b64decode(cursor.removeprefix("v1_")).decode() for cursor in cursors]
+    assert spelled[:2] == ["0_thought_3", "1_model_output_6"]
+
+
+def test_event_ids_are_unique_across_interactions():
+    """Two interactions never share an opaque id, because ids do not come from a counter of the process."""
+    api = Api.with_settings(platform="any")
     first, second = ({event["event_id"] for event in api.create(stream=True, background=True).events[:-1]}
                      for _ in range(2))  # fmt: skip
     assert not first & second

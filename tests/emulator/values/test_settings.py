@@ -8,7 +8,7 @@ from harness.emulator import Settings
 from harness.outcome import UsageFault
 
 WRONG = [
-    ({"event_ids": "some"}, "event_ids='some'"),
+    ({"event_ids": "few"}, "event_ids='few'"),
     ({"resume": True}, "resume=True"),
     ({"event_id": "all"}, "'event_ids'"),
     ({"chunking": 0}, "chunking=0"),

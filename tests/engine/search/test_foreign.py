@@ -128,7 +128,7 @@ def test_a_search_of_refusals_is_not_green(capsys: pytest.CaptureFixture[str]) -
     """If every create is refused, the search proves nothing, and says so."""
     code, record = searched(foreign.RefusesLater(), capsys)
     assert code != Exit.OK
-    assert any("succeeded" in why or "every create" in why for why in record["engines"][0]["vacuous"])
+    assert any("succeeded" in why for why in record["engines"][0]["vacuous"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -147,7 +147,8 @@ def recorded(
     operation = SimpleNamespace(label=f"{method} /agents", method=method.lower())
     case = SimpleNamespace(id=name, meta=meta, operation=operation)
     node = SimpleNamespace(value=case, is_transition_applied=False, transition=None)
-    request = SimpleNamespace(method=method, url="http://a/v1beta/agents", headers={}, body=b"{}")
+    url = "http://a/v1beta/agents"
+    request = SimpleNamespace(method=method, url=url, uri=url, headers={}, body=b"{}")
     elapsed, headers = 0.0, {"content-type": ["application/json"]}
     response = SimpleNamespace(
         status_code=status,

@@ -18,8 +18,8 @@ from harness.engine.search.failure import Failure
 from harness.engine.search.search_target import play
 from harness.interactions import INTERACTIONS
 from harness.kit.api import PRIMARY_KEY
-from harness.report.display import EMBEDDED_ROOT, Display
-from harness.report.reproduction import pytest_module, write_all
+from harness.report.evidence.display import EMBEDDED_ROOT, Display
+from harness.report.evidence.reproduction import pytest_module, why_no_cassette, write_all
 from harness.transport import ServerThread, ServiceDriver
 from harness.wire.mask import Mask
 from tests.engine.search.places import history, mutant
@@ -67,6 +67,14 @@ def test_nothing_holds_the_key(failure: Failure, tmp_path: Path) -> None:
     """The script, the test and the cassette do not contain the API key."""
     for path in write_all(failure.decide(Policy()), info(), shown(info()), tmp_path):
         assert PRIMARY_KEY not in path.read_text(), path
+
+
+def test_no_cassette_pretends_to_show_a_hang(failure: Failure) -> None:
+    """A trail whose last request got no answer is not written as a cassette, which could not contain it."""
+    unanswered = replace(failure.trail[-1], status=None)
+    hung = replace(failure, trail=(*failure.trail[:-1], unanswered)).decide(Policy())
+    assert "the last request got none" in why_no_cassette(hung)
+    assert why_no_cassette(failure.decide(Policy())) == ""
 
 
 def test_the_cassette_holds_the_trail(failure: Failure, tmp_path: Path) -> None:

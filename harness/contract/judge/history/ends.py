@@ -59,13 +59,15 @@ def judge_cancel_answer(exchange: Exchange, identity: str) -> Iterator[Finding]:
     reading = read(exchange)
     if reading.status is None:
         actual = format_answer(exchange)
-        yield Finding("cancel.ok", "the answer is no interaction", "an object with a status", actual)
+        message = "the answer is no interaction"
+        yield Finding.coded("cancel.ok/no-interaction", message, "an object with a status", actual)
     elif reading.id not in (None, identity):
-        yield Finding("cancel.ok", "the answer is another interaction", identity, str(reading.id))
+        yield Finding.coded("cancel.ok/another", "the answer is another interaction", identity, str(reading.id))
 
 
 def _report_refusal(exchange: Exchange) -> Finding:
-    return Finding("cancel.ok", "a running run cannot be cancelled", "2xx", format_answer(exchange))
+    message = "a running run cannot be cancelled"
+    return Finding.coded("cancel.ok/refused", message, "2xx", format_answer(exchange))
 
 
 def _judge_late(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:

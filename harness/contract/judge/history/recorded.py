@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from harness.contract.contract import Contract
 from harness.contract.judge.history.history_judge import HistoryJudge
-from harness.outcome import Finding, Severity
+from harness.outcome import Finding, Judgement, Severity
 from harness.wire import Exchange
 
 Named = tuple[str, Exchange]
@@ -18,10 +18,16 @@ Named = tuple[str, Exchange]
 
 def judge_history(exchanges: Iterable[Named], contract: Contract) -> list[Finding]:
     """Findings about all the named exchanges of a recording, which may be about several interactions."""
+    return judge_recorded(exchanges, contract).findings
+
+
+def judge_recorded(exchanges: Iterable[Named], contract: Contract) -> Judgement:
+    """The same findings, and how often each rule was looked at."""
     judge = HistoryJudge(contract, sole_client=False)
-    return [
-        finding.at(exchange=name)
-        for name, exchange in exchanges
-        for finding in judge.note(exchange).findings
-        if finding.severity is not Severity.INFORMATION
-    ]
+    whole = Judgement()
+    for name, exchange in exchanges:
+        judgement = judge.note(exchange)
+        told = (found for found in judgement.findings if found.severity is not Severity.INFORMATION)
+        whole.findings += [finding.at(exchange=name) for finding in told]
+        whole.judged.update(judgement.judged)
+    return whole

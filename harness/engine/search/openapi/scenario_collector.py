@@ -87,7 +87,7 @@ class ScenarioCollector:
         self._place.report_progress(counts, findings=len(self.failures))
 
     def _call(self, request: Any) -> str:
-        return call_of(Request(str(request.method).upper(), target_of(str(request.url), self._root)))
+        return call_of(Request(str(request.method).upper(), target_of(str(request.uri), self._root)))
 
     def _count(self, node: Any, status: int) -> None:
         self.calls += 1

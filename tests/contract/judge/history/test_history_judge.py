@@ -363,10 +363,10 @@ ALSO: dict[str, tuple[list[Heard], set[str]]] = {
     "a look that brings a list": ([made(), BARE], {"get.ok"}),
     "a stream that is JSON": ([begun(), AS_JSON], {"resume.opens"}),
     "a foreground stream that is JSON": ([made(), AS_JSON], {"resume.foreground"}),
-    "a cancel that brings no interaction": ([begun(), cancel(None)], {"cancel.ok"}),
+    "a cancel that brings no interaction": ([begun(), cancel(None)], {"cancel.ok/no-interaction"}),
     "a cancel of another": (
         [begun(), Heard(exchange("POST", f"{ROOT}/a/cancel", body={"id": "b", "status": "cancelled"}))],
-        {"cancel.ok"},
+        {"cancel.ok/another"},
     ),
     "a cancel of what was deleted": ([*GONE, cancel(http=302)], {"cancel.unknown"}),
     "an interaction of others": ([look(of="x", identity="y"), stream(), cancel(), delete()], set()),

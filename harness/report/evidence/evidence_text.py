@@ -15,9 +15,9 @@ from harness.engine.results import ClientRun, Evidence, KillRow, RecordedPlace
 from harness.kit.api import Api
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome.words import format_count, shorten
-from harness.report.curl import curl, curl_lines
-from harness.report.display import Display
-from harness.report.exchange_text import SHOWN, ending_line, exchange_lines, printable
+from harness.report.evidence.curl import curl, curl_lines
+from harness.report.evidence.display import Display
+from harness.report.evidence.exchange_text import SHOWN, ending_line, exchange_lines, printable
 from harness.report.finding_text import place
 from harness.wire import Decoder, Exchange, Request
 from harness.wire.mask import Mask

@@ -11,9 +11,9 @@ from pathlib import Path
 from harness.engine.events import TargetInfo
 from harness.engine.results import Result
 from harness.kit.api import Api
-from harness.report.curl import curl_lines
-from harness.report.display import Display
-from harness.report.exchange_text import printable
+from harness.report.evidence.curl import curl_lines
+from harness.report.evidence.display import Display
+from harness.report.evidence.exchange_text import printable
 from harness.wire import Exchange
 from harness.wire.mask import Mask
 
@@ -79,9 +79,9 @@ def write_cassette(result: Result, target: TargetInfo, api: Api, path: Path) -> 
 
 def write_all(result: Result, target: TargetInfo, display: Display, folder: Path) -> list[Path]:
     """Write script, test and cassette of one failure below `folder`; return the paths that were written."""
-    from harness.cassette import CassetteError
+    from harness.cassette import CassetteError, load
 
-    stem = re.sub(r"[^a-z0-9]+", "_", _key(result).lower()).strip("_")
+    stem = re.sub(r"[^a-z0-9]+", "_", _key(result).lower().replace("?", " lenient")).strip("_")
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for suffix, text in (
@@ -92,14 +92,23 @@ def write_all(result: Result, target: TargetInfo, display: Display, folder: Path
             path = folder / (f"test_{stem}{suffix}" if suffix == ".py" else f"{stem}{suffix}")
             path.write_text(text, encoding="utf-8")
             written.append(path)
-    if trail_of(result):
+    if not why_no_cassette(result):
         path = folder / f"{stem}.yaml"
         try:
             write_cassette(result, target, display.api, path)
+            load(path)
             written.append(path)
         except CassetteError:
-            pass  # a body is too large: the script and the test still show the failure
+            path.unlink(missing_ok=True)  # a body is too large: the script and the test still show the failure
     return written
+
+
+def why_no_cassette(result: Result) -> str:
+    """Why a cassette would not show a failure; "" if it does."""
+    trail = trail_of(result)
+    if not trail:
+        return "no request is known"
+    return "" if trail[-1].status is not None else "it holds answers, and the last request got none"
 
 
 def _comment(text: str, mask: Mask) -> str:

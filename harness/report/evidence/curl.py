@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from harness.report.display import Display
+from harness.report.evidence.display import Display
 from harness.wire import By, Exchange, How, Request
 from harness.wire.given_values import GivenValue, given_values
 from harness.wire.mask import Mask

@@ -16,6 +16,9 @@ from harness.wire import Exchange
 NO_ROUTE = frozenset({405, 501})
 """Statuses that say so by themselves."""
 
+NOWHERE = "harness-no-route"
+"""The first segment of a path that is certainly no route."""
+
 _NOT_FOUND = 404
 _PATHS = re.compile(rb"[\w.~%-]*/[\w.~%/-]*|v1_\w+")
 
@@ -26,9 +29,13 @@ def is_no_route(t: RequestBuilder, answer: Exchange) -> Part[bool]:
         return True
     if answer.status != _NOT_FOUND:
         return False
-    path = f"harness-no-route/{answer.request.segments[-1]}"
-    nowhere: Exchange = yield Send(t.request(answer.request.method, path))
-    return nowhere.status == _NOT_FOUND and _shape(nowhere) == _shape(answer)
+    nowhere: Exchange = yield Send(t.request(answer.request.method, f"{NOWHERE}/{answer.request.segments[-1]}"))
+    return is_like_nowhere(answer, nowhere)
+
+
+def is_like_nowhere(answer: Exchange, nowhere: Exchange) -> bool:
+    """Whether an answer says the same as one to a path without a route."""
+    return answer.status == nowhere.status and _shape(nowhere) == _shape(answer)
 
 
 def _shape(answer: Exchange) -> tuple[str, bytes]:

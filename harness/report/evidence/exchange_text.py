@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from harness.report.display import Display
+from harness.report.evidence.display import Display
 from harness.wire import Exchange, Headers, Request
 from harness.wire.mask import Mask
 
@@ -59,7 +59,7 @@ def body_lines(body: bytes, request: Request, display: Display, shown: int = SHO
 def body_text(body: bytes, request: Request, display: Display) -> str:
     """A body as text without its secrets, even those that are spread over several events of a stream."""
     if _STREAM.match(body):
-        from harness.report.split_secrets import without_spread_secrets
+        from harness.report.evidence.split_secrets import without_spread_secrets
 
         body = without_spread_secrets(body, display.mask, display.api.load_protocol())
     return display.mask.text(body.decode("utf-8", "replace"), request)

@@ -1,0 +1,35 @@
+"""What a broken rule does to a user, for the rules whose breach a client may not even notice. Layer 1, a table.
+
+First what makes a client believe in a wrong end, then text that is lost, doubled or changed, then mixed up ids.
+Every other rule does less harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.outcome import Harm
+
+_STATUS = """
+    create.status create.final bg.at-once bg.settles bg.no-regress bg.transition bg.failed-visible
+    bg.incomplete-visible cancel.state cancel.stays cancel.stream-ends cancel.keeps-result
+    cancel.keeps-background-result stream.completed-status stream.completed-last stream.terminal
+    tool.requires-action tool.stream-status chain.takes-effect store.false-get del.gone err.stream-prestream
+"""
+_TEXT = """
+    get.ok get.same get.matches-post bg.result stream.opens stream.framing stream.json stream.surrogates
+    stream.equals-get stream.start-before stream.stop-once stream.args-join stream.index-reuse resume.opens
+    resume.replay resume.no-gap resume.exclusive resume.live resume.finished resume.encoded resume.two-readers
+    chain.stored chain.parent-unchanged chain.own-steps tool.stream-call create.unicode
+"""
+_IDS = """
+    create.id create.id-unique bg.create bg.same-id stream.id-constant stream.evid-unique resume.same-id
+    resume.ids-stable chain.ok tool.ids-unique tool.call-fields steps.result-match store.isolation rob.concurrent
+"""
+
+HARMS: Mapping[str, Harm] = {
+    rule: harm
+    for harm, rules in ((Harm.STATUS, _STATUS), (Harm.TEXT, _TEXT), (Harm.IDS, _IDS))
+    for rule in rules.split()
+}
+"""By the id of a rule."""

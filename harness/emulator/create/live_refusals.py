@@ -1,0 +1,90 @@
+"""What the live service refuses although its schemas allow it, as third parties found out.
+
+Layer 2. One function per rule, each with its witnesses in the docstring; nothing here is documented, so all of it
+applies only on a strict platform (`values/platform.py`). Must not know what the schemas or the documents rule out;
+`validation` does that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from harness.contract.data.input import results
+from harness.emulator.values.call import Refusal, invalid
+from harness.emulator.values.create_request import CreateRequest
+from harness.emulator.values.platform import Platform
+
+Json = dict[str, Any]
+
+_LATEST = re.compile(r"(models/)?gemini-[a-z-]+-latest")
+_GONE = re.compile(r"(models/)?(gemini-2\.0)\b")
+_SPEAKS = re.compile(r"-tts\b")
+_ANY_VERSION = "(The emulator's setting platform=any takes it.)"
+
+
+def judge(order: CreateRequest, platform: Platform, version: str) -> None:
+    """Raise Refusal for the first thing in a create that this surface refuses."""
+    body = order.body
+    for name in platform.refuses.keys() & body.keys():
+        raise invalid(f"Unknown parameter '{name}'; {platform.refuses[name]}. {_ANY_VERSION}")
+    if not platform.strict:
+        return
+    _judge_model(str(body.get("model", "")), body, version)
+    _judge_formats(body)
+    if body.get("service_tier") == "deferred":
+        raise invalid(f"Invalid value at 'service_tier': this surface has no tier 'deferred'. {_ANY_VERSION}")
+    if not isinstance(body.get("input"), str):
+        _judge_input(order)
+
+
+def _judge_input(order: CreateRequest) -> None:
+    """A result needs its name (four witnesses and all recordings), a text its words (five witnesses)."""
+    for result in results(order.given):
+        if not result.get("name"):
+            raise invalid("Missing name in content of type function_result.")
+    for text in _texts(order.given):
+        if text == "":
+            raise invalid("Missing text in content of type text.")
+
+
+def _judge_model(model: str, body: Json, version: str) -> None:
+    """The `latest` names are only on v1beta (README of google-genai 3); gemini-2.0 was shut down on 2026-06-01."""
+    if version == "v1" and _LATEST.fullmatch(model):
+        raise Refusal(404, "model_not_found", f"Model '{model}' not found: this name is served by /v1beta only.")
+    gone = _GONE.match(model)
+    if gone:
+        raise invalid(f"Model family {gone[2]} is not supported.")
+    config = body.get("generation_config")
+    if isinstance(config, dict) and _SPEAKS.search(model):
+        for name in ("thinking_level", "thinking_summaries"):
+            if name in config:
+                raise invalid(
+                    f"'{name}' is not supported by the model '{model}', which speaks and does not think."
+                )
+
+
+def _judge_formats(body: Json) -> None:
+    """Only video is delivered by uri; speakers are a list (one witness each)."""
+    wanted = body.get("response_format")
+    for item in wanted if isinstance(wanted, list) else [wanted]:
+        if not isinstance(item, dict) or item.get("delivery") is None:
+            continue
+        kind = item.get("type")
+        if kind in ("image", "audio"):
+            raise invalid(f"Invalid input at 'response_format': 'delivery' is for video, not for {kind}.")
+    config = body.get("generation_config")
+    if isinstance(config, dict) and isinstance(config.get("speech_config"), dict):
+        raise invalid("Invalid value at 'generation_config.speech_config': Expected an array, got object.")
+
+
+def _texts(steps: list[Json]) -> Iterator[object]:
+    """Yield the texts of what the client itself says: its input and its results; history may be empty."""
+    for step in steps:
+        if step.get("type") not in ("user_input", "function_result"):
+            continue
+        parts = step.get("content", step.get("result"))
+        for part in parts if isinstance(parts, list) else ():
+            if isinstance(part, dict) and part.get("type") == "text":
+                yield part.get("text")

@@ -1,0 +1,62 @@
+"""What a create holds that the schemas do not list: how it is refused, and what of it is history to be taken back.
+
+Layer 2. The service refuses unknown names (live probes: `Unknown parameter 'id' at 'input[2]'.`), but takes back
+whatever it sent. Must not know which names are listed; the schemas decide that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from harness.contract import Contract
+from harness.contract.data.input import without_unpublished
+from harness.contract.schema.validator import SchemaProblem
+
+Json = dict[str, Any]
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class SentSteps:
+    """The steps that the emulator sent and the schemas do not list: scripts may contain any."""
+
+    def __init__(self, contract: Contract, most: int) -> None:
+        self._validator = contract.schemas.validator("step", closed=True)
+        self._most = most
+        self._sent: dict[bytes, None] = {}
+
+    def remember(self, steps: Iterable[Json]) -> None:
+        """Remember those of the steps that a strict create would refuse; the oldest are forgotten first."""
+        for step in steps:
+            if not self._validator.is_valid(step):
+                self._sent[_encode(step)] = None
+        while len(self._sent) > self._most:
+            del self._sent[next(iter(self._sent))]
+
+    def remove_from(self, given: Any) -> Any:
+        """Return `input` without steps that were sent, here or, as third parties saw, by the live service."""
+        rest = without_unpublished(given)
+        if not self._sent or not isinstance(rest, list):
+            return rest
+        return [step for step in rest if _encode(step) not in self._sent]
+
+
+def describe_unknown(problem: SchemaProblem) -> str:
+    """Return the sentence that refuses an unknown name, in the service's form; `""` for other faults."""
+    if problem.keyword != "additionalProperties":
+        return ""
+    place, _, name = problem.pointer.removeprefix("$").lstrip(".").rpartition(".")
+    _, separator, hint = problem.message.partition("; did you mean ")
+    advice = f" Did you mean {hint.replace(chr(34), chr(39))}" if separator else ""
+    return f"Unknown parameter '{name}' at '{place}'.{advice}"
+
+
+def describe_schemas(contract: Contract) -> str:
+    """Return the sentence that says how new the schemas are, and how to send what they do not list."""
+    return (
+        f" (These schemas are those of revision {contract.revision}, {contract.schemas.as_of}; "
+        "what is newer is taken with the emulator's setting unknown=accept.)"
+    )

@@ -1,0 +1,119 @@
+"""A run that ends before it is through says what it left out, writes its reports and cleans up after itself."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from harness.cli import main
+from harness.outcome import Exit
+from harness.resources import folder
+from tests.cli import foreign_defects as foreign
+from tests.cli.conftest import Harness
+from tests.cli.foreign_server import Run, Service, serve_foreign
+
+SELECTED = "create.ok,bg.*,cancel.*,resume.*"
+FOLDER = Path(main.__code__.co_filename).parents[2]
+
+
+def accounted(report: dict[str, Any]) -> dict[str, int]:
+    """The rows of the ledger of a report that fits its schema; they add up to all checks."""
+    jsonschema.validate(report, json.loads((folder("schemas") / "output/check.schema.json").read_text("utf-8")))
+    rows: dict[str, int] = report["ledger"]["rows"]
+    assert sum(rows.values()) == report["summary"]["total"] == len(report["checks"])
+    return rows
+
+
+def test_a_run_that_settles_never_ends_at_the_deadline(harness: Harness, tmp_path: Path) -> None:
+    """With runs that never settle the run ends in time, names what it left out, and deletes what it made."""
+    service = foreign.NeverSettles()
+    with serve_foreign(service) as url:
+        done = harness(
+            "check", url, "--deadline", "6", "-c", SELECTED, "--report", f"json={tmp_path}/r.json", "--report",
+            f"junit={tmp_path}/r.xml",
+        )  # fmt: skip
+    assert done.code == Exit.UNREACHABLE
+    report = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert report["seconds"] < 30
+    assert accounted(report)["no_answer"] > 5
+    assert "the run ended early: its time was up (--deadline)" in done.out
+    assert "untested MUSTs" in done.out
+    assert done.out.splitlines()[-1].startswith("The run ended early; ")
+    properties = {item.get("name"): item.get("value") for item in ET.parse(tmp_path / "r.xml").iter("property")}
+    assert properties["harness.headline"] == report["ledger"]["headline"] == done.out.splitlines()[-1]
+    assert service.runs == {}
+
+
+class Watched(foreign.NeverSettles):
+    """Tells when the run is well under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.busy = threading.Event()
+
+    def begin(self, body: dict[str, Any], tokens: int) -> Run:
+        if len(self.log) > 24:
+            self.busy.set()
+        return super().begin(body, tokens)
+
+
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_ctrl_c_writes_the_reports(jobs: str, tmp_path: Path) -> None:
+    """An interrupted run exits with 130 at once; its reports hold what was judged, and nothing is left behind."""
+    service, report = Watched(), tmp_path / "r.json"
+    with serve_foreign(service) as url:
+        command = [sys.executable, "-m", "harness", "check", url, "-j", jobs, "--report", f"json={report}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=FOLDER, text=True) as process:
+            assert service.busy.wait(60)
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
+    assert process.returncode == Exit.INTERRUPTED
+    rows = accounted(json.loads(report.read_text("utf-8")))
+    assert rows["no_answer"] > 100
+    assert out.splitlines()[-1].startswith("The run ended early; ")
+    assert "the exit code is 130" in out
+    assert len(service.runs) <= int(jobs), "nothing is left but what a worker was still waiting for"
+
+
+@pytest.mark.parametrize("words", [["--deadline", "-1"], ["--deadline", "soon"]])
+def test_a_deadline_is_a_number_of_seconds(harness: Harness, words: list[str]) -> None:
+    """Anything else is wrong usage."""
+    done = harness("check", "emulator", *words)
+    assert done.code == Exit.USAGE
+    assert "--deadline" in done.err
+
+
+def test_a_hang_is_no_pass(harness: Harness) -> None:
+    """A resume that never ends is no answer: neither an empty stream nor a pass."""
+    with serve_foreign(Service(), foreign.HangsAtTheEnd) as url:
+        done = harness("check", url, "--timeout", "2", "-c", "resume.last", "--json")
+    report = json.loads(done.out)
+    (check,) = [check for check in report["checks"] if check["id"] == "resume.last"]
+    assert (check["verdict"], check["standing"]) == ("untestable", "no_answer")
+    assert "was waited for in vain" in check["reason"]
+
+
+def test_backslashes_do_not_hang_the_run(harness: Harness) -> None:
+    """A server whose text is 400 kB of backslashes is judged and reported like any other."""
+
+    class Backslashes(Service):
+        def begin(self, body: dict[str, Any], tokens: int) -> Run:
+            run = super().begin(body, tokens)
+            run.words = ("\\" * 400_000,)
+            run.tokens = -1
+            return run
+
+    with serve_foreign(Backslashes()) as url:
+        done = harness("check", url, "-c", "create.*,usage.*", "--deadline", "80", "-v")
+    assert done.code == Exit.FAILED
+    assert "FAIL       usage.types" in done.out
+    assert "ended early" not in done.out

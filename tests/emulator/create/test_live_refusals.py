@@ -1,0 +1,186 @@
+"""What the service refuses although its schemas allow it, by platform; and what is newer than the schemas."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.emulator.client import AGENT, Api
+
+CALL = {"type": "function_call", "id": "c1", "name": "f", "arguments": {}}
+ASKED = {"type": "user_input", "content": [{"type": "text", "text": "Hello"}]}
+SIGNED = {"type": "thought", "signature": "c2ln"}
+RESULT = {"type": "function_result", "call_id": "c1", "result": "ok"}
+EMPTY = {"type": "text", "text": ""}
+SAID_NOTHING = {"type": "model_output", "content": [EMPTY]}
+
+LIVE = {
+    "result without name": (
+        {"text": [ASKED, SIGNED, CALL, RESULT]},
+        "Missing name in content of type function_result.",
+    ),
+    "empty text": (
+        {"text": [{"type": "user_input", "content": [EMPTY]}]},
+        "Missing text in content of type text.",
+    ),
+    "empty piece": ({"text": [ASKED, SIGNED, CALL, {**RESULT, "name": "f", "result": [EMPTY]}]}, "Missing text"),
+    "deferred": ({"service_tier": "deferred"}, "service_tier"),
+    "audio by uri": ({"response_format": {"type": "audio", "delivery": "uri"}}, "'delivery' is for video"),
+    "gone": ({"model": "gemini-2.0-flash"}, "Model family gemini-2.0 is not supported."),
+    "thinking speech": (
+        {"model": "gemini-3.1-flash-tts-preview", "generation_config": {"thinking_level": "low"}},
+        "thinking_level",
+    ),
+    "speakers": ({"generation_config": {"speech_config": {"speakers": []}}}, "Expected an array, got object"),
+}
+GEMINI = {
+    "labels": ({"labels": {"team": "a"}}, "labels"),
+    "safety": ({"safety_settings": [{"type": "harassment", "threshold": "off"}]}, "safety_settings"),
+    "mime": ({"response_mime_type": "application/json"}, "use 'response_format'"),
+    "cached": ({"cached_content": "cachedContents/1"}, "cached_content"),
+}
+
+
+def ask(platform, fields):
+    """The answer of a platform to a create with these fields."""
+    return Api.with_settings(platform=platform).create(**fields)
+
+
+@pytest.mark.parametrize("platform", ["gemini", "vertex"])
+@pytest.mark.parametrize(("fields", "words"), LIVE.values(), ids=LIVE)
+def test_live_surfaces_refuse(platform, fields, words):
+    """Both surfaces refuse it with 400, in the words that were reported; `any` takes it."""
+    answer = ask(platform, fields)
+    assert answer.error == (400, "invalid_request")
+    assert words in answer.message
+    assert ask("any", fields).status == 200
+
+
+@pytest.mark.parametrize(("fields", "words"), GEMINI.values(), ids=GEMINI)
+def test_the_gemini_api_refuses(fields, words):
+    """Fields that only Vertex has are refused by the Gemini API, with what to do instead."""
+    answer = ask("gemini", fields)
+    assert answer.error == (400, "invalid_request")
+    assert words in answer.message
+    assert (ask("vertex", fields).status, ask("any", fields).status) == (200, 200)
+
+
+def test_history_may_hold_an_empty_text():
+    """What the model said comes back as it was sent, even if that was nothing."""
+    assert ask("gemini", {"text": [ASKED, SAID_NOTHING, ASKED]}).status == 200
+
+
+@pytest.mark.parametrize(("root", "status"), [("/v1", 404), ("/v1beta", 200)])
+def test_latest_names_are_beta(root, status):
+    """The names of newest models exist on v1beta only."""
+    assert Api(root=root).create(model="gemini-flash-latest").status == status
+
+
+def test_a_path_of_vertex_gets_its_behaviour():
+    """Labels pass on a path in Vertex's form, and the interaction repeats them."""
+    api = Api(root="/v1beta1/projects/p/locations/global")
+    assert api.create(labels={"team": "a"}).json["labels"] == {"team": "a"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [({"environment": "remote"}, "background"), ({"background": True}, "Environment")],
+    ids=str,
+)
+def test_agents_on_vertex_need_background_and_environment(fields, words):
+    """Vertex refuses an agent in the foreground, and one without a sandbox; the Gemini API takes both."""
+    answer = ask("vertex", {"agent": AGENT, **fields})
+    assert answer.status == 400
+    assert words in answer.message
+    assert ask("gemini", {"agent": AGENT, **fields}).status == 200
+
+
+def test_a_run_of_an_agent_on_vertex():
+    """The stream names no agent, ends with the environment, and a GET begins with the sandbox."""
+    api = Api.with_settings(platform="vertex")
+    events = api.create(agent=AGENT, environment="remote", background=True, stream=True).events[:-1]
+    assert events[0]["interaction"].keys() == {"id", "status", "object"}
+    end = events[-1]["interaction"]
+    assert end["environment_id"].startswith("env_CAEQ")
+    assert "agent" not in end
+    assert "total_cached_tokens" not in end["usage"]
+    starts = [event["step"]["type"] for event in events if event["event_type"] == "step.start"]
+    assert starts == ["function_call", "function_result", "model_output"]
+    kinds = [step["type"] for step in api.get(end["id"]).json["steps"]]
+    assert kinds == ["provision_sandbox", "user_input", *starts]
+
+
+def test_a_run_of_an_agent_on_the_gemini_api(api):
+    """The order of the steps is the recorded one, and the first event names the environment."""
+    events = api.create(agent=AGENT, environment="remote", stream=True).events[:-1]
+    assert len(events[0]["interaction"]["environment_id"]) == 36
+    starts = [event["step"]["type"] for event in events if event["event_type"] == "step.start"]
+    assert starts == [
+        "thought",
+        "function_call",
+        "function_result",
+        "code_execution_call",
+        "code_execution_result",
+        "model_output",
+    ]
+
+
+def test_saved_agents_and_prefixes(api):
+    """Saved agents and built-in ones of any date may be built on; `agents/` may stand before a name."""
+    for name, base in (("one", "antigravity-preview-05-2026"), ("two", "one"), ("three", "agents/one")):
+        assert api.call("POST", "agents", {"id": name, "base_agent": base}).status == 200
+    assert api.call("POST", "agents", {"id": "four", "base_agent": "nobody"}).status == 400
+    assert api.create(agent="agents/two", environment="remote").status == 200
+
+
+UNKNOWN = {
+    "top level": ({"quantum": True}, "Unknown parameter 'quantum'.", "parameter_unknown"),
+    "in a step": (
+        {"text": [ASKED, {**ASKED, "id": "x"}]},
+        "Unknown parameter 'id' at 'input[1]'.",
+        "invalid_request",
+    ),
+    "in a content": (
+        {"text": [{"type": "text", "text": "x", "id": "x"}]},
+        "Unknown parameter 'id' at 'input[0]'.",
+        "invalid_request",
+    ),
+    "step": ({"text": [ASKED, {"type": "leap"}]}, 'unknown type "leap"', "invalid_request"),
+    "content": ({"text": [{"type": "user_input", "content": [{"type": "smell"}]}]}, '"smell"', "invalid_request"),
+    "tool": ({"tools": [{"type": "lathe"}]}, "there is no tool 'lathe'", "invalid_request"),
+    "in a tool": (
+        {"tools": [{"type": "function", "name": "f", "eager": True}]},
+        "Unknown parameter 'eager'",
+        "invalid_request",
+    ),
+    "value": ({"generation_config": {"thinking_level": "hyper"}}, '"hyper" is not allowed', "invalid_request"),
+}
+
+
+@pytest.mark.parametrize(("fields", "words", "code"), UNKNOWN.values(), ids=UNKNOWN)
+def test_what_is_newer_is_refused_or_accepted(api, fields, words, code):
+    """A refusal says what is unknown, how new the schemas are and how to send it; then it is taken."""
+    answer = api.create(**fields)
+    assert answer.error == (400, code)
+    assert words in answer.message
+    assert "google-genai 3.4.0" in answer.message
+    assert "unknown=accept" in answer.message
+    api.emulator.change(unknown="accept")
+    assert api.create(**fields).status == 200
+
+
+def test_accepting_the_unknown_still_refuses_the_wrong():
+    """A wrong type of a known field is no news, and no version is named."""
+    answer = Api.with_settings(unknown="accept").create(store="yes")
+    assert answer.status == 400
+    assert "unknown=accept" not in answer.message
+
+
+def test_what_was_sent_is_taken_back(api):
+    """A step that only a script knows may be sent back, however strict the emulator is; a forged one may not."""
+    leap = {"type": "leap", "to": "the moon", "id": "l1"}
+    api.emulator.reply(steps=[leap, {"type": "model_output", "content": [{"type": "text", "text": "Done."}]}])
+    steps = api.create([ASKED]).json["steps"]
+    assert api.create([ASKED, *json.loads(json.dumps(steps)), ASKED]).status == 200
+    assert api.create([ASKED, {**leap, "to": "the sun"}, ASKED]).status == 400

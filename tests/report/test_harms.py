@@ -1,0 +1,25 @@
+"""What a broken rule does to a user orders a page, within verdict and level."""
+
+from __future__ import annotations
+
+from harness.contract.rules import BY_ID
+from harness.contract.tables.harms import HARMS
+from harness.engine.decide import Policy, decide
+from harness.outcome import Finding, Harm, Observation
+from harness.report.run_state import urgency_of
+
+
+def test_the_table_names_rules_and_reaches_them() -> None:
+    """Every id of the table is a rule, and the rule has the harm that the table says."""
+    assert {rule: BY_ID[rule].harm for rule in HARMS} == dict(HARMS)
+    assert BY_ID["http.redirect"].harm is Harm.REST
+
+
+def test_what_harms_most_comes_first() -> None:
+    """A wrong status comes before lost text, mixed up ids and a wrong label, whatever the weight."""
+    broken = ["http.json-type", "create.id", "stream.framing", "cancel.state"]
+    results = [
+        decide(BY_ID[rule], Observation.of([Finding(rule, "x", weight=9 - place)]), Policy())
+        for place, rule in enumerate(broken)
+    ]
+    assert [result.id for result in sorted(results, key=urgency_of)] == broken[::-1]
