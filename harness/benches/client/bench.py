@@ -32,7 +32,7 @@ from harness.engine.events import (
     TargetInfo,
 )
 from harness.engine.results import ClientRun, Reproduction, Result
-from harness.faults import Cut, parse
+from harness.faults import Cut, Scope, parse
 from harness.faults.plan import Spot
 from harness.outcome import Observation, Severity, UsageFault, Verdict
 from harness.outcome.words import shorten
@@ -196,7 +196,10 @@ class _Places:
 
     def event_of(self, case: Case) -> int | None:
         """The number of the event that is cut or first lost; None for plans other than a cut in the stream."""
-        faults = [fault for connection in parse(case.plan).connections for fault in connection.faults]
+        plan = parse(case.plan)
+        faults = [fault for connection in plan.connections for fault in connection.faults]
+        if plan.scope is Scope.CALLS:
+            return None
         if len(faults) != 1 or not isinstance(faults[0], Cut):
             return None
         place = faults[0].place

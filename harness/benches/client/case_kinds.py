@@ -197,6 +197,30 @@ def _plan_stalls(shape: StreamShape) -> Iterator[str]:
     yield f"event:{shape.landmarks[1]}+20,stall"
 
 
+def _plan_lost_polls(_: StreamShape) -> Iterator[str]:
+    for cut in (
+        "before-headers,rst",
+        "headers,fin",
+        "byte:0,end",
+        "byte:60,end",
+        "byte:60,rst",
+        "byte:60,short-length",
+    ):
+        yield f"calls={cut}"
+        yield f"calls=pass/{cut}"
+
+
+def _plan_refused_polls(_: StreamShape) -> Iterator[str]:
+    yield from (f"calls=pass/{status}" for status in _HINTED)
+    yield from (f"calls=pass/status:{code}" for code in (500, 502, 503, 504, 429, 408))
+    yield "calls=pass/status:503,times:2"
+
+
+def _plan_unknown_at_first(_: StreamShape) -> Iterator[str]:
+    yield "calls=pass/status:404"
+    yield "calls=pass/status:404,times:2"
+
+
 def _call(count: int) -> dict[str, Any]:
     calls = [
         {"type": "function_call", "id": f"call_{n}", "name": "look", "arguments": {"place": f"number {n}"}}
@@ -293,6 +317,26 @@ STALLS = CaseKind(
     name="stalls", about="the connection stays open and silent, also after the completion", plans=_plan_stalls
 )
 BYTES = CaseKind(name="bytes", about="a cut after every byte", plans=_bytes("end", "rst"))
+
+LOST_POLLS = CaseKind(
+    name="lost-polls", about="the answer to a poll is lost, or breaks off in the middle", plans=_plan_lost_polls
+)
+REFUSED_POLLS = CaseKind(
+    name="refused-polls",
+    about="a poll is answered 429, 408 or 5xx, with and without a hint",
+    plans=_plan_refused_polls,
+)
+UNKNOWN_AT_FIRST = CaseKind(
+    name="unknown-at-first",
+    about="the new interaction is not found (404) for a moment",
+    plans=_plan_unknown_at_first,
+)
+SLOW_RUNS = CaseKind(
+    name="slow-runs",
+    about="the run is queued for a while, or takes many polls",
+    plans=_plan_nothing,
+    scripts=({"queued": 3}, {"ticks": 8}, {"queued": 2, "ticks": 4}),
+)
 
 ALL_OF_INSIDE = INSIDE.only(_inside("end"))
 ALL_OF_TORN = TORN.only(_inside("rst", "fin"))

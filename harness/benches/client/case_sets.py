@@ -1,4 +1,4 @@
-"""The sets of cases: `quick`, `standard`, `thorough` and `every-byte`, each a documented list of kinds.
+"""The sets of cases, each a documented list of kinds: for clients that stream, and `polling` for those that poll.
 
 Layer 5. A set begins with what is cheap and tells much; kinds in which clients have to wait come last.
 """
@@ -58,11 +58,14 @@ _REPLACED = {
 }
 THOROUGH = (*(_REPLACED.get(kind, kind) for kind in STANDARD), kinds.PAIRS, kinds.STALLS)
 
+POLLING = (kinds.LOST_POLLS, kinds.REFUSED_POLLS, kinds.SLOW_RUNS, kinds.FEW_ENDS, kinds.UNKNOWN_AT_FIRST)
+
 SETS: dict[str, tuple[CaseKind, ...]] = {
     "quick": QUICK,
     "standard": STANDARD,
     "thorough": THOROUGH,
     "every-byte": (*THOROUGH, kinds.BYTES),
+    "polling": POLLING,
 }
 """The kinds of each set, in the order in which they are played."""
 

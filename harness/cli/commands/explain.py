@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.benches.client.outcome import RULES as CLIENT_RULES
 from harness.checks.capabilities import CAPABILITIES
 from harness.checks.gateway.cures import cures_of
 from harness.cli.arguments import Parser, add_revision_argument, contract_of
@@ -32,7 +33,7 @@ def run(words: Sequence[str]) -> int:
     add_revision_argument(parser)
     arguments = parser.parse(words)
     contract = contract_of(arguments)
-    own = [rule for rule in RULES if rule.id in arguments.ids]
+    own = [rule for rule in (*RULES, *CLIENT_RULES) if rule.id in arguments.ids]
     others = [name for name in arguments.ids if name not in {rule.id for rule in own}]
     checks = _blocks(others, contract) if others else []
     say("\n\n".join(["\n".join(_rule_lines(rule)) for rule in own] + checks))
@@ -56,8 +57,8 @@ def _absence(rule: Rule, contract: Contract) -> Iterator[str]:
 
 
 def _rule_lines(rule: Rule) -> Iterator[str]:
-    """Explain a rule of the fuzzer, for which there is no check."""
-    yield f"{rule.id}: a rule of `harness fuzz`"
+    """Explain a rule of the fuzzer or of clients, for which there is no check."""
+    yield f"{rule.id}: a rule of `harness {'torture' if rule in CLIENT_RULES else 'fuzz'}`"
     yield f"  requirement ({rule.level}): {rule.statement}"
     yield f"  source: {rule.source}"
     yield f"  what breaks: {rule.breaks}"

@@ -25,7 +25,8 @@ class InProcess:
         """Call the function."""
         with httpx.Client(base_url=task.base_url, headers={"x-goog-api-key": "key"}, timeout=seconds) as client:
             try:
-                return Ended(collected=self._reads(client, task.interaction))
+                found = self._reads(client, task.interaction)
+                return found if isinstance(found, Ended) else Ended(collected=found)
             except httpx.ReadTimeout:
                 return Ended(stopped=f"had not ended after {seconds} s", seconds=seconds)
             except Exception as error:

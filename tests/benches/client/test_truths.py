@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -10,11 +11,13 @@ import pytest
 from harness.benches.client.attempt import ClientAttempt
 from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.case_judgement import judge_case
+from harness.benches.client.case_sets import cases_of_set
 from harness.benches.client.client_commands import Ended
 from harness.benches.client.drop_case import Case
 from harness.benches.client.drop_cases import cases_of
-from harness.benches.client.outcome import BY_ID, WHOLE, DropOutcome, outcome_of
+from harness.benches.client.outcome import BY_ID, WHOLE, DropOutcome, outcome_of, run_of
 from harness.benches.client.stream_source import StreamSource
+from harness.contract.data.output import output_text
 from harness.emulator import Emulator
 from harness.engine.decide import Policy, decide
 from harness.engine.events import RunFinished
@@ -25,6 +28,7 @@ from harness.transport import transport
 from tests.benches.client import clients
 from tests.benches.client.clients import InProcess, Reads
 
+SETTLED = frozenset({"completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action"})
 CREATE = {"model": "gemini-3.5-flash", "input": "Mine.", "background": True, "stream": True}
 
 
@@ -193,3 +197,43 @@ CALL = {"steps": [{"type": "function_call", "id": "c", "name": "f", "arguments":
 def test_a_run_without_text(reads: Reads, outcome: DropOutcome) -> None:
     """A client that reads only text cannot show that it lost a call, but it must know that the run has ended."""
     assert outcome_of(play(reads, "event:4,end", script=CALL)) is outcome
+
+
+def polls(patience: int = 10, settled: frozenset[str] = SETTLED, *, trusts_refusals: bool = False) -> Reads:
+    """A client that polls, up to `patience` times, until a status that it takes for final."""
+
+    def reads(client: httpx.Client, interaction: str) -> Ended:
+        for _ in range(patience):
+            try:
+                answer = client.get(f"/v1beta/interactions/{interaction}")
+                value = answer.json() if answer.is_success else {}
+            except (httpx.TransportError, json.JSONDecodeError):
+                continue
+            if trusts_refusals and not answer.is_success:
+                raise EOFError
+            if value.get("status") in settled:
+                return Ended(collected=output_text(value), status=value["status"])
+        raise EOFError
+
+    return reads
+
+
+@pytest.mark.parametrize(
+    ("reads", "noticed"),
+    [
+        (polls(), ""),
+        (polls(settled=frozenset({"completed"})), "ends"),
+        (polls(settled=SETTLED | {"queued"}), "slow-runs"),
+        (polls(patience=5), "slow-runs"),
+        (polls(trusts_refusals=True), "refused-polls unknown-at-first"),
+    ],
+    ids=["correct", "until completed", "queued is final", "impatient", "no retry"],
+)
+def test_polling(reads: Reads, noticed: str) -> None:
+    """The set for clients that poll is kind to a correct one, and notices what others get wrong."""
+    cases = cases_of_set("polling", Case(plan="pass"))
+    options = TortureOptions(undisturbed=Case(plan="pass"), jobs=2)
+    *_, finished = torture(cases, lambda: InProcess(reads), options)
+    assert isinstance(finished, RunFinished)
+    failed = {run_of(result).kind for result in finished.results if result.verdict is not Verdict.PASS}
+    assert failed == set(noticed.split())

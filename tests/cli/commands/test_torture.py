@@ -155,3 +155,11 @@ def test_no_real_key_reaches_the_client(monkeypatch: pytest.MonkeyPatch) -> None
     assert "AIza" not in str(found)
     assert found["GOOGLE_GEMINI_BASE_URL"] == "http://127.0.0.1:1/case1"
     assert (found["INTERACTION_ID"], found["HARNESS_CASE"]) == ("v1_x", "event:3,rst")
+
+
+def test_the_rules_are_explained(harness: Harness) -> None:
+    """`harness explain` knows the rules that a client breaks."""
+    done = harness("explain", "client.creates-once")
+    assert done.code == 0
+    assert done.out.startswith("client.creates-once: a rule of `harness torture`")
+    assert "RFC 9110" in done.out

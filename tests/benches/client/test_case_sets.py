@@ -1,0 +1,48 @@
+"""The sets of cases are what the page says, and each case has a name and a plan of its own."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from harness.benches.client.case_sets import SETS, cases_of_set
+from harness.benches.client.drop_case import Case
+from harness.outcome import UsageFault
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "torture.md").read_text(encoding="utf-8")
+KINDS = {kind.name: kind for kinds in SETS.values() for kind in kinds}
+
+
+def test_the_page_lists_all_kinds() -> None:
+    """Each kind is on the page, in the words of the code, and each set by its name."""
+    sets, _, kinds = PAGE.partition("## Sets")[2].partition("## Options")[0].partition("| Kind |")
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", kinds, re.MULTILINE))
+    assert rows == {kind.name: kind.about for kind in KINDS.values()}
+    assert re.findall(r"^\| `([a-z][a-z-]+)`", sets, re.MULTILINE) == list(SETS)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_each_case_has_a_name_of_its_own(name: str) -> None:
+    """No two cases of a set share a name, by which a baseline knows them; kinds come one after another."""
+    cases = cases_of_set(name, Case(plan="pass", script={"text": "Brief."}))
+    assert len({str(case) for case in cases}) == len(cases)
+    kinds = [case.kind for case in cases]
+    assert sorted(set(kinds), key=kinds.index) == [kind.name for kind in SETS[name]]
+
+
+def test_the_larger_sets_have_what_the_smaller_ones_have() -> None:
+    """Each of quick, standard, thorough and every-byte has all kinds of the one before it."""
+    order = [{kind.name for kind in SETS[name]} for name in ("quick", "standard", "thorough", "every-byte")]
+    assert all(smaller <= larger for smaller, larger in pairwise(order))
+
+
+def test_a_recording_keeps_its_own_ids() -> None:
+    """For a recorded stream, the kinds that fix ids or output are left out."""
+    cases = cases_of_set("quick", Case(plan="pass", cassette="cassettes/emulator/background-stream.yaml"))
+    assert {case.event_ids for case in cases} == {"all"}
+    assert {"no-ids", "ends"}.isdisjoint(case.kind for case in cases)
+    with pytest.raises(UsageFault, match="did you mean 'noise'"):
+        cases_of_set("quick", Case(plan="pass"), only=["nois"])
