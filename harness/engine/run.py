@@ -75,7 +75,8 @@ def check_target(
         yield Probed(found.capabilities, found.requests, found.notes)
     plan = make_plan(catalogue, options.selection, found.capabilities, profiles)
     yield Planned(len(plan.checks), len(plan.groups))
-    sessions = options.jobs > 1 and SCRIPTABLE in found.capabilities and not target.throwaway
+    is_scriptable = not halted and SCRIPTABLE in found.capabilities  # who was interrupted has not asked
+    sessions = options.jobs > 1 and is_scriptable and not target.throwaway
     policy = Policy(strict=options.strict, baseline=options.baseline)
     conductor = Conductor(
         governed.able(found.capabilities, found.says),
