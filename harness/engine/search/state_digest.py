@@ -28,7 +28,7 @@ _IGNORED = frozenset({
 })  # fmt: skip
 """Fields that hold times, locks, logs, generators of ids, the contract, and parts without state of their own."""
 
-_ID = re.compile(r"[0-9a-f]{16}")
+_ID = re.compile(r"v1_[\w-]{40,}|[0-9a-f]{16}")
 _SHORTEST_ID = 16
 _VOLATILE = re.compile(r'("signature":\s*")[^"]*|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ')
 
