@@ -98,7 +98,7 @@ def _add_case_arguments(group: argparse._ArgumentGroup) -> None:
         "--set",
         metavar="NAME",
         default="standard",
-        help="quick (50 cases), standard (default, 430), thorough (800), every-byte (5500); polling (30), "
+        help="quick (50 cases), standard (default, 440), thorough (800), every-byte (thousands); polling (30), "
         "for a client that polls $INTERACTION_ID instead of streaming it",
     )
     group.add_argument("--kinds", metavar="LIST", help="only these kinds of the set, such as reset,noise")
