@@ -31,7 +31,7 @@ def play_case(server: CaseServer, client: Client, number: int, case: Case, secon
     """Let the client do one case, for `seconds` at most."""
     attempt, url = server.begin(case, client.stop)
     try:
-        ended = client.read(Task(url, attempt.id, str(case)), seconds)
+        ended = client.read(Task(url, attempt.id, str(case), case.mode), seconds)
     finally:
         asked_for_ever = server.end()
     return PlayedCase(number, case, attempt, ended, asked_for_ever)

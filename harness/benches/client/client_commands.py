@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.benches.client.client_answers import parse_line, read_file
+from harness.benches.client.client_modes import DEFAULT_MODE
 from harness.benches.client.client_process import MOST_BYTES, Process, how
 from harness.outcome.words import shorten
 
@@ -41,11 +42,12 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a client has to read: the interaction with this id, at this base URL."""
+    """What a client has to read, the interaction with this id at this base URL, and one of `MODES`."""
 
     base_url: str
     interaction: str
     case: str
+    mode: str = DEFAULT_MODE
 
 
 class Client(Protocol):
@@ -134,6 +136,7 @@ class Talking:
         file.unlink(missing_ok=True)
         line = {
             "base_url": task.base_url, "interaction": task.interaction, "case": task.case, "result": str(file),
+            "mode": task.mode,
         }  # fmt: skip
         self._process.say(json.dumps(line).encode() + b"\n")
         ended = self._listen(self._process, task.case, file, begun + seconds, seconds)

@@ -6,6 +6,7 @@ Layer 5. Knows how to create a background interaction and read it whole; must no
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from harness.benches.client.drop_case import Case
@@ -31,14 +32,19 @@ class StreamSource:
 
             self.service: Service
             self.service, self.id = recorded_stream(case.cassette)
+            self._release: Callable[[], object] = lambda: None
             stated = stated_revision(case.cassette)
             self.contract = load(stated) if stated in REVISIONS else emulator.contract
             return
         self.service = emulator
+        self._release = emulator.release  # a run that is held and was never cancelled would not end
         if case.scenario is not None:
             emulator.load_scenario(case.scenario)
-        else:
+        elif case.further is None:
             emulator.script({**case.script, "times": 0})
+        else:
+            emulator.script({**case.script, "times": 0, "match": {"previous": False}})
+            emulator.script({**case.further, "times": 0, "match": {"previous": True}})
         emulator.change(event_ids=case.event_ids, resume=case.resume)
         self.id = self._create()
 
@@ -49,6 +55,7 @@ class StreamSource:
     def whole_of(self, interaction_id: str) -> list[dict[str, Any]]:
         """The events of the undisturbed stream; reading them runs the interaction to its end."""
         if interaction_id not in self._whole:
+            self._release()
             self._whole[interaction_id] = events_in(self.stream(interaction_id))
         return self._whole[interaction_id]
 
@@ -72,8 +79,8 @@ class StreamSource:
 
 def _key(case: Case) -> tuple[str | None, ...]:
     """What two cases must have in common to share a source."""
-    script = json.dumps(dict(case.script), sort_keys=True)
-    return case.event_ids, case.resume, case.cassette, case.scenario, script
+    scripts = json.dumps([dict(case.script), case.further and dict(case.further)], sort_keys=True)
+    return case.event_ids, case.resume, case.cassette, case.scenario, scripts
 
 
 def whole_stream(case: Case, seed: int = 0) -> bytes:
