@@ -5,7 +5,7 @@ import asyncio
 from any_llm import AnyLLM
 from tasks import SECONDS, Failed, answer_tasks
 
-ENDS = {"response.completed": "completed", "response.incomplete": "incomplete"}
+ENDS = ("response.completed", "response.incomplete")
 
 
 async def read(task):
@@ -18,7 +18,8 @@ async def read(task):
             text += event.delta
         if event.type in ("response.failed", "error"):
             raise Failed(str(event)[:300])
-        status = ENDS.get(event.type, status)
+        if event.type in ENDS:
+            status = event.response.status
     return {"text": text, **({"status": status} if status else {})}
 
 

@@ -5,8 +5,11 @@ import time
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
+import litellm
 import litellm.interactions as interactions
-from tasks import CREATE, SECONDS, SETTLED, answer_of, answer_tasks, event_of
+from tasks import CREATE, SECONDS, SETTLED, Failed, answer_of, answer_tasks
+
+litellm.suppress_debug_info = True  # its hints go to standard output
 
 
 def read(task):
@@ -21,7 +24,15 @@ def read(task):
         outputs = [step for step in found.steps or [] if step["type"] == "model_output"]
         text = "".join(part.get("text", "") for step in outputs for part in step["content"])
         return {"text": text, "status": found.status}
-    return answer_of([event_of(event) for event in interactions.create(**more, stream=True)])
+    parts = []
+    for event in interactions.create(**more, stream=True):
+        if event.event_type == "error":
+            raise Failed(f"error event: {event}"[:300])
+        if event.event_type == "step.delta" and event.delta["type"] == "text":
+            parts.append({"text": event.delta["text"]})
+        if event.event_type == "interaction.completed":
+            parts.append({"status": event.interaction["status"]})
+    return answer_of(parts)
 
 
 answer_tasks(read)

@@ -13,7 +13,7 @@ await answerTasks(async (task) => {
   for await (const chunk of chat({ adapter, messages: [{ role: "user", content: "Go." }] })) {
     if (chunk.type === "RUN_ERROR") throw new Error(chunk.message);
     if (chunk.type === "TEXT_MESSAGE_CONTENT") text += chunk.delta;
-    if (chunk.type === "RUN_FINISHED") status = STATUSES[chunk.finishReason];
+    if (chunk.type === "RUN_FINISHED") status = STATUSES[chunk.finishReason ?? chunk.metadata?.tanstack?.finishReason];
   }
   return { text, status };
 });

@@ -45,7 +45,10 @@ class Case:
             marks.append(f"ids={self.event_ids}")
         if self.resume != "exclusive":
             marks.append(self.resume)
-        marks += [f"{key}={_show(value)}" for key, value in self.script.items() if key not in _UNMARKED]
+        usual = MODES[self.mode].script
+        for key, value in self.script.items():
+            if key not in _UNMARKED and usual.get(key) != value:
+                marks.append(f"{key}={_show(value)}")
         return "-".join(marks)
 
     @property

@@ -55,12 +55,12 @@ class StreamSource:
     def whole_of(self, interaction_id: str) -> list[dict[str, Any]]:
         """The events of the undisturbed stream; reading them runs the interaction to its end."""
         if interaction_id not in self._whole:
-            self._release()
             self._whole[interaction_id] = events_in(self.stream(interaction_id))
         return self._whole[interaction_id]
 
     def stream(self, interaction_id: str) -> bytes:
         """The bytes of an interaction's stream, without any faults."""
+        self._release()
         return self._call("GET", f"/v1beta/interactions/{interaction_id}?stream=true")
 
     def _create(self) -> str:

@@ -37,6 +37,12 @@ TABLE = (
     _column("twice", "an event comes twice, with the same id", "dup:N"),
     _column("error-event", "an error event, then the end", "error:N,event:M,end"),
     _column("error-with-id", "an error event with an id, then a reset", "error:N+id,event:M,rst"),
+    _column(
+        "error-no-cursor",
+        "an error event whose id is refused as a cursor, then the end",
+        "pass",
+        scripts=({"error_event": {"after": 6, "id": True}},),
+    ),
     _column("bare-error", "a failure in bare JSON outside of the framing", "bare-error:N"),
     _column("stall", "the connection falls silent", "event:N,stall"),
     _column("reset-no-ids", "a reset, and no event has an id", "event:N,rst", event_ids=("none",)),

@@ -31,6 +31,9 @@ DEFAULT_ENDINGS = "rst,end"
 TIMEOUT = 30.0
 """Seconds for each case."""
 
+STARTING = 60.0
+"""Seconds more that a client with a driver has for its first case: some take long to be imported."""
+
 NOWHERE = "http://127.0.0.1:9"
 """The initial base URL of a client that gets another one for each case; nothing answers there."""
 
@@ -291,12 +294,12 @@ def _dry_run(cases: Sequence[Case]) -> int:
     return Exit.OK
 
 
-def new_client(command: Sequence[str], *, loop: bool) -> Callable[[], Client]:
-    """Make clients of a command; `loop` if it reads one task after another."""
+def new_client(command: Sequence[str], *, loop: bool, starting: float = 0.0) -> Callable[[], Client]:
+    """Make clients of a command; `loop` if it reads tasks. The first one may take `starting` seconds longer."""
     from harness.benches.client.client_commands import OneShot, Talking
 
     if loop:
-        return lambda: Talking(command, command_environment(NOWHERE, os.environ))
+        return lambda: Talking(command, command_environment(NOWHERE, os.environ), starting=starting)
     return lambda: OneShot(command, environment_of)
 
 
@@ -335,7 +338,9 @@ def _play(
         repeated=tuple(_options_to_repeat(arguments, spec)),
         client=TargetInfo(name=shlex.join(shown) if spec is None else spec, secrets=own_secrets()),
     )
-    playing = torture(cases, new_client(command, loop=arguments.loop), options)
+    playing = torture(
+        cases, new_client(command, loop=arguments.loop, starting=0.0 if spec is None else STARTING), options
+    )
     with ends_when_told():
         finished = listeners.follow(playing)
     return finish(arguments, baseline, finished)

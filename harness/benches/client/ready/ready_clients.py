@@ -125,9 +125,9 @@ READY: tuple[ReadyClient, ...] = (
         modes=("create",),
         package="@tanstack/ai-gemini",
         version="0.32.0",
-        last=("0.30.0",),
         needs=("@tanstack/ai@0.58.0",),
-        note="Its requests are those of @google/genai 2.32.0, which it depends on.",
+        note="Its requests are those of @google/genai 2.32.0, on which it depends. Each version needs "
+        "its own of @tanstack/ai.",
     ),
     ReadyClient(
         name="google-adk",
