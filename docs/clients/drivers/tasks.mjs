@@ -2,7 +2,7 @@
 import readline from "node:readline";
 
 /** How many milliseconds a connection may be silent, for clients that can be told so. */
-export const IDLE = 2000;
+export const IDLE = 4000;
 export const CREATE = { model: "gemini-3.5-flash", input: "Go." };
 export const SETTLED = ["completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action"];
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-SECONDS = 2.0
+SECONDS = 4.0
 """How long a connection may be silent, for clients that can be told so."""
 
 CREATE = {"model": "gemini-3.5-flash", "input": "Go."}

@@ -189,7 +189,7 @@ def _anchor(column: ClientColumn, cell: Cell) -> str:
 
 
 def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", text.lower().replace("@", "npm-")).strip("-")
 
 
 def _column_record(column: ClientColumn) -> dict[str, Any]:

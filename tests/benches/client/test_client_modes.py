@@ -152,7 +152,7 @@ def believes_in_its_cancel(client: httpx.Client, interaction: str) -> Ended:
 
 @pytest.mark.parametrize(("reads", "mode"), [(chains, "chain"), (uses_tools, "tools"), (cancels, "cancel")])
 def test_a_correct_client_is_right_in_the_usual_set(reads: Reads, mode: str) -> None:
-    """Nobody who does it right is blamed, whatever is lost, refused or late. (Every third case, unless asked for.)"""
+    """Nobody who does it right is blamed, whatever is lost, refused or late; usually every third case."""
     cases = cases_of_set(MODES[mode].usual_set, base_of(mode))
     results = play(reads, cases if WHOLE_SETS else cases[::3])
     wrong = [(result.title, run_of(result).end) for result in results if result.verdict is not Verdict.PASS]

@@ -32,9 +32,7 @@ def install(client: ReadyClient, tell: Callable[[str], None] = lambda _: None) -
 
     `tell` hears of an installation before it begins. Raises UsageFault with the installer's words if it fails.
     """
-    home = _place() / re.sub(
-        r"[^\w.+-]+", "-", f"{client.language}-{client.package or 'own'}-{client.version}"
-    ).strip("-")
+    home = _place() / "-".join(re.findall(r"[\w.+]+", f"{client.language} {client.package} {client.version}"))
     programs = _copy_drivers(home)
     if client.language is Language.NODE:
         start = _find("node", client)

@@ -29,7 +29,9 @@ NewClient = Callable[[], Client]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """What a client made of one fault. `again` is the outcome of a second run, "" if there was none.
+    """What a client made of one fault. `again` is the outcome of a run that confirms it, "" if there was none.
+
+    Runs that differ are decided by a third one; if that differs, too, `again` is what the second one was.
 
     `plan` says what went wrong; `sentence` is the finding, "" if there is none. `timeline` holds the lines of a
     drawing, without times, `command` repeats the case.
@@ -95,17 +97,30 @@ def _fill(client: ReadyClient, mode: str, make: NewClient, *, jobs: int, seconds
     base = Case(plan="pass", script=dict(spec.script), further=spec.further, mode=mode)
     cases = cases_of_set(TABLES[mode], base)
     options = TortureOptions(
-        jobs=jobs, seconds=seconds, undisturbed=base, command=(), repeated=("--client", client.spec)
+        jobs=jobs, seconds=seconds, undisturbed=base, warm=True, command=(), repeated=("--client", client.spec)
     )
     first = dict(zip(cases, _play(cases, make, options), strict=True))
     doubtful = [case for case, result in first.items() if result.observation.findings]
-    second = dict(zip(doubtful, _play(doubtful, make, options) if doubtful else (), strict=True))
+    second = dict(zip(doubtful, _play(doubtful, make, options), strict=True))
+    differing = [case for case in doubtful if outcome_of(first[case]) is not outcome_of(second[case])]
+    third = dict(zip(differing, _play(differing, make, options), strict=True))
     for case, result in first.items():
-        yield _cell(case, result, second.get(case))
+        yield _cell(case, *_decide(result, second.get(case), third.get(case)))
+
+
+def _decide(first: Result, second: Result | None, third: Result | None) -> tuple[Result, Result | None]:
+    """The result, and the one that confirms it or not."""
+    if second is not None and third is not None and outcome_of(third) is outcome_of(second):
+        return second, third
+    if third is not None and outcome_of(third) is outcome_of(first):
+        return first, third
+    return first, second
 
 
 def _play(cases: Sequence[Case], make: NewClient, options: TortureOptions) -> list[Result]:
     """The results in the order of the cases."""
+    if not cases:
+        return []
     events = torture(cases, make, replace(options, jobs=min(options.jobs, len(cases))))
     results = [event.result for event in events if isinstance(event, CheckFinished)]
     return sorted(results, key=lambda result: run_of(result).number)
