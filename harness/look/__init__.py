@@ -5,7 +5,3 @@ for light and dark. `elements.css` has the parts: verdict words, buttons, folds,
 `matrix.css` is the table of cells that open a drawer. `icons.svg` has one shape for each verdict. `theme.js`,
 `copy.js` and `matrix.js` are the scripts that belong to the parts. A page puts them into itself: it asks nobody.
 """
-
-from harness.look.assets import VERDICTS, Mark, content_hash, mark_of, read_icons, read_script, read_style
-
-__all__ = ["VERDICTS", "Mark", "content_hash", "mark_of", "read_icons", "read_script", "read_style"]
