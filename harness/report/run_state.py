@@ -73,7 +73,7 @@ class RunState:
 
     @property
     def most_urgent_first(self) -> list[Result]:
-        """The results by verdict and level, by what they do to a user, then by weight and as in the catalogue."""
+        """The results by verdict and level, silent breaches first, then by harm and weight."""
         return sorted(self.results, key=urgency_of)
 
     @property
@@ -87,10 +87,11 @@ class RunState:
         return Display(self.api, self.root, self.mask)
 
 
-def urgency_of(result: Result) -> tuple[int, int, int, int]:
-    """What a page sorts results by: verdict, level, what a breach does to a user, and how much it explains."""
+def urgency_of(result: Result) -> tuple[int, int, bool, int, int]:
+    """What a report sorts results by: verdict, level, whether a client can notice it, its harm, and its weight."""
     rule = result.rule
-    return _RANK.get(result.verdict, len(_RANK)), _LEVELS[rule.level], rule.harm, -result.weight
+    rank = _RANK.get(result.verdict, len(_RANK))
+    return rank, _LEVELS[rule.level], not rule.silent, rule.harm, -result.weight
 
 
 _RANK = {
