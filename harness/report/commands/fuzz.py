@@ -35,6 +35,8 @@ class FuzzPresentation(Presentation):
 
     subject = "{api}, fuzzed"
     badge = "fuzzing"
+    command = "fuzz"
+    states = ("nothing found", "broken")
     noun = "result"
     live = False
     conclusions = {}

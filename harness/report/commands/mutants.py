@@ -26,6 +26,8 @@ class MutantsPresentation(Presentation):
 
     subject = "Mutants"
     badge = "mutants noticed"
+    command = "mutants"
+    states = ("every mutant is noticed", "not every mutant is noticed")
     noun = "result"
     live = False
     conclusions: dict[Exit, str] = {}

@@ -50,6 +50,8 @@ class TorturePresentation(Presentation):
 
     subject = "Client"
     badge = "drops survived"
+    command = "torture"
+    states = ("survives", "does not survive")
     noun = "case"
     live = False
     conclusions = {
