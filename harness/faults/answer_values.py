@@ -59,7 +59,8 @@ class Status:
         words = [f"status:{self.code}"]
         words += [] if self.retry_after is None else [f"retry-after:{self.retry_after}"]
         words += [] if self.retry_after_ms is None else [f"retry-after-ms:{self.retry_after_ms}"]
-        words += [] if self.shape is Shape.SERVICE else [f"shape:{self.shape}"]
+        told = Shape.SERVICE if self.retry_info is None else Shape.FRONT_END
+        words += [] if self.shape is told else [f"shape:{self.shape}"]
         words += [] if self.retry_info is None else [f"retry-info:{self.retry_info}"]
         words += [] if self.body is None else [f"body:{spell_text(self.body)}"]
         return ",".join(words)
