@@ -227,14 +227,14 @@ class Engine:
             raise invalid("'last_event_id' is only valid together with 'stream=true'.")
         run = self.existing(interaction_id, call.project)
         if run.hides():
-            raise self.hidden(run)
+            raise self.refuse_hidden(run)
         if stream:
             run.keep_pace()
             return self.streams.open(run, cursor)
         run.poll()
         return self.json(self.bodies.render(run, timeline=True, include_input=include_input))
 
-    def hidden(self, run: Run) -> Refusal:
+    def refuse_hidden(self, run: Run) -> Refusal:
         """The refusal of a GET that cannot find a run yet."""
         told = run.script.hidden
         assert told is not None

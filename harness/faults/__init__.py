@@ -5,7 +5,7 @@
 body can be cut.
 """
 
-from harness.faults.answer_values import Compress, Raw, Reshape, Shape, Status
+from harness.faults.answer_values import Compress, Raw, Reshape, ErrorShape, Status
 from harness.faults.enumerate import every_byte, every_event, structural
 from harness.faults.frame_values import Comment, Garble, Glue, Members, Omit, Trickle
 from harness.faults.grammar import parse
@@ -37,7 +37,7 @@ from harness.faults.service import FaultyService, Suffered, cut
 __all__ = [
     "cut", "FaultyService", "Suffered",
     "parse", "Plan", "Connection", "Scope", "Seed",
-    "Fault", "Cut", "Place", "Spot", "Drop", "Status", "Shape",
+    "Fault", "Cut", "Place", "Spot", "Drop", "Status", "ErrorShape",
     "Replay", "Ping", "Unknown", "ErrorEvent", "BareError", "Ids", "Late", "Inclusive", "Crlf", "Chunks",
     "Garble", "Omit", "Glue", "Members", "Trickle", "Comment", "Raw", "Silence", "Reshape", "Compress",
     "every_event", "structural", "every_byte",

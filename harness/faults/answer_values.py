@@ -17,7 +17,7 @@ _WAIT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,9})?")
 _MEMBER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
-class Shape(StrEnum):
+class ErrorShape(StrEnum):
     """Who seems to have written the body of a refusal."""
 
     SERVICE = "service"
@@ -38,7 +38,7 @@ class Status:
     code: int
     retry_after: int | None = None
     retry_after_ms: int | None = None
-    shape: Shape = Shape.SERVICE
+    shape: ErrorShape = ErrorShape.SERVICE
     retry_info: str | None = None
     body: str | None = None
 
@@ -46,20 +46,20 @@ class Status:
         require_range("a status", self.code, least=400, most=600)
         require_range("retry-after", self.retry_after or 0)
         require_range("retry-after-ms", self.retry_after_ms or 0)
-        if self.body is not None and (self.shape is not Shape.SERVICE or self.retry_info is not None):
+        if self.body is not None and (self.shape is not ErrorShape.SERVICE or self.retry_info is not None):
             raise ValueError("a body of one's own is the whole body: leave out shape and retry-info")
         if self.retry_info is None:
             return
         if _WAIT.fullmatch(self.retry_info) is None:
             raise ValueError(f"retry-info:{self.retry_info} is no number of seconds: write for example 34.430985")
-        if self.shape not in (Shape.FRONT_END, Shape.LIST):
+        if self.shape not in (ErrorShape.FRONT_END, ErrorShape.LIST):
             raise ValueError("retry-info stands in the body of a front end: write shape:front-end or shape:list")
 
     def __str__(self) -> str:
         words = [f"status:{self.code}"]
         words += [] if self.retry_after is None else [f"retry-after:{self.retry_after}"]
         words += [] if self.retry_after_ms is None else [f"retry-after-ms:{self.retry_after_ms}"]
-        told = Shape.SERVICE if self.retry_info is None else Shape.FRONT_END
+        told = ErrorShape.SERVICE if self.retry_info is None else ErrorShape.FRONT_END
         words += [] if self.shape is told else [f"shape:{self.shape}"]
         words += [] if self.retry_info is None else [f"retry-info:{self.retry_info}"]
         words += [] if self.body is None else [f"body:{spell_text(self.body)}"]

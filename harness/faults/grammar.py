@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import NoReturn, TypeVar
 from urllib.parse import unquote
 
-from harness.faults.answer_values import Coding, Compress, Edit, Raw, Reshape, Shape, Status
+from harness.faults.answer_values import Coding, Compress, Edit, Raw, Reshape, ErrorShape, Status
 from harness.faults.frame_values import Comment, Garble, Glue, Members, Omit, Part, Trickle
 from harness.faults.plan import (
     BareError,
@@ -51,7 +51,7 @@ _SECONDS = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,3}))?")
 _SPOTS = {spot.value: spot for spot in Spot}
 _DROPS = {drop.value: drop for drop in Drop}
 _SCOPES = {scope.value: scope for scope in Scope}
-_SHAPES = {shape.value: shape for shape in Shape}
+_SHAPES = {shape.value: shape for shape in ErrorShape}
 _RETRIES = ("retry-after", "retry-after-ms")
 _OF_STATUS = (*_RETRIES, "retry-info", "shape", "body")
 _FREE = re.compile(r"(?:[A-Za-z0-9_.~!*'()-]|%[0-9A-Fa-f]{2})*")
@@ -207,9 +207,9 @@ class _Parser:
             body=None if "body" not in more else self._free_text(more["body"], more["body"].value or ""),
         )
 
-    def _shape(self, word: _Word | None, told: str | None) -> Shape:
+    def _shape(self, word: _Word | None, told: str | None) -> ErrorShape:
         if word is None:
-            return Shape.SERVICE if told is None else Shape.FRONT_END
+            return ErrorShape.SERVICE if told is None else ErrorShape.FRONT_END
         if word.value not in _SHAPES:
             self._reject_unknown(word, "is no shape of an error", word.value or "", _SHAPES)
         return _SHAPES[word.value]

@@ -36,7 +36,7 @@ from harness.faults import (
     Replay,
     Reshape,
     Scope,
-    Shape,
+    ErrorShape,
     Silence,
     Spot,
     Status,
@@ -65,12 +65,14 @@ HEAD_PLACES = st.one_of(
 CUTS = st.builds(Cut, BODY_PLACES, BODY_DROPS) | st.builds(Cut, HEAD_PLACES, HEAD_DROPS)
 ENDS = CUTS | st.builds(BareError, FROM_ZERO, st.booleans()) | st.builds(Raw, FROM_ZERO, st.text(min_size=1))
 STATUSES = st.one_of(
-    st.builds(Status, st.integers(400, 599), st.none() | FROM_ZERO, st.none() | FROM_ZERO, st.sampled_from(Shape)),
+    st.builds(
+        Status, st.integers(400, 599), st.none() | FROM_ZERO, st.none() | FROM_ZERO, st.sampled_from(ErrorShape)
+    ),
     st.builds(Status, st.integers(400, 599), body=st.text()),
     st.builds(
         Status,
         st.integers(400, 599),
-        shape=st.sampled_from([Shape.FRONT_END, Shape.LIST]),
+        shape=st.sampled_from([ErrorShape.FRONT_END, ErrorShape.LIST]),
         retry_info=st.from_regex(r"[0-9]{1,6}(\.[0-9]{1,9})?", fullmatch=True),
     ),
 )
@@ -146,7 +148,7 @@ SPELLINGS = {
         also=(Plan((Connection((Cut(Place(Spot.EVENT, 2), Drop.STALL),), None),), Scope.RESUMES),),
     ),
     "gets=status:429,retry-info:34.4": Plan(
-        (Connection((Status(429, shape=Shape.FRONT_END, retry_info="34.4"),)),), Scope.GETS
+        (Connection((Status(429, shape=ErrorShape.FRONT_END, retry_info="34.4"),)),), Scope.GETS
     ),
     "raw:2+Bad%20gateway": Plan((Connection((Raw(2, "Bad gateway"),)),)),
     "pass,times:2/ping:all": Plan((Connection((), 2), Connection((Ping(None),)))),
@@ -250,7 +252,7 @@ def test_the_documentation_can_be_typed() -> None:
     written = {word for span in spans for word in re.split(r"[:,=+/ ]", span)}
     assert {*Spot, *Drop, *Scope} <= written
     assert {"pass", "times", "random", "status", "retry-after", "retry-after-ms"} <= written
-    assert {*Shape, *Coding, *Part, *Edit} <= written
+    assert {*ErrorShape, *Coding, *Part, *Edit} <= written
     assert {"shape", "body", "retry-info", "raw", "silence", "comment"} <= written
     assert {"dup", "replay", "ping", "unknown", "error", "ids", "late", "inclusive", "crlf", "chunks"} <= written
 

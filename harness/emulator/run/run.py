@@ -60,8 +60,8 @@ class Run:
         "_ends_in_error", "_events", "_frames", "_goal", "_hidden", "_hold", "_lag", "_old_status", "_order",
         "_paced", "_polls", "_queue", "_started", "_usage", "_world", "agent", "background",
         "bodies", "body", "context", "created", "environment_id", "errors", "given", "id", "interruption", "model",
-        "moves", "number", "platform", "project", "script", "serial", "settled", "shown", "steps", "stored", "token", "updated",
-        "waiting",
+        "moves", "number", "platform", "project", "script", "serial", "settled", "shown", "steps", "stored",
+        "token", "updated", "waiting",
     )  # fmt: skip
 
     def __init__(
