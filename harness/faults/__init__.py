@@ -5,7 +5,7 @@
 body can be cut.
 """
 
-from harness.faults.answer_values import Compress, Raw, Reshape, ErrorShape, Status
+from harness.faults.answer_values import Compress, ErrorShape, Raw, Reshape, Status
 from harness.faults.enumerate import every_byte, every_event, structural
 from harness.faults.frame_values import Comment, Garble, Glue, Members, Omit, Trickle
 from harness.faults.grammar import parse

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import NoReturn, TypeVar
 from urllib.parse import unquote
 
-from harness.faults.answer_values import Coding, Compress, Edit, Raw, Reshape, ErrorShape, Status
+from harness.faults.answer_values import Coding, Compress, Edit, ErrorShape, Raw, Reshape, Status
 from harness.faults.frame_values import Comment, Garble, Glue, Members, Omit, Part, Trickle
 from harness.faults.plan import (
     BareError,
