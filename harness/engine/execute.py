@@ -139,7 +139,7 @@ class Played:
 
     def names_of(self, evidence: Sequence[Evidence]) -> tuple[str, ...]:
         """What findings call each piece of the evidence, `""` for one that they have no name for."""
-        names = {id(exchange): name for name, exchange in _named(self.results or {})}
+        names = {id(exchange): name for name, exchange in _name_all(self.results or {})}
         return tuple(names.get(id(item), "") for item in evidence)
 
 
@@ -160,7 +160,7 @@ def _exchanges_at(results: Exchanges, place: str) -> list[Exchange]:
     return []
 
 
-def _named(results: Exchanges) -> Iterator[tuple[str, Exchange]]:
+def _name_all(results: Exchanges) -> Iterator[tuple[str, Exchange]]:
     """Every exchange of the results with the name that a finding gives it."""
     for name, value in results.items():
         if isinstance(value, Exchange):

@@ -11,15 +11,16 @@ from typing import Any
 
 from harness.engine.ledger import Ledger
 from harness.engine.results import Result
-from harness.look.assets import Mark
+from harness.look.assets import Mark, mark_of
 from harness.outcome import Exit
 from harness.outcome.words import format_count, shorten
 from harness.report.causes import Cause, find_causes
+from harness.report.commands.presentation import LeftOut
 from harness.report.page.areas import Area, list_areas, shown_verdict
 from harness.report.page.detail import detail
 from harness.report.page.fragments import FragmentNames
 from harness.report.page.rendering import link_of, render_template
-from harness.report.page.standing_rows import count_for_bar, list_standings
+from harness.report.page.standing_rows import VerdictCount, count_for_bar, list_standings
 from harness.report.run_state import RunState
 
 MOST_DETAILED = 50
@@ -58,7 +59,7 @@ def render(state: RunState) -> str:
     place = state.mask.text(target.url or target.name)
     subject = presentation.subject.format(api=state.api.title)
     word, mark = describe_state(state)
-    ledger = Ledger.of(finished.results)
+    left_out = list(presentation.left_out(state))
     return render_template(
         "run",
         title=f"{subject}: {place}",
@@ -71,9 +72,10 @@ def render(state: RunState) -> str:
         started=state.started,
         seconds=finished.seconds,
         exit=int(finished.exit),
-        tallies=count_for_bar(finished.results),
+        tallies=[*count_for_bar(finished.results), *map(_count_left_out, left_out)],
         standings=list(list_standings(state)),
-        total=len(finished.results),
+        total=len(finished.results) + sum(item.number for item in left_out),
+        shown=len(finished.results),
         noun=noun,
         names=names,
         causes=[_show_cause(cause, state, names, detailed) for cause in causes],
@@ -87,12 +89,16 @@ def render(state: RunState) -> str:
             for s in presentation.sections(state)
         ],
         catalogue_word="Catalogue" if noun in ("check", "rule") else "Results",
-        filters=[*_FILTERS, (_UNJUDGED, "Not judged")] if len(ledger.rows) else [],
+        filters=[*_FILTERS, (_UNJUDGED, "Not judged")],
         areas=areas,
         folded=len(finished.results) >= _FOLDED,
         compact=compact,
         passing=list(_list_passing(areas)) if compact else [],
     )  # fmt: skip
+
+
+def _count_left_out(item: LeftOut) -> VerdictCount:
+    return VerdictCount(word=item.words, number=item.number, mark=mark_of("not_asked"), hatched=True)
 
 
 def describe_state(state: RunState) -> tuple[str, Mark]:
@@ -158,17 +164,11 @@ def _show_cause(cause: Cause, state: RunState, names: FragmentNames, detailed: f
                 "title": state.mask.text(result.title),
                 "fragment": names.name(result.id),
                 "word": shown_verdict(result)[0],
-                "mark": _mark(result),
+                "mark": mark_of(shown_verdict(result)[1]),
             }
             for result in cause.affected[:_NAMED]
         ],
     }
-
-
-def _mark(result: Result) -> Mark:
-    from harness.look.assets import mark_of
-
-    return mark_of(shown_verdict(result)[1])
 
 
 def _with_links(area: Area) -> Area:

@@ -18,7 +18,7 @@ from harness.report.evidence.exchange_text import printable
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned, RunFinished
-    from harness.report.page.matrix import Matrix
+    from harness.report.page.matrix import OutcomeMatrix
     from harness.report.run_state import RunState
 
 EXPLAINED = frozenset({Verdict.FAIL, Verdict.ERROR})
@@ -41,6 +41,15 @@ class Section:
 
     title: str
     lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """How many things have no result, in words what they are, and why."""
+
+    number: int
+    words: str
+    reason: str
 
 
 class Presentation:
@@ -98,7 +107,11 @@ class Presentation:
         """Parts of a page beside the results."""
         return iter(())
 
-    def matrices(self, state: RunState) -> Iterator[Matrix]:
+    def left_out(self, state: RunState) -> Iterator[LeftOut]:
+        """What was part of the run and has no result."""
+        return iter(())
+
+    def matrices(self, state: RunState) -> Iterator[OutcomeMatrix]:
         """Tables of outcomes that a page shows."""
         return iter(())
 

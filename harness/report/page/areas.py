@@ -13,7 +13,7 @@ from harness.look.assets import Mark, mark_of
 from harness.outcome import Standing, Verdict
 from harness.report.causes import FAILING, describe
 from harness.report.page.fragments import FragmentNames
-from harness.report.page.standing_rows import Tally, count_for_bar
+from harness.report.page.standing_rows import VerdictCount, count_for_bar
 from harness.report.run_state import RunState
 
 _OPEN = frozenset({*FAILING, Verdict.WARN, Verdict.INFO})
@@ -44,7 +44,7 @@ class Area:
 
     name: str
     fragment: str
-    bar: list[Tally]
+    bar: list[VerdictCount]
     rows: list[ResultRow]
     failed: int
     is_open: bool

@@ -15,14 +15,14 @@ _ALIKE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MarkedText:
     """A piece of text, and whether it differs from the other side."""
 
     text: str
     differs: bool
 
 
-def compare_texts(expected: str, actual: str) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+def compare_texts(expected: str, actual: str) -> tuple[tuple[MarkedText, ...], tuple[MarkedText, ...]]:
     """Both texts in parts, in their order."""
     if not expected or not actual or max(len(expected), len(actual)) > _MOST:
         return _whole(expected), _whole(actual)
@@ -30,8 +30,8 @@ def compare_texts(expected: str, actual: str) -> tuple[tuple[Part, ...], tuple[P
     matcher = SequenceMatcher(None, before, after, autojunk=False)
     if matcher.ratio() < _ALIKE:
         return _whole(expected), _whole(actual)
-    left: list[Part] = []
-    right: list[Part] = []
+    left: list[MarkedText] = []
+    right: list[MarkedText] = []
     for tag, i, j, m, n in matcher.get_opcodes():
         same = tag == "equal"
         _add(left, "".join(before[i:j]), differs=not same)
@@ -39,10 +39,10 @@ def compare_texts(expected: str, actual: str) -> tuple[tuple[Part, ...], tuple[P
     return tuple(left), tuple(right)
 
 
-def _whole(text: str) -> tuple[Part, ...]:
-    return (Part(text, True),) if text else ()
+def _whole(text: str) -> tuple[MarkedText, ...]:
+    return (MarkedText(text, True),) if text else ()
 
 
-def _add(parts: list[Part], text: str, *, differs: bool) -> None:
+def _add(parts: list[MarkedText], text: str, *, differs: bool) -> None:
     if text:
-        parts.append(Part(text, differs))
+        parts.append(MarkedText(text, differs))

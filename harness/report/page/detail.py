@@ -16,7 +16,7 @@ from harness.report.evidence.exchange_text import printable
 from harness.report.explanation import replay_words, reproduction_lines
 from harness.report.finding_text import place
 from harness.report.page.areas import shown_verdict
-from harness.report.page.comparison import Part, compare_texts
+from harness.report.page.comparison import MarkedText, compare_texts
 from harness.report.page.event_list import EventList, list_events
 from harness.report.page.fragments import FragmentNames
 from harness.report.page.story import Story, tell_story
@@ -37,8 +37,8 @@ class ShownFinding:
 
     message: str
     where: str
-    expected: tuple[Part, ...]
-    actual: tuple[Part, ...]
+    expected: tuple[MarkedText, ...]
+    actual: tuple[MarkedText, ...]
     cure: str
 
 

@@ -53,8 +53,11 @@ class MatrixRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matrix:
-    """The table. `key` is its fragment in the page, `corner` heads the rows, `legend` explains marks."""
+class OutcomeMatrix:
+    """The table. `key` is its fragment in the page, `corner` heads the rows, `legend` explains marks.
+
+    `narrow`: many columns; their names stand upright, and cells have no shape, so that their text must say it all.
+    """
 
     key: str
     title: str
@@ -63,6 +66,7 @@ class Matrix:
     columns: tuple[MatrixColumn, ...]
     rows: tuple[MatrixRow, ...]
     legend: tuple[tuple[Mark, str], ...] = ()
+    narrow: bool = False
 
     def __post_init__(self) -> None:
         for row in self.rows:

@@ -32,7 +32,7 @@ _ROWS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class VerdictCount:
     """How many there are of something, with the word and the mark of it."""
 
     word: str
@@ -59,13 +59,13 @@ class StandingRow:
     words: str
     about: str
     mark: Mark | None
-    tallies: tuple[Tally, ...] = ()
+    tallies: tuple[VerdictCount, ...] = ()
     groups: tuple[Group, ...] = ()
     part: bool = False
 
 
 def list_standings(state: RunState) -> Iterator[StandingRow]:
-    """The rows that are not empty; the numbers of those that are no part add up to the results."""
+    """The rows that are not empty; those that are no part add up to the results and what was left out."""
     ledger = Ledger.of(state.results)
     judged = ledger.rows[Standing.JUDGED]
     yield StandingRow(
@@ -91,25 +91,32 @@ def list_standings(state: RunState) -> Iterator[StandingRow]:
             yield StandingRow(
                 number=len(results), words=words, about=about, mark=mark_of(str(standing)), groups=groups
             )
+    for item in state.presentation.left_out(state):
+        group = Group(ids=(), more=0, reason=_show(item.reason, state))
+        yield StandingRow(
+            number=item.number, words=item.words, about=group.reason, mark=mark_of("not_asked"), groups=(group,)
+        )
 
 
-def count_verdicts(results: Sequence[Result]) -> Iterator[Tally]:
+def count_verdicts(results: Sequence[Result]) -> Iterator[VerdictCount]:
     """How many there are of each verdict."""
     counts = Counter(result.verdict for result in results)
     for verdict in Verdict:
         if counts[verdict]:
             word = str(verdict).replace("_", " ")
-            yield Tally(word=word, number=counts[verdict], mark=mark_of(str(verdict)))
+            yield VerdictCount(word=word, number=counts[verdict], mark=mark_of(str(verdict)))
 
 
-def count_for_bar(results: Sequence[Result]) -> list[Tally]:
+def count_for_bar(results: Sequence[Result]) -> list[VerdictCount]:
     """The parts of a bar: the verdicts of what was judged, then the standings of the rest, hatched."""
     judged = [result for result in results if result.standing is Standing.JUDGED]
     rest: Counter[Standing] = Counter(r.standing for r in results if r.standing is not Standing.JUDGED)
     parts = list(count_verdicts(judged))
     for standing, words in _ROWS:
         if rest[standing]:
-            parts.append(Tally(word=words, number=rest[standing], mark=mark_of(str(standing)), hatched=True))
+            parts.append(
+                VerdictCount(word=words, number=rest[standing], mark=mark_of(str(standing)), hatched=True)
+            )
     return parts
 
 

@@ -371,7 +371,9 @@ def _tell_run(run: ClientRun, display: Display) -> Story:
 
     steps: list[StoryStep] = []
     for moment in run.moments[:_MOST_EXCHANGES]:
-        steps.append(StoryStep(kind="request", text=show(moment.request), at=round(1000 * moment.at)))
+        method, _, path = show(moment.request).partition(" ")
+        at = round(1000 * moment.at)
+        steps.append(StoryStep(kind="request", text=method, code=_shorten_path(path), at=at))
         steps.append(StoryStep(kind="answer", text=show(moment.answer)))
         if moment.fault:
             steps.append(StoryStep(kind="break", text=show(moment.fault), hot=True))
