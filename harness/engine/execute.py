@@ -17,6 +17,7 @@ from harness.engine.cleanup import CreatedResources
 from harness.engine.evidence import made_or_changed, referenced_ids
 from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
+from harness.engine.traffic.interrupts import hold_interrupts
 from harness.engine.traffic.retries import NO_TIME, is_refusal, missing_answer
 from harness.kit.actions import Action, Close, Exchanges, Finish, Open, Part, Read, Send, Together, Wait
 from harness.kit.api import Api, ApiContract, ApiRequests
@@ -249,10 +250,12 @@ class ActionRunner:
     def _perform(self, action: Action) -> Any:
         match action:
             case Send(request, timeout, sees):
-                return self._keep(self._showing(sees).send(request, timeout=timeout))
+                with hold_interrupts(request):
+                    return self._keep(self._showing(sees).send(request, timeout=timeout))
             case Open(request, timeout):
-                stream = self._driver.open(request, timeout=timeout)
-                self._open[id(stream)] = stream
+                with hold_interrupts(request):
+                    stream = self._driver.open(request, timeout=timeout)
+                    self._open[id(stream)] = stream
                 return stream
             case Read(stream, events):
                 return stream.read(events)
