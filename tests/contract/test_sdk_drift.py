@@ -222,6 +222,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
         "no schema: FunctionResultStepResult",
         "no schema: MCPServerToolResultDeltaResult",
         "no schema: MCPServerToolResultStepResult",
+        "no schema: DeleteVoiceResponse",
         "no schema: PingWebhookRequest",
         "no schema: WebhookPingResponse",
     ),
