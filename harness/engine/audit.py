@@ -73,11 +73,11 @@ class Audit:
     def observe(self, check: Check, own: Observation) -> Observation:
         """The observation of a check after the whole run; `own` itself if the other answers add nothing."""
         sightings = self._sightings(check)
+        if own.outcome is Outcome.NON_STRICT:  # a lenient reading, once shown, needs no more examples
+            sightings = [defect for defect in sightings if defect.finding.severity is Severity.BROKEN]
         if not sightings or own.outcome in SETTLED:
             return own
-        return Observation(
-            Outcome.NOT_MET, (*own.findings, *(defect.to_finding(self.api) for defect in sightings))
-        )
+        return Observation.of((*own.findings, *(defect.to_finding(self.api) for defect in sightings)))
 
     def evidence(self, check: Check) -> tuple[Exchange, ...]:
         """The answers that show the check's defects, each with the requests that it depends on."""
@@ -86,13 +86,14 @@ class Audit:
 
     def _sightings(self, check: Check) -> list[_Sighting]:
         with self._lock:
-            return list(self._found.get(check.id, {}).values())[:MOST] if check.everywhere else []
+            found = list(self._found.get(check.id, {}).values()) if check.everywhere else []
+        return sorted(found, key=lambda seen: seen.finding.severity is not Severity.BROKEN)[:MOST]
 
     def _judge(self, exchange: Exchange, played: Played) -> None:
         reading = self.api.read(exchange, None)
         seen: set[tuple[str, ...]] = set()
         for finding in (*reading.findings, *reading.crash):
-            if finding.rule not in self.rules or finding.severity is not Severity.BROKEN:
+            if finding.rule not in self.rules or finding.severity is Severity.INFORMATION:
                 continue
             kind = finding.kind(reading.call)
             if kind not in seen:
@@ -104,7 +105,7 @@ class Audit:
             of_rule = self._found.setdefault(finding.rule, {})
             if kind in of_rule:
                 of_rule[kind].answers += 1
-            elif len(of_rule) < MOST:
+            elif sum(known.finding.severity is finding.severity for known in of_rule.values()) < MOST:
                 of_rule[kind] = _Sighting(finding, exchange, played)
 
     def _is_the_apis(self, exchange: Exchange) -> bool:
