@@ -121,7 +121,9 @@ class Uploads:
             return _final(json_response(self._finished[upload_id]))
         pending = self._pending.get(upload_id)
         if pending is None:
-            raise _ended(not_found(f"No upload {upload_id!r} is under way: it is finished, or was never started."))
+            raise _end_with(
+                not_found(f"No upload {upload_id!r} is under way: it is finished, or was never started.")
+            )
         if "x-goog-upload-command" not in request.headers:
             if not self._ranged(request, pending):
                 return _incomplete(pending)
@@ -135,7 +137,7 @@ class Uploads:
         try:
             answer = _store(pending.receiver, bytes(pending.received))
         except Refusal as refusal:
-            raise _ended(refusal) from None
+            raise _end_with(refusal) from None
         # a client that did not get the last answer can query it
         if len(self._finished) >= MOST_PENDING:
             del self._finished[next(iter(self._finished))]
@@ -226,7 +228,7 @@ def _with_status(refusal: Refusal, status: str) -> Refusal:
     return Refusal(refusal.status, refusal.code, refusal.message, (*refusal.headers, (_STATUS, status)))
 
 
-def _ended(refusal: Refusal) -> Refusal:
+def _end_with(refusal: Refusal) -> Refusal:
     return _with_status(refusal, "final")
 
 

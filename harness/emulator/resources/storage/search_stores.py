@@ -60,7 +60,7 @@ class Document:
 
 
 @dataclass(slots=True, eq=False)
-class Store:
+class SearchStore:
     """A store with its documents by id, and the operations that made them by the rest of their names."""
 
     fields: dict[str, Any]
@@ -93,7 +93,7 @@ class SearchStores:
         self._shelf = shelf
         self._files = files
         self._settings = settings
-        self._kept: Collection[Store] = Collection("file search store")
+        self._kept: Collection[SearchStore] = Collection("file search store")
         self._count = 0
 
     def handle(self, call: Call) -> Response:
@@ -140,7 +140,7 @@ class SearchStores:
 
         return Receiver(store, self._shelf.room, takes_metadata=True, granularity=GRANULARITY)
 
-    def open(self, name: str, project: str) -> Store:
+    def open(self, name: str, project: str) -> SearchStore:
         """The store of this name (with or without `fileSearchStores/`). Raises `Refusal` 403.
 
         The status is that of files; it is inferred that stores do not tell a foreign store from none either.
@@ -160,7 +160,7 @@ class SearchStores:
         found = [document for name in names for _, document in self.open(name, project).documents.values()]
         return [str(document.fields["displayName"]) for document in found if has_come(document.ready, now)]
 
-    def _create(self, call: Call) -> Store:
+    def _create(self, call: Call) -> SearchStore:
         given = read_either({} if call.body is None else call.body, _STORE, "the store")
         title = given.get("display_name", "")
         if len(title) > LONGEST_NAME:
@@ -173,18 +173,18 @@ class SearchStores:
             "updateTime": now,
             "embeddingModel": given.get("embedding_model") or _USUAL_MODEL,
         }
-        store = Store(fields)
+        store = SearchStore(fields)
         self._kept.add(call.project, store_id, store)
         return store
 
-    def _delete(self, store: Store, call: Call) -> None:
+    def _delete(self, store: SearchStore, call: Call) -> None:
         if store.documents and not flag(call, "force"):
             raise invalid("Cannot delete non-empty FileSearchStore", "failed_precondition")
         for _, document in store.documents.values():
             self._shelf.give_back(len(document.data))
         self._kept.remove(call.project, store.name.partition("/")[2])
 
-    def _import(self, store: Store, call: Call) -> dict[str, Any]:
+    def _import(self, store: SearchStore, call: Call) -> dict[str, Any]:
         given = read_either(call.body, _IMPORT, "the import")
         extra = _read_about(given)
         file = self._files.open_active(given["file_name"], call.project)
@@ -194,7 +194,7 @@ class SearchStores:
         return self._add(store, title, file.media_type, data, extra, "operations")
 
     def _add(
-        self, store: Store, title: str, media_type: str, data: bytes, extra: dict[str, Any], operations: str
+        self, store: SearchStore, title: str, media_type: str, data: bytes, extra: dict[str, Any], operations: str
     ) -> dict[str, Any]:
         """Add a document whose bytes are counted already, and return the operation."""
         now = self._stamps.now()
@@ -218,7 +218,7 @@ class SearchStores:
             del store.operations[next(iter(store.operations))]
         return self._operation(store, operation)
 
-    def _operation(self, store: Store, operation: str) -> dict[str, Any]:
+    def _operation(self, store: SearchStore, operation: str) -> dict[str, Any]:
         document = store.operations.get(operation)
         if document is None:
             raise not_found(f"There is no operation {store.name}/{operation}.")
@@ -227,7 +227,7 @@ class SearchStores:
             shown |= {"done": True, "response": {"parent": store.name, "documentName": document.fields["name"]}}
         return shown
 
-    def _below(self, store: Store, method: str, rest: tuple[str, ...], call: Call) -> Response | None:
+    def _below(self, store: SearchStore, method: str, rest: tuple[str, ...], call: Call) -> Response | None:
         now = self._stamps.now()
         match method, rest:
             case "GET", ("operations", _) | ("upload", "operations", _):
@@ -248,7 +248,7 @@ class SearchStores:
                 return Response.whole(200, Headers(label), document.data)
         return None
 
-    def _delete_document(self, store: Store, name: str, call: Call) -> None:
+    def _delete_document(self, store: SearchStore, name: str, call: Call) -> None:
         document = _document(store, name)
         if has_come(document.ready, self._stamps.now()) and not flag(call, "force"):
             raise invalid("Cannot delete non-empty Document", "failed_precondition")
@@ -257,7 +257,7 @@ class SearchStores:
         store.fields["updateTime"] = self._stamps.now()
 
 
-def _document(store: Store, name: str) -> Document:
+def _document(store: SearchStore, name: str) -> Document:
     if name not in store.documents:
         raise not_found(f"There is no document {store.name}/documents/{name[:100]}.")
     return store.documents[name][1]

@@ -102,7 +102,7 @@ class UploadedFiles:
             )
         file_id = str(metadata.get("name", "")).removeprefix("files/")
         if file_id and self._kept.find(call.project, file_id) is not None:
-            raise _taken(file_id)
+            raise _refuse_taken(file_id)
         given = call.request.headers.get("x-goog-upload-file-name")
         media_type = metadata.get("mime_type") or declared_type(call) or guess(given)
 
@@ -149,7 +149,7 @@ class UploadedFiles:
 
     def _add(self, call: Call, file_id: str, display_name: str, media_type: str, data: bytes) -> dict[str, Any]:
         if file_id and self._kept.find(call.project, file_id) is not None:
-            raise _taken(file_id)
+            raise _refuse_taken(file_id)
         self.shelf.take(len(data))
         facts = {**_measure(data), "source": "UPLOADED"}
         return self._keep(call.project, file_id, display_name, media_type, data, facts, call.version)
@@ -194,7 +194,7 @@ class UploadedFiles:
         for uri in uris:
             if not re.fullmatch(r"gs://[^/]+/.+", uri):
                 raise invalid(f"The uri {uri!r} is not of the form gs://bucket/object.")
-        return [self._keep(call.project, "", "", guess(uri), None, _registered(uri)) for uri in uris]
+        return [self._keep(call.project, "", "", guess(uri), None, _name_object(uri)) for uri in uris]
 
     def _download(self, file: UploadedFile, call: Call) -> Response:
         if call.query.get("alt") != "media":
@@ -241,9 +241,9 @@ def _measure(data: bytes) -> dict[str, Any]:
     return {"sizeBytes": str(len(data)), "sha256Hash": digest}
 
 
-def _registered(uri: str) -> dict[str, Any]:
+def _name_object(uri: str) -> dict[str, Any]:
     return {"uri": uri, "source": "REGISTERED"}
 
 
-def _taken(file_id: str) -> Refusal:
+def _refuse_taken(file_id: str) -> Refusal:
     return Refusal(409, "already_exists", f"The file files/{file_id} exists already: choose another name.")
