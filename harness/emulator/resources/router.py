@@ -39,13 +39,13 @@ class Resources:
         self._environments = Environments(stamps, blueprints)
         self._files = Files(self._environments)
         self._uploads = Uploads(stamps, self._environments)
-        self._webhooks = Webhooks(stamps)
+        self.webhooks = Webhooks(stamps)
         self.triggers = Triggers(stamps)
         self._handlers: dict[str, Handler] = {
             "agents": self._agents.handle,
             "environments": self._environments.handle,
             "credentials": self._credentials.handle,
-            "webhooks": self._webhooks.handle,
+            "webhooks": self.webhooks.handle,
             "triggers": self.triggers.handle,
         }
 
