@@ -240,11 +240,19 @@ class Engine:
         if cursor and not stream:
             raise invalid("'last_event_id' is only valid together with 'stream=true'.")
         run = self.existing(interaction_id, call.project)
+        if run.hides():
+            raise self.refuse_hidden(run)
         if stream:
             run.keep_pace()
             return self.streams.open(run, cursor)
         run.poll()
         return self.json(self.bodies.render(run, timeline=True, include_input=include_input))
+
+    def refuse_hidden(self, run: Run) -> Refusal:
+        """The refusal of a GET that cannot find a run yet."""
+        told = run.script.hidden
+        assert told is not None
+        return Refusal(told.status, told.code or code_of(told.status), told.message)
 
     def cancel(self, call: Call, interaction_id: str) -> Response:
         """POST /interactions/{id}/cancel: only for a background run that is still running (OpenAPI text)."""
@@ -273,9 +281,12 @@ class Engine:
         run.cancel()
 
     def delete(self, call: Call, interaction_id: str) -> Response:
-        """DELETE /interactions/{id}. A run in progress is cancelled first, so that its readers come to an end."""
+        """DELETE /interactions/{id}. A run in progress is cancelled first, so that its readers come to an end.
+
+        Without `delete_stops` it goes on, for readers that have it open.
+        """
         run = self.existing(interaction_id, call.project)
-        if not run.settled:
+        if not run.settled and self.settings.delete_stops:
             run.cancel()
         self.store.forget(run)
         return self.json(b"{}")

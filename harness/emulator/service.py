@@ -27,6 +27,7 @@ from harness.emulator.script.scripts import Script, parse
 from harness.emulator.values.call import Call, Refusal, decode_json, json_response, not_found
 from harness.emulator.values.settings import Settings
 from harness.wire import Clock, LogicalClock, Request, Response
+from harness.wire.compression import accepts, compress
 
 JWKS_PATH = (".well-known", "jwks.json")
 """Where the public keys are that verify dynamic webhooks; served without a key, as the live service does."""
@@ -66,9 +67,10 @@ class Emulator:
             self.clock.tick()
             where = route(request.target)
             try:
-                return self.dispatch(request, where)
+                response = self.dispatch(request, where)
             except Refusal as refusal:
-                return self.refuse(refusal, request, where)
+                response = self.refuse(refusal, request, where)
+            return self.encode(response, request, where)
 
     def dispatch(self, request: Request, where: Route) -> Response:
         """Pass a routed request to the part that handles it. Raises Refusal."""
@@ -116,6 +118,14 @@ class Emulator:
     def refuse(self, refusal: Refusal, request: Request, where: Route) -> Response:
         """Return the error response for the refusal of a request."""
         return refusal.response()
+
+    def encode(self, response: Response, request: Request, where: Route) -> Response:
+        """The response in the content coding of the settings, if the client accepts it; errors, too, as live."""
+        engine = self._default if where.session is None else self._sessions.get(where.session)
+        coding = engine.settings.compression if engine is not None and not where.control else "none"
+        if coding == "none" or not accepts(request.headers.get("accept-encoding"), coding):
+            return response
+        return compress(response, coding)
 
     # Sessions
 

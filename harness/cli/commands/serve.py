@@ -6,6 +6,7 @@ Layer 7.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,9 +117,27 @@ def _parser() -> Parser:
     parser.add_argument(
         "--set", action="append", metavar="NAME=VALUE", help="any other setting (repeatable, docs/emulator.md)"
     )
+    parser.add_argument(
+        "--speed",
+        type=speed,
+        default=1.0,
+        metavar="N",
+        help="how much faster than the machine's its clock runs, such as 60x",
+    )
     parser.add_argument("--fault", metavar="PLAN", help="fault plan (docs/faults.md)")
     parser.add_argument("--no-cors", action="store_true", help="refuse all calls from web pages of other origins")
     return parser
+
+
+def speed(text: str) -> float:
+    """Parse a factor such as `60x`."""
+    try:
+        factor = float(text.removesuffix("x"))
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed: write a factor such as 60x")
+    return factor
 
 
 def _service(emulator: Emulator, arguments: argparse.Namespace) -> Faulty:
@@ -134,7 +153,7 @@ def _emulator(arguments: argparse.Namespace) -> Emulator:
     from harness.emulator import Emulator, Settings
     from harness.transport import WallClock
 
-    settings, clock = Settings().with_values(_settings(arguments)), WallClock()
+    settings, clock = Settings().with_values(_settings(arguments)), WallClock(speed=arguments.speed)
     make = _mutant(arguments.mutant) if arguments.mutant else Emulator
     emulator = make(settings, clock=clock, contract=contract_of(arguments))
     if arguments.scenario:

@@ -20,6 +20,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "models": ("known", "any"),
     "chunking": ("event", "ready"),
     "stream_refusals": ("http", "event"),
+    "compression": ("none", "gzip", "deflate"),
 }
 """Settings with a fixed set of values; `chunking` may also be a positive number of bytes."""
 
@@ -42,6 +43,8 @@ class Settings:
     stream_refusals  how a streaming create is refused: `http` an HTTP error, `event` a stream with one error event
     pace             seconds of the clock between two events of a background run; None: only polls and finished
                      pauses of its own readers move a run. `harness serve` has a real clock
+    compression      `gzip` or `deflate`: answers are compressed for clients that accept it, as live; `none`
+    delete_stops     whether DELETE stops a run that is in progress; live it was seen not to
     max_runs, max_requests, max_queued, max_sessions   bounds on memory: the oldest entry is forgotten, except that
                      a full queue refuses new scripts
     """
@@ -57,6 +60,8 @@ class Settings:
     chunking: str | int = "event"
     stream_refusals: str = "http"
     pace: float | None = None
+    compression: str = "none"
+    delete_stops: bool = True
     max_runs: int = 5_000
     max_requests: int = 1_000
     max_queued: int = 10_000
@@ -78,8 +83,9 @@ class Settings:
         ):
             if not _is_count(getattr(self, name), least):
                 raise UsageFault(f"{name}={getattr(self, name)!r} must be a whole number, at least {least}")
-        if not isinstance(self.require_key, bool):
-            raise UsageFault(f"require_key={self.require_key!r} must be true or false")
+        for name in ("require_key", "delete_stops"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageFault(f"{name}={getattr(self, name)!r} must be true or false")
         if self.pace is not None and not (isinstance(self.pace, int | float) and self.pace > 0):
             raise UsageFault(f"pace={self.pace!r} must be a positive number of seconds, or null")
         if self.keys is not None and not _is_text_map(self.keys):

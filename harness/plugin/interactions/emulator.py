@@ -41,6 +41,8 @@ class SettingFields(TypedDict, total=False):
     chunking: str | int
     stream_refusals: Literal["http", "event"]
     pace: float | None
+    compression: Literal["none", "gzip", "deflate"]
+    delete_stops: bool
     max_runs: int
     max_queued: int
     max_sessions: int

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from harness.outcome import HarnessFault
-from harness.transport.client.blocking_reader import receive
+from harness.transport.client.blocking_reader import acknowledge_at_once, receive
 from harness.transport.http1.body_reader import Data
 from harness.transport.http1.content_decoding import ContentDecoder, decoder_for
 from harness.transport.http1.heads import ResponseHead
@@ -80,6 +80,7 @@ class UrlReading:
         try:
             self._sock.settimeout(min(self._limits.head_seconds, self._limits.total_seconds))
             self._sock.sendall(wire)
+            acknowledge_at_once(self._sock)
         except TimeoutError:
             self.stop(By.LIMIT, How.TIMEOUT, "the request was not read in time (Limits.head_seconds)")
         except OSError:
