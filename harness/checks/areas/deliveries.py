@@ -156,10 +156,10 @@ def _secret(answer: Exchange, name: str) -> str:
 def _expect_signed(secret: str, name: str, arrivals: list[Arrival]) -> Iterator[Finding]:
     if not arrivals:
         raise Unmet("nothing was delivered")
-    yield from among(name, _requests(arrivals), partial(_unsigned, secret))
+    yield from among(name, _requests(arrivals), partial(_judge_signature, secret))
 
 
-def _unsigned(secret: str, sent: Exchange) -> Iterator[Finding]:
+def _judge_signature(secret: str, sent: Exchange) -> Iterator[Finding]:
     request = sent.request
     if fault := find_signature_fault([secret], request.headers, request.body):
         yield finding(fault, expected="v1,<base64>", actual=request.headers.get(SIGNATURE)[:80] or "none")
@@ -242,10 +242,12 @@ def _carries_a_token(delivered: list[Arrival], keys: Exchange) -> Iterator[Findi
         raise Unmet(f"the published keys cannot be read: {format_answer(keys)}")
     request = delivered[0].exchange.request
     if fault := find_token_fault(request.headers.get(SIGNATURE), read(keys).json):
-        yield from at("delivered[0]", [finding(fault, expected="a JWS with RS256", actual=_shown(request))])
+        yield from at(
+            "delivered[0]", [finding(fault, expected="a JWS with RS256", actual=_show_signature(request))]
+        )
 
 
-def _shown(request: Request) -> str:
+def _show_signature(request: Request) -> str:
     return request.headers.get(SIGNATURE)[:40] or "none"
 
 

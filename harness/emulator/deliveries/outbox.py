@@ -89,7 +89,7 @@ class Deliveries:
         if uris:
             yield from ((uri, None) for uri in uris)
         else:
-            for webhook in self._webhooks.enabled(run.project, event):
+            for webhook in self._webhooks.find_enabled(run.project, event):
                 yield webhook.fields["uri"], webhook
 
     def attend(self) -> bool:

@@ -122,7 +122,7 @@ class Webhooks:
                 return json_response({})
         raise no_operation(call, "create, list, get, PATCH, delete, :ping and :rotateSigningSecret")
 
-    def enabled(self, project: str, event: str | None) -> Iterator[Webhook]:
+    def find_enabled(self, project: str, event: str | None) -> Iterator[Webhook]:
         """The enabled webhooks of a project that subscribe to an event; None: to any event of interactions."""
         for owner, _, hook in self._kept.everywhere():
             events = hook.fields["subscribed_events"]
