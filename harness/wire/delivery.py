@@ -55,8 +55,8 @@ class Outbox(Protocol):
         """Give a delivery up, because its receiver must not or cannot be reached from here."""
 
 
-class Reply(Enum):
-    """An answer of a mailbox that is no status."""
+class NoReply(Enum):
+    """What a mailbox does instead of answering in time."""
 
     SLOW = "slow"
     """The answer comes after the sender's patience."""
@@ -65,7 +65,7 @@ class Reply(Enum):
     """The connection is closed without an answer."""
 
 
-Answer: TypeAlias = int | Reply
+Answer: TypeAlias = int | NoReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +124,9 @@ class Mailbox:
             answer = self.last_answer = self._choose(request)
             self.arrivals.append(Arrival(_record(request, answer), self.now()))
             self.came.notify_all()
-        if answer is Reply.HANG_UP:
+        if answer is NoReply.HANG_UP:
             return Response.dead(Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS))
-        if answer is Reply.SLOW:
+        if answer is NoReply.SLOW:
             return Response(200, Headers(), Chunked(), PieceBody((Pause(2 * PATIENCE), Chunk(b"late"), COMPLETE)))
         return Response.whole(answer, Headers(), b"")
 
@@ -145,7 +145,7 @@ def _record(request: Request, answer: Answer) -> Exchange:
     dead = Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS, detail="the receiver hung up, as it was told")
     return Exchange(
         request=request,
-        status=None if answer is Reply.HANG_UP else answer if isinstance(answer, int) else 200,
+        status=None if answer is NoReply.HANG_UP else answer if isinstance(answer, int) else 200,
         headers=Headers(),
         framing=Length(0),
         body=b"",
@@ -153,7 +153,7 @@ def _record(request: Request, answer: Answer) -> Exchange:
         sha256=hashlib.sha256().hexdigest(),
         truncated=False,
         arrivals=Arrivals(array("Q"), array("d"), 0),
-        ending=dead if answer is Reply.HANG_UP else COMPLETE,
+        ending=dead if answer is NoReply.HANG_UP else COMPLETE,
         seconds=0.0,
         notes={__name__: True},
     )

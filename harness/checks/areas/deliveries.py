@@ -46,7 +46,7 @@ _STRANGERS = 5
 KEYS = "/.well-known/jwks.json"
 
 
-@exercise(requests=30, interactions=2)
+@exercise(requests=11, interactions=2)
 def deliveries_to_a_receiver(t: RequestBuilder) -> Steps:
     """Let a background run be reported, refuse its first delivery, rotate the secret, let another run report."""
     receiver: Receiver = yield Listen()
@@ -71,7 +71,7 @@ def deliveries_to_a_receiver(t: RequestBuilder) -> Steps:
     return seen
 
 
-@exercise(requests=15, interactions=1)
+@exercise(requests=5, interactions=1)
 def a_delivery_for_one_run(t: RequestBuilder) -> Steps:
     """Name a receiver in the create of a background run, and fetch the published keys."""
     receiver: Receiver = yield Listen()

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from harness.outcome import Unmet
 from harness.wire import Clock
-from harness.wire.delivery import PATIENCE, Answer, Arrival, Delivery, Mailbox, Outbox, Reply
+from harness.wire.delivery import PATIENCE, Answer, Arrival, Delivery, Mailbox, NoReply, Outbox
 
 PACE = 0.25
 """Logical seconds between two looks at runs that a webhook waits for."""
@@ -66,7 +66,7 @@ class ServicePost:
         began = self._clock.now
         box(delivery.request)
         answer = box.last_answer
-        if answer is Reply.SLOW:
+        if answer is NoReply.SLOW:
             self._clock.reached(began + PATIENCE)
         return answer if isinstance(answer, int) else None
 

@@ -7,7 +7,7 @@ import pytest
 from harness.outcome import Unmet
 from harness.transport import ServiceDriver
 from harness.wire import Headers, LogicalClock, Request, Response
-from harness.wire.delivery import Delivery, Reply
+from harness.wire.delivery import Delivery, NoReply
 
 
 class Sender:
@@ -55,7 +55,7 @@ def test_an_idle_hour_costs_nothing_and_a_retry_is_seen_when_it_is_due() -> None
     """Answers are given in their order; each arrival knows its moment."""
     sender = Sender()
     receiver = ServiceDriver(sender, sender.clock).listen()
-    receiver.answer(500, Reply.HANG_UP, Reply.SLOW)
+    receiver.answer(500, NoReply.HANG_UP, NoReply.SLOW)
     sender.send(receiver.uri, after=3600)
     arrivals = receiver.collect(4, 7200)
     assert sender.statuses == [500, None, None, 200]

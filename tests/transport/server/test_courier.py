@@ -7,7 +7,7 @@ import threading
 from harness.transport.server.courier import ELSEWHERE, Courier
 from harness.transport.server.socket_receiver import SocketReceiver
 from harness.wire import Headers, Request
-from harness.wire.delivery import Delivery, Reply, is_on_this_machine
+from harness.wire.delivery import Delivery, NoReply, is_on_this_machine
 
 
 class Outbox:
@@ -42,7 +42,7 @@ class Outbox:
 def test_a_delivery_reaches_a_receiver_on_a_port() -> None:
     """With its path, query and body; a hang-up is no answer, so it comes again."""
     receiver = SocketReceiver()
-    receiver.answer(503, Reply.HANG_UP)
+    receiver.answer(503, NoReply.HANG_UP)
     outbox = Outbox(receiver.uri)
     with Courier(outbox):
         arrivals = receiver.collect(3, 10.0)
