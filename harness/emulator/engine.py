@@ -84,14 +84,14 @@ class Engine:
         self.meter = self.meter_type(self.contract)
         self.bodies = self.bodies_type()
         self.store = self.store_type(settings.max_runs)
-        self.replies = self.replies_type(self.ids)
-        self.neighbours = self.neighbours_type(self.ids.make_id, self.moments.now)
+        self.neighbours = self.neighbours_type(self.ids.make_id, self.moments.now, settings, self.contract)
         self.deliveries = self.deliveries_type(
             self.clock,
             Stamps(self.ids.make_id, self.moments.now),
             self.neighbours.webhooks,
             self.moments.read_unix,
         )
+        self.replies = self.replies_type(self.ids, self.neighbours.deliver)
         self.neighbours.triggers.run = self.run_trigger
         self.neighbours.triggers.look_up = self.look_up
         self.admission = self.admission_type(settings, self.neighbours, self.find, self.contract)
@@ -106,11 +106,12 @@ class Engine:
         self.deliveries.note_settled(run)
 
     def change(self, settings: Settings) -> None:
-        """Replace the settings. Existing runs keep their `ticks`; queue, log and store keep their bounds."""
+        """Replace the settings. Existing runs keep their `ticks`; queue, log, store and files their bounds."""
         self.settings = settings
         self.ids.vertex = settings.platform == "vertex"
         self.auth = self.auth_type(settings)
         self.admission.settings = settings
+        self.neighbours.settings = settings
 
     def reset(self) -> None:
         """Forget runs, resources, scripts and requests; the id counter goes on, so that no id is used twice."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 from harness.engine.cleanup import CreatedResources
-from harness.engine.evidence import made_or_changed, referenced_ids
+from harness.engine.evidence import gave_cursors, made_or_changed, referenced_ids, resumed_from
+from harness.engine.results import Evidence
 from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.interrupts import hold_interrupts
@@ -120,8 +121,8 @@ class Played:
     def evidence(self, check: Check, observation: Observation) -> tuple[Exchange, ...]:
         """The exchanges that a person needs to see, in the order in which they finished.
 
-        These are the exchanges that the findings name; else those that the judge looked at; else all. The requests
-        that they depend on are included (`with_origins`), because without these nothing can be reproduced.
+        These are the exchanges that the findings name; else those that the judge looked at; else all. What they
+        depend on is included (`with_origins`), because without it nothing can be reproduced or understood.
         """
         results = self.results or {}
         named = {finding.where.exchange for finding in observation.findings}
@@ -132,15 +133,28 @@ class Played:
         return self.trail
 
     def with_origins(self, shown: list[Exchange]) -> tuple[Exchange, ...]:
-        """These exchanges of the trail, with the requests that created or changed the resources they refer to."""
+        """These exchanges of the trail, with those that they depend on.
+
+        Those are the requests that created or changed the resources they refer to, and the streams whose cursors
+        they resume from: the connection that was lost belongs to the story.
+        """
         chosen = {id(exchange) for exchange in shown}
         needed: set[str] = set()
+        cursors: set[str] = set()
         kept = []
         for exchange in reversed(self.trail):
-            if id(exchange) in chosen or made_or_changed(exchange, needed, self.api):
+            given = gave_cursors(exchange, cursors)
+            if id(exchange) in chosen or given or made_or_changed(exchange, needed, self.api):
                 kept.append(exchange)
                 needed.update(referenced_ids(exchange, self.api))
+                cursors -= given
+                cursors |= resumed_from(exchange, self.api)
         return tuple(reversed(kept))
+
+    def names_of(self, evidence: Sequence[Evidence]) -> tuple[str, ...]:
+        """What findings call each piece of the evidence, `""` for one that they have no name for."""
+        names = {id(exchange): name for name, exchange in _name_all(self.results or {})}
+        return tuple(names.get(id(item), "") for item in evidence)
 
 
 def _is_timeout(exchange: Exchange) -> bool:
@@ -158,6 +172,19 @@ def _exchanges_at(results: Exchanges, place: str) -> list[Exchange]:
     if isinstance(whole, list | tuple) and item and item["part"].isdecimal():
         return _exchanges_in(whole[int(item["part"]) :][:1])
     return []
+
+
+def _name_all(results: Exchanges) -> Iterator[tuple[str, Exchange]]:
+    """Every exchange of the results with the name that a finding gives it."""
+    for name, value in results.items():
+        if isinstance(value, Exchange):
+            yield name, value
+        elif isinstance(value, Mapping):
+            yield from ((f"{name}[{key}]", found) for key, item in value.items() for found in _exchanges_in(item))
+        elif isinstance(value, list | tuple):
+            yield from ((f"{name}[{n}]", found) for n, item in enumerate(value) for found in _exchanges_in(item))
+        else:
+            yield from ((name, found) for found in _exchanges_in(value))
 
 
 def _exchanges_in(value: Any) -> list[Exchange]:

@@ -48,7 +48,7 @@ class ServiceReading:
         self._size = 0
         self.wake: float | None = None
         self.ended: Ending | None = None
-        self.recorder = ExchangeBuilder(request)
+        self.recorder = ExchangeBuilder(request, began=self._began)
         self._seen = ResponseView(service, request)
         self._coding = decoder_for(self._seen.headers, limits)
         if self._seen.dead is not None:
