@@ -38,7 +38,7 @@ from harness.kit.api import Api, ApiContract, ApiRequests
 from harness.kit.check import Check, Exercise
 from harness.outcome import Because, HarnessFault, Observation, Outcome, Severity, Unmet
 from harness.wire import By, Driver, Exchange, How, Listening, LiveStream
-from harness.wire.delivery import Arrival, Receiver
+from harness.wire.delivery import Arrival, Inbox
 
 T = TypeVar("T")
 
@@ -267,7 +267,7 @@ class ActionRunner:
         self._contract = contract
         self._judged = judged
         self._open: dict[int, LiveStream] = {}
-        self._receivers: list[Receiver] = []
+        self._receivers: list[Inbox] = []
         self.trail: list[Exchange] = []
 
     def perform(self, action: Action) -> Any:
@@ -319,7 +319,7 @@ class ActionRunner:
         """The driver for a request that wants to see refusals; one without policies shows them anyway."""
         return self._driver.show(statuses) if isinstance(self._driver, GovernedDriver) else self._driver
 
-    def _listen(self) -> Receiver:
+    def _listen(self) -> Inbox:
         """Open a receiver; a driver that has none leaves the exercise untestable."""
         if not isinstance(self._driver, Listening):
             raise Unmet("nothing that the target sends by itself can be received here")
@@ -327,7 +327,7 @@ class ActionRunner:
         self._receivers.append(receiver)
         return receiver
 
-    def _collect(self, receiver: Receiver, count: int, seconds: float) -> list[Arrival]:
+    def _collect(self, receiver: Inbox, count: int, seconds: float) -> list[Arrival]:
         """Wait for deliveries. They are evidence like any exchange, but nothing in them was created by us."""
         if isinstance(self._driver, GovernedDriver):
             arrivals = self._driver.collect(receiver, count, seconds)

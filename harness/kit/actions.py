@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from harness.outcome import Unmet
 from harness.wire import LiveStream, Request
-from harness.wire.delivery import Receiver
+from harness.wire.delivery import Inbox
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ class Together:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Open a receiver for what the target delivers by itself → `Receiver`; the runner closes it.
+    """Open a receiver for what the target delivers by itself → `Inbox`; the runner closes it.
 
     The exercise stops as untestable if the target cannot reach one.
     """
@@ -89,7 +89,7 @@ class Listen:
 class Collect:
     """Wait until `count` deliveries have come, at most `seconds` → `list[Arrival]`, all that came meanwhile."""
 
-    receiver: Receiver
+    receiver: Inbox
     count: int
     seconds: float
 

@@ -76,7 +76,7 @@ class Arrival:
     moment: float
 
 
-class Receiver(Protocol):
+class Inbox(Protocol):
     """A place where a target can deliver things to. `uri` is absolute."""
 
     @property

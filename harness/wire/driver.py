@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from harness.wire.delivery import Receiver
+from harness.wire.delivery import Inbox
 from harness.wire.exchange import Exchange
 from harness.wire.frame import Frame
 from harness.wire.message import Headers, Request
@@ -42,7 +42,7 @@ class LiveStream(Protocol):
 class Listening(Protocol):
     """A driver that can also receive what its target sends by itself."""
 
-    def listen(self) -> Receiver:
+    def listen(self) -> Inbox:
         """Open a receiver, which the caller closes. Raises Unmet if the target cannot reach it."""
 
 

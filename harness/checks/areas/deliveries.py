@@ -23,7 +23,7 @@ from harness.kit.actions import Collect, Exchanges, Listen, Part, Send, Steps, s
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Headers, Request
-from harness.wire.delivery import Arrival, Receiver
+from harness.wire.delivery import Arrival, Inbox
 from harness.wire.json_value import object_or_none
 from harness.wire.message import segment
 
@@ -49,7 +49,7 @@ KEYS = "/.well-known/jwks.json"
 @exercise(requests=11, interactions=2)
 def deliveries_to_a_receiver(t: RequestBuilder) -> Steps:
     """Let a background run be reported, refuse its first delivery, rotate the secret, let another run report."""
-    receiver: Receiver = yield Listen()
+    receiver: Inbox = yield Listen()
     body = {"uri": receiver.uri, "subscribed_events": list(EVENT_OF_STATUS.values()), "name": "harness-receiver"}
     made: Exchange = yield Send(t.request("POST", "webhooks", body))
     seen: Exchanges = {"made": made}
@@ -74,7 +74,7 @@ def deliveries_to_a_receiver(t: RequestBuilder) -> Steps:
 @exercise(requests=5, interactions=1)
 def a_delivery_for_one_run(t: RequestBuilder) -> Steps:
     """Name a receiver in the create of a background run, and fetch the published keys."""
-    receiver: Receiver = yield Listen()
+    receiver: Inbox = yield Listen()
     seen: Exchanges = {}
     yield from _run(t, seen, "run", {"input": HELLO, "webhook_config": {"uris": [receiver.uri]}})
     if seen["run"] is None:
@@ -91,7 +91,7 @@ def _run(t: RequestBuilder, seen: Exchanges, name: str, fields: Exchanges) -> Pa
     seen[name] = looks[-1] if looks and settled(looks[-1]) else None
 
 
-def _collect_for(receiver: Receiver, run: Exchange, count: int) -> Part[list[Arrival]]:
+def _collect_for(receiver: Inbox, run: Exchange, count: int) -> Part[list[Arrival]]:
     """Collect `count` deliveries about one run; others may come from whoever else uses the target."""
     ours: list[Arrival] = []
     for _ in range(_STRANGERS):

@@ -26,7 +26,7 @@ from harness.wire import (
     LiveStream,
     Request,
 )
-from harness.wire.delivery import Arrival, Receiver
+from harness.wire.delivery import Arrival, Inbox
 
 
 @dataclass(slots=True)
@@ -147,13 +147,13 @@ class GovernedDriver:
         for policy in self._policies:
             policy.bound_wait(0.0)
 
-    def listen(self) -> Receiver:
+    def listen(self) -> Inbox:
         """Open a receiver for what the target delivers. Raises Unmet if it cannot reach one."""
         if not isinstance(self._driver, Listening):
             raise Unmet("nothing that the target sends by itself can be received here")
         return self._driver.listen()
 
-    def collect(self, receiver: Receiver, count: int, seconds: float) -> list[Arrival]:
+    def collect(self, receiver: Inbox, count: int, seconds: float) -> list[Arrival]:
         """Wait until so many deliveries have come, as long as the policies allow."""
         for policy in self._policies:
             seconds = policy.bound_wait(seconds)

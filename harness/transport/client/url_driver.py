@@ -23,7 +23,7 @@ from harness.transport.client.response_stream import NoReading, UrlReading
 from harness.transport.http1.heads import request_bytes
 from harness.transport.http1.limits import Limits
 from harness.wire import By, Exchange, Headers, How, Request
-from harness.wire.delivery import Receiver, is_on_this_machine
+from harness.wire.delivery import Inbox, is_on_this_machine
 from harness.wire.message import TOKEN
 
 _OURS = ("host", "content-length", "transfer-encoding", "connection")
@@ -81,7 +81,7 @@ class UrlDriver:
         with ThreadPoolExecutor(len(requests), thread_name_prefix="harness-client") as threads:
             return list(threads.map(self.send, requests))
 
-    def listen(self) -> Receiver:
+    def listen(self) -> Inbox:
         """Open a receiver on a port of this machine. Raises Unmet if the target is on another one."""
         if not is_on_this_machine(self._origin.url):
             raise Unmet(

@@ -89,7 +89,7 @@ def _address(uri: str) -> str:
 
 
 class ServiceReceiver:
-    """A `wire.Receiver` for a service in this process."""
+    """A `wire.Inbox` for a service in this process."""
 
     def __init__(self, uri: str, box: Mailbox, post: ServicePost) -> None:
         self.uri = uri

@@ -12,7 +12,7 @@ from harness.wire.delivery import Answer, Arrival, Mailbox
 
 
 class SocketReceiver:
-    """A `wire.Receiver`: listens as soon as it is made, until `close`."""
+    """A `wire.Inbox`: listens as soon as it is made, until `close`."""
 
     def __init__(self) -> None:
         self._box = Mailbox(time.monotonic)
