@@ -20,11 +20,25 @@ from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.interrupts import hold_interrupts
 from harness.engine.traffic.retries import NO_TIME, is_refusal, missing_answer
-from harness.kit.actions import Action, Close, Exchanges, Finish, Open, Part, Read, Send, Together, Wait
+from harness.kit.actions import (
+    Action,
+    Close,
+    Collect,
+    Exchanges,
+    Finish,
+    Listen,
+    Open,
+    Part,
+    Read,
+    Send,
+    Together,
+    Wait,
+)
 from harness.kit.api import Api, ApiContract, ApiRequests
 from harness.kit.check import Check, Exercise
 from harness.outcome import Because, HarnessFault, Observation, Outcome, Severity, Unmet
-from harness.wire import By, Driver, Exchange, How, LiveStream
+from harness.wire import By, Driver, Exchange, How, Listening, LiveStream
+from harness.wire.delivery import Arrival, Inbox
 
 T = TypeVar("T")
 
@@ -253,6 +267,7 @@ class ActionRunner:
         self._contract = contract
         self._judged = judged
         self._open: dict[int, LiveStream] = {}
+        self._receivers: list[Inbox] = []
         self.trail: list[Exchange] = []
 
     def perform(self, action: Action) -> Any:
@@ -294,14 +309,39 @@ class ActionRunner:
                 return self._driver.wait(seconds)
             case Together(requests):
                 return [self._keep(exchange) for exchange in self._driver.together(requests)]
+            case Listen():
+                return self._listen()
+            case Collect(receiver, count, seconds):
+                return self._collect(receiver, count, seconds)
         raise HarnessFault(f"an exercise yielded {action!r}, which is no action")
 
     def _showing(self, statuses: frozenset[int]) -> Driver:
         """The driver for a request that wants to see refusals; one without policies shows them anyway."""
         return self._driver.show(statuses) if isinstance(self._driver, GovernedDriver) else self._driver
 
+    def _listen(self) -> Inbox:
+        """Open a receiver; a driver that has none leaves the exercise untestable."""
+        if not isinstance(self._driver, Listening):
+            raise Unmet("nothing that the target sends by itself can be received here")
+        receiver = self._driver.listen()
+        self._receivers.append(receiver)
+        return receiver
+
+    def _collect(self, receiver: Inbox, count: int, seconds: float) -> list[Arrival]:
+        """Wait for deliveries. They are evidence like any exchange, but nothing in them was created by us."""
+        if isinstance(self._driver, GovernedDriver):
+            arrivals = self._driver.collect(receiver, count, seconds)
+        else:
+            arrivals = receiver.collect(count, seconds)
+        self.trail.extend(arrival.exchange for arrival in arrivals)
+        for arrival in arrivals:
+            self._api.read(arrival.exchange, self._contract)
+        return arrivals
+
     def hang_up(self) -> None:
-        """Close every stream that is still open; their exchanges go to the ledger and the trail too."""
+        """Close every receiver and every stream that is still open; the streams' exchanges are kept too."""
+        while self._receivers:
+            self._receivers.pop().close()
         while self._open:
             _, stream = self._open.popitem()
             self._keep(stream.close())
