@@ -14,6 +14,7 @@ from harness.cli.arguments import Parser, count, positive_seconds
 from harness.cli.commands.torture import STARTING, install_ready, new_client
 from harness.cli.output import say, write_json
 from harness.outcome import Exit, UsageFault
+from harness.report.json_report import dump
 
 if TYPE_CHECKING:
     from harness.benches.client.client_commands import Client
@@ -50,9 +51,10 @@ def run(words: Sequence[str]) -> int:
     if arguments.json:
         write_json(pages.record(columns))
     if folder is not None:
+        (folder / "clients").mkdir(exist_ok=True)
         for name, text in pages.write_pages(columns).items():
-            (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(text, "utf-8")
+        (folder / pages.TABLE_FILE).write_text(dump(pages.record(columns)), "utf-8")
         say(f"written to {folder / 'clients.md'}", to_errors=arguments.json)
     return Exit.OK
 
@@ -75,7 +77,9 @@ def _parser() -> Parser:
         "--timeout", type=positive_seconds, default=_SECONDS, metavar="S", help="limit for each case"
     )
     parser.add_argument("-j", "--jobs", type=count, default=2, metavar="N", help="clients at the same time (2)")
-    parser.add_argument("--write", metavar="FOLDER", help="write clients.md there, and a page for each client")
+    parser.add_argument(
+        "--write", metavar="FOLDER", help="write clients.md there, and a page for each client below clients/"
+    )
     parser.add_argument("--json", action="store_true", help="print the table as JSON, the rest to standard error")
     return parser
 

@@ -16,6 +16,9 @@ from harness.benches.client.outcome import DropOutcome
 from harness.benches.client.ready.ready_clients import READY, ReadyClient
 from harness.benches.client.ready.survey import TABLES, Cell, ClientColumn
 
+TABLE_FILE = "clients/table.json"
+"""Where the table as JSON goes, beside the pages."""
+
 _GOOD = (DropOutcome.EXACT, DropOutcome.RECOVERED, DropOutcome.COULD_NOT)
 _WEAK = (DropOutcome.REPORTED, DropOutcome.CRASHED, DropOutcome.HUNG)
 _TITLES = {
@@ -47,6 +50,7 @@ What is **bold** cannot, because the caller is told that all is well. [resume.md
 make each of them safe.
 
 Every finding was made twice, and each links to what went over the wire and to the command that repeats it.
+[clients/table.json](clients/table.json) has all of it.
 `harness clients --write docs` generates these pages. `harness torture --client NAME` plays whole sets.
 
 """
