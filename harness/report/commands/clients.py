@@ -178,8 +178,7 @@ def _is_shown_elsewhere(column: ClientColumn, cell: Cell, columns: Sequence[Clie
 
 
 def _draw_cell(column: ClientColumn, cell: Cell) -> Iterator[str]:
-    title = ", ".join(filter(None, (cell.fault, column.mode, column.client.version)))
-    yield f'\n<a id="{_anchor(column, cell)}"></a>\n\n## {title}\n\n'
+    yield f"\n## {_name_cell(column, cell)}\n\n"
     yield f"**{cell.word}** ({cell.level} `{cell.rule}`): the client {_escape(cell.sentence)}.\n\n"
     yield "\n".join(["```text", *cell.timeline, "```", "", "```sh", cell.command, "```", ""])
 
@@ -188,8 +187,14 @@ def _escape(text: str) -> str:
     return re.sub(r"([*_`<>|\[\]])", r"\\\1", " ".join(text.split()))
 
 
+def _name_cell(column: ClientColumn, cell: Cell) -> str:
+    """The heading of a cell."""
+    return ", ".join(filter(None, (cell.fault, column.mode, column.client.version)))
+
+
 def _anchor(column: ClientColumn, cell: Cell) -> str:
-    return f"{column.mode}-{cell.fault}-{_slug(column.client.version or 'own')}"
+    """How GitHub names that heading."""
+    return re.sub(r"[^a-z0-9 -]", "", _name_cell(column, cell).lower()).replace(" ", "-")
 
 
 def _slug(text: str) -> str:
