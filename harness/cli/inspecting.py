@@ -70,7 +70,7 @@ def new_inspector(
         to_curl=to_curl,
         actions=actions,
         provenance=None if target is None else lambda: _provenance(target, contract.revision),
-        facts={**(facts or {}), "token": granted.guard.wants_token},
+        facts=facts,
         secrets=secrets,
         sees_all=sees_all,
         ahead=arguments.open,

@@ -13,7 +13,7 @@ from harness.wire import By, Ending
 from harness.wire.pieces import At
 
 if TYPE_CHECKING:
-    from harness.inspector.journal import SeenExchange
+    from harness.inspector.traffic import SeenExchange
 
 Change: TypeAlias = dict[str, Any]
 """One thing that happened; `is` names its kind."""

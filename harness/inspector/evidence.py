@@ -9,7 +9,7 @@ import pprint
 from collections.abc import Callable
 from typing import Any
 
-from harness.inspector.journal import Journal, SeenExchange
+from harness.inspector.traffic import SeenExchange, SeenTraffic
 from harness.kit.api import Api, ApiContract
 from harness.wire import Exchange, Headers, Request
 from harness.wire.json_value import json_or_none, object_or_none
@@ -22,17 +22,17 @@ _WIDTH = 100
 
 
 class Evidence:
-    """Shows what a journal keeps. `to_curl` writes a request as a command for the server at a root URL."""
+    """Shows what was seen. `to_curl` writes a request as a command for the server at a root URL."""
 
     def __init__(
         self,
-        journal: Journal,
+        traffic: SeenTraffic,
         mask: Mask,
         api: Api,
         contract: ApiContract,
         to_curl: Callable[[Request, str], str],
     ) -> None:
-        self._journal = journal
+        self._traffic = traffic
         self._mask = mask
         self._api = api
         self._contract = contract
@@ -100,7 +100,7 @@ class Evidence:
     def _of_the_run(self, seen: SeenExchange) -> list[SeenExchange]:
         """The exchange itself, and then the others about its run, latest first."""
         others = [
-            other for other in self._journal.all() if other.run and other.run == seen.run and other is not seen
+            other for other in self._traffic.all() if other.run and other.run == seen.run and other is not seen
         ]
         return [seen, *reversed(others)]
 
@@ -125,8 +125,8 @@ class Evidence:
             f'    """The answer that was seen to {request}."""'.replace("\\", "/"),
             *_assign("interactions_emulator.script(", script, ")"),
         ]
-        if _planned(seen):
-            lines.append(f"    # The connection was dropped by the fault plan {_planned(seen)}")
+        if _format_plan(seen):
+            lines.append(f"    # The connection was dropped by the fault plan {_format_plan(seen)}")
         if body is None or creator is None or "refuse" in script:
             lines.append("    ...  # call your code here, with interactions_client")
         else:
@@ -141,12 +141,12 @@ class Evidence:
         import yaml
 
         text: str = yaml.safe_dump({"replies": [script]}, sort_keys=False, allow_unicode=True, width=_WIDTH)
-        if planned := _planned(seen):
+        if planned := _format_plan(seen):
             text += f"# harness serve --scenario FILE --fault '{planned}'\n"
         return text
 
 
-def _planned(seen: SeenExchange) -> str:
+def _format_plan(seen: SeenExchange) -> str:
     """What a fault plan did to the answer, as a plan."""
     return ",".join(str(fault) for fault in seen.suffered.fired) if seen.suffered is not None else ""
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from harness.inspector.changes import Change, Listener
-from harness.inspector.journal import Journal
 from harness.inspector.judging import TrafficJudge
+from harness.inspector.traffic import SeenTraffic
 from harness.wire import Chunk, Pause, Piece, encode
 from harness.wire.mask import Mask
 
@@ -28,15 +28,15 @@ class Feed:
     """The body of the answer to one page. `state` is what can be acted on, told whenever it changes."""
 
     def __init__(
-        self, journal: Journal, judge: TrafficJudge, mask: Mask, hello: Change, state: Callable[[], Change]
+        self, traffic: SeenTraffic, judge: TrafficJudge, mask: Mask, hello: Change, state: Callable[[], Change]
     ) -> None:
-        self._journal = journal
+        self._traffic = traffic
         self._judge = judge
-        self._masked = MaskedChanges(mask)
+        self._masker = MaskedChanges(mask)
         self._hello = hello
         self._state = state
         self._told: Change | None = None
-        self._listener: Listener | None = journal.listen()
+        self._listener: Listener | None = traffic.listen()
         self._waiting: list[Change] = self._everything()
         self._pause_due = False
         self._quiet = 0
@@ -54,7 +54,7 @@ class Feed:
         self._pause_due = not self._waiting
         if batch:
             self._quiet = 0
-            return Chunk(encode(None, self._masked.encode(batch)))
+            return Chunk(encode(None, self._masker.encode(batch)))
         self._quiet += 1
         if self._quiet >= _QUIET_LOOKS:
             self._quiet = 0
@@ -72,15 +72,15 @@ class Feed:
         return [*changes, *self._changed_state()]
 
     def _everything(self) -> list[Change]:
-        journal = self._journal
-        with journal.lock:
+        traffic = self._traffic
+        with traffic.lock:
             hello = {
-                **self._hello, "is": "hello", "unseen": journal.unseen, "dropped": journal.dropped,
-                "now": journal.seconds,
+                **self._hello, "is": "hello", "unseen": traffic.unseen, "dropped": traffic.dropped,
+                "now": traffic.seconds,
             }  # fmt: skip
             if self._listener is not None:
                 self._listener.take()  # it is in what follows
-            changes = journal.describe()
+            changes = traffic.describe()
         self._told = None
         return [hello, *changes, *self._changed_state(), {"is": "ready"}]
 
@@ -94,7 +94,7 @@ class Feed:
     def close(self) -> None:
         """The page is gone: nobody listens any more."""
         if self._listener is not None:
-            self._journal.leave(self._listener)
+            self._traffic.leave(self._listener)
             self._listener = None
 
 
@@ -107,11 +107,11 @@ class MaskedChanges:
 
     def encode(self, changes: list[Change]) -> bytes:
         """The changes as one JSON array."""
-        return json.dumps([self._masked(change) for change in changes], ensure_ascii=False).encode(
+        return json.dumps([self._mask_change(change) for change in changes], ensure_ascii=False).encode(
             "utf-8", "replace"
         )
 
-    def _masked(self, change: Change) -> Any:
+    def _mask_change(self, change: Change) -> Any:
         if change["is"] == "event":
             return {**change, "name": self._name(change["name"]), "cursor": self._mask.text(change["cursor"])}
         return self._mask.tree(change)

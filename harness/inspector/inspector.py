@@ -19,9 +19,9 @@ from harness.faults.service import FaultyBody
 from harness.inspector.changes import Change
 from harness.inspector.evidence import Evidence
 from harness.inspector.feed import Feed
-from harness.inspector.journal import Journal, SeenExchange
 from harness.inspector.judging import TrafficJudge
 from harness.inspector.saving import write_cassette
+from harness.inspector.traffic import SeenExchange, SeenTraffic
 from harness.kit.api import Api, ApiContract
 from harness.outcome import UsageFault
 from harness.transport import WallClock
@@ -101,27 +101,28 @@ class Inspector:
             "drop": self._actions.drop,
             "script": self._actions.script,
             "save": provenance is not None,
+            "token": guard.wants_token,
             **(facts or {}),
         }
         self._scheme = scheme
         self._clock = WallClock()
-        self.journal = Journal(api, ahead=ahead)
-        self._judge = TrafficJudge(api, contract, self.journal, sees_all=sees_all)
-        self._evidence = Evidence(self.journal, self._mask, api, contract, to_curl)
+        self.traffic = SeenTraffic(api, ahead=ahead)
+        self._judge = TrafficJudge(api, contract, self.traffic, sees_all=sees_all)
+        self._evidence = Evidence(self.traffic, self._mask, api, contract, to_curl)
 
     def around(self, service: Service) -> Service:
         """The service behind the inspector."""
-        journal = self.journal
+        traffic = self.traffic
 
         def serve(request: Request) -> Response:
             if is_for_page(request):
                 return self.answer(request)
-            if not journal.is_open:
-                journal.unseen += not is_control(request)
+            if not traffic.is_open:
+                traffic.unseen += not is_control(request)
                 return service(request)
             if is_control(request):
                 return service(request)
-            seen = journal.begin(request)
+            seen = traffic.begin(request)
             response = service(request)
             if isinstance(response.body, FaultyBody):
                 seen.suffered = response.body.suffered
@@ -151,7 +152,7 @@ class Inspector:
         first, *rest = name.split("/")
         if request.method == "POST":
             if name == "clear":
-                self.journal.clear()
+                self.traffic.clear()
                 self._judge.reset()
                 return _as_json({})
         elif request.method == "GET":
@@ -164,19 +165,19 @@ class Inspector:
         return self._refuse(404, "not_found", f"The inspector has no {request.method} {request.raw_path[:100]}.")
 
     def _feed(self) -> Response:
-        body = Feed(self.journal, self._judge, self._mask, self._hello, self._actions.state)
+        body = Feed(self.traffic, self._judge, self._mask, self._hello, self._actions.state)
         fields = (("content-type", EVENT_STREAM), ("cache-control", "no-store"))
         # A clock of its own: the pauses of a page must not move the time of the service.
         return Response(200, Headers(fields), Chunked(), body, clock=self._clock)
 
     def _exchange(self, request: Request, rest: list[str]) -> Response:
         """`N`: an exchange in full; `N/E`: one of its events; `N/curl` and the like: a copy of it."""
-        seen = self.journal.find(int(rest[0]))
+        seen = self.traffic.find(int(rest[0]))
         if seen is None:
             return self._refuse(
                 404, "not_found", "This exchange is not kept any more: older ones make room for new."
             )
-        with self.journal.lock:
+        with self.traffic.lock:
             if len(rest) == 1:
                 return _as_json(self._evidence.exchange(seen))
             if rest[1].isdecimal():
@@ -199,7 +200,7 @@ class Inspector:
     def _cassette(self, request: Request) -> Response:
         if self._provenance is None:
             return self._refuse(404, "not_found", "The traffic of this command is not saved from the page.")
-        exchanges = [seen.exchange for seen in self.journal.all() if seen.exchange is not None]
+        exchanges = [seen.exchange for seen in self.traffic.all() if seen.exchange is not None]
         try:
             text = write_cassette(
                 exchanges,

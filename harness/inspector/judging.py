@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from harness.faults.plan import Cut
 from harness.inspector.changes import Change
-from harness.inspector.journal import Journal, SeenExchange
+from harness.inspector.traffic import SeenExchange, SeenTraffic
 from harness.kit.api import Api, ApiContract
 from harness.outcome import Finding, Severity
 
@@ -18,12 +18,12 @@ _MOST_FINDINGS = 20
 
 
 class TrafficJudge:
-    """Judges the exchanges of a journal. `sees_all`: no request reaches the target any other way."""
+    """Judges the exchanges that pass. `sees_all`: no request reaches the target any other way."""
 
-    def __init__(self, api: Api, contract: ApiContract, journal: Journal, *, sees_all: bool) -> None:
+    def __init__(self, api: Api, contract: ApiContract, traffic: SeenTraffic, *, sees_all: bool) -> None:
         self._api = api
         self._contract = contract
-        self._journal = journal
+        self._traffic = traffic
         self._sees_all = sees_all
         self._rules = api.load_rules()
         self._unseen = -1
@@ -31,15 +31,15 @@ class TrafficJudge:
 
     def _begin(self) -> None:
         """Begin a history; one that misses requests must not require anything of their absence."""
-        self._unseen = self._journal.unseen
+        self._unseen = self._traffic.unseen
         self._history = self._api.new_history_judge(self._contract, self._sees_all and not self._unseen)
 
     def judge_ended(self) -> None:
         """Judge the exchanges that have ended since, some at a time."""
-        for seen in self._journal.take_ended(_AT_ONCE):
+        for seen in self._traffic.take_ended(_AT_ONCE):
             found = self.judge(seen)
             if found:
-                self._journal.keep_findings(seen, tuple(map(self._describe, found[:_MOST_FINDINGS])))
+                self._traffic.keep_findings(seen, tuple(map(self._describe, found[:_MOST_FINDINGS])))
 
     def judge(self, seen: SeenExchange) -> list[Finding]:
         """What is wrong with an exchange that has ended."""
@@ -51,7 +51,7 @@ class TrafficJudge:
             return []
         faults = seen.suffered.fired if seen.suffered is not None else ()
         found = [] if faults else [*reading.findings]
-        if self._journal.unseen != self._unseen:
+        if self._traffic.unseen != self._unseen:
             self._begin()
         is_cut = not exchange.ending.complete and all(isinstance(fault, Cut) for fault in faults)
         if exchange.succeeded and (is_cut or not faults):

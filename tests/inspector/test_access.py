@@ -77,10 +77,10 @@ def test_nothing_is_told_to_strangers(
 ) -> None:
     """A page of another origin, a rebound name, and whoever has no token learn nothing of the traffic."""
     bench = new_bench(token="s3cret" if status == 401 else "")
-    bench.inspector.journal.listen()
+    bench.inspector.traffic.listen()
     bench.create()
     assert ask(bench, ROOT + name, field)[0] == status
-    assert not [seen for seen in bench.inspector.journal.all() if seen.request.target.startswith(ROOT)]
+    assert not [seen for seen in bench.inspector.traffic.all() if seen.request.target.startswith(ROOT)]
 
 
 def test_with_the_token_all_is_told(new_bench: Callable[..., Bench]) -> None:

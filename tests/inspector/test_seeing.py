@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from harness.inspector.changes import Listener
-from harness.inspector.journal import Journal
+from harness.inspector.traffic import SeenTraffic
 from harness.interactions import INTERACTIONS
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, Request
 from harness.wire.observed_body import ObservedBody
@@ -23,7 +23,7 @@ def test_nothing_is_attached_while_no_page_is_open(bench: Bench) -> None:
     response = service(Request("POST", "/v1beta/interactions", KEYED, b'{"model":"gemini-3.5-flash","input":"x"}'))
     assert response is given[0]
     assert not isinstance(response.body, ObservedBody)
-    assert (bench.inspector.journal.unseen, bench.inspector.journal.all()) == (1, [])
+    assert (bench.inspector.traffic.unseen, bench.inspector.traffic.all()) == (1, [])
 
 
 def test_a_page_that_has_gone_costs_nothing_any_more(bench: Bench) -> None:
@@ -32,7 +32,7 @@ def test_a_page_that_has_gone_costs_nothing_any_more(bench: Bench) -> None:
     bench.create()
     page.feed.close()
     bench.create()
-    assert not bench.inspector.journal.is_open
+    assert not bench.inspector.traffic.is_open
     again = bench.open()
     assert [change["unseen"] for change in again.all("hello")] == [1]
     assert len(again.all("request")) == 1
@@ -45,7 +45,7 @@ def test_with_ahead_what_comes_before_the_page_is_seen(new_bench: Callable[..., 
     page = bench.open()
     assert len(page.all("request")) == 1
     page.feed.close()
-    assert not bench.inspector.journal.is_open
+    assert not bench.inspector.traffic.is_open
 
 
 def test_a_stream_is_told_event_by_event(bench: Bench) -> None:
@@ -147,8 +147,8 @@ def test_no_secret_reaches_a_page(bench: Bench) -> None:
     assert SECRET not in json.dumps(shown)
 
 
-def _pass(journal: Journal, chunks: int = 1, data: bytes = b'data: {"a":1}\n\n', *, end: bool = True) -> None:
-    seen = journal.begin(Request("GET", "/v1beta/interactions/x?stream=true"))
+def _pass(traffic: SeenTraffic, chunks: int = 1, data: bytes = b'data: {"a":1}\n\n', *, end: bool = True) -> None:
+    seen = traffic.begin(Request("GET", "/v1beta/interactions/x?stream=true"))
     seen.note_head(200, STREAM, Chunked())
     for _ in range(chunks):
         seen.note_chunk(Chunk(data))
@@ -158,33 +158,33 @@ def _pass(journal: Journal, chunks: int = 1, data: bytes = b'data: {"a":1}\n\n',
 
 def test_the_number_of_requests_is_bounded() -> None:
     """Beyond the bound the oldest go, also those that never end, and the page is told how many."""
-    journal = Journal(INTERACTIONS, requests=10)
-    listener = journal.listen()
+    traffic = SeenTraffic(INTERACTIONS, requests=10)
+    listener = traffic.listen()
     for number in range(25):
-        _pass(journal, end=number % 2 == 0)
-    assert [seen.number for seen in journal.all()] == list(range(16, 26))
-    assert journal.dropped == 15
+        _pass(traffic, end=number % 2 == 0)
+    assert [seen.number for seen in traffic.all()] == list(range(16, 26))
+    assert traffic.dropped == 15
     assert [change["total"] for change in listener.take() or () if change["is"] == "dropped"] == list(range(1, 16))
-    assert len(journal.take_ended(100)) <= 10
+    assert len(traffic.take_ended(100)) <= 10
 
 
 def test_the_number_of_events_is_bounded() -> None:
     """Many short streams push each other out; an endless one keeps its first events and counts the rest."""
-    journal = Journal(INTERACTIONS, events=50)
+    traffic = SeenTraffic(INTERACTIONS, events=50)
     for _ in range(20):
-        _pass(journal, 10)
-    assert sum(len(seen.events) for seen in journal.all()) <= 50
-    _pass(journal, 80)
-    (seen,) = journal.all()
+        _pass(traffic, 10)
+    assert sum(len(seen.events) for seen in traffic.all()) <= 50
+    _pass(traffic, 80)
+    (seen,) = traffic.all()
     assert (len(seen.events), seen.more_events) == (50, 30)
 
 
 def test_the_bytes_are_bounded() -> None:
     """Large answers push each other out before their number does."""
-    journal = Journal(INTERACTIONS, size=100_000)
+    traffic = SeenTraffic(INTERACTIONS, size=100_000)
     for _ in range(20):
-        _pass(journal, 3, b"data: " + b"x" * 10_000 + b"\n\n")
-    assert len(journal.all()) == 3
+        _pass(traffic, 3, b"data: " + b"x" * 10_000 + b"\n\n")
+    assert len(traffic.all()) == 3
 
 
 def test_a_page_that_does_not_read_is_told_everything_again(bench: Bench) -> None:
@@ -211,7 +211,7 @@ def test_a_queue_is_bounded() -> None:
 def test_a_cleared_journal_forgets_what_still_flows(bench: Bench) -> None:
     """After a clear, what an old stream still brings is not told: the page would not know of which."""
     page = bench.open()
-    seen = bench.inspector.journal.begin(Request("GET", "/v1beta/interactions/x?stream=true"))
+    seen = bench.inspector.traffic.begin(Request("GET", "/v1beta/interactions/x?stream=true"))
     bench.send("POST", "/__harness__/inspector/clear", {})
     seen.note_head(200, STREAM, Chunked())
     seen.note_chunk(Chunk(b'data: {"a":1}\n\n'))

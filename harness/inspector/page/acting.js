@@ -91,7 +91,7 @@ export class Acting {
     const plan = hello?.drop ? this.model.planned() : "";
     const answers = (state.queued || 0) - (state.refusals || 0);
     const lines = [
-      plan && [["The next connections follow the fault plan ", make("code", {}, plan)], () => control("DELETE", "faults")],
+      plan && [[`The next ${state.planned === 1 ? "connection follows" : "connections follow"} the fault plan `, make("code", {}, plan)], () => control("DELETE", "faults")],
       state.refusals && [[`The next ${state.refusals === 1 ? "create fails" : `${state.refusals} creates fail`}`], answers ? null : () => control("DELETE", "scripts")],
       answers > 0 && [[`${plural(answers, "answer")} queued`], () => control("DELETE", "scripts")],
     ].filter(Boolean);

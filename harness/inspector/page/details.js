@@ -75,7 +75,7 @@ export class Details {
         make("p", { class: "quiet" }, `of ${seen.method} ${seen.target}`)),
       make("div", { class: "buttons" }, step(-1), step(1),
         make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(seen, null) }, "Request")),
-      ...findings.map((finding) => this.finding(seen, finding)),
+      ...findings.map((finding) => this.finding(seen, finding, number)),
       make("dl", {}, make("dt", {}, "arrived"), make("dd", {}, `${event.at.toFixed(2)} s${pause}`),
         make("dt", {}, "size"), make("dd", {}, bytes(event.size)),
         make("dt", {}, "cursor"), make("dd", { class: "mono" }, event.cursor || "none"),
@@ -90,7 +90,7 @@ export class Details {
     ]);
   }
 
-  finding(seen, finding) {
+  finding(seen, finding, shown = null) {
     const lenient = finding.severity !== "broken" || finding.level !== "MUST";
     const compared = finding.expected || finding.actual;
     return make("div", { class: lenient ? "finding lenient" : "finding" },
@@ -99,7 +99,7 @@ export class Details {
       compared && make("dl", {}, make("dt", {}, "expected"), make("dd", {}, finding.expected || "–"),
         make("dt", {}, "actual"), make("dd", {}, finding.actual || "–")),
       finding.breaks && make("span", { class: "breaks" }, finding.breaks),
-      finding.event !== null && seen.events[finding.event] && make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(seen, finding.event) }, `Event ${finding.event}`),
+      finding.event !== shown && seen.events[finding.event] && make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(seen, finding.event) }, `Event ${finding.event}`),
       source(finding));
   }
 

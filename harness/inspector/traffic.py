@@ -58,13 +58,13 @@ class SeenEvent(NamedTuple):
 
 
 class SeenExchange:
-    """One exchange under observation, an `AnswerObserver`. The lock of its journal guards it.
+    """One exchange under observation, an `AnswerObserver`. The lock of the `SeenTraffic` guards it.
 
     `after` is the number of the exchange whose stream it resumes, and `column` the place of its first event in
     the whole stream. `run` is the id of the run it is about. `suffered` is what a fault plan did to it.
     """
 
-    def __init__(self, journal: Journal, number: int, request: Request, began: float) -> None:
+    def __init__(self, traffic: SeenTraffic, number: int, request: Request, began: float) -> None:
         self.number = number
         self.request = request
         self.began = began
@@ -86,16 +86,16 @@ class SeenExchange:
         self.decoder = Decoder()
         self.size = len(request.body) + len(request.target)
         self.forgotten = False
-        self._journal = journal
+        self._traffic = traffic
 
     def note_head(self, status: int, headers: Headers, framing: Framing) -> None:
-        self._journal.note_head(self, status, headers, framing)
+        self._traffic.note_head(self, status, headers, framing)
 
     def note_chunk(self, chunk: Chunk) -> None:
-        self._journal.note_chunk(self, chunk)
+        self._traffic.note_chunk(self, chunk)
 
     def note_end(self, ending: Ending) -> None:
-        self._journal.note_end(self, ending)
+        self._traffic.note_end(self, ending)
 
     def find_column_after(self, cursor: str) -> int | None:
         """The column after the event with this cursor; None if there was no such event."""
@@ -103,7 +103,7 @@ class SeenExchange:
         return None if at is None else self.column + at + 1
 
 
-class Journal:
+class SeenTraffic:
     """Keeps exchanges while anybody looks.
 
     `ahead`: keep them from the start, until the first page that comes has gone again. `now` returns seconds that
