@@ -34,7 +34,7 @@ _AROUND = " \t.,;:!?()[]'\""
 
 SECRET_PARAMETERS = (
     "key", "api_key", "apikey", "access_token", "refresh_token", "id_token", "token", "auth", "password", "secret",
-    "client_secret", "code_verifier", "sig", "signature", "x-goog-signature", "x-goog-credential",
+    "client_secret", "code_verifier", "sig", "signature", "upload_id", "x-goog-signature", "x-goog-credential",
     "x-amz-signature", "x-amz-credential", "x-amz-security-token",
 )  # fmt: skip
 """Names of query parameters whose values are secrets."""
@@ -61,7 +61,7 @@ _NO_SECRETS = frozenset({"accept", "acceptencoding", "acceptlanguage", "contentt
 
 _SECRET_HEADER = re.compile(
     r"\A(?!access-control-).*(?:auth(?!enticate)|api[_-]?key|(?<!ratelimit)(?<!rate-limit)token(?!s)|secret|cookie|passw"
-    r"|credential|session|passphrase|(?:^|[_-])jwt(?:$|[_-])"
+    r"|credential|session|passphrase|upload-?id|(?:^|[_-])jwt(?:$|[_-])"
     r"|(?:access|account|functions?|master|private|service|shared|subscription)[_-]?key)",
     re.I,
 )
@@ -84,6 +84,7 @@ _TABLE = (
     ("Google API key", r"AIza[0-9A-Za-z_\-]{20,}"),
     ("Google authorisation key", r"(?<![\w.])AQ\.[0-9A-Za-z_\-]{20,}"),
     ("Google access token", r"ya29\.[0-9A-Za-z_\-.]{20,}"),
+    ("Google ephemeral token", r"auth_tokens/(?P<secret>[0-9A-Za-z_\-]{16,})"),
     ("Google client secret", r"GOCSPX-[0-9A-Za-z_\-]{20,}"),
     ("bearer token", r"(?i:bearer)\s+(?P<secret>" + _WITH_DIGIT + r"[\w\-.~+/]{8,}=*)"),
     ("provider key", r"(?<![0-9A-Za-z_])sk-" + _WITH_DIGIT + r"[0-9A-Za-z_\-]{20,}"),
@@ -118,11 +119,12 @@ CREDENTIALS = tuple(
 """Secrets that give access to something, wherever they are used."""
 
 _PRIVATE_URL = r"(?i:https?|wss?)://(?:[^/\s@\"']{0,1000}@)?(?P<secret>(?i:" + _PRIVATE_HOST + r"))(?![\w.])"
-PRIVATE_PLACES = (Look("private URL", re.compile(_PRIVATE_URL)),)
+PRIVATE_URL = "private URL"
+PRIVATE_PLACES = (Look(PRIVATE_URL, re.compile(_PRIVATE_URL)),)
 """What reveals a private network: it must not be in a shared file, but on a screen it is an ordinary target."""
 
 _HINT = re.compile(
-    r"AIza|AQ\.|ya29|GOCSPX|[bB][eE][aA][rR][eE][rR]|sk-|gh[pousr]_|github_pat|AKIA|ASIA|xox|hf_|eyJ|whsec|1//0|glpat-|k_live_|k_test_|npm_|pypi-"
+    r"AIza|auth_tokens/|AQ\.|ya29|GOCSPX|[bB][eE][aA][rR][eE][rR]|sk-|gh[pousr]_|github_pat|AKIA|ASIA|xox|hf_|eyJ|whsec|1//0|glpat-|k_live_|k_test_|npm_|pypi-"
     r"|PRIVATE KEY|://|[?&;#][\w\-]+=|(?i:(?:api|access)[_-]?key|secret|(?:access|refresh|auth)[_-]?token|passw"
     r"|form-data)"
 )
