@@ -54,7 +54,8 @@ class Redactor:
         self._protocol = protocol
         self._fields = protocol.secret_fields
         self._table = PlaceholderTable(secrets)
-        self._bodies = BodySecretFinder(protocol, self._table)
+        self.bodies = BodySecretFinder(protocol, self._table)
+        """Finds the same secrets in bodies alone."""
 
     @property
     def learned(self) -> int:
@@ -69,7 +70,7 @@ class Redactor:
         self.learn(recording)
         for _ in range(_ROUNDS):  # what is recognised at the end may also stand, unrecognisable, at the beginning
             known = self.learned
-            pass_ = _Pass(self._protocol, self._table, self._bodies)
+            pass_ = _Pass(self._protocol, self._table, self.bodies)
             redacted = pass_.recording(recording)
             if self.learned == known:
                 break
@@ -80,7 +81,7 @@ class Redactor:
         """Learn the values that names mark as secret, so that they are also found in places without a name."""
         self._learn_headers(recording.headers)
         self._learn_request(recording.request)
-        self._bodies.learn(recording.body, above=self._fields.above(recording.request.segments))
+        self.bodies.learn(recording.body, above=self._fields.above(recording.request.segments))
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Learn values that cannot be recognised as secrets; only their owner knows."""
@@ -91,7 +92,7 @@ class Redactor:
         """Return a single request without its secrets."""
         request = _decode(request)
         self._learn_request(request)
-        pass_ = _Pass(self._protocol, self._table, self._bodies)
+        pass_ = _Pass(self._protocol, self._table, self.bodies)
         redacted = pass_.request(request)
         self.report += pass_.report
         return redacted
@@ -102,7 +103,7 @@ class Redactor:
         for name, value in (*request.query, *form):
             if is_secret_parameter(name, self._fields):
                 self._learn(value)
-        self._bodies.learn(request.body, above=self._fields.above(request.segments))
+        self.bodies.learn(request.body, above=self._fields.above(request.segments))
 
     def _learn_headers(self, headers: Headers) -> None:
         for name, value in headers:

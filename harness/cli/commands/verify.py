@@ -78,7 +78,7 @@ def _secrets(paths: Sequence[Path], *, as_json: bool) -> Exit:
     from harness.benches.recordings.verify import secrets_in
     from harness.contract.tables.protocol import PROTOCOL
 
-    scanned, secrets = secrets_in(paths, PROTOCOL)
+    scanned, secrets = secrets_in(paths, PROTOCOL, secrets=own_secrets().values())
     if as_json:
         found = [{"file": file, "kind": hit.kind, "place": mask_text(hit.place)} for file, hit in secrets]
         write_json({"scanned": scanned, "secrets": found})
