@@ -14,6 +14,8 @@ from html import escape
 from html import unescape as unescape_html
 from urllib.parse import quote, quote_plus, unquote
 
+from harness.wire.secret_hints import parts_of
+
 SCHEME = re.compile(r"(?i:bearer|basic|token)\s+")
 """The name of an authorisation scheme in front of its secret."""
 
@@ -61,7 +63,9 @@ def cores(secret: str) -> Iterator[str]:
 
 def is_escaped(text: str) -> bool:
     """Whether a text contains JSON, URL or HTML escapes that may hide printable ASCII characters."""
-    return ("%" in text or "&" in text or "\\" in text) and _ESCAPED.search(text) is not None
+    if "%" not in text and "&" not in text and "\\" not in text:
+        return False
+    return any(_ESCAPED.search(part) is not None for _, part in parts_of(text))
 
 
 def unescape(text: str) -> str:

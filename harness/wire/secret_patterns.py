@@ -13,6 +13,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
+from harness.wire.secret_hints import regions
+
 
 class Look(NamedTuple):
     """A kind of secret and the pattern that finds it; its group `secret` is what must not be written."""
@@ -123,22 +125,10 @@ PRIVATE_URL = "private URL"
 PRIVATE_PLACES = (Look(PRIVATE_URL, re.compile(_PRIVATE_URL)),)
 """What reveals a private network: it must not be in a shared file, but on a screen it is an ordinary target."""
 
-_HINT = re.compile(
-    r"AIza|auth_tokens/|AQ\.|ya29|GOCSPX|[bB][eE][aA][rR][eE][rR]|sk-|gh[pousr]_|github_pat|AKIA|ASIA|xox|hf_|eyJ|whsec|1//0|glpat-|k_live_|k_test_|npm_|pypi-"
-    r"|PRIVATE KEY|://|[?&;#][\w\-]+=|(?i:(?:api|access)[_-]?key|secret|(?:access|refresh|auth)[_-]?token|passw"
-    r"|form-data)"
-)
-"""If this matches nothing in a text, no other pattern here does; cheaper than trying them all."""
-
 
 def is_placeholder(value: str) -> bool:
     """Whether a value is what replaced a secret, here or in another recorder's file."""
     return _PLACEHOLDER.fullmatch(value.strip(_AROUND)) is not None
-
-
-def hints(text: str) -> bool:
-    """Whether anything in a text could be the start of a secret."""
-    return _HINT.search(text) is not None
 
 
 def sightings(text: str, looks: Iterable[Look] = (*CREDENTIALS, *PRIVATE_PLACES)) -> Iterator[Sighting]:
@@ -146,12 +136,14 @@ def sightings(text: str, looks: Iterable[Look] = (*CREDENTIALS, *PRIVATE_PLACES)
 
     Sightings may overlap.
     """
-    if not hints(text):
-        return
-    for kind, pattern in looks:
-        for found in pattern.finditer(text):
-            if not is_placeholder(found["secret"]):
-                yield Sighting(kind, *found.span("secret"))
+    for begin, limit in regions(text):
+        for kind, pattern in looks:
+            end = limit
+            while end < len(text) and any(found.end() == end for found in pattern.finditer(text, begin, end)):
+                end = min(begin + 2 * (end - begin), len(text))  # a secret may be longer than the part
+            for found in pattern.finditer(text, begin, end):
+                if not is_placeholder(found["secret"]):
+                    yield Sighting(kind, *found.span("secret"))
 
 
 def is_secret_header(name: str) -> bool:
