@@ -151,6 +151,11 @@ def is_secret_header(name: str) -> bool:
     return _SECRET_HEADER.search(name) is not None
 
 
+def is_personal_header(name: str, value: str) -> bool:
+    """Whether a header that the user gave must not be shown: also one like a tenant's id, whatever its name."""
+    return is_secret_header(name) or (plain_name(name) not in _NO_SECRETS and looks_random(value))
+
+
 def is_secret_name(name: str) -> bool:
     """Whether the value of a field or parameter of this name is a secret in any API."""
     return plain_name(name).endswith(SECRET_ENDS)

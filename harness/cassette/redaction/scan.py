@@ -15,6 +15,7 @@ from typing import Any
 from harness.cassette.format.document import parse_all
 from harness.cassette.format.entry import from_entry
 from harness.cassette.format.errors import CassetteError
+from harness.cassette.format.framing import apply
 from harness.cassette.format.recording import Recording
 from harness.cassette.redaction.body_secrets import begins_a_stream
 from harness.cassette.redaction.redactor import Redactor
@@ -125,9 +126,12 @@ class _Scan:
             if own:
                 yield from self._fields(value.items(), place)
             for key, item in value.items():
-                yield from self._text(str(key).encode("utf-8", "replace"), f"{place}.{key}")
+                name = str(key).encode("utf-8", "replace")
+                found = self._bodies.find(name)
+                shown = apply(name, [hit.edit for hit in found]).decode()
+                yield from (Hit(hit.kind, f"{place}.{shown}, line 1") for hit in found)
                 below = (str(key),) if own else (*path, str(key))
-                yield from self._tree(item, f"{place}.{key}".lstrip("."), below)
+                yield from self._tree(item, f"{place}.{shown}".lstrip("."), below)
         elif isinstance(value, list):
             if own:
                 pairs = (item for item in value if isinstance(item, Mapping) and {"name", "value"} <= item.keys())
