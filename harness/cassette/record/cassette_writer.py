@@ -111,6 +111,12 @@ class CassetteFile:
                 try:
                     self._save()
                 except OSError as wrong:
+                    if not self._loaded:  # what was written while recording is a cassette, and takes no more room
+                        self._part.replace(self.path)
+                        self.remarks.append(
+                            f"{self.path} has the layout of a part file: it cannot be written anew, {wrong.strerror}"
+                        )
+                        return
                     raise CassetteError(
                         f"{self.path} cannot be written: {wrong.strerror}. What was recorded is in {self._part}, "
                         "a cassette, too: make room and move it there"

@@ -306,13 +306,19 @@ def test_a_full_disk_loses_what_it_names_and_nothing_else(tmp_path: Path) -> Non
     code = FULL.format(path=str(tmp_path / "a.yaml"))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
-    refused, ending = done.stdout.splitlines()
-    assert refused == f"GET /v1beta/interactions/2 cannot be written to {tmp_path / 'a.part.yaml'}: File too large"
+    refused, remark, refused_again, ending = done.stdout.splitlines()
+    for said, number in ((refused, 2), (refused_again, 6)):
+        assert (
+            said
+            == f"GET /v1beta/interactions/{number} cannot be written to {tmp_path / 'a.part.yaml'}: File too large"
+        )
+    assert "it cannot be written anew, File too large" in remark
     assert f"{tmp_path / 'a.yaml'} cannot be written: File too large" in ending
     assert f"is in {tmp_path / 'a.part.yaml'}" in ending
-    kept = load(tmp_path / "a.part.yaml").recordings
-    assert [recording.request.target for recording in kept] == [f"/v1beta/interactions/{n}" for n in (0, 1, 3)]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.part.yaml"]
+    for name, numbers in (("a.yaml", (0, 1, 3)), ("a.part.yaml", (4, 5, 7))):
+        kept = load(tmp_path / name).recordings
+        assert [recording.request.target for recording in kept] == [f"/v1beta/interactions/{n}" for n in numbers]
+    assert names(tmp_path) == ["a.part.yaml", "a.yaml"]
 
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -322,15 +328,19 @@ from harness.cassette import CassetteError, CassetteFile
 from harness.contract import PROTOCOL
 from tests.cassette.samples import answered, get
 
-resource.setrlimit(resource.RLIMIT_FSIZE, (64_000, 64_000))
+first = 0
 try:
-    with CassetteFile({path!r}, PROTOCOL) as cassette:
-        for number, size in enumerate((30_000, 25_000, 9_000, 100)):
-            try:
-                cassette.add(answered(get(f"/v1beta/interactions/{{number}}"), {{"text": "x" * size}}))
-            except CassetteError as wrong:
-                print(wrong)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 64_000))
+    for _ in range(2):  # into a new file, then into one that exists
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64_000, 64_000))
+        with CassetteFile({path!r}, PROTOCOL, mode="new_episodes") as cassette:
+            for number, size in enumerate((30_000, 25_000, 9_000, 100), first):
+                try:
+                    cassette.add(answered(get(f"/v1beta/interactions/{{number}}"), {{"text": "x" * size}}))
+                except CassetteError as wrong:
+                    print(wrong)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 64_000))
+        print(*cassette.remarks)
+        first = 4
 except CassetteError as wrong:
     print(wrong)
 """
