@@ -45,6 +45,7 @@ def all_codes() -> list[str]:
     rules |= {*(rule.id for rule in CLIENT_RULES), USABLE.id, NOTICED.id, PROVED.id, SEARCHED.id}
     shapes = {*_SCHEMA_RULES, *(operation.rule for operation in OPERATIONS if operation.schema)}
     words = {f"{rule}/{keyword_word(keyword)}" for rule in shapes for keyword in _KEYWORDS}
+    words |= {f"{rule}/null" for rule in shapes}
     words |= {f"{rule}/{word}" for rule in _STREAM_RULES for word in STREAM_WORDS}
     return sorted(
         {*rules, *words, *CLIENT_CODES, *(code for code in _literals() if code.partition("/")[0] in rules)}

@@ -8,10 +8,11 @@ they find under the one check of that rule. Must not know how anything is printe
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.engine.execute import Played
+from harness.engine.results import Evidence
 from harness.kit.api import Api
 from harness.kit.check import Check, Exercise
 from harness.outcome import Finding, Observation, Outcome, Severity
@@ -73,26 +74,31 @@ class Audit:
     def observe(self, check: Check, own: Observation) -> Observation:
         """The observation of a check after the whole run; `own` itself if the other answers add nothing."""
         sightings = self._sightings(check)
+        if own.outcome is Outcome.NON_STRICT:  # a lenient reading, once shown, needs no more examples
+            sightings = [defect for defect in sightings if defect.finding.severity is Severity.BROKEN]
         if not sightings or own.outcome in SETTLED:
             return own
-        return Observation(
-            Outcome.NOT_MET, (*own.findings, *(defect.to_finding(self.api) for defect in sightings))
-        )
+        return Observation.of((*own.findings, *(defect.to_finding(self.api) for defect in sightings)))
 
     def evidence(self, check: Check) -> tuple[Exchange, ...]:
         """The answers that show the check's defects, each with the requests that it depends on."""
         shown = [exchange for s in self._sightings(check) for exchange in s.played.with_origins([s.exchange])]
         return tuple({id(exchange): exchange for exchange in shown}.values())
 
+    def names_of(self, evidence: Sequence[Evidence]) -> tuple[str, ...]:
+        """What the findings call each piece of the evidence: the request in a few words."""
+        return tuple(self.api.format_request(item) if isinstance(item, Exchange) else "" for item in evidence)
+
     def _sightings(self, check: Check) -> list[_Sighting]:
         with self._lock:
-            return list(self._found.get(check.id, {}).values())[:MOST] if check.everywhere else []
+            found = list(self._found.get(check.id, {}).values()) if check.everywhere else []
+        return sorted(found, key=lambda seen: seen.finding.severity is not Severity.BROKEN)[:MOST]
 
     def _judge(self, exchange: Exchange, played: Played) -> None:
         reading = self.api.read(exchange, None)
         seen: set[tuple[str, ...]] = set()
         for finding in (*reading.findings, *reading.crash):
-            if finding.rule not in self.rules or finding.severity is not Severity.BROKEN:
+            if finding.rule not in self.rules or finding.severity is Severity.INFORMATION:
                 continue
             kind = finding.kind(reading.call)
             if kind not in seen:
@@ -104,7 +110,7 @@ class Audit:
             of_rule = self._found.setdefault(finding.rule, {})
             if kind in of_rule:
                 of_rule[kind].answers += 1
-            elif len(of_rule) < MOST:
+            elif sum(known.finding.severity is finding.severity for known in of_rule.values()) < MOST:
                 of_rule[kind] = _Sighting(finding, exchange, played)
 
     def _is_the_apis(self, exchange: Exchange) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 
 from tests.cli.foreign_server import Handler, Json, Refusal, Run, Service
 
@@ -23,7 +22,7 @@ class Blocks(Service):
     def create(self, body: Json) -> Run:
         run = super().create(body)
         while run.status == "in_progress":
-            time.sleep(0.01)
+            self.pause()
         return run
 
 
@@ -79,7 +78,7 @@ class HangsAtTheEnd(Handler):
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
-        time.sleep(60)
+        self.service.over.wait(60)
 
 
 class NeverSettles(Service):

@@ -90,6 +90,12 @@ class Service:
         self.runs: dict[str, Run] = {}
         self.numbers = itertools.count(1)
         self.log: list[str] = []
+        self.over = threading.Event()
+
+    def pause(self) -> None:
+        """Wait a moment for a run to go on; give up when the server has been shut down."""
+        if self.over.wait(0.01):
+            raise ConnectionAbortedError("the server was shut down")
 
     def create(self, body: Json) -> Run:
         """Make a run of a body that is in order."""
@@ -136,13 +142,13 @@ class Service:
         yield {"event_type": "step.start", "index": 0, "step": {"type": "model_output"}}
         for number, word in enumerate(run.words):
             while run.done <= number and run.status == "in_progress":
-                time.sleep(0.01)
+                self.pause()
             if run.cancelled:
                 break
             yield {"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": word}}
         yield {"event_type": "step.stop", "index": 0}
         while run.status == "in_progress":
-            time.sleep(0.01)
+            self.pause()
         yield {"event_type": "interaction.completed", "interaction": run.body(steps=False)}
 
     def resume(self, run: Run, last: str | None) -> Iterator[Json | str]:
@@ -270,5 +276,6 @@ def serve_foreign(service: Service, handler: type[Handler] = Handler) -> Iterato
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
+        service.over.set()
         server.shutdown()
         server.server_close()

@@ -210,6 +210,11 @@ PROTOCOL = StreamProtocol(
     is_resume=_is_resume,
     error_event=lambda code, message, cursor: b'data: {"problem": "' + message.encode() + b'"}\n\n',
     bare_error=lambda refused: b'{"problem": "refused"}' if refused else b'{"problem": "down"}',
+    shaped_error=lambda shape, status, message, wait: (
+        "application/json",
+        json.dumps({"problem": message}).encode(),
+    ),
+    operation=lambda request: "",
     error_body=lambda status, code, message: json.dumps({"problem": message}).encode(),
     text_of=lambda event: ("word", event["word"]) if "word" in event else None,
     id_fields=frozenset({"id", "note"}),

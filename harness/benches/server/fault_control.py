@@ -133,6 +133,7 @@ class Faulty:
                 "number": suffered.number,
                 "method": suffered.method,
                 "path": suffered.path,
+                "scope": str(suffered.scope),
                 "faults": [str(fault) for fault in suffered.faults],
                 "fired": [str(fault) for fault in suffered.fired],
             }

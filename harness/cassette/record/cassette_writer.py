@@ -114,7 +114,8 @@ class CassetteFile:
                     if not self._loaded:  # what was written while recording is a cassette, and takes no more room
                         self._part.replace(self.path)
                         self.remarks.append(
-                            f"{self.path} has the layout of a part file: it cannot be written anew, {wrong.strerror}"
+                            f"{self.path} has the layout of a part file; it cannot be written anew: "
+                            f"{wrong.strerror}"
                         )
                         return
                     raise CassetteError(

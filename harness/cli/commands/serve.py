@@ -6,8 +6,11 @@ Layer 7.
 from __future__ import annotations
 
 import argparse
+import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser, add_revision_argument, contract_of
@@ -55,6 +58,7 @@ def run(words: Sequence[str]) -> int:
 
     granted = access(arguments, closed=arguments.no_cors)
     service = _service(emulator, arguments)
+    emulator.set_time(time.time())
     server = ServerThread(
         granted.guard.around(service),
         host=arguments.host,
@@ -66,7 +70,7 @@ def run(words: Sequence[str]) -> int:
     )
     keys = "only the given keys are" if emulator.settings.keys else "any key is"
     code = serve_until_done(
-        server,
+        _delivering(server, emulator),
         lambda: announce(
             server.url,
             f"serving the Interactions API at {server.url}/v1beta ({keys} welcome){granted.note}",
@@ -79,6 +83,15 @@ def run(words: Sequence[str]) -> int:
     for line in service.story():
         say(line, to_errors=arguments.json)
     return code
+
+
+@contextmanager
+def _delivering(server: AbstractContextManager[Any], emulator: Emulator) -> Iterator[None]:
+    """Serve, and deliver webhooks to receivers on this machine meanwhile."""
+    from harness.transport.server.courier import Courier
+
+    with server, Courier(emulator.outbox):
+        yield
 
 
 def _parser() -> Parser:
@@ -104,9 +117,27 @@ def _parser() -> Parser:
     parser.add_argument(
         "--set", action="append", metavar="NAME=VALUE", help="any other setting (repeatable, docs/emulator.md)"
     )
+    parser.add_argument(
+        "--speed",
+        type=speed,
+        default=1.0,
+        metavar="N",
+        help="how much faster than the machine's its clock runs, such as 60x",
+    )
     parser.add_argument("--fault", metavar="PLAN", help="fault plan (docs/faults.md)")
     parser.add_argument("--no-cors", action="store_true", help="refuse all calls from web pages of other origins")
     return parser
+
+
+def speed(text: str) -> float:
+    """Parse a factor such as `60x`."""
+    try:
+        factor = float(text.removesuffix("x"))
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed: write a factor such as 60x")
+    return factor
 
 
 def _service(emulator: Emulator, arguments: argparse.Namespace) -> Faulty:
@@ -122,7 +153,7 @@ def _emulator(arguments: argparse.Namespace) -> Emulator:
     from harness.emulator import Emulator, Settings
     from harness.transport import WallClock
 
-    settings, clock = Settings().with_values(_settings(arguments)), WallClock()
+    settings, clock = Settings().with_values(_settings(arguments)), WallClock(speed=arguments.speed)
     make = _mutant(arguments.mutant) if arguments.mutant else Emulator
     emulator = make(settings, clock=clock, contract=contract_of(arguments))
     if arguments.scenario:

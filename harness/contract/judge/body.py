@@ -16,6 +16,7 @@ from harness.contract.data.instants import read_instant
 from harness.contract.data.output import count_given
 from harness.contract.judge.status_words import judge_status_word
 from harness.contract.judge.usage import judge_usage
+from harness.contract.schema.nulls import null_finding
 from harness.contract.tables.operations import INTERACTION, Operation
 from harness.contract.tables.renamed import OUTPUTS
 from harness.outcome import Finding, Severity, Where
@@ -34,12 +35,12 @@ def judge_answer(value: Any, operation: Operation, contract: Contract) -> list[F
     """Findings about the JSON response of an operation; none if the operation has no schema."""
     if operation.schema == INTERACTION:
         return judge_interaction(value, contract, rule=operation.rule)
-    return _judge_shape(value, operation.schema, operation.rule, contract) if operation.schema else []
+    return _judge_shape(value, operation.schema, operation.rule, contract)[1] if operation.schema else []
 
 
 def judge_interaction(value: Any, contract: Contract, *, rule: str = "create.schema") -> list[Finding]:
     """Findings about an interaction body, in the order of the rules; a violation of the schema breaks `rule`."""
-    findings = _judge_shape(value, INTERACTION, rule, contract)
+    value, findings = _judge_shape(value, INTERACTION, rule, contract)
     status = value.get("status") if isinstance(value, Mapping) else None
     if not isinstance(status, str):
         findings.append(
@@ -78,9 +79,14 @@ def judge_steps(steps: list[Any], contract: Contract, pointer: str = "$.steps") 
     return findings + _judge_pairs(steps, told, pointer)
 
 
-def _judge_shape(value: Any, schema: str, rule: str, contract: Contract) -> list[Finding]:
-    """The places where a value does not fit a schema, as findings against `rule`."""
-    return [problem.finding(rule) for problem in contract.schemas.validator(schema).review(value).problems]
+def _judge_shape(value: Any, schema: str, rule: str, contract: Contract) -> tuple[Any, list[Finding]]:
+    """The places where a value does not fit a schema, as findings against `rule`; and what is left to judge.
+
+    A null for an optional member is one lenient finding, and the rest is judged as if the member were absent.
+    """
+    review = contract.schemas.validator(schema).review(value)
+    findings = [problem.finding(rule) for problem in review.problems]
+    return review.value, [*findings, null_finding(rule, review.nulls)] if review.nulls else findings
 
 
 def _judge_times(value: Mapping[str, Any]) -> list[Finding]:

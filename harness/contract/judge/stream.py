@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from harness.contract.contract import Contract, EventType
 from harness.contract.data.json_parse import REFUSALS, decode, loads
@@ -21,6 +21,7 @@ from harness.contract.judge.finding_log import FindingLog
 from harness.contract.judge.stream_state import StreamState, readable
 from harness.contract.judge.stream_summary import StreamReading
 from harness.contract.judge.usage import judge_usage
+from harness.contract.schema.nulls import drop_nulls, null_finding
 from harness.contract.schema.validator import UnknownPart, Validator
 from harness.contract.tables import renamed
 from harness.contract.tables.protocol import DONE
@@ -43,7 +44,7 @@ _SHOWN = 120
 class _Kind:
     """The validator, handler and counters of one known event type."""
 
-    __slots__ = ("count", "fits", "handle", "kind", "misfits", "name", "resumable", "schema")
+    __slots__ = ("count", "fits", "handle", "kind", "misfits", "name", "nulls", "resumable", "schema")
 
     def __init__(self, event: EventType, closed: Validator, handle: Callable[[dict[str, Any]], None]) -> None:
         self.kind = event.name
@@ -54,6 +55,7 @@ class _Kind:
         self.count = 0
         self.resumable = 0
         self.misfits = 0
+        self.nulls: set[str] = set()
 
 
 class StreamJudge:
@@ -186,8 +188,9 @@ class StreamJudge:
             self._judge_event_name(frame, known.kind)
         if state.watching:
             state.before(known.kind)
-        if fit or self._misfit(frame, known, event):
-            known.handle(event)
+        readable_event = event if fit else self._misfit(frame, known, event)
+        if readable_event is not None:
+            known.handle(readable_event)
         elif known.kind == COMPLETED:
             state.end_unreadably()
         cursor = event.get("event_id")
@@ -245,12 +248,19 @@ class StreamJudge:
         self._state.before(name)
         self._collect(frame)
 
-    def _misfit(self, frame: Frame, known: _Kind, event: dict[str, Any]) -> bool:
-        """Note why the schema rejects the event: faults or unknowns. Return whether the order can read it."""
+    def _misfit(self, frame: Frame, known: _Kind, event: dict[str, Any]) -> dict[str, Any] | None:
+        """Note why the schema rejects the event: faults or unknowns. Return what of it the order can read."""
         rule = "stream.error-shape" if known.kind == ERROR else "stream.schema"
+        if known.nulls and known.fits(trimmed := drop_nulls(event, known.nulls)):
+            return cast("dict[str, Any]", trimmed)
         if known.misfits >= UNKNOWNS and self._ledger.counted(rule):  # a fault, and explaining it is slow
-            return readable(known.kind, event)
+            return event if readable(known.kind, event) else None
         review = self._schemas.validator(known.schema).review(event)
+        new = tuple(pointer for pointer in review.nulls if pointer not in known.nulls)
+        if new and len(known.nulls) < UNKNOWNS:
+            known.nulls.update(new)
+            finding = null_finding(rule, new)
+            self._place(replace(finding, message=f"{known.kind}: {finding.message}"), frame)
         for problem in review.problems:
             finding = problem.finding(rule)
             self._place(replace(finding, message=f"{known.kind}: {problem.message}"), frame)
@@ -259,7 +269,7 @@ class StreamJudge:
         known.misfits += 1
         if known.misfits == UNKNOWNS:
             known.fits = self._schemas.validator(known.schema).is_valid
-        return not review.problems or readable(known.kind, event)
+        return review.value if not review.problems or readable(known.kind, review.value) else None
 
     def _counts(self) -> dict[str, int]:
         known = {kind: entry.count for kind, entry in self._kinds.items() if entry.count}

@@ -13,7 +13,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.contract.schema.openness import Schema, step_into
@@ -30,13 +30,17 @@ _CAPITAL = re.compile(r"[A-Z]")
 
 @dataclass(frozen=True, slots=True)
 class SchemaProblem:
-    """One thing wrong with a value: where, what, and the schema keyword that it violates."""
+    """One thing wrong with a value: where, what, and the schema keyword that it violates.
+
+    `missing` names the required member that is absent.
+    """
 
     pointer: str
     message: str
     expected: str
     actual: str
     keyword: str
+    missing: str = ""
 
     def __str__(self) -> str:
         return f"{self.pointer}: {self.message}"
@@ -147,7 +151,8 @@ def _leaf(error: ValidationError, pointer: str) -> SchemaProblem:
     match error.validator:
         case "required":
             missing = next(name for name in wanted if error.message.startswith(repr(name)))
-            return _problem(error, pointer, f'"{missing}" is required', f"a field {missing}")
+            problem = _problem(error, pointer, f'"{missing}" is required', f"a field {missing}")
+            return replace(problem, missing=missing)
         case "type":
             return _problem(error, pointer, f"should be {wanted}, not {json_type(value)}", str(wanted))
         case "const" | "enum":

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.contract.schema import openness
 from harness.contract.schema.explain import SchemaProblem, explain, json_type
+from harness.contract.schema.nulls import split_nulls
 from harness.contract.schema.openness import Schema, UnknownPart
 
 __all__ = ["SchemaProblem", "Review", "UnknownPart", "Validator"]
@@ -18,13 +19,15 @@ __all__ = ["SchemaProblem", "Review", "UnknownPart", "Validator"]
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """The review of a value that came from a service: faults (`problems`) and information (`unknowns`)."""
+    """The review of a value that came from a service: faults (`problems`) and information (`unknowns`).
 
-    problems: tuple[SchemaProblem, ...]
-    unknowns: tuple[UnknownPart, ...]
+    `nulls` points at optional members that are null; `value` is what was reviewed, without these.
+    """
 
-
-_NOTHING_TO_SAY = Review((), ())
+    value: Any
+    problems: tuple[SchemaProblem, ...] = ()
+    unknowns: tuple[UnknownPart, ...] = ()
+    nulls: tuple[str, ...] = ()
 
 
 class Validator:
@@ -64,10 +67,11 @@ class Validator:
         return explain(self._schema, value, limit=limit) or [self._disagreement(value)]
 
     def review(self, value: Any) -> Review:
-        """Problems and unknowns at once; as fast as `is_valid` for what the closed twin accepts."""
+        """Problems, unknowns and needless nulls; as fast as `is_valid` for what the closed twin accepts."""
         if self._twin_accepts(value):
-            return _NOTHING_TO_SAY
-        return Review(tuple(self.problems(value)), tuple(openness.unknowns(self._open, value)))
+            return Review(value)
+        trimmed, nulls, problems = split_nulls(value, self.problems)
+        return Review(trimmed, tuple(problems), tuple(openness.unknowns(self._open, trimmed)), nulls)
 
     def _twin_accepts(self, value: Any) -> bool:
         try:

@@ -9,6 +9,9 @@ from __future__ import annotations
 _LOST = ("stream.json/", "stream.framing/utf8", "stream.event-type", "stream.schema/")
 """An event that could not be read: a client has to go on as if it had not come."""
 
+_READ_ALL_THE_SAME = frozenset({"stream.schema/null"})
+"""Defects of the same kinds that keep nobody from reading the event."""
+
 CAUSES: dict[str, tuple[str, ...]] = {
     "stream.first/other-event": _LOST,
     "stream.first/no-event": (*_LOST, "stream.framing/unended"),
@@ -23,4 +26,6 @@ CAUSES: dict[str, tuple[str, ...]] = {
 
 def may_cause(cause: str, code: str) -> bool:
     """Whether a finding with the code `cause` can be why there is one with `code`."""
+    if cause in _READ_ALL_THE_SAME:
+        return False
     return any(cause == known or (known[-1] == "/" and cause.startswith(known)) for known in CAUSES.get(code, ()))

@@ -20,6 +20,7 @@ from harness.contract.requests import RequestBuilder
 from harness.engine.cleanup import CreatedResources
 from harness.engine.search.defect import SeenDefect, call_of
 from harness.engine.search.playing.answer import is_accusation, is_hang, judge_exchange
+from harness.engine.traffic.interrupts import hold_interrupts
 from harness.engine.traffic.lag import Lag
 from harness.kit.api import Api
 from harness.kit.backoff import pauses_within
@@ -116,7 +117,8 @@ class World:
 
     def send(self, request: Request, intent: Intent = PLAIN) -> Exchange:
         """Send a request, and judge its exchange on its own and by all that came before."""
-        exchange = self.keep(self.driver.send(request))
+        with hold_interrupts(request):
+            exchange = self.keep(self.driver.send(request))
         self.sent[-1].wrong = intent.foreign or bool(intent.refused_by)
         if not exchange.excuse:
             self.hear(self.judge.note(exchange, intent), exchange.request)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -168,7 +167,7 @@ class Slow(Plain):
 
     def get(self, identity: str) -> Answer:
         if identity in self.gone:
-            time.sleep(0.25)
+            self.released.wait(0.25)
         return super().get(identity)
 
 

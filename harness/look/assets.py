@@ -1,0 +1,75 @@
+"""Reads the shared files of our pages, and says which shape and colour a verdict has. Layer 0."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The shape of a word (`icons.svg` has `i-SHAPE`) and its colour (`elements.css` has `v-COLOUR`)."""
+
+    shape: str
+    colour: str
+
+
+VERDICTS = {
+    "fail": Mark("fail", "fail"),
+    "stale": Mark("fail", "fail"),
+    "wrong": Mark("fail", "fail"),
+    "warn": Mark("warn", "warn"),
+    "xfail": Mark("flag", "warn"),
+    "gave-up": Mark("flag", "warn"),
+    "info": Mark("info", "info"),
+    "pass": Mark("pass", "pass"),
+    "exact": Mark("pass", "pass"),
+    "error": Mark("void", "void"),
+    "erred": Mark("void", "void"),
+    "no_answer": Mark("void", "void"),
+    "hung": Mark("hung", "void"),
+    "blocked": Mark("open", "none"),
+    "untestable": Mark("open", "none"),
+    "untested": Mark("open", "none"),
+    "not_applicable": Mark("refused", "none"),
+    "refused": Mark("refused", "none"),
+    "excluded": Mark("dash", "none"),
+    "not_run": Mark("dash", "none"),
+    "not_asked": Mark("dash", "none"),
+}
+"""Shape and colour of the words that a page uses for verdicts, standings and outcomes."""
+
+
+def mark_of(word: str) -> Mark:
+    """The mark of a word; a dash for a word that has none."""
+    return VERDICTS.get(word, Mark("dash", "none"))
+
+
+def read_style(*names: str) -> str:
+    """The named style sheets in this order, `tokens` and `elements` first: `read_style("matrix")`."""
+    return "\n".join(_read(f"{name}.css") for name in ("tokens", "elements", *names))
+
+
+def read_script(*names: str) -> str:
+    """The named scripts in this order: `read_script("theme", "copy")`."""
+    return "\n".join(_read(f"{name}.js") for name in names)
+
+
+def read_icons() -> str:
+    """The shapes as one hidden `<svg>`; `<svg class="icon"><use href="#i-fail"/></svg>` shows one."""
+    return _read("icons.svg")
+
+
+def content_hash(text: str) -> str:
+    """What a content security policy needs to allow an inline script: `sha256-…`."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+@cache
+def _read(name: str) -> str:
+    return (_FOLDER / name).read_text("utf-8")
