@@ -75,7 +75,7 @@ class BodySecretFinder:
         plain = unpack(body)
         if plain is not None:
             found = self.find(plain, stream=stream, cut=cut, resumed=resumed, above=above)
-            return self._packed(body, found, plain)
+            return self._pack_again(body, found, plain)
         if stream or begins_a_stream(body):
             return _without_overlap(self._deltas.find(body, cut=cut, resumed=resumed))
         if body.isascii():  # byte offsets equal text offsets, so the text can be freed after the search
@@ -86,7 +86,7 @@ class BodySecretFinder:
         return _without_overlap(to_byte_edits(0, text, self._texts.changes(text, cut=cut, above=above)))
 
     @staticmethod
-    def _packed(body: bytes, found: list[Found], plain: bytes) -> list[Found]:
+    def _pack_again(body: bytes, found: list[Found], plain: bytes) -> list[Found]:
         """The edit of a compressed body whose content is to be edited: it is compressed anew."""
         if not found:
             return []

@@ -69,7 +69,7 @@ class PlaceholderTable:
 
     def may_change(self, text: str) -> bool:
         """Whether `changes` could find anything; cheap, with no false negatives."""
-        return hints(text) or self._texts.occur_in(text) or next(self._escaped(text), None) is not None
+        return hints(text) or self._texts.occur_in(text) or next(self._in_escapes(text), None) is not None
 
     def changes(
         self, text: str, *, cut: bool = False, resumed: bool = False, escaped: bool = True
@@ -100,10 +100,10 @@ class PlaceholderTable:
             if kind != PRIVATE_URL and looks_random(secret):
                 self.learn(secret)
         if escaped and is_escaped(text):
-            found += self._escaped(text)
+            found += self._in_escapes(text)
         return without_overlap(found)
 
-    def _escaped(self, text: str) -> Iterator[TextEdit]:
+    def _in_escapes(self, text: str) -> Iterator[TextEdit]:
         """Secrets in words that contain escapes."""
         if not is_escaped(text):
             return
