@@ -110,6 +110,20 @@ class Inspector:
         self._judge = TrafficJudge(api, contract, self.traffic, sees_all=sees_all)
         self._evidence = Evidence(self.traffic, self._mask, api, contract, to_curl)
 
+    prefixes = (b"GET / ", b"HEAD / ", f"GET {ROOT}".encode(), f"POST {ROOT}".encode())
+    """How the requests begin that may be for the page."""
+
+    def claims(self, request: Request) -> bool:
+        """Whether a request is for the page."""
+        return is_for_page(request)
+
+    def observe(self, request: Request) -> SeenExchange | None:
+        """The observer of the answer to a request that is forwarded; None while no page is open."""
+        if not self.traffic.is_open:
+            self.traffic.unseen += 1
+            return None
+        return self.traffic.begin(request)
+
     def around(self, service: Service) -> Service:
         """The service behind the inspector."""
         traffic = self.traffic
@@ -133,6 +147,8 @@ class Inspector:
     def answer(self, request: Request) -> Response:
         """Answer a request that is for the page."""
         name = request.raw_path.removeprefix(ROOT) if request.raw_path != "/" else ""
+        if not is_for_page(request):
+            return self._refuse(404, "not_found", "This connection was opened for the page of the inspector.")
         if "/" not in name and ("." in name or not name):
             return self._guard.refusal_of_host(request) or self._file(request, name or "index.html")
         return self._guard.refusal_of_control(request) or self._tell(request, name)
