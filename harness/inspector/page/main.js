@@ -163,22 +163,10 @@ function welcome() {
     make("div", { class: "code" }, make("button", { type: "button", class: "button small", onclick: (event) => copy(text, event.currentTarget) }, "Copy"), make("pre", {}, text)))));
 }
 
-// The head, the theme, the views of a narrow screen
+// The head, and the views of a narrow screen
 
 find("base").textContent = location.origin;
 find("copy-base").onclick = (event) => copy(location.origin, event.currentTarget);
-for (const box of document.querySelectorAll("input[name=theme]")) {
-  box.checked = box.value === (document.documentElement.dataset.theme || "");
-  box.onchange = () => {
-    document.documentElement.dataset.theme = box.value;
-    try {
-      localStorage.harnessTheme = box.value;
-    } catch {
-      // Not kept: the page works all the same.
-    }
-  };
-}
-
 const tabs = [...document.querySelectorAll(".views button")];
 
 function show(view) {

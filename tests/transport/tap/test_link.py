@@ -46,6 +46,9 @@ class Board:
     encoding = None
     most = 1 << 20
 
+    def observe(self, request: Request) -> None:
+        """Nobody looks."""
+
     async def dial(self, protocol: asyncio.Protocol) -> None:
         await asyncio.get_running_loop().create_future()
 
