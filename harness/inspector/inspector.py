@@ -51,7 +51,7 @@ _TYPES = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
 }
-_SHARED = {"tokens.css": read_tokens, "theme.js": partial(read_script, "theme")}
+_SHARED: dict[str, Callable[[], str]] = {"tokens.css": read_tokens, "theme.js": partial(read_script, "theme")}
 _FORMS = ("curl", "pytest", "scenario")
 
 
@@ -113,7 +113,7 @@ class Inspector:
         self._judge = TrafficJudge(api, contract, self.traffic, sees_all=sees_all)
         self._evidence = Evidence(self.traffic, self._mask, api, contract, to_curl)
 
-    prefixes = (b"GET / ", b"HEAD / ", f"GET {ROOT}".encode(), f"POST {ROOT}".encode())
+    prefixes: tuple[bytes, ...] = (b"GET / ", b"HEAD / ", f"GET {ROOT}".encode(), f"POST {ROOT}".encode())
     """How the requests begin that may be for the page."""
 
     def claims(self, request: Request) -> bool:

@@ -30,7 +30,7 @@ from harness.transport.proxy.threaded_server import WaitingServer
 from harness.transport.proxy.upstream import UpstreamServer
 from harness.transport.server.server_thread import InThread
 from harness.transport.tap.dial import refuse_itself
-from harness.transport.tap.door import Page
+from harness.transport.tap.door import OwnPage
 from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import WAITED_BYTES, Tap
 from harness.wire import By, Chunked, Exchange, Request, Response, Service
@@ -67,7 +67,7 @@ class Summary:
         return self.recorded + self.played + len(self.unrecorded) + len(self.misses)
 
 
-class Window(Page, Protocol):
+class Window(OwnPage, Protocol):
     """Sees what passes, and has a page of its own: an inspector."""
 
     def observe(self, request: Request) -> AnswerObserver | None:

@@ -1,7 +1,7 @@
 """Where connections to a tap are told apart: a browser that asks for the page, or a client of the target.
 
-Layer 3. Knows request lines; a `Page` knows which of them are its own. A client's first bytes wait only until they
-cannot be a request for the page any more, which for nearly all is at once.
+Layer 3. Knows request lines; an `OwnPage` knows which of them are its own. A client's first bytes wait only until
+they cannot be a request for the page any more, which for nearly all is at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.wire import Request, Response
 _HEAD_BYTES = 64 * 1024
 
 
-class Page(Protocol):
+class OwnPage(Protocol):
     """A service at certain paths of a server that otherwise forwards what comes."""
 
     @property
@@ -34,7 +34,7 @@ class Page(Protocol):
 class Door(asyncio.Protocol):
     """A new connection whose first request has not been seen yet."""
 
-    def __init__(self, page: Page, hub: Hub, new_end: Callable[[], asyncio.Protocol], doors: set[Door]) -> None:
+    def __init__(self, page: OwnPage, hub: Hub, new_end: Callable[[], asyncio.Protocol], doors: set[Door]) -> None:
         self._page = page
         self._hub = hub
         self._new_end = new_end

@@ -20,7 +20,7 @@ from harness.transport.server.connection import Hub
 from harness.transport.server.listener import listen, port_of, url_of
 from harness.transport.tap.connection_ends import ClientEnd, OverLimitEnd
 from harness.transport.tap.dial import dial_upstream, upstream_origin
-from harness.transport.tap.door import Door, Page
+from harness.transport.tap.door import Door, OwnPage
 from harness.transport.tap.exchange_tracker import Observe
 from harness.transport.tap.link import TapLink
 from harness.wire import Exchange, LogicalClock
@@ -63,7 +63,7 @@ class Tap:
         limits: Limits | None = None,
         most: int = RECORDED_BYTES,
         observe: Observe = lambda request: None,
-        page: Page | None = None,
+        page: OwnPage | None = None,
         warn: Callable[[str], object] = lambda reason: None,
     ) -> None:
         self._origin = upstream_origin(target)

@@ -34,7 +34,7 @@ class NotedAnswer:
         self.notes.append(str(ending.how))
 
 
-class OwnPage:
+class PageHere:
     """A page at `/page`."""
 
     prefixes = (b"GET /page",)
@@ -61,7 +61,7 @@ def tap_with_page() -> Iterator[tuple[Tap, list[str], list[str]]]:
         tap = Tap(
             server.url,
             records.append,
-            page=OwnPage(),
+            page=PageHere(),
             observe=lambda request: NotedAnswer(request.target, notes),
         )
         with InThread(tap):

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Iterable
 import pytest
 
 from harness.transport.tap.link import TapLink
-from harness.wire import Exchange, How
+from harness.wire import Exchange, How, Request
 from tests.transport.peers import get
 
 
