@@ -90,7 +90,7 @@ function schedule() {
 }
 
 function begin() {
-  filling = true;
+  filling = timeline.filling = true;
   timeline.clear();
   acting.setUp();
   const { hello } = model;
@@ -109,10 +109,10 @@ function begin() {
 }
 
 function ready() {
-  filling = false;
+  filling = timeline.filling = false;
+  timeline.drawAll();
   const old = selected.seen && model.exchanges.get(selected.seen.n);
   const event = old && selected.event !== null && old.events[selected.event] ? selected.event : null;
-  timeline.fit();
   chains.draw();
   if (old) pick(old, event);
   else pick(timeline.following ? [...model.exchanges.values()].at(-1) || null : null, null);
