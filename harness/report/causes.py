@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.engine.results import Result
-from harness.outcome import Finding, Level, Standing, Verdict
+from harness.outcome import Finding, Level, Severity, Standing, Verdict
 from harness.outcome.words import format_count, shorten
 from harness.report.evidence.exchange_text import printable
 from harness.report.run_state import RunState, urgency_of
@@ -87,6 +87,27 @@ def first_finding(findings: Sequence[Finding]) -> Finding:
     return next((finding for finding in findings if not finding.cause), findings[0])
 
 
+_SEVERITIES = {Severity.BROKEN: 0, Severity.NON_STRICT: 1, Severity.INFORMATION: 2}
+_LEVELS = {Level.MUST: 0, Level.SHOULD: 1, Level.MAY: 2}
+
+
+def order_findings(result: Result, state: RunState) -> list[Finding]:
+    """The findings of a result, those first that do the most harm; what another one caused comes last."""
+    rules = state.api.load_rules()
+
+    def urgency(finding: Finding) -> tuple[bool, int, int, bool, int]:
+        rule = rules.get(finding.rule, result.rule)
+        return (
+            bool(finding.cause),
+            _SEVERITIES[finding.severity],
+            _LEVELS[rule.level],
+            not rule.silent,
+            rule.harm,
+        )
+
+    return sorted(result.observation.findings, key=urgency)
+
+
 def _to_cause(key: str, results: Sequence[Result], affected: Sequence[Result], state: RunState) -> Cause:
     roots = [result for result in results if not result.observation.cause] or list(results)
     ordered = [*roots, *(result for result in results if result not in roots)]
@@ -107,7 +128,7 @@ def describe(result: Result, state: RunState) -> str:
     if result.verdict is Verdict.STALE:
         return "it passes now; take it out of the baseline"
     if observation.findings:
-        text = first_finding(observation.findings).message
+        text = order_findings(result, state)[0].message
     else:
         text = observation.reason.strip().rpartition("\n")[2] or result.title
     return shorten(" ".join(printable(state.mask.text(text)).split()), _TITLE)
