@@ -5,6 +5,7 @@ Layer 6. The key of a cause is the stable code of its finding. A breach that a c
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ FAILING = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.STALE})
 """Verdicts that a reader has to do something about."""
 
 _TITLE = 160
+_LONG_WORD = re.compile(r"[\w=-]{25,}")
+"""An id, mostly: a title only needs its beginning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +126,7 @@ def _to_cause(key: str, results: Sequence[Result], affected: Sequence[Result], s
 
 
 def describe(result: Result, state: RunState) -> str:
-    """What is wrong, in one line: the first finding, else the reason."""
+    """What is wrong, in one line: the worst finding, else the reason; long ids are cut."""
     observation = result.observation
     if result.verdict is Verdict.STALE:
         return "it passes now; take it out of the baseline"
@@ -131,4 +134,5 @@ def describe(result: Result, state: RunState) -> str:
         text = order_findings(result, state)[0].message
     else:
         text = observation.reason.strip().rpartition("\n")[2] or result.title
-    return shorten(" ".join(printable(state.mask.text(text)).split()), _TITLE)
+    plain = " ".join(printable(state.mask.text(text)).split())
+    return shorten(_LONG_WORD.sub(lambda word: f"{word[0][:10]}…", plain), _TITLE)
