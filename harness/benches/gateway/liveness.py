@@ -47,7 +47,7 @@ class _Running:
 class ExerciseRunner:
     """Plays exercises; keeps what passed, by name, and why an exercise or the whole run stopped early.
 
-    `stopped`: the gateway did not answer any more. `halted`: time was up, or somebody interrupted; `""` if neither.
+    `stopped`: the gateway did not answer any more. `halted`: time was up, or somebody interrupted, `""` if not.
     """
 
     def __init__(self, bench: GatewayBench) -> None:

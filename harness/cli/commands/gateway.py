@@ -163,7 +163,7 @@ def _parser() -> Parser:
         "--deadline",
         type=some_seconds,
         metavar="S",
-        help="end the run after S seconds from the first trial, judge what passed until then, and say what was left "
+        help="end the run after S seconds from the first trial, judge what passed, and say what was left "
         "out (default: no limit)",
     )
     group = parser.add_argument_group("verdicts and output")
