@@ -19,9 +19,12 @@ from harness.checks.areas import (
     create,
     create_options,
     cursors,
+    decisions,
     delete,
     environments,
     errors,
+    file_search,
+    files,
     final_statuses,
     http,
     late_cancels,
@@ -37,6 +40,7 @@ from harness.checks.areas import (
     tools,
     uploads,
     usage,
+    voices,
     webhooks,
 )
 from harness.checks.capabilities import PROOFS, RESTS_ON
@@ -71,6 +75,10 @@ _AREAS = (
     environments,
     uploads,
     webhooks,
+    files,
+    file_search,
+    voices,
+    decisions,
     robustness,
 )
 

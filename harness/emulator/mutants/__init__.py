@@ -20,6 +20,7 @@ from harness.emulator.mutants import (
     inputs,
     own_agents,
     readers,
+    resources,
     resume,
     robustness,
     shapes,
@@ -65,6 +66,7 @@ MUTANTS: dict[str, EmulatorMutant] = collect(
     environments.MUTANTS,
     uploads.MUTANTS,
     webhooks.MUTANTS,
+    resources.MUTANTS,
     robustness.MUTANTS,
 )
 """Every mutant by its id, in the order of the areas."""
