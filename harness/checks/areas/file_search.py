@@ -5,15 +5,13 @@ Layer 2. Creates one store, uploads one short text to it, and deletes both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.expect import at, expect_object, expect_status, finding, of_rule
+from harness.checks.vocabulary.expect import at, expect_object, expect_status, finding, object_in, of_rule
 from harness.checks.vocabulary.pages import entries
 from harness.checks.vocabulary.polling import repeat
 from harness.checks.vocabulary.resumable import begin_upload, continue_upload
-from harness.contract import read
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
@@ -78,7 +76,7 @@ def _can_be_managed(
     if fetched.status in SUCCESS and _name_of(fetched) != _name_of(made):
         other = finding("another name", expected=_name_of(made), actual=_name_of(fetched) or "(none)")
         yield other.at(exchange="fetched")
-    if listed.status in SUCCESS and not (read(listed).json or {}).get("nextPageToken"):
+    if listed.status in SUCCESS and "nextPageToken" not in object_in(listed):
         names = [entry.get("name") for entry in entries(listed, COLLECTION)]
         if _name_of(made) not in names:
             lost = finding("the store is not in the list", expected=_name_of(made), actual=format_value(names))
@@ -116,7 +114,7 @@ def _is_uploaded(made: Exchange, started: Exchange, finished: Exchange) -> Itera
 def _ends(ended: Exchange) -> Iterator[Finding]:
     yield from expect_object(ended)
     if ended.status in SUCCESS and not (_is_done(ended) and _document_of(ended)):
-        yield finding("not done", expected="done, and documentName", actual=format_value(_object_in(ended)))
+        yield finding("not done", expected="done, and documentName", actual=format_value(object_in(ended)))
 
 
 @_STORES.check(
@@ -160,23 +158,18 @@ def _needs_force(unforced: Exchange) -> Iterator[Finding]:
 
 
 def _name_of(answer: Exchange) -> str:
-    name = _object_in(answer).get("name")
+    name = object_in(answer).get("name")
     return name if isinstance(name, str) else ""
 
 
 def _document_of(operation: Exchange) -> str:
-    response = _object_in(operation).get("response")
+    response = object_in(operation).get("response")
     name = response.get("documentName") if isinstance(response, dict) else None
     return name if isinstance(name, str) else ""
 
 
 def _is_done(answer: Exchange) -> bool:
-    return answer.status not in SUCCESS or _object_in(answer).get("done") is True
-
-
-def _object_in(answer: Exchange) -> Mapping[str, Any]:
-    body = read(answer).json if answer.status in SUCCESS else None
-    return body if isinstance(body, dict) else {}
+    return answer.status not in SUCCESS or object_in(answer).get("done") is True
 
 
 def _escape(name: str) -> str:

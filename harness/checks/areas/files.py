@@ -9,11 +9,18 @@ import base64
 from collections.abc import Iterator
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.expect import at, expect_interaction, expect_object, expect_status, finding, of_rule
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_interaction,
+    expect_object,
+    expect_status,
+    finding,
+    object_in,
+    of_rule,
+)
 from harness.checks.vocabulary.pages import entries
 from harness.checks.vocabulary.polling import repeat
 from harness.checks.vocabulary.resumable import RECEIVED, STATUS, begin_upload, continue_upload
-from harness.contract import read
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
@@ -118,8 +125,8 @@ def _can_be_managed(
     for name, answer in (("fetched", fetched), ("listed", listed)):
         yield from at(name, expect_object(answer))
     yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
-    shown = read(fetched).json if fetched.status in SUCCESS else None
-    if isinstance(shown, dict):
+    shown = object_in(fetched)
+    if shown:
         made = _file_in(finished)
         wanted = {"name": made.get("name"), "mimeType": TYPE, "sizeBytes": len(PIXEL)}
         for name, expected in wanted.items():
@@ -128,7 +135,7 @@ def _can_be_managed(
                     f"`{name}` is another", expected=format_value(expected), actual=format_value(shown.get(name))
                 )
                 yield other.at(exchange="fetched")
-    if listed.status in SUCCESS and not (read(listed).json or {}).get("nextPageToken"):
+    if listed.status in SUCCESS and "nextPageToken" not in object_in(listed):
         names = [entry.get("name") for entry in entries(listed, "files")]
         if _file_in(finished).get("name") not in names:
             lost = finding("the file is not in the list", expected=_name_of(finished), actual=format_value(names))
@@ -177,8 +184,7 @@ def _is_missed(used: Exchange, deleted: Exchange, used_again: Exchange) -> Itera
 
 
 def _file_in(finished: Exchange) -> dict[str, object]:
-    body = read(finished).json if finished.status in SUCCESS else None
-    file = body.get("file") if isinstance(body, dict) else None
+    file = object_in(finished).get("file")
     return file if isinstance(file, dict) else {}
 
 
@@ -189,5 +195,4 @@ def _name_of(finished: Exchange) -> str:
 
 
 def _is_ready(answer: Exchange) -> bool:
-    body = read(answer).json
-    return not (answer.status in SUCCESS and isinstance(body, dict) and body.get("state") == "PROCESSING")
+    return object_in(answer).get("state") != "PROCESSING"

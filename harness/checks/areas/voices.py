@@ -8,10 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.expect import at, expect_object, expect_status, finding, interaction_in, of_rule
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_object,
+    expect_status,
+    finding,
+    interaction_in,
+    object_in,
+    of_rule,
+)
 from harness.checks.vocabulary.pages import entries
 from harness.checks.vocabulary.polling import id_of
-from harness.contract import read
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
@@ -66,7 +73,7 @@ def _can_be_managed(
             if shown.get(name) != expected:
                 other = finding(f"`{name}` is another", expected=expected, actual=format_value(shown.get(name)))
                 yield other.at(exchange="fetched")
-    if listed.status in SUCCESS and not (read(listed).json or {}).get("next_page_token"):
+    if listed.status in SUCCESS and "next_page_token" not in object_in(listed):
         names = [entry.get("id") for entry in entries(listed, "voices")]
         if id_of(made) not in names:
             lost = finding("the voice is not in the list", expected=id_of(made), actual=format_value(names[:5]))
