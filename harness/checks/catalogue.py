@@ -21,6 +21,7 @@ from harness.checks.areas import (
     cursors,
     decisions,
     delete,
+    deliveries,
     environments,
     errors,
     file_search,
@@ -79,6 +80,7 @@ _AREAS = (
     file_search,
     voices,
     decisions,
+    deliveries,
     robustness,
 )
 

@@ -14,6 +14,7 @@ from harness.emulator.mutants import (
     crashes,
     create,
     delete,
+    deliveries,
     environments,
     errors,
     http,
@@ -67,6 +68,7 @@ MUTANTS: dict[str, EmulatorMutant] = collect(
     uploads.MUTANTS,
     webhooks.MUTANTS,
     resources.MUTANTS,
+    deliveries.MUTANTS,
     robustness.MUTANTS,
 )
 """Every mutant by its id, in the order of the areas."""

@@ -56,13 +56,13 @@ class Resources:
         shelf = Shelf(settings.max_file_bytes)
         self.uploaded = UploadedFiles(stamps, shelf, lambda: self.settings)
         self._stores = SearchStores(stamps, shelf, self.uploaded, lambda: self.settings)
-        self._webhooks = Webhooks(stamps)
+        self.webhooks = Webhooks(stamps)
         self.triggers = Triggers(stamps)
         self._handlers: dict[str, Handler] = {
             "agents": self._agents.handle,
             "environments": self._environments.handle,
             "credentials": self._credentials.handle,
-            "webhooks": self._webhooks.handle,
+            "webhooks": self.webhooks.handle,
             "triggers": self.triggers.handle,
             "voices": Voices(stamps, contract).handle,
             "decisions": Decisions(contract).handle,

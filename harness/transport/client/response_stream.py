@@ -24,7 +24,7 @@ class NoReading:
     """The `live_stream.ByteSource` of a request that got no connection."""
 
     def __init__(self, request: Request, ending: Ending, began: float) -> None:
-        self.recorder = ExchangeBuilder(request)
+        self.recorder = ExchangeBuilder(request, began=began)
         self.ended: Ending | None = ending
         self._exchange = self.recorder.finish(ending, time.monotonic() - began)
 
@@ -67,7 +67,7 @@ class UrlReading:
         self._ready: list[Event] = []
         self._seconds = 0.0
         self.ended: Ending | None = None
-        self.recorder = ExchangeBuilder(request)
+        self.recorder = ExchangeBuilder(request, began=began)
         self._write(wire)
         self._read_head()
 
