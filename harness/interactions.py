@@ -158,13 +158,18 @@ def _load_mutants() -> Mapping[str, Mutant[Any]]:
 
 __all__ = ["INTERACTIONS"]
 
+_COLLECTIONS = frozenset(
+    ["interactions", "agents", "environments", "webhooks", "credentials", "triggers", "fileSearchStores", "voices"]
+)
+"""Where a POST creates what a DELETE of its id removes."""
+
 INTERACTIONS = Api(
     name="interactions",
     title="Interactions API",
     origin="harness.interactions.INTERACTIONS",
     default_version="v1beta",
     collection="interactions",
-    collections=frozenset({"interactions", "agents", "environments", "webhooks", "credentials", "triggers"}),
+    collections=_COLLECTIONS,
     reference_fields=("previous_interaction_id", "environment", "agent"),
     live_hosts=("googleapis.com",),
     key_header="x-goog-api-key",
