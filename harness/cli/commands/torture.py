@@ -146,7 +146,7 @@ def _add_case_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--set",
         metavar="NAME",
-        help="quick (50 cases), standard (default, 440), thorough (800), every-byte (thousands), table (24, one "
+        help="quick (50 cases), standard (default, 440), thorough (800), every-byte (thousands), table (25, one "
         "of each); other modes have usual sets of their own: polling (30), turns (30), cancelling (18)",
     )
     group.add_argument("--kinds", metavar="LIST", help="only these kinds of the set, such as reset,noise")
