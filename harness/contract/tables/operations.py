@@ -82,8 +82,9 @@ _COLLECTIONS = frozenset(call.split(" ")[1].partition("/")[0] for call in _BY_CA
 
 
 def operation_of(request: Request) -> Operation | None:
-    """The operation that a request calls; None for a request to anything else, and for a download of bytes."""
-    if request.parameter("alt") == "media":
+    """The operation that a request calls; None for anything else, for a download, and for a part of an upload."""
+    command = request.headers.get("x-goog-upload-command").lower()
+    if request.parameter("alt") == "media" or (command and "finalize" not in command):
         return None
     segments = request.segments
     for start, segment in enumerate(segments):
