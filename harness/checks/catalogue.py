@@ -18,6 +18,7 @@ from harness.checks.areas import (
     continuation,
     create,
     create_options,
+    credentials,
     cursors,
     delete,
     deliveries,
@@ -36,6 +37,7 @@ from harness.checks.areas import (
     tool_results,
     tool_search,
     tools,
+    triggers,
     uploads,
     usage,
     webhooks,
@@ -73,6 +75,8 @@ _AREAS = (
     uploads,
     webhooks,
     deliveries,
+    credentials,
+    triggers,
     robustness,
 )
 

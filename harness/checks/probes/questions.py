@@ -263,6 +263,14 @@ def _webhooks(ask: Probe) -> None:
     _by_list(ask, "webhooks")
 
 
+def _credentials(ask: Probe) -> None:
+    _by_list(ask, "credentials")
+
+
+def _triggers(ask: Probe) -> None:
+    _by_list(ask, "triggers")
+
+
 def _by_list(ask: Probe, name: str) -> None:
     """Settle whether a collection is there, which means that it can be listed."""
     answer = ask.ask(ask.target.request("GET", name, query={"page_size": 1}), name)
@@ -287,6 +295,8 @@ QUESTIONS: tuple[Question, ...] = (
     Question(("agents",), _agents),
     Question(("environments",), _environments),
     Question(("webhooks",), _webhooks),
+    Question(("credentials",), _credentials),
+    Question(("triggers",), _triggers),
     Question(("delete",), _deletion),
 )
 """All questions, in the order in which they are asked."""

@@ -28,6 +28,8 @@ AREAS = (
     "agents",
     "webhooks",
     "deliveries",
+    "credentials",
+    "triggers",
     "robustness",
 )
 

@@ -46,6 +46,18 @@ OPERATIONS = (
     Operation("DELETE webhooks/{id}"),
     Operation("POST webhooks/{id}:ping"),
     Operation("POST webhooks/{id}:rotateSigningSecret", "webhooks/secret", "hook.schema"),
+    Operation("POST credentials", "credentials/credential", "cred.schema"),
+    Operation("GET credentials", "credentials/list", "cred.schema"),
+    Operation("GET credentials/{id}", "credentials/credential", "cred.schema"),
+    Operation("PATCH credentials/{id}", "credentials/credential", "cred.schema"),
+    Operation("DELETE credentials/{id}"),
+    Operation("POST triggers", "triggers/trigger", "trigger.schema"),
+    Operation("GET triggers", "triggers/list", "trigger.schema"),
+    Operation("GET triggers/{id}", "triggers/trigger", "trigger.schema"),
+    Operation("PATCH triggers/{id}", "triggers/trigger", "trigger.schema"),
+    Operation("DELETE triggers/{id}"),
+    Operation("POST triggers/{id}/executions", "triggers/execution", "trigger.schema"),
+    Operation("GET triggers/{id}/executions", "triggers/executions", "trigger.schema"),
 )
 _BY_CALL = {operation.call: operation for operation in OPERATIONS}
 _COLLECTIONS = frozenset(call.split(" ")[1].partition("/")[0] for call in _BY_CALL)

@@ -13,6 +13,7 @@ from harness.emulator.mutants import (
     content,
     crashes,
     create,
+    credentials,
     delete,
     deliveries,
     environments,
@@ -31,6 +32,7 @@ from harness.emulator.mutants import (
     tool_results,
     tool_search,
     tools,
+    triggers,
     uploads,
     webhooks,
 )
@@ -67,6 +69,8 @@ MUTANTS: dict[str, EmulatorMutant] = collect(
     uploads.MUTANTS,
     webhooks.MUTANTS,
     deliveries.MUTANTS,
+    credentials.MUTANTS,
+    triggers.MUTANTS,
     robustness.MUTANTS,
 )
 """Every mutant by its id, in the order of the areas."""
