@@ -57,7 +57,7 @@ class Resources:
         self.uploaded = UploadedFiles(stamps, shelf, lambda: self.settings)
         self._stores = SearchStores(stamps, shelf, self.uploaded, lambda: self.settings)
         self.webhooks = Webhooks(stamps)
-        self.triggers = Triggers(stamps)
+        self.triggers = Triggers(stamps, contract)
         self._handlers: dict[str, Handler] = {
             "agents": self._agents.handle,
             "environments": self._environments.handle,

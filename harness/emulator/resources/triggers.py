@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
+from harness.contract import Contract
 from harness.emulator.resources.collection import MOST_ITEMS, Collection, Stamps
 from harness.emulator.resources.cron import Schedule, parse
 from harness.emulator.resources.fields import (
@@ -66,8 +67,9 @@ class Trigger:
 class Triggers:
     """Triggers per project; the owner of the interactions sets `run` and `look_up`."""
 
-    def __init__(self, stamps: Stamps) -> None:
+    def __init__(self, stamps: Stamps, contract: Contract) -> None:
         self._stamps = stamps
+        self._shape = contract.schemas.validator("requests/create-trigger")
         self.run: Run | None = None
         self.look_up: LookUp | None = None
         self._kept: Collection[Trigger] = Collection("trigger")
@@ -102,6 +104,8 @@ class Triggers:
         for name in _DEFAULTS:
             if given.get(name, 1) < 1:
                 raise invalid(f"{name}={given[name]} must be positive.")
+        for problem in self._shape.problems(call.body, limit=1):
+            raise invalid(f"Invalid value at '{problem.pointer.removeprefix('$.')}': {problem.message}.")
         schedule = parse(given["schedule"], given["time_zone"])
         now = self._stamps.now()
         fields = {"id": self._stamps.ids("trigger"), "status": "active", **_DEFAULTS, **given}
