@@ -230,6 +230,7 @@ class Tour:
         for number in (1, 2, 1):
             self.ask("POST", "agents", {"id": f"helper-{number}", "base_agent": AGENT})
         self.ask("POST", "agents", {"id": "gemini-x", "base_agent": AGENT})
+        self.ask("PATCH", "agents/helper-2?update_mask=description", {"description": "Helps."})
         ran = self.new(agent="helper-1", environment="remote")
         self.collection("agents", "helper-1")
         self.ask("GET", f"interactions/{ran}")

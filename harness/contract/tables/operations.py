@@ -41,6 +41,7 @@ OPERATIONS = (
     Operation("POST agents", "agents/agent", "agents.schema"),
     Operation("GET agents", "agents/list", "agents.schema"),
     Operation("GET agents/{id}", "agents/agent", "agents.schema"),
+    Operation("PATCH agents/{id}", "agents/agent", "agents.schema"),
     Operation("DELETE agents/{id}"),
     Operation("POST environments", "environments/environment", "env.schema"),
     Operation("GET environments", "environments/list", "env.schema"),

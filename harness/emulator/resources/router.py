@@ -48,7 +48,7 @@ class Resources:
         stamps = Stamps(ids, now)
         self._credentials = Credentials(stamps)
         blueprints = Blueprints(self._credentials.has)
-        self._agents = Agents(blueprints)
+        self._agents = Agents(blueprints, lambda: self.settings.platform)
         self._environments = Environments(stamps, blueprints)
         self._files = Files(self._environments)
         self._uploads = Uploads(stamps)
