@@ -10,4 +10,4 @@ else
     -d '{"model": "gemini-3.5-flash", "input": "Go.", "stream": true}'
 fi
 curl -fsSN --max-time 5 -H "x-goog-api-key: $GEMINI_API_KEY" "$@" >"$file" || exit $?
-sed -n 's/^data: .*"delta":{"text":"\([^"]*\)".*/\1/p' "$file" | tr -d '\n'
+sed -n 's/^data:.*"delta": *{\("type": *"text", *\)\{0,1\}"text": *"\([^"]*\)".*/\2/p' "$file" | tr -d '\n'
