@@ -13,7 +13,7 @@ def read(task):
     what = {"create": {**CREATE, "background": task["mode"] == "background"}}
     if task["mode"] == "follow":
         what = {"interaction_id": task["interaction"]}
-    stream = follow(client, patience=RetryLimits(delay=0.05), **what)
+    stream = follow(client, patience=RetryLimits(delay=0.05, poll=0.05), **what)
     events = [dict(event) for event in stream]
     return {"events": events, "status": stream.status}
 
