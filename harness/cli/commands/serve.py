@@ -76,6 +76,7 @@ def run(words: Sequence[str]) -> int:
             f"serving the Interactions API at {server.url}/v1beta ({keys} welcome){granted.note}",
             as_json=arguments.json,
             **granted.facts,
+            bounds=emulator.settings.bounds,
         ),
         command,
         lambda: command_environment(server.url, os.environ, list(_keys(arguments))) | granted.environment,
