@@ -72,9 +72,10 @@ class Recorder:
     `mode` is vcrpy's: `all` records anew, `once` records if there is no file and otherwise only plays, `none` only
     plays, `new_episodes` plays what is there and records the rest. With `all`, or if there is no file yet, clients
     are connected directly to the tap. Exchanges that are not `wanted` pass unrecorded. So do bodies of more than
-    `most` bytes, what would make all bodies exceed `most_in_all`, and what cannot be recorded; `warn` is called with
-    these at once. `no_answer` is called with the requests that the target does not answer. `secrets` are values to
-    hide that are known from the start. The summary names what cannot be written. Raises CassetteError and UsageFault.
+    `most` bytes, what would make all bodies exceed `most_in_all`, and what cannot be recorded; `warn` is called
+    with these at once. `no_answer` is called with the requests that the target does not answer. `secrets` are
+    values to hide that are known from the start. The summary names what cannot be written. Raises CassetteError
+    and UsageFault.
     """
 
     def __init__(
