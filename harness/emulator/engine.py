@@ -362,8 +362,15 @@ class Engine:
         """Let one held run continue, or all of them; return how many were held."""
         if interaction_id is None:
             self.holding = False
-        runs = [run for run in (*self.store.all(), *self._unstored) if interaction_id in (None, run.id)]
-        return sum(run.release() for run in runs)
+        return sum(run.release() for run in self._select(interaction_id))
+
+    def advance(self, interaction_id: str | None = None) -> int:
+        """Let one held run go on by one event and hold it there, or all of them; return how many were held."""
+        return sum(run.advance() for run in self._select(interaction_id))
+
+    def _select(self, interaction_id: str | None) -> list[Run]:
+        """The run with this id, or all runs without one."""
+        return [run for run in (*self.store.all(), *self._unstored) if interaction_id in (None, run.id)]
 
 
 @lru_cache(maxsize=64)

@@ -27,6 +27,7 @@ AREAS = (
     "tool_search",
     "agents",
     "webhooks",
+    "resources",
     "deliveries",
     "robustness",
 )

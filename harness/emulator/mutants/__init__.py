@@ -21,6 +21,7 @@ from harness.emulator.mutants import (
     inputs,
     own_agents,
     readers,
+    resources,
     resume,
     robustness,
     shapes,
@@ -66,6 +67,7 @@ MUTANTS: dict[str, EmulatorMutant] = collect(
     environments.MUTANTS,
     uploads.MUTANTS,
     webhooks.MUTANTS,
+    resources.MUTANTS,
     deliveries.MUTANTS,
     robustness.MUTANTS,
 )
