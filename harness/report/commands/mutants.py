@@ -41,9 +41,8 @@ class MutantsPresentation(Presentation):
         erred = sum(bool(row.errors) for row in rows)
         unproved = sum(result.rule is PROVED for result in state.results)
         if state.whole()[1].exit is Exit.INTERRUPTED:
-            return (
-                f"Interrupted: {killed} of {len(rows)} mutants tried are noticed; {state.planned.checks} in all."
-            )
+            tried = f"{len(rows)} of {state.planned.checks} mutants were tried"
+            return f"Interrupted: {tried}, and {killed} of them are noticed."
         said = f"All {len(rows)} mutants are" if killed == len(rows) else f"{killed} of {len(rows)} mutants are"
         idle = "check notices" if unproved == 1 else "checks notice"
         rest = f"; {unproved} {idle} none" if unproved else ""
