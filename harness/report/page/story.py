@@ -339,7 +339,7 @@ def _tell_relayed(relayed: Sequence[RelayedExchange], accused: set[str], display
             steps.append(_answer_of(exchange, "back", display))
         if not behind:
             steps.append(StoryStep(kind="missing", text="nothing arrives upstream", lane="back", hot=True))
-        steps.append(_answer_of(item.client, "front", display))
+        steps.append(_answer_of(item.client, "front", display, hot=item.name in accused))
     left = len(chosen) - 3
     if left > 0:
         steps.append(StoryStep(kind="pause", text=f"{format_count(left, 'more passage')}, below as text"))
@@ -350,19 +350,26 @@ def _tell_relayed(relayed: Sequence[RelayedExchange], accused: set[str], display
     )
 
 
-def _answer_of(exchange: Exchange, lane: str, display: Display) -> StoryStep:
+def _answer_of(exchange: Exchange, lane: str, display: Display, *, hot: bool = False) -> StoryStep:
     if exchange.status is None:
-        return StoryStep(kind="break", text=f"no answer: {_format_ending(exchange.ending)}", lane=lane)
+        return StoryStep(kind="break", text=f"no answer: {_format_ending(exchange.ending)}", lane=lane, hot=hot)
     broken = "" if exchange.ending.complete else f"; {_format_ending(exchange.ending)}"
     if exchange.is_stream:
         events = read_events(exchange, display)
         cells = tuple(f"{event.number} {event.name}" for event in events[:_MOST_CELLS])
         more = f"{len(events) - _MOST_CELLS} more" if len(events) > _MOST_CELLS else ""
         return StoryStep(
-            kind="answer", text=str(exchange.status), lane=lane, cells=cells, detail=f"{more}{broken}".strip("; ")
+            kind="answer",
+            text=str(exchange.status),
+            lane=lane,
+            hot=hot,
+            cells=cells,
+            detail=f"{more}{broken}".strip("; "),
         )
     said = _say_answer(exchange, display)
-    return StoryStep(kind="answer", text=str(exchange.status), lane=lane, code=said, detail=broken.strip("; "))
+    return StoryStep(
+        kind="answer", text=str(exchange.status), lane=lane, code=said, hot=hot, detail=broken.strip("; ")
+    )
 
 
 def _tell_run(run: ClientRun, display: Display) -> Story:
