@@ -36,6 +36,7 @@ from harness.wire import (
     Headers,
     Request,
 )
+from harness.wire.coding import CODINGS, Inflater, coding_of
 from harness.wire.json_value import object_or_none
 from harness.wire.message import EVENT_STREAM
 
@@ -84,6 +85,7 @@ class SeenExchange:
         self.error = ""
         self.recorder = ExchangeBuilder(request)
         self.decoder = Decoder()
+        self.inflater: Inflater | None = None
         self.size = len(request.body) + len(request.target)
         self.forgotten = False
         self._traffic = traffic
@@ -107,7 +109,8 @@ class SeenTraffic:
     """Keeps exchanges while anybody looks.
 
     `ahead`: keep them from the start, until the first page that comes has gone again. `now` returns seconds that
-    never go back. `unseen` counts the requests that passed while nobody looked.
+    never go back. While `is_open`, exchanges are to be observed; `unseen` counts the requests that passed while
+    nobody looked.
     """
 
     def __init__(
@@ -123,7 +126,7 @@ class SeenTraffic:
         self.lock = threading.RLock()
         self._api = api
         self._protocol = api.load_protocol()
-        self._ahead = ahead
+        self.is_open = ahead
         self._now, self._start = now, now()
         self._bounds = requests, events, size
         self._listeners: list[Listener] = []
@@ -135,11 +138,6 @@ class SeenTraffic:
         self.dropped = 0
 
     @property
-    def is_open(self) -> bool:
-        """Whether anybody looks, so that exchanges are to be observed."""
-        return self._ahead or bool(self._listeners)
-
-    @property
     def seconds(self) -> float:
         """The present moment, in seconds since the start."""
         return self._now() - self._start
@@ -149,13 +147,14 @@ class SeenTraffic:
         with self.lock:
             listener = Listener(2 * self._bounds[1])
             self._listeners = [*self._listeners, listener]
+            self.is_open = True
             return listener
 
     def leave(self, listener: Listener) -> None:
         """Close a queue."""
         with self.lock:
             self._listeners = [other for other in self._listeners if other is not listener]
-            self._ahead = False
+            self.is_open = bool(self._listeners)
 
     def tell(self, change: Change) -> None:
         """Pass a change to all who listen."""
@@ -195,6 +194,10 @@ class SeenTraffic:
     def note_head(self, seen: SeenExchange, status: int, headers: Headers, framing: Framing) -> None:
         """The head of an answer goes out."""
         with self.lock:
+            coding = coding_of(headers)
+            if coding in CODINGS:  # only a tap sees answers as they were coded
+                seen.inflater = Inflater(coding)
+                headers = headers.without("content-encoding", "content-length")
             seen.recorder.head(status, headers, framing)
             seen.status = status
             seen.is_stream = headers.media_type() == EVENT_STREAM
@@ -206,6 +209,8 @@ class SeenTraffic:
         with self.lock:
             if seen.forgotten:
                 return
+            if seen.inflater is not None:
+                chunk = Chunk(_inflate(seen, chunk.data))
             kept = min(len(chunk.data), max(0, KEPT_BYTES - seen.recorder.size))
             seen.recorder.chunk(chunk, self.seconds - seen.began)
             seen.size += kept
@@ -330,3 +335,13 @@ class SeenTraffic:
         with self.lock:
             seen.findings = findings
             self.tell({"is": "findings", "n": seen.number, "findings": list(findings)})
+
+
+def _inflate(seen: SeenExchange, data: bytes) -> bytes:
+    """The decoded bytes; what cannot be decoded, or is more than is kept, is left out."""
+    if seen.inflater is None or seen.recorder.size > KEPT_BYTES:
+        return b""
+    try:
+        return seen.inflater.feed(data, KEPT_BYTES)
+    except ValueError:
+        return b""

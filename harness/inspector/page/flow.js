@@ -8,6 +8,13 @@ const MOST_MARKS = 4;
 const RANK = ["done", "delta", "step", "edge", "odd", "error", "bad"];
 const gapOf = (width) => (width < 5 ? 1 : 2);
 
+// The width of a row of cells, the same for all; measured once, because measuring makes the browser lay out the page.
+let room = 0;
+
+export function setRoom(width) {
+  room = width;
+}
+
 // The rows of one stream share their scale, so that their columns stay aligned.
 export class Scale {
   constructor() {
@@ -24,8 +31,7 @@ export class Scale {
   }
 
   fit(again = true) {
-    const room = Math.min(...this.flows.map((flow) => flow.room()).filter((width) => width > 0));
-    if (!Number.isFinite(room)) return;
+    if (!room) return;
     const width = WIDTHS.find((size) => this.total * (size + gapOf(size)) <= room) || WIDTHS.at(-1);
     const each = Math.max(1, Math.ceil((this.total * (width + gapOf(width))) / room));
     const steps = each === 1 ? 1 : 2 ** Math.ceil(Math.log2(each));
@@ -54,10 +60,6 @@ export class Flow {
     scale.grow(seen.column + 1);
   }
 
-  room() {
-    return this.element.clientWidth;
-  }
-
   columnOf(column) {
     return Math.floor(column / this.scale.each);
   }
@@ -70,6 +72,7 @@ export class Flow {
     style.setProperty("--g", `${gapOf(width)}px`);
     this.element.classList.toggle("wide", width >= 9);
     this.cells.replaceChildren();
+    this.marks = this.marks.filter((mark) => mark.kind); // pauses are found again
     this.byColumn = new Map();
     this.drawn = 0;
     this.waiting = this.cutCell = null;
@@ -137,7 +140,7 @@ export class Flow {
   // Findings and the ending are known only at the end.
   finish() {
     const { seen } = this;
-    this.marks = this.marks.filter((mark) => mark.kind === "");
+    this.marks = [];
     if (seen.ended && this.isCut()) {
       const how = seen.ended.complete ? seen.ended.planned.split(",").at(-1) : seen.ended.words;
       this.marks.push({ column: seen.column + seen.events.length, text: `${how} after ${plural(seen.events.length, "event")}`, kind: "cut" });
