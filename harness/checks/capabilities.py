@@ -77,6 +77,9 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "del.gone-stream": ("del.gone",),
     "del.chain-after": ("del.gone", "chain.takes-effect"),
     "del.running": ("del.gone",),
+    **dict.fromkeys(
+        ("hook.signature", "hook.envelope", "hook.event-status", "hook.retry", "hook.rotation"), ("hook.delivery",)
+    ),
 }
 """Checks that say nothing of their own while another one is broken."""
 

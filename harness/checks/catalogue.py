@@ -20,6 +20,7 @@ from harness.checks.areas import (
     create_options,
     cursors,
     delete,
+    deliveries,
     environments,
     errors,
     final_statuses,
@@ -71,6 +72,7 @@ _AREAS = (
     environments,
     uploads,
     webhooks,
+    deliveries,
     robustness,
 )
 

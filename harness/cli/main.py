@@ -71,6 +71,7 @@ COMMANDS: dict[str, CommandEntry] = {
     ),
     "diff": CommandEntry("harness.cli.commands.diff", "compare two recordings: drift of shape, drift of content"),
     "verify": CommandEntry("harness.cli.commands.verify", "judge recorded traffic offline"),
+    "doctor": CommandEntry("harness.cli.commands.doctor", "say what is installed and what is in the way"),
 }
 
 _EXITS = (

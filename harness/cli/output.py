@@ -79,7 +79,8 @@ class Listeners:
         self.state = RunState(INTERACTIONS, presentation)
         self.screen: TerminalReport | None = None
         self._json = bool(arguments.json)
-        self._files = ReportFiles(arguments.report or ())
+        self._annotates = wants_annotations(arguments.annotations)
+        self._files = ReportFiles([*(arguments.report or ()), *_own_summary(arguments, annotates=self._annotates)])
         if not arguments.json:
             colour = wants_colour(sys.stdout, os.environ, arguments.color)
             self.screen = TerminalReport(sys.stdout, self.state, colour=colour, verbose=arguments.verbose)
@@ -112,6 +113,11 @@ class Listeners:
         self._files.write(lambda name: render(name, self.state))
         if self._json:
             sys.stdout.write(render("json", self.state))
+        if self._annotates:
+            from harness.report.annotations import list_annotations
+
+            for line in list_annotations(self.state):
+                say(line, to_errors=self._json)
         return self.state.whole()[1]
 
 
@@ -121,6 +127,24 @@ def add_output_arguments(group: argparse._ArgumentGroup, *, verbose: str) -> Non
     group.add_argument("--json", action="store_true", help="print the JSON report and nothing else")
     group.add_argument("-v", "--verbose", action="store_true", help=verbose)
     group.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    group.add_argument(
+        "--annotations",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="annotations and a job summary for GitHub Actions (auto: where GITHUB_ACTIONS=true)",
+    )
+
+
+def wants_annotations(choice: str) -> bool:
+    """Whether to print annotations: `auto` means on a runner of GitHub Actions."""
+    return choice == "always" or (choice == "auto" and os.environ.get("GITHUB_ACTIONS") == "true")
+
+
+def _own_summary(arguments: argparse.Namespace, *, annotates: bool) -> list[str]:
+    """The report for the job summary, unless the user names that file."""
+    path = os.environ.get(_STEP_SUMMARY, "")
+    named = any(word.partition("=")[2] == path for word in arguments.report or ())
+    return [f"markdown={path}"] if annotates and path and not named else []
 
 
 def _parse_report(word: str) -> tuple[str, Path]:

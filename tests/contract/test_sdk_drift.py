@@ -20,7 +20,7 @@ import pytest
 
 from harness.contract import load
 
-PACKAGES = ("interactions", "agents", "environments", "credentials", "triggers", "webhooks")
+PACKAGES = ("interactions", "agents", "environments", "credentials", "triggers", "webhooks", "voices", "decisions")
 WORDS = {"url": "URL", "mcp": "MCP"}
 SUFFIXES = {"steps": "Step", "deltas": "Delta", "contents": "Content", "tools": "", "annotations": ""}
 
@@ -130,6 +130,23 @@ NAMED = {
     "triggers/executions": "ListTriggerExecutionsResponse",
     "requests/create-trigger": "TriggerCreateParams",
     "requests/update-trigger": "TriggerUpdate",
+    "voices/voice": "VoiceOutput",
+    "voices/voice#audio": "AudioData",
+    "voices/voice#prompted": "PromptedVoice",
+    "voices/list": "ListVoicesResponse",
+    "requests/create-voice": "CreateVoiceRequest",
+    "requests/create-voice#voice": "VoiceInput",
+    "requests/create-voice#replicated": "ReplicatedVoice",
+    "decisions/decision": "CreateDecisionResponse",
+    "decisions/decision#noul": "NoulAnswer",
+    "decisions/decision#choice": "ChoiceAnswer",
+    "decisions/decision#score": "ScoreAnswer",
+    "decisions/decision#prompt_feedback": "PromptFeedback",
+    "requests/create-decision": "CreateDecisionRequest",
+    "requests/create-decision#noul": "NoulQuestion",
+    "requests/create-decision#noul_criteria": "NoulCriteria",
+    "requests/create-decision#choice": "ChoiceQuestion",
+    "requests/create-decision#score": "ScoreQuestion",
 }
 
 # Known differences by reason. "only ours" and "only SDK" name a property or, after a colon, a value.
@@ -205,6 +222,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
         "no schema: FunctionResultStepResult",
         "no schema: MCPServerToolResultDeltaResult",
         "no schema: MCPServerToolResultStepResult",
+        "no schema: DeleteVoiceResponse",
         "no schema: PingWebhookRequest",
         "no schema: WebhookPingResponse",
     ),

@@ -52,7 +52,7 @@ class UpstreamCall:
         self.request = request
         self.began = began
         self.ended: Ending | None = None
-        self.recorder = ExchangeBuilder(request)
+        self.recorder = ExchangeBuilder(request, began=began)
 
     def record(self, now: float) -> Exchange:
         """The call as an exchange; if its answer is still being read, with what has been read so far."""

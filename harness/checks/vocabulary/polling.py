@@ -94,6 +94,11 @@ def poll_until_found(t: RequestBuilder, interaction_id: str, *, patient: bool = 
     return (yield from poll_until_answered(t, t.get(interaction_id), patient=patient))
 
 
+def poll_after_stream(t: RequestBuilder, interaction_id: str) -> Part[list[Exchange]]:
+    """GET what a stream told to its end, until it has settled there too, for at most `gone_within`."""
+    return (yield from _repeat(t, t.get(interaction_id), _over, within=t.gone_within if t.keeps else 0.0))
+
+
 def poll_until_answered(t: RequestBuilder, request: Request, *, patient: bool = True) -> Part[list[Exchange]]:
     """Like `poll_until_found`, with the caller's own GET request."""
     within = t.gone_within if patient and t.keeps else 0.0

@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser, add_revision_argument, contract_of
@@ -63,6 +65,7 @@ def run(words: Sequence[str]) -> int:
     service = _service(emulator, arguments)
     if incident is not None:
         incident.apply_to(emulator)
+    emulator.set_time(time.time())
     server = ServerThread(
         granted.guard.around(IncidentControl(service)),
         host=arguments.host,
@@ -74,7 +77,7 @@ def run(words: Sequence[str]) -> int:
     )
     keys = "only the given keys are" if emulator.settings.keys else "any key is"
     code = serve_until_done(
-        server,
+        _delivering(server, emulator),
         lambda: announce(
             server.url,
             f"serving the Interactions API at {server.url}/v1beta ({keys} welcome){granted.note}" + met,
@@ -87,6 +90,15 @@ def run(words: Sequence[str]) -> int:
     for line in service.story():
         say(line, to_errors=arguments.json)
     return code
+
+
+@contextmanager
+def _delivering(server: AbstractContextManager[Any], emulator: Emulator) -> Iterator[None]:
+    """Serve, and deliver webhooks to receivers on this machine meanwhile."""
+    from harness.transport.server.courier import Courier
+
+    with server, Courier(emulator.outbox):
+        yield
 
 
 def _parser() -> Parser:

@@ -14,6 +14,7 @@ from harness.emulator.mutants import (
     crashes,
     create,
     delete,
+    deliveries,
     environments,
     errors,
     http,
@@ -65,6 +66,7 @@ MUTANTS: dict[str, EmulatorMutant] = collect(
     environments.MUTANTS,
     uploads.MUTANTS,
     webhooks.MUTANTS,
+    deliveries.MUTANTS,
     robustness.MUTANTS,
 )
 """Every mutant by its id, in the order of the areas."""

@@ -49,6 +49,9 @@ class RunContext(Protocol):
     def watch(self) -> OrderWatch | None:
         """Return a watch over the events of a run, if they are to be watched."""
 
+    def note_settled(self, run: Run) -> None:
+        """Note that a run has just come to its end."""
+
 
 class Run:
     """An interaction.
@@ -310,6 +313,7 @@ class Run:
         self._usage = None
         if self._events is not None:
             self._close(self._events)
+        self._world.note_settled(self)
 
     # Events and frames
 

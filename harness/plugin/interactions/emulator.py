@@ -37,6 +37,8 @@ class SettingFields(TypedDict, total=False):
     keys: Mapping[str, str] | None
     require_key: bool
     models: Literal["known", "any"]
+    files: Literal["known", "any"]
+    processing: float
     ticks: int
     chunking: str | int
     stream_refusals: Literal["http", "event"]
@@ -46,6 +48,7 @@ class SettingFields(TypedDict, total=False):
     max_runs: int
     max_queued: int
     max_sessions: int
+    max_file_bytes: int
 
 
 class InteractionsEmulator(ObservedService):

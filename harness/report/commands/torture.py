@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.benches.client.outcome import DropOutcome, outcome_of, run_of
 from harness.engine.results import ClientRun, Result
+from harness.look.assets import Mark, mark_of
 from harness.outcome import Exit, Verdict
 from harness.outcome.words import format_count
-from harness.report.commands.presentation import Paint, Presentation, Section
+from harness.report.commands.presentation import LeftOut, Paint, Presentation, Section
 from harness.report.evidence.evidence_text import client_lines
 from harness.report.evidence.exchange_text import printable
+from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix, StripCase
 from harness.report.records import code_record
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class TorturePresentation(Presentation):
 
     subject = "Client"
     badge = "drops survived"
+    command = "torture"
+    states = ("survives", "does not survive")
     noun = "case"
     live = False
     conclusions = {
@@ -58,7 +62,32 @@ class TorturePresentation(Presentation):
     }
 
     def headline(self, state: RunState) -> str:
-        return ""
+        _, finished = state.whole()
+        outcomes = Counter(map(outcome_of, finished.results))
+        planned = max(state.planned.checks, len(finished.results))
+        right = sum(outcomes[best] for best in _BEST)
+        if right == planned and right:
+            return f"The client ends right in all {planned} cases."
+        silent = sum(number for outcome, number in outcomes.items() if _SIGNS[outcome][0].isupper())
+        told = [
+            f"{silent} {'is' if silent == 1 else 'are'} wrong without a word" if silent else "",
+            f"{outcomes[DropOutcome.REPORTED]} end with an error" if outcomes[DropOutcome.REPORTED] else "",
+            f"{outcomes[DropOutcome.CRASHED]} crash" if outcomes[DropOutcome.CRASHED] else "",
+            f"{outcomes[DropOutcome.HUNG]} never end" if outcomes[DropOutcome.HUNG] else "",
+            f"{outcomes[DropOutcome.COULD_NOT]} leave it no way" if outcomes[DropOutcome.COULD_NOT] else "",
+            f"{planned - len(finished.results)} were not tried" if planned > len(finished.results) else "",
+        ]
+        return f"The client ends right in {right} of {planned} cases; {', '.join(filter(None, told))}."
+
+    def left_out(self, state: RunState) -> Iterator[LeftOut]:
+        skipped = sum(item["cases"] for item in list_untried(state))
+        if skipped:
+            yield LeftOut(skipped, "not tried", "after equal failures of their kind; --enough 0 tries them")
+        if left := state.planned.checks - len(state.results) - skipped:
+            yield LeftOut(left, "not run", "the run ended early")
+
+    def matrices(self, state: RunState) -> Iterator[OutcomeMatrix]:
+        yield fault_matrix(state)
 
     def ledger(self, state: RunState) -> Iterator[str]:
         return iter(())
@@ -267,3 +296,65 @@ def _timeline_record(run: ClientRun) -> dict[str, Any]:
         for one in run.moments
     ]
     return {"requests": requests, "end": run.end}
+
+
+_MARKS = {
+    **{outcome: mark_of("wrong") for outcome in DropOutcome},
+    DropOutcome.EXACT: mark_of("exact"),
+    DropOutcome.RECOVERED: mark_of("exact"),
+    DropOutcome.COULD_NOT: mark_of("refused"),
+    DropOutcome.REPORTED: mark_of("gave-up"),
+    DropOutcome.CRASHED: mark_of("gave-up"),
+    DropOutcome.HUNG: mark_of("hung"),
+}
+_LEGEND: tuple[tuple[Mark, str], ...] = (
+    (mark_of("exact"), "right: exact, or recovered"),
+    (mark_of("wrong"), "wrong without a word"),
+    (mark_of("gave-up"), "gave up: an honest error"),
+    (mark_of("hung"), "hung: it had to be stopped"),
+)
+
+
+def fault_matrix(state: RunState) -> OutcomeMatrix:
+    """The client against each kind of fault; a cell opens its cases."""
+    kinds: dict[str, list[Result]] = defaultdict(list)
+    for result in _in_order(state.results):
+        kinds[run_of(result).kind or "asked for"].append(result)
+    client = state.mask.text(state.target.name) if state.target else ""
+    return OutcomeMatrix(
+        key="faults",
+        title="The client and each fault",
+        about="Each figure: cases with the worst outcome, of all that were tried. Open a cell for its cases.",
+        corner="Client",
+        columns=tuple(MatrixColumn(name=kind) for kind in kinds),
+        rows=(MatrixRow(name=client, cells=tuple(fault_cell(results, state) for results in kinds.values())),),
+        legend=_LEGEND,
+    )
+
+
+def fault_cell(results: Sequence[Result], state: RunState) -> MatrixCell:
+    """How the cases of one kind of fault came out: the number of the worst ones, and in the drawer each case."""
+    outcomes = Counter(map(outcome_of, results))
+    worst = max(outcomes, key=_RANK.__getitem__)
+    mark = _MARKS[worst]
+    alike = sum(number for outcome, number in outcomes.items() if _MARKS[outcome] == mark)
+    listed = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in DropOutcome if outcomes[outcome])
+    first = next(result for result in results if outcome_of(result) is worst)
+    bad = bool(first.observation.findings)
+    return MatrixCell(
+        text=f"{alike}/{len(results)}",
+        words=f"{run_of(first).kind}: {listed}",
+        mark=mark,
+        title=f"{run_of(first).kind or 'asked for'}: {listed}. Each mark is a case, in the order of the stream.",
+        cases=tuple(
+            StripCase(
+                sign=_SIGNS[outcome_of(result)][0],
+                words=f"{result.title}: {outcome_of(result)}",
+                mark=_MARKS[outcome_of(result)],
+            )
+            for result in results
+        ),
+        lines=(f"At {first.title} the client {_problem(first, state)}",) if bad else (),
+        wire=tuple(client_lines(run_of(first), state.mask, verbose=False)) if bad else (),
+        command=printable(state.mask.text(first.reproduction.command)) if bad and first.reproduction else "",
+    )
