@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,8 +43,8 @@ class ReportFiles:
     summary of GitHub Actions is appended to, because it holds the output of other steps.
     """
 
-    def __init__(self, words: Iterable[str]) -> None:
-        self._files = [_parse_report(word) for word in words]
+    def __init__(self, words: Iterable[str], formats: Sequence[str] = FORMATS) -> None:
+        self._files = [_parse_report(word, formats) for word in words]
         for _, path in self._files:
             if not path.parent.is_dir():
                 raise UsageFault(f"--report: there is no folder {str(path.parent)!r} to write {path.name!r} to")
@@ -147,10 +147,10 @@ def _own_summary(arguments: argparse.Namespace, *, annotates: bool) -> list[str]
     return [f"markdown={path}"] if annotates and path and not named else []
 
 
-def _parse_report(word: str) -> tuple[str, Path]:
+def _parse_report(word: str, formats: Sequence[str]) -> tuple[str, Path]:
     name, equals, path = word.partition("=")
-    if name not in FORMATS:
-        raise UsageFault(f"--report: unknown format {name!r}{did_you_mean(name, FORMATS)} (write FORMAT=PATH)")
+    if name not in formats:
+        raise UsageFault(f"--report: unknown format {name!r}{did_you_mean(name, formats)} (write FORMAT=PATH)")
     if not equals or not path:
         raise UsageFault(f"--report {word!r} names no file: write {name}=PATH")
     return name, Path(path)

@@ -97,6 +97,7 @@ class TorturePresentation(Presentation):
         counts = Counter(map(outcome_of, finished.results))
         record: dict[str, Any] = state.mask.tree(
             {
+                "client": state.target.name if state.target else "",
                 "text": state.phases[0].notes[0],
                 "exit": int(finished.exit),
                 "seconds": round(finished.seconds, 3),
@@ -307,52 +308,57 @@ _MARKS = {
     DropOutcome.CRASHED: mark_of("gave-up"),
     DropOutcome.HUNG: mark_of("hung"),
 }
-_LEGEND: tuple[tuple[Mark, str], ...] = (
-    (mark_of("exact"), "right: exact, or recovered"),
-    (mark_of("wrong"), "wrong without a word"),
-    (mark_of("gave-up"), "gave up: an honest error"),
-    (mark_of("hung"), "hung: it had to be stopped"),
+_COLUMNS: tuple[tuple[str, Mark], ...] = (
+    ("right", mark_of("exact")),
+    ("wrong without a word", mark_of("wrong")),
+    ("gave up, honestly", mark_of("gave-up")),
+    ("hung", mark_of("hung")),
+    ("had no way", mark_of("refused")),
 )
+"""What can come of a case, and its mark."""
 
 
 def fault_matrix(state: RunState) -> OutcomeMatrix:
-    """The client against each kind of fault; a cell opens its cases."""
+    """A row for each kind of fault: how many cases came out how; a cell opens its cases."""
     kinds: dict[str, list[Result]] = defaultdict(list)
     for result in _in_order(state.results):
         kinds[run_of(result).kind or "asked for"].append(result)
-    client = state.mask.text(state.target.name) if state.target else ""
+    skipped = {item["kind"]: item["cases"] for item in list_untried(state)}
     return OutcomeMatrix(
         key="faults",
         title="The client and each fault",
-        about="Each figure: cases with the worst outcome, of all that were tried. Open a cell for its cases.",
-        corner="Client",
-        columns=tuple(MatrixColumn(name=kind) for kind in kinds),
-        rows=(MatrixRow(name=client, cells=tuple(fault_cell(results, state) for results in kinds.values())),),
-        legend=_LEGEND,
+        about="Cases by what came of them. Open a cell for its cases, the first problem, and the command.",
+        corner="Fault",
+        columns=tuple(MatrixColumn(name=name) for name, _ in _COLUMNS),
+        rows=tuple(
+            MatrixRow(
+                name=kind,
+                about=f"{format_count(len(results), 'case')}"
+                + (f", {skipped[kind]} not tried" if kind in skipped else ""),
+                cells=tuple(outcome_cell(kind, results, mark, state) for _, mark in _COLUMNS),
+            )
+            for kind, results in kinds.items()
+        ),
     )
 
 
-def fault_cell(results: Sequence[Result], state: RunState) -> MatrixCell:
-    """How the cases of one kind of fault came out: the number of the worst ones, and in the drawer each case."""
-    outcomes = Counter(map(outcome_of, results))
-    worst = max(outcomes, key=_RANK.__getitem__)
-    mark = _MARKS[worst]
-    alike = sum(number for outcome, number in outcomes.items() if _MARKS[outcome] == mark)
-    listed = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in DropOutcome if outcomes[outcome])
-    first = next(result for result in results if outcome_of(result) is worst)
+def outcome_cell(kind: str, results: Sequence[Result], mark: Mark, state: RunState) -> MatrixCell | None:
+    """Those of the cases of a kind that came out alike; None if none did."""
+    alike = [result for result in results if _MARKS[outcome_of(result)] == mark]
+    if not alike:
+        return None
+    first = max(alike, key=lambda result: _RANK[outcome_of(result)])
     bad = bool(first.observation.findings)
+    outcomes = Counter(map(outcome_of, alike))
+    listed = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in DropOutcome if outcomes[outcome])
     return MatrixCell(
-        text=f"{alike}/{len(results)}",
-        words=f"{run_of(first).kind}: {listed}",
+        text=f"{len(alike)}/{len(results)}",
+        words=f"{kind}: {listed}",
         mark=mark,
-        title=f"{run_of(first).kind or 'asked for'}: {listed}. Each mark is a case, in the order of the stream.",
+        title=f"{kind}: {listed}. Each mark is a case, in the order of the stream.",
         cases=tuple(
-            StripCase(
-                sign=_SIGNS[outcome_of(result)][0],
-                words=f"{result.title}: {outcome_of(result)}",
-                mark=_MARKS[outcome_of(result)],
-            )
-            for result in results
+            StripCase(sign=_SIGNS[outcome_of(result)][0], words=f"{result.title}: {outcome_of(result)}", mark=mark)
+            for result in alike
         ),
         lines=(f"At {first.title} the client {_problem(first, state)}",) if bad else (),
         wire=tuple(client_lines(run_of(first), state.mask, verbose=False)) if bad else (),
