@@ -4,7 +4,7 @@
 YAML files in `library/`; `docs/incidents.md` is written from them by `python -m harness.incidents.page`.
 """
 
-from harness.incidents.incident import SPEED, Incident, Meeting
-from harness.incidents.library_files import Area, find_incident, load_areas, load_incidents
+from harness.incidents.incident import SPEED, Encounter, Incident
+from harness.incidents.library_files import IncidentArea, find_incident, load_areas, load_incidents
 
-__all__ = ["Incident", "Meeting", "SPEED", "Area", "load_incidents", "load_areas", "find_incident"]
+__all__ = ["Incident", "Encounter", "SPEED", "IncidentArea", "load_incidents", "load_areas", "find_incident"]

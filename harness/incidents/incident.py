@@ -25,7 +25,7 @@ SPEED = 2000.0
 """How much faster than the machine's the clock of a socket runs in tests: ten minutes take a third of a second."""
 
 
-class Meeting(StrEnum):
+class Encounter(StrEnum):
     """What a client has to do to meet an incident."""
 
     CALL = "call"
@@ -37,17 +37,17 @@ class Meeting(StrEnum):
     DELETE = "delete"
 
 
-_BACKGROUND = frozenset({Meeting.BACKGROUND_STREAM, Meeting.POLL, Meeting.CANCEL, Meeting.DELETE})
-_STREAMS = frozenset({Meeting.STREAM, Meeting.BACKGROUND_STREAM})
+_BACKGROUND = frozenset({Encounter.BACKGROUND_STREAM, Encounter.POLL, Encounter.CANCEL, Encounter.DELETE})
+_STREAMS = frozenset({Encounter.STREAM, Encounter.BACKGROUND_STREAM})
 
 WORDS = {
-    Meeting.CALL: "create an interaction without streaming",
-    Meeting.STREAM: "create an interaction and stream it",
-    Meeting.BACKGROUND_STREAM: "create an interaction with background and stream",
-    Meeting.POLL: "create an interaction in the background and poll it",
-    Meeting.TURNS: "create an interaction, then another one that continues it",
-    Meeting.CANCEL: "create an interaction in the background and cancel it",
-    Meeting.DELETE: "create an interaction in the background and delete it while it runs",
+    Encounter.CALL: "create an interaction without streaming",
+    Encounter.STREAM: "create an interaction and stream it",
+    Encounter.BACKGROUND_STREAM: "create an interaction with background and stream",
+    Encounter.POLL: "create an interaction in the background and poll it",
+    Encounter.TURNS: "create an interaction, then another one that continues it",
+    Encounter.CANCEL: "create an interaction in the background and cancel it",
+    Encounter.DELETE: "create an interaction in the background and delete it while it runs",
 }
 
 
@@ -69,7 +69,7 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     when: str
     certainty: str
     state: str
-    meet: Meeting
+    meet: Encounter
     related: bool = False
     settings: dict[str, Any] = {}
     replies: list[dict[str, Any]] = []
@@ -115,7 +115,7 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         """Whether a client meets it that streams or polls a background interaction which somebody else created."""
         script = self.scripts[0] if len(self.scripts) == 1 else {}
         return (
-            self.meet in (Meeting.BACKGROUND_STREAM, Meeting.POLL)
+            self.meet in (Encounter.BACKGROUND_STREAM, Encounter.POLL)
             and self.follow not in (None, "reports")
             and len(self.scripts) < 2
             and "hidden" not in script

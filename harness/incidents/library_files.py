@@ -19,7 +19,7 @@ from harness.outcome.suggest import did_you_mean
 _FOLDER = Path(__file__).parent / "library"
 
 
-class Area(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class IncidentArea(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Incidents of a kind."""
 
     title: str
@@ -27,9 +27,9 @@ class Area(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 @cache
-def load_areas() -> tuple[Area, ...]:
+def load_areas() -> tuple[IncidentArea, ...]:
     """All areas, most painful first."""
-    return tuple(msgspec.convert(_read(path), Area) for path in sorted(_FOLDER.glob("*.yaml")))
+    return tuple(msgspec.convert(_read(path), IncidentArea) for path in sorted(_FOLDER.glob("*.yaml")))
 
 
 @cache

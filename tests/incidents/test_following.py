@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.incidents import Incident, Meeting, load_incidents
+from harness.incidents import Encounter, Incident, load_incidents
 from harness.resume import AsyncFollowed, Followed, GaveUp, RetryLimits, follow, follow_async
 from harness.transport import transport
 from tests.incidents.played import Played
@@ -48,7 +48,7 @@ def check(incident: Incident, played: Played, stream: Followed | AsyncFollowed, 
 
 def begin(played: Played) -> dict[str, Any]:
     """What to follow: a create, or for incidents of polls an interaction that somebody created."""
-    if played.incident.meet is not Meeting.POLL:
+    if played.incident.meet is not Encounter.POLL:
         return {"create": {name: value for name, value in played.incident.fields.items() if name != "stream"}}
     made = played.meet()
     assert made.status == 200
