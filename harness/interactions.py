@@ -138,6 +138,7 @@ INTERACTIONS = Api(
     key_header="x-goog-api-key",
     key_variable="GEMINI_API_KEY",
     other_key_variable="OTHER_GEMINI_API_KEY",
+    key_aliases=("GOOGLE_API_KEY",),
     load_contract=_load_contract,
     load_protocol=_load_protocol,
     read=_read,

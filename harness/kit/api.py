@@ -204,6 +204,8 @@ class Api:
     """The environment variable for the user's key."""
     other_key_variable: str
     """The environment variable for the key of another project."""
+    key_aliases: tuple[str, ...] = field(default=(), kw_only=True)
+    """Further environment variables that hold keys of clients: they are not used, but hidden in all output."""
 
     load_contract: Callable[[str], Any]
     """The `ApiContract` of a revision; "" means the one that is current. Raises LookupError for an unknown one."""
@@ -236,3 +238,9 @@ class Api:
     """A fresh reference service for a contract, or the mutant with this id; it accepts the keys above."""
     load_mutants: Callable[[], Mapping[str, Mutant[Any]]]
     """The services with one defect each, by id."""
+
+    def keys_in(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """The keys in an environment, by their variables."""
+        names = (self.key_variable, self.other_key_variable, *self.key_aliases)
+        keys = {name: environment.get(name, "").strip() for name in names}
+        return {name: key for name, key in keys.items() if key}

@@ -84,7 +84,7 @@ def _secrets(paths: Sequence[Path], arguments: argparse.Namespace) -> Exit:
     from harness.benches.recordings.verify import secrets_in
     from harness.contract.tables.protocol import PROTOCOL
 
-    scanned, secrets = secrets_in(paths, PROTOCOL)
+    scanned, secrets = secrets_in(paths, PROTOCOL, secrets=own_secrets().values())
     if arguments.json:
         found = [{"file": file, "kind": hit.kind, "place": mask_text(hit.place)} for file, hit in secrets]
         write_json({"scanned": scanned, "secrets": found})
