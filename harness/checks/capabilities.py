@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.contract.rules import BY_ID
 from harness.kit.check import Registry
 
-PROFILES = ("core", "streaming", "background", "chaining", "tools", "agents")
+PROFILES = ("core", "streaming", "background", "chaining", "tools", "agents", "resources")
 
 CAPABILITIES: dict[str, str] = {
     "v1": "serves /v1 beside its default version",
@@ -27,6 +27,12 @@ CAPABILITIES: dict[str, str] = {
     "environments": "gives managed agents an environment",
     "agents-crud": "lets this key create agents",
     "webhooks": "lets this key create webhooks",
+    "credentials": "lets this key store credentials",
+    "triggers": "lets this key create triggers",
+    "files": "takes uploads of files",
+    "file-search-stores": "keeps file search stores",
+    "voices": "keeps voices",
+    "decisions": "answers questions by probabilities",
     "continuation": "pauses with requires_continuation",
     "script": "can be scripted through /__harness__/",
 }
@@ -38,7 +44,8 @@ PROFILE_GATES: dict[str, frozenset[str]] = {
     "background": frozenset({"background"}),
     "chaining": frozenset({"store", "continuation"}),
     "tools": frozenset({"functions", "search"}),
-    "agents": frozenset({"agents", "environments", "agents-crud", "webhooks"}),
+    "agents": frozenset({"agents", "environments", "agents-crud", "webhooks", "credentials", "triggers"}),
+    "resources": frozenset({"files", "file-search-stores", "voices", "decisions"}),
 }
 """Without `--profile`, a profile is on if any of these capabilities is present; `core` is always on."""
 

@@ -317,7 +317,19 @@ class Engine:
             raise invalid(f"'{name}' must be true or false, not '{text[:100]}'.")
         return value
 
-    # For triggers
+    # For triggers and webhooks
+
+    def attend(self) -> bool:
+        """Start runs that triggers owe, and move those that webhooks wait for; whether one is still running."""
+        self.neighbours.triggers.attend()
+        return self.deliveries.attend()
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next delivery or scheduled run is due, in seconds of the clock."""
+        due = self.neighbours.triggers.next_due
+        moments = [self.deliveries.next_due, self.moments.read_clock(due) if due is not None else None]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def run_trigger(self, body: dict[str, Any], project: str) -> dict[str, Any]:
         """Create an interaction from a trigger's body. Raises Refusal."""
@@ -354,8 +366,15 @@ class Engine:
         """Let one held run continue, or all of them; return how many were held."""
         if interaction_id is None:
             self.holding = False
-        runs = [run for run in (*self.store.all(), *self._unstored) if interaction_id in (None, run.id)]
-        return sum(run.release() for run in runs)
+        return sum(run.release() for run in self._select(interaction_id))
+
+    def advance(self, interaction_id: str | None = None) -> int:
+        """Let one held run go on by one event and hold it there, or all of them; return how many were held."""
+        return sum(run.advance() for run in self._select(interaction_id))
+
+    def _select(self, interaction_id: str | None) -> list[Run]:
+        """The run with this id, or all runs without one."""
+        return [run for run in (*self.store.all(), *self._unstored) if interaction_id in (None, run.id)]
 
 
 @lru_cache(maxsize=64)

@@ -245,6 +245,19 @@ class Emulator:
         with self._lock:
             return self._default.release(id)
 
+    def advance(self, id: str | None = None) -> int:  # noqa: A002 - the word of the control API
+        """Let one held run go on by one event, or all of them; return how many were held."""
+        with self._lock:
+            return self._default.advance(id)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """How many answers wait in the queue, how many of them refuse, and whether background runs are held."""
+        with self._lock:
+            engine = self._default
+            queued, refusals = len(engine.scripts), engine.scripts.refusals
+            return {"queued": queued, "refusals": refusals, "holding": engine.holding}
+
     def reset(self) -> Emulator:
         """Forget runs, resources, scripts and requests."""
         with self._lock:

@@ -357,6 +357,12 @@ class Plan:
         return next(islice(self.sequence(), number, None))
 
     @property
+    def length(self) -> int | None:
+        """How many connections it is for; None if there is no end to them."""
+        times = [connection.times for connection in self.connections]
+        return None if None in times else sum(time for time in times if time is not None)
+
+    @property
     def spelled(self) -> str:
         """The plan written out, even if its `str` is the seed."""
         return self._join(lambda plan: "/".join(map(str, plan.connections)))

@@ -60,11 +60,11 @@ class Suffered:
 class FaultyBody:
     """A body passed through a transducer; it pulls only on demand and closes the inner body once."""
 
-    __slots__ = ("_closed", "_inner", "_ready", "_suffered", "_transducer")
+    __slots__ = ("_closed", "_inner", "_ready", "_transducer", "suffered")
 
     def __init__(self, inner: Body, machine: Transducer, suffered: Suffered) -> None:
         self._inner = inner
-        self._suffered = suffered
+        self.suffered = suffered
         self._transducer = machine
         self._ready: deque[Piece] = deque()
         self._closed = False
@@ -84,7 +84,7 @@ class FaultyBody:
         if not self._closed:
             self._closed = True
             self._ready.clear()
-            self._suffered.settle()
+            self.suffered.settle()
             self._inner.close()
 
 

@@ -143,6 +143,10 @@ class ExchangeBuilder:
         """Bytes of the body seen so far."""
         return self._size
 
+    def span(self, start: int, end: int) -> bytes:
+        """The bytes of the body from `start` to `end`, as far as they are kept."""
+        return bytes(self._body[start:end])
+
     def finish(self, ending: Ending, seconds: float) -> Exchange:
         """Build the record; the exchange ended `seconds` after the request was sent."""
         return Exchange(

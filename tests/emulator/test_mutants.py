@@ -230,6 +230,7 @@ class Tour:
         for number in (1, 2, 1):
             self.ask("POST", "agents", {"id": f"helper-{number}", "base_agent": AGENT})
         self.ask("POST", "agents", {"id": "gemini-x", "base_agent": AGENT})
+        self.ask("PATCH", "agents/helper-2?update_mask=description", {"description": "Helps."})
         ran = self.new(agent="helper-1", environment="remote")
         self.collection("agents", "helper-1")
         self.ask("GET", f"interactions/{ran}")
@@ -251,6 +252,80 @@ class Tour:
             self.ask("POST", f"webhooks/{found}:{verb}", {})
         self.collection("webhooks", found)
 
+    def kept(self) -> None:
+        """Store and change credentials, run and pause triggers."""
+        secret = {"id": "mine", "type": "bearer_token", "token": "s3cret"}
+        for body in (secret, secret, {**secret, "id": "other", "headerName": "x"}):
+            self.ask("POST", "credentials", body)
+        self.ask("POST", "environments", {"network": {"allowlist": [{"domain": "a.b", "credential": "mine"}]}})
+        self.ask("PATCH", "credentials/mine", {"type": "bearer_token", "token": "n3w"})
+        self.ask("PATCH", "credentials/mine", {"token": "n3w"})
+        self.collection("credentials", "mine")
+        trigger = {"schedule": "30 9 * * 1-5", "time_zone": "UTC", "interaction": {"agent": AGENT, "input": "x"}}
+        self.ask("POST", "triggers", {**trigger, "schedule": "daily"})
+        found = str(self.ask("POST", "triggers", trigger).get("id"))
+        self.ask("PATCH", f"triggers/{found}", {"status": "paused"})
+        ran = self.ask("POST", f"triggers/{found}/executions", {})
+        self.ask("GET", f"triggers/{found}/executions")
+        self.collection("triggers", found)
+        self.ask("GET", f"interactions/{ran.get('interaction_id')}")
+
+    def delivered(self) -> None:
+        """Let runs be reported to webhooks, refuse the first attempt, rotate the secret."""
+        outbox = self.api.emulator.outbox
+        hook = {"uri": "http://localhost/h", "subscribed_events": ["interaction.completed",
+                                                                   "interaction.requires_action"]}  # fmt: skip
+        found = str(self.ask("POST", "webhooks", hook).get("id"))
+        self.ask("GET", "/.well-known/jwks.json")
+        self.ask("POST", f"webhooks/{found}:rotateSigningSecret", {})
+        for fields in ({}, {"tools": [TOOL]}, {"webhook_config": {"uris": ["http://localhost/d"]}}):
+            self.new(background=True, **fields)
+            while outbox.attend():
+                pass
+            for status in (503, 200):
+                for delivery in outbox.take_due():
+                    self.seen.append((delivery.uri, delivery.request, delivery.number, status))
+                    outbox.note_answer(delivery, status)
+                self.api.emulator.clock.reached(outbox.next_due or 0.0)
+
+    def upload(self, path: str, data: bytes) -> Any:
+        """Upload in the resumable form, query on the way, and return the last answer's value."""
+        head = {"x-goog-upload-protocol": "resumable", "x-goog-upload-command": "start"}
+        started = self.api.call("POST", f"/upload/v1beta/{path}", b"", **head)
+        self.note(started)
+        address = started.headers.get("x-goog-upload-url") or f"/upload/v1beta/{path}?upload_id=none"
+        self.api.key, key = "", self.api.key
+        self.note(self.api.call("POST", address, b"", **{"x-goog-upload-command": "query"}))
+        done = self.api.call("POST", address, data, **{"x-goog-upload-command": "upload, finalize"})
+        self.note(done)
+        self.api.key = key
+        return done.json
+
+    def storage(self) -> None:
+        """Upload files and documents, use and delete them."""
+        file = self.upload("files", b"text")["file"]
+        content = {"type": "document", "uri": file["uri"], "mime_type": "text/csv"}
+        self.new([content])
+        self.collection("files", file["name"].partition("/")[2])
+        self.new([content])
+        store = self.ask("POST", "fileSearchStores", {"displayName": "S"})["name"]
+        operation = self.upload(f"{store}:uploadToFileSearchStore", b"text")
+        self.api.emulator.clock.reached(self.api.emulator.clock.now + 5)
+        ended = self.ask("GET", str(operation.get("name", f"{store}/operations/none")))
+        self.ask("GET", str(ended.get("response", {}).get("documentName", f"{store}/documents/none")))
+        self.collection("fileSearchStores", store.partition("/")[2])
+
+    def voices(self) -> None:
+        """Make voices, stored and not, and decide."""
+        voice = {"type": "prompted", "prompted": {"input": "deep"}}
+        self.ask("POST", "voices", {"voice": voice})
+        self.collection("voices", str(self.ask("POST", "voices", {"voice": voice, "store": True}).get("id")))
+        questions = {
+            "a": {"type": "noul", "instructions": "Is it?"},
+            "b": {"type": "choice", "instructions": "Which?", "criteria": {"x": "", "y": ""}},
+        }
+        self.ask("POST", "decisions", {"model": "gemini-decision-1", "input": "x", "questions": questions})
+
     def collection(self, name: str, found: str) -> None:
         """Read, page, delete and read again."""
         page = self.ask("GET", f"{name}?page_size=1")
@@ -261,7 +336,8 @@ class Tour:
 
     def walk(self) -> list[Any]:
         """Do the whole tour; an exception caused by a mutant is recorded as part of the result."""
-        for part in (self.keys, self.creates, self.refusals, self.reads, self.runs, self.turns, self.neighbours):
+        parts = (self.keys, self.creates, self.refusals, self.reads, self.runs, self.turns, self.neighbours)
+        for part in (*parts, self.storage, self.voices, self.kept, self.delivered):
             self.api.emulator.reset()
             try:
                 part()

@@ -16,7 +16,7 @@ from harness.kit.actions import Send, Steps
 from harness.kit.api import Api, Greeting, Probes, Question
 from harness.kit.check import Registry, exercise
 from harness.kit.mutant import Mutant, collect, table
-from harness.outcome import Basis, Finding, Level, Rule, Source, TargetFault, Unmet
+from harness.outcome import Basis, Finding, Judgement, Level, Rule, Source, TargetFault, Unmet
 from harness.wire import (
     COMPLETE,
     Chunk,
@@ -244,6 +244,18 @@ def _no_file_judge(*_: object) -> Any:
     raise NotImplementedError("recorded notes are not judged")
 
 
+class _NoHistoryJudge:
+    """Notes have no history."""
+
+    def note(self, exchange: Exchange, /) -> Judgement:
+        """Judge nothing."""
+        return Judgement()
+
+
+def _no_history_judge(*_: object) -> _NoHistoryJudge:
+    return _NoHistoryJudge()
+
+
 NOTES = Api(
     name="notes",
     title="Notes API",
@@ -261,6 +273,11 @@ NOTES = Api(
     read=lambda exchange, contract: NoteReading(exchange),
     load_rules=lambda: RULES,
     new_file_judge=_no_file_judge,
+    new_history_judge=_no_history_judge,
+    read_order=lambda request: None,
+    read_subject=lambda request: "",
+    read_status=lambda value: None,
+    new_script=lambda exchange, contract: None,
     format_request=lambda exchange: f"{exchange.request.method} {exchange.request.target}",
     format_answer=lambda exchange: str(exchange.status),
     new_stop_request=lambda segments, fields: None,

@@ -14,7 +14,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser, add_revision_argument, contract_of
-from harness.cli.guarding import access, add_guard_arguments
+from harness.cli.guarding import Access, access, add_guard_arguments
+from harness.cli.inspecting import add_open_argument, new_inspector, open_page, page_of
 from harness.cli.output import say
 from harness.cli.serving import (
     add_listen_arguments,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from harness.benches.server.fault_control import Faulty
     from harness.emulator import Emulator
     from harness.incidents import Incident
+    from harness.inspector import Inspector
 
 DUMMY_KEY = "harness-dummy-key"
 
@@ -65,9 +67,10 @@ def run(words: Sequence[str]) -> int:
     service = _service(emulator, arguments)
     if incident is not None:
         incident.apply_to(emulator)
+    inspector = _inspector(arguments, granted, emulator, service)
     emulator.set_time(time.time())
     server = ServerThread(
-        granted.guard.around(IncidentControl(service)),
+        inspector.around(granted.guard.around(IncidentControl(service))),
         host=arguments.host,
         port=port_to_take(arguments, command),
         clock=emulator.clock,
@@ -76,17 +79,22 @@ def run(words: Sequence[str]) -> int:
         cors_for=lambda request: not is_control(request),
     )
     keys = "only the given keys are" if emulator.settings.keys else "any key is"
-    code = serve_until_done(
-        _delivering(server, emulator),
-        lambda: announce(
+
+    def tell() -> None:
+        announce(
             server.url,
             f"serving the Interactions API at {server.url}/v1beta ({keys} welcome){granted.note}" + met,
             as_json=arguments.json,
+            page=page_of(server.url, granted),
             **granted.facts,
-        ),
-        command,
-        lambda: command_environment(server.url, os.environ, list(_keys(arguments))) | granted.environment,
-    )
+        )
+        open_page(arguments, page_of(server.url, granted))
+
+    def environment() -> dict[str, str]:
+        open_page(arguments, page_of(server.url, granted))
+        return command_environment(server.url, os.environ, list(_keys(arguments))) | granted.environment
+
+    code = serve_until_done(_delivering(server, emulator), tell, command, environment)
     for line in service.story():
         say(line, to_errors=arguments.json)
     return code
@@ -136,6 +144,7 @@ def _parser() -> Parser:
         "--incident", metavar="NAME", help="behave as in this incident (`harness incidents` lists them)"
     )
     parser.add_argument("--no-cors", action="store_true", help="refuse all calls from web pages of other origins")
+    add_open_argument(parser)
     return parser
 
 
@@ -168,6 +177,23 @@ def _service(emulator: Emulator, arguments: argparse.Namespace) -> Faulty:
     from harness.contract.tables.protocol import PROTOCOL
 
     return Faulty(emulator, PROTOCOL, plan=arguments.fault, control=emulator)
+
+
+def _inspector(arguments: argparse.Namespace, granted: Access, emulator: Emulator, service: Faulty) -> Inspector:
+    from harness.cassette import Target
+    from harness.inspector import Actions
+
+    return new_inspector(
+        arguments,
+        granted,
+        emulator.contract,
+        command="serve",
+        target=lambda: Target.EMULATOR,
+        actions=Actions(drop=True, script=True, state=lambda: {**service.state, **emulator.state}),
+        facts={"mutant": arguments.mutant or ""},
+        sees_all=True,
+        secure=arguments.tls_cert is not None,
+    )
 
 
 def _emulator(arguments: argparse.Namespace) -> Emulator:

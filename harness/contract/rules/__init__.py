@@ -27,7 +27,10 @@ AREAS = (
     "tool_search",
     "agents",
     "webhooks",
+    "resources",
     "deliveries",
+    "credentials",
+    "triggers",
     "robustness",
 )
 

@@ -17,13 +17,21 @@ INTERACTION = "interaction"
 class Operation:
     """One call of the API. A JSON response must fit `schema`; one that does not breaks `rule`.
 
-    Both are `""` if a success contains nothing to judge, such as the `{}` of a delete.
+    Both are `""` if a success contains nothing to judge, such as the `{}` of a delete. `rpc_errors`: refusals have
+    the shape of other Google services, with a numeric code and a `status`, as recorded for files and stores.
     """
 
     call: str
     schema: str = ""
     rule: str = ""
+    rpc_errors: bool = False
 
+
+def _like_rpc(call: str, schema: str = "", rule: str = "") -> Operation:
+    return Operation(call, schema, rule, rpc_errors=True)
+
+
+_UPLOAD_TO_STORE = "fileSearchStores/{id}:uploadToFileSearchStore"
 
 OPERATIONS = (
     Operation("POST interactions", INTERACTION, "create.schema"),
@@ -33,6 +41,7 @@ OPERATIONS = (
     Operation("POST agents", "agents/agent", "agents.schema"),
     Operation("GET agents", "agents/list", "agents.schema"),
     Operation("GET agents/{id}", "agents/agent", "agents.schema"),
+    Operation("PATCH agents/{id}", "agents/agent", "agents.schema"),
     Operation("DELETE agents/{id}"),
     Operation("POST environments", "environments/environment", "env.schema"),
     Operation("GET environments", "environments/list", "env.schema"),
@@ -46,25 +55,64 @@ OPERATIONS = (
     Operation("DELETE webhooks/{id}"),
     Operation("POST webhooks/{id}:ping"),
     Operation("POST webhooks/{id}:rotateSigningSecret", "webhooks/secret", "hook.schema"),
+    Operation("POST credentials", "credentials/credential", "cred.schema"),
+    Operation("GET credentials", "credentials/list", "cred.schema"),
+    Operation("GET credentials/{id}", "credentials/credential", "cred.schema"),
+    Operation("PATCH credentials/{id}", "credentials/credential", "cred.schema"),
+    Operation("DELETE credentials/{id}"),
+    Operation("POST triggers", "triggers/trigger", "trigger.schema"),
+    Operation("GET triggers", "triggers/list", "trigger.schema"),
+    Operation("GET triggers/{id}", "triggers/trigger", "trigger.schema"),
+    Operation("PATCH triggers/{id}", "triggers/trigger", "trigger.schema"),
+    Operation("DELETE triggers/{id}"),
+    Operation("POST triggers/{id}/executions", "triggers/execution", "trigger.schema"),
+    Operation("GET triggers/{id}/executions", "triggers/executions", "trigger.schema"),
+    _like_rpc("POST files", "files/uploaded", "file.schema"),
+    _like_rpc("GET files", "files/list", "file.schema"),
+    _like_rpc("GET files/{id}", "files/file", "file.schema"),
+    _like_rpc("DELETE files/{id}"),
+    _like_rpc("POST fileSearchStores", "file-search-stores/store", "filesearch.schema"),
+    _like_rpc("GET fileSearchStores", "file-search-stores/list", "filesearch.schema"),
+    _like_rpc("GET fileSearchStores/{id}", "file-search-stores/store", "filesearch.schema"),
+    _like_rpc("DELETE fileSearchStores/{id}"),
+    _like_rpc("POST fileSearchStores/{id}:importFile", "file-search-stores/operation", "filesearch.schema"),
+    _like_rpc(f"POST {_UPLOAD_TO_STORE}", "file-search-stores/operation", "filesearch.schema"),
+    _like_rpc("GET fileSearchStores/{id}/operations/{id}", "file-search-stores/operation", "filesearch.schema"),
+    _like_rpc(
+        "GET fileSearchStores/{id}/upload/operations/{id}", "file-search-stores/operation", "filesearch.schema"
+    ),
+    _like_rpc("GET fileSearchStores/{id}/documents", "file-search-stores/documents", "filesearch.schema"),
+    _like_rpc("GET fileSearchStores/{id}/documents/{id}", "file-search-stores/document", "filesearch.schema"),
+    _like_rpc("DELETE fileSearchStores/{id}/documents/{id}"),
+    Operation("POST voices", "voices/voice", "voice.schema"),
+    Operation("GET voices", "voices/list", "voice.schema"),
+    Operation("GET voices/{id}", "voices/voice", "voice.schema"),
+    Operation("DELETE voices/{id}"),
+    Operation("POST decisions", "decisions/decision", "decision.schema"),
 )
 _BY_CALL = {operation.call: operation for operation in OPERATIONS}
 _COLLECTIONS = frozenset(call.split(" ")[1].partition("/")[0] for call in _BY_CALL)
 
 
 def operation_of(request: Request) -> Operation | None:
-    """The operation that a request calls; None for a request to anything else, and for a download of bytes."""
-    if request.parameter("alt") == "media":
+    """The operation that a request calls; None for anything else, for a download, and for a part of an upload."""
+    command = request.headers.get("x-goog-upload-command").lower()
+    if request.parameter("alt") == "media" or (command and "finalize" not in command):
         return None
     segments = request.segments
     for start, segment in enumerate(segments):
+        if segment == "files" and "environments" in segments[:start]:
+            return None  # a path inside an environment
         if segment in _COLLECTIONS and (found := _BY_CALL.get(f"{request.method} {_template(segments[start:])}")):
             return found
     return None
 
 
 def _template(tail: tuple[str, ...]) -> str:
-    """`webhooks/w1:ping` as `webhooks/{id}:ping`; an empty id does not count as one."""
-    if len(tail) < 2 or not tail[1]:
-        return "/".join(tail)
-    _, colon, verb = tail[1].partition(":")
-    return "/".join((tail[0], "{id}" + colon + verb, *tail[2:]))
+    """`webhooks/w1:ping` as `webhooks/{id}:ping`, also two levels down; an empty id does not count as one."""
+    names = list(tail)
+    for place in (1, 4 if names[2:3] == ["upload"] else 3):
+        if len(names) > place and names[place]:
+            _, colon, verb = names[place].partition(":")
+            names[place] = "{id}" + colon + verb
+    return "/".join(names)

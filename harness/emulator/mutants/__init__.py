@@ -13,6 +13,7 @@ from harness.emulator.mutants import (
     content,
     crashes,
     create,
+    credentials,
     delete,
     deliveries,
     environments,
@@ -21,6 +22,7 @@ from harness.emulator.mutants import (
     inputs,
     own_agents,
     readers,
+    resources,
     resume,
     robustness,
     shapes,
@@ -31,6 +33,7 @@ from harness.emulator.mutants import (
     tool_results,
     tool_search,
     tools,
+    triggers,
     uploads,
     webhooks,
 )
@@ -66,7 +69,10 @@ MUTANTS: dict[str, EmulatorMutant] = collect(
     environments.MUTANTS,
     uploads.MUTANTS,
     webhooks.MUTANTS,
+    resources.MUTANTS,
     deliveries.MUTANTS,
+    credentials.MUTANTS,
+    triggers.MUTANTS,
     robustness.MUTANTS,
 )
 """Every mutant by its id, in the order of the areas."""

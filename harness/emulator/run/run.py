@@ -290,6 +290,20 @@ class Run:
         if not self.settled and self._hold is None:
             self._hold = self.shown
 
+    def advance(self) -> bool:
+        """Let a held run go on by one event, or to its end after the last; return whether it was held."""
+        if not self.held and not (self.waiting and self._hold is not None):
+            return False
+        self.moves += 1
+        if self.waiting:
+            self._leave_queue()
+        elif self.shown < len(self.events):
+            self.shown += 1
+        else:
+            self.settle(self._goal)
+        self._hold = self.shown
+        return True
+
     @property
     def held(self) -> bool:
         """Whether only a release or a cancel can move the run."""
