@@ -67,6 +67,7 @@ COMMANDS: dict[str, CommandEntry] = {
         "harness.cli.commands.proxy", "stand in front of any server and break connections as told"
     ),
     "diff": CommandEntry("harness.cli.commands.diff", "compare two recordings: drift of shape, drift of content"),
+    "drift": CommandEntry("harness.cli.commands.drift", "compare the types of an official SDK with the schemas"),
     "verify": CommandEntry("harness.cli.commands.verify", "judge recorded traffic offline"),
 }
 

@@ -78,6 +78,18 @@ class Schemas:
             self._documents[name] = self._read(name) if union is None else self._unite(name, union)
         return self._documents[name]
 
+    def path(self, file: str) -> Path | None:
+        """Where a file of the revision is, such as `openapi.json`; None if neither it nor its base has it."""
+        own = self._root / file
+        return own if own.is_file() else self._base.path(file) if self._base is not None else None
+
+    def openapi(self) -> Schema:
+        """The OpenAPI document of the revision, with references to the files beside it."""
+        path = self.path("openapi.json")
+        if path is None:
+            raise LookupError(f"the revision {self.revision} has no openapi.json, and neither has its base")
+        return cast("Schema", json.loads(path.read_bytes()))
+
     def copy_to(self, folder: Path) -> None:
         """Write all files of the revision, those of its base included, into a new folder."""
         if self._base is not None:
