@@ -12,6 +12,9 @@ ROOT = Path(__file__).parent
 
 pytest_plugins = ["pytester"]
 
+for variable in ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+    os.environ.pop(variable, None)  # what tests start prints what it prints on a developer's machine
+
 settings.register_profile("tests", settings(), deadline=None)  # how long an example takes is the machine's affair
 settings.load_profile("tests")
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api
+from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, RunOrder
 from harness.wire import Exchange, Headers, Request, StreamProtocol
 from harness.wire.message import segment
 
 if TYPE_CHECKING:
     from harness.checks.recordings.file_judge import FileJudge
     from harness.contract import Contract, Reading
+    from harness.contract.judge.history.history_judge import HistoryJudge
     from harness.contract.requests import RequestBuilder
     from harness.emulator import Emulator, Settings
     from harness.kit.api import Probes
@@ -53,6 +54,37 @@ def _new_file_judge(file: str, result: Verification, contract: Contract) -> File
     from harness.checks.recordings.file_judge import FileJudge
 
     return FileJudge(file, result, contract)
+
+
+def _new_history_judge(contract: Contract, sole_client: bool) -> HistoryJudge:
+    from harness.contract.judge.history.history_judge import HistoryJudge
+
+    return HistoryJudge(contract, sole_client=sole_client)
+
+
+def _read_order(request: Request) -> RunOrder | None:
+    from harness.contract.runs import summarise_create
+
+    found = summarise_create(request)
+    return None if found is None else RunOrder(*found)
+
+
+def _read_subject(request: Request) -> str:
+    from harness.contract.runs import named_interaction
+
+    return named_interaction(request)
+
+
+def _read_status(value: Mapping[str, Any]) -> tuple[str, str] | None:
+    from harness.contract.runs import status_of
+
+    return status_of(value)
+
+
+def _new_script(exchange: Exchange, contract: Contract) -> dict[str, Any] | None:
+    from harness.contract.runs import script_for
+
+    return script_for(exchange, contract)
 
 
 def _format_request(exchange: Exchange) -> str:
@@ -126,23 +158,34 @@ def _load_mutants() -> Mapping[str, Mutant[Any]]:
 
 __all__ = ["INTERACTIONS"]
 
+_COLLECTIONS = frozenset(
+    ["interactions", "agents", "environments", "webhooks", "credentials", "triggers", "fileSearchStores", "voices"]
+)
+"""Where a POST creates what a DELETE of its id removes."""
+
 INTERACTIONS = Api(
     name="interactions",
     title="Interactions API",
     origin="harness.interactions.INTERACTIONS",
     default_version="v1beta",
     collection="interactions",
-    collections=frozenset({"interactions", "agents", "environments", "webhooks", "credentials", "triggers"}),
+    collections=_COLLECTIONS,
     reference_fields=("previous_interaction_id", "environment", "agent"),
     live_hosts=("googleapis.com",),
     key_header="x-goog-api-key",
     key_variable="GEMINI_API_KEY",
     other_key_variable="OTHER_GEMINI_API_KEY",
+    key_aliases=("GOOGLE_API_KEY",),
     load_contract=_load_contract,
     load_protocol=_load_protocol,
     read=_read,
     load_rules=_load_rules,
     new_file_judge=_new_file_judge,
+    new_history_judge=_new_history_judge,
+    read_order=_read_order,
+    read_subject=_read_subject,
+    read_status=_read_status,
+    new_script=_new_script,
     format_request=_format_request,
     format_answer=_format_answer,
     new_stop_request=_new_stop_request,

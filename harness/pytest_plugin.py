@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness.plugin.interactions.dropped_stream import DroppedStream
     from harness.plugin.interactions.emulator import InteractionsEmulator
     from harness.plugin.interactions.lifecycle import Lifecycle
+    from harness.plugin.interactions.webhooks import WebhooksFixture
     from harness.plugin.observed_service import ObservedService
     from harness.plugin.session_server import SessionServer
     from harness.plugin.sleep_skipping import Sleeps
@@ -36,7 +37,7 @@ _CASSETTE = "interactions_cassette"
 _OURS = frozenset({
     "interactions_emulator", "interactions_client", "interactions_async_client", "interactions_lifecycle",
     "interactions_chain", "interactions_dropped_stream", "interactions_module_emulator",
-    "interactions_session_emulator", _CASSETTE,
+    "interactions_session_emulator", "interactions_webhooks", _CASSETTE,
 })  # fmt: skip
 _SHARED = ("interactions_module_emulator", "interactions_session_emulator")
 _IN_TEST = "_interactions_shared"
@@ -352,6 +353,14 @@ def interactions_chain(interactions_emulator: InteractionsEmulator) -> Chain:
     from harness.plugin.interactions.chain import Chain
 
     return Chain(interactions_emulator)
+
+
+@pytest.fixture
+def interactions_webhooks(interactions_emulator: InteractionsEmulator) -> WebhooksFixture:
+    """Receives what the emulator delivers to webhooks, and makes deliveries for a receiver of the test's own."""
+    from harness.plugin.interactions.webhooks import WebhooksFixture
+
+    return WebhooksFixture(interactions_emulator)
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ LAYERS: dict[str, int] = {
     "engine": 4,
     "benches": 5,
     "report": 6,
+    "inspector": 6,
     "cli": 7,
     "plugin": 7,
     "pytest_plugin": 8,
@@ -55,7 +56,7 @@ API_PACKAGES = frozenset({"contract", "checks", "emulator", "strategies", "inter
 GENERIC = ("wire", "outcome", "cassette", "faults", "kit", "transport", "engine", "benches", "report")
 """Packages that would work for any API that streams events."""
 
-FREE_OF_IMPORTS = ("plugin",)
+FREE_OF_IMPORTS = ("plugin", "inspector")
 """Packages that import nothing of the API but use its words: the names of fixtures, markers and options."""
 
 SPECIFIC: dict[str, str] = {

@@ -7,7 +7,9 @@ from harness.checks.capabilities import CAPABILITIES
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import (
     Close,
+    Collect,
     Finish,
+    Listen,
     Open,
     Read,
     Send,
@@ -22,5 +24,6 @@ __all__ = [
     "Check", "Exercise", "exercise", "Registry", "CAPABILITIES",
     "RequestBuilder",
     "Steps", "Send", "Open", "Read", "Finish", "Close", "Wait", "Together",
+    "Listen", "Collect",
     "stop_exercise",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.contract.rules import BY_ID
 from harness.kit.check import Registry
 
-PROFILES = ("core", "streaming", "background", "chaining", "tools", "agents")
+PROFILES = ("core", "streaming", "background", "chaining", "tools", "agents", "resources")
 
 CAPABILITIES: dict[str, str] = {
     "v1": "serves /v1 beside its default version",
@@ -27,6 +27,10 @@ CAPABILITIES: dict[str, str] = {
     "environments": "gives managed agents an environment",
     "agents-crud": "lets this key create agents",
     "webhooks": "lets this key create webhooks",
+    "files": "takes uploads of files",
+    "file-search-stores": "keeps file search stores",
+    "voices": "keeps voices",
+    "decisions": "answers questions by probabilities",
     "continuation": "pauses with requires_continuation",
     "script": "can be scripted through /__harness__/",
 }
@@ -39,6 +43,7 @@ PROFILE_GATES: dict[str, frozenset[str]] = {
     "chaining": frozenset({"store", "continuation"}),
     "tools": frozenset({"functions", "search"}),
     "agents": frozenset({"agents", "environments", "agents-crud", "webhooks"}),
+    "resources": frozenset({"files", "file-search-stores", "voices", "decisions"}),
 }
 """Without `--profile`, a profile is on if any of these capabilities is present; `core` is always on."""
 
@@ -77,6 +82,9 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "del.gone-stream": ("del.gone",),
     "del.chain-after": ("del.gone", "chain.takes-effect"),
     "del.running": ("del.gone",),
+    **dict.fromkeys(
+        ("hook.signature", "hook.envelope", "hook.event-status", "hook.retry", "hook.rotation"), ("hook.delivery",)
+    ),
 }
 """Checks that say nothing of their own while another one is broken."""
 

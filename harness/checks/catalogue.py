@@ -19,9 +19,13 @@ from harness.checks.areas import (
     create,
     create_options,
     cursors,
+    decisions,
     delete,
+    deliveries,
     environments,
     errors,
+    file_search,
+    files,
     final_statuses,
     http,
     late_cancels,
@@ -37,6 +41,7 @@ from harness.checks.areas import (
     tools,
     uploads,
     usage,
+    voices,
     webhooks,
 )
 from harness.checks.capabilities import PROOFS, RESTS_ON
@@ -71,6 +76,11 @@ _AREAS = (
     environments,
     uploads,
     webhooks,
+    files,
+    file_search,
+    voices,
+    decisions,
+    deliveries,
     robustness,
 )
 

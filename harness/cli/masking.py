@@ -42,9 +42,7 @@ def own_secrets() -> dict[str, str]:
     """The keys in the environment, by their variables: a run that has no target of its own must not show them."""
     from harness.interactions import INTERACTIONS
 
-    names = (INTERACTIONS.key_variable, INTERACTIONS.other_key_variable)
-    keys = {name: os.environ.get(name, "").strip() for name in names}
-    return {name: key for name, key in keys.items() if key}
+    return INTERACTIONS.keys_in(os.environ)
 
 
 def _mask() -> Mask:

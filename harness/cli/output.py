@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +43,8 @@ class ReportFiles:
     summary of GitHub Actions is appended to, because it holds the output of other steps.
     """
 
-    def __init__(self, words: Iterable[str]) -> None:
-        self._files = [_parse_report(word) for word in words]
+    def __init__(self, words: Iterable[str], formats: Sequence[str] = FORMATS) -> None:
+        self._files = [_parse_report(word, formats) for word in words]
         for _, path in self._files:
             if not path.parent.is_dir():
                 raise UsageFault(f"--report: there is no folder {str(path.parent)!r} to write {path.name!r} to")
@@ -79,7 +79,8 @@ class Listeners:
         self.state = RunState(INTERACTIONS, presentation)
         self.screen: TerminalReport | None = None
         self._json = bool(arguments.json)
-        self._files = ReportFiles(arguments.report or ())
+        self._annotates = wants_annotations(arguments.annotations)
+        self._files = ReportFiles([*(arguments.report or ()), *_own_summary(arguments, annotates=self._annotates)])
         if not arguments.json:
             colour = wants_colour(sys.stdout, os.environ, arguments.color)
             self.screen = TerminalReport(sys.stdout, self.state, colour=colour, verbose=arguments.verbose)
@@ -95,7 +96,7 @@ class Listeners:
 
         An interrupt is thrown into the run, which may come to an end of its own with what it has.
         """
-        with closing(events):
+        with closing(events), self._speaking():
             event = next(events, None)
             while event is not None:
                 try:
@@ -105,6 +106,14 @@ class Listeners:
                     event = events.throw(KeyboardInterrupt)
         return self.write()
 
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            if self.screen is not None:
+                self.screen.close()
+
     def write(self) -> RunFinished:
         """Write the reports of a finished run; return its last event."""
         from harness.report.formats import render
@@ -112,6 +121,11 @@ class Listeners:
         self._files.write(lambda name: render(name, self.state))
         if self._json:
             sys.stdout.write(render("json", self.state))
+        if self._annotates:
+            from harness.report.annotations import list_annotations
+
+            for line in list_annotations(self.state):
+                say(line, to_errors=self._json)
         return self.state.whole()[1]
 
 
@@ -119,14 +133,32 @@ def add_output_arguments(group: argparse._ArgumentGroup, *, verbose: str) -> Non
     """Add the options for what a run prints and writes; `verbose` says what -v adds."""
     group.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(FORMATS))
     group.add_argument("--json", action="store_true", help="print the JSON report and nothing else")
-    group.add_argument("-v", "--verbose", action="store_true", help=verbose)
+    group.add_argument("-v", "--verbose", action="count", default=0, help=f"{verbose}; -vv: the whole wire, too")
     group.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    group.add_argument(
+        "--annotations",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="annotations and a job summary for GitHub Actions (auto: where GITHUB_ACTIONS=true)",
+    )
 
 
-def _parse_report(word: str) -> tuple[str, Path]:
+def wants_annotations(choice: str) -> bool:
+    """Whether to print annotations: `auto` means on a runner of GitHub Actions."""
+    return choice == "always" or (choice == "auto" and os.environ.get("GITHUB_ACTIONS") == "true")
+
+
+def _own_summary(arguments: argparse.Namespace, *, annotates: bool) -> list[str]:
+    """The report for the job summary, unless the user names that file."""
+    path = os.environ.get(_STEP_SUMMARY, "")
+    named = any(word.partition("=")[2] == path for word in arguments.report or ())
+    return [f"markdown={path}"] if annotates and path and not named else []
+
+
+def _parse_report(word: str, formats: Sequence[str]) -> tuple[str, Path]:
     name, equals, path = word.partition("=")
-    if name not in FORMATS:
-        raise UsageFault(f"--report: unknown format {name!r}{did_you_mean(name, FORMATS)} (write FORMAT=PATH)")
+    if name not in formats:
+        raise UsageFault(f"--report: unknown format {name!r}{did_you_mean(name, formats)} (write FORMAT=PATH)")
     if not equals or not path:
         raise UsageFault(f"--report {word!r} names no file: write {name}=PATH")
     return name, Path(path)

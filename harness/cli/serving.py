@@ -86,13 +86,15 @@ def split_command(words: Sequence[str], name: str) -> tuple[list[str], list[str]
     return own[:place], own[place + 1 :]
 
 
-def announce(url: str, text: str, *, as_json: bool, **facts: Any) -> None:
-    """Print the address as the first line, followed by `text`, or as a JSON object with `facts`."""
+def announce(url: str, text: str, *, as_json: bool, page: str = "", **facts: Any) -> None:
+    """Print the address as the first line, followed by `text` and the inspector's `page`, or as a JSON object."""
     if as_json:
-        say(json.dumps({"base_url": url, "pid": os.getpid(), **facts}))
+        say(json.dumps({"base_url": url, "pid": os.getpid(), **({"inspector": page} if page else {}), **facts}))
     else:
         say(url)
         say(text)
+        if page:
+            say(f"watch it in a browser: {page}")
     sys.stdout.flush()
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CAPABILITIES = (
     "v1", "auth", "two-keys", "store", "delete", "chain", "stream", "background", "cancel", "resume",
     "background-slow", "event-ids", "functions", "thoughts", "search", "agents", "environments", "agents-crud",
-    "webhooks", "continuation", "script",
+    "webhooks", "files", "file-search-stores", "voices", "decisions", "continuation", "script",
 )  # fmt: skip
 """What the emulator can do, as names of capabilities in the catalogue."""
 
@@ -35,9 +35,13 @@ class Control:
         self._emulator = emulator
         self._paths: dict[tuple[str, str], Callable[[Engine, Any], Response]] = {
             ("POST", "scripts"): self.scripts,
+            ("GET", "scripts"): self.count_scripts,
+            ("DELETE", "scripts"): self.drop_scripts,
+            ("POST", "scripts/next"): self.put_first,
             ("GET", "requests"): self.requests,
             ("POST", "release"): self.release,
             ("POST", "hold"): self.hold,
+            ("POST", "advance"): self.advance,
             ("POST", "reset"): self.reset,
             ("POST", "settings"): self.settings,
             ("GET", "settings"): self.settings_now,
@@ -88,7 +92,21 @@ class Control:
         """Queue one script or a list of them, all or none."""
         parsed = [parse(script) for script in (body if isinstance(body, list) else [body])]
         engine.scripts.add(*parsed)
+        return self.count_scripts(engine, body)
+
+    def put_first(self, engine: Engine, body: Any) -> Response:
+        """Queue one script before all others."""
+        engine.scripts.add(parse(body), first=True)
+        return self.count_scripts(engine, body)
+
+    def count_scripts(self, engine: Engine, body: Any) -> Response:
+        """Return the length of the queue."""
         return json_response({"queued": len(engine.scripts)})
+
+    def drop_scripts(self, engine: Engine, body: Any) -> Response:
+        """Empty the queue."""
+        engine.scripts.clear()
+        return self.count_scripts(engine, body)
 
     def requests(self, engine: Engine, body: Any) -> Response:
         """Return the requests received, with secrets masked."""
@@ -96,10 +114,11 @@ class Control:
 
     def release(self, engine: Engine, body: Any) -> Response:
         """Let one held run continue, or all of them."""
-        wanted = body.get("id") if isinstance(body, dict) else None
-        if wanted is not None and not isinstance(wanted, str):
-            raise UsageFault(f"id={wanted!r} must be an interaction's id; leave it out to release all")
-        return json_response({"released": engine.release(wanted)})
+        return json_response({"released": engine.release(_one_id(body, "release"))})
+
+    def advance(self, engine: Engine, body: Any) -> Response:
+        """Let one held run go on by one event, or all of them."""
+        return json_response({"advanced": engine.advance(_one_id(body, "advance"))})
 
     def hold(self, engine: Engine, body: Any) -> Response:
         """Hold all background runs, including future ones."""
@@ -129,3 +148,11 @@ class Control:
         raise Refusal(
             501, "unimplemented", "The emulator itself injects no faults: put harness.faults.cut around it."
         )
+
+
+def _one_id(body: Any, verb: str) -> str | None:
+    """The interaction's id in a body; None means all. Raises UsageFault."""
+    wanted = body.get("id") if isinstance(body, dict) else None
+    if wanted is not None and not isinstance(wanted, str):
+        raise UsageFault(f"id={wanted!r} must be an interaction's id; leave it out to {verb} all")
+    return wanted

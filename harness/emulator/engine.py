@@ -16,9 +16,11 @@ import msgspec
 from harness.contract import Contract
 from harness.contract.tables.error_codes import code_of
 from harness.emulator.create.validation import CreateValidator
+from harness.emulator.deliveries.outbox import Deliveries
 from harness.emulator.http.auth import Auth
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.resources import Resources
+from harness.emulator.resources.collection import Stamps
 from harness.emulator.resources.paging import listing, page
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.interaction_body import Bodies
@@ -52,6 +54,7 @@ class Engine:
     admission_type: type[CreateValidator] = CreateValidator
     auth_type: type[Auth] = Auth
     bodies_type: type[Bodies] = Bodies
+    deliveries_type: type[Deliveries] = Deliveries
     events_type: type[EventWriter] = EventWriter
     ids_type: type[IdSequence] = IdSequence
     meter_type: type[Meter] = Meter
@@ -81,8 +84,14 @@ class Engine:
         self.meter = self.meter_type(self.contract)
         self.bodies = self.bodies_type()
         self.store = self.store_type(settings.max_runs)
-        self.replies = self.replies_type(self.ids)
-        self.neighbours = self.neighbours_type(self.ids.make_id, self.moments.now)
+        self.neighbours = self.neighbours_type(self.ids.make_id, self.moments.now, settings, self.contract)
+        self.deliveries = self.deliveries_type(
+            self.clock,
+            Stamps(self.ids.make_id, self.moments.now),
+            self.neighbours.webhooks,
+            self.moments.read_unix,
+        )
+        self.replies = self.replies_type(self.ids, self.neighbours.deliver)
         self.neighbours.triggers.run = self.run_trigger
         self.neighbours.triggers.look_up = self.look_up
         self.admission = self.admission_type(settings, self.neighbours, self.find, self.contract)
@@ -92,12 +101,17 @@ class Engine:
         """Return a watch over the events of a run; None in a mutant, which may break the order."""
         return OrderWatch(self.contract.order) if type(self) is Engine else None
 
+    def note_settled(self, run: Run) -> None:
+        """Tell webhooks that a run has come to its end."""
+        self.deliveries.note_settled(run)
+
     def change(self, settings: Settings) -> None:
-        """Replace the settings. Existing runs keep their `ticks`; queue, log and store keep their bounds."""
+        """Replace the settings. Existing runs keep their `ticks`; queue, log, store and files their bounds."""
         self.settings = settings
         self.ids.vertex = settings.platform == "vertex"
         self.auth = self.auth_type(settings)
         self.admission.settings = settings
+        self.neighbours.settings = settings
 
     def reset(self) -> None:
         """Forget runs, resources, scripts and requests; the id counter goes on, so that no id is used twice."""
@@ -193,6 +207,7 @@ class Engine:
         """Store the run if it is to be stored, and remember its continuation token."""
         if run.stored:
             self.store.keep(run)
+        self.deliveries.watch(run)
         self.admission.remember_token(run)
 
     def answer(self, opened: tuple[Run, CreateRequest]) -> Response:
@@ -226,11 +241,19 @@ class Engine:
         if cursor and not stream:
             raise invalid("'last_event_id' is only valid together with 'stream=true'.")
         run = self.existing(interaction_id, call.project)
+        if run.hides():
+            raise self.refuse_hidden(run)
         if stream:
             run.keep_pace()
             return self.streams.open(run, cursor)
         run.poll()
         return self.json(self.bodies.render(run, timeline=True, include_input=include_input))
+
+    def refuse_hidden(self, run: Run) -> Refusal:
+        """The refusal of a GET that cannot find a run yet."""
+        told = run.script.hidden
+        assert told is not None
+        return Refusal(told.status, told.code or code_of(told.status), told.message)
 
     def cancel(self, call: Call, interaction_id: str) -> Response:
         """POST /interactions/{id}/cancel: only for a background run that is still running (OpenAPI text)."""
@@ -259,9 +282,12 @@ class Engine:
         run.cancel()
 
     def delete(self, call: Call, interaction_id: str) -> Response:
-        """DELETE /interactions/{id}. A run in progress is cancelled first, so that its readers come to an end."""
+        """DELETE /interactions/{id}. A run in progress is cancelled first, so that its readers come to an end.
+
+        Without `delete_stops` it goes on, for readers that have it open.
+        """
         run = self.existing(interaction_id, call.project)
-        if not run.settled:
+        if not run.settled and self.settings.delete_stops:
             run.cancel()
         self.store.forget(run)
         return self.json(b"{}")
@@ -328,8 +354,15 @@ class Engine:
         """Let one held run continue, or all of them; return how many were held."""
         if interaction_id is None:
             self.holding = False
-        runs = [run for run in (*self.store.all(), *self._unstored) if interaction_id in (None, run.id)]
-        return sum(run.release() for run in runs)
+        return sum(run.release() for run in self._select(interaction_id))
+
+    def advance(self, interaction_id: str | None = None) -> int:
+        """Let one held run go on by one event and hold it there, or all of them; return how many were held."""
+        return sum(run.advance() for run in self._select(interaction_id))
+
+    def _select(self, interaction_id: str | None) -> list[Run]:
+        """The run with this id, or all runs without one."""
+        return [run for run in (*self.store.all(), *self._unstored) if interaction_id in (None, run.id)]
 
 
 @lru_cache(maxsize=64)

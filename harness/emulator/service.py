@@ -16,15 +16,21 @@ from typing import Any
 
 from harness.contract import CURRENT, Contract, load
 from harness.emulator.control_api import CAPABILITIES, Control
+from harness.emulator.deliveries.emulator_outbox import EmulatorOutbox
+from harness.emulator.deliveries.signing import build_jwks
 from harness.emulator.engine import Engine
 from harness.emulator.http import hints
 from harness.emulator.http.routing import Route, route
 from harness.emulator.script import scenario_file
 from harness.emulator.script.script_queue import QueuedAnswer
 from harness.emulator.script.scripts import Script, parse
-from harness.emulator.values.call import Call, Refusal, decode_json, not_found
+from harness.emulator.values.call import Call, Refusal, decode_json, json_response, not_found
 from harness.emulator.values.settings import Settings
 from harness.wire import Clock, LogicalClock, Request, Response
+from harness.wire.compression import accepts, compress
+
+JWKS_PATH = (".well-known", "jwks.json")
+"""Where the public keys are that verify dynamic webhooks; served without a key, as the live service does."""
 
 
 class Emulator:
@@ -48,8 +54,10 @@ class Emulator:
         self._lock = RLock()
         self._sessions: dict[str, Engine] = {}
         self._opened = 0
+        self._offset: float | None = None
         self._default = self._new_engine(0, settings if settings is not None else Settings())
         self._control = self.control_type(self)
+        self.outbox = EmulatorOutbox(self.engines, self._lock)
 
     # As a service
 
@@ -59,14 +67,17 @@ class Emulator:
             self.clock.tick()
             where = route(request.target)
             try:
-                return self.dispatch(request, where)
+                response = self.dispatch(request, where)
             except Refusal as refusal:
-                return self.refuse(refusal, request, where)
+                response = self.refuse(refusal, request, where)
+            return self.encode(response, request, where)
 
     def dispatch(self, request: Request, where: Route) -> Response:
         """Pass a routed request to the part that handles it. Raises Refusal."""
         if where.control:
             return self._control.handle(request, where)
+        if where.segments == JWKS_PATH and request.method == "GET":
+            return json_response(build_jwks())
         engine = self._default if where.session is None else self.engine(where.session)
         engine.log.add(request)
         if not where.version:
@@ -108,6 +119,14 @@ class Emulator:
         """Return the error response for the refusal of a request."""
         return refusal.response()
 
+    def encode(self, response: Response, request: Request, where: Route) -> Response:
+        """The response in the content coding of the settings, if the client accepts it; errors, too, as live."""
+        engine = self._default if where.session is None else self._sessions.get(where.session)
+        coding = engine.settings.compression if engine is not None and not where.control else "none"
+        if coding == "none" or not accepts(request.headers.get("accept-encoding"), coding):
+            return response
+        return compress(response, coding)
+
     # Sessions
 
     def engine(self, session: str | None = None) -> Engine:
@@ -135,9 +154,26 @@ class Emulator:
             self.engine(session)
             del self._sessions[session]
 
+    def engines(self) -> list[Engine]:
+        """The engines of all sessions, that of the default one first."""
+        return [self._default, *self._sessions.values()]
+
+    def set_time(self, now: float) -> None:
+        """Sign deliveries with real time: `now` is the present moment in unix seconds.
+
+        Receivers refuse a signature that is minutes old, and the emulator's own time starts on a fixed day.
+        """
+        with self._lock:
+            self._offset = now - self.clock.now
+            for engine in self.engines():
+                engine.moments.offset = self._offset
+
     def _new_engine(self, number: int, settings: Settings) -> Engine:
         seed = self._seed * 1_000_003 + number
-        return self.engine_type(settings, self.clock, seed, self._lock, self.contract)
+        engine = self.engine_type(settings, self.clock, seed, self._lock, self.contract)
+        if self._offset is not None:
+            engine.moments.offset = self._offset
+        return engine
 
     def capabilities(self, session: str | None = None) -> set[str]:
         """Return the capabilities that the settings of a session allow."""
@@ -208,6 +244,19 @@ class Emulator:
         """Let one held run continue, or all of them; return how many were held."""
         with self._lock:
             return self._default.release(id)
+
+    def advance(self, id: str | None = None) -> int:  # noqa: A002 - the word of the control API
+        """Let one held run go on by one event, or all of them; return how many were held."""
+        with self._lock:
+            return self._default.advance(id)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """How many answers wait in the queue, how many of them refuse, and whether background runs are held."""
+        with self._lock:
+            engine = self._default
+            queued, refusals = len(engine.scripts), engine.scripts.refusals
+            return {"queued": queued, "refusals": refusals, "holding": engine.holding}
 
     def reset(self) -> Emulator:
         """Forget runs, resources, scripts and requests."""

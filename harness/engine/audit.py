@@ -8,10 +8,11 @@ they find under the one check of that rule. Must not know how anything is printe
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.engine.execute import Played
+from harness.engine.results import Evidence
 from harness.kit.api import Api
 from harness.kit.check import Check, Exercise
 from harness.outcome import Finding, Observation, Outcome, Severity
@@ -83,6 +84,10 @@ class Audit:
         """The answers that show the check's defects, each with the requests that it depends on."""
         shown = [exchange for s in self._sightings(check) for exchange in s.played.with_origins([s.exchange])]
         return tuple({id(exchange): exchange for exchange in shown}.values())
+
+    def names_of(self, evidence: Sequence[Evidence]) -> tuple[str, ...]:
+        """What the findings call each piece of the evidence: the request in a few words."""
+        return tuple(self.api.format_request(item) if isinstance(item, Exchange) else "" for item in evidence)
 
     def _sightings(self, check: Check) -> list[_Sighting]:
         with self._lock:

@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.engine.audit import SETTLED, Audit
 from harness.engine.causes import find_roots, link, resolve, stopped_at
@@ -273,7 +273,7 @@ class Conductor:
                 return ()
             return self._audit.evidence(check) if judged.audited else played.evidence(check, judged.observation)
 
-        return decide(
+        result = decide(
             check.rule,
             judged.observation,
             self.policy,
@@ -286,6 +286,10 @@ class Conductor:
             accepts=check.accepts,
             profile=check.profile,
         )
+        if played is None or not result.evidence:
+            return result
+        named = self._audit.names_of(result.evidence) if judged.audited else played.names_of(result.evidence)
+        return replace(result, named=named)
 
 
 def format_time_up(up: TimeUp) -> str:

@@ -1,4 +1,4 @@
-"""Finds what an exchange depends on: the requests that created or changed the resources it refers to.
+"""Finds what an exchange depends on: what created or changed the resources it refers to, or gave its cursor.
 
 Layer 4, pure. Knows ids in requests and answers; must not know why an exchange is looked at.
 """
@@ -31,3 +31,16 @@ def made_or_changed(exchange: Exchange, needed: Set[str], api: Api) -> bool:
     return bool(in_path & needed) or any(
         known.encode("utf-8", "surrogatepass") in exchange.body for known in needed - own
     )
+
+
+def resumed_from(exchange: Exchange, api: Api) -> set[str]:
+    """The cursor that a request resumes a stream from; empty if it resumes none."""
+    resumed = api.load_protocol().is_resume(exchange.request)
+    return {resumed[1]} if resumed is not None and resumed[1] else set()
+
+
+def gave_cursors(exchange: Exchange, cursors: Set[str]) -> set[str]:
+    """Those of the cursors that a reader has from this stream."""
+    if not exchange.is_stream:
+        return set()
+    return {cursor for cursor in cursors if cursor.encode("utf-8", "surrogatepass") in exchange.body}

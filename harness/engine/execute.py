@@ -9,21 +9,36 @@ from __future__ import annotations
 import re
 import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 from harness.engine.cleanup import CreatedResources
-from harness.engine.evidence import made_or_changed, referenced_ids
+from harness.engine.evidence import gave_cursors, made_or_changed, referenced_ids, resumed_from
+from harness.engine.results import Evidence
 from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.interrupts import hold_interrupts
 from harness.engine.traffic.retries import NO_TIME, is_refusal, missing_answer
-from harness.kit.actions import Action, Close, Exchanges, Finish, Open, Part, Read, Send, Together, Wait
+from harness.kit.actions import (
+    Action,
+    Close,
+    Collect,
+    Exchanges,
+    Finish,
+    Listen,
+    Open,
+    Part,
+    Read,
+    Send,
+    Together,
+    Wait,
+)
 from harness.kit.api import Api, ApiContract, ApiRequests
 from harness.kit.check import Check, Exercise
 from harness.outcome import Because, HarnessFault, Observation, Outcome, Severity, Unmet
-from harness.wire import By, Driver, Exchange, How, LiveStream
+from harness.wire import By, Driver, Exchange, How, Listening, LiveStream
+from harness.wire.delivery import Arrival, Inbox
 
 T = TypeVar("T")
 
@@ -106,8 +121,8 @@ class Played:
     def evidence(self, check: Check, observation: Observation) -> tuple[Exchange, ...]:
         """The exchanges that a person needs to see, in the order in which they finished.
 
-        These are the exchanges that the findings name; else those that the judge looked at; else all. The requests
-        that they depend on are included (`with_origins`), because without these nothing can be reproduced.
+        These are the exchanges that the findings name; else those that the judge looked at; else all. What they
+        depend on is included (`with_origins`), because without it nothing can be reproduced or understood.
         """
         results = self.results or {}
         named = {finding.where.exchange for finding in observation.findings}
@@ -118,15 +133,28 @@ class Played:
         return self.trail
 
     def with_origins(self, shown: list[Exchange]) -> tuple[Exchange, ...]:
-        """These exchanges of the trail, with the requests that created or changed the resources they refer to."""
+        """These exchanges of the trail, with those that they depend on.
+
+        Those are the requests that created or changed the resources they refer to, and the streams whose cursors
+        they resume from: the connection that was lost belongs to the story.
+        """
         chosen = {id(exchange) for exchange in shown}
         needed: set[str] = set()
+        cursors: set[str] = set()
         kept = []
         for exchange in reversed(self.trail):
-            if id(exchange) in chosen or made_or_changed(exchange, needed, self.api):
+            given = gave_cursors(exchange, cursors)
+            if id(exchange) in chosen or given or made_or_changed(exchange, needed, self.api):
                 kept.append(exchange)
                 needed.update(referenced_ids(exchange, self.api))
+                cursors -= given
+                cursors |= resumed_from(exchange, self.api)
         return tuple(reversed(kept))
+
+    def names_of(self, evidence: Sequence[Evidence]) -> tuple[str, ...]:
+        """What findings call each piece of the evidence, `""` for one that they have no name for."""
+        names = {id(exchange): name for name, exchange in _name_all(self.results or {})}
+        return tuple(names.get(id(item), "") for item in evidence)
 
 
 def _is_timeout(exchange: Exchange) -> bool:
@@ -144,6 +172,19 @@ def _exchanges_at(results: Exchanges, place: str) -> list[Exchange]:
     if isinstance(whole, list | tuple) and item and item["part"].isdecimal():
         return _exchanges_in(whole[int(item["part"]) :][:1])
     return []
+
+
+def _name_all(results: Exchanges) -> Iterator[tuple[str, Exchange]]:
+    """Every exchange of the results with the name that a finding gives it."""
+    for name, value in results.items():
+        if isinstance(value, Exchange):
+            yield name, value
+        elif isinstance(value, Mapping):
+            yield from ((f"{name}[{key}]", found) for key, item in value.items() for found in _exchanges_in(item))
+        elif isinstance(value, list | tuple):
+            yield from ((f"{name}[{n}]", found) for n, item in enumerate(value) for found in _exchanges_in(item))
+        else:
+            yield from ((name, found) for found in _exchanges_in(value))
 
 
 def _exchanges_in(value: Any) -> list[Exchange]:
@@ -226,6 +267,7 @@ class ActionRunner:
         self._contract = contract
         self._judged = judged
         self._open: dict[int, LiveStream] = {}
+        self._receivers: list[Inbox] = []
         self.trail: list[Exchange] = []
 
     def perform(self, action: Action) -> Any:
@@ -267,14 +309,39 @@ class ActionRunner:
                 return self._driver.wait(seconds)
             case Together(requests):
                 return [self._keep(exchange) for exchange in self._driver.together(requests)]
+            case Listen():
+                return self._listen()
+            case Collect(receiver, count, seconds):
+                return self._collect(receiver, count, seconds)
         raise HarnessFault(f"an exercise yielded {action!r}, which is no action")
 
     def _showing(self, statuses: frozenset[int]) -> Driver:
         """The driver for a request that wants to see refusals; one without policies shows them anyway."""
         return self._driver.show(statuses) if isinstance(self._driver, GovernedDriver) else self._driver
 
+    def _listen(self) -> Inbox:
+        """Open a receiver; a driver that has none leaves the exercise untestable."""
+        if not isinstance(self._driver, Listening):
+            raise Unmet("nothing that the target sends by itself can be received here")
+        receiver = self._driver.listen()
+        self._receivers.append(receiver)
+        return receiver
+
+    def _collect(self, receiver: Inbox, count: int, seconds: float) -> list[Arrival]:
+        """Wait for deliveries. They are evidence like any exchange, but nothing in them was created by us."""
+        if isinstance(self._driver, GovernedDriver):
+            arrivals = self._driver.collect(receiver, count, seconds)
+        else:
+            arrivals = receiver.collect(count, seconds)
+        self.trail.extend(arrival.exchange for arrival in arrivals)
+        for arrival in arrivals:
+            self._api.read(arrival.exchange, self._contract)
+        return arrivals
+
     def hang_up(self) -> None:
-        """Close every stream that is still open; their exchanges go to the ledger and the trail too."""
+        """Close every receiver and every stream that is still open; the streams' exchanges are kept too."""
+        while self._receivers:
+            self._receivers.pop().close()
         while self._open:
             _, stream = self._open.popitem()
             self._keep(stream.close())

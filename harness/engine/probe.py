@@ -21,7 +21,7 @@ from harness.kit.lack import Lack
 from harness.wire import Driver, Exchange, Request
 from harness.wire.json_value import object_or_none
 
-MOST_REQUESTS = 23
+MOST_REQUESTS = 29
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

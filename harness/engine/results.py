@@ -136,7 +136,7 @@ class Result:
     its row in the ledger of the run. `unjudged`: no answer came that could be judged, so a run with this result is
     not green. `untested`: a MUST that nobody looked at, though the target does not refuse it. `root`: if the rule
     is broken, something was accepted and not done. `phase` is the part of the run that found it. `accepts` lists
-    in words what would have passed.
+    in words what would have passed. `named` has what findings call each piece of the evidence, `""` for none.
     """
 
     id: str
@@ -155,6 +155,7 @@ class Result:
     phase: str = ""
     accepts: tuple[str, ...] = ()
     profile: str = ""
+    named: tuple[str, ...] = ()
 
     @property
     def not_done(self) -> bool:

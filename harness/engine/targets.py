@@ -18,7 +18,7 @@ from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.wire import Driver
 from harness.wire.secret_forms import secrets_in_header
-from harness.wire.secret_patterns import is_secret_header
+from harness.wire.secret_patterns import is_personal_header
 
 EMULATOR = "emulator"
 
@@ -143,7 +143,7 @@ def _secrets(api: Api, target: ApiRequests) -> dict[str, str]:
     """
     secrets = {api.key_variable: target.key, api.other_key_variable: target.other_key}
     for name, value in target.headers:
-        if is_secret_header(name):
+        if is_personal_header(name, value):
             variable = re.sub(r"\W", "_", name.upper())
             for number, secret in enumerate(secrets_in_header(name, value)):
                 if secret and secret not in secrets.values():

@@ -5,8 +5,9 @@
 body can be cut.
 """
 
+from harness.faults.answer_values import Compress, ErrorShape, Raw, Reshape, Status
 from harness.faults.enumerate import every_byte, every_event, structural
-from harness.faults.frame_values import Garble, Glue, Members, Omit, Trickle
+from harness.faults.frame_values import Comment, Garble, Glue, Members, Omit, Trickle
 from harness.faults.grammar import parse
 from harness.faults.plan import (
     BareError,
@@ -26,8 +27,8 @@ from harness.faults.plan import (
     Replay,
     Scope,
     Seed,
+    Silence,
     Spot,
-    Status,
     Unknown,
 )
 from harness.faults.random import random_plan
@@ -36,9 +37,9 @@ from harness.faults.service import FaultyService, Suffered, cut
 __all__ = [
     "cut", "FaultyService", "Suffered",
     "parse", "Plan", "Connection", "Scope", "Seed",
-    "Fault", "Cut", "Place", "Spot", "Drop", "Status",
+    "Fault", "Cut", "Place", "Spot", "Drop", "Status", "ErrorShape",
     "Replay", "Ping", "Unknown", "ErrorEvent", "BareError", "Ids", "Late", "Inclusive", "Crlf", "Chunks",
-    "Garble", "Omit", "Glue", "Members", "Trickle",
+    "Garble", "Omit", "Glue", "Members", "Trickle", "Comment", "Raw", "Silence", "Reshape", "Compress",
     "every_event", "structural", "every_byte",
     "random_plan",
 ]  # fmt: skip

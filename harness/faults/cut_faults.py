@@ -12,7 +12,7 @@ from typing import Protocol
 
 from harness.faults.plan import Cut, Drop, Place, Spot
 from harness.faults.splitting import CR, LF
-from harness.wire import COMPLETE, At, Chunk, Decoder, Ending, How, Piece
+from harness.wire import COMPLETE, At, Chunk, Decoder, Ending, How, Pause, Piece
 
 _LEAD_BYTE = re.compile(rb"[\xc2-\xf4]")
 _HOWS = {
@@ -214,3 +214,29 @@ class Cutter:
     def _end(self, ending: Ending | None = None) -> list[Piece]:
         self.fired = True
         return [ending or self._ending]
+
+
+class TimeCutter:
+    """A cut at `time:S`: the body ends once it has paused for so many seconds in all.
+
+    Only pauses count, which a carrier plays by its clock; so ten minutes of a run are no ten minutes of a test.
+    """
+
+    def __init__(self, cut: Cut) -> None:
+        self._left = float(cut.place.at or 0)
+        self._ending = ending_of(cut)
+        self.fired = False
+
+    def begin(self) -> list[Piece]:
+        """Nothing."""
+        return []
+
+    def feed(self, piece: Piece) -> list[Piece]:
+        """The piece; of the pause in which time runs out, the part before that, and then the ending."""
+        if not isinstance(piece, Pause):
+            return [piece]
+        before, self._left = self._left, self._left - piece.seconds
+        if self._left > 0:
+            return [piece]
+        self.fired = True
+        return [Pause(before), self._ending]

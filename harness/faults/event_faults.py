@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from harness.faults.cursor_codec import own_id
 from harness.faults.cut_faults import ending_of
-from harness.faults.plan import BareError, Cut, ErrorEvent, Ids, Late, Ping, Replay, Unknown
+from harness.faults.plan import BareError, Cut, ErrorEvent, Ids, Late, Ping, Replay, Silence, Spot, Unknown
 from harness.faults.splitting import Event, Splitter
 from harness.wire import COMPLETE, At, Chunk, Ending, Pause, Piece, StreamProtocol, encode
 
@@ -268,14 +268,39 @@ class Delayer(Completion):
         return [Pause(self._seconds), Chunk(event.raw)]
 
 
+class Silencer(EventStage):
+    """`silence:K+S`."""
+
+    def __init__(self, fault: Silence) -> None:
+        super().__init__()
+        self._left = fault.after
+        self._pause = Pause(fault.millis / 1000)
+
+    def begin(self) -> list[Piece]:
+        """The pause of `silence:0+S`."""
+        self.fired = self._left == 0
+        return [self._pause] if self.fired else []
+
+    def event(self, event: Event) -> list[Piece]:
+        """The event; after the K-th one a pause."""
+        self._left -= 1
+        if self._left != 0:
+            return [Chunk(event.raw)]
+        self.fired = True
+        return [Chunk(event.raw), self._pause]
+
+
 class CompletionCutter(Completion):
-    """A cut at `completion`: all events but the completing one arrive."""
+    """A cut at `completion`, where all events but the completing one arrive, or at `after-completion`."""
 
     def __init__(self, cut: Cut, protocol: StreamProtocol) -> None:
         super().__init__(protocol)
         self._ending = ending_of(cut)
+        self._delivers = cut.place.spot is Spot.AFTER_COMPLETION
 
     def completing(self, event: Event) -> list[Piece]:
-        """The comments before the event, then the ending."""
+        """The comments before the event, or all of it, then the ending."""
+        if self._delivers:
+            return [Chunk(event.raw), self._ending]
         lead = event.raw[: event.lead]
         return [Chunk(lead), self._ending] if lead else [self._ending]

@@ -12,10 +12,11 @@ from harness.faults.ranges import require_range
 
 
 class Part(StrEnum):
-    """The frames that a stream may lack."""
+    """What a stream may lack: a frame, or the line ends of its last one."""
 
     COMPLETION = "no-completion"
     SENTINEL = "no-done"
+    NEWLINE = "no-newline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Garble:
 
 @dataclass(frozen=True, slots=True)
 class Omit:
-    """The stream lacks a frame, and is otherwise whole."""
+    """The stream lacks a part, and is otherwise whole."""
 
     part: Part
 
@@ -47,6 +48,19 @@ class Glue:
 
     def __str__(self) -> str:
         return "glue"
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment line inside the frame of the event after `after` events (None: of each event), before its data."""
+
+    after: int | None
+
+    def __post_init__(self) -> None:
+        require_range("comment", self.after or 0)
+
+    def __str__(self) -> str:
+        return f"comment:{'all' if self.after is None else self.after}"
 
 
 @dataclass(frozen=True, slots=True)

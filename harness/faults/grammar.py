@@ -3,9 +3,10 @@
 Layer 1. Knows syntax and nothing else; `plan` says which values are allowed. Spaces around separators are
 allowed, `str` of a plan omits them, and `parse(str(plan)) == plan` for every plan.
 
-    plan       = [scope "="] (connection {"/" connection}  |  "random:" seed ["+" events])
+    plan       = part {"/" scope "=" part}, the first of them with or without a scope
+    part       = [scope "="] (connection {"/" connection}  |  "random:" seed ["+" events])
     connection = ("pass" | fault {"," fault}) ["," "times:" (n | "all")]
-    fault      = place "," drop  |  "status:" code {"," retry}  |  name [":" value]
+    fault      = place "," drop  |  "status:" code {"," more}  |  name [":" value]
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn, TypeVar
+from urllib.parse import unquote
 
-from harness.faults.frame_values import Garble, Glue, Members, Omit, Part, Trickle
+from harness.faults.answer_values import Coding, Compress, Edit, ErrorShape, Raw, Reshape, Status
+from harness.faults.frame_values import Comment, Garble, Glue, Members, Omit, Part, Trickle
 from harness.faults.plan import (
     BareError,
     Chunks,
@@ -35,8 +38,8 @@ from harness.faults.plan import (
     Replay,
     Scope,
     Seed,
+    Silence,
     Spot,
-    Status,
     Unknown,
 )
 from harness.faults.random import draw
@@ -48,7 +51,10 @@ _SECONDS = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,3}))?")
 _SPOTS = {spot.value: spot for spot in Spot}
 _DROPS = {drop.value: drop for drop in Drop}
 _SCOPES = {scope.value: scope for scope in Scope}
+_SHAPES = {shape.value: shape for shape in ErrorShape}
 _RETRIES = ("retry-after", "retry-after-ms")
+_OF_STATUS = (*_RETRIES, "retry-info", "shape", "body")
+_FREE = re.compile(r"(?:[A-Za-z0-9_.~!*'()-]|%[0-9A-Fa-f]{2})*")
 _Made = TypeVar("_Made")
 
 
@@ -81,19 +87,29 @@ class _Parser:
         self._text = text
 
     def plan(self) -> Plan:
-        head, equals, _ = self._text.partition("=")
-        start = len(head) + 1 if equals else 0
-        scope = self._scope(_Word(head.strip(), _indent(head))) if equals else Scope.STREAMS
-        rest = self._text[start:]
+        starts = [0, *(at + 1 for at in self._find_slashes() if "=" in self._text[at + 1 :].partition("/")[0])]
+        ends = [*(start - 1 for start in starts[1:]), len(self._text)]
+        first, *others = [self._part(start, end) for start, end in zip(starts, ends, strict=True)]
+        return self._build_at(lambda: replace(first, also=tuple(others)), starts[-1]) if others else first
+
+    def _find_slashes(self) -> Iterable[int]:
+        return (at for at, character in enumerate(self._text) if character == "/")
+
+    def _part(self, start: int, end: int) -> Plan:
+        """The plan of one scope, from one column to another."""
+        head, equals, _ = self._text[start:end].partition("=")
+        scope = self._scope(_Word(head.strip(), start + _indent(head))) if equals else Scope.STREAMS
+        start += len(head) + 1 if equals else 0
+        rest = self._text[start:end]
         if rest.strip().startswith("random:"):
             return self._draw_plan(_Word(rest.strip(), start + _indent(rest)), scope)
-        parts = [self._connection(words) for words in self._split(start)]
+        parts = [self._connection(words) for words in self._split(start, end)]
         return self._build_at(lambda: Plan(tuple(parts), scope), start)
 
-    def _split(self, start: int) -> Iterable[deque[_Word]]:
+    def _split(self, start: int, end: int) -> Iterable[deque[_Word]]:
         """Yield the words of each connection; an empty word is rejected here."""
         column = start
-        for part in self._text[start:].split("/"):
+        for part in self._text[start:end].split("/"):
             words: deque[_Word] = deque()
             for raw in part.split(","):
                 word = _Word(raw.strip(), column + _indent(raw))
@@ -174,13 +190,38 @@ class _Parser:
 
     def _status(self, word: _Word, words: deque[_Word]) -> Status:
         code = self._number(word, word.value)
-        waits: dict[str, int] = {}
-        while words and words[0].name in _RETRIES:
-            wait = words.popleft()
-            if wait.name in waits:
-                self._fail(wait, f"{wait.name} is said twice")
-            waits[wait.name] = self._number(wait, wait.value)
-        return Status(code, waits.get("retry-after"), waits.get("retry-after-ms"))
+        more: dict[str, _Word] = {}
+        while words and words[0].name in _OF_STATUS:
+            said = words.popleft()
+            if said.name in more:
+                self._fail(said, f"{said.name} is said twice")
+            more[said.name] = said
+        waits = {name: self._number(more[name], more[name].value) for name in _RETRIES if name in more}
+        told = more["retry-info"].value or "" if "retry-info" in more else None
+        return Status(
+            code,
+            waits.get("retry-after"),
+            waits.get("retry-after-ms"),
+            shape=self._shape(more.get("shape"), told),
+            retry_info=told,
+            body=None if "body" not in more else self._free_text(more["body"], more["body"].value or ""),
+        )
+
+    def _shape(self, word: _Word | None, told: str | None) -> ErrorShape:
+        if word is None:
+            return ErrorShape.SERVICE if told is None else ErrorShape.FRONT_END
+        if word.value not in _SHAPES:
+            self._reject_unknown(word, "is no shape of an error", word.value or "", _SHAPES)
+        return _SHAPES[word.value]
+
+    def _free_text(self, word: _Word, text: str) -> str:
+        """A text of the user's own, which is percent-encoded in a plan."""
+        if _FREE.fullmatch(text) is None:
+            self._fail(word, "a text in a plan is percent-encoded, as in a URL: write for example Bad%20gateway")
+        try:
+            return unquote(text, errors="surrogatepass")
+        except UnicodeDecodeError:
+            self._fail(word, "the percent-encoded bytes of this text are no UTF-8")
 
     def _number(self, word: _Word, text: str | None) -> int:
         digits = (text or "").strip()
@@ -210,16 +251,27 @@ class _Parser:
             self._fail(word, f"+{extra.strip()} means nothing here: {hint}")
         return BareError(self._number(word, after), bool(plus))
 
+    def _raw(self, word: _Word) -> Raw:
+        after, _, text = (word.value or "").partition("+")
+        return Raw(self._number(word, after), self._free_text(word, text.strip()))
+
     def _late(self, word: _Word) -> Late:
-        match = _SECONDS.fullmatch(word.value or "")
+        return Late(self._millis(word, word.value, "late:2 or late:0.25"))
+
+    def _silence(self, word: _Word) -> Silence:
+        after, _, seconds = (word.value or "").partition("+")
+        return Silence(self._number(word, after), self._millis(word, seconds.strip(), "silence:5+120"))
+
+    def _millis(self, word: _Word, text: str | None, example: str) -> int:
+        match = _SECONDS.fullmatch(text or "")
         if match is None:
-            self._fail(word, f"{word.value!r} is no number of seconds: write for example late:2 or late:0.25")
-        return Late(int(match[1]) * 1000 + int((match[2] or "").ljust(3, "0")))
+            self._fail(word, f"{text!r} is no number of seconds: write for example {example}")
+        return int(match[1]) * 1000 + int((match[2] or "").ljust(3, "0"))
 
     def _reject_misplaced(self, word: _Word) -> NoReturn:
         if word.text in _DROPS:
             self._fail(word, f"this says how, not where: write for example event:5,{word.text}")
-        if word.name in _RETRIES:
+        if word.name in _OF_STATUS:
             self._fail(word, f"{word.name} belongs to a status: write for example status:429,{word.text}")
         if word.name == "times":
             self._fail(word, "times comes last in its connection")
@@ -228,7 +280,9 @@ class _Parser:
         self._reject_unknown(word, "is no fault", word.name, _NAMES)
 
     def _reject_unknown(self, word: _Word, what: str, said: str, known: Iterable[str]) -> NoReturn:
-        self._fail(word, f"{said!r} {what}{did_you_mean(said, known)}")
+        listed = tuple(known)
+        near = did_you_mean(said, listed, otherwise=": known are " + ", ".join(listed))
+        self._fail(word, f"{said!r} {what}{near}")
 
     def _build_at(self, make: Callable[[], _Made], column: int) -> _Made:
         """Return `make()`; a ValueError that it raises is reported with the column."""
@@ -250,10 +304,10 @@ def _indent(text: str) -> int:
     return len(text) - len(text.lstrip())
 
 
-_BARE: dict[str, Fault] = {
-    str(fault): fault
-    for fault in (Inclusive(), Crlf(), Glue(), Members(), Omit(Part.COMPLETION), Omit(Part.SENTINEL))
-}
+_UNVALUED: tuple[Fault, ...] = (
+    Inclusive(), Crlf(), Glue(), Members(), *map(Omit, Part), *map(Compress, Coding),
+)  # fmt: skip
+_BARE = {str(fault): fault for fault in _UNVALUED}
 _VALUED: dict[str, Callable[[_Parser, _Word], Fault]] = {
     "dup": lambda parser, word: Replay(parser._number(word, word.value)),
     "replay": _Parser._replay,
@@ -265,6 +319,11 @@ _VALUED: dict[str, Callable[[_Parser, _Word], Fault]] = {
     "late": _Parser._late,
     "trickle": lambda parser, word: Trickle(parser._number(word, word.value)),
     "garble": lambda parser, word: Garble(parser._number(word, word.value)),
+    "comment": lambda parser, word: Comment(parser._optional(word, "all")),
+    "raw": _Parser._raw,
+    "silence": _Parser._silence,
+    "strip": lambda parser, word: Reshape(Edit.STRIP, word.value or ""),
+    "empty": lambda parser, word: Reshape(Edit.EMPTY, word.value or ""),
     "chunks": lambda parser, word: Chunks(parser._number(word, word.value)),
 }
 _EXAMPLES = {

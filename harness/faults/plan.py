@@ -9,13 +9,14 @@ those that the faults to its left added.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice, repeat
 from typing import TypeAlias
 
-from harness.faults.frame_values import Garble, Glue, Members, Omit, Trickle
+from harness.faults.answer_values import Compress, Raw, Reshape, Status
+from harness.faults.frame_values import Comment, Garble, Glue, Members, Omit, Trickle
 from harness.faults.ranges import require_range
 
 MOST_REPLAYED = 64
@@ -33,10 +34,12 @@ class Spot(StrEnum):
     BLANK = "blank"
     UTF8 = "utf8"
     COMPLETION = "completion"
+    AFTER_COMPLETION = "after-completion"
+    TIME = "time"
 
 
 HEAD_SPOTS = frozenset({Spot.BEFORE_HEADERS, Spot.HEADERS})
-_BARE_SPOTS = frozenset({Spot.BEFORE_HEADERS, Spot.COMPLETION})
+_BARE_SPOTS = frozenset({Spot.BEFORE_HEADERS, Spot.COMPLETION, Spot.AFTER_COMPLETION})
 
 
 class Drop(StrEnum):
@@ -62,6 +65,10 @@ class Scope(StrEnum):
     STARTS = "starts"
     RESUMES = "resumes"
     CALLS = "calls"
+    CREATES = "creates"
+    GETS = "gets"
+    CANCELS = "cancels"
+    DELETES = "deletes"
     ALL = "all"
 
 
@@ -70,8 +77,8 @@ class Place:
     """Where a connection is cut.
 
     `at` is a number of bytes for `byte` and `headers` (None for `headers`: half of the head), None for a spot that
-    takes no number, and otherwise the number of complete events before the cut. `plus`, for `event` only, is the
-    number of bytes of the next event.
+    takes no number, of seconds for `time`, and otherwise the number of complete events before the cut. `plus`, for
+    `event` only, is the number of bytes of the next event.
     """
 
     spot: Spot
@@ -85,7 +92,7 @@ class Place:
         elif self.spot in _BARE_SPOTS:
             raise ValueError(f"{self.spot} takes no number: write {self.spot} alone")
         else:
-            require_range(self.spot, self.at, least=1 if self.spot is Spot.HEADERS else 0)
+            require_range(self.spot, self.at, least=1 if self.spot in (Spot.HEADERS, Spot.TIME) else 0)
         if self.plus and self.spot is not Spot.EVENT:
             raise ValueError(f"{self.spot} takes no +{self.plus}: only event:K+N counts bytes of the next event")
         require_range(f"the bytes after {self.spot}", self.plus)
@@ -109,25 +116,6 @@ class Cut:
 
     def __str__(self) -> str:
         return f"{self.place},{self.drop}"
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """An error response in place of the real one; the service never receives the request."""
-
-    code: int
-    retry_after: int | None = None
-    retry_after_ms: int | None = None
-
-    def __post_init__(self) -> None:
-        require_range("a status", self.code, least=400, most=600)
-        require_range("retry-after", self.retry_after or 0)
-        require_range("retry-after-ms", self.retry_after_ms or 0)
-
-    def __str__(self) -> str:
-        seconds = "" if self.retry_after is None else f",retry-after:{self.retry_after}"
-        millis = "" if self.retry_after_ms is None else f",retry-after-ms:{self.retry_after_ms}"
-        return f"status:{self.code}{seconds}{millis}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +214,27 @@ class Late:
         require_range("the milliseconds of late", self.millis, least=1, most=10**9)
 
     def __str__(self) -> str:
-        whole, rest = divmod(self.millis, 1000)
-        return f"late:{whole}" + (f".{rest:03d}".rstrip("0") if rest else "")
+        return f"late:{_spell_seconds(self.millis)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """After `after` events nothing comes for `millis` milliseconds; then the stream goes on."""
+
+    after: int
+    millis: int
+
+    def __post_init__(self) -> None:
+        require_range("silence", self.after)
+        require_range("the milliseconds of silence", self.millis, least=1, most=10**9)
+
+    def __str__(self) -> str:
+        return f"silence:{self.after}+{_spell_seconds(self.millis)}"
+
+
+def _spell_seconds(millis: int) -> str:
+    whole, rest = divmod(millis, 1000)
+    return str(whole) + (f".{rest:03d}".rstrip("0") if rest else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +268,7 @@ class Chunks:
 
 Fault: TypeAlias = (
     Cut | Status | Replay | Ping | Unknown | ErrorEvent | BareError | Ids | Late | Inclusive | Crlf | Chunks
-    | Garble | Omit | Glue | Members | Trickle
+    | Garble | Omit | Glue | Members | Trickle | Comment | Raw | Silence | Reshape | Compress
 )  # fmt: skip
 
 
@@ -279,8 +286,8 @@ class Connection:
         if self.times is not None:
             require_range("times", self.times, least=1)
         for fault in self.faults[:-1]:
-            if isinstance(fault, Cut | BareError):
-                what = "a cut" if isinstance(fault, Cut) else "a bare error"
+            if isinstance(fault, Cut | BareError | Raw):
+                what = {Cut: "a cut", BareError: "a bare error", Raw: "a raw end"}[type(fault)]
                 raise ValueError(f"{fault} is not the last fault of its connection: nothing can follow {what}")
         for fault in self.faults:
             if isinstance(fault, Status) and len(self.faults) > 1:
@@ -311,11 +318,13 @@ class Plan:
     """The faults of the connections in `scope`, in order; connections past the last one are left alone.
 
     `str` of a plan that was drawn is its `seed`, from which the same plan is drawn again; `spelled` writes it out.
+    `also` are plans for other requests: each request counts in the part with the narrowest scope that it is in.
     """
 
     connections: tuple[Connection, ...]
     scope: Scope = Scope.STREAMS
     seed: Seed | None = None
+    also: tuple[Plan, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.connections:
@@ -323,6 +332,18 @@ class Plan:
         for connection in self.connections[:-1]:
             if connection.times is None:
                 raise ValueError(f"{connection} is for ever: the connections after it would never come")
+        scopes = [self.scope]
+        for plan in self.also:
+            if plan.also:
+                raise ValueError(f"{plan} is a plan of several parts, which cannot be a part of another one")
+            if plan.scope in scopes:
+                raise ValueError(f"{plan.scope} has a part already: write all its connections there")
+            scopes.append(plan.scope)
+
+    @property
+    def parts(self) -> tuple[Plan, ...]:
+        """The plans for different requests that this plan consists of, each without further parts."""
+        return (replace(self, also=()), *self.also) if self.also else (self,)
 
     def sequence(self) -> Iterator[tuple[Fault, ...]]:
         """Yield the faults of each connection in order, without end."""
@@ -336,12 +357,29 @@ class Plan:
         return next(islice(self.sequence(), number, None))
 
     @property
+    def length(self) -> int | None:
+        """How many connections it is for; None if there is no end to them."""
+        times = [connection.times for connection in self.connections]
+        return None if None in times else sum(time for time in times if time is not None)
+
+    @property
     def spelled(self) -> str:
         """The plan written out, even if its `str` is the seed."""
-        return self._with_scope("/".join(map(str, self.connections)))
+        return self._join(lambda plan: "/".join(map(str, plan.connections)))
 
-    def _with_scope(self, text: str) -> str:
-        return text if self.scope is Scope.STREAMS else f"{self.scope}={text}"
+    def _join(self, spell: Callable[[Plan], str]) -> str:
+        own = spell(self) if self.scope is Scope.STREAMS else f"{self.scope}={spell(self)}"
+        return "/".join((own, *(f"{plan.scope}={spell(plan)}" for plan in self.also)))
 
     def __str__(self) -> str:
-        return self.spelled if self.seed is None else self._with_scope(str(self.seed))
+        return self._join(lambda plan: str(plan.seed or "/".join(map(str, plan.connections))))
+
+
+_WIDE = {Scope.ALL: 2, Scope.STREAMS: 1, Scope.CALLS: 1}
+
+
+def choose_scope(scopes: Iterable[Scope], fitting: frozenset[Scope]) -> Scope | None:
+    """The narrowest of a plan's scopes that a request is in; of equally narrow ones the first; None: no one."""
+    return min(
+        (scope for scope in scopes if scope in fitting), key=lambda scope: _WIDE.get(scope, 0), default=None
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 
+from harness.faults.answer_values import Status
 from harness.faults.plan import (
     Chunks,
     Connection,
@@ -26,7 +27,6 @@ from harness.faults.plan import (
     Scope,
     Seed,
     Spot,
-    Status,
     Unknown,
 )
 

@@ -35,9 +35,22 @@ def _streams(body: bytes) -> bool:
     return value is not None and value.get("stream") is True
 
 
-def concerns(scope: Scope, kind: Scope) -> bool:
-    """Whether a plan with this `scope` counts a request of this kind."""
-    return scope in (Scope.ALL, kind) or (scope is Scope.STREAMS and kind is not Scope.CALLS)
+_OPERATIONS = {
+    "create": Scope.CREATES,
+    "get": Scope.GETS,
+    "cancel": Scope.CANCELS,
+    "delete": Scope.DELETES,
+}
+
+
+def scopes_of(request: Request, protocol: StreamProtocol) -> frozenset[Scope]:
+    """All scopes that a request is in; `gets` are those that do not stream."""
+    kind = kind_of(request, protocol)
+    found = {Scope.ALL, kind, Scope.CALLS if kind is Scope.CALLS else Scope.STREAMS}
+    operation = _OPERATIONS.get(protocol.operation(request))
+    if operation is not None and not (operation is Scope.GETS and kind is not Scope.CALLS):
+        found.add(operation)
+    return frozenset(found)
 
 
 def with_real_cursor(request: Request, protocol: StreamProtocol) -> Request:

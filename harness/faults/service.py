@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from harness.faults.answer_faults import build_refusal
+from harness.faults.answer_values import Compress, Reshape, Status
 from harness.faults.cut_faults import ending_of
 from harness.faults.frame_values import Trickle
 from harness.faults.grammar import parse
-from harness.faults.plan import HEAD_SPOTS, Chunks, Cut, Fault, Inclusive, Plan, Scope, Spot, Status
-from harness.faults.resume_requests import boundary_event, concerns, kind_of, with_real_cursor
+from harness.faults.plan import HEAD_SPOTS, Chunks, Cut, Fault, Inclusive, Plan, Scope, Spot, choose_scope
+from harness.faults.resume_requests import boundary_event, kind_of, scopes_of, with_real_cursor
 from harness.faults.transducer import FaultFilter, Transducer, framing_for, transducer
-from harness.wire import Body, Piece, PieceBody, Request, Response, Service, StreamProtocol
+from harness.wire import Body, Headers, Piece, PieceBody, Request, Response, Service, StreamProtocol
+from harness.wire.compression import accepts, compress
 from harness.wire.message import EVENT_STREAM
 
 _KEPT = 1000
@@ -26,7 +30,8 @@ _KEPT = 1000
 class Suffered:
     """One connection that a plan counted: its number, its request, and the faults planned for it.
 
-    `number` counts from 1. The record is live until the body is closed: a fault fires when the body reaches it.
+    `number` counts from 1 the requests of its `scope`, one of the plan's. The record is live until the body is
+    closed: a fault fires when the body reaches it.
     """
 
     number: int
@@ -36,6 +41,7 @@ class Suffered:
     stages: tuple[tuple[Fault, FaultFilter], ...] = ()
     at_once: tuple[Fault, ...] = ()
     settled: tuple[Fault, ...] | None = None
+    scope: Scope = Scope.STREAMS
 
     def settle(self) -> None:
         """Freeze the record: nothing more will fire. Frees the stages, which may hold MiB of an open event."""
@@ -54,11 +60,11 @@ class Suffered:
 class FaultyBody:
     """A body passed through a transducer; it pulls only on demand and closes the inner body once."""
 
-    __slots__ = ("_closed", "_inner", "_ready", "_suffered", "_transducer")
+    __slots__ = ("_closed", "_inner", "_ready", "_transducer", "suffered")
 
     def __init__(self, inner: Body, machine: Transducer, suffered: Suffered) -> None:
         self._inner = inner
-        self._suffered = suffered
+        self.suffered = suffered
         self._transducer = machine
         self._ready: deque[Piece] = deque()
         self._closed = False
@@ -78,8 +84,17 @@ class FaultyBody:
         if not self._closed:
             self._closed = True
             self._ready.clear()
-            self._suffered.settle()
+            self.suffered.settle()
             self._inner.close()
+
+
+@dataclass(slots=True)
+class _Part:
+    """A part of a plan, and how many connections it has counted."""
+
+    plan: Plan
+    sequence: Iterator[tuple[Fault, ...]]
+    count: int = 0
 
 
 class FaultyService:
@@ -90,8 +105,7 @@ class FaultyService:
         self._service = service
         self._protocol = protocol
         self._lock = threading.Lock()
-        self._count = 0
-        self._sequence = plan.sequence()
+        self._parts = {part.scope: _Part(part, part.sequence()) for part in plan.parts}
         self._log: deque[Suffered] = deque(maxlen=_KEPT)
 
     @property
@@ -103,7 +117,11 @@ class FaultyService:
     @property
     def connections(self) -> int:
         """The number of connections that the plan counted."""
-        return self._count
+        return sum(part.count for part in self._parts.values())
+
+    def count_of(self, scope: Scope) -> int:
+        """The number of connections that the part of the plan with this scope counted."""
+        return self._parts[scope].count if scope in self._parts else 0
 
     def __call__(self, request: Request) -> Response:
         return self.answer(request)[0]
@@ -111,20 +129,20 @@ class FaultyService:
     def answer(self, request: Request) -> tuple[Response, Suffered | None]:
         """The response, and what this connection suffers; None if the plan does not concern it."""
         request = with_real_cursor(request, self._protocol)
-        kind = kind_of(request, self._protocol)
-        if not concerns(self.plan.scope, kind):
+        scope = choose_scope(self._parts, scopes_of(request, self._protocol))
+        if scope is None:
             return self._service(request), None
-        number, faults = self._next()
+        number, faults = self._next(self._parts[scope])
+        suffered = Suffered(number, request.method, request.raw_path, faults, scope=scope)
         if faults and isinstance(faults[0], Status):
-            suffered = self._keep(Suffered(number, request.method, request.raw_path, faults, at_once=faults))
-            return self._refuse(faults[0]), suffered
-        response = self._service(request)
-        return self._hurt(number, request, response, faults)
+            suffered.at_once = faults
+            return self._refuse(faults[0]), self._keep(suffered)
+        return self._hurt(suffered, request, self._service(request)), suffered
 
-    def _next(self) -> tuple[int, tuple[Fault, ...]]:
+    def _next(self, part: _Part) -> tuple[int, tuple[Fault, ...]]:
         with self._lock:
-            self._count += 1
-            return self._count, next(self._sequence)
+            part.count += 1
+            return part.count, next(part.sequence)
 
     def _keep(self, suffered: Suffered) -> Suffered:
         with self._lock:
@@ -133,31 +151,51 @@ class FaultyService:
 
     def _refuse(self, fault: Status) -> Response:
         reason = HTTPStatus(fault.code).phrase if fault.code in set(HTTPStatus) else "Refused"
-        body = self._protocol.error_body(fault.code, "", f"{reason}: refused by a fault plan.")
+        media_type, body = build_refusal(fault, f"{reason}: refused by a fault plan.", self._protocol)
         waits = {"retry-after": fault.retry_after, "retry-after-ms": fault.retry_after_ms}
         fields = [(name, str(value)) for name, value in waits.items() if value is not None]
-        return Response.json(fault.code, body, fields)
+        return Response.whole(fault.code, Headers([("content-type", media_type), *fields]), body)
 
-    def _hurt(
-        self, number: int, request: Request, response: Response, faults: tuple[Fault, ...]
-    ) -> tuple[Response, Suffered]:
+    def _hurt(self, suffered: Suffered, request: Request, response: Response) -> Response:
+        faults = suffered.faults
         last = faults[-1] if faults else None
         if isinstance(last, Cut) and last.place.spot in HEAD_SPOTS:
             response.body = PieceBody((ending_of(last),), response.body.close)
-            return response, self._keep(
-                Suffered(number, request.method, request.raw_path, faults, at_once=(last,))
-            )
+            suffered.at_once = (last,)
+            self._keep(suffered)
+            return response
         streams = response.headers.media_type() == EVENT_STREAM
         usable = [fault for fault in faults if streams or _needs_no_event(fault)]
         lead = self._lead(request) if streams and Inclusive() in faults else b""
-        framing = framing_for(usable, response.framing)
-        machine, stages = transducer(usable, self._protocol, framing, lead=lead)
-        at_once = (Inclusive(),) if lead else ()
-        suffered = self._keep(Suffered(number, request.method, request.raw_path, faults, tuple(stages), at_once))
+        suffered.at_once = (Inclusive(),) if lead else ()
         if usable:
+            self._apply(suffered, usable, request, response, lead)
+        self._keep(suffered)
+        return response
+
+    def _apply(
+        self, suffered: Suffered, faults: list[Fault], request: Request, response: Response, lead: bytes
+    ) -> None:
+        """Put the faults around the body: those of events inside its content coding, those of bytes outside."""
+        streams = response.headers.media_type() == EVENT_STREAM
+        coding = next((fault for fault in faults if isinstance(fault, Compress)), None)
+        if coding is not None and not _may_compress(coding, request, response):
+            faults, coding = [fault for fault in faults if fault != coding], None
+        place = len(faults) if coding is None else faults.index(coding)
+        outer = [fault for fault in faults[place:] if _works_on_bytes(fault)]
+        inner = [fault for fault in faults if fault not in outer]
+        framing = framing_for(faults, response.framing)
+        machine, stages = transducer(inner, self._protocol, framing, lead=lead, streams=streams)
+        response.body = FaultyBody(response.body, machine, suffered)
+        if coding is not None:
+            compress(response, coding.coding)
+            suffered.at_once = (*suffered.at_once, coding)
+        if outer:
+            machine, more = transducer(outer, self._protocol, framing)
+            stages += more
             response.body = FaultyBody(response.body, machine, suffered)
-            response.framing = framing
-        return response, suffered
+        suffered.stages = tuple(stages)
+        response.framing = framing
 
     def _lead(self, request: Request) -> bytes:
         if kind_of(request, self._protocol) is not Scope.RESUMES:
@@ -167,7 +205,18 @@ class FaultyService:
 
 def _needs_no_event(fault: Fault) -> bool:
     """Whether the fault also works on a response that is not an event stream."""
+    at_any_time = isinstance(fault, Cut) and fault.place.spot is Spot.TIME
+    return isinstance(fault, Compress | Reshape) or at_any_time or _works_on_bytes(fault)
+
+
+def _works_on_bytes(fault: Fault) -> bool:
     return isinstance(fault, Chunks | Trickle) or (isinstance(fault, Cut) and fault.place.spot is Spot.BYTE)
+
+
+def _may_compress(fault: Compress, request: Request, response: Response) -> bool:
+    """Whether the client accepts this coding, and the answer has none yet."""
+    asked = accepts(request.headers.get("accept-encoding"), fault.coding)
+    return asked and "content-encoding" not in response.headers
 
 
 def cut(service: Service, plan: Plan | str, protocol: StreamProtocol) -> FaultyService:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from harness.faults.cut_faults import Cutter
+from harness.faults.answer_faults import BodyReshaper, EventReshaper, RawEnder
+from harness.faults.answer_values import Compress, Raw, Reshape, Status
+from harness.faults.cut_faults import Cutter, TimeCutter
 from harness.faults.event_faults import (
     BareErrer,
     CompletionCutter,
@@ -18,10 +20,11 @@ from harness.faults.event_faults import (
     Identifier,
     Pinger,
     Replayer,
+    Silencer,
     Stranger,
 )
 from harness.faults.frame_faults import frame_stage
-from harness.faults.frame_values import Garble, Glue, Members, Omit, Trickle
+from harness.faults.frame_values import Comment, Garble, Glue, Members, Omit, Trickle
 from harness.faults.framing_faults import Dripper, LineEnds, Rechunker, ShortPromise
 from harness.faults.plan import (
     HEAD_SPOTS,
@@ -37,8 +40,8 @@ from harness.faults.plan import (
     Late,
     Ping,
     Replay,
+    Silence,
     Spot,
-    Status,
     Unknown,
 )
 from harness.wire import At, Chunk, Chunked, Ending, Framing, Length, Piece, StreamProtocol
@@ -133,16 +136,22 @@ def framing_for(faults: Sequence[Fault], framing: Framing) -> Framing:
 
 
 def transducer(
-    faults: Sequence[Fault], protocol: StreamProtocol, framing: Framing, *, lead: bytes = b""
+    faults: Sequence[Fault],
+    protocol: StreamProtocol,
+    framing: Framing,
+    *,
+    lead: bytes = b"",
+    streams: bool = True,
 ) -> tuple[Transducer, list[tuple[Fault, FaultFilter]]]:
     """Build the machine for a body that is sent with `framing`; also return the stage of each fault that has one.
 
-    `lead` is sent before the first byte. Faults that concern the head or the request have no stage.
+    `lead` is sent before the first byte; `streams` says whether the body is an event stream. Faults that concern
+    the head or the request have no stage.
     """
     stages: list[tuple[Fault, FaultFilter]] = []
     row: list[FaultFilter] = [Lead(lead)] if lead else []
     for fault in faults:
-        stage = _stage(fault, protocol, framing)
+        stage = _stage(fault, protocol, framing) if streams else _whole_stage(fault, protocol, framing)
         if stage is not None:
             row.append(stage)
             stages.append((fault, stage))
@@ -151,12 +160,19 @@ def transducer(
     return Transducer(row), stages
 
 
+def _whole_stage(fault: Fault, protocol: StreamProtocol, framing: Framing) -> FaultFilter | None:
+    """The stage for a body that is not a stream."""
+    return BodyReshaper(fault) if isinstance(fault, Reshape) else _stage(fault, protocol, framing)
+
+
 def _stage(fault: Fault, protocol: StreamProtocol, framing: Framing) -> FaultFilter | None:
     if isinstance(fault, Cut):
         if fault.place.spot in HEAD_SPOTS:
             return None
-        if fault.place.spot is Spot.COMPLETION:
+        if fault.place.spot in (Spot.COMPLETION, Spot.AFTER_COMPLETION):
             return CompletionCutter(fault, protocol)
+        if fault.place.spot is Spot.TIME:
+            return TimeCutter(fault)
         return Cutter(fault, chunked=isinstance(framing, Chunked))
     make = _STAGES[type(fault)]
     return None if make is None else make(fault, protocol)
@@ -165,6 +181,10 @@ def _stage(fault: Fault, protocol: StreamProtocol, framing: Framing) -> FaultFil
 _STAGES: dict[type, Callable[[Any, StreamProtocol], FaultFilter] | None] = {
     Status: None,
     Inclusive: None,
+    Compress: None,
+    Raw: lambda fault, _: RawEnder(fault),
+    Silence: lambda fault, _: Silencer(fault),
+    Reshape: lambda fault, _: EventReshaper(fault),
     Replay: lambda fault, _: Replayer(fault),
     Ping: lambda fault, _: Pinger(fault),
     Unknown: Stranger,
@@ -175,5 +195,5 @@ _STAGES: dict[type, Callable[[Any, StreamProtocol], FaultFilter] | None] = {
     Crlf: lambda fault, _: LineEnds(),
     Chunks: lambda fault, _: Rechunker(fault),
     Trickle: lambda fault, _: Dripper(fault),
-    **dict.fromkeys((Garble, Omit, Glue, Members), frame_stage),
+    **dict.fromkeys((Garble, Omit, Glue, Members, Comment), frame_stage),
 }

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from harness.outcome import Unmet
 from harness.wire import LiveStream, Request
+from harness.wire.delivery import Inbox
 
 T = TypeVar("T")
 
@@ -76,7 +77,24 @@ class Together:
     requests: tuple[Request, ...]
 
 
-Action: TypeAlias = Send | Open | Read | Finish | Close | Wait | Together
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Open a receiver for what the target delivers by itself → `Inbox`; the runner closes it.
+
+    The exercise stops as untestable if the target cannot reach one.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Wait until `count` deliveries have come, at most `seconds` → `list[Arrival]`, all that came meanwhile."""
+
+    receiver: Inbox
+    count: int
+    seconds: float
+
+
+Action: TypeAlias = Send | Open | Read | Finish | Close | Wait | Together | Listen | Collect
 Part: TypeAlias = Generator[Action, Any, T]
 """A part of an exercise that yields actions and returns a `T`."""
 

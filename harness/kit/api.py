@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 from harness.kit.check import Check
 from harness.kit.mutant import Mutant
 from harness.kit.verification import Answer, Verification
-from harness.outcome import Finding, Rule
+from harness.outcome import Finding, Judgement, Rule
 from harness.wire import Clock, Exchange, Headers, Request, Response, StreamProtocol
 
 SCRIPTABLE, TWO_KEYS = "script", "two-keys"
@@ -128,6 +128,22 @@ class JudgesFile(Protocol):
         """Judge the entries of a recorder's file, each with its name: an exchange, or why it cannot be read."""
 
 
+class JudgesHistory(Protocol):
+    """Judges what several exchanges say of the same things; takes them in the order in which they ended."""
+
+    def note(self, exchange: Exchange, /) -> Judgement:
+        """Judge the next exchange by all that came before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """What a create asks for: the id of the run it continues (`""`: none), and its input in a few words."""
+
+    parent: str
+    background: bool
+    words: str
+
+
 class EmbeddedService(Protocol):
     """A service of this API in this process, and the clock that its runs follow."""
 
@@ -204,6 +220,8 @@ class Api:
     """The environment variable for the user's key."""
     other_key_variable: str
     """The environment variable for the key of another project."""
+    key_aliases: tuple[str, ...] = field(default=(), kw_only=True)
+    """Further environment variables that hold keys of clients: they are not used, but hidden in all output."""
 
     load_contract: Callable[[str], Any]
     """The `ApiContract` of a revision; "" means the one that is current. Raises LookupError for an unknown one."""
@@ -217,6 +235,16 @@ class Api:
     """The rules of all revisions, by id, in the order in which they are shown."""
     new_file_judge: Callable[[str, Verification, Any], JudgesFile]
     """The judge of a file with this name, by a contract."""
+    new_history_judge: Callable[[Any, bool], JudgesHistory]
+    """The judge of all exchanges with one target, by a contract; it is told whether it gets all of them."""
+    read_order: Callable[[Request], RunOrder | None]
+    """What a request asks for if it creates a run; None for any other request."""
+    read_subject: Callable[[Request], str]
+    """The id of the run that a request is about; "" if its path names none."""
+    read_status: Callable[[Mapping[str, Any]], tuple[str, str] | None]
+    """(run id, status) that a JSON answer or an event gives; None if it gives none. The id may be ""."""
+    new_script: Callable[[Exchange, Any], dict[str, Any] | None]
+    """The script with which the reference service answers as an exchange did; None if it has no output."""
     format_request: Callable[[Exchange], str]
     """A request in a few words, for messages."""
     format_answer: Callable[[Exchange], str]
@@ -236,3 +264,9 @@ class Api:
     """A fresh reference service for a contract, or the mutant with this id; it accepts the keys above."""
     load_mutants: Callable[[], Mapping[str, Mutant[Any]]]
     """The services with one defect each, by id."""
+
+    def keys_in(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """The keys in an environment, by their variables."""
+        names = (self.key_variable, self.other_key_variable, *self.key_aliases)
+        keys = {name: environment.get(name, "").strip() for name in names}
+        return {name: key for name, key in keys.items() if key}

@@ -36,7 +36,7 @@ VERDICTS = {
     "blocked": Mark("open", "none"),
     "untestable": Mark("open", "none"),
     "untested": Mark("open", "none"),
-    "not_applicable": Mark("refused", "none"),
+    "not_applicable": Mark("open", "none"),
     "refused": Mark("refused", "none"),
     "excluded": Mark("dash", "none"),
     "not_run": Mark("dash", "none"),

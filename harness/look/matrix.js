@@ -11,7 +11,7 @@ document.addEventListener("click", (event) => {
   const row = document.createElement("tr");
   const cell = document.createElement("td");
   row.className = "drawer";
-  cell.colSpan = 99;
+  cell.colSpan = button.closest("tr").cells.length;
   cell.append(document.getElementById(button.dataset.drawer).content.cloneNode(true));
   row.append(cell);
   button.closest("tr").after(row);

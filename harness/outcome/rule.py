@@ -83,7 +83,8 @@ class Rule:
     """One promise of a contract.
 
     `statement` says what holds, `breaks` what happens to a user if it does not. `since` and `until` are
-    revisions of the API; `until` is the first one without the rule.
+    revisions of the API; `until` is the first one without the rule. `silent`: a client cannot notice that it is
+    broken, because what it gets looks whole and right.
     """
 
     id: str
@@ -94,6 +95,7 @@ class Rule:
     since: str = ""
     until: str | None = None
     harm: Harm = Harm.REST
+    silent: bool = False
     subject: Subject = Subject.EXERCISE
 
     def __post_init__(self) -> None:

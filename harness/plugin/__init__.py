@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness.plugin.interactions.emulator import InteractionsEmulator
     from harness.plugin.interactions.lifecycle import Lifecycle
     from harness.plugin.interactions.lifecycle_routes import ROUTES
+    from harness.plugin.interactions.webhooks import WebhookDelivery, WebhooksFixture
     from harness.plugin.network_guard import OutsideConnection, loopback_only
     from harness.plugin.observed_service import ObservedService
     from harness.plugin.sent_requests import OtherCall, SentRequest, SentRequests
@@ -40,6 +41,8 @@ _HOMES = {
     "loopback_only": "network_guard",
     "Lifecycle": "interactions.lifecycle",
     "ROUTES": "interactions.lifecycle_routes",
+    "WebhooksFixture": "interactions.webhooks",
+    "WebhookDelivery": "interactions.webhooks",
     "CassetteFixture": "cassette_fixture",
     "OtherCall": "sent_requests",
     "SentRequest": "sent_requests",
@@ -59,6 +62,7 @@ __all__ = [
     "client", "async_client",
     "Lifecycle", "ROUTES", "Chain", "ChainTurn",
     "DroppedStream", "cases_of", "CassetteFixture",
+    "WebhooksFixture", "WebhookDelivery",
     "assert_conforms",
     "no_sleep", "Sleeps", "loopback_only", "OutsideConnection", "UncheckedResultWarning",
 ]  # fmt: skip

@@ -192,7 +192,9 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
     wanted.path.parent.mkdir(parents=True, exist_ok=True)
     mode = "new_episodes" if wanted.record_mode == "rewrite" else wanted.record_mode
     key = own_key() or (None if provenance.target is Target.LIVE else PLACEHOLDER_KEY)
-    with CassetteFile(wanted.path, wanted.api.load_protocol(), mode=mode, provenance=provenance) as file:
+    secrets = [key for key in wanted.api.keys_in(os.environ).values() if key != PLACEHOLDER_KEY]
+    protocol = wanted.api.load_protocol()
+    with CassetteFile(wanted.path, protocol, mode=mode, provenance=provenance, secrets=secrets) as file:
         service = RecordingService(
             file,
             wanted.upstream,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.faults import FaultyService
+from harness.faults import FaultyService, Plan
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.outcome.words import format_count
@@ -103,16 +103,21 @@ class PlannedFaults:
 
 def _find_unfired(faulty: FaultyService) -> str:
     """What of a fault plan did not happen; "" if all of it did. Of a drawn plan, one fault is enough."""
-    plan, log = faulty.plan, faulty.log
+    return next(filter(None, (_find_unfired_of(faulty, part) for part in faulty.plan.parts)), "")
+
+
+def _find_unfired_of(faulty: FaultyService, plan: Plan) -> str:
+    """The same of one part of the plan."""
+    log = [suffered for suffered in faulty.log if suffered.scope is plan.scope]
     if plan.seed is not None and any(suffered.fired for suffered in log):
         return ""
-    first = 1
+    first, came = 1, faulty.count_of(plan.scope)
     for connection in plan.connections:
-        last = first + connection.times - 1 if connection.times is not None else faulty.connections
+        last = first + connection.times - 1 if connection.times is not None else came
         met = [suffered for suffered in log if first <= suffered.number <= max(first, last)]
         missing = [fault for fault in connection.faults if not any(fault in one.fired for one in met)]
         if missing and not met:
-            asked = format_count(faulty.connections, "stream")
+            asked = format_count(came, "stream")
             return f"drop({str(plan)!r}) never took effect: it is for stream {first}, and {asked} came"
         if missing:
             return f"drop({str(plan)!r}) never took effect: no stream came as far as {missing[0]}"

@@ -1,112 +1,190 @@
-"""The HTML report: one file that needs no network, with the wire log of every verdict that it explains.
+"""The HTML report: a run as one page that needs no network.
 
-Layer 6.
+Layer 6. The verdict first, then what is broken by cause, then the whole catalogue.
 """
 
 from __future__ import annotations
 
-from html import escape
+import re
+from dataclasses import replace
+from typing import Any
 
-from harness import __version__
+from harness.engine.ledger import Ledger
 from harness.engine.results import Result
-from harness.outcome import Verdict
-from harness.outcome.words import format_count
-from harness.report.evidence.evidence_text import count_evidence, logs
-from harness.report.explanation import explain
+from harness.look.assets import Mark, mark_of
+from harness.outcome import Exit
+from harness.outcome.words import format_count, shorten
+from harness.report.causes import Cause, find_causes
+from harness.report.commands.presentation import LeftOut
+from harness.report.page.areas import Area, list_areas, shown_verdict
+from harness.report.page.detail import detail
+from harness.report.page.fragments import FragmentNames
+from harness.report.page.rendering import link_of, render_template
+from harness.report.page.standing_rows import VerdictCount, count_for_bar, list_standings
 from harness.report.run_state import RunState
 
-_WIRE_SHOWN = 20_000
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; }
-td, th { padding: .3rem .6rem; border-bottom: 1px solid #8884; text-align: left; vertical-align: top; }
-pre { overflow-x: auto; padding: .7rem; background: #8881; font-size: 13px; white-space: pre-wrap;
-  overflow-wrap: anywhere; }
-code { font-size: 13px; }
-.v { font-weight: 600; white-space: nowrap; }
-.pass { color: #1a7f37; } .fail, .stale { color: #cf222e; } .error { color: #8250df; }
-.warn, .xfail { color: #9a6700; } .info { color: #0969da; }
-.headline { font-size: 1.2rem; font-weight: 600; }
-.totals span { margin-right: 1.2rem; }
-"""
+MOST_DETAILED = 50
+"""Failures that are shown with their evidence; the others are named, and the JSON report has theirs."""
+
+MOST_ROWS = 2_000
+"""From so many results on, those that passed are data until their area opens."""
+
+_FOLDED = 600
+"""From so many results on, areas are closed at first."""
+
+_MOST_OF_A_CAUSE = 12
+_NAMED = 40
+
+_FILTERS = (("", "All"), ("fail", "Failed"), ("warn info xfail", "Warned"), ("pass", "Passed"))
+_UNJUDGED = "refused no_answer not_asked blocked untestable not_applicable excluded not_run"
+
+_MARKS = {
+    Exit.OK: Mark("pass", "pass"),
+    Exit.FAILED: Mark("fail", "fail"),
+}
+_VOID = Mark("void", "void")
 
 
 def render(state: RunState) -> str:
     """The report of a finished run as one page."""
     target, finished = state.whole()
     presentation = state.presentation
-    totals = "".join(f'<span class="v {v}">{n} {_words(v)}</span>' for v, n in finished.counts.items() if n)
-    facts = "".join(
-        f"{word} <code>{escape(state.mask.text(value))}</code>, " for word, value in presentation.facts(state)
-    )
-    sections = "".join(
-        f"<details open><summary>{escape(section.title)}</summary><pre>{escape(chr(10).join(section.lines))}</pre>"
-        "</details>"
-        for section in presentation.sections(state)
-    )
-    rows = "".join(_row(result, state) for result in state.most_urgent_first)
-    ledger = "\n".join(state.mask.text(line) for line in presentation.ledger(state))
-    headline = escape(presentation.headline(state))
-    told = f'<p class="headline">{headline}</p>' if headline else ""
-    title = f"{presentation.subject.format(api=state.api.title)}: {state.mask.text(target.url or target.name)}"
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
-        f"<h1>{escape(title)}</h1>"
-        f"{told}"
-        f"<p>{facts}{format_count(len(finished.results), presentation.noun)} in {finished.seconds:.1f} s, "
-        f"harness {escape(__version__)}.</p>"
-        f'<p class="totals">{totals}</p>'
-        f"<pre>{escape(ledger)}</pre>"
-        f"{_capabilities(state)}{sections}"
-        f"<table><thead><tr><th>verdict</th><th>{presentation.noun}</th><th>level</th><th>what</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></body></html>\n"
-    )
+    names = FragmentNames()
+    causes = find_causes(state)
+    shown = _choose_detailed(causes)
+    detailed = frozenset(result.id for result in shown)
+    areas = [_with_links(area) for area in list_areas(state, names, detailed)]
+    compact = len(finished.results) >= MOST_ROWS
+    noun = presentation.noun
+    place = state.mask.text(target.url or target.name)
+    subject = presentation.subject.format(api=state.api.title)
+    word, mark = describe_state(state)
+    left_out = list(presentation.left_out(state))
+    return render_template(
+        "run",
+        title=f"{subject}: {place}",
+        command=presentation.command,
+        headline=presentation.headline(state) or presentation.conclusion(state) or subject,
+        lead=_lead(causes),
+        state_word=word,
+        state_mark=mark,
+        facts=[("Target", place), *((_to_sentence(w), state.mask.text(v)) for w, v in presentation.facts(state))],
+        started=state.started,
+        seconds=finished.seconds,
+        exit=int(finished.exit),
+        tallies=[*count_for_bar(finished.results), *map(_count_left_out, left_out)],
+        standings=list(list_standings(state)),
+        total=len(finished.results) + sum(item.number for item in left_out),
+        shown=len(finished.results),
+        noun=noun,
+        names=names,
+        causes=[_show_cause(cause, state, names, detailed) for cause in causes],
+        broken_about=(
+            f"{format_count(sum(len(c.results) for c in causes), 'failure')}, grouped by cause. "
+            "What a client cannot notice comes first, then what most answers show."
+        ),
+        matrices=list(presentation.matrices(state)),
+        sections=[
+            {"title": s.title, "lines": s.lines, "fragment": names.name(s.title)}
+            for s in presentation.sections(state)
+        ],
+        catalogue_word="Catalogue" if noun in ("check", "rule") else "Results",
+        filters=[*_FILTERS, (_UNJUDGED, "Not judged")],
+        areas=areas,
+        folded=len(finished.results) >= _FOLDED,
+        compact=compact,
+        passing=list(_list_passing(areas)) if compact else [],
+    )  # fmt: skip
 
 
-def _capabilities(state: RunState) -> str:
-    if not len(state.capabilities):
+def _count_left_out(item: LeftOut) -> VerdictCount:
+    return VerdictCount(word=item.words, number=item.number, mark=mark_of("not_asked"), hatched=True)
+
+
+def describe_state(state: RunState) -> tuple[str, Mark]:
+    """The state of a run in a word or two; a green run with holes is not green."""
+    _, finished = state.whole()
+    good, bad = state.presentation.states
+    if finished.exit is Exit.OK:
+        ledger = Ledger.of(finished.results)
+        holes = len(ledger.judged_musts) < len(ledger.wanted_musts)
+        return (f"{good}, as far as it was judged", Mark("open", "none")) if holes else (good, _MARKS[Exit.OK])
+    words = {
+        Exit.FAILED: bad,
+        Exit.NOTHING_RAN: "nothing ran",
+        Exit.UNREACHABLE: "not judged",
+        Exit.HARNESS_ERROR: "the harness erred",
+        Exit.INTERRUPTED: "interrupted",
+    }
+    return words.get(finished.exit, str(finished.exit)), _MARKS.get(finished.exit, _VOID)
+
+
+_WORD = re.compile(r"[a-z]+[ ,]")
+
+
+def _to_sentence(text: str) -> str:
+    """The text with a capital, unless it begins with a name that is spelled so."""
+    return text[0].upper() + text[1:] if _WORD.match(text + " ") else text
+
+
+def _lead(causes: list[Cause]) -> str:
+    """What to know at once beside the headline: the worst cause."""
+    if not causes:
         return ""
-    items = "".join(
-        f"<li><code>{'+' if c.present else '-'}{escape(c.name)}</code> {c.how}"
-        f"{escape(f': {state.mask.text(c.note)}' if c.note else '')}</li>"
-        for c in state.capabilities
-    )
-    return f"<details><summary>Capabilities</summary><ul>{items}</ul></details>"
+    worst = causes[0]
+    how = "The worst is invisible to a client" if worst.silent else "The worst"
+    return f"{how}: {worst.title}."
 
 
-def _row(result: Result, state: RunState) -> str:
-    verdict = result.verdict
-    return (
-        f'<tr id="{escape(result.id)}"><td class="v {verdict}">{_words(verdict)}</td>'
-        f"<td><code>{escape(result.id)}</code></td><td>{result.rule.level}</td>"
-        f"<td>{escape(state.mask.text(result.title))}{_details(result, state)}</td></tr>"
-    )
+def _choose_detailed(causes: list[Cause]) -> list[Result]:
+    """The failures that are shown with their evidence: of each cause some, the worst causes first."""
+    chosen = [result for cause in causes for result in cause.results[:_MOST_OF_A_CAUSE]]
+    roots = [cause.results[0] for cause in causes]
+    ordered = list({id(result): result for result in (*roots, *chosen)}.values())
+    return ordered[:MOST_DETAILED]
 
 
-def _details(result: Result, state: RunState) -> str:
-    if result.verdict is Verdict.PASS:
-        return ""
-    if not result.evidence and not result.observation.findings:
-        reason = state.mask.text(result.observation.reason)
-        return f"<div><small>{escape(reason)}</small></div>" if reason else ""
-    told = escape(explain(result, state, evidence=False))
-    opened = " open" if result.verdict in (Verdict.FAIL, Verdict.ERROR) else ""
-    return f"<details{opened}><summary>why</summary><pre>{told}</pre></details>{_evidence(result, state)}"
+def _show_cause(cause: Cause, state: RunState, names: FragmentNames, detailed: frozenset[str]) -> dict[str, Any]:
+    full = [result for result in cause.results if result.id in detailed]
+    rest = [state.mask.text(result.id) for result in cause.results if result.id not in detailed]
+    listed = shorten(", ".join(rest[:_NAMED]), 2_000)
+    return {
+        "fragment": names.name(f"cause-{cause.key}"),
+        "key": cause.key,
+        "title": _to_sentence(cause.title),
+        "silent": cause.silent,
+        "counts": cause.counts,
+        "number": len(cause.results),
+        "weight": cause.weight,
+        "details": [replace(found, url=link_of(found.url)) for found in (detail(r, state, names) for r in full)],
+        "rest": f"{len(rest)} more of this kind, in the JSON report: {listed}" if rest else "",
+        "affected": [
+            {
+                "id": state.mask.text(result.id),
+                "title": state.mask.text(result.title),
+                "fragment": names.name(result.id),
+                "word": shown_verdict(result)[0],
+                "mark": mark_of(shown_verdict(result)[1]),
+            }
+            for result in cause.affected[:_NAMED]
+        ],
+    }
 
 
-def _evidence(result: Result, state: RunState) -> str:
-    if not result.evidence:
-        return ""
-    found = logs(result.evidence, state.display, shown=_WIRE_SHOWN)
-    wire = "".join(
-        f"<pre>{escape(chr(10).join(log.lines))}</pre>{f'<pre>{escape(log.command)}</pre>' if log.command else ''}"
-        for log in found
-    )
-    return f"<details><summary>{count_evidence(result.evidence)}</summary>{wire}</details>"
+def _with_links(area: Area) -> Area:
+    return replace(area, rows=[replace(row, url=link_of(row.url)) for row in area.rows])
 
 
-def _words(verdict: Verdict) -> str:
-    return escape(verdict.replace("_", " "))
+def _list_passing(areas: list[Area]) -> Any:
+    for number, area in enumerate(areas):
+        for row in area.rows:
+            if row.filter == "pass" and not row.detailed:
+                yield {
+                    "area": number,
+                    "id": row.id,
+                    "fragment": row.fragment,
+                    "title": row.title,
+                    "level": row.level,
+                    "requirement": row.requirement,
+                    "source": row.source,
+                }

@@ -42,7 +42,7 @@ def headline(finished: RunFinished) -> str:
         hold = len(judged) - len(ledger.excused_musts)
         said = f"{hold} of {format_count(len(ledger.wanted_musts), 'MUST')} {'holds' if hold == 1 else 'hold'}"
     else:
-        said = f"All {len(judged)} MUSTs hold" if len(judged) > 1 else "The only MUST holds"
+        said = f"all {len(judged)} MUSTs hold" if len(judged) > 1 else "the only MUST holds"
     excused = f"; {len(ledger.excused_musts)} broken and excused by the baseline" if ledger.excused_musts else ""
     return _to_sentence(f"{halted}{said}{excused}{missing}{_others(finished, ledger)}.")
 

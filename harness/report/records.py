@@ -5,6 +5,7 @@ Layer 6. The shape is published in `schemas/output/check.schema.json`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import __version__
@@ -16,6 +17,7 @@ from harness.outcome import Finding, Observation, Rule, Standing, Where, standin
 from harness.report.evidence.display import Display
 from harness.report.evidence.evidence_text import logs
 from harness.report.ledger_text import ledger_record
+from harness.report.page.story import tell_story
 
 
 def check_record(check: Check) -> dict[str, Any]:
@@ -81,6 +83,7 @@ def result_record(result: Result, display: Display) -> dict[str, Any]:
         "verdict": str(result.verdict),
         "standing": str(result.standing),
         "title": result.title,
+        "silent": rule.silent,
         "profile": result.profile,
         "requirement": rule.statement,
         "source": source_record(rule),
@@ -95,7 +98,13 @@ def result_record(result: Result, display: Display) -> dict[str, Any]:
         record["baseline"] = mask.text(result.excuse)
     if result.evidence:
         found = logs(result.evidence, display)
-        record["exchanges"] = [{"log": list(log.lines), "curl": log.command} for log in found]
+        names = result.named or ("",) * len(found)
+        record["exchanges"] = [
+            {"name": mask.text(name), "log": list(log.lines), "curl": log.command}
+            for name, log in zip(names, found, strict=True)
+        ]
+        if (story := tell_story(result, display)) is not None:
+            record["story"] = story.record()
     return record
 
 
@@ -140,9 +149,15 @@ def capability_records(capabilities: Capabilities) -> list[dict[str, Any]]:
 
 
 def run_record(
-    target: TargetInfo, capabilities: Capabilities, finished: RunFinished, display: Display
+    target: TargetInfo,
+    capabilities: Capabilities,
+    finished: RunFinished,
+    display: Display,
+    *,
+    started: str = "",
+    causes: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The whole run."""
+    """The whole run. `started` is a date and time, `causes` are those of its failures, the worst first."""
     mask = display.mask
     return {
         "harness": __version__,
@@ -151,7 +166,9 @@ def run_record(
         "summary": summary_record(finished),
         "exit": int(finished.exit),
         "ledger": mask.tree(ledger_record(finished)),
+        "started": started,
         "seconds": round(finished.seconds, 3),
+        "causes": list(causes),
         "not_judged": [result.id for result in finished.unjudged],
         "waited": {"times": finished.waited.times, "seconds": round(finished.waited.seconds, 3)},
         "cut": {

@@ -7,6 +7,7 @@ a finished `RunState`. What differs from command to command is in its `presentat
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import (
@@ -29,7 +30,10 @@ from harness.wire.mask import Mask
 
 @dataclass(slots=True)
 class RunState:
-    """What the events have said so far; `target` and `finished` are None until their events come."""
+    """What the events have said so far; `target` and `finished` are None until their events come.
+
+    `started` is the time of day at which the first event came.
+    """
 
     api: Api
     presentation: Presentation = field(default_factory=Presentation)
@@ -40,12 +44,14 @@ class RunState:
     stopped: RunStopped | None = None
     finished: RunFinished | None = None
     mask: Mask = field(default_factory=Mask)
+    started: datetime | None = None
 
     def handle(self, event: RunEvent) -> None:
         """Record one event."""
         match event:
             case RunStarted(target):
                 self.target = target
+                self.started = self.started or datetime.now(UTC)
                 self.mask = Mask(target.secrets, self.api.load_protocol().secret_fields)
             case Probed(capabilities):
                 self.capabilities = capabilities
@@ -73,8 +79,13 @@ class RunState:
 
     @property
     def most_urgent_first(self) -> list[Result]:
-        """The results by verdict and level, by what they do to a user, then by weight and as in the catalogue."""
+        """The results by verdict and level, silent breaches first, then by harm and weight."""
         return sorted(self.results, key=urgency_of)
+
+    @property
+    def started_text(self) -> str:
+        """When the run began, as a date and time in UTC; `""` if it has not begun."""
+        return self.started.strftime("%Y-%m-%dT%H:%M:%SZ") if self.started else ""
 
     @property
     def root(self) -> str:
@@ -87,10 +98,11 @@ class RunState:
         return Display(self.api, self.root, self.mask)
 
 
-def urgency_of(result: Result) -> tuple[int, int, int, int]:
-    """What a page sorts results by: verdict, level, what a breach does to a user, and how much it explains."""
+def urgency_of(result: Result) -> tuple[int, int, bool, int, int]:
+    """What a report sorts results by: verdict, level, whether a client can notice it, its harm, and its weight."""
     rule = result.rule
-    return _RANK.get(result.verdict, len(_RANK)), _LEVELS[rule.level], rule.harm, -result.weight
+    rank = _RANK.get(result.verdict, len(_RANK))
+    return rank, _LEVELS[rule.level], not rule.silent, rule.harm, -result.weight
 
 
 _RANK = {

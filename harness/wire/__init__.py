@@ -1,7 +1,7 @@
 """Requests, responses, pieces, endings, exchanges, clocks and server-sent events, as values. Layer 0."""
 
 from harness.wire.clock import TICK, Clock, LogicalClock
-from harness.wire.driver import Driver, LiveStream
+from harness.wire.driver import Driver, Listening, LiveStream
 from harness.wire.exchange import KEPT_BYTES, Arrivals, Exchange, ExchangeBuilder
 from harness.wire.frame import CutFrame, Frame
 from harness.wire.message import (
@@ -27,6 +27,6 @@ __all__ = [
     "Exchange", "ExchangeBuilder", "Arrivals", "KEPT_BYTES",
     "Clock", "LogicalClock", "TICK",
     "Frame", "CutFrame", "Decoder", "encode",
-    "Driver", "LiveStream",
+    "Driver", "LiveStream", "Listening",
     "StreamProtocol",
 ]  # fmt: skip

@@ -20,6 +20,10 @@ class Clock(Protocol):
     @property
     def tick_seconds(self) -> float: ...
 
+    @property
+    def speed(self) -> float:
+        """Seconds of this clock in one second of the machine: how much faster a carrier plays a pause."""
+
     def tick(self) -> None:
         """Record that a request arrived."""
 
@@ -30,15 +34,18 @@ class Clock(Protocol):
 class LogicalClock:
     """The clock of tests: deterministic, and never waits."""
 
-    __slots__ = ("_now", "tick_seconds")
+    __slots__ = ("_now", "speed", "tick_seconds")
 
-    def __init__(self, *, tick_seconds: float = TICK) -> None:
+    def __init__(self, *, tick_seconds: float = TICK, speed: float = 1.0) -> None:
         if tick_seconds <= 0:
             raise ValueError(
                 f"tick_seconds={tick_seconds!r} must be positive: it is how far one request moves time"
             )
+        if speed <= 0:
+            raise ValueError(f"speed={speed!r} must be positive: 60 plays a minute of this clock in a second")
         self._now = 0.0
         self.tick_seconds = tick_seconds
+        self.speed = speed
 
     @property
     def now(self) -> float:

@@ -7,8 +7,9 @@ every failure is the `Ending` of an `Exchange`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from harness.wire.delivery import Inbox
 from harness.wire.exchange import Exchange
 from harness.wire.frame import Frame
 from harness.wire.message import Headers, Request
@@ -35,6 +36,14 @@ class LiveStream(Protocol):
 
     def close(self) -> Exchange:
         """Hang up and return the record; its ending is by the client unless the body had ended."""
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """A driver that can also receive what its target sends by itself."""
+
+    def listen(self) -> Inbox:
+        """Open a receiver, which the caller closes. Raises Unmet if the target cannot reach it."""
 
 
 class Driver(Protocol):

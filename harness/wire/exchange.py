@@ -37,7 +37,9 @@ class Exchange:
     `status` is None when no complete response head arrived. `body` is the body after transfer decoding, at most
     `KEPT_BYTES` of it; `size` and `sha256` describe all of it. `reason` is the phrase of the status line, "" if
     there is no phrase or no line. `excuse` says why the exchange proves nothing about the target, "" if it does.
-    `notes` is not part of the record: readers keep there, under their own name, what they computed from it.
+    `began` is when the request was sent, in seconds on the clock of whoever sent it, None if that is not known:
+    only the difference of two means something. `notes` is not part of the record: readers keep there, under their
+    own name, what they computed from it.
     """
 
     request: Request
@@ -53,6 +55,7 @@ class Exchange:
     seconds: float
     reason: str = ""
     excuse: str = ""
+    began: float | None = None
     notes: dict[str, object] = field(default_factory=dict, repr=False)
 
     @property
@@ -81,10 +84,11 @@ class ExchangeBuilder:
     """Builds an `Exchange` while pieces pass; buffers nothing beyond `KEPT_BYTES` and `KEPT_PIECES`.
 
     If `most` is given, it replaces both bounds: that many bytes of the body are kept, and the arrivals of all
-    their pieces.
+    their pieces. `began` is as in `Exchange`.
     """
 
     __slots__ = (
+        "_began",
         "_body",
         "_count",
         "_digest",
@@ -99,8 +103,9 @@ class ExchangeBuilder:
         "status",
     )
 
-    def __init__(self, request: Request, *, most: int | None = None) -> None:
+    def __init__(self, request: Request, *, most: int | None = None, began: float | None = None) -> None:
         self._request = request
+        self._began = began
         self._most = most
         self.status: int | None = None
         self.headers = Headers()
@@ -138,6 +143,10 @@ class ExchangeBuilder:
         """Bytes of the body seen so far."""
         return self._size
 
+    def span(self, start: int, end: int) -> bytes:
+        """The bytes of the body from `start` to `end`, as far as they are kept."""
+        return bytes(self._body[start:end])
+
     def finish(self, ending: Ending, seconds: float) -> Exchange:
         """Build the record; the exchange ended `seconds` after the request was sent."""
         return Exchange(
@@ -153,4 +162,5 @@ class ExchangeBuilder:
             ending=ending,
             seconds=seconds,
             reason=self.reason,
+            began=self._began,
         )

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from harness.wire.message import Request
-from harness.wire.secret_forms import cores, spellings, unescape
+from harness.wire.secret_forms import cores, is_escaped, spellings, unescape
 from harness.wire.secret_patterns import (
     CREDENTIALS,
     SECRET_PARAMETERS,
@@ -72,7 +72,7 @@ class Mask:
         `request` is the request of the exchange that has this text as a body.
         """
         text = self._plain(text)
-        if "\\" in text or "%" in text:
+        if is_escaped(text):
             text = _WORD.sub(self._word, text)
         if seems_json(text):
             text = self._without_values(text, self._above(request))
@@ -94,7 +94,7 @@ class Mask:
     def _word(self, found: re.Match[str]) -> str:
         """Unescape a word and hide the secret in it if there is one; otherwise leave the word as it is."""
         word = found[0]
-        plain = unescape(word) if "\\" in word or "%" in word else word
+        plain = unescape(word) if is_escaped(word) else word
         if plain == word:
             return word
         masked = self._mask_plain(self._plain(plain))

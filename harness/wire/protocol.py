@@ -46,6 +46,11 @@ class StreamProtocol:
     """(refused) → the JSON, outside the framing of the stream, that reports a refusal or else an outage."""
     error_body: Callable[[int, str, str], bytes]
     """(status, code, message) → the JSON body of an error response; the code "" is the one of the status."""
+    shaped_error: Callable[[str, int, str, str | None], tuple[str, bytes]]
+    """(shape, status, message, seconds to wait) → media type and body of an error response in this shape:
+    `service`, `front-end`, `list`, `sentence` or `html`."""
+    operation: Callable[[Request], str]
+    """What a request does with a resource that streams: `create`, `get`, `cancel` or `delete`; "" for others."""
     text_of: Callable[[JsonObject], tuple[str, str] | None]
     """(join key, text) of an event that carries a text fragment; fragments with the same key are concatenated."""
     id_fields: frozenset[str]

@@ -49,7 +49,7 @@ class RequestLog:
 def _to_dict(request: Request, mask: Mask) -> dict[str, Any]:
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
-        masked = mask.header(name, value)
+        masked, name = mask.header(name, value), mask.text(name)
         headers[name] = f"{headers[name]}, {masked}" if name in headers else masked
     return {
         "method": request.method,

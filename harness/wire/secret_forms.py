@@ -1,4 +1,4 @@
-"""How one secret may be written: in URLs, in JSON, inside base64, and in the headers that carry it. Layer 0, pure.
+"""How one secret may be written: in URLs, JSON, HTML, hex, base64, and the headers that carry it. Layer 0, pure.
 
 To hide a known secret, look for all of these. What an unknown secret looks like is defined in `secrets`.
 """
@@ -10,7 +10,11 @@ import json
 import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Iterator
+from html import escape
+from html import unescape as unescape_html
 from urllib.parse import quote, quote_plus, unquote
+
+from harness.wire.secret_hints import parts_of
 
 SCHEME = re.compile(r"(?i:bearer|basic|token)\s+")
 """The name of an authorisation scheme in front of its secret."""
@@ -18,21 +22,32 @@ SCHEME = re.compile(r"(?i:bearer|basic|token)\s+")
 _SHORTEST_CORE = 8
 """Fewest characters of base64 that are looked for."""
 
-_ESCAPE = re.compile("%[0-9A-F]{2}")
+_NESTED = 3
+"""How many times a text is unescaped: a URL in a parameter of a URL in HTML."""
+
+_ESCAPED = re.compile(r"%[2-7][0-9A-Fa-f]|&(?:#\d{2,7}|#[xX][0-9A-Fa-f]{2,6}|amp|lt|gt|quot|apos);|\\u00[2-7]|\\/")
 _JSON_ESCAPE = re.compile(r"(?<!\\)\\+u00([2-7][0-9A-Fa-f])")
 _SLASH = re.compile(r"(?<!\\)\\+/")
 """Both match only where a run of backslashes begins: tried at each of its characters, a long run takes minutes."""
 
 
 def spellings(secret: str) -> Iterator[str]:
-    """A secret unchanged, and as it is written in URLs, forms and JSON; some of these may be equal."""
+    """A secret unchanged, and as it is written in URLs, forms, JSON, HTML and hex; some of these may be equal.
+
+    Look for them without regard to case: names of headers lose it, and hex and escapes are written either way.
+    """
     yield secret
     literal = json.dumps(secret)[1:-1]
     yield literal
     yield literal.replace("/", r"\/")
-    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
-        yield quoted
-        yield _ESCAPE.sub(lambda escape: escape[0].lower(), quoted)
+    yield from (quote(secret, safe=""), quote(secret), quote_plus(secret))
+    yield from (escape(secret), escape(secret, quote=False))
+    data = secret.encode("utf-8", "surrogatepass")
+    if len(data) >= _SHORTEST_CORE:
+        yield data.hex()
+        yield "".join(f"%{byte:02x}" for byte in data)
+        yield "".join(f"&#{ord(character)};" for character in secret)
+        yield "".join(f"&#x{ord(character):x};" for character in secret)
 
 
 def cores(secret: str) -> Iterator[str]:
@@ -46,10 +61,23 @@ def cores(secret: str) -> Iterator[str]:
                 yield core
 
 
+def is_escaped(text: str) -> bool:
+    """Whether a text contains JSON, URL or HTML escapes that may hide printable ASCII characters."""
+    if "%" not in text and "&" not in text and "\\" not in text:
+        return False
+    return any(_ESCAPED.search(part) is not None for _, part in parts_of(text))
+
+
 def unescape(text: str) -> str:
-    """Decode the JSON and URL escapes in a text that may hide printable ASCII characters."""
-    text = _SLASH.sub("/", _JSON_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text))
-    return unquote(text) if "%" in text else text
+    """Decode the JSON, URL and HTML escapes in a text that may hide printable ASCII characters, also nested."""
+    for _ in range(_NESTED):
+        plain = _SLASH.sub("/", _JSON_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text))
+        plain = unquote(plain) if "%" in plain else plain
+        plain = unescape_html(plain) if "&" in plain else plain
+        if plain == text:
+            break
+        text = plain
+    return text
 
 
 def secrets_in_header(name: str, value: str) -> list[str]:

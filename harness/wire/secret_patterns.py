@@ -13,6 +13,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
+from harness.wire.secret_hints import regions
+
 
 class Look(NamedTuple):
     """A kind of secret and the pattern that finds it; its group `secret` is what must not be written."""
@@ -34,7 +36,7 @@ _AROUND = " \t.,;:!?()[]'\""
 
 SECRET_PARAMETERS = (
     "key", "api_key", "apikey", "access_token", "refresh_token", "id_token", "token", "auth", "password", "secret",
-    "client_secret", "code_verifier", "sig", "signature", "x-goog-signature", "x-goog-credential",
+    "client_secret", "code_verifier", "sig", "signature", "upload_id", "x-goog-signature", "x-goog-credential",
     "x-amz-signature", "x-amz-credential", "x-amz-security-token",
 )  # fmt: skip
 """Names of query parameters whose values are secrets."""
@@ -61,7 +63,7 @@ _NO_SECRETS = frozenset({"accept", "acceptencoding", "acceptlanguage", "contentt
 
 _SECRET_HEADER = re.compile(
     r"\A(?!access-control-).*(?:auth(?!enticate)|api[_-]?key|(?<!ratelimit)(?<!rate-limit)token(?!s)|secret|cookie|passw"
-    r"|credential|session|passphrase|(?:^|[_-])jwt(?:$|[_-])"
+    r"|credential|session|passphrase|upload-?id|(?:^|[_-])jwt(?:$|[_-])"
     r"|(?:access|account|functions?|master|private|service|shared|subscription)[_-]?key)",
     re.I,
 )
@@ -84,6 +86,7 @@ _TABLE = (
     ("Google API key", r"AIza[0-9A-Za-z_\-]{20,}"),
     ("Google authorisation key", r"(?<![\w.])AQ\.[0-9A-Za-z_\-]{20,}"),
     ("Google access token", r"ya29\.[0-9A-Za-z_\-.]{20,}"),
+    ("Google ephemeral token", r"auth_tokens/(?P<secret>[0-9A-Za-z_\-]{16,})"),
     ("Google client secret", r"GOCSPX-[0-9A-Za-z_\-]{20,}"),
     ("bearer token", r"(?i:bearer)\s+(?P<secret>" + _WITH_DIGIT + r"[\w\-.~+/]{8,}=*)"),
     ("provider key", r"(?<![0-9A-Za-z_])sk-" + _WITH_DIGIT + r"[0-9A-Za-z_\-]{20,}"),
@@ -118,15 +121,9 @@ CREDENTIALS = tuple(
 """Secrets that give access to something, wherever they are used."""
 
 _PRIVATE_URL = r"(?i:https?|wss?)://(?:[^/\s@\"']{0,1000}@)?(?P<secret>(?i:" + _PRIVATE_HOST + r"))(?![\w.])"
-PRIVATE_PLACES = (Look("private URL", re.compile(_PRIVATE_URL)),)
+PRIVATE_URL = "private URL"
+PRIVATE_PLACES = (Look(PRIVATE_URL, re.compile(_PRIVATE_URL)),)
 """What reveals a private network: it must not be in a shared file, but on a screen it is an ordinary target."""
-
-_HINT = re.compile(
-    r"AIza|AQ\.|ya29|GOCSPX|[bB][eE][aA][rR][eE][rR]|sk-|gh[pousr]_|github_pat|AKIA|ASIA|xox|hf_|eyJ|whsec|1//0|glpat-|k_live_|k_test_|npm_|pypi-"
-    r"|PRIVATE KEY|://|[?&;#][\w\-]+=|(?i:(?:api|access)[_-]?key|secret|(?:access|refresh|auth)[_-]?token|passw"
-    r"|form-data)"
-)
-"""If this matches nothing in a text, no other pattern here does; cheaper than trying them all."""
 
 
 def is_placeholder(value: str) -> bool:
@@ -134,27 +131,29 @@ def is_placeholder(value: str) -> bool:
     return _PLACEHOLDER.fullmatch(value.strip(_AROUND)) is not None
 
 
-def hints(text: str) -> bool:
-    """Whether anything in a text could be the start of a secret."""
-    return _HINT.search(text) is not None
-
-
 def sightings(text: str, looks: Iterable[Look] = (*CREDENTIALS, *PRIVATE_PLACES)) -> Iterator[Sighting]:
     """Find everything in `text` that matches one of the `looks` and is not a placeholder, kind by kind.
 
     Sightings may overlap.
     """
-    if not hints(text):
-        return
-    for kind, pattern in looks:
-        for found in pattern.finditer(text):
-            if not is_placeholder(found["secret"]):
-                yield Sighting(kind, *found.span("secret"))
+    for begin, limit in regions(text):
+        for kind, pattern in looks:
+            end = limit
+            while end < len(text) and any(found.end() == end for found in pattern.finditer(text, begin, end)):
+                end = min(begin + 2 * (end - begin), len(text))  # a secret may be longer than the part
+            for found in pattern.finditer(text, begin, end):
+                if not is_placeholder(found["secret"]):
+                    yield Sighting(kind, *found.span("secret"))
 
 
 def is_secret_header(name: str) -> bool:
     """Whether the header's name alone says that its value is a secret."""
     return _SECRET_HEADER.search(name) is not None
+
+
+def is_personal_header(name: str, value: str) -> bool:
+    """Whether a header that the user gave must not be shown: also one like a tenant's id, whatever its name."""
+    return is_secret_header(name) or (plain_name(name) not in _NO_SECRETS and looks_random(value))
 
 
 def is_secret_name(name: str) -> bool:

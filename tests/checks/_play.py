@@ -12,7 +12,19 @@ from typing import Any
 
 import pytest
 
-from harness.checks import Close, Exercise, Finish, Open, Read, RequestBuilder, Send, Together, Wait
+from harness.checks import (
+    Close,
+    Collect,
+    Exercise,
+    Finish,
+    Listen,
+    Open,
+    Read,
+    RequestBuilder,
+    Send,
+    Together,
+    Wait,
+)
 from harness.checks.catalogue import CATALOGUE
 from harness.contract import load, read
 from harness.outcome import Observation, Outcome, Unmet
@@ -97,6 +109,10 @@ def _act(driver: Driver, action: Any, played: Played) -> Any:
             return judged(stream.close())
         case Wait(seconds):
             return driver.wait(seconds)
+        case Listen():
+            return driver.listen()
+        case Collect(receiver, count, seconds):
+            return receiver.collect(count, seconds)
     raise TypeError(f"an exercise yielded {action!r}, which is no action")
 
 

@@ -28,7 +28,7 @@ Harness = Callable[..., Done]
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Run the test in an empty folder and without keys in the environment."""
     monkeypatch.chdir(tmp_path)
-    for name in ("GEMINI_API_KEY", "OTHER_GEMINI_API_KEY", "GITHUB_STEP_SUMMARY"):
+    for name in ("GEMINI_API_KEY", "OTHER_GEMINI_API_KEY", "GOOGLE_API_KEY", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -33,7 +33,7 @@ class Seen(NamedTuple):
 def judged(harness: Harness, service: Service, *words: str, handler: type[Handler] = Handler) -> Seen:
     """The run of the whole catalogue, or of what the words select."""
     with serve_foreign(service, handler) as url:
-        done = harness("check", url, "--api-key", "k", "--json", *words)
+        done = harness("check", url, "--api-key", "k", "--json", "-j", "6", *words)
     report = json.loads(done.out)
     return Seen(done.code, report, {check["id"]: check["verdict"] for check in report["checks"]})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
@@ -212,7 +213,14 @@ def test_streamed_tool_search(client: Any) -> None:
     assert events[-1].interaction.status == "requires_action"
 
 
-def test_parts_of_media(client: Any) -> None:
+def upload(base_url: str, name: str) -> str:
+    """Upload a text and return its uri."""
+    with closing(genai.Client(api_key="k", http_options=genai.types.HttpOptions(base_url=base_url))) as plain:
+        config = {"mime_type": "text/plain", "display_name": name}
+        return str(plain.files.upload(file=io.BytesIO(b"text"), config=config).uri)
+
+
+def test_parts_of_media(client: Any, base_url: str) -> None:
     """The options that say which part of a document, a sheet, an audio or a video is read are accepted."""
     pages = {"type": "static", "page_options": {"start_page": 1, "end_page": 2, "content_layers": ["page_text"]}}
     cells = {"type": "static", "spreadsheet_options": {"sheet_index": 1, "visible_cells": "A1:D10"}}
@@ -224,6 +232,8 @@ def test_parts_of_media(client: Any) -> None:
         {"type": "video", "uri": "files/d", "processing": {**window, "content_layers": ["transcript"]}},
         {"type": "document", "uri": "files/e", "processing": "static"},
     ]
+    for content in contents:
+        content["uri"] = upload(base_url, str(content["uri"]).rpartition("/")[2])
     assert client.call("create", model=MODEL, input=contents).status == "completed"
 
 

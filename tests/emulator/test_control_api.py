@@ -83,7 +83,7 @@ REFUSED = [
     ("POST", "scripts", b"{", 400, "JSON"),
     ("POST", "release", {"id": 5}, 400, "id=5"),
     ("POST", "script", {}, 404, "'scripts'"),
-    ("GET", "scripts", None, 404, "POST"),
+    ("PUT", "scripts", None, 404, "POST"),
     ("DELETE", "sessions/none", None, 404, "session"),
     ("PUT", "sessions", None, 404, "POST"),
     ("POST", "faults", {}, 501, "harness.faults.cut"),

@@ -251,6 +251,44 @@ class Tour:
             self.ask("POST", f"webhooks/{found}:{verb}", {})
         self.collection("webhooks", found)
 
+    def upload(self, path: str, data: bytes) -> Any:
+        """Upload in the resumable form, query on the way, and return the last answer's value."""
+        head = {"x-goog-upload-protocol": "resumable", "x-goog-upload-command": "start"}
+        started = self.api.call("POST", f"/upload/v1beta/{path}", b"", **head)
+        self.note(started)
+        address = started.headers.get("x-goog-upload-url") or f"/upload/v1beta/{path}?upload_id=none"
+        self.api.key, key = "", self.api.key
+        self.note(self.api.call("POST", address, b"", **{"x-goog-upload-command": "query"}))
+        done = self.api.call("POST", address, data, **{"x-goog-upload-command": "upload, finalize"})
+        self.note(done)
+        self.api.key = key
+        return done.json
+
+    def storage(self) -> None:
+        """Upload files and documents, use and delete them."""
+        file = self.upload("files", b"text")["file"]
+        content = {"type": "document", "uri": file["uri"], "mime_type": "text/csv"}
+        self.new([content])
+        self.collection("files", file["name"].partition("/")[2])
+        self.new([content])
+        store = self.ask("POST", "fileSearchStores", {"displayName": "S"})["name"]
+        operation = self.upload(f"{store}:uploadToFileSearchStore", b"text")
+        self.api.emulator.clock.reached(self.api.emulator.clock.now + 5)
+        ended = self.ask("GET", str(operation.get("name", f"{store}/operations/none")))
+        self.ask("GET", str(ended.get("response", {}).get("documentName", f"{store}/documents/none")))
+        self.collection("fileSearchStores", store.partition("/")[2])
+
+    def voices(self) -> None:
+        """Make voices, stored and not, and decide."""
+        voice = {"type": "prompted", "prompted": {"input": "deep"}}
+        self.ask("POST", "voices", {"voice": voice})
+        self.collection("voices", str(self.ask("POST", "voices", {"voice": voice, "store": True}).get("id")))
+        questions = {
+            "a": {"type": "noul", "instructions": "Is it?"},
+            "b": {"type": "choice", "instructions": "Which?", "criteria": {"x": "", "y": ""}},
+        }
+        self.ask("POST", "decisions", {"model": "gemini-decision-1", "input": "x", "questions": questions})
+
     def collection(self, name: str, found: str) -> None:
         """Read, page, delete and read again."""
         page = self.ask("GET", f"{name}?page_size=1")
@@ -261,7 +299,8 @@ class Tour:
 
     def walk(self) -> list[Any]:
         """Do the whole tour; an exception caused by a mutant is recorded as part of the result."""
-        for part in (self.keys, self.creates, self.refusals, self.reads, self.runs, self.turns, self.neighbours):
+        parts = (self.keys, self.creates, self.refusals, self.reads, self.runs, self.turns, self.neighbours)
+        for part in (*parts, self.storage, self.voices):
             self.api.emulator.reset()
             try:
                 part()

@@ -16,7 +16,7 @@ from harness.kit.actions import Send, Steps
 from harness.kit.api import Api, Greeting, Probes, Question
 from harness.kit.check import Registry, exercise
 from harness.kit.mutant import Mutant, collect, table
-from harness.outcome import Basis, Finding, Level, Rule, Source, TargetFault, Unmet
+from harness.outcome import Basis, Finding, Judgement, Level, Rule, Source, TargetFault, Unmet
 from harness.wire import (
     COMPLETE,
     Chunk,
@@ -210,6 +210,11 @@ PROTOCOL = StreamProtocol(
     is_resume=_is_resume,
     error_event=lambda code, message, cursor: b'data: {"problem": "' + message.encode() + b'"}\n\n',
     bare_error=lambda refused: b'{"problem": "refused"}' if refused else b'{"problem": "down"}',
+    shaped_error=lambda shape, status, message, wait: (
+        "application/json",
+        json.dumps({"problem": message}).encode(),
+    ),
+    operation=lambda request: "",
     error_body=lambda status, code, message: json.dumps({"problem": message}).encode(),
     text_of=lambda event: ("word", event["word"]) if "word" in event else None,
     id_fields=frozenset({"id", "note"}),
@@ -239,6 +244,18 @@ def _no_file_judge(*_: object) -> Any:
     raise NotImplementedError("recorded notes are not judged")
 
 
+class _NoHistoryJudge:
+    """Notes have no history."""
+
+    def note(self, exchange: Exchange, /) -> Judgement:
+        """Judge nothing."""
+        return Judgement()
+
+
+def _no_history_judge(*_: object) -> _NoHistoryJudge:
+    return _NoHistoryJudge()
+
+
 NOTES = Api(
     name="notes",
     title="Notes API",
@@ -256,6 +273,11 @@ NOTES = Api(
     read=lambda exchange, contract: NoteReading(exchange),
     load_rules=lambda: RULES,
     new_file_judge=_no_file_judge,
+    new_history_judge=_no_history_judge,
+    read_order=lambda request: None,
+    read_subject=lambda request: "",
+    read_status=lambda value: None,
+    new_script=lambda exchange, contract: None,
     format_request=lambda exchange: f"{exchange.request.method} {exchange.request.target}",
     format_answer=lambda exchange: str(exchange.status),
     new_stop_request=lambda segments, fields: None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,14 @@ from hypothesis import strategies as st
 from harness.faults import (
     BareError,
     Chunks,
+    Comment,
+    Compress,
     Connection,
     Crlf,
     Cut,
     Drop,
     ErrorEvent,
+    ErrorShape,
     Fault,
     Garble,
     Glue,
@@ -29,8 +33,11 @@ from harness.faults import (
     Ping,
     Place,
     Plan,
+    Raw,
     Replay,
+    Reshape,
     Scope,
+    Silence,
     Spot,
     Status,
     Trickle,
@@ -38,6 +45,7 @@ from harness.faults import (
     parse,
     random_plan,
 )
+from harness.faults.answer_values import Coding, Edit
 from harness.faults.frame_values import Part
 from harness.outcome import UsageFault
 
@@ -48,14 +56,26 @@ HEAD_DROPS = st.sampled_from([Drop.FIN, Drop.RST, Drop.STALL, Drop.BAD_HEAD])
 BODY_PLACES = st.one_of(
     st.builds(Place, st.sampled_from([Spot.BYTE, Spot.DATA, Spot.BLANK, Spot.UTF8]), FROM_ZERO),
     st.builds(Place, st.just(Spot.EVENT), FROM_ZERO, FROM_ZERO),
-    st.just(Place(Spot.COMPLETION)),
+    st.sampled_from([Place(Spot.COMPLETION), Place(Spot.AFTER_COMPLETION)]),
+    st.builds(Place, st.just(Spot.TIME), NUMBER),
 )
 HEAD_PLACES = st.one_of(
     st.just(Place(Spot.BEFORE_HEADERS)), st.builds(Place, st.just(Spot.HEADERS), st.none() | NUMBER)
 )
 CUTS = st.builds(Cut, BODY_PLACES, BODY_DROPS) | st.builds(Cut, HEAD_PLACES, HEAD_DROPS)
-ENDS = CUTS | st.builds(BareError, FROM_ZERO, st.booleans())
-STATUSES = st.builds(Status, st.integers(400, 599), st.none() | FROM_ZERO, st.none() | FROM_ZERO)
+ENDS = CUTS | st.builds(BareError, FROM_ZERO, st.booleans()) | st.builds(Raw, FROM_ZERO, st.text(min_size=1))
+STATUSES = st.one_of(
+    st.builds(
+        Status, st.integers(400, 599), st.none() | FROM_ZERO, st.none() | FROM_ZERO, st.sampled_from(ErrorShape)
+    ),
+    st.builds(Status, st.integers(400, 599), body=st.text()),
+    st.builds(
+        Status,
+        st.integers(400, 599),
+        shape=st.sampled_from([ErrorShape.FRONT_END, ErrorShape.LIST]),
+        retry_info=st.from_regex(r"[0-9]{1,6}(\.[0-9]{1,9})?", fullmatch=True),
+    ),
+)
 EDITS: st.SearchStrategy[Fault] = st.one_of(
     st.builds(Replay, NUMBER),
     st.builds(Replay, st.integers(64, 10**12 - 1), st.integers(1, 64)),
@@ -67,6 +87,10 @@ EDITS: st.SearchStrategy[Fault] = st.one_of(
     st.builds(Chunks, NUMBER),
     st.builds(Garble, FROM_ZERO),
     st.builds(Trickle, NUMBER),
+    st.builds(Comment, st.none() | FROM_ZERO),
+    st.builds(Silence, FROM_ZERO, st.integers(1, 10**9 - 1)),
+    st.builds(Reshape, st.sampled_from(Edit), st.from_regex(r"[a-z_]{1,12}", fullmatch=True)),
+    st.builds(Compress, st.sampled_from(Coding)),
     st.sampled_from([Omit(part) for part in Part]),
     st.sampled_from([Glue(), Members()]),
     st.just(Inclusive()),
@@ -85,7 +109,12 @@ PLANS = st.builds(
 )
 
 
-@given(PLANS)
+PARTED = st.builds(
+    lambda first, more: replace(first, scope=Scope.STARTS, also=(replace(more, scope=Scope.GETS),)), PLANS, PLANS
+)
+
+
+@given(PLANS | PARTED)
 def test_every_plan_survives_its_spelling(plan: Plan) -> None:
     """`parse(str(plan))` returns an equal plan with the same text."""
     again = parse(str(plan))
@@ -114,6 +143,14 @@ SPELLINGS = {
     "replay:3+1": Plan((Connection((Replay(3, 1),)),)),
     "late:2.5": Plan((Connection((Late(2500),)),)),
     "late:0.050": Plan((Connection((Late(50),)),)),
+    "event:6,rst / resumes = event:2,stall,times:all": Plan(
+        (Connection((Cut(Place(Spot.EVENT, 6), Drop.RST),)),),
+        also=(Plan((Connection((Cut(Place(Spot.EVENT, 2), Drop.STALL),), None),), Scope.RESUMES),),
+    ),
+    "gets=status:429,retry-info:34.4": Plan(
+        (Connection((Status(429, shape=ErrorShape.FRONT_END, retry_info="34.4"),)),), Scope.GETS
+    ),
+    "raw:2+Bad%20gateway": Plan((Connection((Raw(2, "Bad gateway"),)),)),
     "pass,times:2/ping:all": Plan((Connection((), 2), Connection((Ping(None),)))),
 }
 
@@ -167,6 +204,23 @@ WRONG = {
     "bare-error:3+id": (1, "bare-error:3+refusal"),
     "bare-error": (1, "write for example bare-error:5"),
     "bare-error:3,event:1,rst": (1, "nothing can follow a bare error"),
+    "pass/gets=pass,ping:1": (11, "pass stands alone"),
+    "pass/get=pass": (6, "did you mean 'gets'"),
+    "starts=pass/resumes=pass/starts=ping:1": (26, "starts has a part already"),
+    "status:429,shape:htm": (12, "did you mean 'html'"),
+    "status:429,retry-info:x": (1, "write for example 34.430985"),
+    "status:429,shape:html,retry-info:3": (1, "shape:front-end or shape:list"),
+    "status:429,body:a b": (12, "percent-encoded"),
+    "status:429,body:%ff": (12, "no UTF-8"),
+    "status:429,body:a,shape:html": (1, "leave out shape"),
+    "shape:html": (1, "belongs to a status"),
+    "raw:3": (1, "has no text"),
+    "raw:3+x,event:1,rst": (1, "nothing can follow a raw end"),
+    "silence:3": (1, "silence:5+120"),
+    "time:0,fin": (1, "must be from 1"),
+    "after-completion:3,end": (1, "write after-completion alone"),
+    "strip:": (1, "write for example strip:usage"),
+    "gzip:9": (1, "write gzip alone"),
     "random:x": (1, "write for example random:42"),
 }  # fmt: skip
 
@@ -198,6 +252,8 @@ def test_the_documentation_can_be_typed() -> None:
     written = {word for span in spans for word in re.split(r"[:,=+/ ]", span)}
     assert {*Spot, *Drop, *Scope} <= written
     assert {"pass", "times", "random", "status", "retry-after", "retry-after-ms"} <= written
+    assert {*ErrorShape, *Coding, *Part, *Edit} <= written
+    assert {"shape", "body", "retry-info", "raw", "silence", "comment"} <= written
     assert {"dup", "replay", "ping", "unknown", "error", "ids", "late", "inclusive", "crlf", "chunks"} <= written
 
 

@@ -118,6 +118,10 @@ class ForeignService:
         del self.runs[run.id]
         return {}
 
+    def neighbour(self, method: str, parts: list[str], data: bytes) -> Json:
+        """Answer a call on another resource."""
+        raise Refused(404, "not_found", "There is no such route.")
+
     # --- what an interaction looks like
 
     def show(self, run: Run) -> Json:
@@ -201,7 +205,9 @@ class Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         version, _, path = url.path.strip("/").partition("/")
         parts = path.split("/")
-        if version not in ("v1", "v1beta") or parts[0] != "interactions" or len(parts) > 3:
+        if version in ("v1", "v1beta") and parts[0] != "interactions":
+            return self.service.neighbour(self.command, parts, data)
+        if version not in ("v1", "v1beta") or len(parts) > 3:
             raise Refused(404, "not_found", "There is no such route.")
         if (self.command, len(parts)) == ("POST", 1):
             return self.service.create(parse_object(data))

@@ -10,13 +10,6 @@ from harness.emulator import Emulator
 from harness.transport import ServerThread
 
 
-@pytest.fixture(autouse=True)
-def no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sessions that tests start print what they print on a developer's machine, also in CI."""
-    for variable in ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS"):
-        monkeypatch.delenv(variable, raising=False)
-
-
 @pytest.fixture
 def live(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """The service to record."""

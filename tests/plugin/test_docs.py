@@ -14,6 +14,7 @@ from harness.wire import Headers, Request
 from tests.plugin.toys import run
 
 pytest.importorskip("google.genai", reason="the examples use google-genai: pip install -e '.[sdk]'")
+pytest.importorskip("standardwebhooks", reason="an example verifies signatures with it: pip install -e '.[dev]'")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -104,7 +104,7 @@ KEYED = Mask({"KEY": KEY, "WORDS": "harness-primary-key"}, FIELDS)
         (f"a {KEY.upper()}", f"a {HIDDEN}"),
         (r'{"a": "k3y\/with+all=0f1e2d3c"}', f'{{"a": "{HIDDEN}"}}'),
         ("".join(f"\\u{ord(c):04x}" for c in KEY), HIDDEN),
-        ("".join(f"%{ord(c):02X}" for c in f"<{KEY}>"), f"<{HIDDEN}>"),
+        ("".join(f"%{ord(c):02X}" for c in f"<{KEY}>"), f"%3C{HIDDEN}%3E"),
         (f"said 'no k3y/with+all…' and {KEY[:9]}", f"said 'no {HIDDEN}…' and {HIDDEN}"),
         (f'{{"text": "{KEY[9:]}", "b": 1}}', f'{{"text": "{HIDDEN}", "b": 1}}'),
         ("k3y/with care", "k3y/with care"),

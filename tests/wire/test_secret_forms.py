@@ -29,8 +29,9 @@ def test_what_a_header_holds(name: str, value: str, secrets: list[str]) -> None:
 
 
 def test_every_spelling_of_a_secret() -> None:
-    """A secret is generated percent-encoded in either hex case, and with or without escaped slashes."""
-    assert {"a/b+c=", "a%2Fb%2Bc%3D", "a%2fb%2bc%3d", "a/b%2Bc%3D", r"a\/b+c="} <= set(spellings("a/b+c="))
+    """A secret is generated as it is in URLs, with escaped slashes, in HTML and in hex."""
+    assert {"a/b+c=", "a%2Fb%2Bc%3D", "a/b%2Bc%3D", r"a\/b+c="} <= set(spellings("a/b+c="))
+    assert {"k&amp;0123456", "6b2630313233343536", "%6b%26%30%31%32%33%34%35%36"} <= set(spellings("k&0123456"))
 
 
 @pytest.mark.parametrize("before", ["", "u", "u:", "u:v", "user:"])
@@ -40,7 +41,9 @@ def test_base64_shows_a_core(before: str) -> None:
     assert any(core in packed for core in cores("canary-0123456789"))
 
 
-@pytest.mark.parametrize("text", [r"\u0061\u002Fb", r"\\u0061/b", r"a\/b", "%61%2Fb", "a%2fb"])
+@pytest.mark.parametrize(
+    "text", [r"\u0061\u002Fb", r"\\u0061/b", r"a\/b", "%61%2Fb", "a%2fb", "a%252Fb", "&#97;/b", "a&#x2F;b"]
+)
 def test_escapes_are_undone(text: str) -> None:
-    """JSON escapes, doubled ones included, and percent-encoding are undone."""
+    """JSON escapes, percent-encoding and HTML entities are undone, doubled ones included."""
     assert unescape(text) == "a/b"

@@ -16,10 +16,25 @@ from harness.benches.client.stream_source import StreamSource
 from harness.contract import PROTOCOL
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.output import steps_text
-from harness.faults import Chunks, Crlf, Cut, Glue, Members, Omit, Ping, Status, Trickle, Unknown, cut
+from harness.faults import (
+    Chunks,
+    Comment,
+    Compress,
+    Crlf,
+    Cut,
+    Glue,
+    Members,
+    Omit,
+    Ping,
+    Raw,
+    Status,
+    Trickle,
+    Unknown,
+    cut,
+)
 from harness.faults.frame_values import Part
 
-_NOISE = (Chunks, Crlf, Glue, Members, Ping, Trickle, Unknown)
+_NOISE = (Chunks, Comment, Compress, Crlf, Glue, Members, Ping, Trickle, Unknown)
 """The faults that a reader must not notice."""
 
 _REFUSED = frozenset({429, 503})
@@ -123,6 +138,7 @@ def _is_destroyed(one: Seen) -> bool:
     """Whether a fault kept the id of a new interaction from the client, and nobody can tell if it exists."""
     fired = one.suffered.fired if one.suffered is not None else ()
     lost = any(
-        isinstance(fault, Cut) or (isinstance(fault, Status) and fault.code not in _REFUSED) for fault in fired
+        isinstance(fault, Cut | Raw) or (isinstance(fault, Status) and fault.code not in _REFUSED)
+        for fault in fired
     )
     return lost and one.find_created_id() is None

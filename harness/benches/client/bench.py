@@ -186,6 +186,9 @@ def _result(played: PlayedCase, usual: int, places: _Places, options: TortureOpt
     )
 
 
+_STREAMED = (Scope.ALL, Scope.STREAMS, Scope.STARTS, Scope.RESUMES)
+
+
 class _Places:
     """Finds the event of the stream that a case cuts."""
 
@@ -198,7 +201,7 @@ class _Places:
         """The number of the event that is cut or first lost; None for plans other than a cut in the stream."""
         plan = parse(case.plan)
         faults = [fault for connection in plan.connections for fault in connection.faults]
-        if plan.scope is Scope.CALLS:
+        if plan.scope not in _STREAMED or plan.also:
             return None
         if len(faults) != 1 or not isinstance(faults[0], Cut):
             return None

@@ -15,6 +15,7 @@ from harness.contract.data.json_parse import loads, objects
 from harness.faults import FaultyService, Suffered
 from harness.outcome.words import format_count
 from harness.wire import At, Body, Chunk, Decoder, Ending, Piece, Request, Response
+from harness.wire.coding import CODINGS, DECODED_BYTES, Inflater, coding_of
 from harness.wire.message import EVENT_STREAM
 
 
@@ -27,8 +28,14 @@ class Seen:
         self.suffered = suffered
         self.status = response.status
         self.is_stream = response.headers.media_type() == EVENT_STREAM
+        self._coding = coding_of(response.headers)
+        self._inflater = Inflater(self._coding) if self._coding in CODINGS else None
         self.data = bytearray()
         self.ending: Ending | None = None
+
+    def take(self, data: bytes) -> None:
+        """Note bytes that were delivered; they are kept without their content coding."""
+        self.data += data if self._inflater is None else self._inflater.feed(data, DECODED_BYTES)
 
     def events(self) -> list[dict[str, Any]]:
         """The complete events that were delivered."""
@@ -133,7 +140,7 @@ class _Watched:
     def __next__(self) -> Piece:
         piece = next(self._inner)
         if isinstance(piece, Chunk):
-            self._seen.data += piece.data
+            self._seen.take(piece.data)
         elif isinstance(piece, Ending):
             self._seen.ending = piece
         return piece

@@ -57,6 +57,7 @@ WHOLE = Rule(
     id="client.whole",
     level=Level.MUST,
     statement="A client that reports success has the whole result, and knows that it is whole.",
+    silent=True,
     breaks="Users read half a text, or one with holes, that looks whole.",
     source=_END,
 )
@@ -64,6 +65,7 @@ ONCE = Rule(
     id="client.once",
     level=Level.MUST,
     statement="A client that reports success has no part of the result twice.",
+    silent=True,
     breaks="Users read text twice; a function is called with doubled arguments.",
     source=_RESUME,
 )
@@ -71,6 +73,7 @@ CREATES_ONCE = Rule(
     id="client.creates-once",
     level=Level.MUST,
     statement="A client does not create a second interaction without a word when an answer to the first was lost.",
+    silent=True,
     breaks="Two interactions run and are billed, and their tools act twice.",
     source=Source(
         Basis.GENERIC,
@@ -83,6 +86,7 @@ STATUS = Rule(
     id="client.status",
     level=Level.MUST,
     statement="The status that a client reports is that of the interaction.",
+    silent=True,
     breaks="Users take a failed, cancelled or truncated run for a good one.",
     source=Source(Basis.DOCUMENTED, _PAGE, "Interaction: status"),
 )

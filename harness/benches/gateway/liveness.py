@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.benches.gateway.bench import GatewayBench
+from harness.engine.conductor import INTERRUPTED, format_time_up
 from harness.engine.events import ExerciseStarted, RunStopped
 from harness.engine.execute import error
+from harness.engine.traffic.deadline import TimeUp
 from harness.kit.check import Check, Exercise
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Because, NotApplicable, Observation, Outcome, Unmet
@@ -43,7 +45,10 @@ class _Running:
 
 
 class ExerciseRunner:
-    """Plays exercises; keeps what passed, by name, and why an exercise or the whole run stopped early."""
+    """Plays exercises; keeps what passed, by name, and why an exercise or the whole run stopped early.
+
+    `stopped`: the gateway did not answer any more. `halted`: time was up, or somebody interrupted, `""` if not.
+    """
 
     def __init__(self, bench: GatewayBench) -> None:
         self._bench = bench
@@ -52,7 +57,9 @@ class ExerciseRunner:
         self._stops: dict[str, Observation] = {}
         self._silence: _Silence | None = None
         self._trail: list[RelayedExchange] = []
+        self._unfinished: tuple[str, ...] = ()
         self.stopped: RunStopped | None = None
+        self.halted = ""
 
     @property
     def results(self) -> dict[str, RelayedExchange]:
@@ -60,8 +67,16 @@ class ExerciseRunner:
         return {relayed.name: relayed for relayed in self._trail}
 
     def play(self, exercises: Sequence[Exercise]) -> Iterator[ExerciseStarted | RunStopped]:
-        """Play them; those that span the others begin first and end last."""
+        """Play them; those that span the others begin first and end last. It ends early where time is up."""
         self._names = tuple(exercise.name for exercise in exercises)
+        try:
+            yield from self._play(exercises)
+        except TimeUp as up:
+            self._halt(format_time_up(up))
+        except KeyboardInterrupt:
+            self._halt(INTERRUPTED)
+
+    def _play(self, exercises: Sequence[Exercise]) -> Iterator[ExerciseStarted | RunStopped]:
         spanning = [_Running(exercise, self._bench.client) for exercise in exercises if exercise.spans]
         for running in spanning:
             yield ExerciseStarted(running.name)
@@ -78,6 +93,10 @@ class ExerciseRunner:
         for running in spanning:
             yield ExerciseStarted(running.name)
             self._exhaust(running)
+
+    def _halt(self, why: str) -> None:
+        self.halted = why
+        self._unfinished = tuple(name for name in self._names if name not in self._finished)
 
     def _exhaust(self, running: _Running) -> None:
         while self.stopped is None and self._advance(running):
@@ -130,10 +149,10 @@ class ExerciseRunner:
         del self._trail[silence.start :]
         self._finished = set(silence.finished)
         self._stops = {name: stop for name, stop in self._stops.items() if name in silence.finished}
-        unfinished = tuple(name for name in self._names if name not in silence.finished)
+        self._unfinished = tuple(name for name in self._names if name not in silence.finished)
         self.stopped = RunStopped(
-            reason=_why(silent, len(unfinished), len(self._names)),
-            unfinished=unfinished,
+            reason=_why(silent, len(self._unfinished), len(self._names)),
+            unfinished=self._unfinished,
             silent=len(silent),
             evidence=silent[0],
         )
@@ -164,9 +183,7 @@ class ExerciseRunner:
 
     def _untried(self, check: Check, results: dict[str, RelayedExchange]) -> bool:
         """Whether an exchange that the check wants was not made because the run stopped."""
-        if self.stopped is None:
-            return False
-        wanted = [glob for glob in check.globs if glob.partition(".")[0] in self.stopped.unfinished]
+        wanted = [glob for glob in check.globs if glob.partition(".")[0] in self._unfinished]
         return any("*" in glob or glob not in results for glob in wanted)
 
 

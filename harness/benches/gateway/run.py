@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from harness.benches.gateway.bench import GatewayBench
 from harness.benches.gateway.liveness import ExerciseRunner, parts_of
 from harness.engine.baseline import Baseline
+from harness.engine.conductor import INTERRUPTED
 from harness.engine.decide import Policy, decide, exit_of
 from harness.engine.events import CheckFinished, Planned, RunEvent, RunFinished, RunStarted, TargetInfo
 from harness.engine.results import Reproduction, Result
 from harness.kit.check import Check
 from harness.kit.relay import RelayCatalogue
 from harness.kit.relayed_exchange import RelayedExchange
-from harness.outcome import TargetFault, UsageFault
+from harness.outcome import Exit, TargetFault, UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.outcome.words import shorten
 from harness.wire import Exchange, How
@@ -58,7 +59,8 @@ def judge_gateway(
     for check in checks:
         results.append(_judge_rule(check, runner, options))
         yield CheckFinished(results[-1])
-    yield RunFinished(tuple(results), time.monotonic() - begun, exit_of(results))
+    code = Exit.INTERRUPTED if runner.halted == INTERRUPTED else exit_of(results)
+    yield RunFinished(tuple(results), time.monotonic() - begun, code, halted=runner.halted)
 
 
 def select_rules(catalogue: RelayCatalogue, only: Sequence[str]) -> list[Check]:

@@ -6,26 +6,24 @@ Layer 5. Knows services and bodies; must not know the client's side. A carrier m
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from harness.kit.relay import Answer
 from harness.wire import (
-    COMPLETE,
-    At,
-    Body,
     By,
     Chunk,
     Ending,
     Exchange,
     ExchangeBuilder,
+    Framing,
+    Headers,
     How,
-    Length,
     LogicalClock,
-    Piece,
     Request,
     Response,
 )
+from harness.wire.observed_body import observe
 
 
 class ReferenceService(Protocol):
@@ -42,9 +40,6 @@ class ReferenceService(Protocol):
         ...
 
 
-_HEADLESS = frozenset({At.BEFORE_HEADERS, At.IN_HEADERS})
-
-
 class UpstreamCall:
     """One request that arrived, and as much of its answer as has been read so far."""
 
@@ -52,7 +47,7 @@ class UpstreamCall:
         self.request = request
         self.began = began
         self.ended: Ending | None = None
-        self.recorder = ExchangeBuilder(request)
+        self.recorder = ExchangeBuilder(request, began=began)
 
     def record(self, now: float) -> Exchange:
         """The call as an exchange; if its answer is still being read, with what has been read so far."""
@@ -83,8 +78,7 @@ class Upstream:
             self.calls.append(call)
             self._changed.notify_all()
         response = answer(self.reference, request) if answer is not None else self.reference(request)
-        response.body = _Watched(response, call, self._changed, lambda: self.clock.now)
-        return response
+        return observe(response, _CallObserver(call, self._changed, lambda: self.clock.now))
 
     def prime(self, answer: Answer | None, requests: int = 1) -> None:
         """Answer the next `requests` with `answer`; it replaces what was set before, and None clears it."""
@@ -105,57 +99,23 @@ class Upstream:
         return self._primed.pop() if self._primed and self._is_primable(call.request) else None
 
 
-class _Watched:
-    """A body that records what is read from it, and when it is closed."""
+class _CallObserver:
+    """Records what is read of the answer to a call, and wakes whoever waits for it."""
 
-    def __init__(
-        self, response: Response, call: UpstreamCall, changed: threading.Condition, now: Callable[[], float]
-    ) -> None:
-        self._inner: Body = response.body
-        self._head = response.status, response.headers
-        self._response = response  # its framing is settled when it is written
+    def __init__(self, call: UpstreamCall, changed: threading.Condition, now: Callable[[], float]) -> None:
         self._call = call
         self._changed = changed
         self._now = now
 
-    def __iter__(self) -> Iterator[Piece]:
-        return self
-
-    def __next__(self) -> Piece:
-        piece = next(self._inner)
+    def note_head(self, status: int, headers: Headers, framing: Framing) -> None:
         with self._changed:
-            self._note(piece)
-        return piece
+            self._call.recorder.head(status, headers, framing)
 
-    def close(self) -> None:
-        self._inner.close()
+    def note_chunk(self, chunk: Chunk) -> None:
         with self._changed:
-            if self._call.ended is None:
-                self._open()
-                left = Ending(by=By.CLIENT, how=How.FIN, detail="hung up")
-                self._end(COMPLETE if self._whole() else left)
+            self._call.recorder.chunk(chunk, self._now() - self._call.began)
 
-    def _note(self, piece: Piece) -> None:
-        recorder = self._call.recorder
-        if isinstance(piece, Chunk):
-            self._open()
-            recorder.chunk(piece, self._now() - self._call.began)
-        elif isinstance(piece, Ending):
-            if piece.at not in _HEADLESS:
-                self._open()
-            self._end(piece)
-        else:
-            self._open()
-
-    def _whole(self) -> bool:
-        """Whether only the ending was left to read."""
-        framing = self._response.framing
-        return isinstance(framing, Length) and self._call.recorder.size == framing.size
-
-    def _open(self) -> None:
-        if self._call.recorder.status is None:
-            self._call.recorder.head(*self._head, self._response.framing)
-
-    def _end(self, ending: Ending) -> None:
-        self._call.ended = ending
-        self._changed.notify_all()
+    def note_end(self, ending: Ending) -> None:
+        with self._changed:
+            self._call.ended = ending
+            self._changed.notify_all()

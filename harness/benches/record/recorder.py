@@ -12,7 +12,7 @@ import datetime
 import os
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from harness.cassette import CassetteFile, Player, Provenance, Recording, Target, Unit, load
+from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, Target, Unit, load
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.transport import ServerThread, UrlDriver
@@ -31,7 +31,7 @@ from harness.transport.proxy.upstream import UpstreamServer
 from harness.transport.server.server_thread import InThread
 from harness.transport.tap.dial import refuse_itself
 from harness.transport.tap.exchange_tracker import STOPPED
-from harness.transport.tap.tap import Tap
+from harness.transport.tap.tap import WAITED_BYTES, Tap
 from harness.wire import By, Chunked, Exchange, Request, Response, Service
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -72,7 +72,8 @@ class Recorder:
     plays, `new_episodes` plays what is there and records the rest. With `all`, or if there is no file yet, clients
     are connected directly to the tap. Exchanges that are not `wanted` pass unrecorded. So do bodies of more than
     `most` bytes and what cannot be recorded; `warn` is called with these at once. `no_answer` is called with the
-    requests that the target does not answer. Raises CassetteError and UsageFault.
+    requests that the target does not answer. `secrets` are values to hide that are known from the start. The
+    summary names what cannot be written. Raises CassetteError and UsageFault.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Recorder:
         encoding: str | None = None,
         ca_file: str | None = None,
         redact: bool = True,
+        secrets: Iterable[str] = (),
         provenance: Provenance | None = None,
         wanted: Callable[[Exchange], bool] = lambda exchange: True,
         most: int = RECORDED_BYTES,
@@ -95,6 +97,7 @@ class Recorder:
     ) -> None:
         refuse_itself(target, host, port)
         self._wanted = wanted
+        self._warn = warn
         self._no_answer = no_answer
         self._target = target
         self._path = path
@@ -103,9 +106,10 @@ class Recorder:
         self._tapping: dict[str, Any] = {"encoding": encoding, "ca_file": ca_file, "most": most, "warn": warn}
         self._adds = mode in ("all", "new_episodes") or (mode == "once" and not path.exists())
         made = provenance or (provenance_of(target, api, ca_file=ca_file) if self._adds else None)
-        self._file = CassetteFile(path, protocol, mode=mode, provenance=made, redact=redact)
+        self._file = CassetteFile(path, protocol, mode=mode, provenance=made, redact=redact, secrets=secrets)
         self._stack = ExitStack()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="harness-recorder")
+        self._slow_writer = ThreadPoolExecutor(1, thread_name_prefix="harness-recorder-large")
         self._lock = threading.Lock()
         self._tap: Tap | None = None
         self._player: Player | None = None
@@ -119,6 +123,7 @@ class Recorder:
             front = self.summary.mode == "new_episodes" and self._path.exists()
             stack.enter_context(self._file)
             stack.callback(self._writer.shutdown)
+            stack.callback(self._slow_writer.shutdown)
             if not self._adds:
                 self._player = Player(load(self._path).recordings, self._protocol)
                 self.url = stack.enter_context(ServerThread(self._player, **self._address)).url
@@ -144,7 +149,11 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.__exit__(kind, error, trace)
+        try:
+            self._stack.__exit__(kind, error, trace)
+        except CassetteError as wrong:
+            self.summary.unrecorded.append(str(wrong))
+            self._warn(str(wrong))
         summary, redactor = self.summary, self._file.redactor
         summary.remarks += self._file.remarks
         if redactor is not None:
@@ -155,16 +164,23 @@ class Recorder:
             summary.misses = [str(miss) for miss in self._player.misses]
             summary.played = len(self._player.recordings) - len(self._player.unused())
 
-    # On the tap's loop, and on the one thread that writes.
+    # On the tap's loop, and on the threads that write.
 
     def _sink(self, exchange: Exchange) -> Awaitable[object]:
-        return asyncio.get_running_loop().run_in_executor(self._writer, self._keep, exchange)
+        """Keep an exchange. Large ones, for which no client waits, have their own thread and delay no other."""
+        large = exchange.size + len(exchange.request.body) > WAITED_BYTES
+        writer = self._slow_writer if large else self._writer
+        return asyncio.get_running_loop().run_in_executor(writer, self._keep, exchange, self._file.next_place())
 
-    def _keep(self, exchange: Exchange) -> None:
+    def _keep(self, exchange: Exchange, place: int) -> None:
         if not self._wanted(exchange):
             return
         recording = recording_of(exchange, self._tap.origin if self._tap else "")
-        self._file.add(recording)
+        self._file.add(recording, place=place)
+        with self._lock:
+            self._count(exchange)
+
+    def _count(self, exchange: Exchange) -> None:
         self.summary.recorded += 1
         self.summary.hung_up += exchange.ending.by is By.CLIENT
         if exchange.status is None and exchange.ending.by is not By.CLIENT:

@@ -240,6 +240,7 @@ class RecordingSession:
             ca_file=self.ca_file,
             provenance=self.provenance,
             wanted=may_be_recorded,
+            secrets=self.target.info.secrets.values(),
         )
         try:
             with recorder:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -182,10 +182,13 @@ def _exchange(entry: Recording | ValueError) -> Exchange | Unreadable:
     return replace(exchange, body=body, size=len(body), sha256=sha256(body).hexdigest(), arrivals=whole)
 
 
-def secrets_in(paths: Iterable[Path], protocol: StreamProtocol) -> tuple[int, list[Secret]]:
-    """How many files were looked at, and what looks like a secret in them."""
+def secrets_in(
+    paths: Iterable[Path], protocol: StreamProtocol, *, secrets: Collection[str] = ()
+) -> tuple[int, list[Secret]]:
+    """How many files were looked at, and what looks like a secret in them, or is one of these."""
     files = list(files_in(paths))
-    return len(files), [Secret(str(path), hit) for path in files for hit in scan_file(path, protocol)]
+    hits = [Secret(str(path), hit) for path in files for hit in scan_file(path, protocol, secrets=secrets)]
+    return len(files), hits
 
 
 def files_in(paths: Iterable[Path]) -> Iterator[Path]:

@@ -66,6 +66,14 @@ class Faulty:
         faulty = self._faulty.get(session)
         return "" if faulty is None else str(faulty.plan)
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """The server's plan, how many connections it has counted, and how many it is for (None: no end)."""
+        faulty = self._faulty.get("")
+        if faulty is None:
+            return {"plan": "", "counted": 0, "planned": 0}
+        return {"plan": str(faulty.plan), "counted": faulty.connections, "planned": faulty.plan.length}
+
     def story(self, session: str = "") -> list[str]:
         """One line for each connection that the plan applied to: what was planned for it, and what happened."""
         faulty = self._faulty.get(session)
@@ -133,6 +141,7 @@ class Faulty:
                 "number": suffered.number,
                 "method": suffered.method,
                 "path": suffered.path,
+                "scope": str(suffered.scope),
                 "faults": [str(fault) for fault in suffered.faults],
                 "fired": [str(fault) for fault in suffered.fired],
             }

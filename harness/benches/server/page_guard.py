@@ -56,6 +56,11 @@ class PageGuard:
         self._token = token.encode()
         self._closed = closed
 
+    @property
+    def wants_token(self) -> bool:
+        """Whether control calls need a token."""
+        return bool(self._token)
+
     def around(self, service: Service) -> Service:
         """The service behind this guard."""
 
@@ -86,6 +91,10 @@ class PageGuard:
             or self._wrong_token(request)
             or self._wrong_body(request)
         )
+
+    def refusal_of_host(self, request: Request) -> Response | None:
+        """The refusal of a request, whatever for, that came by a name that a page may own; None for others."""
+        return self._wrong_host(request, strict=False)
 
     def _wrong_host(self, request: Request, *, strict: bool) -> Response | None:
         """The refusal of a name that is not known to mean this server. Only programs send no Host at all."""

@@ -26,6 +26,11 @@ from harness.cassette.replay.index import Index
 from harness.cassette.replay.matching import Canon
 from harness.wire import Request, StreamProtocol
 
+_FREE, _FACTOR = 4 * 1024 * 1024, 2
+"""How many bytes may be searched again for secrets that were learned late, and how many more for each byte that is
+recorded: a session that learns a secret with every request must not search everything every time. At the end,
+everything is searched once more in any case."""
+
 MODES = ("none", "once", "new_episodes", "all")
 
 
@@ -36,6 +41,9 @@ class CassetteFile:
     missing; `all` records everything again. Until the end, new recordings are in `<name>.part.yaml`, itself a
     valid cassette; one left by a killed recorder is moved to the path in `interrupted`. At the end, `remarks` say
     which recordings were not kept and where a copy of the older file is. `redact=False` writes all unchanged.
+    `secrets` are values to hide that are known from the start, such as the user's own keys; those of less than
+    eight characters are hidden only where their names mark them. What is recognised as a secret late is also
+    removed from what was recorded before.
     """
 
     def __init__(
@@ -46,6 +54,7 @@ class CassetteFile:
         mode: str = "once",
         provenance: Provenance | None = None,
         redact: bool = True,
+        secrets: Iterable[str] = (),
     ) -> None:
         if mode not in MODES:
             raise CassetteError(f"mode={mode!r} is none of vcrpy's record modes: write {', '.join(MODES)}")
@@ -54,16 +63,22 @@ class CassetteFile:
         self.interrupted: Path | None = None
         self.remarks: list[str] = []
         self.redactor = Redactor(protocol) if redact else None
+        if self.redactor is not None:
+            self.redactor.hide(secrets)
         self._protocol = protocol
         self._canon = Canon(protocol)
         self._index = Index(protocol)
         self._layout = Layout(self.path)
         self._provenance = provenance
         self._part = self.path.with_name(f"{self.path.stem}.part.yaml")
-        self._lock, self._redacting = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
         self._cassette: Any = None
         self._recordings: list[Recording] = []
+        self._places: list[int] = []
+        self._begun = 0
         self._loaded = 0
+        self._swept = 0  # how many secrets were known when all that is recorded was last searched for them
+        self._credit = _FREE
         self._journal: Journal | None = None
         self._stack = ExitStack()
 
@@ -91,7 +106,22 @@ class CassetteFile:
             if journal is None:
                 return
             try:
-                self._save()
+                if self._hide_late():
+                    self._rewrite(journal)
+                try:
+                    self._save()
+                except OSError as wrong:
+                    if not self._loaded:  # what was written while recording is a cassette, and takes no more room
+                        self._part.replace(self.path)
+                        self.remarks.append(
+                            f"{self.path} has the layout of a part file; it cannot be written anew: "
+                            f"{wrong.strerror}"
+                        )
+                        return
+                    raise CassetteError(
+                        f"{self.path} cannot be written: {wrong.strerror}. What was recorded is in {self._part}, "
+                        "a cassette, too: make room and move it there"
+                    ) from None
             finally:
                 journal.close()
             self._part.unlink(missing_ok=True)
@@ -102,7 +132,7 @@ class CassetteFile:
 
     def _save(self) -> None:
         """Write the file; in mode `all`, new recordings replace the old ones that they match."""
-        numbers = list(range(len(self._recordings)))
+        numbers = [*range(self._loaded), *sorted(range(self._loaded, len(self._recordings)), key=self._place_of)]
         if self.mode == "all" and self._loaded:
             merged = replace_recordings(self._recordings, self._index.forms, self._loaded)
             numbers, self.remarks = merged.kept, merged.remarks
@@ -114,6 +144,10 @@ class CassetteFile:
         pairs = [self._cassette.data[number] for number in numbers]
         self._forget()
         write(self._layout, pairs)
+
+    def _place_of(self, number: int) -> int:
+        """The place of a new recording in the order in which the exchanges ended."""
+        return self._places[number - self._loaded]
 
     def _forget(self) -> None:
         """Drop all recordings: nothing will be played any more, and writing needs the memory."""
@@ -138,30 +172,93 @@ class CassetteFile:
             self._cassette.play_counts[number] += 1
         return self._recordings[number]
 
-    def add(self, recording: Recording, *, secrets: Iterable[str] = ()) -> Recording:
-        """Add a recording; return it as kept, with secrets replaced. Raises CassetteError if the mode forbids it.
+    def next_place(self) -> int:
+        """The next place in the file, for an exchange whose recording is added later than those that follow it."""
+        with self._lock:
+            self._begun += 1
+            return self._begun
+
+    def add(self, recording: Recording, *, secrets: Iterable[str] = (), place: int | None = None) -> Recording:
+        """Add a recording; return it as kept, with secrets replaced.
 
         `secrets` are values that were sent with the request but left out of the recording; the answer may repeat
-        them.
+        them. `place` is one that `next_place` gave. Raises CassetteError if the mode forbids it, or if the disk is
+        full; then it is not in the file.
         """
+        place = self.next_place() if place is None else place
         if not self.may_record:
             raise CassetteError(
                 f"{recording.request.method} {recording.request.raw_path} is not in {self.path}, and mode "
                 f"{self.mode!r} adds nothing to it: use new_episodes or all, or delete the file"
             )
-        with self._redacting:
-            if self.redactor is not None:
-                self.redactor.hide(secrets)
-            kept = recording if self.redactor is None else self.redactor.redact(recording)
+        known, kept = 0, recording
+        if self.redactor is not None:
+            known = self.redactor.learned
+            self.redactor.hide(secrets)
+            kept = self.redactor.redact(recording)
         with self._lock:
+            if self.redactor is not None and self.redactor.learned != known:
+                self._swept = -1  # another thread may have searched while this one learned
             if self._journal is None:
                 metadata = {} if self._provenance is None else {KEY: self._provenance.as_metadata()}
                 self._journal = Journal(self._part, metadata)
-            self._journal.append(kept)
+            try:
+                self._journal.append(kept)
+            except OSError as wrong:
+                raise CassetteError(
+                    f"{kept.request.method} {kept.request.raw_path} cannot be written to {self._part}: "
+                    f"{wrong.strerror}"
+                ) from None
             self._cassette.append(*as_pair(kept))
             self._take([kept])
+            self._places.append(place)
             self._index.play(len(self._recordings) - 1)  # the client has this answer: the next poll must go live
+            self._credit += _FACTOR * _cost(kept)
+            if self._is_worth_it() and self._hide_late():
+                self._rewrite(self._journal)
         return kept
+
+    def _is_worth_it(self) -> bool:
+        """Whether to search what was recorded before for the secrets learned since; it costs `_FACTOR` at most."""
+        if self.redactor is None or self.redactor.learned == self._swept:
+            return False
+        if len(self._recordings) - self._loaded > 1:
+            cost = sum(map(_cost, self._recordings[self._loaded :]))
+            if cost > self._credit:
+                return False
+            self._credit -= cost
+        return True
+
+    def _hide_late(self) -> bool:
+        """Remove secrets that were learned late from what was recorded earlier; return whether there were any."""
+        if self.redactor is None or self.redactor.learned == self._swept:
+            return False
+        self._swept = self.redactor.learned
+        changed = False
+        for number in range(self._loaded, len(self._recordings)):
+            old = self._recordings[number]
+            new = self.redactor.redact(old)
+            if new != old:
+                self._recordings[number] = new
+                self._cassette.data[number] = as_pair(new)
+                changed = True
+        return changed
+
+    def _rewrite(self, journal: Journal) -> None:
+        """Write the journal anew, after recordings in it have changed."""
+        try:
+            journal.rewrite(self._recordings[self._loaded :])
+        except (OSError, CassetteError) as wrong:
+            reason = wrong.strerror if isinstance(wrong, OSError) else wrong
+            self.remarks.append(
+                f"{self._part} may hold secrets that were recognised too late to rewrite it ({reason}): "
+                f"look into it with `harness verify --secrets {self._part}`"
+            )
+
+
+def _cost(recording: Recording) -> int:
+    """About what it costs to search a recording for secrets, in bytes."""
+    return len(recording.body) + len(recording.request.body) + 2048
 
 
 def _must_be_of_one_class(path: Path, held: Provenance | None, made: Provenance | None) -> None:

@@ -41,7 +41,7 @@ class Journal:
 
     def append(self, recording: Recording) -> None:
         """Append a recording; when this returns, it is on disk."""
-        line = chain((b"- ",), flowing(as_entry(recording)), (b"\n",))
+        line = _line_of(recording)
         if self._file is None:
             self._file = self._begin(line)
             return
@@ -50,11 +50,26 @@ class Journal:
         try:
             self._write(file, chain((_HIDDEN,), line))
         except BaseException:
-            with suppress(OSError):  # the next entry would become part of an unfinished comment
-                file.truncate(at)
+            self._take_back(file, at)
             raise
         file.seek(at)
         self._write(file, (_SHOWN,))
+
+    def _take_back(self, file: IO[bytes], at: int) -> None:
+        """Cut off an unfinished entry, also what is still buffered: the next one would become part of it."""
+        with suppress(OSError):
+            file.close()
+        os.truncate(self.path, at)
+        self._file = self.path.open("r+b")
+        lock(self._file, self.path)
+
+    def rewrite(self, recordings: Sequence[Recording]) -> None:
+        """Replace all entries, of which there is at least one; readers see either the old ones or the new ones."""
+        lines = chain.from_iterable((_SHOWN, *_line_of(recording)) for recording in recordings)
+        new = self._replace(lines)
+        if self._file is not None:
+            self._file.close()
+        self._file = new
 
     def _begin(self, line: Iterable[bytes]) -> IO[bytes]:
         """Create the file with its head and the first entry: a cassette without an entry is not valid."""
@@ -62,9 +77,12 @@ class Journal:
             raise CassetteError(
                 f"{self.path} exists: another recorder is at work, or one was killed; move it away"
             )
+        return self._replace(chain((_SHOWN,), line))
+
+    def _replace(self, lines: Iterable[bytes]) -> IO[bytes]:
         metadata = f"metadata: {flow(self._metadata)}\n" if self._metadata else ""
         head = f"version: 1\n{metadata}interactions:\n".encode("ascii")
-        replace_file(self.path, chain((head, _SHOWN), line))
+        replace_file(self.path, chain((head,), lines))
         file = self.path.open("r+b")
         lock(file, self.path)
         return file
@@ -88,6 +106,10 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _line_of(recording: Recording) -> Iterable[bytes]:
+    return chain((b"- ",), flowing(as_entry(recording)), (b"\n",))
 
 
 def lock(file: IO[bytes], path: Path) -> None:

@@ -7,11 +7,16 @@ in the cassette. A placeholder contains a number and reveals nothing about the s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from string import ascii_lowercase, ascii_uppercase
 
 from harness.cassette.format.byte_edits import TextEdit
-from harness.wire.secret_forms import cores, spellings
-from harness.wire.secret_patterns import hints, is_placeholder, sightings
+from harness.cassette.redaction.known_texts import KnownTexts
+from harness.wire.secret_forms import cores, is_escaped, spellings, unescape
+from harness.wire.secret_hints import hints
+from harness.wire.secret_patterns import PRIVATE_URL, is_placeholder, looks_random, sightings
 
 SHORTEST = 4
 """A shorter secret is hidden where its name marks it, but not wherever the same characters occur."""
@@ -19,78 +24,141 @@ SHORTEST = 4
 PREFIX = 6
 """The least number of characters of a known secret that are hidden at the edge where a text was cut."""
 
-_A_PATTERN = 64
-"""Spellings per pattern. A new spelling recompiles only the latest pattern, which this keeps small."""
-
-_NOTHING = re.compile(r"(?!)")
+_SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
+_WORD = re.compile(r"[^\s\"'<>]+")
 
 
 class PlaceholderTable:
-    """Knows secrets and their placeholders. `secrets` are known from the start, such as the key of the run."""
+    """Knows secrets and their placeholders. `secrets` are known from the start, such as the key of the run.
+
+    Safe to use from several threads. `learned` counts the secrets that are known.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self.learned = 0
+        self._lock = threading.Lock()
         self._placeholders: dict[str, str] = {}
         self._spellings: dict[str, str] = {}
         self._in_base64: set[str] = set()
-        self._patterns: list[re.Pattern[str]] = []
-        self._latest: list[str] = []
+        self._texts = KnownTexts()
+        self._edges = _Edges()
         for secret in secrets:
             self.learn(secret)
 
     def placeholder(self, secret: str) -> str:
         """The placeholder of a secret."""
-        return self._placeholders.setdefault(secret, f"REDACTED-{len(self._placeholders) + 1}")
+        with self._lock:
+            return self._placeholders.setdefault(secret, f"REDACTED-{len(self._placeholders) + 1}")
 
     def learn(self, secret: str, *, in_base64: bool = True) -> None:
-        """Hide this value from now on, wherever it occurs: also in URLs, forms, JSON strings, and base64."""
+        """Hide this value from now on, wherever it occurs: also in URLs, forms, JSON, HTML, hex and base64."""
         known = self._in_base64 if in_base64 else self._spellings
-        if len(secret) < SHORTEST or is_placeholder(secret) or secret in known:
+        if len(secret) < SHORTEST or secret in known or is_placeholder(secret):
             return
-        if in_base64:
-            self._in_base64.add(secret)
-        new = [*spellings(secret), *(cores(secret) if in_base64 else ())]
-        new = [spelling for spelling in dict.fromkeys(new) if spelling not in self._spellings]
-        self._spellings.update(dict.fromkeys(new, secret))
-        if len(self._latest) + len(new) > _A_PATTERN or not self._patterns:
-            self._latest = []
-            self._patterns.append(_NOTHING)
-        self._latest = sorted((*self._latest, *new), key=len, reverse=True)
-        self._patterns[-1] = re.compile("|".join(map(re.escape, self._latest)))
+        with self._lock:
+            new = [*spellings(secret), *(cores(secret) if in_base64 else ())]
+            new = [spelling for spelling in dict.fromkeys(new) if spelling not in self._spellings]
+            if in_base64:
+                self._in_base64.add(secret)
+            for spelling in new:
+                self._spellings[spelling] = secret
+                self._spellings.setdefault(_lower(spelling), secret)
+            self._edges.add(new)
+            self._texts.add(new)
+            self.learned += 1
 
     def may_change(self, text: str) -> bool:
         """Whether `changes` could find anything; cheap, with no false negatives."""
-        return hints(text) or any(pattern.search(text) for pattern in self._patterns)
+        return hints(text) or self._texts.occur_in(text) or next(self._in_escapes(text), None) is not None
 
-    def changes(self, text: str, *, cut: bool = False, resumed: bool = False) -> list[TextEdit]:
+    def changes(
+        self, text: str, *, cut: bool = False, resumed: bool = False, escaped: bool = True
+    ) -> list[TextEdit]:
         """Return what to replace in a text, in order and without overlap.
 
         `cut` means that the text ends where a connection broke, `resumed` that it begins where one resumed. At
-        such an edge, a part of a known secret is hidden too.
+        such an edge, a part of a known secret is hidden too. A word that contains a secret once its escapes are
+        decoded is replaced by the decoded word without it, unless `escaped` is false.
         """
-        found: list[TextEdit] = []
-        for pattern in self._patterns:
+        found = [
+            TextEdit(start, end, self._mark(text[start:end]), "known secret")
+            for start, end in self._texts.find(text)
+        ]
+        if cut:
             found += [
-                TextEdit(*match.span(), self._mark(match[0]), "known secret") for match in pattern.finditer(text)
+                TextEdit(start, len(text), self._mark(spelling), "known secret")
+                for start, spelling in self._edges.at_end(text)
             ]
-        found += self._edges(text, cut, resumed)
+        if resumed:
+            found += [
+                TextEdit(0, end, self._mark(spelling), "known secret")
+                for end, spelling in self._edges.at_start(text)
+            ]
         for kind, start, end in sightings(text):
-            found.append(TextEdit(start, end, self.placeholder(text[start:end]), kind))
+            secret = text[start:end]
+            found.append(TextEdit(start, end, self.placeholder(secret), kind))
+            if kind != PRIVATE_URL and looks_random(secret):
+                self.learn(secret)
+        if escaped and is_escaped(text):
+            found += self._in_escapes(text)
         return without_overlap(found)
 
-    def _mark(self, spelling: str) -> str:
-        return self.placeholder(self._spellings[spelling])
+    def _in_escapes(self, text: str) -> Iterator[TextEdit]:
+        """Secrets in words that contain escapes."""
+        if not is_escaped(text):
+            return
+        for word in _WORD.finditer(text):
+            if not is_escaped(word[0]):
+                continue
+            plain = unescape(word[0])
+            if plain == word[0] or not (hints(plain) or self._texts.occur_in(plain)):
+                continue
+            changes = self.changes(plain, escaped=False)
+            # What is found as it is written needs no decoding of the word around it.
+            if changes and len(changes) > len(self.changes(word[0], escaped=False)):
+                yield TextEdit(*word.span(), apply_changes(plain, changes), changes[0].kind)
 
-    def _edges(self, text: str, cut: bool, resumed: bool) -> Iterable[TextEdit]:
-        for secret in self._spellings:
-            longest = min(len(secret) - 1, len(text))
-            if cut:
-                size = next((n for n in range(longest, PREFIX - 1, -1) if text.endswith(secret[:n])), 0)
-                if size:
-                    yield TextEdit(len(text) - size, len(text), self._mark(secret), "known secret")
-            if resumed:
-                size = next((n for n in range(longest, PREFIX - 1, -1) if text.startswith(secret[-n:])), 0)
-                if size:
-                    yield TextEdit(0, size, self._mark(secret), "known secret")
+    def _mark(self, spelling: str) -> str:
+        secret = self._spellings.get(spelling)
+        return self.placeholder(self._spellings[_lower(spelling)] if secret is None else secret)
+
+
+class _Edges:
+    """Finds the parts of secrets at the edges of a text, by their first and last few characters."""
+
+    def __init__(self) -> None:
+        self._longest = 0
+        self._by_start: defaultdict[str, list[str]] = defaultdict(list)
+        self._by_end: defaultdict[str, list[str]] = defaultdict(list)
+
+    def add(self, spellings: Iterable[str]) -> None:
+        for spelling in spellings:
+            if len(spelling) > PREFIX:
+                self._longest = max(self._longest, len(spelling))
+                self._by_start[_lower(spelling[:PREFIX])].append(spelling)
+                self._by_end[_lower(spelling[-PREFIX:])].append(spelling)
+
+    def at_end(self, text: str) -> Iterator[tuple[int, str]]:
+        """Where the beginning of a secret stands at the end of the text, and the secret."""
+        first = max(0, len(text) - self._longest + 1)
+        tail = _lower(text[first:])
+        for start in range(len(tail) - PREFIX + 1):
+            for spelling in self._by_start.get(tail[start : start + PREFIX], ()):
+                if len(tail) - start < len(spelling) and _lower(spelling).startswith(tail[start:]):
+                    yield first + start, spelling
+
+    def at_start(self, text: str) -> Iterator[tuple[int, str]]:
+        """Where the end of a secret that stands at the start of the text ends, and the secret."""
+        head = _lower(text[: max(0, self._longest - 1)])
+        for end in range(PREFIX, len(head) + 1):
+            for spelling in self._by_end.get(head[end - PREFIX : end], ()):
+                if end < len(spelling) and _lower(spelling).endswith(head[:end]):
+                    yield end, spelling
+
+
+def _lower(text: str) -> str:
+    """The text with small ASCII letters, so that it keeps its length."""
+    return text.lower() if text.isascii() else text.translate(_SMALL)
 
 
 def without_overlap(changes: Iterable[TextEdit]) -> list[TextEdit]:

@@ -22,12 +22,14 @@ from harness.wire.coding import CODINGS, coding_of, decode_pieces
 from harness.wire.secret_forms import secrets_in_header
 from harness.wire.secret_patterns import (
     SECRET_PARAMETERS,
+    SecretFields,
     is_placeholder,
     is_secret_header,
     plain_name,
 )
 
 _PARAMETERS = frozenset(map(plain_name, SECRET_PARAMETERS))
+_ROUNDS = 3
 _SHORTEST_LEARNED = 8
 """A shorter value of a header or parameter is hidden in place, but not searched for elsewhere."""
 
@@ -43,7 +45,8 @@ class Replaced:
 class Redactor:
     """Removes secrets from recordings. Use one redactor per session, so that each secret keeps its placeholder.
 
-    `secrets` are values known from the start. `report` lists what was replaced, oldest first.
+    `secrets` are values known from the start. `report` lists what was replaced, oldest first. `learned` grows with
+    each secret: what was redacted before may contain it. Safe to use from several threads.
     """
 
     def __init__(self, protocol: StreamProtocol, *, secrets: Iterable[str] = ()) -> None:
@@ -51,7 +54,13 @@ class Redactor:
         self._protocol = protocol
         self._fields = protocol.secret_fields
         self._table = PlaceholderTable(secrets)
-        self._bodies = BodySecretFinder(protocol, self._table)
+        self.bodies = BodySecretFinder(protocol, self._table)
+        """Finds the same secrets in bodies alone."""
+
+    @property
+    def learned(self) -> int:
+        """How many secrets are known."""
+        return self._table.learned
 
     def redact(self, recording: Recording) -> Recording:
         """Return the recording without its secrets. Raises CassetteError for a body that cannot be decoded."""
@@ -59,22 +68,20 @@ class Redactor:
         recording = replace(recording, request=_decode(recording.request))
         _must_be_readable(recording)
         self.learn(recording)
-        request, response = self._request(recording.request), self._answer(recording)
-        detail = self._text(recording.ending.detail, "ending")
-        return replace(
-            response,
-            request=request,
-            headers=self._headers(response.headers, "response header"),
-            ending=replace(response.ending, detail=detail),
-            reason=self._text(recording.reason, "status message"),
-            origin=self._text(recording.origin, "origin"),
-        )
+        for _ in range(_ROUNDS):  # what is recognised at the end may also stand, unrecognisable, at the beginning
+            known = self.learned
+            pass_ = _Pass(self._protocol, self._table, self.bodies)
+            redacted = pass_.recording(recording)
+            if self.learned == known:
+                break
+        self.report += pass_.report
+        return redacted
 
     def learn(self, recording: Recording) -> None:
         """Learn the values that names mark as secret, so that they are also found in places without a name."""
         self._learn_headers(recording.headers)
         self._learn_request(recording.request)
-        self._bodies.learn(recording.body, above=self._above(recording.request))
+        self.bodies.learn(recording.body, above=self._fields.above(recording.request.segments))
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Learn values that cannot be recognised as secrets; only their owner knows."""
@@ -85,19 +92,18 @@ class Redactor:
         """Return a single request without its secrets."""
         request = _decode(request)
         self._learn_request(request)
-        return self._request(request)
+        pass_ = _Pass(self._protocol, self._table, self.bodies)
+        redacted = pass_.request(request)
+        self.report += pass_.report
+        return redacted
 
     def _learn_request(self, request: Request) -> None:
         self._learn_headers(request.headers)
         form = parse_qsl(text_of(request.body)) if _is_form(request) else ()
         for name, value in (*request.query, *form):
-            if self.is_secret_parameter(name):
+            if is_secret_parameter(name, self._fields):
                 self._learn(value)
-        self._bodies.learn(request.body, above=self._above(request))
-
-    def _above(self, request: Request) -> tuple[str, ...]:
-        """The path under which the members of an exchange's bodies stand."""
-        return self._fields.above(request.segments)
+        self.bodies.learn(request.body, above=self._fields.above(request.segments))
 
     def _learn_headers(self, headers: Headers) -> None:
         for name, value in headers:
@@ -106,16 +112,40 @@ class Redactor:
                 for secret in secrets_in_header(name, value)[once:]:
                     self._learn(secret, in_base64=not once)
 
-    def is_secret_parameter(self, name: str) -> bool:
-        """Whether a query parameter's name alone marks its value as a secret."""
-        name = plain_name(name).strip("$")
-        return name in _PARAMETERS or self._fields.names(name)
-
     def _learn(self, value: str, *, in_base64: bool = True) -> None:
         if len(value) >= _SHORTEST_LEARNED:
             self._table.learn(value, in_base64=in_base64)
 
-    def _request(self, request: Request) -> Request:
+
+class _Pass:
+    """One search through a recording; `report` is what it replaced."""
+
+    def __init__(self, protocol: StreamProtocol, table: PlaceholderTable, bodies: BodySecretFinder) -> None:
+        self.report: list[Replaced] = []
+        self._protocol = protocol
+        self._fields = protocol.secret_fields
+        self._table = table
+        self._bodies = bodies
+
+    def recording(self, recording: Recording) -> Recording:
+        """The recording with every secret that is known or recognised replaced."""
+        request, response = self.request(recording.request), self._answer(recording)
+        detail = self._text(recording.ending.detail, "ending")
+        return replace(
+            response,
+            request=request,
+            headers=self._headers(response.headers, "response header"),
+            ending=replace(response.ending, detail=detail),
+            reason=self._text(recording.reason, "status message"),
+            origin=self._text(recording.origin, "origin"),
+        )
+
+    def _above(self, request: Request) -> tuple[str, ...]:
+        """The path under which the members of an exchange's bodies stand."""
+        return self._fields.above(request.segments)
+
+    def request(self, request: Request) -> Request:
+        """The request with every secret that is known or recognised replaced."""
         headers = self._headers(request.headers, "request header")
         if _is_form(request):
             body = bytes_of(self._pairs(text_of(request.body), "request body"))
@@ -149,13 +179,17 @@ class Redactor:
             edits.append(item.edit)
         return edits
 
-    def _text(self, text: str, place: str) -> str:
-        changes = self._table.changes(text)
+    def _text(self, text: str, place: str, *, escaped: bool = True) -> str:
+        changes = self._table.changes(text, escaped=escaped)
         self.report += [Replaced(change.kind, place) for change in changes]
         return apply_changes(text, changes)
 
     def _headers(self, headers: Headers, place: str) -> Headers:
-        return Headers((name, self._header(name, value, f"{place} {name}")) for name, value in headers)
+        return Headers(self._field(name, value, place) for name, value in headers)
+
+    def _field(self, name: str, value: str, place: str) -> tuple[str, str]:
+        hidden = self._text(name, place, escaped=False)
+        return hidden, self._header(name, value, f"{place} {hidden}")
 
     def _header(self, name: str, value: str, place: str) -> str:
         if not is_secret_header(name):
@@ -169,7 +203,7 @@ class Redactor:
         path, mark, query = target.partition("?")
         path = "/".join(self._part(segment, unquote(segment), "path") for segment in path.split("/"))
         whole = path + mark + self._pairs(query, "query")
-        return self._text(whole, "path")  # also finds secrets that span several parts
+        return self._text(whole, "path", escaped=False)  # also finds secrets that span several parts
 
     def _pairs(self, pairs: str, place: str) -> str:
         """Redact the parameters of a query or a form; `pairs` is in their encoded form."""
@@ -178,7 +212,7 @@ class Redactor:
     def _pair(self, pair: str, place: str) -> str:
         name, mark, value = pair.partition("=")
         plain = unquote_plus(value)
-        if not (plain and self.is_secret_parameter(unquote_plus(name))):
+        if not (plain and is_secret_parameter(unquote_plus(name), self._fields)):
             shown = self._part(name, unquote_plus(name), place)
             return shown + mark + self._part(value, plain, f"{place} {shown}")
         if is_placeholder(plain):
@@ -190,6 +224,12 @@ class Redactor:
         """Redact a path segment, or the name or value of a parameter; `plain` is `part` decoded."""
         hidden = self._text(plain, place)
         return part if hidden == plain else quote(hidden, safe="")
+
+
+def is_secret_parameter(name: str, fields: SecretFields) -> bool:
+    """Whether a query parameter's name alone marks its value as a secret."""
+    name = plain_name(name).strip("$")
+    return name in _PARAMETERS or fields.names(name)
 
 
 def _decode(request: Request) -> Request:

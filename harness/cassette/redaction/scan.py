@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from typing import Any
 from harness.cassette.format.document import parse_all
 from harness.cassette.format.entry import from_entry
 from harness.cassette.format.errors import CassetteError
+from harness.cassette.format.framing import apply
 from harness.cassette.format.recording import Recording
-from harness.cassette.redaction.body_secrets import BodySecretFinder, begins_a_stream
-from harness.cassette.redaction.placeholders import PlaceholderTable
+from harness.cassette.redaction.body_secrets import begins_a_stream
 from harness.cassette.redaction.redactor import Redactor
 from harness.documents import read_file
 from harness.wire import StreamProtocol
@@ -36,30 +37,38 @@ class Hit:
     shown: str = ""
 
 
-def scan(recording: Recording, protocol: StreamProtocol) -> list[Hit]:
-    """Find what redaction would still replace in a recording."""
+def scan(recording: Recording, protocol: StreamProtocol, *, secrets: Iterable[str] = ()) -> list[Hit]:
+    """Find what redaction would still replace in a recording; `secrets` are values to look for."""
     redactor = Redactor(protocol)
+    redactor.hide(secrets)
+    return _scan(recording, redactor)
+
+
+def _scan(recording: Recording, redactor: Redactor) -> list[Hit]:
+    before = len(redactor.report)
     redactor.redact(recording)
-    return [Hit(item.kind, item.place) for item in redactor.report]
+    return [Hit(item.kind, item.place) for item in redactor.report[before:]]
 
 
-def scan_file(path: Path, protocol: StreamProtocol) -> list[Hit]:
+def scan_file(path: Path, protocol: StreamProtocol, *, secrets: Iterable[str] = ()) -> list[Hit]:
     """Find what looks like a secret in a file: YAML, JSON, JSON Lines, an event stream or text.
 
-    Raises CassetteError if the file cannot be read.
+    `secrets` are values to look for, such as the user's own keys. What one entry of a cassette names as a secret
+    is looked for in all of them. Raises CassetteError if the file cannot be read.
     """
     try:
         data = read_file(path)
     except OSError as wrong:
         raise CassetteError(f"{path} cannot be read: {wrong.strerror}") from None
-    return list(_Scan(protocol).file(path.name, data))
+    return list(_Scan(protocol, secrets).file(path.name, data))
 
 
 class _Scan:
-    def __init__(self, protocol: StreamProtocol) -> None:
-        self._protocol = protocol
+    def __init__(self, protocol: StreamProtocol, secrets: Iterable[str]) -> None:
         self._secret = protocol.secret_fields
-        self._bodies = BodySecretFinder(protocol, PlaceholderTable())
+        self._redactor = Redactor(protocol)
+        self._redactor.hide(secrets)
+        self._bodies = self._redactor.bodies
 
     def file(self, name: str, data: bytes) -> Iterator[Hit]:
         if name.endswith((".yaml", ".yml")):
@@ -85,14 +94,21 @@ class _Scan:
             if not isinstance(entries, list):
                 yield from self._tree(document, f"[{number}]", ())
                 continue
+            self._learn(entries)
             yield from self._tree({**document, "interactions": None}, f"[{number}]", ())
             for position, entry in enumerate(entries):
                 place = f"[{number}].interactions[{position}]"
                 yield from list(self._tree(entry, place, ())) or self._entry(entry, place)
 
+    def _learn(self, entries: Iterable[Any]) -> None:
+        """Learn what the entries name as secrets: the first may quote what the last one names."""
+        for entry in entries:
+            with suppress(ValueError, AttributeError, CassetteError):
+                self._redactor.learn(from_entry(entry).decode())
+
     def _entry(self, entry: Any, place: str) -> Iterator[Hit]:
         try:
-            hits = scan(from_entry(entry), self._protocol)
+            hits = _scan(from_entry(entry), self._redactor)
         except (ValueError, AttributeError):
             return
         except CassetteError as wrong:
@@ -110,9 +126,12 @@ class _Scan:
             if own:
                 yield from self._fields(value.items(), place)
             for key, item in value.items():
-                yield from self._text(str(key).encode("utf-8", "replace"), f"{place}.{key}")
+                name = str(key).encode("utf-8", "replace")
+                found = self._bodies.find(name)
+                shown = apply(name, [hit.edit for hit in found]).decode()
+                yield from (Hit(hit.kind, f"{place}.{shown}, line 1") for hit in found)
                 below = (str(key),) if own else (*path, str(key))
-                yield from self._tree(item, f"{place}.{key}".lstrip("."), below)
+                yield from self._tree(item, f"{place}.{shown}".lstrip("."), below)
         elif isinstance(value, list):
             if own:
                 pairs = (item for item in value if isinstance(item, Mapping) and {"name", "value"} <= item.keys())

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from harness.cassette.format.byte_edits import text_of
 from harness.cassette.format.recording import Recording
-from harness.cassette.redaction.redactor import Redactor
+from harness.cassette.redaction.redactor import Redactor, is_secret_parameter
 from harness.outcome.words import shorten_with_length
 from harness.wire import Request, StreamProtocol
 from harness.wire.tokens import decode_literal
@@ -85,7 +85,11 @@ class Canon:
         redactor = Redactor(self._protocol, secrets=self._secrets)
         clean = redactor.request(request)
         kind, value = _value(clean)
-        kept = ((n, _hide_placeholders(v)) for n, v in clean.query if not redactor.is_secret_parameter(n))
+        kept = (
+            (n, _hide_placeholders(v))
+            for n, v in clean.query
+            if not is_secret_parameter(n, self._protocol.secret_fields)
+        )
         return CanonicalRequest(
             method=clean.method.upper(),
             path=tuple(_hide_placeholders(unquote(segment)) for segment in clean.raw_path.split("/")[1:]),

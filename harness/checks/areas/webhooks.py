@@ -1,4 +1,4 @@
-"""Checks of webhook resources. Deliveries, which need a receiver the target can reach, are not judged here.
+"""Checks of webhook resources; what is delivered to them is judged in `deliveries`.
 
 Layer 2.
 """

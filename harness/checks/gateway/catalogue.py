@@ -28,6 +28,15 @@ def _cite_page(page: str, section: str) -> Source:
     return Source(Basis.DOCUMENTED, page, section)
 
 
+_SILENT = frozenset(
+    {
+        "body-fields", "once", "body", "events", "unknown-event", "unknown-event-field", "broken-frame",
+        "isolated", "truncated", "bare-error", "resume-through",
+    }
+)  # fmt: skip
+"""Rules whose breach neither client nor upstream can notice."""
+
+
 def _check(
     name: str,
     level: Level,
@@ -38,7 +47,13 @@ def _check(
     judge: RelayJudge,
 ) -> Check:
     rule = Rule(
-        id=f"gw.{name}", level=level, statement=statement, breaks=breaks, source=source, subject=Subject.RELAY
+        id=f"gw.{name}",
+        level=level,
+        statement=statement,
+        breaks=breaks,
+        source=source,
+        subject=Subject.RELAY,
+        silent=name in _SILENT,
     )
     needed = {glob.partition(".")[0] for glob in globs}
     exercise = Exercise.join(each for each in EXERCISES if each.name in needed)

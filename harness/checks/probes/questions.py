@@ -263,12 +263,34 @@ def _webhooks(ask: Probe) -> None:
     _by_list(ask, "webhooks")
 
 
-def _by_list(ask: Probe, name: str) -> None:
-    """Settle whether a collection is there, which means that it can be listed."""
-    answer = ask.ask(ask.target.request("GET", name, query={"page_size": 1}), name)
+def _files(ask: Probe) -> None:
+    _by_list(ask, "files")
+
+
+def _search_stores(ask: Probe) -> None:
+    _by_list(ask, "file-search-stores", "fileSearchStores")
+
+
+def _voices(ask: Probe) -> None:
+    _by_list(ask, "voices")
+
+
+def _decisions(ask: Probe) -> None:
+    """Ask for a decision without questions, which costs nothing: only a target that has none lacks the route."""
+    answer = ask.ask(ask.target.request("POST", "decisions", {}), "decisions")
     if answer is not None:
-        listed = answer.status == 200 and isinstance(read(answer).json, dict)
-        ask.settle(name, listed, f"GET {name} answered {answer.status}")
+        served = answer.status not in (*NO_ROUTE, 501) and not ask.perform(is_no_route(ask.target, answer))
+        ask.settle("decisions", served, f"POST decisions without questions answered {answer.status}")
+
+
+def _by_list(ask: Probe, name: str, collection: str = "") -> None:
+    """Settle whether a collection, by default of the same name, is there: it can be listed."""
+    collection = collection or name
+    answer = ask.ask(ask.target.request("GET", collection, query={"page_size": 1}), name)
+    if answer is not None:
+        body = read(answer).json
+        listed = answer.status == 200 and isinstance(body, dict) and "error" not in body
+        ask.settle(name, listed, f"GET {collection} answered {answer.status}")
 
 
 UNDISCOVERABLE = ("two-keys", "agents-crud", "continuation")
@@ -287,6 +309,10 @@ QUESTIONS: tuple[Question, ...] = (
     Question(("agents",), _agents),
     Question(("environments",), _environments),
     Question(("webhooks",), _webhooks),
+    Question(("files",), _files),
+    Question(("file-search-stores",), _search_stores),
+    Question(("voices",), _voices),
+    Question(("decisions",), _decisions),
     Question(("delete",), _deletion),
 )
 """All questions, in the order in which they are asked."""

@@ -142,6 +142,12 @@ def interaction_in(exchange: Exchange) -> Mapping[str, Any]:
     return body
 
 
+def object_in(exchange: Exchange) -> Mapping[str, Any]:
+    """Return the JSON object of a successful answer, `{}` if there is none: whoever expects one says so."""
+    body = read(exchange).json if exchange.status in SUCCESS else None
+    return body if isinstance(body, dict) else {}
+
+
 def require_answer(exchange: Exchange) -> Exchange:
     """Return the exchange if a response head arrived, else raise `Unmet`."""
     if exchange.status is None:

@@ -63,7 +63,7 @@ def polls(t: RequestBuilder, interaction_id: str, *, patient: bool = True) -> Pa
     A 404 is retried for at most `gone_within`. `patient=False`: GET once, for an exercise that has already waited
     in vain for a 404 to pass.
     """
-    return (yield from _repeat(t, t.get(interaction_id), _over, within=t.wait if patient else 0.0))
+    return (yield from repeat(t, t.get(interaction_id), _over, within=t.wait if patient else 0.0))
 
 
 def poll_until_settled(t: RequestBuilder, interaction_id: str) -> Part[list[Exchange]]:
@@ -94,15 +94,20 @@ def poll_until_found(t: RequestBuilder, interaction_id: str, *, patient: bool = 
     return (yield from poll_until_answered(t, t.get(interaction_id), patient=patient))
 
 
+def poll_after_stream(t: RequestBuilder, interaction_id: str) -> Part[list[Exchange]]:
+    """GET what a stream told to its end, until it has settled there too, for at most `gone_within`."""
+    return (yield from repeat(t, t.get(interaction_id), _over, within=t.gone_within if t.keeps else 0.0))
+
+
 def poll_until_answered(t: RequestBuilder, request: Request, *, patient: bool = True) -> Part[list[Exchange]]:
     """Like `poll_until_found`, with the caller's own GET request."""
     within = t.gone_within if patient and t.keeps else 0.0
-    return (yield from _repeat(t, request, lambda seen: seen.status != 404, within=within))
+    return (yield from repeat(t, request, lambda seen: seen.status != 404, within=within))
 
 
 def poll_until_gone(t: RequestBuilder, interaction_id: str) -> Part[list[Exchange]]:
     """GET until the interaction is gone, for at most `gone_within` → every answer, in order."""
-    return (yield from _repeat(t, t.get(interaction_id), _gone, within=t.gone_within))
+    return (yield from repeat(t, t.get(interaction_id), _gone, within=t.gone_within))
 
 
 def open_stream(t: RequestBuilder, interaction_id: str, *, timeout: float | None = None) -> Part[LiveStream]:
@@ -121,7 +126,7 @@ def open_stream(t: RequestBuilder, interaction_id: str, *, timeout: float | None
         spent += refused.seconds + pause
 
 
-def _repeat(
+def repeat(
     t: RequestBuilder, request: Request, enough: Callable[[Exchange], bool], *, within: float
 ) -> Part[list[Exchange]]:
     """Repeat a request until `enough`, until `within` is over, or until a 404 has lasted for `gone_within`.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.checks.vocabulary.background_runs import read_whole_stream
-from harness.checks.vocabulary.polling import poll_until_found
+from harness.checks.vocabulary.polling import poll_after_stream
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import events_in, is_stream, stream_id
 from harness.contract.requests import RequestBuilder
@@ -66,7 +66,7 @@ def _read_stored(t: RequestBuilder, answers: Streams) -> Part[dict[str, Exchange
     for name, answer in answers.items():
         found = _told_id(answer)
         if found:
-            stored[name] = (yield from poll_until_found(t, found))[-1]
+            stored[name] = (yield from poll_after_stream(t, found))[-1]
     return stored
 
 

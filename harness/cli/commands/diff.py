@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli.arguments import Parser
 from harness.cli.masking import mask_text, mask_tree
-from harness.cli.output import say, write_json
+from harness.cli.output import ReportFiles, say, write_json
 from harness.outcome import Exit, UsageFault
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument(
         "--platform", choices=("gemini", "vertex", "any"), help="the surface that the emulator imitates"
     )
+    parser.add_argument("--report", action="append", metavar="html=PATH", help="write the comparison as a page")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--quiet", action="store_true", help="do not show drift of content")
     arguments = parser.parse(words)
@@ -53,8 +54,11 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.recordings.diff import diff_paths
     from harness.contract.tables.protocol import PROTOCOL
     from harness.report.diff_text import drift_lines, drift_record, drift_totals
+    from harness.report.page.drift_page import render_drifts
 
+    files = ReportFiles(arguments.report or (), ("html",))
     drifts = _answer_again(before, arguments.platform) if embedded else diff_paths(before, after, PROTOCOL)
+    files.write(lambda _: render_drifts(drifts, before=arguments.before, after=arguments.after, mask=mask_text))
     if arguments.json:
         write_json({"before": arguments.before, "after": arguments.after, **mask_tree(drift_record(drifts))})
     else:

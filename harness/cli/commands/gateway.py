@@ -64,6 +64,8 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.gateway.run import select_rules
     from harness.checks.gateway import CATALOGUE, GatewayClient
     from harness.emulator import Emulator, Settings
+    from harness.engine.traffic.deadline import Deadline, Timer
+    from harness.engine.traffic.governed_driver import GovernedDriver
     from harness.report.commands.gateway import GatewayPresentation
     from harness.transport import ServerThread
 
@@ -90,7 +92,8 @@ def run(words: Sequence[str]) -> int:
         if command is not None:
             process = stack.enter_context(run_command(command, gateway_environment(server.url, os.environ)))
         _wait(target, arguments.wait, process)
-        driver = stack.enter_context(closing(target.connect()))
+        limit = Deadline(Timer(arguments.deadline or None), arguments.timeout)
+        driver = stack.enter_context(closing(GovernedDriver(target.connect(), [limit])))
         bench = GatewayBench(driver, upstream, client, watch=arguments.watch)
         finished = listeners.follow(judge_gateway(bench, CATALOGUE, options))
         # A dying process drops its connections a moment before its parent can see that it is dead.
@@ -155,6 +158,13 @@ def _parser() -> Parser:
         default=10.0,
         metavar="S",
         help="how long to watch for requests that no client made (default: 10)",
+    )
+    group.add_argument(
+        "--deadline",
+        type=some_seconds,
+        metavar="S",
+        help="end the run after S seconds from the first trial, judge what passed, and say what was left "
+        "out (default: no limit)",
     )
     group = parser.add_argument_group("verdicts and output")
     group.add_argument("--only", action="append", metavar="GLOB", help="judge only matching rules (repeatable)")

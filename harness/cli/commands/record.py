@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
 from harness.cli.commands.record_scenarios import SCENARIOS_ONLY, add_scenario_arguments, run_scenarios
-from harness.cli.masking import mask_text
+from harness.cli.masking import mask_text, own_secrets
 from harness.cli.output import say, write_json
 from harness.cli.serving import (
     BASE_URL_VARIABLES,
@@ -82,6 +82,7 @@ def run(words: Sequence[str]) -> int:
         ca_file=arguments.ca_file,
         redact=not arguments.no_redaction,
         most=arguments.max_body << 20,
+        secrets=own_secrets().values(),
         warn=_Telling("not recorded"),
         no_answer=_Telling("no answer"),
     )

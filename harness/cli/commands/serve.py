@@ -6,12 +6,16 @@ Layer 7.
 from __future__ import annotations
 
 import argparse
+import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser, add_revision_argument, contract_of
-from harness.cli.guarding import access, add_guard_arguments
+from harness.cli.guarding import Access, access, add_guard_arguments
+from harness.cli.inspecting import add_open_argument, new_inspector, open_page, page_of
 from harness.cli.output import say
 from harness.cli.serving import (
     add_listen_arguments,
@@ -30,6 +34,7 @@ from harness.outcome.suggest import did_you_mean
 if TYPE_CHECKING:
     from harness.benches.server.fault_control import Faulty
     from harness.emulator import Emulator
+    from harness.inspector import Inspector
 
 DUMMY_KEY = "harness-dummy-key"
 
@@ -55,8 +60,10 @@ def run(words: Sequence[str]) -> int:
 
     granted = access(arguments, closed=arguments.no_cors)
     service = _service(emulator, arguments)
+    inspector = _inspector(arguments, granted, emulator, service)
+    emulator.set_time(time.time())
     server = ServerThread(
-        granted.guard.around(service),
+        inspector.around(granted.guard.around(service)),
         host=arguments.host,
         port=port_to_take(arguments, command),
         clock=emulator.clock,
@@ -65,20 +72,35 @@ def run(words: Sequence[str]) -> int:
         cors_for=lambda request: not is_control(request),
     )
     keys = "only the given keys are" if emulator.settings.keys else "any key is"
-    code = serve_until_done(
-        server,
-        lambda: announce(
+
+    def tell() -> None:
+        announce(
             server.url,
             f"serving the Interactions API at {server.url}/v1beta ({keys} welcome){granted.note}",
             as_json=arguments.json,
+            page=page_of(server.url, granted),
             **granted.facts,
-        ),
-        command,
-        lambda: command_environment(server.url, os.environ, list(_keys(arguments))) | granted.environment,
-    )
+        )
+        open_page(arguments, page_of(server.url, granted))
+
+    def environment() -> dict[str, str]:
+        if command is not None:
+            open_page(arguments, page_of(server.url, granted))
+        return command_environment(server.url, os.environ, list(_keys(arguments))) | granted.environment
+
+    code = serve_until_done(_delivering(server, emulator), tell, command, environment)
     for line in service.story():
         say(line, to_errors=arguments.json)
     return code
+
+
+@contextmanager
+def _delivering(server: AbstractContextManager[Any], emulator: Emulator) -> Iterator[None]:
+    """Serve, and deliver webhooks to receivers on this machine meanwhile."""
+    from harness.transport.server.courier import Courier
+
+    with server, Courier(emulator.outbox):
+        yield
 
 
 def _parser() -> Parser:
@@ -104,9 +126,28 @@ def _parser() -> Parser:
     parser.add_argument(
         "--set", action="append", metavar="NAME=VALUE", help="any other setting (repeatable, docs/emulator.md)"
     )
+    parser.add_argument(
+        "--speed",
+        type=speed,
+        default=1.0,
+        metavar="N",
+        help="how much faster than the machine's its clock runs, such as 60x",
+    )
     parser.add_argument("--fault", metavar="PLAN", help="fault plan (docs/faults.md)")
     parser.add_argument("--no-cors", action="store_true", help="refuse all calls from web pages of other origins")
+    add_open_argument(parser)
     return parser
+
+
+def speed(text: str) -> float:
+    """Parse a factor such as `60x`."""
+    try:
+        factor = float(text.removesuffix("x"))
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed: write a factor such as 60x")
+    return factor
 
 
 def _service(emulator: Emulator, arguments: argparse.Namespace) -> Faulty:
@@ -117,12 +158,29 @@ def _service(emulator: Emulator, arguments: argparse.Namespace) -> Faulty:
     return Faulty(emulator, PROTOCOL, plan=arguments.fault, control=emulator)
 
 
+def _inspector(arguments: argparse.Namespace, granted: Access, emulator: Emulator, service: Faulty) -> Inspector:
+    from harness.cassette import Target
+    from harness.inspector import Actions
+
+    return new_inspector(
+        arguments,
+        granted,
+        emulator.contract,
+        command="serve",
+        target=Target.EMULATOR,
+        actions=Actions(drop=True, script=True, state=lambda: {**service.state, **emulator.state}),
+        facts={"mutant": arguments.mutant or ""},
+        sees_all=True,
+        secure=arguments.tls_cert is not None,
+    )
+
+
 def _emulator(arguments: argparse.Namespace) -> Emulator:
     """Build the emulator on the machine's clock: `pace`, which may be set later, counts a client's real time."""
     from harness.emulator import Emulator, Settings
     from harness.transport import WallClock
 
-    settings, clock = Settings().with_values(_settings(arguments)), WallClock()
+    settings, clock = Settings().with_values(_settings(arguments)), WallClock(speed=arguments.speed)
     make = _mutant(arguments.mutant) if arguments.mutant else Emulator
     emulator = make(settings, clock=clock, contract=contract_of(arguments))
     if arguments.scenario:

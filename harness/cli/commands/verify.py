@@ -28,7 +28,7 @@ def run(words: Sequence[str]) -> int:
             raise UsageFault(f"there is no file or folder {str(path)!r}")
     if arguments.secrets:
         _parser().refuse(arguments, _JUDGING, "is for recordings that are judged: leave it or --secrets out")
-        return _secrets(paths, as_json=arguments.json)
+        return _secrets(paths, arguments)
     return _judge(paths, arguments)
 
 
@@ -39,6 +39,11 @@ def _parser() -> Parser:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="file or folder of recordings")
     parser.add_argument(
         "--secrets", action="store_true", help="only look for secrets (exit code 1 if there are any)"
+    )
+    parser.add_argument(
+        "--empty-ok",
+        action="store_true",
+        help="exit code 0 where nothing is there to be judged (for hooks that are handed any file)",
     )
     add_revision_argument(parser)
     group = parser.add_argument_group("verdicts")
@@ -70,22 +75,23 @@ def _judge(paths: Sequence[Path], arguments: argparse.Namespace) -> Exit:
         )
     except OSError as wrong:
         raise UsageFault(f"{wrong.filename} cannot be read: {wrong.strerror}") from None
-    return finish(arguments, baseline, finished)
+    code = finish(arguments, baseline, finished)
+    return Exit.OK if code is Exit.NOTHING_RAN and arguments.empty_ok else code
 
 
-def _secrets(paths: Sequence[Path], *, as_json: bool) -> Exit:
+def _secrets(paths: Sequence[Path], arguments: argparse.Namespace) -> Exit:
     """Look for secrets, as a gate before recordings are shared. Exit code: 0 clean, 1 a hit, 3 no file."""
     from harness.benches.recordings.verify import secrets_in
     from harness.contract.tables.protocol import PROTOCOL
 
-    scanned, secrets = secrets_in(paths, PROTOCOL)
-    if as_json:
+    scanned, secrets = secrets_in(paths, PROTOCOL, secrets=own_secrets().values())
+    if arguments.json:
         found = [{"file": file, "kind": hit.kind, "place": mask_text(hit.place)} for file, hit in secrets]
         write_json({"scanned": scanned, "secrets": found})
     else:
         for file, hit in secrets:
             say(printable(mask_text(f"{file}: {hit.kind} at {hit.place} {hit.shown}".rstrip())))
         say(f"looked into {format_count(scanned, 'file')}: {format_count(len(secrets), 'possible secret')}")
-    if not scanned:
+    if not scanned and not arguments.empty_ok:
         return Exit.NOTHING_RAN
     return Exit.FAILED if secrets else Exit.OK

@@ -29,9 +29,14 @@ def error_of(value: Any) -> tuple[str, str] | None:
     return str(code), message if isinstance(message, str) else ""
 
 
-def judge_error(value: Any, status: int | None) -> list[Finding]:
-    """Findings about the JSON body of a 4xx or 5xx response; pass `status=None` if the status was not recorded."""
+def judge_error(value: Any, status: int | None, *, rpc: bool = False) -> list[Finding]:
+    """Findings about the JSON body of a 4xx or 5xx response; pass `status=None` if the status was not recorded.
+
+    `rpc`: the operation's own errors have a numeric code.
+    """
     error = _error(value)
+    if _is_gateway(value) and rpc:
+        return []
     if _is_gateway(value):
         return [
             _shape(

@@ -146,7 +146,8 @@ class Reading:
         if self.stream is not None:
             return self.stream.findings
         if exchange.status is not None and exchange.status >= 400 and not self.is_stream:
-            return tuple(judge_error(self.json, exchange.status))
+            rpc = self.operation is not None and self.operation.rpc_errors
+            return tuple(judge_error(self.json, exchange.status, rpc=rpc))
         operation = self.operation
         if not exchange.succeeded or operation is None or not operation.schema or not exchange.body:
             return ()

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from importlib import import_module
 
-from harness.contract.tables.harms import HARMS
+from harness.contract.tables.harms import HARMS, SILENT
 from harness.outcome import Level, Rule
 
 AREAS = (
@@ -27,6 +27,8 @@ AREAS = (
     "tool_search",
     "agents",
     "webhooks",
+    "resources",
+    "deliveries",
     "robustness",
 )
 
@@ -37,7 +39,7 @@ def _collect(areas: Iterable[str]) -> dict[str, Rule]:
         for rule in import_module(f"{__name__}.{area}").RULES:
             if rule.id in rules:
                 raise ValueError(f"two rules are called {rule.id!r}; the second one is in {area}.py")
-            rules[rule.id] = replace(rule, harm=HARMS.get(rule.id, rule.harm))
+            rules[rule.id] = replace(rule, harm=HARMS.get(rule.id, rule.harm), silent=rule.id in SILENT)
     return rules
 
 

@@ -43,6 +43,12 @@ SDK = Page("google-genai 3.4.0", "https://github.com/googleapis/python-genai")
 RECORDINGS = Page("Public recordings of the service")
 PROBES = Page("Live probes of a third party", "https://github.com/evansenter/genai-rs")
 ADK_ISSUE = Page("google/adk-python, issue 5169", "https://github.com/google/adk-python/issues/5169")
+FILES_ISSUES = Page(
+    "deprecated-generative-ai-python, issue 692",
+    "https://github.com/google-gemini/deprecated-generative-ai-python/issues/692",
+)
+STORES_ISSUE = Page("python-genai, issue 1774", "https://github.com/googleapis/python-genai/issues/1774")
+DECISIONS_GUIDE = Page("Decisions guide")
 
 URIS = Page("RFC 3986", f"{_RFC}/rfc3986")
 JSON = Page("RFC 8259", f"{_RFC}/rfc8259")

@@ -1,4 +1,4 @@
-"""Rules of webhook resources. Deliveries are not judged, as they need a receiver that the target can reach.
+"""Rules of webhook resources; those of what is delivered are in `deliveries`.
 
 Layer 1. Data only.
 """

@@ -1,4 +1,4 @@
-"""What a broken rule does to a user, for the rules whose breach a client may not even notice. Layer 1, a table.
+"""What a broken rule does to a user, and which breaches a client cannot notice. Layer 1, a table.
 
 First what makes a client believe in a wrong end, then text that is lost, doubled or changed, then mixed up ids.
 Every other rule does less harm.
@@ -33,3 +33,12 @@ HARMS: Mapping[str, Harm] = {
     for rule in rules.split()
 }
 """By the id of a rule."""
+
+_NOTICED = """
+    bg.at-once bg.settles cancel.stream-ends err.stream-prestream get.ok stream.opens stream.json resume.opens
+    create.id bg.create chain.ok tool.call-fields steps.result-match
+"""
+"""Rules with a harm whose breach shows: an error, a wait, a field that is missing."""
+
+SILENT: frozenset[str] = frozenset(HARMS) - frozenset(_NOTICED.split())
+"""Rules whose breach a client cannot notice: what it gets looks whole and right."""

@@ -17,13 +17,21 @@ INTERACTION = "interaction"
 class Operation:
     """One call of the API. A JSON response must fit `schema`; one that does not breaks `rule`.
 
-    Both are `""` if a success contains nothing to judge, such as the `{}` of a delete.
+    Both are `""` if a success contains nothing to judge, such as the `{}` of a delete. `rpc_errors`: refusals have
+    the shape of other Google services, with a numeric code and a `status`, as recorded for files and stores.
     """
 
     call: str
     schema: str = ""
     rule: str = ""
+    rpc_errors: bool = False
 
+
+def _like_rpc(call: str, schema: str = "", rule: str = "") -> Operation:
+    return Operation(call, schema, rule, rpc_errors=True)
+
+
+_UPLOAD_TO_STORE = "fileSearchStores/{id}:uploadToFileSearchStore"
 
 OPERATIONS = (
     Operation("POST interactions", INTERACTION, "create.schema"),
@@ -46,6 +54,28 @@ OPERATIONS = (
     Operation("DELETE webhooks/{id}"),
     Operation("POST webhooks/{id}:ping"),
     Operation("POST webhooks/{id}:rotateSigningSecret", "webhooks/secret", "hook.schema"),
+    _like_rpc("POST files", "files/uploaded", "file.schema"),
+    _like_rpc("GET files", "files/list", "file.schema"),
+    _like_rpc("GET files/{id}", "files/file", "file.schema"),
+    _like_rpc("DELETE files/{id}"),
+    _like_rpc("POST fileSearchStores", "file-search-stores/store", "filesearch.schema"),
+    _like_rpc("GET fileSearchStores", "file-search-stores/list", "filesearch.schema"),
+    _like_rpc("GET fileSearchStores/{id}", "file-search-stores/store", "filesearch.schema"),
+    _like_rpc("DELETE fileSearchStores/{id}"),
+    _like_rpc("POST fileSearchStores/{id}:importFile", "file-search-stores/operation", "filesearch.schema"),
+    _like_rpc(f"POST {_UPLOAD_TO_STORE}", "file-search-stores/operation", "filesearch.schema"),
+    _like_rpc("GET fileSearchStores/{id}/operations/{id}", "file-search-stores/operation", "filesearch.schema"),
+    _like_rpc(
+        "GET fileSearchStores/{id}/upload/operations/{id}", "file-search-stores/operation", "filesearch.schema"
+    ),
+    _like_rpc("GET fileSearchStores/{id}/documents", "file-search-stores/documents", "filesearch.schema"),
+    _like_rpc("GET fileSearchStores/{id}/documents/{id}", "file-search-stores/document", "filesearch.schema"),
+    _like_rpc("DELETE fileSearchStores/{id}/documents/{id}"),
+    Operation("POST voices", "voices/voice", "voice.schema"),
+    Operation("GET voices", "voices/list", "voice.schema"),
+    Operation("GET voices/{id}", "voices/voice", "voice.schema"),
+    Operation("DELETE voices/{id}"),
+    Operation("POST decisions", "decisions/decision", "decision.schema"),
 )
 _BY_CALL = {operation.call: operation for operation in OPERATIONS}
 _COLLECTIONS = frozenset(call.split(" ")[1].partition("/")[0] for call in _BY_CALL)
@@ -57,14 +87,18 @@ def operation_of(request: Request) -> Operation | None:
         return None
     segments = request.segments
     for start, segment in enumerate(segments):
+        if segment == "files" and "environments" in segments[:start]:
+            return None  # a path inside an environment
         if segment in _COLLECTIONS and (found := _BY_CALL.get(f"{request.method} {_template(segments[start:])}")):
             return found
     return None
 
 
 def _template(tail: tuple[str, ...]) -> str:
-    """`webhooks/w1:ping` as `webhooks/{id}:ping`; an empty id does not count as one."""
-    if len(tail) < 2 or not tail[1]:
-        return "/".join(tail)
-    _, colon, verb = tail[1].partition(":")
-    return "/".join((tail[0], "{id}" + colon + verb, *tail[2:]))
+    """`webhooks/w1:ping` as `webhooks/{id}:ping`, also two levels down; an empty id does not count as one."""
+    names = list(tail)
+    for place in (1, 4 if names[2:3] == ["upload"] else 3):
+        if len(names) > place and names[place]:
+            _, colon, verb = names[place].partition(":")
+            names[place] = "{id}" + colon + verb
+    return "/".join(names)

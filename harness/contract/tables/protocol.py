@@ -27,6 +27,16 @@ COLLECTION = "interactions"
 
 Event = Mapping[str, Any]
 
+_JSON = "application/json"
+_SENTENCE = "The model output could not be generated. This output contains sensitive words."
+_QUOTA = "You exceeded your current quota, please check your plan and billing details."
+_FRONT_END = {
+    400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ABORTED",
+    429: "RESOURCE_EXHAUSTED", 499: "CANCELLED", 500: "INTERNAL", 501: "UNIMPLEMENTED", 503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}  # fmt: skip
+"""The status that a front end names beside each HTTP status."""
+
 
 def cursor_of(event: Event) -> str | None:
     """The top-level `event_id`. An `event_id` inside `interaction`, which Vertex sends, is not a cursor."""
@@ -100,6 +110,38 @@ def error_body(status: int, code: str, message: str) -> bytes:
     return _compact({"error": {"message": message, "code": code or code_of(status)}})
 
 
+def shaped_error(shape: str, status: int, message: str, wait: str | None) -> tuple[str, bytes]:
+    """Media type and body of an error response in a shape that was seen live.
+
+    A front end has a number as the code, a status in capitals, and details; cancel once got it as a list.
+    Sentences as codes were seen at blocked output. A proxy on the way writes HTML.
+    """
+    if shape == "html":
+        title = f"{status} {message.partition(':')[0]}"
+        page = f"<html><head><title>{title}</title></head><body><center><h1>{title}</h1></center></body></html>"
+        return "text/html", page.encode()
+    if shape == "sentence":
+        return _JSON, error_body(status, _SENTENCE, "Request blocked due to safety violations.")
+    if shape not in ("front-end", "list"):
+        return _JSON, error_body(status, "", message)
+    error: dict[str, Any] = {"code": status, "message": message, "status": _FRONT_END.get(status, "UNKNOWN")}
+    if wait is not None:
+        error["message"] = f"{_QUOTA} Please retry in {wait}s."
+        error["details"] = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{wait}s"}]
+    return _JSON, json.dumps({"error": error} if shape == "front-end" else [{"error": error}], indent=2).encode()
+
+
+def operation(request: Request) -> str:
+    """`create`, `get`, `cancel` or `delete` of an interaction; "" for any other request."""
+    segments = request.segments
+    if segments[-1:] == (COLLECTION,):
+        return "create" if request.method == "POST" else ""
+    if segments[-2:-1] == (COLLECTION,):
+        return {"GET": "get", "DELETE": "delete"}.get(request.method, "")
+    cancels = segments[-3:-2] == (COLLECTION,) and segments[-1] == "cancel" and request.method == "POST"
+    return "cancel" if cancels else ""
+
+
 def text_of(event: Event) -> tuple[str, str] | None:
     """(join key, fragment) of a delta that carries text, arguments or a thought summary; otherwise None.
 
@@ -153,6 +195,8 @@ PROTOCOL = StreamProtocol(
     error_event=error_event,
     bare_error=bare_error,
     error_body=error_body,
+    shaped_error=shaped_error,
+    operation=operation,
     text_of=text_of,
     id_fields=frozenset(
         {

@@ -153,6 +153,7 @@ class CreateValidator(ContinuationRules):
             self.media(order)
             self.function_results(order)
             self.signatures(order)
+        self.references(order)
         live_refusals.judge(order, platform, version)
         if order.previous is not None or "environment" in body:
             self.environment(order)
@@ -271,6 +272,10 @@ class CreateValidator(ContinuationRules):
             told = media.fault(item) if item.get("type") in self.contract.steps_table.media else None
             if told is not None:
                 raise invalid(f"Invalid content in 'input': {told}.")
+
+    def references(self, order: CreateRequest) -> None:
+        """Files must have been uploaded and be active, and stores must exist (recorded for files)."""
+        self._neighbours.refer(order, items(order.given))
 
     def environment(self, order: CreateRequest) -> None:
         """Resolve the environment; continuing a managed agent needs it besides the parent (background page)."""

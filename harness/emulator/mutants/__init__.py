@@ -14,12 +14,14 @@ from harness.emulator.mutants import (
     crashes,
     create,
     delete,
+    deliveries,
     environments,
     errors,
     http,
     inputs,
     own_agents,
     readers,
+    resources,
     resume,
     robustness,
     shapes,
@@ -65,6 +67,8 @@ MUTANTS: dict[str, EmulatorMutant] = collect(
     environments.MUTANTS,
     uploads.MUTANTS,
     webhooks.MUTANTS,
+    resources.MUTANTS,
+    deliveries.MUTANTS,
     robustness.MUTANTS,
 )
 """Every mutant by its id, in the order of the areas."""

@@ -55,7 +55,10 @@ EVERY = "* **"
 """Every call."""
 
 _METHODS = ("*", "GET", "POST", "PATCH", "PUT", "DELETE")
-_COLLECTIONS = ("**", "interactions", "agents", "environments", "webhooks", "triggers", "credentials", "upload")
+_COLLECTIONS = (
+    "**", "interactions", "agents", "environments", "webhooks", "triggers", "credentials", "upload",
+    "files", "fileSearchStores", "voices", "decisions",
+)  # fmt: skip
 
 _MAKERS: dict[str, Callable[..., Any]] = {
     "interaction.created": EventWriter.build_created,

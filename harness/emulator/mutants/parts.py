@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar, TypeVarTuple
 
 from harness.emulator.create.validation import CreateValidator
+from harness.emulator.deliveries.outbox import Deliveries
 from harness.emulator.engine import Engine
 from harness.emulator.http.auth import Auth
 from harness.emulator.reply.replies import ReplyBuilder
@@ -37,6 +38,7 @@ _SLOTS: dict[type, str] = {
     CreateValidator: "admission_type",
     Auth: "auth_type",
     Bodies: "bodies_type",
+    Deliveries: "deliveries_type",
     EventWriter: "events_type",
     IdSequence: "ids_type",
     Meter: "meter_type",

@@ -69,8 +69,10 @@ class Reply:
 class ReplyBuilder:
     """Decides what a run answers. Mutants override what the steps, the status or the texts are."""
 
-    def __init__(self, ids: IdSequence) -> None:
+    def __init__(self, ids: IdSequence, deliver: Callable[[bytes, str, str], str]) -> None:
+        """`deliver(data, media_type, project)` keeps a medium and returns the address to download it from."""
         self._ids = ids
+        self.deliver = deliver
 
     def reply(self, order: CreateRequest, script: Script) -> Reply:
         """Return the answer to an admitted create. Raises Refusal if a schema in it asks for too much."""
@@ -210,7 +212,8 @@ class ReplyBuilder:
         mime = wanted.get("mime_type") or _usual_type(order.model or "") or usual
         content: Json = {"type": kind}
         if wanted.get("delivery") == "uri":
-            content["uri"] = f"https://example.org/output.{kind}"
+            data = base64.b64decode(_BY_TYPE.get(mime, build)())
+            content["uri"] = self.deliver(data, mime, order.project)
         else:
             content["data"] = _BY_TYPE.get(mime, build)()
         content["mime_type"] = SPEECH if mime == "audio/l16" else mime
@@ -221,7 +224,7 @@ class ReplyBuilder:
     def text_content(self, order: CreateRequest, text: str) -> Json:
         """Return a text, with a citation if a declared tool brings one."""
         content: Json = {"text": text}
-        cited = tool_steps.annotation(order.tools, text) if order.body.get("tools") else None
+        cited = tool_steps.annotation(order.tools, text, order.documents) if order.body.get("tools") else None
         if cited is not None:
             content["annotations"] = [cited]
         content["type"] = "text"

@@ -6,7 +6,7 @@ answered like a function call is inferred. Must not know runs or streams.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -113,8 +113,11 @@ def own_call(name: str, arguments: Json, result: Json, ids: IdSequence) -> list[
     ]
 
 
-def annotation(tools: list[Json], text: str) -> Json | None:
-    """Return the citation that the tools add to all of `text`, or None: byte offsets, the end exclusive."""
+def annotation(tools: list[Json], text: str, documents: Sequence[str] = ()) -> Json | None:
+    """Return the citation that the tools add to all of `text`, or None: byte offsets, the end exclusive.
+
+    `documents` are the titles of what a file search finds.
+    """
     kinds = {tool.get("type") for tool in tools}
     end = len(text.encode())
     if not end:
@@ -123,7 +126,7 @@ def annotation(tools: list[Json], text: str) -> Json | None:
     if kinds & {"google_search", "url_context"}:
         return {**span, "url": PAGE, "title": "Example page", "type": "url_citation"}
     if "file_search" in kinds:
-        return {**span, "file_name": "notes.txt", "page_number": 1, "type": "file_citation"}
+        return {**span, "file_name": next(iter(documents), "notes.txt"), "page_number": 1, "type": "file_citation"}
     if "google_maps" in kinds:
         return {**span, "place_id": "place-1", "name": "Example Square", "url": PAGE, "type": "place_citation"}
     return None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from harness.emulator.resources.fields import over_quota
-from harness.emulator.resources.paging import page
+from harness.emulator.resources.paging import DEFAULT_SIZE, LARGEST_SIZE, page
 from harness.emulator.values.call import Refusal, not_found
 
 T = TypeVar("T")
@@ -53,6 +53,11 @@ class Collection(Generic[T]):
         self._count += 1
         items[item_id] = (self._count, item)
 
+    def oldest_if_full(self, project: str) -> str | None:
+        """The id of the oldest item, if a project holds so many that the next one does not fit."""
+        items = self._projects.get(project, {})
+        return next(iter(items)) if len(items) >= MOST_ITEMS else None
+
     def find(self, project: str, item_id: str) -> T | None:
         """The item, or None."""
         entry = self._projects.get(project, {}).get(item_id)
@@ -71,9 +76,12 @@ class Collection(Generic[T]):
         del self._projects[project][item_id]
         return item
 
-    def page(self, project: str, query: Mapping[str, str]) -> tuple[list[T], str]:
+    def page(
+        self, project: str, query: Mapping[str, str], *, default: int = DEFAULT_SIZE, largest: int = LARGEST_SIZE
+    ) -> tuple[list[T], str]:
         """One page in order of creation, and the token of the next page."""
-        return page(iter(self._projects.get(project, {}).values()), query, self.noun)
+        entries = iter(self._projects.get(project, {}).values())
+        return page(entries, query, self.noun, default=default, largest=largest)
 
     def everywhere(self) -> Iterator[tuple[str, str, T]]:
         """Yield project, id and item for all items, oldest first within each project."""

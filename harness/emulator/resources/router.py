@@ -6,47 +6,71 @@ lock around every call, and an interaction that a trigger starts runs within suc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from harness.contract import Contract
 from harness.emulator.resources.agents import Agents
 from harness.emulator.resources.collection import Stamps
 from harness.emulator.resources.credentials import Credentials
+from harness.emulator.resources.decisions import Decisions
 from harness.emulator.resources.environment_config import Blueprints
+from harness.emulator.resources.environment_uploads import EnvironmentUploads
 from harness.emulator.resources.environments import Environments
 from harness.emulator.resources.files import Files
+from harness.emulator.resources.storage import references
+from harness.emulator.resources.storage.search_stores import SearchStores
+from harness.emulator.resources.storage.shelf import Shelf
+from harness.emulator.resources.storage.uploaded_files import UploadedFiles
 from harness.emulator.resources.triggers import Triggers
 from harness.emulator.resources.uploads import Uploads
+from harness.emulator.resources.voices import Voices
 from harness.emulator.resources.webhooks import Webhooks
-from harness.emulator.values.call import Call
+from harness.emulator.values.call import Call, Refusal, as_rpc
+from harness.emulator.values.create_request import CreateRequest
+from harness.emulator.values.settings import Settings
 from harness.wire import Request, Response
 
 Handler = Callable[[Call], Response]
 
 
 class Resources:
-    """Agents, environments and their files, credentials, webhooks and triggers, kept separately for each project.
+    """All resources but interactions, kept separately for each project.
 
     `ids(prefix)` returns a new id that is never repeated, `now()` the time as RFC 3339 in UTC.
     """
 
-    def __init__(self, ids: Callable[[str], str], now: Callable[[], str]) -> None:
+    def __init__(
+        self, ids: Callable[[str], str], now: Callable[[], str], settings: Settings, contract: Contract
+    ) -> None:
+        self.settings = settings
         stamps = Stamps(ids, now)
         self._credentials = Credentials(stamps)
         blueprints = Blueprints(self._credentials.has)
         self._agents = Agents(blueprints)
         self._environments = Environments(stamps, blueprints)
         self._files = Files(self._environments)
-        self._uploads = Uploads(stamps, self._environments)
-        self._webhooks = Webhooks(stamps)
+        self._uploads = Uploads(stamps)
+        self._environment_uploads = EnvironmentUploads(self._environments)
+        shelf = Shelf(settings.max_file_bytes)
+        self.uploaded = UploadedFiles(stamps, shelf, lambda: self.settings)
+        self._stores = SearchStores(stamps, shelf, self.uploaded, lambda: self.settings)
+        self.webhooks = Webhooks(stamps)
         self.triggers = Triggers(stamps)
         self._handlers: dict[str, Handler] = {
             "agents": self._agents.handle,
             "environments": self._environments.handle,
             "credentials": self._credentials.handle,
-            "webhooks": self._webhooks.handle,
+            "webhooks": self.webhooks.handle,
             "triggers": self.triggers.handle,
+            "voices": Voices(stamps, contract).handle,
+            "decisions": Decisions(contract).handle,
+        }
+        self._storage: dict[str, Handler] = {
+            "files": self.uploaded.handle,
+            "files:register": self.uploaded.handle,
+            "fileSearchStores": self._stores.handle,
         }
 
     def handle(self, call: Call) -> Response | None:
@@ -59,18 +83,45 @@ class Resources:
             call = replace(call, segments=call.segments[:-1])
         match call.segments:
             case ("upload", "environments", _, "files", *_):
-                return self._uploads.handle(call)
+                return self._uploads.handle(call, "PUT", self._environment_uploads.receive)
+            case ("upload", "files"):
+                return self._in_rpc_shape(lambda: self._uploads.handle(call, "POST", self.uploaded.receive))
+            case ("upload", "fileSearchStores", _):
+                return self._in_rpc_shape(lambda: self._uploads.handle(call, "POST", self._stores.receive))
             case ("environments", _, "files", *_):
                 return self._files.handle(call)
-            case ("files", *_):
-                return self._files.snapshot(call)
+            case ("files", _) if (snapshot := self._files.snapshot(call)) is not None:
+                return snapshot
+            case (first, *_) if first in self._storage:
+                return self._in_rpc_shape(lambda: self._storage[call.segments[0]](call))
             case (first, *_) if first in self._handlers:
                 return self._handlers[first](call)
         return None
 
+    def _in_rpc_shape(self, answer: Callable[[], Response]) -> Response:
+        """Return the answer; a refusal gets the shape that files and stores have."""
+        try:
+            return answer()
+        except Refusal as refusal:
+            raise as_rpc(refusal) from None
+
     def keyless(self, request: Request) -> bool:
         """Whether the request continues a resumable upload: its URL is the permission, so it carries no key."""
         return self._uploads.knows(request)
+
+    def refer(self, order: CreateRequest, contents: Iterable[dict[str, Any]]) -> None:
+        """Look up the files and stores that a create names, unless the setting `files` takes every name.
+
+        Raises `Refusal` 403 or 400.
+        """
+        if self.settings.files == "any":
+            return
+        references.judge_contents(contents, self.uploaded, order.project)
+        order.documents = references.judge_stores(order.tools, self._stores, order.project)
+
+    def deliver(self, data: bytes, media_type: str, project: str) -> str:
+        """Keep a generated medium as a file, and return the address to download it from. Raises `Refusal` 429."""
+        return self.uploaded.generate(data, media_type, project)
 
     def agent(self, agent_id: str, project: str) -> dict[str, Any] | None:
         """A saved agent, or None."""

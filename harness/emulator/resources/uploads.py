@@ -1,6 +1,6 @@
-"""Writing an environment's files: one plain PUT, or one of two resumable forms.
+"""The upload protocols: one plain request, or one of two resumable forms. What is stored where is the receiver's.
 
-Layer 2. Knows the upload protocols; must not know how files are kept. The resumable forms differ only in syntax:
+Layer 2. Knows the protocols; must not know what becomes of the bytes. The resumable forms differ only in syntax:
 `uploadType=resumable` uses Content-Range and 308, the X-Goog-Upload headers use an offset and a command. The URL
 that they return contains an `upload_id` and needs no key: the id is the permission, and the upload's project is
 stored with it.
@@ -9,120 +9,140 @@ stored with it.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.emulator.http.routing import route
-from harness.emulator.resources import archive
 from harness.emulator.resources.collection import Stamps
-from harness.emulator.resources.environments import Environments
 from harness.emulator.resources.fields import over_quota
-from harness.emulator.resources.file_tree import clean
-from harness.emulator.resources.files import entry
-from harness.emulator.resources.refusals import flag, no_operation
+from harness.emulator.resources.refusals import no_operation
 from harness.emulator.values.call import Call, Refusal, invalid, json_response, not_found
 from harness.wire import Headers, Request, Response
 
 UPLOAD_BYTES = 32 * 2**20
-"""Size limit in bytes of one upload; a gzipped archive may inflate to twice as much."""
+"""Size limit in bytes of one upload to an environment; a gzipped archive may inflate to twice as much."""
 PENDING_BYTES = 64 * 2**20
-"""Total bytes that all unfinished uploads may hold."""
+"""Total bytes that all unfinished uploads may hold, or more if one alone may be larger."""
 MOST_PENDING = 64
+"""Limit on the uploads that are not finished, and on those that are and can still be queried."""
+
+GRANULARITY = 8 * 2**20
+"""Every piece of a file but the last is a multiple of this many bytes, as the first answer says."""
+
+_STATUS = "x-goog-upload-status"
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
-    """Where and how to store an upload, as given in its first request."""
+class Receiver:
+    """What becomes of an upload: `store` gets all its bytes and returns the JSON value to answer; it may refuse.
 
-    environment: str
-    project: str
-    path: str
-    media_type: str
-    overwrite: bool
-    extract: bool
+    `largest`: the most bytes it takes. `takes_metadata`: whether the first request of a resumable upload may have
+    a body. `granularity`: what the size of every piece but the last must be a multiple of, in the form with
+    X-Goog-Upload headers.
+    """
+
+    store: Callable[[bytes], Any]
+    largest: int
+    takes_metadata: bool = False
+    granularity: int = 1
 
 
 @dataclass(slots=True)
 class Pending:
     """An unfinished resumable upload; `size` is the announced total in bytes, None if not announced."""
 
-    destination: Destination
+    receiver: Receiver
     size: int | None
     received: bytearray = field(default_factory=bytearray)
 
 
 class Uploads:
-    """PUT below `upload/environments/{id}/files`."""
+    """The uploads under way, of all projects and to all receivers."""
 
-    def __init__(self, stamps: Stamps, environments: Environments) -> None:
+    def __init__(self, stamps: Stamps) -> None:
         self._stamps = stamps
-        self._environments = environments
         self._pending: dict[str, Pending] = {}
+        self._finished: dict[str, Any] = {}
 
     def knows(self, request: Request) -> bool:
-        """Whether the request continues an unfinished upload and therefore needs no key.
+        """Whether the request continues an upload and therefore needs no key.
 
         True only for the path of an upload: on any other path, an `upload_id` permits nothing.
         """
-        if not self._pending:
+        if not self._pending and not self._finished:
             return False
         way = route(request.target)
-        return way.segments[:2] == ("upload", "environments") and way.query.get("upload_id") in self._pending
+        upload_id = way.query.get("upload_id")
+        return way.segments[:1] == ("upload",) and (upload_id in self._pending or upload_id in self._finished)
 
-    def handle(self, call: Call) -> Response:
-        """Answer any request of the upload protocols."""
-        method, upload_id = call.request.method, call.query.get("upload_id")
+    def handle(self, call: Call, method: str, receive: Callable[[Call], Receiver]) -> Response:
+        """Answer any request of the upload protocols; `receive` judges the first one, of that `method`."""
+        upload_id = call.query.get("upload_id")
         if upload_id is not None:
-            if method not in ("PUT", "POST"):
+            if call.request.method not in ("PUT", "POST"):
                 raise no_operation(call, "PUT to continue an upload")
             return self._continue(call.request, upload_id)
-        if method != "PUT":
-            raise no_operation(call, "PUT")
-        destination = _destination(call)
-        self._environments.open(destination.environment, call.project)
+        if call.request.method != method:
+            raise no_operation(call, method)
+        receiver = receive(call)
         headers = call.request.headers
         if call.query.get("uploadType") == "resumable":
-            return self._start(call, destination, headers.get("x-upload-content-length"), "location")
+            return self._start(call, receiver, headers.get("x-upload-content-length"), "location")
         if headers.get("x-goog-upload-protocol").lower() == "resumable":
             if _commands(headers) != {"start"}:
                 raise invalid("A resumable upload begins with X-Goog-Upload-Command: start.")
             size = headers.get("x-goog-upload-header-content-length")
-            return self._start(call, destination, size, "x-goog-upload-url")
-        return self._store(destination, call.request.body)
+            return self._start(call, receiver, size, "x-goog-upload-url")
+        return json_response(_store(receiver, call.request.body))
 
-    def _start(self, call: Call, destination: Destination, size: str, header: str) -> Response:
-        if call.request.body:
+    def _start(self, call: Call, receiver: Receiver, size: str, header: str) -> Response:
+        if call.request.body and not receiver.takes_metadata:
             raise invalid("The first request of a resumable upload has no body: send it to the URL in the answer.")
+        pending = Pending(receiver, _number(size, "the announced length") if size else None)
+        _judge_size(pending.size or 0, receiver)
         upload_id = self._stamps.ids("upload")
         if len(self._pending) >= MOST_PENDING:
             del self._pending[next(iter(self._pending))]
-        self._pending[upload_id] = Pending(destination, _number(size, "the announced length") if size else None)
+        self._pending[upload_id] = pending
         host = call.request.headers.get("host")
         scheme = call.request.headers.get("x-forwarded-proto", "http")
-        base = f"{scheme}://{host}" if host else ""
-        fields = [(header, f"{base}{call.request.raw_path}?upload_id={upload_id}")]
-        if header != "location":
-            fields.append(("x-goog-upload-status", "active"))
+        address = f"{scheme}://{host}" if host else ""
+        address += f"{call.request.raw_path}?upload_id={upload_id}"
+        if header == "location":
+            return Response.whole(200, Headers(((header, address),)), b"")
+        fields = [(header, f"{address}&upload_protocol=resumable"), (_STATUS, "active")]
+        if receiver.granularity > 1:
+            fields.append(("x-goog-upload-chunk-granularity", str(receiver.granularity)))
         return Response.whole(200, Headers(fields), b"")
 
     def _continue(self, request: Request, upload_id: str) -> Response:
+        if upload_id in self._finished and _commands(request.headers) == {"query"}:
+            return _final(json_response(self._finished[upload_id]))
         pending = self._pending.get(upload_id)
         if pending is None:
-            raise not_found(f"No upload {upload_id!r} is under way: it is finished, or was never started.")
-        if "x-goog-upload-command" in request.headers:
-            done = self._command(request, pending)
-            answer = _active
-        else:
-            done = self._ranged(request, pending)
-            answer = _incomplete
-        if not done:
-            return answer(pending)
+            raise _end_with(
+                not_found(f"No upload {upload_id!r} is under way: it is finished, or was never started.")
+            )
+        if "x-goog-upload-command" not in request.headers:
+            if not self._ranged(request, pending):
+                return _incomplete(pending)
+            del self._pending[upload_id]
+            return json_response(_store(pending.receiver, bytes(pending.received)))
+        if not self._command(request, pending):
+            return _active(pending)
         del self._pending[upload_id]
         if "cancel" in _commands(request.headers):
-            return Response.whole(200, Headers((("x-goog-upload-status", "cancelled"),)), b"")
-        response = self._store(pending.destination, bytes(pending.received))
-        if answer is _active:
-            response.headers = response.headers.having("x-goog-upload-status", "final")
-        return response
+            return Response.whole(200, Headers(((_STATUS, "cancelled"),)), b"")
+        try:
+            answer = _store(pending.receiver, bytes(pending.received))
+        except Refusal as refusal:
+            raise _end_with(refusal) from None
+        # a client that did not get the last answer can query it
+        if len(self._finished) >= MOST_PENDING:
+            del self._finished[next(iter(self._finished))]
+        self._finished[upload_id] = answer
+        return _final(json_response(answer))
 
     def _ranged(self, request: Request, pending: Pending) -> bool:
         """Take the part that Content-Range announces, or without it all the rest; True if it was the last."""
@@ -143,11 +163,25 @@ class Uploads:
         return len(pending.received) == pending.size
 
     def _command(self, request: Request, pending: Pending) -> bool:
-        """Execute X-Goog-Upload-Command; return True if the upload has ended."""
+        """Execute X-Goog-Upload-Command; return True if the upload has ended.
+
+        A refusal tells that the upload is still active: a client without that header tries again and again.
+        """
+        try:
+            return self._execute(request, pending)
+        except Refusal as refusal:
+            raise _with_status(refusal, "active") from None
+
+    def _execute(self, request: Request, pending: Pending) -> bool:
         commands = _commands(request.headers)
         if not commands or commands - {"upload", "finalize", "query", "cancel"}:
             raise invalid("X-Goog-Upload-Command must be upload, finalize, both, query or cancel.")
         if "upload" in commands:
+            size, step = len(request.body), pending.receiver.granularity
+            if "finalize" not in commands and size % step:
+                raise invalid(
+                    f"A piece of {size} bytes came: all but the last must be a multiple of {step} bytes."
+                )
             offset = request.headers.get("x-goog-upload-offset", str(len(pending.received)))
             self._append(pending, _number(offset, "X-Goog-Upload-Offset"), request.body)
         if "finalize" in commands:
@@ -161,41 +195,46 @@ class Uploads:
         if pending.size is not None and held + len(data) > pending.size:
             raise invalid(f"More bytes came than were announced: {held + len(data)} instead of {pending.size}.")
         everything = sum(len(other.received) for other in self._pending.values())
-        if held + len(data) > UPLOAD_BYTES or everything + len(data) > PENDING_BYTES:
-            raise over_quota(f"An upload may hold {UPLOAD_BYTES} bytes, all unfinished ones {PENDING_BYTES}.")
+        largest = pending.receiver.largest
+        most = max(PENDING_BYTES, largest)
+        if held + len(data) > largest or everything + len(data) > most:
+            raise over_quota(f"An upload may hold {largest} bytes here, all unfinished ones {most}.")
         pending.received += data
 
-    def _store(self, to: Destination, data: bytes) -> Response:
-        if len(data) > UPLOAD_BYTES:
-            raise over_quota(f"An upload of {len(data)} bytes is too large: the emulator takes {UPLOAD_BYTES}.")
-        environment = self._environments.open(to.environment, to.project)
-        if to.extract:
-            below = f"{to.path}/" if to.path else ""
-            files, directories = archive.unpack(data, UPLOAD_BYTES)
-            paths = self._environments.write(
-                environment,
-                {below + name: content for name, content in files.items()},
-                overwrite=to.overwrite,
-                directories=tuple(below + name for name in directories),
-            )
-        else:
-            paths = self._environments.write(
-                environment, {to.path: data}, media_type=to.media_type, overwrite=to.overwrite
-            )
-        written = ((path, environment.tree.node(path)) for path in paths)
-        return json_response({"files": [entry(path, node, times=False) for path, node in written if node]})
 
-
-def _destination(call: Call) -> Destination:
-    extract = flag(call, "extract")
-    path = clean("/".join(call.segments[4:]))
-    if not path and not extract:
-        raise invalid("An upload needs the path of a file: …/files/{path}; only extract=true can name the root.")
+def declared_type(call: Call) -> str:
+    """Return the media type that the first request of an upload declares for its bytes, or `""`."""
     headers = call.request.headers
-    resumable = call.query.get("uploadType") == "resumable" or "x-goog-upload-protocol" in headers
     declared = headers.get("x-upload-content-type") or headers.get("x-goog-upload-header-content-type")
-    media_type = declared if resumable else headers.get("content-type")
-    return Destination(call.segments[2], call.project, path, media_type, flag(call, "overwrite"), extract)
+    return declared if is_resumable(call) else headers.get("content-type")
+
+
+def is_resumable(call: Call) -> bool:
+    """Whether the first request of an upload begins a resumable one."""
+    return call.query.get("uploadType") == "resumable" or "x-goog-upload-protocol" in call.request.headers
+
+
+def _store(receiver: Receiver, data: bytes) -> Any:
+    _judge_size(len(data), receiver)
+    return receiver.store(data)
+
+
+def _judge_size(size: int, receiver: Receiver) -> None:
+    if size > receiver.largest:
+        raise over_quota(f"An upload of {size} bytes is too large: the emulator takes {receiver.largest}.")
+
+
+def _with_status(refusal: Refusal, status: str) -> Refusal:
+    return Refusal(refusal.status, refusal.code, refusal.message, (*refusal.headers, (_STATUS, status)))
+
+
+def _end_with(refusal: Refusal) -> Refusal:
+    return _with_status(refusal, "final")
+
+
+def _final(response: Response) -> Response:
+    response.headers = response.headers.having(_STATUS, "final")
+    return response
 
 
 def _incomplete(pending: Pending) -> Response:
@@ -205,7 +244,7 @@ def _incomplete(pending: Pending) -> Response:
 
 def _active(pending: Pending) -> Response:
     received = ("x-goog-upload-size-received", str(len(pending.received)))
-    return Response.whole(200, Headers((("x-goog-upload-status", "active"), received)), b"")
+    return Response.whole(200, Headers(((_STATUS, "active"), received)), b"")
 
 
 def _agree(pending: Pending, total: int) -> None:

@@ -1,13 +1,14 @@
 """The webhooks resource: subscriptions, signing secrets and their rotation.
 
-Layer 2. Nothing is ever sent to a webhook: the emulator makes no outgoing calls. A complete secret appears in only
-two responses: that to create and that to a rotation.
+Layer 2. What is posted to a webhook is in `deliveries/`. A complete secret appears in only two responses: that to
+create and that to a rotation.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -66,7 +67,7 @@ class SigningSecret:
 
     def view(self) -> dict[str, Any]:
         """What may be shown: enough to recognise the secret, too little to sign with it."""
-        shown = {"truncated_secret": f"{self.text[: len(SECRET_PREFIX) + 4]}…"}
+        shown = {"truncated_secret": f"{SECRET_PREFIX}...{self.text[-4:]}"}  # the form of a saved answer
         return {**shown, "expire_time": self.expires} if self.expires else shown
 
 
@@ -89,6 +90,10 @@ class Webhook:
             "create_time": self.created,
             "update_time": self.updated,
         }
+
+    def valid_secrets(self, now: str) -> list[str]:
+        """The secrets that sign at `now`, the current one first; during a rotation there are several."""
+        return [secret.text for secret in _valid(self.secrets, now)]
 
 
 class Webhooks:
@@ -116,6 +121,14 @@ class Webhooks:
                 self._kept.remove(call.project, webhook_id)
                 return json_response({})
         raise no_operation(call, "create, list, get, PATCH, delete, :ping and :rotateSigningSecret")
+
+    def find_enabled(self, project: str, event: str | None) -> Iterator[Webhook]:
+        """The enabled webhooks of a project that subscribe to an event; None: to any event of interactions."""
+        for owner, _, hook in self._kept.everywhere():
+            events = hook.fields["subscribed_events"]
+            wanted = event in events if event else any(name.startswith("interaction.") for name in events)
+            if owner == project and hook.fields["state"] == "enabled" and wanted:
+                yield hook
 
     def _view(self, hook: Webhook) -> dict[str, Any]:
         return hook.view(self._stamps.now())

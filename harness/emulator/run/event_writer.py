@@ -7,6 +7,7 @@ one method per event.
 
 from __future__ import annotations
 
+import base64
 import binascii
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,7 @@ class EventWriter:
         }
         if run.environment_id is not None and run.platform.early_sandbox:
             interaction["environment_id"] = run.environment_id
+        interaction.update(run.script.extra)
         return {"interaction": interaction, "event_type": "interaction.created"}
 
     def status_update(self, run: Run, status: str) -> Json:
@@ -131,6 +133,7 @@ class EventWriter:
         interaction.update(run.announced_author)
         if run.environment_id is not None and not run.platform.early_sandbox:
             interaction["environment_id"] = run.environment_id
+        interaction.update(run.script.extra)
         return {"interaction": interaction, "event_type": "interaction.completed"}
 
     def error(self, code: str | None, message: str | None) -> Json:
@@ -141,7 +144,10 @@ class EventWriter:
         return {"error": told, "event_type": "error"}
 
     def shell(self, step: Json) -> Json:
-        """Return the shell of a step, which step.start shows: ids and names; the rest comes in deltas."""
+        """Return the shell of a step, which step.start shows: ids and names; the rest comes in deltas.
+
+        Fields that no schema lists are in it, too, unless a delta carries the whole step.
+        """
         kind = self._steps.steps.get(step["type"])
         if kind is None or not kind.streamed:
             return step  # other types arrive whole (third-party observation)
@@ -151,7 +157,9 @@ class EventWriter:
                 shell[name] = step[name] if shown is Shown.WHOLE else type(step[name])()
             elif name in kind.required and shown is Shown.EMPTY:
                 shell[name] = {}
-        return {**shell, "type": kind.name}
+        merged = any(delta.grows.how is DeltaEffect.MERGE for delta in self._steps.deltas_of(step["type"]))
+        unknown = {} if merged else {name: step[name] for name in step if name not in kind.fields}
+        return {**shell, **unknown, "type": kind.name}
 
     def deltas(self, run: Run, step: Json) -> list[Json]:
         """Return the deltas that complete the shell to the step."""
@@ -177,7 +185,7 @@ class EventWriter:
         deltas: list[Json] = []
         for content in step.get("content") or ():
             if content.get("type") != "text":
-                deltas.append(content)
+                deltas += _split_data(content, run.script.fragments)
                 continue
             deltas += [{"text": piece, "type": "text"} for piece in self.text_pieces(run, content["text"])]
             if content.get("annotations"):
@@ -195,7 +203,11 @@ class EventWriter:
         """Return the deltas of the arguments as JSON text, in two fragments unless the text is very short."""
         delta = self._find_delta(step, DeltaEffect.JSON)
         text = _encode(step.get(delta.grows.field) or {}).decode()
-        cuts = pieces(text, 2) if len(text) > 12 else [text]
+        size = run.script.fragments
+        if size is not None:
+            cuts = [text[at : at + size] for at in range(0, len(text), size)]
+        else:
+            cuts = pieces(text, 2) if len(text) > 12 else [text]
         return [{delta.grows.field: cut, "type": delta.name} for cut in cuts]
 
     def whole(self, step: Json) -> Json:
@@ -246,6 +258,19 @@ class EventWriter:
     def encode_done(self) -> bytes:
         """Return the closing frame."""
         return DONE
+
+
+def _split_data(content: Json, size: int | None) -> list[Json]:
+    """Inline data in deltas of `size` decoded bytes each, whatever they split; each is base64 of its own."""
+    data = content.get("data")
+    if size is None or not isinstance(data, str) or not data:
+        return [content]
+    try:
+        raw = base64.b64decode(data, validate=True)
+    except ValueError:
+        return [content]
+    parts = (raw[at : at + size] for at in range(0, len(raw), size))
+    return [{**content, "data": base64.b64encode(part).decode("ascii")} for part in parts]
 
 
 _WRITERS: dict[frozenset[DeltaEffect], Callable[[EventWriter, Any, Json], list[Json]]] = {

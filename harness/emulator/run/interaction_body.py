@@ -89,3 +89,4 @@ class Bodies:
             body["continuation_token"] = run.token
         if settled and run.errors:
             body["errors"] = run.errors
+        body.update(run.script.extra)

@@ -49,6 +49,9 @@ class RunContext(Protocol):
     def watch(self) -> OrderWatch | None:
         """Return a watch over the events of a run, if they are to be watched."""
 
+    def note_settled(self, run: Run) -> None:
+        """Note that a run has just come to its end."""
+
 
 class Run:
     """An interaction.
@@ -57,11 +60,11 @@ class Run:
     """
 
     __slots__ = (
-        "_ends_in_error", "_events", "_frames", "_goal", "_hold", "_lag", "_old_status", "_order", "_paced",
-        "_polls", "_queue", "_started", "_usage", "_world", "agent", "background", "bodies", "body", "context",
-        "created", "environment_id", "errors", "given", "id", "interruption", "model", "moves", "number",
-        "platform", "project", "script", "serial", "settled", "shown", "steps", "stored", "token", "updated",
-        "waiting",
+        "_ends_in_error", "_events", "_frames", "_goal", "_hidden", "_hold", "_lag", "_old_status", "_order",
+        "_paced", "_polls", "_queue", "_started", "_usage", "_world", "agent", "background",
+        "bodies", "body", "context", "created", "environment_id", "errors", "given", "id", "interruption", "model",
+        "moves", "number", "platform", "project", "script", "serial", "settled", "shown", "steps", "stored",
+        "token", "updated", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -81,7 +84,9 @@ class Run:
         self.steps = reply.steps
         self.errors = reply.errors
         self.token = reply.token
-        self.context = order.previous.total_context() if order.previous is not None else 0
+        self.context = 0
+        if order.previous is not None and not script.without_context:
+            self.context = order.previous.total_context()
         self.created = self.updated = world.moments.now()
         self.bodies: dict[bool, bytes] = {}
         self._goal = reply.status
@@ -104,6 +109,7 @@ class Run:
         self._lag = 0
         self._old_status = ""
         self._started = world.clock.now if self.background else 0.0
+        self._hidden = script.hidden.polls if script.hidden is not None else 0
         self._ends_in_error = False
         if script.error_event is not None:
             self._plan_error()
@@ -195,6 +201,19 @@ class Run:
         usage = self.usage
         return int(usage.get("total_input_tokens", 0)) + int(usage.get("total_output_tokens", 0))
 
+    @property
+    def pace(self) -> float | None:
+        """Seconds of the clock between two moves of this run; None: polls and readers move it."""
+        if self.script.lasts is None:
+            return self._world.settings.pace
+        moves = -(-(len(self.events) - 1) // self._stride)
+        return self.script.lasts / max(1, moves)
+
+    @property
+    def _stride(self) -> int:
+        """How many events one move shows."""
+        return max(1, len(self.events) // LONGEST)
+
     def finished_steps(self) -> list[Json]:
         """Return the steps that are complete at this moment."""
         if self.settled:
@@ -203,12 +222,27 @@ class Run:
 
     # What moves it
 
+    def hides(self) -> bool:
+        """Whether this GET must not find it, as the script says; each such GET counts."""
+        hidden = self.script.hidden
+        if hidden is None:
+            return False
+        if hidden.seconds is not None:
+            self._let_pass(hidden.seconds / (hidden.polls + 1))
+            return self._world.clock.now - self._started < hidden.seconds
+        if hidden.polls == 0:
+            return True
+        self._hidden -= 1
+        return self._hidden >= 0
+
     def poll(self) -> None:
         """Move to the next visible state, because a client has polled."""
+        if self.script.lasts is not None and not self.settled:
+            self._let_pass(self.script.lasts / (self._polls + 1))
         self.keep_pace()
         if self._lag:
             self._lag -= 1
-        if self.settled or not self.background or self._world.settings.pace is not None:
+        if self.settled or not self.background or self.pace is not None:
             return
         if self.waiting and self._queue:
             self._queue -= 1
@@ -223,13 +257,21 @@ class Run:
     def pause_finished(self, mark: int) -> None:
         """End a pause that began when `moves` was `mark`; of several such pauses only the first moves the run."""
         self.keep_pace()
-        if mark == self.moves and self._world.settings.pace is None:
+        if mark == self.moves and self.pace is None:
             self._move()
 
+    def until_due(self) -> float | None:
+        """Seconds of the clock until it moves the run; None without a pace."""
+        pace = self.pace if self.background and not self.settled else None
+        if pace is None:
+            return None
+        clock = self._world.clock
+        return max(clock.tick_seconds, self._started + (self._paced + 1) * pace - clock.now)
+
     def keep_pace(self) -> None:
-        """With the setting `pace`: move the run as far as the clock says."""
-        pace = self._world.settings.pace
-        if pace is None or not self.background:
+        """With a pace: move the run as far as the clock says."""
+        pace = self.pace if self.background and not self.settled else None
+        if pace is None:
             return
         due = int((self._world.clock.now - self._started) / pace)
         while self._paced < due and not self.settled:
@@ -247,6 +289,20 @@ class Run:
         """Stop the run where it is, until it is released."""
         if not self.settled and self._hold is None:
             self._hold = self.shown
+
+    def advance(self) -> bool:
+        """Let a held run go on by one event, or to its end after the last; return whether it was held."""
+        if not self.held and not (self.waiting and self._hold is not None):
+            return False
+        self.moves += 1
+        if self.waiting:
+            self._leave_queue()
+        elif self.shown < len(self.events):
+            self.shown += 1
+        else:
+            self.settle(self._goal)
+        self._hold = self.shown
+        return True
 
     @property
     def held(self) -> bool:
@@ -271,6 +327,7 @@ class Run:
         self._usage = None
         if self._events is not None:
             self._close(self._events)
+        self._world.note_settled(self)
 
     # Events and frames
 
@@ -339,7 +396,11 @@ class Run:
         elif self.waiting:
             self._leave_queue()
         else:
-            self._show(self.shown + max(1, len(self.events) // LONGEST))
+            self._show(self.shown + self._stride)
+
+    def _let_pass(self, seconds: float) -> None:
+        """Where time is logical, a client that polls has waited its share of it; a real clock knows better."""
+        self._world.clock.reached(self._world.clock.now + seconds)
 
     def _leave_queue(self) -> None:
         if self.waiting:

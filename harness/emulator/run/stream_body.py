@@ -38,6 +38,8 @@ class StreamPauses:
         """Begin a pause, after which the run may have moved."""
         self._mark = self._run.moves
         self._idle = self._idle + 1 if self._run.held else 0
+        if not self._idle and (due := self._run.until_due()) is not None:
+            return Pause(due)
         return Pause(self._step * min(2 ** max(self._idle - 1, 0), LONGEST_PAUSE))
 
 

@@ -46,7 +46,7 @@ class Streams:
 
     def waiting(self, run: Run) -> StreamPauses:
         """Return the pauses of a new reader."""
-        return StreamPauses(run, self._world.clock, self._world.settings.pace)
+        return StreamPauses(run, self._world.clock, run.pace)
 
     def position(self, run: Run, cursor: str | None) -> int:
         """Return the number of the first frame for a reader with this cursor."""

@@ -49,15 +49,25 @@ class ScriptQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, *answers: Script | QueuedAnswer) -> None:
-        """Queue all answers. If there is no room for all of them, queue none and raise ScriptFault."""
+    @property
+    def refusals(self) -> int:
+        """How many of the answers in the queue are refusals."""
+        return sum(answer.script.refuse is not None for answer in self._waiting)
+
+    def add(self, *answers: Script | QueuedAnswer, first: bool = False) -> None:
+        """Queue all answers, on request before those that wait.
+
+        If there is no room for all of them, queue none and raise ScriptFault.
+        """
         room = self._most - len(self._waiting)
         if len(answers) > room:
             raise ScriptFault(
                 f"{len(answers)} more scripts do not fit in the queue, where {len(self._waiting)} of at most "
                 f"{self._most} wait already (setting max_queued): reset, or raise the bound"
             )
-        self._waiting += [QueuedAnswer(answer) if isinstance(answer, Script) else answer for answer in answers]
+        place = 0 if first else len(self._waiting)
+        queued = [QueuedAnswer(answer) if isinstance(answer, Script) else answer for answer in answers]
+        self._waiting[place:place] = queued
 
     def clear(self) -> None:
         """Remove all answers."""

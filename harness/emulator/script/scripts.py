@@ -55,6 +55,16 @@ class Hold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     after: int = 0
 
 
+class Hidden(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """GET finds the interaction only after `polls` refusals (0: never), or once it is `seconds` old."""
+
+    polls: int = 2
+    seconds: float | None = None
+    status: int = 404
+    code: str = ""
+    message: str = "Requested entity was not found."
+
+
 class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which creates a script is for; a field that is None matches all."""
 
@@ -93,6 +103,11 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ticks: int | None = None
     hold: Hold | bool = False
     cancel_lag: int = 0
+    lasts: float | None = None
+    hidden: Hidden | None = None
+    extra: dict[str, Any] = {}
+    fragments: int | None = None
+    without_context: bool = False
     continuation_token: str | None = None
     environment_id: str | None = None
     times: int = 1
@@ -140,6 +155,14 @@ def _check(script: Script) -> None:
         "hold.after": script.held_after,
         "error_event.after": script.error_event.after if script.error_event else None,
     }
+    if script.hidden is not None:
+        _check_hidden(script.hidden)
+    if script.lasts is not None and not script.lasts > 0:
+        raise ScriptFault(f"lasts={script.lasts} must be a positive number of seconds")
+    if script.fragments is not None and script.fragments < 1:
+        raise ScriptFault(
+            f"fragments={script.fragments} must be at least 1: it is a number of characters or bytes"
+        )
     for name, number in counts.items():
         if number is not None and number < 0:
             raise ScriptFault(f"{name}={number} must not be negative")
@@ -154,6 +177,13 @@ def _check(script: Script) -> None:
         raise ScriptFault("continuation_token comes with the status requires_continuation only")
     if script.refuse is not None:
         _check_refuse(script.refuse)
+
+
+def _check_hidden(hidden: Hidden) -> None:
+    if hidden.polls < 0 or (hidden.seconds is not None and hidden.seconds < 0):
+        raise ScriptFault("hidden.polls and hidden.seconds must not be negative")
+    if not 400 <= hidden.status <= 599:
+        raise ScriptFault(f"hidden.status={hidden.status} is no error: use 400 to 599")
 
 
 def _check_refuse(refuse: Refuse) -> None:

@@ -50,6 +50,39 @@ class Refusal(Exception):
         return Response.whole(self.status, Headers((*ERROR_HEADERS.items(), *self.headers)), body)
 
 
+class RpcRefusal(Refusal):
+    """A refusal in the shape of the services beside this API: a numeric code, and a status by name.
+
+    Source: recorded bodies of files and file search stores, `{"error": {"code", "message", "status"}}`.
+    """
+
+    def response(self) -> Response:
+        """Return the error response."""
+        name = (
+            "FAILED_PRECONDITION"
+            if self.code == "failed_precondition"
+            else _STATUS_NAMES.get(self.status, "UNKNOWN")
+        )
+        body = msgspec.json.encode({"error": {"code": self.status, "message": self.message, "status": name}})
+        return Response.whole(self.status, Headers((*ERROR_HEADERS.items(), *self.headers)), body)
+
+
+_STATUS_NAMES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ALREADY_EXISTS",
+    416: "OUT_OF_RANGE",
+    429: "RESOURCE_EXHAUSTED",
+}
+
+
+def as_rpc(refusal: Refusal) -> RpcRefusal:
+    """Return the same refusal in the shape of the services beside this API."""
+    return RpcRefusal(refusal.status, refusal.code, refusal.message, refusal.headers)
+
+
 def invalid(message: str, code: str = "invalid_request") -> Refusal:
     """Return a Refusal 400, for a request that cannot succeed as it is."""
     return Refusal(400, code, message)

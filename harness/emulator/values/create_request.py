@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class CreateRequest:
     """`given` is the input as steps, `text` the text in it; `agent` is also set if `model` held its name.
 
-    `platform` is the surface that the call came to, `budget` what all samples for this create may cost together.
+    `documents` are the titles of what its `file_search` finds, `platform` is the surface that the call came to,
+    `budget` what all samples for this create may cost together.
     """
 
     body: dict[str, Any]
@@ -33,6 +34,7 @@ class CreateRequest:
     background: bool
     previous: Run | None = None
     environment_id: str | None = None
+    documents: list[str] = field(default_factory=list)
     platform: Platform = GEMINI
     budget: SampleBudget = field(default_factory=SampleBudget)
 

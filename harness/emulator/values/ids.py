@@ -16,6 +16,8 @@ _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _CALLS = 36**8
 _CALL_STEP = 0xB5297A4D
 """Odd and no multiple of 3, so that multiples of it visit every number below 36^8 once."""
+_SHORT = {"file": "", "store": "", "document": "", "operation": "", "voice": "voice_", "voicekey": "voicekey_"}
+"""What stands before the twelve letters of an id of these kinds, as in published samples."""
 
 
 class IdSequence:
@@ -55,6 +57,8 @@ class IdSequence:
         number = self.number()
         if prefix in {"env", "environment"}:
             return _vertex_sandbox(number) if self.vertex else _uuid(number)
+        if prefix in _SHORT:
+            return _SHORT[prefix] + _letters(number)
         return f"{number:016x}{number ^ _MASK:016x}" if not prefix else f"{prefix}-{number:016x}"
 
 
@@ -65,6 +69,16 @@ def interaction_id(number: int, *, vertex: bool = False) -> str:
     first = _encode(number.to_bytes(8, "big") + _digest(number, 9)).encode()
     second = _encode(number.to_bytes(8, "big")[::-1] + _digest(~number & _MASK, 9)).encode()
     return "v1_" + _encode(b"\x0a\x17" + first + b"\x12\x17" + second)
+
+
+def _letters(number: int) -> str:
+    """Return twelve digits and small letters: the 62 low bits of the number, mixed by an odd factor."""
+    rest = (number * 0xD6E8FEB86659FD93) % 36**12
+    digits = []
+    for _ in range(12):
+        rest, digit = divmod(rest, 36)
+        digits.append(_LETTERS[digit])
+    return "".join(digits)
 
 
 def _vertex_sandbox(number: int) -> str:

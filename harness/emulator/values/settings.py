@@ -18,8 +18,10 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "event_ids": ("auto", "all", "deltas", "some", "sparse", "none"),
     "resume": ("exclusive", "inclusive"),
     "models": ("known", "any"),
+    "files": ("known", "any"),
     "chunking": ("event", "ready"),
     "stream_refusals": ("http", "event"),
+    "compression": ("none", "gzip", "deflate"),
 }
 """Settings with a fixed set of values; `chunking` may also be a positive number of bytes."""
 
@@ -37,13 +39,19 @@ class Settings:
     keys             key → project; None accepts any non-empty key, for the project `default`
     require_key      whether a call without a key is refused
     models           `known` refuses names that belong to no family of models (404), `any` accepts all
+    files            `known` refuses creates that name a file or a file search store that is not there, `any` takes
+                     them
+    processing       seconds of the clock during which an uploaded video, or a document in a store, is not ready
     ticks            number of polls that show a background run in progress before it settles
     chunking         `event` one chunk per event, `ready` all that is ready in one chunk, or a chunk size in bytes
     stream_refusals  how a streaming create is refused: `http` an HTTP error, `event` a stream with one error event
     pace             seconds of the clock between two events of a background run; None: only polls and finished
                      pauses of its own readers move a run. `harness serve` has a real clock
+    compression      `gzip` or `deflate`: answers are compressed for clients that accept it, as live; `none`
+    delete_stops     whether DELETE stops a run that is in progress; live it was seen not to
     max_runs, max_requests, max_queued, max_sessions   bounds on memory: the oldest entry is forgotten, except that
                      a full queue refuses new scripts
+    max_file_bytes   bound on the bytes of all uploaded files and documents: an upload beyond it is refused
     """
 
     platform: str = "gemini"
@@ -53,14 +61,19 @@ class Settings:
     keys: Mapping[str, str] | None = None
     require_key: bool = True
     models: str = "known"
+    files: str = "known"
+    processing: float = 2.0
     ticks: int = 2
     chunking: str | int = "event"
     stream_refusals: str = "http"
     pace: float | None = None
+    compression: str = "none"
+    delete_stops: bool = True
     max_runs: int = 5_000
     max_requests: int = 1_000
     max_queued: int = 10_000
     max_sessions: int = 1_000
+    max_file_bytes: int = 128 * 2**20
 
     def __post_init__(self) -> None:
         for name, allowed in CHOICES.items():
@@ -75,11 +88,17 @@ class Settings:
             ("max_requests", 0),
             ("max_queued", 1),
             ("max_sessions", 1),
+            ("max_file_bytes", 0),
         ):
             if not _is_count(getattr(self, name), least):
                 raise UsageFault(f"{name}={getattr(self, name)!r} must be a whole number, at least {least}")
-        if not isinstance(self.require_key, bool):
-            raise UsageFault(f"require_key={self.require_key!r} must be true or false")
+        for name in ("require_key", "delete_stops"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageFault(f"{name}={getattr(self, name)!r} must be true or false")
+        if isinstance(self.processing, bool) or not (
+            isinstance(self.processing, int | float) and 0 <= self.processing < 1e9
+        ):
+            raise UsageFault(f"processing={self.processing!r} must be a number of seconds, 0 or more")
         if self.pace is not None and not (isinstance(self.pace, int | float) and self.pace > 0):
             raise UsageFault(f"pace={self.pace!r} must be a positive number of seconds, or null")
         if self.keys is not None and not _is_text_map(self.keys):

@@ -16,12 +16,18 @@ DAY_ONE = datetime(2026, 6, 9, tzinfo=UTC)
 class Timestamps:
     """Gives the current time as text; caches the text of the current second, which every create needs."""
 
-    __slots__ = ("_clock", "_second", "_text")
+    __slots__ = ("_clock", "_second", "_text", "offset")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._second = -1
         self._text = ""
+        self.offset = DAY_ONE.timestamp()
+        """Added to the clock, whose seconds start anywhere, for the time that a signature names."""
+
+    def read_unix(self) -> int:
+        """Return the time that a signature names, in unix seconds."""
+        return int(self.offset + self._clock.now)
 
     def now(self) -> str:
         """Return the time as `2026-06-09T00:00:00Z`, in whole seconds as the service writes it."""

@@ -19,7 +19,7 @@ from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.simpler_values import simpler_values
 from harness.wire import Exchange, Headers, Request
 from harness.wire.given_values import GivenValue, find_given, given_values, replace_given
-from harness.wire.secret_patterns import is_secret_header
+from harness.wire.secret_patterns import is_personal_header, is_secret_header
 
 _LEFT_OUT = frozenset({KEY_HEADER, "authorization", "content-length", "host", "connection", "user-agent",
                        "accept-encoding", "x-schemathesis-testcaseid"})  # fmt: skip
@@ -73,15 +73,15 @@ def templates(trail: Sequence[Exchange]) -> list[Template]:
         for value in given:
             if value.answer < number:
                 request = replace_given(request, value.value, place_holder(value))
-        kept = [(name, value) for name, value in request.headers.items() if _is_kept(name)]
+        kept = [(name, value) for name, value in request.headers.items() if _is_kept(name, value)]
         body = base64.b64encode(request.body).decode("ascii")
         made.append(Template(request.method, request.target, kept, body, KEY_HEADER in request.headers))
     return made
 
 
-def _is_kept(name: str) -> bool:
+def _is_kept(name: str, value: str) -> bool:
     """Whether a header is stored; those that hold a secret are sent anew from what the next run is told."""
-    return name.lower() not in _LEFT_OUT and not is_secret_header(name)
+    return name.lower() not in _LEFT_OUT and not is_personal_header(name, value)
 
 
 def resend(place: SearchTarget, requests: Sequence[Template], engine: str) -> list[Failure]:
@@ -137,7 +137,7 @@ def _simpler_bodies(body: bytes) -> Iterator[bytes]:
 def _fill_in(template: Template, answers: Sequence[Exchange], target: RequestBuilder) -> Request:
     """The request of a template, for the answers that came so far; what none of them gives stays as it is."""
     stored = [(str(name), str(value)) for name, value in template.headers if not is_secret_header(str(name))]
-    own = [(n, v) for n, v in target.headers if is_secret_header(n) and n.lower() != KEY_HEADER]
+    own = [(n, v) for n, v in target.headers if is_personal_header(n, v) and n.lower() != KEY_HEADER]
     headers = Headers([*own, *stored])
     if template.keyed and target.key:
         headers = headers.having(KEY_HEADER, target.key)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 
+from harness.outcome import Unmet
 from harness.wire import (
     At,
     By,
@@ -21,9 +22,11 @@ from harness.wire import (
     Frame,
     Headers,
     How,
+    Listening,
     LiveStream,
     Request,
 )
+from harness.wire.delivery import Arrival, Inbox
 
 
 @dataclass(slots=True)
@@ -143,6 +146,21 @@ class GovernedDriver:
         self._driver.wait(seconds)
         for policy in self._policies:
             policy.bound_wait(0.0)
+
+    def listen(self) -> Inbox:
+        """Open a receiver for what the target delivers. Raises Unmet if it cannot reach one."""
+        if not isinstance(self._driver, Listening):
+            raise Unmet("nothing that the target sends by itself can be received here")
+        return self._driver.listen()
+
+    def collect(self, receiver: Inbox, count: int, seconds: float) -> list[Arrival]:
+        """Wait until so many deliveries have come, as long as the policies allow."""
+        for policy in self._policies:
+            seconds = policy.bound_wait(seconds)
+        arrivals = receiver.collect(count, seconds)
+        for policy in self._policies:
+            policy.bound_wait(0.0)
+        return arrivals
 
     def close(self) -> None:
         """Close the inner driver, unless somebody else owns it."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from harness.engine.traffic.governed_driver import DriverPolicy
 from harness.resume.errors import retry_after
 from harness.wire import By, Exchange
+from harness.wire.delivery import is_delivery
 from harness.wire.json_value import object_or_none
 
 LATER = frozenset({429, 503})
@@ -117,6 +118,8 @@ def missing_answer(exchange: Exchange) -> str:
     """
     if exchange.excuse:
         return NO_TIME
+    if is_delivery(exchange):
+        return ""
     status, ending = exchange.status, exchange.ending
     if ending.by is not By.CLIENT and not exchange.complete:
         return "no answer" if status is None else "an answer cut short"
@@ -128,7 +131,7 @@ def missing_answer(exchange: Exchange) -> str:
 def is_refusal(exchange: Exchange) -> bool:
     """Whether the target refuses what was asked for good: it does not offer that, which is its right."""
     status = exchange.status
-    if status is None or not exchange.complete or status in (_TIMED_OUT, _LIMITED):
+    if status is None or not exchange.complete or status in (_TIMED_OUT, _LIMITED) or is_delivery(exchange):
         return False
     return 400 <= status < 500 or status == _NOT_IMPLEMENTED
 

@@ -49,6 +49,11 @@ class AnswerFields(TypedDict, total=False):
     ticks: int
     hold: bool | Json
     cancel_lag: int
+    lasts: float
+    hidden: Json
+    extra: Json
+    fragments: int
+    without_context: bool
     continuation_token: str
     environment_id: str
     times: int

@@ -37,13 +37,18 @@ class SettingFields(TypedDict, total=False):
     keys: Mapping[str, str] | None
     require_key: bool
     models: Literal["known", "any"]
+    files: Literal["known", "any"]
+    processing: float
     ticks: int
     chunking: str | int
     stream_refusals: Literal["http", "event"]
     pace: float | None
+    compression: Literal["none", "gzip", "deflate"]
+    delete_stops: bool
     max_runs: int
     max_queued: int
     max_sessions: int
+    max_file_bytes: int
 
 
 class InteractionsEmulator(ObservedService):

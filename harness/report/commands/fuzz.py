@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.engine.baseline import Baseline
 from harness.engine.results import Reproduction, Result
 from harness.engine.search.rules import SEARCHED
-from harness.outcome import Verdict
+from harness.outcome import Level, Verdict
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
 from harness.report.evidence.exchange_text import printable
@@ -35,8 +35,11 @@ class FuzzPresentation(Presentation):
 
     subject = "{api}, fuzzed"
     badge = "fuzzing"
+    command = "fuzz"
+    states = ("nothing found", "broken")
     noun = "result"
     live = False
+    lists_causes = True
     conclusions = {}
 
     def __init__(self, seed: int = 0, *, excluded: Sequence[str] = (), baseline: Baseline | None = None) -> None:
@@ -47,7 +50,20 @@ class FuzzPresentation(Presentation):
         self.ran: dict[int, str] = {}
 
     def headline(self, state: RunState) -> str:
-        return ""
+        found = failures(state.results)
+        broken = [result for result in found if result.verdict in (Verdict.FAIL, Verdict.ERROR)]
+        answers = sum(sum(phase.answers.values()) for phase in state.phases)
+        empty = [phase.name for phase in state.phases if phase.vacuous]
+        holes = f"; {', '.join(empty)} proved nothing" if empty else ""
+        if not answers:
+            return f"No answer was judged{holes}."
+        if broken:
+            musts = sum(result.rule.level is Level.MUST for result in broken)
+            said = f"{format_count(len(broken), 'promise')} {'is' if len(broken) == 1 else 'are'} broken"
+            said += f", {musts} of them a MUST" if 0 < musts < len(broken) else ""
+        else:
+            said = "No promise that fails a run is broken" if found else "Nothing is broken"
+        return f"{said} in {format_count(answers, 'judged answer')}{holes}."
 
     def ledger(self, state: RunState) -> Iterator[str]:
         return iter(())

@@ -16,6 +16,7 @@ from harness.report.commands.presentation import ERRED, Presentation, Section
 from harness.report.evidence.evidence_text import logs
 from harness.report.evidence.exchange_text import printable
 from harness.report.ledger_text import ledger_record
+from harness.report.page.story import tell_story
 from harness.report.records import finding_record, source_record, target_record, unanswered_record
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class GatewayPresentation(Presentation):
 
     subject = "Gateway"
     badge = "gateway"
+    command = "gateway"
+    states = ("faithful", "not faithful")
     noun = "rule"
     conclusions = {
         Exit.UNREACHABLE: (
@@ -45,6 +48,8 @@ class GatewayPresentation(Presentation):
         self._upstream = upstream
 
     def record(self, state: RunState) -> dict[str, Any]:
+        from harness.report.causes import find_causes
+
         target, finished = state.whole()
         return {
             "harness": __version__,
@@ -52,7 +57,9 @@ class GatewayPresentation(Presentation):
             "upstream": self._upstream,
             "exit": int(finished.exit),
             "ledger": state.mask.tree(ledger_record(finished)),
+            "started": state.started_text,
             "seconds": round(finished.seconds, 3),
+            "causes": [state.mask.tree(cause.record()) for cause in find_causes(state)],
             "counts": {str(verdict): number for verdict, number in finished.counts.items()},
             "stopped": _stopped_record(state),
             "not_judged": [result.id for result in finished.unjudged],
@@ -120,6 +127,7 @@ def _result_record(result: Result, state: RunState) -> dict[str, Any]:
         "level": str(rule.level),
         "verdict": str(result.verdict),
         "statement": rule.statement,
+        "silent": rule.silent,
         "breaks": rule.breaks,
         "source": source_record(rule),
         "reason": mask.text(observation.reason),
@@ -127,6 +135,7 @@ def _result_record(result: Result, state: RunState) -> dict[str, Any]:
         "baseline": mask.text(result.excuse),
         "findings": [mask.tree(finding_record(finding)) for finding in observation.findings],
         "passages": _passage_records(result.evidence, state),
+        **({"story": story.record()} if (story := tell_story(result, state.display)) is not None else {}),
     }
 
 

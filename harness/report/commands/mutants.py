@@ -5,14 +5,17 @@ Layer 6.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.engine.kill_matrix import NOTICED, PROVED, REFERENCE, UNPROVED
 from harness.engine.results import KillRow, Result
+from harness.look.assets import mark_of
 from harness.outcome import Exit
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import Paint, Presentation, Section
+from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
@@ -26,12 +29,26 @@ class MutantsPresentation(Presentation):
 
     subject = "Mutants"
     badge = "mutants noticed"
+    command = "mutants"
+    states = ("every mutant is noticed", "not every mutant is noticed")
     noun = "result"
     live = False
     conclusions: dict[Exit, str] = {}
 
     def headline(self, state: RunState) -> str:
-        return ""
+        rows = rows_of(state)
+        killed = sum(bool(row.killers) for row in rows)
+        erred = sum(bool(row.errors) for row in rows)
+        unproved = sum(result.rule is PROVED for result in state.results)
+        said = f"All {len(rows)} mutants are" if killed == len(rows) else f"{killed} of {len(rows)} mutants are"
+        idle = "check notices" if unproved == 1 else "checks notice"
+        rest = f"; {unproved} {idle} none" if unproved else ""
+        rest += f"; {erred} could not be judged" if erred else ""
+        return f"{said} noticed by {format_count(_phase(state, REFERENCE).counts['checks'], 'check')}{rest}."
+
+    def matrices(self, state: RunState) -> Iterator[OutcomeMatrix]:
+        if rows := rows_of(state):
+            yield kill_matrix(rows, {name: mutant.area for name, mutant in state.api.load_mutants().items()})
 
     def ledger(self, state: RunState) -> Iterator[str]:
         return iter(())
@@ -101,3 +118,51 @@ def matrix_lines(state: RunState, paint: Paint = lambda _, text: text, *, whole:
 
 def _phase(state: RunState, name: str) -> PhaseFinished:
     return next(phase for phase in state.phases if phase.name == name)
+
+
+def kill_matrix(rows: Sequence[KillRow], areas: Mapping[str, str]) -> OutcomeMatrix:
+    """Areas of mutants against areas of checks: how many mutants are noticed there; a cell opens their names."""
+    of_area: dict[str, list[KillRow]] = defaultdict(list)
+    for row in rows:
+        of_area[areas.get(row.mutant, "")].append(row)
+    columns = list(dict.fromkeys(_area(check) for row in rows for check in row.killers))
+    return OutcomeMatrix(
+        key="kills",
+        title="Which checks notice which mutants",
+        about="Rows are areas of mutants, columns are areas of checks. Each figure: mutants of the row that a "
+        "check of the column notices. Open a cell for their names.",
+        corner="Mutants",
+        columns=tuple(MatrixColumn(name=name) for name in columns),
+        rows=tuple(
+            MatrixRow(
+                name=area or "others",
+                about=_count_killed(members),
+                cells=tuple(_kill_cell(members, column) for column in columns),
+            )
+            for area, members in of_area.items()
+        ),
+        narrow=True,
+    )
+
+
+def _area(check: str) -> str:
+    return check.partition(".")[0]
+
+
+def _count_killed(rows: Sequence[KillRow]) -> str:
+    survivors = [row.mutant for row in rows if not row.killers]
+    return format_count(len(rows), "mutant") + (f"; unnoticed: {', '.join(survivors)}" if survivors else "")
+
+
+def _kill_cell(rows: Sequence[KillRow], column: str) -> MatrixCell | None:
+    noticed = {row.mutant: [check for check in row.killers if _area(check) == column] for row in rows}
+    noticed = {mutant: checks for mutant, checks in noticed.items() if checks}
+    if not noticed:
+        return None
+    return MatrixCell(
+        text=str(len(noticed)),
+        words=f"noticed by checks of {column}",
+        mark=mark_of("pass" if len(noticed) == len(rows) else "info"),
+        title=f"{len(noticed)} of {format_count(len(rows), 'mutant')} noticed by checks of {column}",
+        wire=tuple(f"{mutant}: {', '.join(checks)}" for mutant, checks in noticed.items()),
+    )

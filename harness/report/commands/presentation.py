@@ -18,6 +18,7 @@ from harness.report.evidence.exchange_text import printable
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned, RunFinished
+    from harness.report.page.matrix import OutcomeMatrix
     from harness.report.run_state import RunState
 
 EXPLAINED = frozenset({Verdict.FAIL, Verdict.ERROR})
@@ -42,17 +43,31 @@ class Section:
     lines: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """How many things have no result, in words what they are, and why."""
+
+    number: int
+    words: str
+    reason: str
+
+
 class Presentation:
     """The words of one command; stateless, so that every format can ask in any order.
 
     `subject` heads a page, `badge` labels a badge; in both, `{api}` is the title of the API. `noun` is what
-    one result is. `live`: a terminal shows the results as they come; otherwise `closing` shows them.
+    one result is, `command` the command that made it. `states` says in a word that all is well, and that it is
+    not. `live`: a terminal shows the results as they come; otherwise `closing` shows them. `lists_causes`: it
+    lists the causes of failures at the end.
     """
 
     subject = "{api}"
     badge = "{api}"
+    command = "check"
     noun = "check"
+    states = ("conformant", "not conformant")
     live = True
+    lists_causes = False
     conclusions: dict[Exit, str] = {
         Exit.NOTHING_RAN: "nothing ran: no selected check looked at the target, so this says nothing of it",
         Exit.HARNESS_ERROR: ERRED,
@@ -75,10 +90,14 @@ class Presentation:
 
     def record(self, state: RunState) -> dict[str, Any]:
         """The whole run as the command's schema in `schemas/output` describes it, secrets hidden."""
+        from harness.report.causes import find_causes
         from harness.report.records import run_record
 
         target, finished = state.whole()
-        return run_record(target, state.capabilities, finished, state.display)
+        causes = [state.mask.tree(cause.record()) for cause in find_causes(state)]
+        return run_record(
+            target, state.capabilities, finished, state.display, started=state.started_text, causes=causes
+        )
 
     def facts(self, state: RunState) -> list[tuple[str, str]]:
         """What a page says of the target below its heading, as word and value."""
@@ -88,6 +107,14 @@ class Presentation:
 
     def sections(self, state: RunState) -> Iterator[Section]:
         """Parts of a page beside the results."""
+        return iter(())
+
+    def left_out(self, state: RunState) -> Iterator[LeftOut]:
+        """What was part of the run and has no result."""
+        return iter(())
+
+    def matrices(self, state: RunState) -> Iterator[OutcomeMatrix]:
+        """Tables of outcomes that a page shows."""
         return iter(())
 
     def suite(self, result: Result) -> str:

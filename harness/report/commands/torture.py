@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.benches.client.outcome import DropOutcome, outcome_of, run_of
 from harness.engine.results import ClientRun, Result
+from harness.look.assets import Mark, mark_of
 from harness.outcome import Exit, Verdict
 from harness.outcome.words import format_count
-from harness.report.commands.presentation import Paint, Presentation, Section
+from harness.report.commands.presentation import LeftOut, Paint, Presentation, Section
 from harness.report.evidence.evidence_text import client_lines
 from harness.report.evidence.exchange_text import printable
+from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix, StripCase
 from harness.report.records import code_record
 
 if TYPE_CHECKING:
@@ -50,15 +52,43 @@ class TorturePresentation(Presentation):
 
     subject = "Client"
     badge = "drops survived"
+    command = "torture"
+    states = ("survives", "does not survive")
     noun = "case"
     live = False
+    lists_causes = True
     conclusions = {
         Exit.OK: "the client survives every case that was tried",
         Exit.FAILED: "the client does not survive every case",
     }
 
     def headline(self, state: RunState) -> str:
-        return ""
+        _, finished = state.whole()
+        outcomes = Counter(map(outcome_of, finished.results))
+        planned = max(state.planned.checks, len(finished.results))
+        right = sum(outcomes[best] for best in _BEST)
+        if right == planned and right:
+            return f"The client ends right in all {planned} cases."
+        silent = sum(number for outcome, number in outcomes.items() if _SIGNS[outcome][0].isupper())
+        told = [
+            f"{silent} {'is' if silent == 1 else 'are'} wrong without a word" if silent else "",
+            f"{outcomes[DropOutcome.REPORTED]} end with an error" if outcomes[DropOutcome.REPORTED] else "",
+            f"{outcomes[DropOutcome.CRASHED]} crash" if outcomes[DropOutcome.CRASHED] else "",
+            f"{outcomes[DropOutcome.HUNG]} never end" if outcomes[DropOutcome.HUNG] else "",
+            f"{outcomes[DropOutcome.COULD_NOT]} leave it no way" if outcomes[DropOutcome.COULD_NOT] else "",
+            f"{planned - len(finished.results)} were not tried" if planned > len(finished.results) else "",
+        ]
+        return f"The client ends right in {right} of {planned} cases; {', '.join(filter(None, told))}."
+
+    def left_out(self, state: RunState) -> Iterator[LeftOut]:
+        skipped = sum(item["cases"] for item in list_untried(state))
+        if skipped:
+            yield LeftOut(skipped, "not tried", "after equal failures of their kind; --enough 0 tries them")
+        if left := state.planned.checks - len(state.results) - skipped:
+            yield LeftOut(left, "not run", "the run ended early")
+
+    def matrices(self, state: RunState) -> Iterator[OutcomeMatrix]:
+        yield fault_matrix(state)
 
     def ledger(self, state: RunState) -> Iterator[str]:
         return iter(())
@@ -68,6 +98,7 @@ class TorturePresentation(Presentation):
         counts = Counter(map(outcome_of, finished.results))
         record: dict[str, Any] = state.mask.tree(
             {
+                "client": state.target.name if state.target else "",
                 "text": state.phases[0].notes[0],
                 "exit": int(finished.exit),
                 "seconds": round(finished.seconds, 3),
@@ -267,3 +298,70 @@ def _timeline_record(run: ClientRun) -> dict[str, Any]:
         for one in run.moments
     ]
     return {"requests": requests, "end": run.end}
+
+
+_MARKS = {
+    **{outcome: mark_of("wrong") for outcome in DropOutcome},
+    DropOutcome.EXACT: mark_of("exact"),
+    DropOutcome.RECOVERED: mark_of("exact"),
+    DropOutcome.COULD_NOT: mark_of("refused"),
+    DropOutcome.REPORTED: mark_of("gave-up"),
+    DropOutcome.CRASHED: mark_of("gave-up"),
+    DropOutcome.HUNG: mark_of("hung"),
+}
+_COLUMNS: tuple[tuple[str, Mark], ...] = (
+    ("right", mark_of("exact")),
+    ("wrong without a word", mark_of("wrong")),
+    ("gave up, honestly", mark_of("gave-up")),
+    ("hung", mark_of("hung")),
+    ("had no way", mark_of("refused")),
+)
+"""What can come of a case, and its mark."""
+
+
+def fault_matrix(state: RunState) -> OutcomeMatrix:
+    """A row for each kind of fault: how many cases came out how; a cell opens its cases."""
+    kinds: dict[str, list[Result]] = defaultdict(list)
+    for result in _in_order(state.results):
+        kinds[run_of(result).kind or "asked for"].append(result)
+    skipped = {item["kind"]: item["cases"] for item in list_untried(state)}
+    return OutcomeMatrix(
+        key="faults",
+        title="The client and each fault",
+        about="Cases by what came of them. Open a cell for its cases, the first problem, and the command.",
+        corner="Fault",
+        columns=tuple(MatrixColumn(name=name) for name, _ in _COLUMNS),
+        rows=tuple(
+            MatrixRow(
+                name=kind,
+                about=f"{format_count(len(results), 'case')}"
+                + (f", {skipped[kind]} not tried" if kind in skipped else ""),
+                cells=tuple(outcome_cell(kind, results, mark, state) for _, mark in _COLUMNS),
+            )
+            for kind, results in kinds.items()
+        ),
+    )
+
+
+def outcome_cell(kind: str, results: Sequence[Result], mark: Mark, state: RunState) -> MatrixCell | None:
+    """Those of the cases of a kind that came out alike; None if none did."""
+    alike = [result for result in results if _MARKS[outcome_of(result)] == mark]
+    if not alike:
+        return None
+    first = max(alike, key=lambda result: _RANK[outcome_of(result)])
+    bad = bool(first.observation.findings)
+    outcomes = Counter(map(outcome_of, alike))
+    listed = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in DropOutcome if outcomes[outcome])
+    return MatrixCell(
+        text=f"{len(alike)}/{len(results)}",
+        words=f"{kind}: {listed}",
+        mark=mark,
+        title=f"{kind}: {listed}. Each mark is a case, in the order of the stream.",
+        cases=tuple(
+            StripCase(sign=_SIGNS[outcome_of(result)][0], words=f"{result.title}: {outcome_of(result)}", mark=mark)
+            for result in alike
+        ),
+        lines=(f"At {first.title} the client {_problem(first, state)}",) if bad else (),
+        wire=tuple(client_lines(run_of(first), state.mask, verbose=False)) if bad else (),
+        command=printable(state.mask.text(first.reproduction.command)) if bad and first.reproduction else "",
+    )

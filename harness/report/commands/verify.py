@@ -31,6 +31,8 @@ class VerifyPresentation(Presentation):
 
     subject = "Recordings"
     badge = "recordings"
+    command = "verify"
+    states = ("no finding", "findings")
     noun = "rule"
     live = False
     conclusions = {}

@@ -124,6 +124,7 @@ def _header(name: str, value: str, display: Display) -> str:
         variable = mask.variable(rest)
     if variable is None and is_secret_header(name) and name.lower() != display.api.key_header:
         variable = re.sub(r"\W", "_", name.upper())
+    name = mask.text(name)
     if variable is not None:
         return shlex.quote(f"{name}: {scheme}") + f'"${variable}"'
     # Any other key was made up by the check (a wrong one, on purpose): it is not secret and must be visible.

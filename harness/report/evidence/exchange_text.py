@@ -72,5 +72,7 @@ def printable(text: str) -> str:
 
 def _header_lines(headers: Headers, mask: Mask) -> list[str]:
     return [
-        printable(f"{name}: {mask.header(name, value)}") for name, value in headers if name.lower() not in _NOISE
+        printable(f"{mask.text(name)}: {mask.header(name, value)}")
+        for name, value in headers
+        if name.lower() not in _NOISE
     ]

@@ -12,6 +12,7 @@ from harness.cassette.redaction.body_secrets import BodySecretFinder
 from harness.cassette.redaction.placeholders import PlaceholderTable
 from harness.wire import StreamProtocol
 from harness.wire.mask import HIDDEN, Mask
+from harness.wire.secret_patterns import PRIVATE_URL
 
 UNSHOWN = b"[a stream that holds a secret and cannot be shown without it]"
 
@@ -22,9 +23,11 @@ class _Stars(PlaceholderTable):
     def placeholder(self, secret: str) -> str:
         return HIDDEN
 
-    def changes(self, text: str, *, cut: bool = False, resumed: bool = False) -> list[TextEdit]:
-        found = super().changes(text, cut=cut, resumed=resumed)
-        return [change for change in found if change.kind != "private URL"]
+    def changes(
+        self, text: str, *, cut: bool = False, resumed: bool = False, escaped: bool = True
+    ) -> list[TextEdit]:
+        found = super().changes(text, cut=cut, resumed=resumed, escaped=escaped)
+        return [change for change in found if change.kind != PRIVATE_URL]
 
 
 def without_spread_secrets(body: bytes, mask: Mask, protocol: StreamProtocol) -> bytes:

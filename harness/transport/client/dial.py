@@ -45,6 +45,11 @@ class Origin(NamedTuple):
         return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], parts.path.rstrip("/"))
 
     @property
+    def url(self) -> str:
+        """The URL of its root."""
+        return f"{self.scheme}://{place_of(self.host, self.port)}{self.prefix}"
+
+    @property
     def authority(self) -> str:
         """The value of the Host field."""
         host = f"[{self.host}]" if ":" in self.host else self.host

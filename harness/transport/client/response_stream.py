@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from harness.outcome import HarnessFault
-from harness.transport.client.blocking_reader import receive
+from harness.transport.client.blocking_reader import acknowledge_at_once, receive
 from harness.transport.http1.body_reader import Data
 from harness.transport.http1.content_decoding import ContentDecoder, decoder_for
 from harness.transport.http1.heads import ResponseHead
@@ -24,7 +24,7 @@ class NoReading:
     """The `live_stream.ByteSource` of a request that got no connection."""
 
     def __init__(self, request: Request, ending: Ending, began: float) -> None:
-        self.recorder = ExchangeBuilder(request)
+        self.recorder = ExchangeBuilder(request, began=began)
         self.ended: Ending | None = ending
         self._exchange = self.recorder.finish(ending, time.monotonic() - began)
 
@@ -67,7 +67,7 @@ class UrlReading:
         self._ready: list[Event] = []
         self._seconds = 0.0
         self.ended: Ending | None = None
-        self.recorder = ExchangeBuilder(request)
+        self.recorder = ExchangeBuilder(request, began=began)
         self._write(wire)
         self._read_head()
 
@@ -80,6 +80,7 @@ class UrlReading:
         try:
             self._sock.settimeout(min(self._limits.head_seconds, self._limits.total_seconds))
             self._sock.sendall(wire)
+            acknowledge_at_once(self._sock)
         except TimeoutError:
             self.stop(By.LIMIT, How.TIMEOUT, "the request was not read in time (Limits.head_seconds)")
         except OSError:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 from harness import __version__
-from harness.outcome import UsageFault
+from harness.outcome import Unmet, UsageFault
 from harness.transport.client.dial import NoConnection, Origin, dial, trusting
 from harness.transport.client.live_stream import LiveStreamReader, read_whole
 from harness.transport.client.pool import Pool
@@ -23,6 +23,7 @@ from harness.transport.client.response_stream import NoReading, UrlReading
 from harness.transport.http1.heads import request_bytes
 from harness.transport.http1.limits import Limits
 from harness.wire import By, Exchange, Headers, How, Request
+from harness.wire.delivery import Inbox, is_on_this_machine
 from harness.wire.message import TOKEN
 
 _OURS = ("host", "content-length", "transfer-encoding", "connection")
@@ -79,6 +80,17 @@ class UrlDriver:
             return []
         with ThreadPoolExecutor(len(requests), thread_name_prefix="harness-client") as threads:
             return list(threads.map(self.send, requests))
+
+    def listen(self) -> Inbox:
+        """Open a receiver on a port of this machine. Raises Unmet if the target is on another one."""
+        if not is_on_this_machine(self._origin.url):
+            raise Unmet(
+                f"{self._origin.host} cannot reach a receiver on this machine, so what it delivers was not seen",
+                remedy="on a target that runs on this machine (http://127.0.0.1:PORT)",
+            )
+        from harness.transport.server.socket_receiver import SocketReceiver
+
+        return SocketReceiver()
 
     def wait(self, seconds: float) -> None:
         """Sleep."""

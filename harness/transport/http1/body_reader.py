@@ -46,6 +46,7 @@ class BodyReader:
         self._most = most
         self._most_trailers = most_trailers
         self._trailer_bytes = 0
+        self._last_chunk_bytes = 0
         self._sent = 0
         self._open: int | None = None
         self._left = 0
@@ -71,6 +72,20 @@ class BodyReader:
         if isinstance(self._framing, Chunked):
             return not self._buffer and self._state != self._trailers and has_no_last_chunk(data)
         return not isinstance(self._framing, Length) or len(data) < self._left
+
+    @property
+    def ending_bytes(self) -> int:
+        """How many bytes, the latest ones, end the body or may turn out to: the last chunk, as far as it has come.
+
+        Clients differ in how much of it they wait for. Of a body that states its length it is the last byte.
+        """
+        if isinstance(self._framing, Length):
+            return 1 if self.ended is not None and self.ended.complete else 0
+        if self._last_chunk_bytes:
+            unread = 0 if self.ended is not None else len(self._buffer)
+            return self._last_chunk_bytes + self._trailer_bytes + unread
+        begun = self._state == self._size_line and self._buffer.startswith(b"0")
+        return len(self._buffer) if begun and self.ended is None else 0
 
     def place(self, how: How, by: By, detail: str = "") -> Ending:
         """The ending of a body that stops here for the given reason."""
@@ -130,6 +145,7 @@ class BodyReader:
             return self._bad(f"{line[:40]!r} is not a chunk-size line")
         del self._buffer[:end]
         self._open = self._left = int(match[1], 16)
+        self._last_chunk_bytes = 0 if self._open else end
         self._state = self._chunk if self._open else self._trailers
         return True
 

@@ -53,6 +53,11 @@ class ResponseReader:
         return len(self._buffer) if self.ended is not None else 0
 
     @property
+    def ending_bytes(self) -> int:
+        """How many bytes, the latest ones before the excess, end the response or may turn out to."""
+        return self._body.ending_bytes if self._body is not None else 0
+
+    @property
     def begun(self) -> bool:
         """Whether at least one byte of the response has arrived."""
         return self._head_bytes > 0 or bool(self._buffer)

@@ -10,11 +10,12 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.outcome import HarnessFault
+from harness.outcome import HarnessFault, Unmet
 from harness.transport.client.live_stream import LiveStreamReader, read_whole
 from harness.transport.http1.content_decoding import decoder_for
 from harness.transport.http1.limits import Limits
 from harness.transport.inprocess.observed_response import ResponseView
+from harness.transport.inprocess.service_receiver import ServicePost, ServiceReceiver
 from harness.wire import (
     At,
     By,
@@ -47,7 +48,7 @@ class ServiceReading:
         self._size = 0
         self.wake: float | None = None
         self.ended: Ending | None = None
-        self.recorder = ExchangeBuilder(request)
+        self.recorder = ExchangeBuilder(request, began=self._began)
         self._seen = ResponseView(service, request)
         self._coding = decoder_for(self._seen.headers, limits)
         if self._seen.dead is not None:
@@ -167,6 +168,7 @@ class ServiceDriver:
         self.clock = clock or LogicalClock()
         self._limits = limits or Limits()
         self._open: list[ServiceReading] = []
+        self._post: ServicePost | None = None
 
     def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
         """Send one request and read its whole response."""
@@ -203,6 +205,15 @@ class ServiceDriver:
                 reading.step()
             if reading.wake is not None:
                 heapq.heappush(queue, (reading.wake, index))
+
+    def listen(self) -> ServiceReceiver:
+        """Open a receiver for what the service sends by itself. Raises Unmet if it sends nothing."""
+        if self._post is None:
+            outbox = getattr(self.service, "outbox", None)
+            if outbox is None:
+                raise Unmet("this service sends nothing by itself")
+            self._post = ServicePost(outbox, self.clock)
+        return self._post.listen()
 
     def wait(self, seconds: float) -> None:
         """Move the clock; nothing sleeps."""

@@ -234,7 +234,7 @@ class ServerConnection(asyncio.Protocol):
         while writer.after is None:
             await self._room_or_turn()
             if writer.pause is not None:
-                await asyncio.sleep(writer.pause.seconds)
+                await asyncio.sleep(writer.pause.seconds / clock.speed)
                 clock.reached(start + writer.pause.seconds)
             data = writer.batch()
             start = clock.now

@@ -37,10 +37,15 @@ class ForwardedRequests(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """The exchanges that finished; the first `safe` bytes may be forwarded before the first exchange is kept."""
+    """The exchanges that finished, and what may be forwarded of the bytes that have not been forwarded yet.
+
+    All but the last `ending` bytes may be forwarded before the exchanges are kept, then all but the last `open`
+    ones: those may turn out to end an answer that has not finished.
+    """
 
     finished: Sequence[Exchange]
-    safe: int
+    ending: int
+    open: int = 0
 
 
 class _Answer:
@@ -162,7 +167,7 @@ class Wiretap:
     def downward(self, data: bytes, now: float) -> Passed:
         """Process bytes from upstream, which are forwarded to the client unchanged."""
         finished: list[Exchange] = []
-        safe, rest = len(data), data
+        ending_bytes, rest = 0, data
         while rest and self._asked and not self._lost:
             answer = self._current()
             if answer.over:
@@ -173,10 +178,12 @@ class Wiretap:
                 break
             excess = answer.reader.excess
             if not finished:
-                safe = max(len(data) - excess - 1, 0)
+                ending_bytes = excess + max(answer.reader.ending_bytes, 1)
             finished += self._finish(answer, ending, now)
             rest = rest[len(rest) - excess :] if excess else b""
-        return Passed(finished, safe)
+        waiting = self._answer
+        unfinished = 0 if waiting is None or waiting.over or self._lost else waiting.reader.ending_bytes
+        return Passed(finished, max(ending_bytes, unfinished), unfinished)
 
     def _current(self) -> _Answer:
         if self._answer is None:

@@ -1,8 +1,9 @@
 """A client connection and its upstream connection: forwards bytes and endings in both directions and records them.
 
 Layer 3. Knows two asyncio transports and their back-pressure; must not know HTTP (`tap_wire`) or the listener
-(`tap`). Data is forwarded as soon as it arrives. Only the last byte of an answer is held until its record is kept:
-so an answer that a client has received whole is on disk, whatever happens to the recorder.
+(`tap`). Data is forwarded as soon as it arrives. Only the end of an answer (its last chunk, or its last byte) is
+held until its record is kept: so an answer that a client has received whole is on disk, whatever happens to the
+recorder.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class TapLink:
         self._client = cast("asyncio.Transport", None)
         self._upstream: asyncio.Transport | None = None
         self._early = bytearray()
+        self._held = bytearray()  # from upstream, and not yet forwarded
         self._failed: Ending | None = None
         self._closed = False  # set when either side ends, which ends both
         self._ahead: tuple[bytes, float] | None = None  # forwarded unparsed, and when it arrived
@@ -140,14 +142,14 @@ class TapLink:
             self.unhush("client", "early")
 
     def from_upstream(self, data: bytes) -> None:
-        """Forward bytes of answers to the client; hold the last byte of an answer until its record is kept."""
+        """Forward bytes of answers to the client; hold the end of an answer until its record is kept."""
         if self._keeping:
             self._later.append(lambda: self.from_upstream(data))
             return
         if self._closed:
             return
         self._catch_up()
-        if self._wire.passes(data):
+        if not self._held and self._wire.passes(data):
             write(self._client, data)
             self._ahead = data, self._loop.time()
             if not self._noting:
@@ -155,14 +157,21 @@ class TapLink:
                 self._loop.call_later(_AFTER_SECONDS, self._note)
             return
         passed = self._wire.downward(data, self._loop.time())
+        self._held += data
         kept = self._board.keep(passed.finished) if passed.finished else None
         if kept is None:
-            write(self._client, data)
+            self._release(passed.open)
         else:
-            if passed.safe:
-                write(self._client, data[: passed.safe])
-            self._after(kept, lambda: write(self._client, data[passed.safe :]))
+            self._release(passed.ending)
+            self._after(kept, lambda: self._release(passed.open))
         self._tell()
+
+    def _release(self, kept_back: int) -> None:
+        """Forward what is held, except for so many bytes at its end."""
+        size = len(self._held) - kept_back
+        if size > 0:
+            write(self._client, bytes(memoryview(self._held)[:size]))
+            del self._held[:size]
 
     def _note(self) -> None:
         self._noting = False
@@ -193,10 +202,15 @@ class TapLink:
         self._tell()
         self._closed = True
         kept = self._board.keep(finished) if finished else None
-        if kept is None:
+
+        def end() -> None:
+            self._release(0)
             action(how)
+
+        if kept is None:
+            end()
         else:
-            self._after(kept, lambda: action(how))
+            self._after(kept, end)
 
     def _after(self, kept: Awaitable[object], action: Callable[[], None]) -> None:
         """Run `action` once `kept` is done, and handle whatever arrives meanwhile after that."""

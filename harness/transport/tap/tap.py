@@ -27,7 +27,7 @@ _MOST_LINKS = 4096
 
 _KEPT_NOTES = 100
 _GRACE_SECONDS = 1.0
-_WAITED_BYTES = 8 * 1024 * 1024
+WAITED_BYTES = 8 * 1024 * 1024
 """Clients do not wait for the record of an exchange above this size: redacting it could exceed their timeouts."""
 
 Sink: TypeAlias = Callable[[Exchange], Awaitable[object] | None]
@@ -161,7 +161,7 @@ class Tap:
                 continue
             if wait is not None:
                 kept = self._watch(wait)
-                if exchange.size + len(exchange.request.body) <= _WAITED_BYTES:
+                if exchange.size + len(exchange.request.body) <= WAITED_BYTES:
                     waits.append(kept)
         # Shielded, so that cancelling a link meanwhile does not cancel the keeping of its record.
         return asyncio.shield(asyncio.gather(*waits)) if waits else None

@@ -37,7 +37,7 @@ def play(folder: Path, program: str, cases: list[Case]) -> Iterator[Result]:
     if runner is None:
         pytest.skip("no node on PATH")
     command = [runner, str(folder / program)]
-    options = TortureOptions(jobs=2, seconds=10, undisturbed=Case(plan="pass"))
+    options = TortureOptions(jobs=2, seconds=5, undisturbed=Case(plan="pass"))
     for event in torture(cases, lambda: Talking(command, dict(os.environ)), options):
         if isinstance(event, CheckFinished):
             yield event.result

@@ -24,6 +24,7 @@ class Faithful(BaseHTTPRequestHandler):
     """Passes everything on."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes
     upstream = ""
 
     def relay(self) -> None:

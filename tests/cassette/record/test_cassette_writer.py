@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import gzip
+import html
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pytest
 
 from harness.cassette import CassetteError, CassetteFile, Pieces, Provenance, Recording, Target, load, save
 from harness.cassette.format import layout
+from harness.cassette.format.framing import pieces_of
+from harness.cassette.record import cassette_writer
+from harness.cassette.redaction.redactor import Redactor
+from harness.cassette.redaction.scan import scan
 from harness.cassette.replay.matching import Canon
 from harness.contract import PROTOCOL
-from harness.wire import Ending, Headers, How, UntilClose
-from tests.cassette.samples import DROPPED, HELLO, PROVENANCE, URL, answered, comparable, get, names, post
+from harness.wire import Ending, Headers, How, Request, UntilClose
+from tests.cassette.samples import (
+    DROPPED,
+    HELLO,
+    PROVENANCE,
+    URL,
+    answered,
+    comparable,
+    get,
+    names,
+    post,
+    streamed,
+    text_delta,
+)  # fmt: skip
 
 
 def test_poll_is_not_played_from_what_was_just_recorded(tmp_path: Path) -> None:
@@ -210,6 +232,116 @@ def test_recording_redacts_unless_told(tmp_path: Path) -> None:
             cassette.add(recording)
             assert (key in (tmp_path / f"{there}.part.yaml").read_text()) == there
         assert (key in path.read_text()) == there
+
+
+LATE = "zq7/late+canary0123456789ab"
+EARLY: dict[str, Recording] = {
+    "a body": answered(post({"input": f"use {LATE}"}), {"text": f"not {LATE}"}),
+    "a stream, split": streamed(post({}), [text_delta(LATE[:9]), text_delta(LATE[9:])]),
+    "hex": answered(post({"input": LATE.encode().hex().upper()}), {}),
+    "a header's name": replace(answered(get(URL), {}), headers=Headers([("x-zq7canary0123456789", "1")])),
+    "HTML": answered(get(URL), {"text": "".join(f"&#{ord(c)};" for c in LATE)}),
+    "a URL in a URL": answered(get(f"{URL}?next={quote(quote(LATE, safe=''))}"), {}),
+    "gzip that no header announces": answered(get(URL), {}).with_body(
+        GZIPPED := gzip.compress(f"text {LATE} text".encode()), pieces_of([(len(GZIPPED), 0)])
+    ),
+}
+
+
+@pytest.mark.parametrize("place", EARLY)
+def test_what_is_learned_late_is_removed_from_what_was_written_early(place: str, tmp_path: Path) -> None:
+    """A key that was quoted before a header named it is in neither file, and the others are as they were."""
+    path, part = tmp_path / "a.yaml", tmp_path / "a.part.yaml"
+    early, key = EARLY[place], "x-zq7canary0123456789" if place == "a header's name" else LATE
+    with CassetteFile(path, PROTOCOL) as cassette:
+        cassette.add(HELLO)
+        cassette.add(early)
+        assert load(part).recordings[1].body == early.body
+        cassette.add(answered(_with_key(key), {}))
+        between = load(part).recordings
+    for kept in (between, load(path).recordings):
+        assert [recording.body for recording in kept][:1] == [HELLO.body]
+        assert kept[1] != early
+        assert forms_left(kept[1], key) == []
+    assert scan(kept[1], PROTOCOL, secrets=[key]) == []
+
+
+def _with_key(key: str) -> Request:
+    return Request("GET", "/v1beta/interactions/v1_b", Headers([("x-goog-api-key", key)]))
+
+
+def forms_left(recording: Recording, key: str) -> list[str]:
+    """The spellings of a key that are left in a recording, its texts joined and its gzip undone."""
+    body = recording.body
+    if body.startswith(b"\x1f\x8b"):
+        body = gzip.decompress(body)
+    joined = "".join(re.findall(r'"text": ?"([^"]*)"', body.decode()))
+    told = [recording.request.target, unquote(unquote(recording.request.target)), repr(recording.headers.items())]
+    told += [recording.request.body.decode(), body.decode(), joined, html.unescape(joined)]
+    return [form for form in (key, quote(key, safe=""), key.encode().hex()) if form in " ".join(told).lower()]
+
+
+def test_a_session_that_learns_with_each_request_does_not_search_everything_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Searching again costs at most a multiple of what was recorded, and the end of the session misses nothing."""
+    monkeypatch.setattr(cassette_writer, "_FREE", 0)
+    searched: list[Recording] = []
+    redact = Redactor.redact
+    monkeypatch.setattr(Redactor, "redact", lambda self, one: searched.append(one) or redact(self, one))
+    path = tmp_path / "a.yaml"
+    with CassetteFile(path, PROTOCOL) as cassette:
+        for number in range(60):
+            quoted = answered(post({"input": f"next is zq8canary-{number + 1:03}-abcdef"}), {})
+            named = answered(_with_key(f"zq8canary-{number:03}-abcdef"), {})
+            cassette.add(quoted)
+            cassette.add(named)
+    assert len(searched) < 120 * 5
+    assert re.findall(r"zq8canary-(\d+)", path.read_text()) == ["060"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
+def test_a_full_disk_loses_what_it_names_and_nothing_else(tmp_path: Path) -> None:
+    """Each exchange that was not kept is named, what was kept is in the part file, and nothing else is raised."""
+    code = FULL.format(path=str(tmp_path / "a.yaml"))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    refused, remark, refused_again, ending = done.stdout.splitlines()
+    part = tmp_path / "a.part.yaml"
+    for said, number in ((refused, 2), (refused_again, 6)):
+        assert said == f"GET /v1beta/interactions/{number} cannot be written to {part}: File too large"
+    assert "it cannot be written anew: File too large" in remark
+    assert f"{tmp_path / 'a.yaml'} cannot be written: File too large" in ending
+    assert f"is in {part}" in ending
+    for name, numbers in (("a.yaml", (0, 1, 3)), ("a.part.yaml", (4, 5, 7))):
+        kept = load(tmp_path / name).recordings
+        assert [recording.request.target for recording in kept] == [f"/v1beta/interactions/{n}" for n in numbers]
+    assert names(tmp_path) == ["a.part.yaml", "a.yaml"]
+
+
+ROOT = Path(__file__).resolve().parents[3]
+FULL = """
+import resource
+from harness.cassette import CassetteError, CassetteFile
+from harness.contract import PROTOCOL
+from tests.cassette.samples import answered, get
+
+first = 0
+try:
+    for _ in range(2):  # into a new file, then into one that exists
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64_000, 64_000))
+        with CassetteFile({path!r}, PROTOCOL, mode="new_episodes") as cassette:
+            for number, size in enumerate((30_000, 25_000, 9_000, 100), first):
+                try:
+                    cassette.add(answered(get(f"/v1beta/interactions/{{number}}"), {{"text": "x" * size}}))
+                except CassetteError as wrong:
+                    print(wrong)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 64_000))
+        print(*cassette.remarks)
+        first = 4
+except CassetteError as wrong:
+    print(wrong)
+"""
 
 
 def test_matching_ignores_host_and_order(tmp_path: Path) -> None:

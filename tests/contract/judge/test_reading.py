@@ -174,7 +174,11 @@ OTHERS: dict[str, tuple[str, str, Any, list[str]]] = {
     "a webhook": ("PATCH", "/v1beta/webhooks/w", {"uri": 5, "subscribed_events": []}, ["hook.schema"]),
     "a page in place of an interaction": ("GET", f"{ROOT}/x", b"<html>", ["get.schema"]),
     "a delete's own words": ("DELETE", f"{ROOT}/x", b"gone", []),
-    "a call of nothing": ("GET", "/v1beta/voices", {"voices": 5}, []),
+    "a file": ("POST", "/upload/v1beta/files?upload_id=x", {"file": {}}, ["file.schema"]),
+    "a file of an environment": ("GET", "/v1beta/environments/e/files/x", {"name": 5}, []),
+    "an operation": ("GET", "/v1/fileSearchStores/s/upload/operations/o", {"done": 1}, ["filesearch.schema"] * 2),
+    "a voice": ("GET", "/v1beta/voices", {"voices": 5}, ["voice.schema"]),
+    "a call of nothing": ("GET", "/v1beta/models", {"models": 5}, []),
 }
 
 

@@ -7,9 +7,11 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.contract import load
 from harness.emulator.http.routing import route
 from harness.emulator.resources import Resources
 from harness.emulator.values.call import Call, Refusal
+from harness.emulator.values.settings import Settings
 from harness.wire import Chunk, Headers, Request
 
 NOON = "2026-09-21T12:00:00Z"
@@ -45,11 +47,13 @@ class Api:
 
     now: str = NOON
     project: str = "default"
+    settings: Settings = field(default_factory=Settings)
     neighbours: Resources = field(init=False)
 
     def __post_init__(self) -> None:
         count = itertools.count(1)
-        self.neighbours = Resources(lambda prefix: f"{prefix}-{next(count):04d}", lambda: self.now)
+        ids = lambda prefix: f"{prefix}-{next(count):04d}"  # noqa: E731
+        self.neighbours = Resources(ids, lambda: self.now, self.settings, load())
 
     def send(self, method: str, target: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Answer:
         """Send one request; `body` is bytes, or a dict or list that is sent as JSON."""
@@ -57,7 +61,7 @@ class Api:
         request = Request(method, target, Headers((headers or {}).items()), data)
         way = route(target)
         parsed = None if isinstance(body, bytes) else body
-        call = Call(request, way.segments, way.query, parsed, self.project)
+        call = Call(request, way.segments, way.query, parsed, self.project, version=way.version)
         try:
             response = self.neighbours.handle(call)
         except Refusal as refusal:

@@ -2,20 +2,22 @@
 
 import pytest
 
+from harness.contract import load
 from harness.emulator.http.routing import route
 from harness.emulator.resources import Resources
 from harness.emulator.values.call import Call
+from harness.emulator.values.settings import Settings
 from harness.wire import Request
 from tests.emulator.resources.api import NOON, Api
 
 
 @pytest.mark.parametrize(
-    "target", ["/v1beta/interactions", "/v1beta/interactions/x", "/v1beta/voices", "/v1beta", "/"]
+    "target", ["/v1beta/interactions", "/v1beta/interactions/x", "/v1beta/models", "/v1beta", "/"]
 )
 def test_other_paths_are_left_alone(target: str) -> None:
     """For any other path, the neighbours return None, so that the emulator goes on looking."""
     way = route(target)
-    neighbours = Resources(str, lambda: NOON)
+    neighbours = Resources(str, lambda: NOON, Settings(), load())
     assert neighbours.handle(Call(Request("GET", target), way.segments, way.query)) is None
 
 

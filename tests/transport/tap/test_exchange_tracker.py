@@ -60,6 +60,28 @@ def test_what_passes_unseen_makes_no_answer_whole(answer: bytes, cuts: list[int]
         assert not unseen or not any(exchange.complete for exchange in finished)
 
 
+@given(CONTENTS, LINE_ENDS, LAST, TRAILERS, st.lists(st.integers(0, 4096), max_size=6))
+@example([b"a"], b"\r\n", b"0", b"", [len(HEADS[0]) + 7])
+@example([b"a"], b"\r\n", b"0", b"", [len(HEADS[0]) + 10])
+@example([b"a"], b"\r\n", b"0", b"x: 1\r\n", [len(HEADS[0]) + 13])
+def test_the_last_chunk_is_held_back_whole(
+    contents: list[bytes], end: bytes, last: bytes, trailers: bytes, cuts: list[int]
+) -> None:
+    """However a response is split, all but its last chunk is forwarded, and none of that before its record."""
+    before = HEADS[0] + b"".join(b"%X%b%b%b" % (len(item), end, item, end) for item in contents if item)
+    wire, forwarded, waits = Wiretap("target"), 0, 0
+    wire.upward(get(), 0.0)
+    for piece in pieces_of(before + last + end + trailers + end, cuts):
+        unseen = not waits and wire.passes(piece)
+        passed = wire.downward(piece, 1.0)
+        waits += len(piece)
+        kept_back = 0 if unseen else passed.ending if passed.finished else passed.open
+        forwarded, waits = forwarded + waits - kept_back, kept_back
+        assert forwarded <= len(before)
+    assert [exchange.complete for exchange in passed.finished] == [True]
+    assert forwarded == len(before)
+
+
 def test_the_pieces_of_a_stream_pass_unseen() -> None:
     """Every piece but the last is forwarded unparsed: the head, whole chunks, a chunk that comes in two reads."""
     wire = Wiretap("target")

@@ -1,0 +1,198 @@
+"""Checks of uploaded files: the resumable upload of the SDKs, the life of a file, and its use in a create.
+
+Layer 2. Uploads one image of a pixel and deletes it. A target that serves no files is not asked.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+from harness.checks.capabilities import new_registry
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_interaction,
+    expect_object,
+    expect_status,
+    finding,
+    object_in,
+    of_rule,
+)
+from harness.checks.vocabulary.pages import entries
+from harness.checks.vocabulary.polling import repeat
+from harness.checks.vocabulary.resumable import RECEIVED, STATUS, begin_upload, continue_upload
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+from harness.wire.message import segment
+
+_FILES = new_registry()
+CHECKS = _FILES.checks
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
+"""An image that every model which reads images can read."""
+TYPE = "image/png"
+METADATA = {"file": {"displayName": "harness-check", "mimeType": TYPE}}
+QUESTION = {"type": "text", "text": "What is in the image?"}
+
+
+@exercise(requests=9, interactions=1)
+def an_uploaded_file(t: RequestBuilder) -> Steps:
+    """Upload a file, read and list it, use it in a create, delete it, and look for it and use it again."""
+    started: Exchange = yield Send(begin_upload(t, "files", METADATA, PIXEL, TYPE))
+    seen: Exchanges = {"started": started}
+    if started.status not in SUCCESS or not started.headers.get("x-goog-upload-url"):
+        seen["finished"] = started
+        return stop_exercise(seen, f"no upload could be begun: {format_answer(started)}")
+    seen["queried"] = yield Send(continue_upload(t, started, "query"))
+    seen["finished"] = yield Send(continue_upload(t, started, "upload, finalize", PIXEL))
+    name = _name_of(seen["finished"])
+    if not name:
+        return stop_exercise(seen, f"the upload brought no file: {format_answer(seen['finished'])}")
+    path = f"files/{segment(name)}"
+    looks = yield from repeat(t, t.request("GET", path), _is_ready, within=t.wait)
+    seen["fetched"] = looks[-1]
+    seen["listed"] = yield Send(t.request("GET", "files", query={"pageSize": 100}))
+    content = {"type": "image", "uri": _file_in(seen["finished"]).get("uri"), "mime_type": TYPE}
+    seen["used"] = yield Send(t.create(input=[QUESTION, content]))
+    seen["deleted"] = yield Send(t.request("DELETE", path))
+    seen["gone"] = yield Send(t.request("GET", path))
+    return {**seen, "used_again": (yield Send(t.create(input=[QUESTION, content])))}
+
+
+@_FILES.check(
+    "file.upload",
+    an_uploaded_file,
+    title="a file is uploaded as the SDKs do it",
+    profile="resources",
+    requires=["files"],
+    accepts=["2xx with an address; then 2xx, the status final and the file"],
+    about="finished",
+)
+def _is_uploaded(started: Exchange, finished: Exchange) -> Iterator[Finding]:
+    yield from at("started", expect_status(started, accepts=SUCCESS))
+    if started.status in SUCCESS and not started.headers.get("x-goog-upload-url"):
+        yield finding("no address", expected="X-Goog-Upload-URL", actual="(none)").at(exchange="started")
+        return
+    if started.status not in SUCCESS:
+        return
+    yield from at("finished", expect_object(finished))
+    if finished.status in SUCCESS:
+        if finished.headers.get(STATUS).lower() != "final":
+            came = finished.headers.get(STATUS) or "(none)"
+            yield finding("the upload is not final", expected=f"{STATUS}: final", actual=came).at(
+                exchange="finished"
+            )
+        if not _name_of(finished):
+            lost = finding("no file", expected='{"file": {"name": …}}', actual=format_answer(finished))
+            yield lost.at(exchange="finished")
+
+
+@_FILES.check(
+    "file.resume",
+    an_uploaded_file,
+    title="an upload under way can be queried",
+    profile="resources",
+    requires=["files"],
+    accepts=["2xx, the status active and the number of bytes"],
+)
+def _can_be_queried(queried: Exchange) -> Iterator[Finding]:
+    yield from expect_status(queried, accepts=SUCCESS)
+    if queried.status in SUCCESS:
+        came = (queried.headers.get(STATUS).lower(), queried.headers.get(RECEIVED))
+        if came != ("active", "0"):
+            yield finding("the query says something else", expected="active, 0 bytes", actual=format_value(came))
+
+
+@_FILES.check(
+    "file.crud",
+    an_uploaded_file,
+    title="a file can be read, listed and deleted",
+    profile="resources",
+    requires=["files"],
+    accepts=["2xx throughout, 403 or 404 in the end"],
+    about="fetched",
+)
+def _can_be_managed(
+    finished: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
+) -> Iterator[Finding]:
+    for name, answer in (("fetched", fetched), ("listed", listed)):
+        yield from at(name, expect_object(answer))
+    yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
+    shown = object_in(fetched)
+    if shown:
+        made = _file_in(finished)
+        wanted = {"name": made.get("name"), "mimeType": TYPE, "sizeBytes": len(PIXEL)}
+        for name, expected in wanted.items():
+            if str(shown.get(name)) != str(expected):
+                other = finding(
+                    f"`{name}` is another", expected=format_value(expected), actual=format_value(shown.get(name))
+                )
+                yield other.at(exchange="fetched")
+    if listed.status in SUCCESS and "nextPageToken" not in object_in(listed):
+        names = [entry.get("name") for entry in entries(listed, "files")]
+        if _file_in(finished).get("name") not in names:
+            lost = finding("the file is not in the list", expected=_name_of(finished), actual=format_value(names))
+            yield lost.at(exchange="listed")
+    yield from at("gone", expect_status(gone, accepts={403, 404}, tolerates=CLIENT_ERROR))
+
+
+@_FILES.check(
+    "file.schema",
+    an_uploaded_file,
+    title="files fit their schema, alone and in lists",
+    profile="resources",
+    requires=["files"],
+    accepts=["additional fields", "values of open enumerations"],
+    everywhere=True,
+)
+def _fits(finished: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
+    for name, answer in (("finished", finished), ("fetched", fetched), ("listed", listed)):
+        yield from at(name, of_rule("file.schema", answer))
+
+
+@_FILES.check(
+    "file.in-create",
+    an_uploaded_file,
+    title="a create may refer to an uploaded file",
+    profile="resources",
+    requires=["files"],
+    accepts=["2xx and an interaction"],
+)
+def _is_used(used: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(used)
+
+
+@_FILES.check(
+    "file.gone-in-create",
+    an_uploaded_file,
+    title="a create that refers to a deleted file is refused",
+    profile="resources",
+    requires=["files"],
+    accepts=["4xx"],
+)
+def _is_missed(used: Exchange, deleted: Exchange, used_again: Exchange) -> Iterator[Finding]:
+    if used.status not in SUCCESS or deleted.status not in SUCCESS:
+        raise Unmet("the file could not be used or not be deleted, so its absence proves nothing")
+    yield from expect_status(used_again, accepts=CLIENT_ERROR)
+
+
+def _file_in(finished: Exchange) -> dict[str, object]:
+    file = object_in(finished).get("file")
+    return file if isinstance(file, dict) else {}
+
+
+def _name_of(finished: Exchange) -> str:
+    """Return the id in the name of the file, `""` if the answer has none."""
+    name = _file_in(finished).get("name")
+    return name.removeprefix("files/") if isinstance(name, str) else ""
+
+
+def _is_ready(answer: Exchange) -> bool:
+    return object_in(answer).get("state") != "PROCESSING"

@@ -1,0 +1,80 @@
+"""`harness compare A.json B.json …`: runs side by side, or one target then and now. Sends nothing.
+
+Layer 7.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.cli.arguments import Parser
+from harness.cli.masking import mask_text, mask_tree
+from harness.cli.output import ReportFiles, say, write_json
+from harness.outcome import Exit, UsageFault
+from harness.report.json_report import dump
+from harness.report.side_by_side.differences import compare_runs, list_lines
+from harness.report.side_by_side.run_file import RunFile, read_run
+
+_FORMATS = ("html", "markdown", "json")
+_EPILOG = """\
+Reports are written by --report json=FILE of check, gateway, torture, fuzz and mutants. If all are of one
+target, the first is what was, and the last is what is: new failures come first. Else they are targets side by
+side.
+exit codes: 0 no new failure, or different targets · 1 a failure is new · 2 usage · 3 nothing in common"""
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command."""
+    parser = Parser(
+        "compare", "Compare the JSON reports of runs: targets, or one target then and now.", epilog=_EPILOG
+    )
+    parser.add_argument("files", nargs="+", metavar="REPORT", help="JSON reports of one command, two or more")
+    parser.add_argument(
+        "--name", action="append", metavar="NAME", help="what to call a run, in their order (repeatable)"
+    )
+    parser.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(_FORMATS))
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse(words)
+    runs = _name_runs([read_run(Path(name)) for name in arguments.files], arguments.name or [])
+    _require_comparable(runs)
+    files = ReportFiles(arguments.report or (), _FORMATS)
+    compared = compare_runs(runs)
+    from harness.report.side_by_side.reports import compare_record, render_markdown, render_page
+
+    renderers = {
+        "html": lambda: render_page(compared, mask_text),
+        "markdown": lambda: render_markdown(compared, mask_text),
+        "json": lambda: dump(mask_tree(compare_record(compared))),
+    }
+    files.write(lambda name: renderers[name]())
+    if arguments.json:
+        write_json(mask_tree(compare_record(compared)))
+    else:
+        for line in list_lines(compared):
+            say(mask_text(line))
+    if not set.intersection(*(set(run.entries) for run in runs)) and all(run.lists_all for run in runs):
+        say("harness: the reports have no result in common", to_errors=True)
+        return Exit.NOTHING_RAN
+    return Exit.FAILED if compared.same_target and compared.list_changes("new") else Exit.OK
+
+
+def _name_runs(runs: list[RunFile], names: list[str]) -> list[RunFile]:
+    """The runs as the user calls them; of several with one name, each is called by its file."""
+    if len(names) > len(runs):
+        raise UsageFault(
+            f"--name was given {len(names)} times for {len(runs)} reports: one for each, in their order"
+        )
+    alike = Counter(run.name for run in runs)
+    called = [run.with_name(Path(run.path).stem) if alike[run.name] > 1 else run for run in runs]
+    return [run.with_name(name) for run, name in zip(called, names, strict=False)] + called[len(names) :]
+
+
+def _require_comparable(runs: list[RunFile]) -> None:
+    if len(runs) < 2:
+        raise UsageFault("one report cannot be compared: name two or more")
+    kinds = {run.kind: run.path for run in runs}
+    if len(kinds) > 1:
+        told = ", ".join(f"{path!r} is of `harness {kind}`" for kind, path in kinds.items())
+        raise UsageFault(f"the reports are of different commands ({told}): compare those of one command")

@@ -1,0 +1,52 @@
+"""`harness doctor`: what is installed, what this machine allows, and what is in the way.
+
+Layer 7.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from harness.cli.arguments import Parser
+from harness.cli.diagnosis import Condition, Diagnosis, diagnose
+from harness.cli.masking import mask_text
+from harness.cli.output import say, write_json
+from harness.outcome import Exit
+from harness.outcome.words import format_count
+from harness.report.evidence.exchange_text import printable
+from harness.report.screen import wants_colour
+
+_COLOUR = {Condition.OK: "32", Condition.NOTE: "33", Condition.PROBLEM: "31;1"}
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command. Exit code: 0 if nothing is in the way, 1 if something is."""
+    parser = Parser("doctor", "Say what is installed, what this machine allows, and what is in the way.")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    arguments = parser.parse(words)
+    colour = wants_colour(sys.stdout, os.environ, arguments.color)
+    found = []
+    for item in diagnose():
+        found.append(item)
+        if not arguments.json:
+            say(_format(item, colour=colour))
+    problems = sum(item.state is Condition.PROBLEM for item in found)
+    if arguments.json:
+        rows = [
+            {"about": item.about, "state": str(item.state), "found": mask_text(item.found), "remedy": item.remedy}
+            for item in found
+        ]
+        write_json({"problems": problems, "diagnoses": rows})
+    else:
+        say(f"{format_count(problems, 'problem')}" if problems else "Nothing is in the way.")
+    return Exit.FAILED if problems else Exit.OK
+
+
+def _format(item: Diagnosis, *, colour: bool) -> str:
+    word = f"{item.state:<8}"
+    word = f"\x1b[{_COLOUR[item.state]}m{word}\x1b[0m" if colour else word
+    line = f"{word} {item.about:<15} {printable(mask_text(item.found))}"
+    return f"{line}\n{'':<25}→ {item.remedy}" if item.remedy else line

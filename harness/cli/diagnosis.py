@@ -1,0 +1,226 @@
+"""What `harness doctor` looks at: the installation, the machine, the keys and the configuration.
+
+Layer 7. Sends nothing beyond loopback and shows no value that could be a secret. Each question answers with a
+`Diagnosis`; an exception in one must not hide the others, so `diagnose` turns it into a problem.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import metadata
+
+from harness import __version__
+
+DISTRIBUTION = "interactions-harness"
+_OLDEST_PYTHON = (3, 11)
+_REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)[^;]*(?:;(?P<marker>.*))?")
+_EXTRA = re.compile(r"""extra\s*==\s*['"](?P<extra>[\w-]+)['"]""")
+_KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OTHER_GEMINI_API_KEY")
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+class Condition(StrEnum):
+    """How bad it is: all right, worth knowing, or in the way."""
+
+    OK = "ok"
+    NOTE = "note"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One line: what was looked at, what is there, and what to do about it, if anything."""
+
+    about: str
+    state: Condition
+    found: str
+    remedy: str = ""
+
+
+def diagnose() -> Iterator[Diagnosis]:
+    """Ask every question."""
+    for about, ask in _QUESTIONS.items():
+        try:
+            yield from ask()
+        except Exception as error:
+            yield Diagnosis(about, Condition.PROBLEM, f"looking at it failed: {type(error).__name__}: {error}")
+
+
+def _python() -> Iterator[Diagnosis]:
+    found = f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})"
+    if sys.version_info[:2] < _OLDEST_PYTHON:
+        needed = ".".join(map(str, _OLDEST_PYTHON))
+        yield Diagnosis("python", Condition.PROBLEM, found, f"use Python {needed} or newer")
+    else:
+        yield Diagnosis("python", Condition.OK, found)
+
+
+def _harness() -> Iterator[Diagnosis]:
+    from harness.contract import CURRENT, REVISIONS
+
+    known = ", ".join(REVISIONS)
+    yield Diagnosis("harness", Condition.OK, f"{__version__}; revisions of the API: {known} (current: {CURRENT})")
+    from harness.cli.name_clash import shadow_note
+
+    if note := shadow_note():
+        yield Diagnosis("harness", Condition.PROBLEM, note)
+
+
+def _extras() -> Iterator[Diagnosis]:
+    try:
+        requirements = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        yield Diagnosis(
+            "packages", Condition.NOTE, "run from a folder, not installed", f"pip install {DISTRIBUTION}"
+        )
+        return
+    for extra, names in _by_extra(requirements).items():
+        versions = {name: _version(name) for name in names}
+        missing = [name for name, version in versions.items() if version is None]
+        found = ", ".join(f"{name} {version}" for name, version in versions.items() if version is not None)
+        about = f"extra {extra}" if extra else "packages"
+        if not missing:
+            yield Diagnosis(about, Condition.OK, found)
+        elif extra:
+            remedy = f"pip install '{DISTRIBUTION}[{extra}]', if you want it"
+            yield Diagnosis(about, Condition.NOTE, f"not installed: {', '.join(missing)}", remedy)
+        else:
+            yield Diagnosis(
+                about, Condition.PROBLEM, f"missing: {', '.join(missing)}", f"pip install {DISTRIBUTION}"
+            )
+
+
+def _by_extra(requirements: list[str]) -> dict[str, list[str]]:
+    """Names of required packages by extra, `""` for the base; what the markers exclude here is left out."""
+    named: dict[str, list[str]] = {"": []}
+    for text in requirements:
+        match = _REQUIREMENT.match(text)
+        if match is None:
+            continue
+        marker = match["marker"] or ""
+        extra = _EXTRA.search(marker)
+        if (extra is not None and extra["extra"] == "dev") or (
+            "platform_system" in marker and platform.system() == "Windows"
+        ):
+            continue
+        named.setdefault(extra["extra"] if extra else "", []).append(match["name"])
+    return named
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _sdks() -> Iterator[Diagnosis]:
+    version = _version("google-genai")
+    if version is None:
+        yield Diagnosis("google-genai", Condition.NOTE, "not installed", "pip install google-genai, if you use it")
+    else:
+        yield Diagnosis(
+            "google-genai",
+            Condition.OK,
+            version,
+            "harness drift --sdk google-genai says what it knows differently",
+        )
+    node = shutil.which("node")
+    if node is None:
+        yield Diagnosis("node", Condition.NOTE, "not on PATH", "only clients in JavaScript need it")
+    else:
+        said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=10, check=False)
+        yield Diagnosis("node", Condition.OK, said.stdout.strip() or said.stderr.strip())
+
+
+def _pytest() -> Iterator[Diagnosis]:
+    version = _version("pytest")
+    if version is None:
+        yield Diagnosis("pytest", Condition.NOTE, "not installed", "pip install pytest, for the fixtures")
+        return
+    plugins = {entry.name: entry.value for entry in metadata.entry_points(group="pytest11")}
+    ours = plugins.get("interactions", "")
+    if not ours:
+        yield Diagnosis(
+            "pytest", Condition.NOTE, f"{version}; the plugin is not registered", "pip install the package"
+        )
+    elif os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
+        remedy = f"-p {ours}, or unset PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+        yield Diagnosis("pytest", Condition.NOTE, f"{version}; plugins are not loaded by themselves", remedy)
+    else:
+        yield Diagnosis("pytest", Condition.OK, f"{version}, with the plugin {ours}")
+
+
+def _loopback() -> Iterator[Diagnosis]:
+    for name, family, host in (("IPv4", socket.AF_INET, "127.0.0.1"), ("IPv6", socket.AF_INET6, "::1")):
+        try:
+            with socket.create_server((host, 0), family=family) as server:
+                port = server.getsockname()[1]
+                with socket.create_connection((host, port), timeout=5):
+                    yield Diagnosis("loopback", Condition.OK, f"{name}: a server can be started and reached")
+        except OSError as error:
+            state = Condition.PROBLEM if family is socket.AF_INET else Condition.NOTE
+            remedy = "serve, replay, record, proxy and gateway need it" if state is Condition.PROBLEM else ""
+            yield Diagnosis("loopback", state, f"{name}: {error.strerror or error}", remedy)
+
+
+def _files() -> Iterator[Diagnosis]:
+    try:
+        with tempfile.TemporaryFile():
+            yield Diagnosis("temporary files", Condition.OK, tempfile.gettempdir())
+    except OSError as error:
+        yield Diagnosis("temporary files", Condition.PROBLEM, f"{error.strerror or error}", "set TMPDIR")
+
+
+def _keys() -> Iterator[Diagnosis]:
+    present = [name for name in _KEYS if os.environ.get(name)]
+    if present:
+        yield Diagnosis("keys", Condition.OK, f"set: {', '.join(present)} (not shown, not tried)")
+    else:
+        yield Diagnosis("keys", Condition.NOTE, "none is set", "only a live service needs one: GEMINI_API_KEY")
+
+
+def _proxies() -> Iterator[Diagnosis]:
+    names = [name for name in (*_PROXIES, *map(str.lower, _PROXIES)) if os.environ.get(name)]
+    if names:
+        remedy = "https targets are reached through it; loopback is not"
+        yield Diagnosis("proxy", Condition.NOTE, f"set: {', '.join(names)}", remedy)
+
+
+def _configuration() -> Iterator[Diagnosis]:
+    from harness.cli.configuration import read_configuration
+    from harness.outcome import UsageFault
+
+    try:
+        values = read_configuration()
+    except UsageFault as fault:
+        yield Diagnosis("configuration", Condition.PROBLEM, str(fault))
+        return
+    names = ", ".join(sorted(name.replace("_", "-") for name in values))
+    yield Diagnosis(
+        "configuration", Condition.OK, f"[tool.harness] sets {names}" if names else "no [tool.harness]"
+    )
+
+
+_QUESTIONS: dict[str, Callable[[], Iterator[Diagnosis]]] = {
+    "python": _python,
+    "harness": _harness,
+    "packages": _extras,
+    "SDKs": _sdks,
+    "pytest": _pytest,
+    "loopback": _loopback,
+    "temporary files": _files,
+    "keys": _keys,
+    "proxy": _proxies,
+    "configuration": _configuration,
+}

@@ -1,0 +1,115 @@
+"""The page at the root of a server: the option `--open`, the words that name it, and the inspector of a command.
+
+Layer 7. Must not know what is served.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import threading
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.arguments import Parser
+from harness.cli.guarding import Access
+from harness.cli.masking import own_secrets
+from harness.cli.output import say
+
+if TYPE_CHECKING:
+    from harness.cassette import Provenance, Target
+    from harness.inspector import Actions, Inspector
+
+
+_FROM_HERE = {"//0.0.0.0:": "//127.0.0.1:", "//[::]:": "//[::1]:"}
+"""Addresses that a server listens on and no browser calls, and what to call instead."""
+
+
+def add_open_argument(parser: Parser) -> None:
+    """Add the option that opens the page."""
+    parser.add_argument(
+        "--open",
+        action="store_true",
+        help="open the inspector, a page at the server's root that shows its traffic",
+    )
+
+
+def new_inspector(
+    arguments: argparse.Namespace,
+    granted: Access,
+    contract: Any,
+    *,
+    command: str,
+    target: Target | None,
+    actions: Actions | None = None,
+    facts: dict[str, Any] | None = None,
+    sees_all: bool = False,
+    secure: bool = False,
+) -> Inspector:
+    """The inspector of a command; `target` is what kind of server a saved cassette is from, None: none is."""
+    from harness.inspector import Inspector
+    from harness.interactions import INTERACTIONS
+    from harness.report.evidence.curl import curl
+    from harness.report.evidence.display import Display
+    from harness.wire import Request
+    from harness.wire.mask import Mask
+
+    secrets = own_secrets()
+    fields = INTERACTIONS.load_protocol().secret_fields
+
+    def to_curl(request: Request, root: str) -> str:
+        """The client's own key becomes the variable, whatever it is: nobody here can tell it from a real one."""
+        key = request.headers.get(INTERACTIONS.key_header)
+        mask = Mask({**secrets, INTERACTIONS.key_variable: key}, fields)
+        return curl(request, Display(INTERACTIONS, root, mask))
+
+    return Inspector(
+        INTERACTIONS,
+        contract,
+        granted.guard,
+        command=command,
+        to_curl=to_curl,
+        actions=actions,
+        provenance=None if target is None else lambda: _provenance(target, contract.revision),
+        facts=facts,
+        secrets=secrets,
+        sees_all=sees_all,
+        ahead=arguments.open,
+        scheme="https" if secure else "http",
+    )
+
+
+def _provenance(target: Target, revision: str) -> Provenance:
+    from harness.cassette import Provenance
+    from harness.interactions import INTERACTIONS
+
+    return Provenance(
+        recorder="harness inspector",
+        target=target,
+        recorded=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        api=INTERACTIONS.name,
+        revision=revision,
+    )
+
+
+def page_of(url: str, granted: Access) -> str:
+    """The address of the page; with a token, it is after the `#`, which no browser sends anywhere."""
+    for everywhere, here in _FROM_HERE.items():
+        url = url.replace(everywhere, here)
+    return f"{url}/#token={granted.token}" if granted.token else f"{url}/"
+
+
+def open_page(arguments: argparse.Namespace, page: str) -> None:
+    """Open the page in a browser if `--open` was given. A browser may take its time, so nobody waits for it."""
+    if arguments.open:
+        threading.Thread(target=_browse, args=(page,), name="harness-browser", daemon=True).start()
+
+
+def _browse(page: str) -> None:
+    import webbrowser
+
+    try:
+        shown = webbrowser.open(page)
+    except webbrowser.Error:
+        shown = False
+    if not shown:
+        say(f"no browser was found: open {page.partition('#')[0]}", to_errors=True)

@@ -1,0 +1,1 @@
+"""What the service posts to webhooks: events, signatures, and the schedule of attempts. Layer 2."""

@@ -1,0 +1,110 @@
+"""Mutants: what is delivered to webhooks."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import msgspec
+
+from harness.emulator.deliveries.outbox import Deliveries, Job
+from harness.emulator.deliveries.signing import SECRET_PREFIX, build_jwks, build_token, sign
+from harness.emulator.http.routing import Route
+from harness.emulator.mutants.parts import SKIP, after, around, before, instead
+from harness.emulator.mutants.rows import row
+from harness.emulator.service import JWKS_PATH, Emulator
+from harness.emulator.values.call import json_response
+from harness.kit.mutant import table
+from harness.wire import Request, Response
+
+
+def _with_body(change: Any) -> Any:
+    """Change the JSON body of each delivery before it is signed."""
+
+    def begin(deliveries: Deliveries, job: Job) -> None:
+        if job.attempts == 0:
+            job.body = msgspec.json.encode(change(msgspec.json.decode(job.body)))
+
+    return before(Deliveries.build_request, begin)
+
+
+def _sign_with_text(inner: Any, deliveries: Deliveries, job: Job, timestamp: int) -> str:
+    """Use the text of the secret as the key, without decoding it: the mistake that receivers make, too."""
+    if job.webhook is None:
+        return str(inner(job, timestamp))
+    texts = [base64.b64encode(secret.text.encode()).decode() for secret in job.webhook.secrets]
+    return sign([SECRET_PREFIX + text for text in texts], job.id, timestamp, job.body)
+
+
+def _sign_with_the_oldest(inner: Any, deliveries: Deliveries, job: Job, timestamp: int) -> str:
+    if job.webhook is None:
+        return str(inner(job, timestamp))
+    return sign([job.webhook.secrets[-1].text], job.id, timestamp, job.body)
+
+
+def _give_up(deliveries: Deliveries, job: Job) -> None:
+    deliveries._end(job, "no second attempt is made")
+
+
+def _new_id(result: Any, deliveries: Deliveries, job: Job) -> None:
+    job.id = f"{job.id}-{job.attempts}"
+
+
+def _without_signature(request: Request, deliveries: Deliveries, job: Job) -> Request:
+    return Request(request.method, request.target, request.headers.without("webhook-signature"), request.body)
+
+
+def _call_it_completed(body: dict[str, Any]) -> dict[str, Any]:
+    return {**body, "type": "interaction.completed"}
+
+
+def _sign_bare_token(inner: Any, deliveries: Deliveries, job: Job, timestamp: int) -> str:
+    return "" if job.webhook is None else str(inner(job, timestamp))
+
+
+def _break_token(inner: Any, deliveries: Deliveries, job: Job, timestamp: int) -> str:
+    if job.webhook is not None:
+        return str(inner(job, timestamp))
+    head, claims, signature = build_token(job.uri, job.id, timestamp).split(".")
+    return f"{head}.{claims}.{signature[::-1]}"
+
+
+def _publish_another_key(inner: Any, emulator: Emulator, request: Request, where: Route) -> Response:
+    if where.segments != JWKS_PATH:
+        response: Response = inner(request, where)
+        return response
+    return json_response({"keys": [{**key, "kid": "another"} for key in build_jwks()["keys"]]})
+
+
+MUTANTS = table(
+    "deliveries",
+    row("hook-never-delivered", "Nothing is ever delivered to a webhook.",
+        before(Deliveries.note_settled, lambda *context: SKIP)),
+    row("hook-signed-with-text", "Deliveries are signed with the secret's text, not with what it encodes.",
+        around(Deliveries.sign, _sign_with_text)),
+    row("hook-not-signed", "Deliveries carry no signature.",
+        after(Deliveries.build_request, _without_signature)),
+    row("hook-body-signed-before", "The body of a delivery is written anew after it was signed.",
+        after(Deliveries.build_request, lambda request, *_: Request(
+            request.method, request.target, request.headers, request.body.replace(b",", b", ")))),
+    row("hook-never-again", "A delivery that is refused is not made again.",
+        instead(Deliveries.retry, _give_up)),
+    row("hook-new-id-each-time", "Each attempt of a delivery has a webhook-id of its own.",
+        after(Deliveries.retry, _new_id)),
+    row("hook-bare-id", "A delivery says only the id of the interaction.",
+        _with_body(lambda body: {"id": body["data"]["id"]})),
+    row("hook-id-at-the-top", "A delivery has the id beside `data`, which holds another one.",
+        _with_body(lambda body: {**body, "id": body["data"]["id"], "data": {"id": "none"}})),
+    row("hook-version-number", "The version of a delivery is 1.0.",
+        _with_body(lambda body: {**body, "version": "1.0"})),
+    row("hook-always-completed", "Every run is reported as completed, even one that waits for an action.",
+        _with_body(_call_it_completed)),
+    row("hook-old-secret-signs", "After a rotation only the oldest secret signs.",
+        around(Deliveries.sign, _sign_with_the_oldest)),
+    row("hook-no-token", "Deliveries to a URI of the create are not signed.",
+        around(Deliveries.sign, _sign_bare_token)),
+    row("hook-broken-token", "The token of a delivery has a wrong signature.",
+        around(Deliveries.sign, _break_token)),
+    row("hook-unpublished-key", "The key that signs tokens is not in the published set.",
+        around(Emulator.dispatch, _publish_another_key)),
+)  # fmt: skip

@@ -1,0 +1,298 @@
+"""The file search stores resource: stores, their documents, and the operations that bring documents in.
+
+Layer 2. Knows stores and documents; the upload protocols are in `uploads`, files in `uploaded_files`. Sources:
+google-genai 3.4 for requests and fields, published names for the form of ids; that a store or a document which
+holds something is deleted only with `force` is recorded, with its wording.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.emulator.resources.collection import Collection, Stamps
+from harness.emulator.resources.fields import ARRAY, INTEGER, OBJECT, STRING, STRING_REQUIRED, Field
+from harness.emulator.resources.file_tree import guess
+from harness.emulator.resources.instants import has_come, later
+from harness.emulator.resources.paging import page
+from harness.emulator.resources.refusals import flag, no_operation
+from harness.emulator.resources.storage.json_names import list_in_camel_case, read_either
+from harness.emulator.resources.storage.shelf import Shelf
+from harness.emulator.resources.storage.uploaded_files import LONGEST_NAME, UploadedFiles
+from harness.emulator.resources.uploads import GRANULARITY, Receiver, declared_type, is_resumable
+from harness.emulator.values.call import Call, Refusal, decode_json, invalid, json_response, not_found
+from harness.emulator.values.settings import Settings
+from harness.wire import Headers, Response
+
+MOST_METADATA = 20
+"""Entries of metadata that a document may have (documented)."""
+_USUAL_MODEL = "models/gemini-embedding-001"
+_MOST_OPERATIONS = 1000
+_LARGEST_PAGE = 20
+
+_STORE = {"display_name": STRING, "embedding_model": STRING}
+_ABOUT = {"custom_metadata": ARRAY, "chunking_config": OBJECT}
+_IMPORT = {"file_name": STRING_REQUIRED, **_ABOUT}
+_UPLOAD = {"display_name": STRING, "mime_type": STRING, **_ABOUT}
+_ENTRY = {
+    "key": STRING_REQUIRED,
+    "string_value": STRING,
+    "numeric_value": Field((int, float)),
+    "string_list_value": OBJECT,
+}
+_CHUNKING = {"white_space_config": OBJECT}
+_WHITE_SPACE = {"max_tokens_per_chunk": INTEGER, "max_overlap_tokens": INTEGER}
+
+
+@dataclass(slots=True, eq=False)
+class Document:
+    """A document: its fields as GET shows them, except for the state, and its bytes."""
+
+    fields: dict[str, Any]
+    data: bytes
+    ready: str
+
+    def view(self, now: str) -> dict[str, Any]:
+        """The resource as GET shows it at `now`."""
+        return {**self.fields, "state": "STATE_ACTIVE" if has_come(self.ready, now) else "STATE_PENDING"}
+
+
+@dataclass(slots=True, eq=False)
+class SearchStore:
+    """A store with its documents by id, and the operations that made them by the rest of their names."""
+
+    fields: dict[str, Any]
+    documents: dict[str, tuple[int, Document]] = field(default_factory=dict)
+    operations: dict[str, Document] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name, `fileSearchStores/…`."""
+        return str(self.fields["name"])
+
+    def view(self, now: str) -> dict[str, Any]:
+        """The resource as GET shows it at `now`; counts of zero are absent, as in protocol buffers."""
+        states = [has_come(document.ready, now) for _, document in self.documents.values()]
+        counts = {
+            "activeDocumentsCount": states.count(True),
+            "pendingDocumentsCount": states.count(False),
+            "sizeBytes": sum(len(document.data) for _, document in self.documents.values()),
+        }
+        return {**self.fields, **{name: str(count) for name, count in counts.items() if count}}
+
+
+class SearchStores:
+    """File search stores per project."""
+
+    def __init__(
+        self, stamps: Stamps, shelf: Shelf, files: UploadedFiles, settings: Callable[[], Settings]
+    ) -> None:
+        self._stamps = stamps
+        self._shelf = shelf
+        self._files = files
+        self._settings = settings
+        self._kept: Collection[SearchStore] = Collection("file search store")
+        self._count = 0
+
+    def handle(self, call: Call) -> Response:
+        """Create, list, get, delete; `:importFile`, operations, documents and media."""
+        now = self._stamps.now()
+        match call.request.method, call.segments[1:]:
+            case "POST", ():
+                return json_response(self._create(call).view(now))
+            case "GET", ():
+                found, token = self._kept.page(call.project, call.query, default=10, largest=_LARGEST_PAGE)
+                views = [store.view(now) for store in found]
+                return json_response(list_in_camel_case("fileSearchStores", views, token))
+            case "POST", (name,) if name.endswith(":importFile"):
+                return json_response(self._import(self.open(name.removesuffix(":importFile"), call.project), call))
+            case "GET", (name,):
+                return json_response(self.open(name, call.project).view(now))
+            case "DELETE", (name,):
+                self._delete(self.open(name, call.project), call)
+                return json_response({})
+            case method, (name, *rest):
+                answer = self._below(self.open(name, call.project), method, tuple(rest), call)
+                if answer is not None:
+                    return answer
+        raise no_operation(call, "create, list, get, delete, :importFile, operations and documents")
+
+    def receive(self, call: Call) -> Receiver:
+        """Return what takes the bytes of the upload that this request begins. Raises `Refusal` 400 or 403."""
+        verb = call.segments[2].rpartition(":")
+        if verb[2] != "uploadToFileSearchStore":
+            raise no_operation(call, ":uploadToFileSearchStore")
+        self.open(verb[0], call.project)
+        about: dict[str, Any] = {}
+        if is_resumable(call) and call.request.body:
+            about = read_either(decode_json(call.request.body), _UPLOAD, "the document")
+        extra = _read_about(about)
+        given = call.request.headers.get("x-goog-upload-file-name")
+        media_type = about.get("mime_type") or declared_type(call) or guess(given)
+        title = about.get("display_name") or given
+
+        def store(data: bytes) -> dict[str, Any]:
+            target = self.open(verb[0], call.project)
+            self._shelf.take(len(data))
+            return self._add(target, title, media_type, data, extra, "upload/operations")
+
+        return Receiver(store, self._shelf.room, takes_metadata=True, granularity=GRANULARITY)
+
+    def open(self, name: str, project: str) -> SearchStore:
+        """The store of this name (with or without `fileSearchStores/`). Raises `Refusal` 403.
+
+        The status is that of files; it is inferred that stores do not tell a foreign store from none either.
+        """
+        found = self._kept.find(project, name.removeprefix("fileSearchStores/"))
+        if found is None:
+            raise Refusal(
+                403,
+                "permission_denied",
+                f"You do not have permission to access the FileSearchStore {name[:100]} or it may not exist.",
+            )
+        return found
+
+    def titles(self, names: list[str], project: str) -> list[str]:
+        """The display names of the documents that can be searched in these stores. Raises `Refusal` 403."""
+        now = self._stamps.now()
+        found = [document for name in names for _, document in self.open(name, project).documents.values()]
+        return [str(document.fields["displayName"]) for document in found if has_come(document.ready, now)]
+
+    def _create(self, call: Call) -> SearchStore:
+        given = read_either({} if call.body is None else call.body, _STORE, "the store")
+        title = given.get("display_name", "")
+        if len(title) > LONGEST_NAME:
+            raise invalid(f"The display name of the store has more than {LONGEST_NAME} characters.")
+        now, store_id = self._stamps.now(), _name_after(title, self._stamps.ids("store"))
+        fields = {
+            "name": f"fileSearchStores/{store_id}",
+            **({"displayName": title} if title else {}),
+            "createTime": now,
+            "updateTime": now,
+            "embeddingModel": given.get("embedding_model") or _USUAL_MODEL,
+        }
+        store = SearchStore(fields)
+        self._kept.add(call.project, store_id, store)
+        return store
+
+    def _delete(self, store: SearchStore, call: Call) -> None:
+        if store.documents and not flag(call, "force"):
+            raise invalid("Cannot delete non-empty FileSearchStore", "failed_precondition")
+        for _, document in store.documents.values():
+            self._shelf.give_back(len(document.data))
+        self._kept.remove(call.project, store.name.partition("/")[2])
+
+    def _import(self, store: SearchStore, call: Call) -> dict[str, Any]:
+        given = read_either(call.body, _IMPORT, "the import")
+        extra = _read_about(given)
+        file = self._files.open_active(given["file_name"], call.project)
+        data = file.data or b""
+        self._shelf.take(len(data))
+        title = file.fields.get("displayName") or file.fields["name"].partition("/")[2]
+        return self._add(store, title, file.media_type, data, extra, "operations")
+
+    def _add(
+        self, store: SearchStore, title: str, media_type: str, data: bytes, extra: dict[str, Any], operations: str
+    ) -> dict[str, Any]:
+        """Add a document whose bytes are counted already, and return the operation."""
+        now = self._stamps.now()
+        document_id = _name_after(title, self._stamps.ids("document"))
+        fields = {
+            "name": f"{store.name}/documents/{document_id}",
+            "displayName": title or document_id,
+            **extra,
+            "mimeType": media_type,
+            "sizeBytes": str(len(data)),
+            "createTime": now,
+            "updateTime": now,
+        }
+        document = Document(fields, data, later(now, seconds=self._settings().processing))
+        self._count += 1
+        store.documents[document_id] = (self._count, document)
+        store.fields["updateTime"] = now
+        operation = f"{operations}/{document_id}-{self._stamps.ids('operation')}"
+        store.operations[operation] = document
+        while len(store.operations) > _MOST_OPERATIONS:
+            del store.operations[next(iter(store.operations))]
+        return self._operation(store, operation)
+
+    def _operation(self, store: SearchStore, operation: str) -> dict[str, Any]:
+        document = store.operations.get(operation)
+        if document is None:
+            raise not_found(f"There is no operation {store.name}/{operation}.")
+        shown: dict[str, Any] = {"name": f"{store.name}/{operation}"}
+        if has_come(document.ready, self._stamps.now()):
+            shown |= {"done": True, "response": {"parent": store.name, "documentName": document.fields["name"]}}
+        return shown
+
+    def _below(self, store: SearchStore, method: str, rest: tuple[str, ...], call: Call) -> Response | None:
+        now = self._stamps.now()
+        match method, rest:
+            case "GET", ("operations", _) | ("upload", "operations", _):
+                return json_response(self._operation(store, "/".join(rest)))
+            case "GET", ("documents",):
+                entries = store.documents.values()
+                scope = f"documents {store.name}"
+                found, token = page(entries, call.query, scope, default=10, largest=_LARGEST_PAGE)
+                return json_response(list_in_camel_case("documents", [one.view(now) for one in found], token))
+            case "GET", ("documents", name):
+                return json_response(_document(store, name).view(now))
+            case "DELETE", ("documents", name):
+                self._delete_document(store, name, call)
+                return json_response({})
+            case "GET", ("media", name) if call.query.get("alt") == "media":
+                document = _document(store, name)
+                label = (("content-type", str(document.fields["mimeType"])),)
+                return Response.whole(200, Headers(label), document.data)
+        return None
+
+    def _delete_document(self, store: SearchStore, name: str, call: Call) -> None:
+        document = _document(store, name)
+        if has_come(document.ready, self._stamps.now()) and not flag(call, "force"):
+            raise invalid("Cannot delete non-empty Document", "failed_precondition")
+        self._shelf.give_back(len(document.data))
+        del store.documents[name]
+        store.fields["updateTime"] = self._stamps.now()
+
+
+def _document(store: SearchStore, name: str) -> Document:
+    if name not in store.documents:
+        raise not_found(f"There is no document {store.name}/documents/{name[:100]}.")
+    return store.documents[name][1]
+
+
+def _name_after(title: str, tail: str) -> str:
+    """Return an id made of a title and a tail that is unique, as the service does: `myreport-123a456b789c`."""
+    head = re.sub(r"[^a-z0-9]", "", title.lower())[:27]
+    return f"{head}-{tail}" if head else tail
+
+
+def _read_about(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Judge metadata and chunking; return the fields of the document that follow from them."""
+    entries = given.get("custom_metadata", [])
+    if len(entries) > MOST_METADATA:
+        raise invalid(f"A document has at most {MOST_METADATA} entries of metadata, not {len(entries)}.")
+    shown = [_read_entry(entry, f"customMetadata[{index}]") for index, entry in enumerate(entries)]
+    chunking = read_either(given.get("chunking_config", {}), _CHUNKING, "chunkingConfig")
+    sizes = read_either(chunking.get("white_space_config", {}), _WHITE_SPACE, "whiteSpaceConfig")
+    for name, size in sizes.items():
+        if size < 0:
+            raise invalid(f"The field {name!r} of whiteSpaceConfig is {size}: it must not be negative.")
+    return {"customMetadata": shown} if shown else {}
+
+
+def _read_entry(entry: Any, what: str) -> dict[str, Any]:
+    given = read_either(entry, _ENTRY, what)
+    values = given.keys() - {"key"}
+    if len(values) != 1:
+        raise invalid(
+            f"{what} needs one of stringValue, numericValue and stringListValue, and {len(values)} came."
+        )
+    names = {
+        "string_value": "stringValue",
+        "numeric_value": "numericValue",
+        "string_list_value": "stringListValue",
+    }
+    return {names.get(name, name): value for name, value in given.items()}

@@ -1,0 +1,249 @@
+"""The files resource: upload, get, list, download, delete; states by the clock, and expiry after 48 hours.
+
+Layer 2. Knows files as wholes; the upload protocols are in `uploads`. Sources: google-genai 3.4 for requests and
+fields, its documentation for names and expiry; the refusals are recorded ones.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from harness.emulator.resources.collection import Collection, Stamps
+from harness.emulator.resources.fields import ARRAY_REQUIRED, STRING, Field, read, strings
+from harness.emulator.resources.file_tree import guess
+from harness.emulator.resources.instants import has_come, later
+from harness.emulator.resources.refusals import no_operation
+from harness.emulator.resources.storage.json_names import list_in_camel_case, read_either
+from harness.emulator.resources.storage.shelf import Shelf
+from harness.emulator.resources.uploads import GRANULARITY, Receiver, declared_type, is_resumable
+from harness.emulator.values.call import Call, Refusal, decode_json, invalid, json_response
+from harness.emulator.values.settings import Settings
+from harness.wire import Headers, Response
+
+HOURS_KEPT = 48
+LONGEST_NAME = 512
+"""Characters of a display name."""
+
+_ORIGIN = "https://generativelanguage.googleapis.com"
+_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+_METADATA = {"name": STRING, "display_name": STRING, "mime_type": STRING, "size_bytes": Field((int, str))}
+# what the service fills in; a File that was read may be sent back whole
+_IGNORED = {
+    name: Field((str, dict))
+    for name in ("create_time", "update_time", "expiration_time", "sha256_hash", "uri", "download_uri", "state",
+                 "source", "video_metadata", "error")
+}  # fmt: skip
+_WRAPPED = {"file": Field((dict,))}
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file: its metadata as GET shows them, except for the state, and its bytes (None if only registered)."""
+
+    fields: dict[str, Any]
+    data: bytes | None
+    ready: str
+    expires: str
+
+    @property
+    def media_type(self) -> str:
+        """The media type of the bytes."""
+        return str(self.fields["mimeType"])
+
+    def view(self, now: str) -> dict[str, Any]:
+        """The resource as GET shows it at `now`."""
+        return {**self.fields, "state": "ACTIVE" if has_come(self.ready, now) else "PROCESSING"}
+
+
+class UploadedFiles:
+    """Files per project."""
+
+    def __init__(self, stamps: Stamps, shelf: Shelf, settings: Callable[[], Settings]) -> None:
+        self._stamps = stamps
+        self.shelf = shelf
+        self._settings = settings
+        self._kept: Collection[UploadedFile] = Collection("file")
+
+    def handle(self, call: Call) -> Response:
+        """Get, list, download, delete; `files:register`."""
+        self._drop_expired()
+        now = self._stamps.now()
+        match call.request.method, call.segments:
+            case "GET", ("files",):
+                found, token = self._page(call)
+                return json_response(list_in_camel_case("files", [file.view(now) for file in found], token))
+            case "POST", ("files:register",):
+                return json_response({"files": self._register(call, now)})
+            case "GET", ("files", name) if name.endswith(":download"):
+                return self._download(self.open(name.removesuffix(":download"), call.project), call)
+            case "GET", ("files", name):
+                return json_response(self.open(name, call.project).view(now))
+            case "DELETE", ("files", name):
+                self.open(name, call.project)
+                self._remove(call.project, name)
+                return json_response({})
+        raise no_operation(call, "get, list, :download and delete; an upload is POST /upload/{version}/files")
+
+    def receive(self, call: Call) -> Receiver:
+        """Return what takes the bytes of the upload that this request begins. Raises `Refusal` 400 or 409."""
+        self._drop_expired()
+        metadata: dict[str, Any] = {}
+        if is_resumable(call):
+            metadata = _read_metadata(call.request.body)
+        elif call.query.get("uploadType") != "media":
+            raise invalid(
+                "An upload begins with X-Goog-Upload-Protocol: resumable and X-Goog-Upload-Command: start; "
+                "the bytes follow to the URL in the answer."
+            )
+        file_id = str(metadata.get("name", "")).removeprefix("files/")
+        if file_id and self._kept.find(call.project, file_id) is not None:
+            raise _refuse_taken(file_id)
+        given = call.request.headers.get("x-goog-upload-file-name")
+        media_type = metadata.get("mime_type") or declared_type(call) or guess(given)
+
+        def store(data: bytes) -> dict[str, Any]:
+            return {"file": self._add(call, file_id, metadata.get("display_name", ""), media_type, data)}
+
+        return Receiver(store, self.shelf.room, takes_metadata=True, granularity=GRANULARITY)
+
+    def find(self, name: str, project: str) -> UploadedFile | None:
+        """The file of this name (with or without `files/`), or None if there is none any more."""
+        self._drop_expired()
+        return self._kept.find(project, name.removeprefix("files/"))
+
+    def open(self, name: str, project: str) -> UploadedFile:
+        """The file of this name. Raises `Refusal` 403, as recorded for names of files that do not exist."""
+        found = self.find(name, project)
+        if found is None:
+            raise Refusal(
+                403,
+                "permission_denied",
+                f"You do not have permission to access the File {name.removeprefix('files/')[:100]} "
+                "or it may not exist.",
+            )
+        return found
+
+    def open_active(self, name: str, project: str) -> UploadedFile:
+        """The file of this name, which must be ready for use. Raises `Refusal` 403 or 400, both recorded."""
+        found = self.open(name, project)
+        if not has_come(found.ready, self._stamps.now()):
+            raise invalid(
+                f"The File {name.removeprefix('files/')} is not in an ACTIVE state and usage is not allowed.",
+                "failed_precondition",
+            )
+        return found
+
+    def generate(self, data: bytes, media_type: str, project: str) -> str:
+        """Keep bytes that a model made, and return the address to download them from."""
+        file_id = self._stamps.ids("file")
+        address = f"{_ORIGIN}/v1beta/files/{file_id}:download?alt=media"
+        facts = {**_measure(data), "source": "GENERATED", "downloadUri": address}
+        self.shelf.take(len(data))
+        self._keep(project, file_id, "", media_type, data, facts)
+        return address
+
+    def _add(self, call: Call, file_id: str, display_name: str, media_type: str, data: bytes) -> dict[str, Any]:
+        if file_id and self._kept.find(call.project, file_id) is not None:
+            raise _refuse_taken(file_id)
+        self.shelf.take(len(data))
+        facts = {**_measure(data), "source": "UPLOADED"}
+        return self._keep(call.project, file_id, display_name, media_type, data, facts, call.version)
+
+    def _keep(
+        self,
+        project: str,
+        file_id: str,
+        display_name: str,
+        media_type: str,
+        data: bytes | None,
+        facts: dict[str, Any],
+        version: str = "",
+    ) -> dict[str, Any]:
+        """Keep a file whose bytes are counted already, and return it; the oldest makes room if necessary."""
+        oldest = self._kept.oldest_if_full(project)
+        if oldest is not None:
+            self._remove(project, oldest)
+        now = self._stamps.now()
+        file_id = file_id or self._stamps.ids("file")
+        expires = later(now, hours=HOURS_KEPT)
+        # the service works on videos before they can be used; a GET shows when it is done
+        wait = self._settings().processing if media_type.startswith("video/") else 0
+        fields = {
+            "name": f"files/{file_id}",
+            **({"displayName": display_name} if display_name else {}),
+            "mimeType": media_type,
+            "createTime": now,
+            "updateTime": now,
+            "expirationTime": expires,
+            "uri": f"{_ORIGIN}/{version or 'v1beta'}/files/{file_id}",
+            **facts,
+            **({"videoMetadata": {"videoDuration": "1s"}} if media_type.startswith("video/") else {}),
+        }
+        file = UploadedFile(fields, data, later(now, seconds=wait), expires)
+        self._kept.add(project, file_id, file)
+        return file.view(now)
+
+    def _register(self, call: Call, now: str) -> list[dict[str, Any]]:
+        """Register objects of Cloud Storage, which are not read: their bytes are elsewhere."""
+        uris = strings(read(call.body, {"uris": ARRAY_REQUIRED}, "the registration")["uris"], "uris")
+        for uri in uris:
+            if not re.fullmatch(r"gs://[^/]+/.+", uri):
+                raise invalid(f"The uri {uri!r} is not of the form gs://bucket/object.")
+        return [self._keep(call.project, "", "", guess(uri), None, _name_object(uri)) for uri in uris]
+
+    def _download(self, file: UploadedFile, call: Call) -> Response:
+        if call.query.get("alt") != "media":
+            raise invalid("A download needs alt=media.")
+        if file.data is None or "downloadUri" not in file.fields:
+            raise invalid(
+                f"Only generated files can be downloaded, and {file.fields['name']} was "
+                f"{file.fields['source'].lower()}.",
+                "failed_precondition",
+            )
+        return Response.whole(200, Headers((("content-type", file.media_type),)), file.data)
+
+    def _page(self, call: Call) -> tuple[list[UploadedFile], str]:
+        return self._kept.page(call.project, call.query, default=10, largest=100)
+
+    def _remove(self, project: str, file_id: str) -> None:
+        self.shelf.give_back(len(self._kept.remove(project, file_id).data or b""))
+
+    def _drop_expired(self) -> None:
+        now = self._stamps.now()
+        gone = [(project, name) for project, name, file in self._kept.everywhere() if has_come(file.expires, now)]
+        for project, name in gone:
+            self._remove(project, name)
+
+
+def _read_metadata(data: bytes) -> dict[str, Any]:
+    """Read `{"file": {…}}`, which may be absent, and judge the name and the size of what it says."""
+    body = read({} if not data else decode_json(data), _WRAPPED, "the upload")
+    metadata = read_either(body.get("file", {}), {**_METADATA, **_IGNORED}, "the file")
+    name = metadata.get("name", "")
+    if name and _ID.fullmatch(name.removeprefix("files/")) is None:
+        raise invalid(
+            f"The name {name!r} of the file cannot be used: after 'files/', a name has at most 40 lower-case "
+            "letters, digits and dashes, and neither begins nor ends with a dash."
+        )
+    if len(metadata.get("display_name", "")) > LONGEST_NAME:
+        raise invalid(f"The display name of the file has more than {LONGEST_NAME} characters.")
+    return metadata
+
+
+def _measure(data: bytes) -> dict[str, Any]:
+    """Return size and digest as the service writes them: the digest is base64 of hexadecimal digits."""
+    digest = base64.b64encode(hashlib.sha256(data).hexdigest().encode()).decode()
+    return {"sizeBytes": str(len(data)), "sha256Hash": digest}
+
+
+def _name_object(uri: str) -> dict[str, Any]:
+    return {"uri": uri, "source": "REGISTERED"}
+
+
+def _refuse_taken(file_id: str) -> Refusal:
+    return Refusal(409, "already_exists", f"The file files/{file_id} exists already: choose another name.")

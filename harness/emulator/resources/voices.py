@@ -1,0 +1,166 @@
+"""The voices resource: prompted and replicated voices of a project beside the prebuilt ones.
+
+Layer 2. Nothing is synthesised: a prompted voice comes with a short silent sample. Source: google-genai 3.4. Its
+default of `store` is false; a guide says true, and only `prompted` voices, which need it, tell the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from harness.contract import Contract
+from harness.emulator.resources.body_schema import read_by_schema
+from harness.emulator.resources.collection import Collection, Stamps
+from harness.emulator.resources.fields import over_quota
+from harness.emulator.resources.instants import has_come, later
+from harness.emulator.resources.paging import listing, page
+from harness.emulator.resources.prebuilt_voices import PREBUILT
+from harness.emulator.resources.refusals import no_operation
+from harness.emulator.values import media
+from harness.emulator.values.call import Call, invalid, json_response, not_found
+from harness.wire import Request, Response
+
+Json = dict[str, Any]
+
+MOST_VOICES = 200
+"""Stored voices of one project (guide)."""
+DAYS_KEPT, DAYS_OF_A_KEY = 365, 7
+"""Days until a stored voice that nobody uses expires, and until the key of one that is not stored does (guide)."""
+LONGEST_SEARCH = 2048
+"""Bytes of a search."""
+
+_MODEL = "gemini-3.8-flash-tts-preview"
+_FILTERS = ("accent", "context", "gender", "language_code", "persona", "pitch", "region_code", "type")
+_DESCRIBES = ("accent", "context", "description", "display_name", "gender", "language_code", "model", "persona",
+              "pitch", "region_code")  # fmt: skip
+
+
+class Voices:
+    """Voices per project."""
+
+    def __init__(self, stamps: Stamps, contract: Contract) -> None:
+        self._stamps = stamps
+        self._contract = contract
+        self._kept: Collection[Json] = Collection("voice")
+        self._prebuilt = {name: _prebuilt(name) for name in PREBUILT}
+        # the newest come first, and a page token holds a place, so the newest have the lowest
+        self._places = {name: place for place, name in enumerate(PREBUILT)}
+
+    def handle(self, call: Call) -> Response:
+        """Create, list, get, delete."""
+        self._drop_expired()
+        match call.request.method, call.segments[1:]:
+            case "POST", ():
+                return json_response(self._create(call))
+            case "GET", ():
+                return json_response(self._list(call))
+            case "GET", (voice_id,):
+                return json_response(self._get(voice_id, call.project))
+            case "DELETE", (voice_id,):
+                if voice_id in self._prebuilt:
+                    raise invalid(f"The voice {voice_id!r} is prebuilt: only custom voices can be deleted.")
+                self._kept.remove(call.project, voice_id)
+                return json_response({})
+        raise no_operation(call, "create, list, get and delete")
+
+    def _create(self, call: Call) -> Json:
+        body = read_by_schema(self._contract, "requests/create-voice", call.body)
+        voice, store = body["voice"], body.get("store") is True
+        kind = voice["type"]
+        if kind == "prompted":
+            return self._design(voice, store, call.project)
+        if kind == "replicated":
+            return self._replicate(voice, store, call.project)
+        raise invalid(f"A voice of type {kind!r} cannot be created: the type must be prompted or replicated.")
+
+    def _design(self, voice: Json, store: bool, project: str) -> Json:
+        if not voice.get("prompted", {}).get("input"):
+            raise invalid("A prompted voice needs 'prompted' with an 'input' that describes it.")
+        if not store:
+            raise invalid('A prompted voice is always stored: send "store": true.')
+        base = voice["prompted"].get("base_voice")
+        if base:
+            self._use(base, project)
+        sample = {"data": media.sound(), "mime_type": "audio/wav"}
+        return self._keep({**_describe(voice), "prompted": voice["prompted"], "sample_audio": sample}, project)
+
+    def _replicate(self, voice: Json, store: bool, project: str) -> Json:
+        given = voice.get("replicated")
+        if not given:
+            raise invalid("A replicated voice needs 'replicated' with 'source_audio' and 'consent_audio'.")
+        for name in ("source_audio", "consent_audio"):
+            if not given[name]["data"] or not media.is_base64(given[name]["data"]):
+                raise invalid(f"'data' of 'voice.replicated.{name}' is no base64: encode the bytes of the audio.")
+        if store:
+            return self._keep(_describe(voice), project)
+        # what describes a voice is neither kept nor shown for one that is not stored
+        expires = later(self._stamps.now(), days=DAYS_OF_A_KEY)
+        return {"type": "replicated", "key": self._stamps.ids("voicekey"), "model": _MODEL, "expire_time": expires}
+
+    def _keep(self, fields: Json, project: str) -> Json:
+        if sum(owner == project for owner, _, _ in self._kept.everywhere()) >= MOST_VOICES:
+            raise over_quota(f"A project holds at most {MOST_VOICES} voices: delete one first.")
+        expires = later(self._stamps.now(), days=DAYS_KEPT)
+        voice = {"id": self._stamps.ids("voice"), "model": _MODEL, **fields, "expire_time": expires}
+        self._kept.add(project, voice["id"], voice)
+        self._places[voice["id"]] = -len(self._places)
+        return voice
+
+    def _use(self, voice_id: str, project: str) -> None:
+        """Begin the year of a voice anew, as its use as a base does. Raises `Refusal` 404."""
+        voice = self._get(voice_id, project)
+        if "expire_time" in voice:
+            voice["expire_time"] = later(self._stamps.now(), days=DAYS_KEPT)
+
+    def _get(self, voice_id: str, project: str) -> Json:
+        found = self._kept.find(project, voice_id) or self._prebuilt.get(voice_id)
+        if found is None:
+            raise not_found(f"There is no voice {voice_id[:100]!r} in this project.")
+        return found
+
+    def _list(self, call: Call) -> Json:
+        wanted = _read_filters(call.request)
+        own = [voice for project, _, voice in self._kept.everywhere() if project == call.project]
+        everything = [*reversed(own), *self._prebuilt.values()]
+        fitting = [(self._places[voice["id"]], voice) for voice in everything if _fits(voice, wanted)]
+        scope = f"voices {sorted(wanted.items())}"
+        return listing("voices", *page(fitting, call.query, scope))
+
+    def _drop_expired(self) -> None:
+        now = self._stamps.now()
+        gone = [(p, name) for p, name, voice in self._kept.everywhere() if has_come(voice["expire_time"], now)]
+        for project, name in gone:
+            self._kept.remove(project, name)
+
+
+def _prebuilt(name: str) -> Json:
+    return {"id": name, "type": "prebuilt", "display_name": name, "description": PREBUILT[name]}
+
+
+def _describe(voice: Json) -> Json:
+    return {"type": voice["type"], **{name: voice[name] for name in _DESCRIBES if name in voice}}
+
+
+def _read_filters(request: Request) -> dict[str, list[str]]:
+    """Return the values of each filter in lower case; a filter may be repeated. Raises `Refusal` 400."""
+    found: dict[str, list[str]] = {}
+    for name, value in parse_qsl(request.target.partition("?")[2], keep_blank_values=True):
+        if name in (*_FILTERS, "search"):
+            found.setdefault(name, []).append(value.lower())
+    search = found.get("search", [""])[-1]
+    if len(search.encode()) > LONGEST_SEARCH:
+        raise invalid(f"'search' has {len(search.encode())} bytes: at most {LONGEST_SEARCH} are allowed.")
+    return found
+
+
+def _fits(voice: Mapping[str, Any], wanted: Mapping[str, list[str]]) -> bool:
+    for name, values in wanted.items():
+        if name == "search":
+            text = f"{voice.get('display_name', '')}\n{voice.get('description', '')}".lower()
+            if values[-1] not in text:
+                return False
+        elif str(voice.get(name, "")).lower() not in values:
+            return False
+    return True

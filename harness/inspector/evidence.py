@@ -1,0 +1,159 @@
+"""What the page asks for beyond the feed: an exchange or an event in full, and copies of it to run elsewhere.
+
+Layer 6. Everything returned is masked.
+"""
+
+from __future__ import annotations
+
+import pprint
+from collections.abc import Callable
+from typing import Any
+
+from harness.inspector.traffic import SeenExchange, SeenTraffic
+from harness.kit.api import Api, ApiContract
+from harness.wire import Exchange, Headers, Request
+from harness.wire.json_value import json_or_none, object_or_none
+from harness.wire.mask import Mask
+
+MOST_SHOWN = 256 * 1024
+"""Bytes of a body that a page is shown."""
+
+_WIDTH = 100
+
+
+class Evidence:
+    """Shows what was seen. `to_curl` writes a request as a command for the server at a root URL."""
+
+    def __init__(
+        self,
+        traffic: SeenTraffic,
+        mask: Mask,
+        api: Api,
+        contract: ApiContract,
+        to_curl: Callable[[Request, str], str],
+    ) -> None:
+        self._traffic = traffic
+        self._mask = mask
+        self._api = api
+        self._contract = contract
+        self._to_curl = to_curl
+
+    def exchange(self, seen: SeenExchange) -> dict[str, Any]:
+        """Request and answer in full; the body of a stream is shown event by event."""
+        request, recorder = seen.request, seen.recorder
+        shown: dict[str, Any] = {
+            "n": seen.number,
+            "request": {
+                "method": request.method,
+                "target": self._mask.text(request.target),
+                "headers": self._headers(request.headers),
+                "body": self._body(request.body, request),
+            },
+            "answer": None,
+        }
+        if seen.status is not None:
+            body = b"" if seen.is_stream else recorder.span(0, MOST_SHOWN)
+            shown["answer"] = {
+                "status": seen.status,
+                "headers": self._headers(recorder.headers),
+                "body": self._body(body, request),
+                "size": recorder.size,
+                "cut": recorder.size > MOST_SHOWN and not seen.is_stream,
+            }
+        return shown
+
+    def event(self, seen: SeenExchange, number: int) -> dict[str, Any]:
+        """The bytes of one event, and its payload if that is JSON."""
+        event = seen.events[number]
+        raw = seen.recorder.span(event.start, min(event.end, event.start + MOST_SHOWN))
+        text = raw.decode("utf-8", "replace")
+        data = "\n".join(line[5:].removeprefix(" ") for line in text.splitlines() if line.startswith("data:"))
+        value = object_or_none(data.encode("utf-8", "surrogatepass"))
+        return {
+            "text": self._mask.text(text, seen.request),
+            "value": None if value is None else self._mask.body(value, seen.request),
+        }
+
+    def copy(self, seen: SeenExchange, form: str, root: str) -> str | None:
+        """The exchange as `curl`, `pytest` or `scenario`; None if it cannot be had in this form."""
+        if form == "curl":
+            return self._to_curl(seen.request, root)
+        script = self._script(seen)
+        if script is None:
+            return None
+        return self._pytest(seen, script) if form == "pytest" else self._scenario(seen, script)
+
+    def _headers(self, headers: Headers) -> list[list[str]]:
+        return [[name, self._mask.header(name, value)] for name, value in headers.items()]
+
+    def _body(self, data: bytes, request: Request) -> Any:
+        """A JSON body as a value, any other as text; None if there is none."""
+        if not data:
+            return None
+        value = json_or_none(data)
+        if isinstance(value, dict | list):
+            return self._mask.body(value, request)
+        return self._mask.text(data[:MOST_SHOWN].decode("utf-8", "replace"), request)
+
+    # Copies
+
+    def _of_the_run(self, seen: SeenExchange) -> list[SeenExchange]:
+        """The exchange itself, and then the others about its run, latest first."""
+        others = [
+            other for other in self._traffic.all() if other.run and other.run == seen.run and other is not seen
+        ]
+        return [seen, *reversed(others)]
+
+    def _script(self, seen: SeenExchange) -> dict[str, Any] | None:
+        """What makes the reference service give the answer that was seen, or the result of its run."""
+        known = self._of_the_run(seen)
+        for other in sorted(known, key=lambda other: other.exchange is None or not other.exchange.complete):
+            script = None if other.exchange is None else self._script_for(other.exchange)
+            if script is not None:
+                return self._mask.tree(script)  # type: ignore[no-any-return]
+        return None
+
+    def _script_for(self, exchange: Exchange) -> dict[str, Any] | None:
+        return None if exchange.truncated else self._api.new_script(exchange, self._contract)
+
+    def _pytest(self, seen: SeenExchange, script: dict[str, Any]) -> str:
+        creator = next((other for other in self._of_the_run(seen) if other.order is not None), None)
+        body = None if creator is None else object_or_none(creator.request.body)
+        request = self._mask.text(f"{seen.request.method} {seen.request.raw_path}")
+        lines = [
+            "def test_what_was_seen(interactions_emulator, interactions_client):",
+            f'    """The answer that was seen to {request}."""'.replace("\\", "/"),
+            *_assign("interactions_emulator.script(", script, ")"),
+        ]
+        if _format_plan(seen):
+            lines.append(f"    # The connection was dropped by the fault plan {_format_plan(seen)}")
+        if body is None or creator is None or "refuse" in script:
+            lines.append("    ...  # call your code here, with interactions_client")
+        else:
+            lines.append("    # Call your code here instead:")
+            lines += _assign("create = ", self._mask.body(body, creator.request), "")
+            call = "interactions_client.interactions.create(**create)"
+            lines.append(f"    answer = {f'list({call})' if body.get('stream') is True else call}")
+            lines.append("    assert answer")
+        return "\n".join([*lines, ""])
+
+    def _scenario(self, seen: SeenExchange, script: dict[str, Any]) -> str:
+        import yaml
+
+        text: str = yaml.safe_dump({"replies": [script]}, sort_keys=False, allow_unicode=True, width=_WIDTH)
+        if planned := _format_plan(seen):
+            text += f"# harness serve --scenario FILE --fault '{planned}'\n"
+        return text
+
+
+def _format_plan(seen: SeenExchange) -> str:
+    """What a fault plan did to the answer, as a plan."""
+    return ",".join(str(fault) for fault in seen.suffered.fired) if seen.suffered is not None else ""
+
+
+def _assign(before: str, value: Any, after: str) -> list[str]:
+    """Lines of code, inside a function, with a value written out between two texts."""
+    first, *rest = pprint.pformat(value, width=_WIDTH - 8, sort_dicts=False).split("\n")
+    lines = [f"    {before}{first}", *(f"    {' ' * len(before)}{line}" for line in rest)]
+    lines[-1] += after
+    return lines

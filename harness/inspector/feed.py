@@ -1,0 +1,125 @@
+"""The stream of changes for one page, as server-sent events: first all that is kept, then what happens.
+
+Layer 6. A body: it looks, pauses, and looks again, so it costs a carrier nothing but a timer. Many changes share
+one event. Everything is masked here, on its way out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from harness.inspector.changes import Change, Listener
+from harness.inspector.judging import TrafficJudge
+from harness.inspector.traffic import SeenTraffic
+from harness.wire import Chunk, Pause, Piece, encode
+from harness.wire.mask import Mask
+
+LOOK_SECONDS = 0.05
+"""How long the feed waits before it looks again."""
+
+_BATCH = 500
+_QUIET_LOOKS = 200
+"""Looks without news after which a comment is sent, so that a page notices a dead connection."""
+
+
+class Feed:
+    """The body of the answer to one page. `state` is what can be acted on, told whenever it changes."""
+
+    def __init__(
+        self, traffic: SeenTraffic, judge: TrafficJudge, mask: Mask, hello: Change, state: Callable[[], Change]
+    ) -> None:
+        self._traffic = traffic
+        self._judge = judge
+        self._masker = MaskedChanges(mask)
+        self._hello = hello
+        self._state = state
+        self._told: Change | None = None
+        self._listener: Listener | None = traffic.listen()
+        self._waiting: list[Change] = self._everything()
+        self._pause_due = False
+        self._quiet = 0
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        if self._pause_due:
+            self._pause_due = False
+            return Pause(LOOK_SECONDS)
+        if not self._waiting:
+            self._waiting = self._look()
+        batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+        self._pause_due = not self._waiting
+        if batch:
+            self._quiet = 0
+            return Chunk(encode(None, self._masker.encode(batch)))
+        self._quiet += 1
+        if self._quiet >= _QUIET_LOOKS:
+            self._quiet = 0
+            return Chunk(b": quiet\n\n")
+        self._pause_due = False
+        return Pause(LOOK_SECONDS)
+
+    def _look(self) -> list[Change]:
+        if self._listener is None:
+            return []
+        self._judge.judge_ended()
+        changes = self._listener.take()
+        if changes is None:
+            return self._everything()
+        return [*changes, *self._changed_state()]
+
+    def _everything(self) -> list[Change]:
+        traffic = self._traffic
+        with traffic.lock:
+            hello = {
+                **self._hello, "is": "hello", "unseen": traffic.unseen, "dropped": traffic.dropped,
+                "now": traffic.seconds,
+            }  # fmt: skip
+            if self._listener is not None:
+                self._listener.take()  # it is in what follows
+            changes = traffic.describe()
+        self._told = None
+        return [hello, *changes, *self._changed_state(), {"is": "ready"}]
+
+    def _changed_state(self) -> list[Change]:
+        state = self._state()
+        if state == self._told:
+            return []
+        self._told = state
+        return [{"is": "state", **state}]
+
+    def close(self) -> None:
+        """The page is gone: nobody listens any more."""
+        if self._listener is not None:
+            self._traffic.leave(self._listener)
+            self._listener = None
+
+
+class MaskedChanges:
+    """Writes changes as JSON in which no secret is left; remembers the texts of events, which repeat."""
+
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
+        self._names: dict[str, str] = {}
+
+    def encode(self, changes: list[Change]) -> bytes:
+        """The changes as one JSON array."""
+        return json.dumps([self._mask_change(change) for change in changes], ensure_ascii=False).encode(
+            "utf-8", "replace"
+        )
+
+    def _mask_change(self, change: Change) -> Any:
+        if change["is"] == "event":
+            return {**change, "name": self._name(change["name"]), "cursor": self._mask.text(change["cursor"])}
+        return self._mask.tree(change)
+
+    def _name(self, name: str) -> str:
+        masked = self._names.get(name)
+        if masked is None:
+            masked = self._mask.text(name)
+            if len(self._names) < 1000:
+                self._names[name] = masked
+        return masked

@@ -1,0 +1,239 @@
+"""The inspector of one server: answers for the page, and observes what else passes while a page is open.
+
+Layer 6. Knows the routes; the parts do the work. The page itself is the same for everybody and is served to
+whoever may call the server. Whatever tells of the traffic or changes anything is a control call, and needs what
+those need (`benches/server/page_guard.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+from harness.benches.server.page_guard import PageGuard
+from harness.cassette import CassetteError, Provenance
+from harness.faults.service import FaultyBody
+from harness.inspector.changes import Change
+from harness.inspector.evidence import Evidence
+from harness.inspector.feed import Feed
+from harness.inspector.judging import TrafficJudge
+from harness.inspector.saving import write_cassette
+from harness.inspector.traffic import SeenExchange, SeenTraffic
+from harness.kit.api import Api, ApiContract
+from harness.outcome import UsageFault
+from harness.transport import WallClock
+from harness.wire import Chunked, Headers, Request, Response, Service
+from harness.wire.control import is_control
+from harness.wire.mask import Mask
+from harness.wire.message import EVENT_STREAM
+from harness.wire.observed_body import observe
+
+ROOT = "/__harness__/inspector/"
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_FIELDS = (
+    ("content-security-policy", _POLICY),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cache-control", "no-cache"),
+)
+_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+}
+_FORMS = ("curl", "pytest", "scenario")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actions:
+    """What a page may do to the server behind it: the control calls that it answers, and the state they change.
+
+    `drop`: faults can be set. `script`: answers can be queued, runs held and all of it reset. `state` tells what
+    is in force now: `plan`, `counted` and `planned` connections, `queued`, `refusals`, `holding`.
+    """
+
+    drop: bool = False
+    script: bool = False
+    state: Callable[[], Change] = field(default=dict)
+
+
+class Inspector:
+    """`around(service)` is the service with its page at the root.
+
+    `command` is the command that serves, `facts` further words for the head of the page. `sees_all`: no request
+    reaches the target any other way. `ahead`: observe before the first page comes. `to_curl` writes a request as a
+    command for the server at a URL. `provenance` is that of a saved cassette; a page offers none without it.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        contract: ApiContract,
+        guard: PageGuard,
+        *,
+        command: str,
+        to_curl: Callable[[Request, str], str],
+        actions: Actions | None = None,
+        provenance: Callable[[], Provenance] | None = None,
+        facts: Mapping[str, Any] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        sees_all: bool = False,
+        ahead: bool = False,
+        scheme: str = "http",
+    ) -> None:
+        self._api = api
+        self._guard = guard
+        self._actions = actions or Actions()
+        self._provenance = provenance
+        self._secrets = dict(secrets or {})
+        self._mask = Mask(secrets, api.load_protocol().secret_fields)
+        self._hello: Change = {
+            "command": command,
+            "title": api.title,
+            "drop": self._actions.drop,
+            "script": self._actions.script,
+            "save": provenance is not None,
+            "token": guard.wants_token,
+            **(facts or {}),
+        }
+        self._scheme = scheme
+        self._clock = WallClock()
+        self.traffic = SeenTraffic(api, ahead=ahead)
+        self._judge = TrafficJudge(api, contract, self.traffic, sees_all=sees_all)
+        self._evidence = Evidence(self.traffic, self._mask, api, contract, to_curl)
+
+    def around(self, service: Service) -> Service:
+        """The service behind the inspector."""
+        traffic = self.traffic
+
+        def serve(request: Request) -> Response:
+            if is_for_page(request):
+                return self.answer(request)
+            if not traffic.is_open:
+                traffic.unseen += not is_control(request)
+                return service(request)
+            if is_control(request):
+                return service(request)
+            seen = traffic.begin(request)
+            response = service(request)
+            if isinstance(response.body, FaultyBody):
+                seen.suffered = response.body.suffered
+            return observe(response, seen)
+
+        return serve
+
+    def answer(self, request: Request) -> Response:
+        """Answer a request that is for the page."""
+        name = request.raw_path.removeprefix(ROOT) if request.raw_path != "/" else ""
+        if "/" not in name and ("." in name or not name):
+            return self._guard.refusal_of_host(request) or self._file(request, name or "index.html")
+        return self._guard.refusal_of_control(request) or self._tell(request, name)
+
+    def _file(self, request: Request, name: str) -> Response:
+        """One file of the page."""
+        kind = _TYPES.get(name.rpartition(".")[2])
+        found = files("harness.inspector").joinpath("page", name)
+        if kind is None or not found.is_file():
+            return self._refuse(404, "not_found", f"The inspector has no file {name[:100]}.")
+        if request.method not in ("GET", "HEAD"):
+            return self._refuse(405, "method_not_allowed", f"{request.method}: the page is read with GET.")
+        return Response.whole(200, Headers((("content-type", kind), *_FIELDS)), found.read_bytes())
+
+    def _tell(self, request: Request, name: str) -> Response:
+        """What the page asks for."""
+        first, *rest = name.split("/")
+        if request.method == "POST":
+            if name == "clear":
+                self.traffic.clear()
+                self._judge.reset()
+                return _as_json({})
+        elif request.method == "GET":
+            if name == "feed":
+                return self._feed()
+            if name == "cassette":
+                return self._cassette(request)
+            if first == "exchanges" and _names_exchange(rest):
+                return self._exchange(request, rest)
+        return self._refuse(404, "not_found", f"The inspector has no {request.method} {request.raw_path[:100]}.")
+
+    def _feed(self) -> Response:
+        body = Feed(self.traffic, self._judge, self._mask, self._hello, self._actions.state)
+        fields = (("content-type", EVENT_STREAM), ("cache-control", "no-store"))
+        # A clock of its own: the pauses of a page must not move the time of the service.
+        return Response(200, Headers(fields), Chunked(), body, clock=self._clock)
+
+    def _exchange(self, request: Request, rest: list[str]) -> Response:
+        """`N`: an exchange in full; `N/E`: one of its events; `N/curl` and the like: a copy of it."""
+        seen = self.traffic.find(int(rest[0]))
+        if seen is None:
+            return self._refuse(
+                404, "not_found", "This exchange is not kept any more: older ones make room for new."
+            )
+        with self.traffic.lock:
+            if len(rest) == 1:
+                return _as_json(self._evidence.exchange(seen))
+            if rest[1].isdecimal():
+                return self._event(seen, int(rest[1]))
+            copied = self._evidence.copy(seen, rest[1], self._root(request))
+        if copied is None:
+            why = f"There is no output in this exchange that a {rest[1]} could give again."
+            return self._refuse(409, "failed_precondition", why)
+        return _as_json({"text": copied})
+
+    def _root(self, request: Request) -> str:
+        """The URL by which the page was called."""
+        return f"{self._scheme}://{request.headers.get('host')}"
+
+    def _event(self, seen: SeenExchange, number: int) -> Response:
+        if number >= len(seen.events):
+            return self._refuse(404, "not_found", f"The exchange has {len(seen.events)} events.")
+        return _as_json(self._evidence.event(seen, number))
+
+    def _cassette(self, request: Request) -> Response:
+        if self._provenance is None:
+            return self._refuse(404, "not_found", "The traffic of this command is not saved from the page.")
+        exchanges = [seen.exchange for seen in self.traffic.all() if seen.exchange is not None]
+        try:
+            text = write_cassette(
+                exchanges,
+                self._api.load_protocol(),
+                self._provenance(),
+                origin=self._root(request),
+                secrets=self._secrets.values(),
+            )
+        except (CassetteError, UsageFault) as wrong:
+            return self._refuse(409, "failed_precondition", str(wrong))
+        return Response.whole(
+            200, Headers((("content-type", "application/yaml"), ("cache-control", "no-store"))), text
+        )
+
+    def _refuse(self, status: int, code: str, message: str) -> Response:
+        return Response.json(status, self._api.load_protocol().error_body(status, code, message))
+
+
+def is_for_page(request: Request) -> bool:
+    """Whether a request is for the inspector: its own paths, and the root if a browser asks for a page."""
+    target = request.target
+    if target.startswith(ROOT):
+        return True
+    return target == "/" and request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept")
+
+
+def _names_exchange(parts: list[str]) -> bool:
+    """Whether these are the number of an exchange and, perhaps, of an event or the form of a copy."""
+    last = parts[-1] if parts else ""
+    return len(parts) in (1, 2) and parts[0].isdecimal() and (last.isdecimal() or last in _FORMS)
+
+
+def _as_json(value: Any) -> Response:
+    return Response.json(
+        200, json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"), (("cache-control", "no-store"),)
+    )

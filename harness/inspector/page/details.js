@@ -1,0 +1,129 @@
+// One exchange or one event in full. The feed brings only outlines; the rest is asked for when it is looked at.
+import { ask, Refused } from "./control.js";
+import { copy, find, icon, json, make, say } from "./dom.js";
+import { bytes, plural, seconds } from "./words.js";
+
+export class Details {
+  constructor(model, actions) {
+    this.model = model;
+    this.actions = actions;
+    this.box = find("detail");
+    this.clear();
+  }
+
+  clear() {
+    this.abort?.abort();
+    this.box.replaceChildren(make("p", { class: "quiet" }, "Choose a request or an event."));
+  }
+
+  show(seen, number) {
+    this.abort?.abort();
+    this.abort = new AbortController();
+    return number === null ? this.showExchange(seen) : this.showEvent(seen, number);
+  }
+
+  // Puts the head in place at once, and the body when it has come, unless something else was chosen meanwhile.
+  async fill(head, path, body) {
+    const { abort } = this;
+    this.box.replaceChildren(...head, make("p", { class: "quiet" }, "…"));
+    let parts;
+    try {
+      parts = body(await ask(path, abort.signal));
+    } catch (problem) {
+      if (abort.signal.aborted) return;
+      const text = problem instanceof Refused ? problem.message : "The server does not answer.";
+      parts = [make("p", { class: "quiet" }, text)];
+    }
+    if (!abort.signal.aborted) this.box.replaceChildren(...head, ...parts.filter(Boolean));
+  }
+
+  showExchange(seen) {
+    const head = [
+      make("div", {}, make("h3", { class: "title" }, `${seen.method} ${seen.target}`),
+        make("p", { class: "quiet" }, `at ${seconds(seen.at)} s, ${this.outcome(seen)}`)),
+      ...seen.findings.map((finding) => this.finding(seen, finding)),
+      make("div", { class: "buttons" }, make("span", { class: "quiet" }, "Copy as"),
+        ["curl", "pytest", "scenario"].map((form) => this.copier(seen, form))),
+    ];
+    return this.fill(head, `exchanges/${seen.n}`, ({ request, answer }) => [
+      make("div", {}, make("h3", {}, "Request"), headers(request.headers)),
+      request.body === null ? make("p", { class: "quiet" }, "no body") : json(request.body),
+      answer && make("div", {}, make("h3", {}, "Answer"), headers(answer.headers),
+        seen.stream && make("p", {}, `${plural(seen.events.length, "event")}, ${bytes(answer.size)}`)),
+      answer && answer.body !== null && json(answer.body),
+      answer && answer.cut && make("p", { class: "quiet" }, `the beginning of ${bytes(answer.size)}`),
+    ]);
+  }
+
+  outcome(seen) {
+    if (seen.status === null) return seen.ended ? `no answer: ${seen.ended.words}` : "waiting";
+    if (!seen.ended) return `answered ${seen.status}, still flowing`;
+    const planned = seen.ended.planned ? `, fault plan: ${seen.ended.planned}` : "";
+    return `answered ${seen.status} in ${seen.ended.seconds.toFixed(2)} s, ${seen.ended.words}${planned}`;
+  }
+
+  showEvent(seen, number) {
+    const event = seen.events[number];
+    const before = number ? seen.events[number - 1] : null;
+    const step = (by) => make("button", {
+      type: "button", class: "button small", disabled: !seen.events[number + by], onclick: () => this.actions.pick(seen, number + by),
+    }, by < 0 ? "Previous" : "Next");
+    const findings = seen.findings.filter((finding) => finding.event === number);
+    const pause = before && event.at - before.at >= 0.1 ? `, after ${seconds(event.at - before.at)} s of silence` : "";
+    const head = [
+      make("div", {}, make("h3", { class: "title" }, `${number} ${event.name}`),
+        make("p", { class: "quiet" }, `of ${seen.method} ${seen.target}`)),
+      make("div", { class: "buttons" }, step(-1), step(1),
+        make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(seen, null) }, "Request")),
+      ...findings.map((finding) => this.finding(seen, finding, number)),
+      make("dl", {}, make("dt", {}, "arrived"), make("dd", {}, `${event.at.toFixed(2)} s${pause}`),
+        make("dt", {}, "size"), make("dd", {}, bytes(event.size)),
+        make("dt", {}, "cursor"), make("dd", { class: "mono" }, event.cursor || "none"),
+        seen.column ? [make("dt", {}, "in the whole"), make("dd", {}, `number ${seen.column + number}`)] : ""),
+    ];
+    return this.fill(head, `exchanges/${seen.n}/${number}`, ({ text, value }) => [
+      make("div", {}, make("h3", {}, "Data"), json(value ?? text)),
+      make("div", { class: "buttons" },
+        this.model.hello.drop && make("button", { type: "button", class: "button small", onclick: () => this.actions.dropAt(seen.column + number + 1) },
+          `Drop the next stream after ${number}`),
+        make("button", { type: "button", class: "button small", onclick: (click) => copy(value ? JSON.stringify(value) : text, click.currentTarget) }, "Copy JSON")),
+    ]);
+  }
+
+  finding(seen, finding, shown = null) {
+    const lenient = finding.severity !== "broken" || finding.level !== "MUST";
+    const compared = finding.expected || finding.actual;
+    return make("div", { class: lenient ? "finding lenient" : "finding" },
+      make("b", {}, icon(lenient ? "warn" : "fail"), `${finding.code} (${finding.level || "MUST"})`),
+      make("span", {}, finding.message),
+      compared && make("dl", {}, make("dt", {}, "expected"), make("dd", {}, finding.expected || "–"),
+        make("dt", {}, "actual"), make("dd", {}, finding.actual || "–")),
+      finding.breaks && make("span", { class: "breaks" }, finding.breaks),
+      finding.event !== shown && seen.events[finding.event] && make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(seen, finding.event) }, `Event ${finding.event}`),
+      source(finding));
+  }
+
+  copier(seen, form) {
+    return make("button", {
+      type: "button",
+      class: "button small",
+      onclick: async ({ currentTarget }) => {
+        try {
+          await copy((await ask(`exchanges/${seen.n}/${form}`)).text, currentTarget);
+        } catch (problem) {
+          say(problem instanceof Refused ? problem.message : "The server does not answer.");
+        }
+      },
+    }, form);
+  }
+}
+
+function headers(pairs) {
+  return make("dl", { class: "mono" }, pairs.map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+}
+
+function source(finding) {
+  if (!finding.source) return "";
+  if (!/^https?:\/\//.test(finding.url || "")) return make("span", { class: "breaks" }, finding.source);
+  return make("a", { href: finding.url, rel: "noreferrer", target: "_blank" }, finding.source);
+}

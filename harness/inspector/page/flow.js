@@ -1,0 +1,199 @@
+// A stream as a row of cells. A column is a number in the whole stream, so a resume begins under the cut.
+import { make } from "./dom.js";
+import { plural, seconds } from "./words.js";
+
+const WIDTHS = [20, 14, 9, 5, 2];
+const LONG_PAUSE = 0.6;
+const MOST_MARKS = 4;
+const RANK = ["done", "delta", "step", "edge", "odd", "error", "bad"];
+const gapOf = (width) => (width < 5 ? 1 : 2);
+
+// The rows of one stream share their scale, so that their columns stay aligned.
+export class Scale {
+  constructor() {
+    this.flows = [];
+    this.total = 1;
+    this.width = WIDTHS[0];
+    this.each = 1;
+  }
+
+  grow(columns) {
+    if (columns <= this.total) return;
+    this.total = columns;
+    this.fit(false);
+  }
+
+  fit(again = true) {
+    const room = Math.min(...this.flows.map((flow) => flow.room()).filter((width) => width > 0));
+    if (!Number.isFinite(room)) return;
+    const width = WIDTHS.find((size) => this.total * (size + gapOf(size)) <= room) || WIDTHS.at(-1);
+    const each = Math.max(1, Math.ceil((this.total * (width + gapOf(width))) / room));
+    const steps = each === 1 ? 1 : 2 ** Math.ceil(Math.log2(each));
+    if (!again && width === this.width && steps === this.each) return;
+    this.width = width;
+    this.each = steps;
+    for (const flow of this.flows) flow.draw();
+  }
+}
+
+export class Flow {
+  constructor(seen, scale, pick) {
+    this.seen = seen;
+    this.scale = scale;
+    this.pick = pick;
+    this.chosen = null;
+    this.drawn = 0;
+    this.marks = [];
+    this.cells = make("div", { class: "cells" });
+    this.element = make("div", {
+      class: "flow", role: "slider", tabindex: "0", "aria-label": `Events of request ${seen.n}`, "aria-valuemin": 0,
+      "aria-valuemax": 0, "aria-valuenow": 0, "aria-valuetext": "no event yet",
+      onkeydown: (event) => this.onKey(event), onclick: (event) => this.onClick(event),
+    }, this.cells);
+    scale.flows.push(this);
+    scale.grow(seen.column + 1);
+  }
+
+  room() {
+    return this.element.clientWidth;
+  }
+
+  columnOf(column) {
+    return Math.floor(column / this.scale.each);
+  }
+
+  // Draws everything again, in the scale as it is now.
+  draw() {
+    const { width, each } = this.scale;
+    const style = this.element.style;
+    style.setProperty("--w", `${width}px`);
+    style.setProperty("--g", `${gapOf(width)}px`);
+    this.element.classList.toggle("wide", width >= 9);
+    this.cells.replaceChildren();
+    this.byColumn = new Map();
+    this.drawn = 0;
+    this.waiting = this.cutCell = null;
+    for (let column = 0; column < this.columnOf(this.seen.column); column += 1) this.place("had", column, "received before");
+    this.update(false);
+    this.drawMarks();
+  }
+
+  place(look, column, title) {
+    const cell = make("i", { class: `cell ${look}`, title });
+    cell.style.gridColumn = column + 1;
+    this.cells.append(cell);
+    return cell;
+  }
+
+  // Draws what has come since.
+  update(fresh = true) {
+    const { seen } = this;
+    this.scale.grow(seen.column + seen.events.length + (seen.ended ? 0 : 1));
+    if (!this.byColumn) this.draw();
+    for (; this.drawn < seen.events.length; this.drawn += 1) this.drawEvent(this.drawn, fresh);
+    this.waiting?.remove();
+    this.waiting = null;
+    const after = this.columnOf(seen.column + seen.events.length);
+    if (!seen.ended) {
+      this.waiting = this.byColumn.has(after) ? null : this.place("next", after, "waiting for the next event");
+    } else if (this.isCut() && !this.cutCell) {
+      this.cutCell = this.place("cut", this.byColumn.has(after) ? after + 1 : after, seen.ended.words);
+    }
+    this.element.setAttribute("aria-valuemax", Math.max(0, seen.events.length - 1));
+  }
+
+  isCut() {
+    const { ended, events } = this.seen;
+    return !ended.complete || (ended.planned && !events.some((event) => event.look === "done"));
+  }
+
+  drawEvent(number, fresh) {
+    const event = this.seen.events[number];
+    const column = this.columnOf(this.seen.column + number);
+    const look = this.findingAt(number) ? "bad" : event.look;
+    const old = this.byColumn.get(column);
+    if (old) {
+      old.last = number;
+      if (RANK.indexOf(look) > RANK.indexOf(old.look)) {
+        old.look = look;
+        old.cell.className = `cell ${look}`;
+      }
+      old.cell.title = `events ${old.first} to ${number}`;
+    } else {
+      const cell = this.place(look, column, `${number} ${event.name}`);
+      if (fresh) cell.classList.add("new");
+      this.byColumn.set(column, { cell, look, first: number, last: number });
+    }
+    const before = number ? this.seen.events[number - 1] : null;
+    if (before && event.at - before.at >= LONG_PAUSE && this.marks.length < MOST_MARKS) {
+      this.mark(this.seen.column + number, `${seconds(event.at - before.at)} s`, "");
+    }
+  }
+
+  findingAt(number) {
+    return this.seen.findings.find((finding) => finding.event === number);
+  }
+
+  // Findings and the ending are known only at the end.
+  finish() {
+    const { seen } = this;
+    this.marks = this.marks.filter((mark) => mark.kind === "");
+    if (seen.ended && this.isCut()) {
+      const how = seen.ended.complete ? seen.ended.planned.split(",").at(-1) : seen.ended.words;
+      this.marks.push({ column: seen.column + seen.events.length, text: `${how} after ${plural(seen.events.length, "event")}`, kind: "cut" });
+    }
+    for (const finding of seen.findings.slice(0, MOST_MARKS)) {
+      if (finding.event !== null) this.marks.push({ column: seen.column + finding.event, text: `${finding.event} ${finding.rule}`, kind: "bad" });
+    }
+    this.draw();
+  }
+
+  mark(column, text, kind) {
+    this.marks.push({ column, text, kind });
+    this.drawMarks();
+  }
+
+  drawMarks() {
+    for (const old of this.element.querySelectorAll(".mark")) old.remove();
+    for (const { column, text, kind } of this.marks) {
+      const place = this.columnOf(column);
+      const left = column > this.scale.total / 2 ? " left" : "";
+      const mark = make("span", { class: `mark ${kind}${left}` }, text);
+      mark.style.setProperty("--c", place);
+      this.element.append(mark);
+    }
+  }
+
+  choose(number) {
+    this.chosenCell?.classList.remove("on");
+    this.chosenCell = null;
+    if (number === null) return;
+    this.chosenCell = this.byColumn?.get(this.columnOf(this.seen.column + number))?.cell || null;
+    this.chosenCell?.classList.add("on");
+    this.element.setAttribute("aria-valuenow", number);
+    this.element.setAttribute("aria-valuetext", `${number} ${this.seen.events[number].name}`);
+    this.chosen = number;
+  }
+
+  onClick(event) {
+    const cell = event.target.closest(".cell");
+    if (!cell) return;
+    for (const place of this.byColumn.values()) {
+      if (place.cell === cell) {
+        event.stopPropagation();
+        const bad = this.seen.findings.find(({ event: at }) => at >= place.first && at <= place.last);
+        this.pick(this.seen, bad ? bad.event : place.first);
+        return;
+      }
+    }
+  }
+
+  onKey(event) {
+    const last = this.seen.events.length - 1;
+    const now = this.chosen ?? -1;
+    const next = { ArrowRight: now + 1, ArrowLeft: now - 1, Home: 0, End: last }[event.key];
+    if (next === undefined || last < 0) return;
+    event.preventDefault();
+    this.pick(this.seen, Math.max(0, Math.min(last, next)));
+  }
+}

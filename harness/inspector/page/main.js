@@ -1,0 +1,246 @@
+// The page: one model, four views of it, and the feed that keeps it up to date.
+import { Acting } from "./acting.js";
+import { Chains } from "./chains.js";
+import { takeTokenFromAddress, useToken } from "./control.js";
+import { Details } from "./details.js";
+import { copy, find, icon, make, say } from "./dom.js";
+import { follow } from "./feed.js";
+import { Model } from "./model.js";
+import { Timeline } from "./timeline.js";
+import { plural } from "./words.js";
+
+const NARROW = 900;
+const model = new Model();
+let selected = { seen: null, event: null };
+
+const timeline = new Timeline(model, pickByHand);
+const chains = new Chains(model, (run) => {
+  const seen = model.exchanges.get(run.n) || [...model.exchanges.values()].find((other) => other.run === run.id);
+  if (!seen) return say("Its requests are not kept any more");
+  pickByHand(seen, null);
+  return timeline.reveal(seen);
+});
+const acting = new Acting(model);
+const details = new Details(model, { pick: pickByHand, dropAt: (number) => acting.drop(String(number), find("drop-how").value) });
+
+function pick(seen, event) {
+  selected = { seen, event };
+  timeline.select(seen, event);
+  chains.select(seen?.run);
+  if (seen) details.show(seen, event);
+  else details.clear();
+}
+
+function pickByHand(seen, event) {
+  timeline.follow(false);
+  if (innerWidth <= NARROW) show("details");
+  pick(seen, event);
+}
+
+// The feed
+
+let filling = false;
+let drawing = false;
+
+function take(changes) {
+  let runsChanged = false;
+  let touched = false;
+  let found = null;
+  for (const change of changes) {
+    const before = selected.seen;
+    const seen = model.take(change);
+    if (change.is === "hello") begin();
+    else if (change.is === "ready") ready();
+    else if (change.is === "cleared") restart();
+    else if (change.is === "dropped") timeline.drop(change.n);
+    else if (change.is === "request") {
+      timeline.add(seen);
+      if (timeline.following && !filling) pick(seen, null);
+    } else if (change.is === "run") {
+      runsChanged = true;
+      timeline.showLife(model.runs.get(change.id));
+    } else if (seen) {
+      timeline.update(seen, change);
+      touched ||= seen === before && change.is !== "event";
+      if (change.is === "findings") found = seen;
+    }
+    runsChanged ||= change.is === "state";
+  }
+  if (found && !filling) {
+    const finding = found.findings[0];
+    say(`${finding.code}: ${finding.message}`);
+    if (timeline.following) pick(found, finding.event);
+  } else if (touched && selected.event === null && !filling) {
+    details.show(selected.seen, null);
+  }
+  if (runsChanged && !filling) chains.draw();
+  schedule();
+}
+
+function schedule() {
+  if (drawing || filling) return;
+  drawing = true;
+  requestAnimationFrame(() => {
+    drawing = false;
+    timeline.refresh();
+    timeline.toEnd();
+    count();
+    acting.draw();
+  });
+}
+
+function begin() {
+  filling = true;
+  timeline.clear();
+  acting.setUp();
+  const { hello } = model;
+  find("command").textContent = hello.command;
+  document.title = `harness ${hello.command} ${location.host}`;
+  for (const [id, text] of [["mutant", hello.mutant && `mutant: ${hello.mutant}`], ["target", hello.target && `in front of ${hello.target}`]]) {
+    find(id).hidden = !text;
+    find(id).textContent = text || "";
+    find(id).title = text || "";
+  }
+  find("safe-words").textContent = hello.token ? "Reachable from outside: token in use" : "Loopback only, no token needed";
+  find("safe").title = hello.token
+    ? "Other machines can reach this server. Only who has its token sees this window or steers the server."
+    : "This page and its controls answer on this machine only. Pages of other origins can neither read nor steer them.";
+  welcome();
+}
+
+function ready() {
+  filling = false;
+  const old = selected.seen && model.exchanges.get(selected.seen.n);
+  const event = old && selected.event !== null && old.events[selected.event] ? selected.event : null;
+  timeline.fit();
+  chains.draw();
+  if (old) pick(old, event);
+  else pick(timeline.following ? [...model.exchanges.values()].at(-1) || null : null, null);
+}
+
+function restart() {
+  timeline.clear();
+  timeline.follow(true);
+  pick(null, null);
+  chains.draw();
+}
+
+function count() {
+  find("tally").textContent = `${plural(model.exchanges.size, "request")}, ${plural(model.events, "event")}`;
+  find("request-count").textContent = model.exchanges.size;
+  find("found").hidden = !model.findings;
+  find("found").replaceChildren(icon("fail"), plural(model.findings, "finding"));
+  find("hello").hidden = model.exchanges.size > 0;
+  const gaps = [
+    model.unseen && `${plural(model.unseen, "request")} came while no window was open`,
+    model.dropped && `${plural(model.dropped, "older request")} made room for new ones`,
+  ].filter(Boolean);
+  find("gap").hidden = !gaps.length;
+  find("gap").textContent = gaps.length ? `Not shown: ${gaps.join("; ")}.` : "";
+}
+
+find("found").onclick = () => {
+  const broken = [...model.exchanges.values()].filter((seen) => seen.findings.length);
+  const at = broken.indexOf(selected.seen);
+  const seen = broken[(at + 1) % broken.length];
+  show("timeline");
+  pickByHand(seen, seen.findings[0].event);
+  timeline.reveal(seen);
+};
+
+// The empty page
+
+function welcome() {
+  const { hello } = model;
+  const base = location.origin;
+  const post = (more) => `${base}/v1beta/interactions \\\n  -H 'x-goog-api-key: any' -H 'content-type: application/json' \\\n  -d '{"model":"gemini-3.5-flash","input":"Hi."${more}}'`;
+  const program = `export GOOGLE_GEMINI_BASE_URL=${base}\n${hello.command === "serve" ? "export GEMINI_API_KEY=any\n" : ""}python your_app.py`;
+  const commands = hello.command === "serve"
+    ? [["One answer", `curl ${post("")}`], ["A stream, to drop with the button below", `curl -N ${post(',"stream":true')}`], ["Your own program", program]]
+    : [["Your own program", program]];
+  find("hello-words").textContent = hello.words || "Run one of these in another terminal, and watch it here.";
+  find("hello-commands").replaceChildren(...commands.map(([title, text]) => make("li", {}, make("h4", {}, title),
+    make("div", { class: "code" }, make("button", { type: "button", class: "button small", onclick: (event) => copy(text, event.currentTarget) }, "Copy"), make("pre", {}, text)))));
+}
+
+// The head, the theme, the views of a narrow screen
+
+find("base").textContent = location.origin;
+find("copy-base").onclick = (event) => copy(location.origin, event.currentTarget);
+for (const box of document.querySelectorAll("input[name=theme]")) {
+  box.checked = box.value === (document.documentElement.dataset.theme || "");
+  box.onchange = () => {
+    document.documentElement.dataset.theme = box.value;
+    try {
+      localStorage.harnessTheme = box.value;
+    } catch {
+      // Not kept: the page works all the same.
+    }
+  };
+}
+
+const tabs = [...document.querySelectorAll(".views button")];
+
+function show(view) {
+  document.body.dataset.view = view;
+  for (const tab of tabs) {
+    const on = tab.dataset.view === view;
+    tab.setAttribute("aria-selected", String(on));
+    tab.tabIndex = on ? 0 : -1;
+  }
+  if (view === "timeline") {
+    timeline.fit();
+    timeline.toEnd();
+  }
+}
+
+for (const tab of tabs) {
+  tab.onclick = () => show(tab.dataset.view);
+  tab.onkeydown = (event) => {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!by) return;
+    const next = tabs[(tabs.indexOf(tab) + by + tabs.length) % tabs.length];
+    show(next.dataset.view);
+    next.focus();
+  };
+}
+
+// The connection
+
+function connection(on, words) {
+  acting.connected = on;
+  find("live").className = on ? "live" : "live waiting";
+  find("live").lastElementChild.textContent = words;
+  acting.draw();
+}
+
+function askForToken(problem) {
+  if (problem.status !== 401) {
+    connection(false, "refused");
+    say(problem.message);
+    return new Promise((done) => setTimeout(done, 5000));
+  }
+  connection(false, "token wanted");
+  const dialog = find("token-dialog");
+  return new Promise((done) => {
+    dialog.onclose = () => {
+      if (dialog.returnValue === "ok") {
+        useToken(find("token-text").value.trim());
+        find("token-text").value = "";
+        done();
+      } else {
+        find("live").onclick = () => dialog.showModal();
+      }
+    };
+    if (!dialog.open) dialog.showModal();
+  });
+}
+
+takeTokenFromAddress();
+acting.draw();
+follow({
+  onChanges: take,
+  onConnected: () => connection(true, "live"),
+  onLost: () => connection(false, "connection lost, trying again"),
+  onRefused: askForToken,
+});

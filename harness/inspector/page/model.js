@@ -1,0 +1,79 @@
+// What the page knows: exchanges and runs, brought up to date by the changes that the feed brings.
+export class Model {
+  constructor() {
+    this.hello = null;
+    this.state = {};
+    this.clear();
+  }
+
+  clear() {
+    this.exchanges = new Map();
+    this.runs = new Map();
+    this.events = 0;
+    this.findings = 0;
+    this.dropped = 0;
+    this.unseen = 0;
+  }
+
+  // Takes one change and returns the exchange that it is about, if any.
+  take(change) {
+    const seen = this.exchanges.get(change.n);
+    switch (change.is) {
+      case "hello":
+        this.clear();
+        this.hello = change;
+        this.dropped = change.dropped;
+        this.unseen = change.unseen;
+        return null;
+      case "request": {
+        const made = { ...change, events: [], status: null, stream: false, ended: null, findings: [], column: change.column || 0 };
+        this.exchanges.set(change.n, made);
+        return made;
+      }
+      case "run":
+        this.runs.set(change.id, { ...this.runs.get(change.id), ...change });
+        if (seen) seen.run = change.id;
+        return seen || null;
+      case "state":
+        this.state = change;
+        return null;
+      case "cleared":
+        this.clear();
+        return null;
+      case "dropped":
+        this.dropped = change.total;
+        this.events -= seen ? seen.events.length : 0;
+        this.exchanges.delete(change.n);
+        return null;
+      default:
+        if (seen) this.update(seen, change);
+        return seen || null;
+    }
+  }
+
+  update(seen, change) {
+    if (change.is === "head") {
+      seen.status = change.status;
+      seen.stream = change.stream;
+    } else if (change.is === "event") {
+      seen.events.push(change);
+      this.events += 1;
+    } else if (change.is === "end") {
+      seen.ended = change;
+    } else if (change.is === "findings") {
+      this.findings += change.findings.length - seen.findings.length;
+      seen.findings = change.findings;
+    }
+  }
+
+  // The status of a run as it stands; a background run may be held.
+  statusOf(run) {
+    const status = run.statuses.at(-1)[0];
+    return this.state.holding && run.background && (status === "in_progress" || status === "queued") ? "held" : status;
+  }
+
+  planned() {
+    const { plan = "", counted = 0, planned = 0 } = this.state;
+    return plan && (planned === null || counted < planned) ? plan : "";
+  }
+}

@@ -1,0 +1,332 @@
+"""What was seen: the exchanges that passed while a page was open, bounded in number, events and bytes.
+
+Layer 6. Knows exchanges, frames and the protocol of an API; must not know how a page gets them. Observers are
+called on the threads that serve, so everything is behind one lock, and nothing here costs more than taking a
+stream apart into its events. Secrets are still in what is kept: they are masked where it leaves.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from harness.faults.service import Suffered
+from harness.inspector.changes import (
+    Change,
+    Listener,
+    describe_all,
+    describe_end,
+    describe_event,
+    describe_head,
+    describe_request,
+)
+from harness.kit.api import Api, RunOrder
+from harness.wire import (
+    KEPT_BYTES,
+    Chunk,
+    Decoder,
+    Ending,
+    Exchange,
+    ExchangeBuilder,
+    Frame,
+    Framing,
+    Headers,
+    Request,
+)
+from harness.wire.json_value import object_or_none
+from harness.wire.message import EVENT_STREAM
+
+MOST_REQUESTS, MOST_EVENTS, MOST_BYTES = 1000, 20_000, 64 * 1024 * 1024
+"""Bounds of what is kept; the oldest exchanges go first."""
+
+
+_MOST_STATUSES = 20
+
+
+class SeenEvent(NamedTuple):
+    """One event of a stream: its kind, its span in the body, when it came, and the cursor it carries."""
+
+    name: str
+    look: str
+    start: int
+    end: int
+    moment: float
+    cursor: str | None
+
+
+class SeenExchange:
+    """One exchange under observation, an `AnswerObserver`. The lock of the `SeenTraffic` guards it.
+
+    `after` is the number of the exchange whose stream it resumes, and `column` the place of its first event in
+    the whole stream. `run` is the id of the run it is about. `suffered` is what a fault plan did to it.
+    """
+
+    def __init__(self, traffic: SeenTraffic, number: int, request: Request, began: float) -> None:
+        self.number = number
+        self.request = request
+        self.began = began
+        self.order: RunOrder | None = None
+        self.run = ""
+        self.cursor: str | None = None
+        self.after: int | None = None
+        self.column = 0
+        self.status: int | None = None
+        self.is_stream = False
+        self.events: list[SeenEvent] = []
+        self.more_events = 0
+        self.ending: Ending | None = None
+        self.exchange: Exchange | None = None
+        self.findings: tuple[Change, ...] = ()
+        self.suffered: Suffered | None = None
+        self.error = ""
+        self.recorder = ExchangeBuilder(request)
+        self.decoder = Decoder()
+        self.size = len(request.body) + len(request.target)
+        self.forgotten = False
+        self._traffic = traffic
+
+    def note_head(self, status: int, headers: Headers, framing: Framing) -> None:
+        self._traffic.note_head(self, status, headers, framing)
+
+    def note_chunk(self, chunk: Chunk) -> None:
+        self._traffic.note_chunk(self, chunk)
+
+    def note_end(self, ending: Ending) -> None:
+        self._traffic.note_end(self, ending)
+
+    def find_column_after(self, cursor: str) -> int | None:
+        """The column after the event with this cursor; None if there was no such event."""
+        at = next((at for at, event in enumerate(self.events) if event.cursor == cursor), None)
+        return None if at is None else self.column + at + 1
+
+
+class SeenTraffic:
+    """Keeps exchanges while anybody looks.
+
+    `ahead`: keep them from the start, until the first page that comes has gone again. `now` returns seconds that
+    never go back. `unseen` counts the requests that passed while nobody looked.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        *,
+        ahead: bool = False,
+        now: Callable[[], float] = time.monotonic,
+        requests: int = MOST_REQUESTS,
+        events: int = MOST_EVENTS,
+        size: int = MOST_BYTES,
+    ) -> None:
+        self.lock = threading.RLock()
+        self._api = api
+        self._protocol = api.load_protocol()
+        self._ahead = ahead
+        self._now, self._start = now, now()
+        self._bounds = requests, events, size
+        self._listeners: list[Listener] = []
+        self._kept: dict[int, SeenExchange] = {}
+        self._runs: dict[str, Change] = {}
+        self._count = self._events = self._size = 0
+        self._ended: deque[SeenExchange] = deque(maxlen=requests)
+        self.unseen = 0
+        self.dropped = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody looks, so that exchanges are to be observed."""
+        return self._ahead or bool(self._listeners)
+
+    @property
+    def seconds(self) -> float:
+        """The present moment, in seconds since the start."""
+        return self._now() - self._start
+
+    def listen(self) -> Listener:
+        """Open a queue of changes."""
+        with self.lock:
+            listener = Listener(2 * self._bounds[1])
+            self._listeners = [*self._listeners, listener]
+            return listener
+
+    def leave(self, listener: Listener) -> None:
+        """Close a queue."""
+        with self.lock:
+            self._listeners = [other for other in self._listeners if other is not listener]
+            self._ahead = False
+
+    def tell(self, change: Change) -> None:
+        """Pass a change to all who listen."""
+        for listener in self._listeners:
+            listener.add(change)
+
+    # What passes
+
+    def begin(self, request: Request) -> SeenExchange:
+        """A request came: return the observer of its answer."""
+        with self.lock:
+            self._count += 1
+            seen = SeenExchange(self, self._count, request, self.seconds)
+            seen.order = self._api.read_order(request)
+            self._place(seen)
+            self._kept[seen.number] = seen
+            self._size += seen.size
+            self.tell(describe_request(seen))
+            self._shrink()
+            return seen
+
+    def _place(self, seen: SeenExchange) -> None:
+        """Find the run that a request is about and, if it resumes a stream, where its first event belongs."""
+        named = self._protocol.is_resume(seen.request)
+        if named is None:
+            seen.run = self._api.read_subject(seen.request)
+            return
+        seen.run, seen.cursor = named
+        if seen.cursor is None:
+            return
+        for earlier in reversed(self._kept.values()):
+            column = earlier.find_column_after(seen.cursor) if earlier.run == seen.run else None
+            if column is not None:
+                seen.after, seen.column = earlier.number, column
+                return
+
+    def note_head(self, seen: SeenExchange, status: int, headers: Headers, framing: Framing) -> None:
+        """The head of an answer goes out."""
+        with self.lock:
+            seen.recorder.head(status, headers, framing)
+            seen.status = status
+            seen.is_stream = headers.media_type() == EVENT_STREAM
+            if not seen.forgotten:
+                self.tell(describe_head(seen))
+
+    def note_chunk(self, seen: SeenExchange, chunk: Chunk) -> None:
+        """Bytes of an answer go out."""
+        with self.lock:
+            if seen.forgotten:
+                return
+            kept = min(len(chunk.data), max(0, KEPT_BYTES - seen.recorder.size))
+            seen.recorder.chunk(chunk, self.seconds - seen.began)
+            seen.size += kept
+            self._size += kept
+            if seen.is_stream:
+                for frame in seen.decoder.feed(chunk.data):
+                    self._note_event(seen, frame)
+            self._shrink()
+
+    def _note_event(self, seen: SeenExchange, frame: Frame) -> None:
+        value = object_or_none(frame.data)
+        if len(seen.events) < self._bounds[1]:
+            seen.events.append(self._event_of(seen, frame, value))
+            self._events += 1
+            self.tell(describe_event(seen, len(seen.events) - 1))
+        else:
+            seen.more_events += 1
+        if value is not None:
+            self._follow(seen, value)
+
+    def _event_of(self, seen: SeenExchange, frame: Frame, value: Mapping[str, Any] | None) -> SeenEvent:
+        if value is None:
+            is_end = frame.data == self._protocol.sentinel
+            name, look, cursor = ("end of stream", "done", None) if is_end else ("not JSON", "odd", None)
+        else:
+            name, cursor = self._protocol.name_event(value), self._protocol.cursor(value)
+            is_edge = self._protocol.completes(value) or not (seen.events or seen.column or seen.cursor)
+            is_error = self._protocol.is_error(value)
+            look = "error" if is_error else "edge" if is_edge else "step"
+            if look == "step" and self._protocol.is_fragment(value):
+                look = "delta"
+        return SeenEvent(name, look, frame.start, frame.end, self.seconds, cursor)
+
+    def note_end(self, seen: SeenExchange, ending: Ending) -> None:
+        """An answer ended."""
+        with self.lock:
+            if seen.forgotten:
+                return
+            seen.ending = ending
+            seen.exchange = seen.recorder.finish(ending, self.seconds - seen.began)
+            if not seen.is_stream and (value := object_or_none(seen.exchange.body)) is not None:
+                self._follow(seen, value)
+            if seen.status is not None and seen.status >= 400:
+                seen.error = self._api.format_answer(seen.exchange).removeprefix(f"{seen.status} ")
+            self._ended.append(seen)
+            self.tell(describe_end(seen))
+
+    def _follow(self, seen: SeenExchange, value: Mapping[str, Any]) -> None:
+        """Keep and tell what an answer or an event says about its run, if that is new."""
+        told = self._api.read_status(value)
+        if told is None or seen.status is None or seen.status >= 400:
+            return
+        seen.run = told[0] or seen.run
+        if not seen.run:
+            return
+        run = self._runs.get(seen.run)
+        if run is None:
+            run = self._runs[seen.run] = {"is": "run", "id": seen.run, "n": seen.number, "statuses": []}
+            if len(self._runs) > self._bounds[0]:
+                del self._runs[next(iter(self._runs))]
+        if seen.order is not None and "words" not in run:
+            order = seen.order
+            run |= {"parent": order.parent, "background": order.background, "words": order.words}
+        statuses = run["statuses"]
+        if not statuses or statuses[-1][0] != told[1]:
+            statuses.append([told[1], self.seconds])
+            del statuses[:-_MOST_STATUSES]
+            self.tell({**run, "statuses": list(statuses)})
+
+    # The bounds
+
+    def _shrink(self) -> None:
+        requests, events, size = self._bounds
+        while len(self._kept) > 1 and (len(self._kept) > requests or self._events > events or self._size > size):
+            self._forget(next(iter(self._kept.values())))
+
+    def _forget(self, seen: SeenExchange) -> None:
+        seen.forgotten = True
+        del self._kept[seen.number]
+        self._events -= len(seen.events)
+        self._size -= seen.size
+        self.dropped += 1
+        self.tell({"is": "dropped", "n": seen.number, "total": self.dropped})
+
+    def clear(self) -> None:
+        """Forget everything; numbers go on."""
+        with self.lock:
+            for seen in self._kept.values():
+                seen.forgotten = True
+            self._kept.clear()
+            self._runs.clear()
+            self._ended.clear()
+            self._events = self._size = self.dropped = self.unseen = 0
+            self.tell({"is": "cleared"})
+
+    # What is kept
+
+    def find(self, number: int) -> SeenExchange | None:
+        """A kept exchange by its number."""
+        return self._kept.get(number)
+
+    def all(self) -> list[SeenExchange]:
+        """The kept exchanges, oldest first."""
+        with self.lock:
+            return list(self._kept.values())
+
+    def describe(self) -> list[Change]:
+        """All that is kept, for a page that begins to look."""
+        with self.lock:
+            changes = [change for seen in self._kept.values() for change in describe_all(seen)]
+            return [*changes, *({**run, "statuses": list(run["statuses"])} for run in self._runs.values())]
+
+    def take_ended(self, most: int) -> list[SeenExchange]:
+        """The next exchanges that have ended since the last call, at most so many."""
+        with self.lock:
+            count = min(most, len(self._ended))
+            taken = [self._ended.popleft() for _ in range(count)]
+        return [seen for seen in taken if not seen.forgotten]
+
+    def keep_findings(self, seen: SeenExchange, findings: tuple[Change, ...]) -> None:
+        """Keep what is wrong with an exchange, and tell it."""
+        with self.lock:
+            seen.findings = findings
+            self.tell({"is": "findings", "n": seen.number, "findings": list(findings)})

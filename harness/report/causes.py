@@ -1,0 +1,138 @@
+"""Failures grouped by what caused them, the worst first: a reader mends causes, not cases.
+
+Layer 6. The key of a cause is the stable code of its finding. A breach that a client cannot notice comes first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.engine.results import Result
+from harness.outcome import Finding, Level, Severity, Standing, Verdict
+from harness.outcome.words import format_count, shorten
+from harness.report.evidence.exchange_text import printable
+from harness.report.run_state import RunState, urgency_of
+
+FAILING = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.STALE})
+"""Verdicts that a reader has to do something about."""
+
+_TITLE = 160
+_LONG_WORD = re.compile(r"[\w=-]{25,}")
+"""An id, mostly: a title only needs its beginning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """What several failures have in common.
+
+    `key` is the code of the finding, `results` what fails because of it, the root first. `affected` is what was
+    not judged because of it, or warns of the same. `weight` counts the answers that show it.
+    """
+
+    key: str
+    title: str
+    silent: bool
+    results: tuple[Result, ...]
+    affected: tuple[Result, ...]
+    weight: int
+
+    @property
+    def counts(self) -> str:
+        """What is broken, in a few words."""
+        musts = sum(result.rule.level is Level.MUST for result in self.results)
+        others = len(self.results) - musts
+        parts = [format_count(musts, "MUST")] if musts else []
+        parts += [format_count(others, "other") if musts else format_count(others, "result")] if others else []
+        return f"{', '.join(parts)} broken"
+
+    def record(self) -> dict[str, Any]:
+        """The cause as plain data; results by their ids."""
+        return {
+            "key": self.key,
+            "title": self.title,
+            "silent": self.silent,
+            "results": [result.id for result in self.results],
+            "affected": [result.id for result in self.affected],
+            "weight": self.weight,
+        }
+
+
+def find_causes(state: RunState) -> list[Cause]:
+    """The causes of all failures of a finished run, the worst first."""
+    failing: dict[str, list[Result]] = defaultdict(list)
+    affected: dict[str, list[Result]] = defaultdict(list)
+    for result in state.most_urgent_first:
+        if result.verdict in FAILING:
+            failing[key_of(result)].append(result)
+        elif result.standing is Standing.BLOCKED or result.verdict is Verdict.WARN:
+            affected[key_of(result)].append(result)
+    causes = [_to_cause(key, results, affected[key], state) for key, results in failing.items()]
+    return sorted(causes, key=lambda cause: (*urgency_of(cause.results[0])[:-1], -cause.weight))
+
+
+def key_of(result: Result) -> str:
+    """The code of the finding that explains a result."""
+    findings = result.observation.findings
+    if result.observation.cause:
+        return result.observation.cause
+    if not findings:
+        return result.id
+    first = first_finding(findings)
+    return first.cause or first.stable_code
+
+
+def first_finding(findings: Sequence[Finding]) -> Finding:
+    """The finding that caused the others, if one did."""
+    return next((finding for finding in findings if not finding.cause), findings[0])
+
+
+_SEVERITIES = {Severity.BROKEN: 0, Severity.NON_STRICT: 1, Severity.INFORMATION: 2}
+_LEVELS = {Level.MUST: 0, Level.SHOULD: 1, Level.MAY: 2}
+
+
+def order_findings(result: Result, state: RunState) -> list[Finding]:
+    """The findings of a result, those first that do the most harm; what another one caused comes last."""
+    rules = state.api.load_rules()
+
+    def urgency(finding: Finding) -> tuple[bool, int, int, bool, int]:
+        rule = rules.get(finding.rule, result.rule)
+        return (
+            bool(finding.cause),
+            _SEVERITIES[finding.severity],
+            _LEVELS[rule.level],
+            not rule.silent,
+            rule.harm,
+        )
+
+    return sorted(result.observation.findings, key=urgency)
+
+
+def _to_cause(key: str, results: Sequence[Result], affected: Sequence[Result], state: RunState) -> Cause:
+    roots = [result for result in results if not result.observation.cause] or list(results)
+    ordered = [*roots, *(result for result in results if result not in roots)]
+    root = ordered[0]
+    return Cause(
+        key=key,
+        title=describe(root, state),
+        silent=root.rule.silent and root.verdict is Verdict.FAIL,
+        results=tuple(ordered),
+        affected=tuple(affected),
+        weight=sum(result.weight for result in results),
+    )
+
+
+def describe(result: Result, state: RunState) -> str:
+    """What is wrong, in one line: the worst finding, else the reason; long ids are cut."""
+    observation = result.observation
+    if result.verdict is Verdict.STALE:
+        return "it passes now; take it out of the baseline"
+    if observation.findings:
+        text = order_findings(result, state)[0].message
+    else:
+        text = observation.reason.strip().rpartition("\n")[2] or result.title
+    plain = " ".join(printable(state.mask.text(text)).split())
+    return shorten(_LONG_WORD.sub(lambda word: f"{word[0][:10]}…", plain), _TITLE)

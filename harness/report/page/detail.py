@@ -1,0 +1,124 @@
+"""One failure in full: requirement, what was expected and what came, the story, the events, commands, bytes.
+
+Layer 6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.engine.results import Result
+from harness.look.assets import Mark, mark_of
+from harness.outcome import Finding
+from harness.outcome.words import format_count, shorten
+from harness.report.causes import order_findings
+from harness.report.evidence.evidence_text import Log, logs
+from harness.report.evidence.exchange_text import printable
+from harness.report.explanation import replay_words, reproduction_lines
+from harness.report.finding_text import place
+from harness.report.page.areas import shown_verdict
+from harness.report.page.comparison import MarkedText, compare_texts
+from harness.report.page.event_list import EventList, list_events
+from harness.report.page.fragments import FragmentNames
+from harness.report.page.story import Story, tell_story
+from harness.report.run_state import RunState
+
+WIRE_SHOWN = 8_192
+"""Most characters of a body that the page has; the JSON report is named for the rest."""
+
+_MOST_FINDINGS = 5
+_MOST_COMMANDS = 12
+_MOST_LOGS = 12
+_TEXT = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownFinding:
+    """One finding: what is wrong and where, both sides in parts, and a cure if one is known."""
+
+    message: str
+    where: str
+    expected: tuple[MarkedText, ...]
+    actual: tuple[MarkedText, ...]
+    cure: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """What a failure opens to."""
+
+    id: str
+    fragment: str
+    title: str
+    level: str
+    word: str
+    mark: Mark
+    requirement: str
+    source: str
+    url: str
+    breaks: str
+    accepted: tuple[str, ...]
+    findings: tuple[ShownFinding, ...]
+    more_findings: str
+    reason: str
+    story: Story | None
+    events: EventList | None
+    script: str
+    notes: tuple[str, ...]
+    logs: tuple[Log, ...]
+    left_out: str
+
+
+def detail(result: Result, state: RunState, names: FragmentNames) -> Detail:
+    """A result in full; secrets hidden."""
+    rule, observation, display = result.rule, result.observation, state.display
+    word, kind = shown_verdict(result)
+    shown = order_findings(result, state)[:_MOST_FINDINGS]
+    found = logs(result.evidence, display, shown=WIRE_SHOWN) if result.evidence else []
+    commands = [log.command for log in found if log.command]
+    notes = []
+    if result.reproduction is not None:
+        notes += list(reproduction_lines(result.reproduction, state.mask, noun=state.presentation.noun))
+        if result.reproduction.replays.played:
+            notes.append(replay_words(result.reproduction.replays))
+    return Detail(
+        id=state.mask.text(result.id),
+        fragment=names.name(result.id),
+        title=state.mask.text(result.title),
+        level=str(rule.level),
+        word=word,
+        mark=mark_of(kind),
+        requirement=rule.statement,
+        source=str(rule.source),
+        url=rule.source.url,
+        breaks=rule.breaks,
+        accepted=result.accepts,
+        findings=tuple(_show(finding, state) for finding in shown),
+        more_findings=_more(len(observation.findings) - len(shown), "more finding"),
+        reason=_clean(observation.reason, state),
+        story=tell_story(result, display),
+        events=list_events(result, display),
+        script="\n\n".join(commands[:_MOST_COMMANDS]),
+        notes=tuple(notes),
+        logs=tuple(found[:_MOST_LOGS]),
+        left_out=_more(len(found) - _MOST_LOGS, "more exchange"),
+    )
+
+
+def _more(number: int, noun: str) -> str:
+    return f"{format_count(number, noun)}: the JSON report has all" if number > 0 else ""
+
+
+def _show(finding: Finding, state: RunState) -> ShownFinding:
+    expected, actual = compare_texts(_clean(finding.expected, state), _clean(finding.actual, state))
+    return ShownFinding(
+        message=_clean(finding.message, state),
+        where=_clean(place(finding.where), state),
+        expected=expected,
+        actual=actual,
+        cure=finding.cure,
+    )
+
+
+def _clean(text: str, state: RunState) -> str:
+    return shorten(printable(state.mask.text(text)).strip(), _TEXT)

@@ -1,0 +1,95 @@
+"""A table of outcomes whose cells open: client × fault, checks × mutants. Layer 6, values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.look.assets import Mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripCase:
+    """One case of a cell: a sign of one or two characters, and the words for it."""
+
+    sign: str
+    words: str
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixCell:
+    """What stands in a cell and in its drawer.
+
+    `text` is short (`13/15`), `words` says it for whoever sees no shape (`13 of 15 cases wrong`). The drawer shows
+    `title`, the `cases`, `lines` of prose, the `wire` and a `command` to copy; without a `title` there is none.
+    """
+
+    text: str
+    words: str
+    mark: Mark
+    title: str = ""
+    cases: tuple[StripCase, ...] = ()
+    lines: tuple[str, ...] = ()
+    wire: tuple[str, ...] = ()
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixColumn:
+    """A column; `group` is the heading that it shares with its neighbours, `""` for none."""
+
+    name: str
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixRow:
+    """A row; a cell is None where there is nothing to say."""
+
+    name: str
+    about: str = ""
+    cells: tuple[MatrixCell | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeMatrix:
+    """The table. `key` is its fragment in the page, `corner` heads the rows, `legend` explains marks.
+
+    `narrow`: many columns; their names stand upright, and cells have no shape, so that their text must say it all.
+    """
+
+    key: str
+    title: str
+    about: str
+    corner: str
+    columns: tuple[MatrixColumn, ...]
+    rows: tuple[MatrixRow, ...]
+    legend: tuple[tuple[Mark, str], ...] = ()
+    narrow: bool = False
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row.cells) != len(self.columns):
+                raise ValueError(
+                    f"row {row.name!r} of matrix {self.key!r} has {len(row.cells)} cells for {len(self.columns)} "
+                    "columns: give one for each, None where there is nothing to say"
+                )
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """The headings above the columns, with the number of columns of each; empty if there are none."""
+        return group_neighbours([column.group for column in self.columns])
+
+
+def group_neighbours(names: Sequence[str]) -> list[tuple[str, int]]:
+    """Equal neighbours once, with their number; empty if all are empty."""
+    if not any(names):
+        return []
+    found: list[tuple[str, int]] = []
+    for name in names:
+        if found and found[-1][0] == name:
+            found[-1] = name, found[-1][1] + 1
+        else:
+            found.append((name, 1))
+    return found

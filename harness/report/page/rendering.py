@@ -1,0 +1,61 @@
+"""Puts values into a template: one file with its styles and scripts, and a policy that allows no more.
+
+Layer 6. Whatever came over the wire is escaped by the template engine. The scripts are named by their hashes, so
+that nothing else can run even if something were not escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from harness import __version__
+from harness.look.assets import content_hash, read_icons, read_script, read_style
+
+_FOLDER = Path(__file__).parent
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_WEB = re.compile(r"https?://", re.IGNORECASE)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def render_template(name: str, *, title: str, command: str, **values: Any) -> str:
+    """The page that the named template makes of the values; `command` is the one that made the results."""
+    head = read_script("theme")
+    body = "\n".join((read_script("copy", "matrix"), (_FOLDER / "page.js").read_text("utf-8")))
+    text = (
+        _environment()
+        .get_template(f"{name}.html.jinja")
+        .render(
+            title=title,
+            command=command,
+            version=__version__,
+            style="\n".join((read_style("matrix"), (_FOLDER / "page.css").read_text("utf-8"))),
+            icons=read_icons(),
+            head_script=head,
+            head_hash=content_hash(head),
+            body_script=body,
+            body_hash=content_hash(body),
+            **values,
+        )
+    )
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def link_of(url: str) -> str:
+    """The URL if it may be a link: one that leads into the web, and nothing that a browser would run."""
+    return url if _WEB.match(url) else ""

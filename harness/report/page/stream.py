@@ -1,0 +1,111 @@
+"""The events of a stream as text, with their place in it; secrets are hidden.
+
+Layer 6.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from harness.outcome import Finding
+from harness.outcome.words import shorten
+from harness.report.evidence.display import Display
+from harness.report.evidence.exchange_text import body_text, printable
+from harness.wire import Decoder, Exchange
+from harness.wire.json_value import json_or_none, object_or_none
+
+NEVER = "nothing"
+"""What a finding says in place of an event that did not come."""
+
+_SUMMARY = 90
+_JSON = 4_000
+"""Most characters of the JSON of an event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamEvent:
+    """One event: its number in its stream (from 0), the byte after its last one, its kind, and what it says.
+
+    `summary` is its payload in a line, `payload` the whole, indented; `size` is in bytes.
+    """
+
+    number: int
+    end: int
+    name: str
+    summary: str
+    payload: str
+    size: int
+
+
+def read_events(exchange: Exchange, display: Display) -> list[StreamEvent]:
+    """The events of a stream in their order."""
+    frames = Decoder().feed(exchange.body)
+    masked = Decoder().feed(body_text(exchange.body, exchange.request, display).encode("utf-8", "replace"))
+    if len(masked) != len(frames):  # what cannot be shown without a secret is not shown
+        masked = [frame._replace(data=b"***") for frame in frames]
+    protocol = display.api.load_protocol()
+    events = []
+    for number, (frame, shown) in enumerate(zip(frames, masked, strict=True)):
+        value = json_or_none(shown.data)
+        text = shown.data.decode("utf-8", "replace")
+        name = protocol.name_event(value) if isinstance(value, dict) else printable(shorten(text, 24))
+        payload = json.dumps(value, ensure_ascii=False, indent=2) if isinstance(value, dict) else text
+        events.append(
+            StreamEvent(
+                number=number,
+                end=frame.end,
+                name=printable(name or "no kind"),
+                summary=printable(shorten(_summarise(value), _SUMMARY)) if isinstance(value, dict) else "",
+                payload=printable(shorten(payload, _JSON)),
+                size=frame.end - frame.start,
+            )
+        )
+    return events
+
+
+def _summarise(value: dict[str, object]) -> str:
+    """The members of an event that are short or deep, in a line: what a reader tells events apart by."""
+    return ", ".join(
+        f"{name}: {json.dumps(item, ensure_ascii=False)}"
+        for name, item in value.items()
+        if not (isinstance(item, str) and len(item) > _SUMMARY // 2)
+    )
+
+
+def lost_by(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings that an event did not come; their `event` is its number in the whole stream."""
+    return [finding for finding in findings if finding.actual == NEVER and finding.where.event is not None]
+
+
+def number_events(
+    exchange: Exchange, earlier: Sequence[Exchange], findings: Sequence[Finding], display: Display
+) -> list[StreamEvent]:
+    """The events of a stream, numbered as in the whole: a resumed one goes on where its reader was."""
+    events = read_events(exchange, display)
+    had = events_before(exchange, earlier, display)
+    if had is None:
+        return events
+    lost = sorted({finding.where.event or 0 for finding in lost_by(findings)})
+    numbered, number = [], len(had)
+    for event in events:
+        while number in lost:
+            number += 1
+        numbered.append(replace(event, number=number))
+        number += 1
+    return numbered
+
+
+def events_before(exchange: Exchange, earlier: Sequence[Exchange], display: Display) -> list[StreamEvent] | None:
+    """The events that a reader has when it resumes, from the stream that gave it its cursor; None if none did."""
+    protocol = display.api.load_protocol()
+    resumed = protocol.is_resume(exchange.request)
+    if resumed is None or not resumed[1]:
+        return None
+    for other in earlier:
+        if other.is_stream and other is not exchange:
+            for number, frame in enumerate(Decoder().feed(other.body)):
+                if protocol.cursor(object_or_none(frame.data) or {}) == resumed[1]:
+                    return read_events(other, display)[: number + 1]
+    return None

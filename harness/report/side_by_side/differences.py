@@ -1,0 +1,133 @@
+"""What several runs say of the same things: where they differ, what is new, what is fixed. Layer 6, pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.outcome.words import format_count
+from harness.report.side_by_side.run_file import RunEntry, RunFile
+
+_LEVELS = {"MUST": 0, "SHOULD": 1, "MAY": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedRow:
+    """One result in all runs, in their order; None where a run does not have it.
+
+    `change` says what became of it between the first and the last run: `new`, `fixed`, `still` broken, `changed`,
+    or `""` if nothing did.
+    """
+
+    id: str
+    entries: tuple[RunEntry | None, ...]
+    change: str
+
+    @property
+    def told(self) -> RunEntry:
+        """The entry that says most of it: one that is broken, else the first."""
+        there = [entry for entry in self.entries if entry is not None]
+        return next((entry for entry in there if entry.broken), there[0])
+
+    @property
+    def differs(self) -> bool:
+        """Whether the runs do not all say the same."""
+        return len({entry.word if entry else "" for entry in self.entries}) > 1
+
+    @property
+    def broken(self) -> int:
+        """In how many runs it is broken."""
+        return sum(entry is not None and entry.broken for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedRuns:
+    """The runs and their rows, what matters most first. `same_target`: the last one is the first one, later."""
+
+    runs: tuple[RunFile, ...]
+    rows: tuple[ComparedRow, ...]
+    same_target: bool
+
+    def list_changes(self, change: str) -> list[ComparedRow]:
+        """The rows with this change between the first and the last run."""
+        return [row for row in self.rows if row.change == change]
+
+    @property
+    def telling(self) -> list[ComparedRow]:
+        """The rows that are broken somewhere, or that are not the same everywhere."""
+        return [row for row in self.rows if row.broken or row.differs]
+
+    @property
+    def headline(self) -> str:
+        """The sentence that a reader takes from the comparison."""
+        if self.same_target:
+            new, fixed = len(self.list_changes("new")), len(self.list_changes("fixed"))
+            still, changed = len(self.list_changes("still")), len(self.list_changes("changed"))
+            others = [
+                f"{still} still {'fails' if still == 1 else 'fail'}" if still else "",
+                f"{changed} changed otherwise" if changed else "",
+            ]
+            rest = "".join(f"; {part}" for part in others if part)
+            if not new and not fixed:
+                return f"No failure is new and none is fixed{rest}."
+            return f"{format_count(new, 'failure')} {'is' if new == 1 else 'are'} new, {fixed} fixed{rest}."
+        broken = sum(bool(row.broken) for row in self.rows)
+        where = format_count(len(self.runs), "target")
+        said = f"{broken} of {format_count(len(self.rows), 'result')} fail on at least one of {where}"
+        return f"{said}." if broken else f"Nothing fails on any of {where}; {len(self.telling)} results differ."
+
+
+def compare_runs(runs: Sequence[RunFile]) -> ComparedRuns:
+    """Put runs side by side. They must be of one command."""
+    ids = dict.fromkeys(name for run in runs for name in run.entries)
+    same = len({run.target for run in runs}) == 1
+    rows = [_to_row(name, runs) for name in ids]
+    order = {name: place for place, name in enumerate(ids)}
+    return ComparedRuns(
+        runs=tuple(runs),
+        rows=tuple(sorted(rows, key=lambda row: (*_urgency(row, same), order[row.id]))),
+        same_target=same,
+    )
+
+
+def _urgency(row: ComparedRow, same: bool) -> tuple[int, int, bool, int]:
+    """New failures first if the target is the same; then by level, silent ones first, those that fail most."""
+    news = {"new": 0, "still": 1, "fixed": 2, "changed": 3, "": 4}[row.change] if same else -bool(row.broken)
+    told = row.told
+    return news, _LEVELS.get(told.level, 3), not told.silent, -row.broken
+
+
+def _to_row(name: str, runs: Sequence[RunFile]) -> ComparedRow:
+    entries = tuple(run.entries.get(name) for run in runs)
+    return ComparedRow(id=name, entries=entries, change=_change(entries[0], entries[-1], runs[-1]))
+
+
+def _change(before: RunEntry | None, after: RunEntry | None, last: RunFile) -> str:
+    was, now = before is not None and before.broken, after is not None and after.broken
+    if now:
+        return "still" if was else "new"
+    if was:
+        gone_is_fine = after is None and not last.lists_all
+        judged = after is not None and after.standing == "judged"
+        return "fixed" if judged or gone_is_fine else "changed"
+    return "changed" if (before and before.word) != (after and after.word) else ""
+
+
+def list_lines(compared: ComparedRuns) -> Iterator[str]:
+    """The comparison for a terminal: the runs, then a line for each row that tells something."""
+    width = max(len(run.name) for run in compared.runs)
+    for number, run in enumerate(compared.runs):
+        yield f"{number + 1}  {run.name:<{width}}  {run.started}  {run.headline}".rstrip()
+    yield ""
+    for row in compared.telling:
+        told = row.told
+        words = " → ".join(entry.word if entry else "absent" for entry in row.entries)
+        if not compared.same_target:
+            words = " | ".join(entry.word if entry else "absent" for entry in row.entries)
+        label = (row.change or "differs").upper() if compared.same_target else ""
+        said = f": {' '.join(told.said.split())}" if told.said and told.broken else ""
+        level = f" [{told.level}]" if told.level else ""
+        yield f"{label:<8}{row.id}{level} {words}{said}".strip()
+    same = len(compared.rows) - len(compared.telling)
+    yield f"{format_count(same, 'result')} say the same everywhere and are not broken"
+    yield compared.headline

@@ -1,0 +1,138 @@
+"""The comparison of runs as a page, as Markdown and as plain data. Layer 6.
+
+The shape of the data is published in `schemas/output/compare.schema.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from harness.look.assets import Mark, mark_of
+from harness.outcome.words import shorten
+from harness.report.page.fragments import FragmentNames
+from harness.report.page.rendering import render_template
+from harness.report.page.standing_rows import VerdictCount
+from harness.report.side_by_side.differences import ComparedRow, ComparedRuns
+from harness.report.side_by_side.run_file import RunEntry, RunFile
+
+_SAID = 300
+_MOST_ROWS = 2_000
+_ABSENT = ("absent", mark_of("not_asked"))
+_JUDGED = frozenset({"pass", "fail", "warn", "info", "xfail", "stale", "error"})
+
+
+def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
+    """The comparison as one HTML file."""
+    names = FragmentNames()
+    telling = compared.telling
+    broken = (
+        bool(compared.list_changes("new")) if compared.same_target else any(row.broken for row in compared.rows)
+    )
+    word = "new failures" if compared.same_target else "failures"
+    return render_template(
+        "compare",
+        title=mask(f"Comparison: {', '.join(run.name for run in compared.runs)}"),
+        command="compare",
+        headline=compared.headline,
+        state_word=word if broken else f"no {word}",
+        state_mark=mark_of("fail" if broken else "pass"),
+        runs=[_show_run(run, mask) for run in compared.runs],
+        rows=[_show_row(row, names, mask, compared.same_target) for row in telling[:_MOST_ROWS]],
+        left_out=max(0, len(telling) - _MOST_ROWS),
+        same=[mask(row.id) for row in compared.rows if not (row.broken or row.differs)],
+        same_target=compared.same_target,
+    )
+
+
+def _show_run(run: RunFile, mask: Callable[[str], str]) -> dict[str, Any]:
+    return {
+        "name": mask(run.name),
+        "target": mask(run.target),
+        "started": run.started,
+        "headline": mask(run.headline),
+        "counts": [
+            VerdictCount(
+                word=word.replace("_", " "), number=number, mark=mark_of(word), hatched=word not in _JUDGED
+            )
+            for word, number in sorted(run.counts.items(), key=lambda item: _ORDER.get(item[0], 99))
+        ],
+    }
+
+
+_ORDER = {word: place for place, word in enumerate(("pass", "fail", "error", "stale", "warn", "xfail", "info"))}
+
+
+def _show_row(
+    row: ComparedRow, names: FragmentNames, mask: Callable[[str], str], same_target: bool
+) -> dict[str, Any]:
+    told = row.told
+    return {
+        "id": mask(row.id),
+        "fragment": names.name(mask(row.id)),
+        "title": mask(told.title),
+        "level": told.level,
+        "silent": told.silent and bool(row.broken),
+        "change": row.change if same_target else "",
+        "cells": [_show_cell(entry, mask) for entry in row.entries],
+    }
+
+
+def _show_cell(entry: RunEntry | None, mask: Callable[[str], str]) -> dict[str, str | Mark]:
+    if entry is None:
+        return {"word": _ABSENT[0], "mark": _ABSENT[1], "said": ""}
+    said = "" if entry.verdict == "pass" else shorten(" ".join(mask(entry.said).split()), _SAID)
+    return {"word": entry.word.replace("_", " "), "mark": mark_of(entry.word), "said": said}
+
+
+def render_markdown(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
+    """The comparison as Markdown, for a comment or a job summary."""
+    heads = " | ".join(_cell(run.name) for run in compared.runs)
+    lines = ["## Comparison", "", f"**{_cell(compared.headline)}**", ""]
+    lines += [f"- {_cell(run.name)}: {_cell(run.headline)} {_cell(run.started)}".rstrip() for run in compared.runs]
+    if compared.telling:
+        change = "change | " if compared.same_target else ""
+        lines += ["", f"| {change}result | level | {heads} |"]
+        lines += [f"| {'--- | ' if change else ''}--- | --- |{' --- |' * len(compared.runs)}"]
+    for row in compared.telling[:_MOST_ROWS]:
+        words = " | ".join((entry.word if entry else "absent").replace("_", " ") for entry in row.entries)
+        change = f"{row.change} | " if compared.same_target else ""
+        lines.append(f"| {change}`{_cell(row.id)}` | {row.told.level} | {words} |")
+    return mask("\n".join(lines)) + "\n"
+
+
+def _cell(text: str) -> str:
+    plain = " ".join(text.split()).replace("|", "\\|").replace("`", "'")
+    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def compare_record(compared: ComparedRuns) -> dict[str, Any]:
+    """The comparison as plain data; the caller hides secrets."""
+    return {
+        "headline": compared.headline,
+        "same_target": compared.same_target,
+        "runs": [
+            {
+                "name": run.name,
+                "file": run.path,
+                "command": run.kind,
+                "target": run.target,
+                "started": run.started,
+                "headline": run.headline,
+                "exit": run.exit,
+                "counts": dict(run.counts),
+            }
+            for run in compared.runs
+        ],
+        "rows": [
+            {
+                "id": row.id,
+                "level": row.told.level,
+                "change": row.change,
+                "verdicts": [entry.word if entry else "absent" for entry in row.entries],
+                "said": [entry.said if entry else "" for entry in row.entries],
+            }
+            for row in compared.telling
+        ],
+        "same": len(compared.rows) - len(compared.telling),
+    }

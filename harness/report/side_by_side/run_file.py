@@ -1,0 +1,219 @@
+"""Reads the JSON report of a run: what was judged, when, and the verdict of each result.
+
+Layer 6. A report may come from a stranger, so nothing in it is trusted: a member that is missing or of another
+type than its schema says makes the whole file unreadable, and the message says which.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.documents import open_file
+from harness.outcome import UsageFault
+
+_MOST_BYTES = 200_000_000
+"""Largest report that is read."""
+
+BROKEN = frozenset({"fail", "error", "stale"})
+"""Verdicts that a reader has to do something about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEntry:
+    """One result of a run, by its id; `said` is what its first finding says, or why nothing was judged."""
+
+    id: str
+    verdict: str
+    standing: str = "judged"
+    title: str = ""
+    level: str = ""
+    area: str = ""
+    said: str = ""
+    silent: bool = False
+
+    @property
+    def word(self) -> str:
+        """What stands for it in a table: what was not judged is told apart by its standing."""
+        return self.verdict if self.standing in ("judged", "erred", "untested") else self.standing
+
+    @property
+    def broken(self) -> bool:
+        """Whether somebody has to do something about it."""
+        return self.verdict in BROKEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFile:
+    """One run as its report tells it. `name` is what the user calls it, else its target.
+
+    `lists_all`: the report names what is fine, too. Of one that names failures alone, what is missing is fine.
+    """
+
+    name: str
+    path: str
+    kind: str
+    target: str
+    headline: str
+    started: str = ""
+    exit: int = 0
+    entries: Mapping[str, RunEntry] = field(default_factory=dict)
+    lists_all: bool = True
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many results there are of each word."""
+        return Counter(entry.word for entry in self.entries.values())
+
+    def with_name(self, name: str) -> RunFile:
+        """The same run under another name."""
+        return replace(self, name=name)
+
+
+def read_run(path: Path) -> RunFile:
+    """Read a report. Raises UsageFault if it is none, and says what it is instead."""
+    try:
+        with open_file(path) as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as wrong:
+        raise UsageFault(f"{str(path)!r} cannot be read: {wrong.strerror}") from None
+    if len(data) > _MOST_BYTES:
+        raise UsageFault(f"{str(path)!r} has more than {_MOST_BYTES:,} bytes: that is no report of a run")
+    try:
+        record = json.loads(data)
+    except (ValueError, RecursionError) as wrong:
+        raise UsageFault(f"{str(path)!r} is no JSON ({wrong}): write a report with --report json=FILE") from None
+    if not isinstance(record, dict):
+        raise UsageFault(f"{str(path)!r} holds no object: write a report with --report json=FILE")
+    return _to_run(record, path)
+
+
+def _to_run(record: dict[str, Any], path: Path) -> RunFile:
+    kind = next((kind for (member, type_), kind in _KINDS.items() if isinstance(record.get(member), type_)), "")
+    if not kind:
+        known = ", ".join(_KINDS.values())
+        members = ", ".join(sorted(record)[:6]) or "none"
+        raise UsageFault(f"{str(path)!r} is no report of a run ({known}): its members are {members}")
+    try:
+        entries = _by_id(_READERS[kind](record))
+        target = _target(record, path)
+        return RunFile(
+            name=target,
+            path=str(path),
+            kind=kind,
+            target=target,
+            headline=str(record.get("ledger", {}).get("headline", "")),
+            started=str(record.get("started", "")),
+            exit=int(record.get("exit", 0)),
+            entries=entries,
+            lists_all=kind != "fuzz",
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+        raise UsageFault(
+            f"{str(path)!r} is no whole report of `harness {kind}` ({type(wrong).__name__}: {wrong}): "
+            "write it again with --report json=FILE"
+        ) from None
+
+
+def _by_id(found: Iterable[RunEntry]) -> dict[str, RunEntry]:
+    """The entries by their ids; of several with one id, the later ones are numbered."""
+    entries: dict[str, RunEntry] = {}
+    for entry in found:
+        name, number = entry.id, 2
+        while name in entries:
+            name, number = f"{entry.id} ({number})", number + 1
+        entries[name] = replace(entry, id=name)
+    return entries
+
+
+def _target(record: Mapping[str, Any], path: Path) -> str:
+    """What was judged; the name of the file if the report does not say."""
+    if isinstance(record.get("matrix"), dict):
+        return "mutants"
+    told = record.get("target") or record.get("gateway") or {"name": record.get("client", "")}
+    return str(told.get("url") or told.get("name") or path.stem)
+
+
+def _read_checks(record: Mapping[str, Any]) -> Iterator[RunEntry]:
+    for item in (*record.get("checks", ()), *record.get("rules", ())):
+        findings = item["findings"]
+        name = str(item["id"])
+        yield RunEntry(
+            id=name,
+            verdict=str(item["verdict"]),
+            standing=str(item.get("standing", "judged")),
+            title=str(item.get("title") or item.get("statement", "")),
+            level=str(item["level"]),
+            area=str(item.get("area") or name.partition(".")[0]),
+            said=str(findings[0]["message"] if findings else item["reason"]),
+            silent=bool(item.get("silent", False)),
+        )
+
+
+def _read_cases(record: Mapping[str, Any]) -> Iterator[RunEntry]:
+    other = {
+        "outcome",
+        "verdict",
+        "problem",
+        "timeline",
+        "stderr",
+        "stray",
+        "seconds",
+        "command",
+        "code",
+        "weight",
+    }
+    for item in record["cases"]:
+        settings = {k: v for k, v in item.items() if k not in other | {"kind", "cause", "baseline"}}
+        yield RunEntry(
+            id=" ".join(map(str, settings.values())),
+            verdict=str(item["verdict"]),
+            title=str(item["outcome"]),
+            level="",
+            area=str(item.get("kind", "")),
+            said=str(item["problem"]),
+        )
+
+
+def _read_failures(record: Mapping[str, Any]) -> Iterator[RunEntry]:
+    for item in record["failures"]:
+        yield RunEntry(
+            id=f"{item['code']} {item['call']}".strip(),
+            verdict=str(item["verdict"]),
+            level=str(item["level"]),
+            area=str(item["rule"]).partition(".")[0],
+            said=str(item["message"]),
+        )
+
+
+def _read_mutants(record: Mapping[str, Any]) -> Iterator[RunEntry]:
+    for mutant, killers in record["matrix"].items():
+        yield RunEntry(
+            id=str(mutant),
+            verdict="pass" if killers else "fail",
+            title=f"noticed by {len(killers)}" if killers else "survives",
+            level="MUST",
+            said="" if killers else "no check notices it",
+        )
+
+
+_KINDS = {
+    ("checks", list): "check",
+    ("rules", list): "gateway",
+    ("cases", list): "torture",
+    ("failures", list): "fuzz",
+    ("matrix", dict): "mutants",
+}
+"""The command of a report, by a member that only its reports have with this type."""
+
+_READERS = {
+    "check": _read_checks,
+    "gateway": _read_checks,
+    "torture": _read_cases,
+    "fuzz": _read_failures,
+    "mutants": _read_mutants,
+}

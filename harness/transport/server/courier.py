@@ -1,0 +1,67 @@
+"""Delivers what a served service wants to send, over sockets and in real time, to this machine only.
+
+Layer 3. One thread looks at the outbox several times a second; each delivery is posted by one of a few others, so
+that a slow receiver holds up nobody else.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from harness.transport.client.url_driver import UrlDriver
+from harness.transport.http1.limits import Limits
+from harness.wire.delivery import PATIENCE, Delivery, Outbox, is_on_this_machine
+
+INTERVAL = 0.1
+"""Seconds between two looks."""
+
+ELSEWHERE = "its host is not this machine, and nothing is ever sent to another one"
+_THREADS = 8
+
+
+def post(delivery: Delivery) -> int | None:
+    """Post one delivery and return the status; None if no answer came in time."""
+    parts = urlsplit(delivery.uri)
+    driver = UrlDriver(f"{parts.scheme}://{parts.netloc}", Limits(), environment=False)
+    try:
+        return driver.send(delivery.request, timeout=PATIENCE).status
+    finally:
+        driver.close()
+
+
+class Courier:
+    """`with Courier(outbox):` delivers until the block ends."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Courier:
+        self._over.clear()
+        self._thread = threading.Thread(target=self._run, name="harness-courier", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="harness-courier") as threads:
+            while not self._over.wait(INTERVAL):
+                self._outbox.attend()
+                for delivery in self._outbox.take_due():
+                    if is_on_this_machine(delivery.uri):
+                        threads.submit(self._deliver, delivery)
+                    else:
+                        self._outbox.drop(delivery, ELSEWHERE)
+
+    def _deliver(self, delivery: Delivery) -> None:
+        self._outbox.note_answer(delivery, post(delivery))

@@ -1,0 +1,178 @@
+"""Requests that a service sends by itself, such as webhooks, as values: what is due, and what arrived.
+
+Layer 0. A service that sends things keeps them in an `Outbox`; a carrier takes what is due, sends it and says what
+came of it. So a service needs no socket, and time stays the clock's. A `Mailbox` is the other side: a service
+that keeps each delivery and answers as it was told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from array import array
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from ipaddress import ip_address
+from typing import Protocol, TypeAlias
+from urllib.parse import urlsplit
+
+from harness.wire.exchange import Arrivals, Exchange
+from harness.wire.message import Chunked, Headers, Length, PieceBody, Request, Response
+from harness.wire.pieces import COMPLETE, At, By, Chunk, Ending, How, Pause
+
+PATIENCE = 10.0
+"""Seconds in which a delivery has to be answered; after that the attempt counts as failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One attempt to deliver something: `request` goes to the absolute `uri`. `number` counts attempts from 1."""
+
+    uri: str
+    request: Request
+    number: int = 1
+
+
+class Outbox(Protocol):
+    """What a service wants to send. Several threads may use it."""
+
+    @property
+    def next_due(self) -> float | None:
+        """The moment of the service's clock at which the next attempt is due; None if nothing waits."""
+
+    def attend(self) -> bool:
+        """Let work go on whose end somebody waits for; return whether there is more of it."""
+
+    def take_due(self) -> list[Delivery]:
+        """The attempts that are due now; each is handed out once, and needs a call of `note_answer`."""
+
+    def note_answer(self, delivery: Delivery, status: int | None) -> None:
+        """Record the status that answered an attempt, None if no answer came in time."""
+
+    def drop(self, delivery: Delivery, reason: str) -> None:
+        """Give a delivery up, because its receiver must not or cannot be reached from here."""
+
+
+class NoReply(Enum):
+    """What a mailbox does instead of answering in time."""
+
+    SLOW = "slow"
+    """The answer comes after the sender's patience."""
+
+    HANG_UP = "hang-up"
+    """The connection is closed without an answer."""
+
+
+Answer: TypeAlias = int | NoReply
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A delivery that came: the request with our answer to it, `moment` in seconds of the receiver's clock."""
+
+    exchange: Exchange
+    moment: float
+
+
+class Inbox(Protocol):
+    """A place where a target can deliver things to. `uri` is absolute."""
+
+    @property
+    def uri(self) -> str: ...
+
+    def answer(self, *answers: Answer) -> None:
+        """Give these answers to the next deliveries, one each; any other delivery is answered with 200."""
+
+    def refuse_first(self, header: str) -> None:
+        """From now on answer 503 to the first delivery with each value of a header; "" ends that."""
+
+    def collect(self, count: int, seconds: float) -> list[Arrival]:
+        """Wait until `count` deliveries have come since the last call, at most `seconds`; return what came."""
+
+    def close(self) -> None:
+        """Take no more deliveries."""
+
+
+@dataclass(slots=True)
+class Mailbox:
+    """A service that keeps every delivery, and answers as scripted."""
+
+    now: Callable[[], float]
+    arrivals: list[Arrival] = field(default_factory=list)
+    last_answer: Answer = 200
+    came: threading.Condition = field(default_factory=threading.Condition)
+    _answers: deque[Answer] = field(default_factory=deque)
+    _refused_by: str = ""
+    _refused: set[str] = field(default_factory=set)
+
+    def answer(self, *answers: Answer) -> None:
+        """Give these answers to the next deliveries, one each."""
+        with self.came:
+            self._answers.extend(answers)
+
+    def refuse_first(self, header: str) -> None:
+        """Answer 503 to the first delivery with each value of a header, from now on; "" ends that."""
+        with self.came:
+            self._refused_by = header
+            self._refused.clear()
+
+    def __call__(self, request: Request) -> Response:
+        """Keep a delivery and answer it."""
+        with self.came:
+            answer = self.last_answer = self._choose(request)
+            self.arrivals.append(Arrival(_record(request, answer), self.now()))
+            self.came.notify_all()
+        if answer is NoReply.HANG_UP:
+            return Response.dead(Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS))
+        if answer is NoReply.SLOW:
+            return Response(200, Headers(), Chunked(), PieceBody((Pause(2 * PATIENCE), Chunk(b"late"), COMPLETE)))
+        return Response.whole(answer, Headers(), b"")
+
+    def _choose(self, request: Request) -> Answer:
+        if self._answers:
+            return self._answers.popleft()
+        value = request.headers.get(self._refused_by) if self._refused_by else ""
+        if not value or value in self._refused:
+            return 200
+        self._refused.add(value)
+        return 503
+
+
+def _record(request: Request, answer: Answer) -> Exchange:
+    """The delivery as an exchange, in which the target is the client."""
+    dead = Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS, detail="the receiver hung up, as it was told")
+    return Exchange(
+        request=request,
+        status=None if answer is NoReply.HANG_UP else answer if isinstance(answer, int) else 200,
+        headers=Headers(),
+        framing=Length(0),
+        body=b"",
+        size=0,
+        sha256=hashlib.sha256().hexdigest(),
+        truncated=False,
+        arrivals=Arrivals(array("Q"), array("d"), 0),
+        ending=dead if answer is NoReply.HANG_UP else COMPLETE,
+        seconds=0.0,
+        notes={__name__: True},
+    )
+
+
+def is_delivery(exchange: Exchange) -> bool:
+    """Whether an exchange is a delivery that we answered: its status says nothing about the target."""
+    return __name__ in exchange.notes
+
+
+def is_on_this_machine(uri: str) -> bool:
+    """Whether the host of a URI is this machine by its name or address."""
+    try:
+        host = urlsplit(uri).hostname or ""
+    except ValueError:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

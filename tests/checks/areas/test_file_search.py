@@ -1,0 +1,50 @@
+"""The judges of the checks on file search stores, on hand-made exchanges."""
+
+from __future__ import annotations
+
+from tests.checks._play import answer, case, refusal
+
+NAME = "fileSearchStores/s"
+DOCUMENT = f"{NAME}/documents/d"
+OPERATION = f"{NAME}/upload/operations/o"
+
+MADE = answer(body={"name": NAME}, method="POST", target="/v1beta/fileSearchStores")
+FETCHED = answer(body={"name": NAME}, target=f"/v1beta/{NAME}")
+LISTED = answer(body={"fileSearchStores": [{"name": NAME}]}, target="/v1beta/fileSearchStores")
+EMPTY = answer(body={})
+GONE = refusal(403, "permission_denied")
+LIFE = {"made": MADE, "fetched": FETCHED, "listed": LISTED, "deleted": EMPTY, "gone": GONE}
+STARTED = answer(headers={"x-goog-upload-url": "https://host.example/upload/v1beta/x?upload_id=u"})
+FINISHED = answer(body={"name": OPERATION})
+READ = answer(body={"name": DOCUMENT}, target=f"/v1beta/{DOCUMENT}")
+
+
+def ended(**fields):
+    """The operation as GET shows it in the end."""
+    return answer(body={"name": OPERATION, **fields}, target=f"/v1beta/{OPERATION}")
+
+
+DONE = ended(done=True, response={"documentName": DOCUMENT})
+SHAPES = {"made": MADE, "listed": LISTED, "ended": DONE, "document": READ}
+
+CASES = [
+    case("filesearch.crud", "met", "a whole life", **LIFE),
+    case("filesearch.crud", "not_met", "another store", **{**LIFE, "fetched": READ}),
+    case("filesearch.crud", "not_met", "not listed", **{**LIFE, "listed": EMPTY}),
+    case("filesearch.crud", "not_met", "still there", **{**LIFE, "gone": FETCHED}),
+    case("filesearch.upload", "met", "an operation", made=MADE, started=STARTED, finished=FINISHED),
+    case("filesearch.upload", "not_met", "no address", made=MADE, started=answer(), finished=answer()),
+    case("filesearch.upload", "not_met", "refused", made=MADE, started=refusal(404), finished=refusal(404)),
+    case("filesearch.upload", "not_met", "of another store", made=MADE, started=STARTED,
+         finished=answer(body={"name": "fileSearchStores/t/operations/o"})),
+    case("filesearch.operation", "met", "done", ended=DONE),
+    case("filesearch.operation", "not_met", "not done", ended=ended()),
+    case("filesearch.operation", "not_met", "failed", ended=ended(done=True, error={"code": 13})),
+    case("filesearch.document", "met", "found", ended=DONE, document=READ),
+    case("filesearch.document", "not_met", "another", ended=DONE, document=answer(body={"name": NAME})),
+    case("filesearch.document", "not_met", "missing", ended=DONE, document=refusal(404)),
+    case("filesearch.schema", "met", "as published", **SHAPES),
+    case("filesearch.schema", "not_met", "done is a word", **{**SHAPES, "ended": ended(done="yes")}),
+    case("filesearch.delete-force", "met", "refused", unforced=refusal(400, "failed_precondition")),
+    case("filesearch.delete-force", "not_met", "deleted", unforced=EMPTY),
+]  # fmt: skip

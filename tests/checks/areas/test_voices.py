@@ -1,0 +1,31 @@
+"""The judges of the checks on voices, on hand-made exchanges."""
+
+from __future__ import annotations
+
+from tests.checks._play import answer, case, refusal
+
+VOICE = {"id": "voice_1", "type": "prompted"}
+
+
+def shown(**fields):
+    """A voice as GET returns it."""
+    return answer(body={**VOICE, **fields}, target="/v1beta/voices/voice_1")
+
+
+MADE = shown()
+LISTED = answer(body={"voices": [VOICE]}, target="/v1beta/voices")
+EMPTY = answer(body={})
+LIFE = {"made": MADE, "fetched": MADE, "listed": LISTED, "deleted": EMPTY, "gone": refusal(404, "not_found")}
+
+CASES = [
+    case("voice.crud", "met", "a whole life", **LIFE),
+    case("voice.crud", "met", "on a later page", **{**LIFE, "listed": answer(body={"next_page_token": "x"})}),
+    case("voice.crud", "not_met", "another type", **{**LIFE, "fetched": shown(type="prebuilt")}),
+    case("voice.crud", "not_met", "not listed", **{**LIFE, "listed": EMPTY}),
+    case("voice.crud", "not_met", "still there", **{**LIFE, "gone": MADE}),
+    case("voice.schema", "met", "a type of another day", made=shown(type="sung"), fetched=MADE, listed=LISTED),
+    case("voice.schema", "not_met", "a pitch in hertz", made=shown(pitch=440), fetched=MADE, listed=LISTED),
+    case("voice.prompted-needs-store", "met", "400", unstored=refusal(400)),
+    case("voice.prompted-needs-store", "non_strict", "422", unstored=refusal(422)),
+    case("voice.prompted-needs-store", "not_met", "made", unstored=MADE),
+]

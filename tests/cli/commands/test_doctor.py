@@ -1,0 +1,103 @@
+"""`harness doctor`: what is there, what is in the way, and no secret."""
+
+from __future__ import annotations
+
+import json
+import socket
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from harness.cli import diagnosis
+from harness.resources import folder
+from tests.cli.conftest import Harness
+
+KEY = "AIza" + "SyB" * 11 + "ab"
+
+
+def examine(harness: Harness) -> tuple[int, dict[str, list[dict[str, str]]]]:
+    """The exit code, and the diagnoses by what they are about, which fit their schema."""
+    done = harness("doctor", "--json")
+    document: dict[str, Any] = json.loads(done.out)
+    schema = json.loads((folder("schemas") / "output" / "doctor.schema.json").read_bytes())
+    jsonschema.Draft202012Validator(schema).validate(document)
+    states = [item["state"] for item in document["diagnoses"]]
+    assert document["problems"] == states.count("problem")
+    found: dict[str, list[dict[str, str]]] = {}
+    for item in document["diagnoses"]:
+        found.setdefault(item["about"], []).append(item)
+    return done.code, found
+
+
+def test_nothing_is_in_the_way_here(harness: Harness) -> None:
+    """Where these tests run, everything that they need is there."""
+    code, found = examine(harness)
+    assert code == 0
+    assert {"python", "harness", "pytest", "loopback", "configuration"} <= found.keys()
+    assert harness("doctor").out.splitlines()[-1] == "Nothing is in the way."
+
+
+def test_a_key_is_named_and_not_shown(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which keys are set is told; their values are in no output."""
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    code, found = examine(harness)
+    assert code == 0
+    assert "GEMINI_API_KEY" in found["keys"][0]["found"]
+    assert KEY not in harness("doctor").out
+
+
+def test_what_an_extra_lacks_is_a_note(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing package of an extra is worth knowing; one of the base is in the way."""
+    monkeypatch.setattr(
+        metadata, "requires", lambda name: ["httpx>=0.27", "no-such-base>1", "no-such>=2; extra == 'fuzz'"]
+    )
+    code, found = examine(harness)
+    assert code == 1
+    assert (found["packages"][0]["state"], found["packages"][0]["found"]) == ("problem", "missing: no-such-base")
+    assert (found["extra fuzz"][0]["state"], found["extra fuzz"][0]["found"]) == ("note", "not installed: no-such")
+
+
+def test_a_machine_without_loopback(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If no server can be started, that is in the way, and it says what needs one."""
+
+    def refuse(*arguments: object, **named: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(socket, "create_server", refuse)
+    code, found = examine(harness)
+    assert code == 1
+    first = found["loopback"][0]
+    assert (first["state"], first["found"]) == ("problem", "IPv4: Operation not permitted")
+    assert "serve" in first["remedy"]
+
+
+def test_a_configuration_that_is_wrong(harness: Harness) -> None:
+    """What the other commands would refuse is told here too."""
+    Path("pyproject.toml").write_text("[tool.harness]\ntarge = 'x'\n", encoding="utf-8")
+    code, found = examine(harness)
+    assert code == 1
+    assert "target" in found["configuration"][0]["found"]
+
+
+def test_a_question_that_fails_hides_no_other(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error while looking is a diagnosis of its own."""
+
+    def fail() -> None:
+        raise RuntimeError("no idea")
+
+    monkeypatch.setitem(diagnosis._QUESTIONS, "SDKs", fail)  # type: ignore[arg-type]
+    code, found = examine(harness)
+    assert code == 1
+    assert found["SDKs"][0]["found"] == "looking at it failed: RuntimeError: no idea"
+    assert "configuration" in found
+
+
+def test_a_module_of_the_same_name(harness: Harness) -> None:
+    """A `harness.py` of the user's own, which hides this package, is named."""
+    Path("harness.py").write_text("", encoding="utf-8")
+    code, found = examine(harness)
+    assert code == 1
+    assert "harness.py" in found["harness"][1]["found"]

@@ -1,0 +1,1 @@
+"""What the emulator delivers to webhooks."""

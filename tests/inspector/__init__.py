@@ -1,0 +1,1 @@
+"""The inspector: what it sees, what it tells, and to whom."""

@@ -1,0 +1,355 @@
+"""The page in a real Chromium: a client runs, the page shows it, its buttons act, and nothing goes anywhere else.
+
+Every test fails if the page writes to the console, raises, or asks another host. Skipped without Chromium.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from harness.transport import ServerThread
+from tests.inspector.conftest import Bench
+
+playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+axe_package = pytest.importorskip("axe_playwright_python", reason="the browser tests need axe-playwright-python")
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
+AXE = (Path(axe_package.__file__).parent / "axe.min.js").read_text("utf-8")
+KEYED = {"x-goog-api-key": "any"}
+WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 400, "height": 860}
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed (Debian: apt-get install chromium)"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One Chromium for all tests."""
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@dataclass
+class Window:
+    """An open page, the server behind it, and what the page should not have done."""
+
+    page: Any
+    url: str
+    bench: Bench
+    server: ExitStack
+    complaints: list[str] = field(default_factory=list)
+
+    def create(self, **fields: Any) -> dict[str, Any]:
+        """Create an interaction as a client of the server."""
+        body = {"model": "gemini-3.5-flash", "input": "Say hi.", **fields}
+        answer = httpx.post(f"{self.url}/v1beta/interactions", headers=KEYED, json=body)
+        return json.loads(answer.text) if not fields.get("stream") else {}
+
+    def read(self, target: str) -> tuple[list[dict[str, Any]], bool]:
+        """Read a stream; the events that came, and whether the connection held."""
+        events: list[dict[str, Any]] = []
+        try:
+            with httpx.stream("GET", f"{self.url}/v1beta/interactions/{target}", headers=KEYED) as answer:
+                for line in answer.iter_lines():
+                    if line.startswith("data: {"):
+                        events.append(json.loads(line[6:]))
+        except httpx.HTTPError:
+            return events, False
+        return events, True
+
+    def text(self, selector: str) -> str:
+        """The text of an element."""
+        return str(self.page.inner_text(selector))
+
+    def wait(self, selector: str, **options: Any) -> Any:
+        """Wait for an element."""
+        return self.page.wait_for_selector(selector, timeout=10_000, **options)
+
+    def wait_for_text(self, selector: str, text: str) -> None:
+        """Wait until an element shows a text."""
+        self.page.locator(selector, has_text=text).first.wait_for(timeout=10_000)
+
+    def find_violations(self) -> list[str]:
+        """What axe-core finds wrong with the page as it is."""
+        self.page.evaluate(AXE)
+        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in found["violations"]]
+
+
+@pytest.fixture
+def open_window(browser: Any, new_bench: Callable[..., Bench]) -> Iterator[Callable[..., Window]]:
+    """Open windows; at the end, none of them may have complained or asked anybody else."""
+    with ExitStack() as stack:
+        windows: list[Window] = []
+
+        def make(mutant: str = "", *, path: str = "/", size: dict[str, int] = WIDE, **options: Any) -> Window:
+            bench = new_bench(mutant, **options)
+            serving = stack.enter_context(ExitStack())
+            server = serving.enter_context(ServerThread(bench.service, clock=bench.emulator.clock))
+            context = browser.new_context(viewport=size, permissions=["clipboard-read", "clipboard-write"])
+            stack.callback(context.close)
+            page = context.new_page()
+            window = Window(page, server.url, bench, serving)
+            page.on("console", lambda message: window.complaints.append(f"console: {message.text}"))
+            page.on("pageerror", lambda error: window.complaints.append(f"error: {error}"))
+            page.on("request", lambda asked: _note_outside(window, asked.url))
+            page.goto(server.url + path)
+            windows.append(window)
+            return window
+
+        yield make
+        assert [complaint for window in windows for complaint in window.complaints] == []
+
+
+def _note_outside(window: Window, url: str) -> None:
+    if not url.startswith((window.url, "data:", f"blob:{window.url}")):
+        window.complaints.append(f"asked {url}")
+
+
+@pytest.fixture
+def window(open_window: Callable[..., Window]) -> Window:
+    """A page of an emulator, connected."""
+    opened = open_window()
+    opened.wait("#live:not(.waiting)")
+    return opened
+
+
+def test_a_dropped_stream_and_its_resume(window: Window) -> None:
+    """The button drops the next stream; the client resumes; the page shows cut and resume, one under the other."""
+    name = window.create(input="Write a story.", background=True)["id"]
+    window.wait_for_text(".request", "background in progress")
+    window.page.fill("#drop-at", "8")
+    window.page.click("#drop")
+    window.wait_for_text(".armed", "event:8,rst")
+    events, held = window.read(f"{name}?stream=true")
+    assert (len(events), held) == (8, False)
+    window.wait(".request .cell.cut", state="attached")
+    window.wait_for_text(".mark.cut", "rst after 8 events")
+    rest, held = window.read(f"{name}?stream=true&last_event_id={events[-1]['event_id']}")
+    assert held
+    window.wait_for_text(".request.resumed", "events")
+    columns = "rows => rows.map(row => row.querySelectorAll('.cell.had').length)"
+    assert window.page.eval_on_selector_all(".request.streams", columns) == [0, 8]
+    cells = window.page.locator(".resumed .cell:not(.had):not(.next)")
+    assert cells.count() == len(rest) + 1  # and [DONE]
+    cut, first = (
+        window.page.locator(selector).first.bounding_box()
+        for selector in (".request .cell.cut", ".resumed .cell.delta")
+    )
+    assert abs(cut["x"] - first["x"]) < 12
+    window.wait_for_text(".life", "completed")
+    assert window.page.locator(".armed").count() == 0
+    assert "1" in window.text("#run-count")
+
+
+def test_events_are_reached_by_keyboard_and_mouse(window: Window) -> None:
+    """A click on a cell and the arrow keys on the row show the event in full; Drop is armed from there."""
+    window.create(stream=True)
+    window.wait_for_text(".end", "14 events")
+    window.page.click(".request .cell.edge")
+    window.wait_for_text(".detail .title", "0 interaction.created")
+    window.wait_for_text(".detail pre", "interaction.created")
+    window.page.focus(".flow")
+    for key in ("ArrowRight", "ArrowRight"):
+        window.page.keyboard.press(key)
+    window.wait_for_text(".detail .title", "2 step.start(thought)")
+    assert window.page.get_attribute(".flow", "aria-valuetext") == "2 step.start(thought)"
+    window.page.get_by_role("button", name="Drop the next stream after 2").click()
+    window.wait_for_text(".armed", "event:3,rst")
+    window.page.get_by_role("button", name="Disarm").click()
+    window.wait(".armed", state="detached")
+
+
+def test_answers_are_queued_failed_and_reset(window: Window) -> None:
+    """A queued answer and a failure reach the next creates, the failure first; a reset forgets all."""
+    window.page.click("#queue")
+    window.page.fill("#queue-text", "From the window.")
+    window.page.get_by_role("button", name="Queue", exact=True).click()
+    window.wait_for_text(".armed", "1 answer queued")
+    window.page.select_option("#fail-with", "503")
+    window.page.click("#fail")
+    window.wait_for_text(".armed", "The next create fails")
+    assert "error" in window.create()
+    assert "From the window." in json.dumps(window.create())
+    window.wait_for_text(".request", "Refused from the inspector.")
+    window.wait(".armed", state="detached")
+    window.page.click("#reset")
+    window.page.get_by_role("dialog").get_by_role("button", name="Reset").click()
+    window.wait("#hello")
+    assert window.page.locator(".request").count() == 0
+    window.create()
+    window.wait(".request")
+
+
+def test_a_run_is_held_advanced_and_released(window: Window) -> None:
+    """Held runs stand in the tree as held and go on event by event; released they end."""
+    assert window.page.is_disabled("#advance")
+    window.page.click("#hold")
+    window.wait("#advance:not(:disabled)")
+    name = window.create(background=True)["id"]
+    window.wait_for_text(".node", "held")
+    run = window.bench.emulator.engine().store.get(name)
+    assert run is not None
+    before = run.shown
+    window.page.click("#advance")
+    window.wait_for_text("#toast", "1 run advanced")
+    assert run.shown == before + 1
+    window.page.click("#hold")
+    window.wait_for_text(".node", "in progress")
+    assert window.read(f"{name}?stream=true")[1]
+    window.wait_for_text(".node", "completed")
+
+
+def test_a_chain_is_a_tree_and_polls_are_one_row(window: Window) -> None:
+    """A child stands under its parent, and equal polls fold into one row with their number."""
+    first = window.create(input="One.")["id"]
+    window.create(input="Two.", previous_interaction_id=first)
+    window.wait_for_text(".tree ul ul .node", "Two.")
+    for _ in range(12):
+        httpx.get(f"{window.url}/v1beta/interactions/{first}", headers=KEYED)
+    window.wait_for_text(".request", "× 12")
+    assert window.page.locator(".request").count() == 3
+
+
+def test_a_finding_is_shown_at_its_event(open_window: Callable[..., Window]) -> None:
+    """A stream that breaks the contract is marked at its event, selected, counted, explained, with its source."""
+    window = open_window("delta-before-start")
+    window.wait("#live:not(.waiting)")
+    window.create(stream=True)
+    window.wait(".cell.bad.on", state="attached")
+    window.wait_for_text("#found", "2 findings")
+    window.wait_for_text(".finding", "stream.start-before/never (MUST)")
+    assert str(window.page.get_attribute(".finding a", "href")).startswith("https://")
+    assert window.find_violations() == []
+
+
+def test_what_came_over_the_wire_is_text(window: Window) -> None:
+    """Markup in an input, an answer, a path or an event's type stays text wherever it is shown."""
+    window.bench.emulator.reply(HOSTILE)
+    window.create(input=HOSTILE, stream=True)
+    httpx.get(f"{window.url}/v1beta/interactions/{HOSTILE}?stream=true&last_event_id={HOSTILE}", headers=KEYED)
+    window.bench.emulator.script({"refuse": {"status": 400, "message": HOSTILE}})
+    window.create()
+    window.wait_for_text(".request", "onerror")
+    window.page.click(".request:first-child .cell:nth-child(8)")
+    window.wait(".detail pre")
+    window.page.click(".request:first-child .select")
+    window.wait_for_text(".detail pre", "onerror")
+    window.wait_for_text(".node", "onerror")
+    assert window.page.evaluate("document.querySelectorAll('img, body script').length") == 0
+
+
+def test_copies_and_the_cassette(window: Window, tmp_path: Path) -> None:
+    """Copy puts a command without the key on the clipboard; Save downloads a cassette of what was seen."""
+    window.create()
+    window.wait(".request")
+    window.page.get_by_role("button", name="scenario").click()
+    window.wait_for_text("#spoken", "Copied")
+    assert "Say hi." in window.page.evaluate("navigator.clipboard.readText()")
+    with window.page.expect_download() as download:
+        window.page.click("#save")
+    download.value.save_as(tmp_path / "session.yaml")
+    assert "Say hi." in (tmp_path / "session.yaml").read_text("utf-8")
+
+
+def test_the_token_stays_out_of_the_address(open_window: Callable[..., Window]) -> None:
+    """The link's token opens the page and leaves the address; it is kept nowhere a later page could find it."""
+    window = open_window(token="s3cret", path="/#token=s3cret")
+    window.wait("#live:not(.waiting)")
+    assert window.page.url == f"{window.url}/"
+    window.page.click("#drop")
+    window.wait_for_text(".armed", "event:8,rst")
+    assert "s3cret" not in window.page.evaluate(
+        "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"
+    )
+    assert "token in use" in window.text("#safe-words")
+
+
+def test_without_the_token_the_page_asks_for_it(open_window: Callable[..., Window]) -> None:
+    """Without a token nothing is shown but a dialog; a wrong one asks again, the right one opens the window."""
+    window = open_window(token="s3cret")
+    for text in ("wrong", "s3cret"):
+        window.wait("#token-dialog[open]")
+        assert window.find_violations() == []
+        window.page.fill("#token-text", text)
+        window.page.get_by_role("button", name="Open the window").click()
+    window.wait("#live:not(.waiting)")
+    refused = [complaint for complaint in window.complaints if "401" in complaint]
+    assert len(refused) == 2  # the browser itself logs refused fetches
+    window.complaints.clear()
+
+
+def test_a_lost_connection_comes_back(window: Window) -> None:
+    """When the server goes, what was seen stays and the controls are off; when it is back, so is the page."""
+    window.create()
+    window.wait(".request")
+    port = int(window.url.rpartition(":")[2])
+    window.server.close()
+    window.wait_for_text("#live", "connection lost")
+    assert window.page.is_disabled("#drop")
+    assert window.page.locator(".request").count() == 1
+    window.server.enter_context(ServerThread(window.bench.service, port=port, clock=window.bench.emulator.clock))
+    window.create(input="Missed.")
+    window.wait("#live:not(.waiting)")
+    assert window.page.is_enabled("#drop")
+    assert window.page.locator(".request").count() >= 1
+    window.complaints[:] = [one for one in window.complaints if "ERR_CONNECTION_REFUSED" not in one]
+    window.complaints[:] = [one for one in window.complaints if "ERR_INCOMPLETE_CHUNKED_ENCODING" not in one]
+
+
+def test_a_long_stream_stays_small(window: Window) -> None:
+    """Thousands of events share few cells, and each can still be chosen."""
+    window.bench.emulator.reply("word " * 3000, deltas=3000)
+    window.create(stream=True)
+    window.wait_for_text(".end", "3,0")
+    assert window.page.locator(".cell:not(.legend .cell)").count() < 900
+    window.page.focus(".flow")
+    window.page.keyboard.press("End")
+    window.wait_for_text(".detail .title", "end of stream")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_the_page_is_accessible(open_window: Callable[..., Window], theme: str, size: dict[str, int]) -> None:
+    """axe-core finds nothing, empty and full, in any view, light and dark, wide and narrow; nothing is cut off."""
+    window = open_window("delta-before-start", size=size)
+    window.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    window.wait("#live:not(.waiting)")
+    assert window.find_violations() == []
+    name = window.create(input="Write a story.", background=True)["id"]
+    window.create(contents="x")
+    window.bench.control("POST", "faults", {"plan": "event:5,rst/pass/event:9,fin"})
+    window.read(f"{name}?stream=true")
+    window.create(stream=True)
+    window.wait("#found:not([hidden])")
+    for view in ("chains", "timeline", "details", "act") if size is NARROW else ("",):
+        if view:
+            window.page.click(f"#tab-{view}")
+        assert window.find_violations() == [], view
+        assert window.page.evaluate("document.documentElement.scrollWidth") == size["width"]
+
+
+@pytest.mark.parametrize("width", [360, 560, 760, 900, 1000, 1180, 1600])
+def test_nothing_is_wider_than_the_screen(open_window: Callable[..., Window], width: int) -> None:
+    """From a small phone to a wide screen there is no horizontal scroll bar."""
+    window = open_window(size={"width": width, "height": 700})
+    window.wait("#live:not(.waiting)")
+    window.create(stream=True, input="x" * 300)
+    window.wait(".request", state="attached")
+    assert window.page.evaluate("document.documentElement.scrollWidth") == width

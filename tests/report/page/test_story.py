@@ -1,0 +1,172 @@
+"""A story shows what went over the wire in the order of time: connections, chunks, pauses, breaks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.engine.decide import Policy, decide
+from harness.engine.results import Result
+from harness.interactions import INTERACTIONS
+from harness.outcome import Basis, Finding, Level, Observation, Rule, Source
+from harness.report.evidence.display import Display
+from harness.report.page.comparison import compare_texts
+from harness.report.page.event_list import list_events
+from harness.report.page.fragments import FragmentNames
+from harness.report.page.story import StoryStep, tell_story
+from harness.wire import At, By, Chunk, Ending, Exchange, ExchangeBuilder, Headers, How, Request, UntilClose
+from harness.wire.mask import Mask
+
+RULE = Rule(
+    id="resume.live", level=Level.MUST, statement="The rest comes.", breaks="Text is lost.",
+    source=Source(Basis.GENERIC, "a page"),
+)  # fmt: skip
+DISPLAY = Display(INTERACTIONS, "http://h", Mask({"KEY": "hush-hush-hush"}))
+ROOT = "/v1beta/interactions"
+LEFT = Ending(by=By.CLIENT, how=How.FIN, at=At.IN_BODY)
+
+
+def event(number: int, kind: str = "step.delta") -> bytes:
+    """One frame with an id."""
+    return f'data: {{"event_type":"{kind}","event_id":"c{number}"}}\n\n'.encode()
+
+
+def exchange(
+    target: str,
+    chunks: list[tuple[float, bytes]],
+    *,
+    began: float | None = 0.0,
+    ending: Ending | None = None,
+    method: str = "GET",
+    body: bytes = b"",
+    stream: bool = True,
+) -> Exchange:
+    """A finished exchange whose chunks came at these moments."""
+    builder = ExchangeBuilder(Request(method, target, Headers(), body), began=began)
+    kind = "text/event-stream" if stream else "application/json"
+    builder.head(200, Headers([("content-type", kind)]), UntilClose())
+    for moment, data in chunks:
+        builder.chunk(Chunk(data), moment)
+    return builder.finish(ending or Ending(), chunks[-1][0])
+
+
+def result(evidence: tuple[Exchange, ...], finding: Finding, named: tuple[str, ...]) -> Result:
+    """A broken rule with this evidence."""
+    made = decide(RULE, Observation.of([finding]), Policy(), show=lambda _: evidence)
+    return replace(made, named=named)
+
+
+FIRST = exchange(
+    f"{ROOT}/v1_a?stream=true",
+    [(0.0, event(0) + event(1)), (0.3, event(2))],
+    ending=LEFT,
+)
+REST = exchange(
+    f"{ROOT}/v1_a?stream=true&last_event_id=c2",
+    [(0.001, event(4)), (0.002, event(5)), (0.5, event(6))],
+    began=1.0,
+)
+LOST = Finding("resume.live", "it lacks one", "step.delta", "nothing").at(exchange="rest", event=3)
+
+
+def told() -> list[StoryStep]:
+    """The steps of a resume that loses an event."""
+    story = tell_story(result((FIRST, REST), LOST, ("", "rest")), DISPLAY)
+    assert story is not None
+    return list(story.steps)
+
+
+def test_both_connections_are_told_with_the_break_between_them() -> None:
+    """The dropped connection comes first, then who hung up, a pause, the resume, and the event that never came."""
+    kinds = [step.kind for step in told()]
+    assert kinds == [
+        "request", "answer", "pause", "answer", "break", "pause",
+        "request", "missing", "answer", "pause", "answer",
+    ]  # fmt: skip
+    assert told()[4].text == "the client hangs up"
+    assert told()[5].text == "700 ms"
+    assert told()[7].text == "step.delta, event 3, never comes"
+
+
+def test_times_are_on_one_axis() -> None:
+    """Times are milliseconds since the first request, over all connections."""
+    assert [step.at for step in told() if step.kind == "request"] == [0, 1000]
+    assert told()[-1].at == 1500
+
+
+def test_events_that_come_at_once_share_an_arrow() -> None:
+    """One chunk of two events is one arrow, and so are two chunks in the same moment; numbers are of the whole."""
+    answers = [step for step in told() if step.kind == "answer"]
+    assert answers[0].cells == ("0 step.delta", "1 step.delta")
+    assert answers[0].detail == "one chunk"
+    assert answers[2].cells == ("4 step.delta", "5 step.delta")
+    assert answers[2].detail == "2 chunks"
+
+
+def test_streams_that_flow_at_once_are_told_apart() -> None:
+    """If one stream begins before another has ended, each arrow says to which it belongs, in the order of time."""
+    other = exchange(f"{ROOT}/v1_a?stream=true", [(0.1, event(0)), (0.2, event(1))], began=0.05)
+    story = tell_story(result((FIRST, other), LOST, ("", "")), DISPLAY)
+    assert story is not None
+    arrows = [(step.at, step.detail.rpartition(", ")[2]) for step in story.steps if step.kind == "answer"]
+    assert arrows == [(0, "stream 1"), (150, "stream 2"), (250, "stream 2"), (300, "stream 1")]
+
+
+def test_exchanges_without_a_beginning_keep_their_order() -> None:
+    """Recorded exchanges have no common clock: they are told one after the other, without times between them."""
+    story = tell_story(result((replace(FIRST, began=None), REST), LOST, ("", "")), DISPLAY)
+    assert story is not None
+    assert [step.at for step in story.steps if step.kind == "request"] == [None, None]
+
+
+def test_no_secret_is_told() -> None:
+    """A key in a request body, a path or an answer is masked in every step and every event."""
+    body = b'{"input":"hush-hush-hush"}'
+    seen = exchange(
+        f"{ROOT}?q=hush-hush-hush", [(0.0, b'{"a":"hush-hush-hush"}')], method="POST", body=body, stream=False
+    )
+    spoken = exchange(f"{ROOT}/v1_a?stream=true", [(0.0, b'data: {"event_type":"x","t":"hush-hush-hush"}\n\n')])
+    shown = result((seen, spoken), Finding("resume.live", "x").at(exchange="s", event=0), ("", "s"))
+    assert "hush-hush" not in f"{tell_story(shown, DISPLAY)}{list_events(shown, DISPLAY)}"
+
+
+def test_the_list_of_events_has_a_row_for_what_is_missing() -> None:
+    """Two neighbours on each side of the missing event, the cut before it, the rest in folds."""
+    found = list_events(result((FIRST, REST), LOST, ("", "rest")), DISPLAY)
+    assert found is not None
+    rows = [(row.kind, row.number) for fold in found.folds for row in fold.rows]
+    assert rows == [
+        ("event", 0), ("event", 1), ("event", 2), ("cut", None), ("missing", 3),
+        ("event", 4), ("event", 5), ("event", 6),
+    ]  # fmt: skip
+    assert [fold.summary for fold in found.folds] == [
+        "1 event before: step.delta",
+        "",
+        "1 event after: step.delta",
+    ]
+
+
+def test_a_long_stream_is_drawn_around_the_fault() -> None:
+    """Of many chunks the first, the last and those around the accused event are drawn, the rest is counted."""
+    many = exchange(f"{ROOT}/v1_a?stream=true", [(n / 10, event(n)) for n in range(40)])
+    accused = Finding("resume.live", "wrong", "a", "b").at(exchange="s", event=20)
+    story = tell_story(result((many,), accused, ("s",)), DISPLAY)
+    assert story is not None
+    drawn = [cell for step in story.steps for cell in step.cells]
+    assert [cell.split()[0] for cell in drawn] == ["0", "1", "2", "19", "20", "21", "38", "39"]
+    assert [step.hot for step in story.steps if step.cells].count(True) == 1
+    assert any(step.text == "16 chunks: step.delta ×16" for step in story.steps)
+
+
+def test_only_what_differs_is_marked() -> None:
+    """Two texts that share most of their words are marked where they differ, others as a whole."""
+    expected, actual = compare_texts('{"status":"completed"}', '{"status":"failed"}')
+    assert [part.text for part in expected if part.differs] == ["completed"]
+    assert [part.text for part in actual if part.differs] == ["failed"]
+    assert "".join(part.text for part in expected) == '{"status":"completed"}'
+    assert all(part.differs for side in compare_texts("step.stop", "nothing") for part in side)
+
+
+def test_a_fragment_is_given_once() -> None:
+    """Two texts never share a fragment, and one text always has the same."""
+    names = FragmentNames()
+    assert [names.name("a b"), names.name("a-b"), names.name("a b")] == ["a-b", "a-b-2", "a-b"]

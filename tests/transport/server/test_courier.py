@@ -1,0 +1,68 @@
+"""Deliveries over sockets, to this machine and to nobody else."""
+
+from __future__ import annotations
+
+import threading
+
+from harness.transport.server.courier import ELSEWHERE, Courier
+from harness.transport.server.socket_receiver import SocketReceiver
+from harness.wire import Headers, Request
+from harness.wire.delivery import Delivery, NoReply, is_on_this_machine
+
+
+class Outbox:
+    """Deliveries that are due at once, and again until they are answered with 2xx."""
+
+    next_due = None
+
+    def __init__(self, *uris: str) -> None:
+        self.due = [Delivery(uri, Request("POST", "/deliveries?a=1", Headers(), b"{}")) for uri in uris]
+        self.statuses: list[int | None] = []
+        self.dropped: list[str] = []
+        self.over = threading.Event()
+
+    def attend(self) -> bool:
+        return False
+
+    def take_due(self) -> list[Delivery]:
+        due, self.due = self.due, []
+        return due
+
+    def note_answer(self, delivery: Delivery, status: int | None) -> None:
+        self.statuses.append(status)
+        self.due += [delivery] if status != 200 else []
+        if status == 200:
+            self.over.set()
+
+    def drop(self, delivery: Delivery, reason: str) -> None:
+        self.dropped.append(reason)
+        self.over.set()
+
+
+def test_a_delivery_reaches_a_receiver_on_a_port() -> None:
+    """With its path, query and body; a hang-up is no answer, so it comes again."""
+    receiver = SocketReceiver()
+    receiver.answer(503, NoReply.HANG_UP)
+    outbox = Outbox(receiver.uri)
+    with Courier(outbox):
+        arrivals = receiver.collect(3, 10.0)
+        assert outbox.over.wait(10.0)
+    receiver.close()
+    assert outbox.statuses == [503, None, 200]
+    assert {(a.exchange.request.target, a.exchange.request.body) for a in arrivals} == {("/deliveries?a=1", b"{}")}
+
+
+def test_nothing_is_sent_to_another_machine() -> None:
+    """It is given up before any name is looked up."""
+    outbox = Outbox("https://example.com/hook")
+    with Courier(outbox):
+        assert outbox.over.wait(10.0)
+    assert (outbox.dropped, outbox.statuses) == ([ELSEWHERE], [])
+
+
+def test_this_machine_is_known_by_its_names() -> None:
+    """Loopback addresses and localhost, and no name that only begins so."""
+    here = ("http://127.0.0.1:1/x", "http://127.3.2.1", "http://[::1]:8", "http://localhost", "http://a.localhost")
+    there = ("http://127.0.0.1.example.com", "http://localhost.example.com", "http://10.0.0.1", "http://[", "x")
+    assert all(map(is_on_this_machine, here))
+    assert not any(map(is_on_this_machine, there))

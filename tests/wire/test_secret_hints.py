@@ -1,0 +1,45 @@
+"""A text is searched only where a secret might begin, and nothing is missed by that."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.wire.secret_hints import PART, hints, regions
+from harness.wire.secret_patterns import sightings
+from tests.cassette.redaction.test_redactor import LOOKS
+
+FILLER = "Lorem ipsum dolor. "
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda word: word[:14])
+def test_every_look_is_hinted_at(look: str) -> None:
+    """Whatever a pattern matches contains a hint."""
+    assert hints(f"x {look} y")
+    assert list(sightings(f"x {look} y"))
+
+
+@pytest.mark.parametrize("filler", [FILLER, "Löwe "])
+@pytest.mark.parametrize("at", [0, PART - 40, PART, 2 * PART - 9])
+def test_nothing_is_missed_in_a_long_text(at: int, filler: str) -> None:
+    """Secrets are found at the same place in a long text as in a short one, wherever the parts of it begin."""
+    around = filler * (3 * PART // len(filler))
+    for look in LOOKS:
+        text = f"{around[:at]}\n{look}\n{around[at:]}"
+        short = {(kind, start + at, end + at) for kind, start, end in sightings(f"\n{look}\n")}
+        assert {seen for seen in short if seen[2] <= at + len(look) + 1} <= set(sightings(text))
+
+
+def test_a_secret_may_be_longer_than_the_part_that_is_searched() -> None:
+    """A token of a megabyte is found to its end."""
+    text = f"{FILLER * PART} https://a.example/?key={'a1' * 500_000} and more"
+    ((_, start, end),) = [seen for seen in sightings(text) if seen.kind == "credential in a URL"]
+    assert text[start:end] == "a1" * 500_000
+
+
+def test_text_without_hints_is_not_searched() -> None:
+    """Only the surroundings of a hint are searched with the patterns."""
+    text = FILLER * PART
+    assert list(regions(text)) == []
+    ((start, end),) = regions(f"{text}secret{text}")
+    assert start < len(text) < end
+    assert end - start < PART
