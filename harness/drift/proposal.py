@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.contract.schema.bundled_files import arrange
 from harness.contract.schema.openness import Schema
 from harness.contract.schema.schemas import Schemas
 from harness.contract.schema.unions import UNIONS
@@ -301,6 +302,9 @@ def _shorten(text: str) -> str:
     return first if len(first) <= _LONGEST else first[: _LONGEST - 1].rstrip() + "…"
 
 
-def name_files(documents: Mapping[str, Schema]) -> dict[str, Schema]:
-    """The documents by the path of their file within the folder of a revision."""
-    return {f"{name}.json": document for name, document in sorted(documents.items())}
+def name_files(documents: Mapping[str, Schema], revision: str) -> dict[str, Schema]:
+    """The documents by the path of their file within the folder of a revision, schemas with their `$id`."""
+    return {
+        f"{name}.json": document if name == OPENAPI else arrange(document, revision, name)
+        for name, document in sorted(documents.items())
+    }

@@ -132,7 +132,7 @@ def test_the_sdk_is_not_imported(package):
 def test_a_proposal_settles_what_is_new(ours, theirs, proposal, tmp_path):
     """A revision made of the proposal differs from the SDK only in what the proposal leaves to a person."""
     folder = tmp_path / "2026-12-01"
-    for name, document in name_files(proposal.documents).items():
+    for name, document in name_files(proposal.documents, folder.name).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(document), encoding="utf-8")
@@ -167,6 +167,7 @@ def test_a_proposed_revision_is_written(package, capsys, tmp_path):
     assert {"revision.json", "tools/file-search.json", "tools/dowsing.json", "tool.json"} <= written
     assert "steps/thought.json" not in written
     assert json.loads((folder / "revision.json").read_bytes())["base"] == load().revision
+    assert "/2026-12-01/tools/dowsing.json" in json.loads((folder / "tools" / "dowsing.json").read_bytes())["$id"]
     assert "left to you: tools/file-search: field is gone metadata_filter" in capsys.readouterr().err
     assert schemas_in(folder).validator("tool").is_valid({"type": "dowsing", "rod": "hazel"})
     assert not schemas_in(folder).validator("tool").is_valid({"type": "dowsing"})

@@ -174,7 +174,10 @@ def _write_revision(folder: Path, proposal: Proposal, base: str, source: str) ->
     from harness.contract.schema.json_text import format_json
     from harness.drift.proposal import name_files
 
-    files = {**name_files(proposal.documents), "revision.json": {"base": base, "as_of": f"as of {source}"}}
+    files = {
+        **name_files(proposal.documents, folder.resolve().name),
+        "revision.json": {"base": base, "as_of": f"as of {source}"},
+    }
     for name, document in files.items():
         _write_text(folder / name, format_json(document))
 
@@ -185,7 +188,7 @@ def _format_patch(proposal: Proposal, schemas: Schemas) -> str:
     from harness.drift.proposal import name_files
 
     lines: list[str] = []
-    for name, document in name_files(proposal.documents).items():
+    for name, document in name_files(proposal.documents, schemas.revision).items():
         path = f"schemas/{schemas.revision}/{name}"
         there = schemas.path(name)
         before = there.read_text("utf-8") if there is not None else ""

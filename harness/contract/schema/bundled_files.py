@@ -138,16 +138,20 @@ def _without(part: Any, keys: frozenset[str] | set[str]) -> Any:
     return {key: value for key, value in part.items() if key not in keys}
 
 
+def arrange(document: Schema, revision: str, name: str) -> Schema:
+    """The schema with its `$id`, and first what stands first in all files."""
+    whole = {**document, "$id": identify(revision, name)}
+    head = {key: whole[key] for key in _HEAD if key in whole}
+    return {**head, **_without(whole, frozenset(_HEAD))}
+
+
 def source_files(revision: str) -> dict[Path, str]:
     """The files that people write, each with its `$id` and in the form that all have."""
     folder, schemas = resources.folder("schemas") / revision, load_schemas(revision)
     found = {}
     for name, path in schemas.files.items():
         if path.is_relative_to(folder):
-            document = json.loads(path.read_bytes())
-            document["$id"] = identify(revision, name)
-            head = {key: document.pop(key) for key in _HEAD if key in document}
-            found[path] = format_json({**head, **document})
+            found[path] = format_json(arrange(json.loads(path.read_bytes()), revision, name))
     return found
 
 
