@@ -37,7 +37,7 @@ _PATH = re.compile(r'pathToFunc\("([^"]+)"')
 _NAME = re.compile(r'operation_id: "(\w+)"')
 _METHOD = re.compile(r'method: "([A-Z]+)"')
 _QUERY = re.compile(r"encodeFormQuery\(\{(.*?)\}\)", re.DOTALL)
-_QUERY_NAME = re.compile(r'"(\w+)":')
+_QUERY_NAME = re.compile(r'"(\w+)":.*\bpayload\.(\w+)')
 _SUFFIX = re.compile(r"_\d+$")
 
 
@@ -68,7 +68,8 @@ class _Call(NamedTuple):
     name: str
     method: str
     path: str
-    query: tuple[str, ...]
+    query: tuple[tuple[str, str], ...]
+    """The names on the wire, each with that of its field in the request type."""
 
 
 def _read_calls(code: str) -> list[_Call]:
@@ -140,7 +141,7 @@ class _TypescriptReader:
 
     def _operation(self, call: _Call, overloads: list[Node]) -> OperationType:
         request = self._request(call)
-        fields = {name: part for name, part in request.items() if name in call.query}
+        fields = {sent: request[name] for sent, name in call.query if name in request}
         body = request["body"].shape if "body" in request else self._direct_body(overloads[0])
         answers: list[ValueType] = []
         events: list[ValueType] = []

@@ -50,6 +50,7 @@ declare type CreateToolRequest = {
     api_version?: string | undefined;
     body: tools.Tool;
     dry_run?: boolean | undefined;
+    moods?: Array<string> | undefined;
 };
 declare type CreateToolResponse = Hammer | Stream<ToolEvent>;
 declare class Tools_2 extends ClientSDK {
@@ -63,7 +64,8 @@ CODE = """
 function toolsCreate(client, body, options) {
     const path = pathToFunc("/{api_version}/tools")(pathParams);
     const query = encodeFormQuery({
-        "dry_run": payload.dry_run,
+        "dry_run": payload === null || payload === void 0 ? void 0 : payload.dry_run,
+        "mood": payload.moods,
     });
     const context = { operation_id: "createTool" };
     const req = client._createRequest(context, { method: "POST" });
@@ -100,7 +102,7 @@ def test_calls_have_method_path_and_query(model):
     """A call is matched by class and method with the code that knows its path."""
     keys = {operation.key for operation in model.operations.values()}
     assert keys == {"POST /tools", "DELETE /tools/{}", "PATCH /tools/{}"}
-    assert list(model.operations["createTool"].parameters) == ["dry_run"]
+    assert list(model.operations["createTool"].parameters) == ["dry_run", "mood"]
 
 
 def test_bodies_answers_and_streams_are_told_apart(model):
