@@ -4,8 +4,3 @@ Layer 2. `type_model` and `comparison` know no API: they compare any two descrip
 and `typescript_sdk` each read one description. `explanations` knows which differences are known, and why;
 `proposal` writes a revision that follows the SDK. Nothing here imports or installs an SDK (`benches/packages`).
 """
-
-from harness.drift.comparison import TypeDifference, compare
-from harness.drift.type_model import FieldType, OperationType, Record, TypeModel, ValueType
-
-__all__ = ["TypeDifference", "FieldType", "OperationType", "Record", "ValueType", "TypeModel", "compare"]
