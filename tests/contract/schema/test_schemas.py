@@ -336,7 +336,7 @@ def test_every_operation_declares_success_refusal_and_failure():
 def test_links_leave_create_get_and_delete_and_nothing_else():
     """Only create, get and delete have links: any other would become a root of the state machine and hide bugs."""
     linked = {name for name, operation in operations() if operation["responses"]["200"].get("links")}
-    resources = ("interactions", "agents", "environments", "credentials", "webhooks", "triggers")
+    resources = ("interactions", "agents", "environments", "credentials", "webhooks", "triggers", "voices")
     ways = ("POST /{}", "GET /{}/{{id}}", "DELETE /{}/{{id}}")
     assert linked == {way.format(resource) for resource in resources for way in ways}
 
@@ -361,6 +361,6 @@ def test_schemathesis_loads_all_operations():
     schema = schemathesis.openapi.from_path(str(OPENAPI), config=config)
     loaded = {operation.ok().label for operation in schema.get_all_operations()}
     assert loaded == {name for name, _ in operations()}
-    for name in ("interactions", "agents", "environments", "credentials", "webhooks", "triggers"):
+    for name in ("interactions", "agents", "environments", "credentials", "webhooks", "triggers", "voices"):
         own = schema.include(path_regex=f"^/{name}(/|$)")
         assert f"POST /{name}" in own.as_state_machine()._root_labels, name
