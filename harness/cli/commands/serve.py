@@ -87,6 +87,7 @@ def run(words: Sequence[str]) -> int:
             as_json=arguments.json,
             page=page_of(server.url, granted),
             **granted.facts,
+            bounds=emulator.settings.bounds,
         )
         open_page(arguments, page_of(server.url, granted))
 
