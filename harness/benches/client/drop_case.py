@@ -25,7 +25,8 @@ class Case:
     `contract` is the one by which the stream is served and read; None: that of the emulator, or what the cassette
     states. A `scenario` file takes the place of the script. `kind` names the part of a set that the case belongs
     to, "" for one that somebody asked for. `mode` is one of `MODES`. `further` is the script of creates that
-    refer to a previous interaction; None: the same script.
+    refer to a previous interaction; None: the same script. `incident`
+    names one that the case plays; `speed` is how much faster than the machine's its clock runs.
     """
 
     plan: str
@@ -38,8 +39,12 @@ class Case:
     kind: str = field(default="", compare=False)
     mode: str = DEFAULT_MODE
     further: Mapping[str, Any] | None = field(default=None, hash=False)
+    incident: str = ""
+    speed: float = 1.0
 
     def __str__(self) -> str:
+        if self.incident:
+            return self.incident
         marks = [self.plan]
         if self.event_ids != "all":
             marks.append(f"ids={self.event_ids}")
@@ -63,6 +68,9 @@ class Case:
 
     def command_line(self, client: Sequence[str], options: Sequence[str] = ()) -> str:
         """A command line that runs only this case; `client` is its own command, unless `options` name it."""
+        if self.incident:
+            words = ["harness", "torture", "--incidents", self.incident, *options]
+            return shlex.join([*words, *(["--", *client] if client else [])])
         words = ["harness", "torture", "--cuts", self.plan]
         if self.mode != DEFAULT_MODE:
             words += ["--mode", self.mode]
