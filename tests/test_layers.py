@@ -25,6 +25,7 @@ LAYERS: dict[str, int] = {
     "cassette": 1,
     "faults": 1,
     "kit": 1,
+    "drift": 2,
     "emulator": 2,
     "checks": 2,
     "strategies": 2,

@@ -70,6 +70,7 @@ COMMANDS: dict[str, CommandEntry] = {
         "harness.cli.commands.compare", "compare the reports of runs: targets, or one target then and now"
     ),
     "diff": CommandEntry("harness.cli.commands.diff", "compare two recordings: drift of shape, drift of content"),
+    "drift": CommandEntry("harness.cli.commands.drift", "compare the types of an official SDK with the schemas"),
     "verify": CommandEntry("harness.cli.commands.verify", "judge recorded traffic offline"),
     "doctor": CommandEntry("harness.cli.commands.doctor", "say what is installed and what is in the way"),
 }

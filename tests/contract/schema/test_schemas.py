@@ -16,7 +16,9 @@ from harness.contract.schema.strict_files import strict_files
 from harness.contract.schema.union_files import COMMAND, union_files
 
 ROOT = resources.folder("schemas")
-FILES = sorted(path for revision in REVISIONS for path in (ROOT / revision).rglob("*.json"))
+FILES = sorted(
+    path for revision in REVISIONS for path in (ROOT / revision).rglob("*.json") if "bundled" not in path.parts
+)
 SOURCES = [
     path for path in FILES if "strict" not in path.parts and path.name not in ("openapi.json", "revision.json")
 ]
@@ -26,10 +28,11 @@ UNIONS = ("event", "step", "step-shell", "delta", "content", "annotation", "tool
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object within a JSON document."""
+    """Every object within a schema; examples are values and no schemas."""
     if isinstance(value, dict):
         yield value
-    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        value = [part for key, part in value.items() if key != "examples"]
+    for part in value if isinstance(value, list) else ():
         yield from nodes(part)
 
 
