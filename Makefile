@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: check test lint setup bench peers clean
+.PHONY: check test test-slow lint setup bench peers clean
 
 check: $(VENV)/.base  ## run the whole catalogue against the built-in emulator
 	$(BIN)/harness check emulator
 
-test: $(VENV)/.dev  ## run the tests
+test: $(VENV)/.dev  ## run the tests: four minutes on two idle cores
 	$(BIN)/python -m pytest -q -n 2
+
+test-slow: $(VENV)/.dev  ## run the tests that take seconds each: whole searches, every client mutant, foreign servers
+	$(BIN)/python -m pytest -q -n 2 -m slow
 
 lint: $(VENV)/.dev  ## ruff and mypy
 	$(BIN)/ruff check .
