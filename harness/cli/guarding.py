@@ -82,6 +82,11 @@ def access(arguments: argparse.Namespace, *, closed: bool = False) -> Access:
     return Access(guard, token)
 
 
+def page_access(host: str) -> Access:
+    """The access to the page of a command whose server is not steered: a token only beyond this machine."""
+    return access(argparse.Namespace(host=host, allow_host=None, control_token=None))
+
+
 def _token_for(arguments: argparse.Namespace) -> str:
     from harness.benches.server.page_guard import is_loopback
 

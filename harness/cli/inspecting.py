@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import datetime
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.arguments import Parser
 from harness.cli.guarding import Access
 from harness.cli.masking import own_secrets
 from harness.cli.output import say
@@ -24,7 +24,7 @@ _FROM_HERE = {"//0.0.0.0:": "//127.0.0.1:", "//[::]:": "//[::1]:"}
 """Addresses that a server listens on and no browser calls, and what to call instead."""
 
 
-def add_open_argument(parser: Parser) -> None:
+def add_open_argument(parser: argparse._ActionsContainer) -> None:
     """Add the option that opens the page."""
     parser.add_argument(
         "--open",
@@ -39,13 +39,13 @@ def new_inspector(
     contract: Any,
     *,
     command: str,
-    target: Target | None,
+    target: Callable[[], Target] | None,
     actions: Actions | None = None,
     facts: dict[str, Any] | None = None,
     sees_all: bool = False,
     secure: bool = False,
 ) -> Inspector:
-    """The inspector of a command; `target` is what kind of server a saved cassette is from, None: none is."""
+    """The inspector of a command; `target` tells what kind of server a saved cassette is from, None: none is."""
     from harness.inspector import Inspector
     from harness.interactions import INTERACTIONS
     from harness.report.evidence.curl import curl
@@ -69,7 +69,7 @@ def new_inspector(
         command=command,
         to_curl=to_curl,
         actions=actions,
-        provenance=None if target is None else lambda: _provenance(target, contract.revision),
+        provenance=None if target is None else lambda: _provenance(target(), contract.revision),
         facts=facts,
         secrets=secrets,
         sees_all=sees_all,

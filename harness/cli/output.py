@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +96,7 @@ class Listeners:
 
         An interrupt is thrown into the run, which may come to an end of its own with what it has.
         """
-        with closing(events):
+        with closing(events), self._speaking():
             event = next(events, None)
             while event is not None:
                 try:
@@ -105,6 +105,14 @@ class Listeners:
                 except KeyboardInterrupt:
                     event = events.throw(KeyboardInterrupt)
         return self.write()
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            if self.screen is not None:
+                self.screen.close()
 
     def write(self) -> RunFinished:
         """Write the reports of a finished run; return its last event."""
@@ -125,7 +133,7 @@ def add_output_arguments(group: argparse._ArgumentGroup, *, verbose: str) -> Non
     """Add the options for what a run prints and writes; `verbose` says what -v adds."""
     group.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(FORMATS))
     group.add_argument("--json", action="store_true", help="print the JSON report and nothing else")
-    group.add_argument("-v", "--verbose", action="store_true", help=verbose)
+    group.add_argument("-v", "--verbose", action="count", default=0, help=f"{verbose}; -vv: the whole wire, too")
     group.add_argument("--color", choices=("auto", "always", "never"), default="auto")
     group.add_argument(
         "--annotations",

@@ -6,6 +6,6 @@ observes the answers that pass (`journal`), judges those that have ended (`judgi
 served as they are. Imports nothing of the API.
 """
 
-from harness.inspector.inspector import Actions, Inspector
+from harness.inspector.inspector import Actions, Inspector, is_for_page
 
-__all__ = ["Inspector", "Actions"]
+__all__ = ["Inspector", "Actions", "is_for_page"]

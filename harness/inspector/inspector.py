@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -23,6 +24,7 @@ from harness.inspector.judging import TrafficJudge
 from harness.inspector.saving import write_cassette
 from harness.inspector.traffic import SeenExchange, SeenTraffic
 from harness.kit.api import Api, ApiContract
+from harness.look.assets import read_script, read_tokens
 from harness.outcome import UsageFault
 from harness.transport import WallClock
 from harness.wire import Chunked, Headers, Request, Response, Service
@@ -49,6 +51,7 @@ _TYPES = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
 }
+_SHARED: dict[str, Callable[[], str]] = {"tokens.css": read_tokens, "theme.js": partial(read_script, "theme")}
 _FORMS = ("curl", "pytest", "scenario")
 
 
@@ -110,6 +113,20 @@ class Inspector:
         self._judge = TrafficJudge(api, contract, self.traffic, sees_all=sees_all)
         self._evidence = Evidence(self.traffic, self._mask, api, contract, to_curl)
 
+    prefixes: tuple[bytes, ...] = (b"GET / ", b"HEAD / ", f"GET {ROOT}".encode(), f"POST {ROOT}".encode())
+    """How the requests begin that may be for the page."""
+
+    def claims(self, request: Request) -> bool:
+        """Whether a request is for the page."""
+        return is_for_page(request)
+
+    def observe(self, request: Request) -> SeenExchange | None:
+        """The observer of the answer to a request that is forwarded; None while no page is open."""
+        if not self.traffic.is_open:
+            self.traffic.unseen += 1
+            return None
+        return self.traffic.begin(request)
+
     def around(self, service: Service) -> Service:
         """The service behind the inspector."""
         traffic = self.traffic
@@ -133,6 +150,8 @@ class Inspector:
     def answer(self, request: Request) -> Response:
         """Answer a request that is for the page."""
         name = request.raw_path.removeprefix(ROOT) if request.raw_path != "/" else ""
+        if not is_for_page(request):
+            return self._refuse(404, "not_found", "This connection was opened for the page of the inspector.")
         if "/" not in name and ("." in name or not name):
             return self._guard.refusal_of_host(request) or self._file(request, name or "index.html")
         return self._guard.refusal_of_control(request) or self._tell(request, name)
@@ -140,12 +159,12 @@ class Inspector:
     def _file(self, request: Request, name: str) -> Response:
         """One file of the page."""
         kind = _TYPES.get(name.rpartition(".")[2])
-        found = files("harness.inspector").joinpath("page", name)
-        if kind is None or not found.is_file():
+        text = None if kind is None else read_file(name)
+        if kind is None or text is None:
             return self._refuse(404, "not_found", f"The inspector has no file {name[:100]}.")
         if request.method not in ("GET", "HEAD"):
             return self._refuse(405, "method_not_allowed", f"{request.method}: the page is read with GET.")
-        return Response.whole(200, Headers((("content-type", kind), *_FIELDS)), found.read_bytes())
+        return Response.whole(200, Headers((("content-type", kind), *_FIELDS)), text.encode())
 
     def _tell(self, request: Request, name: str) -> Response:
         """What the page asks for."""
@@ -217,6 +236,14 @@ class Inspector:
 
     def _refuse(self, status: int, code: str, message: str) -> Response:
         return Response.json(status, self._api.load_protocol().error_body(status, code, message))
+
+
+def read_file(name: str) -> str | None:
+    """A file of the page, some of which all pages share; None if it has no such file."""
+    if name in _SHARED:
+        return _SHARED[name]()
+    found = files("harness.inspector").joinpath("page", name)
+    return found.read_text("utf-8") if found.is_file() else None
 
 
 def is_for_page(request: Request) -> bool:

@@ -36,6 +36,7 @@ from harness.wire import (
     Headers,
     Request,
 )
+from harness.wire.coding import CODINGS, Inflater, coding_of
 from harness.wire.json_value import object_or_none
 from harness.wire.message import EVENT_STREAM
 
@@ -84,6 +85,7 @@ class SeenExchange:
         self.error = ""
         self.recorder = ExchangeBuilder(request)
         self.decoder = Decoder()
+        self.inflater: Inflater | None = None
         self.size = len(request.body) + len(request.target)
         self.forgotten = False
         self._traffic = traffic
@@ -195,6 +197,10 @@ class SeenTraffic:
     def note_head(self, seen: SeenExchange, status: int, headers: Headers, framing: Framing) -> None:
         """The head of an answer goes out."""
         with self.lock:
+            coding = coding_of(headers)
+            if coding in CODINGS:  # only a tap sees answers as they were coded
+                seen.inflater = Inflater(coding)
+                headers = headers.without("content-encoding", "content-length")
             seen.recorder.head(status, headers, framing)
             seen.status = status
             seen.is_stream = headers.media_type() == EVENT_STREAM
@@ -206,6 +212,8 @@ class SeenTraffic:
         with self.lock:
             if seen.forgotten:
                 return
+            if seen.inflater is not None:
+                chunk = Chunk(_inflate(seen, chunk.data))
             kept = min(len(chunk.data), max(0, KEPT_BYTES - seen.recorder.size))
             seen.recorder.chunk(chunk, self.seconds - seen.began)
             seen.size += kept
@@ -330,3 +338,13 @@ class SeenTraffic:
         with self.lock:
             seen.findings = findings
             self.tell({"is": "findings", "n": seen.number, "findings": list(findings)})
+
+
+def _inflate(seen: SeenExchange, data: bytes) -> bytes:
+    """The decoded bytes; what cannot be decoded, or is more than is kept, is left out."""
+    if seen.inflater is None or seen.recorder.size > KEPT_BYTES:
+        return b""
+    try:
+        return seen.inflater.feed(data, KEPT_BYTES)
+    except ValueError:
+        return b""

@@ -55,6 +55,11 @@ def read_style(*names: str) -> str:
     return "\n".join(_read(f"{name}.css") for name in ("tokens", "elements", *names))
 
 
+def read_tokens() -> str:
+    """The colours and sizes alone, for a page with parts of its own."""
+    return _read("tokens.css")
+
+
 def read_script(*names: str) -> str:
     """The named scripts in this order: `read_script("theme", "copy")`."""
     return "\n".join(_read(f"{name}.js") for name in names)

@@ -5,13 +5,14 @@ Layer 6. The key of a cause is the stable code of its finding. A breach that a c
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.engine.results import Result
-from harness.outcome import Finding, Level, Standing, Verdict
+from harness.outcome import Finding, Level, Severity, Standing, Verdict
 from harness.outcome.words import format_count, shorten
 from harness.report.evidence.exchange_text import printable
 from harness.report.run_state import RunState, urgency_of
@@ -20,6 +21,8 @@ FAILING = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.STALE})
 """Verdicts that a reader has to do something about."""
 
 _TITLE = 160
+_LONG_WORD = re.compile(r"[\w=-]{25,}")
+"""An id, mostly: a title only needs its beginning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,27 @@ def first_finding(findings: Sequence[Finding]) -> Finding:
     return next((finding for finding in findings if not finding.cause), findings[0])
 
 
+_SEVERITIES = {Severity.BROKEN: 0, Severity.NON_STRICT: 1, Severity.INFORMATION: 2}
+_LEVELS = {Level.MUST: 0, Level.SHOULD: 1, Level.MAY: 2}
+
+
+def order_findings(result: Result, state: RunState) -> list[Finding]:
+    """The findings of a result, those first that do the most harm; what another one caused comes last."""
+    rules = state.api.load_rules()
+
+    def urgency(finding: Finding) -> tuple[bool, int, int, bool, int]:
+        rule = rules.get(finding.rule, result.rule)
+        return (
+            bool(finding.cause),
+            _SEVERITIES[finding.severity],
+            _LEVELS[rule.level],
+            not rule.silent,
+            rule.harm,
+        )
+
+    return sorted(result.observation.findings, key=urgency)
+
+
 def _to_cause(key: str, results: Sequence[Result], affected: Sequence[Result], state: RunState) -> Cause:
     roots = [result for result in results if not result.observation.cause] or list(results)
     ordered = [*roots, *(result for result in results if result not in roots)]
@@ -102,12 +126,13 @@ def _to_cause(key: str, results: Sequence[Result], affected: Sequence[Result], s
 
 
 def describe(result: Result, state: RunState) -> str:
-    """What is wrong, in one line: the first finding, else the reason."""
+    """What is wrong, in one line: the worst finding, else the reason; long ids are cut."""
     observation = result.observation
     if result.verdict is Verdict.STALE:
         return "it passes now; take it out of the baseline"
     if observation.findings:
-        text = first_finding(observation.findings).message
+        text = order_findings(result, state)[0].message
     else:
         text = observation.reason.strip().rpartition("\n")[2] or result.title
-    return shorten(" ".join(printable(state.mask.text(text)).split()), _TITLE)
+    plain = " ".join(printable(state.mask.text(text)).split())
+    return shorten(_LONG_WORD.sub(lambda word: f"{word[0][:10]}…", plain), _TITLE)

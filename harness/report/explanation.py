@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from harness.engine.results import Replays, Reproduction, Result
 from harness.outcome import Finding, Outcome, Rule
 from harness.outcome.words import format_count
+from harness.report.causes import order_findings
 from harness.report.evidence.evidence_text import shown_lines
 from harness.report.evidence.exchange_text import printable
 from harness.report.finding_text import finding_lines
@@ -33,7 +34,7 @@ def _lines(result: Result, state: RunState, evidence: bool, verbose: bool) -> It
     yield from rule_lines(result.rule, title=result.title)
     if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.accepts:
         yield f"accepted: {'; or '.join(result.accepts)}"
-    yield from findings_lines(observation.findings, state.mask)
+    yield from findings_lines(order_findings(result, state), state.mask)
     if observation.reason:
         yield from printable(state.mask.text(observation.reason)).rstrip().split("\n")
     if result.excuse:

@@ -6,15 +6,19 @@ Layer 6. Must not know what is reported.
 from __future__ import annotations
 
 import os
+import shutil
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TextIO
 
-PAUSE = 15.0
-"""Least seconds between two lines of progress in a log."""
+PAUSE = 10.0
+"""Most seconds of silence in a log."""
 
 _WIDEST = 79
 """Most characters of a progress line: one that the terminal wraps cannot be erased."""
+
+_FLUSHED_EVERY = 1.0
 
 
 def wants_colour(stream: TextIO, environment: Mapping[str, str], choice: str = "auto") -> bool:
@@ -27,33 +31,48 @@ def wants_colour(stream: TextIO, environment: Mapping[str, str], choice: str = "
 class Screen:
     """The output of a report. Progress is drawn only on a terminal, which can erase it; a log gets only lines."""
 
-    def __init__(self, out: TextIO, *, colour: bool = False) -> None:
+    def __init__(self, out: TextIO, *, colour: bool = False, now: Callable[[], float] = time.monotonic) -> None:
         self._out = out
         self._colour = colour
-        self._progress = out.isatty() and os.environ.get("TERM") != "dumb"
+        self._now = now
+        self.draws = out.isatty() and os.environ.get("TERM") != "dumb"
         self._drawn = False
-        self._told = time.monotonic()
+        self._begun = self._written = self._flushed = now()
+        self._status = ""
+
+    @property
+    def columns(self) -> int | None:
+        """How wide the terminal is; None for a log, whose lines may have any length."""
+        return shutil.get_terminal_size().columns if self.draws else None
 
     def line(self, text: str) -> None:
         """Write a line that stays."""
         self.erase()
         self._out.write(text + "\n")
+        self._written = self._now()
+        if self._written - self._flushed >= _FLUSHED_EVERY:  # somebody may follow the log
+            self._flush()
 
     def draw(self, text: str) -> None:
-        """Draw the progress line in place of the previous one."""
-        if self._progress:
+        """Draw the progress line in place of the previous one; in a log, say it if it was silent for long."""
+        self._status = text
+        if self.draws:
             self.erase()
             self._out.write(text[:_WIDEST])
-            self._out.flush()
+            self._flush()
             self._drawn = True
+        else:
+            self.break_silence()
 
-    def tell(self, text: str) -> None:
-        """Draw the progress line; in a log, write it now and then, so that a long search is not silent."""
-        self.draw(text)
-        if not self._progress and time.monotonic() - self._told >= PAUSE:
-            self.line(text)
-            self._out.flush()
-            self._told = time.monotonic()
+    def break_silence(self) -> None:
+        """In a log that was silent for `PAUSE` seconds, say how far it is and since when it runs."""
+        if not self.draws and self._now() - self._written >= PAUSE:
+            self.line(f"{self._status or 'still running'} ({self._now() - self._begun:.0f} s so far)")
+            self._flush()
+
+    def _flush(self) -> None:
+        self._out.flush()
+        self._flushed = self._now()
 
     def erase(self) -> None:
         """Erase the progress line."""
@@ -64,3 +83,22 @@ class Screen:
     def paint(self, code: str, text: str) -> str:
         """`text` in a colour (an SGR code), or unchanged if there is no colour."""
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
+
+
+class Heartbeat:
+    """Calls a function about every second from a thread of its own, until it is stopped."""
+
+    def __init__(self, beat: Callable[[], None], *, seconds: float = 1.0) -> None:
+        self._beat = beat
+        self._seconds = seconds
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="harness-heartbeat", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._seconds):
+            self._beat()
+
+    def stop(self) -> None:
+        """Stop it; may be called twice."""
+        self._stopped.set()

@@ -6,8 +6,10 @@ to `screen`.
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import TextIO
 
 from harness.engine.capabilities import Capabilities
@@ -29,16 +31,30 @@ from harness.engine.traffic.retries import Waited, format_refusal
 from harness.engine.traffic.timeout_budget import TimeoutLosses
 from harness.kit.lack import Lack
 from harness.outcome import Because, Verdict
-from harness.outcome.words import format_count
+from harness.outcome.words import format_count, shorten
+from harness.report.causes import FAILING, describe, find_causes
 from harness.report.commands.presentation import EXPLAINED
 from harness.report.evidence.evidence_text import count_evidence, logs
 from harness.report.evidence.exchange_text import printable
 from harness.report.run_state import RunState
-from harness.report.screen import Screen
+from harness.report.screen import Heartbeat, Screen
 from harness.wire import Exchange
 
 _LEFT_SHOWN = 5
 """Most things left behind that are named one by one."""
+
+_EXPLAINED_LIVE = 2
+"""Failures that are explained at once; of more, one line each, so that the first ones stay in sight."""
+
+_SGR = re.compile("\x1b\\[[0-9;]*m")
+_LISTED = 60
+"""Most failures that are listed at the end."""
+
+_WHOLE_WIRE = 1_000_000
+"""Most characters of a body with -vv."""
+
+_SURE_AFTER = 3
+"""Exercises after which the time left can be told."""
 
 COLOUR = {
     Verdict.PASS: "32",
@@ -52,13 +68,29 @@ COLOUR = {
 
 
 class TerminalReport:
-    """Writes during the run. `verbose` explains warnings and names every result except the excluded ones."""
+    """Writes during the run. With `verbose` it explains each failure and warning and names every result.
 
-    def __init__(self, out: TextIO, state: RunState, *, colour: bool = False, verbose: bool = False) -> None:
-        self._screen = Screen(out, colour=colour)
+    With 2, each explanation has all exchanges in full. In a log it is never silent for long (`screen.PAUSE`).
+    """
+
+    def __init__(
+        self,
+        out: TextIO,
+        state: RunState,
+        *,
+        colour: bool = False,
+        verbose: int = 0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._screen = Screen(out, colour=colour, now=now)
+        self._now = now
+        self._since = now()
+        self._heartbeat: Heartbeat | None = None
+        self._explained: set[str] = set()
         self._state = state
         self._presentation = state.presentation
-        self._verbose = verbose
+        self._verbose = bool(verbose)
+        self._whole_wire = verbose > 1
         self._exercises = 0
         self._begun = self._failed = 0
         self._names: set[str] = set()
@@ -70,22 +102,34 @@ class TerminalReport:
         with self._lock:
             self._handle(event)
 
+    def close(self) -> None:
+        """Say nothing more by itself; a run that finishes does this, too."""
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+
+    def _beat(self) -> None:
+        with self._lock:
+            self._screen.break_silence()
+
     def _handle(self, event: RunEvent) -> None:
         match event:
             case RunStarted():
+                if not self._screen.draws:
+                    self._heartbeat = Heartbeat(self._beat)
                 self._lines(self._presentation.opening(self._state))
             case Probed(capabilities, requests, notes):
                 self._capabilities(capabilities, requests)
                 self._lines(f"note: {self._text(note)}" for note in notes)
             case Planned(_, exercises):
                 self._exercises = exercises
+                self._since = self._now()
                 self._lines(self._presentation.format_plan(event))
             case ExerciseStarted(name):
                 self._progress(name)
             case Waiting(seconds, refusal):
                 self._waiting(seconds, refusal)
             case Progressed():
-                self._screen.tell(_format_progress(event))
+                self._screen.draw(_format_progress(event))
             case CheckFinished(result):
                 self._count_result(result)
             case PhaseFinished():
@@ -106,7 +150,16 @@ class TerminalReport:
         self._begun += 1
         said = self._presentation.progress(name, again=name in self._names)
         self._names.add(name)
-        self._screen.draw(f"[{min(self._begun, self._exercises)}/{self._exercises}] {said}")
+        done = min(self._begun, self._exercises)
+        self._screen.draw(f"[{done}/{self._exercises}] {said}{self._so_far(done - 1, self._exercises)}")
+
+    def _so_far(self, done: int, total: int) -> str:
+        """What failed so far, and about how long the rest takes."""
+        failed = f", {self._failed} failed" if self._failed else ""
+        if done < _SURE_AFTER or total <= done:
+            return failed
+        left = (self._now() - self._since) / done * (total - done)
+        return f"{failed}, about {left:.0f} s left" if left >= 1 else failed
 
     def _waiting(self, seconds: float, refusal: Exchange) -> None:
         if not self._waits:
@@ -132,6 +185,7 @@ class TerminalReport:
 
     def _count_result(self, result: Result) -> None:
         if self._presentation.live:
+            self._failed += result.verdict in FAILING
             self._result(result)
         else:
             self._begun += bool(self._state.planned.checks)
@@ -140,21 +194,37 @@ class TerminalReport:
                 self._presentation.format_result(result, self._state, self._screen.paint) if self._verbose else ""
             )
             self._lines([line] if line else [])
-            failed = f", {self._failed} failed so far" if self._failed else ""
             if total := self._state.planned.checks:
-                self._screen.draw(f"[{self._begun}/{total}] {self._text(result.id)}{failed}")
+                so_far = self._so_far(self._begun, total)
+                self._screen.draw(f"[{self._begun}/{total}] {self._text(result.id)}{so_far}")
 
     def _result(self, result: Result) -> None:
         verdict = result.verdict
-        if verdict in EXPLAINED or (self._verbose and verdict in (Verdict.WARN, Verdict.XFAIL)):
-            self._screen.line("")
-            self._screen.line(self._headline(result))
-            for line in self._presentation.explain(result, self._state, verbose=self._verbose).split("\n"):
-                self._screen.line(f"  {line}" if line else "")
-        elif self._is_told(result):
+        if self._is_explained(verdict) or (self._verbose and verdict in (Verdict.WARN, Verdict.XFAIL)):
+            self._explain(result)
+        elif verdict in EXPLAINED or self._is_told(result):
             tail, more = self._presentation.brief(result, self._state, verbose=self._verbose)
             self._screen.line(self._headline(result) + tail)
             self._lines(more)
+
+    def _is_explained(self, verdict: Verdict) -> bool:
+        """Whether a failure is explained now; an error of our own always is."""
+        if verdict is Verdict.FAIL:
+            return self._verbose or len(self._explained) < _EXPLAINED_LIVE
+        return verdict in EXPLAINED
+
+    def _explain(self, result: Result) -> None:
+        if result.verdict is Verdict.FAIL:
+            self._explained.add(result.id)
+        self._screen.line("")
+        self._screen.line(self._headline(result))
+        for line in self._presentation.explain(result, self._state, verbose=self._verbose).split("\n"):
+            self._screen.line(f"  {line}" if line else "")
+        if self._whole_wire and result.evidence:
+            self._screen.line(f"  the wire, {count_evidence(result.evidence)}:")
+            for log in logs(result.evidence, self._state.display, shown=_WHOLE_WIRE):
+                self._lines(f"    {line}" for line in ((f"{log.name}:",) if log.name else ()))
+                self._lines(f"    {line}" for line in log.lines)
 
     def _is_told(self, result: Result) -> bool:
         if self._verbose:
@@ -169,8 +239,10 @@ class TerminalReport:
         return f"{label} {result.id} [{result.rule.level}] {result.title}"
 
     def _end(self, finished: RunFinished) -> None:
+        self.close()
         self._screen.erase()
         self._lines(self._presentation.closing(self._state, self._screen.paint, verbose=self._verbose))
+        self._list_failures()
         self._lines(self._totals(finished))
         if finished.waited.times:
             self._screen.line(_waits(finished.waited))
@@ -182,8 +254,13 @@ class TerminalReport:
             self._screen.line(self._state.mask.text(cut_words(finished.cut)))
         if finished.unjudged:
             self._lines(self._presentation.not_judged(finished))
-        if self._presentation.live and finished.counts[Verdict.WARN] and not self._verbose:
-            self._screen.line("-v explains each warning")
+        if self._presentation.live and not self._verbose:
+            brief = [
+                "warning" if finished.counts[Verdict.WARN] else "",
+                "failure" if finished.counts[Verdict.FAIL] > len(self._explained) else "",
+            ]
+            if any(brief):
+                self._screen.line(f"-v explains each {' and '.join(filter(None, brief))}")
         if excluded := finished.counts[Verdict.EXCLUDED]:
             self._screen.line(
                 f"{format_count(excluded, 'check was', 'checks were')} excluded, of which nothing is said"
@@ -195,6 +272,38 @@ class TerminalReport:
             self._screen.line(conclusion)
         if headline := self._presentation.headline(self._state):
             self._screen.line(headline)
+
+    def _list_failures(self) -> None:
+        """The worst failure, if it was not explained yet, and a line for each: the worst first."""
+        causes = find_causes(self._state)
+        failed = [result for cause in causes for result in cause.results]
+        if self._presentation.live:
+            if failed and failed[0].verdict is Verdict.FAIL and failed[0].id not in self._explained:
+                self._screen.line("")
+                self._screen.line("the worst failure:")
+                self._explain(failed[0])
+            lines = [self._one_line(result) for result in failed]
+        elif self._presentation.lists_causes:
+            lines = [f"  {cause.key} ({cause.counts}): {cause.title}" for cause in causes]
+        else:
+            return
+        if len(lines) > 1:
+            self._screen.line("")
+            self._screen.line("what failed, the worst first:")
+            self._lines(self._fit(line) for line in lines[:_LISTED])
+        if len(lines) > _LISTED:
+            self._screen.line(f"  … and {len(lines) - _LISTED} more, which the reports name")
+
+    def _one_line(self, result: Result) -> str:
+        word = self._screen.paint(COLOUR.get(result.verdict, "2"), f"{result.verdict:<5}")
+        silent = " (silent)" if result.rule.silent and result.verdict is Verdict.FAIL else ""
+        return f"  {word} {result.id} [{result.rule.level}]{silent} {describe(result, self._state)}"
+
+    def _fit(self, line: str) -> str:
+        """A line that the terminal does not wrap; in a log it is left whole."""
+        columns = self._screen.columns
+        unseen = len(line) - len(_SGR.sub("", line))
+        return line if columns is None else shorten(line, columns - 1 + unseen)
 
     def _totals(self, finished: RunFinished) -> Iterator[str]:
         said = self._presentation.totals(self._state, self._screen.paint)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from harness.engine.baseline import Baseline, Entry
+from harness.engine.events import RunEvent
 from harness.engine.run import RunOptions, check_target
 from harness.interactions import INTERACTIONS
 from harness.outcome import Finding
@@ -35,7 +36,12 @@ def secret_protocol() -> StreamProtocol:
 def told(service: toys.ToyService | None = None) -> RunState:
     """What the listeners heard during a run over the toy catalogue."""
     story = RunState(replace(INTERACTIONS, load_protocol=secret_protocol))
-    options = RunOptions(baseline=Baseline([Entry("create.ok", "was broken", "2026-01-01")]))
-    for event in check_target(toys.toy_target(service or toys.ToyService()), CATALOGUE, options):
+    for event in heard(service or toys.ToyService()):
         story.handle(event)
     return story
+
+
+def heard(service: toys.ToyService) -> Iterator[RunEvent]:
+    """The events of a run over the toy catalogue; one check that passes has an entry in the baseline."""
+    options = RunOptions(baseline=Baseline([Entry("create.ok", "was broken", "2026-01-01")]))
+    yield from check_target(toys.toy_target(service), CATALOGUE, options)

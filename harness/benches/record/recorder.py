@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, Target, Unit, load
 from harness.kit.api import Api
@@ -30,9 +30,11 @@ from harness.transport.proxy.threaded_server import WaitingServer
 from harness.transport.proxy.upstream import UpstreamServer
 from harness.transport.server.server_thread import InThread
 from harness.transport.tap.dial import refuse_itself
+from harness.transport.tap.door import OwnPage
 from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import WAITED_BYTES, Tap
 from harness.wire import By, Chunked, Exchange, Request, Response, Service
+from harness.wire.observed_body import AnswerObserver
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -65,6 +67,16 @@ class Summary:
         return self.recorded + self.played + len(self.unrecorded) + len(self.misses)
 
 
+class Window(OwnPage, Protocol):
+    """Sees what passes, and has a page of its own: an inspector."""
+
+    def observe(self, request: Request) -> AnswerObserver | None:
+        """The observer of the answer to a request; None while nobody looks."""
+
+    def around(self, service: Service) -> Service:
+        """The service with the page at its root, and with its answers observed."""
+
+
 class Recorder:
     """A context manager; `url` is for the clients, `summary` is complete after the exit.
 
@@ -72,8 +84,9 @@ class Recorder:
     plays, `new_episodes` plays what is there and records the rest. With `all`, or if there is no file yet, clients
     are connected directly to the tap. Exchanges that are not `wanted` pass unrecorded. So do bodies of more than
     `most` bytes and what cannot be recorded; `warn` is called with these at once. `no_answer` is called with the
-    requests that the target does not answer. `secrets` are values to hide that are known from the start. The
-    summary names what cannot be written. Raises CassetteError and UsageFault.
+    requests that the target does not answer. `secrets` are values to hide that are known from the start. `window`
+    sees what passes and has a page of its own. The summary names what cannot be written. Raises CassetteError and
+    UsageFault.
     """
 
     def __init__(
@@ -94,6 +107,7 @@ class Recorder:
         most: int = RECORDED_BYTES,
         warn: Callable[[str], object] = lambda reason: None,
         no_answer: Callable[[str], object] = lambda what: None,
+        window: Window | None = None,
     ) -> None:
         refuse_itself(target, host, port)
         self._wanted = wanted
@@ -104,6 +118,7 @@ class Recorder:
         self._protocol = protocol = api.load_protocol()
         self._address: dict[str, Any] = {"host": host, "port": port}
         self._tapping: dict[str, Any] = {"encoding": encoding, "ca_file": ca_file, "most": most, "warn": warn}
+        self._window = window
         self._adds = mode in ("all", "new_episodes") or (mode == "once" and not path.exists())
         made = provenance or (provenance_of(target, api, ca_file=ca_file) if self._adds else None)
         self._file = CassetteFile(path, protocol, mode=mode, provenance=made, redact=redact, secrets=secrets)
@@ -120,18 +135,24 @@ class Recorder:
         if self._adds:
             make_folder(self._path.parent)
         with ExitStack() as stack:
+            window, waiting = self._window, dict[str, Any]()
             front = self.summary.mode == "new_episodes" and self._path.exists()
             stack.enter_context(self._file)
             stack.callback(self._writer.shutdown)
             stack.callback(self._slow_writer.shutdown)
             if not self._adds:
                 self._player = Player(load(self._path).recordings, self._protocol)
-                self.url = stack.enter_context(ServerThread(self._player, **self._address)).url
+                player = self._player if window is None else window.around(self._player)
+                self.url = stack.enter_context(ServerThread(player, **self._address)).url
             elif front:
-                server = WaitingServer(self._known_or(UpstreamServer(self._listen(stack, {}))), **self._address)
+                service = self._known_or(UpstreamServer(self._listen(stack, {})))
+                if window is not None:
+                    service, waiting["waits"] = window.around(service), lambda request: not window.claims(request)
+                server = WaitingServer(service, **self._address, **waiting)
                 self.url = stack.enter_context(InThread(server)).url
             else:
-                self.url = self._listen(stack, self._address)
+                seen = {} if window is None else {"observe": window.observe, "page": window}
+                self.url = self._listen(stack, {**self._address, **seen})
             self.summary.interrupted = str(self._file.interrupted or "")
             self._stack = stack.pop_all()
         return self

@@ -26,6 +26,8 @@ from harness.cli.arguments import (
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.commands.serve import command_environment
 from harness.cli.configuration import apply_section
+from harness.cli.guarding import page_access
+from harness.cli.inspecting import add_open_argument, new_inspector, open_page, page_of
 from harness.cli.masking import hide, mask_text
 from harness.cli.output import Listeners, add_output_arguments, say
 from harness.cli.serving import port, split_command
@@ -62,6 +64,7 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.gateway import GatewayBench, GatewayOptions, Upstream, judge_gateway
     from harness.benches.gateway.gateway_process import run_command
     from harness.benches.gateway.run import select_rules
+    from harness.cassette import Target
     from harness.checks.gateway import CATALOGUE, GatewayClient
     from harness.emulator import Emulator, Settings
     from harness.engine.traffic.deadline import Deadline, Timer
@@ -79,14 +82,29 @@ def run(words: Sequence[str]) -> int:
     clock = LogicalClock()
     emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock, contract=contract_of(arguments))
     upstream = Upstream(emulator, clock, client.is_primable)
+    granted = page_access(arguments.upstream_host)
+    inspector = new_inspector(
+        arguments,
+        granted,
+        emulator.contract,
+        command="gateway",
+        target=lambda: Target.EMULATOR,
+        facts={"target": target.info.url, "words": "It waits for the requests of the gateway."},
+    )
     with ends_when_told(), ExitStack() as stack:
         server = stack.enter_context(
             ServerThread(
-                upstream, host=arguments.upstream_host, port=arguments.upstream_port, clock=upstream.clock
+                inspector.around(upstream),
+                host=arguments.upstream_host,
+                port=arguments.upstream_port,
+                clock=upstream.clock,
             )
         )
         listeners = Listeners(arguments, GatewayPresentation(server.url))
         say(f"upstream: {server.url} (point your gateway's upstream there)", to_errors=arguments.json)
+        if arguments.open:
+            say(f"watch it in a browser: {page_of(server.url, granted)}", to_errors=arguments.json)
+            open_page(arguments, page_of(server.url, granted))
         sys.stdout.flush()
         process = None
         if command is not None:
@@ -135,6 +153,7 @@ def _parser() -> Parser:
     group.add_argument(
         "--upstream-host", default="127.0.0.1", metavar="HOST", help="address to listen on (default: 127.0.0.1)"
     )
+    add_open_argument(group)
     group = parser.add_argument_group("time")
     group.add_argument(
         "--wait",

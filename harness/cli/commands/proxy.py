@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from harness.benches.server.silent_requests import report_silent_requests
 from harness.cli.arguments import Parser
 from harness.cli.guarding import access, add_guard_arguments
+from harness.cli.inspecting import add_open_argument, new_inspector, open_page, page_of
 from harness.cli.masking import mask_text
 from harness.cli.output import say
 from harness.cli.serving import (
@@ -24,6 +25,7 @@ from harness.cli.serving import (
     serve_until_done,
     split_command,
 )
+from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.report.evidence.exchange_text import printable
 
@@ -37,8 +39,10 @@ def run(words: Sequence[str]) -> int:
     arguments = _parser().parse(own)
     if not arguments.target:
         raise UsageFault("name the server to stand in front of: --target http://127.0.0.1:8000")
+    from harness.benches.record.recorder import target_class
     from harness.benches.server.fault_control import Faulty
     from harness.contract.tables.protocol import PROTOCOL
+    from harness.inspector import Actions, is_for_page
     from harness.transport.proxy.threaded_server import WaitingServer
     from harness.transport.proxy.upstream import UpstreamServer
     from harness.transport.server.server_thread import InThread
@@ -50,15 +54,34 @@ def run(words: Sequence[str]) -> int:
     notes = _Notes()
     faulty = Faulty(notes.taken_of(upstream), PROTOCOL, plan=arguments.fault, control=upstream)
     granted = access(arguments)
-    server = WaitingServer(granted.guard.around(faulty), host=arguments.host, port=port)
+    inspector = new_inspector(
+        arguments,
+        granted,
+        INTERACTIONS.load_contract(""),
+        command="proxy",
+        target=lambda: target_class(arguments.target, INTERACTIONS, ca_file=arguments.ca_file),
+        actions=Actions(drop=True, state=lambda: faulty.state),
+        facts={"target": arguments.target},
+    )
+    server = WaitingServer(
+        inspector.around(granted.guard.around(faulty)),
+        host=arguments.host,
+        port=port,
+        waits=lambda request: not is_for_page(request),
+    )
     faults = faulty.plan() or "none yet (POST /__harness__/faults)"
     welcome = f"in front of {arguments.target}, faults: {faults}{granted.note}"
-    code = serve_until_done(
-        InThread(server),
-        lambda: announce(server.url, welcome, as_json=arguments.json, **granted.facts),
-        command,
-        lambda: {**local_environment(server.url, os.environ), **granted.environment},
-    )
+
+    def tell() -> None:
+        page = page_of(server.url, granted)
+        announce(server.url, welcome, as_json=arguments.json, page=page, **granted.facts)
+        open_page(arguments, page)
+
+    def environment() -> dict[str, str]:
+        open_page(arguments, page_of(server.url, granted))
+        return {**local_environment(server.url, os.environ), **granted.environment}
+
+    code = serve_until_done(InThread(server), tell, command, environment)
     for line in faulty.story():
         say(line, to_errors=arguments.json)
     for line in notes.totals():
@@ -120,5 +143,6 @@ def _parser() -> Parser:
     parser.add_argument("--fault", metavar="PLAN", help="fault plan, e.g. `event:5+60,rst` (docs/faults.md)")
     add_listen_arguments(parser)
     add_guard_arguments(parser)
+    add_open_argument(parser)
     parser.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")
     return parser

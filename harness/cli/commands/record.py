@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
 from harness.cli.commands.record_scenarios import SCENARIOS_ONLY, add_scenario_arguments, run_scenarios
+from harness.cli.guarding import page_access
+from harness.cli.inspecting import add_open_argument, new_inspector, open_page, page_of
 from harness.cli.masking import mask_text, own_secrets
 from harness.cli.output import say, write_json
 from harness.cli.serving import (
@@ -48,7 +50,7 @@ exit codes: CMD's own if it failed, else 0 recorded · 1 something is missing, d
 2 usage · 3 nothing to record · 4 the target did not answer · 130 interrupted
 """
 
-CLIENTS_ONLY = ("cassette", "port", "host", "record_mode", "accept_encoding", "no_redaction")
+CLIENTS_ONLY = ("cassette", "port", "host", "open", "record_mode", "accept_encoding", "no_redaction")
 """Options that only apply when clients are recorded; those in `SCENARIOS_ONLY` only apply to scenarios."""
 
 MODES = ("none", "once", "new_episodes", "all")
@@ -68,11 +70,21 @@ def run(words: Sequence[str]) -> int:
         parser.refuse(arguments, CLIENTS_ONLY, "is for recording clients: leave it out with --scenario")
         return run_scenarios(arguments)
     parser.refuse(arguments, SCENARIOS_ONLY, "only counts with --scenario")
-    from harness.benches.record import Recorder
+    from harness.benches.record import Recorder, target_class
     from harness.interactions import INTERACTIONS
 
+    granted = page_access(arguments.host)
+    target = _target(arguments)
+    inspector = new_inspector(
+        arguments,
+        granted,
+        INTERACTIONS.load_contract(""),
+        command="record",
+        target=lambda: target_class(target, INTERACTIONS, ca_file=arguments.ca_file),
+        facts={"target": target},
+    )
     recorder = Recorder(
-        _target(arguments),
+        target,
         _cassette(arguments),
         INTERACTIONS,
         mode=arguments.record_mode,
@@ -85,13 +97,19 @@ def run(words: Sequence[str]) -> int:
         secrets=own_secrets().values(),
         warn=_Telling("not recorded"),
         no_answer=_Telling("no answer"),
+        window=inspector,
     )
-    code = serve_until_done(
-        recorder,
-        lambda: announce(recorder.url, _welcome(arguments, recorder), as_json=arguments.json),
-        command,
-        lambda: local_environment(recorder.url, os.environ),
-    )
+
+    def tell() -> None:
+        page = page_of(recorder.url, granted)
+        announce(recorder.url, _welcome(arguments, recorder), as_json=arguments.json, page=page)
+        open_page(arguments, page)
+
+    def environment() -> dict[str, str]:
+        open_page(arguments, page_of(recorder.url, granted))
+        return local_environment(recorder.url, os.environ)
+
+    code = serve_until_done(recorder, tell, command, environment)
     summary = recorder.summary
     if arguments.json:
         write_json(summary_record(summary))
@@ -123,6 +141,7 @@ def _parser() -> Parser:
     parser.add_argument("--target", metavar="URL", help="server to record: http[s]://host[:port]")
     parser.add_argument("--cassette", metavar="FILE", help="file to record to (.yaml)")
     add_listen_arguments(parser)
+    add_open_argument(parser)
     parser.add_argument("--record-mode", choices=MODES, default="once", help="same modes as vcrpy (default: once)")
     parser.add_argument(
         "--accept-encoding",

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
 from harness.cli.guarding import access, add_guard_arguments
+from harness.cli.inspecting import add_open_argument, new_inspector, open_page, page_of
 from harness.cli.masking import mask_text, mask_tree
 from harness.cli.output import say, write_json
 from harness.cli.serving import add_listen_arguments, announce, port_to_take, serve_until_done, split_command
+from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
 
@@ -35,6 +37,7 @@ def run(words: Sequence[str]) -> int:
     from harness.cassette import Player, load
     from harness.cli.commands.serve import PAGE_FIELDS, command_environment
     from harness.contract import CURRENT, PROTOCOL
+    from harness.inspector import Actions
     from harness.transport import ServerThread
     from harness.wire.control import is_control
 
@@ -46,23 +49,37 @@ def run(words: Sequence[str]) -> int:
         recordings, PROTOCOL, mode=arguments.mode, speed=arguments.speed, assign_ids=arguments.assign_ids
     )
     faulty = Faulty(player, PROTOCOL, plan=arguments.fault)
+    revision = (cassette.provenance.revision if cassette.provenance is not None else "") or CURRENT
     granted = access(arguments)
+    inspector = new_inspector(
+        arguments,
+        granted,
+        INTERACTIONS.load_contract(revision),
+        command="replay",
+        target=None,
+        actions=Actions(drop=True, state=lambda: faulty.state),
+        facts={"words": f"It plays what was recorded in {arguments.cassette}: run the client that was recorded."},
+    )
     server = ServerThread(
-        granted.guard.around(faulty),
+        inspector.around(granted.guard.around(faulty)),
         host=arguments.host,
         port=port_to_take(arguments, command),
         cors=PAGE_FIELDS if arguments.cors else (),
         cors_for=lambda request: not is_control(request),
     )
     recorded = format_count(len(cassette.recordings), "recording")
-    revision = (cassette.provenance.revision if cassette.provenance is not None else "") or CURRENT
     welcome = f"replaying {recorded} of {arguments.cassette} ({arguments.mode}, revision {revision}){granted.note}"
-    code = serve_until_done(
-        server,
-        lambda: announce(server.url, welcome, as_json=arguments.json, **granted.facts),
-        command,
-        lambda: command_environment(server.url, os.environ) | granted.environment,
-    )
+
+    def tell() -> None:
+        page = page_of(server.url, granted)
+        announce(server.url, welcome, as_json=arguments.json, page=page, **granted.facts)
+        open_page(arguments, page)
+
+    def environment() -> dict[str, str]:
+        open_page(arguments, page_of(server.url, granted))
+        return command_environment(server.url, os.environ) | granted.environment
+
+    code = serve_until_done(server, tell, command, environment)
     if arguments.json:
         write_json(replay_record(arguments.cassette, player))
     else:
@@ -101,6 +118,7 @@ def _parser() -> Parser:
         "(default: stall)",
     )
     parser.add_argument("--cors", action="store_true", help="allow calls from web pages of any origin")
+    add_open_argument(parser)
     parser.add_argument("--assign-ids", action="store_true", help="add stable ids to events that have none")
     return parser
 

@@ -84,8 +84,7 @@ def run(words: Sequence[str]) -> int:
         open_page(arguments, page_of(server.url, granted))
 
     def environment() -> dict[str, str]:
-        if command is not None:
-            open_page(arguments, page_of(server.url, granted))
+        open_page(arguments, page_of(server.url, granted))
         return command_environment(server.url, os.environ, list(_keys(arguments))) | granted.environment
 
     code = serve_until_done(_delivering(server, emulator), tell, command, environment)
@@ -167,7 +166,7 @@ def _inspector(arguments: argparse.Namespace, granted: Access, emulator: Emulato
         granted,
         emulator.contract,
         command="serve",
-        target=Target.EMULATOR,
+        target=lambda: Target.EMULATOR,
         actions=Actions(drop=True, script=True, state=lambda: {**service.state, **emulator.state}),
         facts={"mutant": arguments.mutant or ""},
         sees_all=True,

@@ -8,6 +8,13 @@ const MOST_MARKS = 4;
 const RANK = ["done", "delta", "step", "edge", "odd", "error", "bad"];
 const gapOf = (width) => (width < 5 ? 1 : 2);
 
+// The width of a row of cells, the same for all; measured once, because measuring makes the browser lay out the page.
+let room = 0;
+
+export function setRoom(width) {
+  room = width;
+}
+
 // The rows of one stream share their scale, so that their columns stay aligned.
 export class Scale {
   constructor() {
@@ -24,8 +31,7 @@ export class Scale {
   }
 
   fit(again = true) {
-    const room = Math.min(...this.flows.map((flow) => flow.room()).filter((width) => width > 0));
-    if (!Number.isFinite(room)) return;
+    if (!room) return;
     const width = WIDTHS.find((size) => this.total * (size + gapOf(size)) <= room) || WIDTHS.at(-1);
     const each = Math.max(1, Math.ceil((this.total * (width + gapOf(width))) / room));
     const steps = each === 1 ? 1 : 2 ** Math.ceil(Math.log2(each));
@@ -52,10 +58,6 @@ export class Flow {
     }, this.cells);
     scale.flows.push(this);
     scale.grow(seen.column + 1);
-  }
-
-  room() {
-    return this.element.clientWidth;
   }
 
   columnOf(column) {

@@ -90,7 +90,7 @@ function schedule() {
 }
 
 function begin() {
-  filling = true;
+  filling = timeline.filling = true;
   timeline.clear();
   acting.setUp();
   const { hello } = model;
@@ -109,10 +109,10 @@ function begin() {
 }
 
 function ready() {
-  filling = false;
+  filling = timeline.filling = false;
+  timeline.drawAll();
   const old = selected.seen && model.exchanges.get(selected.seen.n);
   const event = old && selected.event !== null && old.events[selected.event] ? selected.event : null;
-  timeline.fit();
   chains.draw();
   if (old) pick(old, event);
   else pick(timeline.following ? [...model.exchanges.values()].at(-1) || null : null, null);
@@ -163,22 +163,10 @@ function welcome() {
     make("div", { class: "code" }, make("button", { type: "button", class: "button small", onclick: (event) => copy(text, event.currentTarget) }, "Copy"), make("pre", {}, text)))));
 }
 
-// The head, the theme, the views of a narrow screen
+// The head, and the views of a narrow screen
 
 find("base").textContent = location.origin;
 find("copy-base").onclick = (event) => copy(location.origin, event.currentTarget);
-for (const box of document.querySelectorAll("input[name=theme]")) {
-  box.checked = box.value === (document.documentElement.dataset.theme || "");
-  box.onchange = () => {
-    document.documentElement.dataset.theme = box.value;
-    try {
-      localStorage.harnessTheme = box.value;
-    } catch {
-      // Not kept: the page works all the same.
-    }
-  };
-}
-
 const tabs = [...document.querySelectorAll(".views button")];
 
 function show(view) {

@@ -1,4 +1,6 @@
 // What the page knows: exchanges and runs, brought up to date by the changes that the feed brings.
+const MOST_RUNS = 1000;
+
 export class Model {
   constructor() {
     this.hello = null;
@@ -32,6 +34,7 @@ export class Model {
       }
       case "run":
         this.runs.set(change.id, { ...this.runs.get(change.id), ...change });
+        if (this.runs.size > MOST_RUNS) this.runs.delete(this.runs.keys().next().value);
         if (seen) seen.run = change.id;
         return seen || null;
       case "state":

@@ -1,6 +1,6 @@
 // The requests, oldest first. New rows come only at the end, or under the stream that they resume.
 import { find, make } from "./dom.js";
-import { Flow, Scale } from "./flow.js";
+import { Flow, Scale, setRoom } from "./flow.js";
 import { plural, seconds, shortTarget, spaced } from "./words.js";
 
 export class Timeline {
@@ -36,7 +36,16 @@ export class Timeline {
     if (this.following) this.scroll.scrollTop = this.scroll.scrollHeight;
   }
 
+  measure(row) {
+    const width = row.box.clientWidth;
+    if (!width) return; // not in view
+    this.measured = true;
+    setRoom(width);
+  }
+
   fit() {
+    const some = this.rows.values().next().value;
+    if (some) this.measure(some);
     for (const scale of new Set([...this.rows.values()].map((row) => row.scale).filter(Boolean))) scale.fit();
   }
 
@@ -89,10 +98,19 @@ export class Timeline {
   // Brings the row of an exchange up to date after a change.
   update(seen, change) {
     const row = this.rows.get(seen.n);
-    if (!row || row.seen !== seen) return;
+    if (!row || row.seen !== seen || this.filling) return;
     if (change.is === "head") this.answered(row);
     else if (change.is === "event") row.stale = true;
     else if (change.is === "end" || change.is === "findings") this.ended(row);
+  }
+
+  // Draws everything at once, for a page that comes late.
+  drawAll() {
+    for (const row of new Set(this.rows.values())) {
+      if (row.seen.status !== null) this.answered(row);
+      if (row.seen.ended || row.seen.findings.length) this.ended(row);
+      else row.stale = true;
+    }
   }
 
   answered(row) {
@@ -104,6 +122,7 @@ export class Timeline {
       row.scale ||= new Scale();
       row.flow = new Flow(seen, row.scale, this.pick);
       row.box.append(row.flow.element);
+      if (!this.measured) this.measure(row);
       row.scale.fit();
     }
   }

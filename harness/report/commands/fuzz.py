@@ -39,6 +39,7 @@ class FuzzPresentation(Presentation):
     states = ("nothing found", "broken")
     noun = "result"
     live = False
+    lists_causes = True
     conclusions = {}
 
     def __init__(self, seed: int = 0, *, excluded: Sequence[str] = (), baseline: Baseline | None = None) -> None:

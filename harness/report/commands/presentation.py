@@ -57,7 +57,8 @@ class Presentation:
 
     `subject` heads a page, `badge` labels a badge; in both, `{api}` is the title of the API. `noun` is what
     one result is, `command` the command that made it. `states` says in a word that all is well, and that it is
-    not. `live`: a terminal shows the results as they come; otherwise `closing` shows them.
+    not. `live`: a terminal shows the results as they come; otherwise `closing` shows them. `lists_causes`: it
+    lists the causes of failures at the end.
     """
 
     subject = "{api}"
@@ -66,6 +67,7 @@ class Presentation:
     noun = "check"
     states = ("conformant", "not conformant")
     live = True
+    lists_causes = False
     conclusions: dict[Exit, str] = {
         Exit.NOTHING_RAN: "nothing ran: no selected check looked at the target, so this says nothing of it",
         Exit.HARNESS_ERROR: ERRED,

@@ -56,6 +56,7 @@ class TorturePresentation(Presentation):
     states = ("survives", "does not survive")
     noun = "case"
     live = False
+    lists_causes = True
     conclusions = {
         Exit.OK: "the client survives every case that was tried",
         Exit.FAILED: "the client does not survive every case",

@@ -11,6 +11,7 @@ from harness.engine.results import Result
 from harness.look.assets import Mark, mark_of
 from harness.outcome import Finding
 from harness.outcome.words import format_count, shorten
+from harness.report.causes import order_findings
 from harness.report.evidence.evidence_text import Log, logs
 from harness.report.evidence.exchange_text import printable
 from harness.report.explanation import replay_words, reproduction_lines
@@ -72,7 +73,7 @@ def detail(result: Result, state: RunState, names: FragmentNames) -> Detail:
     """A result in full; secrets hidden."""
     rule, observation, display = result.rule, result.observation, state.display
     word, kind = shown_verdict(result)
-    shown = observation.findings[:_MOST_FINDINGS]
+    shown = order_findings(result, state)[:_MOST_FINDINGS]
     found = logs(result.evidence, display, shown=WIRE_SHOWN) if result.evidence else []
     commands = [log.command for log in found if log.command]
     notes = []

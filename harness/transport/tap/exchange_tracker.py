@@ -8,9 +8,9 @@ many reads it took; a piece of any other body is one read.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from harness.transport.http1.body_reader import Data
 from harness.transport.http1.heads import ResponseHead
@@ -18,6 +18,10 @@ from harness.transport.http1.limits import RECORDED_BYTES, Limits
 from harness.transport.http1.response_reader import Event, ResponseReader, begins_a_stream
 from harness.transport.tap.requests import Asked, RequestFollower
 from harness.wire import By, Chunk, Ending, Exchange, ExchangeBuilder, How, Request
+from harness.wire.observed_body import AnswerObserver
+
+Observe: TypeAlias = Callable[[Request], AnswerObserver | None]
+"""Called with each complete request: the observer of its answer, None if nobody looks."""
 
 _UNBOUND = 1 << 60
 _LIMITS = Limits(head_bytes=1024 * 1024, head_fields=10_000, body_bytes=_UNBOUND)
@@ -51,8 +55,9 @@ class Passed(NamedTuple):
 class _Answer:
     """The answer to one request, while it passes through."""
 
-    def __init__(self, asked: Asked, most: int, notes: list[str]) -> None:
+    def __init__(self, asked: Asked, most: int, notes: list[str], observer: AnswerObserver | None) -> None:
         self.asked = asked
+        self._observer = observer
         self._notes = notes
         self.reader = ResponseReader(asked.head.method, _LIMITS)
         self._most = most
@@ -81,6 +86,8 @@ class _Answer:
     def _take(self, event: Event) -> None:
         if isinstance(event, ResponseHead):
             self._recorder.head(event.status, event.headers, event.framing, event.reason)
+            if self._observer is not None:
+                self._observer.note_head(event.status, event.headers, event.framing)
         elif isinstance(event, Data):
             self._open.append(event.data)
             self._open_bytes += len(event.data)
@@ -88,6 +95,8 @@ class _Answer:
                 self._flush()
 
     def _flush(self) -> None:
+        if self._open_bytes and self._observer is not None:
+            self._observer.note_chunk(Chunk(b"".join(self._open)))
         if self._open_bytes and not self.asked.too_large:
             self._recorder.chunk(Chunk(b"".join(self._open)), self._last)
             if self._recorder.size > self._most:
@@ -100,6 +109,8 @@ class _Answer:
     def exchange(self, ending: Ending, now: float) -> Exchange:
         """The record of what has passed, with the request's body, which was perhaps incomplete at the start."""
         self._flush()
+        if self._observer is not None:
+            self._observer.note_end(ending)
         return replace(self._recorder.finish(ending, self._moment(now)), request=self.asked.request)
 
 
@@ -109,9 +120,18 @@ class Wiretap:
     `lost` says why the traffic can no longer be parsed, "" while it can; it is forwarded in any case.
     """
 
-    def __init__(self, authority: str, *, encoding: str | None = None, most: int = RECORDED_BYTES) -> None:
+    def __init__(
+        self,
+        authority: str,
+        *,
+        encoding: str | None = None,
+        most: int = RECORDED_BYTES,
+        observe: Observe = lambda request: None,
+    ) -> None:
         self._requests = RequestFollower(authority, encoding=encoding, most=most)
         self._most = most
+        self._observe = observe
+        self._observers: dict[Asked, AnswerObserver | None] = {}
         self._answer: _Answer | None = None
         self._lost = ""
         self._told = False
@@ -146,6 +166,9 @@ class Wiretap:
         if self._lost:
             return ForwardedRequests(data, ())
         out = self._requests.feed(data, now)
+        for asked in self._asked:
+            if asked.sent is not None and asked not in self._observers:
+                self._observers[asked] = self._observe(asked.request)
         answer = self._answer
         if answer is None or answer.reader.ended is None or answer.asked.sent is None:
             return ForwardedRequests(out, ())
@@ -187,12 +210,15 @@ class Wiretap:
 
     def _current(self) -> _Answer:
         if self._answer is None:
-            self._answer = _Answer(self._asked[0], self._most, self._requests.notes)
+            asked = self._asked[0]
+            if asked not in self._observers:  # answered before it was complete
+                self._observers[asked] = self._observe(asked.request)
+            self._answer = _Answer(asked, self._most, self._requests.notes, self._observers[asked])
         return self._answer
 
     def _finish(self, answer: _Answer, ending: Ending, now: float) -> list[Exchange]:
         """Finish an answer; return its record, or nothing if it is too large."""
-        self._asked.popleft()
+        self._observers.pop(self._asked.popleft(), None)
         self._answer = None
         head, rest = answer.reader.head, f"what follows {answer.asked.what} on its connection"
         if ending.how is How.BAD_HTTP:

@@ -16,7 +16,7 @@ from typing import Protocol, cast
 from harness.transport.client.dial import NoConnection
 from harness.transport.server.reset import reset_after, reset_now, write
 from harness.transport.tap.connection_ends import UpstreamEnd
-from harness.transport.tap.exchange_tracker import Wiretap
+from harness.transport.tap.exchange_tracker import Observe, Wiretap
 from harness.wire import By, Ending, Exchange, How
 
 _EARLY_BYTES = 256 * 1024
@@ -38,6 +38,9 @@ class Switchboard(Protocol):
     @property
     def most(self) -> int: ...
 
+    @property
+    def observe(self) -> Observe: ...
+
     async def dial(self, protocol: asyncio.Protocol) -> None:
         """Connect upstream. Raises NoConnection."""
 
@@ -57,7 +60,7 @@ class TapLink:
     def __init__(self, board: Switchboard) -> None:
         self._board = board
         self._loop = asyncio.get_running_loop()
-        self._wire = Wiretap(board.authority, encoding=board.encoding, most=board.most)
+        self._wire = Wiretap(board.authority, encoding=board.encoding, most=board.most, observe=board.observe)
         self._client = cast("asyncio.Transport", None)
         self._upstream: asyncio.Transport | None = None
         self._early = bytearray()

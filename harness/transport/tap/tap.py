@@ -15,12 +15,15 @@ from types import TracebackType
 from typing import Any, TypeAlias
 
 from harness.transport.client.dial import trusting
-from harness.transport.http1.limits import RECORDED_BYTES, Limits
+from harness.transport.http1.limits import RECORDED_BYTES, Limits, ServerLimits
+from harness.transport.server.connection import Hub
 from harness.transport.server.listener import listen, port_of, url_of
 from harness.transport.tap.connection_ends import ClientEnd, OverLimitEnd
 from harness.transport.tap.dial import dial_upstream, upstream_origin
+from harness.transport.tap.door import Door, OwnPage
+from harness.transport.tap.exchange_tracker import Observe
 from harness.transport.tap.link import TapLink
-from harness.wire import Exchange
+from harness.wire import Exchange, LogicalClock
 
 _MOST_LINKS = 4096
 """Maximum open connections: a target that leads back here, perhaps through another tap, would use up all."""
@@ -43,8 +46,9 @@ class Tap:
 
     `target` is `http[s]://host[:port]`. `encoding` replaces the clients' Accept-Encoding, None leaves it alone;
     `ca_file` names certificates to trust in addition to the system's. Bodies of more than `most` bytes are
-    forwarded but not recorded. `errors` lists failures to keep a record, `unrecorded` the reasons why forwarded
-    bytes are in no record; `warn` is called with each when it happens.
+    forwarded but not recorded. `observe` returns the observer of the answer to a request, while it passes. What
+    `page` claims is answered by it and goes no further. `errors` lists failures to keep a record, `unrecorded` the
+    reasons why forwarded bytes are in no record; `warn` is called with each when it happens.
     """
 
     def __init__(
@@ -58,6 +62,8 @@ class Tap:
         ca_file: str | None = None,
         limits: Limits | None = None,
         most: int = RECORDED_BYTES,
+        observe: Observe = lambda request: None,
+        page: OwnPage | None = None,
         warn: Callable[[str], object] = lambda reason: None,
     ) -> None:
         self._origin = upstream_origin(target)
@@ -73,6 +79,10 @@ class Tap:
         self._crowded = False
         self.encoding = encoding
         self.most = most
+        self.observe = observe
+        self._page = page
+        self._doors: set[Door] = set()
+        self._hub = None if page is None else Hub(page.answer, LogicalClock(), ServerLimits())
         self.errors: list[Exception] = []
         self.unrecorded: list[str] = []
         self.finished = 0
@@ -99,10 +109,16 @@ class Tap:
 
     async def start(self) -> None:
         """Start listening. Raises `UsageFault` if the address cannot be bound."""
-        self._listener = await listen(self._link, self._host, self._port)
+        self._listener = await listen(self._connection, self._host, self._port)
         self._port = port_of(self._listener)
 
-    def _link(self) -> asyncio.Protocol:
+    def _connection(self) -> asyncio.Protocol:
+        if self._page is None or self._hub is None:
+            return self._new_end()
+        return Door(self._page, self._hub, self._new_end, self._doors)
+
+    def _new_end(self) -> asyncio.Protocol:
+        """The client's end of a new link."""
         if len(self._links) >= _MOST_LINKS:
             self._refuse_more()
             return OverLimitEnd()
@@ -125,9 +141,14 @@ class Tap:
         until = time.monotonic() + _GRACE_SECONDS
         while any(link.waiting for link in self._links) and time.monotonic() < until:
             await asyncio.sleep(0.01)
-        tasks: list[asyncio.Task[None]] = []
+        tasks: list[asyncio.Task[Any]] = []
         for link in tuple(self._links):
             tasks += link.stop()
+        for door in tuple(self._doors):
+            door.stop()
+        for connection in tuple(self._hub.connections) if self._hub is not None else ():
+            task = connection.stop()
+            tasks += [] if task is None else [task]
         await asyncio.gather(*tasks, *self._keeping, return_exceptions=True)
         while self._links:  # the loop calls connection_lost in its next iterations
             await asyncio.sleep(0)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Iterable
 import pytest
 
 from harness.transport.tap.link import TapLink
-from harness.wire import Exchange, How
+from harness.wire import Exchange, How, Request
 from tests.transport.peers import get
 
 
@@ -45,6 +45,9 @@ class Board:
     authority = "target"
     encoding = None
     most = 1 << 20
+
+    def observe(self, request: Request) -> None:
+        """Nobody looks."""
 
     async def dial(self, protocol: asyncio.Protocol) -> None:
         await asyncio.get_running_loop().create_future()

@@ -1,0 +1,85 @@
+"""Where connections to a tap are told apart: a browser that asks for the page, or a client of the target.
+
+Layer 3. Knows request lines; an `OwnPage` knows which of them are its own. A client's first bytes wait only until
+they cannot be a request for the page any more, which for nearly all is at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from harness.transport.http1.heads import END_OF_HEAD, BadHead, parse_request_head
+from harness.transport.server.connection import Hub, ServerConnection
+from harness.wire import Request, Response
+
+_HEAD_BYTES = 64 * 1024
+
+
+class OwnPage(Protocol):
+    """A service at certain paths of a server that otherwise forwards what comes."""
+
+    @property
+    def prefixes(self) -> tuple[bytes, ...]:
+        """How the requests begin that may be for it."""
+
+    def claims(self, request: Request) -> bool:
+        """Whether a request, without its body, is for it."""
+
+    def answer(self, request: Request) -> Response:
+        """Answer a request that is for it; any later one of the same connection, too."""
+
+
+class Door(asyncio.Protocol):
+    """A new connection whose first request has not been seen yet."""
+
+    def __init__(self, page: OwnPage, hub: Hub, new_end: Callable[[], asyncio.Protocol], doors: set[Door]) -> None:
+        self._page = page
+        self._hub = hub
+        self._new_end = new_end
+        self._doors = doors
+        self._came = bytearray()
+        self._transport = cast("asyncio.Transport", None)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._doors.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._came += data
+        came = bytes(self._came)
+        if not any(came.startswith(prefix[: len(came)]) for prefix in self._page.prefixes):
+            self._enter(self._new_end())
+            return
+        end = END_OF_HEAD.search(came)
+        if end is not None:
+            self._enter(self._choose(came[: end.end()]))
+        elif len(came) > _HEAD_BYTES:
+            self._enter(self._new_end())
+
+    def _choose(self, raw: bytes) -> asyncio.Protocol:
+        try:
+            head = parse_request_head(raw)
+        except BadHead:
+            return self._new_end()
+        is_for_page = self._page.claims(Request(head.method, head.target, head.headers))
+        return ServerConnection(self._hub) if is_for_page else self._new_end()
+
+    def _enter(self, inside: asyncio.Protocol) -> None:
+        """Hand the connection over, with what has come."""
+        self._doors.discard(self)
+        self._transport.set_protocol(inside)
+        inside.connection_made(self._transport)
+        inside.data_received(bytes(self._came))
+        self._came.clear()
+
+    def eof_received(self) -> None:
+        self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._doors.discard(self)
+
+    def stop(self) -> None:
+        """Hang up now."""
+        self._transport.abort()

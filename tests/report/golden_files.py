@@ -1,0 +1,88 @@
+"""What the reports look like, kept as files: the one place where a change of layout shows.
+
+`python -m tests.report.golden_files` writes them again; look at the difference before it is committed.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from unittest.mock import patch
+
+from harness.interactions import INTERACTIONS
+from harness.report.formats import render
+from harness.report.run_state import RunState
+from harness.report.terminal import TerminalReport
+from tests.engine import toys
+from tests.report.story import heard, secret_protocol
+
+FOLDER = Path(__file__).with_name("golden")
+_MASKS = (
+    (re.compile(r"\b\d+\.\d( s\b)"), r"N\1"),
+    (re.compile(r"\b\d+ ms\b"), "N ms"),
+    (re.compile(r'(<span class="at">)[\d,]*(?: ms)?'), r"\1"),
+    (re.compile(r"(Traceback \(most recent call last\):\n)(?:.*\n)*?(\s*KeyError)"), r"\1…\2"),
+)
+_SCRIPTS = re.compile(r"<(script|style)\b[^>]*>.*?</\1>|<meta http-equiv[^>]*>|<symbol .*?</symbol>", re.DOTALL)
+
+
+class Terminal(io.StringIO):
+    """A terminal of a given width, or a log."""
+
+    def __init__(self, columns: int) -> None:
+        super().__init__()
+        self.columns = columns
+
+    def isatty(self) -> bool:
+        return bool(self.columns)
+
+
+def print_run(*, columns: int = 0, verbose: int = 0, colour: bool = False) -> str:
+    """What a person sees of a run over the toy catalogue, without the progress lines."""
+    out = Terminal(columns)
+    state = RunState(replace(INTERACTIONS, load_protocol=secret_protocol))
+    with patch.dict(os.environ, {"COLUMNS": str(columns or 80), "TERM": "xterm"}):
+        report = TerminalReport(out, state, colour=colour, verbose=verbose, now=lambda: 0.0)
+        for event in heard(toys.ToyService()):
+            state.handle(event)
+            report.handle(event)
+    return re.sub(r"\[\d+/\d+\][^\r\n]*\r\x1b\[2K", "", out.getvalue())
+
+
+def print_page() -> str:
+    """The body of the page, without styles and scripts."""
+    state = RunState(replace(INTERACTIONS, load_protocol=secret_protocol))
+    state.started = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
+    for event in heard(toys.ToyService()):
+        state.handle(event)
+    return _SCRIPTS.sub("", render("html", state))
+
+
+FILES: dict[str, Callable[[], str]] = {
+    "log.txt": print_run,
+    "terminal-80.txt": lambda: print_run(columns=80),
+    "terminal-200-colour.txt": lambda: print_run(columns=200, colour=True),
+    "log-v.txt": lambda: print_run(verbose=1),
+    "log-vv.txt": lambda: print_run(verbose=2),
+    "page.html": print_page,
+}
+"""Each file and the function that makes its text."""
+
+
+def make(name: str) -> str:
+    """The text of a golden file, without what differs from run to run."""
+    text = FILES[name]()
+    for pattern, word in _MASKS:
+        text = pattern.sub(word, text)
+    return text.replace(str(Path(__file__).resolve().parents[2]), "").encode("utf-8", "replace").decode("utf-8")
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for file in FILES:
+        (FOLDER / file).write_text(make(file), "utf-8")

@@ -1,0 +1,237 @@
+"""The page in a real Chromium: no fault of accessibility, no message, no request, no sideways scroll, quick.
+
+Skipped without Chromium or its driver.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.engine.events import RunFinished, TargetInfo
+from harness.engine.results import ClientRun, Result, WireMoment
+from harness.interactions import INTERACTIONS
+from harness.outcome import Exit, Verdict
+from harness.report.commands.torture import TorturePresentation
+from harness.report.html_report import MOST_ROWS, render
+from harness.report.run_state import RunState
+from tests.report.page.test_story import FIRST, LOST, REST, result
+from tests.report.story import told
+
+playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+axe_package = pytest.importorskip("axe_playwright_python", reason="the browser tests need axe-playwright-python")
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
+AXE = (Path(axe_package.__file__).parent / "axe.min.js").read_text("utf-8")
+WIDTHS = (360, 400, 640, 641, 820, 1060, 1061, 1280, 1600)
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed (Debian: apt-get install chromium)"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One Chromium for all tests."""
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+def run_of_many(passed: int) -> RunState:
+    """A finished run with the failures of the story, one that lost an event, and so many that passed."""
+    state = told()
+    _, finished = state.whole()
+    one = next(item for item in finished.results if item.verdict is Verdict.PASS)
+    many = (replace(one, id=f"area{n % 20}.rule-{n}", title=f"promise number {n} holds") for n in range(passed))
+    lost = replace(result((FIRST, REST), LOST, ("", "rest")), id="resume.live", title="the rest comes")
+    results = (*finished.results, lost, *many)
+    state.finished = RunFinished(results, 1.0, Exit.FAILED)
+    return state
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with failures of every kind."""
+    path = tmp_path_factory.mktemp("page") / "run.html"
+    path.write_text(render(run_of_many(40)), "utf-8")
+    return path
+
+
+@dataclass
+class OpenPage:
+    """An open page, and what it should not have done."""
+
+    page: Any
+    complaints: list[str] = field(default_factory=list)
+
+    def violations(self) -> list[str]:
+        """What axe finds wrong, with the first element of each."""
+        self.page.evaluate(AXE)
+        found = self.page.evaluate("axe.run()")["violations"]
+        return [f"{item['id']}: {item['nodes'][0]['html'][:200]}" for item in found]
+
+
+def open_page(
+    browser: Any, file: Path, *, width: int = 1280, scheme: str = "light", fragment: str = ""
+) -> OpenPage:
+    """Open the file as a user does. The policy is lifted only where a test says so."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=False, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    opened = OpenPage(page)
+    page.on("console", lambda message: opened.complaints.append(message.text))
+    page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    page.on(
+        "request",
+        lambda asked: opened.complaints.extend([asked.url] * (not asked.url.startswith(("file:", "data:")))),
+    )
+    page.goto(f"file://{file}{fragment}")
+    return opened
+
+
+UNFOLD = "document.querySelectorAll('details').forEach((item) => { item.open = true; })"
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Any, file: Path, width: int, scheme: str) -> None:
+    """With everything open, in both schemes, on a phone and on a desk, axe reports no violation."""
+    opened = open_page(browser, file, width=width, scheme=scheme)
+    opened.page.evaluate(UNFOLD)
+    assert opened.violations() == []
+    assert opened.complaints == []
+
+
+def test_nothing_scrolls_sideways(browser: Any, file: Path) -> None:
+    """At every width from a small phone to a wide screen the page is as wide as the window, all folds open."""
+    opened = open_page(browser, file)
+    opened.page.evaluate(UNFOLD)
+    for width in WIDTHS:
+        opened.page.set_viewport_size({"width": width, "height": 900})
+        assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_a_fragment_opens_what_it_names(browser: Any, file: Path) -> None:
+    """A link to a result unfolds everything around it and brings it into view."""
+    opened = open_page(browser, file, fragment="#area3.rule-3")
+    row = opened.page.locator("[id='area3.rule-3']")
+    assert row.evaluate("node => node.open && node.closest('.area').open")
+    assert row.is_visible()
+
+
+def test_the_filter_shows_what_matches(browser: Any, file: Path) -> None:
+    """Words and verdicts narrow the catalogue, the count says so, and clearing brings all back."""
+    page = open_page(browser, file).page
+    page.keyboard.press("/")
+    page.keyboard.type("rule-17 promise")
+    assert page.locator("#shown").inner_text().startswith("Showing 1 of ")
+    assert page.locator(".row:visible").count() == 1
+    page.locator("#query").fill("no such thing")
+    page.locator("#clear").click()
+    page.get_by_label("Failed", exact=True).check()
+    kinds = page.locator(".row:visible").evaluate_all("rows => rows.map((row) => row.dataset.kind)")
+    assert set(kinds) == {"fail"}
+
+
+def test_keys_walk_the_failures(browser: Any, file: Path) -> None:
+    """j opens and focuses the next failure, k the one before."""
+    page = open_page(browser, file).page
+    focused = "document.activeElement.closest('.failure').id"
+    page.keyboard.press("j")
+    first = page.evaluate(focused)
+    page.keyboard.press("j")
+    assert page.evaluate(focused) != first
+    page.keyboard.press("k")
+    assert page.evaluate(focused) == first
+
+
+def test_a_theme_is_chosen(browser: Any, file: Path) -> None:
+    """The switch overrides the scheme of the system."""
+    page = open_page(browser, file).page
+    page.get_by_label("Dark").check()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 17, 22)"
+
+
+def test_a_command_is_copied(browser: Any, file: Path) -> None:
+    """The button says that it copied, without moving anything."""
+    opened = open_page(browser, file)
+    opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    button = opened.page.locator("button.copy:visible").first
+    place = "node => [node.offsetLeft, node.offsetTop, node.offsetWidth]"
+    before = button.evaluate(place)
+    button.click()
+    opened.page.get_by_text("Copied").first.wait_for()
+    assert button.evaluate(place) == before
+    assert opened.page.evaluate("navigator.clipboard.readText()").startswith(("curl", "ID0=", "# "))
+
+
+def test_a_cell_opens_its_cases(browser: Any, tmp_path: Path) -> None:
+    """The cell of a table opens one drawer below its row; another cell closes it; axe finds nothing in it."""
+    path = tmp_path / "torture.html"
+    path.write_text(render(tortured()), "utf-8")
+    opened = open_page(browser, path, width=1280)
+    cells = opened.page.locator("button[data-drawer]")
+    cells.first.click()
+    assert opened.page.locator("tr.drawer").count() == 1
+    assert opened.violations() == []
+    cells.last.click()
+    assert opened.page.locator("tr.drawer").count() == 1
+    cells.last.click()
+    assert opened.page.locator("tr.drawer").count() == 0
+    opened.page.set_viewport_size({"width": 400, "height": 900})
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == 400
+    assert opened.complaints == []
+
+
+def tortured() -> RunState:
+    """A finished torture run of two cases: one is exact, one lost its end."""
+    from harness.benches.client.outcome import WHOLE
+    from harness.engine.decide import Policy, decide
+    from harness.engine.events import PhaseFinished, Planned
+    from harness.engine.results import Reproduction
+    from harness.outcome import Finding, Observation
+
+    def case(number: int, outcome: str, *findings: Finding) -> Result:
+        run = ClientRun(
+            number=number, name=f"event:{number}", settings={"plan": "x"}, row="reset", kind="reset",
+            outcome=outcome, event=number, end="ended",
+            moments=(WireMoment(at=0.1, request="GET /x", answer="200", fault="rst"),),
+        )  # fmt: skip
+        made = decide(
+            WHOLE, Observation.of(findings), Policy(), result_id=f"client[{number}]", show=lambda _: (run,)
+        )
+        return replace(made, reproduction=Reproduction(command="harness torture -- x"))
+
+    results = (case(0, "exact"), case(1, "silent-loss", Finding.coded("client.whole/silent-loss", "lost its end")))
+    state = RunState(INTERACTIONS, TorturePresentation())
+    state.target = TargetInfo(name="node x.mjs")
+    state.planned = Planned(3, 0)
+    state.phases = [PhaseFinished(name="plain", counts={"events": 3}, notes=("text",))]
+    state.finished = RunFinished(results, 1.0, Exit.FAILED)
+    return state
+
+
+def test_ten_thousand_results_stay_small_and_quick(browser: Any, tmp_path: Path) -> None:
+    """10,000 results are less than 5 MB; what passed is data until its area opens, and is found all the same."""
+    path = tmp_path / "many.html"
+    path.write_text(render(run_of_many(10_000)), "utf-8")
+    assert path.stat().st_size < 5_000_000
+    page = open_page(browser, path).page
+    assert page.locator(".row").count() < MOST_ROWS
+    page.locator("#query").fill("number 7777")
+    assert page.locator("#shown").inner_text().startswith("Showing 1 of 1")
+    assert page.locator(".row:visible").count() == 1
+    page.locator("#query").fill("")
+    page.goto(f"file://{path}#area5.rule-9985")
+    assert page.locator("[id='area5.rule-9985']").is_visible()

@@ -1,0 +1,21 @@
+"""The terminal and the page look as they were last agreed on: `tests/report/golden/`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.report.golden_files import FILES, FOLDER, make
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_it_looks_as_agreed(name: str) -> None:
+    """The output equals its file; `python -m tests.report.golden_files` writes the files again."""
+    assert make(name) == (FOLDER / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["terminal-80.txt"])
+def test_the_list_fits_the_terminal(name: str) -> None:
+    """No line of the list of failures is wider than the terminal."""
+    lines = (FOLDER / name).read_text("utf-8").splitlines()
+    at = lines.index("what failed, the worst first:")
+    assert max(len(line) for line in lines[at : at + 4]) < 80

@@ -1,0 +1,128 @@
+"""A terminal shows how far a run is; a log stays short, and is never silent for long."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from harness.engine.decide import Policy, decide
+from harness.engine.events import CheckFinished, ExerciseStarted, Planned, RunFinished, RunStarted, TargetInfo
+from harness.interactions import INTERACTIONS
+from harness.outcome import Exit, Finding, Observation
+from harness.report.causes import order_findings
+from harness.report.run_state import RunState
+from harness.report.screen import PAUSE, Heartbeat, Screen
+from harness.report.terminal import TerminalReport
+from tests.report.golden_files import Terminal
+
+
+class Time:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_a_log_is_silent_for_a_while_only() -> None:
+    """Progress is written into a log when nothing else was for ten seconds, and then not at once again."""
+    out, now = Terminal(0), Time()
+    screen = Screen(out, now=now)
+    screen.draw("[1/4] one")
+    now.seconds = PAUSE - 1
+    screen.break_silence()
+    assert out.getvalue() == ""
+    now.seconds = PAUSE + 2
+    screen.break_silence()
+    screen.break_silence()
+    assert out.getvalue() == "[1/4] one (12 s so far)\n"
+    screen.line("a result")
+    now.seconds += PAUSE - 1
+    screen.break_silence()
+    assert out.getvalue().splitlines()[-1] == "a result"
+
+
+def test_a_terminal_is_not_written_to_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal the progress line is there to see, so silence needs no line."""
+    monkeypatch.setenv("TERM", "xterm")
+    out, now = Terminal(80), Time()
+    screen = Screen(out, now=now)
+    now.seconds = 100
+    screen.break_silence()
+    assert out.getvalue() == ""
+
+
+def test_a_heartbeat_beats_until_it_is_stopped() -> None:
+    """It calls again and again from a thread of its own, and no more after its end."""
+    beats = threading.Semaphore(0)
+    heartbeat = Heartbeat(beats.release, seconds=0.001)
+    assert all(beats.acquire(timeout=5) for _ in range(3))
+    heartbeat.stop()
+    heartbeat.stop()
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> tuple[TerminalReport, RunState, Terminal, Time]:
+    """A terminal report of a run of ten exercises that has begun."""
+    monkeypatch.setenv("TERM", "xterm")
+    out, now, state = Terminal(80), Time(), RunState(INTERACTIONS)
+    report = TerminalReport(out, state, now=now)
+    for event in (RunStarted(TargetInfo(name="x", url="http://x")), Planned(20, 10)):
+        state.handle(event)
+        report.handle(event)
+    return report, state, out, now
+
+
+def test_progress_has_counts_and_the_time_left(run: tuple[TerminalReport, RunState, Terminal, Time]) -> None:
+    """After a few exercises the progress line says how many failed, and about how long the rest takes."""
+    report, _, out, now = run
+    for number in range(4):
+        assert "left" not in out.getvalue()
+        report.handle(ExerciseStarted(f"e{number}"))
+        now.seconds += 2
+    rule = INTERACTIONS.load_rules()["get.ok"]
+    report.handle(CheckFinished(decide(rule, Observation.of([Finding("get.ok", "no")]), Policy())))
+    report.handle(ExerciseStarted("e4"))
+    assert out.getvalue().endswith("[5/10] e4, 1 failed, about 12 s left")
+
+
+def test_of_many_failures_only_the_first_are_explained(
+    run: tuple[TerminalReport, RunState, Terminal, Time],
+) -> None:
+    """Two failures are explained at once, the others are a line each, and so is each in the list at the end.
+
+    The worst one is explained at the end if it was not before.
+    """
+    report, state, out, _ = run
+    rules = INTERACTIONS.load_rules()
+    names = ("get.ok", "create.id", "stream.opens", "resume.no-gap")
+    results = tuple(
+        decide(rules[name], Observation.of([Finding(name, f"{name} is bad")]), Policy()) for name in names
+    )
+    for event in (*map(CheckFinished, results), RunFinished(results, 1.0, Exit.FAILED)):
+        state.handle(event)
+        report.handle(event)
+    text = out.getvalue()
+    explained = [line for line in text.splitlines() if line.startswith("  finding: ")]
+    assert explained == [f"  finding: {name} is bad" for name in ("get.ok", "create.id", "resume.no-gap")]
+    at = text.splitlines().index("what failed, the worst first:")
+    listed = [line.split()[1] for line in text.splitlines()[at + 1 : at + 5]]
+    assert listed[0] == "resume.no-gap", "a client cannot notice it"
+    assert set(listed) == set(names)
+
+
+def test_the_findings_of_a_result_are_sorted_by_harm() -> None:
+    """Within one result a silent breach comes before a loud one, and last what another finding caused."""
+    rules = INTERACTIONS.load_rules()
+    found = (
+        Finding("get.ok", "a consequence", cause="resume.no-gap"),
+        Finding("stream.opens", "loud"),
+        Finding("resume.no-gap", "silent"),
+    )
+    result = decide(rules["get.ok"], Observation.of(found), Policy())
+    state = replace(RunState(INTERACTIONS))
+    assert [finding.message for finding in order_findings(result, state)] == ["silent", "loud", "a consequence"]
