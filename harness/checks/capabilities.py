@@ -27,6 +27,8 @@ CAPABILITIES: dict[str, str] = {
     "environments": "gives managed agents an environment",
     "agents-crud": "lets this key create agents",
     "webhooks": "lets this key create webhooks",
+    "credentials": "lets this key store credentials",
+    "triggers": "lets this key create triggers",
     "files": "takes uploads of files",
     "file-search-stores": "keeps file search stores",
     "voices": "keeps voices",
@@ -42,7 +44,7 @@ PROFILE_GATES: dict[str, frozenset[str]] = {
     "background": frozenset({"background"}),
     "chaining": frozenset({"store", "continuation"}),
     "tools": frozenset({"functions", "search"}),
-    "agents": frozenset({"agents", "environments", "agents-crud", "webhooks"}),
+    "agents": frozenset({"agents", "environments", "agents-crud", "webhooks", "credentials", "triggers"}),
     "resources": frozenset({"files", "file-search-stores", "voices", "decisions"}),
 }
 """Without `--profile`, a profile is on if any of these capabilities is present; `core` is always on."""

@@ -18,6 +18,7 @@ from harness.checks.areas import (
     continuation,
     create,
     create_options,
+    credentials,
     cursors,
     decisions,
     delete,
@@ -39,6 +40,7 @@ from harness.checks.areas import (
     tool_results,
     tool_search,
     tools,
+    triggers,
     uploads,
     usage,
     voices,
@@ -81,6 +83,8 @@ _AREAS = (
     voices,
     decisions,
     deliveries,
+    credentials,
+    triggers,
     robustness,
 )
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 CAPABILITIES = (
     "v1", "auth", "two-keys", "store", "delete", "chain", "stream", "background", "cancel", "resume",
     "background-slow", "event-ids", "functions", "thoughts", "search", "agents", "environments", "agents-crud",
-    "webhooks", "files", "file-search-stores", "voices", "decisions", "continuation", "script",
+    "webhooks", "credentials", "triggers", "files", "file-search-stores", "voices", "decisions", "continuation",
+    "script",
 )  # fmt: skip
 """What the emulator can do, as names of capabilities in the catalogue."""
 

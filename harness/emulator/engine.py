@@ -317,7 +317,19 @@ class Engine:
             raise invalid(f"'{name}' must be true or false, not '{text[:100]}'.")
         return value
 
-    # For triggers
+    # For triggers and webhooks
+
+    def attend(self) -> bool:
+        """Start runs that triggers owe, and move those that webhooks wait for; whether one is still running."""
+        self.neighbours.triggers.attend()
+        return self.deliveries.attend()
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next delivery or scheduled run is due, in seconds of the clock."""
+        due = self.neighbours.triggers.next_due
+        moments = [self.deliveries.next_due, self.moments.read_clock(due) if due is not None else None]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def run_trigger(self, body: dict[str, Any], project: str) -> dict[str, Any]:
         """Create an interaction from a trigger's body. Raises Refusal."""

@@ -93,7 +93,7 @@ def test_what_is_refused_is_not_held_against_anybody(name: str, harness: Harness
     assert (seen.code, seen.complaints) == (0, set())
     ledger = seen.report["ledger"]
     assert re.fullmatch(
-        r"\d+ of 6\d MUSTs hold; \d+ were not judged: \d+ refused by the target\.", ledger["headline"]
+        r"\d+ of [67]\d MUSTs hold; \d+ were not judged: \d+ refused by the target\.", ledger["headline"]
     )
     assert ledger["untested_musts"] == ledger["accepted_not_done"] == []
     assert sum(ledger["rows"].values()) == seen.report["summary"]["total"]

@@ -230,6 +230,7 @@ class Tour:
         for number in (1, 2, 1):
             self.ask("POST", "agents", {"id": f"helper-{number}", "base_agent": AGENT})
         self.ask("POST", "agents", {"id": "gemini-x", "base_agent": AGENT})
+        self.ask("PATCH", "agents/helper-2?update_mask=description", {"description": "Helps."})
         ran = self.new(agent="helper-1", environment="remote")
         self.collection("agents", "helper-1")
         self.ask("GET", f"interactions/{ran}")
@@ -250,6 +251,42 @@ class Tour:
         for verb in ("ping", "rotateSigningSecret"):
             self.ask("POST", f"webhooks/{found}:{verb}", {})
         self.collection("webhooks", found)
+
+    def kept(self) -> None:
+        """Store and change credentials, run and pause triggers."""
+        secret = {"id": "mine", "type": "bearer_token", "token": "s3cret"}
+        for body in (secret, secret, {**secret, "id": "other", "headerName": "x"}):
+            self.ask("POST", "credentials", body)
+        self.ask("POST", "environments", {"network": {"allowlist": [{"domain": "a.b", "credential": "mine"}]}})
+        self.ask("PATCH", "credentials/mine", {"type": "bearer_token", "token": "n3w"})
+        self.ask("PATCH", "credentials/mine", {"token": "n3w"})
+        self.collection("credentials", "mine")
+        trigger = {"schedule": "30 9 * * 1-5", "time_zone": "UTC", "interaction": {"agent": AGENT, "input": "x"}}
+        self.ask("POST", "triggers", {**trigger, "schedule": "daily"})
+        found = str(self.ask("POST", "triggers", trigger).get("id"))
+        self.ask("PATCH", f"triggers/{found}", {"status": "paused"})
+        ran = self.ask("POST", f"triggers/{found}/executions", {})
+        self.ask("GET", f"triggers/{found}/executions")
+        self.collection("triggers", found)
+        self.ask("GET", f"interactions/{ran.get('interaction_id')}")
+
+    def delivered(self) -> None:
+        """Let runs be reported to webhooks, refuse the first attempt, rotate the secret."""
+        outbox = self.api.emulator.outbox
+        hook = {"uri": "http://localhost/h", "subscribed_events": ["interaction.completed",
+                                                                   "interaction.requires_action"]}  # fmt: skip
+        found = str(self.ask("POST", "webhooks", hook).get("id"))
+        self.ask("GET", "/.well-known/jwks.json")
+        self.ask("POST", f"webhooks/{found}:rotateSigningSecret", {})
+        for fields in ({}, {"tools": [TOOL]}, {"webhook_config": {"uris": ["http://localhost/d"]}}):
+            self.new(background=True, **fields)
+            while outbox.attend():
+                pass
+            for status in (503, 200):
+                for delivery in outbox.take_due():
+                    self.seen.append((delivery.uri, delivery.request, delivery.number, status))
+                    outbox.note_answer(delivery, status)
+                self.api.emulator.clock.reached(outbox.next_due or 0.0)
 
     def upload(self, path: str, data: bytes) -> Any:
         """Upload in the resumable form, query on the way, and return the last answer's value."""
@@ -300,7 +337,7 @@ class Tour:
     def walk(self) -> list[Any]:
         """Do the whole tour; an exception caused by a mutant is recorded as part of the result."""
         parts = (self.keys, self.creates, self.refusals, self.reads, self.runs, self.turns, self.neighbours)
-        for part in (*parts, self.storage, self.voices):
+        for part in (*parts, self.storage, self.voices, self.kept, self.delivered):
             self.api.emulator.reset()
             try:
                 part()

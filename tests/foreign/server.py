@@ -25,6 +25,14 @@ class Refused(Exception):
     """A refusal: an HTTP status, the code of the error, its message."""
 
 
+class Headed(dict[str, Any]):
+    """A JSON object that is answered with header fields of its own."""
+
+    def __init__(self, value: Json, **headers: str) -> None:
+        super().__init__(value)
+        self.headers = {name.replace("_", "-"): text for name, text in headers.items()}
+
+
 @dataclass
 class Run:
     """One interaction. It began at `begun`, and settles `lasts` seconds later unless it is cancelled."""
@@ -118,8 +126,12 @@ class ForeignService:
         del self.runs[run.id]
         return {}
 
-    def neighbour(self, method: str, parts: list[str], data: bytes) -> Json:
+    def neighbour(self, method: str, parts: list[str], data: bytes, query: Json) -> Json:
         """Answer a call on another resource."""
+        raise Refused(404, "not_found", "There is no such route.")
+
+    def upload(self, path: str, query: Json, headers: Json, data: bytes) -> Json:
+        """Answer a request of an upload; `path` comes after the version."""
         raise Refused(404, "not_found", "There is no such route.")
 
     # --- what an interaction looks like
@@ -193,7 +205,7 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(status, {"error": {"message": message, "code": code}})
             return
         if isinstance(value, dict):
-            self.reply(200, value)
+            self.reply(200, value, getattr(value, "headers", {}))
         else:
             self.stream(iter(value))
 
@@ -204,9 +216,11 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         version, _, path = url.path.strip("/").partition("/")
+        if version == "upload":
+            return self.service.upload(path.partition("/")[2], query, dict(self.headers.items()), data)
         parts = path.split("/")
         if version in ("v1", "v1beta") and parts[0] != "interactions":
-            return self.service.neighbour(self.command, parts, data)
+            return self.service.neighbour(self.command, parts, data, query)
         if version not in ("v1", "v1beta") or len(parts) > 3:
             raise Refused(404, "not_found", "There is no such route.")
         if (self.command, len(parts)) == ("POST", 1):
@@ -219,12 +233,14 @@ class Handler(BaseHTTPRequestHandler):
             return self.service.cancel(self.service.find(parts[1]))
         raise Refused(404, "not_found", "There is no such route.")
 
-    def reply(self, status: int, value: Any) -> None:
+    def reply(self, status: int, value: Any, headers: Json | None = None) -> None:
         """Write JSON."""
         data = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
+        for name, text in (headers or {}).items():
+            self.send_header(name, text)
         self.end_headers()
         self.wfile.write(data)
 

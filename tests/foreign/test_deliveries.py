@@ -32,9 +32,9 @@ class Delivering(ForeignService):
         self.secrets = list(KEYS[:1])
         self.numbers = itertools.count(1)
 
-    def neighbour(self, method: str, parts: list[str], data: bytes) -> Json:
+    def neighbour(self, method: str, parts: list[str], data: bytes, query: Json) -> Json:
         if parts[0] != "webhooks":
-            return super().neighbour(method, parts, data)
+            return super().neighbour(method, parts, data, query)
         match method, parts[1:]:
             case "GET", []:
                 return {"webhooks": list(self.hooks.values())}

@@ -40,7 +40,12 @@ OWN = ("harness-check-one", "harness-check-two")
 """Ids of the agents to create and delete; agents left over from an earlier, interrupted run are deleted first."""
 
 
-@exercise(requests=16, interactions=1)
+INSTRUCTION = "Answer in one word."
+NOT_IMPLEMENTED = 501
+CHANGED = "Changed by interactions-harness."
+
+
+@exercise(requests=17, interactions=1)
 def agents_of_our_own(t: RequestBuilder) -> Steps:
     """Create two agents; read, list, run and delete them; try ids that are taken, reserved or unknown."""
     for name in OWN:
@@ -54,6 +59,10 @@ def agents_of_our_own(t: RequestBuilder) -> Steps:
     seen["reserved"] = yield Send(t.request("POST", "agents", _agent(t, "gemini-harness-check")))
     seen["unknown"] = yield Send(t.request("GET", f"agents/{NOBODY}"))
     seen["fetched"] = yield Send(t.request("GET", f"agents/{OWN[0]}"))
+    change = {"description": CHANGED}
+    seen["patched"] = yield Send(
+        t.request("PATCH", f"agents/{OWN[0]}", change, query={"update_mask": "description"})
+    )
     seen["listed"] = yield Send(t.request("GET", "agents", query={"page_size": 50}))
     seen["paged"] = yield from pages(t, "agents", 1)
     seen["ran"] = yield Send(t.create(agent=OWN[0], input=HELLO, environment=t.environment, background=True))
@@ -66,7 +75,7 @@ def agents_of_our_own(t: RequestBuilder) -> Steps:
 
 
 def _agent(t: RequestBuilder, name: str) -> dict[str, Any]:
-    return {"id": name, "base_agent": t.agent, "system_instruction": "Answer in one word."}
+    return {"id": name, "base_agent": t.agent, "system_instruction": INSTRUCTION}
 
 
 # --- judges
@@ -110,6 +119,26 @@ def _can_be_managed(
             exchange="fetched"
         )
     yield from at("gone", expect_status(gone, accepts={404}, tolerates=CLIENT_ERROR))
+
+
+@_OWN.check(
+    "agents.patch",
+    agents_of_our_own,
+    title="a change of an agent touches what it names",
+    profile="agents",
+    requires=["agents-crud"],
+    accepts=["2xx and the agent with its new description", "no such operation: untestable"],
+)
+def _changes_one_field(patched: Exchange) -> Iterator[Finding]:
+    if patched.status in CLIENT_ERROR or patched.status == NOT_IMPLEMENTED:
+        raise Unmet(f"agents cannot be changed here: {format_answer(patched)}")
+    yield from expect_object(patched)
+    body = read(patched).json
+    if patched.status in SUCCESS and isinstance(body, dict):
+        for name, expected in (("description", CHANGED), ("system_instruction", INSTRUCTION)):
+            if body.get(name) != expected:
+                actual = format_value(body.get(name))
+                yield finding(f"`{name}` after the change", expected=format_value(expected), actual=actual)
 
 
 @_OWN.check(

@@ -263,6 +263,14 @@ def _webhooks(ask: Probe) -> None:
     _by_list(ask, "webhooks")
 
 
+def _credentials(ask: Probe) -> None:
+    _by_list(ask, "credentials")
+
+
+def _triggers(ask: Probe) -> None:
+    _by_list(ask, "triggers")
+
+
 def _files(ask: Probe) -> None:
     _by_list(ask, "files")
 
@@ -309,6 +317,8 @@ QUESTIONS: tuple[Question, ...] = (
     Question(("agents",), _agents),
     Question(("environments",), _environments),
     Question(("webhooks",), _webhooks),
+    Question(("credentials",), _credentials),
+    Question(("triggers",), _triggers),
     Question(("files",), _files),
     Question(("file-search-stores",), _search_stores),
     Question(("voices",), _voices),

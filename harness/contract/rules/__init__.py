@@ -29,6 +29,8 @@ AREAS = (
     "webhooks",
     "resources",
     "deliveries",
+    "credentials",
+    "triggers",
     "robustness",
 )
 

@@ -10,6 +10,7 @@ from harness.contract.rules.pages import (
     CUSTOM_AGENTS,
     ENVIRONMENTS,
     ERRORS,
+    NOTEBOOK,
     OVERVIEW,
     PROBES,
     REFERENCE,
@@ -21,6 +22,13 @@ _NOT_FOUND = ERRORS.cite(Basis.DOCUMENTED, "not_found")
 _CHAIN = BACKGROUND.cite(Basis.DOCUMENTED, "Chain interactions: managed agents")
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        id="agents.patch",
+        level=Level.MAY,
+        statement="A PATCH of a saved agent changes the field it names and leaves the others.",
+        breaks="An agent that is renamed loses its instructions. (Only Vertex is known to have this operation.)",
+        source=NOTEBOOK.cite(Basis.OBSERVED, "PATCH …/agents/{id}?update_mask="),
+    ),
     Rule(
         id="agent.field",
         level=Level.SHOULD,

@@ -41,6 +41,7 @@ OPERATIONS = (
     Operation("POST agents", "agents/agent", "agents.schema"),
     Operation("GET agents", "agents/list", "agents.schema"),
     Operation("GET agents/{id}", "agents/agent", "agents.schema"),
+    Operation("PATCH agents/{id}", "agents/agent", "agents.schema"),
     Operation("DELETE agents/{id}"),
     Operation("POST environments", "environments/environment", "env.schema"),
     Operation("GET environments", "environments/list", "env.schema"),
@@ -54,6 +55,18 @@ OPERATIONS = (
     Operation("DELETE webhooks/{id}"),
     Operation("POST webhooks/{id}:ping"),
     Operation("POST webhooks/{id}:rotateSigningSecret", "webhooks/secret", "hook.schema"),
+    Operation("POST credentials", "credentials/credential", "cred.schema"),
+    Operation("GET credentials", "credentials/list", "cred.schema"),
+    Operation("GET credentials/{id}", "credentials/credential", "cred.schema"),
+    Operation("PATCH credentials/{id}", "credentials/credential", "cred.schema"),
+    Operation("DELETE credentials/{id}"),
+    Operation("POST triggers", "triggers/trigger", "trigger.schema"),
+    Operation("GET triggers", "triggers/list", "trigger.schema"),
+    Operation("GET triggers/{id}", "triggers/trigger", "trigger.schema"),
+    Operation("PATCH triggers/{id}", "triggers/trigger", "trigger.schema"),
+    Operation("DELETE triggers/{id}"),
+    Operation("POST triggers/{id}/executions", "triggers/execution", "trigger.schema"),
+    Operation("GET triggers/{id}/executions", "triggers/executions", "trigger.schema"),
     _like_rpc("POST files", "files/uploaded", "file.schema"),
     _like_rpc("GET files", "files/list", "file.schema"),
     _like_rpc("GET files/{id}", "files/file", "file.schema"),
@@ -82,8 +95,9 @@ _COLLECTIONS = frozenset(call.split(" ")[1].partition("/")[0] for call in _BY_CA
 
 
 def operation_of(request: Request) -> Operation | None:
-    """The operation that a request calls; None for a request to anything else, and for a download of bytes."""
-    if request.parameter("alt") == "media":
+    """The operation that a request calls; None for anything else, for a download, and for a part of an upload."""
+    command = request.headers.get("x-goog-upload-command").lower()
+    if request.parameter("alt") == "media" or (command and "finalize" not in command):
         return None
     segments = request.segments
     for start, segment in enumerate(segments):

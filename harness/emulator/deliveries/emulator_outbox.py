@@ -15,6 +15,11 @@ class Session(Protocol):
 
     deliveries: Deliveries
 
+    @property
+    def next_due(self) -> float | None: ...
+
+    def attend(self) -> bool: ...
+
 
 class EmulatorOutbox:
     """Takes the emulator's lock for each call, as every request does."""
@@ -28,9 +33,9 @@ class EmulatorOutbox:
 
     @property
     def next_due(self) -> float | None:
-        """The moment of the next attempt of any session."""
+        """The moment of the next attempt, or of the next scheduled run, in any session."""
         with self._lock:
-            return min((due for one in self._all() if (due := one.next_due) is not None), default=None)
+            return min((due for one in self._sessions() if (due := one.next_due) is not None), default=None)
 
     @property
     def given_up(self) -> list[str]:
@@ -39,9 +44,9 @@ class EmulatorOutbox:
             return [reason for one in self._all() for reason in one.given_up]
 
     def attend(self) -> bool:
-        """Move the runs that webhooks wait for."""
+        """Start runs that triggers owe, and move those that webhooks wait for."""
         with self._lock:
-            return bool(sum(one.attend() for one in self._all()))  # each of them is to be moved
+            return bool(sum(one.attend() for one in self._sessions()))  # each of them is to be moved
 
     def take_due(self) -> list[Delivery]:
         """Begin every attempt that is due."""

@@ -13,6 +13,7 @@ from harness.emulator.mutants import (
     content,
     crashes,
     create,
+    credentials,
     delete,
     deliveries,
     environments,
@@ -32,6 +33,7 @@ from harness.emulator.mutants import (
     tool_results,
     tool_search,
     tools,
+    triggers,
     uploads,
     webhooks,
 )
@@ -69,6 +71,8 @@ MUTANTS: dict[str, EmulatorMutant] = collect(
     webhooks.MUTANTS,
     resources.MUTANTS,
     deliveries.MUTANTS,
+    credentials.MUTANTS,
+    triggers.MUTANTS,
     robustness.MUTANTS,
 )
 """Every mutant by its id, in the order of the areas."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     answer,
@@ -56,6 +58,11 @@ MUTANTS = table(
         error("GET agents/*", when(is_missing, answer({})))),
     row("agents-unknown-crashes", "A read of an agent that does not exist is answered with 500.",
         error("GET agents/*", when(is_missing, crash))),
+    row("agents-patch-ignored", "A change of an agent is answered with 200 but changes nothing.",
+        request("PATCH agents/*", lambda call, _: replace(call, request=replace(call.request, body=b"{}"))),
+        error("PATCH agents/*", answer({}))),
+    row("agents-patch-resets", "A change of an agent clears the fields that it does not name.",
+        response("PATCH agents/*", lambda agent, call: {"id": agent["id"], **read_json(call)})),
     row("agents-list-object", "The list of agents is an object by id.",
         response("GET agents", lambda page, _: (
             {"agents": {agent["id"]: agent for agent in page.get("agents", [])}}))),

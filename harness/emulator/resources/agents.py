@@ -1,12 +1,14 @@
 """The agents resource: saved agents with their tools, instructions and base environment.
 
-Layer 2. Knows what may be saved; must not know how an agent runs. The API has no update operation. Inferred from
+Layer 2. Knows what may be saved; must not know how an agent runs. Only Vertex has an update. Inferred from
 its documented errors: a reserved prefix or a missing field is answered with 400, an id in use with 409.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from harness.emulator.resources.collection import Collection
@@ -19,6 +21,7 @@ from harness.emulator.resources.fields import (
     STRING_OR_OBJECT,
     STRING_REQUIRED,
     Field,
+    apply_mask,
     one_of,
     read,
     usable_id,
@@ -46,6 +49,7 @@ _AGENT = {
     "tools": ARRAY,
     "base_environment": STRING_OR_OBJECT,
 }
+_CHANGES = {name: replace(field, required=False) for name, field in _AGENT.items() if name != "id"}
 _CONFIG = {
     "type": Field((str,), required=True, choices=("antigravity",)),
     "model": STRING,
@@ -57,8 +61,9 @@ _TOOL_TYPES = ("code_execution", "function", "google_search", "mcp_server", "url
 class Agents:
     """Saved agents per project; `blueprints` validates their base environment and the credentials they name."""
 
-    def __init__(self, blueprints: Blueprints) -> None:
+    def __init__(self, blueprints: Blueprints, platform: Callable[[], str]) -> None:
         self._blueprints = blueprints
+        self._platform = platform
         self._agents: Collection[dict[str, Any]] = Collection("agent")
 
     def find(self, agent_id: str, project: str) -> dict[str, Any] | None:
@@ -66,7 +71,7 @@ class Agents:
         return self._agents.find(project, agent_id)
 
     def handle(self, call: Call) -> Response:
-        """Create, list, get, delete."""
+        """Create, list, get, delete; on Vertex, PATCH (Google's notebook on managed agents)."""
         match call.request.method, call.segments[1:]:
             case "POST", ():
                 return json_response(self._create(call))
@@ -77,7 +82,16 @@ class Agents:
             case "DELETE", (agent_id,):
                 self._agents.remove(call.project, agent_id)
                 return json_response({})
-        raise no_operation(call, "create, list, get and delete; a saved agent cannot be changed")
+            case "PATCH", (agent_id,) if call.vertex or self._platform() != "gemini":
+                return json_response(self._update(self._agents.get(call.project, agent_id), call))
+        raise no_operation(call, "create, list, get and delete, and on Vertex PATCH")
+
+    def _update(self, agent: dict[str, Any], call: Call) -> dict[str, Any]:
+        changes = read(call.body, _CHANGES, "the agent")
+        changed = agent | apply_mask(changes, call.query.get("update_mask"), _CHANGES)
+        self._judge(changed, call.project)
+        agent.update(changed)
+        return agent
 
     def _create(self, call: Call) -> dict[str, Any]:
         agent = read(call.body, _AGENT, "the agent")
@@ -85,15 +99,18 @@ class Agents:
         for prefix in RESERVED_PREFIXES:
             if agent_id.lower().startswith(prefix):
                 raise invalid(f"The agent id {agent_id!r} begins with the reserved {prefix!r}: choose another.")
-        self._check_base(agent["base_agent"], call.project)
+        self._judge(agent, call.project)
+        self._agents.add(call.project, agent_id, agent)
+        return agent
+
+    def _judge(self, agent: dict[str, Any], project: str) -> None:
+        self._check_base(agent["base_agent"], project)
         if "agent_config" in agent:
             _check_config(agent["agent_config"])
         for tool in agent.get("tools", ()):
-            self._check_tool(tool, call.project)
+            self._check_tool(tool, project)
         if "base_environment" in agent:
-            self._blueprints.read(agent["base_environment"], call.project, "base_environment")
-        self._agents.add(call.project, agent_id, agent)
-        return agent
+            self._blueprints.read(agent["base_environment"], project, "base_environment")
 
     def _check_base(self, base: str, project: str) -> None:
         """A saved agent may be built on, too (the cookbook and the service's own skills do it)."""

@@ -52,6 +52,13 @@ class Schedule:
         )
         return next((due for due in minutes if due > moment), None)
 
+    def last(self, since: datetime, until: datetime) -> datetime | None:
+        """The last due minute after `since` and not after `until`, in UTC."""
+        latest, due = None, self.after(since)
+        while due is not None and due <= until:
+            latest, due = due, self.after(due)
+        return latest
+
     def _is_due(self, day: datetime) -> bool:
         if day.month not in self.months:
             return False

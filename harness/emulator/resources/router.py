@@ -48,7 +48,7 @@ class Resources:
         stamps = Stamps(ids, now)
         self._credentials = Credentials(stamps)
         blueprints = Blueprints(self._credentials.has)
-        self._agents = Agents(blueprints)
+        self._agents = Agents(blueprints, lambda: self.settings.platform)
         self._environments = Environments(stamps, blueprints)
         self._files = Files(self._environments)
         self._uploads = Uploads(stamps)
@@ -57,7 +57,7 @@ class Resources:
         self.uploaded = UploadedFiles(stamps, shelf, lambda: self.settings)
         self._stores = SearchStores(stamps, shelf, self.uploaded, lambda: self.settings)
         self.webhooks = Webhooks(stamps)
-        self.triggers = Triggers(stamps)
+        self.triggers = Triggers(stamps, contract)
         self._handlers: dict[str, Handler] = {
             "agents": self._agents.handle,
             "environments": self._environments.handle,

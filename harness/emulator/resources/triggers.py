@@ -1,8 +1,9 @@
 """The triggers resource: saved interactions with a schedule, run on demand, and the record of their runs.
 
 Layer 2. Knows when a run may start and how its outcome changes the trigger; must not know how an interaction
-runs: that is injected. No run starts by itself; the schedule only determines `next_run_time`. Inferred: a run is
-`skipped` while the previous one is in progress, and an interaction that ends without completing is a failure.
+runs: that is injected. Time is the clock's: a run that is due starts when somebody looks at the trigger or attends
+to it. Inferred: of several runs that were missed only the latest is made, a run is `skipped` while the one before
+it is in progress, and an interaction that ends without completing is a failure.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
+from harness.contract import Contract
 from harness.emulator.resources.collection import MOST_ITEMS, Collection, Stamps
 from harness.emulator.resources.cron import Schedule, parse
 from harness.emulator.resources.fields import (
@@ -46,6 +48,9 @@ _CREATE = {
     "execution_timeout_seconds": INTEGER,
 }
 _UPDATE = {"display_name": STRING, "status": Field((str,), choices=("active", "paused", "error"))}
+_DAY = timedelta(days=1)
+"""How far back a missed run is looked for at first, because a long way takes long."""
+
 _DEFAULTS = {"max_consecutive_failures": 5, "execution_timeout_seconds": 600}
 
 
@@ -54,11 +59,12 @@ class Trigger:
     """A saved trigger and its runs.
 
     `fields` is the resource as GET shows it, except for `next_run_time`. `latest` is the id of the last execution
-    that was not skipped.
+    that was not skipped, `seen` the moment up to which the schedule was followed.
     """
 
     fields: dict[str, Any]
     schedule: Schedule
+    seen: datetime
     latest: str = ""
     executions: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
 
@@ -66,8 +72,9 @@ class Trigger:
 class Triggers:
     """Triggers per project; the owner of the interactions sets `run` and `look_up`."""
 
-    def __init__(self, stamps: Stamps) -> None:
+    def __init__(self, stamps: Stamps, contract: Contract) -> None:
         self._stamps = stamps
+        self._shape = contract.schemas.validator("requests/create-trigger")
         self.run: Run | None = None
         self.look_up: LookUp | None = None
         self._kept: Collection[Trigger] = Collection("trigger")
@@ -81,7 +88,7 @@ class Triggers:
             case "GET", ():
                 found, token = self._kept.page(call.project, call.query)
                 for trigger in found:
-                    self._settle(trigger, call.project)
+                    self._follow(trigger, call.project)
                 return json_response(listing("triggers", [self._view(item) for item in found], token))
             case "GET", (trigger_id,):
                 return json_response(self._view(self._open(call.project, trigger_id)))
@@ -102,11 +109,13 @@ class Triggers:
         for name in _DEFAULTS:
             if given.get(name, 1) < 1:
                 raise invalid(f"{name}={given[name]} must be positive.")
+        for problem in self._shape.problems(call.body, limit=1):
+            raise invalid(f"Invalid value at '{problem.pointer.removeprefix('$.')}': {problem.message}.")
         schedule = parse(given["schedule"], given["time_zone"])
         now = self._stamps.now()
         fields = {"id": self._stamps.ids("trigger"), "status": "active", **_DEFAULTS, **given}
         fields |= {"consecutive_failure_count": 0, "create_time": now, "update_time": now}
-        trigger = Trigger(fields, schedule)
+        trigger = Trigger(fields, schedule, datetime.fromisoformat(now))
         self._kept.add(call.project, fields["id"], trigger)
         return trigger
 
@@ -116,6 +125,7 @@ class Triggers:
         if changes.get("status", trigger.fields["status"]) != trigger.fields["status"]:
             if changes["status"] == "active":
                 trigger.fields |= {"last_resume_time": now, "consecutive_failure_count": 0}
+                trigger.seen = datetime.fromisoformat(now)
             else:
                 trigger.fields["last_pause_time"] = now
         trigger.fields |= {**changes, "update_time": now}
@@ -123,8 +133,30 @@ class Triggers:
 
     def _open(self, project: str, trigger_id: str) -> Trigger:
         trigger = self._kept.get(project, trigger_id)
-        self._settle(trigger, project)
+        self._follow(trigger, project)
         return trigger
+
+    def attend(self) -> None:
+        """Start every run that is due."""
+        for project, _, trigger in list(self._kept.everywhere()):
+            self._follow(trigger, project)
+
+    @property
+    def next_due(self) -> datetime | None:
+        """When the next run of any active trigger is due."""
+        active = (one for _, _, one in self._kept.everywhere() if one.fields["status"] == "active")
+        return min((due for one in active if (due := one.schedule.after(one.seen))), default=None)
+
+    def _follow(self, trigger: Trigger, project: str) -> None:
+        """Bring a trigger up to now: its latest run, and the one that its schedule has named since."""
+        self._settle(trigger, project)
+        now = datetime.fromisoformat(self._stamps.now())
+        since, trigger.seen = trigger.seen, now
+        if trigger.fields["status"] != "active" or self.run is None:
+            return
+        latest = trigger.schedule.last(max(since, now - _DAY), now) or trigger.schedule.last(since, now)
+        if latest is not None:
+            self._execute(trigger, project, scheduled=f"{latest:%Y-%m-%dT%H:%M:%SZ}")
 
     def _view(self, trigger: Trigger) -> dict[str, Any]:
         due = None
@@ -132,14 +164,14 @@ class Triggers:
             due = trigger.schedule.after(datetime.fromisoformat(self._stamps.now()))
         return {**trigger.fields, **({"next_run_time": f"{due:%Y-%m-%dT%H:%M:%SZ}"} if due else {})}
 
-    def _execute(self, trigger: Trigger, project: str) -> dict[str, Any]:
+    def _execute(self, trigger: Trigger, project: str, *, scheduled: str = "") -> dict[str, Any]:
         """Start a run whatever the trigger's status is: pausing stops the schedule, not a request to run."""
         if self.run is None:
             raise Refusal(501, "unimplemented", "Triggers cannot run here: no interactions are attached.")
         now = self._stamps.now()
         fields = trigger.fields
         execution: dict[str, Any] = {"id": self._stamps.ids("execution"), "trigger_id": fields["id"]}
-        execution |= {"status": "in_progress", "scheduled_time": now}
+        execution |= {"status": "in_progress", "scheduled_time": scheduled or now}
         busy = bool(trigger.latest) and trigger.executions[trigger.latest][1]["status"] == "in_progress"
         if busy:
             execution["status"] = "skipped"

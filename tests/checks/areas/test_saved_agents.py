@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.checks.areas.saved_agents import OWN
+from harness.checks.areas.saved_agents import CHANGED, INSTRUCTION, OWN
 from tests.checks._play import answer, case, interaction, refusal
 
 ONE = answer(body={"id": OWN[0], "base_agent": "x"})
@@ -39,6 +39,12 @@ CASES = [
     case("agents.run", "met", "accepted", ran=answer(body=interaction())),
     case("agents.run", "not_met", "not found", ran=MISSING),
     case("agents.run", "not_met", "no id", ran=answer(body=interaction(id=None))),
+    case("agents.patch", "met", "only what was named",
+         patched=answer(body={"id": "x", "description": CHANGED, "system_instruction": INSTRUCTION})),
+    case("agents.patch", "not_met", "the rest is gone", patched=answer(body={"id": "x", "description": CHANGED})),
+    case("agents.patch", "not_met", "nothing changed",
+         patched=answer(body={"id": "x", "system_instruction": INSTRUCTION})),
+    case("agents.patch", "untestable", "no such operation", patched=refusal(404, "not_found")),
     case("agents.create", "met", "both", made=[ONE, TWO]),
     case("agents.create", "not_met", "one crashed", made=[ONE, refusal(500)]),
     case("agents.create", "not_met", "another id", made=[TWO, TWO]),

@@ -1,0 +1,187 @@
+"""Checks of stored credentials: they can be managed, and their secrets never come back.
+
+Layer 2. The secret is made up, and the host that it is for is reserved for examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.checks.capabilities import new_registry
+from harness.checks.vocabulary.expect import at, expect_object, expect_status, finding, of_rule
+from harness.checks.vocabulary.pages import entries
+from harness.checks.vocabulary.polling import id_of
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+
+_CREDENTIALS = new_registry()
+CHECKS = _CREDENTIALS.checks
+
+OWN = "harness-check-credential"
+"""The id to create and delete; one left over from an interrupted run is deleted first."""
+
+SECRETS = ("harness-first-0b1c2d3e4f", "harness-second-5a6b7c8d9e")
+"""What no answer may hold: the secret of the create, and that of the change."""
+
+
+@exercise(requests=12)
+def a_credential_of_our_own(t: RequestBuilder) -> Steps:
+    """Create a credential; read, list, use, change and delete it; try what has to be refused."""
+    path = f"credentials/{OWN}"
+    yield Send(t.request("DELETE", path))
+    misspelt = {"type": "bearer_token", "token": SECRETS[0], "headerName": "X-Token"}
+    seen: Exchanges = {"misspelt": (yield Send(t.request("POST", "credentials", misspelt)))}
+    seen["unknown"] = yield Send(t.request("GET", "credentials/harness-no-such-credential"))
+    body: dict[str, Any] = {"id": OWN, "type": "bearer_token", "token": SECRETS[0]}
+    seen["made"] = yield Send(t.request("POST", "credentials", body))
+    if not id_of(seen["made"]):
+        return stop_exercise(seen, f"no credential could be made: {format_answer(seen['made'])}")
+    seen["twice"] = yield Send(t.request("POST", "credentials", body))
+    seen["fetched"] = yield Send(t.request("GET", path))
+    seen["listed"] = yield Send(t.request("GET", "credentials", query={"page_size": 1000}))
+    if "environments" in t.capabilities:
+        entry = {"domain": "api.example.com", "credential": OWN}
+        sandbox = {"network": {"allowlist": [entry]}}
+        seen["sandbox"] = yield Send(t.request("POST", "environments", sandbox))
+    else:
+        seen["sandbox"] = None
+    changed = {"type": "bearer_token", "token": SECRETS[1]}
+    seen["patched"] = yield Send(t.request("PATCH", path, changed))
+    seen["untyped"] = yield Send(t.request("PATCH", path, {"token": SECRETS[1]}))
+    seen["deleted"] = yield Send(t.request("DELETE", path))
+    seen["gone"] = yield Send(t.request("GET", path))
+    return seen
+
+
+@_CREDENTIALS.check(
+    "cred.crud",
+    a_credential_of_our_own,
+    title="a credential can be made, read, listed, changed and deleted",
+    profile="agents",
+    requires=["credentials"],
+    accepts=["2xx throughout, 404 in the end"],
+)
+def _can_be_managed(
+    made: Exchange, fetched: Exchange, listed: Exchange, patched: Exchange, deleted: Exchange, gone: Exchange
+) -> Iterator[Finding]:
+    for name, answer in (("made", made), ("fetched", fetched), ("listed", listed), ("patched", patched)):
+        yield from at(name, expect_object(answer))
+    for name, answer in (("made", made), ("fetched", fetched), ("patched", patched)):
+        if answer.status in SUCCESS and id_of(answer) != OWN:
+            yield finding("another id", expected=OWN, actual=id_of(answer) or "none").at(exchange=name)
+    if listed.status in SUCCESS and OWN not in (
+        names := [entry.get("id") for entry in entries(listed, "credentials")]
+    ):
+        yield finding("the credential is not in the list", expected=OWN, actual=format_value(names)).at(
+            exchange="listed"
+        )
+    yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
+    yield from at("gone", expect_status(gone, accepts={404}, tolerates=CLIENT_ERROR))
+
+
+@_CREDENTIALS.check(
+    "cred.schema",
+    a_credential_of_our_own,
+    title="credentials fit their schema, alone and in lists",
+    profile="agents",
+    requires=["credentials"],
+    accepts=["additional fields", "values of open enumerations"],
+    everywhere=True,
+)
+def _fits(made: Exchange, fetched: Exchange, listed: Exchange, patched: Exchange) -> Iterator[Finding]:
+    for name, answer in (("made", made), ("fetched", fetched), ("listed", listed), ("patched", patched)):
+        yield from at(name, of_rule("cred.schema", answer))
+
+
+@_CREDENTIALS.check(
+    "cred.secret-hidden",
+    a_credential_of_our_own,
+    title="a secret never comes back",
+    profile="agents",
+    requires=["credentials"],
+    accepts=["any answer that does not hold it"],
+)
+def _hides_its_secret(
+    misspelt: Exchange,
+    made: Exchange,
+    twice: Exchange,
+    fetched: Exchange,
+    listed: Exchange,
+    patched: Exchange,
+    untyped: Exchange,
+) -> Iterator[Finding]:
+    answers = {"made": made, "fetched": fetched, "listed": listed, "patched": patched}
+    refusals = {"misspelt": misspelt, "twice": twice, "untyped": untyped}
+    for name, answer in (answers | refusals).items():
+        if any(secret.encode() in answer.body for secret in SECRETS):
+            yield finding("the answer holds the secret", expected="no secret", actual="the secret").at(
+                exchange=name
+            )
+
+
+@_CREDENTIALS.check(
+    "cred.patch-type",
+    a_credential_of_our_own,
+    title="a change names the type",
+    profile="agents",
+    requires=["credentials"],
+    accepts=["400", "any other 4xx: non-strict"],
+)
+def _wants_the_type(untyped: Exchange) -> Iterator[Finding]:
+    yield from expect_status(untyped, accepts={400}, tolerates=CLIENT_ERROR)
+
+
+@_CREDENTIALS.check(
+    "cred.dup",
+    a_credential_of_our_own,
+    title="an id is given once",
+    profile="agents",
+    requires=["credentials"],
+    accepts=["409", "any other 4xx: non-strict"],
+)
+def _refuses_a_duplicate(twice: Exchange) -> Iterator[Finding]:
+    yield from expect_status(twice, accepts={409}, tolerates=CLIENT_ERROR)
+
+
+@_CREDENTIALS.check(
+    "cred.unknown-field",
+    a_credential_of_our_own,
+    title="a misspelt field is refused",
+    profile="agents",
+    requires=["credentials"],
+    accepts=["400", "any other 4xx: non-strict"],
+)
+def _refuses_strange_fields(misspelt: Exchange) -> Iterator[Finding]:
+    yield from expect_status(misspelt, accepts={400}, tolerates=CLIENT_ERROR)
+
+
+@_CREDENTIALS.check(
+    "cred.unknown",
+    a_credential_of_our_own,
+    title="an unknown credential is not found",
+    profile="agents",
+    requires=["credentials"],
+    accepts=["404", "any other 4xx: non-strict"],
+)
+def _finds_no_stranger(unknown: Exchange) -> Iterator[Finding]:
+    yield from expect_status(unknown, accepts={404}, tolerates=CLIENT_ERROR)
+
+
+@_CREDENTIALS.check(
+    "cred.in-allowlist",
+    a_credential_of_our_own,
+    title="an allowlist may name a credential",
+    profile="agents",
+    requires=["credentials", "environments"],
+    accepts=["2xx"],
+)
+def _may_be_used(sandbox: Exchange | None) -> Iterator[Finding]:
+    if sandbox is None:
+        raise Unmet("the target has no environments")
+    yield from expect_status(sandbox, accepts=SUCCESS)

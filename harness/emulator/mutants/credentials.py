@@ -1,0 +1,67 @@
+"""Mutants: stored credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.emulator.mutants.changes import Json, answer, crash, is_missing, not_found, put, read_json, when
+from harness.emulator.mutants.hooks import error, request, response
+from harness.emulator.mutants.rows import row
+from harness.emulator.values.call import Call, Refusal, json_response
+from harness.kit.mutant import table
+from harness.wire import Response
+
+
+def _accept_refused(status: int) -> Callable[[Refusal, Call], Response | None]:
+    """Answer with a credential what was refused with a status."""
+
+    def accept(refusal: Refusal, call: Call) -> Response | None:
+        if refusal.status != status:
+            return None
+        found = read_json(call).get("id") or call.segments[-1]
+        return json_response({"id": found, "type": "bearer_token", "status": "active"})
+
+    return accept
+
+
+def _show_secret(value: Json, call: Call) -> None:
+    value.update(token=read_json(call).get("token", ""))
+
+
+def _quote(refusal: Refusal, call: Call) -> Response:
+    text = f"{refusal.message} The body was {call.request.body.decode()}."
+    return Refusal(refusal.status, refusal.code, text).response()
+
+
+MUTANTS = table(
+    "credentials",
+    row("credentials-not-kept", "A stored credential is not found.",
+        request("GET credentials/*", not_found)),
+    row("credentials-delete-keeps", "A delete of a credential is answered with 200 but the credential is kept.",
+        request("DELETE credentials/*", answer({}))),
+    row("credentials-list-empty", "The list of credentials is always empty.",
+        request("GET credentials", answer({}))),
+    row("credentials-renamed", "A credential is stored under an id of the service's own.",
+        response("POST credentials", put(id="credential-1"))),
+    row("credentials-secret-shown", "The answer to a create of a credential shows its secret.",
+        response("POST credentials", _show_secret)),
+    row("credentials-secret-after-change", "The answer to a change of a credential shows its secret.",
+        response("PATCH credentials/*", _show_secret)),
+    row("credentials-secret-in-error", "A refusal of a credential quotes the body, and with it the secret.",
+        error("POST credentials", _quote)),
+    row("credentials-type-number", "The type of a credential is a number.",
+        response("GET credentials/*", put(type=1))),
+    row("credentials-untyped-change", "A change of a credential needs no type.",
+        error("PATCH credentials/*", _accept_refused(400))),
+    row("credentials-overwrite", "A credential whose id is in use replaces the existing one.",
+        error("POST credentials", _accept_refused(409))),
+    row("credentials-any-field", "Any field of a credential is accepted.",
+        error("POST credentials", _accept_refused(400))),
+    row("credentials-unknown-200", "A read of a credential that does not exist is answered with 200.",
+        error("GET credentials/*", when(is_missing, answer({"id": "x"})))),
+    row("credentials-unknown-crashes", "A read of a credential that does not exist is answered with 500.",
+        error("GET credentials/*", when(is_missing, crash))),
+    row("credentials-not-usable", "No allowlist may name a credential.",
+        request("POST environments", lambda call, _: (
+            not_found() if b'"credential"' in call.request.body else None))),
+)  # fmt: skip

@@ -1,0 +1,73 @@
+"""Mutants: triggers and their runs."""
+
+from __future__ import annotations
+
+from harness.emulator.mutants.changes import (
+    answer,
+    crash,
+    drop,
+    inside,
+    not_found,
+    put,
+    read_json,
+    refuse,
+)
+from harness.emulator.mutants.hooks import error, request, response
+from harness.emulator.mutants.rows import row
+from harness.emulator.values.call import Call, Refusal, json_response
+from harness.kit.mutant import table
+from harness.wire import Response
+
+
+def _accept_any_schedule(refusal: Refusal, call: Call) -> Response | None:
+    if refusal.status != 400:
+        return None
+    return json_response({"id": "trigger-0", "status": "active", **read_json(call)})
+
+
+def _delete_runs(call: Call, engine: object) -> None:
+    """Delete the interactions of a trigger with it."""
+    triggers = engine.neighbours.triggers  # type: ignore[attr-defined]
+    kept = triggers._kept.find(call.project, call.segments[1])
+    for _, execution in kept.executions.values() if kept is not None else ():
+        run = engine.find(execution.get("interaction_id", ""), call.project)  # type: ignore[attr-defined]
+        if run is not None:
+            engine.store.forget(run)  # type: ignore[attr-defined]
+
+
+MUTANTS = table(
+    "triggers",
+    row("triggers-not-kept", "A stored trigger is not found.",
+        request("GET triggers/*", not_found)),
+    row("triggers-delete-keeps", "A delete of a trigger is answered with 200 but the trigger is kept.",
+        request("DELETE triggers/*", answer({}))),
+    row("triggers-list-empty", "The list of triggers is always empty.",
+        request("GET triggers", answer({}))),
+    row("triggers-schedule-changed", "A read of a trigger shows another schedule.",
+        response("GET triggers/*", put(schedule="0 0 * * *"))),
+    row("triggers-without-schedule", "The answer to a create of a trigger lacks its schedule.",
+        response("POST triggers", drop("schedule"))),
+    row("triggers-start-paused", "A new trigger is paused.",
+        response("POST triggers", put(status="paused"))),
+    row("triggers-next-run-off", "The next run is told in another zone than the schedule's, as if in UTC.",
+        response("POST triggers", inside("next_run_time", lambda text, *_: text.replace("T09:30", "T01:30")))),
+    row("triggers-pause-ignored", "A pause of a trigger is answered with 200 but changes nothing.",
+        request("PATCH triggers/*", lambda call, engine: (
+            json_response(engine.neighbours.triggers._view(
+                engine.neighbours.triggers._kept.get(call.project, call.segments[1])))))),
+    row("triggers-paused-refuse", "A paused trigger cannot be run by hand.",
+        request("POST triggers/*/executions", refuse("The trigger is paused.", 400, "failed_precondition"))),
+    row("triggers-paused-skip", "A run by hand of a paused trigger is skipped.",
+        response("POST triggers/*/executions", put(status="skipped"))),
+    row("triggers-executions-empty", "The list of a trigger's runs is always empty.",
+        request("GET triggers/*/executions", answer({}))),
+    row("triggers-runs-nameless", "The runs of a trigger do not say which interaction they made.",
+        response("GET triggers/*/executions", lambda page, _: [
+            run.pop("interaction_id", None) for run in page.get("trigger_executions", [])] and None)),
+    row("triggers-delete-takes-runs", "Deleting a trigger deletes the interactions that it made.",
+        request("DELETE triggers/*", _delete_runs)),
+    row("triggers-any-schedule", "Any text is accepted as a schedule.",
+        error("POST triggers", _accept_any_schedule)),
+    row("triggers-any-schedule-crashes", "A schedule that is none is answered with 500.",
+        error("POST triggers", lambda refusal, call: crash() if refusal.status == 400 else None)),
+)  # fmt: skip
