@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: check test test-slow lint setup bench peers clean
+.PHONY: check test test-slow lint setup bench docs peers clean
 
 check: $(VENV)/.base  ## run the whole catalogue against the built-in emulator
 	$(BIN)/harness check emulator
@@ -22,6 +22,9 @@ lint: $(VENV)/.dev  ## ruff and mypy
 bench: $(VENV)/.dev  ## side-by-side benchmarks: medians and ratios
 	$(BIN)/python -m benchmarks
 
+docs: $(VENV)/.docs  ## build the documentation as a site, in site/
+	$(BIN)/mkdocs build --quiet
+
 peers: $(VENV)/.dev  ## heavy: judge other implementations and proxies, each in an environment of its own
 	$(BIN)/python -m pytest -q -m peers --peers tests/e2e
 
@@ -38,5 +41,9 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/.base
 
+$(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs,fuzz,record]'
+	@touch $@ $(VENV)/.base
+
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) dist build site .pytest_cache .mypy_cache .ruff_cache

@@ -17,6 +17,10 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from drawings import drawings_page  # noqa: E402
+
 from harness.cli.rule_pages import rule_index, rule_pages  # noqa: E402 - the project itself, wherever it is
 
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>(?!https?:|#|mailto:)[^)\s]+)\)")
@@ -43,6 +47,7 @@ def _generate() -> Iterator[tuple[str, str]]:
         yield page, _move_links(text, (ROOT / source).parent, Path())
     yield "rules/index.md", rule_index()
     yield from ((f"rules/{name}.md", text) for name, text in rule_pages())
+    yield "fault-drawings.md", drawings_page(ROOT / "docs" / "faults.md")
     yield "reference.md", _reference()
 
 

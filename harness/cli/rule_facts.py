@@ -10,14 +10,26 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from harness.benches.client.outcome import RULES as CLIENT_RULES
+from harness.benches.recordings.run import USABLE
 from harness.checks.capabilities import CAPABILITIES
 from harness.checks.gateway.cures import cures_of
 from harness.cli.catalogue import load_every_check
+from harness.contract.rules import BY_ID
+from harness.engine.kill_matrix import NOTICED, PROVED
 from harness.engine.search.rules import RULES as SEARCH_RULES
+from harness.engine.search.rules import SEARCHED
 from harness.kit.check import Check
 from harness.outcome import Rule, Subject
 from harness.outcome.words import format_count
 from harness.resources import folder
+
+_WITHOUT_CHECK: dict[str, tuple[Rule, ...]] = {
+    "fuzz": (*SEARCH_RULES, SEARCHED),
+    "torture": tuple(CLIENT_RULES),
+    "verify": (USABLE,),
+    "mutants": (NOTICED, PROVED),
+}
+"""Rules that no check judges, by the command that does; those of requests are judged by `verify` alone."""
 
 
 class Fact(NamedTuple):
@@ -47,13 +59,15 @@ def describe_check(check: Check) -> RuleFacts:
 
 def describe_rule(rule: Rule) -> RuleFacts:
     """A rule of clients or of the fuzzer, for which there is no check."""
-    command = "torture" if rule in CLIENT_RULES else "fuzz"
+    command = next((command for command, rules in _WITHOUT_CHECK.items() if rule in rules), "verify")
     return RuleFacts(rule, f"a rule of `harness {command}`", command, tuple(_facts_of_rule(rule)))
 
 
 def list_rules_without_check() -> tuple[Rule, ...]:
-    """The rules of the fuzzer and of clients."""
-    return (*SEARCH_RULES, *CLIENT_RULES)
+    """The rules of the fuzzer, of clients, of recordings and of the catalogue itself."""
+    checked = {check.rule.id for check in load_every_check()}
+    recorded = (rule for rule in BY_ID.values() if rule.id not in checked)
+    return tuple(dict.fromkeys((*(rule for rules in _WITHOUT_CHECK.values() for rule in rules), *recorded)))
 
 
 def describe_everything() -> Iterator[RuleFacts]:

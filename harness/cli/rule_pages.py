@@ -41,12 +41,12 @@ def rule_pages() -> Iterator[tuple[str, str]]:
 def _page(facts: RuleFacts) -> str:
     rule = facts.rule
     lines = [f"# {rule.id}", "", f"**{rule.level}**: {_text(rule.statement)}", ""]
-    lines += [f"{_text(facts.heading[0].upper() + facts.heading[1:])}.", "", "| | |", "|---|---|"]
+    lines += [f"{_text(facts.heading[0].upper() + facts.heading[1:])}.", ""]
     for fact in facts.facts[1:]:  # the requirement stands above
-        lines.append(f"| {fact.label} | {_cell(_value(fact))} |")
+        lines.append(f"- **{fact.label}**: {_value(fact)}")
     lines += ["", "## Findings", ""]
     for code in list_codes(rule):
-        lines.append(f"- `{code}` {{ #{code.removeprefix(rule.id).strip('/') or 'finding'} }}")
+        lines.append(f"- `{code}`{{ #{code.removeprefix(rule.id).strip('/') or 'finding'} }}")
     lines += ["", "A baseline excuses one of them by its code, or the rule by its id."]
     return "\n".join(lines) + "\n"
 

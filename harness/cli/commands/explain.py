@@ -24,9 +24,7 @@ def run(words: Sequence[str]) -> int:
         "explain",
         "Explain checks and rules of gateways: rule, source, what breaks without it, what passes, what it costs.",
     )
-    parser.add_argument(
-        "ids", nargs="+", metavar="ID", help="id of a check or rule, glob, area, or code"
-    )
+    parser.add_argument("ids", nargs="+", metavar="ID", help="id of a check or rule, glob, area, or code")
     add_revision_argument(parser)
     arguments = parser.parse(words)
     contract = contract_of(arguments)
