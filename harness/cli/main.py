@@ -51,6 +51,9 @@ COMMANDS: dict[str, CommandEntry] = {
         "harness.cli.commands.smoke", "ask whether a server is up and authorised, and what it can do"
     ),
     "serve": CommandEntry("harness.cli.commands.serve", "serve the reference emulator, or one of its mutants"),
+    "incidents": CommandEntry(
+        "harness.cli.commands.incidents", "list what really went wrong for users of the API"
+    ),
     "torture": CommandEntry(
         "harness.cli.commands.torture", "run a client once for every place where its connection can drop"
     ),
@@ -70,6 +73,7 @@ COMMANDS: dict[str, CommandEntry] = {
         "harness.cli.commands.compare", "compare the reports of runs: targets, or one target then and now"
     ),
     "diff": CommandEntry("harness.cli.commands.diff", "compare two recordings: drift of shape, drift of content"),
+    "drift": CommandEntry("harness.cli.commands.drift", "compare the types of an official SDK with the schemas"),
     "verify": CommandEntry("harness.cli.commands.verify", "judge recorded traffic offline"),
     "doctor": CommandEntry("harness.cli.commands.doctor", "say what is installed and what is in the way"),
 }

@@ -96,7 +96,7 @@ class Listeners:
 
         An interrupt is thrown into the run, which may come to an end of its own with what it has.
         """
-        with closing(events), self._speaking():
+        with closing(events), self.speaking():
             event = next(events, None)
             while event is not None:
                 try:
@@ -107,7 +107,8 @@ class Listeners:
         return self.write()
 
     @contextmanager
-    def _speaking(self) -> Iterator[None]:
+    def speaking(self) -> Iterator[None]:
+        """While this lasts, the terminal may write by itself; not after it, however it ends."""
         try:
             yield
         finally:

@@ -69,14 +69,16 @@ def _words_of(value: Any) -> str:
     return text if len(text) <= _WORDS else f"{text[:_WORDS]}…"
 
 
-def _text_in(value: Any, depth: int = 4) -> str | None:
-    """The last text in an input; None if there is none."""
+def _text_in(value: Any, depth: int = 8) -> str | None:
+    """The last text in an input, as deep as inputs go; None if there is none."""
     if isinstance(value, str):
         return value
+    if not depth:
+        return None
     if isinstance(value, dict):
         inner = value.get("text")
         return inner if isinstance(inner, str) else _text_in(value.get("content"), depth - 1)
-    if isinstance(value, list) and depth:
+    if isinstance(value, list):
         return next((text for item in reversed(value) if (text := _text_in(item, depth - 1))), None)
     return None
 

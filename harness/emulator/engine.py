@@ -71,7 +71,8 @@ class Engine:
         self.ids = self.ids_type(seed)
         self.moments = Timestamps(clock)
         self.scripts = ScriptQueue(settings.max_queued)
-        self.log = RequestLog(settings.max_requests, Mask(fields=contract.protocol.secret_fields))
+        mask = Mask(fields=contract.protocol.secret_fields)
+        self.log = RequestLog(settings.max_requests, mask, most_bytes=settings.max_request_bytes)
         self.holding = False
         self._unstored: list[Run] = []
         self._build(settings)
@@ -83,7 +84,7 @@ class Engine:
         self.events = self.events_type(self.contract)
         self.meter = self.meter_type(self.contract)
         self.bodies = self.bodies_type()
-        self.store = self.store_type(settings.max_runs)
+        self.store = self.store_type(settings.max_runs, settings.max_run_bytes)
         self.neighbours = self.neighbours_type(self.ids.make_id, self.moments.now, settings, self.contract)
         self.deliveries = self.deliveries_type(
             self.clock,
@@ -296,8 +297,15 @@ class Engine:
         """Return a stored interaction of the caller's project. Raises Refusal 404."""
         run = self.find(interaction_id, project)
         if run is None:
-            raise not_found(f"There is no interaction '{interaction_id[:100]}'.")
+            raise not_found(f"There is no interaction '{interaction_id[:100]}'.{self.store_hint(interaction_id)}")
         return run
+
+    def store_hint(self, interaction_id: str) -> str:
+        """What became of an interaction that is gone because others needed its room; "" for any other."""
+        if not self.store.was_forgotten(interaction_id):
+            return ""
+        most, most_bytes = self.settings.max_runs, self.settings.max_run_bytes
+        return f" It had to make room: the emulator's settings are max_runs={most}, max_run_bytes={most_bytes}."
 
     def find(self, interaction_id: str, project: str) -> Run | None:
         """Return a stored interaction of the project, or None."""

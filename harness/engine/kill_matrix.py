@@ -6,6 +6,7 @@ its observations, and no judge is called again. The audit of a whole run applies
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from harness.engine.results import KillRow, Result
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.kit.api import Api, ApiContract, EmbeddedService
 from harness.kit.check import Check, Exercise
-from harness.outcome import Basis, Finding, Level, Observation, Outcome, Rule, Source
+from harness.outcome import Basis, Exit, Finding, Level, Observation, Outcome, Rule, Source
 from harness.wire import Exchange
 
 _KILLS = frozenset({Outcome.NOT_MET, Outcome.NON_STRICT})
@@ -43,6 +44,8 @@ Group: TypeAlias = tuple[Exercise, tuple[Check, ...]]
 class Matrix:
     """`kills` maps every mutant to the ids of the checks that notice it, in the order of the catalogue.
 
+    If it was `interrupted`, the mutants that had not been tried are missing.
+
     `checks` are all judged ids. `unmet` maps those that the reference itself does not meet to the outcome and the
     reason. `errors` are our own faults, by mutant.
     """
@@ -51,6 +54,7 @@ class Matrix:
     checks: tuple[str, ...]
     unmet: Mapping[str, str]
     errors: Mapping[str, tuple[str, ...]]
+    interrupted: bool = False
 
     @property
     def survivors(self) -> tuple[str, ...]:
@@ -138,22 +142,58 @@ def _why(observation: Observation) -> str:
 
 
 def kill_matrix(api: Api, mutants: Iterable[str] | None = None, *, jobs: int = 2, revision: str = "") -> Matrix:
-    """Play the whole catalogue against `mutants` (all of them when None), over `jobs` processes."""
+    """Play the whole catalogue against `mutants` (all of them when None), over `jobs` processes.
+
+    A KeyboardInterrupt ends it at once, with the rows that are finished.
+    """
     names = list(api.load_mutants() if mutants is None else mutants)
-    workers = max(1, min(jobs, len(names)))
-    if workers == 1:
-        slices = [_rows(api, names, revision)]
-    else:
-        slices = _in_processes(api, [names[start::workers] for start in range(workers)], revision)
-    rows = {row.mutant: row for part, _ in slices for row in part}
     catalogue = _catalogue(api, api.load_contract(revision))
     order = {check.id: place for place, check in enumerate(catalogue)}
+    found = _Found()
+    interrupted = False
+    try:
+        if min(jobs, len(names)) <= 1:
+            found.add_all(api, names, revision)
+        else:
+            _in_processes(api, names, revision, min(jobs, len(names)), found)
+    except KeyboardInterrupt:
+        interrupted = True
+    rows = found.rows
+    tried = [name for name in names if name in rows]
     return Matrix(
-        kills={name: tuple(sorted(rows[name].killers, key=order.__getitem__)) for name in names},
+        kills={name: tuple(sorted(rows[name].killers, key=order.__getitem__)) for name in tried},
         checks=tuple(order),
-        unmet=slices[0][1],
-        errors={name: rows[name].errors for name in names if rows[name].errors},
+        unmet=found.unmet,
+        errors={name: rows[name].errors for name in tried if rows[name].errors},
+        interrupted=interrupted,
     )
+
+
+class _Found:
+    """The rows of the matrix that are finished, and what the reference itself does not meet."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, _Row] = {}
+        self.unmet: dict[str, str] = {}
+
+    def add_all(self, api: Api, names: Iterable[str], revision: str) -> None:
+        """Compute the rows in this process."""
+        worker = _Worker(api, revision)
+        self.unmet = worker.bench.unmet
+        for name in names:
+            self.rows[name] = worker.row(name)
+
+
+class _Worker:
+    """Computes rows of one matrix."""
+
+    def __init__(self, api: Api, revision: str) -> None:
+        self._api = api
+        self._contract = api.load_contract(revision)
+        self.bench = Bench(api, _catalogue(api, self._contract), revision=revision)
+
+    def row(self, name: str) -> _Row:
+        return self.bench.row(name, partial(self._api.new_service, self._contract, name))
 
 
 NOTICED = Rule(
@@ -184,11 +224,13 @@ def prove(
     matrix = kill_matrix(api, list(summaries), jobs=jobs, revision=revision)
     unmet = tuple(f"{check}: {why}" for check, why in matrix.unmet.items())
     yield PhaseFinished(name=REFERENCE, counts={"checks": len(matrix.checks)}, notes=unmet)
-    yield PhaseFinished(name=UNPROVED, notes=matrix.without_killer)
-    results = [_judge_mutant(matrix, name, summary) for name, summary in summaries.items()]
+    whole = whole and not matrix.interrupted
+    yield PhaseFinished(name=UNPROVED, notes=() if matrix.interrupted else matrix.without_killer)
+    results = [_judge_mutant(matrix, name, summaries[name]) for name in matrix.kills]
     results += [_report_unproved(check) for check in matrix.without_killer] if whole else []
     yield from map(CheckFinished, results)
-    yield RunFinished(tuple(results), time.perf_counter() - begun, exit_of(results))
+    code = Exit.INTERRUPTED if matrix.interrupted else exit_of(results)
+    yield RunFinished(tuple(results), time.perf_counter() - begun, code)
 
 
 def _judge_mutant(matrix: Matrix, mutant: str, summary: str) -> Result:
@@ -209,26 +251,53 @@ def _report_unproved(check: str) -> Result:
     return decide(PROVED, Observation.of([finding]), Policy(), result_id=f"{PROVED.id}[{check}]", title=check)
 
 
-def _rows(api: Api, names: list[str], revision: str) -> tuple[list[_Row], dict[str, str]]:
-    """Compute one worker's share; module-level and with plain values, so that it can run in another process."""
-    contract = api.load_contract(revision)
-    bench = Bench(api, _catalogue(api, contract), revision=revision)
-    builds = [(name, partial(api.new_service, contract, name)) for name in names]
-    return [bench.row(name, build) for name, build in builds], bench.unmet
-
-
 def _catalogue(api: Api, contract: ApiContract) -> list[Check]:
     return [check for check in api.load_catalogue() if contract.holds(check.rule)]
 
 
-def _in_processes(api: Api, shares: list[list[str]], revision: str) -> list[tuple[list[_Row], dict[str, str]]]:
+def _in_processes(api: Api, names: list[str], revision: str, workers: int, found: _Found) -> None:
+    """Compute the rows in other processes, which are killed if this one is interrupted."""
     import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures import ProcessPoolExecutor, as_completed
 
     # Spawned, not forked: a fork in a process with threads may deadlock.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(len(shares), mp_context=context) as pool:
-        return list(pool.map(partial(_rows, api), shares, [revision] * len(shares)))
+    others = multiprocessing.active_children()
+    with ProcessPoolExecutor(workers, context, _begin_worker, (api, revision)) as pool:
+        try:
+            asked = pool.submit(_unmet_in_worker)
+            for future in as_completed([pool.submit(_row_in_worker, name) for name in names]):
+                row = future.result()
+                found.rows[row.mutant] = row
+            found.unmet = asked.result()
+        except KeyboardInterrupt:
+            for child in multiprocessing.active_children():
+                if child not in others:
+                    child.kill()
+            pool.shutdown(wait=False, cancel_futures=True)
+            if asked.done() and not asked.cancelled() and asked.exception() is None:
+                found.unmet = asked.result()
+            raise
+
+
+_worker: _Worker | None = None
+"""The worker of this process, if it is one of `_in_processes`."""
+
+
+def _begin_worker(api: Api, revision: str) -> None:
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
+    _worker = _Worker(api, revision)
+
+
+def _row_in_worker(name: str) -> _Row:
+    assert _worker is not None
+    return _worker.row(name)
+
+
+def _unmet_in_worker() -> dict[str, str]:
+    assert _worker is not None
+    return _worker.bench.unmet
 
 
 def _fingerprint(played: Played) -> Fingerprint:

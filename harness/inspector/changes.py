@@ -1,6 +1,6 @@
 """What a page is told: one small JSON object for each thing that happened, and the queue it waits in.
 
-Layer 6. Knows the words between server and page (`docs/inspector.md`); must not know how they travel.
+Layer 6. Knows the words between server and page, which `page/model.js` takes; must not know how they travel.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pprint
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from harness.inspector.traffic import SeenExchange, SeenTraffic
@@ -68,10 +69,10 @@ class Evidence:
         raw = seen.recorder.span(event.start, min(event.end, event.start + MOST_SHOWN))
         text = raw.decode("utf-8", "replace")
         data = "\n".join(line[5:].removeprefix(" ") for line in text.splitlines() if line.startswith("data:"))
-        value = object_or_none(data.encode("utf-8", "surrogatepass"))
+        value = self._body(data.encode("utf-8", "surrogatepass"), seen.request)
         return {
             "text": self._mask.text(text, seen.request),
-            "value": None if value is None else self._mask.body(value, seen.request),
+            "value": value if isinstance(value, dict) else None,
         }
 
     def copy(self, seen: SeenExchange, form: str, root: str) -> str | None:
@@ -92,7 +93,8 @@ class Evidence:
             return None
         value = json_or_none(data)
         if isinstance(value, dict | list):
-            return self._mask.body(value, request)
+            with suppress(RecursionError):  # nested too deeply to be walked: shown as text
+                return self._mask.body(value, request)
         return self._mask.text(data[:MOST_SHOWN].decode("utf-8", "replace"), request)
 
     # Copies

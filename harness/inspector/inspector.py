@@ -28,7 +28,7 @@ from harness.look.assets import read_script, read_tokens
 from harness.outcome import UsageFault
 from harness.transport import WallClock
 from harness.wire import Chunked, Headers, Request, Response, Service
-from harness.wire.control import is_control
+from harness.wire.control import CONTROL, is_control
 from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
 from harness.wire.observed_body import observe
@@ -132,12 +132,13 @@ class Inspector:
         traffic = self.traffic
 
         def serve(request: Request) -> Response:
-            if is_for_page(request):
+            target = request.target
+            if (target == "/" or target.startswith(ROOT)) and is_for_page(request):
                 return self.answer(request)
-            if not traffic.is_open:
-                traffic.unseen += not is_control(request)
+            if CONTROL in target and is_control(request):
                 return service(request)
-            if is_control(request):
+            if not traffic.is_open:  # nobody looks: hot, and nothing is attached
+                traffic.unseen += 1
                 return service(request)
             seen = traffic.begin(request)
             response = service(request)

@@ -109,7 +109,8 @@ class SeenTraffic:
     """Keeps exchanges while anybody looks.
 
     `ahead`: keep them from the start, until the first page that comes has gone again. `now` returns seconds that
-    never go back. `unseen` counts the requests that passed while nobody looked.
+    never go back. While `is_open`, exchanges are to be observed; `unseen` counts the requests that passed while
+    nobody looked.
     """
 
     def __init__(
@@ -125,7 +126,7 @@ class SeenTraffic:
         self.lock = threading.RLock()
         self._api = api
         self._protocol = api.load_protocol()
-        self._ahead = ahead
+        self.is_open = ahead
         self._now, self._start = now, now()
         self._bounds = requests, events, size
         self._listeners: list[Listener] = []
@@ -137,11 +138,6 @@ class SeenTraffic:
         self.dropped = 0
 
     @property
-    def is_open(self) -> bool:
-        """Whether anybody looks, so that exchanges are to be observed."""
-        return self._ahead or bool(self._listeners)
-
-    @property
     def seconds(self) -> float:
         """The present moment, in seconds since the start."""
         return self._now() - self._start
@@ -151,13 +147,14 @@ class SeenTraffic:
         with self.lock:
             listener = Listener(2 * self._bounds[1])
             self._listeners = [*self._listeners, listener]
+            self.is_open = True
             return listener
 
     def leave(self, listener: Listener) -> None:
         """Close a queue."""
         with self.lock:
             self._listeners = [other for other in self._listeners if other is not listener]
-            self._ahead = False
+            self.is_open = bool(self._listeners)
 
     def tell(self, change: Change) -> None:
         """Pass a change to all who listen."""

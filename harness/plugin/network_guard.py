@@ -2,20 +2,26 @@
 
 Layer 7. Patches the standard library's sockets, which asyncio and trio use too. uvloop has sockets of its own, so
 the methods of its loops that take an address are patched once uvloop is imported (the server of a session imports
-it if it is installed).
+it if it is installed). A proxy that the environment names is outside, even on this machine. Not guarded: child
+processes, and libraries in other languages with sockets of their own.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import sys
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 Patch = tuple[Any, str, Any]
 """Owner of an attribute, its name, and its new value."""
+
+
+_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080, "socks4": 1080}
 
 
 class OutsideConnection(RuntimeError):
@@ -28,13 +34,19 @@ def loopback_only(
     allow: Collection[str] = (),
     tell: Callable[[str], object] = str,
     before: Callable[[], object] = lambda: None,
+    proxies: bool = False,
 ) -> Iterator[None]:
     """Raise OutsideConnection for connections to, and look-ups of, any host but this machine and those in `allow`.
 
-    A name in `allow` may begin with `*.`. `tell` is also called with each message, because the code under test may
-    swallow the exception. `before` is called first, at each connection, and may raise.
+    A name in `allow` may begin with `*.`. Proxies that environment variables name count as outside, and the
+    variables are hidden, unless `proxies` are to be used. `tell` is also called with each message, because the
+    code under test may swallow the exception. `before` is called first, at each connection, and may raise.
     """
     watch = _Watch(allow, tell, before)
+    found = {name: value for name, value in os.environ.items() if _is_proxy_variable(name) and not proxies}
+    watch.proxies = None if proxies else proxies_in(found)
+    for name in found:
+        del os.environ[name]
     patched = [*_standard(watch), *_uvloop(watch)]
     originals = [owner.__dict__.get(name) for owner, name, _ in patched]
     for owner, name, function in patched:
@@ -42,6 +54,7 @@ def loopback_only(
     try:
         yield
     finally:
+        os.environ.update({name: value for name, value in found.items() if name not in os.environ})
         for (owner, name, function), original in zip(patched, originals, strict=True):
             if owner.__dict__.get(name) is not function:
                 continue  # another guard was removed meanwhile, and ours with it
@@ -61,22 +74,39 @@ class _Watch:
         self._suffixes = tuple(host[1:].lower() for host in allow if host.startswith("*."))
         self._tell = tell
         self._before = before
+        self.proxies: frozenset[tuple[str, int]] | None = None
 
-    def check(self, host: Any) -> None:
+    def check(self, host: Any, port: Any = None) -> None:
         """Raise OutsideConnection unless the host may be reached."""
         if isinstance(host, bytes):
             host = host.decode("ascii", "replace")
         self._before()
+        if self._is_proxy(host, port):
+            self._refuse(
+                f"a connection to the proxy {host}:{port} was refused: while an interactions fixture is in use "
+                "only this machine can be reached, and a proxy leads further. The variables that name it are "
+                "hidden from clients built now, but this one was built earlier. Build it in the test, or with "
+                f"trust_env=False, or write `interactions_allowed_hosts = {host}` in the pytest configuration"
+            )
         if not isinstance(host, str) or self._allows(host) or _is_here(host):
             return
         message = (
             f"a connection to {host} was refused: while an interactions fixture is in use only this machine can "
             "be reached. Build the client with base_url=interactions_emulator.base_url or from the environment, "
-            f"or take the fixture `interactions_client`. If {host} is another service that the test needs, write "
-            f"`interactions_allowed_hosts = {host}` in the pytest configuration"
+            "or take the fixture `interactions_client`; for a client that a module builds while it is imported, "
+            "set `interactions_early = true` in the pytest configuration. "
+            f"If {host} is another service that the test needs, write `interactions_allowed_hosts = {host}` there"
         )
+        self._refuse(message)
+
+    def _refuse(self, message: str) -> None:
         self._tell(message)
         raise OutsideConnection(message)
+
+    def _is_proxy(self, host: Any, port: Any) -> bool:
+        if self.proxies is None or not isinstance(host, str) or self._allows(host):
+            return False
+        return (_one_name(host), port) in self.proxies or (_one_name(host), port) in proxies_in(os.environ)
 
     def _allows(self, host: str) -> bool:
         return host.lower() in self._allowed or host.lower().endswith(self._suffixes or ("\0",))
@@ -92,6 +122,9 @@ class _Watch:
 def _standard(watch: _Watch) -> Iterator[Patch]:
     for name in ("connect", "connect_ex"):
         yield socket.socket, name, _connecting(getattr(socket.socket, name), watch)
+    for name in ("sendto", "sendmsg"):
+        if hasattr(socket.socket, name):
+            yield socket.socket, name, _sending(getattr(socket.socket, name), watch)
     if socket.getaddrinfo.__module__ == "socket":  # do not cover a guard that is already there (pytest-socket)
         yield socket, "getaddrinfo", _looking_up(socket.getaddrinfo, watch)
 
@@ -99,15 +132,26 @@ def _standard(watch: _Watch) -> Iterator[Patch]:
 def _connecting(original: Callable[..., Any], watch: _Watch) -> Any:
     def connect(self: socket.socket, address: Any, *rest: Any) -> Any:
         if isinstance(address, tuple) and address:
-            watch.check(address[0])
+            watch.check(*address[:2])
         return original(self, address, *rest)
 
     return connect
 
 
+def _sending(original: Callable[..., Any], watch: _Watch) -> Any:
+    """Datagrams name their address with each call, as the last argument; without one the socket is connected."""
+
+    def send(self: socket.socket, *arguments: Any) -> Any:
+        if len(arguments) > 1 and isinstance(arguments[-1], tuple) and arguments[-1]:
+            watch.check(arguments[-1][0])
+        return original(self, *arguments)
+
+    return send
+
+
 def _looking_up(original: Callable[..., Any], watch: _Watch) -> Any:
     def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
-        watch.check(host)
+        watch.check(host, args[0] if args else kwargs.get("port"))
         found = original(host, *args, **kwargs)
         watch.learn(host, found)
         return found
@@ -124,13 +168,13 @@ def _uvloop(watch: _Watch) -> Iterator[Patch]:
     look_up, create, datagrams = loop.getaddrinfo, loop.create_connection, loop.create_datagram_endpoint
 
     async def getaddrinfo(self: Any, host: Any, *args: Any, **kwargs: Any) -> Any:
-        watch.check(host)
+        watch.check(host, args[0] if args else kwargs.get("port"))
         found = await look_up(self, host, *args, **kwargs)
         watch.learn(host, found)
         return found
 
     async def create_connection(self: Any, factory: Any, host: Any = None, *args: Any, **kwargs: Any) -> Any:
-        watch.check(host)
+        watch.check(host, args[0] if args else kwargs.get("port"))
         return await create(self, factory, host, *args, **kwargs)
 
     async def create_datagram_endpoint(
@@ -141,6 +185,26 @@ def _uvloop(watch: _Watch) -> Iterator[Patch]:
 
     for function in (getaddrinfo, create_connection, create_datagram_endpoint):
         yield loop, function.__name__, function
+
+
+def proxies_in(environment: Mapping[str, str]) -> frozenset[tuple[str, int]]:
+    """Host and port of the proxies that an environment names."""
+    found = set()
+    for name, value in environment.items():
+        if _is_proxy_variable(name) and value:
+            with suppress(ValueError):  # a proxy that no client can use, either
+                parts = urlsplit(value if "://" in value else f"http://{value}")
+                found.add((_one_name(parts.hostname or ""), parts.port or _PORTS.get(parts.scheme, 80)))
+    return frozenset(found)
+
+
+def _is_proxy_variable(name: str) -> bool:
+    return name.lower() in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy")
+
+
+def _one_name(host: str) -> str:
+    """The same name for all names of this machine: a client may resolve `localhost` before it connects."""
+    return "localhost" if _is_here(host) else host.lower()
 
 
 def _is_here(host: str) -> bool:

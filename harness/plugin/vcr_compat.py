@@ -47,7 +47,12 @@ def guard_beside(
         if not cassette.write_protected:
             return nullcontext()
     hosts = (*allow, *request.config.getini("interactions_allowed_hosts"))
-    return loopback_only(allow=hosts, tell=service.note_refusal, before=service.refuse_runaway)
+    return loopback_only(
+        allow=hosts,
+        tell=service.note_refusal,
+        before=service.refuse_runaway,
+        proxies=bool(allow),  # the service that is recorded may be reached through one only
+    )
 
 
 def _open_cassette(request: pytest.FixtureRequest) -> Any:

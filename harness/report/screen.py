@@ -86,7 +86,7 @@ class Screen:
 
 
 class Heartbeat:
-    """Calls a function about every second from a thread of its own, until it is stopped."""
+    """Calls a function about every second from a thread of its own, until it is stopped or cannot write."""
 
     def __init__(self, beat: Callable[[], None], *, seconds: float = 1.0) -> None:
         self._beat = beat
@@ -97,7 +97,15 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._stopped.wait(self._seconds):
-            self._beat()
+            try:
+                self._beat()
+            except (OSError, ValueError):  # nobody reads any more; whoever writes next is told
+                return
+
+    def join(self, seconds: float) -> bool:
+        """Wait for its end for at most so long; whether it has ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def stop(self) -> None:
         """Stop it; may be called twice."""

@@ -39,6 +39,7 @@ class Progress:
         self._told: set[tuple[int, int]] = set()
         self._assembler = Assembler(contract)
         self._open: set[int] = set()
+        self._bounds: dict[tuple[str, int], int] = {}  # start and stop of each step -> index in _row
         self._cursor_at = 0
         self.cursor: str | None = None
         self.interaction_id: str | None = None
@@ -80,11 +81,12 @@ class Progress:
             self._at = max(self._at, known + 1)
             return False
         mark = hash(_encode((kind, event.get("index"), event.get("step"), event.get("delta"))))
+        self._rewind(kind, event.get("index"))
         new = self._at == len(self._row)
         if new:
             self._row.append(mark)
             self._assembler.event(event)
-            self._note_step(kind, event.get("index"))
+            self._note_step(kind, event.get("index"), self._at)
         elif self._row[self._at] != mark:
             raise Diverged
         if cursor is not None:
@@ -92,9 +94,21 @@ class Progress:
         self._at += 1
         return new
 
-    def _note_step(self, kind: str, index: object) -> None:
-        if isinstance(index, int):  # a service that departs from the documentation may send anything here
-            (self._open.discard if kind == "step.stop" else self._open.add)(index)
+    def _rewind(self, kind: str, index: object) -> None:
+        """Go back if this is a start or a stop that has come before: a step has one of each, so it is repeated.
+
+        That is how a replay within a stream begins if the events that carry no id are at its beginning.
+        """
+        known = self._bounds.get((kind, index)) if isinstance(index, int) else None
+        if known is not None and self._at == len(self._row):
+            self._at = known
+
+    def _note_step(self, kind: str, index: object, place: int) -> None:
+        if not isinstance(index, int):  # a service that departs from the documentation may send anything here
+            return
+        (self._open.discard if kind == "step.stop" else self._open.add)(index)
+        if kind != "step.delta":
+            self._bounds[kind, index] = place
 
     def _around(self, kind: str, event: Event) -> bool:
         """Return whether an event outside the steps is new; each is yielded once."""

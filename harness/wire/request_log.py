@@ -16,16 +16,22 @@ from harness.wire.message import Request
 KEPT_BODY = 64 * 1024
 """Bytes kept of each body; in a longer JSON body the long texts are cut, so that it can still be decoded."""
 
+KEPT_BYTES = 16 * 1024 * 1024
 _KEPT_TEXT = 1000
 
 
 class RequestLog:
-    """The last `most` requests, oldest first, with at most `body` bytes of each body; `to_dicts` masks secrets."""
+    """The last `most` requests, oldest first, with at most `body` bytes of each body; `to_dicts` masks secrets.
 
-    def __init__(self, most: int, mask: Mask, *, body: int = KEPT_BODY) -> None:
+    Together they have at most about `most_bytes`; the latest is kept in any case.
+    """
+
+    def __init__(self, most: int, mask: Mask, *, body: int = KEPT_BODY, most_bytes: int = KEPT_BYTES) -> None:
         self._mask = mask
         self._body = body
-        self._kept: deque[Request] = deque(maxlen=most)
+        self._most, self._most_bytes = most, most_bytes
+        self._bytes = 0
+        self._kept: deque[Request] = deque()
 
     def add(self, request: Request) -> None:
         """Add one request; a long body is shortened, so that memory stays bounded."""
@@ -33,10 +39,14 @@ class RequestLog:
             short = _shorten_body(request.body, self._body, self._mask)
             request = Request(request.method, request.target, request.headers, short)
         self._kept.append(request)
+        self._bytes += _size(request)
+        while len(self._kept) > self._most or (self._bytes > self._most_bytes and len(self._kept) > 1):
+            self._bytes -= _size(self._kept.popleft())
 
     def clear(self) -> None:
         """Forget all requests."""
         self._kept.clear()
+        self._bytes = 0
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return `{"method", "target", "headers", "body"}` of each; a JSON body is decoded, any other is text.
@@ -44,6 +54,10 @@ class RequestLog:
         If a header came several times, its values are joined by commas.
         """
         return [_to_dict(request, self._mask) for request in self._kept]
+
+
+def _size(request: Request) -> int:
+    return len(request.body) + len(request.target) + sum(len(name) + len(value) for name, value in request.headers)
 
 
 def _to_dict(request: Request, mask: Mask) -> dict[str, Any]:

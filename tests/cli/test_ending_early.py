@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,51 @@ def test_ctrl_c_writes_the_reports(jobs: str, tmp_path: Path) -> None:
     assert out.splitlines()[-1].startswith("The run ended early; ")
     assert "the exit code is 130" in out
     assert len(service.runs) <= int(jobs), "nothing is left but what a worker was still waiting for"
+
+
+def test_ctrl_c_ends_the_mutants_at_once(tmp_path: Path) -> None:
+    """The kill matrix stops within seconds, with totals and reports of the mutants that were tried."""
+    report = tmp_path / "r.json"
+    words = ["mutants", "-j", "2", "--report", f"json={report}"]
+    with subprocess.Popen(
+        [sys.executable, "-c", ALL_CHILDREN, *words], stdout=subprocess.PIPE, cwd=FOLDER, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "a row\n"
+        begun = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes of the group
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == Exit.INTERRUPTED
+    assert time.monotonic() - begun < 8
+    value = json.loads(report.read_text("utf-8"))
+    assert 0 < value["mutants"] < 100
+    assert value["checks"] > 200
+    assert value["checks_without_killer"] == []
+    assert f"interrupted after {value['mutants']} of " in out
+
+
+ALL_CHILDREN = """
+import sys
+import harness.engine.kill_matrix as kill_matrix
+
+class Rows(dict):
+    def __setitem__(self, name, row):
+        super().__setitem__(name, row)
+        if len(self) == 1:
+            print("a row", flush=True)
+
+class Found(kill_matrix._Found):
+    def __init__(self):
+        super().__init__()
+        self.rows = Rows()
+
+if __name__ == "__main__":
+    from harness.cli import main
+    kill_matrix._Found = Found
+    sys.exit(main(sys.argv[1:]))
+"""
+"""`harness mutants`, which tells when the first row is finished."""
 
 
 @pytest.mark.parametrize("words", [["--deadline", "-1"], ["--deadline", "soon"]])

@@ -7,7 +7,6 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from contextlib import ExitStack, redirect_stdout
-from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from harness.transport.proxy.upstream import UpstreamServer
 from harness.transport.server.server_thread import InThread
 from tests.benches.client.clients import ONE_SHOT, program
 from tests.cli.commands.test_verify import EVENTS, recording
+from tests.report.page.page_reader import PageReader, find_faults
 from tests.transport.peers import free_port
 
 FAILED = 1
@@ -152,12 +152,11 @@ def is_junit(name: str, text: str) -> None:
 
 
 def is_html(name: str, text: str) -> None:
-    """One balanced page with a row for what is wrong, which loads nothing."""
-    page = _Page()
-    page.feed(text)
-    assert page.open == []
-    assert page.references == []
-    assert any(row.startswith(WRONG[name]) for row in page.rows), page.rows
+    """One sound page that loads nothing, in which what is wrong can be linked to and has a failure of its own."""
+    assert find_faults(text) == []
+    page = PageReader.read(text)
+    assert any(identity.startswith(WRONG[name]) for identity in page.ids), page.ids
+    assert 'class="failure"' in text
 
 
 def is_markdown(name: str, text: str) -> None:
@@ -187,26 +186,3 @@ CELLS = {
     "markdown": is_markdown,
     "badge": is_badge,
 }
-
-
-class _Page(HTMLParser):
-    """Checks that tags are balanced; collects rows, and the attributes that would load something."""
-
-    _VOID = frozenset({"meta", "br", "hr", "img", "link", "input"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.rows: list[str] = []
-        self.references: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        self.references += [name for name in values if name in ("src", "href")]
-        if tag not in self._VOID:
-            self.open.append(tag)
-        if tag == "tr" and values.get("id"):
-            self.rows.append(values["id"] or "")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag

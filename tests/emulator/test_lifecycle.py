@@ -240,6 +240,20 @@ def test_the_oldest_run_is_forgotten():
     assert [api.get(name).status for name in found] == [404, 404, 200, 200, 200]
 
 
+def test_stored_runs_are_bounded_by_bytes():
+    """Large inputs make the oldest runs go, never the latest, and a later call is told why they are gone."""
+    api = Api.with_settings(max_run_bytes=30_000)
+    found = [api.created("x" * 12_000) for _ in range(4)]
+    assert [api.get(name).status for name in found] == [404, 404, 200, 200]
+    assert "max_run_bytes=30000" in api.get(found[0]).json["error"]["message"]
+    assert "make room" not in api.get("v1_unknown").json["error"]["message"]
+    largest = api.created("x" * 90_000)
+    assert [api.get(name).status for name in (*found, largest)] == [404] * 4 + [200]
+    for _ in range(5):
+        api.call("DELETE", f"interactions/{api.created('x' * 12_000)}")
+    assert [api.get(api.created("x" * 12_000)).status for _ in range(2)] == [200, 200]
+
+
 def test_pace_follows_the_clock():
     """With `pace`, only the clock advances a run; polls do not."""
     api = Api.with_settings(pace=1.0)

@@ -45,6 +45,16 @@ def test_an_event_is_shown_in_full(bench: Bench) -> None:
     assert bench.ask(f"exchanges/1/{len(page.all('event')) - 1}")["value"] is None
 
 
+def test_a_deep_body_is_shown_as_text(bench: Bench) -> None:
+    """JSON that is nested too deeply to be walked does no harm: it is shown as text."""
+    bench.open()
+    deep = b'{"input":' + b"[" * 900 + b"]" * 900 + b"}"
+    bench.driver.send(Request("POST", "/v1beta/interactions", KEYED, deep))
+    shown = bench.ask("exchanges/1")
+    assert shown["answer"]["status"] == 400
+    assert shown["request"]["body"]
+
+
 @pytest.mark.parametrize("path", ["exchanges/9", "exchanges/1/99", "exchanges/x", "exchanges/1/1/1/1", "nothing"])
 def test_what_is_not_there_is_a_404(bench: Bench, path: str) -> None:
     """Whatever is not kept is answered with 404 and a sentence."""

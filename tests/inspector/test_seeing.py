@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from urllib.parse import quote
@@ -145,6 +146,24 @@ def test_no_secret_reaches_a_page(bench: Bench) -> None:
     shown.append(bench.send("GET", "/__harness__/inspector/cassette").body.decode())
     assert len(json.dumps(shown)) > 2000
     assert SECRET not in json.dumps(shown)
+
+
+def test_a_coded_answer_is_told_decoded() -> None:
+    """What a tap saw as it was coded is told decoded, and a broken coding does no harm."""
+    traffic = SeenTraffic(INTERACTIONS)
+    coded = gzip.compress(b'data: {"event_type":"x"}\n\n' * 3)
+    headers = Headers((*STREAM, ("content-encoding", "gzip")))
+    for wire in (coded, b"\x1f\x8b no gzip"):
+        seen = traffic.begin(Request("GET", "/v1beta/interactions/x?stream=true"))
+        seen.note_head(200, headers, Chunked())
+        for at in range(0, len(wire), 7):
+            seen.note_chunk(Chunk(wire[at : at + 7]))
+        seen.note_end(COMPLETE)
+    whole, broken = traffic.all()
+    assert [event.name for event in whole.events] == ["x"] * 3
+    assert whole.exchange is not None
+    assert "content-encoding" not in whole.exchange.headers
+    assert broken.events == []
 
 
 def _pass(traffic: SeenTraffic, chunks: int = 1, data: bytes = b'data: {"a":1}\n\n', *, end: bool = True) -> None:

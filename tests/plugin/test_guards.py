@@ -40,6 +40,66 @@ def test_guard_refuses_the_outside(host: str) -> None:
         socket.create_connection((host, 80), timeout=1)
 
 
+PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY")
+
+
+@pytest.mark.parametrize("name", PROXIES)
+@pytest.mark.parametrize("built", ["before", "within"])
+def test_guard_lets_nothing_out_through_a_proxy(name: str, built: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No client reaches a proxy on this machine that the environment names, whenever it was built."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(0.05)
+        monkeypatch.setenv(name, url := f"http://localhost:{proxy.getsockname()[1]}")
+        client = httpx.Client() if built == "before" else None
+        address = "http://example.org/" if name == "HTTP_PROXY" else "https://example.org/"
+        with loopback_only():
+            assert name not in os.environ
+            reason = "the proxy localhost" if built == "before" else "a connection to example.org"
+            with pytest.raises(OutsideConnection, match=reason):
+                (client or httpx.Client()).get(address)
+            monkeypatch.setenv(name, url)
+            with pytest.raises(OutsideConnection, match=r"the proxy (localhost|127\.0\.0\.1|::1):\d+ was refused"):
+                socket.create_connection(proxy.getsockname())
+            monkeypatch.delenv(name)
+        assert os.environ[name] == url
+        with pytest.raises(TimeoutError):
+            proxy.accept()
+
+
+def test_guard_lets_an_allowed_proxy_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that is named as an allowed host is reached, and other ports of this machine are in any case."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy, socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{proxy.getsockname()[1]}")
+        with loopback_only():
+            socket.create_connection(other.getsockname()).close()
+        with loopback_only(allow=["127.0.0.1"]):
+            socket.create_connection(proxy.getsockname()).close()
+
+
+def test_guard_refuses_datagrams_to_the_outside() -> None:
+    """A datagram leaves this machine neither by `sendto` nor by `sendmsg`, and arrives if it stays here."""
+    here = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with here, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, loopback_only():
+        here.bind(("127.0.0.1", 0))
+        sender.sendto(b"a", here.getsockname())
+        sender.sendto(b"b", 0, here.getsockname())
+        sender.sendmsg([b"c"], [], 0, here.getsockname())
+        assert [here.recv(9) for _ in range(3)] == [b"a", b"b", b"c"]
+        for send in (
+            lambda: sender.sendto(b"x", ("192.0.2.1", 53)),
+            lambda: sender.sendto(b"x", 0, ("192.0.2.1", 53)),
+            lambda: sender.sendmsg([b"x"], [], 0, ("192.0.2.1", 53)),
+        ):
+            with pytest.raises(OutsideConnection):
+                send()
+
+
+def test_the_message_names_the_setting_for_early_clients() -> None:
+    """Whoever built a client at import time learns which setting is for that."""
+    with loopback_only(), pytest.raises(OutsideConnection, match="interactions_early = true"):
+        socket.create_connection(("192.0.2.1", 80))
+
+
 def test_guard_leaves_loopback_and_itself() -> None:
     """This machine stays reachable; afterwards nothing is patched."""
     before = patchable()
@@ -56,6 +116,8 @@ def patchable() -> list[object]:
     own = [
         vars(socket.socket).get("connect"),
         vars(socket.socket).get("connect_ex"),
+        vars(socket.socket).get("sendto"),
+        vars(socket.socket).get("sendmsg"),
         loop.get("create_connection"),
     ]
     return [*own, loop.get("getaddrinfo"), loop.get("create_datagram_endpoint"), socket.getaddrinfo]

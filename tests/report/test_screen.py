@@ -65,6 +65,20 @@ def test_a_heartbeat_beats_until_it_is_stopped() -> None:
     heartbeat.stop()
 
 
+def test_a_heartbeat_ends_with_its_output() -> None:
+    """If nothing can be written any more, the thread ends quietly: the run itself finds out."""
+    out, beaten = Terminal(0), threading.Event()
+
+    def beat() -> None:
+        beaten.set()
+        out.write("x")
+
+    out.close()
+    heartbeat = Heartbeat(beat, seconds=0.001)
+    assert beaten.wait(5)
+    assert heartbeat.join(5)
+
+
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> tuple[TerminalReport, RunState, Terminal, Time]:
     """A terminal report of a run of ten exercises that has begun."""

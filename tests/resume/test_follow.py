@@ -11,6 +11,7 @@ import httpx
 import httpx2
 import pytest
 
+from harness.benches.client.observed_streams import events_in
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator, Settings
 from harness.faults import cut, every_byte, every_event, structural
@@ -22,6 +23,7 @@ from harness.wire import Chunk, Headers, Request, Response
 TEXT = "Déjà vu in 東京 🦊, told in several pieces that belong together."
 MODEL = "gemini-3.5-flash"
 KEY = {"x-goog-api-key": "key"}
+BOUNDS = ("step.start", "step.stop")
 ID_SETTINGS = ("all", "deltas", "sparse", "none")
 
 
@@ -68,6 +70,8 @@ def assert_whole(stream: Any, events: list[Any]) -> None:
     assert deltas(events) == TEXT == stream.text
     kinds = [event["event_type"] for event in events]
     assert kinds.count("interaction.completed") == 1
+    bounds = [(event["event_type"], event["index"]) for event in events if event["event_type"] in BOUNDS]
+    assert len(set(bounds)) == len(bounds)
     assert kinds[-1] == "interaction.completed"
     assert stream.status == "completed"
     starts = [event["index"] for event in events if event["event_type"] == "step.start"]
@@ -128,6 +132,22 @@ def test_odd_streams(plan: str) -> None:
     world = World(plan, script={"text": TEXT})
     stream = world.follow(world.create())
     assert_whole(stream, list(stream))
+
+
+@pytest.mark.parametrize("event_ids", ["all", "deltas", "some", "sparse", "none"])
+@pytest.mark.parametrize("plan", ["replay:{}+{}", "replay:{}+{},event:9,fin"])
+def test_replays_within_a_stream(event_ids: str, plan: str) -> None:
+    """Whatever a stream repeats from the start or stop of a step on comes once, even if those carry no id."""
+    kinds = [str(event["event_type"]) for event in events_in(whole_body())]
+    for last, kind in enumerate(kinds, 1):
+        for again in range(1, last):
+            first = kinds[last - again]
+            has_id = event_ids == "all" or (event_ids == "deltas" and first == "step.delta")
+            if kind == "interaction.completed" or not (has_id or first in ("step.start", "step.stop")):
+                continue
+            world = World(plan.format(last, again), script={"text": TEXT}, event_ids=event_ids)
+            stream = world.follow(world.create())
+            assert_whole(stream, list(stream))
 
 
 def test_error_event_is_no_cursor() -> None:

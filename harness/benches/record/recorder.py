@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, Target, Unit, load
+from harness.cassette.record.cassette_writer import MOST_BYTES
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.transport import ServerThread, UrlDriver
@@ -83,10 +84,10 @@ class Recorder:
     `mode` is vcrpy's: `all` records anew, `once` records if there is no file and otherwise only plays, `none` only
     plays, `new_episodes` plays what is there and records the rest. With `all`, or if there is no file yet, clients
     are connected directly to the tap. Exchanges that are not `wanted` pass unrecorded. So do bodies of more than
-    `most` bytes and what cannot be recorded; `warn` is called with these at once. `no_answer` is called with the
-    requests that the target does not answer. `secrets` are values to hide that are known from the start. `window`
-    sees what passes and has a page of its own. The summary names what cannot be written. Raises CassetteError and
-    UsageFault.
+    `most` bytes, what would make all bodies exceed `most_in_all`, and what cannot be recorded; `warn` is called
+    with these at once. `no_answer` is called with the requests that the target does not answer. `secrets` are
+    values to hide that are known from the start. `window` sees what passes and has a page of its own. The summary
+    names what cannot be written. Raises CassetteError and UsageFault.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Recorder:
         encoding: str | None = None,
         ca_file: str | None = None,
         redact: bool = True,
+        most_in_all: int = MOST_BYTES,
         secrets: Iterable[str] = (),
         provenance: Provenance | None = None,
         wanted: Callable[[Exchange], bool] = lambda exchange: True,
@@ -121,7 +123,9 @@ class Recorder:
         self._window = window
         self._adds = mode in ("all", "new_episodes") or (mode == "once" and not path.exists())
         made = provenance or (provenance_of(target, api, ca_file=ca_file) if self._adds else None)
-        self._file = CassetteFile(path, protocol, mode=mode, provenance=made, redact=redact, secrets=secrets)
+        self._file = CassetteFile(
+            path, protocol, mode=mode, provenance=made, redact=redact, secrets=secrets, most=most_in_all
+        )
         self._stack = ExitStack()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="harness-recorder")
         self._slow_writer = ThreadPoolExecutor(1, thread_name_prefix="harness-recorder-large")

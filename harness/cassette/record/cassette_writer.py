@@ -26,6 +26,9 @@ from harness.cassette.replay.index import Index
 from harness.cassette.replay.matching import Canon
 from harness.wire import Request, StreamProtocol
 
+MOST_BYTES = 512 * 1024 * 1024
+"""Bound on the bodies of one cassette: a file above `documents.MAX_FILE_BYTES` is not read; base64 is longer."""
+
 _FREE, _FACTOR = 4 * 1024 * 1024, 2
 """How many bytes may be searched again for secrets that were learned late, and how many more for each byte that is
 recorded: a session that learns a secret with every request must not search everything every time. At the end,
@@ -43,7 +46,7 @@ class CassetteFile:
     which recordings were not kept and where a copy of the older file is. `redact=False` writes all unchanged.
     `secrets` are values to hide that are known from the start, such as the user's own keys; those of less than
     eight characters are hidden only where their names mark them. What is recognised as a secret late is also
-    removed from what was recorded before.
+    removed from what was recorded before. Beyond `most` bytes of bodies nothing is added: all is held in memory.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class CassetteFile:
         provenance: Provenance | None = None,
         redact: bool = True,
         secrets: Iterable[str] = (),
+        most: int = MOST_BYTES,
     ) -> None:
         if mode not in MODES:
             raise CassetteError(f"mode={mode!r} is none of vcrpy's record modes: write {', '.join(MODES)}")
@@ -77,6 +81,8 @@ class CassetteFile:
         self._places: list[int] = []
         self._begun = 0
         self._loaded = 0
+        self._most = most
+        self._bytes = 0
         self._swept = 0  # how many secrets were known when all that is recorded was last searched for them
         self._credit = _FREE
         self._journal: Journal | None = None
@@ -92,6 +98,7 @@ class CassetteFile:
         )
         self._take(self._layout.recordings(map(from_pair, self._cassette.data)))
         self._loaded = len(self._recordings)
+        self._bytes = sum(len(one.body) + len(one.request.body) for one in self._recordings)
         if self.may_record:
             _must_be_of_one_class(self.path, self._layout.provenance(), self._provenance)
             self._stack.enter_context(alone(self.path))
@@ -202,6 +209,12 @@ class CassetteFile:
             if self._journal is None:
                 metadata = {} if self._provenance is None else {KEY: self._provenance.as_metadata()}
                 self._journal = Journal(self._part, metadata)
+            size = len(kept.body) + len(kept.request.body)
+            if self._bytes + size > self._most:
+                raise CassetteError(
+                    f"{kept.request.method} {kept.request.raw_path} is left out: {self.path} would hold more than "
+                    f"{self._most >> 20} MiB"
+                )
             try:
                 self._journal.append(kept)
             except OSError as wrong:
@@ -209,6 +222,7 @@ class CassetteFile:
                     f"{kept.request.method} {kept.request.raw_path} cannot be written to {self._part}: "
                     f"{wrong.strerror}"
                 ) from None
+            self._bytes += size
             self._cassette.append(*as_pair(kept))
             self._take([kept])
             self._places.append(place)

@@ -52,7 +52,8 @@ def run(words: Sequence[str]) -> int:
     wait_until_up(target, arguments.wait or 0.0)
     runs = CurlRuns(target, options.seconds)
     vacuous = False
-    with told_like_interrupted(), closing(fuzz(target, options, listeners.handle)) as events:
+    running = closing(fuzz(target, options, listeners.handle))
+    with told_like_interrupted(), listeners.speaking(), running as events:
         for event in events:
             vacuous |= isinstance(event, PhaseFinished) and bool(event.vacuous)
             if isinstance(event, CheckFinished) and event.result.observation.findings:

@@ -94,6 +94,7 @@ def run(words: Sequence[str]) -> int:
         ca_file=arguments.ca_file,
         redact=not arguments.no_redaction,
         most=arguments.max_body << 20,
+        most_in_all=arguments.max_cassette << 20,
         secrets=own_secrets().values(),
         warn=_Telling("not recorded"),
         no_answer=_Telling("no answer"),
@@ -158,6 +159,13 @@ def _parser() -> Parser:
         default=256,
         metavar="MIB",
         help="do not record bodies larger than this (default: 256)",
+    )
+    parser.add_argument(
+        "--max-cassette",
+        type=_mebibytes,
+        default=512,
+        metavar="MIB",
+        help="stop recording when all bodies together exceed this, which is held in memory (default: 512)",
     )
     add_scenario_arguments(parser)
     return parser

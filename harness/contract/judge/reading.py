@@ -23,7 +23,7 @@ from harness.contract.judge.judged_rules import (
 )
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading
-from harness.contract.tables.operations import INTERACTION, Operation, operation_of
+from harness.contract.tables.operations import INTERACTION, Operation, has_numeric_errors, operation_of
 from harness.contract.tables.protocol import interaction_id, is_resume
 from harness.outcome import Finding, HarnessFault
 from harness.wire import By, Decoder, Ending, Exchange, Frame, How
@@ -146,8 +146,7 @@ class Reading:
         if self.stream is not None:
             return self.stream.findings
         if exchange.status is not None and exchange.status >= 400 and not self.is_stream:
-            rpc = self.operation is not None and self.operation.rpc_errors
-            return tuple(judge_error(self.json, exchange.status, rpc=rpc))
+            return tuple(judge_error(self.json, exchange.status, rpc=has_numeric_errors(exchange.request)))
         operation = self.operation
         if not exchange.succeeded or operation is None or not operation.schema or not exchange.body:
             return ()

@@ -29,8 +29,8 @@ REVISIONS: tuple[str, ...] = ("2026-05-20",)
 REVISION_FILE = "revision.json"
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_NOT_SCHEMAS = frozenset({"openapi.json", "strict", REVISION_FILE})
-_LEFT_OUT = MARKS | {"$schema", "$comment"}
+_NOT_SCHEMAS = frozenset({"openapi.json", "strict", "bundled", REVISION_FILE})
+_LEFT_OUT = MARKS | {"$schema", "$comment", "$id", "examples"}
 """Keywords of files that a bundle does not repeat: they describe the file, or steps, but no value."""
 
 
@@ -78,13 +78,29 @@ class Schemas:
             self._documents[name] = self._read(name) if union is None else self._unite(name, union)
         return self._documents[name]
 
+    def path(self, file: str) -> Path | None:
+        """Where a file of the revision is, such as `openapi.json`; None if neither it nor its base has it."""
+        own = self._root / file
+        return own if own.is_file() else self._base.path(file) if self._base is not None else None
+
+    def openapi(self) -> Schema:
+        """The OpenAPI document of the revision, with references to the files beside it."""
+        path = self.path("openapi.json")
+        if path is None:
+            raise LookupError(f"the revision {self.revision} has no openapi.json, and neither has its base")
+        return cast("Schema", json.loads(path.read_bytes()))
+
     def copy_to(self, folder: Path) -> None:
-        """Write all files of the revision, those of its base included, into a new folder."""
+        """Write all files of the revision, those of its base included, into a new folder.
+
+        They have no `$id`, against which tools would resolve references instead of against the folder.
+        """
         if self._base is not None:
             self._base.copy_to(folder)
-        shutil.copytree(self._root, folder, dirs_exist_ok=True)
-        for name in UNIONS:
-            (folder / f"{name}.json").write_text(json.dumps(self.document(name)), encoding="utf-8")
+        shutil.copytree(self._root, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("bundled"))
+        for name in self.names():
+            document = {key: part for key, part in self.document(name).items() if key != "$id"}
+            (folder / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
 
     def bundle(self, name: str) -> Schema:
         """The schema as one self-contained document; shared, so do not change it."""

@@ -7,10 +7,10 @@ Knows where the files are; must not know what a union contains (`unions`).
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from harness import resources
+from harness.contract.schema.json_text import format_json
 from harness.contract.schema.schemas import REVISIONS, load_schemas
 from harness.contract.schema.unions import UNIONS, Union
 
@@ -28,7 +28,7 @@ def union_files(revision: str) -> dict[Path, str]:
 def _text(name: str, document: dict[str, object]) -> str:
     what = "Generated" if isinstance(UNIONS[name], Union) else "The steps in it are generated"
     note = f"{what} from {UNIONS[name].folder}/ by `{COMMAND}`; do not edit."
-    return json.dumps({"$comment": note, **document}, indent=2, ensure_ascii=False) + "\n"
+    return format_json({"$comment": note, **document})
 
 
 if __name__ == "__main__":

@@ -46,7 +46,10 @@ class Union:
             "x-unknown": self.what,
         }
         branches = [{"$ref": f"{name}.json{self.at}"} for name in members]
-        return {"$schema": _DIALECT, "description": self.description, "oneOf": [*branches, unknown]}
+        named = {"$id": document["$id"]} if "$id" in document else {}
+        shown = {"examples": document["examples"]} if "examples" in document else {}
+        head = {"$schema": _DIALECT, **named, "description": self.description, **shown}
+        return {**head, "oneOf": [*branches, unknown]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,18 +17,12 @@ INTERACTION = "interaction"
 class Operation:
     """One call of the API. A JSON response must fit `schema`; one that does not breaks `rule`.
 
-    Both are `""` if a success contains nothing to judge, such as the `{}` of a delete. `rpc_errors`: refusals have
-    the shape of other Google services, with a numeric code and a `status`, as recorded for files and stores.
+    Both are `""` if a success contains nothing to judge, such as the `{}` of a delete.
     """
 
     call: str
     schema: str = ""
     rule: str = ""
-    rpc_errors: bool = False
-
-
-def _like_rpc(call: str, schema: str = "", rule: str = "") -> Operation:
-    return Operation(call, schema, rule, rpc_errors=True)
 
 
 _UPLOAD_TO_STORE = "fileSearchStores/{id}:uploadToFileSearchStore"
@@ -67,23 +61,23 @@ OPERATIONS = (
     Operation("DELETE triggers/{id}"),
     Operation("POST triggers/{id}/executions", "triggers/execution", "trigger.schema"),
     Operation("GET triggers/{id}/executions", "triggers/executions", "trigger.schema"),
-    _like_rpc("POST files", "files/uploaded", "file.schema"),
-    _like_rpc("GET files", "files/list", "file.schema"),
-    _like_rpc("GET files/{id}", "files/file", "file.schema"),
-    _like_rpc("DELETE files/{id}"),
-    _like_rpc("POST fileSearchStores", "file-search-stores/store", "filesearch.schema"),
-    _like_rpc("GET fileSearchStores", "file-search-stores/list", "filesearch.schema"),
-    _like_rpc("GET fileSearchStores/{id}", "file-search-stores/store", "filesearch.schema"),
-    _like_rpc("DELETE fileSearchStores/{id}"),
-    _like_rpc("POST fileSearchStores/{id}:importFile", "file-search-stores/operation", "filesearch.schema"),
-    _like_rpc(f"POST {_UPLOAD_TO_STORE}", "file-search-stores/operation", "filesearch.schema"),
-    _like_rpc("GET fileSearchStores/{id}/operations/{id}", "file-search-stores/operation", "filesearch.schema"),
-    _like_rpc(
+    Operation("POST files", "files/uploaded", "file.schema"),
+    Operation("GET files", "files/list", "file.schema"),
+    Operation("GET files/{id}", "files/file", "file.schema"),
+    Operation("DELETE files/{id}"),
+    Operation("POST fileSearchStores", "file-search-stores/store", "filesearch.schema"),
+    Operation("GET fileSearchStores", "file-search-stores/list", "filesearch.schema"),
+    Operation("GET fileSearchStores/{id}", "file-search-stores/store", "filesearch.schema"),
+    Operation("DELETE fileSearchStores/{id}"),
+    Operation("POST fileSearchStores/{id}:importFile", "file-search-stores/operation", "filesearch.schema"),
+    Operation(f"POST {_UPLOAD_TO_STORE}", "file-search-stores/operation", "filesearch.schema"),
+    Operation("GET fileSearchStores/{id}/operations/{id}", "file-search-stores/operation", "filesearch.schema"),
+    Operation(
         "GET fileSearchStores/{id}/upload/operations/{id}", "file-search-stores/operation", "filesearch.schema"
     ),
-    _like_rpc("GET fileSearchStores/{id}/documents", "file-search-stores/documents", "filesearch.schema"),
-    _like_rpc("GET fileSearchStores/{id}/documents/{id}", "file-search-stores/document", "filesearch.schema"),
-    _like_rpc("DELETE fileSearchStores/{id}/documents/{id}"),
+    Operation("GET fileSearchStores/{id}/documents", "file-search-stores/documents", "filesearch.schema"),
+    Operation("GET fileSearchStores/{id}/documents/{id}", "file-search-stores/document", "filesearch.schema"),
+    Operation("DELETE fileSearchStores/{id}/documents/{id}"),
     Operation("POST voices", "voices/voice", "voice.schema"),
     Operation("GET voices", "voices/list", "voice.schema"),
     Operation("GET voices/{id}", "voices/voice", "voice.schema"),
@@ -91,6 +85,7 @@ OPERATIONS = (
     Operation("POST decisions", "decisions/decision", "decision.schema"),
 )
 _BY_CALL = {operation.call: operation for operation in OPERATIONS}
+_NUMERIC = frozenset({"files", "files:register", "fileSearchStores"})
 _COLLECTIONS = frozenset(call.split(" ")[1].partition("/")[0] for call in _BY_CALL)
 
 
@@ -106,6 +101,11 @@ def operation_of(request: Request) -> Operation | None:
         if segment in _COLLECTIONS and (found := _BY_CALL.get(f"{request.method} {_template(segments[start:])}")):
             return found
     return None
+
+
+def has_numeric_errors(request: Request) -> bool:
+    """Whether refusals have a numeric code and a `status`, as recorded for files and file search stores."""
+    return "environments" not in request.segments and not _NUMERIC.isdisjoint(request.segments)
 
 
 def _template(tail: tuple[str, ...]) -> str:

@@ -79,7 +79,9 @@ class CreateValidator(ContinuationRules):
         """Return the order in a request body that came to a surface of the API. Raises Refusal."""
         body = self.parse(data)
         self.shape(body)
-        return self.resolve(body, project, platform, version)
+        order = self.resolve(body, project, platform, version)
+        order.size = len(data)
+        return order
 
     def parse(self, data: bytes) -> Json:
         """Parse the body, which must be a JSON object (errors page: 400 invalid_request)."""

@@ -37,13 +37,14 @@ _STATUS = "x-goog-upload-status"
 class Receiver:
     """What becomes of an upload: `store` gets all its bytes and returns the JSON value to answer; it may refuse.
 
-    `largest`: the most bytes it takes. `takes_metadata`: whether the first request of a resumable upload may have
-    a body. `granularity`: what the size of every piece but the last must be a multiple of, in the form with
-    X-Goog-Upload headers.
+    `largest`: the most bytes it takes, `remedy` a sentence that says how it would take more. `takes_metadata`:
+    whether the first request of a resumable upload may have a body. `granularity`: what the size of every piece
+    but the last must be a multiple of, in the form with X-Goog-Upload headers.
     """
 
     store: Callable[[bytes], Any]
     largest: int
+    remedy: str = ""
     takes_metadata: bool = False
     granularity: int = 1
 
@@ -221,7 +222,8 @@ def _store(receiver: Receiver, data: bytes) -> Any:
 
 def _judge_size(size: int, receiver: Receiver) -> None:
     if size > receiver.largest:
-        raise over_quota(f"An upload of {size} bytes is too large: the emulator takes {receiver.largest}.")
+        told = f"An upload of {size} bytes is too large: there is room for {receiver.largest}. {receiver.remedy}"
+        raise over_quota(told.rstrip())
 
 
 def _with_status(refusal: Refusal, status: str) -> Refusal:

@@ -10,12 +10,21 @@ from collections.abc import Iterator
 
 from harness.emulator.run.run import Run
 
+_REMEMBERED = 10_000
+"""How many ids of forgotten interactions are remembered, to say what became of them."""
+
 
 class InteractionStore:
-    """Interactions by id; beyond `most` the oldest is forgotten."""
+    """Interactions by id; beyond `most`, or `most_bytes` of their requests, the oldest are forgotten.
 
-    def __init__(self, most: int) -> None:
+    The latest is always kept.
+    """
+
+    def __init__(self, most: int, most_bytes: int) -> None:
         self._most = most
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._forgotten: OrderedDict[str, None] = OrderedDict()
         self._kept = 0
         self._runs: OrderedDict[str, Run] = OrderedDict()
 
@@ -27,8 +36,21 @@ class InteractionStore:
         self._kept += 1
         run.serial = self._kept
         self._runs[run.id] = run
-        if len(self._runs) > self._most:
-            self._runs.popitem(last=False)
+        self._bytes += run.size
+        while len(self._runs) > 1 and (len(self._runs) > self._most or self._bytes > self._most_bytes):
+            self._forgotten[next(iter(self._runs))] = None
+            self.forget_oldest()
+        while len(self._forgotten) > _REMEMBERED:
+            self._forgotten.popitem(last=False)
+
+    def forget_oldest(self) -> None:
+        """Remove the interaction that was stored first."""
+        _, run = self._runs.popitem(last=False)
+        self._bytes -= run.size
+
+    def was_forgotten(self, interaction_id: str) -> bool:
+        """Whether an interaction was stored and had to make room."""
+        return interaction_id in self._forgotten
 
     def get(self, interaction_id: str) -> Run | None:
         """Return an interaction of any project, or None."""
@@ -46,10 +68,12 @@ class InteractionStore:
     def forget(self, run: Run) -> None:
         """Remove an interaction."""
         del self._runs[run.id]
+        self._bytes -= run.size
 
     def clear(self) -> None:
         """Remove all interactions."""
         self._runs.clear()
+        self._bytes = 0
 
     def of(self, project: str) -> Iterator[tuple[int, Run]]:
         """Yield (serial number, run) for every run that the project may see, oldest first."""

@@ -20,7 +20,7 @@ class CreateRequest:
     """`given` is the input as steps, `text` the text in it; `agent` is also set if `model` held its name.
 
     `documents` are the titles of what its `file_search` finds, `platform` is the surface that the call came to,
-    `budget` what all samples for this create may cost together.
+    `budget` what all samples for this create may cost together, `size` how many bytes the request had.
     """
 
     body: dict[str, Any]
@@ -37,6 +37,7 @@ class CreateRequest:
     documents: list[str] = field(default_factory=list)
     platform: Platform = GEMINI
     budget: SampleBudget = field(default_factory=SampleBudget)
+    size: int = 0
 
     @property
     def generation(self) -> dict[str, Any]:

@@ -51,6 +51,9 @@ class Settings:
     delete_stops     whether DELETE stops a run that is in progress; live it was seen not to
     max_runs, max_requests, max_queued, max_sessions   bounds on memory: the oldest entry is forgotten, except that
                      a full queue refuses new scripts
+    max_run_bytes    bound on the bytes of the requests whose interactions are stored: the oldest are forgotten,
+                     but never the latest
+    max_request_bytes  the same for the log of requests, in which each body is shortened to 64 KiB
     max_file_bytes   bound on the bytes of all uploaded files and documents: an upload beyond it is refused
     """
 
@@ -73,7 +76,14 @@ class Settings:
     max_requests: int = 1_000
     max_queued: int = 10_000
     max_sessions: int = 1_000
+    max_run_bytes: int = 256 * 2**20
+    max_request_bytes: int = 16 * 2**20
     max_file_bytes: int = 128 * 2**20
+
+    @property
+    def bounds(self) -> dict[str, int]:
+        """The bounds on memory, by the names of their settings."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name.startswith("max_")}
 
     def __post_init__(self) -> None:
         for name, allowed in CHOICES.items():
@@ -88,6 +98,8 @@ class Settings:
             ("max_requests", 0),
             ("max_queued", 1),
             ("max_sessions", 1),
+            ("max_run_bytes", 0),
+            ("max_request_bytes", 0),
             ("max_file_bytes", 0),
         ):
             if not _is_count(getattr(self, name), least):

@@ -17,6 +17,7 @@ export class Details {
   }
 
   show(seen, number) {
+    this.recount = null;
     this.abort?.abort();
     this.abort = new AbortController();
     return number === null ? this.showExchange(seen) : this.showEvent(seen, number);
@@ -49,10 +50,21 @@ export class Details {
       make("div", {}, make("h3", {}, "Request"), headers(request.headers)),
       request.body === null ? make("p", { class: "quiet" }, "no body") : json(request.body),
       answer && make("div", {}, make("h3", {}, "Answer"), headers(answer.headers),
-        seen.stream && make("p", {}, `${plural(seen.events.length, "event")}, ${bytes(answer.size)}`)),
+        seen.stream && this.counter(seen, answer.size)),
       answer && answer.body !== null && json(answer.body),
       answer && answer.cut && make("p", { class: "quiet" }, `the beginning of ${bytes(answer.size)}`),
     ]);
+  }
+
+  // Says how many events have come; the number grows while the stream flows.
+  counter(seen, size) {
+    const line = make("p", {});
+    this.recount = () => {
+      const count = plural(seen.events.length + (seen.ended?.more || 0), "event");
+      line.textContent = seen.ended ? `${count}, ${bytes(size)}` : `${count} so far`;
+    };
+    this.recount();
+    return line;
   }
 
   outcome(seen) {

@@ -72,6 +72,7 @@ export class Flow {
     style.setProperty("--g", `${gapOf(width)}px`);
     this.element.classList.toggle("wide", width >= 9);
     this.cells.replaceChildren();
+    this.marks = this.marks.filter((mark) => mark.kind); // pauses are found again
     this.byColumn = new Map();
     this.drawn = 0;
     this.waiting = this.cutCell = null;
@@ -139,7 +140,7 @@ export class Flow {
   // Findings and the ending are known only at the end.
   finish() {
     const { seen } = this;
-    this.marks = this.marks.filter((mark) => mark.kind === "");
+    this.marks = [];
     if (seen.ended && this.isCut()) {
       const how = seen.ended.complete ? seen.ended.planned.split(",").at(-1) : seen.ended.words;
       this.marks.push({ column: seen.column + seen.events.length, text: `${how} after ${plural(seen.events.length, "event")}`, kind: "cut" });

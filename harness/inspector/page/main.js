@@ -83,6 +83,7 @@ function schedule() {
   requestAnimationFrame(() => {
     drawing = false;
     timeline.refresh();
+    details.recount?.();
     timeline.toEnd();
     count();
     acting.draw();

@@ -48,6 +48,8 @@ class SettingFields(TypedDict, total=False):
     max_runs: int
     max_queued: int
     max_sessions: int
+    max_run_bytes: int
+    max_request_bytes: int
     max_file_bytes: int
 
 

@@ -40,6 +40,9 @@ class MutantsPresentation(Presentation):
         killed = sum(bool(row.killers) for row in rows)
         erred = sum(bool(row.errors) for row in rows)
         unproved = sum(result.rule is PROVED for result in state.results)
+        if state.whole()[1].exit is Exit.INTERRUPTED:
+            tried = f"{len(rows)} of {state.planned.checks} mutants were tried"
+            return f"Interrupted: {tried}, and {killed} of them are noticed."
         said = f"All {len(rows)} mutants are" if killed == len(rows) else f"{killed} of {len(rows)} mutants are"
         idle = "check notices" if unproved == 1 else "checks notice"
         rest = f"; {unproved} {idle} none" if unproved else ""
@@ -98,7 +101,9 @@ class MutantsPresentation(Presentation):
         rows = rows_of(state)
         killed = sum(bool(row.killers) for row in rows)
         checks = _phase(state, REFERENCE).counts["checks"]
-        return f"{killed} of {len(rows)} mutants noticed by {format_count(checks, 'check')}"
+        cut = state.whole()[1].exit is Exit.INTERRUPTED
+        tried = f"interrupted after {len(rows)} of {state.planned.checks} mutants; " if cut else ""
+        return f"{tried}{killed} of {len(rows)} mutants noticed by {format_count(checks, 'check')}"
 
 
 def rows_of(state: RunState) -> list[KillRow]:

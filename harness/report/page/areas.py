@@ -67,7 +67,7 @@ def list_areas(state: RunState, names: FragmentNames, detailed: frozenset[str]) 
             bar=count_for_bar(results),
             rows=[_to_row(result, state, names, detailed) for result in results],
             failed=sum(result.verdict in FAILING for result in results),
-            is_open=any(result.verdict in _OPEN for result in results),
+            is_open=len(members) == 1 or any(result.verdict in _OPEN for result in results),
         )
         for name, results in members.items()
     ]

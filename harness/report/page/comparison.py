@@ -11,7 +11,7 @@ _MOST = 4_000
 """Most characters that are compared: more takes long, and nobody reads it."""
 
 _ALIKE = 0.25
-"""Below this share of common text the two are marked as a whole."""
+"""Below this share of common text, without spaces at its ends, the two are marked as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,9 @@ def compare_texts(expected: str, actual: str) -> tuple[tuple[MarkedText, ...], t
         return _whole(expected), _whole(actual)
     before, after = _WORD.findall(expected), _WORD.findall(actual)
     matcher = SequenceMatcher(None, before, after, autojunk=False)
-    if matcher.ratio() < _ALIKE:
+    blocks = matcher.get_matching_blocks()
+    common = sum(len("".join(before[block.a : block.a + block.size]).strip()) for block in blocks)
+    if common < _ALIKE * max(len(expected), len(actual)):
         return _whole(expected), _whole(actual)
     left: list[MarkedText] = []
     right: list[MarkedText] = []

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.engine.results import Result
+from harness.engine.results import RecordedPlace, Result
 from harness.look.assets import Mark, mark_of
 from harness.outcome import Finding
 from harness.outcome.words import format_count, shorten
 from harness.report.causes import order_findings
-from harness.report.evidence.evidence_text import Log, logs
+from harness.report.evidence.evidence_text import Log, logs, place_line
 from harness.report.evidence.exchange_text import printable
 from harness.report.explanation import replay_words, reproduction_lines
 from harness.report.finding_text import place
@@ -29,6 +29,7 @@ WIRE_SHOWN = 8_192
 _MOST_FINDINGS = 5
 _MOST_COMMANDS = 12
 _MOST_LOGS = 12
+_MOST_PLACES = 40
 _TEXT = 2_000
 
 
@@ -65,6 +66,8 @@ class Detail:
     events: EventList | None
     script: str
     notes: tuple[str, ...]
+    places: tuple[str, ...]
+    more_places: str
     logs: tuple[Log, ...]
     left_out: str
 
@@ -74,7 +77,9 @@ def detail(result: Result, state: RunState, names: FragmentNames) -> Detail:
     rule, observation, display = result.rule, result.observation, state.display
     word, kind = shown_verdict(result)
     shown = order_findings(result, state)[:_MOST_FINDINGS]
-    found = logs(result.evidence, display, shown=WIRE_SHOWN) if result.evidence else []
+    places = [place_line(item, state.mask) for item in result.evidence if isinstance(item, RecordedPlace)]
+    others = [item for item in result.evidence if not isinstance(item, RecordedPlace)]
+    found = logs(others, display, shown=WIRE_SHOWN)
     commands = [log.command for log in found if log.command]
     notes = []
     if result.reproduction is not None:
@@ -100,6 +105,8 @@ def detail(result: Result, state: RunState, names: FragmentNames) -> Detail:
         events=list_events(result, display),
         script="\n\n".join(commands[:_MOST_COMMANDS]),
         notes=tuple(notes),
+        places=tuple(places[:_MOST_PLACES]),
+        more_places=_more(len(places) - _MOST_PLACES, "more place"),
         logs=tuple(found[:_MOST_LOGS]),
         left_out=_more(len(found) - _MOST_LOGS, "more exchange"),
     )

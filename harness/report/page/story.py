@@ -47,15 +47,16 @@ class StoryStep:
     """One line of the diagram.
 
     `kind`: `request` and `answer` are arrows, `missing` is an answer that never came, `pause` and `break` are
-    bands. `lane`: `front` is between the client and what is judged, `back` behind a gateway. `cells` are the
-    events of one chunk. `at` is in milliseconds, None if it is not known. `hot`: a finding speaks of it.
+    bands. `lane`: `front` is between the client and what is judged, `back` behind a gateway. `quoted` is of the
+    wire: a path, or the beginning of a body. `cells` are the events of one chunk. `at` is in milliseconds, None
+    if it is not known. `hot`: a finding speaks of it.
     """
 
     kind: str
     text: str
     at: int | None = None
     lane: str = "front"
-    code: str = ""
+    quoted: str = ""
     detail: str = ""
     cells: tuple[str, ...] = ()
     hot: bool = False
@@ -173,7 +174,7 @@ def _tell_exchange(
         yield from _tell_stream(exchange, began, events, findings, display, label)
     else:
         said = _say_answer(exchange, display)
-        yield _Moment(end, StoryStep(kind="answer", text=str(exchange.status), code=said, at=timed, hot=hot))
+        yield _Moment(end, StoryStep(kind="answer", text=str(exchange.status), quoted=said, at=timed, hot=hot))
     if not exchange.ending.complete:
         text = f"{label}: {_format_ending(exchange.ending)}" if label else _format_ending(exchange.ending)
         yield _Moment(end, StoryStep(kind="break", text=text, at=timed))
@@ -283,7 +284,7 @@ def _request(
         text=request.method,
         at=None if began is None else round(1000 * began),
         lane=lane,
-        code=_shorten_path(printable(display.mask.text(request.target))),
+        quoted=_shorten_path(printable(display.mask.text(request.target))),
         detail=_say_body(request.body, request, display),
         hot=hot,
     )
@@ -339,7 +340,7 @@ def _tell_relayed(relayed: Sequence[RelayedExchange], accused: set[str], display
             steps.append(_answer_of(exchange, "back", display))
         if not behind:
             steps.append(StoryStep(kind="missing", text="nothing arrives upstream", lane="back", hot=True))
-        steps.append(_answer_of(item.client, "front", display))
+        steps.append(_answer_of(item.client, "front", display, hot=item.name in accused))
     left = len(chosen) - 3
     if left > 0:
         steps.append(StoryStep(kind="pause", text=f"{format_count(left, 'more passage')}, below as text"))
@@ -350,19 +351,26 @@ def _tell_relayed(relayed: Sequence[RelayedExchange], accused: set[str], display
     )
 
 
-def _answer_of(exchange: Exchange, lane: str, display: Display) -> StoryStep:
+def _answer_of(exchange: Exchange, lane: str, display: Display, *, hot: bool = False) -> StoryStep:
     if exchange.status is None:
-        return StoryStep(kind="break", text=f"no answer: {_format_ending(exchange.ending)}", lane=lane)
+        return StoryStep(kind="break", text=f"no answer: {_format_ending(exchange.ending)}", lane=lane, hot=hot)
     broken = "" if exchange.ending.complete else f"; {_format_ending(exchange.ending)}"
     if exchange.is_stream:
         events = read_events(exchange, display)
         cells = tuple(f"{event.number} {event.name}" for event in events[:_MOST_CELLS])
         more = f"{len(events) - _MOST_CELLS} more" if len(events) > _MOST_CELLS else ""
         return StoryStep(
-            kind="answer", text=str(exchange.status), lane=lane, cells=cells, detail=f"{more}{broken}".strip("; ")
+            kind="answer",
+            text=str(exchange.status),
+            lane=lane,
+            hot=hot,
+            cells=cells,
+            detail=f"{more}{broken}".strip("; "),
         )
     said = _say_answer(exchange, display)
-    return StoryStep(kind="answer", text=str(exchange.status), lane=lane, code=said, detail=broken.strip("; "))
+    return StoryStep(
+        kind="answer", text=str(exchange.status), lane=lane, quoted=said, hot=hot, detail=broken.strip("; ")
+    )
 
 
 def _tell_run(run: ClientRun, display: Display) -> Story:
@@ -373,7 +381,7 @@ def _tell_run(run: ClientRun, display: Display) -> Story:
     for moment in run.moments[:_MOST_EXCHANGES]:
         method, _, path = show(moment.request).partition(" ")
         at = round(1000 * moment.at)
-        steps.append(StoryStep(kind="request", text=method, code=_shorten_path(path), at=at))
+        steps.append(StoryStep(kind="request", text=method, quoted=_shorten_path(path), at=at))
         steps.append(StoryStep(kind="answer", text=show(moment.answer)))
         if moment.fault:
             steps.append(StoryStep(kind="break", text=show(moment.fault), hot=True))

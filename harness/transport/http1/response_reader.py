@@ -17,6 +17,7 @@ Event: TypeAlias = ResponseHead | Data | Ending
 
 _BODILESS = frozenset({"HEAD", "CONNECT"})
 _PROTOCOL = b"HTTP/1."
+_TLS_ALERT = b"\x15\x03"
 _OK = b"HTTP/1.1 200 "
 _IN_CHUNKS = b"\r\ntransfer-encoding: chunked\r\n"
 
@@ -102,7 +103,8 @@ class ResponseReader:
         """Read one head; return whether there was one."""
         buffer, limits = self._buffer, self._limits
         if not _PROTOCOL.startswith(buffer[: len(_PROTOCOL)]):
-            self._not_http(f"{bytes(buffer[:40])!r} is not HTTP/1")
+            spoken = "a TLS alert and not HTTP: write https://" if buffer.startswith(_TLS_ALERT) else ""
+            self._not_http(spoken or f"{bytes(buffer[:40])!r} is not HTTP/1")
             return False
         match = END_OF_HEAD.search(buffer, max(self._scanned - 3, 0))
         self._scanned = len(buffer)

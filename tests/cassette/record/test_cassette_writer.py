@@ -300,6 +300,20 @@ def test_a_session_that_learns_with_each_request_does_not_search_everything_each
     assert re.findall(r"zq8canary-(\d+)", path.read_text()) == ["060"]
 
 
+def test_a_cassette_is_bounded_by_bytes(tmp_path: Path) -> None:
+    """Bodies beyond the bound are refused with the request's name; smaller ones that still fit are kept."""
+    path = tmp_path / "a.yaml"
+    with CassetteFile(path, PROTOCOL, most=3000) as cassette:
+        cassette.add(answered(get("/v1beta/interactions/1"), "x" * 2500))
+        with pytest.raises(CassetteError, match="GET /v1beta/interactions/2 is left out"):
+            cassette.add(answered(get("/v1beta/interactions/2"), "x" * 600))
+        cassette.add(answered(get("/v1beta/interactions/3"), "x" * 400))
+    assert [recording.request.target[-1] for recording in load(path).recordings] == ["1", "3"]
+    grown = CassetteFile(path, PROTOCOL, most=3000, mode="new_episodes")
+    with grown, pytest.raises(CassetteError, match="is left out"):  # what was loaded counts
+        grown.add(answered(get("/v1beta/interactions/4"), "x" * 400))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
 def test_a_full_disk_loses_what_it_names_and_nothing_else(tmp_path: Path) -> None:
     """Each exchange that was not kept is named, what was kept is in the part file, and nothing else is raised."""

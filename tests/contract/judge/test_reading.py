@@ -177,6 +177,7 @@ OTHERS: dict[str, tuple[str, str, Any, list[str]]] = {
     "a file": ("POST", "/upload/v1beta/files?upload_id=x", {"file": {}}, ["file.schema"]),
     "a file of an environment": ("GET", "/v1beta/environments/e/files/x", {"name": 5}, []),
     "an operation": ("GET", "/v1/fileSearchStores/s/upload/operations/o", {"done": 1}, ["filesearch.schema"] * 2),
+    "a page of files": ("GET", "/v1beta/files", {"files": 5}, ["file.schema"]),
     "a voice": ("GET", "/v1beta/voices", {"voices": 5}, ["voice.schema"]),
     "a call of nothing": ("GET", "/v1beta/models", {"models": 5}, []),
 }

@@ -52,12 +52,13 @@ def test_the_reference_stands_and_everything_was_reached(family: str, monkeypatc
 
 
 def test_the_families_are_the_document() -> None:
-    """Every operation of the OpenAPI document belongs to exactly one family."""
+    """Every operation of the OpenAPI document belongs to exactly one family, or to a collection not searched."""
     labels = [label for family in FAMILIES.values() for label in read_links(OPENAPI, family)]
     operations = [
         f"{method.upper()} {route}"
         for route, item in json.loads(OPENAPI.read_bytes())["paths"].items()
         for method in item.keys() & {"get", "post", "patch", "delete", "put"}
+        if route.split("/")[1] not in families.UNSEARCHED
     ]
     assert sorted(labels) == sorted(operations)
 

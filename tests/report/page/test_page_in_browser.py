@@ -16,6 +16,7 @@ import pytest
 from harness.engine.events import RunFinished, TargetInfo
 from harness.engine.results import ClientRun, Result, WireMoment
 from harness.interactions import INTERACTIONS
+from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Exit, Verdict
 from harness.report.commands.torture import TorturePresentation
 from harness.report.html_report import MOST_ROWS, render
@@ -54,7 +55,9 @@ def run_of_many(passed: int) -> RunState:
     one = next(item for item in finished.results if item.verdict is Verdict.PASS)
     many = (replace(one, id=f"area{n % 20}.rule-{n}", title=f"promise number {n} holds") for n in range(passed))
     lost = replace(result((FIRST, REST), LOST, ("", "rest")), id="resume.live", title="the rest comes")
-    results = (*finished.results, lost, *many)
+    relayed = RelayedExchange(name="stream.create", client=REST, upstream=(FIRST,))
+    passage = replace(lost, id="gw.events", evidence=(relayed,), named=())
+    results = (*finished.results, lost, passage, *many)
     state.finished = RunFinished(results, 1.0, Exit.FAILED)
     return state
 

@@ -138,7 +138,7 @@ class SearchStores:
             self._shelf.take(len(data))
             return self._add(target, title, media_type, data, extra, "upload/operations")
 
-        return Receiver(store, self._shelf.room, takes_metadata=True, granularity=GRANULARITY)
+        return Receiver(store, self._shelf.room, self._shelf.remedy, takes_metadata=True, granularity=GRANULARITY)
 
     def open(self, name: str, project: str) -> SearchStore:
         """The store of this name (with or without `fileSearchStores/`). Raises `Refusal` 403.

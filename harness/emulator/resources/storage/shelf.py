@@ -21,12 +21,16 @@ class Shelf:
         """How many bytes there is room for."""
         return max(0, self.limit - self.held)
 
+    @property
+    def remedy(self) -> str:
+        """A sentence that says how to make more room."""
+        return f"Delete files or documents, or raise the emulator's setting max_file_bytes={self.limit}."
+
     def take(self, size: int) -> None:
         """Count `size` more bytes. Raises `Refusal` 429 if there is no room for them."""
         if size > self.room:
             raise over_quota(
-                f"Files and documents hold {self.held} bytes, and {size} more are too many: delete some, "
-                f"or raise the emulator's setting max_file_bytes={self.limit}."
+                f"Files and documents hold {self.held} bytes, and {size} more are too many. {self.remedy}"
             )
         self.held += size
 

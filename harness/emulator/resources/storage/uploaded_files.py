@@ -109,7 +109,7 @@ class UploadedFiles:
         def store(data: bytes) -> dict[str, Any]:
             return {"file": self._add(call, file_id, metadata.get("display_name", ""), media_type, data)}
 
-        return Receiver(store, self.shelf.room, takes_metadata=True, granularity=GRANULARITY)
+        return Receiver(store, self.shelf.room, self.shelf.remedy, takes_metadata=True, granularity=GRANULARITY)
 
     def find(self, name: str, project: str) -> UploadedFile | None:
         """The file of this name (with or without `files/`), or None if there is none any more."""

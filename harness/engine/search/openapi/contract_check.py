@@ -48,13 +48,22 @@ def judging(place: SearchTarget) -> Iterator[None]:
 
 
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Bound each call by the time left, and by what such calls took before."""
+    """Bound each call by the time left, and by what such calls took before; send uploads to their own address."""
     if _places:
         place = _places[-1]
+        _address(case.operation, place.requests.version)
         bounds = [MOST_SECONDS, place.resolved.target.wait, place.timer.left]
         if place.patience is not None:
             bounds.append(place.patience.timeout(case.operation.label.replace(" /", " ")))
         kwargs["timeout"] = max(MIN_TIMEOUT, min(bounds))
+
+
+def _address(operation: Any, version: str) -> None:
+    """Honour a server of the operation's own, which the tool does not: `{origin}/upload/{version}`."""
+    servers = operation.definition.raw.get("servers")
+    below = f"/upload/{version}"
+    if servers and servers[0]["url"].endswith("/upload/{version}") and not operation.base_url.endswith(below):
+        operation.base_url = operation.base_url.removesuffix(f"/{version}") + below
 
 
 def read_json(context: Any, response: Any) -> Any:

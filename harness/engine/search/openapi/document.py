@@ -127,6 +127,25 @@ def _trigger(parts: Json, target: RequestBuilder) -> None:
     del fields["environment_id"]
 
 
+def _voice(parts: Json, target: RequestBuilder) -> None:
+    """Only prompted voices, which need no recording of a speaker, and are based on no other."""
+    body = parts["requests.create-voice"]
+    body["properties"]["store"] = {"const": True}
+    body["required"] = ["voice", "store"]
+    fields = body["$defs"]["voice"]
+    fields["properties"] = {
+        "type": _one_of("prompted"),
+        "display_name": _NAME,
+        "prompted": {
+            "type": "object",
+            "required": ["input"],
+            "properties": {"input": _NAME},
+            "additionalProperties": False,
+        },
+    }
+    fields["required"] = ["type", "prompted"]
+
+
 _NARROWED: dict[str, Callable[[Json, RequestBuilder], None]] = {
     "create-interaction": _interaction,
     "create-agent": _agent,
@@ -135,4 +154,5 @@ _NARROWED: dict[str, Callable[[Json, RequestBuilder], None]] = {
     "create-webhook": _webhook,
     "update-webhook": _webhook,
     "create-trigger": _trigger,
+    "create-voice": _voice,
 }

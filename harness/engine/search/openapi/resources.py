@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.engine.search.rules import KEPT, SHAPE
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.traffic.deadline import TimeUp
+from harness.wire import Exchange, Request
 from harness.wire.json_value import object_or_none
 
 OWN_CHECKS: Mapping[str, str] = {
@@ -72,7 +72,12 @@ NEIGHBOURS = (
     Family("credentials"),
     Family("webhooks", "webhooks"),
     Family("triggers"),
+    Family("voices", "voices"),
 )
+
+UNSEARCHED = ("files", "fileSearchStores", "decisions")
+"""Collections of the document that are not searched. The search follows links, which cannot say that the id of
+`files/x` is `x`; and what a decision answers is used by no other operation."""
 
 
 def find_families(place: SearchTarget) -> tuple[Family, ...]:
@@ -81,18 +86,18 @@ def find_families(place: SearchTarget) -> tuple[Family, ...]:
     with place.world() as world, suppress(TimeUp):
         for family in NEIGHBOURS:
             if family.capability not in place.denied:
-                answer = world.driver.send(_page(place, family), timeout=LOOK_SECONDS)
-                found += [family] if answer.status == 200 and _lists(answer.body) else []
+                answer = world.driver.send(_look(place, family), timeout=LOOK_SECONDS)
+                found += [family] if _is_served(answer) else []
     return tuple(found)
 
 
-def _page(place: SearchTarget, family: Family) -> Any:
+def _look(place: SearchTarget, family: Family) -> Request:
     return place.requests.request("GET", family.collection, query={"page_size": 1})
 
 
-def _lists(body: bytes) -> bool:
-    value = object_or_none(body)
-    return value is not None and "error" not in value
+def _is_served(answer: Exchange) -> bool:
+    value = object_or_none(answer.body)
+    return answer.status == 200 and value is not None and "error" not in value
 
 
 def read_links(path: Path, family: Family) -> dict[str, set[str]]:

@@ -178,6 +178,7 @@ def test_memory_is_bounded() -> None:
     upload(api, b"12345")
     told = start(api, "files", size=4)
     assert (told.status, told.json["error"]["status"]) == (429, "RESOURCE_EXHAUSTED")
+    assert "raise the emulator's setting max_file_bytes=8" in told.message
     begun = start(api, "files")
     assert send(api, begun, "upload, finalize", b"1234").status == 429
     assert send(api, begun, "upload, finalize", b"123").status == 200

@@ -1,0 +1,95 @@
+"""Finds a package of a registry on this machine, or downloads it into a folder; nothing of it is run or imported.
+
+Layer 5. Knows pip and npm as commands; must not know what is in a package.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.outcome import UsageFault
+
+PATIENCE = 120.0
+"""Seconds that a download may take."""
+
+LATEST = "latest"
+
+
+class Package(NamedTuple):
+    """A package on disk: its name, its version, and the folder that holds its files."""
+
+    name: str
+    version: str
+    folder: Path
+
+
+def find_installed(name: str) -> Package | None:
+    """The Python package that is installed beside this program, if there is one."""
+    try:
+        distribution = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return None
+    return Package(name, distribution.version, Path(str(distribution.locate_file(""))))
+
+
+def download_wheel(name: str, version: str, folder: Path) -> Package:
+    """Download a Python package with pip, without what it depends on. `version` may be `LATEST`.
+
+    Raises UsageFault if pip is missing, there is no network, or no such version.
+    """
+    wanted = name if version == LATEST else f"{name}=={version}"
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    _run([*command, "--only-binary=:all:", "--dest", str(folder), wanted], wanted)
+    wheel = next(iter(sorted(folder.glob("*.whl"))), None)
+    if wheel is None:
+        raise UsageFault(f"pip downloaded no wheel of {wanted!r}: unpack the package yourself and name its folder")
+    unpacked = folder / "unpacked"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(unpacked)
+    return Package(name, wheel.name.split("-")[1], unpacked)
+
+
+def download_npm(name: str, version: str, folder: Path) -> Package:
+    """Download an npm package with `npm pack`. `version` may be `LATEST`. Raises UsageFault, too."""
+    if shutil.which("npm") is None:
+        raise UsageFault(f"npm is not installed, which downloads {name}: unpack the package and name its folder")
+    wanted = f"{name}@{version}"
+    _run(["npm", "pack", "--silent", "--pack-destination", str(folder), wanted], wanted)
+    archive = next(iter(sorted(folder.glob("*.tgz"))), None)
+    if archive is None:
+        raise UsageFault(
+            f"npm downloaded no archive of {wanted!r}: unpack the package yourself and name its folder"
+        )
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+    return Package(name, read_npm_version(folder / "package"), folder / "package")
+
+
+def read_npm_version(folder: Path) -> str:
+    """The version that the `package.json` of a folder states, or "" if it states none."""
+    try:
+        return str(json.loads((folder / "package.json").read_bytes()).get("version", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def _run(command: Sequence[str], wanted: str) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        raise UsageFault(f"{wanted!r} was not downloaded within {PATIENCE:.0f} s: is there a network?") from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise UsageFault(
+            f"{wanted!r} could not be downloaded: {said[-1] if said else 'no reason was given'}\n"
+            "Is there a network, and such a version? A folder with the unpacked package does as well."
+        )

@@ -1,0 +1,209 @@
+"""`harness drift`: how the types of an official SDK differ from the schemas of a revision.
+
+Layer 7.
+"""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.cli.arguments import Parser, add_revision_argument, contract_of
+from harness.cli.output import ReportFiles, say, write_json
+from harness.outcome import Exit, UsageFault
+from harness.outcome.words import format_count
+
+if TYPE_CHECKING:
+    from harness.benches.packages import Package
+    from harness.contract.schema.schemas import Schemas
+    from harness.drift.explanations import Explained
+    from harness.drift.proposal import Proposal
+    from harness.drift.type_model import TypeModel
+
+PYTHON, TYPESCRIPT = "google-genai", "@google/genai"
+_FORMATS = ("json", "markdown")
+
+
+class _Wanted(NamedTuple):
+    """What --sdk names: an SDK, and a version or ""."""
+
+    name: str
+    version: str
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command. Exit code: 0 nothing unexplained, 1 drift."""
+    parser = Parser(
+        "drift",
+        "Compare the types of an official SDK with the schemas: calls, fields, what is required, listed values,\n"
+        "kinds. Nothing of the SDK is imported or run.\n\n"
+        "SDK is google-genai or @google/genai, with ==VERSION or @VERSION (latest: the newest), or the folder\n"
+        "of an unpacked one. google-genai alone is the installed one. What is not on this machine is downloaded\n"
+        "with pip or npm into a temporary folder.",
+        epilog="exit codes: 0 no unexplained difference · 1 drift · 2 usage, or no network",
+    )
+    parser.add_argument("--sdk", default=PYTHON, metavar="SDK", help=f"what to compare with (default: {PYTHON})")
+    add_revision_argument(parser)
+    parser.add_argument("--strict", action="store_true", help="explained differences are drift, too")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(_FORMATS))
+    parser.add_argument(
+        "--propose", metavar="DIR", help="write a revision that follows the SDK: only what differs"
+    )
+    parser.add_argument(
+        "--propose-patch", metavar="FILE", help="write the same as a patch of the revision's files"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="list the explained differences, too")
+    arguments = parser.parse(words)
+    formats = [word.partition("=")[0] for word in arguments.report or ()]
+    for name in formats:
+        if name not in _FORMATS:
+            raise UsageFault(f"--report: {name!r} is none of {', '.join(_FORMATS)}")
+    if arguments.propose and Path(arguments.propose).exists():
+        raise UsageFault(f"--propose: {arguments.propose!r} is there already: name a new folder")
+    schemas = contract_of(arguments).schemas
+    reports = ReportFiles(arguments.report or ())
+
+    from harness.drift.comparison import compare
+    from harness.drift.explanations import explain, load_explanations
+    from harness.drift.schema_types import read_schemas
+    from harness.report.json_report import dump
+    from harness.report.sdk_drift import drift_lines, drift_markdown, drift_record, drift_totals
+
+    older = read_schemas(schemas)
+    with tempfile.TemporaryDirectory(prefix="harness-drift-") as folder:
+        package = _obtain(arguments.sdk, Path(folder))
+        newer = _read(package)
+    explained = explain(compare(older, newer), load_explanations(), package.name, package.version)
+    record = drift_record(older, newer, package.name, package.version, schemas.revision, explained)
+    reports.write(lambda name: dump(record) if name == "json" else drift_markdown(older, newer, explained))
+    if arguments.json:
+        write_json(record)
+    else:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
+        for line in (*drift_lines(explained, verbose=arguments.verbose, width=width),):
+            say(line)
+        say(drift_totals(older, newer, explained))
+    if arguments.propose or arguments.propose_patch:
+        _write_proposal(arguments.propose, arguments.propose_patch, schemas, older, newer, explained, package)
+    drift = explained.differences if arguments.strict else explained.unexplained
+    return Exit.FAILED if drift else Exit.OK
+
+
+def _obtain(word: str, folder: Path) -> Package:
+    """The package that --sdk names, downloaded into `folder` if it is not on this machine."""
+    from harness.benches.packages import LATEST, download_npm, download_wheel, find_installed
+
+    if Path(word).is_dir():
+        return _open_folder(Path(word))
+    wanted = _split(word)
+    if wanted.name == TYPESCRIPT:
+        return download_npm(TYPESCRIPT, wanted.version or LATEST, folder)
+    installed = find_installed(PYTHON)
+    if installed is not None and wanted.version in ("", installed.version):
+        return installed
+    say(f"downloading {wanted.name} {wanted.version or LATEST} …", to_errors=True)
+    return download_wheel(PYTHON, wanted.version or LATEST, folder)
+
+
+def _split(word: str) -> _Wanted:
+    for name in (PYTHON, TYPESCRIPT):
+        rest = word.removeprefix(name)
+        if word.startswith(name) and (not rest or rest.startswith(("==", "@"))):
+            version = rest.removeprefix("==").removeprefix("@")
+            if rest and not version:
+                raise UsageFault(f"--sdk {word!r} names no version: write {name}==VERSION or {name}@latest")
+            return _Wanted(name, version)
+    raise UsageFault(
+        f"--sdk {word!r} is no folder and no SDK that is known: write {PYTHON}, {PYTHON}==VERSION, {TYPESCRIPT}, "
+        f"{TYPESCRIPT}@VERSION, or the folder of an unpacked one"
+    )
+
+
+def _open_folder(folder: Path) -> Package:
+    """An unpacked SDK: a folder with `google/genai`, or one with `dist/genai.d.ts`."""
+    from harness.benches.packages import Package, read_npm_version
+    from harness.drift.python_sdk import ROOT, read_python_version
+    from harness.drift.typescript_sdk import DECLARATIONS
+
+    if (folder / DECLARATIONS).is_file():
+        return Package(TYPESCRIPT, read_npm_version(folder), folder)
+    if (folder / ROOT).is_dir():
+        return Package(PYTHON, read_python_version(folder), folder)
+    raise UsageFault(f"--sdk: {str(folder)!r} contains neither {ROOT.as_posix()} nor {DECLARATIONS.as_posix()}")
+
+
+def _read(package: Package) -> TypeModel:
+    from harness.drift.python_sdk import read_python_sdk
+    from harness.drift.typescript_sdk import read_typescript_sdk
+
+    read = read_typescript_sdk if package.name == TYPESCRIPT else read_python_sdk
+    return read(package.folder, f"{package.name} {package.version}".strip())
+
+
+def _write_proposal(
+    folder: str | None,
+    patch: str | None,
+    schemas: Schemas,
+    older: TypeModel,
+    newer: TypeModel,
+    explained: Explained,
+    package: Package,
+) -> None:
+    from harness.drift.proposal import propose
+    from harness.drift.wording import describe
+
+    proposal = propose(schemas, older, newer, explained.unexplained)
+    if folder:
+        _write_revision(Path(folder), proposal, schemas.revision, f"{package.name} {package.version}")
+    if patch:
+        _write_text(Path(patch), _format_patch(proposal, schemas))
+    settled = format_count(len(proposal.settled), "difference")
+    where = " and ".join(name for name in (folder, patch) if name)
+    say(f"proposed in {where}: {settled}, in {format_count(len(proposal.documents), 'file')}", to_errors=True)
+    for difference in proposal.left:
+        say(f"left to you: {difference.where}: {describe(difference)}", to_errors=True)
+
+
+def _write_revision(folder: Path, proposal: Proposal, base: str, source: str) -> None:
+    from harness.contract.schema.json_text import format_json
+    from harness.drift.proposal import name_files
+
+    files = {
+        **name_files(proposal.documents, folder.resolve().name),
+        "revision.json": {"base": base, "as_of": f"as of {source}"},
+    }
+    for name, document in files.items():
+        _write_text(folder / name, format_json(document))
+
+
+def _format_patch(proposal: Proposal, schemas: Schemas) -> str:
+    """A patch of the shipped files, as `git apply` takes it in the folder that holds `schemas`."""
+    from harness.contract.schema.json_text import format_json
+    from harness.drift.proposal import name_files
+
+    lines: list[str] = []
+    for name, document in name_files(proposal.documents, schemas.revision).items():
+        path = f"schemas/{schemas.revision}/{name}"
+        there = schemas.path(name)
+        before = there.read_text("utf-8") if there is not None else ""
+        lines += difflib.unified_diff(
+            before.splitlines(keepends=True),
+            format_json(document).splitlines(keepends=True),
+            f"a/{path}" if before else "/dev/null",
+            f"b/{path}",
+        )
+    return "".join(lines)
+
+
+def _write_text(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as wrong:
+        raise UsageFault(f"{str(path)!r} cannot be written: {wrong.strerror}") from None

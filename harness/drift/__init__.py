@@ -1,0 +1,6 @@
+"""How the types of an official SDK differ from the schemas: a reader for each side, and one comparison.
+
+Layer 2. `type_model` and `comparison` know no API: they compare any two descriptions. `schema_types`, `python_sdk`
+and `typescript_sdk` each read one description. `explanations` knows which differences are known, and why;
+`proposal` writes a revision that follows the SDK. Nothing here imports or installs an SDK (`benches/packages`).
+"""

@@ -1,0 +1,231 @@
+"""Compares two descriptions of an API, type by type, from the operations down.
+
+Layer 2, pure. Types are paired by where they are used and not by name, so two descriptions that name everything
+differently can be compared: operations by method and path, fields by name, members of a union by their constants.
+A pair of types is compared once, wherever it is used. Must not know any API or any language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.drift.type_model import ANY, FieldType, Origin, Record, TypeModel, ValueType
+
+
+class DifferenceKind(StrEnum):
+    """What differs. *new* is what only the newer description has, *gone* what only the older one has."""
+
+    OPERATION_NEW = "operation.new"
+    OPERATION_GONE = "operation.gone"
+    PARAMETER_NEW = "parameter.new"
+    PARAMETER_GONE = "parameter.gone"
+    BODY_NEW = "body.new"
+    BODY_GONE = "body.gone"
+    FIELD_NEW = "field.new"
+    FIELD_GONE = "field.gone"
+    REQUIRED_NEW = "required.new"
+    REQUIRED_GONE = "required.gone"
+    VALUE_NEW = "value.new"
+    VALUE_GONE = "value.gone"
+    MEMBER_NEW = "member.new"
+    MEMBER_GONE = "member.gone"
+    TYPE_CHANGED = "type.changed"
+
+
+@dataclass(frozen=True, slots=True)
+class TypeDifference:
+    """One difference. `where` is the older description's name for the type or operation, `name` what is in it.
+
+    `theirs` names the newer description's type, and `field` or `record` is what is new in it. `origin` is where
+    the older description would have to change.
+    """
+
+    kind: DifferenceKind
+    where: str
+    name: str = ""
+    detail: str = ""
+    theirs: str = ""
+    text: str = ""
+    origin: Origin | None = None
+    field: FieldType | None = None
+    record: str = ""
+
+    @property
+    def id(self) -> str:
+        """What an explanation names: stable as long as the difference is."""
+        return " ".join(part for part in (self.kind, self.where, self.name) if part)
+
+
+def compare(older: TypeModel, newer: TypeModel) -> list[TypeDifference]:
+    """All differences, each once, sorted by id."""
+    found = {difference.id: difference for difference in _Comparison(older, newer).run()}
+    return [found[name] for name in sorted(found)]
+
+
+def pair_records(older: TypeModel, newer: TypeModel) -> dict[str, str]:
+    """The names of the newer description's records, each with the older one's name for it."""
+    comparison = _Comparison(older, newer)
+    for _ in comparison.run():
+        pass
+    return {new: old for old, new in sorted(comparison.met, reverse=True)}
+
+
+class _Comparison:
+    """The state of one comparison: the pairs of records that were met."""
+
+    def __init__(self, older: TypeModel, newer: TypeModel) -> None:
+        self._older, self._newer = older, newer
+        self.met: set[tuple[str, str]] = set()
+        self._waiting: list[tuple[str, str]] = []
+        self._whole = older.whole_numbers and newer.whole_numbers
+
+    def run(self) -> Iterator[TypeDifference]:
+        older = {operation.key: operation for operation in self._older.operations.values()}
+        newer = {operation.key: operation for operation in self._newer.operations.values()}
+        for key in older.keys() - newer.keys():
+            yield TypeDifference(DifferenceKind.OPERATION_GONE, key, detail=older[key].name)
+        for key in newer.keys() - older.keys():
+            yield TypeDifference(DifferenceKind.OPERATION_NEW, key, detail=newer[key].name, theirs=newer[key].name)
+        for key in sorted(older.keys() & newer.keys()):
+            before, after = older[key], newer[key]
+            yield from self._fields(key, before.parameters, after.parameters, after.name, "parameter", None)
+            for part in ("body", "answer", "events"):
+                yield from self._parts(f"{key} {part}", part, getattr(before, part), getattr(after, part))
+            yield from self._drain()
+
+    def _parts(
+        self, where: str, part: str, before: ValueType | None, after: ValueType | None
+    ) -> Iterator[TypeDifference]:
+        if before is None or after is None:
+            if part == "body" and before is not after:
+                yield TypeDifference(
+                    DifferenceKind.BODY_NEW if before is None else DifferenceKind.BODY_GONE, where
+                )
+            return
+        yield from self._shapes(where, "", before, after, "", None)
+
+    def _drain(self) -> Iterator[TypeDifference]:
+        while self._waiting:
+            before, after = self._waiting.pop()
+            yield from self._records(self._older.records[before], self._newer.records[after])
+
+    def _records(self, before: Record, after: Record) -> Iterator[TypeDifference]:
+        yield from self._fields(before.name, before.fields, after.fields, after.name, "field", before.origin)
+
+    def _fields(
+        self,
+        where: str,
+        old: Mapping[str, FieldType],
+        new: Mapping[str, FieldType],
+        theirs: str,
+        word: str,
+        origin: Origin | None,
+    ) -> Iterator[TypeDifference]:
+        for name in old.keys() - new.keys():
+            yield TypeDifference(DifferenceKind(f"{word}.gone"), where, name, theirs=theirs, origin=origin)
+        for name in new.keys() - old.keys():
+            part = new[name]
+            yield TypeDifference(
+                DifferenceKind(f"{word}.new"),
+                where,
+                name,
+                theirs=theirs,
+                text=part.text,
+                origin=origin,
+                field=part,
+            )
+        for name in sorted(old.keys() & new.keys()):
+            if old[name].required != new[name].required and not (old[name].shape.fixed or new[name].shape.fixed):
+                kind = DifferenceKind.REQUIRED_GONE if old[name].required else DifferenceKind.REQUIRED_NEW
+                yield TypeDifference(kind, where, name, theirs=theirs, origin=origin)
+            yield from self._shapes(where, name, old[name].shape, new[name].shape, theirs, old[name].origin)
+
+    def _shapes(
+        self, where: str, name: str, before: ValueType, after: ValueType, theirs: str, origin: Origin | None
+    ) -> Iterator[TypeDifference]:
+        if before.title:  # written once, so reported once
+            where, name = before.title, ""
+        origin = before.origin or origin
+        for value in after.values - before.values if before.values else ():
+            yield TypeDifference(DifferenceKind.VALUE_NEW, where, f"{name}={value}", value, theirs, origin=origin)
+        for value in before.values - after.values if after.values else ():
+            yield TypeDifference(DifferenceKind.VALUE_GONE, where, f"{name}={value}", value, theirs, origin=origin)
+        if after.values and not before.values and "string" in before.kinds and ANY not in before.kinds:
+            listed = ", ".join(sorted(after.values))
+            yield TypeDifference(
+                DifferenceKind.VALUE_NEW, where, f"{name}=*", f"now lists {listed}", theirs, origin=origin
+            )
+        old, new = self._kinds(before), self._kinds(after)
+        if old != new and ANY not in old | new:
+            detail = f"{_join(old)} became {_join(new)}"
+            yield TypeDifference(DifferenceKind.TYPE_CHANGED, where, name, detail, theirs, origin=origin)
+        if before.item is not None and after.item is not None:
+            yield from self._shapes(where, f"{name}[]", before.item, after.item, theirs, origin)
+        if before.entry is not None and after.entry is not None:
+            yield from self._shapes(where, f"{name}{{}}", before.entry, after.entry, theirs, origin)
+        if before.records and after.records:
+            yield from self._members(where, name, before.records, after.records, theirs, origin)
+
+    def _kinds(self, shape: ValueType) -> frozenset[str]:
+        return shape.kinds if self._whole else frozenset("number" if k == "integer" else k for k in shape.kinds)
+
+    def _members(
+        self,
+        where: str,
+        name: str,
+        before: Sequence[str],
+        after: Sequence[str],
+        theirs: str,
+        origin: Origin | None,
+    ) -> Iterator[TypeDifference]:
+        """Pair the records of two unions, the most certain pairs first."""
+        pairs = sorted(
+            ((self._likeness(old, new), old, new) for old in before for new in after), key=lambda pair: -pair[0]
+        )
+        old_left, new_left = set(before), set(after)
+        alone = len(before) == len(after) == 1
+        for likeness, old, new in pairs:
+            if old in old_left and new in new_left and (likeness > 0 or alone):
+                old_left.discard(old)
+                new_left.discard(new)
+                if (old, new) not in self.met:
+                    self.met.add((old, new))
+                    self._waiting.append((old, new))
+        at = f"{name}:" if name else ""
+        for old in sorted(old_left):
+            label = _label(self._older.records[old])
+            yield TypeDifference(DifferenceKind.MEMBER_GONE, where, f"{at}{label}", theirs=theirs, origin=origin)
+        for new in sorted(new_left):
+            record = self._newer.records[new]
+            yield TypeDifference(
+                DifferenceKind.MEMBER_NEW,
+                where,
+                f"{at}{_label(record)}",
+                record.name,
+                theirs,
+                record.text,
+                origin,
+                record=new,
+            )
+
+    def _likeness(self, old: str, new: str) -> float:
+        """Above 0 if the two may be the same: 4 and more if a constant says so, else by common fields."""
+        before, after = self._older.records[old], self._newer.records[new]
+        shared = before.tags.keys() & after.tags.keys()
+        if any(before.tags[name] != after.tags[name] for name in shared):
+            return -1
+        names = before.fields.keys() | after.fields.keys()
+        likeness = len(before.fields.keys() & after.fields.keys()) / len(names) if names else 0.5
+        needed = {name for name, part in before.fields.items() if part.required and name not in before.tags}
+        met = {name for name in needed if name in after.fields and after.fields[name].required}
+        return likeness + (len(met) / len(needed) if needed else 0) + (4 if shared else 0)
+
+
+def _label(record: Record) -> str:
+    return ", ".join(record.tags.values()) or record.name
+
+
+def _join(kinds: frozenset[str]) -> str:
+    return " or ".join(sorted(kinds)) or "nothing"

@@ -1,0 +1,89 @@
+"""Which differences from the SDKs are known, why, and where that is known from: the data of `explained.yaml`.
+
+Layer 2. Must not know how differences are found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.drift.comparison import TypeDifference
+
+FILE = Path(__file__).with_name("explained.yaml")
+
+Version = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why some differences are known. It holds for one SDK or any, from `since` and up to `before`, exclusive."""
+
+    reason: str
+    source: str
+    patterns: tuple[str, ...]
+    sdk: str = ""
+    since: str = ""
+    before: str = ""
+
+    def holds_for(self, sdk: str, version: str) -> bool:
+        """Whether it speaks of this version of this SDK."""
+        if self.sdk and self.sdk != sdk:
+            return False
+        at = parse_version(version)
+        return at >= parse_version(self.since) and (not self.before or at < parse_version(self.before))
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Differences, each with its explanation or None; and the lines of explanations that explain nothing."""
+
+    differences: tuple[tuple[TypeDifference, Explanation | None], ...]
+    stale: tuple[str, ...]
+
+    @property
+    def unexplained(self) -> list[TypeDifference]:
+        """The differences that nobody has explained."""
+        return [difference for difference, explanation in self.differences if explanation is None]
+
+
+@cache
+def load_explanations(path: Path = FILE) -> tuple[Explanation, ...]:
+    """The known explanations."""
+    return tuple(_read(entry) for entry in yaml.safe_load(path.read_bytes()))
+
+
+def explain(
+    differences: Iterable[TypeDifference], explanations: Sequence[Explanation], sdk: str, version: str
+) -> Explained:
+    """Find the explanation of each difference."""
+    fitting = [explanation for explanation in explanations if explanation.holds_for(sdk, version)]
+    patterns = [(pattern, _compile(pattern), each) for each in fitting for pattern in each.patterns]
+    used: set[str] = set()
+    found: list[tuple[TypeDifference, Explanation | None]] = []
+    for difference in differences:
+        matching = [(text, each) for text, pattern, each in patterns if pattern.fullmatch(difference.id)]
+        used.update(text for text, _ in matching)
+        found.append((difference, matching[0][1] if matching else None))
+    stale = dict.fromkeys(text for text, _, each in patterns if text not in used)
+    return Explained(tuple(found), tuple(stale))
+
+
+def parse_version(text: str) -> Version:
+    """A version as numbers, for comparison; what is no number counts as 0."""
+    return tuple(int(part) for part in re.findall(r"\d+", text))
+
+
+def _read(entry: dict[str, Any]) -> Explanation:
+    limits = {name: str(entry.get(name, "")) for name in ("sdk", "since", "before")}
+    return Explanation(entry["reason"], entry["source"], tuple(entry["differences"]), **limits)
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, pattern.split("*"))))

@@ -1,0 +1,310 @@
+"""Writes what an SDK has and the schemas lack as changes of the schema files: a proposal, which a person reads.
+
+Layer 2. What is new is added, and what the SDK newly requires or no longer requires follows it. What is gone from
+the SDK stays, because a service may still send it, and so do changed types: both are listed for a decision. Must
+not know where the files are written to.
+"""
+
+from __future__ import annotations
+
+import copy
+import posixpath
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.contract.schema.bundled_files import arrange
+from harness.contract.schema.openness import Schema
+from harness.contract.schema.schemas import Schemas
+from harness.contract.schema.unions import UNIONS
+from harness.drift.comparison import DifferenceKind, TypeDifference, pair_records
+from harness.drift.schema_types import OPENAPI
+from harness.drift.type_model import ANY, FieldType, OperationType, Origin, Record, TypeModel, ValueType
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_FOLDERS = {"input": "steps", "step": "steps", "step-shell": "steps", "delta": "deltas"}
+_LONGEST = 160
+
+
+@dataclass
+class Proposal:
+    """Changed and new documents by name, the differences that they settle, and those left to a person."""
+
+    documents: dict[str, Schema] = field(default_factory=dict)
+    settled: list[TypeDifference] = field(default_factory=list)
+    left: list[TypeDifference] = field(default_factory=list)
+
+
+def propose(
+    schemas: Schemas, older: TypeModel, newer: TypeModel, differences: Iterable[TypeDifference]
+) -> Proposal:
+    """Changes that settle the differences of `older`, which was read from `schemas`, from `newer`."""
+    author = _Author(schemas, older, newer)
+    for difference in differences:
+        settled = author.settle(difference)
+        (author.proposal.settled if settled else author.proposal.left).append(difference)
+    return author.proposal
+
+
+class _Author:
+    def __init__(self, schemas: Schemas, older: TypeModel, newer: TypeModel) -> None:
+        self.proposal = Proposal()
+        self._schemas, self._older, self._newer = schemas, older, newer
+        self._pairs = pair_records(older, newer)
+        self._writing: list[str] = []
+
+    def settle(self, difference: TypeDifference) -> bool:
+        """Change the documents for one difference; return whether that was possible."""
+        match difference.kind:
+            case DifferenceKind.FIELD_NEW:
+                return self._add_field(difference)
+            case DifferenceKind.REQUIRED_NEW | DifferenceKind.REQUIRED_GONE:
+                return self._change_required(difference)
+            case DifferenceKind.VALUE_NEW:
+                return self._add_value(difference)
+            case DifferenceKind.MEMBER_NEW:
+                return self._add_member(difference)
+            case DifferenceKind.PARAMETER_NEW:
+                return self._add_parameter(difference)
+            case DifferenceKind.OPERATION_NEW:
+                return self._add_operation(self._newer.operations[difference.theirs])
+            case _:
+                return False
+
+    def _document(self, name: str) -> Schema:
+        """A document to change; the first time, a copy of the one there is."""
+        if name not in self.proposal.documents:
+            there = self._schemas.openapi() if name == OPENAPI else self._schemas.document(name)
+            self.proposal.documents[name] = copy.deepcopy(there)
+        return self.proposal.documents[name]
+
+    def _at(self, origin: Origin) -> Any:
+        name, pointer = origin
+        part: Any = self._document(name)
+        for key in pointer:
+            part = part[int(key)] if isinstance(part, list) else part[key]
+        return part
+
+    def _add_field(self, difference: TypeDifference) -> bool:
+        if difference.origin is None or difference.field is None:
+            return False
+        node, part = self._at(difference.origin), difference.field
+        node.setdefault("properties", {})[difference.name] = self._field(
+            difference.origin[0], difference.name, part
+        )
+        if part.required and not part.shape.fixed:
+            self._require(difference)
+        return True
+
+    def _change_required(self, difference: TypeDifference) -> bool:
+        if difference.where not in self._older.records:
+            return False
+        if difference.kind is DifferenceKind.REQUIRED_NEW:
+            return self._require(difference)
+        record = self._older.records[difference.where]
+        found = False
+        for origin in {record.origin, record.place} - {None}:
+            assert origin is not None
+            node = self._at(origin)
+            if difference.name in node.get("required", ()):
+                node["required"] = [name for name in node["required"] if name != difference.name]
+                found = True
+        return found
+
+    def _require(self, difference: TypeDifference) -> bool:
+        """Require a field where the record is, which is not always where its fields are."""
+        place = self._older.records[difference.where].place
+        if place is None:
+            return False
+        node = self._at(place)
+        node["required"] = [*node.get("required", ()), difference.name]
+        return True
+
+    def _add_value(self, difference: TypeDifference) -> bool:
+        if difference.origin is None or difference.name.endswith("=*"):
+            return False
+        node = self._at(difference.origin)
+        listed = node.get("x-known-values", node.get("enum"))
+        if listed is None:
+            return False
+        listed.append(difference.detail)
+        return True
+
+    def _add_member(self, difference: TypeDifference) -> bool:
+        if difference.origin is None:
+            return False
+        name, _ = difference.origin
+        record = self._newer.records[difference.record]
+        folder, tag = _FOLDERS.get(name, ""), _tag(record)
+        if name in UNIONS and folder and tag:
+            self._add_streamed(folder, tag, record)
+            return True
+        union = self._at(difference.origin)
+        keyword = "oneOf" if "oneOf" in union else "anyOf"
+        if keyword not in union or record.name in self._writing:
+            return False
+        known = [branch["$ref"] for branch in union[keyword] if "$ref" in branch]
+        if known and "/" in known[0] and not known[0].startswith("#"):
+            beside = posixpath.normpath(posixpath.join(posixpath.dirname(name), posixpath.dirname(known[0])))
+            file = f"{beside}/{_kebab(tag or record.name)}"
+            self._write_file(file, record)
+            ref = _relative(name, file)
+        else:
+            document = self._document(name)
+            document.setdefault("$defs", {})[tag or _kebab(record.name)] = self._object(name, record)
+            ref = f"#/$defs/{tag or _kebab(record.name)}"
+        unknown = [index for index, branch in enumerate(union[keyword]) if "x-unknown" in branch]
+        union[keyword].insert(unknown[0] if unknown else len(union[keyword]), {"$ref": ref})
+        for index in unknown:
+            for part in union[keyword][index + 1].get("properties", {}).values():
+                if tag and "enum" in part.get("not", {}):
+                    part["not"]["enum"].append(tag)
+        return True
+
+    def _add_streamed(self, folder: str, tag: str, record: Record) -> None:
+        """A step or a delta: a file in its folder, whose unions follow from the files there are."""
+        name = f"{folder}/{_kebab(tag)}"
+        if name in self.proposal.documents:
+            return
+        body = self._object(name, record)
+        if folder == "deltas":
+            self.proposal.documents[name] = {"$schema": _DIALECT, **body}
+            return
+        needed = [part for part in body.pop("required", ()) if part != "type"]
+        shell = {
+            **body,
+            "description": "What may already stand in a step.start; only the type is certain.",
+            "required": ["type"],
+        }
+        delta = any(tag in part.tags.values() for part in self._newer.records.values() if part is not record)
+        self.proposal.documents[name] = {
+            "$schema": _DIALECT,
+            "description": body["description"],
+            "x-deltas": [tag] if delta else [],
+            "x-in-start": {},
+            "$ref": "#/$defs/shell",
+            **({"required": needed} if needed else {}),
+            "$defs": {"shell": shell},
+        }
+
+    def _add_parameter(self, difference: TypeDifference) -> bool:
+        if difference.field is None:
+            return False
+        operation = next((each for each in self._older.operations.values() if each.key == difference.where), None)
+        if operation is None:
+            return False
+        told = self._document(OPENAPI)["paths"][operation.path][operation.method]
+        told.setdefault("parameters", []).append(self._parameter(difference.name, difference.field))
+        return True
+
+    def _parameter(self, name: str, part: FieldType) -> Schema:
+        shape = self._schema(OPENAPI, part.shape)
+        text = _shorten(part.text) or f"{name}, as the SDK sends it."
+        return {"name": name, "in": "query", "required": part.required, "description": text, "schema": shape}
+
+    def _add_operation(self, operation: OperationType) -> bool:
+        path = re.sub(r"^/\{api_?[vV]ersion\}", "", operation.path)
+        told: Schema = {"operationId": operation.name[:1].lower() + operation.name[1:], "summary": operation.name}
+        variables = re.findall(r"\{(\w+)\}", path)
+        parameters: list[Schema] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+            for name in variables
+        ]
+        parameters += [self._parameter(name, part) for name, part in operation.parameters.items()]
+        if parameters:
+            told["parameters"] = parameters
+        if operation.body is not None:
+            schema = self._schema(OPENAPI, operation.body)
+            told["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        answer: Schema = {"description": "The answer."}
+        if operation.answer is not None:
+            answer["content"] = {"application/json": {"schema": self._schema(OPENAPI, operation.answer)}}
+        told["responses"] = {
+            "200": answer,
+            "4XX": {"$ref": "#/components/responses/Refusal"},
+            "5XX": {"$ref": "#/components/responses/Failure"},
+        }
+        self._document(OPENAPI)["paths"].setdefault(path, {})[operation.method] = told
+        return True
+
+    def _write_file(self, file: str, record: Record) -> None:
+        if file not in self.proposal.documents:
+            self.proposal.documents[file] = {"$schema": _DIALECT}  # ends recursion
+            self.proposal.documents[file] |= self._object(file, record)
+
+    def _object(self, file: str, record: Record) -> Schema:
+        self._writing.append(record.name)
+        required = [name for name, part in record.fields.items() if part.required or part.shape.fixed]
+        body: Schema = {
+            "description": _shorten(record.text) or f"{record.name}, as the SDK declares it.",
+            "type": "object",
+        }
+        if required:
+            body["required"] = required
+        body["properties"] = {name: self._field(file, name, part) for name, part in record.fields.items()}
+        self._writing.pop()
+        return body
+
+    def _field(self, file: str, name: str, part: FieldType) -> Schema:
+        schema = self._schema(file, part.shape)
+        if "const" in schema:
+            return schema
+        return {"description": _shorten(part.text) or f"{name}, as the SDK declares it.", **schema}
+
+    def _schema(self, file: str, shape: ValueType) -> Schema:
+        """A schema for a shape of the SDK, in a document of ours."""
+        if shape.fixed:
+            return {"const": next(iter(shape.values))}
+        if not shape.kinds or ANY in shape.kinds:
+            return {}
+        branches: list[Schema] = [self._refer(file, name) for name in shape.records]
+        if "object" in shape.kinds and not shape.records:
+            entry = {"additionalProperties": self._schema(file, shape.entry)} if shape.entry is not None else {}
+            branches.append({"type": "object", **(entry or {"x-open": True})})
+        if "array" in shape.kinds:
+            items = self._schema(file, shape.item) if shape.item is not None else {}
+            branches.append({"type": "array", **({"items": items} if items else {})})
+        for kind in sorted(shape.kinds - {"object", "array"}):
+            values = {"x-known-values": sorted(shape.values)} if shape.values and kind == "string" else {}
+            branches.append({"type": kind, **values})
+        return branches[0] if len(branches) == 1 else {"oneOf": branches}
+
+    def _refer(self, file: str, name: str) -> Schema:
+        """A reference to our counterpart of a record, or the record itself if we have none."""
+        place = self._older.records[self._pairs[name]].place if name in self._pairs else None
+        if place is not None:
+            there, pointer = place
+            fragment = f"#/{'/'.join(pointer)}" if pointer else ""
+            return {"$ref": fragment if there == file else _relative(file, there) + fragment}
+        record = self._newer.records[name]
+        return {"type": "object", "x-open": True} if name in self._writing else self._object(file, record)
+
+
+def _tag(record: Record) -> str:
+    return record.tags.get("type", "")
+
+
+def _relative(file: str, target: str) -> str:
+    folder = "" if file == OPENAPI else posixpath.dirname(file)
+    return posixpath.relpath(f"{target}.json", folder or ".")
+
+
+def _kebab(name: str) -> str:
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name.rpartition(".")[2])
+    return words.replace("_", "-").lower()
+
+
+def _shorten(text: str) -> str:
+    """The first sentence, on one line."""
+    line = " ".join(text.split())
+    first = re.split(r"(?<=[.!?]) ", line, maxsplit=1)[0]
+    return first if len(first) <= _LONGEST else first[: _LONGEST - 1].rstrip() + "…"
+
+
+def name_files(documents: Mapping[str, Schema], revision: str) -> dict[str, Schema]:
+    """The documents by the path of their file within the folder of a revision, schemas with their `$id`."""
+    return {
+        f"{name}.json": document if name == OPENAPI else arrange(document, revision, name)
+        for name, document in sorted(documents.items())
+    }

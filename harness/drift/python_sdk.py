@@ -1,0 +1,304 @@
+"""Reads the types and calls of google-genai from its source, without importing it.
+
+Layer 2. The package generates its Interactions part: one module a type under `_gaos/types`, one module a call
+under `_gaos/models`, and resources whose methods build the request. It is read as syntax trees; nothing runs.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cached_property
+from pathlib import Path
+
+from harness.drift.type_model import ANY, FieldType, OperationType, Record, TypeModel, ValueType, give_title, unite
+from harness.outcome import UsageFault
+
+ROOT = Path("google", "genai", "_gaos")
+
+_SCALARS = {
+    "str": "string", "UnrecognizedStr": "string", "Base64EncodedString": "string", "datetime": "string",
+    "date": "string", "bytes": "string", "int": "integer", "UnrecognizedInt": "integer", "float": "number",
+    "bool": "boolean", "Any": ANY, "object": ANY, "Base64FileInput": "string",
+}  # fmt: skip
+_ITEMS = frozenset({"List", "list", "Sequence", "Iterable", "Tuple", "Set"})
+_MAPS = frozenset({"Dict", "dict", "Mapping"})
+_THROUGH = frozenset({"Annotated", "Optional", "Nullable", "OptionalNullable", "NotRequired", "Required"})
+_VERSION = re.compile(r"""^__version__ = ['"]([^'"]+)""", re.MULTILINE)
+_STREAM_FIELD = "data"
+_SUCCESS = frozenset({"200", "2XX", "default"})
+
+
+def read_python_sdk(package: Path, title: str) -> TypeModel:
+    """The types of the google-genai in `package`, a folder that contains `google/genai`.
+
+    Raises UsageFault if there is none, or one without these types (before 3.0).
+    """
+    root = package / ROOT
+    if not (root / "types").is_dir():
+        raise UsageFault(
+            f"there is no {ROOT.as_posix()}/types in {str(package)!r}: name the folder that contains "
+            "google/genai, of google-genai 3.0 or newer"
+        )
+    reader = _PythonReader(root)
+    operations = reader.read_operations()
+    if not operations:
+        raise UsageFault(f"no call was found in {str(root)!r}: its source is not as in google-genai 3.0 to 3.4")
+    return TypeModel(title, operations, reader.records)
+
+
+def read_python_version(package: Path) -> str:
+    """The version that the source states, or "" if it states none."""
+    path = package / ROOT.parent / "version.py"
+    found = _VERSION.search(path.read_text("utf-8")) if path.is_file() else None
+    return found[1] if found else ""
+
+
+class _Module:
+    """One source file: its classes, its aliases, and where its imported names come from."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.is_package = path.name == "__init__.py"
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.path.read_text("utf-8"), str(self.path))
+
+    @cached_property
+    def classes(self) -> dict[str, ast.ClassDef]:
+        return {node.name: node for node in self.tree.body if isinstance(node, ast.ClassDef)}
+
+    @cached_property
+    def aliases(self) -> dict[str, ast.expr]:
+        found: dict[str, ast.expr] = {}
+        for node in self.tree.body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                found[node.targets[0].id] = node.value
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
+                found[node.target.id] = node.value
+        return found
+
+    @cached_property
+    def imports(self) -> dict[str, tuple[Path, str]]:
+        """Name in this module → the folder or file it is looked up in, and its name there."""
+        found = {}
+        guarded = (part for node in self.tree.body if isinstance(node, ast.If) for part in node.body)
+        for node in (*self.tree.body, *guarded):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                base = self.path.parent
+                for _ in range(node.level - 1):
+                    base = base.parent
+                for part in (node.module or "").split("."):
+                    base = base / part if part else base
+                for alias in node.names:
+                    found[alias.asname or alias.name] = (base, alias.name)
+        return found
+
+
+class _PythonReader:
+    def __init__(self, root: Path) -> None:
+        self.records: dict[str, Record] = {}
+        self._root = root
+        self._modules: dict[Path, _Module | None] = {}
+
+    def _module(self, path: Path) -> _Module | None:
+        """The module at a path without its suffix: a file, or a package's `__init__`."""
+        if path not in self._modules:
+            file, package = path.with_suffix(".py"), path / "__init__.py"
+            found = file if file.is_file() else package if package.is_file() else None
+            self._modules[path] = _Module(found) if found else None
+        return self._modules[path]
+
+    def read_operations(self) -> dict[str, OperationType]:
+        found: dict[str, OperationType] = {}
+        for path in sorted(self._root.glob("*.py")):
+            module = self._module(path.with_suffix(""))
+            if module is None or "._build_request(" not in path.read_text("utf-8"):
+                continue
+            for function in _functions(module):
+                operation = self._operation(module, function)
+                if operation is not None:
+                    found.setdefault(operation.name, operation)
+        return found
+
+    def _operation(self, module: _Module, function: ast.FunctionDef) -> OperationType | None:
+        calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+        build = next((call for call in calls if _attribute(call.func) == "_build_request"), None)
+        words = {word.arg: word.value for call in calls for word in call.keywords}
+        name = _text(words.get("operation_id"))
+        if build is None or not name:
+            return None
+        told = {word.arg: word.value for word in build.keywords}
+        parameters, body = self._request(module, function)
+        answer, events = self._answers(module, function)
+        method, path = _text(told.get("method")), _text(told.get("path"))
+        return OperationType(name, method.lower(), path, parameters, body, answer, events)
+
+    def _request(
+        self, module: _Module, function: ast.FunctionDef
+    ) -> tuple[dict[str, FieldType], ValueType | None]:
+        """The query parameters and the body of a call: fields of its request class, marked by their metadata."""
+        for node in ast.walk(function):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "models":
+                found = self._find(module, node) if node.attr.endswith("Request") else None
+                if found is not None and node.attr in found[0].classes:
+                    return self._split_request(found[0], found[0].classes[node.attr])
+        return {}, None
+
+    def _split_request(self, module: _Module, made: ast.ClassDef) -> tuple[dict[str, FieldType], ValueType | None]:
+        parameters, body = {}, None
+        for name, annotation, required, text in _annotations(made):
+            marks = ast.dump(annotation)
+            field = FieldType(self._shape(module, annotation), required, text)
+            if "'RequestMetadata'" in marks:
+                body = field.shape
+            elif "'QueryParamMetadata'" in marks:
+                parameters[name] = field
+        return parameters, body
+
+    def _answers(self, module: _Module, function: ast.FunctionDef) -> tuple[ValueType | None, ValueType | None]:
+        answer = events = None
+        for node in ast.walk(function):
+            if not (isinstance(node, ast.If) and isinstance(node.test, ast.Call)):
+                continue
+            matched = _attribute(node.test.func)
+            words = [_text(word) for word in node.test.args[1:]]
+            if matched != "match_response" or not words or words[0] not in _SUCCESS:
+                continue
+            unmarshal = (call for call in ast.walk(node) if isinstance(call, ast.Call))
+            first = next((c.args[0] for c in unmarshal if _attribute(c.func) == "unmarshal_json_response"), None)
+            if first is None:
+                continue
+            shape = self._shape(module, first)
+            if "text/event-stream" in words:
+                frame = self.records[shape.records[0]]
+                events = frame.fields[_STREAM_FIELD].shape
+            else:
+                answer = shape
+        return answer, events
+
+    def _find(self, module: _Module, node: ast.expr) -> tuple[_Module, str] | None:
+        """The module that defines a name or a dotted name, and the name there."""
+        if isinstance(node, ast.Name):
+            return self._find_name(module, node.id)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            at = module.imports.get(node.value.id)
+            inner = self._module(at[0] / at[1]) if at else None
+            return self._find_name(inner, node.attr) if inner else None
+        return None
+
+    def _find_name(self, module: _Module, name: str) -> tuple[_Module, str] | None:
+        if name in module.classes or name in module.aliases:
+            return module, name
+        if name not in module.imports:
+            return None
+        base, there = module.imports[name]
+        inner = self._module(base)
+        return self._find_name(inner, there) if inner is not None and inner is not module else None
+
+    def _shape(self, module: _Module, node: ast.expr | None) -> ValueType:
+        if node is None or (isinstance(node, ast.Constant) and node.value is None):
+            return ValueType()
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            return self._shape(module, ast.parse(node.value, mode="eval").body)
+        if isinstance(node, ast.BinOp):  # A | B
+            return unite((self._shape(module, node.left), self._shape(module, node.right)))
+        if isinstance(node, ast.Subscript):
+            return self._subscript(module, node)
+        if isinstance(node, ast.Call) and _attribute(node.func) == "TypeAliasType":
+            return self._shape(module, node.args[1])
+        name = _attribute(node)
+        found = self._find(module, node)
+        if found is not None:
+            return self._read_named(*found)
+        return ValueType(frozenset({_SCALARS[name]})) if name in _SCALARS else ValueType(frozenset({ANY}))
+
+    def _read_named(self, module: _Module, name: str) -> ValueType:
+        if name in _SCALARS:
+            return ValueType(frozenset({_SCALARS[name]}))
+        if name in module.aliases:
+            return give_title(self._shape(module, module.aliases[name]), name)
+        made = module.classes[name]
+        fields = _annotations(made)
+        if any(field == "is_unknown" for field, *_ in fields):
+            return ValueType()  # what the SDK makes of a member it does not know
+        if _is_enum(made):
+            values = [_text(node.value) for node in made.body if isinstance(node, ast.Assign)]
+            return ValueType(frozenset({"string"}), frozenset(values))
+        full = f"{module.path.parent.name}.{name}"
+        if full not in self.records:
+            text = ast.get_docstring(made) or ""
+            self.records[full] = Record(full, {})  # ends recursion
+            told: dict[str, FieldType] = {}
+            for base in made.bases:
+                inherited = self._find(module, base)
+                if inherited is not None and inherited[1] in inherited[0].classes and inherited[1] != "BaseModel":
+                    told |= self.records[self._read_named(*inherited).records[0]].fields
+            told |= {
+                field: FieldType(self._shape(module, annotation), required, note)
+                for field, annotation, required, note in fields
+            }
+            self.records[full] = Record(full, told, text)
+        return ValueType(frozenset({"object"}), records=(full,))
+
+    def _subscript(self, module: _Module, node: ast.Subscript) -> ValueType:
+        name = _attribute(node.value)
+        inside = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if name == "Literal":
+            values = [part.value for part in inside if isinstance(part, ast.Constant)]
+            kinds = frozenset("string" if isinstance(value, str) else "integer" for value in values)
+            return ValueType(kinds, frozenset(map(str, values)), fixed=len(values) == 1)
+        if name in _THROUGH:
+            return self._shape(module, inside[0])
+        if name == "Union":
+            return unite(self._shape(module, part) for part in inside)
+        if name in _ITEMS:
+            return ValueType(frozenset({"array"}), item=self._shape(module, inside[0]))
+        if name in _MAPS:
+            return ValueType(frozenset({"object"}), entry=self._shape(module, inside[-1]))
+        return ValueType(frozenset({ANY}))
+
+
+def _functions(module: _Module) -> list[ast.FunctionDef]:
+    return [node for made in module.classes.values() for node in made.body if isinstance(node, ast.FunctionDef)]
+
+
+def _annotations(made: ast.ClassDef) -> list[tuple[str, ast.expr, bool, str]]:
+    """The fields of a class as name on the wire, annotation, whether it is required, and what is said of it."""
+    found = []
+    for index, node in enumerate(made.body):
+        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
+            continue
+        if (
+            node.target.id.startswith("_")
+            or node.target.id == "model_config"
+            or "ClassVar" in ast.dump(node.annotation)
+        ):
+            continue
+        after = made.body[index + 1] if index + 1 < len(made.body) else None
+        text = _text(after.value) if isinstance(after, ast.Expr) else ""
+        found.append((_alias(node.annotation) or node.target.id, node.annotation, node.value is None, text))
+    return found
+
+
+def _alias(annotation: ast.expr) -> str:
+    for node in ast.walk(annotation):
+        if isinstance(node, ast.Call) and _attribute(node.func) == "Field":
+            return next((_text(word.value) for word in node.keywords if word.arg == "alias"), "")
+    return ""
+
+
+def _is_enum(made: ast.ClassDef) -> bool:
+    return any(_attribute(base).endswith("Enum") for base in made.bases)
+
+
+def _attribute(node: ast.expr) -> str:
+    """The last name of a dotted name."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _text(node: ast.expr | None) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""

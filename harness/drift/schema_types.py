@@ -1,0 +1,215 @@
+"""Reads the schemas of a revision, and its OpenAPI document, as a `TypeModel`.
+
+Layer 2. A type is called by its file, or by file and definition (`usage#modality_tokens`). Branches for the
+unknown and rules between fields are no types and are left out.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import replace
+from typing import Any
+
+from harness.contract.schema.openness import Schema
+from harness.contract.schema.schemas import Schemas
+from harness.drift.type_model import (
+    ANY,
+    FieldType,
+    OperationType,
+    Origin,
+    Pointer,
+    Record,
+    TypeModel,
+    ValueType,
+    give_title,
+    unite,
+)
+
+OPENAPI = "openapi"
+METHODS = ("get", "put", "post", "patch", "delete")
+
+_SPLIT: dict[Origin, tuple[str, ...]] = {
+    ("requests/create-interaction", place): ("model-request", "agent-request")
+    for place in ((), ("$defs", "fields"))
+}
+"""One schema of ours that descriptions of others split: the schemas that stand for the parts."""
+
+_BESIDE: dict[str, tuple[str, str, str, str, tuple[str, ...]]] = {
+    "createVoice": ("post", "/voices", "requests/create-voice", "voices/voice", ()),
+    "listVoices": (
+        "get", "/voices", "", "voices/list",
+        (
+            "accent", "context", "gender", "language_code", "page_size", "page_token", "persona", "pitch",
+            "region_code", "search", "type",
+        ),
+    ),
+    "getVoice": ("get", "/voices/{id}", "", "voices/voice", ()),
+    "deleteVoice": ("delete", "/voices/{id}", "", "empty", ()),
+    "createDecision": ("post", "/decisions", "requests/create-decision", "decisions/decision", ()),
+}  # fmt: skip
+"""Calls whose schemas are there and which openapi.json does not list: method, path, body, answer, parameters."""
+
+_RULES = frozenset({"required", "description", "x-rule", "not", "if", "then", "else", "dependentRequired"})
+_STRUCTURE = frozenset({"properties", "items", "$defs", "oneOf", "anyOf", "allOf", "additionalProperties"})
+
+
+def read_schemas(schemas: Schemas) -> TypeModel:
+    """The types of a revision."""
+    reader = _SchemaReader(schemas)
+    return TypeModel(f"schemas {schemas.revision}", reader.read_operations(), reader.records)
+
+
+class _SchemaReader:
+    """Reads each place once; `records` grows with what is reached."""
+
+    def __init__(self, schemas: Schemas) -> None:
+        self.records: dict[str, Record] = {}
+        self._schemas = schemas
+        self._openapi: Schema = schemas.openapi()
+
+    def read_operations(self) -> dict[str, OperationType]:
+        found: dict[str, OperationType] = {}
+        for path, item in self._openapi["paths"].items():
+            for method in METHODS:
+                if method in item:
+                    operation = self._operation(method, path, item)
+                    found[operation.key] = operation
+        for name, (method, path, body, answer, parameters) in _BESIDE.items():
+            if answer in self._schemas.files:
+                fields = {each: FieldType(ValueType(frozenset({ANY}))) for each in parameters}
+                sent = self._read(body, ()) if body else None
+                operation = OperationType(name, method, path, fields, sent, self._read(answer, ()))
+                found.setdefault(operation.key, operation)
+        return found
+
+    def _operation(self, method: str, path: str, item: Schema) -> OperationType:
+        told = item[method]
+        media = told.get("responses", {}).get("200", {}).get("content", {})
+        body = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+        answer = media.get("application/json", {}).get("schema")
+        return OperationType(
+            told["operationId"],
+            method,
+            path,
+            self._parameters([*item.get("parameters", ()), *told.get("parameters", ())]),
+            self._body(body) if body else None,
+            self._refer(answer) if answer else None,
+            self._refer({"$ref": "event.json"}) if "text/event-stream" in media else None,
+        )
+
+    def _parameters(self, listed: list[Schema]) -> dict[str, FieldType]:
+        found = {}
+        for told in listed:
+            name = told["$ref"].rpartition("/")[2] if "$ref" in told else None
+            full = self._openapi["components"]["parameters"][name] if name else told
+            if full["in"] == "query":
+                place: Pointer = ("components", "parameters", name, "schema") if name else ()
+                shape = self._shape(OPENAPI, full["schema"], place)
+                found[full["name"]] = FieldType(shape, full.get("required", False), full.get("description", ""))
+        return found
+
+    def _body(self, schema: Schema) -> ValueType:
+        name = schema["$ref"].removesuffix(".json").replace("strict/", "requests/")
+        return self._read(name, ())
+
+    def _refer(self, schema: Schema) -> ValueType:
+        return self._read(*self._follow("", schema["$ref"]))
+
+    def _read(self, file: str, pointer: Pointer) -> ValueType:
+        """The shape at a place that others refer to; it has a title if it is a union or lists values."""
+        parts = _SPLIT.get((file, pointer))
+        if parts is not None:
+            return unite(self._read(part, ()) for part in parts)
+        return give_title(self._shape(file, self._at(file, pointer), pointer), _name(file, pointer))
+
+    def _at(self, file: str, pointer: Pointer) -> Any:
+        part: Any = self._openapi if file == OPENAPI else self._schemas.document(file)
+        for key in pointer:
+            part = part[int(key)] if isinstance(part, list) else part[key]
+        return part
+
+    @staticmethod
+    def _follow(file: str, ref: str) -> Origin:
+        path, _, fragment = ref.partition("#")
+        beside = posixpath.join(posixpath.dirname(file), path.removesuffix(".json"))
+        return posixpath.normpath(beside) if path else file, tuple(fragment.split("/")[1:])
+
+    def _shape(self, file: str, node: Any, pointer: Pointer) -> ValueType:
+        if node is True:
+            return ValueType(frozenset({ANY}))
+        if not isinstance(node, dict) or "x-unknown" in node:
+            return ValueType()
+        if "const" in node:
+            return ValueType(frozenset({_kind_of(node["const"])}), frozenset({str(node["const"])}), fixed=True)
+        values = node.get("x-known-values", node.get("enum"))
+        if values is not None:
+            return ValueType(frozenset(map(_kind_of, values)), frozenset(map(str, values)), origin=(file, pointer))
+        for keyword in ("oneOf", "anyOf"):
+            branches = node.get(keyword, ())
+            if any(not _is_rule(branch) for branch in branches):
+                places = ((*pointer, keyword, str(index)) for index in range(len(branches)))
+                united = unite(self._shape(file, self._at(file, place), place) for place in places)
+                return replace(united, origin=united.origin or (file, pointer))
+        if "$ref" in node and not ("properties" in node or "required" in node):
+            return self._read(*self._follow(file, node["$ref"]))
+        if "$ref" in node or "properties" in node:
+            return self._record(file, pointer)
+        return self._plain(file, node, pointer)
+
+    def _plain(self, file: str, node: Schema, pointer: Pointer) -> ValueType:
+        kinds = node.get("type", ANY)
+        listed = frozenset([kinds] if isinstance(kinds, str) else kinds) - {"null"}
+        item = self._shape(file, node["items"], (*pointer, "items")) if "items" in node else None
+        others = node.get("additionalProperties")
+        entry = self._shape(file, others, (*pointer, "additionalProperties")) if isinstance(others, dict) else None
+        return ValueType(listed, item=item, entry=entry)
+
+    def _record(self, file: str, pointer: Pointer) -> ValueType:
+        name = _name(file, pointer)
+        shape = ValueType(frozenset({"object"}), records=(name,))
+        if name not in self.records:
+            self.records[name] = Record(name, {})  # ends recursion
+            places, required = self._properties(file, pointer)
+            origin = next((at for at, _ in reversed(places)), (file, pointer))
+            fields = {}
+            for (where, at), properties in places:
+                for field, schema in properties.items():
+                    inside = (*at, "properties", field)
+                    found = self._shape(where, schema, inside)
+                    text = schema.get("description", "") if isinstance(schema, dict) else ""
+                    fields[field] = FieldType(found, field in required, text, (where, inside))
+            text = self._at(file, pointer).get("description", "")
+            self.records[name] = Record(name, fields, text, origin, (file, pointer))
+        return shape
+
+    def _properties(self, file: str, pointer: Pointer) -> tuple[list[tuple[Origin, Schema]], set[str]]:
+        """Where the properties of an object are listed, itself last, and the names of those that are required."""
+        node = self._at(file, pointer)
+        places: list[tuple[Origin, Schema]] = []
+        required: set[str] = set()
+        parts: list[Origin] = [self._follow(file, node["$ref"])] if "$ref" in node else []
+        for index, part in enumerate(node.get("allOf", ())):
+            if "$ref" in part or "properties" in part:
+                parts.append((file, (*pointer, "allOf", str(index))))
+        for part in parts:
+            more, needed = self._properties(*part)
+            places += more
+            required |= needed
+        if "properties" in node:
+            places.append(((file, pointer), node["properties"]))
+        return places, required | set(node.get("required", ()))
+
+
+def _name(file: str, pointer: Pointer) -> str:
+    words = [key for key in pointer if key not in _STRUCTURE]
+    return f"{file}#{'.'.join(words)}" if words else file
+
+
+def _is_rule(branch: Any) -> bool:
+    return isinstance(branch, dict) and not branch.keys() - _RULES
+
+
+def _kind_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    return "string" if isinstance(value, str) else "integer" if isinstance(value, int) else "number"

@@ -1,0 +1,120 @@
+"""The types of an API as values: operations, records and their fields, whoever described them.
+
+Layer 2. Unions are flat: a shape lists the JSON kinds it allows, its known values and its records. Must not know
+any API or any language.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+Pointer = tuple[str, ...]
+Origin = tuple[str, Pointer]
+"""Where something is written: the name of a document, and the keys that lead to it."""
+
+ANY = "any"
+"""The kind of a shape that allows every JSON value."""
+
+_VARIABLE = re.compile(r"\{[^}]*\}")
+_VERSION = re.compile(r"^/\{api_?[vV]ersion\}")
+
+
+@dataclass(frozen=True, slots=True)
+class ValueType:
+    """What a value may be. `kinds` are JSON types; `records` are names in the same `TypeModel`.
+
+    `values` are those that are known; `fixed` says that there is only the one. `item` is the shape of what an
+    array holds, `entry` that of the values of a map. `title` names a shape that is written in one place and used
+    in many, and `origin` says where that is.
+    """
+
+    kinds: frozenset[str] = frozenset()
+    values: frozenset[str] = frozenset()
+    fixed: bool = False
+    records: tuple[str, ...] = ()
+    item: ValueType | None = None
+    entry: ValueType | None = None
+    title: str = ""
+    origin: Origin | None = None
+
+
+def unite(shapes: Iterable[ValueType]) -> ValueType:
+    """The shape that allows what any of `shapes` does."""
+    known = [shape for shape in shapes if shape != ValueType()]
+    if len(known) == 1:
+        return known[0]
+    items = [shape.item for shape in known if shape.item is not None]
+    entries = [shape.entry for shape in known if shape.entry is not None]
+    return ValueType(
+        kinds=frozenset().union(*(shape.kinds for shape in known)),
+        values=frozenset().union(*(shape.values for shape in known)),
+        records=tuple(dict.fromkeys(name for shape in known for name in shape.records)),
+        item=unite(items) if items else None,
+        entry=unite(entries) if entries else None,
+    )
+
+
+def give_title(shape: ValueType, title: str) -> ValueType:
+    """The shape under a title of its own, if it is worth one: a union of records, or a list of values."""
+    if shape.title or shape.fixed or not (shape.values or len(shape.records) > 1):
+        return shape
+    return replace(shape, title=title)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldType:
+    """A member of an object, or a parameter. `origin` is where its shape is written."""
+
+    shape: ValueType
+    required: bool = False
+    text: str = ""
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An object type. `name` is what the description calls it.
+
+    `origin` is where its fields are written, `place` where it is: that may refer to the former and require more.
+    """
+
+    name: str
+    fields: Mapping[str, FieldType]
+    text: str = ""
+    origin: Origin | None = None
+    place: Origin | None = None
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The fields with one fixed value, by which members of a union are told apart."""
+        return {name: next(iter(part.shape.values)) for name, part in self.fields.items() if part.shape.fixed}
+
+
+@dataclass(frozen=True, slots=True)
+class OperationType:
+    """A call: its parameters in the query, and the shapes of its body, its answer and the events of its stream."""
+
+    name: str
+    method: str
+    path: str
+    parameters: Mapping[str, FieldType] = field(default_factory=dict)
+    body: ValueType | None = None
+    answer: ValueType | None = None
+    events: ValueType | None = None
+
+    @property
+    def key(self) -> str:
+        """Method and path, the names of variables and the version left out: how two descriptions are matched."""
+        return f"{self.method.upper()} {_VARIABLE.sub('{}', _VERSION.sub('', self.path))}"
+
+
+@dataclass(frozen=True, slots=True)
+class TypeModel:
+    """One description of an API. `whole_numbers` says whether it tells integers from other numbers."""
+
+    title: str
+    operations: Mapping[str, OperationType]
+    records: Mapping[str, Record]
+    whole_numbers: bool = True

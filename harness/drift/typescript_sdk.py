@@ -1,0 +1,321 @@
+"""Reads the types and calls of @google/genai from its package, without running it.
+
+Layer 2. `dist/genai.d.ts` declares the types, and a class `Voices_2 extends ClientSDK` for each resource; a call's
+method, path and query are only in the code, `dist/index.mjs`. tree-sitter parses the former. Numbers are not told
+apart in TypeScript.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.drift.type_model import ANY, FieldType, OperationType, Record, TypeModel, ValueType, give_title, unite
+from harness.outcome import UsageFault
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+DECLARATIONS, CODE = Path("dist", "genai.d.ts"), Path("dist", "index.mjs")
+
+_SCALARS = {
+    "string": "string",
+    "number": "number",
+    "boolean": "boolean",
+    "any": ANY,
+    "unknown": ANY,
+    "object": ANY,
+}
+_BYTES = frozenset({"Uint8Array", "Blob", "ArrayBuffer", "Date", "RFCDate"})
+_ITEMS = frozenset({"Array", "ReadonlyArray"})
+_FRAME = frozenset({"Stream", "EventStream"})
+
+_CALL = re.compile(r"^(?:async )?function (\w+)\(client, ", re.MULTILINE)
+_PATH = re.compile(r'pathToFunc\("([^"]+)"')
+_NAME = re.compile(r'operation_id: "(\w+)"')
+_METHOD = re.compile(r'method: "([A-Z]+)"')
+_QUERY = re.compile(r"encodeFormQuery\(\{(.*?)\}\)", re.DOTALL)
+_QUERY_NAME = re.compile(r'"(\w+)":.*\bpayload\.(\w+)')
+_SUFFIX = re.compile(r"_\d+$")
+
+
+def read_typescript_sdk(package: Path, title: str) -> TypeModel:
+    """The types of the @google/genai in `package`, the unpacked folder with its `dist`.
+
+    Raises UsageFault if there are none, or if tree-sitter is not installed.
+    """
+    for part in (DECLARATIONS, CODE):
+        if not (package / part).is_file():
+            raise UsageFault(
+                f"there is no {part.as_posix()} in {str(package)!r}: name the folder of @google/genai"
+            )
+    reader = _TypescriptReader((package / DECLARATIONS).read_bytes())
+    calls = _read_calls((package / CODE).read_text("utf-8"))
+    operations = reader.read_operations(calls)
+    if not operations:
+        raise UsageFault(
+            f"{str(package)!r} has no calls of the Interactions API: it needs @google/genai 2.0 or newer"
+        )
+    return TypeModel(title, operations, reader.records, whole_numbers=False)
+
+
+class _Call(NamedTuple):
+    """What only the code says of a call: `function` ends with the names of its class and its method."""
+
+    function: str
+    name: str
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    """The names on the wire, each with that of its field in the request type."""
+
+
+def _read_calls(code: str) -> list[_Call]:
+    starts = [*_CALL.finditer(code)]
+    found = []
+    ends = [*(match.start() for match in starts), len(code)][1:]
+    for start, end in zip(starts, ends, strict=False):
+        text = code[start.start() : end]
+        path, name, method = _PATH.search(text), _NAME.search(text), _METHOD.search(text)
+        if path and name and method:
+            query = _QUERY.search(text)
+            names = tuple(_QUERY_NAME.findall(query[1])) if query else ()
+            found.append(_Call(start[1].lower(), name[1], method[1].lower(), path[1], names))
+    return found
+
+
+class _TypescriptReader:
+    def __init__(self, source: bytes) -> None:
+        try:
+            import tree_sitter_typescript
+            from tree_sitter import Language, Parser
+        except ImportError:
+            raise UsageFault(
+                "reading TypeScript types needs tree-sitter: pip install 'interactions-harness[drift]'"
+            ) from None
+        self.records: dict[str, Record] = {}
+        self._tree = Parser(Language(tree_sitter_typescript.language_typescript())).parse(source)
+        self._types: dict[str, Node] = {}
+        self._enums: dict[str, Node] = {}
+        self._classes: dict[str, Node] = {}
+        self._namespaces: dict[str, dict[str, str]] = {}
+        for node in self._tree.root_node.children:
+            self._declare(node)
+
+    def _declare(self, node: Node) -> None:
+        if node.type in ("export_statement", "ambient_declaration"):
+            for child in node.named_children:
+                self._declare(child)
+        elif node.type in ("type_alias_declaration", "interface_declaration"):
+            self._types[_name(node)] = node
+        elif node.type == "enum_declaration":
+            self._enums[_name(node)] = node
+        elif node.type == "class_declaration":
+            self._classes[_name(node)] = node
+        elif node.type == "internal_module":
+            exported = {}
+            for specifier in _find(node, "export_specifier"):
+                inner = _text(specifier.child_by_field_name("name"))
+                exported[_text(specifier.child_by_field_name("alias")) or inner] = inner
+            self._namespaces[_name(node)] = exported
+        elif node.type == "expression_statement":
+            for child in node.named_children:
+                self._declare(child)
+
+    def read_operations(self, calls: list[_Call]) -> dict[str, OperationType]:
+        found: dict[str, OperationType] = {}
+        for name, node in self._classes.items():
+            if "extends ClientSDK" not in _text(node).partition("{")[0]:
+                continue
+            methods: dict[str, list[Node]] = {}
+            for signature in _find(node, "method_signature"):
+                methods.setdefault(_name(signature), []).append(signature)
+            for method, overloads in methods.items():
+                ending = (_SUFFIX.sub("", name) + method).lower()
+                call = next((call for call in calls if call.function.endswith(ending)), None)
+                if call is not None:
+                    found[call.name] = self._operation(call, overloads)
+        return found
+
+    def _operation(self, call: _Call, overloads: list[Node]) -> OperationType:
+        request = self._request(call)
+        fields = {sent: request[name] for sent, name in call.query if name in request}
+        body = request["body"].shape if "body" in request else self._direct_body(overloads[0])
+        answers: list[ValueType] = []
+        events: list[ValueType] = []
+        for method in overloads:
+            for shape, streamed in self._find_returned(method):
+                (events if streamed else answers).append(shape)
+        return OperationType(
+            call.name,
+            call.method,
+            call.path,
+            fields,
+            body,
+            unite(answers) if any(answer != ValueType() for answer in answers) else None,
+            unite(events) if events else None,
+        )
+
+    def _request(self, call: _Call) -> dict[str, FieldType]:
+        name = f"{call.name[:1].upper()}{call.name[1:]}Request"
+        if name not in self._types:
+            return {}
+        node = self._types[name].child_by_field_name("value")
+        return self._fields(node) if node is not None and node.type == "object_type" else {}
+
+    def _direct_body(self, method: Node) -> ValueType | None:
+        for parameter in method.child_by_field_name("parameters").named_children:  # type: ignore[union-attr]
+            if _text(parameter.child_by_field_name("pattern")) == "body":
+                return self._shape(_annotation(parameter))
+        return None
+
+    def _find_returned(self, method: Node) -> Iterator[tuple[ValueType, bool]]:
+        """The shapes of what a call returns, and whether each is streamed."""
+        node = method.child_by_field_name("return_type")
+        promised = next(_find(node, "type_arguments"), None) if node is not None else None
+        waiting = list(promised.named_children) if promised is not None else []
+        while waiting:
+            part = waiting.pop()
+            if part.type == "union_type":
+                waiting += part.named_children
+            elif part.type == "generic_type" and _generic(part) in _FRAME:
+                yield self._shape(_arguments(part)[0]), True
+            elif part.type in ("nested_type_identifier", "type_identifier") and self._alias(part) is not None:
+                waiting.append(self._alias(part))  # type: ignore[arg-type]
+            else:
+                yield self._shape(part), False
+
+    def _alias(self, node: Node) -> Node | None:
+        """The union behind a name such as `CreateInteractionResponse`, which may hold a stream."""
+        declared = self._types.get(self._resolve(node))
+        value = declared.child_by_field_name("value") if declared is not None else None
+        return value if value is not None and "Stream<" in _text(value) else None
+
+    def _resolve(self, node: Node) -> str:
+        """The name under which a type is declared: namespaces export some under another one."""
+        if node.type != "nested_type_identifier":
+            return _text(node)
+        module, name = _text(node.child_by_field_name("module")), _text(node.child_by_field_name("name"))
+        return self._namespaces.get(module, {}).get(name, name)
+
+    def _shape(self, node: Node | None) -> ValueType:
+        if node is None:
+            return ValueType(frozenset({ANY}))
+        kind, text = node.type, _text(node)
+        if kind == "predefined_type":
+            return ValueType() if text in ("void", "never") else ValueType(frozenset({_SCALARS.get(text, ANY)}))
+        if kind == "literal_type":
+            return _literal(node.named_children[0])
+        if kind == "union_type":
+            return unite(map(self._shape, node.named_children))
+        if kind == "parenthesized_type":
+            inner = node.named_children[0]
+            open_string = inner.type == "intersection_type" and _text(inner).startswith("string &")
+            return ValueType(frozenset({"string"})) if open_string else self._shape(inner)
+        if kind == "array_type":
+            return ValueType(frozenset({"array"}), item=self._shape(node.named_children[0]))
+        if kind == "generic_type":
+            return self._generic_shape(node)
+        if kind in ("type_identifier", "nested_type_identifier"):
+            return self._read_named(self._resolve(node))
+        if kind == "object_type":
+            return self._map(node)
+        return ValueType(frozenset({ANY}))
+
+    def _generic_shape(self, node: Node) -> ValueType:
+        name, inside = _generic(node), _arguments(node)
+        if name in _ITEMS:
+            return ValueType(frozenset({"array"}), item=self._shape(inside[0]))
+        if name == "Record":
+            return ValueType(frozenset({"object"}), entry=self._shape(inside[1]))
+        return ValueType(frozenset({ANY}))
+
+    def _map(self, node: Node) -> ValueType:
+        signature = next((part for part in node.named_children if part.type == "index_signature"), None)
+        entry = self._shape(_annotation(signature)) if signature is not None else None
+        return ValueType(frozenset({"object"}), entry=entry)
+
+    def _read_named(self, name: str) -> ValueType:
+        if name in _BYTES:
+            return ValueType(frozenset({"string"}))
+        if name in self._enums:
+            values = (_text(part) for part in _find(self._enums[name], "string_fragment"))
+            return ValueType(frozenset({"string"}), frozenset(values))
+        node = self._types.get(name)
+        if node is None:
+            return ValueType(frozenset({ANY}))
+        value = node.child_by_field_name("value") or node.child_by_field_name("body")
+        if value is None or not any(part.type == "property_signature" for part in value.named_children):
+            if value is not None and value.type == "object_type" and not value.named_children:
+                return self._record(name, node, value)
+            return give_title(self._shape(value), name)
+        return self._record(name, node, value)
+
+    def _record(self, name: str, node: Node, value: Node) -> ValueType:
+        if name not in self.records:
+            self.records[name] = Record(name, {})  # ends recursion
+            self.records[name] = Record(name, self._fields(value), _comment(node.parent or node))
+        return ValueType(frozenset({"object"}), records=(name,))
+
+    def _fields(self, node: Node) -> dict[str, FieldType]:
+        found = {}
+        for part in node.named_children:
+            if part.type == "property_signature":
+                name = _name(part).strip("'\"")
+                optional = any(child.type == "?" for child in part.children)
+                found[name] = FieldType(self._shape(_annotation(part)), not optional, _comment(part))
+        return found
+
+
+def _literal(node: Node) -> ValueType:
+    if node.type == "string":
+        return ValueType(frozenset({"string"}), frozenset({_text(node).strip("'\"")}), fixed=True)
+    if node.type in ("true", "false"):
+        return ValueType(frozenset({"boolean"}))
+    if node.type == "number":
+        return ValueType(frozenset({"number"}), frozenset({_text(node)}), fixed=True)
+    return ValueType()  # undefined and null
+
+
+def _find(node: Node, kind: str) -> Iterator[Node]:
+    """The nearest descendants of a kind, in order."""
+    for child in node.named_children:
+        if child.type == kind:
+            yield child
+        else:
+            yield from _find(child, kind)
+
+
+def _annotation(node: Node) -> Node | None:
+    told = node.child_by_field_name("type")
+    if told is None:
+        return None
+    return told.named_children[0] if told.type.endswith("type_annotation") else told
+
+
+def _generic(node: Node) -> str:
+    return _text(node.child_by_field_name("name"))
+
+
+def _arguments(node: Node) -> list[Node]:
+    inside = node.child_by_field_name("type_arguments")
+    return list(inside.named_children) if inside is not None else []
+
+
+def _comment(node: Node) -> str:
+    """The first sentence of the comment before a declaration."""
+    before = node.prev_named_sibling
+    if before is None or before.type != "comment":
+        return ""
+    lines = (line.strip(" /*") for line in _text(before).splitlines())
+    return " ".join(line for line in lines if line and not line.startswith("@")).strip()
+
+
+def _name(node: Node) -> str:
+    return _text(node.child_by_field_name("name"))
+
+
+def _text(node: Node | None) -> str:
+    return (node.text or b"").decode() if node is not None else ""

@@ -1,0 +1,105 @@
+"""How the types of an SDK differ from the schemas: as lines for a person, as Markdown and as plain data.
+
+Layer 6. The shape of the data is published in `schemas/output/drift.schema.json`.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from harness.drift.comparison import TypeDifference
+from harness.drift.explanations import Explained, Explanation
+from harness.drift.type_model import TypeModel
+from harness.drift.wording import describe, describe_in_code, group_by_place, shorten
+from harness.outcome.words import format_count
+
+
+def drift_lines(explained: Explained, *, verbose: bool, width: int) -> Iterator[str]:
+    """The differences that nobody explained, by type; then, if wanted, the others by their reason."""
+    for where, differences in group_by_place(explained.unexplained):
+        yield where
+        for difference in differences:
+            yield f"  {describe(difference)}"
+            note = shorten(difference.text)
+            if note:
+                yield from textwrap.wrap(note, width, initial_indent="      ", subsequent_indent="      ")
+    if verbose:
+        for explanation, differences in _by_reason(explained):
+            yield from textwrap.wrap(f"explained: {explanation.reason}", width, subsequent_indent="  ")
+            yield from textwrap.wrap(
+                f"source: {explanation.source}", width, initial_indent="  ", subsequent_indent="  "
+            )
+            yield from (f"    {difference.id}" for difference in differences)
+    for line in explained.stale:
+        yield f"explains nothing any more: {line}"
+
+
+def drift_totals(older: TypeModel, newer: TypeModel, explained: Explained) -> str:
+    """What was compared and how it ended, in one line."""
+    new = len(explained.unexplained)
+    known = len(explained.differences) - new
+    compared = f"{format_count(len(newer.operations), 'call')} and {format_count(len(newer.records), 'type')}"
+    head = f"{newer.title} and the {older.title}: {compared} of the SDK compared;"
+    return f"{head} {format_count(new, 'unexplained difference')}, {known} explained"
+
+
+def drift_record(
+    older: TypeModel, newer: TypeModel, sdk: str, version: str, revision: str, explained: Explained
+) -> dict[str, Any]:
+    """The comparison as plain data."""
+    return {
+        "sdk": {"name": sdk, "version": version, "operations": len(newer.operations), "types": len(newer.records)},
+        "schemas": {"revision": revision, "operations": len(older.operations), "types": len(older.records)},
+        "unexplained": [_record(difference) for difference in explained.unexplained],
+        "explained": [
+            {**_record(difference), "reason": explanation.reason, "source": explanation.source}
+            for difference, explanation in explained.differences
+            if explanation is not None
+        ],
+        "stale": list(explained.stale),
+    }
+
+
+def drift_markdown(older: TypeModel, newer: TypeModel, explained: Explained) -> str:
+    """The comparison as a page: what nobody explained, then what is known, with reason and source."""
+    lines = [f"# {newer.title} and the {older.title}", "", drift_totals(older, newer, explained) + ".", ""]
+    for where, differences in group_by_place(explained.unexplained):
+        lines += [f"## `{where}`", ""]
+        for difference in differences:
+            note = shorten(difference.text)
+            lines.append(f"- {describe_in_code(difference)}{f': {note}' if note else ''}")
+        lines.append("")
+    known = _by_reason(explained)
+    if known:
+        lines += ["## Explained", ""]
+        for explanation, differences in known:
+            lines += [f"- {explanation.reason} (source: {explanation.source})"]
+            lines += [f"  - `{difference.id}`" for difference in differences]
+        lines.append("")
+    if explained.stale:
+        lines += ["## Explanations that explain nothing any more", ""]
+        lines += [f"- `{line}`" for line in explained.stale]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _record(difference: TypeDifference) -> dict[str, Any]:
+    return {
+        "id": difference.id,
+        "kind": str(difference.kind),
+        "where": difference.where,
+        "name": difference.name,
+        "detail": difference.detail,
+        "sdk_type": difference.theirs,
+        "text": shorten(difference.text),
+    }
+
+
+def _by_reason(explained: Explained) -> list[tuple[Explanation, list[TypeDifference]]]:
+    found: dict[Explanation, list[TypeDifference]] = {}
+    for difference, explanation in explained.differences:
+        if explanation is not None:
+            found.setdefault(explanation, []).append(difference)
+    return list(found.items())

@@ -1,0 +1,132 @@
+"""The schemas as others use them: identified, with examples, in one document, and as OpenAPI that is valid."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import resources
+from harness.contract import CURRENT, REVISIONS, load
+from harness.contract.schema.bundled_files import BASE, COMMAND, bundled_files, compound, name_type, source_files
+
+ROOT = resources.folder("schemas")
+DOCUMENTS = ("openapi-3.2.json", "openapi-3.1.json")
+
+
+def read(name: str) -> Any:
+    """A generated document of the current revision."""
+    return json.loads((ROOT / CURRENT / "bundled" / name).read_bytes())
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_generated_files_are_current(revision):
+    """The bundled documents are what the command writes."""
+    for path, text in bundled_files(revision).items():
+        assert path.read_text("utf-8") == text, f"run `{COMMAND}`"
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_sources_have_their_id_and_form(revision):
+    """Each schema has the `$id` of its place, and all files are written alike."""
+    for path, text in source_files(revision).items():
+        assert path.read_text("utf-8") == text, f"run `{COMMAND}`"
+
+
+def test_ids_are_unique():
+    """No two files of any revision and no two outputs share an `$id`."""
+    paths = [path for path in ROOT.rglob("*.json") if not {"strict", "bundled"} & set(path.parts)]
+    ids = [told for path in paths if (told := json.loads(path.read_bytes()).get("$id"))]
+    assert len(set(ids)) == len(ids) > 150
+    assert all(told.startswith(f"{BASE}/") for told in ids)
+
+
+def test_every_schema_has_examples_that_fit():
+    """Each schema that describes a value has an example, and jsonschema accepts every one, closed as well."""
+    schemas = load().schemas
+    without = [name for name in schemas.names() if "examples" not in schemas.document(name)]
+    assert [
+        name for name in without if {"type", "oneOf", "$ref", "properties"} & schemas.document(name).keys()
+    ] == []
+    for name in set(schemas.names()) - set(without):
+        for example in schemas.document(name)["examples"]:
+            assert schemas.validator(name).problems(example) == [], name
+
+
+def test_the_compound_document_is_found_by_ids():
+    """A validator that knows only the compound document resolves each schema, and judges as the bundles do."""
+    from jsonschema import Draft202012Validator
+    from referencing import Registry, Resource
+    from referencing.jsonschema import DRAFT202012
+
+    schemas = load().schemas
+    document = compound(schemas)
+    registry: Registry[Any] = Registry().with_resource(document["$id"], Resource(document, DRAFT202012))
+    registry = registry.crawl()
+    for name in ("interaction", "event", "requests/create-interaction", "tools/function"):
+        validator = Draft202012Validator({"$ref": f"{BASE}/{CURRENT}/{name}.json"}, registry=registry)
+        for example in (*schemas.document(name)["examples"], {}, {"type": 1}, {"steps": 5}):
+            assert validator.is_valid(example) == schemas.validator(name).is_valid(example), (name, example)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_openapi_is_valid_under_its_version(name):
+    """A validator of the version that the document states accepts it."""
+    validators = pytest.importorskip("openapi_spec_validator")
+    version = name.removeprefix("openapi-").removesuffix(".json")
+    validator = getattr(validators, f"OpenAPIV{version.replace('.', '')}SpecValidator")
+    assert [error.message for error in validator(read(name)).iter_errors()] == []
+    assert read(name)["openapi"].startswith(version)
+
+
+def test_openapi_of_the_folder_is_valid():
+    """The document that refers to the files beside it is valid, too."""
+    validators = pytest.importorskip("openapi_spec_validator")
+    path = ROOT / CURRENT / "openapi.json"
+    document = json.loads(path.read_bytes())
+    document["paths"] = {"/interactions": document["paths"]["/interactions"]}  # one, because files are read slowly
+    validator = validators.OpenAPIV32SpecValidator(document, base_uri=path.as_uri())
+    assert [error.message for error in validator.iter_errors()] == []
+    assert document["openapi"] == "3.2.0"
+
+
+def test_only_3_2_speaks_of_items():
+    """`itemSchema` is of 3.2; the 3.1 flavour says in words what the events are."""
+    assert "itemSchema" in json.dumps(read("openapi-3.2.json"))
+    assert "itemSchema" not in json.dumps(read("openapi-3.1.json"))
+    assert "Event" in read("openapi-3.1.json")["components"]["schemas"]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_openapi_refers_to_no_file(name):
+    """Every reference leads to a component of the same document."""
+    document = read(name)
+    refs = {part["$ref"] for part in walk(document) if isinstance(part.get("$ref"), str)}
+    assert len(refs) > 200
+    for ref in refs:
+        assert ref.startswith("#/components/"), ref
+        part: Any = document
+        for key in ref.split("/")[1:]:
+            part = part[key]
+
+
+def walk(value: Any) -> Any:
+    """Every object within a document."""
+    if isinstance(value, dict):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from walk(part)
+
+
+def test_components_are_named_like_types():
+    """Names are those of types, which generators use as they are."""
+    assert name_type("tools/file-search") == "ToolsFileSearch"
+    assert name_type("usage", "modality_tokens") == "UsageModalityTokens"
+
+
+def test_the_folder_is_explained():
+    """`schemas/README.md` names the generated documents."""
+    text = (Path(ROOT) / "README.md").read_text("utf-8")
+    assert all(name in text for name in (*DOCUMENTS, "bundled/schemas.json", BASE))

@@ -1,0 +1,134 @@
+"""A google-genai with planted differences: a copy of the installed source, and edits of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.benches.packages import find_installed
+from harness.drift.python_sdk import ROOT
+
+TYPES = "types/interactions"
+
+
+class Planted(NamedTuple):
+    """An edit of one source file, and the id of the difference that it makes; "" if it needs another one."""
+
+    file: str
+    old: str
+    new: str
+    id: str
+
+
+_MEMBER = (
+    "class Dowsing(BaseModel):\n"
+    '    r"""Finds water."""\n\n'
+    '    rod: str\n    r"""Which rod."""\n\n'
+    '    type: Annotated[Literal["dowsing"], pydantic.Field(alias="type")] = "dowsing"\n\n\n'
+)
+
+DIFFERENCES = (
+    Planted(
+        f"{TYPES}/filesearch.py",
+        "    top_k: Optional[int] = None\n",
+        "    top_k: Optional[int] = None\n    depth: int\n",
+        "field.new tools/file-search depth",
+    ),
+    Planted(
+        f"{TYPES}/filesearch.py",
+        "    metadata_filter: Optional[str] = None\n",
+        "",
+        "field.gone tools/file-search metadata_filter",
+    ),
+    Planted(
+        f"{TYPES}/filesearch.py",
+        "    top_k: Optional[int] = None\n",
+        "    top_k: Optional[str] = None\n",
+        "type.changed tools/file-search top_k",
+    ),
+    Planted(
+        f"{TYPES}/textcontent.py",
+        "    text: str\n    r",
+        "    text: Optional[str] = None\n    r",
+        "required.gone contents/text text",
+    ),
+    Planted(
+        f"{TYPES}/functioncallstep.py",
+        "    id: str\n    r",
+        "    id: Optional[str] = None\n    r",
+        "required.gone steps/function-call id",
+    ),
+    Planted(
+        f"{TYPES}/safetysetting.py",
+        "    method: Optional[Method] = None\n",
+        "    method: Method\n",
+        "required.new safety-setting method",
+    ),
+    Planted(
+        f"{TYPES}/responsemodality.py",
+        '        "document",\n',
+        '        "document",\n        "smell",\n',
+        "value.new media#modality =smell",
+    ),
+    Planted(
+        f"{TYPES}/mediaresolution.py", '        "ultra_high",\n', "", "value.gone media#resolution =ultra_high"
+    ),
+    Planted(
+        f"{TYPES}/codeexecution.py",
+        "class CodeExecution(BaseModel):",
+        f"{_MEMBER}class CodeExecution(BaseModel):",
+        "",
+    ),
+    Planted(f"{TYPES}/tool.py", "        CodeExecution,\n", "        CodeExecution,\n        Dowsing,\n", ""),
+    Planted(
+        f"{TYPES}/tool.py",
+        "import CodeExecution, CodeExecutionParam",
+        "import CodeExecution, Dowsing, CodeExecutionParam",
+        "member.new tool dowsing",
+    ),
+    Planted(f"{TYPES}/tool.py", "        ComputerUse,\n", "", "member.gone tool computer_use"),
+    Planted(
+        "models/listagents.py",
+        "class ListAgentsRequest(BaseModel):\n",
+        "class ListAgentsRequest(BaseModel):\n    mood: Annotated[\n        Optional[str],\n"
+        '        FieldMetadata(query=QueryParamMetadata(style="form", explode=True)),\n    ] = None\n\n',
+        "parameter.new GET /agents mood",
+    ),
+    Planted(
+        "models/listwebhooks.py",
+        "    page_token: Annotated[\n        Optional[str],\n        FieldMetadata(query=QueryParamMetadata",
+        "    page_token: Annotated[\n        Optional[str],\n        FieldMetadata(path=PathParamMetadata",
+        "parameter.gone GET /webhooks page_token",
+    ),
+    Planted(
+        "agents.py",
+        'path="/{api_version}/agents/{agentsId}"',
+        'path="/{api_version}/spies/{agentsId}"',
+        "operation.new GET /spies/{}",
+    ),
+    Planted(
+        "models/createtrigger.py",
+        "RequestMetadata(media_type",
+        "HeaderMetadata(media_type",
+        "body.gone POST /triggers body",
+    ),
+)
+ALSO = ("operation.gone GET /agents/{}",)
+"""What an edit brings with it. Together there is each kind but `body.new`, which 3.4.0 has itself."""
+
+
+def plant(folder: Path, planted: tuple[Planted, ...] = DIFFERENCES) -> Path:
+    """Copy the installed google-genai's types to `folder` with the edits made; every edit must apply."""
+    package = find_installed("google-genai")
+    assert package is not None
+    target = folder / ROOT
+    shutil.copytree(package.folder / ROOT, target, ignore=shutil.ignore_patterns("__pycache__"))
+    version = ROOT.parent / "version.py"
+    shutil.copy(package.folder / version, folder / version)
+    for each in planted:
+        path = target / each.file
+        text = path.read_text("utf-8")
+        assert each.old in text, f"{each.file} has no {each.old!r}"
+        path.write_text(text.replace(each.old, each.new), encoding="utf-8")
+    return folder

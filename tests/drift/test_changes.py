@@ -1,0 +1,39 @@
+"""The page of changes is current, and speaks of the SDK version that is installed."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.benches.packages import find_installed
+from harness.drift.changes import PAGE, format_page, list_changes, read_changes
+from harness.drift.type_model import FieldType, OperationType, Record, TypeModel, ValueType
+
+TEXT = ValueType(frozenset({"string"}))
+
+
+def describe(**fields: FieldType) -> TypeModel:
+    """A description with one call, which answers with one record."""
+    call = OperationType("get", "get", "/a", answer=ValueType(frozenset({"object"}), records=("A",)))
+    return TypeModel("m", {"get": call}, {"A": Record("A", fields)})
+
+
+def test_the_page_is_current():
+    """The page is what `python -m harness.drift.changes` writes."""
+    assert PAGE.read_text("utf-8") == format_page(read_changes())
+
+
+def test_the_page_reaches_the_installed_sdk():
+    """A newer SDK is compared with the one before, else its changes would never be told."""
+    package = find_installed("google-genai")
+    if package is None:
+        pytest.skip("google-genai is not installed")
+    told = [change["to"] for change in read_changes() if change["sdk"] == "google-genai"]
+    assert package.version in told
+
+
+def test_changes_are_told_in_the_words_of_the_schemas():
+    """Names and descriptions are those of our schemas; the SDK's sentences are not repeated."""
+    newer = describe(x=FieldType(TEXT, text="The words of the SDK."))
+    ours = describe(x=FieldType(TEXT, text="What we say of it."))
+    assert list_changes(describe(), newer, ours) == {"A": ["new field `x` (string): What we say of it."]}
+    assert list_changes(describe(), newer, describe()) == {"A": ["new field `x` (string)"]}
