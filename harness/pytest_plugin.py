@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.plugin.interactions.chain import Chain
     from harness.plugin.interactions.dropped_stream import DroppedStream
     from harness.plugin.interactions.emulator import InteractionsEmulator
+    from harness.plugin.interactions.incidents import PlayedIncident
     from harness.plugin.interactions.lifecycle import Lifecycle
     from harness.plugin.interactions.webhooks import WebhooksFixture
     from harness.plugin.observed_service import ObservedService
@@ -36,19 +37,20 @@ _SERVICES = pytest.StashKey[list["Complaining"]]()
 _CASSETTE = "interactions_cassette"
 _OURS = frozenset({
     "interactions_emulator", "interactions_client", "interactions_async_client", "interactions_lifecycle",
-    "interactions_chain", "interactions_dropped_stream", "interactions_module_emulator",
+    "interactions_chain", "interactions_dropped_stream", "interactions_incident", "interactions_module_emulator",
     "interactions_session_emulator", "interactions_webhooks", _CASSETTE,
 })  # fmt: skip
 _SHARED = ("interactions_module_emulator", "interactions_session_emulator")
 _IN_TEST = "_interactions_shared"
 _FIXTURES = _OURS | {"interactions_no_sleep", *_SHARED}
 
-_PARAMETRIZED = frozenset({"interactions_lifecycle", "interactions_dropped_stream"})
+_PARAMETRIZED = frozenset({"interactions_lifecycle", "interactions_dropped_stream", "interactions_incident"})
 
 _MARKERS = (
     "interactions_emulator(**settings): settings of the test's emulator, such as event_ids='sparse'",
     "interactions_lifecycle(*routes): the routes to take; 'all' for every one",
     "interactions_dropped_stream(cuts, first, endings, script, cassette, event_ids, resume, mode): where it drops",
+    "interactions_incident(*names): the incidents to play, of those that `harness incidents` lists",
     "interactions_cassette(path, record_mode, mode, upstream): the recording that interactions_cassette plays",
 )
 
@@ -332,6 +334,19 @@ def interactions_no_sleep() -> Iterator[Sleeps]:
 
     with no_sleep() as sleeps:
         yield sleeps
+
+
+@pytest.fixture
+def interactions_incident(
+    request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator
+) -> PlayedIncident:
+    """An incident that really happened, which the test's emulator plays; see docs/incidents.md."""
+    from harness.plugin.interactions.incidents import PlayedIncident
+    from harness.plugin.interactions.parametrize import parameter_of
+
+    played = PlayedIncident(interactions_emulator, parameter_of(request))
+    request.node.stash.setdefault(_PROMISES, {})["interactions_incident"] = played
+    return played
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ LAYERS: dict[str, int] = {
     "checks": 2,
     "strategies": 2,
     "interactions": 3,
+    "incidents": 3,
     "transport": 3,
     "resume": 3,
     "engine": 4,
@@ -50,7 +51,7 @@ REACH: dict[str, frozenset[str]] = {
 }
 """Packages that may import less than their layer would allow."""
 
-API_PACKAGES = frozenset({"contract", "checks", "emulator", "strategies", "interactions"})
+API_PACKAGES = frozenset({"contract", "checks", "emulator", "strategies", "interactions", "incidents"})
 """Packages that know this API; whoever must work for any API gets an `Api` value instead."""
 
 GENERIC = ("wire", "outcome", "cassette", "faults", "kit", "transport", "engine", "benches", "report")

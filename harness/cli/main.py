@@ -51,6 +51,9 @@ COMMANDS: dict[str, CommandEntry] = {
         "harness.cli.commands.smoke", "ask whether a server is up and authorised, and what it can do"
     ),
     "serve": CommandEntry("harness.cli.commands.serve", "serve the reference emulator, or one of its mutants"),
+    "incidents": CommandEntry(
+        "harness.cli.commands.incidents", "list what really went wrong for users of the API"
+    ),
     "torture": CommandEntry(
         "harness.cli.commands.torture", "run a client once for every place where its connection can drop"
     ),

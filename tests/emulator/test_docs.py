@@ -42,5 +42,10 @@ def test_every_control_path_is_described():
     """docs/control.md has a row for each request of the control API, and no others."""
     described = {row.replace("/__harness__/", "") for row in first_cells("control.md")}
     paths = {f"{method} {path}" for method, path in Control(Emulator())._paths}
-    served = {"GET faults", "DELETE faults"}  # `harness serve` answers these before they reach the emulator
+    served = {
+        "GET faults",
+        "DELETE faults",
+        "GET incidents",
+        "POST incidents",
+    }  # `harness serve` answers these before they reach the emulator
     assert described == paths | served | {"GET ", "POST sessions", "DELETE sessions/{id}"}

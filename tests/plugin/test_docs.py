@@ -1,4 +1,4 @@
-"""Every example of docs/pytest.md and docs/resume.md runs unchanged."""
+"""Every example of docs/pytest.md, docs/resume.md and docs/incidents.md runs unchanged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def examples(page: str) -> dict[str, str]:
     return dict(_EXAMPLE.findall((DOCS / page).read_text("utf-8")))
 
 
-@pytest.mark.parametrize("page", ["pytest.md", "resume.md"])
+@pytest.mark.parametrize("page", ["pytest.md", "resume.md", "incidents.md"])
 def test_every_example_has_a_file_name(page: str) -> None:
     """Every example has a unique file name; without one it would not be run."""
     text = (DOCS / page).read_text("utf-8")
@@ -34,8 +34,8 @@ def test_every_example_has_a_file_name(page: str) -> None:
 
 
 def test_both_pages(pytester: pytest.Pytester) -> None:
-    """The application and the tests of both pages run in one repository."""
-    for name, source in (examples("pytest.md") | examples("resume.md")).items():
+    """The application and the tests of all pages run in one repository."""
+    for name, source in (examples("pytest.md") | examples("resume.md") | examples("incidents.md")).items():
         (pytester.path / name).write_text(source, "utf-8")
     record(pytester.path / "cassettes" / "test_recorded" / "test_recorded.yaml")
     outcomes = run(pytester, process=True).parseoutcomes()

@@ -51,6 +51,7 @@ class CaseServer:
 
     def begin(self, case: Case, stop: Callable[[], None]) -> tuple[ClientAttempt, str]:
         """Start a case; return its attempt and its base URL. `stop` is called after `MOST_REQUESTS` requests."""
+        self._clock.speed = case.speed
         emulator = Emulator(clock=self._clock, seed=self._seed, contract=case.contract)
         drop = ClientAttempt(StreamSource(emulator, case), case)
         with self._lock:

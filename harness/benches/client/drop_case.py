@@ -24,7 +24,8 @@ class Case:
 
     `contract` is the one by which the stream is served and read; None: that of the emulator, or what the cassette
     states. A `scenario` file takes the place of the script. `kind` names the part of a set that the case belongs
-    to, "" for one that somebody asked for.
+    to, "" for one that somebody asked for. `incident` names one that the case plays; `speed` is how much faster
+    than the machine's its clock runs.
     """
 
     plan: str
@@ -35,8 +36,12 @@ class Case:
     cassette: str | None = None
     contract: Contract | None = None
     kind: str = field(default="", compare=False)
+    incident: str = ""
+    speed: float = 1.0
 
     def __str__(self) -> str:
+        if self.incident:
+            return self.incident
         marks = [self.plan]
         if self.event_ids != "all":
             marks.append(f"ids={self.event_ids}")
@@ -57,6 +62,8 @@ class Case:
 
     def command_line(self, client: Sequence[str], options: Sequence[str] = ()) -> str:
         """A command line that runs only this case, with a client's own command and further options."""
+        if self.incident:
+            return shlex.join(["harness", "torture", "--incidents", self.incident, *options, "--", *client])
         words = ["harness", "torture", "--cuts", self.plan]
         if self.cassette is not None:
             words += ["--cassette", self.cassette]

@@ -6,6 +6,7 @@ Layer 5. Knows how to create a background interaction and read it whole; must no
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from harness.benches.client.drop_case import Case
@@ -13,7 +14,7 @@ from harness.benches.client.observed_streams import events_in
 from harness.contract import REVISIONS, load
 from harness.emulator import Emulator
 from harness.outcome import UsageFault
-from harness.wire import Chunk, Headers, Request, Service
+from harness.wire import Chunk, Headers, Pause, Piece, Request, Response, Service
 
 _HEADERS = Headers([("x-goog-api-key", "interactions-harness"), ("content-type", "application/json")])
 _CREATE = {"model": "gemini-3.5-flash", "input": "Go.", "background": True}
@@ -26,6 +27,7 @@ class StreamSource:
         self._key = _key(case)
         self._whole: dict[str, list[dict[str, Any]]] = {}
         self.contract = emulator.contract
+        self._clock = emulator.clock if case.cassette is None else None
         if case.cassette is not None:
             from harness.benches.client.recorded_source import recorded_stream, stated_revision  # slow to import
 
@@ -65,9 +67,16 @@ class StreamSource:
     def _call(self, method: str, target: str, body: bytes = b"") -> bytes:
         response = self.service(Request(method, target, _HEADERS, body))
         try:
-            return b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
+            return b"".join(piece.data for piece in self._pass_pauses(response) if isinstance(piece, Chunk))
         finally:
             response.body.close()
+
+    def _pass_pauses(self, response: Response) -> Iterator[Piece]:
+        """The pieces of a body; its pauses are over at once, by the clock of the service."""
+        for piece in response.body:
+            if isinstance(piece, Pause) and self._clock is not None:
+                self._clock.reached(self._clock.now + piece.seconds)
+            yield piece
 
 
 def _key(case: Case) -> tuple[str | None, ...]:

@@ -34,6 +34,7 @@ from harness.outcome.suggest import did_you_mean
 if TYPE_CHECKING:
     from harness.benches.server.fault_control import Faulty
     from harness.emulator import Emulator
+    from harness.incidents import Incident
     from harness.inspector import Inspector
 
 DUMMY_KEY = "harness-dummy-key"
@@ -53,17 +54,23 @@ WITHHELD_VARIABLES = (
 def run(words: Sequence[str]) -> int:
     """Run the command; with `-- CMD`, return CMD's exit code."""
     own, command = split_command(words, "serve")
-    arguments = _parser().parse(own)
+    parser = _parser()
+    arguments = parser.parse(own)
+    incident = _incident(parser, arguments)
+    met = "" if incident is None else f"\n{incident.name}: {incident.how_to_meet}"
     emulator = _emulator(arguments)
+    from harness.incidents.control import IncidentControl
     from harness.transport import ServerThread
     from harness.wire.control import is_control
 
     granted = access(arguments, closed=arguments.no_cors)
     service = _service(emulator, arguments)
+    if incident is not None:
+        incident.apply_to(emulator)
     inspector = _inspector(arguments, granted, emulator, service)
     emulator.set_time(time.time())
     server = ServerThread(
-        inspector.around(granted.guard.around(service)),
+        inspector.around(granted.guard.around(IncidentControl(service))),
         host=arguments.host,
         port=port_to_take(arguments, command),
         clock=emulator.clock,
@@ -76,7 +83,7 @@ def run(words: Sequence[str]) -> int:
     def tell() -> None:
         announce(
             server.url,
-            f"serving the Interactions API at {server.url}/v1beta ({keys} welcome){granted.note}",
+            f"serving the Interactions API at {server.url}/v1beta ({keys} welcome){granted.note}" + met,
             as_json=arguments.json,
             page=page_of(server.url, granted),
             **granted.facts,
@@ -134,9 +141,24 @@ def _parser() -> Parser:
         help="how much faster than the machine's its clock runs, such as 60x",
     )
     parser.add_argument("--fault", metavar="PLAN", help="fault plan (docs/faults.md)")
+    parser.add_argument(
+        "--incident", metavar="NAME", help="behave as in this incident (`harness incidents` lists them)"
+    )
     parser.add_argument("--no-cors", action="store_true", help="refuse all calls from web pages of other origins")
     add_open_argument(parser)
     return parser
+
+
+def _incident(parser: Parser, arguments: argparse.Namespace) -> Incident | None:
+    """The incident to play, whose plan becomes that of the server. Raises UsageFault."""
+    if arguments.incident is None:
+        return None
+    from harness.incidents import find_incident
+
+    parser.refuse(arguments, ("fault", "scenario"), "and --incident both say what happens: give one of them")
+    incident = find_incident(arguments.incident)
+    arguments.fault = None if incident.plan is None else str(incident.plan)
+    return incident
 
 
 def speed(text: str) -> float:

@@ -25,6 +25,7 @@ from harness.outcome import Exit, UsageFault
 if TYPE_CHECKING:
     from harness.benches.client.client_commands import Client, Task
     from harness.benches.client.drop_case import Case
+    from harness.incidents import Incident
 
 DEFAULT_ENDINGS = "rst,end"
 TIMEOUT = 30.0
@@ -41,6 +42,20 @@ def run(words: Sequence[str]) -> int:
     arguments = apply_section("torture", parser, own)
     if command is None:
         raise UsageFault("name the client to torture: harness torture [options] -- CMD …")
+    if arguments.incidents is not None:
+        others = (
+            "set",
+            "kinds",
+            "cuts",
+            "endings",
+            "text",
+            "script",
+            "scenario",
+            "cassette",
+            "event_ids",
+            "resume",
+        )
+        parser.refuse(arguments, others, "names cases, and so does --incidents: give one of them")
     if arguments.cuts or arguments.endings:
         parser.refuse(arguments, ("set", "kinds"), "names cases, and so do --cuts and --endings: give one of them")
     event_ids, base = _base(arguments)
@@ -101,6 +116,14 @@ def _add_case_arguments(group: argparse._ArgumentGroup) -> None:
         help="quick (50 cases), standard (default, 440), thorough (800), every-byte (thousands); polling (30), "
         "for a client that polls $INTERACTION_ID instead of streaming it",
     )
+    group.add_argument(
+        "--incidents",
+        metavar="LIST",
+        nargs="?",
+        const="all",
+        help="not a set: what really happened to users (`harness incidents`); all that a client meets who streams "
+        "or polls, or only these",
+    )
     group.add_argument("--kinds", metavar="LIST", help="only these kinds of the set, such as reset,noise")
     group.add_argument(
         "--cuts",
@@ -149,10 +172,43 @@ exit codes: 0 no promise is broken · 1 one is · 2 usage, or a client that fail
 def _cases(arguments: argparse.Namespace, base: Case, event_ids: Sequence[str]) -> list[Case]:
     from harness.benches.client.case_sets import cases_of_set
 
+    if arguments.incidents is not None:
+        return _incidents(arguments.incidents, base)
     if arguments.cuts or arguments.endings:
         return _asked_for(arguments, base, event_ids)
     kinds = [word.strip() for word in (arguments.kinds or "").split(",") if word.strip()]
     return cases_of_set(arguments.set, base, event_ids=event_ids, only=kinds)
+
+
+def _incidents(names: str, base: Case) -> list[Case]:
+    """The cases of incidents, all or those named. Raises UsageFault for one that a client cannot meet here."""
+    from harness.incidents import find_incident, load_incidents
+
+    if names == "all":
+        return [_incident_case(one, base) for one in load_incidents().values() if one.can_be_followed]
+    chosen = [find_incident(word.strip()) for word in names.split(",")]
+    for incident in chosen:
+        if not incident.can_be_followed:
+            raise UsageFault(
+                f"--incidents {incident.name}: a client that streams or polls $INTERACTION_ID cannot meet it; "
+                f"`harness serve --incident {incident.name}` plays it"
+            )
+    return [_incident_case(incident, base) for incident in chosen]
+
+
+def _incident_case(incident: Incident, base: Case) -> Case:
+    from harness.incidents import SPEED
+
+    scripts = incident.scripts
+    return replace(
+        base,
+        plan="pass" if incident.plan is None else str(incident.plan),
+        script=scripts[0] if scripts else base.script,
+        event_ids=incident.settings.get("event_ids", "all"),
+        kind="incidents",
+        incident=incident.name,
+        speed=SPEED,
+    )
 
 
 def _base(arguments: argparse.Namespace) -> tuple[list[str], Case]:

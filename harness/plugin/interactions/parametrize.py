@@ -17,9 +17,10 @@ from harness.plugin.names import refuse_unknown_markers
 _FIXTURES = {
     "interactions_lifecycle": ("interactions_lifecycle",),
     "interactions_dropped_stream": ("interactions_dropped_stream",),
+    "interactions_incident": ("interactions_incident",),
     "interactions_emulator": (
         "interactions_emulator", "interactions_client", "interactions_async_client", "interactions_lifecycle",
-        "interactions_chain", "interactions_dropped_stream",
+        "interactions_chain", "interactions_dropped_stream", "interactions_incident",
     ),
 }  # fmt: skip
 """The fixtures that read a marker; without one of them, the marker has no effect."""
@@ -36,6 +37,7 @@ def parametrize(metafunc: pytest.Metafunc, fixtures: Collection[str]) -> str:
         partial(_reject_unread_markers, metafunc),
         partial(_routes, metafunc),
         partial(_cuts, metafunc),
+        partial(_incidents, metafunc),
     ):
         try:
             step()
@@ -75,6 +77,13 @@ def _routes(metafunc: pytest.Metafunc) -> None:
         from harness.plugin.interactions.lifecycle_routes import routes_of
 
         metafunc.parametrize("interactions_lifecycle", routes_of(metafunc.definition), indirect=True)
+
+
+def _incidents(metafunc: pytest.Metafunc) -> None:
+    if "interactions_incident" in metafunc.fixturenames:
+        from harness.plugin.interactions.incidents import names_of
+
+        metafunc.parametrize("interactions_incident", names_of(metafunc.definition), indirect=True)
 
 
 def _cuts(metafunc: pytest.Metafunc) -> None:

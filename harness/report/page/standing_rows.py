@@ -135,6 +135,8 @@ def _by_reason(results: Sequence[Result], state: RunState, *, remedies: bool) ->
     for result in results:
         observation = result.observation
         reason = observation.cause or result.excuse or observation.reason or observation.instead
+        if result.standing is Standing.ERRED:  # of a traceback, its last line says what happened
+            reason = reason.strip().rpartition("\n")[2]
         alike[_show(reason, state), remedy_of(result) if remedies else ""].append(result.id)
     for (reason, remedy), ids in sorted(alike.items(), key=lambda item: -len(item[1])):
         yield Group(

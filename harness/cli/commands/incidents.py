@@ -1,0 +1,66 @@
+"""`harness incidents [NAME…]`: what really went wrong for users of the API, and how to play it.
+
+Layer 7.
+"""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from harness.cli.arguments import Parser
+from harness.cli.output import say, write_json
+from harness.incidents import Incident, find_incident, load_areas, load_incidents
+from harness.incidents.incident import WORDS
+from harness.incidents.page import format_origin
+from harness.outcome.words import format_count
+
+_NARROW, _WIDE = 60, 120
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command."""
+    parser = Parser("incidents", "List what really went wrong for users of the API; with a NAME, explain it.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="explain these")
+    parser.add_argument("--json", action="store_true", help="print all of it as JSON")
+    arguments = parser.parse(words)
+    chosen = [find_incident(name) for name in arguments.names]
+    if arguments.json:
+        write_json([incident.to_dict() for incident in chosen or load_incidents().values()])
+        return 0
+    width = min(max(shutil.get_terminal_size().columns, _NARROW), _WIDE)
+    say("\n".join(_list(width)) if not chosen else "\n\n".join("\n".join(_explain(one, width)) for one in chosen))
+    return 0
+
+
+def _list(width: int) -> Iterator[str]:
+    column = max(map(len, load_incidents())) + 2
+    for area in load_areas():
+        yield area.title
+        for incident in area.incidents:
+            yield from _wrap(f"  {incident.name:<{column}}", incident.title, width)
+        yield ""
+    many = format_count(len(load_incidents()), "incident")
+    yield f"{many}; `harness incidents NAME` explains one, docs/incidents.md all"
+
+
+def _explain(incident: Incident, width: int) -> Iterator[str]:
+    yield incident.name
+    yield from _wrap("  ", incident.title, width)
+    for label, text in (
+        ("on the wire", incident.wire),
+        ("what goes wrong", incident.mistake),
+        ("a good client", incident.client),
+        ("to meet it", WORDS[incident.meet]),
+        ("outcome", incident.follow or "not met by streams and polls"),
+    ):
+        yield from _wrap(f"  {label:<17}", text, width)
+    yield from _wrap("  ", format_origin(incident), width)
+    yield f"  harness serve --incident {incident.name}"
+
+
+def _wrap(head: str, text: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        text, width, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False
+    )

@@ -1,0 +1,10 @@
+"""Incidents: what really went wrong for users of the API, as named scenarios that can be played. Layer 3.
+
+`load_incidents()` returns all of them; `Incident.apply_to(emulator)` makes an emulator behave so. The data are the
+YAML files in `library/`; `docs/incidents.md` is written from them by `python -m harness.incidents.page`.
+"""
+
+from harness.incidents.incident import SPEED, Encounter, Incident
+from harness.incidents.library_files import IncidentArea, find_incident, load_areas, load_incidents
+
+__all__ = ["Incident", "Encounter", "SPEED", "IncidentArea", "load_incidents", "load_areas", "find_incident"]

@@ -1,0 +1,154 @@
+"""One incident: what was seen, where, how sure that is, and how it is played.
+
+Layer 3. Knows scripts, settings and fault plans; must not know files, commands or fixtures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from harness.contract.data.output import steps_text
+from harness.emulator import Emulator
+from harness.emulator.script.scripts import Script, parse
+from harness.faults import Plan
+from harness.faults import parse as parse_plan
+from harness.faults.answer_values import spell_text
+
+MODEL = "gemini-3.5-flash"
+
+SPEED = 2000.0
+"""How much faster than the machine's the clock of a socket runs in tests: ten minutes take a third of a second."""
+
+
+class Encounter(StrEnum):
+    """What a client has to do to meet an incident."""
+
+    CALL = "call"
+    STREAM = "stream"
+    BACKGROUND_STREAM = "background-stream"
+    POLL = "poll"
+    TURNS = "turns"
+    CANCEL = "cancel"
+    DELETE = "delete"
+
+
+_BACKGROUND = frozenset({Encounter.BACKGROUND_STREAM, Encounter.POLL, Encounter.CANCEL, Encounter.DELETE})
+_STREAMS = frozenset({Encounter.STREAM, Encounter.BACKGROUND_STREAM})
+
+WORDS = {
+    Encounter.CALL: "create an interaction without streaming",
+    Encounter.STREAM: "create an interaction and stream it",
+    Encounter.BACKGROUND_STREAM: "create an interaction with background and stream",
+    Encounter.POLL: "create an interaction in the background and poll it",
+    Encounter.TURNS: "create an interaction, then another one that continues it",
+    Encounter.CANCEL: "create an interaction in the background and cancel it",
+    Encounter.DELETE: "create an interaction in the background and delete it while it runs",
+}
+
+
+class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, dict=True):
+    """An incident as its file has it.
+
+    `wire` is what was sent, `mistake` what clients made of it, `client` what a good client does. `related` ones
+    happened with another API, and clients of this one can make the same mistake. `follow` is what a client that
+    does all it can ends up with: `survives` (the whole text), `reports` (an error), or the status of the run; None
+    if streams and polls do not meet the incident. In `fault` and `replies`, `$name` stands for one of `texts`.
+    """
+
+    name: str
+    title: str
+    wire: str
+    mistake: str
+    client: str
+    sources: list[str]
+    when: str
+    certainty: str
+    state: str
+    meet: Encounter
+    related: bool = False
+    settings: dict[str, Any] = {}
+    replies: list[dict[str, Any]] = []
+    fault: str = ""
+    texts: dict[str, Any] = {}
+    request: dict[str, Any] = {}
+    follow: str | None = None
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """The fault plan; None without one. Raises UsageFault."""
+        text = self.fault
+        for name in sorted(self.texts, key=len, reverse=True):
+            text = text.replace(f"${name}", spell_text(self.text_of(name)))
+        return parse_plan(text) if text else None
+
+    @cached_property
+    def scripts(self) -> list[dict[str, Any]]:
+        """What the emulator answers; a single answer is for all creates."""
+        found = [self._fill(reply) for reply in self.replies]
+        return [{"times": 0, **found[0]}] if len(found) == 1 else found
+
+    @property
+    def answer(self) -> str:
+        """The text of the first answer; "" if it is the emulator's own."""
+        first = self.scripts[0] if self.scripts else {}
+        return str(first.get("text", "")) or steps_text(first.get("steps", ()))
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of the create that meets it."""
+        author = {} if "agent" in self.request else {"model": MODEL}
+        asked = {"background": self.meet in _BACKGROUND, "stream": self.meet in _STREAMS}
+        return {**author, "input": "Go.", **{name: True for name, is_on in asked.items() if is_on}, **self.request}
+
+    @property
+    def how_to_meet(self) -> str:
+        """What a client has to do to meet it, in words."""
+        return f"to meet it, {WORDS[self.meet]}"
+
+    @property
+    def can_be_followed(self) -> bool:
+        """Whether a client meets it that streams or polls a background interaction which somebody else created."""
+        script = self.scripts[0] if len(self.scripts) == 1 else {}
+        return (
+            self.meet in (Encounter.BACKGROUND_STREAM, Encounter.POLL)
+            and self.follow not in (None, "reports")
+            and len(self.scripts) < 2
+            and "hidden" not in script
+            and "tools" not in self.request
+        )
+
+    def text_of(self, name: str) -> str:
+        """One of the texts, written out."""
+        value = self.texts[name]
+        return str(value["repeat"]) * int(value["times"]) if isinstance(value, Mapping) else str(value)
+
+    def parse_scripts(self) -> list[Script]:
+        """The scripts as values. Raises ScriptFault."""
+        return [parse(script) for script in self.scripts]
+
+    def apply_to(self, emulator: Emulator) -> None:
+        """Make an emulator answer as in the incident. Its fault plan is not the emulator's: see `plan`."""
+        emulator.change(**self.settings)
+        for script in self.parse_scripts():
+            emulator.script(script)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain data, with the scripts and the plan written out."""
+        kept = {name: getattr(self, name) for name in self.__struct_fields__ if name not in ("texts", "replies")}
+        plan = None if self.plan is None else str(self.plan)
+        return {**kept, "meet": str(self.meet), "fault": plan, "replies": self.scripts, "request": self.fields}
+
+    def _fill(self, value: Any) -> Any:
+        """A value of a script, with its texts in place of their names."""
+        if isinstance(value, str) and value[:1] == "$" and value[1:] in self.texts:
+            return self.text_of(value[1:])
+        if isinstance(value, list):
+            return [self._fill(item) for item in value]
+        if isinstance(value, dict):
+            return {key: self._fill(item) for key, item in value.items()}
+        return value

@@ -1,0 +1,122 @@
+"""Incidents in a test: the emulator behaves as in one of them, and the outcome of the code under test is judged.
+
+Layer 7. What an incident is, and how it is played, is in `harness.incidents`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.benches.client.client_results import status_of, text_in
+from harness.incidents import SPEED, Incident, find_incident
+from harness.outcome import UsageFault
+from harness.plugin.interactions.emulator import InteractionsEmulator
+from harness.wire import LogicalClock
+
+_MARKER = "interactions_incident"
+
+
+def names_of(definition: Any) -> list[str]:
+    """The incidents that a test's markers name. Raises UsageFault for an unknown name, and if there is none."""
+    names = [name for marker in definition.iter_markers(_MARKER) for name in marker.args]
+    if not names:
+        raise UsageFault(
+            f"{_MARKER} plays the incidents that a marker names: "
+            f"@pytest.mark.{_MARKER}('stale-chain-id'); `harness incidents` lists them"
+        )
+    return [find_incident(name).name for name in dict.fromkeys(names)]
+
+
+class PlayedIncident:
+    """An incident that the test's emulator plays.
+
+    `incident` has all that is known of it; `fields` are those of the create that meets it, `answer` is the text of
+    the undisturbed answer ("" if there is none to expect).
+    """
+
+    def __init__(self, emulator: InteractionsEmulator, name: str) -> None:
+        self.incident: Incident = find_incident(name)
+        self.emulator = emulator
+        self._asked = False
+        clock = emulator.clock
+        if isinstance(clock, LogicalClock):
+            clock.speed = SPEED
+        self.incident.apply_to(emulator.emulator)
+        plan = self.incident.plan
+        self._faulty = emulator.drop(plan, optional=True) if plan is not None else None
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether the test asked for the outcome, or looked at what the client sent."""
+        return self._asked or self.emulator.was_looked_at
+
+    def note_checked(self) -> None:
+        """Say that the test checks the result in its own way, so that it gets no warning."""
+        self._asked = True
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of the create that meets it."""
+        return self.incident.fields
+
+    @property
+    def answer(self) -> str:
+        """The text of the undisturbed answer."""
+        self._asked = True
+        return self.incident.answer
+
+    def assert_outcome(self, result: Any) -> None:
+        """Assert that the code under test ended as well as it can: its text, status, interaction or exception.
+
+        An exception is right where the incident has to be reported, and where the run did not complete. A run that
+        did not complete may also be told by its status.
+        """
+        __tracebackhide__ = True
+        self._asked = True
+        problem = self._never_met() or self._wrong_result(result) or self._created_twice()
+        if problem:
+            calls = ", ".join(self.emulator.requests.calls)
+            raise AssertionError(
+                f"{self.incident.name} ({self.incident.title.rstrip('.')}): {problem}.\n  a good client "
+                f"{self.incident.client.rstrip('.')}\n  its calls: {calls}"
+            )
+
+    def _never_met(self) -> str:
+        if not self.emulator.list_requests():
+            return "it never happened, because the code under test sent nothing"
+        if self._faulty is None or any(suffered.fired for suffered in self._faulty.log):
+            return ""
+        return f"nothing of it happened: to meet it, a client must {_NEEDS[str(self.incident.meet)]}"
+
+    def _wrong_result(self, result: Any) -> str:
+        wanted = self.incident.follow
+        if isinstance(result, BaseException):
+            return f"it can be survived, but the client raised {result!r}" if wanted == "survives" else ""
+        if wanted == "reports":
+            return f"it must be reported, but the client ended normally, with {result!r}"
+        if wanted == "survives":
+            text = result if isinstance(result, str) else text_in(result)
+            return "" if text == self.incident.answer else f"the client ended up with {text!r}"
+        status = status_of(result)
+        if wanted is None or status == wanted or (wanted == "completed" and status is None):
+            return ""
+        said = repr(result) if status is None else status
+        return f"the run ended {wanted}, and the client says {said}"
+
+    def _created_twice(self) -> str:
+        """A create that was accepted or got lost must not be sent again; one that was refused may be."""
+        if self.incident.follow not in ("survives", "reports") or str(self.incident.meet) == "turns":
+            return ""
+        made = [one for one in self.emulator.list_requests() if one.interaction is not None]
+        return "the client created it twice" if len(made) > 1 else ""
+
+
+_NEEDS = {
+    "call": "create without streaming",
+    "stream": "create with stream=True",
+    "background-stream": "create with background=True and stream it",
+    "poll": "create with background=True and poll with GET",
+    "turns": "continue an interaction",
+    "cancel": "cancel a run in the background",
+    "delete": "delete a run in the background",
+}

@@ -1,0 +1,541 @@
+"""Each incident plays back the behaviour on the wire that its source describes.
+
+The payloads and numbers here are those of the sources, written down a second time: a change of the library that no
+source supports fails.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+
+import pytest
+
+from harness.incidents import load_incidents
+from harness.wire import At, Exchange, How
+from tests.incidents.played import Played, events_of, types_of
+
+COMPLETED = "interaction.completed"
+OPENING = ["interaction.created", "interaction.status_update"]
+TOOL = {"type": "function", "name": "get_weather", "parameters": {"type": "object"}}
+
+
+def is_cut(exchange: Exchange) -> bool:
+    """Whether a stream ended without its completion."""
+    return COMPLETED not in types_of(exchange)
+
+
+def error_of(exchange: Exchange) -> tuple[int, object, str]:
+    """HTTP status, code and message of a refusal."""
+    error = json.loads(exchange.body)["error"]
+    return exchange.status, error["code"], error["message"]
+
+
+def stream_cut_at_600s(played: Played) -> None:
+    """10:00 of a run of 14:00; the run continues; GET of the stream brings the end."""
+    first = played.meet()
+    assert is_cut(first)
+    assert played.now == pytest.approx(600, abs=1)
+    assert played.status() == "in_progress"
+    assert not is_cut(played.resume())
+    assert 780 <= played.now <= 900
+
+
+def bare_json_503_in_stream(played: Played) -> None:
+    """Five good frames, then the list, over several lines and without `data:`, then a close."""
+    made = played.meet()
+    assert len(events_of(made)) == 5
+    tail = made.body.split(b"\n\n")[-1]
+    assert b"data:" not in tail
+    assert tail.count(b"\n") > 3
+    assert json.loads(tail) == [
+        {"error": {"code": 503, "message": "The service is currently unavailable.", "status": "UNAVAILABLE"}}
+    ]
+    assert made.complete
+
+
+def bare_json_refusal_in_stream(played: Played) -> None:
+    """created, status_update, one bare line; unary 400; GET 404."""
+    line = (
+        b'{"error":{"message":"Input blocked: the prompt contains sensitive words","code":"prohibited_content"}}'
+    )
+    made = played.meet()
+    assert types_of(made) == OPENING
+    assert made.body.endswith(b"\n\n" + line)
+    assert (played.poll().status, played.resume().status) == (404, 404)
+    unary = played.meet(stream=False)
+    assert (unary.status, unary.body) == (400, line)
+
+
+def clean_end(played: Played) -> None:
+    """All but the completion, and a proper end."""
+    made = played.meet()
+    assert types_of(made)[-1] == "step.stop"
+    assert made.complete
+    assert not is_cut(played.resume())
+
+
+def two_events_then_silence(played: Played) -> None:
+    """The resume: created, status_update, then open and mute for ever; GET still works."""
+    assert played.meet().ending.how is How.RST
+    for _ in range(3):
+        again = played.resume()
+        assert types_of(again) == OPENING
+        assert again.ending.how is How.TIMEOUT
+    assert played.poll().status == 200
+
+
+def never_found(played: Played) -> None:
+    """POST 200 in_progress; every GET 404 not_found."""
+    assert json.loads(played.meet().body)["status"] == "in_progress"
+    assert {error_of(played.poll())[:2] for _ in range(20)} == {(404, "not_found")}
+    assert played.resume().status == 404
+
+
+def found_later(played: Played) -> None:
+    """404 for a while, then 200."""
+    played.meet()
+    assert [played.poll().status for _ in range(5)] == [404, 404, 404, 200, 200]
+
+
+def forbidden(played: Played) -> None:
+    """GET at once 403 permission_denied."""
+    assert played.meet().status == 200
+    assert error_of(played.poll())[:2] == (403, "permission_denied")
+
+
+def zombie(played: Played) -> None:
+    """in_progress, `steps: []`, updated unchanged."""
+    played.meet()
+    bodies = [json.loads(played.poll().body) for _ in range(50)]
+    assert {(body["status"], str(body["steps"]), body["updated"]) for body in bodies} == {
+        ("in_progress", "[]", bodies[0]["updated"])
+    }
+
+
+def re_rooted(played: Played) -> None:
+    """A new root without a word; then a valid function_result is refused."""
+    assert played.meet(input="word " * 100).status == 200
+    forgot = json.loads(played.turn(input="x").body)
+    assert forgot["usage"]["total_input_tokens"] < 10
+    call = forgot["steps"][0]
+    result = {"type": "function_result", "name": call["name"], "call_id": call["id"], "result": "sun"}
+    status, code, message = error_of(played.turn(input=[result]))
+    assert (status, code) == (400, "invalid_request")
+    assert message.startswith(
+        "Please ensure that function response turn comes immediately after a function call turn. Got function "
+        "response with name '"
+    )
+
+
+def stale(played: Played) -> None:
+    """404 "Requested entity was not found."; a create without the id works."""
+    played.meet()
+    for _ in range(2):
+        assert error_of(played.turn()) == (404, "not_found", "Requested entity was not found.")
+    assert played.meet().status == 200
+
+
+def overload_event(model: str, code: str) -> Callable[[Played], None]:
+    """created, status_update, an error event with the words of the source; no completed."""
+
+    def judge(played: Played) -> None:
+        made = played.meet()
+        assert types_of(made) == [*OPENING, "error"]
+        assert events_of(made)[-1]["error"] == {
+            "message": f"{model} is currently experiencing high demand, spikes in demand are usually temporary. "
+            "Please try again later.",
+            "code": code,
+        }
+
+    return judge
+
+
+def overload_as_500(played: Played) -> None:
+    """500 with a number as its code."""
+    status, code, message = error_of(played.meet())
+    assert (status, code) == (500, 500)
+    assert "is currently experiencing high demand" in message
+
+
+def agent_lost(played: Played) -> None:
+    """The stream drops; GET 404."""
+    assert played.meet().ending.how is How.RST
+    assert (played.poll().status, played.resume().status) == (404, 404)
+
+
+def answer_lost(played: Played) -> None:
+    """No byte of the answer, and the interaction exists."""
+    made = played.meet()
+    assert (made.ending.how, made.ending.at) == (How.FIN, At.BEFORE_HEADERS)
+    assert len(played.emulator.requests) == 1
+
+
+def poll_hangs(played: Played) -> None:
+    """The first GET answers, the second never does."""
+    played.meet()
+    assert played.poll().status == 200
+    hung = played.poll()
+    assert (hung.ending.how, hung.ending.at) == (How.TIMEOUT, At.BEFORE_HEADERS)
+
+
+def poll_stalls(played: Played) -> None:
+    """Some bytes of the body, then nothing."""
+    played.meet()
+    hung = played.poll()
+    assert (len(hung.body), hung.ending.how) == (40, How.TIMEOUT)
+
+
+def ends_as(status: str, before: str = "in_progress") -> Callable[[Played], None]:
+    """GET shows a running status at least three times, then the final one for ever."""
+
+    def judge(played: Played) -> None:
+        played.meet()
+        seen = [json.loads(played.poll().body)["status"] for _ in range(12)]
+        assert seen[:3] == [before] * 3
+        assert seen[-2:] == [status] * 2
+
+    return judge
+
+
+def flapping(played: Played) -> None:
+    """One good GET, then 400 INVALID_ARGUMENT in the front end's shape for a while, then good again."""
+    played.meet()
+    polls = [played.poll() for _ in range(5)]
+    assert [poll.status for poll in polls] == [200, 400, 400, 400, 200]
+    error = json.loads(polls[1].body)["error"]
+    assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
+    assert error["message"].startswith(
+        'Invalid JSON payload received. Unknown name "stream": Cannot bind query parameter.'
+    )
+
+
+def delete_501(played: Played) -> None:
+    """DELETE 501, again and again; the interaction is still there."""
+    played.meet()
+    assert [played.delete().status for _ in range(3)] == [501] * 3
+    assert played.poll().status == 200
+
+
+def cancel_404(played: Played) -> None:
+    """A list with one error, byte for byte; the run goes on."""
+    played.meet()
+    refused = played.cancel()
+    assert refused.status == 404
+    assert refused.body == b'[{"error":{"code":404,"message":"Method not found.","status":"NOT_FOUND"}}]'
+    assert played.status() == "in_progress"
+
+
+def delete_goes_on(played: Played) -> None:
+    """DELETE removes the record; the run is not cancelled."""
+    played.meet()
+    run = played.emulator.engine().find(played.id, "default")
+    assert played.delete().status == 200
+    assert played.poll().status == 404
+    assert run is not None
+    assert run.status == "in_progress"
+
+
+def long_silence(played: Played) -> None:
+    """194 s without a byte, then the rest."""
+    made = played.meet()
+    assert not is_cut(made)
+    assert played.now == pytest.approx(194, abs=1)
+
+
+def proxy_page(played: Played) -> None:
+    """504 with HTML."""
+    refused = played.meet()
+    assert (refused.status, refused.headers.media_type()) == (504, "text/html")
+    assert refused.body.startswith(b"<html>")
+
+
+def socket_open(played: Played) -> None:
+    """The final event, then neither [DONE] nor an end."""
+    made = played.meet()
+    assert types_of(made)[-1] == COMPLETED
+    assert b"[DONE]" not in made.body
+    assert made.ending.how is How.TIMEOUT
+
+
+def several_ends(played: Played) -> None:
+    """Clean ends after 3, 2 and 3 events; then the rest."""
+    streams = [played.meet(), played.resume(), played.resume(), played.resume()]
+    assert [len(events_of(stream)) for stream in streams[:3]] == [3, 2, 3]
+    assert all(stream.complete for stream in streams)
+    assert not is_cut(streams[3])
+
+
+def too_old(played: Played) -> None:
+    """Resumes are 400 with the words of the source; GET works."""
+    played.meet()
+    assert error_of(played.resume())[2] == (
+        "This response can no longer be streamed because it is more than 5 minutes old"
+    )
+    assert played.poll().status == 200
+
+
+def replayed(played: Played) -> None:
+    """No ids; a replay begins with event one."""
+    first, again = played.meet(), played.resume()
+    assert not any("event_id" in event for event in [*events_of(first), *events_of(again)])
+    assert types_of(again)[0] == "interaction.created"
+
+
+def some_ids(played: Played) -> None:
+    """Some events have an id, most do not."""
+    events = events_of(played.meet())
+    assert 0 < sum("event_id" in event for event in events) < len(events) / 2
+
+
+def heartbeats(played: Played) -> None:
+    """The comment stands directly before the lines of an event, in one frame."""
+    made = played.meet()
+    assert b": heartbeat\nevent: interaction.created\ndata: " in made.body
+    assert not is_cut(made)
+
+
+def unterminated(played: Played) -> None:
+    """The last bytes are those of the completion, without any newline."""
+    made = played.meet()
+    last = made.body.split(b"\n")[-1]
+    assert json.loads(last.removeprefix(b"data: "))["event_type"] == COMPLETED
+    assert made.complete
+
+
+def dead_connection(played: Played) -> None:
+    """Six events, then silence on an open connection; later all is there."""
+    made = played.meet()
+    assert (len(events_of(made)), made.ending.how) == (6, How.TIMEOUT)
+    assert not is_cut(played.resume())
+
+
+def signature_in_delta(played: Played) -> None:
+    """start thought, delta thought_signature, stop, start function_call unsigned, arguments_delta."""
+    events = events_of(played.meet(stream=True))
+    steps = [event["step"] for event in events if event["event_type"] == "step.start"]
+    assert [step["type"] for step in steps] == ["thought", "function_call"]
+    assert not any(step.get("signature") for step in steps)
+    deltas = [event["delta"]["type"] for event in events if event["event_type"] == "step.delta"]
+    assert deltas == ["thought_signature", "arguments_delta"]
+
+
+def unsigned_thought(played: Played) -> None:
+    """thought {summary, signature: ""}; sent back unchanged: 400 with the words of the source."""
+    steps = json.loads(played.meet().body)["steps"]
+    assert (steps[0]["type"], steps[0]["signature"], bool(steps[0]["summary"])) == ("thought", "", True)
+
+
+def refuses(message: str, *, status: int = 400, code: str = "invalid_request") -> Callable[[Played], None]:
+    """The create is refused with the words of the source, however often it is sent."""
+
+    def judge(played: Played) -> None:
+        for _ in range(2):
+            assert error_of(played.meet()) == (status, code, message)
+
+    return judge
+
+
+def edited_signature(played: Played) -> None:
+    """The first create works; a stateless turn is refused."""
+    assert played.meet().status == 200
+    assert "thought signature" in error_of(played.meet())[2]
+
+
+def nameless_result(played: Played) -> None:
+    """A function_result with everything but its name: 400."""
+    played.meet()
+    call = next(step for step in json.loads(played.poll().body)["steps"] if step["type"] == "function_call")
+    result = {"type": "function_result", "call_id": call["id"], "result": "sun"}
+    assert played.turn(input=[result], tools=[TOOL]).status == 400
+    assert played.turn(input=[{**result, "name": "get_weather"}], tools=[TOOL]).status == 200
+
+
+def empty_text(played: Played) -> None:
+    """400 for an empty text; the same with a word passes."""
+    assert played.meet().status == 400
+    assert played.meet(input="word").status == 200
+
+
+def ids_elsewhere(played: Played) -> None:
+    """interaction.id on created and completed, interaction_id on status_update, nothing on deltas."""
+    for event in events_of(played.meet()):
+        kind = event["event_type"]
+        assert ("interaction" in event) == (kind in (OPENING[0], COMPLETED))
+        assert ("interaction_id" in event) == (kind == OPENING[1])
+        assert "id" not in event
+
+
+def quota(played: Played) -> None:
+    """429 without Retry-After; the wait in a sentence and in RetryInfo, with nine decimals."""
+    refused = played.meet()
+    assert refused.status == 429
+    assert "retry-after" not in refused.headers
+    error = json.loads(refused.body)["error"]
+    assert (error["code"], error["status"]) == (429, "RESOURCE_EXHAUSTED")
+    assert error["message"].startswith("You exceeded your current quota")
+    assert error["message"].endswith("Please retry in 58.934310785s.")
+    assert error["details"][0]["@type"].endswith("RetryInfo")
+    assert error["details"][0]["retryDelay"] == "58.934310785s"
+    assert played.meet().status == 200
+
+
+def sentence_code(played: Played) -> None:
+    """The code and the message are the sentences of the source."""
+    status, code, message = error_of(played.meet())
+    assert status == 400
+    assert str(code).startswith("The model output could not be generated. This output contains sensitive words")
+    assert message == (
+        "Request blocked due to safety violations (harmful content). Please modify your input and retry."
+    )
+
+
+def no_usage(played: Played) -> None:
+    """interaction.completed lacks usage; GET has it."""
+    assert "usage" not in events_of(played.meet())[-1]["interaction"]
+    assert json.loads(played.poll().body)["usage"]["total_tokens"] > 0
+
+
+def calls_done(played: Played) -> None:
+    """completed, and a function_call among the steps, with its result."""
+    played.meet()
+    body = json.loads(played.poll().body)
+    for _ in range(5):
+        body = json.loads(played.poll().body)
+    kinds = [step["type"] for step in body["steps"]]
+    assert body["status"] == "completed"
+    assert kinds[-3:] == ["function_call", "function_result", "model_output"]
+
+
+def last_step(played: Played) -> None:
+    """Two outputs, and a search after the last one."""
+    kinds = [event["step"]["type"] for event in events_of(played.meet()) if event["event_type"] == "step.start"]
+    assert kinds == ["model_output", "thought", "model_output", "google_search_call", "google_search_result"]
+
+
+def fragments(played: Played) -> None:
+    """step.start says arguments {}; then fragments, none of them JSON by itself."""
+    events = events_of(played.meet())
+    (start,) = [event["step"] for event in events if event["event_type"] == "step.start"]
+    assert start["arguments"] == {}
+    parts = [event["delta"]["arguments"] for event in events if event["event_type"] == "step.delta"]
+    assert len(parts) > 10
+    assert json.loads("".join(parts))["city"] == "Rome"
+
+
+def unknown_types(played: Played) -> None:
+    """Events of an unknown type, and the step provision_sandbox."""
+    events = events_of(played.meet())
+    assert any(event.get("event_type") == "harness.unknown" for event in events)
+    assert any(event.get("step", {}).get("type") == "provision_sandbox" for event in events)
+
+
+def big_line(played: Played) -> None:
+    """One line of more than 128 KiB."""
+    assert max(map(len, played.meet().body.split(b"\n"))) > 128 * 1024
+
+
+def odd_audio(played: Played) -> None:
+    """Deltas of audio with an odd number of bytes."""
+    deltas = [event["delta"] for event in events_of(played.meet()) if event["event_type"] == "step.delta"]
+    assert {delta["mime_type"] for delta in deltas} == {"audio/l16; rate=24000; channels=1"}
+    sizes = [len(base64.b64decode(delta["data"])) for delta in deltas]
+    assert sizes[0] % 2 == 1
+    assert sum(sizes) % 2 == 0
+
+
+def no_stream(played: Played) -> None:
+    """A streamed create is refused, a unary one is not."""
+    assert error_of(played.meet()) == (400, "invalid_request", "Omni does not support streaming.")
+    assert played.meet(stream=False).status == 200
+
+
+def other_sandbox(played: Played) -> None:
+    """The answer names an environment that nobody asked for."""
+    body = json.loads(played.meet(environment="remote").body)
+    assert body["environment_id"] == "fc155701-ea68-4846-973f-f2943e35cdde"
+
+
+def being_made(played: Played) -> None:
+    """Two messages, then it works."""
+    assert error_of(played.meet())[2] == "Resource setup has just started."
+    assert error_of(played.meet())[2] == "Provisioning is in progress"
+    assert played.meet().status == 200
+
+
+JUDGES: dict[str, Callable[[Played], None]] = {
+    "stream-cut-at-600s": stream_cut_at_600s,
+    "bare-json-503-in-stream": bare_json_503_in_stream,
+    "bare-json-refusal-in-stream": bare_json_refusal_in_stream,
+    "clean-end-mistaken-for-end": clean_end,
+    "resume-replays-two-events-then-silent": two_events_then_silence,
+    "background-404-after-create": never_found,
+    "background-404-at-first": found_later,
+    "get-403-after-create": forbidden,
+    "zombie-in-progress-for-days": zombie,
+    "chain-re-rooted": re_rooted,
+    "stale-chain-id": stale,
+    "error-event-then-end": overload_event("gemini-3.7-flash", "invalid_request"),
+    "error-event-service-unavailable": overload_event("gemma-4-31b-it", "service_unavailable"),
+    "overload-as-500": overload_as_500,
+    "foreground-agent-lost-on-disconnect": agent_lost,
+    "answer-lost-before-headers": answer_lost,
+    "poll-hangs-without-timeout": poll_hangs,
+    "poll-stalls-in-the-body": poll_stalls,
+    "failed-polled-forever": ends_as("failed"),
+    "cancelled-polled-forever": ends_as("cancelled"),
+    "queued-taken-for-final": ends_as("completed", "queued"),
+    "get-stream-false-400-flapping": flapping,
+    "sdk-retries-501": delete_501,
+    "cancel-method-not-found": cancel_404,
+    "delete-does-not-cancel": delete_goes_on,
+    "idle-limit-kills-thinking": long_silence,
+    "proxy-cuts-idle-connection": proxy_page,
+    "final-event-but-socket-open": socket_open,
+    "two-loops-one-cursor-wrong": several_ends,
+    "resume-refused-as-too-old": too_old,
+    "partial-shown-twice-after-reattach": replayed,
+    "event-ids-sparse-or-none": some_ids,
+    "heartbeat-comment-eats-event": heartbeats,
+    "last-frame-without-newline": unterminated,
+    "ios-background-drop": dead_connection,
+    "signature-only-in-delta": signature_in_delta,
+    "unsigned-thought-with-summaries": unsigned_thought,
+    "signature-of-another-issuer-or-edited": edited_signature,
+    "function-result-without-name": nameless_result,
+    "empty-text-block": empty_text,
+    "id-not-on-deltas": ids_elsewhere,
+    "built-in-plus-function-400": refuses(
+        "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools with Function "
+        "calling."
+    ),
+    "empty-required-array-400": refuses("Request contains an invalid argument."),
+    "legacy-schema-switched-off": refuses(
+        "The legacy Interactions API schema is no longer supported. Please upgrade your client SDK."
+    ),
+    "model-suddenly-demands-a-tool": refuses("This model requires the use of the Computer Use tool."),
+    "quota-429-wait-in-body": quota,
+    "blocked-output-with-sentence-code": sentence_code,
+    "completed-without-usage": no_usage,
+    "function-call-in-completed-run": calls_done,
+    "last-step-is-not-the-answer": last_step,
+    "arguments-in-fragments": fragments,
+    "unknown-type-kills-stream": unknown_types,
+    "chunk-too-big": big_line,
+    "odd-byte-audio-split": odd_audio,
+    "omni-has-no-stream": no_stream,
+    "wrong-environment-form-new-sandbox": other_sandbox,
+    "environment-still-being-made": being_made,
+}
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_it_plays_what_its_source_describes(name: str) -> None:
+    """The wire shows what the source of the incident describes."""
+    JUDGES[name](Played(name))
+
+
+def test_every_incident_is_compared() -> None:
+    """No incident is without its comparison."""
+    assert JUDGES.keys() == load_incidents().keys()

@@ -1,0 +1,118 @@
+"""Incidents in tests: the fixture plays them, judges the outcome, and notices tests that never met one."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.outcome import UsageFault
+from harness.plugin.interactions.emulator import InteractionsEmulator
+from harness.plugin.interactions.incidents import PlayedIncident
+from tests.plugin.toys import run
+
+CLEAN_END = "clean-end-mistaken-for-end"
+
+
+def played(name: str) -> PlayedIncident:
+    """An incident on an emulator of its own."""
+    return PlayedIncident(InteractionsEmulator(), name)
+
+
+def read(incident: PlayedIncident) -> str:
+    """What a client ends up with that takes the end of a stream for the end of the run."""
+    import httpx
+
+    headers = {"x-goog-api-key": "k"}
+    with httpx.Client(transport=incident.emulator.transport, base_url="http://a.test", headers=headers) as client:
+        return client.post("/v1beta/interactions", json=incident.fields).text
+
+
+def test_the_right_outcome_passes() -> None:
+    """The whole text is right where the incident can be survived."""
+    incident = played(CLEAN_END)
+    read(incident)
+    incident.assert_outcome(incident.answer)
+
+
+WRONG = {
+    "half a text": (CLEAN_END, "All of", "ended up with 'All of'"),
+    "an error that need not be": (CLEAN_END, ValueError("x"), "can be survived, but the client raised ValueError"),
+    "silence": ("bare-json-refusal-in-stream", "", "must be reported, but the client ended normally"),
+    "a wrong status": ("error-event-then-end", "completed", "ended failed, and the client says completed"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_outcome_fails(case: str) -> None:
+    """Half a text, a needless error, silence and a wrong status fail, with what a good client does."""
+    name, result, told = WRONG[case]
+    incident = played(name)
+    read(incident)
+    with pytest.raises(AssertionError, match=told) as caught:
+        incident.assert_outcome(result)
+    assert "a good client" in str(caught.value)
+    assert "its calls: create" in str(caught.value)
+
+
+def test_a_second_create_fails() -> None:
+    """A client that creates twice has paid twice, even if its text is right."""
+    incident = played(CLEAN_END)
+    read(incident)
+    read(incident)
+    with pytest.raises(AssertionError, match="created it twice"):
+        incident.assert_outcome(incident.answer)
+
+
+def test_an_incident_that_was_never_met_fails() -> None:
+    """A test that sends nothing, or not what meets the incident, has tested nothing."""
+    incident = played(CLEAN_END)
+    with pytest.raises(AssertionError, match="sent nothing"):
+        incident.assert_outcome(incident.answer)
+    incident.emulator.limit_requests(10)
+    import httpx
+
+    headers = {"x-goog-api-key": "k"}
+    with httpx.Client(transport=incident.emulator.transport, base_url="http://a.test", headers=headers) as client:
+        client.post("/v1beta/interactions", json={"model": "gemini-3.5-flash", "input": "x"})
+    with pytest.raises(
+        AssertionError, match="nothing of it happened: to meet it, a client must create with backgr"
+    ):
+        incident.assert_outcome(incident.answer)
+
+
+def test_an_unknown_name() -> None:
+    """An unknown incident is refused, with a proposal."""
+    with pytest.raises(UsageFault, match="did you mean"):
+        played("clean-end-mistaken-for-ends")
+
+
+TOY = """
+import pytest
+
+@pytest.mark.interactions_incident("clean-end-mistaken-for-end", "final-event-but-socket-open")
+def test_named(interactions_incident, interactions_emulator):
+    interactions_incident.note_checked()
+    assert interactions_incident.fields["background"]
+
+def test_without_a_name(interactions_incident):
+    pass
+
+@pytest.mark.interactions_incident("stale-chain-idd")
+def test_misspelt(interactions_incident):
+    pass
+
+@pytest.mark.interactions_incident("stale-chain-id")
+def test_without_the_fixture(interactions_emulator):
+    pass
+"""
+
+
+def test_markers(pytester: pytest.Pytester) -> None:
+    """A marker makes one test for each name; a wrong, missing or unread one fails with what to write."""
+    pytester.makepyfile(TOY)
+    result = run(pytester)
+    outcomes = result.parseoutcomes()
+    assert outcomes["passed"] == 2
+    text = result.stdout.str()
+    assert "did you mean 'stale-chain-id'" in text
+    assert "plays the incidents that a marker names" in text
+    assert "the marker interactions_incident has no effect" in text
