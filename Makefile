@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: check test lint setup bench peers clean
+.PHONY: check test test-slow lint setup bench docs peers clean
 
 check: $(VENV)/.base  ## run the whole catalogue against the built-in emulator
 	$(BIN)/harness check emulator
 
-test: $(VENV)/.dev  ## run the tests
+test: $(VENV)/.dev  ## run the tests: four minutes on two idle cores
 	$(BIN)/python -m pytest -q -n 2
+
+test-slow: $(VENV)/.dev  ## run the tests that take seconds each: whole searches, every client mutant, foreign servers
+	$(BIN)/python -m pytest -q -n 2 -m slow
 
 lint: $(VENV)/.dev  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -18,6 +21,9 @@ lint: $(VENV)/.dev  ## ruff and mypy
 
 bench: $(VENV)/.dev  ## side-by-side benchmarks: medians and ratios
 	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.docs  ## build the documentation as a site, in site/
+	$(BIN)/mkdocs build --quiet
 
 peers: $(VENV)/.dev  ## heavy: judge other implementations and proxies, each in an environment of its own
 	$(BIN)/python -m pytest -q -m peers --peers tests/e2e
@@ -35,5 +41,9 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/.base
 
+$(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs,fuzz,record]'
+	@touch $@ $(VENV)/.base
+
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) dist build site .pytest_cache .mypy_cache .ruff_cache

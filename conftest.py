@@ -20,20 +20,30 @@ settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--peers` runs the heavy tests against third-party servers."""
+    """`--peers` runs the heavy tests against third-party servers, `--slow` those that take seconds each."""
     parser.addoption(
         "--peers", action="store_true", help="also run tests that install and judge third-party servers"
     )
+    parser.addoption("--slow", action="store_true", help="also run tests that take seconds each")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Heavy tests are opt-in."""
-    if config.getoption("--peers", False):
+    """Heavy tests are opt-in; slow ones are left out of a run of everything, and only there."""
+    if not config.getoption("--peers"):
+        skip = pytest.mark.skip(reason="installs third-party servers; run `make peers`")
+        for item in items:
+            if "peers" in item.keywords:
+                item.add_marker(skip)
+    everything = [ROOT / path for path in config.getini("testpaths")]
+    if (
+        [ROOT / path for path in config.args] != everything
+        or config.getoption("--slow")
+        or "slow" in config.getoption("markexpr")
+    ):
         return
-    skip = pytest.mark.skip(reason="installs third-party servers; run `make peers`")
-    for item in items:
-        if "peers" in item.keywords:
-            item.add_marker(skip)
+    slow = [item for item in items if "slow" in item.keywords]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if "slow" not in item.keywords]
 
 
 @pytest.fixture(scope="session")

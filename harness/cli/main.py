@@ -54,6 +54,9 @@ COMMANDS: dict[str, CommandEntry] = {
     "incidents": CommandEntry(
         "harness.cli.commands.incidents", "list what really went wrong for users of the API"
     ),
+    "client": CommandEntry(
+        "harness.cli.commands.client", "print the module that steers `harness serve` from JavaScript tests"
+    ),
     "torture": CommandEntry(
         "harness.cli.commands.torture", "run a client once for every place where its connection can drop"
     ),

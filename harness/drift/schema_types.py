@@ -34,21 +34,6 @@ _SPLIT: dict[Origin, tuple[str, ...]] = {
 }
 """One schema of ours that descriptions of others split: the schemas that stand for the parts."""
 
-_BESIDE: dict[str, tuple[str, str, str, str, tuple[str, ...]]] = {
-    "createVoice": ("post", "/voices", "requests/create-voice", "voices/voice", ()),
-    "listVoices": (
-        "get", "/voices", "", "voices/list",
-        (
-            "accent", "context", "gender", "language_code", "page_size", "page_token", "persona", "pitch",
-            "region_code", "search", "type",
-        ),
-    ),
-    "getVoice": ("get", "/voices/{id}", "", "voices/voice", ()),
-    "deleteVoice": ("delete", "/voices/{id}", "", "empty", ()),
-    "createDecision": ("post", "/decisions", "requests/create-decision", "decisions/decision", ()),
-}  # fmt: skip
-"""Calls whose schemas are there and which openapi.json does not list: method, path, body, answer, parameters."""
-
 _RULES = frozenset({"required", "description", "x-rule", "not", "if", "then", "else", "dependentRequired"})
 _STRUCTURE = frozenset({"properties", "items", "$defs", "oneOf", "anyOf", "allOf", "additionalProperties"})
 
@@ -74,12 +59,6 @@ class _SchemaReader:
                 if method in item:
                     operation = self._operation(method, path, item)
                     found[operation.key] = operation
-        for name, (method, path, body, answer, parameters) in _BESIDE.items():
-            if answer in self._schemas.files:
-                fields = {each: FieldType(ValueType(frozenset({ANY}))) for each in parameters}
-                sent = self._read(body, ()) if body else None
-                operation = OperationType(name, method, path, fields, sent, self._read(answer, ()))
-                found.setdefault(operation.key, operation)
         return found
 
     def _operation(self, method: str, path: str, item: Schema) -> OperationType:

@@ -23,6 +23,8 @@ from tests.cli import foreign_defects as foreign
 from tests.cli.conftest import Harness
 from tests.cli.foreign_server import Run, Service, serve_foreign
 
+pytestmark = pytest.mark.slow
+
 SELECTED = "create.ok,bg.*,cancel.*,resume.*"
 FOLDER = Path(main.__code__.co_filename).parents[2]
 

@@ -16,6 +16,8 @@ from tests.cli import foreign_defects as foreign
 from tests.cli.conftest import Harness
 from tests.cli.foreign_server import Handler, Service, serve_foreign
 
+pytestmark = pytest.mark.slow
+
 
 class Seen(NamedTuple):
     """A run: its exit code, its JSON report, and the verdicts of all checks."""

@@ -6,8 +6,12 @@ import threading
 import time
 from typing import Any
 
+import pytest
+
 from tests.foreign.judging import check
 from tests.foreign.server import ForeignService, Json, Refused, Run
+
+pytestmark = pytest.mark.slow
 
 CANCELS = ("cancel.ok", "cancel.state", "cancel.stays", "cancel.shows-output")
 

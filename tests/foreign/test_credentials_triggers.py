@@ -23,10 +23,10 @@ class Keeping(ForeignService):
         self.executions: dict[str, list[Json]] = {}
         self.numbers = itertools.count(1)
 
-    def neighbour(self, method: str, parts: list[str], data: bytes) -> Json:
+    def neighbour(self, method: str, parts: list[str], data: bytes, query: Json) -> Json:
         collection = {"credentials": self.credentials, "triggers": self.triggers}.get(parts[0])
         if collection is None:
-            return super().neighbour(method, parts, data)
+            return super().neighbour(method, parts, data, query)
         if parts[1:] == []:
             return self.make(parts[0], parse_object(data)) if method == "POST" else self.list(parts[0], collection)
         if parts[1] not in collection:

@@ -25,6 +25,8 @@ from harness.engine.results import Result
 from harness.outcome import Verdict
 from tests.benches.client.client_mutants import MUTANTS, ClientMutant
 
+pytestmark = pytest.mark.slow
+
 PROGRAMS = Path(__file__).parent / "programs"
 FOLLOW = Path(__file__).resolve().parents[3] / "docs" / "clients" / "follow.mjs"
 CORRECT = ("sync_client.py", "async_client.py", "helper_client.py", "loop.mjs", "creates.mjs")

@@ -21,6 +21,8 @@ from harness.outcome import Exit
 from harness.report import screen
 from tests.engine.search import foreign_servers as foreign
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("-e", "history", "--max-examples", "12", "--no-store", "--api-key", "any-key-at-all", "--json")
 
 

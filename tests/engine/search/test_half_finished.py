@@ -15,6 +15,8 @@ from harness.outcome import Exit
 from harness.transport import ServerThread
 from harness.wire import At, Ending, Headers, How, Length, PieceBody, Request, Response, Service
 
+pytestmark = pytest.mark.slow
+
 JSON = "application/json"
 GREETINGS = 16
 """How many requests a gateway answers correctly before it changes: enough for the probe, and little else."""

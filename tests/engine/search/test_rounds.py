@@ -18,6 +18,8 @@ from harness.engine.search.world import World
 from harness.engine.traffic.deadline import Timer
 from tests.engine.search.places import mutant, reference
 
+pytestmark = pytest.mark.slow
+
 SMALL = Budget(histories=100, steps=25, laws=40, schema=1)
 
 

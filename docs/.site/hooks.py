@@ -1,0 +1,75 @@
+"""Hooks of MkDocs: pages that are made of what is elsewhere, so that no second copy can be wrong.
+
+The start page is the README, one page for contributors is harness/README.md, and there is a page for each rule, a
+drawing for each fault, and the signatures of the public API.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from drawings import drawings_page  # noqa: E402
+
+from harness.cli.rule_pages import rule_index, rule_pages  # noqa: E402 - the project itself, wherever it is
+
+_LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>(?!https?:|#|mailto:)[^)\s]+)\)")
+_HOMES = {"README.md": "index.md", "harness/README.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the pages that are generated."""
+    for page, text in _generate():
+        files.append(File.generated(config, page, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **rest: Any) -> str:
+    """Let the links of a page in docs/ that leave the folder lead to the page made of that file."""
+    if page.file.generated_by is not None:
+        return markdown
+    return _move_links(markdown, (ROOT / "docs" / page.file.src_uri).parent, Path(page.file.src_uri).parent)
+
+
+def _generate() -> Iterator[tuple[str, str]]:
+    for source, page in _HOMES.items():
+        text = (ROOT / source).read_text("utf-8")
+        yield page, _move_links(text, (ROOT / source).parent, Path())
+    yield "rules/index.md", rule_index()
+    yield from ((f"rules/{name}.md", text) for name, text in rule_pages())
+    yield "fault-drawings.md", drawings_page(ROOT / "docs" / "faults.md")
+    yield "reference.md", _reference()
+
+
+def _reference() -> str:
+    """The signatures of every module that docs/api.md lists."""
+    listed = re.findall(r"^## (harness[\w.]*)$", (ROOT / "docs" / "api.md").read_text("utf-8"), re.MULTILINE)
+    lines = ["# Signatures", "", "Generated from the docstrings; [api.md](api.md) says what is public.", ""]
+    for module in listed:
+        lines += [f"::: {module}", ""]
+    return "\n".join(lines)
+
+
+def _move_links(text: str, folder: Path, page: Path) -> str:
+    """Links as they lead from a page of the site: to the page of a file, or nowhere if it has none."""
+
+    def move(match: re.Match[str]) -> str:
+        name, hash_sign, fragment = match["target"].partition("#")
+        path = (folder / name).resolve()
+        up = "../" * len(page.parts)
+        if path.is_relative_to(ROOT / "docs") and path.is_file():
+            return f"[{match['text']}]({up}{path.relative_to(ROOT / 'docs').as_posix()}{hash_sign}{fragment})"
+        home = _HOMES.get(path.relative_to(ROOT).as_posix()) if path.is_relative_to(ROOT) else None
+        return f"[{match['text']}]({up}{home}{hash_sign}{fragment})" if home else match["text"]
+
+    return _LINK.sub(move, text)

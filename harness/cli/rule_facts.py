@@ -1,0 +1,119 @@
+"""What is known of each rule, as labelled facts: `harness explain` prints them, the site has a page of them.
+
+Layer 7.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from harness.benches.client.outcome import RULES as CLIENT_RULES
+from harness.benches.recordings.run import USABLE
+from harness.checks.capabilities import CAPABILITIES
+from harness.checks.gateway.cures import cures_of
+from harness.cli.catalogue import load_every_check
+from harness.contract.rules import BY_ID
+from harness.engine.kill_matrix import NOTICED, PROVED
+from harness.engine.search.rules import RULES as SEARCH_RULES
+from harness.engine.search.rules import SEARCHED
+from harness.kit.check import Check
+from harness.outcome import Rule, Subject
+from harness.outcome.words import format_count
+from harness.resources import folder
+
+_WITHOUT_CHECK: dict[str, tuple[Rule, ...]] = {
+    "fuzz": (*SEARCH_RULES, SEARCHED),
+    "torture": tuple(CLIENT_RULES),
+    "verify": (USABLE,),
+    "mutants": (NOTICED, PROVED),
+}
+"""Rules that no check judges, by the command that does; those of requests are judged by `verify` alone."""
+
+
+class Fact(NamedTuple):
+    """A line about a rule; `url` is where its `text` can be read, if anywhere."""
+
+    label: str
+    text: str
+    url: str = ""
+
+
+class RuleFacts(NamedTuple):
+    """One rule: its heading, and what is known of it. `command` is the one that judges it."""
+
+    rule: Rule
+    heading: str
+    command: str
+    facts: tuple[Fact, ...]
+
+
+def describe_check(check: Check) -> RuleFacts:
+    """A rule that a check of a server or a gateway judges."""
+    rule = check.rule
+    relayed = rule.subject is Subject.RELAY
+    heading = "a rule of `harness gateway`" if relayed else check.title
+    return RuleFacts(rule, heading, "gateway" if relayed else "check", tuple(_facts_of_check(check)))
+
+
+def describe_rule(rule: Rule) -> RuleFacts:
+    """A rule of clients or of the fuzzer, for which there is no check."""
+    command = next((command for command, rules in _WITHOUT_CHECK.items() if rule in rules), "verify")
+    return RuleFacts(rule, f"a rule of `harness {command}`", command, tuple(_facts_of_rule(rule)))
+
+
+def list_rules_without_check() -> tuple[Rule, ...]:
+    """The rules of the fuzzer, of clients, of recordings and of the catalogue itself."""
+    checked = {check.rule.id for check in load_every_check()}
+    recorded = (rule for rule in BY_ID.values() if rule.id not in checked)
+    return tuple(dict.fromkeys((*(rule for rules in _WITHOUT_CHECK.values() for rule in rules), *recorded)))
+
+
+def describe_everything() -> Iterator[RuleFacts]:
+    """Every rule once: of servers, gateways, the fuzzer and clients."""
+    seen: set[str] = set()
+    described = (
+        *map(describe_check, load_every_check()),
+        *map(describe_rule, list_rules_without_check()),
+    )
+    for facts in described:
+        if facts.rule.id not in seen:
+            seen.add(facts.rule.id)
+            yield facts
+
+
+def list_codes(rule: Rule) -> list[str]:
+    """The codes of the findings that a rule can have, as baselines and reports name them."""
+    codes = json.loads((folder("schemas") / "output" / "codes.json").read_bytes())["codes"]
+    return [code for code in codes if code == rule.id or code.startswith(f"{rule.id}/")]
+
+
+def _facts_of_rule(rule: Rule) -> Iterator[Fact]:
+    yield Fact(f"requirement ({rule.level})", rule.statement)
+    yield Fact("source", str(rule.source), rule.source.url)
+    yield Fact("what breaks", rule.breaks)
+
+
+def _facts_of_check(check: Check) -> Iterator[Fact]:
+    rule = check.rule
+    yield from _facts_of_rule(rule)
+    if rule.silent:
+        yield Fact("silent", "a client cannot notice that it is broken: what it gets looks whole and right")
+    for cure in cures_of(check.id):
+        yield Fact("known cure", cure)
+    for outcome in check.accepts:
+        yield Fact("passes", outcome)
+    if check.everywhere:
+        yield Fact("looks at", "every answer of a run, whichever exercise brings it")
+    yield Fact("profile", str(check.profile))
+    for name in sorted(check.requires):
+        yield Fact("needs", f"{name} (a target that {CAPABILITIES[name]})")
+    if rule.since or rule.until:
+        yield Fact("holds", f"from revision {rule.since or 'any'} until {rule.until or 'now'}")
+    exercise = check.exercise
+    created = format_count(exercise.interactions, "interaction")
+    yield Fact("exercise", f"{exercise.name}, {format_count(exercise.requests, 'request')}, {created} created")
+    relayed = rule.subject is Subject.RELAY
+    alone = f"harness gateway URL --only {check.id}" if relayed else f"harness check TARGET -c {check.id}"
+    yield Fact("run it alone", alone)

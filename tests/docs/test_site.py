@@ -1,0 +1,66 @@
+"""The site: a page for each rule, every code a fragment, and a strict build where MkDocs is installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from harness.cli.rule_facts import describe_everything
+from harness.cli.rule_pages import rule_index, rule_pages
+from harness.resources import folder
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_each_rule_has_a_page_and_a_row() -> None:
+    """Every rule of every command is in the index, which links to its page."""
+    pages = dict(rule_pages())
+    linked = re.findall(r"^\| \[([^\]]+)\]\(([^)]+)\.md\)", rule_index(), re.MULTILINE)
+    assert {name for name, _ in linked} == {target for _, target in linked} == pages.keys()
+    assert {facts.command for facts in describe_everything()} == {
+        "check",
+        "gateway",
+        "fuzz",
+        "torture",
+        "verify",
+        "mutants",
+    }
+
+
+def test_each_code_is_a_fragment_of_the_page_of_its_rule() -> None:
+    """A report can link to any finding by its code."""
+    pages = dict(rule_pages())
+    codes = json.loads((folder("schemas") / "output" / "codes.json").read_bytes())["codes"]
+    for code in codes:
+        rule, _, word = code.partition("/")
+        assert f"`{code}`{{ #{word or 'finding'} }}" in pages[rule]
+
+
+def test_what_a_rule_says_is_shown_as_it_is() -> None:
+    """Characters that mean something in Markdown are escaped."""
+    pages = dict(rule_pages())
+    described = {facts.rule.id: facts for facts in describe_everything()}
+    starred = next(name for name, facts in described.items() if "_" in facts.rule.statement)
+    (line,) = [line for line in pages[starred].splitlines() if line.startswith("**")]
+    assert line.replace("\\", "").endswith(described[starred].rule.statement)
+    assert "\\_" in line
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("mkdocs") is None, reason="MkDocs is not installed: run `make docs` first")
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    """A strict build: every link leads somewhere; the pages ask nobody for anything."""
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"}
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "site" / "index.html").read_text("utf-8")
+    loaded = re.findall(r"<(?:script|img|link)\b[^>]*(?:src|href)=\"(https?:[^\"]+)\"", page)
+    assert [url for url in loaded if "canonical" not in url] == []

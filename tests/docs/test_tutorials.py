@@ -1,0 +1,108 @@
+"""Each tutorial is followed to the letter in an empty folder: its files, its commands, and what they print.
+
+A line `…` stands for any lines, and `…` within a line for any characters. `pip install` is not run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+ANY = "…"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name == "nt", reason="the commands are for a shell of POSIX"),
+]
+
+
+class Block(NamedTuple):
+    """A fenced block: `title` names the file that it is, `kind` its language."""
+
+    kind: str
+    title: str
+    text: str
+
+
+def read_blocks(page: Path) -> Iterator[Block]:
+    """The blocks of a page, in order."""
+    fence = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+    for kind, title, text in fence.findall(page.read_text("utf-8")):
+        yield Block(kind, title, text)
+
+
+def split_commands(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Each command of a console block with the lines that it prints."""
+    command, lines = "", list[str]()
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            if command:
+                yield command, lines
+            command, lines = line.removeprefix("$ "), []
+        else:
+            lines.append(line)
+    yield command, lines
+
+
+def pattern_of(lines: list[str]) -> re.Pattern[str]:
+    """What matches the output that a page shows."""
+    parts = [
+        r"(?:.*\n)*?" if line == ANY else ".*".join(map(re.escape, line.split(ANY))) + r"[ ]*\n" for line in lines
+    ]
+    return re.compile("".join(parts))
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> dict[str, str]:
+    """The environment of somebody who has installed the harness, with nothing else set."""
+    programs = tmp_path / ".programs"
+    programs.mkdir()
+    for name, module in (("harness", "harness"), ("pytest", "pytest -p harness.pytest_plugin")):
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n', encoding="utf-8")
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
+    keep = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+    quiet = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**keep, **quiet, "PATH": path, "PYTHONPATH": str(ROOT)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_tutorial_holds(page: Path, tmp_path: Path, shell: dict[str, str]) -> None:
+    """Every command prints what the page shows."""
+    ran = 0
+    for block in read_blocks(page):
+        if block.title:
+            (tmp_path / block.title).write_text(block.text, encoding="utf-8")
+        elif block.kind == "console":
+            for command, lines in split_commands(block.text):
+                if command.startswith("pip install"):
+                    continue
+                done = subprocess.run(
+                    ["sh", "-c", command],
+                    cwd=tmp_path,
+                    env=shell,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    timeout=300,
+                    check=False,
+                )
+                assert pattern_of(lines).fullmatch(done.stdout), f"$ {command}\n{done.stdout}"
+                ran += 1
+    assert ran >= 2
+
+
+def test_the_pages_are_there() -> None:
+    """One for each kind of user."""
+    assert [page.stem for page in PAGES] == ["application", "client", "implementation", "recordings"]
