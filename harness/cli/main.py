@@ -78,6 +78,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "compare": CommandEntry(
         "harness.cli.commands.compare", "compare the reports of runs: targets, or one target then and now"
     ),
+    "merge": CommandEntry("harness.cli.commands.merge", "put the shards of one run together again"),
     "diff": CommandEntry("harness.cli.commands.diff", "compare two recordings: drift of shape, drift of content"),
     "drift": CommandEntry("harness.cli.commands.drift", "compare the types of an official SDK with the schemas"),
     "verify": CommandEntry("harness.cli.commands.verify", "judge recorded traffic offline"),

@@ -28,22 +28,42 @@ _PROXY = frozenset({405, 408, 411, 413, 414, 429, 431, 501, 502, 503, 504})
 """Refusals that may come from a proxy or a framework in front of the API, with an error shape of its own."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One defect as data: `kind` tells it from others, `exercise` first showed it, `answers` have it."""
+
+    kind: tuple[str, ...]
+    finding: Finding
+    exercise: str
+    answers: int = 1
+
+    def to_finding(self) -> Finding:
+        """The finding with the number of further answers that have the defect."""
+        if self.answers == 1:
+            return self.finding
+        message = f"{self.finding.message}, in this answer and {self.answers - 1} more"
+        return replace(self.finding, message=message, weight=self.finding.weight - 1 + self.answers)
+
+
+def add_sightings(own: Observation, seen: Iterable[Sighting]) -> Observation:
+    """What a check saw itself, with what other answers showed; `own` itself if they add nothing."""
+    shown = sorted(seen, key=lambda one: one.finding.severity is not Severity.BROKEN)[:MOST]
+    if own.outcome is Outcome.NON_STRICT:  # a lenient reading, once shown, needs no more examples
+        shown = [one for one in shown if one.finding.severity is Severity.BROKEN]
+    if not shown or own.outcome in SETTLED:
+        return own
+    return Observation.of((*own.findings, *(one.to_finding() for one in shown)))
+
+
 @dataclass(slots=True)
-class _Sighting:
+class _Sighted:
     """One defect: where it was first seen, and how many answers have it."""
 
     finding: Finding
     exchange: Exchange
     played: Played
+    exercise: str
     answers: int = 1
-
-    def to_finding(self, api: Api) -> Finding:
-        """The finding with the name of its exchange and the number of further answers that have the defect."""
-        named = self.finding.at(exchange=api.format_request(self.exchange))
-        if self.answers == 1:
-            return named
-        message = f"{named.message}, in this answer and {self.answers - 1} more"
-        return replace(named, message=message, weight=named.weight - 1 + self.answers)
 
 
 @dataclass(slots=True)
@@ -55,7 +75,7 @@ class Audit:
 
     rules: frozenset[str]
     api: Api
-    _found: dict[str, dict[tuple[str, ...], _Sighting]] = field(default_factory=dict)
+    _found: dict[str, dict[tuple[str, ...], _Sighted]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -69,16 +89,22 @@ class Audit:
             return
         for exchange in played.trail:
             if self._is_the_apis(exchange):
-                self._judge(exchange, played)
+                self._judge(exchange, played, exercise)
 
     def observe(self, check: Check, own: Observation) -> Observation:
         """The observation of a check after the whole run; `own` itself if the other answers add nothing."""
-        sightings = self._sightings(check)
-        if own.outcome is Outcome.NON_STRICT:  # a lenient reading, once shown, needs no more examples
-            sightings = [defect for defect in sightings if defect.finding.severity is Severity.BROKEN]
-        if not sightings or own.outcome in SETTLED:
-            return own
-        return Observation.of((*own.findings, *(defect.to_finding(self.api) for defect in sightings)))
+        return add_sightings(own, self.list_sightings(check.id))
+
+    def list_sightings(self, rule: str) -> list[Sighting]:
+        """Every defect that was seen under a rule, in the order in which they were seen."""
+        with self._lock:
+            found = list(self._found.get(rule, {}).items())
+        return [
+            Sighting(
+                kind, one.finding.at(exchange=self.api.format_request(one.exchange)), one.exercise, one.answers
+            )
+            for kind, one in found
+        ]
 
     def evidence(self, check: Check) -> tuple[Exchange, ...]:
         """The answers that show the check's defects, each with the requests that it depends on."""
@@ -89,12 +115,12 @@ class Audit:
         """What the findings call each piece of the evidence: the request in a few words."""
         return tuple(self.api.format_request(item) if isinstance(item, Exchange) else "" for item in evidence)
 
-    def _sightings(self, check: Check) -> list[_Sighting]:
+    def _sightings(self, check: Check) -> list[_Sighted]:
         with self._lock:
             found = list(self._found.get(check.id, {}).values()) if check.everywhere else []
         return sorted(found, key=lambda seen: seen.finding.severity is not Severity.BROKEN)[:MOST]
 
-    def _judge(self, exchange: Exchange, played: Played) -> None:
+    def _judge(self, exchange: Exchange, played: Played, exercise: Exercise) -> None:
         reading = self.api.read(exchange, None)
         seen: set[tuple[str, ...]] = set()
         for finding in (*reading.findings, *reading.crash):
@@ -103,15 +129,15 @@ class Audit:
             kind = finding.kind(reading.call)
             if kind not in seen:
                 seen.add(kind)
-                self._add(kind, finding, exchange, played)
+                self._add(kind, _Sighted(finding, exchange, played, exercise.name))
 
-    def _add(self, kind: tuple[str, ...], finding: Finding, exchange: Exchange, played: Played) -> None:
+    def _add(self, kind: tuple[str, ...], seen: _Sighted) -> None:
         with self._lock:
-            of_rule = self._found.setdefault(finding.rule, {})
+            of_rule = self._found.setdefault(seen.finding.rule, {})
             if kind in of_rule:
                 of_rule[kind].answers += 1
-            elif sum(known.finding.severity is finding.severity for known in of_rule.values()) < MOST:
-                of_rule[kind] = _Sighting(finding, exchange, played)
+            elif sum(known.finding.severity is seen.finding.severity for known in of_rule.values()) < MOST:
+                of_rule[kind] = seen
 
     def _is_the_apis(self, exchange: Exchange) -> bool:
         """Whether it is the API's own answer to one of its calls; resumed streams are left to their own check."""

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from harness.engine.decide import blocked_by, with_cause, with_weight
-from harness.engine.results import Result
+from harness.engine.results import LoggedExchange, Result
 from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Observation, Outcome
@@ -53,7 +53,9 @@ def resolve(observation: Observation, roots: Sequence[Result]) -> Observation:
     return Observation.untestable(f"{observation.reason}; {observation.cause} did not see that again")
 
 
-def link(results: Sequence[Result], stops: Mapping[str, Exchange], api: Api) -> tuple[Result, ...]:
+def link(
+    results: Sequence[Result], stops: Mapping[str, Exchange | LoggedExchange], api: Api
+) -> tuple[Result, ...]:
     """The results in their order; those in `stops` (by id) name the code that explains where they stopped."""
     roots = [result for result in results if result.observation.outcome is Outcome.NOT_MET and result.evidence]
     causes = {result.id: root for result in results if (root := _root_of(result, stops, roots, api)) is not None}
@@ -70,7 +72,9 @@ def _consequences(result: Result, caused: Counter[str]) -> int:
     return caused[findings[0].stable_code] if findings else 0
 
 
-def _root_of(result: Result, stops: Mapping[str, Exchange], roots: Sequence[Result], api: Api) -> Result | None:
+def _root_of(
+    result: Result, stops: Mapping[str, Exchange | LoggedExchange], roots: Sequence[Result], api: Api
+) -> Result | None:
     stop = stops.get(result.id)
     if stop is None or result.observation.findings or result.observation.cause:
         return None
@@ -78,8 +82,13 @@ def _root_of(result: Result, stops: Mapping[str, Exchange], roots: Sequence[Resu
     return next((root for root in accused if any(_is_alike(e, stop, api) for e in root.evidence)), None)
 
 
-def _is_alike(shown: object, stop: Exchange, api: Api) -> bool:
+def _is_alike(shown: object, stop: Exchange | LoggedExchange, api: Api) -> bool:
     """Whether evidence shows the same call with the same answer."""
-    if not isinstance(shown, Exchange):
+    if not isinstance(shown, Exchange | LoggedExchange) or shown.status != stop.status:
         return False
-    return shown.status == stop.status and api.read(shown, None).call == api.read(stop, None).call
+    return call_of(shown, api) == call_of(stop, api)
+
+
+def call_of(exchange: Exchange | LoggedExchange, api: Api) -> str:
+    """Which call of the API an exchange makes."""
+    return exchange.call if isinstance(exchange, LoggedExchange) else api.read(exchange, None).call

@@ -21,6 +21,7 @@ from harness.engine.execute import Played, play
 from harness.engine.plan import Group, PlannedCheck, RunPlan
 from harness.engine.results import Result
 from harness.engine.sessions import session_of
+from harness.engine.shards import ELSEWHERE, ShardPart
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.kit.api import SCRIPTABLE
@@ -62,6 +63,7 @@ class Conductor:
     sessions: bool = False
     halted: str = ""
     leftovers: list[str] = field(default_factory=list)
+    _said: dict[str, Observation] = field(default_factory=dict)
     _results: dict[str, Result] = field(default_factory=dict)
     _held: list[Judged] = field(default_factory=list)
     _audit: Audit = field(init=False)
@@ -74,7 +76,7 @@ class Conductor:
     def __post_init__(self) -> None:
         self._roots = self.plan.roots
         self._blocking = self.plan.blocking
-        running = (planned.check for planned in self.plan.checks if planned.skip is None)
+        running = (planned.check for planned in self.plan.whole or self.plan.checks if planned.skip is None)
         self._audit = Audit.of(running, self.target.api)
 
     def halt(self, why: str) -> None:
@@ -88,7 +90,8 @@ class Conductor:
     ) -> Generator[RunEvent, None, None]:
         """Play everything, and decide what can be decided on the way."""
         for planned in self.plan.checks:
-            if planned.skip is not None and planned.skip.outcome is not Outcome.BLOCKED:
+            heard = planned.skip is ELSEWHERE and planned.check.everywhere
+            if planned.skip is not None and planned.skip.outcome is not Outcome.BLOCKED and not heard:
                 yield self._finish(Judged(planned, planned.skip))
         groups = self.plan.groups
         workers = min(jobs, len(groups))
@@ -107,6 +110,7 @@ class Conductor:
                 yield from self._decide(Judged(judged.planned, said, judged.played, audited), last=True)
             else:
                 self._held.append(judged)
+        yield from self._judge_for_others()
         blocked = [
             Judged(planned, planned.skip)
             for planned in self.plan.checks
@@ -114,6 +118,7 @@ class Conductor:
         ]
         held, self._held = [*self._held, *blocked], []
         for judged in held:
+            self._said.setdefault(judged.planned.check.id, judged.observation)
             yield self._finish(self._resolve(judged))
         for planned in self.plan.checks:
             if planned.check.id not in self._results:
@@ -125,9 +130,30 @@ class Conductor:
             [self._results[planned.check.id] for planned in self.plan.checks], self._stops, self.target.api
         )
 
+    def describe_part(self, part: ShardPart) -> ShardPart:
+        """The same part with what this run saw."""
+        rules = sorted(self._audit.rules)
+        return replace(
+            part,
+            ran=tuple(planned.check.id for planned in self.plan.checks if planned.skip is None),
+            observations={name: said for name, said in self._said.items() if said is not ELSEWHERE},
+            sightings={rule: tuple(seen) for rule in rules if (seen := self._audit.list_sightings(rule))},
+            stops=dict(self._stops),
+        )
+
+    def _judge_for_others(self) -> Iterator[RunEvent]:
+        """The checks of other shards that apply to every answer: what an answer here breaks is said here, too."""
+        for planned in self.plan.checks:
+            if planned.skip is ELSEWHERE and planned.check.everywhere:
+                self._said[planned.check.id] = ELSEWHERE
+                said = self._audit.observe(planned.check, Observation(Outcome.MET))
+                audited = said.outcome is not Outcome.MET
+                yield self._finish(Judged(planned, said if audited else ELSEWHERE, audited=audited))
+
     def _decide(self, judged: Judged, *, last: bool = False) -> Iterator[RunEvent]:
         """Decide a check, or hold it back; then those that waited for it."""
         check = judged.planned.check
+        self._said.setdefault(check.id, judged.observation)
         waits = check.everywhere and judged.observation.outcome not in SETTLED and not last
         if waits or not self._is_ready(judged):
             self._held.append(judged)
@@ -153,6 +179,7 @@ class Conductor:
         return find_roots(check, judged.observation, self._roots.get(check.id, ()))
 
     def _finish(self, judged: Judged) -> CheckFinished:
+        self._said.setdefault(judged.planned.check.id, judged.observation)
         result = self._result(judged)
         self._results[result.id] = result
         if self.fail_fast and result.verdict in _STOPS:
@@ -269,9 +296,11 @@ class Conductor:
         check, played = judged.planned.check, judged.played
 
         def show(verdict: Verdict) -> tuple[Exchange, ...]:
-            if played is None or verdict not in _NEEDS_EVIDENCE:
+            if verdict not in _NEEDS_EVIDENCE:
                 return ()
-            return self._audit.evidence(check) if judged.audited else played.evidence(check, judged.observation)
+            if judged.audited:
+                return self._audit.evidence(check)
+            return () if played is None else played.evidence(check, judged.observation)
 
         result = decide(
             check.rule,
@@ -286,10 +315,11 @@ class Conductor:
             accepts=check.accepts,
             profile=check.profile,
         )
-        if played is None or not result.evidence:
+        if not result.evidence:
             return result
-        named = self._audit.names_of(result.evidence) if judged.audited else played.names_of(result.evidence)
-        return replace(result, named=named)
+        if judged.audited or played is None:
+            return replace(result, named=self._audit.names_of(result.evidence))
+        return replace(result, named=played.names_of(result.evidence))
 
 
 def format_time_up(up: TimeUp) -> str:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from harness.engine.capabilities import Capabilities
 from harness.engine.results import Evidence, Result
+from harness.engine.shards import ShardPart
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.timeout_budget import TimeoutLosses
 from harness.outcome import Exit, Verdict
@@ -55,10 +56,11 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """How much there is to do: results to expect, and exercises to play."""
+    """How much there is to do: results to expect, and exercises to play; `shard` is the part of a run, as K/N."""
 
     checks: int
     exercises: int
+    shard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class RunFinished:
 
     `leftovers` are the resources that could not be deleted. `waited` is the time spent because the target said
     "later", and `cut` is what was lost to answers that did not end. `halted` says why the run ended before it was
-    through, `""` if it was through.
+    through, `""` if it was through. `part` is what this run hands to a merge, if it was one shard of several.
     """
 
     results: tuple[Result, ...]
@@ -144,6 +146,7 @@ class RunFinished:
     waited: Waited = field(default_factory=Waited)
     cut: TimeoutLosses = field(default_factory=TimeoutLosses)
     halted: str = ""
+    part: ShardPart | None = None
 
     @property
     def counts(self) -> dict[Verdict, int]:

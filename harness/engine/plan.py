@@ -62,6 +62,8 @@ class RunPlan:
     """The whole catalogue, with the decision for each check."""
 
     checks: tuple[PlannedCheck, ...]
+    whole: tuple[PlannedCheck, ...] = ()
+    """The checks of all shards if this is the plan of one, else none."""
 
     @property
     def roots(self) -> Mapping[str, tuple[str, ...]]:

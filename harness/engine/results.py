@@ -70,7 +70,18 @@ class KillRow:
     errors: tuple[str, ...] = ()
 
 
-Evidence: TypeAlias = Exchange | RelayedExchange | ClientRun | RecordedPlace | KillRow
+@dataclass(frozen=True, slots=True)
+class LoggedExchange:
+    """An exchange as the report of another run has it: its lines and `curl` command, the call and its status."""
+
+    name: str
+    lines: tuple[str, ...]
+    command: str
+    call: str = ""
+    status: int | None = None
+
+
+Evidence: TypeAlias = Exchange | RelayedExchange | ClientRun | RecordedPlace | KillRow | LoggedExchange
 """What shows that a result is true; `report.evidence_text` is the only place that words it."""
 
 

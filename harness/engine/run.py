@@ -7,7 +7,7 @@ whose time is up stops at once, deletes what it created, and still accounts for 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -19,6 +19,7 @@ from harness.engine.decide import Policy, exit_of
 from harness.engine.events import Planned, Probed, RunEvent, RunFinished, RunStarted
 from harness.engine.plan import Selection, make_plan, needed_capabilities
 from harness.engine.probe import Probing, probe
+from harness.engine.shards import Shard, ShardPart, digest_catalogue, split_plan
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.timeout_budget import TimeoutBudget, TimeoutLosses
@@ -33,7 +34,8 @@ class RunOptions:
     """How to run what is selected; `jobs` exercises run at the same time, each worker with its own driver.
 
     With one job, `choose` picks the next exercise by name from those that are left; without it they run in the
-    catalogue's order. `deadline` is the limit for the whole run in seconds, None for no limit.
+    catalogue's order. `deadline` is the limit for the whole run in seconds, None for no limit. With
+    `shard`, only that part is played; `shard_seconds` are what an earlier run took, by id.
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -45,6 +47,8 @@ class RunOptions:
     deadline: float | None = None
     choose: Callable[[Sequence[str]], str] | None = None
     traffic: TrafficPolicy = field(default_factory=TrafficPolicy)
+    shard: Shard | None = None
+    shard_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def check_target(
@@ -74,7 +78,9 @@ def check_target(
     if not halted:
         yield Probed(found.capabilities, found.requests, found.notes)
     plan = make_plan(catalogue, options.selection, found.capabilities, profiles)
-    yield Planned(len(plan.checks), len(plan.groups))
+    if options.shard is not None:
+        plan = split_plan(plan, options.shard, options.shard_seconds)
+    yield Planned(len(plan.checks), len(plan.groups), str(options.shard or ""))
     is_scriptable = not halted and SCRIPTABLE in found.capabilities  # who was interrupted has not asked
     sessions = options.jobs > 1 and is_scriptable and not target.throwaway
     policy = Policy(strict=options.strict, baseline=options.baseline)
@@ -96,7 +102,19 @@ def check_target(
     code = Exit.INTERRUPTED if conductor.halted == INTERRUPTED else exit_of(ordered)
     cut = TimeoutLosses() if timeouts is None else timeouts.losses
     seconds, left = time.perf_counter() - begin, tuple(conductor.leftovers)
-    yield RunFinished(ordered, seconds, code, left, retries.waited, cut, conductor.halted)
+    part = None
+    if options.shard is not None:
+        part = conductor.describe_part(
+            ShardPart(
+                shard=options.shard,
+                catalogue=digest_catalogue(catalogue),
+                revision=target.target.contract.revision,
+                selection=repr(options.selection),
+                strict=options.strict,
+                baseline=tuple(options.baseline.entries.values()),
+            )
+        )
+    yield RunFinished(ordered, seconds, code, left, retries.waited, cut, conductor.halted, part)
 
 
 def _probe(

@@ -32,6 +32,9 @@ def headline(finished: RunFinished) -> str:
     judged, broken = ledger.judged_musts, ledger.broken_musts
     missing = _missing(ledger)
     halted = "the run ended early; " if finished.halted else ""
+    if finished.part is not None:
+        shard = finished.part.shard
+        halted = f"shard {shard.number} of {shard.of} by itself: {halted}"
     if not judged:
         return _to_sentence(f"{halted}no MUST was judged{missing}.")
     if broken:
@@ -42,7 +45,8 @@ def headline(finished: RunFinished) -> str:
         hold = len(judged) - len(ledger.excused_musts)
         said = f"{hold} of {format_count(len(ledger.wanted_musts), 'MUST')} {'holds' if hold == 1 else 'hold'}"
     else:
-        said = f"all {len(judged)} MUSTs hold" if len(judged) > 1 else "the only MUST holds"
+        whole = "all " if finished.part is None else ""
+        said = f"{whole}{len(judged)} MUSTs hold" if len(judged) > 1 else "the only MUST holds"
     excused = f"; {len(ledger.excused_musts)} broken and excused by the baseline" if ledger.excused_musts else ""
     return _to_sentence(f"{halted}{said}{excused}{missing}{_others(finished, ledger)}.")
 

@@ -179,4 +179,14 @@ def run_record(
         },
         "leftovers": mask.tree(list(finished.leftovers)),
         "checks": [result_record(result, display) for result in finished.results],
+        **_shard_record(finished, display),
     }
+
+
+def _shard_record(finished: RunFinished, display: Display) -> dict[str, Any]:
+    """What a merge needs of one shard; nothing if the run was whole."""
+    if finished.part is None:
+        return {}
+    from harness.report.shard_record import part_record
+
+    return {"shard": display.mask.tree(part_record(finished.part, finished.results, display.api))}

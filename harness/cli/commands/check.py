@@ -12,6 +12,7 @@ from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import Parser, count, level_named
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.output import Listeners, add_output_arguments, say, write_json
+from harness.cli.sharding import add_shard_arguments, read_seconds
 from harness.cli.target_options import (
     add_deadline_argument,
     add_target_arguments,
@@ -27,6 +28,7 @@ from harness.engine.events import Waiting
 from harness.engine.plan import Selection, make_plan
 from harness.engine.probe import MOST_REQUESTS
 from harness.engine.run import RunOptions, check_target
+from harness.engine.shards import parse_shard
 from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Exit
@@ -55,6 +57,8 @@ def run(words: Sequence[str]) -> int:
         fail_fast=bool(arguments.fail_fast),
         jobs=arguments.jobs or 1,
         deadline=deadline_of(arguments, target),
+        shard=parse_shard(arguments.shard) if arguments.shard else None,
+        shard_seconds=read_seconds(arguments.shard_times),
         traffic=traffic_policy(arguments, lambda seconds, refusal: listeners.handle(Waiting(seconds, refusal))),
     )
     wait_until_up(target, arguments.wait or 0.0)
@@ -91,6 +95,7 @@ def _parser() -> Parser:
     add_deadline_argument(group)
     group.add_argument("--fail-fast", action="store_true", default=None, help="stop at the first failure")
     group.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
+    add_shard_arguments(group)
     add_output_arguments(
         parser.add_argument_group("output"), verbose="list every selected check and explain warnings"
     )

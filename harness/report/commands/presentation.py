@@ -141,7 +141,7 @@ class Presentation:
     def format_plan(self, planned: Planned) -> Iterator[str]:
         """How much there is to do."""
         what = f"{format_count(planned.checks, self.noun)}, {format_count(planned.exercises, 'exercise')}"
-        yield f"catalogue: {what} to run"
+        yield f"catalogue: {what} to run{f' in shard {planned.shard}' if planned.shard else ''}"
 
     def progress(self, name: str, *, again: bool) -> str:
         """The exercise that runs now; `again`: it was begun earlier and comes to its end."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from harness.engine.evidence import made_or_changed, referenced_ids
-from harness.engine.results import ClientRun, Evidence, KillRow, RecordedPlace
+from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, RecordedPlace
 from harness.kit.api import Api
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome.words import format_count, shorten
@@ -33,6 +33,7 @@ _LAST_WORDS = 3
 _ERROR = re.compile(r"\s*[\w.]*(?:Error|Exception): \S")
 _NOUNS: dict[type, tuple[str, str]] = {
     Exchange: ("exchange", "exchanges"),
+    LoggedExchange: ("exchange", "exchanges"),
     RelayedExchange: ("passage", "passages"),
     ClientRun: ("run of the client", "runs of the client"),
     RecordedPlace: ("place", "places"),
@@ -71,6 +72,8 @@ def logs(evidence: Sequence[Evidence], display: Display, *, shown: int = SHOWN) 
                 found.append(Log(item.name, tuple(client_lines(item, mask, verbose=True))))
             case RecordedPlace():
                 found.append(Log("", (place_line(item, mask),)))
+            case LoggedExchange():
+                found.append(Log("", item.lines, item.command))
             case KillRow():
                 found.append(Log(item.mutant, tuple(kill_lines(item))))
     return found
@@ -81,6 +84,7 @@ def shown_lines(evidence: Sequence[Evidence], display: Display, *, named: bool, 
     mask = display.mask
     exchanges = [item for item in evidence if isinstance(item, Exchange)]
     relayed = [item for item in evidence if isinstance(item, RelayedExchange)]
+    yield from _format_logged([item for item in evidence if isinstance(item, LoggedExchange)])
     if exchanges:
         yield from _exchanges(exchanges, display, named=named)
     if relayed:
@@ -105,6 +109,16 @@ def _exchanges(exchanges: Sequence[Exchange], display: Display, *, named: bool) 
         yield from exchange_lines(exchange, display)
         yield "reproduce:"
         yield from command.split("\n")
+
+
+def _format_logged(logged: Sequence[LoggedExchange]) -> Iterator[str]:
+    shown = logged[-_MOST_EXCHANGES:]
+    if len(logged) > len(shown):
+        yield f"exchanges ({len(shown)} of {len(logged)}; the JSON and HTML reports have all):"
+    for item in shown:
+        yield from item.lines
+        yield "reproduce:"
+        yield from item.command.split("\n")
 
 
 def _first(exchanges: Sequence[Exchange], api: Api) -> list[Exchange]:

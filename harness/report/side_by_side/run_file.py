@@ -76,6 +76,11 @@ class RunFile:
 
 def read_run(path: Path) -> RunFile:
     """Read a report. Raises UsageFault if it is none, and says what it is instead."""
+    return _to_run(read_record(path), path)
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The members of a JSON report, whichever they are. Raises UsageFault if it holds no object."""
     try:
         with open_file(path) as file:
             data = file.read(_MOST_BYTES + 1)
@@ -89,7 +94,7 @@ def read_run(path: Path) -> RunFile:
         raise UsageFault(f"{str(path)!r} is no JSON ({wrong}): write a report with --report json=FILE") from None
     if not isinstance(record, dict):
         raise UsageFault(f"{str(path)!r} holds no object: write a report with --report json=FILE")
-    return _to_run(record, path)
+    return record
 
 
 def _to_run(record: dict[str, Any], path: Path) -> RunFile:
