@@ -33,3 +33,11 @@ def read_seconds(name: str | None) -> Mapping[str, float]:
             f"--shard-times {name!r} is no report of `harness check` ({type(wrong).__name__}: {wrong}): "
             "write one with --report json=FILE"
         ) from None
+
+
+def require_shardable(arguments: argparse.Namespace) -> None:
+    """Raise UsageFault if a shard is to rewrite a baseline, or if there are times without a shard."""
+    if arguments.shard and (arguments.baseline_update or arguments.baseline_prune):
+        raise UsageFault("--shard sees only a part of the run: change the baseline with a whole one")
+    if arguments.shard_times and not arguments.shard:
+        raise UsageFault("--shard-times says how to divide a run: it needs --shard K/N")

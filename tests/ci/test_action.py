@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.cli.main import COMMANDS
+from harness.cli.main import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
@@ -121,7 +122,7 @@ def test_a_hook_refuses_a_key(runner: Path) -> None:
 def test_the_page_shows_what_is_there() -> None:
     """The examples are valid YAML that names inputs and hooks that exist; the shell lines run."""
     blocks = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
-    github, gitlab, hooks = blocks
+    github, gitlab, *_, hooks = blocks
     (step,) = [step for step in github["jobs"]["conformance"]["steps"] if "harness" in step.get("uses", "")]
     assert step["with"].keys() <= ACTION["inputs"].keys()
     assert {hook["id"] for hook in hooks["repos"][0]["hooks"]} == {hook["id"] for hook in HOOKS}
@@ -139,3 +140,28 @@ def test_the_lines_of_a_shell_run(runner: Path) -> None:
     )
     assert done.returncode == 0
     assert (runner / "junit.xml").is_file()
+
+
+def test_the_shards_of_the_examples_are_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The examples run every part once, and merge the files that these write, with options that exist."""
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+    (github,) = [block["jobs"] for block in blocks if "shard" in block.get("jobs", {})]
+    (gitlab,) = [block for block in blocks if "parallel" in block.get("shard", {})]
+    assert github["shard"]["strategy"]["matrix"]["shard"] == [1, 2, 3]
+    assert gitlab["shard"]["parallel"] == 3
+    jobs = [
+        (github["shard"]["steps"][1]["run"], github["merge"]["steps"][-1]["run"]),
+        (gitlab["shard"]["script"][1], gitlab["merge"]["script"][1]),
+    ]
+    for number, (check, merge) in enumerate(jobs):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        for shard in ("1", "2", "3"):
+            filled = check.replace("${{ matrix.shard }}", shard).replace("$CI_NODE_INDEX", shard)
+            line = filled.replace("$CI_NODE_TOTAL", "3").replace("$TARGET_URL", "emulator")
+            assert main([*shlex.split(line)[1:], "-c", "cancel"]) == 0
+        files = " ".join(sorted(path.name for path in folder.glob("shard-*.json")))
+        assert main(shlex.split(merge.replace("shard-*.json", files))[1:]) == 0
+        assert (folder / "junit.xml").stat().st_size
+        assert (folder / "report.html").stat().st_size

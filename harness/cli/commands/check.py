@@ -12,7 +12,7 @@ from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import Parser, count, level_named
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.output import Listeners, add_output_arguments, say, write_json
-from harness.cli.sharding import add_shard_arguments, read_seconds
+from harness.cli.sharding import add_shard_arguments, read_seconds, require_shardable
 from harness.cli.target_options import (
     add_deadline_argument,
     add_target_arguments,
@@ -43,6 +43,7 @@ def run(words: Sequence[str]) -> int:
     catalogue = target.api.load_catalogue()
     said = said_capabilities(arguments)
     baseline = baseline_of(arguments, [check.id for check in catalogue])
+    require_shardable(arguments)
     selection = _selection(arguments)
     profiles = target.api.load_profiles()
     make_plan(catalogue, selection, Capabilities(said), profiles)  # report an unknown id before anything is sent

@@ -1,0 +1,188 @@
+"""`check --shard` and `harness merge`: the parts of a run make the same whole that one run makes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+
+from harness.cli.main import main
+from harness.engine.plan import Selection
+from harness.engine.run import RunOptions, check_target
+from harness.engine.shards import Shard, parse_shard
+from harness.engine.targets import TargetOptions, embed_emulator
+from harness.interactions import INTERACTIONS
+from harness.outcome import UsageFault
+from harness.report.json_report import render
+from harness.report.run_state import RunState
+from harness.resources import folder
+
+FEW = Selection(checks=("get", "cancel", "bg", "err"))
+"""Areas with rules that hold for every answer, and with checks that rest on others."""
+
+MUTANTS = ("cancel-noop", "background-ignored", "cancelled-vanishes", "error-no-message", "errors-are-500")
+"""Defects that block checks in other shards, or that answers of several shards show."""
+
+Record = dict[str, Any]
+
+
+def run_check(mutant: str, shard: Shard | None = None, selection: Selection = FEW, strict: bool = False) -> Record:
+    """The JSON report of one run against a mutant, or against the emulator itself."""
+    contract = INTERACTIONS.load_contract("")
+    target = embed_emulator(INTERACTIONS, TargetOptions(), lambda: INTERACTIONS.new_service(contract, mutant))
+    state = RunState(INTERACTIONS)
+    options = RunOptions(selection=selection, shard=shard, strict=strict)
+    for event in check_target(target, INTERACTIONS.load_catalogue(), options):
+        state.handle(event)
+    return cast(Record, json.loads(render(state)))
+
+
+def write_shards(folder: Path, records: list[Record]) -> list[str]:
+    """The files of these reports."""
+    files = [folder / f"{number}.json" for number in range(len(records))]
+    for file, record in zip(files, records, strict=True):
+        file.write_text(json.dumps(record), encoding="utf-8")
+    return [str(file) for file in files]
+
+
+def list_verdicts(record: Record) -> dict[str, tuple[Any, ...]]:
+    """What stands for each check, without times."""
+    return {
+        check["id"]: (
+            check["verdict"],
+            check["standing"],
+            check.get("cause"),
+            [(finding["code"], finding["weight"]) for finding in check["findings"]],
+        )
+        for check in record["checks"]
+    }
+
+
+@pytest.fixture(scope="module")
+def shards() -> list[Record]:
+    """The three parts of a run against the emulator."""
+    return [run_check("", Shard(number, 3), Selection(checks=("cancel", "get"))) for number in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("mutant", ["", *MUTANTS])
+def test_shards_make_the_run(mutant: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Verdicts by id, causes, ledger with headline, and exit code of the merge are those of one run."""
+    whole = run_check(mutant)
+    files = write_shards(tmp_path, [run_check(mutant, Shard(number, 3)) for number in (1, 2, 3)])
+    code = main(["merge", *files, "--json"])
+    merged = json.loads(capsys.readouterr().out)
+    assert list_verdicts(merged) == list_verdicts(whole)
+    assert merged["ledger"] == whole["ledger"]
+    assert [cause["key"] for cause in merged["causes"]] == [cause["key"] for cause in whole["causes"]]
+    assert code == merged["exit"] == whole["exit"]
+    assert bool(mutant) == bool(whole["exit"]), "the mutants of this test fail the run"
+    assert (mutant == "cancel-noop") <= bool(whole["ledger"]["rows"]["blocked"])
+
+
+def test_a_shard_does_not_speak_for_the_run(shards: list[Record]) -> None:
+    """A shard names its part, and what others judge stands as excluded; no check is in two shards."""
+    schema = json.loads((folder("schemas") / "output" / "check.schema.json").read_text(encoding="utf-8"))
+    for number, record in enumerate(shards, 1):
+        jsonschema.validate(record, schema)
+        assert record["ledger"]["headline"].startswith(f"Shard {number} of 3 by itself: ")
+        assert " all " not in record["ledger"]["headline"]
+        judged = {check["id"] for check in record["checks"] if check["standing"] == "judged"}
+        assert judged
+        assert judged <= set(record["shard"]["ran"])
+        elsewhere = [check for check in record["checks"] if check["reason"] == "in another shard"]
+        assert elsewhere
+        assert {check["verdict"] for check in elsewhere} == {"excluded"}
+    ran = [name for record in shards for name in record["shard"]["ran"]]
+    assert len(ran) == len(set(ran))
+
+
+def test_merge_writes_every_format(shards: list[Record], tmp_path: Path) -> None:
+    """JUnit of a merge has the cases of the whole catalogue, and its times add up."""
+    files = write_shards(tmp_path, shards)
+    names = {name: tmp_path / f"merged.{name}" for name in ("json", "junit", "markdown", "html", "badge")}
+    words = [f"--report={name}={path}" for name, path in names.items()]
+    assert main(["merge", *files, *words]) == 0
+    assert all(path.stat().st_size for path in names.values())
+    root = ElementTree.fromstring(names["junit"].read_text(encoding="utf-8"))
+    assert len(root.findall(".//testcase")) == len(shards[0]["checks"])
+    for suite in root.findall("testsuite"):
+        times = sum(float(case.attrib["time"]) for case in suite.findall("testcase"))
+        assert float(suite.attrib["time"]) == pytest.approx(times, abs=0.001 * len(suite))
+    schema = json.loads((folder("schemas") / "output" / "check.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(json.loads(names["json"].read_text(encoding="utf-8")), schema)
+
+
+def _drop(records: list[Record]) -> None:
+    records.pop()
+
+
+def _double(records: list[Record]) -> None:
+    records[2] = records[1]
+
+
+def _change(member: str, value: Any) -> Callable[[list[Record]], None]:
+    def change(records: list[Record]) -> None:
+        records[1]["shard"][member] = value
+
+    return change
+
+
+def _retarget(records: list[Record]) -> None:
+    records[1]["target"]["url"] = "http://127.0.0.1:9"
+
+
+def _forget(records: list[Record]) -> None:
+    records[1]["capabilities"][0]["present"] ^= True
+
+
+def _unshard(records: list[Record]) -> None:
+    del records[1]["shard"]
+
+
+def _empty(records: list[Record]) -> None:
+    ran = records[1]["shard"]["ran"]
+    records[1]["shard"] |= {"ran": [], "observations": {}}
+    assert ran
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_drop, "of 3 shards 3 is missing"),
+        (_double, "are both shard 2"),
+        (_change("of", 4), "with another number of shards"),
+        (_change("catalogue", "0"), "with another catalogue of checks"),
+        (_change("revision", "2020-01-01"), "of another revision of the API"),
+        (_change("strict", True), "with another --strict"),
+        (_change("selection", "x"), "of another selection of checks"),
+        (_change("observations", []), "is no whole report of a shard"),
+        (_retarget, "of another target"),
+        (_forget, "saw a different target"),
+        (_unshard, "is no report of a shard"),
+        (_empty, "no report says anything of"),
+    ],
+)
+def test_what_is_not_one_run_is_refused(
+    spoil: Callable[[list[Record]], None],
+    said: str,
+    shards: list[Record],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A merge of parts that do not belong together ends with exit code 2, and says what is wrong."""
+    records = cast(list[Record], json.loads(json.dumps(shards)))
+    spoil(records)
+    assert main(["merge", *write_shards(tmp_path, records)]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "1/0", "-1/3", "1/3/3", "a/b"])
+def test_shards_that_are_none(text: str) -> None:
+    """What is no part of a run is refused in words."""
+    with pytest.raises(UsageFault, match="--shard"):
+        parse_shard(text)
