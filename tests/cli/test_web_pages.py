@@ -253,6 +253,30 @@ def test_pages_may_call_the_api_of_a_session(start: Start) -> None:
     assert "access-control-allow-origin" in answer.cors
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (
+            "/v1beta/webhooks",
+            b'{"uri": "http://127.0.0.1:9/hook", "subscribed_events": ["interaction.completed"]}',
+        ),
+        (
+            "/v1beta/interactions",
+            b'{"model": "gemini-3.5-flash", "input": "x", "background": true, '
+            b'"webhook\\u005fconfig": {"uris": ["http://127.0.0.1:9/hook"]}}',
+        ),
+    ],
+    ids=["a webhook", "the receiver of a run"],
+)
+def test_a_page_cannot_have_the_server_call_others(path: str, body: bytes, start: Start) -> None:
+    """A page may not name an address of this machine that the server would then deliver to; a program may."""
+    server = start("serve")
+    answer = server.ask("POST", path, {"origin": EVIL, **KEYED, **JSON}, body)
+    assert answer.status == 403
+    assert "register receivers from a program" in answer.message
+    assert server.ask("POST", path, {**KEYED, **JSON}, body).status == 200
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_beyond_this_machine_control_calls_need_a_token(command: str, start: Start) -> None:
     """A server that other machines can reach makes a token, announces it, and wants it in every control call."""
