@@ -60,6 +60,9 @@ COMMANDS: dict[str, CommandEntry] = {
     "torture": CommandEntry(
         "harness.cli.commands.torture", "run a client once for every place where its connection can drop"
     ),
+    "clients": CommandEntry(
+        "harness.cli.commands.clients", "show what known clients make of each fault; list those with a driver"
+    ),
     "gateway": CommandEntry("harness.cli.commands.gateway", "judge a gateway from both sides at once"),
     "fuzz": CommandEntry(
         "harness.cli.commands.fuzz", "search a server for requests and histories that break its promises"

@@ -74,3 +74,25 @@ def test_shell(tmp_path: Path) -> None:
     code, result = torture(tmp_path, "--cuts", "event:8,end", "--", "sh", "client.sh")
     assert (code, result["counts"]["silent-loss"]) == (1, 1)
     assert "it did not come back after the drop" in result["cases"][0]["problem"]
+
+
+SMALL = PAGE.parent / "clients" / "examples"
+FEW = ("--set", "quick", "--kinds", "clean-end,reset,inside,no-ids,inclusive,twice")
+
+
+def test_go(tmp_path: Path) -> None:
+    """The small client in Go is right wherever the stream drops, with and without ids."""
+    environment = {**os.environ, "GOCACHE": str(tmp_path / "cache"), "GOFLAGS": "-mod=mod", "GO111MODULE": "off"}
+    build = [needs("go"), "build", "-o", str(tmp_path / "client"), str(SMALL / "client.go")]
+    subprocess.run(build, check=True, env=environment, cwd=tmp_path, timeout=200)
+    code, result = torture(tmp_path, *FEW, "--loop", "--", str(tmp_path / "client"))
+    assert (code, result["counts"]["exact"] + result["counts"]["recovered"]) == (0, len(result["cases"])), result
+
+
+def test_java(tmp_path: Path) -> None:
+    """The small client in Java is right at a reset, at a clean end, and inside an event."""
+    build = [needs("javac"), "-d", str(tmp_path), str(SMALL / "Client.java")]
+    subprocess.run(build, check=True, timeout=200)
+    cuts = [word for cut in ("event:0,rst", "event:7+20,rst", "event:9,end") for word in ("--cuts", cut)]
+    code, result = torture(tmp_path, *cuts, "--", needs("java"), "-cp", str(tmp_path), "Client")
+    assert (code, result["counts"]["recovered"]) == (0, 3), result

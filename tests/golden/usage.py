@@ -63,6 +63,13 @@ torture --cassette no.yaml --text t -- x
 torture --report html=x.html -- x
 torture -- /no/such/command
 torture -- sh -c 'exit 3'
+torture --client nobody
+torture --client curl --mode poll
+torture --client curl -- x
+torture --mode never -- x
+clients nobody
+clients --write no/such/folder
+clients curl --mode poll
 gateway
 gateway emulator
 gateway http://127.0.0.1:1 --only gw.nothing

@@ -6,9 +6,11 @@ Layer 5. A client is whatever sends requests to `service`: code under test in th
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from harness.benches.client.client_modes import MODES
 from harness.benches.client.drop_case import Case
 from harness.benches.client.exactly_once import Defect, describe_double_create, judge
 from harness.benches.client.observed_streams import Seen, Witness, merge_equal_lines
@@ -54,8 +56,16 @@ class ClientAttempt:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The events of the whole stream; reading them runs the interaction to its end."""
-        return self._source.whole_of(self._find_id())
+        """The events of the whole stream; reading them runs the interaction to its end.
+
+        What a client continued by a continuation token is one stream: the steps are numbered on.
+        """
+        joined: list[dict[str, Any]] = []
+        for hop in self._find_hops():
+            steps = sum(event.get("event_type") == "step.start" for event in joined)
+            events = self._source.whole_of(hop)
+            joined += [{**e, "index": e["index"] + steps} if steps and "index" in e else e for e in events]
+        return joined
 
     @property
     def text(self) -> str:
@@ -73,13 +83,26 @@ class ClientAttempt:
 
         Without the id nothing can be resumed, and another create would start a second interaction.
         """
-        creates = [one for one in self._witness.seen if one.is_create]
-        return any(_is_destroyed(one) for one in creates) and not any(one.find_created_id() for one in creates)
+        turns: dict[str | None, list[Seen]] = defaultdict(list)
+        for one in self._witness.seen:
+            if one.is_create:
+                turns[one.continues].append(one)
+        return any(
+            any(map(_is_destroyed, creates)) and not any(one.find_created_id() for one in creates)
+            for creates in turns.values()
+        )
+
+    @property
+    def missed_turn(self) -> bool:
+        """Whether the further turn that the mode asks for never got an answer that named it."""
+        made = (one for one in self._witness.seen if one.continues)
+        return MODES[self.case.mode].turns and not any(one.find_created_id() for one in made)
 
     @property
     def came_back(self) -> bool:
         """Whether the client was refused something, or needed more than one stream."""
-        return len(self.streams) > 1 or any(
+        turns = {one.continues for one in self._witness.seen if one.continues is not None}
+        return len(self.streams) - len(turns) > 1 or any(
             one.status >= 400 or one.headless or (one.is_stream and not one.completes)
             for one in self._witness.seen
         )
@@ -128,10 +151,13 @@ class ClientAttempt:
         """What went over the wire, one line per request; repeated lines are merged with a count."""
         return merge_equal_lines(map(str, self._witness.seen))
 
-    def _find_id(self) -> str:
-        """The id of the last interaction that the client created, or else of the one it was given."""
-        made = (one.find_created_id() for one in reversed(self._witness.seen))
-        return next(filter(None, made), self.id)
+    def _find_hops(self) -> list[str]:
+        """The ids whose streams are the result: the last created one, or the given one, and what it continues."""
+        made = {found: one for one in self._witness.seen if (found := one.find_created_id())}
+        hops = [next(reversed(made), self.id)]
+        while (last := made.get(hops[0])) is not None and last.by_token and last.continues in made:
+            hops.insert(0, str(last.continues))
+        return hops
 
 
 def _is_destroyed(one: Seen) -> bool:

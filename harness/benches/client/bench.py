@@ -57,7 +57,7 @@ class TortureOptions:
 
     `jobs` clients play at a time, each case bounded by `seconds`. After `enough` equal failures of one kind its
     other cases are left out; 0 leaves none out. `undisturbed` is played first (None: the first case without its
-    plan). A reproduction runs `command` with the options `repeated`.
+    plan), by each of the clients if `warm`. A reproduction runs `command` with the options `repeated`.
     """
 
     jobs: int = 1
@@ -65,6 +65,7 @@ class TortureOptions:
     seed: int = 0
     enough: int = 0
     undisturbed: Case | None = None
+    warm: bool = False
     fail_fast: bool = False
     policy: Policy = field(default_factory=Policy)
     command: tuple[str, ...] = ("CMD",)
@@ -92,7 +93,12 @@ def torture(
     results: dict[int, Result] = {}
     waiting = CaseQueue(cases, options.enough)
     workers = CaseWorkers(
-        waiting, new_client, jobs=min(options.jobs, len(cases)), seconds=options.seconds, seed=options.seed
+        waiting,
+        new_client,
+        jobs=min(options.jobs, len(cases)),
+        seconds=options.seconds,
+        seed=options.seed,
+        first=quiet if options.warm else None,
     )
     with closing(iter(workers)) as ended:
         for played in ended:

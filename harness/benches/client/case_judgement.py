@@ -11,7 +11,7 @@ from typing import NamedTuple
 from harness.benches.client.attempt import ClientAttempt
 from harness.benches.client.case_server import MOST_REQUESTS
 from harness.benches.client.client_commands import Ended
-from harness.benches.client.exactly_once import DOUBLE_CREATE, TWICE, UNKNOWING
+from harness.benches.client.exactly_once import DOUBLE_CREATE, TWICE, UNFINISHED, UNKNOWING
 from harness.benches.client.outcome import (
     CREATES_ONCE,
     ENDS,
@@ -70,6 +70,8 @@ def _judge_failure(attempt: ClientAttempt, ended: Ended) -> CaseVerdict:
 
 
 def _judge_success(attempt: ClientAttempt, ended: Ended) -> CaseVerdict:
+    if attempt.missed_turn and not attempt.created_again:
+        return _fault(WHOLE, UNFINISHED, "reports success, though its further turn never got an answer")
     if _says_little(attempt, ended) and not attempt.created_again:
         defect = None if attempt.knows_end else UNKNOWING
     else:

@@ -50,7 +50,7 @@ class CaseKind:
     """Cases that are alike: `plans` makes their fault plans.
 
     Each plan is played with each of `event_ids` (none: those of the run), with the run's script and each of
-    `scripts` merged into it, and with `resume` unless that is None.
+    `scripts` merged into it, and with `resume` and `further` unless they are None.
     """
 
     name: str
@@ -59,6 +59,7 @@ class CaseKind:
     event_ids: tuple[str, ...] = ()
     resume: str | None = None
     scripts: tuple[Mapping[str, Any], ...] = ({},)
+    further: Mapping[str, Any] | None = None
 
     def only(self, plans: Plans) -> CaseKind:
         """The same kind with other plans."""
@@ -221,6 +222,41 @@ def _plan_unknown_at_first(_: StreamShape) -> Iterator[str]:
     yield "calls=pass/status:404,times:2"
 
 
+def _plan_further_drops(shape: StreamShape) -> Iterator[str]:
+    for n in shape.landmarks:
+        yield from (f"pass/event:{n},{ending}" for ending in ("end", "rst"))
+    yield f"pass/event:{shape.landmarks[1]}+40,end"
+
+
+def _plan_lost_answers(shape: StreamShape) -> Iterator[str]:
+    for cut in ("before-headers,rst", "headers,rst", "byte:0,end", "event:0,rst"):
+        yield f"pass/{cut}"
+    yield "pass/late:0.2"
+    yield f"event:{shape.landmarks[1]},rst/pass/before-headers,rst"
+
+
+def _plan_refused_answers(_: StreamShape) -> Iterator[str]:
+    yield from (f"pass/{status}" for status in (*_HINTED, "status:500", "status:400,times:all"))
+
+
+def _plan_lost_cancels(_: StreamShape) -> Iterator[str]:
+    yield from (f"calls={cut}" for cut in ("before-headers,rst", "headers,fin", "byte:0,end", "byte:40,rst"))
+
+
+def _plan_refused_cancels(_: StreamShape) -> Iterator[str]:
+    yield from (f"calls={status}" for status in (*_HINTED, "status:500", "status:503,times:2"))
+
+
+def _plan_drops_before_cancel(_: StreamShape) -> Iterator[str]:
+    yield from (f"event:{n},{ending}" for n in (0, 2, 3, 5) for ending in ("end", "rst"))
+
+
+def _plan_continuations(shape: StreamShape) -> Iterator[str]:
+    middle = shape.landmarks[1]
+    yield from ("pass", f"event:{middle},rst", f"pass/event:{middle},rst", f"pass/event:{middle},end")
+    yield "pass/before-headers,rst"
+
+
 def _call(count: int) -> dict[str, Any]:
     calls = [
         {"type": "function_call", "id": f"call_{n}", "name": "look", "arguments": {"place": f"number {n}"}}
@@ -336,6 +372,42 @@ SLOW_RUNS = CaseKind(
     about="the run is queued for a while, or takes many polls",
     plans=_plan_nothing,
     scripts=({"queued": 3}, {"ticks": 8}, {"queued": 2, "ticks": 4}),
+)
+
+FURTHER_DROPS = CaseKind(
+    name="further-drops", about="the stream of the further turn breaks off", plans=_plan_further_drops
+)
+LOST_ANSWERS = CaseKind(
+    name="lost-answers",
+    about="the further turn took effect, and its answer is lost, or comes late",
+    plans=_plan_lost_answers,
+)
+REFUSED_ANSWERS = CaseKind(
+    name="refused-answers", about="the further turn is refused: 429, 503, 500, 400", plans=_plan_refused_answers
+)
+LOST_CANCELS = CaseKind(
+    name="lost-cancels", about="the answer to the cancel is lost, or breaks off", plans=_plan_lost_cancels
+)
+REFUSED_CANCELS = CaseKind(
+    name="refused-cancels", about="the cancel is answered 429, 503 or 500 first", plans=_plan_refused_cancels
+)
+DROPS_BEFORE_CANCEL = CaseKind(
+    name="drops-before-cancel",
+    about="the stream breaks off before or while the client cancels",
+    plans=_plan_drops_before_cancel,
+)
+SLOW_CANCELS = CaseKind(
+    name="slow-cancels",
+    about="the interaction is still in progress for a while after the cancel",
+    plans=_plan_nothing,
+    scripts=({"cancel_lag": 1}, {"cancel_lag": 3}),
+)
+CONTINUATIONS = CaseKind(
+    name="continuations",
+    about="the interaction stops with a continuation token; with a drop before and after",
+    plans=_plan_continuations,
+    scripts=({"status": "requires_continuation", "continuation_token": "go-on"},),
+    further={"text": " And the rest of it."},
 )
 
 ALL_OF_INSIDE = INSIDE.only(_inside("end"))

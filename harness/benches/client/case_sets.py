@@ -1,4 +1,4 @@
-"""The sets of cases, each a documented list of kinds: for clients that stream, and `polling` for those that poll.
+"""The sets of cases, each a documented list of kinds: for clients that stream, that poll, that do several turns.
 
 Layer 5. A set begins with what is cheap and tells much; kinds in which clients have to wait come last.
 """
@@ -12,6 +12,7 @@ from harness.benches.client import case_kinds as kinds
 from harness.benches.client.case_kinds import CaseKind, StreamShape
 from harness.benches.client.drop_case import Case
 from harness.benches.client.stream_source import whole_stream
+from harness.benches.client.table_kinds import POLLING_TABLE, TABLE
 from harness.faults import parse
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
@@ -49,6 +50,7 @@ STANDARD = (
     kinds.REPEATED,
     kinds.HEADS,
     kinds.STATUSES,
+    kinds.CONTINUATIONS,
 )
 _REPLACED = {
     kinds.INSIDE: kinds.ALL_OF_INSIDE,
@@ -60,12 +62,26 @@ THOROUGH = (*(_REPLACED.get(kind, kind) for kind in STANDARD), kinds.PAIRS, kind
 
 POLLING = (kinds.LOST_POLLS, kinds.REFUSED_POLLS, kinds.SLOW_RUNS, kinds.FEW_ENDS, kinds.UNKNOWN_AT_FIRST)
 
+TURNS = (
+    kinds.FEW_CLEAN_ENDS,
+    kinds.FEW_RESETS,
+    kinds.FEW_INSIDE,
+    kinds.FURTHER_DROPS,
+    kinds.LOST_ANSWERS,
+    kinds.REFUSED_ANSWERS,
+)
+CANCELLING = (kinds.DROPS_BEFORE_CANCEL, kinds.LOST_CANCELS, kinds.REFUSED_CANCELS, kinds.SLOW_CANCELS)
+
 SETS: dict[str, tuple[CaseKind, ...]] = {
     "quick": QUICK,
     "standard": STANDARD,
     "thorough": THOROUGH,
     "every-byte": (*THOROUGH, kinds.BYTES),
     "polling": POLLING,
+    "turns": TURNS,
+    "cancelling": CANCELLING,
+    "table": TABLE,
+    "polling-table": POLLING_TABLE,
 }
 """The kinds of each set, in the order in which they are played."""
 
@@ -108,7 +124,8 @@ def _cases(kind: CaseKind, base: Case, event_ids: Sequence[str], seed: int) -> I
     for ids in kind.event_ids if kind.event_ids and not recorded else event_ids:
         for more in kind.scripts:
             merged = {key: value for key, value in {**base.script, **more}.items() if value is not None}
-            case = replace(shared, event_ids=ids, script=merged)
+            further = base.further if kind.further is None else kind.further
+            case = replace(shared, event_ids=ids, script=merged, further=further)
             shape = StreamShape(whole_stream(case, seed))
             for plan in kind.plans(shape):
                 yield replace(case, plan=str(parse(plan)))

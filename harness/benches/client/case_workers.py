@@ -31,7 +31,7 @@ def play_case(server: CaseServer, client: Client, number: int, case: Case, secon
     """Let the client do one case, for `seconds` at most."""
     attempt, url = server.begin(case, client.stop)
     try:
-        ended = client.read(Task(url, attempt.id, str(case)), seconds)
+        ended = client.read(Task(url, attempt.id, str(case), case.mode), seconds)
     finally:
         asked_for_ever = server.end()
     return PlayedCase(number, case, attempt, ended, asked_for_ever)
@@ -75,16 +75,27 @@ class CaseQueue:
 
 
 class CaseWorkers:
-    """Threads that each take the next case; iterating yields the ended cases in the order in which they end."""
+    """Threads that each take the next case; iterating yields the ended cases in the order in which they end.
+
+    Each client does `first` before, of which nobody hears: a client may need its time limit to load what it needs.
+    """
 
     def __init__(
-        self, cases: CaseQueue, new_client: Callable[[], Client], *, jobs: int, seconds: float, seed: int
+        self,
+        cases: CaseQueue,
+        new_client: Callable[[], Client],
+        *,
+        jobs: int,
+        seconds: float,
+        seed: int,
+        first: Case | None = None,
     ) -> None:
         self._cases = cases
         self._new_client = new_client
         self._jobs = jobs
         self._seconds = seconds
         self._seed = seed
+        self._first = first
         self._lock = threading.Lock()
         self._over = False
         self._clients: list[Client] = []
@@ -117,6 +128,8 @@ class CaseWorkers:
                     return
                 self._clients.append(client)
             with CaseServer(seed=self._seed) as server:
+                if self._first is not None:
+                    play_case(server, client, 0, self._first, self._seconds)
                 while (task := self._cases.take()) is not None:
                     self._ended.put(play_case(server, client, *task, self._seconds))
         except BaseException as error:

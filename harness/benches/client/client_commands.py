@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.benches.client.client_answers import parse_line, read_file
+from harness.benches.client.client_modes import DEFAULT_MODE
 from harness.benches.client.client_process import MOST_BYTES, Process, how
 from harness.outcome.words import shorten
 
@@ -41,11 +42,12 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a client has to read: the interaction with this id, at this base URL."""
+    """What a client has to read, the interaction with this id at this base URL, and one of `MODES`."""
 
     base_url: str
     interaction: str
     case: str
+    mode: str = DEFAULT_MODE
 
 
 class Client(Protocol):
@@ -114,29 +116,33 @@ class OneShot:
 class Talking:
     """A command that reads tasks as lines of JSON and answers each with one: `{"case": …, "text": …}`, say.
 
-    If it exits, it is started again for the next task. Lines that are no answers are kept as `stray`.
+    If it exits, it is started again for the next task. Lines that are no answers are kept as `stray`. The first
+    task after a start may take `starting` seconds longer.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], *, starting: float = 0.0) -> None:
         self._command = list(command)
+        self._starting = starting
         self._environment = environment
         self._process: Process | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def read(self, task: Task, seconds: float) -> Ended:
         """Give it one task. Raises UsageFault if the command does not start or its answer is malformed."""
-        begun = time.monotonic()
+        begun, more = time.monotonic(), 0.0
         if self._process is None:
             self._process = Process(self._command, self._environment, asked=True)
+            more = self._starting
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="harness-")
         file = Path(self._folder.name) / "result.json"
         file.unlink(missing_ok=True)
         line = {
             "base_url": task.base_url, "interaction": task.interaction, "case": task.case, "result": str(file),
+            "mode": task.mode,
         }  # fmt: skip
         self._process.say(json.dumps(line).encode() + b"\n")
-        ended = self._listen(self._process, task.case, file, begun + seconds, seconds)
+        ended = self._listen(self._process, task.case, file, begun + seconds + more, seconds + more)
         return replace(ended, seconds=time.monotonic() - begun)
 
     def _listen(self, process: Process, case: str, file: Path, until: float, seconds: float) -> Ended:

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.benches.client.client_modes import DEFAULT_MODE, MODES, TEXT
 from harness.contract import Contract
 from harness.faults import Cut, parse
 
 EVENT_IDS = ("all", "deltas", "sparse", "none")
-TEXT = "A text in several pieces: déjà vu, 東京 and 🦊, to the very end."
 _UNMARKED = frozenset({"text", "times"})
 """Keys of a script that all cases of a run share, so that no case is named by them."""
 
@@ -24,18 +24,21 @@ class Case:
 
     `contract` is the one by which the stream is served and read; None: that of the emulator, or what the cassette
     states. A `scenario` file takes the place of the script. `kind` names the part of a set that the case belongs
-    to, "" for one that somebody asked for. `incident` names one that the case plays; `speed` is how much faster
-    than the machine's its clock runs.
+    to, "" for one that somebody asked for. `mode` is one of `MODES`. `further` is the script of creates that
+    refer to a previous interaction; None: the same script. `incident`
+    names one that the case plays; `speed` is how much faster than the machine's its clock runs.
     """
 
     plan: str
     event_ids: str = "all"
     resume: str = "exclusive"
-    script: Mapping[str, Any] = field(default_factory=lambda: {"text": TEXT}, hash=False)
+    script: Mapping[str, Any] = field(default_factory=lambda: dict(MODES[DEFAULT_MODE].script), hash=False)
     scenario: str | None = None
     cassette: str | None = None
     contract: Contract | None = None
     kind: str = field(default="", compare=False)
+    mode: str = DEFAULT_MODE
+    further: Mapping[str, Any] | None = field(default=None, hash=False)
     incident: str = ""
     speed: float = 1.0
 
@@ -47,7 +50,10 @@ class Case:
             marks.append(f"ids={self.event_ids}")
         if self.resume != "exclusive":
             marks.append(self.resume)
-        marks += [f"{key}={_show(value)}" for key, value in self.script.items() if key not in _UNMARKED]
+        usual = MODES[self.mode].script
+        for key, value in self.script.items():
+            if key not in _UNMARKED and usual.get(key) != value:
+                marks.append(f"{key}={_show(value)}")
         return "-".join(marks)
 
     @property
@@ -61,10 +67,13 @@ class Case:
         return " ".join(marks)
 
     def command_line(self, client: Sequence[str], options: Sequence[str] = ()) -> str:
-        """A command line that runs only this case, with a client's own command and further options."""
+        """A command line that runs only this case; `client` is its own command, unless `options` name it."""
         if self.incident:
-            return shlex.join(["harness", "torture", "--incidents", self.incident, *options, "--", *client])
+            words = ["harness", "torture", "--incidents", self.incident, *options]
+            return shlex.join([*words, *(["--", *client] if client else [])])
         words = ["harness", "torture", "--cuts", self.plan]
+        if self.mode != DEFAULT_MODE:
+            words += ["--mode", self.mode]
         if self.cassette is not None:
             words += ["--cassette", self.cassette]
         if self.event_ids != "all":
@@ -73,11 +82,15 @@ class Case:
             words += ["--resume", self.resume]
         if self.scenario is not None:
             words += ["--scenario", self.scenario]
+        elif self.script == MODES[self.mode].script:
+            pass
         elif self.script.keys() != {"text"}:
             words += ["--script", json.dumps(dict(self.script), ensure_ascii=False)]
         elif self.script["text"] != TEXT:
             words += ["--text", self.script["text"]]
-        return shlex.join([*words, *options, "--", *client])
+        if self.further is not None and self.further != MODES[self.mode].further:
+            words += ["--further", json.dumps(dict(self.further), ensure_ascii=False)]
+        return shlex.join([*words, *options, *(["--", *client] if client else [])])
 
 
 def _show(value: object) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.benches.client.drop_case import TEXT, Case
+from harness.benches.client.client_modes import TEXT
+from harness.benches.client.drop_case import Case
 from harness.benches.client.stream_source import whole_stream
 from harness.contract import Contract
 from harness.faults import Place, Spot, every_byte, every_event, parse, structural

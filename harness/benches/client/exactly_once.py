@@ -157,7 +157,7 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
 
 def describe_double_create(seen: Sequence[Seen]) -> str:
     """Say that a second interaction was made in place of the first; a further turn, or a continuation, is none."""
-    creates = [one for one in seen if one.is_create and b"continuation_token" not in one.request.body]
+    creates = [one for one in seen if one.is_create and not one.by_token]
     made = [one for one in creates if one.status < 400]
     turns = Counter(one.continues for one in made)
     given = _was_given_one(seen)

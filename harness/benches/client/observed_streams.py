@@ -58,6 +58,11 @@ class Seen:
         found = value.get("previous_interaction_id") if isinstance(value, dict) else None
         return found if isinstance(found, str) else None
 
+    @property
+    def by_token(self) -> bool:
+        """Whether a create continues an interaction that stopped with a continuation token."""
+        return self.is_create and b"continuation_token" in self.request.body
+
     def find_created_id(self) -> str | None:
         """The id of the interaction that this exchange created; None if it created none."""
         if not self.is_create:

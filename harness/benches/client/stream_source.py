@@ -6,7 +6,7 @@ Layer 5. Knows how to create a background interaction and read it whole; must no
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from harness.benches.client.drop_case import Case
@@ -33,14 +33,19 @@ class StreamSource:
 
             self.service: Service
             self.service, self.id = recorded_stream(case.cassette)
+            self._release: Callable[[], object] = lambda: None
             stated = stated_revision(case.cassette)
             self.contract = load(stated) if stated in REVISIONS else emulator.contract
             return
         self.service = emulator
+        self._release = emulator.release  # a run that is held and was never cancelled would not end
         if case.scenario is not None:
             emulator.load_scenario(case.scenario)
-        else:
+        elif case.further is None:
             emulator.script({**case.script, "times": 0})
+        else:
+            emulator.script({**case.script, "times": 0, "match": {"previous": False}})
+            emulator.script({**case.further, "times": 0, "match": {"previous": True}})
         emulator.change(event_ids=case.event_ids, resume=case.resume)
         self.id = self._create()
 
@@ -56,6 +61,7 @@ class StreamSource:
 
     def stream(self, interaction_id: str) -> bytes:
         """The bytes of an interaction's stream, without any faults."""
+        self._release()
         return self._call("GET", f"/v1beta/interactions/{interaction_id}?stream=true")
 
     def _create(self) -> str:
@@ -81,8 +87,8 @@ class StreamSource:
 
 def _key(case: Case) -> tuple[str | None, ...]:
     """What two cases must have in common to share a source."""
-    script = json.dumps(dict(case.script), sort_keys=True)
-    return case.event_ids, case.resume, case.cassette, case.scenario, script
+    scripts = json.dumps([dict(case.script), case.further and dict(case.further)], sort_keys=True)
+    return case.event_ids, case.resume, case.cassette, case.scenario, scripts
 
 
 def whole_stream(case: Case, seed: int = 0) -> bytes:

@@ -21,15 +21,20 @@ from harness.cli.output import Listeners, add_output_arguments, say
 from harness.cli.serving import split_command
 from harness.cli.signal_handling import ends_when_told
 from harness.outcome import Exit, UsageFault
+from harness.outcome.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from harness.benches.client.client_commands import Client, Task
     from harness.benches.client.drop_case import Case
+    from harness.benches.client.ready import ReadyClient
     from harness.incidents import Incident
 
 DEFAULT_ENDINGS = "rst,end"
 TIMEOUT = 30.0
 """Seconds for each case."""
+
+STARTING = 60.0
+"""Seconds more that a client with a driver has for its first case: some take long to be imported."""
 
 NOWHERE = "http://127.0.0.1:9"
 """The initial base URL of a client that gets another one for each case; nothing answers there."""
@@ -40,8 +45,9 @@ def run(words: Sequence[str]) -> int:
     own, command = split_command(words, "torture")
     parser = _parser()
     arguments = apply_section("torture", parser, own)
-    if command is None:
-        raise UsageFault("name the client to torture: harness torture [options] -- CMD …")
+    ready = _ready_client(arguments)
+    if (command is None) == (ready is None):
+        raise UsageFault("name the client to torture: harness torture [options] -- CMD …, or --client NAME")
     if arguments.incidents is not None:
         others = (
             "set",
@@ -54,27 +60,72 @@ def run(words: Sequence[str]) -> int:
             "cassette",
             "event_ids",
             "resume",
+            "further",
         )
         parser.refuse(arguments, others, "names cases, and so does --incidents: give one of them")
+    _settle_mode(arguments, ready)
     if arguments.cuts or arguments.endings:
         parser.refuse(arguments, ("set", "kinds"), "names cases, and so do --cuts and --endings: give one of them")
     event_ids, base = _base(arguments)
     cases = _cases(arguments, base, event_ids)
     if arguments.dry_run:
         return _dry_run(cases)
-    return _play(cases, base, command, arguments)
+    if ready is None:
+        assert command is not None
+        return _play(cases, base, command, arguments)
+    arguments.loop = ready.loops
+    return _play(cases, base, install_ready(ready), arguments, spec=ready.spec)
+
+
+def _ready_client(arguments: argparse.Namespace) -> ReadyClient | None:
+    from harness.benches.client.ready import find_ready
+
+    return None if arguments.client is None else find_ready(arguments.client)
+
+
+def install_ready(client: ReadyClient) -> list[str]:
+    """The command of a client with a driver; installs it first, and says so on standard error."""
+    from harness.benches.client.ready import install
+
+    return install(client, tell=lambda text: say(f"harness: {text}", to_errors=True))
+
+
+def _settle_mode(arguments: argparse.Namespace, ready: ReadyClient | None) -> None:
+    """Find the mode, and the set that is usual for it. Raises UsageFault if the client has no such mode."""
+    from harness.benches.client.client_modes import DEFAULT_MODE, MODES
+
+    if arguments.mode is None:
+        arguments.mode = DEFAULT_MODE if ready is None else ready.modes[0]
+    if arguments.mode not in MODES:
+        hint = did_you_mean(arguments.mode, MODES)
+        raise UsageFault(f"--mode {arguments.mode!r} is none of {', '.join(MODES)}{hint}")
+    if ready is not None and arguments.mode not in ready.modes:
+        raise UsageFault(f"--mode {arguments.mode}: {ready.name} has {', '.join(ready.modes)}")
+    if arguments.set is None and not (arguments.cuts or arguments.endings):
+        arguments.set = MODES[arguments.mode].usual_set
 
 
 def _parser() -> Parser:
     parser = Parser(
         "torture",
         "Play what can go wrong with a stream to a client, case by case, and judge what it ends up with.",
-        usage="harness torture [options] -- CMD …",
+        usage="harness torture [options] -- CMD …\n       harness torture [options] --client NAME[==VERSION]",
         epilog=_EPILOG,
     )
     _add_case_arguments(parser.add_argument_group("which cases (--dry-run lists them)"))
     _add_stream_arguments(parser.add_argument_group("the stream"))
     group = parser.add_argument_group("the client")
+    group.add_argument(
+        "--client",
+        metavar="NAME",
+        help="in place of CMD: one that has a driver, such as google-genai or google-genai==3.3.0, which is "
+        "installed once (`harness clients --list`)",
+    )
+    group.add_argument(
+        "--mode",
+        metavar="NAME",
+        help="what it is asked to do: follow (default), create, background, poll, chain, tools, cancel",
+    )
     group.add_argument(
         "--loop", action="store_true", help="start the client once; it reads tasks as lines of JSON"
     )
@@ -112,9 +163,8 @@ def _add_case_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--set",
         metavar="NAME",
-        default="standard",
-        help="quick (50 cases), standard (default, 440), thorough (800), every-byte (thousands); polling (30), "
-        "for a client that polls $INTERACTION_ID instead of streaming it",
+        help="quick (50 cases), standard (default, 440), thorough (800), every-byte (thousands), table (25, one "
+        "of each); other modes have usual sets of their own: polling (30), turns (30), cancelling (18)",
     )
     group.add_argument(
         "--incidents",
@@ -154,6 +204,7 @@ def _add_stream_arguments(group: argparse._ArgumentGroup) -> None:
     add_revision_argument(group)
     group.add_argument("--text", help="what the model says (default: a built-in text)")
     group.add_argument("--script", metavar="JSON", help="the whole answer, as in docs/emulator.md")
+    group.add_argument("--further", metavar="JSON", help="the answer in further turns (default: the same)")
     group.add_argument("--scenario", metavar="FILE", help="a file of answers; the first is for $INTERACTION_ID")
     group.add_argument("--cassette", metavar="FILE", help="a recorded stream instead of the emulator's")
 
@@ -163,8 +214,11 @@ CMD finds the server in $INTERACTIONS_BASE_URL (also $GOOGLE_GEMINI_BASE_URL), a
 interaction that runs in the background. It streams that one, or creates one of its own. It writes the text it
 ended up with to standard output, or JSON to $HARNESS_RESULT; a non-zero exit code reports that it gave up.
 
-With --loop it reads one line per case, {"base_url": …, "interaction": …, "case": …, "result": …}, and answers each
-with one: {"case": …, "text": …}, with events or steps in place of text, a status if it knows one, or {"error": …}.
+$HARNESS_MODE holds the mode.
+
+With --loop it reads one line per case, {"base_url": …, "interaction": …, "case": …, "result": …, "mode": …}, and
+answers each with one: {"case": …, "text": …}, with events or steps in place of text, a status if it knows one, or
+{"error": …}.
 
 exit codes: 0 no promise is broken · 1 one is · 2 usage, or a client that fails without any drop"""
 
@@ -213,6 +267,7 @@ def _incident_case(incident: Incident, base: Case) -> Case:
 
 def _base(arguments: argparse.Namespace) -> tuple[list[str], Case]:
     """The settings of event ids to play, and what all cases share."""
+    from harness.benches.client.client_modes import MODES
     from harness.benches.client.drop_case import EVENT_IDS, Case
 
     event_ids = _parse_list("--event-ids", arguments.event_ids, EVENT_IDS)
@@ -222,32 +277,37 @@ def _base(arguments: argparse.Namespace) -> tuple[list[str], Case]:
         raise UsageFault(f"--{given[0]} and --{given[1]} both say what the stream is: give one of them")
     if arguments.cassette is not None and event_ids != ["all"]:
         raise UsageFault("--cassette brings its own event ids: leave --event-ids out")
-    script = _script(arguments)
+    mode = MODES[arguments.mode]
+    script = _parse_script("--script", arguments.script)
+    if arguments.text is not None:
+        script = {"text": arguments.text}
+    further = _parse_script("--further", arguments.further)
     base = Case(
         plan="pass",
+        script=dict(mode.script) if script is None else script,
+        further=mode.further if further is None else further,
+        mode=arguments.mode,
         event_ids=event_ids[0],
         resume=arguments.resume,
         scenario=arguments.scenario,
         cassette=arguments.cassette,
         contract=contract_of(arguments),
     )
-    return event_ids, base if script is None else replace(base, script=script)
+    return event_ids, base
 
 
-def _script(arguments: argparse.Namespace) -> dict[str, Any] | None:
-    """The script that the arguments give; None for the built-in one. Raises UsageFault."""
+def _parse_script(flag: str, text: str | None) -> dict[str, Any] | None:
+    """The script that an argument gives; None if it is not given. Raises UsageFault."""
     from harness.emulator.script.scripts import parse
     from harness.wire.json_value import object_or_none
 
-    if arguments.text is not None:
-        return {"text": arguments.text}
-    if arguments.script is None:
+    if text is None:
         return None
-    value = object_or_none(arguments.script.encode())
+    value = object_or_none(text.encode())
     if value is None:
         raise UsageFault(
-            f"--script {arguments.script!r} is no JSON object: write for example "
-            """--script '{"text": "Hello.", "status": "failed"}' (docs/emulator.md)"""
+            f"{flag} {text!r} is no JSON object: write for example "
+            f"""{flag} '{{"text": "Hello.", "status": "failed"}}' (docs/emulator.md)"""
         )
     parse(value)
     return value
@@ -292,21 +352,30 @@ def _dry_run(cases: Sequence[Case]) -> int:
     return Exit.OK
 
 
-def _new_client(command: Sequence[str], *, loop: bool) -> Callable[[], Client]:
+def new_client(command: Sequence[str], *, loop: bool, starting: float = 0.0) -> Callable[[], Client]:
+    """Make clients of a command; `loop` if it reads tasks. The first one may take `starting` seconds longer."""
     from harness.benches.client.client_commands import OneShot, Talking
 
     if loop:
-        return lambda: Talking(command, command_environment(NOWHERE, os.environ))
+        return lambda: Talking(command, command_environment(NOWHERE, os.environ), starting=starting)
     return lambda: OneShot(command, environment_of)
 
 
 def environment_of(task: Task) -> Mapping[str, str]:
     """The environment of a client: where the server is, and what to read there."""
-    told = {"INTERACTION_ID": task.interaction, "HARNESS_CASE": task.case}
+    told = {"INTERACTION_ID": task.interaction, "HARNESS_CASE": task.case, "HARNESS_MODE": task.mode}
     return {**command_environment(task.base_url, os.environ), **told}
 
 
-def _play(cases: Sequence[Case], base: Case, command: Sequence[str], arguments: argparse.Namespace) -> int:
+def _play(
+    cases: Sequence[Case],
+    base: Case,
+    command: Sequence[str],
+    arguments: argparse.Namespace,
+    *,
+    spec: str | None = None,
+) -> int:
+    """Play the cases; `spec` is what names a client with a driver."""
     from harness.benches.client.bench import ENOUGH, TortureOptions, torture
     from harness.benches.client.outcome import is_result_id, result_id
     from harness.engine.decide import Policy
@@ -323,21 +392,25 @@ def _play(cases: Sequence[Case], base: Case, command: Sequence[str], arguments: 
         undisturbed=base,
         fail_fast=arguments.fail_fast,
         policy=Policy(strict=arguments.strict, baseline=baseline),
-        command=shown,
-        repeated=tuple(_options_to_repeat(arguments)),
-        client=TargetInfo(name=shlex.join(shown), secrets=own_secrets()),
+        command=shown if spec is None else (),
+        repeated=tuple(_options_to_repeat(arguments, spec)),
+        client=TargetInfo(name=shlex.join(shown) if spec is None else spec, secrets=own_secrets()),
     )
-    playing = torture(cases, _new_client(command, loop=arguments.loop), options)
+    playing = torture(
+        cases, new_client(command, loop=arguments.loop, starting=0.0 if spec is None else STARTING), options
+    )
     with ends_when_told():
         finished = listeners.follow(playing)
     return finish(arguments, baseline, finished)
 
 
-def _options_to_repeat(arguments: argparse.Namespace) -> Iterator[str]:
+def _options_to_repeat(arguments: argparse.Namespace, spec: str | None) -> Iterator[str]:
     """The options that a line has to repeat so that a case comes out the same."""
+    if spec is not None:
+        yield from ("--client", spec)
     if arguments.revision:
         yield from ("--revision", arguments.revision)
-    if arguments.loop:
+    if arguments.loop and spec is None:
         yield "--loop"
     if arguments.timeout != TIMEOUT:
         yield from ("--timeout", f"{arguments.timeout:g}")

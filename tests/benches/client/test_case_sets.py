@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from harness.benches.client.case_sets import SETS, cases_of_set
+from harness.benches.client.client_modes import MODES
 from harness.benches.client.drop_case import Case
+from harness.benches.client.ready.survey import TABLES
 from harness.outcome import UsageFault
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "torture.md").read_text(encoding="utf-8")
-KINDS = {kind.name: kind for kinds in SETS.values() for kind in kinds}
+TABLE_SETS = set(TABLES.values())
+KINDS = {kind.name: kind for name in SETS if name not in TABLE_SETS for kind in SETS[name]}
 
 
 def test_the_page_lists_all_kinds() -> None:
@@ -22,6 +25,13 @@ def test_the_page_lists_all_kinds() -> None:
     rows = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", kinds, re.MULTILINE))
     assert rows == {kind.name: kind.about for kind in KINDS.values()}
     assert re.findall(r"^\| `([a-z][a-z-]+)`", sets, re.MULTILINE) == list(SETS)
+
+
+def test_the_page_lists_all_modes() -> None:
+    """Each mode is on the page, in the words of the code, with its usual set."""
+    section = PAGE.partition("## Modes")[2].partition("## Clients by name")[0]
+    rows = re.findall(r"^\| `([a-z]+)`(?: \(default\))? \| (.*) \| `([a-z]+)` \|$", section, re.MULTILINE)
+    assert rows == [(name, mode.about, mode.usual_set) for name, mode in MODES.items()]
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -13,7 +13,7 @@ for line in sys.stdin:
         with httpx.Client(
             base_url=task["base_url"], headers={"x-goog-api-key": "any"}, timeout=2, verify=False
         ) as client:
-            stream = follow(client, task["interaction"], patience=RetryLimits(delay=0.05))
+            stream = follow(client, task["interaction"], patience=RetryLimits(delay=0.05, poll=0.05))
             events = [dict(event) for event in stream]
         answer = {"events": events, "status": stream.status}
     except GaveUp as error:

@@ -1,0 +1,38 @@
+"""LiteLLM's client: `litellm.interactions`, streamed, or created in the background and polled."""
+
+import os
+import time
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+
+import litellm
+import litellm.interactions as interactions
+from tasks import CREATE, SECONDS, SETTLED, Failed, answer_of, answer_tasks
+
+litellm.suppress_debug_info = True  # its hints go to standard output
+
+
+def read(task):
+    """Do one task."""
+    where = {"api_key": "any", "api_base": task["base_url"]}
+    more = {**CREATE, "model": "gemini/gemini-3.5-flash", "timeout": SECONDS, **where}
+    if task["mode"] == "poll":
+        found = interactions.create(**more, background=True)
+        while found.status not in SETTLED:
+            time.sleep(0.01)
+            found = interactions.get(found.id, timeout=SECONDS, **where)
+        outputs = [step for step in found.steps or [] if step["type"] == "model_output"]
+        text = "".join(part.get("text", "") for step in outputs for part in step["content"])
+        return {"text": text, "status": found.status}
+    parts = []
+    for event in interactions.create(**more, stream=True):
+        if event.event_type == "error":
+            raise Failed(f"error event: {event}"[:300])
+        if event.event_type == "step.delta" and event.delta["type"] == "text":
+            parts.append({"text": event.delta["text"]})
+        if event.event_type == "interaction.completed":
+            parts.append({"status": event.interaction["status"]})
+    return answer_of(parts)
+
+
+answer_tasks(read)

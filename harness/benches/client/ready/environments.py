@@ -1,0 +1,119 @@
+"""Installs the packages of a ready client, each version into an environment of its own, and says how to start it.
+
+Layer 5. The environments are kept below `$HARNESS_CLIENTS`, by default in the user's cache. Where packages come
+from is a setting of pip and npm.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.benches.client.ready.ready_clients import Language, ReadyClient
+from harness.outcome import UsageFault
+from harness.resources import folder
+
+PLACE = "HARNESS_CLIENTS"
+"""The environment variable that names the folder of the environments."""
+
+_LAST_LINES = 6
+_NPM_OPTIONS = ("--no-package-lock", "--no-audit", "--no-fund", "--silent")
+
+
+def install(client: ReadyClient, tell: Callable[[str], None] = lambda _: None) -> list[str]:
+    """The command that starts the client's driver; its packages are installed first, unless they are.
+
+    `tell` hears of an installation before it begins. Raises UsageFault with the installer's words if it fails.
+    """
+    home = _place() / "-".join(re.findall(r"[\w.+]+", f"{client.language} {client.package} {client.version}"))
+    programs = _copy_drivers(home)
+    if client.language is Language.NODE:
+        start = _find("node", client)
+        if client.package:
+            _install_once(home, client, tell, _npm(client))
+    elif client.language is Language.PYTHON and client.package:
+        start = str(home / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python")
+        _install_once(home, client, tell, _pip(start, home, client))
+        return [start, "-E", str(programs / "drivers" / client.driver)]  # what PYTHONPATH names is not its own
+    elif client.language is Language.PYTHON:
+        start = sys.executable
+    else:
+        start = _find("sh", client)
+        _find("curl", client)
+    return [start, str(programs / "drivers" / client.driver)]
+
+
+def _place() -> Path:
+    if own := os.environ.get(PLACE):
+        return Path(own).absolute()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "harness" / "clients"
+
+
+def _copy_drivers(home: Path) -> Path:
+    """Put the drivers beside the packages: Node looks for packages where a program is."""
+    programs = home / "clients"
+    for source in sorted(folder("docs/clients").rglob("*")):
+        target = programs / source.relative_to(folder("docs/clients"))
+        if source.suffix not in (".py", ".mjs", ".sh"):
+            continue
+        text = source.read_bytes()
+        if not target.is_file() or target.read_bytes() != text:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(text)
+    return programs
+
+
+def _npm(client: ReadyClient) -> list[list[str]]:
+    return [[_find("npm", client), "install", *_NPM_OPTIONS, client.pinned, *client.needs]]
+
+
+def _pip(python: str, home: Path, client: ReadyClient) -> list[list[str]]:
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    return [[sys.executable, "-m", "venv", "--clear", str(home / "venv")], [*pip, client.pinned, *client.needs]]
+
+
+def _install_once(
+    home: Path, client: ReadyClient, tell: Callable[[str], None], commands: Sequence[Sequence[str]]
+) -> None:
+    done, wanted = home / "installed.json", [client.pinned, *client.needs]
+    with _lock(home):
+        if done.is_file() and json.loads(done.read_text("utf-8")) == wanted:
+            return
+        tell(f"installing {' '.join(wanted)} into {home}, once")
+        if client.language is Language.NODE:
+            (home / "package.json").write_text('{"private": true, "type": "module"}', "utf-8")
+        for command in commands:
+            ran = subprocess.run(command, cwd=home, capture_output=True, text=True, errors="replace", check=False)
+            if ran.returncode:
+                said = (ran.stderr or ran.stdout).strip().splitlines()[-_LAST_LINES:]
+                what = "\n".join(f"  {line[:300]}" for line in said)
+                raise UsageFault(f"{client.name}: {' '.join(wanted)} cannot be installed:\n{what}")
+        done.write_text(json.dumps(wanted), "utf-8")
+
+
+@contextmanager
+def _lock(home: Path) -> Iterator[None]:
+    """Let one process at a time install here, where the system has such locks."""
+    with (home / "lock").open("w") as file:
+        try:
+            import fcntl
+        except ImportError:
+            yield
+            return
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _find(program: str, client: ReadyClient) -> str:
+    found = shutil.which(program)
+    if found is None:
+        raise UsageFault(f"{client.name} needs {program} on PATH")
+    return found

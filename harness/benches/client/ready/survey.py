@@ -1,0 +1,171 @@
+"""Plays the table's cases to clients with a driver: what each one, in each version and mode, makes of each fault.
+
+Layer 5. A case with a finding is played a second time, so that no cell rests on one run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from harness.benches.client.bench import TortureOptions, torture
+from harness.benches.client.case_sets import cases_of_set
+from harness.benches.client.client_commands import Client
+from harness.benches.client.client_modes import MODES
+from harness.benches.client.drop_case import Case
+from harness.benches.client.outcome import outcome_of, run_of
+from harness.benches.client.ready.ready_clients import ReadyClient
+from harness.engine.events import CheckFinished
+from harness.engine.results import ClientRun, Result
+from harness.outcome import UsageFault
+
+POLLS = "poll"
+TABLES = {"follow": "table", "create": "table", "background": "table", POLLS: "polling-table"}
+"""The set that is the table of each mode."""
+
+NewClient = Callable[[], Client]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """What a client made of one fault. `again` is the outcome of a run that confirms it, "" if there was none.
+
+    Runs that differ are decided by a third one; if that differs, too, `again` is what the second one was.
+
+    `plan` says what went wrong; `sentence` is the finding, "" if there is none. `timeline` holds the lines of a
+    drawing, without times, `command` repeats the case.
+    """
+
+    fault: str
+    outcome: str
+    again: str = ""
+    rule: str = ""
+    level: str = ""
+    sentence: str = ""
+    timeline: tuple[str, ...] = ()
+    command: str = ""
+
+    @property
+    def word(self) -> str:
+        """The outcome, or both if the runs differ."""
+        return self.outcome if self.again in ("", self.outcome) else f"{self.outcome} or {self.again}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientColumn:
+    """How one client in one version and mode came out of each fault; `problem`: why it could not be tried."""
+
+    client: ReadyClient
+    mode: str
+    cells: tuple[Cell, ...] = ()
+    problem: str = ""
+
+
+def survey(
+    clients: Iterable[ReadyClient],
+    new_client: Callable[[ReadyClient], NewClient],
+    *,
+    modes: Sequence[str] = tuple(TABLES),
+    jobs: int = 2,
+    seconds: float = 15.0,
+) -> Iterator[ClientColumn]:
+    """A column for each client and each of its modes, as soon as it is known.
+
+    `new_client` installs a client and says how to make it. A client that cannot be installed, or fails without any
+    fault, has a column that says so.
+    """
+    for client in clients:
+        chosen = [mode for mode in client.modes if mode in modes]
+        try:
+            make = new_client(client) if chosen else None
+        except UsageFault as wrong:
+            yield from (ClientColumn(client=client, mode=mode, problem=str(wrong)) for mode in chosen)
+            continue
+        for mode in chosen:
+            assert make is not None
+            try:
+                cells = tuple(_fill(client, mode, make, jobs=jobs, seconds=seconds))
+            except UsageFault as wrong:
+                yield ClientColumn(client=client, mode=mode, problem=scrub(str(wrong)))
+                continue
+            yield ClientColumn(client=client, mode=mode, cells=cells)
+
+
+def _fill(client: ReadyClient, mode: str, make: NewClient, *, jobs: int, seconds: float) -> Iterator[Cell]:
+    spec = MODES[mode]
+    base = Case(plan="pass", script=dict(spec.script), further=spec.further, mode=mode)
+    cases = cases_of_set(TABLES[mode], base)
+    options = TortureOptions(
+        jobs=jobs, seconds=seconds, undisturbed=base, warm=True, command=(), repeated=("--client", client.spec)
+    )
+    first = dict(zip(cases, _play(cases, make, options), strict=True))
+    doubtful = [case for case, result in first.items() if result.observation.findings]
+    second = dict(zip(doubtful, _play(doubtful, make, options), strict=True))
+    differing = [case for case in doubtful if outcome_of(first[case]) is not outcome_of(second[case])]
+    third = dict(zip(differing, _play(differing, make, options), strict=True))
+    for case, result in first.items():
+        yield _cell(case, *_decide(result, second.get(case), third.get(case)))
+
+
+def _decide(first: Result, second: Result | None, third: Result | None) -> tuple[Result, Result | None]:
+    """The result, and the one that confirms it or not."""
+    if second is not None and third is not None and outcome_of(third) is outcome_of(second):
+        return second, third
+    if third is not None and outcome_of(third) is outcome_of(first):
+        return first, third
+    return first, second
+
+
+def _play(cases: Sequence[Case], make: NewClient, options: TortureOptions) -> list[Result]:
+    """The results in the order of the cases."""
+    if not cases:
+        return []
+    events = torture(cases, make, replace(options, jobs=min(options.jobs, len(cases))))
+    results = [event.result for event in events if isinstance(event, CheckFinished)]
+    return sorted(results, key=lambda result: run_of(result).number)
+
+
+def _cell(case: Case, result: Result, again: Result | None) -> Cell:
+    finding = next(iter(result.observation.findings), None)
+    return Cell(
+        fault=case.kind,
+        outcome=str(outcome_of(result)),
+        again="" if again is None else str(outcome_of(again)),
+        rule=finding.rule if finding else "",
+        level=str(result.rule.level) if finding else "",
+        sentence=scrub(finding.message) if finding else "",
+        timeline=tuple(map(scrub, _draw(run_of(result)))) if finding else (),
+        command=result.reproduction.command if finding and result.reproduction else "",
+    )
+
+
+def _draw(run: ClientRun) -> Iterator[str]:
+    lines: list[str] = []
+    for moment in run.moments:
+        text = f"-> {moment.request}\n   <- {moment.answer}" + (f"\n   !! {moment.fault}" if moment.fault else "")
+        lines.append(text)
+    shown = 0
+    while shown < len(lines):
+        same = 1
+        while shown + same < len(lines) and lines[shown + same] == lines[shown]:
+            same += 1
+        head, *rest = lines[shown].split("\n")
+        yield head + (f"  ({same} times)" if same > 1 else "")
+        yield from rest
+        shown += same
+    yield f"=> the client {run.end}"
+
+
+_SCRUBBED = (
+    (re.compile(r"127\.0\.0\.1:\d+|localhost:\d+"), "127.0.0.1:PORT"),
+    (re.compile(r"/case\d+"), ""),
+    (re.compile(r"0x[0-9a-f]{6,}"), "0x…"),
+)
+
+
+def scrub(text: str) -> str:
+    """A text without what differs from run to run: ports, numbers of cases, addresses of objects."""
+    for pattern, instead in _SCRUBBED:
+        text = pattern.sub(instead, text)
+    return text

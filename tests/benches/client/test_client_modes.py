@@ -1,0 +1,223 @@
+"""Clients that do more than to read one stream: correct ones pass whole sets, and each defect has its outcome."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from harness.benches.client.bench import TortureOptions, torture
+from harness.benches.client.case_sets import cases_of_set
+from harness.benches.client.client_commands import Ended
+from harness.benches.client.client_modes import MODES
+from harness.benches.client.drop_case import Case
+from harness.benches.client.outcome import DropOutcome, outcome_of, run_of
+from harness.engine.events import CheckFinished
+from harness.engine.results import Result
+from harness.outcome import Verdict
+from harness.resume import RetryLimits, follow
+from tests.benches.client.clients import InProcess, Reads
+
+MODEL = "gemini-3.5-flash"
+LOOK = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
+PATH = "/v1beta/interactions"
+WHOLE_SETS = os.environ.get("CLIENT_MUTANTS") == "all"
+
+
+def base_of(mode: str, plan: str = "pass") -> Case:
+    """A case of a mode."""
+    spec = MODES[mode]
+    return Case(plan=plan, script=dict(spec.script), further=spec.further, mode=mode)
+
+
+def play(reads: Reads, cases: list[Case]) -> list[Result]:
+    """The results of some cases of one mode."""
+    options = TortureOptions(seconds=5, undisturbed=base_of(cases[0].mode))
+    events = torture(cases, lambda: InProcess(reads), options)
+    return [event.result for event in events if isinstance(event, CheckFinished)]
+
+
+def outcome(reads: Reads, mode: str, plan: str) -> DropOutcome:
+    """How a client comes out of one case."""
+    (result,) = play(reads, [base_of(mode, plan)])
+    return outcome_of(result)
+
+
+def turn(client: httpx.Client, **create: Any) -> Any:
+    """One turn, followed to its end."""
+    stream = follow(
+        client, create={"model": MODEL, **create}, patience=RetryLimits(delay=0.001), sleep=lambda _: None
+    )
+    for _ in stream:
+        pass
+    return stream
+
+
+def answer(call: dict[str, Any]) -> list[dict[str, Any]]:
+    """The result of a call as input of the next turn."""
+    result = {"type": "function_result", "name": call["name"], "call_id": call["id"], "result": {"found": 1}}
+    return [result]
+
+
+def calls_of(found: Any) -> Iterator[dict[str, Any]]:
+    """The calls of an interaction."""
+    return (step for step in found.interaction["steps"] if step["type"] == "function_call")
+
+
+def uses_tools(client: httpx.Client, _: str) -> Ended:
+    """Answers the call, and reports the text of the turn after it."""
+    first = turn(client, input="Look.", tools=[LOOK], background=True)
+    (call,) = calls_of(first)
+    asked = {"input": answer(call), "previous_interaction_id": first.interaction["id"], "tools": [LOOK]}
+    second = turn(client, **asked, background=True)
+    return Ended(collected=second.text, status=second.status)
+
+
+def chains(client: httpx.Client, _: str) -> Ended:
+    """Does two turns, and reports the text of the second."""
+    first = turn(client, input="One.", background=True)
+    second = turn(client, input="Two.", previous_interaction_id=first.interaction["id"], background=True)
+    return Ended(collected=second.text, status=second.status)
+
+
+def posts_the_answer_again(client: httpx.Client, _: str) -> str:
+    """Sends its second turn again when the connection breaks."""
+    first = turn(client, input="Look.", tools=[LOOK], background=True)
+    body = {
+        "model": MODEL,
+        "input": answer(next(calls_of(first))),
+        "previous_interaction_id": first.interaction["id"],
+    }
+    for _try in range(2):
+        try:
+            found = client.post(PATH, json={**body, "tools": [LOOK]}).json()
+            return "".join(p["text"] for s in found["steps"] if s["type"] == "model_output" for p in s["content"])
+        except httpx.TransportError:
+            continue
+    raise EOFError
+
+
+def forgets_its_second_turn(client: httpx.Client, _: str) -> str:
+    """Takes a lost answer to its second turn for an empty one."""
+    first = turn(client, input="One.", background=True)
+    try:
+        return str(turn(client, input="Two.", previous_interaction_id=first.interaction["id"]).text)
+    except Exception:
+        return str(first.text)
+
+
+def cancels(client: httpx.Client, interaction: str) -> Ended:
+    """Reads a little, cancels until the service has heard it, and reports the status that GET shows."""
+    read_three(client, interaction)
+    for _ in range(5):
+        try:
+            if client.post(f"{PATH}/{interaction}/cancel").status_code < 400:
+                break
+        except httpx.TransportError:
+            continue
+    for _ in range(10):
+        try:
+            status = client.get(f"{PATH}/{interaction}").json().get("status", "in_progress")
+        except (httpx.TransportError, ValueError):
+            continue
+        if status not in ("in_progress", "queued"):
+            return Ended(status=status)
+    raise EOFError
+
+
+def read_three(client: httpx.Client, interaction: str) -> None:
+    """Read three events of its stream, if they come."""
+    try:
+        with client.stream("GET", f"{PATH}/{interaction}", params={"stream": "true"}) as stream:
+            events = (json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: {"))
+            for number, _ in enumerate(events, 1):
+                if number == 3:
+                    return
+    except httpx.TransportError:
+        return
+
+
+def believes_in_its_cancel(client: httpx.Client, interaction: str) -> Ended:
+    """Cancels, and reports `cancelled` whatever the answer was."""
+    read_three(client, interaction)
+    client.post(f"{PATH}/{interaction}/cancel")
+    client.get(f"{PATH}/{interaction}")
+    return Ended(status="cancelled")
+
+
+@pytest.mark.parametrize(("reads", "mode"), [(chains, "chain"), (uses_tools, "tools"), (cancels, "cancel")])
+def test_a_correct_client_is_right_in_the_usual_set(reads: Reads, mode: str) -> None:
+    """Nobody who does it right is blamed, whatever is lost, refused or late; usually every third case."""
+    cases = cases_of_set(MODES[mode].usual_set, base_of(mode))
+    results = play(reads, cases if WHOLE_SETS else cases[::3])
+    wrong = [(result.title, run_of(result).end) for result in results if result.verdict is not Verdict.PASS]
+    assert not wrong, Counter(map(outcome_of, results))
+    assert len(results) > 5
+
+
+@pytest.mark.parametrize(
+    ("reads", "mode", "plan", "wanted"),
+    [
+        (chains, "chain", "pass", DropOutcome.EXACT),
+        (uses_tools, "tools", "event:3,rst", DropOutcome.RECOVERED),
+        (uses_tools, "tools", "pass/before-headers,rst", DropOutcome.COULD_NOT),
+        (posts_the_answer_again, "tools", "calls=before-headers,rst", DropOutcome.DOUBLE_CREATE),
+        (forgets_its_second_turn, "chain", "pass/before-headers,rst", DropOutcome.WRONG_STATUS),
+        (cancels, "cancel", "calls=before-headers,rst", DropOutcome.RECOVERED),
+        (believes_in_its_cancel, "cancel", "calls=status:503", DropOutcome.WRONG_STATUS),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_what_a_client_makes_of_it(reads: Reads, mode: str, plan: str, wanted: DropOutcome) -> None:
+    """A lost, refused or broken second turn, and a cancel that was not heard."""
+    assert outcome(reads, mode, plan) is wanted
+
+
+def continues(client: httpx.Client, _: str) -> Ended:
+    """Goes on with the token for as long as the interaction stops with one, and joins the texts."""
+    found = turn(client, input="Go.")
+    text = found.text
+    while found.status == "requires_continuation":
+        last = found.interaction
+        token = {"continuation_token": last["continuation_token"], "previous_interaction_id": last["id"]}
+        found = turn(client, **token)
+        text += found.text
+    return Ended(collected=text, status=found.status)
+
+
+def test_what_was_continued_is_one_result() -> None:
+    """A client that goes on with the token has to have both texts; one that stops there has to have the first."""
+    cases = cases_of_set("standard", base_of("create"), only=["continuations"])
+    results = play(continues, cases)
+    assert {outcome_of(one) for one in results} <= {
+        DropOutcome.EXACT,
+        DropOutcome.RECOVERED,
+        DropOutcome.COULD_NOT,
+    }
+    assert outcome_of(results[0]) is DropOutcome.EXACT
+
+    def loses_the_first(client: httpx.Client, interaction: str) -> Ended:
+        found = continues(client, interaction)
+        rest = " And the rest of it."
+        return Ended(
+            collected=rest if str(found.collected).endswith(rest) else found.collected, status=found.status
+        )
+
+    assert outcome_of(play(loses_the_first, cases)[0]) is not DropOutcome.EXACT
+    assert outcome_of(play(lambda client, _: str(turn(client, input="Go.").text), cases)[0]) is DropOutcome.EXACT
+
+
+def test_a_case_repeats_its_mode_and_what_comes_later() -> None:
+    """The line that repeats a case has its mode, and the answer to further turns if it is none of the mode's."""
+    line = base_of("tools", "event:3,rst").command_line(["./client"])
+    assert line == "harness torture --cuts event:3,rst --mode tools -- ./client"
+    (first, *_) = cases_of_set("standard", base_of("create"), only=["continuations"])
+    assert """--further '{"text": " And the rest of it."}'""" in first.command_line(
+        [], ["--client", "google-genai"]
+    )
+    assert "requires_continuation" in first.command_line([])

@@ -1,0 +1,149 @@
+"""The table of clients: each cell is what happened, twice, and the same behaviour gives the same pages."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from harness.benches.client.case_sets import SETS
+from harness.benches.client.client_commands import Ended
+from harness.benches.client.client_modes import MODES
+from harness.benches.client.ready import READY, find_ready
+from harness.benches.client.ready.ready_clients import Language
+from harness.benches.client.ready.survey import TABLES, ClientColumn, scrub, survey
+from harness.outcome import UsageFault
+from harness.report.commands.clients import column_lines, record, write_pages
+from harness.resources import folder
+from harness.resume import follow
+from tests.benches.client import clients
+from tests.benches.client.clients import InProcess, Reads
+
+CURL = find_ready("curl")
+
+
+def columns_of(reads: Reads, name: str = "curl", version: str = "") -> list[ClientColumn]:
+    """The column of a function that reads one stream."""
+    client = replace(CURL, name=name, version=version, modes=("follow",))
+    return list(survey([client], lambda _: lambda: InProcess(reads), modes=["follow"], seconds=0.3))
+
+
+def correct(client: httpx.Client, interaction: str) -> Ended:
+    """Follows the interaction with the resume helper, and reports text and status."""
+    stream = follow(client, interaction, sleep=lambda _: None)
+    for _ in stream:
+        pass
+    return Ended(collected=stream.text, status=stream.status or "")
+
+
+@pytest.fixture(scope="module")
+def naive() -> list[ClientColumn]:
+    """The column of a client that takes any end for the end."""
+    return columns_of(clients.never_back)
+
+
+@pytest.fixture(scope="module")
+def pages(naive: list[ClientColumn]) -> dict[str, str]:
+    """The pages of that client and of a correct one."""
+    return dict(write_pages([*naive, *columns_of(correct, "good")]))
+
+
+def test_a_cell_says_what_happened_twice(naive: list[ClientColumn]) -> None:
+    """A finding has two outcomes that agree, a rule, a drawing and a command; a good cell has none of them."""
+    cells = {cell.fault: cell for cell in naive[0].cells}
+    assert list(cells) == [kind.name for kind in SETS["table"]]
+    assert (cells["no-fault"].outcome, cells["no-fault"].sentence) == ("exact", "")
+    lost = cells["clean-end"]
+    assert (lost.outcome, lost.again, lost.rule, lost.level) == (
+        "silent-loss",
+        "silent-loss",
+        "client.whole",
+        "MUST",
+    )
+    assert any(line.strip().startswith("!! event:") for line in lost.timeline)
+    assert lost.timeline[-1].startswith("=> the client reports")
+    assert lost.command.startswith("harness torture --cuts event:9,end")
+    assert lost.command.endswith("--client curl")
+
+
+def test_the_same_behaviour_gives_the_same_pages(naive: list[ClientColumn]) -> None:
+    """A second run of everything gives the same text: no times, no ports."""
+    again = columns_of(clients.never_back)
+    assert write_pages(again) == write_pages(naive)
+    assert record(again) == record(naive)
+
+
+def test_every_link_of_the_table_leads_to_its_finding(pages: dict[str, str]) -> None:
+    """Each cell with a finding links to an anchor that exists; a client without findings has no page."""
+    links = re.findall(r"\]\((clients/[a-z-]+\.md)#([a-z0-9-]+)\)", pages["clients.md"])
+    assert len(links) > 10
+    for page, anchor in links:
+        headings = re.findall(r"^## (.*)$", pages[page], re.MULTILINE)
+        assert anchor in {heading.replace(", ", "-").replace(".", "") for heading in headings}
+    assert set(pages) == {"clients.md", "clients/curl.md"}
+    assert "| [**silent-loss**](clients/curl.md#clean-end-follow) | recovered |" in pages["clients.md"]
+
+
+def test_versions_that_came_out_alike_share_a_column(naive: list[ClientColumn]) -> None:
+    """The newest version is shown beside the last one only where they differ."""
+    old = replace(naive[0], client=replace(naive[0].client, package="curl", version="1.0"))
+    new = replace(naive[0], client=replace(naive[0].client, package="curl", version="2.0"))
+    assert "| Fault | curl 2.0, 1.0 |" in write_pages([new, old])["clients.md"]
+    better = replace(new, cells=tuple(replace(cell, outcome="exact", again="") for cell in new.cells))
+    assert "| Fault | curl 2.0 | curl 1.0 |" in write_pages([better, old])["clients.md"]
+
+
+def test_runs_that_differ_are_told(naive: list[ClientColumn]) -> None:
+    """A finding that the second run does not repeat is no fact: both outcomes are shown."""
+    shaky = replace(naive[0].cells[2], again="recovered")
+    assert shaky.word == "silent-loss or recovered"
+    lines = "\n".join(column_lines(replace(naive[0], cells=(shaky,))))
+    assert "silent-loss or recovered" in lines
+
+
+def test_a_client_that_cannot_be_tried_is_named() -> None:
+    """One that cannot be installed, and one that fails without any fault, have a line that says so."""
+
+    def refuse(_: object) -> object:
+        raise UsageFault("curl: curl==9 cannot be installed:\n  no such version")
+
+    def gives_up(*_: object) -> str:
+        raise EOFError
+
+    client = replace(CURL, modes=("follow",))
+    (absent,) = survey([client], refuse)  # type: ignore[arg-type]
+    (broken,) = columns_of(gives_up)
+    assert "cannot be installed" in absent.problem
+    assert "already without any drop" in broken.problem
+    page = write_pages([absent, broken])["clients.md"]
+    assert "## What could not be tried" in page
+    assert page.count("- curl, follow: ") == 2
+
+
+def test_what_differs_from_run_to_run_is_left_out() -> None:
+    """Ports, numbers of cases and addresses of objects are no facts about a client."""
+    assert scrub("http://127.0.0.1:4711/case12/v1 at <0xdeadbeef01>") == "http://127.0.0.1:PORT/v1 at <0x…>"
+
+
+def test_a_version_can_be_chosen() -> None:
+    """`==` and `@` choose a version; what has no package has none, and a slip is answered with a suggestion."""
+    assert find_ready("google-genai==3.3.0").pinned == "google-genai==3.3.0"
+    assert find_ready("@google/genai@2.32.0").pinned == "@google/genai@2.32.0"
+    assert find_ready("@google/genai").spec == "@google/genai==3.1.0"
+    with pytest.raises(UsageFault, match="did you mean 'litellm'"):
+        find_ready("litelm")
+    with pytest.raises(UsageFault, match="curl is not installed from a package"):
+        find_ready("curl==8")
+
+
+@pytest.mark.parametrize("client", READY, ids=str)
+def test_each_driver_is_there_and_short(client: object) -> None:
+    """A driver is at most a page, fits its language, and each of its modes has a table."""
+    ready = next(one for one in READY if one is client)
+    path = folder("docs/clients") / "drivers" / ready.driver
+    assert len(path.read_text("utf-8").splitlines()) <= 60
+    assert path.suffix == {Language.PYTHON: ".py", Language.NODE: ".mjs", Language.SHELL: ".sh"}[ready.language]
+    assert set(ready.modes) <= TABLES.keys() <= MODES.keys()
+    assert bool(ready.package) == bool(ready.version)
