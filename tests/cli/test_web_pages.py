@@ -21,6 +21,11 @@ EVIL = "http://evil.test"
 JSON = {"content-type": "application/json"}
 CREATE = b'{"model": "gemini-3.5-flash", "input": "a secret prompt"}'
 KEYED = {"x-goog-api-key": "any"}
+WEBHOOK = b'{"uri": "http://127.0.0.1:9/hook", "subscribed_events": ["interaction.completed"]}'
+RECEIVER = (
+    b'{"model": "gemini-3.5-flash", "input": "x", "background": true, '
+    b'"webhook\\u005fconfig": {"uris": ["http://127.0.0.1:9/hook"]}}'
+)
 COMMANDS = ("serve", "replay", "proxy")
 LOCAL = "127.0.0.1:{port}"
 
@@ -256,15 +261,8 @@ def test_pages_may_call_the_api_of_a_session(start: Start) -> None:
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        (
-            "/v1beta/webhooks",
-            b'{"uri": "http://127.0.0.1:9/hook", "subscribed_events": ["interaction.completed"]}',
-        ),
-        (
-            "/v1beta/interactions",
-            b'{"model": "gemini-3.5-flash", "input": "x", "background": true, '
-            b'"webhook\\u005fconfig": {"uris": ["http://127.0.0.1:9/hook"]}}',
-        ),
+        ("/v1beta/webhooks", WEBHOOK),
+        ("/v1beta/interactions", RECEIVER),
     ],
     ids=["a webhook", "the receiver of a run"],
 )
