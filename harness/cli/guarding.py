@@ -6,14 +6,16 @@ Layer 7. Must not know what is served.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
 from harness.outcome import UsageFault
+from harness.wire import Request
 
 if TYPE_CHECKING:
     from harness.benches.server.page_guard import PageGuard
@@ -78,8 +80,36 @@ def access(arguments: argparse.Namespace, *, closed: bool = False) -> Access:
         allowed_hosts=arguments.allow_host or (),
         token=token,
         closed=closed,
+        reaches_out=registers_receiver,
     )
     return Access(guard, token)
+
+
+def registers_receiver(request: Request) -> bool:
+    """Whether a call names an address that a server would deliver to: a webhook, or the receiver of one run."""
+    if request.method not in ("POST", "PATCH", "PUT"):
+        return False
+    if "webhooks" in request.segments:
+        return True
+    try:
+        value = json.loads(request.body)
+    except (ValueError, RecursionError):  # the service refuses it, too
+        return False
+    return _holds(value, "webhook_config")
+
+
+def _holds(value: Any, name: str) -> bool:
+    """Whether an object anywhere in a JSON value has a member of this name."""
+    left = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, dict):
+            if name in item:
+                return True
+            left.extend(item.values())
+        elif isinstance(item, list):
+            left.extend(item)
+    return False
 
 
 def page_access(host: str) -> Access:

@@ -21,6 +21,11 @@ EVIL = "http://evil.test"
 JSON = {"content-type": "application/json"}
 CREATE = b'{"model": "gemini-3.5-flash", "input": "a secret prompt"}'
 KEYED = {"x-goog-api-key": "any"}
+WEBHOOK = b'{"uri": "http://127.0.0.1:9/hook", "subscribed_events": ["interaction.completed"]}'
+RECEIVER = (
+    b'{"model": "gemini-3.5-flash", "input": "x", "background": true, '
+    b'"webhook\\u005fconfig": {"uris": ["http://127.0.0.1:9/hook"]}}'
+)
 COMMANDS = ("serve", "replay", "proxy")
 LOCAL = "127.0.0.1:{port}"
 
@@ -251,6 +256,23 @@ def test_pages_may_call_the_api_of_a_session(start: Start) -> None:
     answer = server.ask("POST", f"{path}/v1beta/interactions", {"origin": EVIL, **KEYED}, CREATE)
     assert answer.status == 200
     assert "access-control-allow-origin" in answer.cors
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1beta/webhooks", WEBHOOK),
+        ("/v1beta/interactions", RECEIVER),
+    ],
+    ids=["a webhook", "the receiver of a run"],
+)
+def test_a_page_cannot_have_the_server_call_others(path: str, body: bytes, start: Start) -> None:
+    """A page may not name an address of this machine that the server would then deliver to; a program may."""
+    server = start("serve")
+    answer = server.ask("POST", path, {"origin": EVIL, **KEYED, **JSON}, body)
+    assert answer.status == 403
+    assert "register receivers from a program" in answer.message
+    assert server.ask("POST", path, {**KEYED, **JSON}, body).status == 200
 
 
 @pytest.mark.parametrize("command", COMMANDS)

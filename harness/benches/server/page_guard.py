@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -39,6 +39,7 @@ class PageGuard:
 
     `host` is the address that the server listens on, `allowed_hosts` are further names it may be called by. With a
     `token`, control calls need it. `closed` refuses pages of other origins everywhere, not only for control calls.
+    `reaches_out` names the calls that let the server send requests of its own, which pages may not make either.
     Refusals have the form that `protocol` gives to errors.
     """
 
@@ -50,8 +51,10 @@ class PageGuard:
         allowed_hosts: Iterable[str] = (),
         token: str = "",
         closed: bool = False,
+        reaches_out: Callable[[Request], bool] | None = None,
     ) -> None:
         self._protocol = protocol
+        self._reaches_out = reaches_out
         self._own = frozenset(name.lower() for name in (host, *allowed_hosts) if name)
         self._token = token.encode()
         self._closed = closed
@@ -77,6 +80,10 @@ class PageGuard:
         refusal = self._wrong_host(request, strict=False)
         if refusal is None and self._closed:
             refusal = self._wrong_page(request, "started with --no-cors: leave that out to let pages call the API")
+        if refusal is None and self._reaches_out is not None and self._reaches_out(request):
+            refusal = self._wrong_page(
+                request, "one that would deliver to that address: register receivers from a program"
+            )
         return refusal
 
     def refusal_of_control(self, request: Request) -> Response | None:
