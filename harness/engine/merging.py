@@ -98,10 +98,12 @@ def _require_each_once(reports: Sequence[ShardReport]) -> None:
                 f"{seen[number]!r} and {report.name!r} are both shard {report.part.shard}: name each once"
             )
         seen[number] = report.name
-    if missing := [str(number) for number in range(1, of + 1) if number not in seen]:
-        raise UsageFault(
-            f"of {of} shards {', '.join(missing)} is missing: what it judged would look judged by nobody"
+    missing = [str(number) for number in range(1, of + 1) if number not in seen]
+    if missing:
+        which = (
+            f"shard {missing[0]} of {of} is" if len(missing) == 1 else f"shards {', '.join(missing)} of {of} are"
         )
+        raise UsageFault(f"{which} missing: name the reports of all shards")
     ran: dict[str, str] = {}
     for report in reports:
         for name in report.part.ran:
@@ -139,7 +141,7 @@ class _Merge:
         """A result for each check; a check waits for those whose findings may block it."""
         ran = {name for report in self.reports for name in report.part.ran}
         plan = RunPlan(
-            tuple(PlannedCheck(c, skip=None if c.id in ran else _said(c, home)) for c, home in self.homes)
+            tuple(PlannedCheck(c, skip=None if c.id in ran else _find_own(c, home)) for c, home in self.homes)
         )
         roots, blocking = plan.roots, plan.blocking
         waiting = [(check, home, self._observe(check, home)) for check, home in self.homes]
@@ -156,7 +158,7 @@ class _Merge:
 
     def _observe(self, check: Check, home: ShardReport) -> Observation:
         """What the check saw itself, and what the answers of all shards showed under its rule."""
-        own = _said(check, home)
+        own = _find_own(check, home)
         return add_sightings(own, self._sightings(check.id)) if check.id in home.part.ran else own
 
     def _sightings(self, rule: str) -> list[Sighting]:
@@ -172,7 +174,7 @@ class _Merge:
     def _decide(
         self, check: Check, home: ShardReport, said: Observation, final: Observation, blocking: frozenset[str]
     ) -> Result:
-        audited = said is not _said(check, home)
+        audited = said is not _find_own(check, home)
         shown = self.reports if audited else (home,)
         evidence = tuple(item for report in shown for item in report.evidence.get(check.id, ()))
         result = decide(
@@ -191,7 +193,7 @@ class _Merge:
         return replace(result, named=tuple(item.name for item in evidence)) if result.evidence else result
 
 
-def _said(check: Check, home: ShardReport) -> Observation:
+def _find_own(check: Check, home: ShardReport) -> Observation:
     return home.part.observations[check.id]
 
 

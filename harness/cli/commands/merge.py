@@ -13,7 +13,7 @@ from typing import Any
 from harness.cli.arguments import Parser
 from harness.cli.output import Listeners, add_output_arguments
 from harness.engine.decide import exit_of
-from harness.engine.events import CheckFinished, Planned, Probed, RunEvent, RunFinished, RunStarted, TargetInfo
+from harness.engine.events import CheckFinished, Planned, RunEvent, RunFinished, RunStarted, TargetInfo
 from harness.engine.merging import ShardReport, merge_shards
 from harness.engine.results import Result
 from harness.engine.traffic.retries import Waited
@@ -49,7 +49,8 @@ def run(words: Sequence[str]) -> int:
         raise UsageFault(f"a report is not whole ({type(wrong).__name__}: {wrong}): run its shard again") from None
     listeners = Listeners(arguments, Presentation())
     listeners.state.started = _earliest(records)
-    return listeners.follow(_tell(reports[0], target, finished, len(exercises))).exit
+    listeners.state.capabilities = reports[0].capabilities
+    return listeners.follow(_tell(target, finished, len(exercises))).exit
 
 
 def _load_checks(report: ShardReport) -> list[Check]:
@@ -63,12 +64,9 @@ def _load_checks(report: ShardReport) -> list[Check]:
     return [check for check in INTERACTIONS.load_catalogue() if contract.holds(check.rule)]
 
 
-def _tell(
-    report: ShardReport, target: TargetInfo, finished: RunFinished, exercises: int
-) -> Generator[RunEvent, None, None]:
+def _tell(target: TargetInfo, finished: RunFinished, exercises: int) -> Generator[RunEvent, None, None]:
     """The events of the whole run, all at once."""
     yield RunStarted(target)
-    yield Probed(report.capabilities, 0)
     yield Planned(len(finished.results), exercises)
     for result in finished.results:
         yield CheckFinished(result)

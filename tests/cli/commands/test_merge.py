@@ -153,7 +153,7 @@ def _empty(records: list[Record]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (_drop, "of 3 shards 3 is missing"),
+        (_drop, "shard 3 of 3 is missing"),
         (_double, "are both shard 2"),
         (_change("of", 4), "with another number of shards"),
         (_change("catalogue", "0"), "with another catalogue of checks"),
