@@ -1,6 +1,6 @@
 """Take the picture of the report that the README shows, from a real run.
 
-`python -m tests.report.picture docs/report.png`. Needs Chromium and playwright. The server is a mutant whose resumes
+`python -m tests.report.picture docs/report.png`. Needs Chromium and playwright. The server is a mutant: resumes
 skip an event.
 """
 
