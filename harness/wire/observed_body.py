@@ -36,10 +36,11 @@ def observe(response: Response, observer: AnswerObserver) -> Response:
 class ObservedBody:
     """Forwards the pieces of a response's body unchanged and reports them."""
 
-    __slots__ = ("_ended", "_inner", "_observer", "_opened", "_response", "_sent")
+    __slots__ = ("_ended", "_head", "_inner", "_observer", "_opened", "_response", "_sent")
 
     def __init__(self, response: Response, observer: AnswerObserver) -> None:
         self._inner: Body = response.body
+        self._head = response.status, response.headers  # as answered: a wrapper may change its own copy
         self._response = response  # its framing is settled when it is written
         self._observer = observer
         self._opened = self._ended = False
@@ -78,8 +79,7 @@ class ObservedBody:
     def _open(self) -> None:
         if not self._opened:
             self._opened = True
-            response = self._response
-            self._observer.note_head(response.status, response.headers, response.framing)
+            self._observer.note_head(*self._head, self._response.framing)
 
     def _end(self, ending: Ending) -> None:
         if not self._ended:

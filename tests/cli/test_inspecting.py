@@ -7,7 +7,8 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -141,22 +142,32 @@ def test_without_a_browser_the_address_is_said(harness: Harness, monkeypatch: py
     assert "no browser was found: open http://127.0.0.1:" in done.err
 
 
-def test_the_upstream_of_a_gateway_has_the_page(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`gateway --open` opens a page at the upstream, which shows what the gateway asked."""
+def test_the_upstream_of_a_gateway_has_the_page(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`gateway --open` opens a page at the upstream, which shows what the gateway asked.
+
+    The gateway comes up when the page is there, so the page misses nothing.
+    """
     told: list[str] = []
+    watched = tmp_path / "watched"
 
     def look(page: str) -> bool:
-        with httpx.stream("GET", f"{page.rstrip('/')}{ROOT}feed", timeout=20) as feed:
-            told.extend(
-                change["target"] for change in _read_until(feed.iter_lines(), "end") if change["is"] == "request"
-            )
+        with (
+            suppress(httpx.RemoteProtocolError),  # the upstream ends with the run
+            httpx.stream("GET", f"{page.rstrip('/')}{ROOT}feed", timeout=60) as feed,
+        ):
+            watched.touch()
+            for change in _read_until(feed.iter_lines(), "end"):
+                if change["is"] == "request":
+                    told.append(change["target"])
         return True
 
     monkeypatch.setattr(webbrowser, "open", look)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    command = (sys.executable, "-m", "harness", "proxy", "--port", str(port))
-    upstream = "$HARNESS_UPSTREAM_URL"
+    wait = f"while [ ! -e {watched} ]; do sleep 0.05; done"
+    gateway = f"exec {sys.executable} -m harness proxy --port {port} --target $HARNESS_UPSTREAM_URL"
     words = ("--upstream-port", "0", "--open", "--only", "gw.status*", "--watch", "0", "--")
-    harness("gateway", f"http://127.0.0.1:{port}", *words, "sh", "-c", f"{' '.join(command)} --target {upstream}")
+    harness("gateway", f"http://127.0.0.1:{port}", *words, "sh", "-c", f"{wait}; {gateway}")
     assert told

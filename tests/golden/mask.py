@@ -33,8 +33,9 @@ DURATIONS = (
     mask(r'("(?:seconds|took)": )\d+(?:\.\d+)?(?:e-\d+)?', r'\1"<seconds>"'),
     mask(r"\b(in )\d+(?:\.\d+)? s\b", r"\1<seconds> s"),
     mask(r'( time=")[\d.]+"', r'\1<seconds>"'),
+    mask(r'("started": )"[^"]*"', r'\1"<moment>"'),
 )
-"""How long a run or a part of it took: in JSON, in a closing line, in JUnit."""
+"""When a run began, and how long it or a part of it took: in JSON, in a closing line, in JUnit."""
 
 EVERYWHERE = (PORT, *DURATIONS)
 

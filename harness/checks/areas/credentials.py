@@ -9,7 +9,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.expect import at, expect_object, expect_status, finding, of_rule
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_object,
+    expect_status,
+    finding,
+    of_rule,
+    require_answer,
+)
 from harness.checks.vocabulary.pages import entries
 from harness.checks.vocabulary.polling import id_of
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
@@ -118,11 +125,16 @@ def _hides_its_secret(
 ) -> Iterator[Finding]:
     answers = {"made": made, "fetched": fetched, "listed": listed, "patched": patched}
     refusals = {"misspelt": misspelt, "twice": twice, "untyped": untyped}
-    for name, answer in (answers | refusals).items():
-        if any(secret.encode() in answer.body for secret in SECRETS):
-            yield finding("the answer holds the secret", expected="no secret", actual="the secret").at(
-                exchange=name
-            )
+    holding = [
+        name
+        for name, answer in (answers | refusals).items()
+        if any(secret.encode() in answer.body for secret in SECRETS)
+    ]
+    for name in holding:
+        yield finding("the answer holds the secret", expected="no secret", actual="the secret").at(exchange=name)
+    if not holding:
+        for answer in answers.values():
+            require_answer(answer)
 
 
 @_CREDENTIALS.check(
