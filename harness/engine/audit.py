@@ -29,7 +29,7 @@ _PROXY = frozenset({405, 408, 411, 413, 414, 429, 431, 501, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class AuditedDefect:
     """One defect as data: `kind` tells it from others, `exercise` first showed it, `answers` have it."""
 
     kind: tuple[str, ...]
@@ -45,7 +45,7 @@ class Sighting:
         return replace(self.finding, message=message, weight=self.finding.weight - 1 + self.answers)
 
 
-def add_sightings(own: Observation, seen: Iterable[Sighting]) -> Observation:
+def add_sightings(own: Observation, seen: Iterable[AuditedDefect]) -> Observation:
     """What a check saw itself, with what other answers showed; `own` itself if they add nothing."""
     shown = sorted(seen, key=lambda one: one.finding.severity is not Severity.BROKEN)[:MOST]
     if own.outcome is Outcome.NON_STRICT:  # a lenient reading, once shown, needs no more examples
@@ -95,12 +95,12 @@ class Audit:
         """The observation of a check after the whole run; `own` itself if the other answers add nothing."""
         return add_sightings(own, self.list_sightings(check.id))
 
-    def list_sightings(self, rule: str) -> list[Sighting]:
+    def list_sightings(self, rule: str) -> list[AuditedDefect]:
         """Every defect that was seen under a rule, in the order in which they were seen."""
         with self._lock:
             found = list(self._found.get(rule, {}).items())
         return [
-            Sighting(
+            AuditedDefect(
                 kind, one.finding.at(exchange=self.api.format_request(one.exchange)), one.exercise, one.answers
             )
             for kind, one in found

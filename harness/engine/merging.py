@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness.engine.audit import MOST, Sighting, add_sightings
+from harness.engine.audit import MOST, AuditedDefect, add_sightings
 from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capabilities
 from harness.engine.causes import find_roots, link, resolve
@@ -161,11 +161,11 @@ class _Merge:
         own = _find_own(check, home)
         return add_sightings(own, self._sightings(check.id)) if check.id in home.part.ran else own
 
-    def _sightings(self, rule: str) -> list[Sighting]:
+    def _sightings(self, rule: str) -> list[AuditedDefect]:
         """The defects under a rule in the order of the catalogue's exercises, each once."""
         order = {name: n for n, name in enumerate(dict.fromkeys(check.exercise.name for check, _ in self.homes))}
         seen = [one for report in self.reports for one in report.part.sightings.get(rule, ())]
-        once: dict[tuple[str, ...], Sighting] = {}
+        once: dict[tuple[str, ...], AuditedDefect] = {}
         for one in sorted(seen, key=lambda one: order.get(one.exercise, len(order))):
             known = once.get(one.kind)
             once[one.kind] = one if known is None else replace(known, answers=known.answers + one.answers)
@@ -201,7 +201,7 @@ def _roots(check: Check, said: Observation, roots: Mapping[str, tuple[str, ...]]
     return find_roots(check, said, roots.get(check.id, ()))
 
 
-def _keep_first(seen: Iterable[Sighting]) -> Iterator[Sighting]:
+def _keep_first(seen: Iterable[AuditedDefect]) -> Iterator[AuditedDefect]:
     """As many of each severity as one run keeps."""
     counts: dict[str, int] = {}
     for one in seen:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness.engine.audit import Sighting
+from harness.engine.audit import AuditedDefect
 from harness.engine.baseline import Entry
 from harness.engine.plan import Group, PlannedCheck, RunPlan
 from harness.engine.results import LoggedExchange
@@ -54,7 +54,7 @@ class ShardPart:
     baseline: tuple[Entry, ...] = ()
     ran: tuple[str, ...] = ()
     observations: Mapping[str, Observation] = field(default_factory=dict)
-    sightings: Mapping[str, tuple[Sighting, ...]] = field(default_factory=dict)
+    sightings: Mapping[str, tuple[AuditedDefect, ...]] = field(default_factory=dict)
     stops: Mapping[str, Exchange | LoggedExchange] = field(default_factory=dict)
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.engine.audit import Sighting
+from harness.engine.audit import AuditedDefect
 from harness.engine.baseline import Entry
 from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin
 from harness.engine.causes import call_of
@@ -137,9 +137,9 @@ def _to_observation(said: Mapping[str, Any]) -> Observation:
     return Observation(Outcome(said["outcome"]), findings, because=Because(said["because"]), **texts)
 
 
-def _to_sighting(seen: Mapping[str, Any]) -> Sighting:
+def _to_sighting(seen: Mapping[str, Any]) -> AuditedDefect:
     kind = tuple(map(str, seen["kind"]))
-    return Sighting(kind, _to_finding(seen["finding"]), str(seen["exercise"]), int(seen["answers"]))
+    return AuditedDefect(kind, _to_finding(seen["finding"]), str(seen["exercise"]), int(seen["answers"]))
 
 
 def _to_finding(item: Mapping[str, Any]) -> Finding:
