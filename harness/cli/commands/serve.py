@@ -78,12 +78,12 @@ def run(words: Sequence[str]) -> int:
         cors=() if arguments.no_cors else PAGE_FIELDS,
         cors_for=lambda request: not is_control(request),
     )
-    keys = "only the given keys are" if emulator.settings.keys else "any key is"
+    keys = "send one of the given keys" if emulator.settings.keys else "send any key"
 
     def tell() -> None:
         announce(
             server.url,
-            f"serving the Interactions API at {server.url}/v1beta ({keys} welcome){granted.note}" + met,
+            f"serving the Interactions API at {server.url}/v1beta ({keys}){granted.note}" + met,
             as_json=arguments.json,
             page=page_of(server.url, granted),
             **granted.facts,

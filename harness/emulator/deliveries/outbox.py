@@ -18,7 +18,6 @@ from harness.emulator.deliveries.envelope import EVENT_OF_STATUS, build_envelope
 from harness.emulator.resources.collection import Stamps
 from harness.emulator.resources.webhooks import Webhook, Webhooks
 from harness.emulator.run.run import Run
-from harness.outcome.fault import UsageFault
 from harness.wire import Clock, Headers, Request
 from harness.wire.delivery import Delivery
 
@@ -110,16 +109,11 @@ class Deliveries:
     def take_due(self) -> list[Delivery]:
         """Begin every attempt that is due."""
         due = [job for job in self._jobs if job.under_way is None and job.due <= self._clock.now]
-        return [delivery for job in due if (delivery := self._begin(job)) is not None]
+        return [self._begin(job) for job in due]
 
-    def _begin(self, job: Job) -> Delivery | None:
-        try:
-            request = self.build_request(job)
-        except UsageFault as fault:
-            self._end(job, str(fault))
-            return None
+    def _begin(self, job: Job) -> Delivery:
         job.attempts += 1
-        job.under_way = Delivery(job.uri, request, job.attempts)
+        job.under_way = Delivery(job.uri, self.build_request(job), job.attempts)
         return job.under_way
 
     def build_request(self, job: Job) -> Request:

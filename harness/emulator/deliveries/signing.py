@@ -14,8 +14,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from harness.outcome.fault import UsageFault
-
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -25,7 +23,6 @@ ISSUER = "https://generativelanguage.googleapis.com"
 LIFETIME = 300
 """Seconds for which a token is valid: the guide has deliveries refused that are older than five minutes."""
 
-EXTRA = "signing with RS256 needs an extra: pip install 'interactions-harness[webhooks]'"
 
 _P = int(
     "f3247bf19d3ff6bd22d11db22b4eac32f74378ec114a499597b0b4dddebf74c9"
@@ -57,11 +54,9 @@ def _sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def build_token(audience: str, message_id: str, timestamp: int) -> str:
-    """The value of `Webhook-Signature` of a dynamic webhook. Raises UsageFault without the extra `webhooks`."""
-    try:
-        import jwt
-    except ImportError:
-        raise UsageFault(EXTRA) from None
+    """The value of `Webhook-Signature` of a dynamic webhook."""
+    import jwt
+
     claims = {"iss": ISSUER, "aud": audience, "iat": timestamp, "exp": timestamp + LIFETIME, "jti": message_id}
     return jwt.encode(claims, _key(), algorithm="RS256", headers={"kid": KEY_ID})
 
@@ -81,10 +76,8 @@ def _encode(numbers: dict[str, int]) -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _key() -> RSAPrivateKey:
-    try:
-        from cryptography.hazmat.primitives.asymmetric import rsa
-    except ImportError:
-        raise UsageFault(EXTRA) from None
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
     d = pow(_E, -1, (_P - 1) * (_Q - 1))
     public = rsa.RSAPublicNumbers(_E, _P * _Q)
     numbers = rsa.RSAPrivateNumbers(

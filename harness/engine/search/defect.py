@@ -6,6 +6,7 @@ however often it is seen.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from harness.contract.tables.operations import operation_of
@@ -42,11 +43,24 @@ def mark_strict(finding: Finding, name: str) -> str:
     return name if finding.severity is Severity.BROKEN else f"{name}?"
 
 
+_UPLOAD = "upload"
+"""What the paths of uploads begin with."""
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z_.:]{0,39}")
+
+
 def call_of(request: Request) -> str:
-    """The call that a request makes, without its ids: `GET interactions/{id}`."""
+    """The call that a request makes, without its ids: `GET interactions/{id}`.
+
+    Of other resources only the collection and what is done there are named; everything else may be random.
+    """
     operation = operation_of(request)
     if operation is not None:
         return operation.call
-    _version, *path = (*request.segments, "", "")
-    collection, *rest = filter(None, path) if any(path) else [""]
-    return " ".join(filter(None, (request.method, "/".join((collection, *("{id}" for _ in rest[:1]), *rest[1:])))))
+    segments = [segment for segment in request.segments if segment]
+    _version, *path = segments[1:] if segments[:1] == [_UPLOAD] else segments or [""]
+    named = [
+        segment if place in (0, 2) and _WORD.fullmatch(segment) else "{id}" if place < 3 else "{path}"
+        for place, segment in enumerate(path[:4])
+    ]
+    return " ".join(filter(None, (request.method, "/".join(named))))

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from harness.report.run_state import RunState
 
 
+_NEVER_SHOWN = 12
+"""Most calls that are named as never accepted."""
+
+
 class FuzzPresentation(Presentation):
     """The words of `harness fuzz`.
 
@@ -148,11 +152,12 @@ class FuzzPresentation(Presentation):
     def conclusion(self, state: RunState) -> str:
         """What was looked at and what was not, so that nobody takes no finding for more than it is."""
         answers = sum((Counter(phase.answers) for phase in state.phases), Counter())
-        kinds = ", ".join(f"{number:,} {word}".replace(",", " ", 1) for word, number in answers.items() if number)
+        kinds = ", ".join(f"{number} {word}" for word, number in answers.items() if number)
         parts = [f"judged {sum(answers.values())} answers: {kinds}" if kinds else "judged no answer"]
         never = sorted({call for phase in state.phases for call in phase.never_accepted} - _find_accepted(state))
         if never:
-            parts.append(f"never accepted: {', '.join(never)}")
+            more = f" and {len(never) - _NEVER_SHOWN} more (--json)" if len(never) > _NEVER_SHOWN else ""
+            parts.append(f"never accepted: {printable(', '.join(never[:_NEVER_SHOWN]))}{more}")
         empty = [phase.name for phase in state.phases if phase.vacuous]
         if empty:
             parts.append(f"{', '.join(empty)} proved nothing (see VACUOUS)")

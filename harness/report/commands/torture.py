@@ -237,7 +237,8 @@ def group_lines(group: Sequence[Result], state: RunState, *, verbose: bool = Fal
     first, run = group[0], run_of(group[0])
     problems = list(dict.fromkeys(_problem(result, state) for result in group))
     times, rule = format_count(len(group), "case"), first.rule
-    yield f"{outcome_of(first).upper()} ({times}, {rule.level} {rule.id}) at {run.name} the client {problems[0]}"
+    weight = f"a warning of {rule.id}" if first.verdict is Verdict.WARN else f"{rule.level} {rule.id}"
+    yield f"{outcome_of(first).upper()} ({times}, {weight}) at {run.name} the client {problems[0]}"
     if first.excuse:
         yield f"  baseline: {state.mask.text(first.excuse)}"
     if len(group) > 1:

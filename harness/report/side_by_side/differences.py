@@ -130,4 +130,6 @@ def list_lines(compared: ComparedRuns) -> Iterator[str]:
         yield f"{label:<8}{row.id}{level} {words}{said}".strip()
     same = len(compared.rows) - len(compared.telling)
     yield f"{format_count(same, 'result')} say the same everywhere and are not broken"
+    if not compared.same_target:
+        yield "the runs are of several targets, so nothing is called new or fixed, and the exit code is 0"
     yield compared.headline
