@@ -197,5 +197,7 @@ def test_a_search_into_a_file_is_not_silent(
         main(["fuzz", url, *(word for word in QUICK if word != "--json")])
     out = capsys.readouterr().out
     assert "history: 9 histories, " in out
-    assert out.rstrip().splitlines()[-1].startswith("judged ")
+    *_, conclusion, headline = out.rstrip().splitlines()
+    assert conclusion.startswith("judged ")
+    assert headline.startswith("Nothing is broken in ")
     assert "never accepted: POST interactions/{id}/cancel" in out
