@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 check: $(VENV)/.base  ## run the whole catalogue against the built-in emulator
 	$(BIN)/harness check emulator
 
-test: $(VENV)/.dev  ## run the tests: four minutes on two idle cores
+test: $(VENV)/.dev  ## run the tests: some five minutes on two idle cores
 	$(BIN)/python -m pytest -q -n 2
 
-test-slow: $(VENV)/.dev  ## run the tests that take seconds each: whole searches, every client mutant, foreign servers
+test-slow: $(VENV)/.dev  ## run the slow ones: whole searches, client mutants, foreign servers, browsers; as long again
 	$(BIN)/python -m pytest -q -n 2 -m slow
 
 lint: $(VENV)/.dev  ## ruff and mypy

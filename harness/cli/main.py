@@ -140,6 +140,8 @@ def _run(words: list[str]) -> int:
     if words[0] in ("-V", "--version"):
         sys.stdout.write(f"harness {__version__}\n")
         return Exit.OK
+    if words[0] == "help":
+        return _run([*words[1:], "--help"])
     name = words[0]
     if name not in COMMANDS:
         kind = "flag" if name.startswith("-") else "command"

@@ -50,6 +50,9 @@ logical: ten minutes of the service take less than a second.
 Over HTTP, `POST /__harness__/incidents` with `{"name": "stale-chain-id"}` makes a server or one of its sessions
 behave so; `GET` lists the names ([control.md](control.md)).
 
+What an incident does happens to the next request of its kind, once, and a request that is refused counts: send the
+key from the start. To have it again, name it again, or start the server anew.
+
 **Certainty.** *verbatim*: the payload was published. *described*: it was described precisely. *seen in code*: a
 client guards against it. *Related* incidents happened with another API; clients of this one can make the same
 mistake. All sources were read, and nothing was tried with the live service.

@@ -18,7 +18,7 @@ def nearest(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:
     return (
         difflib.get_close_matches(word, words, n=most, cutoff=0.75)
         or [candidate for candidate in words if word and candidate.startswith(word)][:most]
-        or difflib.get_close_matches(word, words, n=1, cutoff=0.5)
+        or difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     )
 
 

@@ -12,6 +12,8 @@ from harness.transport import ServerThread
 from tests.cli.canary import KEY, TENANT, Repeats, leaks, repeat
 from tests.cli.conftest import Harness
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
 
 REPORTS = [

@@ -13,7 +13,7 @@ import pytest
 
 from harness.cli.main import main
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "javascript.md"
 NODE = Path(__file__).parent / "node"

@@ -22,7 +22,7 @@ from harness.checks.scenarios import SCENARIOS
 from harness.resources import folder
 from tests.transport.certificates import Certificate, certificate_in
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
 KEY = "AIzaSyHarnessRehearsal0123456789abcdefg"
 QUOTA = "all=pass,times:15/status:429,retry-after:3600,times:all"

@@ -24,6 +24,7 @@ FOLDER = Path(__file__).parent / "schemas_node"
 BUNDLED = resources.folder("schemas") / CURRENT / "bundled"
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.e2e,
     pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed"),
     pytest.mark.skipif(

@@ -13,7 +13,11 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.skipif(os.name == "nt", reason="the page is for POSIX")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.e2e,
+    pytest.mark.skipif(os.name == "nt", reason="the page is for POSIX"),
+]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "torture.md"
 EXAMPLES = dict(
     re.findall(

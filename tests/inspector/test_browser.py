@@ -31,6 +31,7 @@ WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 400, "height": 860}
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.e2e,
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed (Debian: apt-get install chromium)"),
 ]

@@ -10,7 +10,7 @@ from tests.plugin.application.seeded_bugs import BUGS, SeededBug
 from tests.plugin.toys import run
 
 pytest.importorskip("google.genai", reason="the application uses google-genai: pip install -e '.[sdk]'")
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 FOLDER = Path(__file__).parent / "application"
 

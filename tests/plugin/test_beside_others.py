@@ -15,7 +15,7 @@ from harness import resources
 from harness.emulator import Emulator
 from tests.plugin.toys import run
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 OTHERS = {
     "xdist": "xdist",

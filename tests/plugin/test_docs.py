@@ -15,7 +15,7 @@ from tests.plugin.toys import run
 
 pytest.importorskip("google.genai", reason="the examples use google-genai: pip install -e '.[sdk]'")
 pytest.importorskip("standardwebhooks", reason="an example verifies signatures with it: pip install -e '.[dev]'")
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 _EXAMPLE = re.compile(r"^```python\n# (\w+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

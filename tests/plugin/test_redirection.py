@@ -7,7 +7,7 @@ import pytest
 from tests.plugin.toys import run
 
 pytest.importorskip("google.genai", reason="these clients are google-genai's: pip install -e '.[sdk]'")
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 LIVE = "generativelanguage.googleapis.com"
 APP = """

@@ -20,6 +20,8 @@ from harness.transport import ServerThread
 from harness.wire import LogicalClock
 from tests.benches.gateway.foreign_gateway import Faithful, serving
 
+pytestmark = pytest.mark.slow
+
 
 class OtherZone(Faithful):
     """Odd: writes the times of answers in another time zone."""

@@ -17,6 +17,8 @@ from harness.kit.api import PRIMARY_KEY
 from harness.outcome import Exit, UsageFault
 from harness.transport import ServerThread
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--engine", "history", "--max-examples", "25", "--no-store")
 
 

@@ -16,6 +16,8 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from tests.engine.search.places import history, mutant, reference
 
+pytestmark = pytest.mark.slow
+
 
 def test_no_history_of_two_steps_breaks_the_reference() -> None:
     """No history of two steps breaks the reference; all are played, and histories with equal states are merged."""

@@ -26,6 +26,8 @@ from harness.interactions import INTERACTIONS, embedded_settings
 from harness.wire import Headers, Request, Response
 from tests.engine.search.places import mutant, reference
 
+pytestmark = pytest.mark.slow
+
 OPENAPI = resources.folder("schemas") / CURRENT / "openapi.json"
 SMALL = Budget(histories=1, steps=1, laws=1, schema=12, coverage=False)
 FAMILIES = {family.collection: family for family in (families.INTERACTIONS, *NEIGHBOURS)}

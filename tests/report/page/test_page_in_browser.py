@@ -34,6 +34,7 @@ AXE = (Path(axe_package.__file__).parent / "axe.min.js").read_text("utf-8")
 WIDTHS = (360, 400, 640, 641, 820, 1060, 1061, 1280, 1600)
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.e2e,
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed (Debian: apt-get install chromium)"),
 ]
