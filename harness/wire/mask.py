@@ -30,7 +30,7 @@ HIDDEN = "***"
 _PARAMETERS = frozenset(map(plain_name, SECRET_PARAMETERS))
 _PARAMETER = re.compile(r"(?P<start>[?&;#](?P<name>[\w.$%\-]{1,64})=)[^&#\s\"']+")
 _FORM = "application/x-www-form-urlencoded"
-_MEMBER = re.compile(r'("(?P<name>[^"\\]{1,64})"\s*:\s*")(?:[^"\\]|\\.)*+')
+_MEMBER = re.compile(r'("(?P<name>[^"\\]{1,64})"\s*:\s*")(?:[^"\\]++|\\.)*')
 """A JSON member with a string value, also inside other text."""
 
 _WORD = re.compile(r"[^\s\"]+")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from harness.wire.secret_patterns import PAIR_NAMES
 
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
-_WHOLE = re.compile(r"(?:[^\\]++|\\(?:u[0-9A-Fa-f]{4}|[^u]))*+", re.DOTALL)
+_WHOLE = re.compile(r"(?:[^\\]++|\\(?:u[0-9A-Fa-f]{4}|[^u]))*", re.DOTALL)
 _HALF_ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{0,3})?")
 _OPENERS, _CLOSERS = "{[", "}]"
 _BEFORE_JSON = " \t\r\n\ufeff"

@@ -18,9 +18,9 @@ import msgspec
 
 from harness.wire import Decoder
 
-_PIECE = r"(?:0|[1-9][0-9]{0,14}+)@(?:0|[1-9][0-9]{0,11}+)(?:\.[0-9]{1,3}+)?+"
-_PACKED = re.compile(rf"(?:{_PIECE}(?: (?=[0-9])|\Z))*+")
-_FIRST_WRONG = re.compile(rf"(?:{_PIECE}(?: |\Z))*+")
+_PIECE = r"(?:0|[1-9][0-9]{0,14}+)@(?:0|[1-9][0-9]{0,11}+)(?:\.[0-9]{1,3}+)?"
+_PACKED = re.compile(rf"(?:{_PIECE}(?: (?=[0-9])|\Z))*")
+_FIRST_WRONG = re.compile(rf"(?:{_PIECE}(?: |\Z))*")
 _ONE_A_LINE = str.maketrans("@ ", "\n\n")
 _decode_lines = msgspec.json.Decoder().decode_lines
 

@@ -112,8 +112,9 @@ class Deliveries:
         return [self._begin(job) for job in due]
 
     def _begin(self, job: Job) -> Delivery:
+        request = self.build_request(job)
         job.attempts += 1
-        job.under_way = Delivery(job.uri, self.build_request(job), job.attempts)
+        job.under_way = Delivery(job.uri, request, job.attempts)
         return job.under_way
 
     def build_request(self, job: Job) -> Request:
