@@ -61,9 +61,14 @@ def place_of(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+_IGNORE_EOF = getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
+"""Set by Python before 3.11.4: a connection that breaks off would look like one that ended."""
+
+
 def trusting(ca_file: str | None) -> ssl.SSLContext:
     """A context that trusts the system and `ca_file`, and offers HTTP/1.1 only; raises `UsageFault`."""
     context = ssl.create_default_context()
+    context.options &= ~_IGNORE_EOF
     context.set_alpn_protocols(["http/1.1"])
     if ca_file is not None:
         try:
