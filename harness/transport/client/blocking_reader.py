@@ -18,6 +18,12 @@ _READ_BYTES = 64 * 1024
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 
 
+_TLS_CUT = "UNEXPECTED_EOF_WHILE_READING"
+"""The reason that OpenSSL 3 gives a FIN; after a reset it reports only the broken end."""
+
+_NO_CLOSE_NOTIFY = "TLS ended without close_notify"
+
+
 def acknowledge_at_once(sock: socket.socket) -> None:
     """Acknowledge the first bytes of the next response without delay.
 
@@ -44,10 +50,10 @@ def receive(sock: socket.socket, reader: ResponseReader, *, until: float, limit:
 
 def _classify_error(error: OSError | ValueError) -> tuple[How, By, str]:
     """How a connection ended if reading from it raised `error`."""
+    if isinstance(error, ssl.SSLError) and error.reason == _TLS_CUT:  # before Python 3.11.4 no SSLEOFError
+        return How.FIN, By.SERVER, _NO_CLOSE_NOTIFY
     if isinstance(error, ssl.SSLEOFError):
-        # OpenSSL 3 gives a FIN this reason; after a reset it reports only the broken end.
-        how = How.FIN if error.reason == "UNEXPECTED_EOF_WHILE_READING" else How.RST
-        return how, By.SERVER, "TLS ended without close_notify"
+        return How.RST, By.SERVER, _NO_CLOSE_NOTIFY
     if isinstance(error, ssl.SSLError):
         return How.TLS, By.SERVER, str(error.reason or error)
     if isinstance(error, OSError):
