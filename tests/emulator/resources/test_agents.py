@@ -22,7 +22,7 @@ def test_an_agent_lives_and_goes(api: Api) -> None:
         description="d",
         agent_config={"type": "antigravity", "max_total_tokens": 9},
         tools=[{"type": "code_execution"}, {"type": "mcp_server", "name": "docs_1", "url": "https://m.example"}],
-        base_environment={"type": "remote", "network": {"allowlist": [{"domain": "pypi.org"}]}},
+        base_environment={"type": "remote", "network": {"allowlist": [{"domain": "packages.example.org"}]}},
     )
     assert api.ok("POST", AGENTS, body) == body
     assert api.ok("GET", f"{AGENTS}/csv-helper") == body

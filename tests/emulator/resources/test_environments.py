@@ -80,10 +80,10 @@ def test_sources_become_files_and_directories(api: Api) -> None:
         {"environment_id": "x"},
         {"network": "enabled"},
         {"network": {"allowlist": [{}]}},
-        {"network": {"allowlist": [{"domain": "https://pypi.org"}]}},
+        {"network": {"allowlist": [{"domain": "https://packages.example.org"}]}},
         {"network": {"allowlist": [{"domain": "a.*.org"}]}},
-        {"network": {"allowlist": [{"domain": "*pypi.org"}]}},
-        {"network": {"allowlist": [{"domain": "pypi.org", "transform": {"x": 1}}]}},
+        {"network": {"allowlist": [{"domain": "*packages.example.org"}]}},
+        {"network": {"allowlist": [{"domain": "packages.example.org", "transform": {"x": 1}}]}},
         {"network": {"blocklist": []}},
         {"env": {"A": 5}},
         {"env": {"A": {"secret": "x"}}},
@@ -106,7 +106,7 @@ def test_what_cannot_be_made_is_400(api: Api, body: Any) -> None:
     assert api.ok("GET", ENVIRONMENTS) == {}
 
 
-@pytest.mark.parametrize("domain", ["*", "pypi.org", "*.pypi.org", "localhost"])
+@pytest.mark.parametrize("domain", ["*", "packages.example.org", "*.packages.example.org", "localhost"])
 def test_allowlists_take_hosts_and_wildcards(api: Api, domain: str) -> None:
     """An allowlist accepts an exact host, every host, or all hosts below one; its rules are returned as given."""
     network = {"allowlist": [{"domain": domain, "transform": [{"x-team": "a"}]}]}
