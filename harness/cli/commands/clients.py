@@ -112,12 +112,12 @@ def _parse_list(flag: str, text: str | None, known: Sequence[str]) -> list[str]:
 
 
 def _list() -> int:
-    from harness.benches.client.ready.environments import environments_folder, list_environments
+    from harness.benches.client.ready.environments import environments_folder, list_installations
     from harness.report.client_table.record import list_lines
 
     for line in list_lines():
         say(line)
-    found = list_environments()
+    found = list_installations()
     if found:
         say(f"\ninstalled below {environments_folder()} (`harness clients --remove` removes them):")
     for one in found:
@@ -126,9 +126,9 @@ def _list() -> int:
 
 
 def _remove(clients: Sequence[ReadyClient]) -> int:
-    from harness.benches.client.ready.environments import environments_folder, home_of, remove_environments
+    from harness.benches.client.ready.environments import environments_folder, home_of, remove_installations
 
-    removed = remove_environments(map(home_of, clients))
+    removed = remove_installations(map(home_of, clients))
     for one in removed:
         say(f"removed {one.home} ({_megabytes(one.size)})")
     if not removed:

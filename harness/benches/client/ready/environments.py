@@ -30,7 +30,7 @@ _NPM_OPTIONS = ("--no-package-lock", "--no-audit", "--no-fund", "--silent")
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
+class Installation:
     """A folder with the packages of one client, and how many bytes it takes."""
 
     home: Path
@@ -85,16 +85,16 @@ def is_installed(client: ReadyClient) -> bool:
     return not client.package or (done.is_file() and json.loads(done.read_text("utf-8")) == client.packages)
 
 
-def list_environments() -> list[Environment]:
+def list_installations() -> list[Installation]:
     """The environments that there are, by name. What else is in their folder is not ours."""
     homes = sorted(path.parent.parent for path in environments_folder().glob("*/clients/drivers"))
-    return [Environment(home, sum(_file_sizes(home))) for home in homes]
+    return [Installation(home, sum(_file_sizes(home))) for home in homes]
 
 
-def remove_environments(homes: Iterable[Path]) -> list[Environment]:
+def remove_installations(homes: Iterable[Path]) -> list[Installation]:
     """Remove those of our environments that are in these folders; return what was removed."""
     wanted = set(homes)
-    removed = [one for one in list_environments() if one.home in wanted]
+    removed = [one for one in list_installations() if one.home in wanted]
     for one in removed:
         shutil.rmtree(one.home)
     return removed
