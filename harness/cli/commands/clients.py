@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.arguments import Parser, count, positive_seconds
-from harness.cli.commands.torture import STARTING, install_ready, new_client
+from harness.cli.commands.torture import STARTING, TIMEOUT, install_ready, new_client
 from harness.cli.output import ReportFiles, say, write_json
 from harness.outcome import Exit, UsageFault
 from harness.outcome.suggest import did_you_mean
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from harness.benches.client.ready import ReadyClient
     from harness.benches.client.ready.survey import ClientColumn
 
-_SECONDS = 25.0
 _FORMATS = ("html", "json")
 
 
@@ -67,7 +66,7 @@ def _parser() -> Parser:
     parser.add_argument("--mode", metavar="LIST", help="only create, background, follow or poll")
     parser.add_argument("--rows", metavar="LIST", help="only these faults and incidents, such as reset,clean-end")
     parser.add_argument(
-        "--timeout", type=positive_seconds, default=_SECONDS, metavar="S", help="limit for each case (25)"
+        "--timeout", type=positive_seconds, default=TIMEOUT, metavar="S", help=f"limit for each case ({TIMEOUT:g})"
     )
     parser.add_argument("-j", "--jobs", type=count, default=2, metavar="N", help="clients at the same time (2)")
     group = parser.add_argument_group("output")
