@@ -71,7 +71,7 @@ IN_THIS_PYTHON = {"safe_genai.py", "safe_loop.py"}
 def played(safe: Safe, command: Sequence[str], cwd: Path) -> dict[str, str]:
     """The outcome of each fault."""
     name = "polling-table" if safe.mode == "poll" else "table"
-    words = ["--set", name, "--mode", safe.mode, "--kinds", safe.kinds]
+    words = ["--set", name, "--mode", safe.mode, "--kinds", safe.kinds, "--timeout", "90"]
     loop = ["--loop"] if find_ready(safe.client).loops else []
     torture = [sys.executable, "-m", "harness", "torture", "--json", *words, *loop, "--"]
     done = subprocess.run([*torture, *command], cwd=cwd, capture_output=True, text=True, timeout=580, check=False)

@@ -65,7 +65,7 @@ def read_columns(paths: Sequence[Path]) -> list[ClientColumn]:
         try:
             about = {
                 **{k: v for kinds in record["faults"].values() for k, v in kinds.items()},
-                **record["incidents"],
+                **record.get("incidents", {}),
             }
             columns = [_read_column(value, about) for value in record["clients"]]
         except (KeyError, TypeError, AttributeError) as wrong:

@@ -106,6 +106,16 @@ def test_the_json_of_the_published_table() -> None:
         assert set(incidents) <= published.get("incidents", {}).keys()
 
 
+def test_the_published_pages_are_those_of_the_published_table(harness: Harness, tmp_path: Path) -> None:
+    """What stands in the documentation is, to the byte, what `--from` makes of its table."""
+    docs = folder("docs/clients").parent
+    assert harness("clients", "--from", str(docs / "clients/table.json"), "--write", str(tmp_path)).code == 0
+    published = sorted(path.relative_to(docs) for path in (docs / "clients").glob("*.md"))
+    assert sorted(path.relative_to(tmp_path) for path in (tmp_path / "clients").glob("*.md")) == published
+    for path in (Path("clients.md"), *published):
+        assert (tmp_path / path).read_text("utf-8") == (docs / path).read_text("utf-8"), path
+
+
 def test_an_installation_that_fails(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the installer said is shown, and nothing counts as installed."""
     calls: list[list[str]] = []
