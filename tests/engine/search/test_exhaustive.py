@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from harness.engine.search.playing.operations_table import move
 
 from harness.engine.search import state_digest
 from harness.engine.search.exhaustive import _emulator, every
-from harness.engine.search.playing.operations_table import move
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.state_digest import StateDigest, state
 from harness.engine.targets import TargetOptions, resolve_target

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from harness.engine.search.openapi.document import write_document
+from harness.engine.search.openapi.resources import NEIGHBOURS, Family, find_families, read_links
 
 from harness import resources
 from harness.checks.capabilities import CAPABILITIES
@@ -17,8 +19,6 @@ from harness.engine.search.budget import Budget
 from harness.engine.search.failure import EngineRun
 from harness.engine.search.openapi import document, engine
 from harness.engine.search.openapi import resources as families
-from harness.engine.search.openapi.document import write_document
-from harness.engine.search.openapi.resources import NEIGHBOURS, Family, find_families, read_links
 from harness.engine.search.openapi.scenario_collector import ScenarioCollector
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.targets import TargetOptions, embed_emulator

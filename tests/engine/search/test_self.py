@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from harness.engine.search.playing.answer import judge_exchange
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,6 @@ from harness.contract.judge.history.history_judge import HistoryJudge
 from harness.contract.judge.history.history_state import Intent
 from harness.contract.tables.protocol import PROTOCOL
 from harness.emulator import Emulator, Settings
-from harness.engine.search.playing.answer import judge_exchange
 from harness.faults import parse as parse_faults
 from harness.outcome import UsageFault
 from harness.strategies import create_requests, event_streams, interactions, splits

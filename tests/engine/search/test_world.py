@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from harness.engine.search.playing.create_modes import UNKNOWN_ID
 
 from harness.checks.capabilities import CAPABILITIES
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
-from harness.engine.search.playing.create_modes import UNKNOWN_ID
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions import INTERACTIONS, embedded_settings
