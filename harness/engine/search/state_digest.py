@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from enum import Enum
 from functools import cache
 from types import BuiltinFunctionType, FunctionType, MethodType
@@ -26,9 +26,8 @@ class StateDigest:
 
     def __init__(self, reading: StateReading) -> None:
         self._reading = reading
-        self._opaque = re.compile(
-            rf'("(?:{"|".join(map(re.escape, sorted(reading.opaque))) or "(?!)"})":\s*")[^"]*'
-        )
+        names = "|".join(map(re.escape, sorted(reading.opaque))) or "(?!)"
+        self._opaque = re.compile(rf'("(?:{names})":\s*")[^"]*')
         self._names: dict[str, str] = {}
         self._seen: dict[int, int] = {}
         self._out = hashlib.blake2b(digest_size=16)
@@ -88,7 +87,8 @@ class StateDigest:
 
     def _list_fields(self, value: Any) -> list[str]:
         own = sorted(getattr(value, "__dict__", ()))
-        return [name for name in (*_list_slots(type(value)), *own) if name not in self._reading.ignored]
+        kind: Hashable = type(value)  # type: ignore[assignment,unused-ignore]
+        return [name for name in (*_list_slots(kind), *own) if name not in self._reading.ignored]
 
     def _rename_ids(self, text: str) -> str:
         if len(text) < _SHORTEST_ID:
@@ -98,8 +98,9 @@ class StateDigest:
 
 
 @cache
-def _list_slots(kind: type) -> list[str]:
+def _list_slots(kind: Hashable) -> list[str]:
     names: list[str] = []
+    assert isinstance(kind, type)
     for base in kind.__mro__:
         slots = base.__dict__.get("__slots__", ())
         names += (slots,) if isinstance(slots, str) else slots
