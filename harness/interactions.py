@@ -140,9 +140,10 @@ def _load_catalogue() -> tuple[Check, ...]:
 
 @cache
 def _load_search() -> SearchModel:
+    from harness.checks.capabilities import RESTS_ON
     from harness.strategies.search_model import build_model
 
-    return build_model(_read_service)
+    return build_model(_read_service, RESTS_ON)
 
 
 def _read_service(service: Emulator) -> object:
@@ -172,7 +173,17 @@ def _load_mutants() -> Mapping[str, Mutant[Any]]:
 __all__ = ["INTERACTIONS"]
 
 _COLLECTIONS = frozenset(
-    ["interactions", "agents", "environments", "webhooks", "credentials", "triggers", "fileSearchStores", "voices"]
+    [
+        "interactions",
+        "agents",
+        "environments",
+        "webhooks",
+        "credentials",
+        "triggers",
+        "files",
+        "fileSearchStores",
+        "voices",
+    ]
 )
 """Where a POST creates what a DELETE of its id removes."""
 
@@ -183,6 +194,7 @@ INTERACTIONS = Api(
     default_version="v1beta",
     collection="interactions",
     collections=_COLLECTIONS,
+    upload_prefix="upload",
     reference_fields=("previous_interaction_id", "environment", "agent"),
     live_hosts=("googleapis.com",),
     key_header="x-goog-api-key",

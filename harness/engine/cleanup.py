@@ -75,7 +75,8 @@ class CreatedResources:
         else:
             created = _resource_id(object_or_none(exchange.body) or {})
         if created:
-            yield (*exchange.request.segments, created)
+            prefix, *rest = exchange.request.segments
+            yield (*([] if prefix == self._api.upload_prefix else [prefix]), *rest, created)
 
 
 def _is_gone(deleted: Exchange) -> bool:
@@ -83,7 +84,9 @@ def _is_gone(deleted: Exchange) -> bool:
 
 
 def _resource_id(value: dict[str, Any]) -> str | None:
-    """`id`, or the last segment of a `name` such as `webhooks/w1`."""
+    """`id`, or the last segment of a `name` such as `webhooks/w1`; a resource may come as the only member."""
+    if len(value) == 1 and isinstance(inner := next(iter(value.values())), dict):
+        value = inner
     if isinstance(value.get("id"), str) and value["id"]:
         return str(value["id"])
     name = value.get("name")

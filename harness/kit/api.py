@@ -214,6 +214,8 @@ class Api:
     """The last segment of the URL of the resource that most calls are about."""
     collections: frozenset[str]
     """Last path segments for which POST creates something that DELETE removes."""
+    upload_prefix: str = field(default="", kw_only=True)
+    """The first segment of the paths that take uploads; what is created there is deleted at a path without it."""
     reference_fields: tuple[str, ...]
     """Fields of a create that refer to what another create made."""
     live_hosts: tuple[str, ...]

@@ -8,7 +8,7 @@ from harness.checks import RequestBuilder
 from harness.engine.cleanup import CreatedResources
 from harness.interactions import INTERACTIONS
 from harness.transport import ServiceDriver
-from harness.wire import Request
+from harness.wire import Headers, Request, Response
 from tests.engine.toys import ToyService
 
 TARGET = RequestBuilder(key="k")
@@ -59,6 +59,15 @@ def test_what_will_not_go_is_cancelled_then_reported() -> None:
     ledger, driver = noted(service, TARGET.create(input="hi"))
     assert ledger.clean(driver) == ["/v1beta/interactions/i1"]
     assert [line.partition(" ")[0] for line in service.log] == ["POST", "DELETE", "POST", "DELETE"]
+
+
+def test_an_uploaded_file_is_deleted_where_files_are() -> None:
+    """What was created below the address of uploads is deleted without it; its name is inside the only member."""
+    request = Request("POST", "/upload/v1beta/files?uploadType=media", Headers(), b"x")
+    driver = ServiceDriver(lambda _: Response.json(200, b'{"file": {"name": "files/f1"}}'))
+    ledger = CreatedResources(INTERACTIONS)
+    ledger.note(driver.send(request))
+    assert ledger.owed == ["/v1beta/files/f1"]
 
 
 @pytest.mark.parametrize(("identity", "path"), [("a/b?", "a%2Fb%3F"), ("\ud800", "%ED%A0%80")])

@@ -9,18 +9,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from harness.engine.search.answer import judge_exchange
 from harness.engine.search.defect import SeenDefect
 from harness.engine.search.openapi.exchanges import exchange_of
 from harness.engine.search.search_target import SearchTarget
-from harness.engine.traffic.deadline import MIN_TIMEOUT
+from harness.engine.traffic.deadline import MIN_TIMEOUT, Timer
+from harness.wire.message import EVENT_STREAM
 
 OURS = "harness_contract"
 
 MOST_SECONDS = 30.0
 """Longest timeout of one call in seconds."""
+
+_PIECE = 65_536
 
 _places: list[SearchTarget] = []
 _kinds: dict[str, type] = {}
@@ -52,6 +56,33 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         if place.patience is not None:
             bounds.append(place.patience.timeout(case.operation.label.replace(" /", " ")))
         kwargs["timeout"] = max(MIN_TIMEOUT, min(bounds))
+        kwargs["hooks"] = {"response": partial(_read_in_time, kwargs["timeout"], Timer(kwargs["timeout"]))}
+
+
+def _read_in_time(seconds: float, timer: Timer, response: Any, **_: Any) -> None:
+    """Read a body within the time of its call: `requests` bounds only the wait for each piece of it.
+
+    Raises requests.ReadTimeout. Streams of events are left to the tool, which bounds them.
+    """
+    import requests
+    from urllib3 import exceptions
+
+    if response.headers.get("content-type", "").startswith(EVENT_STREAM):
+        return
+    late = exceptions.ReadTimeoutError(None, None, f"the answer never ended (read timeout={seconds})")  # type: ignore[arg-type]
+    pieces = []
+    try:
+        while piece := response.raw.read1(_PIECE, decode_content=True):
+            pieces.append(piece)
+            if timer.over():
+                raise late
+    except exceptions.ReadTimeoutError:
+        raise requests.ReadTimeout(late, request=response.request) from None  # whose words the tool takes apart
+    except exceptions.ProtocolError as wrong:
+        raise requests.exceptions.ChunkedEncodingError(wrong, request=response.request) from None
+    except exceptions.DecodeError as wrong:
+        raise requests.exceptions.ContentDecodingError(wrong, request=response.request) from None
+    response._content = b"".join(pieces)
 
 
 def _address(operation: Any, version: str) -> None:
