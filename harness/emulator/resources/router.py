@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.contract import Contract
 from harness.emulator.resources.agents import Agents
+from harness.emulator.resources.body_reader import BodyReader
 from harness.emulator.resources.collection import Stamps
 from harness.emulator.resources.credentials import Credentials
 from harness.emulator.resources.decisions import Decisions
@@ -46,26 +47,27 @@ class Resources:
     ) -> None:
         self.settings = settings
         stamps = Stamps(ids, now)
-        self._credentials = Credentials(stamps)
-        blueprints = Blueprints(self._credentials.has)
-        self._agents = Agents(blueprints, lambda: self.settings.platform)
+        reader = BodyReader(contract, lambda: self.settings)
+        self._credentials = Credentials(reader, stamps)
+        blueprints = Blueprints(reader, self._credentials.has)
+        self._agents = Agents(reader, blueprints, lambda: self.settings.platform)
         self._environments = Environments(stamps, blueprints)
         self._files = Files(self._environments)
         self._uploads = Uploads(stamps)
         self._environment_uploads = EnvironmentUploads(self._environments)
         shelf = Shelf(settings.max_file_bytes)
-        self.uploaded = UploadedFiles(stamps, shelf, lambda: self.settings)
-        self._stores = SearchStores(stamps, shelf, self.uploaded, lambda: self.settings)
-        self.webhooks = Webhooks(stamps)
-        self.triggers = Triggers(stamps, contract)
+        self.uploaded = UploadedFiles(reader, stamps, shelf, lambda: self.settings)
+        self._stores = SearchStores(reader, stamps, shelf, self.uploaded, lambda: self.settings)
+        self.webhooks = Webhooks(reader, stamps)
+        self.triggers = Triggers(reader, stamps)
         self._handlers: dict[str, Handler] = {
             "agents": self._agents.handle,
             "environments": self._environments.handle,
             "credentials": self._credentials.handle,
             "webhooks": self.webhooks.handle,
             "triggers": self.triggers.handle,
-            "voices": Voices(stamps, contract).handle,
-            "decisions": Decisions(contract).handle,
+            "voices": Voices(reader, stamps).handle,
+            "decisions": Decisions(reader).handle,
         }
         self._storage: dict[str, Handler] = {
             "files": self.uploaded.handle,
