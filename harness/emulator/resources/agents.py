@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.emulator.resources.body_reader import BodyReader, select_by_mask
 from harness.emulator.resources.collection import Collection
-from harness.emulator.resources.environment_config import Blueprints
+from harness.emulator.resources.environments.configuration import Blueprints
 from harness.emulator.resources.paging import listing
 from harness.emulator.resources.refusals import no_operation, usable_id
 from harness.emulator.values.call import Call, invalid, json_response

@@ -16,10 +16,10 @@ from harness.emulator.resources.body_reader import BodyReader
 from harness.emulator.resources.collection import Stamps
 from harness.emulator.resources.credentials import Credentials
 from harness.emulator.resources.decisions import Decisions
-from harness.emulator.resources.environment_config import Blueprints
-from harness.emulator.resources.environment_uploads import EnvironmentUploads
-from harness.emulator.resources.environments import Environments
-from harness.emulator.resources.files import Files
+from harness.emulator.resources.environments.configuration import Blueprints
+from harness.emulator.resources.environments.environments import Environments
+from harness.emulator.resources.environments.file_uploads import EnvironmentUploads
+from harness.emulator.resources.environments.files import Files
 from harness.emulator.resources.storage import references
 from harness.emulator.resources.storage.search_stores import SearchStores
 from harness.emulator.resources.storage.shelf import Shelf

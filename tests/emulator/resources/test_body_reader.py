@@ -37,7 +37,7 @@ def read(value: Any, **settings: Any) -> dict[str, Any]:
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_reason(value: Any, told: str) -> None:
-    """A body that does not fit gets 400 invalid_request, with the place, what is wrong there, and what would fit."""
+    """A body that does not fit gets 400 invalid_request: the place, what is wrong there, and what would fit."""
     with pytest.raises(Refusal) as refused:
         read(value)
     assert (refused.value.status, refused.value.code) == (400, "invalid_request")
@@ -66,7 +66,7 @@ def test_a_mask_selects_and_knows_its_names() -> None:
     changes = {"count": 1, "kind": "a"}
     assert select_by_mask(changes, None, {"count", "kind", "list"}) == changes
     assert select_by_mask(changes, "kind, list", {"count", "kind", "list"}) == {"kind": "a"}
-    with pytest.raises(Refusal, match="update_mask': there is no field 'kinds'. Did you mean 'kind'"):
+    with pytest.raises(Refusal, match=r"update_mask': there is no field 'kinds'\. Did you mean 'kind'"):
         select_by_mask(changes, "kinds", {"count", "kind", "list"})
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.emulator.resources.body_reader import BodyReader
 from harness.emulator.resources.collection import Collection, Stamps
-from harness.emulator.resources.file_tree import guess
+from harness.emulator.resources.environments.file_tree import guess
 from harness.emulator.resources.instants import has_come, later
 from harness.emulator.resources.paging import page
 from harness.emulator.resources.refusals import flag, no_operation

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.emulator.resources.body_reader import BodyReader
 from harness.emulator.resources.collection import Collection, Stamps
-from harness.emulator.resources.file_tree import guess
+from harness.emulator.resources.environments.file_tree import guess
 from harness.emulator.resources.instants import has_come, later
 from harness.emulator.resources.refusals import no_operation
 from harness.emulator.resources.storage.json_names import in_camel_case, list_in_camel_case

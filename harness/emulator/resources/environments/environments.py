@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.emulator.resources.collection import Collection, Stamps
-from harness.emulator.resources.environment_config import Blueprints, EnvironmentConfig
-from harness.emulator.resources.file_tree import Tree
+from harness.emulator.resources.environments.configuration import Blueprints, EnvironmentConfig
+from harness.emulator.resources.environments.file_tree import Tree
 from harness.emulator.resources.paging import listing
 from harness.emulator.resources.refusals import no_operation, over_quota
 from harness.emulator.values.call import Call, json_response

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.emulator.resources.body_reader import BodyReader
-from harness.emulator.resources.file_tree import clean
+from harness.emulator.resources.environments.file_tree import clean
 from harness.emulator.values.call import invalid, not_found
 
 INLINE_FILE_BYTES = 2**20
