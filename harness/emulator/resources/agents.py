@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from harness.emulator.resources.body_reader import BodyReader, select_by_mask
 from harness.emulator.resources.collection import Collection
 from harness.emulator.resources.environments.configuration import Blueprints
 from harness.emulator.resources.paging import listing
 from harness.emulator.resources.refusals import no_operation, usable_id
+from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
 from harness.emulator.values.call import Call, invalid, json_response
 from harness.wire import Response
 
@@ -33,7 +33,7 @@ _SCHEMA = "requests/create-agent"
 class Agents:
     """Saved agents per project; `blueprints` validates their base environment and the credentials they name."""
 
-    def __init__(self, reader: BodyReader, blueprints: Blueprints, platform: Callable[[], str]) -> None:
+    def __init__(self, reader: SchemaReader, blueprints: Blueprints, platform: Callable[[], str]) -> None:
         self._reader = reader
         self._blueprints = blueprints
         self._platform = platform

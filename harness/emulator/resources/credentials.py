@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.emulator.resources.body_reader import BodyReader, select_by_mask
 from harness.emulator.resources.collection import Collection, Stamps
 from harness.emulator.resources.paging import listing
 from harness.emulator.resources.refusals import no_operation, usable_id
+from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
 from harness.emulator.values.call import Call, invalid, json_response
 from harness.wire import Response
 
@@ -45,7 +45,7 @@ class Credential:
 class Credentials:
     """Credentials per project."""
 
-    def __init__(self, reader: BodyReader, stamps: Stamps) -> None:
+    def __init__(self, reader: SchemaReader, stamps: Stamps) -> None:
         self._reader = reader
         self._stamps = stamps
         # documented: the error for an id in use is `aborted` here, not `already_exists`

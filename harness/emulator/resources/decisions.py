@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from harness.contract.data.input import as_steps
-from harness.emulator.resources.body_reader import BodyReader
 from harness.emulator.resources.refusals import no_operation
+from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values import media
 from harness.emulator.values.call import Call, Refusal, invalid, json_response
 from harness.emulator.values.usage import tokens_by_modality
@@ -30,7 +30,7 @@ _DIGITS = 4
 class Decisions:
     """POST decisions; nothing is kept."""
 
-    def __init__(self, reader: BodyReader) -> None:
+    def __init__(self, reader: SchemaReader) -> None:
         self._reader = reader
         self._contract = reader.contract
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from harness.contract import Contract
 from harness.emulator.resources.agents import Agents
-from harness.emulator.resources.body_reader import BodyReader
 from harness.emulator.resources.collection import Stamps
 from harness.emulator.resources.credentials import Credentials
 from harness.emulator.resources.decisions import Decisions
@@ -20,6 +19,7 @@ from harness.emulator.resources.environments.configuration import Blueprints
 from harness.emulator.resources.environments.environments import Environments
 from harness.emulator.resources.environments.file_uploads import EnvironmentUploads
 from harness.emulator.resources.environments.files import Files
+from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.resources.storage import references
 from harness.emulator.resources.storage.search_stores import SearchStores
 from harness.emulator.resources.storage.shelf import Shelf
@@ -47,7 +47,7 @@ class Resources:
     ) -> None:
         self.settings = settings
         stamps = Stamps(ids, now)
-        reader = BodyReader(contract, lambda: self.settings)
+        reader = SchemaReader(contract, lambda: self.settings)
         self._credentials = Credentials(reader, stamps)
         blueprints = Blueprints(reader, self._credentials.has)
         self._agents = Agents(reader, blueprints, lambda: self.settings.platform)

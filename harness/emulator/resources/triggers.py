@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from harness.emulator.resources.body_reader import BodyReader
 from harness.emulator.resources.collection import MOST_ITEMS, Collection, Stamps
 from harness.emulator.resources.cron import Schedule, parse
 from harness.emulator.resources.paging import listing, page
 from harness.emulator.resources.refusals import no_operation
+from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values.call import Call, Refusal, invalid, json_response
 from harness.wire import Response
 
@@ -54,7 +54,7 @@ class Trigger:
 class Triggers:
     """Triggers per project; the owner of the interactions sets `run` and `look_up`."""
 
-    def __init__(self, reader: BodyReader, stamps: Stamps) -> None:
+    def __init__(self, reader: SchemaReader, stamps: Stamps) -> None:
         self._reader = reader
         self._stamps = stamps
         self.run: Run | None = None

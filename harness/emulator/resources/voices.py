@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from harness.emulator.resources.body_reader import BodyReader
 from harness.emulator.resources.collection import Collection, Stamps
 from harness.emulator.resources.instants import has_come, later
 from harness.emulator.resources.paging import listing, page
 from harness.emulator.resources.prebuilt_voices import PREBUILT
 from harness.emulator.resources.refusals import no_operation, over_quota
+from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values import media
 from harness.emulator.values.call import Call, invalid, json_response, not_found
 from harness.wire import Request, Response
@@ -38,7 +38,7 @@ _DESCRIBES = ("accent", "context", "description", "display_name", "gender", "lan
 class Voices:
     """Voices per project."""
 
-    def __init__(self, reader: BodyReader, stamps: Stamps) -> None:
+    def __init__(self, reader: SchemaReader, stamps: Stamps) -> None:
         self._reader = reader
         self._stamps = stamps
         self._kept: Collection[Json] = Collection("voice")

@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.emulator.resources.body_reader import BodyReader, select_by_mask
 from harness.emulator.resources.collection import Collection, Stamps
 from harness.emulator.resources.paging import listing
 from harness.emulator.resources.refusals import no_operation
+from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
 from harness.emulator.values.call import Call, invalid, json_response
 from harness.wire import Response
 
@@ -73,7 +73,7 @@ class Webhook:
 class Webhooks:
     """Webhooks per project."""
 
-    def __init__(self, reader: BodyReader, stamps: Stamps) -> None:
+    def __init__(self, reader: SchemaReader, stamps: Stamps) -> None:
         self._reader = reader
         self._stamps = stamps
         self._kept: Collection[Webhook] = Collection("webhook")

@@ -20,7 +20,7 @@ def describe_problem(problem: SchemaProblem) -> str:
     place = _place(problem.pointer)
     if unknown := _describe_unknown(problem):
         return unknown
-    message = problem.message if problem.message.endswith("?") else f"{problem.message}.{_allowed(problem)}"
+    message = problem.message if problem.message.endswith("?") else f"{problem.message}.{_list_allowed(problem)}"
     return f"Invalid value at '{place}': {message}" if place else message[0].upper() + message[1:]
 
 
@@ -43,7 +43,7 @@ def _describe_unknown(problem: SchemaProblem) -> str:
     return f"Unknown parameter '{last['name'] or last['odd']}'{where}.{advice}"
 
 
-def _allowed(problem: SchemaProblem) -> str:
+def _list_allowed(problem: SchemaProblem) -> str:
     """What a wrong constant could have been, if there are few of them."""
     listed = problem.keyword in ("const", "enum") and len(problem.expected) <= _LONGEST_LIST
     return f" It must be {problem.expected}." if listed else ""

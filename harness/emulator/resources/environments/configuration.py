@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.emulator.resources.body_reader import BodyReader
 from harness.emulator.resources.environments.file_tree import clean
+from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values.call import invalid, not_found
 
 INLINE_FILE_BYTES = 2**20
@@ -45,7 +45,7 @@ class EnvironmentConfig:
 class Blueprints:
     """Reads configurations; `has_credential(id, project)` tells whether a credential exists."""
 
-    def __init__(self, reader: BodyReader, has_credential: Callable[[str, str], bool]) -> None:
+    def __init__(self, reader: SchemaReader, has_credential: Callable[[str, str], bool]) -> None:
         self._reader = reader
         self._has_credential = has_credential
 

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.emulator.resources.body_reader import BodyReader
 from harness.emulator.resources.collection import Collection, Stamps
 from harness.emulator.resources.environments.file_tree import guess
 from harness.emulator.resources.instants import has_come, later
 from harness.emulator.resources.paging import page
 from harness.emulator.resources.refusals import flag, no_operation
+from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.resources.storage.json_names import in_camel_case, list_in_camel_case
 from harness.emulator.resources.storage.shelf import Shelf
 from harness.emulator.resources.storage.uploaded_files import UploadedFiles
@@ -73,7 +73,7 @@ class SearchStores:
 
     def __init__(
         self,
-        reader: BodyReader,
+        reader: SchemaReader,
         stamps: Stamps,
         shelf: Shelf,
         files: UploadedFiles,

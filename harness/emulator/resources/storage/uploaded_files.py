@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from harness.emulator.resources.body_reader import BodyReader
 from harness.emulator.resources.collection import Collection, Stamps
 from harness.emulator.resources.environments.file_tree import guess
 from harness.emulator.resources.instants import has_come, later
 from harness.emulator.resources.refusals import no_operation
+from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.resources.storage.json_names import in_camel_case, list_in_camel_case
 from harness.emulator.resources.storage.shelf import Shelf
 from harness.emulator.resources.uploads import GRANULARITY, Receiver, declared_type, is_resumable
@@ -54,7 +54,9 @@ class UploadedFile:
 class UploadedFiles:
     """Files per project."""
 
-    def __init__(self, reader: BodyReader, stamps: Stamps, shelf: Shelf, settings: Callable[[], Settings]) -> None:
+    def __init__(
+        self, reader: SchemaReader, stamps: Stamps, shelf: Shelf, settings: Callable[[], Settings]
+    ) -> None:
         self._reader = reader
         self._stamps = stamps
         self.shelf = shelf

@@ -6,8 +6,8 @@ import pytest
 
 from harness.contract import load
 from harness.emulator import Settings
-from harness.emulator.resources.body_reader import BodyReader, select_by_mask
 from harness.emulator.resources.refusals import usable_id
+from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
 from harness.emulator.values.call import Refusal
 
 HOOK = {"uri": "https://hooks.example", "subscribed_events": ["video.generated"]}
@@ -15,7 +15,7 @@ HOOK = {"uri": "https://hooks.example", "subscribed_events": ["video.generated"]
 
 def read(value: Any, **settings: Any) -> dict[str, Any]:
     """Read the body of a new webhook."""
-    return BodyReader(load(), lambda: Settings(**settings)).read("requests/create-webhook", value)
+    return SchemaReader(load(), lambda: Settings(**settings)).read("requests/create-webhook", value)
 
 
 @pytest.mark.parametrize(

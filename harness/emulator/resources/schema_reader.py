@@ -18,7 +18,7 @@ from harness.emulator.values.settings import Settings
 from harness.emulator.values.suggestions import suggestion
 
 
-class BodyReader:
+class SchemaReader:
     """Reads the bodies of all resources but interactions; the setting `unknown` says what else they may hold."""
 
     def __init__(self, contract: Contract, settings: Callable[[], Settings]) -> None:
