@@ -12,11 +12,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
-PAUSE = 10.0
-"""Most seconds of silence in a log."""
+from harness.outcome.words import shorten
 
-_WIDEST = 79
-"""Most characters of a progress line: one that the terminal wraps cannot be erased."""
+PAUSE = 10.0
+"""Most seconds of silence."""
 
 _FLUSHED_EVERY = 1.0
 
@@ -26,6 +25,11 @@ def wants_colour(stream: TextIO, environment: Mapping[str, str], choice: str = "
     if choice != "auto":
         return choice == "always"
     return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+
+
+def format_seconds(seconds: float) -> str:
+    """So many seconds, or minutes from two of them on."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 class Screen:
@@ -57,17 +61,27 @@ class Screen:
         """Draw the progress line in place of the previous one; in a log, say it if it was silent for long."""
         self._status = text
         if self.draws:
-            self.erase()
-            self._out.write(text[:_WIDEST])
-            self._flush()
-            self._drawn = True
+            self._redraw(text)
         else:
             self.break_silence()
 
+    def _redraw(self, text: str) -> None:
+        self.erase()
+        self._out.write(shorten(text, (self.columns or 80) - 1))  # a line that the terminal wraps stays for ever
+        self._flush()
+        self._drawn = True
+        self._written = self._now()
+
     def break_silence(self) -> None:
-        """In a log that was silent for `PAUSE` seconds, say how far it is and since when it runs."""
-        if not self.draws and self._now() - self._written >= PAUSE:
-            self.line(f"{self._status or 'still running'} ({self._now() - self._begun:.0f} s so far)")
+        """After `PAUSE` seconds without a change, say how far it is and since when it runs."""
+        now = self._now()
+        if now - self._written < PAUSE:
+            return
+        text = f"{self._status or 'still running'} ({format_seconds(now - self._begun)} so far)"
+        if self.draws:
+            self._redraw(text)
+        else:
+            self.line(text)
             self._flush()
 
     def _flush(self) -> None:

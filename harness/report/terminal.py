@@ -37,7 +37,7 @@ from harness.report.commands.presentation import EXPLAINED
 from harness.report.evidence.evidence_text import count_evidence, logs
 from harness.report.evidence.exchange_text import printable
 from harness.report.run_state import RunState
-from harness.report.screen import Heartbeat, Screen
+from harness.report.screen import Heartbeat, Screen, format_seconds
 from harness.wire import Exchange
 
 _LEFT_SHOWN = 5
@@ -70,7 +70,7 @@ COLOUR = {
 class TerminalReport:
     """Writes during the run. With `verbose` it explains each failure and warning and names every result.
 
-    With 2, each explanation has all exchanges in full. In a log it is never silent for long (`screen.PAUSE`).
+    With 2, each explanation has all exchanges in full. It is never silent for long (`screen.PAUSE`).
     """
 
     def __init__(
@@ -114,8 +114,7 @@ class TerminalReport:
     def _handle(self, event: RunEvent) -> None:
         match event:
             case RunStarted():
-                if not self._screen.draws:
-                    self._heartbeat = Heartbeat(self._beat)
+                self._heartbeat = Heartbeat(self._beat)
                 self._lines(self._presentation.opening(self._state))
             case Probed(capabilities, requests, notes):
                 self._capabilities(capabilities, requests)
@@ -159,7 +158,7 @@ class TerminalReport:
         if done < _SURE_AFTER or total <= done:
             return failed
         left = (self._now() - self._since) / done * (total - done)
-        return f"{failed}, about {left:.0f} s left" if left >= 1 else failed
+        return f"{failed}, about {format_seconds(left)} left" if left >= 1 else failed
 
     def _waiting(self, seconds: float, refusal: Exchange) -> None:
         if not self._waits:
@@ -194,7 +193,7 @@ class TerminalReport:
                 self._presentation.format_result(result, self._state, self._screen.paint) if self._verbose else ""
             )
             self._lines([line] if line else [])
-            if total := self._state.planned.checks:
+            if (total := self._state.planned.checks) >= self._begun:
                 so_far = self._so_far(self._begun, total)
                 self._screen.draw(f"[{self._begun}/{total}] {self._text(result.id)}{so_far}")
 
