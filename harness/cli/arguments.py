@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from harness.contract import Contract
 
 _UNKNOWN = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
+_WIDEST_HELP = 118
+"""Longer lines are hard to read, however wide a terminal is."""
+
 _TAKES_A_SIGN = ("--capability",)
 
 
@@ -29,7 +33,7 @@ class Parser(argparse.ArgumentParser):
             prog=f"harness {command}",
             description=description,
             allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_HelpFormatter,
             **options,
         )
 
@@ -55,6 +59,22 @@ class Parser(argparse.ArgumentParser):
         known = [option for option in self._option_string_actions if option.startswith("--")]
         hint = did_you_mean(flag, known, otherwise=f" (see `{self.prog} --help`)")
         raise UsageFault(f"unknown flag {flag!r}{hint}")
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Fills prose to the width of the terminal, but a paragraph with an indented line is kept as it is."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=min(shutil.get_terminal_size().columns - 2, _WIDEST_HELP))
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = [part.strip("\n") for part in text.split("\n\n")]
+        return "\n\n".join(
+            part
+            if "\n " in part or part.startswith(" ")
+            else super(_HelpFormatter, self)._fill_text(part, width, indent)
+            for part in paragraphs
+        )
 
 
 def _join_signed(words: Sequence[str]) -> list[str]:

@@ -6,10 +6,11 @@ Layer 6. Must not know what is reported.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TextIO
 
 from harness.outcome.words import shorten
@@ -18,6 +19,8 @@ PAUSE = 10.0
 """Most seconds of silence."""
 
 _FLUSHED_EVERY = 1.0
+_WORD = re.compile(" *[^ ]+")
+_SGR = re.compile("\x1b\\[[0-9;]*m")
 
 
 def wants_colour(stream: TextIO, environment: Mapping[str, str], choice: str = "auto") -> bool:
@@ -30,6 +33,24 @@ def wants_colour(stream: TextIO, environment: Mapping[str, str], choice: str = "
 def format_seconds(seconds: float) -> str:
     """So many seconds, or minutes from two of them on."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def wrap(text: str, width: int) -> Iterator[str]:
+    """The text in lines of at most `width` characters, if its words allow that; further lines are indented."""
+    indent = " " * (len(text) - len(text.lstrip(" ")) + 2)
+    line = ""
+    for word in _WORD.findall(text):
+        if line.strip() and count_seen(line + word) > width:
+            yield line
+            line = indent + word.lstrip(" ")
+        else:
+            line += word
+    yield line
+
+
+def count_seen(text: str) -> int:
+    """How many characters of a text are seen: control sequences of colours are not."""
+    return len(_SGR.sub("", text))
 
 
 class Screen:
@@ -49,10 +70,12 @@ class Screen:
         """How wide the terminal is; None for a log, whose lines may have any length."""
         return shutil.get_terminal_size().columns if self.draws else None
 
-    def line(self, text: str) -> None:
-        """Write a line that stays."""
+    def line(self, text: str, *, whole: bool = False) -> None:
+        """Write a line that stays; a terminal gets it wrapped between words, unless it is to be copied `whole`."""
         self.erase()
-        self._out.write(text + "\n")
+        columns = None if whole else self.columns
+        for part in [text] if columns is None else wrap(text, columns - 1):
+            self._out.write(part + "\n")
         self._written = self._now()
         if self._written - self._flushed >= _FLUSHED_EVERY:  # somebody may follow the log
             self._flush()
