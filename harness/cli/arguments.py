@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from harness.outcome import Level, UsageFault
+from harness.outcome import HarnessFault, Level, UsageFault
 from harness.outcome.suggest import did_you_mean, nearest
 from harness.wire.message import is_sendable
 
@@ -23,6 +24,29 @@ _WIDEST_HELP = 118
 """Longer lines are hard to read, however wide a terminal is."""
 
 _TAKES_A_SIGN = ("--capability",)
+
+
+_only_parsers: ContextVar[bool] = ContextVar("only_parsers", default=False)
+
+
+class ParserBuilt(BaseException):
+    """The parser of a command, in place of its run. No fault: it must pass whatever a command catches."""
+
+    def __init__(self, parser: Parser) -> None:
+        super().__init__(parser)
+        self.parser = parser
+
+
+def parser_of(run: Callable[[Sequence[str]], int]) -> Parser:
+    """The parser of a command, given its `run`; nothing is parsed, and nothing runs."""
+    token = _only_parsers.set(True)
+    try:
+        run([])
+    except ParserBuilt as built:
+        return built.parser
+    finally:
+        _only_parsers.reset(token)
+    raise HarnessFault(f"{run.__module__} runs without a parser")
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,6 +63,8 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse the words after the command's name."""
+        if _only_parsers.get():
+            raise ParserBuilt(self)
         return self.parse_args(_join_signed(words))
 
     def refuse(self, arguments: argparse.Namespace, names: Sequence[str], why: str) -> None:
