@@ -22,6 +22,7 @@ _EPILOG = """\
 Reports are written by --report json=FILE of check, gateway, torture, fuzz and mutants. If all are of one
 target, the first is what was, and the last is what is: new failures come first. Else they are targets side by
 side.
+
 exit codes: 0 no new failure, or different targets · 1 a failure is new · 2 usage · 3 nothing in common"""
 
 
