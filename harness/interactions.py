@@ -6,7 +6,7 @@ together. Importing it costs nothing: each function imports what it needs when i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,12 @@ def _load_rules() -> Mapping[str, Rule]:
     from harness.contract.rules import BY_ID
 
     return BY_ID
+
+
+def _load_areas() -> Mapping[str, str]:
+    from harness.contract.rules.areas import AREAS
+
+    return AREAS
 
 
 def _new_file_judge(file: str, result: Verification, contract: Contract) -> FileJudge:
@@ -99,6 +105,12 @@ def _format_answer(exchange: Exchange) -> str:
     from harness.contract.judge.wording import format_answer
 
     return format_answer(exchange)
+
+
+def _list_deletes(exchange: Exchange) -> Iterable[Request]:
+    from harness.contract.data.created import list_deletes
+
+    return list_deletes(exchange)
 
 
 def _new_stop_request(segments: tuple[str, ...], fields: Headers) -> Request | None:
@@ -193,6 +205,7 @@ INTERACTIONS = Api(
     load_protocol=_load_protocol,
     read=_read,
     load_rules=_load_rules,
+    load_areas=_load_areas,
     new_file_judge=_new_file_judge,
     new_history_judge=_new_history_judge,
     read_order=_read_order,
@@ -201,6 +214,7 @@ INTERACTIONS = Api(
     new_script=_new_script,
     format_request=_format_request,
     format_answer=_format_answer,
+    list_deletes=_list_deletes,
     new_stop_request=_new_stop_request,
     new_requests=_new_requests,
     load_capabilities=_load_capabilities,
