@@ -6,7 +6,7 @@ together. Importing it costs nothing: each function imports what it needs when i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,12 @@ def _load_rules() -> Mapping[str, Rule]:
     from harness.contract.rules import BY_ID
 
     return BY_ID
+
+
+def _load_areas() -> Mapping[str, str]:
+    from harness.contract.rules.areas import AREAS
+
+    return AREAS
 
 
 def _new_file_judge(file: str, result: Verification, contract: Contract) -> FileJudge:
@@ -99,6 +105,12 @@ def _format_answer(exchange: Exchange) -> str:
     from harness.contract.judge.wording import format_answer
 
     return format_answer(exchange)
+
+
+def _list_deletes(exchange: Exchange) -> Iterable[Request]:
+    from harness.contract.data.created import list_deletes
+
+    return list_deletes(exchange)
 
 
 def _new_stop_request(segments: tuple[str, ...], fields: Headers) -> Request | None:
@@ -173,17 +185,7 @@ def _load_mutants() -> Mapping[str, Mutant[Any]]:
 __all__ = ["INTERACTIONS"]
 
 _COLLECTIONS = frozenset(
-    [
-        "interactions",
-        "agents",
-        "environments",
-        "webhooks",
-        "credentials",
-        "triggers",
-        "files",
-        "fileSearchStores",
-        "voices",
-    ]
+    ["interactions", "agents", "environments", "webhooks", "credentials", "triggers", "fileSearchStores", "voices"]
 )
 """Where a POST creates what a DELETE of its id removes."""
 
@@ -194,7 +196,6 @@ INTERACTIONS = Api(
     default_version="v1beta",
     collection="interactions",
     collections=_COLLECTIONS,
-    upload_prefix="upload",
     reference_fields=("previous_interaction_id", "environment", "agent"),
     live_hosts=("googleapis.com",),
     key_header="x-goog-api-key",
@@ -205,6 +206,7 @@ INTERACTIONS = Api(
     load_protocol=_load_protocol,
     read=_read,
     load_rules=_load_rules,
+    load_areas=_load_areas,
     new_file_judge=_new_file_judge,
     new_history_judge=_new_history_judge,
     read_order=_read_order,
@@ -213,6 +215,7 @@ INTERACTIONS = Api(
     new_script=_new_script,
     format_request=_format_request,
     format_answer=_format_answer,
+    list_deletes=_list_deletes,
     new_stop_request=_new_stop_request,
     new_requests=_new_requests,
     load_capabilities=_load_capabilities,

@@ -214,8 +214,6 @@ class Api:
     """The last segment of the URL of the resource that most calls are about."""
     collections: frozenset[str]
     """Last path segments for which POST creates something that DELETE removes."""
-    upload_prefix: str = field(default="", kw_only=True)
-    """The first segment of the paths that take uploads; what is created there is deleted at a path without it."""
     reference_fields: tuple[str, ...]
     """Fields of a create that refer to what another create made."""
     live_hosts: tuple[str, ...]
@@ -239,6 +237,8 @@ class Api:
     """
     load_rules: Callable[[], Mapping[str, Rule]]
     """The rules of all revisions, by id, in the order in which they are shown."""
+    load_areas: Callable[[], Mapping[str, str]]
+    """What an area of rules is called in headings, by the part of their ids before the first dot."""
     new_file_judge: Callable[[str, Verification, Any], JudgesFile]
     """The judge of a file with this name, by a contract."""
     new_history_judge: Callable[[Any, bool], JudgesHistory]
@@ -255,6 +255,8 @@ class Api:
     """A request in a few words, for messages."""
     format_answer: Callable[[Exchange], str]
     """An answer in a few words, for messages."""
+    list_deletes: Callable[[Exchange], Iterable[Request]]
+    """The requests that delete what an exchange created; what others depend on comes before them."""
     new_stop_request: Callable[[tuple[str, ...], Headers], Request | None]
     """The request that stops what is at a path, so that it can be deleted; None if nothing there can run."""
 

@@ -267,6 +267,14 @@ def _no_history_judge(*_: object) -> _NoHistoryJudge:
     return _NoHistoryJudge()
 
 
+def _list_deletes(exchange: Exchange) -> list[Request]:
+    """A POST of a note is undone by a DELETE of its id."""
+    made = (object_or_none(exchange.body) or {}).get("id") if exchange.succeeded else None
+    if exchange.request.method != "POST" or made is None:
+        return []
+    return [Request("DELETE", f"{exchange.request.raw_path}/{made}", exchange.request.headers)]
+
+
 NOTES = Api(
     name="notes",
     title="Notes API",
@@ -283,6 +291,7 @@ NOTES = Api(
     load_protocol=lambda: PROTOCOL,
     read=lambda exchange, contract: NoteReading(exchange),
     load_rules=lambda: RULES,
+    load_areas=lambda: {"note": "Notes"},
     new_file_judge=_no_file_judge,
     new_history_judge=_no_history_judge,
     read_order=lambda request: None,
@@ -291,6 +300,7 @@ NOTES = Api(
     new_script=lambda exchange, contract: None,
     format_request=lambda exchange: f"{exchange.request.method} {exchange.request.target}",
     format_answer=lambda exchange: str(exchange.status),
+    list_deletes=_list_deletes,
     new_stop_request=lambda segments, fields: None,
     new_requests=NoteRequests,
     load_capabilities=lambda: CAPABILITIES,

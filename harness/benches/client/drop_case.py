@@ -68,12 +68,11 @@ class Case:
 
     def command_line(self, client: Sequence[str], options: Sequence[str] = ()) -> str:
         """A command line that runs only this case; `client` is its own command, unless `options` name it."""
+        mode = [] if self.mode == DEFAULT_MODE else ["--mode", self.mode]
         if self.incident:
-            words = ["harness", "torture", "--incidents", self.incident, *options]
+            words = ["harness", "torture", "--incidents", self.incident, *mode, *options]
             return shlex.join([*words, *(["--", *client] if client else [])])
-        words = ["harness", "torture", "--cuts", self.plan]
-        if self.mode != DEFAULT_MODE:
-            words += ["--mode", self.mode]
+        words = ["harness", "torture", "--cuts", self.plan, *mode]
         if self.cassette is not None:
             words += ["--cassette", self.cassette]
         if self.event_ids != "all":

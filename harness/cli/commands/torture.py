@@ -9,7 +9,6 @@ import argparse
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser, add_revision_argument, contract_of, count, positive_seconds
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from harness.benches.client.client_commands import Client, Task
     from harness.benches.client.drop_case import Case
     from harness.benches.client.ready import ReadyClient
-    from harness.incidents import Incident
 
 DEFAULT_ENDINGS = "rst,end"
 TIMEOUT = 30.0
@@ -83,11 +81,11 @@ def _ready_client(arguments: argparse.Namespace) -> ReadyClient | None:
     return None if arguments.client is None else find_ready(arguments.client)
 
 
-def install_ready(client: ReadyClient) -> list[str]:
+def install_ready(client: ReadyClient, *, offline: bool = False) -> list[str]:
     """The command of a client with a driver; installs it first, and says so on standard error."""
     from harness.benches.client.ready import install
 
-    return install(client, tell=lambda text: say(f"harness: {text}", to_errors=True))
+    return install(client, tell=lambda text: say(f"harness: {text}", to_errors=True), offline=offline)
 
 
 def _settle_mode(arguments: argparse.Namespace, ready: ReadyClient | None) -> None:
@@ -225,44 +223,15 @@ exit codes: 0 no promise is broken · 1 one is · 2 usage, or a client that fail
 
 def _cases(arguments: argparse.Namespace, base: Case, event_ids: Sequence[str]) -> list[Case]:
     from harness.benches.client.case_sets import cases_of_set
+    from harness.benches.client.incident_cases import cases_of_incidents
 
     if arguments.incidents is not None:
-        return _incidents(arguments.incidents, base)
+        named = arguments.incidents.split(",")
+        return cases_of_incidents(base, [] if named == ["all"] else [word.strip() for word in named])
     if arguments.cuts or arguments.endings:
         return _asked_for(arguments, base, event_ids)
     kinds = [word.strip() for word in (arguments.kinds or "").split(",") if word.strip()]
     return cases_of_set(arguments.set, base, event_ids=event_ids, only=kinds)
-
-
-def _incidents(names: str, base: Case) -> list[Case]:
-    """The cases of incidents, all or those named. Raises UsageFault for one that a client cannot meet here."""
-    from harness.incidents import find_incident, load_incidents
-
-    if names == "all":
-        return [_incident_case(one, base) for one in load_incidents().values() if one.can_be_followed]
-    chosen = [find_incident(word.strip()) for word in names.split(",")]
-    for incident in chosen:
-        if not incident.can_be_followed:
-            raise UsageFault(
-                f"--incidents {incident.name}: a client that streams or polls $INTERACTION_ID cannot meet it; "
-                f"`harness serve --incident {incident.name}` plays it"
-            )
-    return [_incident_case(incident, base) for incident in chosen]
-
-
-def _incident_case(incident: Incident, base: Case) -> Case:
-    from harness.incidents import SPEED
-
-    scripts = incident.scripts
-    return replace(
-        base,
-        plan="pass" if incident.plan is None else str(incident.plan),
-        script=scripts[0] if scripts else base.script,
-        event_ids=incident.settings.get("event_ids", "all"),
-        kind="incidents",
-        incident=incident.name,
-        speed=SPEED,
-    )
 
 
 def _base(arguments: argparse.Namespace) -> tuple[list[str], Case]:
