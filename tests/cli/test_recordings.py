@@ -374,5 +374,5 @@ def test_the_help_names_every_scenario(harness: Harness) -> None:
     """`record --help` lists every scenario."""
     done = harness("record", "--help")
     assert done.code == 0
-    listed = " ".join(done.out.split()).partition("scenarios: ")[2].partition("; or all")[0]
+    listed = " ".join(done.out.split()).rpartition("scenarios: ")[2].partition("; or all")[0]
     assert listed.split(", ") == list(SCENARIOS)
