@@ -100,7 +100,7 @@ def cases_of_set(
     brings its own.
     """
     if name not in SETS:
-        raise UsageFault(f"--set {name!r} is none of {', '.join(SETS)}{did_you_mean(name, SETS)}")
+        raise UsageFault(f"no set is named {name!r}{did_you_mean(name, SETS)}")
     chosen = {kind.name: kind for kind in SETS[name]}
     for word in only:
         if word not in chosen:
