@@ -7,10 +7,11 @@ together. Importing it costs nothing: each function imports what it needs when i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, RunOrder
-from harness.wire import Exchange, Headers, Request, StreamProtocol
+from harness.wire import Clock, Exchange, Headers, Request, StreamProtocol
 from harness.wire.message import segment
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from harness.emulator import Emulator, Settings
     from harness.kit.api import Probes
     from harness.kit.check import Check
+    from harness.kit.client_model import ClientModel
     from harness.kit.mutant import Mutant
     from harness.kit.verification import Verification
     from harness.outcome import Rule
@@ -156,6 +158,50 @@ def _load_mutants() -> Mapping[str, Mutant[Any]]:
     return MUTANTS
 
 
+def _new_client_service(*, contract: Contract | None, clock: Clock | None, seed: int) -> Emulator:
+    from harness.emulator import Emulator
+
+    return Emulator(contract=contract, clock=clock, seed=seed)
+
+
+@cache
+def _load_client_model() -> ClientModel:
+    from harness.checks.clients import requests, result_comparison
+    from harness.checks.clients.modes import MODES
+    from harness.checks.clients.rules import RULES
+    from harness.checks.clients.sets import SETS
+    from harness.contract import is_settled
+    from harness.emulator import Emulator
+    from harness.emulator.prepared_run import prepare_run, stream_request
+    from harness.kit.client_model import ClientModel, ClientWords, ScriptedService
+
+    return ClientModel(
+        words=ClientWords(
+            run="interaction",
+            completion="interaction.completed",
+            cursor="last_event_id",
+            keeps_id="created with background=true and without stream, it tells its id at once",
+            base_url="INTERACTIONS_BASE_URL",
+        ),
+        service=ScriptedService(
+            new=_new_client_service, prepare=prepare_run, release=Emulator.release, stream_request=stream_request
+        ),
+        modes=MODES,
+        sets=SETS,
+        rules=RULES,
+        is_final=is_settled,
+        quiet=frozenset({"completed", "requires_action", "requires_continuation"}),
+        continues=requests.find_previous,
+        goes_on=requests.goes_on,
+        find_id=requests.find_id,
+        find_error=requests.find_error,
+        join=result_comparison.join_streams,
+        text_of=result_comparison.text_of,
+        mark=result_comparison.mark_of,
+        compare=result_comparison.compare_result,
+    )
+
+
 __all__ = ["INTERACTIONS"]
 
 _COLLECTIONS = frozenset(
@@ -196,4 +242,5 @@ INTERACTIONS = Api(
     load_catalogue=_load_catalogue,
     new_service=_new_service,
     load_mutants=_load_mutants,
+    load_client_model=_load_client_model,
 )

@@ -26,7 +26,7 @@ from harness.engine.events import (
     RunStarted,
     TargetInfo,
 )
-from harness.engine.execute import Played, play
+from harness.engine.execute import PlayedExercise, play
 from harness.engine.results import KillRow, Result
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.kit.api import Api, ApiContract, EmbeddedService
@@ -127,7 +127,7 @@ class Bench:
                 killers.append(check.id)
         return _Row(mutant, tuple(killers), tuple(errors))
 
-    def _play(self, exercise: Exercise, build: Callable[[], EmbeddedService] | None) -> Played:
+    def _play(self, exercise: Exercise, build: Callable[[], EmbeddedService] | None) -> PlayedExercise:
         able = everything(self._api.load_capabilities())
         resolved = embed_emulator(self._api, TargetOptions(revision=self._revision), build).able(able)
         driver = resolved.connect()
@@ -300,7 +300,7 @@ def _unmet_in_worker() -> dict[str, str]:
     return _worker.bench.unmet
 
 
-def _fingerprint(played: Played) -> Fingerprint:
+def _fingerprint(played: PlayedExercise) -> Fingerprint:
     """All that a judge could see of the exchanges, and nothing that differs between two equal runs."""
     failure = played.failure
     told = None if failure is None else (failure.outcome, failure.reason)

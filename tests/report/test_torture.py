@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.benches.client.drop_case import Case
-from harness.benches.client.outcome import RECOVERS
+from harness.benches.client.cases.case import Case
+from harness.benches.client.judgement.outcome import RECOVERS
 from harness.engine.decide import Policy, decide
 from harness.engine.results import ClientRun, Reproduction, Result
 from harness.interactions import INTERACTIONS

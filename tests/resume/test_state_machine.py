@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.benches.client.drop_case import Case
-from harness.benches.client.stream_source import StreamSource
+from harness.benches.client.cases.case import Case
+from harness.benches.client.cases.stream_source import StreamSource
 from harness.emulator import Emulator
 from harness.resume import GaveUp, RetryLimits
 from harness.resume.state_machine import ResumeMachine

@@ -9,11 +9,10 @@ import re
 import threading
 from collections.abc import Callable
 
-from harness.benches.client.attempt import ClientAttempt
-from harness.benches.client.drop_case import Case
-from harness.benches.client.stream_source import StreamSource
-from harness.contract import PROTOCOL
-from harness.emulator import Emulator
+from harness.benches.client.judgement.attempt import ClientAttempt
+from harness.benches.client.cases.case import Case
+from harness.benches.client.cases.stream_source import StreamSource
+from harness.kit.api import Api
 from harness.transport import ServerThread
 from harness.wire import LogicalClock, Request, Response
 
@@ -27,12 +26,13 @@ _PREFIX = re.compile(r"/case(\d+)(?=/|$)")
 
 
 class CaseServer:
-    """Listens within `with CaseServer() as server:`; `begin` starts a case and returns what its client needs.
+    """Listens within `with CaseServer(api) as server:`; `begin` starts a case and returns what its client needs.
 
     Requests of a stopped client that are still on their way do not reach a later case.
     """
 
-    def __init__(self, *, seed: int = 0) -> None:
+    def __init__(self, api: Api, *, seed: int = 0) -> None:
+        self._api = api
         self._seed = seed
         self._clock = LogicalClock(tick_seconds=_TICK)
         self._server = ServerThread(self, clock=self._clock)
@@ -52,8 +52,9 @@ class CaseServer:
     def begin(self, case: Case, stop: Callable[[], None]) -> tuple[ClientAttempt, str]:
         """Start a case; return its attempt and its base URL. `stop` is called after `MOST_REQUESTS` requests."""
         self._clock.speed = case.speed
-        emulator = Emulator(clock=self._clock, seed=self._seed, contract=case.contract)
-        drop = ClientAttempt(StreamSource(emulator, case), case)
+        scripted = self._api.load_client_model().service
+        service = scripted.new(contract=case.contract, clock=self._clock, seed=self._seed)
+        drop = ClientAttempt(StreamSource(self._api, service, case), case)
         with self._lock:
             self._number += 1
             self._count = 0
@@ -71,20 +72,19 @@ class CaseServer:
         """Answer the client of the current case; a request without the path of the base URL is refused."""
         found = _PREFIX.match(request.target)
         if found is None:
-            return _refuse(f"{request.target}: the path of the base URL is missing before it (/case1, say).")
+            return self._refuse(f"{request.target}: the path of the base URL is missing before it (/case1, say).")
         with self._lock:
             drop = self._drop if int(found[1]) == self._number else None
             if drop is not None:
                 self._count += 1
                 runaway = self._count > MOST_REQUESTS
         if drop is None:
-            return _refuse("This case is over.")
+            return self._refuse("This case is over.")
         if runaway:
             self._stop()
-            return _refuse(f"More than {MOST_REQUESTS} requests for one stream.")
+            return self._refuse(f"More than {MOST_REQUESTS} requests for one stream.")
         target = request.target[found.end() :] or "/"
         return drop.service(Request(request.method, target, request.headers, request.body))
 
-
-def _refuse(message: str) -> Response:
-    return Response.json(400, PROTOCOL.error_body(400, "invalid_request", message))
+    def _refuse(self, message: str) -> Response:
+        return Response.json(400, self._api.load_protocol().error_body(400, "invalid_request", message))

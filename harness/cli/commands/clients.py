@@ -17,7 +17,7 @@ from harness.outcome import Exit, UsageFault
 from harness.report.json_report import dump
 
 if TYPE_CHECKING:
-    from harness.benches.client.client_commands import Client
+    from harness.benches.client.process.client_commands import Client
     from harness.benches.client.ready import ReadyClient
 
 _SECONDS = 15.0

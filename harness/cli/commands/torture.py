@@ -24,8 +24,8 @@ from harness.outcome import Exit, UsageFault
 from harness.outcome.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from harness.benches.client.client_commands import Client, Task
-    from harness.benches.client.drop_case import Case
+    from harness.benches.client.process.client_commands import Client, Task
+    from harness.benches.client.cases.case import Case
     from harness.benches.client.ready import ReadyClient
     from harness.incidents import Incident
 
@@ -92,7 +92,7 @@ def install_ready(client: ReadyClient) -> list[str]:
 
 def _settle_mode(arguments: argparse.Namespace, ready: ReadyClient | None) -> None:
     """Find the mode, and the set that is usual for it. Raises UsageFault if the client has no such mode."""
-    from harness.benches.client.client_modes import DEFAULT_MODE, MODES
+    from harness.checks.clients.modes import DEFAULT_MODE, MODES
 
     if arguments.mode is None:
         arguments.mode = DEFAULT_MODE if ready is None else ready.modes[0]
@@ -267,8 +267,8 @@ def _incident_case(incident: Incident, base: Case) -> Case:
 
 def _base(arguments: argparse.Namespace) -> tuple[list[str], Case]:
     """The settings of event ids to play, and what all cases share."""
-    from harness.benches.client.client_modes import MODES
-    from harness.benches.client.drop_case import EVENT_IDS, Case
+    from harness.checks.clients.modes import MODES
+    from harness.benches.client.cases.case import EVENT_IDS, Case
 
     event_ids = _parse_list("--event-ids", arguments.event_ids, EVENT_IDS)
     sources = ("text", "script", "scenario", "cassette")
@@ -315,7 +315,7 @@ def _parse_script(flag: str, text: str | None) -> dict[str, Any] | None:
 
 def _asked_for(arguments: argparse.Namespace, base: Case, event_ids: Sequence[str]) -> list[Case]:
     """The cases of --cuts."""
-    from harness.benches.client.drop_cases import ENUMERATIONS, cases_from
+    from harness.benches.client.cases.drop_cases import ENUMERATIONS, cases_from
     from harness.faults import Drop
 
     endings = _parse_list("--endings", arguments.endings or DEFAULT_ENDINGS, [str(drop) for drop in Drop])
@@ -354,11 +354,11 @@ def _dry_run(cases: Sequence[Case]) -> int:
 
 def new_client(command: Sequence[str], *, loop: bool, starting: float = 0.0) -> Callable[[], Client]:
     """Make clients of a command; `loop` if it reads tasks. The first one may take `starting` seconds longer."""
-    from harness.benches.client.client_commands import OneShot, Talking
+    from harness.benches.client.process.client_commands import CommandClient, LoopClient
 
     if loop:
-        return lambda: Talking(command, command_environment(NOWHERE, os.environ), starting=starting)
-    return lambda: OneShot(command, environment_of)
+        return lambda: LoopClient(command, command_environment(NOWHERE, os.environ), starting=starting)
+    return lambda: CommandClient(command, environment_of)
 
 
 def environment_of(task: Task) -> Mapping[str, str]:
@@ -377,7 +377,7 @@ def _play(
 ) -> int:
     """Play the cases; `spec` is what names a client with a driver."""
     from harness.benches.client.bench import ENOUGH, TortureOptions, torture
-    from harness.benches.client.outcome import is_result_id, result_id
+    from harness.benches.client.judgement.outcome import is_result_id, result_id
     from harness.engine.decide import Policy
     from harness.engine.events import TargetInfo
     from harness.report.commands.torture import TorturePresentation

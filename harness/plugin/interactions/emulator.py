@@ -68,7 +68,7 @@ class InteractionsEmulator(ObservedService):
         **settings: Unpack[SettingFields],
     ) -> None:
         self.emulator = Emulator(Settings().with_values(settings), seed=seed)
-        super().__init__(self.emulator, self.emulator.clock, PROTOCOL, max_requests=max_requests)
+        super().__init__(self.emulator, self.emulator.clock, INTERACTIONS, max_requests=max_requests)
         self.assert_all_used = assert_all_used
         self._answers: list[QueuedAnswer] = []
         self._mishaps: list[str] = []

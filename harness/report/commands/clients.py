@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.benches.client.case_sets import SETS
-from harness.benches.client.client_modes import MODES
-from harness.benches.client.outcome import DropOutcome
+from harness.checks.clients.modes import MODES
+from harness.benches.client.judgement.outcome import DropOutcome
 from harness.benches.client.ready.ready_clients import READY, ReadyClient
 from harness.benches.client.ready.survey import TABLES, Cell, ClientColumn
 

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
-from harness.benches.client.drop_cases import cases_of
-from harness.benches.client.outcome import DropOutcome, outcome_of, run_of
+from harness.benches.client.cases.drop_cases import cases_of
+from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
 from harness.engine.events import CheckFinished, PhaseFinished, Planned, RunEvent, RunFinished
 from harness.engine.results import Result
 from harness.outcome import UsageFault

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.benches.client.case_sets import SETS, cases_of_set
-from harness.benches.client.client_modes import MODES
-from harness.benches.client.drop_case import Case
+from harness.checks.clients.modes import MODES
+from harness.benches.client.cases.case import Case
 from harness.benches.client.ready.survey import TABLES
 from harness.outcome import UsageFault
 

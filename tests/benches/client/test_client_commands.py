@@ -11,9 +11,9 @@ from collections.abc import Callable
 import pytest
 
 from harness.benches.client.bench import torture
-from harness.benches.client.client_commands import Client, Ended, OneShot, Talking, Task
-from harness.benches.client.drop_cases import cases_of
-from harness.benches.client.outcome import DropOutcome, outcome_of
+from harness.benches.client.process.client_commands import Client, ClientResult, CommandClient, LoopClient, Task
+from harness.benches.client.cases.drop_cases import cases_of
+from harness.benches.client.judgement.outcome import DropOutcome, outcome_of
 from harness.engine.events import CheckFinished
 from harness.outcome import UsageFault
 from tests.benches.client.clients import LOOP, ONE_SHOT, program
@@ -27,17 +27,17 @@ def environment(task: Task) -> dict[str, str]:
     return {"INTERACTIONS_BASE_URL": task.base_url, "INTERACTION_ID": task.interaction}
 
 
-def one_shot(source: str) -> OneShot:
+def one_shot(source: str) -> CommandClient:
     """A client that is started for each case."""
-    return OneShot(program(source), environment)
+    return CommandClient(program(source), environment)
 
 
-def talking(source: str) -> Talking:
+def talking(source: str) -> LoopClient:
     """A client that is started once for all cases."""
-    return Talking(program(source), {})
+    return LoopClient(program(source), {})
 
 
-def ends(client: Client, seconds: float = 20) -> Ended:
+def ends(client: Client, seconds: float = 20) -> ClientResult:
     """Give a client one task, close it, and return the result."""
     try:
         return client.read(TASK, seconds)
@@ -56,16 +56,16 @@ def test_programs_survive(new: Callable[[], Client]) -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("print('a text')", Ended(collected="a text")),
-        ("print('a text', end='')", Ended(collected="a text")),
-        ("print('a text\\n')", Ended(collected="a text\n")),
+        ("print('a text')", ClientResult(collected="a text")),
+        ("print('a text', end='')", ClientResult(collected="a text")),
+        ("print('a text\\n')", ClientResult(collected="a text\n")),
         ("import sys; print('half'); print('why', file=sys.stderr); sys.exit(3)",
-         Ended(collected="half", error="exit code 3", words="why")),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", Ended(collected="", error="signal 15")),
-        ("import os; print(os.environ['INTERACTION_ID'])", Ended(collected="v1_x")),
+         ClientResult(collected="half", error="exit code 3", words="why")),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", ClientResult(collected="", error="signal 15")),
+        ("import os; print(os.environ['INTERACTION_ID'])", ClientResult(collected="v1_x")),
     ],
 )  # fmt: skip
-def test_what_a_one_shot_says(source: str, expected: Ended) -> None:
+def test_what_a_one_shot_says(source: str, expected: ClientResult) -> None:
     """The output of a one-shot client is its text, and its exit code says whether it gave up."""
     got = ends(one_shot(source))
     assert (got.collected, got.error, got.words) == (expected.collected, expected.error, expected.words)
@@ -236,7 +236,7 @@ subprocess.Popen(sleep, pass_fds=[held.fileno()], stdout=subprocess.DEVNULL, std
             assert held.recv(1) == b""
 
 
-@pytest.mark.parametrize("new", [lambda: OneShot(["/no/such"], environment), lambda: Talking(["/no/such"], {})])
+@pytest.mark.parametrize("new", [lambda: CommandClient(["/no/such"], environment), lambda: LoopClient(["/no/such"], {})])
 def test_a_command_that_is_none(new: Callable[[], Client]) -> None:
     """A command that cannot be run is a usage fault with the system's reason."""
     with pytest.raises(UsageFault, match="cannot run '/no/such': No such file"):

@@ -13,10 +13,10 @@ import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.case_sets import cases_of_set
-from harness.benches.client.client_commands import Ended
-from harness.benches.client.client_modes import MODES
-from harness.benches.client.drop_case import Case
-from harness.benches.client.outcome import DropOutcome, outcome_of, run_of
+from harness.benches.client.process.client_commands import ClientResult
+from harness.checks.clients.modes import MODES
+from harness.benches.client.cases.case import Case
+from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.outcome import Verdict
@@ -69,20 +69,20 @@ def calls_of(found: Any) -> Iterator[dict[str, Any]]:
     return (step for step in found.interaction["steps"] if step["type"] == "function_call")
 
 
-def uses_tools(client: httpx.Client, _: str) -> Ended:
+def uses_tools(client: httpx.Client, _: str) -> ClientResult:
     """Answers the call, and reports the text of the turn after it."""
     first = turn(client, input="Look.", tools=[LOOK], background=True)
     (call,) = calls_of(first)
     asked = {"input": answer(call), "previous_interaction_id": first.interaction["id"], "tools": [LOOK]}
     second = turn(client, **asked, background=True)
-    return Ended(collected=second.text, status=second.status)
+    return ClientResult(collected=second.text, status=second.status)
 
 
-def chains(client: httpx.Client, _: str) -> Ended:
+def chains(client: httpx.Client, _: str) -> ClientResult:
     """Does two turns, and reports the text of the second."""
     first = turn(client, input="One.", background=True)
     second = turn(client, input="Two.", previous_interaction_id=first.interaction["id"], background=True)
-    return Ended(collected=second.text, status=second.status)
+    return ClientResult(collected=second.text, status=second.status)
 
 
 def posts_the_answer_again(client: httpx.Client, _: str) -> str:
@@ -111,7 +111,7 @@ def forgets_its_second_turn(client: httpx.Client, _: str) -> str:
         return str(first.text)
 
 
-def cancels(client: httpx.Client, interaction: str) -> Ended:
+def cancels(client: httpx.Client, interaction: str) -> ClientResult:
     """Reads a little, cancels until the service has heard it, and reports the status that GET shows."""
     read_three(client, interaction)
     for _ in range(5):
@@ -126,7 +126,7 @@ def cancels(client: httpx.Client, interaction: str) -> Ended:
         except (httpx.TransportError, ValueError):
             continue
         if status not in ("in_progress", "queued"):
-            return Ended(status=status)
+            return ClientResult(status=status)
     raise EOFError
 
 
@@ -142,12 +142,12 @@ def read_three(client: httpx.Client, interaction: str) -> None:
         return
 
 
-def believes_in_its_cancel(client: httpx.Client, interaction: str) -> Ended:
+def believes_in_its_cancel(client: httpx.Client, interaction: str) -> ClientResult:
     """Cancels, and reports `cancelled` whatever the answer was."""
     read_three(client, interaction)
     client.post(f"{PATH}/{interaction}/cancel")
     client.get(f"{PATH}/{interaction}")
-    return Ended(status="cancelled")
+    return ClientResult(status="cancelled")
 
 
 @pytest.mark.parametrize(("reads", "mode"), [(chains, "chain"), (uses_tools, "tools"), (cancels, "cancel")])
@@ -178,7 +178,7 @@ def test_what_a_client_makes_of_it(reads: Reads, mode: str, plan: str, wanted: D
     assert outcome(reads, mode, plan) is wanted
 
 
-def continues(client: httpx.Client, _: str) -> Ended:
+def continues(client: httpx.Client, _: str) -> ClientResult:
     """Goes on with the token for as long as the interaction stops with one, and joins the texts."""
     found = turn(client, input="Go.")
     text = found.text
@@ -187,7 +187,7 @@ def continues(client: httpx.Client, _: str) -> Ended:
         token = {"continuation_token": last["continuation_token"], "previous_interaction_id": last["id"]}
         found = turn(client, **token)
         text += found.text
-    return Ended(collected=text, status=found.status)
+    return ClientResult(collected=text, status=found.status)
 
 
 def test_what_was_continued_is_one_result() -> None:
@@ -201,10 +201,10 @@ def test_what_was_continued_is_one_result() -> None:
     }
     assert outcome_of(results[0]) is DropOutcome.EXACT
 
-    def loses_the_first(client: httpx.Client, interaction: str) -> Ended:
+    def loses_the_first(client: httpx.Client, interaction: str) -> ClientResult:
         found = continues(client, interaction)
         rest = " And the rest of it."
-        return Ended(
+        return ClientResult(
             collected=rest if str(found.collected).endswith(rest) else found.collected, status=found.status
         )
 

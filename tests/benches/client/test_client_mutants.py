@@ -17,9 +17,9 @@ import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.case_sets import SETS, cases_of_set
-from harness.benches.client.client_commands import Talking
-from harness.benches.client.drop_case import Case
-from harness.benches.client.outcome import outcome_of, run_of
+from harness.benches.client.process.client_commands import LoopClient
+from harness.benches.client.cases.case import Case
+from harness.benches.client.judgement.outcome import outcome_of, run_of
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.outcome import Verdict
@@ -40,7 +40,7 @@ def play(folder: Path, program: str, cases: list[Case]) -> Iterator[Result]:
         pytest.skip("no node on PATH")
     command = [runner, str(folder / program)]
     options = TortureOptions(jobs=2, seconds=5, undisturbed=Case(plan="pass"))
-    for event in torture(cases, lambda: Talking(command, dict(os.environ)), options):
+    for event in torture(cases, lambda: LoopClient(command, dict(os.environ)), options):
         if isinstance(event, CheckFinished):
             yield event.result
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.benches.client.observed_streams import Seen
+from harness.benches.client.judgement.received_responses import Seen
 from harness.wire import COMPLETE, Chunked, Headers, PieceBody, Request, Response
 
 STREAM = (

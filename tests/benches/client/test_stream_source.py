@@ -10,10 +10,10 @@ from urllib.parse import quote
 import pytest
 
 from harness import resources
-from harness.benches.client.drop_case import Case
-from harness.benches.client.drop_cases import cases_of
-from harness.benches.client.observed_streams import events_in
-from harness.benches.client.stream_source import StreamSource, whole_stream
+from harness.benches.client.cases.case import Case
+from harness.benches.client.cases.drop_cases import cases_of
+from harness.benches.client.cases.stream_source import events_in
+from harness.benches.client.cases.stream_source import StreamSource, whole_stream
 from harness.cassette import Recording, save
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from harness.benches.client.case_sets import SETS
-from harness.benches.client.client_commands import Ended
-from harness.benches.client.client_modes import MODES
+from harness.benches.client.process.client_commands import ClientResult
+from harness.checks.clients.modes import MODES
 from harness.benches.client.ready import READY, find_ready
 from harness.benches.client.ready.ready_clients import Language
 from harness.benches.client.ready.survey import TABLES, ClientColumn, scrub, survey
@@ -30,12 +30,12 @@ def columns_of(reads: Reads, name: str = "curl", version: str = "") -> list[Clie
     return list(survey([client], lambda _: lambda: InProcess(reads), modes=["follow"], seconds=0.3))
 
 
-def correct(client: httpx.Client, interaction: str) -> Ended:
+def correct(client: httpx.Client, interaction: str) -> ClientResult:
     """Follows the interaction with the resume helper, and reports text and status."""
     stream = follow(client, interaction, sleep=lambda _: None)
     for _ in stream:
         pass
-    return Ended(collected=stream.text, status=stream.status or "")
+    return ClientResult(collected=stream.text, status=stream.status or "")
 
 
 @pytest.fixture(scope="module")

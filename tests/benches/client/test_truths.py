@@ -8,15 +8,15 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.benches.client.attempt import ClientAttempt
+from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.bench import TortureOptions, torture
-from harness.benches.client.case_judgement import judge_case
+from harness.benches.client.judgement.case_judgement import judge_case
 from harness.benches.client.case_sets import cases_of_set
-from harness.benches.client.client_commands import Ended
-from harness.benches.client.drop_case import Case
-from harness.benches.client.drop_cases import cases_of
-from harness.benches.client.outcome import BY_ID, WHOLE, DropOutcome, outcome_of, run_of
-from harness.benches.client.stream_source import StreamSource
+from harness.benches.client.process.client_commands import ClientResult
+from harness.benches.client.cases.case import Case
+from harness.benches.client.cases.drop_cases import cases_of
+from harness.benches.client.judgement.outcome import BY_ID, WHOLE, DropOutcome, outcome_of, run_of
+from harness.benches.client.cases.stream_source import StreamSource
 from harness.contract.data.output import output_text
 from harness.emulator import Emulator
 from harness.engine.decide import Policy, decide
@@ -176,7 +176,7 @@ def test_statuses(status: str, told: str, outcome: DropOutcome, verdict: Verdict
     carrier = transport(attempt.service)
     with httpx.Client(transport=carrier, base_url="http://service", headers={"x-goog-api-key": "any"}) as client:
         collected = clients.never_back(client, attempt.id)
-    judged = judge_case(attempt, Ended(collected=collected, status=told), asked_for_ever=False)
+    judged = judge_case(attempt, ClientResult(collected=collected, status=told), asked_for_ever=False)
     assert judged.outcome is outcome
     rule = WHOLE if judged.finding is None else BY_ID[judged.finding.rule]
     observation = Observation.of([] if judged.finding is None else [judged.finding])
@@ -202,7 +202,7 @@ def test_a_run_without_text(reads: Reads, outcome: DropOutcome) -> None:
 def polls(patience: int = 10, settled: frozenset[str] = SETTLED, *, trusts_refusals: bool = False) -> Reads:
     """A client that polls, up to `patience` times, until a status that it takes for final."""
 
-    def reads(client: httpx.Client, interaction: str) -> Ended:
+    def reads(client: httpx.Client, interaction: str) -> ClientResult:
         for _ in range(patience):
             try:
                 answer = client.get(f"/v1beta/interactions/{interaction}")
@@ -212,7 +212,7 @@ def polls(patience: int = 10, settled: frozenset[str] = SETTLED, *, trusts_refus
             if trusts_refusals and not answer.is_success:
                 raise EOFError
             if value.get("status") in settled:
-                return Ended(collected=output_text(value), status=value["status"])
+                return ClientResult(collected=output_text(value), status=value["status"])
         raise EOFError
 
     return reads

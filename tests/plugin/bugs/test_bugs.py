@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.benches.client.client_modes import TEXT
-from harness.benches.client.drop_case import Case
+from harness.checks.clients.modes import TEXT
+from harness.benches.client.cases.case import Case
 from harness.plugin import ROUTES, Chain, DroppedStream, InteractionsEmulator, Lifecycle, cases_of, no_sleep
 from harness.plugin.observed_service import ObservedService
 from harness.plugin.request_limit import RequestLimit

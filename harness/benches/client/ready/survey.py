@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.case_sets import cases_of_set
-from harness.benches.client.client_commands import Client
-from harness.benches.client.client_modes import MODES
-from harness.benches.client.drop_case import Case
-from harness.benches.client.outcome import outcome_of, run_of
+from harness.benches.client.process.client_commands import Client
+from harness.checks.clients.modes import MODES
+from harness.benches.client.cases.case import Case
+from harness.benches.client.judgement.outcome import outcome_of, run_of
 from harness.benches.client.ready.ready_clients import ReadyClient
 from harness.engine.events import CheckFinished
 from harness.engine.results import ClientRun, Result

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.benches.client.client_modes import DEFAULT_MODE, MODES, TEXT
-from harness.contract import Contract
 from harness.faults import Cut, parse
+from harness.kit.client_model import ClientMode
 
 EVENT_IDS = ("all", "deltas", "sparse", "none")
 _UNMARKED = frozenset({"text", "times"})
@@ -20,27 +19,37 @@ _UNMARKED = frozenset({"text", "times"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One stream and the faults applied to it: `plan` is in the grammar of docs/faults.md.
+    """What a client is asked to do, and the faults that it meets: `plan` is in the grammar of docs/faults.md.
 
-    `contract` is the one by which the stream is served and read; None: that of the emulator, or what the cassette
-    states. A `scenario` file takes the place of the script. `kind` names the part of a set that the case belongs
-    to, "" for one that somebody asked for. `mode` is one of `MODES`. `further` is the script of creates that
-    refer to a previous interaction; None: the same script. `incident`
-    names one that the case plays; `speed` is how much faster than the machine's its clock runs.
+    `script` is what the service answers, and `further` what it answers to creates that continue another run; None:
+    what the mode says. A `scenario` file takes the place of both. `contract` is the one by which the stream is
+    served and read; None: the current one, or what the cassette states. `kind` names the part of a set that the
+    case belongs to, "" for one that somebody asked for. `incident` names one that the case plays; `speed` is how
+    much faster than the machine's its clock runs.
     """
 
     plan: str
+    mode: ClientMode = field(hash=False)
     event_ids: str = "all"
     resume: str = "exclusive"
-    script: Mapping[str, Any] = field(default_factory=lambda: dict(MODES[DEFAULT_MODE].script), hash=False)
+    script: Mapping[str, Any] | None = field(default=None, hash=False)
+    further: Mapping[str, Any] | None = field(default=None, hash=False)
     scenario: str | None = None
     cassette: str | None = None
-    contract: Contract | None = None
+    contract: Any = None
     kind: str = field(default="", compare=False)
-    mode: str = DEFAULT_MODE
-    further: Mapping[str, Any] | None = field(default=None, hash=False)
     incident: str = ""
     speed: float = 1.0
+
+    @property
+    def answer(self) -> Mapping[str, Any]:
+        """What the service answers."""
+        return self.mode.script if self.script is None else self.script
+
+    @property
+    def further_answer(self) -> Mapping[str, Any] | None:
+        """What it answers to creates that continue another run; None: the same."""
+        return self.mode.further if self.further is None else self.further
 
     def __str__(self) -> str:
         if self.incident:
@@ -50,9 +59,8 @@ class Case:
             marks.append(f"ids={self.event_ids}")
         if self.resume != "exclusive":
             marks.append(self.resume)
-        usual = MODES[self.mode].script
-        for key, value in self.script.items():
-            if key not in _UNMARKED and usual.get(key) != value:
+        for key, value in self.answer.items():
+            if key not in _UNMARKED and self.mode.script.get(key) != value:
                 marks.append(f"{key}={_show(value)}")
         return "-".join(marks)
 
@@ -68,12 +76,17 @@ class Case:
 
     def command_line(self, client: Sequence[str], options: Sequence[str] = ()) -> str:
         """A command line that runs only this case; `client` is its own command, unless `options` name it."""
-        if self.incident:
-            words = ["harness", "torture", "--incidents", self.incident, *options]
-            return shlex.join([*words, *(["--", *client] if client else [])])
-        words = ["harness", "torture", "--cuts", self.plan]
-        if self.mode != DEFAULT_MODE:
-            words += ["--mode", self.mode]
+        mode = [] if self.mode.usual else ["--mode", self.mode.name]
+        words = (
+            ["--incidents", self.incident, *mode]
+            if self.incident
+            else ["--cuts", self.plan, *mode, *self._stream()]
+        )
+        return shlex.join(["harness", "torture", *words, *options, *(["--", *client] if client else [])])
+
+    def _stream(self) -> list[str]:
+        """The options that say what is streamed."""
+        words = []
         if self.cassette is not None:
             words += ["--cassette", self.cassette]
         if self.event_ids != "all":
@@ -82,15 +95,15 @@ class Case:
             words += ["--resume", self.resume]
         if self.scenario is not None:
             words += ["--scenario", self.scenario]
-        elif self.script == MODES[self.mode].script:
+        elif self.answer == self.mode.script:
             pass
-        elif self.script.keys() != {"text"}:
-            words += ["--script", json.dumps(dict(self.script), ensure_ascii=False)]
-        elif self.script["text"] != TEXT:
-            words += ["--text", self.script["text"]]
-        if self.further is not None and self.further != MODES[self.mode].further:
+        elif self.answer.keys() == {"text"}:
+            words += ["--text", self.answer["text"]]
+        else:
+            words += ["--script", json.dumps(dict(self.answer), ensure_ascii=False)]
+        if self.further is not None and self.further != self.mode.further:
             words += ["--further", json.dumps(dict(self.further), ensure_ascii=False)]
-        return shlex.join([*words, *options, *(["--", *client] if client else [])])
+        return words
 
 
 def _show(value: object) -> str:

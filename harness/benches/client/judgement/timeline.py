@@ -5,36 +5,31 @@ Layer 5. Makes data of what was observed; reports draw it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from harness.benches.client.client_commands import Ended
-from harness.benches.client.observed_streams import Seen
-from harness.contract import Contract
-from harness.contract.data.assembly import assemble_steps
-from harness.contract.data.json_parse import loads
-from harness.contract.data.output import steps_text
+from harness.benches.client.judgement.attempt import ClientAttempt
+from harness.benches.client.judgement.received_responses import ReceivedResponse
+from harness.benches.client.process.client_commands import ClientResult
 from harness.engine.results import WireMoment
 from harness.outcome.words import format_count, shorten
 from harness.wire import How
+from harness.wire.json_value import object_or_none
 
 _TARGET_SHOWN, _TEXT_SHOWN = 110, 60
 
 
-def moments(seen: Sequence[Seen], begun: float, contract: Contract) -> tuple[WireMoment, ...]:
-    """A moment for each request, with the seconds since `begun`."""
+def list_moments(attempt: ClientAttempt) -> tuple[WireMoment, ...]:
+    """A moment for each request, with the seconds since the attempt began."""
     return tuple(
         WireMoment(
-            at=max(0.0, one.at - begun),
+            at=max(0.0, one.at - attempt.begun),
             request=_describe_request(one),
-            answer=_describe_answer(one, contract),
+            answer=_describe_answer(one, attempt),
             fault=_describe_faults(one),
         )
-        for one in seen
+        for one in attempt.received
     )
 
 
-def describe_end(ended: Ended) -> str:
+def describe_end(ended: ClientResult) -> str:
     """What the client made of it, as it said itself."""
     if ended.stopped:
         return f"{ended.stopped}, and was stopped"
@@ -51,23 +46,23 @@ def describe_end(ended: Ended) -> str:
     return f"reports the status {ended.status}" if ended.status else "reports nothing"
 
 
-def _describe_request(one: Seen) -> str:
+def _describe_request(one: ReceivedResponse) -> str:
     target = shorten(one.request.target, _TARGET_SHOWN)
-    body: Any = loads(one.request.body).value if one.request.body else None
-    if not isinstance(body, dict):
+    body = object_or_none(one.request.body)
+    if body is None:
         return f"{one.request.method} {target}"
     flags = [name for name in ("stream", "background") if body.get(name) is True]
     flags += ["a further turn"] if one.continues else []
     return f"{one.request.method} {target}" + (f" ({', '.join(flags)})" if flags else "")
 
 
-def _describe_answer(one: Seen, contract: Contract) -> str:
+def _describe_answer(one: ReceivedResponse, attempt: ClientAttempt) -> str:
     if one.headless:
         return "nothing"
     if not one.is_stream:
         return f"{one.status}{_describe_json(one)}"
     events = one.events()
-    text = steps_text(assemble_steps(events, contract))
+    text = attempt.text_of(events)
     parts = [f"{one.status}, {format_count(len(events), 'event')}"]
     parts += [f"text {_shorten(text)}"] if text else []
     parts += ["completed"] if one.completes else []
@@ -80,15 +75,14 @@ def _describe_answer(one: Seen, contract: Contract) -> str:
     return ", ".join(parts)
 
 
-def _describe_json(one: Seen) -> str:
+def _describe_json(one: ReceivedResponse) -> str:
     if one.error:
         return f": {one.error}"
-    value: Any = loads(bytes(one.data)).value
-    status = value.get("status") if isinstance(value, dict) else None
+    status = one.read_json().get("status")
     return f", status {status}" if isinstance(status, str) else ""
 
 
-def _describe_faults(one: Seen) -> str:
+def _describe_faults(one: ReceivedResponse) -> str:
     return "" if one.suffered is None else ", ".join(map(str, one.suffered.fired))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.benches.client.client_process import MOST_BYTES
+from harness.benches.client.process.client_process import MOST_BYTES
 from harness.outcome import UsageFault
 from harness.outcome.words import shorten
 from harness.wire.json_value import object_or_none

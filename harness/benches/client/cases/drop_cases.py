@@ -5,15 +5,13 @@ Layer 5, pure except for the cassette it may read. `harness.faults` defines what
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
-from harness.benches.client.client_modes import TEXT
-from harness.benches.client.drop_case import Case
-from harness.benches.client.stream_source import whole_stream
-from harness.contract import Contract
+from harness.benches.client.cases.case import Case
+from harness.benches.client.cases.stream_source import whole_stream
 from harness.faults import Place, Spot, every_byte, every_event, parse, structural
+from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.wire import Decoder
 
@@ -21,49 +19,40 @@ ENUMERATIONS = {"every-event": every_event, "structural": structural, "every-byt
 
 
 def cases_of(
+    api: Api,
+    base: Case,
     *,
     cuts: str | Sequence[str] = "every-event",
     first: int = 0,
     endings: str | Sequence[str] = ("rst", "end"),
-    script: Mapping[str, Any] | None = None,
-    cassette: str | None = None,
-    contract: Contract | None = None,
     event_ids: str | Sequence[str] = "all",
-    resume: str = "exclusive",
     seed: int = 0,
 ) -> list[Case]:
     """A case for each cut, ending and setting of event ids; `cuts` names an enumeration or lists whole plans.
 
-    An enumeration leaves out cuts before event `first`: code that creates its stream needs the first event. Raises
-    UsageFault for an unknown enumeration or an invalid plan, CassetteError for an unreadable cassette.
+    `base` has what all cases share. An enumeration leaves out cuts before event `first`: code that creates its
+    stream needs the first event. Raises UsageFault for an unknown enumeration or an invalid plan, CassetteError
+    for an unreadable cassette.
     """
-    base = Case(plan="pass", resume=resume, script=script or {"text": TEXT}, cassette=cassette, contract=contract)
-    return cases_from(base, cuts=cuts, first=first, endings=endings, event_ids=event_ids, seed=seed)
-
-
-def cases_from(
-    base: Case,
-    *,
-    cuts: str | Sequence[str],
-    first: int = 0,
-    endings: str | Sequence[str] = ("rst", "end"),
-    event_ids: str | Sequence[str] = "all",
-    seed: int = 0,
-) -> list[Case]:
-    """Like `cases_of`, for cases that share what `base` has."""
     settings = (event_ids,) if isinstance(event_ids, str) else tuple(event_ids)
     ways = (endings,) if isinstance(endings, str) else tuple(endings)
-    return [case for ids in settings for case in _cases(replace(base, event_ids=ids), cuts, first, ways, seed)]
+    return [
+        case
+        for ids in settings
+        for case in _cases(api, replace(base, event_ids=ids), cuts=cuts, first=first, endings=ways, seed=seed)
+    ]
 
 
-def _cases(base: Case, cuts: str | Sequence[str], first: int, endings: Sequence[str], seed: int) -> Iterator[Case]:
+def _cases(
+    api: Api, base: Case, *, cuts: str | Sequence[str], first: int, endings: Sequence[str], seed: int
+) -> Iterator[Case]:
     if not isinstance(cuts, str):
         for plan in cuts:
             yield replace(base, plan=str(parse(plan)))
         return
     if cuts not in ENUMERATIONS:
         raise UsageFault(f"cuts={cuts!r} is none of {', '.join(ENUMERATIONS)}; or give a list of fault plans")
-    for place in _places(cuts, whole_stream(base, seed), first):
+    for place in _places(cuts, whole_stream(api, base, seed), first):
         for ending in endings:
             yield replace(base, plan=str(parse(f"{place},{ending}")))
 

@@ -10,20 +10,24 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-from harness.contract import PROTOCOL, is_settled
-from harness.contract.data.json_parse import loads, objects
+from harness.benches.client.cases.stream_source import events_in
 from harness.faults import FaultyService, Suffered
+from harness.kit.api import Api
 from harness.outcome.words import format_count
-from harness.wire import At, Body, Chunk, Decoder, Ending, Piece, Request, Response
+from harness.wire import At, Body, Chunk, Ending, Piece, Request, Response
 from harness.wire.coding import CODINGS, DECODED_BYTES, Inflater, coding_of
+from harness.wire.json_value import object_or_none
 from harness.wire.message import EVENT_STREAM
 
 
-class Seen:
+class ReceivedResponse:
     """One response, as far as the client read it; `suffered` has the faults planned for its connection."""
 
-    def __init__(self, request: Request, response: Response, suffered: Suffered | None = None) -> None:
+    def __init__(self, api: Api, request: Request, response: Response, suffered: Suffered | None = None) -> None:
         self.at = time.monotonic()
+        self._api = api
+        self._protocol = api.load_protocol()
+        self._model = api.load_client_model()
         self.request = request
         self.suffered = suffered
         self.status = response.status
@@ -41,10 +45,14 @@ class Seen:
         """The complete events that were delivered."""
         return events_in(bytes(self.data))
 
+    def read_json(self) -> dict[str, Any]:
+        """The JSON object that was delivered; an empty one if it was none, or not whole."""
+        return object_or_none(bytes(self.data)) or {}
+
     @property
     def is_create(self) -> bool:
-        """Whether the request asks for a new interaction."""
-        return self.request.method == "POST" and self.request.segments[-1:] == ("interactions",)
+        """Whether the request asks for a new run."""
+        return self._protocol.operation(self.request) == "create"
 
     @property
     def headless(self) -> bool:
@@ -53,50 +61,48 @@ class Seen:
 
     @property
     def continues(self) -> str | None:
-        """The interaction that a create refers to as its previous turn; None if it begins a conversation."""
-        value = loads(self.request.body).value if self.is_create else None
-        found = value.get("previous_interaction_id") if isinstance(value, dict) else None
-        return found if isinstance(found, str) else None
+        """The run that a create refers to as its previous turn; None if it begins a conversation."""
+        return self._model.continues(self.request) if self.is_create else None
 
     @property
-    def by_token(self) -> bool:
-        """Whether a create continues an interaction that stopped with a continuation token."""
-        return self.is_create and b"continuation_token" in self.request.body
+    def goes_on(self) -> bool:
+        """Whether a create goes on with a run that had stopped."""
+        return self.is_create and self._model.goes_on(self.request)
 
     def find_created_id(self) -> str | None:
-        """The id of the interaction that this exchange created; None if it created none."""
+        """The id of the run that this exchange created; None if it created none."""
         if not self.is_create:
             return None
         if self.is_stream:
-            return next(filter(None, map(PROTOCOL.stream_id, self.events())), None)
-        value = loads(bytes(self.data)).value
-        found = value.get("id") if isinstance(value, dict) else None
-        return found if isinstance(found, str) else None
+            return next(filter(None, map(self._protocol.stream_id, self.events())), None)
+        return self._model.find_id(self.read_json())
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the request asks for the stream of a run that exists."""
+        return self._protocol.is_resume(self.request) is not None
 
     @property
     def asked_after(self) -> str | None:
         """The cursor that the client sent; None if it sent none."""
-        resumed = PROTOCOL.is_resume(self.request)
+        resumed = self._protocol.is_resume(self.request)
         return resumed[1] if resumed is not None else None
 
     @property
     def error(self) -> str:
         """The message of a refusal; "" if it has none or the response is no refusal."""
-        value = loads(bytes(self.data)).value if self.status >= 400 else None
-        error = value.get("error") if isinstance(value, dict) else None
-        message = error.get("message") if isinstance(error, dict) else None
-        return str(message or "")
+        return self._model.find_error(self.read_json()) if self.status >= 400 else ""
 
     @property
     def completes(self) -> bool:
-        """Whether the client can know from this response that the interaction has ended.
+        """Whether the client can know from this response that the run has ended.
 
-        A completion that lacks only its blank line counts: some clients, google-genai among them, deliver it.
+        A completion that lacks only its blank line counts: some clients deliver it.
         """
         if self.is_stream:
-            return any(PROTOCOL.completes(event) for event in events_in(bytes(self.data) + b"\n\n"))
-        value = loads(bytes(self.data)).value
-        return isinstance(value, dict) and is_settled(value.get("status"))
+            return any(self._protocol.completes(event) for event in events_in(bytes(self.data) + b"\n\n"))
+        told = self._api.read_status(self.read_json())
+        return told is not None and self._model.is_final(told[1])
 
     def __str__(self) -> str:
         after = f" after {self.asked_after}" if self.asked_after else ""
@@ -107,37 +113,38 @@ class Seen:
         return f"{what} → {format_count(len(self.events()), 'event')}, {how}"
 
 
-def watch(request: Request, response: Response, suffered: Suffered | None = None) -> Seen:
+def watch(api: Api, request: Request, response: Response, suffered: Suffered | None = None) -> ReceivedResponse:
     """Wrap the body of `response`, and return the record of what the client will read of it."""
-    seen = Seen(request, response, suffered)
-    response.body = _Watched(response.body, seen)
-    return seen
+    received = ReceivedResponse(api, request, response, suffered)
+    response.body = _WatchedBody(response.body, received)
+    return received
 
 
-class Witness:
+class WatchedService:
     """A `Service` around one with faults that records its responses."""
 
-    def __init__(self, service: FaultyService) -> None:
+    def __init__(self, api: Api, service: FaultyService) -> None:
+        self._api = api
         self._service = service
-        self.seen: list[Seen] = []
+        self.received: list[ReceivedResponse] = []
 
     def __call__(self, request: Request) -> Response:
         response, suffered = self._service.answer(request)
-        self.seen.append(watch(request, response, suffered))
+        self.received.append(watch(self._api, request, response, suffered))
         return response
 
     @property
-    def streams(self) -> list[Seen]:
+    def streams(self) -> list[ReceivedResponse]:
         """The responses to requests for streams, refusals included."""
-        return [one for one in self.seen if one.is_stream or PROTOCOL.is_resume(one.request) is not None]
+        return [one for one in self.received if one.is_stream or one.resumes]
 
 
-class _Watched:
-    __slots__ = ("_inner", "_seen")
+class _WatchedBody:
+    __slots__ = ("_inner", "_received")
 
-    def __init__(self, inner: Body, seen: Seen) -> None:
+    def __init__(self, inner: Body, received: ReceivedResponse) -> None:
         self._inner = inner
-        self._seen = seen
+        self._received = received
 
     def __iter__(self) -> Iterator[Piece]:
         return self
@@ -145,18 +152,13 @@ class _Watched:
     def __next__(self) -> Piece:
         piece = next(self._inner)
         if isinstance(piece, Chunk):
-            self._seen.take(piece.data)
+            self._received.take(piece.data)
         elif isinstance(piece, Ending):
-            self._seen.ending = piece
+            self._received.ending = piece
         return piece
 
     def close(self) -> None:
         self._inner.close()
-
-
-def events_in(data: bytes) -> list[dict[str, Any]]:
-    """The decoded events in the bytes of a stream."""
-    return objects(frame.data for frame in Decoder().feed(data))
 
 
 def merge_equal_lines(lines: Iterable[str]) -> list[str]:

@@ -13,15 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.benches.client.client_answers import parse_line, read_file
-from harness.benches.client.client_modes import DEFAULT_MODE
-from harness.benches.client.client_process import MOST_BYTES, Process, how
+from harness.benches.client.process.client_answers import parse_line, read_file
+from harness.benches.client.process.client_process import MOST_BYTES, Process, how
 from harness.outcome.words import shorten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """How a client ended. `collected` is a text, a list of events or `{"steps": …}`, None if it returned none.
+class ClientResult:
+    """What came of a task. `collected` is a text, a list of events or `{"steps": …}`, None if it returned none.
 
     `status` is the one that it reported, "" if none. `error` is its own report of a failure, "" if none; `crashed`
     if nobody reported it: the process died. `stopped` is why it was stopped, "" if it was not; `flooded` if that
@@ -42,18 +41,18 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a client has to read, the interaction with this id at this base URL, and one of `MODES`."""
+    """What a client has to do: the run with this id at this base URL, in one of the API's modes."""
 
     base_url: str
     interaction: str
     case: str
-    mode: str = DEFAULT_MODE
+    mode: str
 
 
 class Client(Protocol):
     """Reads one stream after another. `stop` ends the current task; another thread may call it."""
 
-    def read(self, task: Task, seconds: float) -> Ended: ...
+    def read(self, task: Task, seconds: float) -> ClientResult: ...
 
     def stop(self) -> None: ...
 
@@ -63,7 +62,7 @@ class Client(Protocol):
 Environment = Callable[[Task], Mapping[str, str]]
 
 
-class OneShot:
+class CommandClient:
     """A command that runs once for each case: its environment holds the task, its standard output is the text.
 
     If it writes the file that `$HARNESS_RESULT` names, that is its answer instead.
@@ -74,7 +73,7 @@ class OneShot:
         self._environment = environment
         self._process: Process | None = None
 
-    def read(self, task: Task, seconds: float) -> Ended:
+    def read(self, task: Task, seconds: float) -> ClientResult:
         """Run the command. Raises UsageFault if it cannot be started or its result file is malformed."""
         begun = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="harness-") as folder:
@@ -86,7 +85,7 @@ class OneShot:
             ended if answer is None else replace(_apply_answer(answer, ended), error=ended.error or _error(answer))
         )
 
-    def _run(self, environment: Mapping[str, str], seconds: float) -> Ended:
+    def _run(self, environment: Mapping[str, str], seconds: float) -> ClientResult:
         until = time.monotonic() + seconds
         process = self._process = Process(self._command, environment)
         code = None
@@ -96,7 +95,7 @@ class OneShot:
         finally:
             self._process = None
             words = process.end()
-        return Ended(
+        return ClientResult(
             collected=_text(process.out),
             error="" if code in (0, None) else how(code),
             crashed=code is not None and code < 0,
@@ -113,7 +112,7 @@ class OneShot:
     close = stop
 
 
-class Talking:
+class LoopClient:
     """A command that reads tasks as lines of JSON and answers each with one: `{"case": …, "text": …}`, say.
 
     If it exits, it is started again for the next task. Lines that are no answers are kept as `stray`. The first
@@ -127,7 +126,7 @@ class Talking:
         self._process: Process | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
-    def read(self, task: Task, seconds: float) -> Ended:
+    def read(self, task: Task, seconds: float) -> ClientResult:
         """Give it one task. Raises UsageFault if the command does not start or its answer is malformed."""
         begun, more = time.monotonic(), 0.0
         if self._process is None:
@@ -145,7 +144,7 @@ class Talking:
         ended = self._listen(self._process, task.case, file, begun + seconds + more, seconds + more)
         return replace(ended, seconds=time.monotonic() - begun)
 
-    def _listen(self, process: Process, case: str, file: Path, until: float, seconds: float) -> Ended:
+    def _listen(self, process: Process, case: str, file: Path, until: float, seconds: float) -> ClientResult:
         stray = _StrayLines()
         over = False
         while not over:
@@ -155,16 +154,16 @@ class Talking:
                 line, _, process.out[:] = process.out.partition(b"\n")
                 answer = parse_line(bytes(line), case, file)
                 if answer is not None:
-                    return _apply_answer(answer, Ended(stray=stray.lines))
+                    return _apply_answer(answer, ClientResult(stray=stray.lines))
                 stray.add(bytes(line))
         code = process.wait(until) if in_time and process.silent() else None
         flooded = _too_much(process) or stray.too_many
         why = _TOO_MUCH if flooded else _why(process, seconds)
         words = self._drop()
         if code is None:
-            return Ended(stopped=why, flooded=flooded, words=words, stray=stray.lines)
+            return ClientResult(stopped=why, flooded=flooded, words=words, stray=stray.lines)
         error = f"the command ended ({how(code)}) before it answered"
-        return Ended(error=error, crashed=True, words=words, stray=stray.lines)
+        return ClientResult(error=error, crashed=True, words=words, stray=stray.lines)
 
     def stop(self) -> None:
         """Kill the process, and with it the current task."""
@@ -213,7 +212,7 @@ def _why(process: Process, seconds: float) -> str:
     return _TOO_MUCH if _too_much(process) else f"had not ended after {seconds:g} s"
 
 
-def _apply_answer(answer: Mapping[str, Any], ended: Ended) -> Ended:
+def _apply_answer(answer: Mapping[str, Any], ended: ClientResult) -> ClientResult:
     """What an answer says, with the rest of how the client ended."""
     steps = answer.get("steps")
     found = next((answer[name] for name in ("text", "events") if answer.get(name) is not None), None)

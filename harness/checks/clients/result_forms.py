@@ -1,6 +1,6 @@
 """Reads what code under test ended up with: a text, an interaction of any library, or a list of events.
 
-Layer 5. Values of google-genai are read through their `model_dump`, without importing the library.
+Layer 2. Values of google-genai are read through their `model_dump`, without importing the library.
 """
 
 from __future__ import annotations
