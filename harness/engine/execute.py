@@ -203,7 +203,9 @@ def error(what: str) -> Observation:
     return Observation(Outcome.ERROR, reason=f"{what}:\n{traceback.format_exc()}")
 
 
-def play(api: Api, exercise: Exercise, target: ApiRequests, driver: Driver, ledger: CreatedResources) -> PlayedExercise:
+def play(
+    api: Api, exercise: Exercise, target: ApiRequests, driver: Driver, ledger: CreatedResources
+) -> PlayedExercise:
     """Run one exercise to its end; open streams are closed however it ends."""
     hand = ActionRunner(api, driver, ledger, target.contract, judged=True)
     begin = time.perf_counter()

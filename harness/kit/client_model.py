@@ -53,6 +53,7 @@ class PrepareRun(Protocol):
     def __call__(
         self,
         service: Any,
+        /,
         *,
         script: Mapping[str, Any],
         further: Mapping[str, Any] | None,

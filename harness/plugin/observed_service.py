@@ -24,7 +24,7 @@ from harness.plugin.sent_requests import SentRequest, SentRequests, call_of
 from harness.plugin.session_server import SessionServer, Tenant
 from harness.plugin.traffic_log import TrafficLog, name_call
 from harness.transport import ServiceDriver
-from harness.wire import Clock, Request, Response, Service, StreamProtocol, UntilClose
+from harness.wire import Clock, Request, Response, Service, UntilClose
 from harness.wire.mask import Mask
 from harness.wire.request_log import RequestLog
 
@@ -46,9 +46,7 @@ MOST_REQUESTS = 1000
 class ObservedService:
     """A `Service` under observation. Use it as `with ObservedService(…).open(session):` for a base URL."""
 
-    def __init__(
-        self, service: Service, clock: Clock, api: Api, *, max_requests: int | None = None
-    ) -> None:
+    def __init__(self, service: Service, clock: Clock, api: Api, *, max_requests: int | None = None) -> None:
         if max_requests is not None and max_requests < 1:
             raise UsageFault(f"max_requests={max_requests!r} must be at least 1: it ends tests that never would")
         self.service = self._whole = service
@@ -265,4 +263,6 @@ class MadeBy:
 
     def find_id(self) -> str | None:
         """The id of the interaction that it made; None if it made none."""
-        return self.received.find_created_id() if self.received is not None and self.received.status < 400 else None
+        if self.received is None or self.received.status >= 400:
+            return None
+        return self.received.find_created_id()

@@ -267,7 +267,11 @@ def test_evidence_has_what_it_stands_on() -> None:
     assert brought.with_origins([grandchild]) == (parent, child, grandchild)
     assert brought.with_origins([child]) == (parent, child)
     late = made(sent={"input": "Hi", "previous_interaction_id": "v1_a"}, body={"error": {}}, status=400)
-    assert PlayedExercise({}, None, (*trail, late), 0.0, INTERACTIONS).with_origins([late]) == (parent, deleted, late)
+    assert PlayedExercise({}, None, (*trail, late), 0.0, INTERACTIONS).with_origins([late]) == (
+        parent,
+        deleted,
+        late,
+    )
 
 
 @pytest.mark.parametrize("mutant", list(MUTANTS)[::25])

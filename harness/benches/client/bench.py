@@ -13,14 +13,14 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.benches.client.judgement.case_judgement import CaseVerdict, judge_case
 from harness.benches.client.case_server import CaseServer
 from harness.benches.client.case_workers import CaseQueue, CaseWorkers, PlayedCase, play_case
-from harness.benches.client.process.client_commands import Client
 from harness.benches.client.cases.case import Case
-from harness.benches.client.judgement.outcome import WHOLE, result_id
 from harness.benches.client.cases.stream_source import whole_stream
+from harness.benches.client.judgement.case_judgement import CaseVerdict, judge_case
+from harness.benches.client.judgement.outcome import WHOLE, result_id
 from harness.benches.client.judgement.timeline import describe_end, list_moments
+from harness.benches.client.process.client_commands import Client
 from harness.engine.decide import Policy, decide, exit_of
 from harness.engine.events import (
     CheckFinished,

@@ -9,9 +9,9 @@ import re
 import threading
 from collections.abc import Callable
 
-from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.cases.case import Case
 from harness.benches.client.cases.stream_source import StreamSource
+from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.kit.api import Api
 from harness.transport import ServerThread
 from harness.wire import LogicalClock, Request, Response

@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
-from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.case_server import CaseServer
+from harness.benches.client.cases.case import Case
+from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.process.client_commands import Client, ClientResult, Task
 from harness.kit.api import Api
-from harness.benches.client.cases.case import Case
 
 
 class PlayedCase(NamedTuple):

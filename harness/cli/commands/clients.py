@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from harness.cli.arguments import Parser, count, positive_seconds
 from harness.cli.commands.torture import STARTING, install_ready, new_client
 from harness.cli.output import say, write_json
+from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.report.json_report import dump
 
@@ -40,21 +41,23 @@ def run(words: Sequence[str]) -> int:
     if folder is not None and not folder.is_dir():
         raise UsageFault(f"--write: there is no folder {arguments.write!r}")
     columns = []
+    chosen = _choose(arguments.names)
     for column in survey(
-        _choose(arguments.names), _install, modes=modes, jobs=arguments.jobs, seconds=arguments.timeout
+        INTERACTIONS, chosen, _install, modes=modes, jobs=arguments.jobs, seconds=arguments.timeout
     ):
         columns.append(column)
         for line in pages.column_lines(column):
             say(line, to_errors=arguments.json)
     if not columns:
         raise UsageFault(f"none of these clients has the mode {', '.join(modes)} (see `harness clients --list`)")
+    model = INTERACTIONS.load_client_model()
     if arguments.json:
-        write_json(pages.record(columns))
+        write_json(pages.record(columns, model))
     if folder is not None:
         (folder / "clients").mkdir(exist_ok=True)
-        for name, text in pages.write_pages(columns).items():
+        for name, text in pages.write_pages(columns, model).items():
             (folder / name).write_text(text, "utf-8")
-        (folder / pages.TABLE_FILE).write_text(dump(pages.record(columns)), "utf-8")
+        (folder / pages.TABLE_FILE).write_text(dump(pages.record(columns, model)), "utf-8")
         say(f"written to {folder / 'clients.md'}", to_errors=arguments.json)
     return Exit.OK
 

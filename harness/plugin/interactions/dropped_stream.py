@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.benches.client.judgement.attempt import ClientAttempt
-from harness.benches.client.cases.case import Case
 from harness.benches.client.cases import drop_cases
+from harness.benches.client.cases.case import Case
 from harness.benches.client.cases.stream_source import StreamSource, events_in, whole_stream
+from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.contract import Contract
 from harness.faults import Cut, Fault, Spot, Status, parse
 from harness.faults.plan import HEAD_SPOTS

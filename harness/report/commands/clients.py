@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.checks.clients.modes import MODES
 from harness.benches.client.judgement.outcome import DropOutcome
 from harness.benches.client.ready.ready_clients import READY, ReadyClient
 from harness.benches.client.ready.survey import TABLES, Cell, ClientColumn
+from harness.kit.client_model import ClientModel
 
 TABLE_FILE = "clients/table.json"
 """Where the table as JSON goes, beside the pages."""
@@ -55,9 +55,9 @@ Every finding was made twice, and each links to what went over the wire and to t
 """
 
 
-def write_pages(columns: Sequence[ClientColumn]) -> Mapping[str, str]:
+def write_pages(columns: Sequence[ClientColumn], model: ClientModel) -> Mapping[str, str]:
     """The pages by path: the table, and one page for each client with findings."""
-    pages = {"clients.md": "".join(_draw_table(columns))}
+    pages = {"clients.md": "".join(_draw_table(columns, model))}
     for name in dict.fromkeys(column.client.name for column in columns):
         own = [column for column in columns if column.client.name == name]
         if any(cell.sentence for column in own for cell in column.cells):
@@ -65,11 +65,11 @@ def write_pages(columns: Sequence[ClientColumn]) -> Mapping[str, str]:
     return pages
 
 
-def record(columns: Sequence[ClientColumn]) -> dict[str, Any]:
+def record(columns: Sequence[ClientColumn], model: ClientModel) -> dict[str, Any]:
     """The table as JSON (`schemas/output/clients.schema.json`)."""
     return {
         "faults": {
-            name: {kind.name: kind.about for kind in SETS[name]} for name in dict.fromkeys(TABLES.values())
+            name: {kind.name: kind.about for kind in model.sets[name]} for name in dict.fromkeys(TABLES.values())
         },
         "clients": [_column_record(column) for column in columns],
     }
@@ -96,7 +96,7 @@ def column_lines(column: ClientColumn) -> Iterator[str]:
         yield f"  {word:<{width}}  {faults}"
 
 
-def _draw_table(columns: Sequence[ClientColumn]) -> Iterator[str]:
+def _draw_table(columns: Sequence[ClientColumn], model: ClientModel) -> Iterator[str]:
     yield _HEAD
     yield "| Word | Meaning |\n|---|---|\n"
     used = {outcome for column in columns for cell in column.cells for outcome in cell.word.split(" or ")}
@@ -105,7 +105,7 @@ def _draw_table(columns: Sequence[ClientColumn]) -> Iterator[str]:
         merged = list(_merge_versions([column for column in columns if column.mode == mode and column.cells]))
         if merged:
             yield f"\n## {title}\n\n"
-            yield from _draw_mode(mode, merged)
+            yield from _draw_mode(mode, merged, model)
     yield "\n## The clients\n\n"
     names = dict.fromkeys(column.client.name for column in columns)
     for name in names:
@@ -128,11 +128,11 @@ def _merge_versions(columns: Sequence[ClientColumn]) -> Iterator[tuple[str, Clie
         yield f"{first.client.name} {versions}".strip(), first
 
 
-def _draw_mode(mode: str, merged: Sequence[tuple[str, ClientColumn]]) -> Iterator[str]:
-    yield f"The program was asked to {MODES[mode].about}.\n\n"
+def _draw_mode(mode: str, merged: Sequence[tuple[str, ClientColumn]], model: ClientModel) -> Iterator[str]:
+    yield f"The program was asked to {model.modes[mode].about}.\n\n"
     yield f"| Fault | {' | '.join(heading for heading, _ in merged)} |\n"
     yield f"|---{'|---' * len(merged)}|\n"
-    for number, kind in enumerate(SETS[TABLES[mode]]):
+    for number, kind in enumerate(model.sets[TABLES[mode]]):
         cells = (_link(column, column.cells[number]) for _, column in merged)
         yield f"| {kind.about} | {' | '.join(cells)} |\n"
 

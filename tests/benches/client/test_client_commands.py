@@ -11,15 +11,16 @@ from collections.abc import Callable
 import pytest
 
 from harness.benches.client.bench import torture
-from harness.benches.client.process.client_commands import Client, ClientResult, CommandClient, LoopClient, Task
-from harness.benches.client.cases.drop_cases import cases_of
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of
+from harness.benches.client.process.client_commands import Client, ClientResult, CommandClient, LoopClient, Task
 from harness.engine.events import CheckFinished
+from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
+from harness.plugin import cases_of
 from tests.benches.client.clients import LOOP, ONE_SHOT, program
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups are a matter of POSIX")
-TASK = Task("http://127.0.0.1:9", "v1_x", "event:3,rst")
+TASK = Task("http://127.0.0.1:9", "v1_x", "event:3,rst", "follow")
 
 
 def environment(task: Task) -> dict[str, str]:
@@ -48,7 +49,9 @@ def ends(client: Client, seconds: float = 20) -> ClientResult:
 @pytest.mark.parametrize("new", [lambda: one_shot(ONE_SHOT), lambda: talking(LOOP)], ids=["one-shot", "loop"])
 def test_programs_survive(new: Callable[[], Client]) -> None:
     """A program that resumes correctly is exact, whichever way it is run."""
-    events = torture(cases_of(cuts=["event:3,rst", "event:9+20,end", "event:5,fin/event:1,rst"]), new)
+    events = torture(
+        INTERACTIONS, cases_of(cuts=["event:3,rst", "event:9+20,end", "event:5,fin/event:1,rst"]), new
+    )
     outcomes = [outcome_of(event.result) for event in events if isinstance(event, CheckFinished)]
     assert outcomes == [DropOutcome.RECOVERED] * 3
 
@@ -100,7 +103,7 @@ print('{"text": "fine"}')
 """)
     died = client.read(TASK, 20)
     assert (died.error, died.words) == ("the command ended (exit code 1) before it answered", "died of it")
-    assert client.read(Task("", "", "other"), 20).collected == "fine"
+    assert client.read(Task("", "", "other", ""), 20).collected == "fine"
     client.close()
 
 
@@ -193,14 +196,14 @@ def test_one_that_writes_for_ever(new: Callable[[str], Client]) -> None:
 def test_what_a_flood_says_is_cut() -> None:
     """If a client cannot read even the whole stream, the error quotes only the start of its output."""
     with pytest.raises(UsageFault, match="wrote more than 8 MiB") as refused:
-        list(torture(cases_of(cuts=["event:3,rst"]), lambda: one_shot(FLOOD)))
+        list(torture(INTERACTIONS, cases_of(cuts=["event:3,rst"]), lambda: one_shot(FLOOD)))
     assert len(str(refused.value)) < 2000
 
 
 def test_one_that_never_reads_its_tasks() -> None:
     """A client that never reads its tasks does not block us when the pipe is full; its lines count as answers."""
     client = talking("""import sys\nwhile True: print('{"text": "all"}', flush=True)""")
-    long = Task("http://127.0.0.1:9", "v1_x", "event:3,rst" * 1000)
+    long = Task("http://127.0.0.1:9", "v1_x", "event:3,rst" * 1000, "follow")
     assert {client.read(long, 20).collected for _ in range(20)} == {"all"}
     client.close()
 
@@ -236,7 +239,9 @@ subprocess.Popen(sleep, pass_fds=[held.fileno()], stdout=subprocess.DEVNULL, std
             assert held.recv(1) == b""
 
 
-@pytest.mark.parametrize("new", [lambda: CommandClient(["/no/such"], environment), lambda: LoopClient(["/no/such"], {})])
+@pytest.mark.parametrize(
+    "new", [lambda: CommandClient(["/no/such"], environment), lambda: LoopClient(["/no/such"], {})]
+)
 def test_a_command_that_is_none(new: Callable[[], Client]) -> None:
     """A command that cannot be run is a usage fault with the system's reason."""
     with pytest.raises(UsageFault, match="cannot run '/no/such': No such file"):

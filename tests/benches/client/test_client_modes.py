@@ -12,15 +12,16 @@ import httpx
 import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
-from harness.benches.client.case_sets import cases_of_set
-from harness.benches.client.process.client_commands import ClientResult
-from harness.checks.clients.modes import MODES
 from harness.benches.client.cases.case import Case
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
+from harness.benches.client.process.client_commands import ClientResult
+from harness.checks.clients.modes import MODES
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
+from harness.interactions import INTERACTIONS
 from harness.outcome import Verdict
 from harness.resume import RetryLimits, follow
+from tests.benches.client.cases import cases_of_set, new_case
 from tests.benches.client.clients import InProcess, Reads
 
 MODEL = "gemini-3.5-flash"
@@ -31,14 +32,13 @@ WHOLE_SETS = os.environ.get("CLIENT_MUTANTS") == "all"
 
 def base_of(mode: str, plan: str = "pass") -> Case:
     """A case of a mode."""
-    spec = MODES[mode]
-    return Case(plan=plan, script=dict(spec.script), further=spec.further, mode=mode)
+    return new_case(plan, mode)
 
 
 def play(reads: Reads, cases: list[Case]) -> list[Result]:
     """The results of some cases of one mode."""
     options = TortureOptions(seconds=5, undisturbed=base_of(cases[0].mode))
-    events = torture(cases, lambda: InProcess(reads), options)
+    events = torture(INTERACTIONS, cases, lambda: InProcess(reads), options)
     return [event.result for event in events if isinstance(event, CheckFinished)]
 
 

@@ -8,12 +8,11 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from harness.benches.client.case_sets import SETS
 from harness.benches.client.process.client_commands import ClientResult
-from harness.checks.clients.modes import MODES
 from harness.benches.client.ready import READY, find_ready
 from harness.benches.client.ready.ready_clients import Language
 from harness.benches.client.ready.survey import TABLES, ClientColumn, scrub, survey
+from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.report.commands.clients import column_lines, record, write_pages
 from harness.resources import folder
@@ -23,11 +22,13 @@ from tests.benches.client.clients import InProcess, Reads
 
 CURL = find_ready("curl")
 
+MODEL = INTERACTIONS.load_client_model()
+
 
 def columns_of(reads: Reads, name: str = "curl", version: str = "") -> list[ClientColumn]:
     """The column of a function that reads one stream."""
     client = replace(CURL, name=name, version=version, modes=("follow",))
-    return list(survey([client], lambda _: lambda: InProcess(reads), modes=["follow"], seconds=0.3))
+    return list(survey(INTERACTIONS, [client], lambda _: lambda: InProcess(reads), modes=["follow"], seconds=0.3))
 
 
 def correct(client: httpx.Client, interaction: str) -> ClientResult:
@@ -47,13 +48,13 @@ def naive() -> list[ClientColumn]:
 @pytest.fixture(scope="module")
 def pages(naive: list[ClientColumn]) -> dict[str, str]:
     """The pages of that client and of a correct one."""
-    return dict(write_pages([*naive, *columns_of(correct, "good")]))
+    return dict(write_pages([*naive, *columns_of(correct, "good")], MODEL))
 
 
 def test_a_cell_says_what_happened_twice(naive: list[ClientColumn]) -> None:
     """A finding has two outcomes that agree, a rule, a drawing and a command; a good cell has none of them."""
     cells = {cell.fault: cell for cell in naive[0].cells}
-    assert list(cells) == [kind.name for kind in SETS["table"]]
+    assert list(cells) == [kind.name for kind in MODEL.sets["table"]]
     assert (cells["no-fault"].outcome, cells["no-fault"].sentence) == ("exact", "")
     lost = cells["clean-end"]
     assert (lost.outcome, lost.again, lost.rule, lost.level) == (
@@ -71,8 +72,8 @@ def test_a_cell_says_what_happened_twice(naive: list[ClientColumn]) -> None:
 def test_the_same_behaviour_gives_the_same_pages(naive: list[ClientColumn]) -> None:
     """A second run of everything gives the same text: no times, no ports."""
     again = columns_of(clients.never_back)
-    assert write_pages(again) == write_pages(naive)
-    assert record(again) == record(naive)
+    assert write_pages(again, MODEL) == write_pages(naive, MODEL)
+    assert record(again, MODEL) == record(naive, MODEL)
 
 
 def test_every_link_of_the_table_leads_to_its_finding(pages: dict[str, str]) -> None:
@@ -90,9 +91,9 @@ def test_versions_that_came_out_alike_share_a_column(naive: list[ClientColumn]) 
     """The newest version is shown beside the last one only where they differ."""
     old = replace(naive[0], client=replace(naive[0].client, package="curl", version="1.0"))
     new = replace(naive[0], client=replace(naive[0].client, package="curl", version="2.0"))
-    assert "| Fault | curl 2.0, 1.0 |" in write_pages([new, old])["clients.md"]
+    assert "| Fault | curl 2.0, 1.0 |" in write_pages([new, old], MODEL)["clients.md"]
     better = replace(new, cells=tuple(replace(cell, outcome="exact", again="") for cell in new.cells))
-    assert "| Fault | curl 2.0 | curl 1.0 |" in write_pages([better, old])["clients.md"]
+    assert "| Fault | curl 2.0 | curl 1.0 |" in write_pages([better, old], MODEL)["clients.md"]
 
 
 def test_runs_that_differ_are_told(naive: list[ClientColumn]) -> None:
@@ -113,11 +114,11 @@ def test_a_client_that_cannot_be_tried_is_named() -> None:
         raise EOFError
 
     client = replace(CURL, modes=("follow",))
-    (absent,) = survey([client], refuse)  # type: ignore[arg-type]
+    (absent,) = survey(INTERACTIONS, [client], refuse)  # type: ignore[arg-type]
     (broken,) = columns_of(gives_up)
     assert "cannot be installed" in absent.problem
     assert "already without any drop" in broken.problem
-    page = write_pages([absent, broken])["clients.md"]
+    page = write_pages([absent, broken], MODEL)["clients.md"]
     assert "## What could not be tried" in page
     assert page.count("- curl, follow: ") == 2
 
@@ -145,5 +146,5 @@ def test_each_driver_is_there_and_short(client: object) -> None:
     path = folder("docs/clients") / "drivers" / ready.driver
     assert len(path.read_text("utf-8").splitlines()) <= 60
     assert path.suffix == {Language.PYTHON: ".py", Language.NODE: ".mjs", Language.SHELL: ".sh"}[ready.language]
-    assert set(ready.modes) <= TABLES.keys() <= MODES.keys()
+    assert set(ready.modes) <= TABLES.keys() <= MODEL.modes.keys()
     assert bool(ready.package) == bool(ready.version)

@@ -80,8 +80,8 @@ class ClientAttempt:
     @property
     def status(self) -> str:
         """The status in which the run ended."""
-        last = next((event for event in reversed(self.events) if self._protocol.completes(event)), {})
-        told = self.api.read_status(last)
+        last = next((event for event in reversed(self.events) if self._protocol.completes(event)), None)
+        told = None if last is None else self.api.read_status(last)
         return told[1] if told is not None else ""
 
     @property

@@ -128,7 +128,7 @@ class _Causes:
                 return f"it resumed after {after.asked_after!r}, though {cursors[-1]!r} had arrived"
         ids = [cursor for one in self._streams for cursor in self._cursors(one.events())]
         if len(ids) != len(set(ids)):
-            return "an event that came twice with one event_id was not recognised"
+            return "an event that came twice with one id was not recognised"
         if len(self._streams) == 1:
             return "it had been delivered once, so it was doubled on the client's side"
         return "events after the cursor came again when it resumed, and it kept both"

@@ -27,7 +27,6 @@ class ReceivedResponse:
         self.at = time.monotonic()
         self._api = api
         self._protocol = api.load_protocol()
-        self._model = api.load_client_model()
         self.request = request
         self.suffered = suffered
         self.status = response.status
@@ -62,12 +61,12 @@ class ReceivedResponse:
     @property
     def continues(self) -> str | None:
         """The run that a create refers to as its previous turn; None if it begins a conversation."""
-        return self._model.continues(self.request) if self.is_create else None
+        return self._api.load_client_model().continues(self.request) if self.is_create else None
 
     @property
     def goes_on(self) -> bool:
         """Whether a create goes on with a run that had stopped."""
-        return self.is_create and self._model.goes_on(self.request)
+        return self.is_create and self._api.load_client_model().goes_on(self.request)
 
     def find_created_id(self) -> str | None:
         """The id of the run that this exchange created; None if it created none."""
@@ -75,7 +74,7 @@ class ReceivedResponse:
             return None
         if self.is_stream:
             return next(filter(None, map(self._protocol.stream_id, self.events())), None)
-        return self._model.find_id(self.read_json())
+        return self._api.load_client_model().find_id(self.read_json())
 
     @property
     def resumes(self) -> bool:
@@ -91,7 +90,7 @@ class ReceivedResponse:
     @property
     def error(self) -> str:
         """The message of a refusal; "" if it has none or the response is no refusal."""
-        return self._model.find_error(self.read_json()) if self.status >= 400 else ""
+        return self._api.load_client_model().find_error(self.read_json()) if self.status >= 400 else ""
 
     @property
     def completes(self) -> bool:
@@ -102,7 +101,7 @@ class ReceivedResponse:
         if self.is_stream:
             return any(self._protocol.completes(event) for event in events_in(bytes(self.data) + b"\n\n"))
         told = self._api.read_status(self.read_json())
-        return told is not None and self._model.is_final(told[1])
+        return told is not None and self._api.load_client_model().is_final(told[1])
 
     def __str__(self) -> str:
         after = f" after {self.asked_after}" if self.asked_after else ""

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.benches.client.bench import TortureOptions, torture
-from harness.benches.client.case_sets import cases_of_set
-from harness.benches.client.process.client_commands import Client
-from harness.checks.clients.modes import MODES
 from harness.benches.client.cases.case import Case
+from harness.benches.client.cases.case_sets import cases_of_set
 from harness.benches.client.judgement.outcome import outcome_of, run_of
+from harness.benches.client.process.client_commands import Client
 from harness.benches.client.ready.ready_clients import ReadyClient
 from harness.engine.events import CheckFinished
 from harness.engine.results import ClientRun, Result
+from harness.kit.api import Api
 from harness.outcome import UsageFault
 
 POLLS = "poll"
@@ -63,6 +63,7 @@ class ClientColumn:
 
 
 def survey(
+    api: Api,
     clients: Iterable[ReadyClient],
     new_client: Callable[[ReadyClient], NewClient],
     *,
@@ -85,25 +86,26 @@ def survey(
         for mode in chosen:
             assert make is not None
             try:
-                cells = tuple(_fill(client, mode, make, jobs=jobs, seconds=seconds))
+                cells = tuple(_fill(api, client, mode, make, jobs=jobs, seconds=seconds))
             except UsageFault as wrong:
                 yield ClientColumn(client=client, mode=mode, problem=scrub(str(wrong)))
                 continue
             yield ClientColumn(client=client, mode=mode, cells=cells)
 
 
-def _fill(client: ReadyClient, mode: str, make: NewClient, *, jobs: int, seconds: float) -> Iterator[Cell]:
-    spec = MODES[mode]
-    base = Case(plan="pass", script=dict(spec.script), further=spec.further, mode=mode)
-    cases = cases_of_set(TABLES[mode], base)
+def _fill(
+    api: Api, client: ReadyClient, mode: str, make: NewClient, *, jobs: int, seconds: float
+) -> Iterator[Cell]:
+    base = Case(plan="pass", mode=api.load_client_model().modes[mode])
+    cases = cases_of_set(api, TABLES[mode], base)
     options = TortureOptions(
         jobs=jobs, seconds=seconds, undisturbed=base, warm=True, command=(), repeated=("--client", client.spec)
     )
-    first = dict(zip(cases, _play(cases, make, options), strict=True))
+    first = dict(zip(cases, _play(api, cases, make, options), strict=True))
     doubtful = [case for case, result in first.items() if result.observation.findings]
-    second = dict(zip(doubtful, _play(doubtful, make, options), strict=True))
+    second = dict(zip(doubtful, _play(api, doubtful, make, options), strict=True))
     differing = [case for case in doubtful if outcome_of(first[case]) is not outcome_of(second[case])]
-    third = dict(zip(differing, _play(differing, make, options), strict=True))
+    third = dict(zip(differing, _play(api, differing, make, options), strict=True))
     for case, result in first.items():
         yield _cell(case, *_decide(result, second.get(case), third.get(case)))
 
@@ -117,11 +119,11 @@ def _decide(first: Result, second: Result | None, third: Result | None) -> tuple
     return first, second
 
 
-def _play(cases: Sequence[Case], make: NewClient, options: TortureOptions) -> list[Result]:
+def _play(api: Api, cases: Sequence[Case], make: NewClient, options: TortureOptions) -> list[Result]:
     """The results in the order of the cases."""
     if not cases:
         return []
-    events = torture(cases, make, replace(options, jobs=min(options.jobs, len(cases))))
+    events = torture(api, cases, make, replace(options, jobs=min(options.jobs, len(cases))))
     results = [event.result for event in events if isinstance(event, CheckFinished)]
     return sorted(results, key=lambda result: run_of(result).number)
 
