@@ -43,7 +43,8 @@ class StreamShape:
     @property
     def places(self) -> dict[str, int]:
         """The numbers of events that a plan may name in braces, such as `event:{late},rst`."""
-        _, middle, late, *_ = self.landmarks
+        last = len(self.landmarks) - 1
+        middle, late = (self.landmarks[min(number, last)] for number in (1, 2))
         named = {"middle": middle, "late": late, "last": self.completion}
         return {**named, **{f"after_{name}": number + 1 for name, number in named.items()}}
 

@@ -37,7 +37,7 @@ def base_of(mode: str, plan: str = "pass") -> Case:
 
 def play(reads: Reads, cases: list[Case]) -> list[Result]:
     """The results of some cases of one mode."""
-    options = TortureOptions(seconds=5, undisturbed=base_of(cases[0].mode))
+    options = TortureOptions(seconds=5, undisturbed=base_of(cases[0].mode.name))
     events = torture(INTERACTIONS, cases, lambda: InProcess(reads), options)
     return [event.result for event in events if isinstance(event, CheckFinished)]
 
