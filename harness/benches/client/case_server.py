@@ -19,10 +19,18 @@ from harness.wire import LogicalClock, Request, Response
 MOST_REQUESTS = 60
 """Limit on requests for one case, after which its client is stopped: a sensible client needs three."""
 
+_PATIENCE = 10
+"""How many times as many are allowed where there is nothing to reach, so that a client can end by itself."""
+
 _TICK = 0.0002
 """Seconds between two events of a run: a tenth of the usual, as there are thousands of streams to read."""
 
 _PREFIX = re.compile(r"/case(\d+)(?=/|$)")
+
+
+def limit_requests(case: Case) -> int:
+    """How many requests a client may send for a case."""
+    return MOST_REQUESTS * (_PATIENCE if case.hopeless else 1)
 
 
 class CaseServer:
@@ -39,6 +47,7 @@ class CaseServer:
         self._lock = threading.Lock()
         self._number = 0
         self._count = 0
+        self._most = MOST_REQUESTS
         self._drop: ClientAttempt | None = None
         self._stop: Callable[[], None] = lambda: None
 
@@ -50,7 +59,7 @@ class CaseServer:
         self._server.stop()
 
     def begin(self, case: Case, stop: Callable[[], None]) -> tuple[ClientAttempt, str]:
-        """Start a case; return its attempt and its base URL. `stop` is called after `MOST_REQUESTS` requests."""
+        """Start a case; return its attempt and its base URL. `stop` is called after `limit_requests`."""
         self._clock.speed = case.speed
         scripted = self._api.load_client_model().service
         service = scripted.new(contract=case.contract, clock=self._clock, seed=self._seed)
@@ -58,6 +67,7 @@ class CaseServer:
         with self._lock:
             self._number += 1
             self._count = 0
+            self._most = limit_requests(case)
             self._drop = drop
             self._stop = stop
             return drop, f"{self._server.url}/case{self._number}"
@@ -66,7 +76,7 @@ class CaseServer:
         """End the case; return whether its client sent too many requests and had to be stopped."""
         with self._lock:
             self._drop = None
-            return self._count > MOST_REQUESTS
+            return self._count > self._most
 
     def __call__(self, request: Request) -> Response:
         """Answer the client of the current case; a request without the path of the base URL is refused."""
@@ -77,12 +87,12 @@ class CaseServer:
             drop = self._drop if int(found[1]) == self._number else None
             if drop is not None:
                 self._count += 1
-                runaway = self._count > MOST_REQUESTS
+                runaway = self._count > self._most
         if drop is None:
             return self._refuse("This case is over.")
         if runaway:
             self._stop()
-            return self._refuse(f"More than {MOST_REQUESTS} requests for one stream.")
+            return self._refuse(f"More than {self._most} requests for one stream.")
         target = request.target[found.end() :] or "/"
         return drop.service(Request(request.method, target, request.headers, request.body))
 

@@ -67,3 +67,10 @@ SLOW_CANCELS = CaseKind(
     plans=at("pass"),
     scripts=({"cancel_lag": 1}, {"cancel_lag": 3}),
 )
+NEVER_SETTLES = CaseKind(
+    name="never-settles",
+    about="the run is in progress for ever: all that a client can do is to give up in time, and to say so",
+    plans=at("pass"),
+    scripts=({"hold": {"after": 2}},),
+    hopeless=True,
+)

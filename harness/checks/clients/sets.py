@@ -56,7 +56,14 @@ _REPLACED = {
 }
 THOROUGH = (*(_REPLACED.get(kind, kind) for kind in STANDARD), streams.PAIRS, streams.STALLS)
 
-POLLING = (calls.LOST_POLLS, calls.REFUSED_POLLS, kinds.SLOW_RUNS, kinds.FEW_ENDS, calls.UNKNOWN_AT_FIRST)
+POLLING = (
+    calls.LOST_POLLS,
+    calls.REFUSED_POLLS,
+    kinds.SLOW_RUNS,
+    kinds.FEW_ENDS,
+    calls.UNKNOWN_AT_FIRST,
+    kinds.NEVER_SETTLES,
+)
 
 TURNS = (
     streams.FEW_CLEAN_ENDS,
@@ -65,8 +72,15 @@ TURNS = (
     calls.FURTHER_DROPS,
     calls.LOST_ANSWERS,
     calls.REFUSED_ANSWERS,
+    calls.DOUBLED_ANSWERS,
 )
-CANCELLING = (calls.DROPS_BEFORE_CANCEL, calls.LOST_CANCELS, calls.REFUSED_CANCELS, kinds.SLOW_CANCELS)
+CANCELLING = (
+    calls.DROPS_BEFORE_CANCEL,
+    calls.LOST_CANCELS,
+    calls.REFUSED_CANCELS,
+    calls.CANCELS_IN_DROPS,
+    kinds.SLOW_CANCELS,
+)
 
 SETS: Mapping[str, tuple[CaseKind, ...]] = {
     "quick": QUICK,

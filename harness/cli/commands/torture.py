@@ -239,18 +239,23 @@ def _incidents(names: str, base: Case) -> list[Case]:
     from harness.incidents import find_incident, load_incidents
 
     if names == "all":
-        return [_incident_case(one, base) for one in load_incidents().values() if one.can_be_followed]
+        found = [case_of_incident(one, base) for one in load_incidents().values() if base.mode.name in one.modes]
+        if not found:
+            raise UsageFault(f"--incidents: a client in the mode {base.mode.name} meets none of them")
+        return found
     chosen = [find_incident(word.strip()) for word in names.split(",")]
     for incident in chosen:
-        if not incident.can_be_followed:
+        if base.mode.name not in incident.modes:
+            there = " or ".join(f"--mode {mode}" for mode in incident.modes)
             raise UsageFault(
-                f"--incidents {incident.name}: a client that streams or polls $INTERACTION_ID cannot meet it; "
-                f"`harness serve --incident {incident.name}` plays it"
+                f"--incidents {incident.name}: a client in the mode {base.mode.name} cannot meet it; "
+                + (f"play it with {there}" if there else f"`harness serve --incident {incident.name}` plays it")
             )
-    return [_incident_case(incident, base) for incident in chosen]
+    return [case_of_incident(incident, base) for incident in chosen]
 
 
-def _incident_case(incident: Incident, base: Case) -> Case:
+def case_of_incident(incident: Incident, base: Case) -> Case:
+    """The case in which a client meets an incident; `base` has its mode."""
     from harness.incidents import SPEED
 
     scripts = incident.scripts
@@ -258,6 +263,8 @@ def _incident_case(incident: Incident, base: Case) -> Case:
         base,
         plan="pass" if incident.plan is None else str(incident.plan),
         script=scripts[0] if scripts else None,
+        further=scripts[1] if scripts[1:] else None,
+        hopeless=incident.follow == "reports",
         event_ids=incident.settings.get("event_ids", "all"),
         kind="incidents",
         incident=incident.name,

@@ -12,6 +12,8 @@ _LOST_POLLS = (
     "before-headers,rst", "headers,fin", "byte:0,end", "byte:60,end", "byte:60,rst", "byte:60,short-length",
 )  # fmt: skip
 
+_CANCELS_IN_DROPS = ("before-headers,rst", "headers,fin", HINTED[1])
+
 LOST_POLLS = CaseKind(
     name="lost-polls",
     about="the answer to a poll is lost, or breaks off in the middle",
@@ -49,6 +51,12 @@ REFUSED_ANSWERS = CaseKind(
     about="the further turn is refused: 429, 503, 500, 400",
     plans=at(*(f"pass/{status}" for status in (*HINTED, "status:500", "status:400,times:all"))),
 )
+DOUBLED_ANSWERS = CaseKind(
+    name="doubled-answers",
+    about="events of either turn come twice, with the same id",
+    plans=at_each("dup:{n}", "pass/dup:{n}"),
+    event_ids=("all",),
+)
 LOST_CANCELS = CaseKind(
     name="lost-cancels",
     about="the answer to the cancel is lost, or breaks off",
@@ -63,4 +71,12 @@ DROPS_BEFORE_CANCEL = CaseKind(
     name="drops-before-cancel",
     about="the stream breaks off before or while the client cancels",
     plans=at(*(f"event:{n},{ending}" for n in (0, 2, 3, 5) for ending in ("end", "rst"))),
+)
+CANCELS_IN_DROPS = CaseKind(
+    name="cancels-in-drops",
+    about="the stream breaks off, and so does the answer to the cancel, or it is refused first",
+    plans=at(
+        *(f"streams=event:3,{ending}/cancels={cut}" for ending in ("end", "rst") for cut in _CANCELS_IN_DROPS),
+        "streams=before-headers,rst/cancels=before-headers,rst",
+    ),
 )

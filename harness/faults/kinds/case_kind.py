@@ -73,7 +73,8 @@ class CaseKind:
     """Cases that are alike: `plans` makes their fault plans.
 
     Each plan is played with each of `event_ids` (none: those of the run), with the run's script and each of
-    `scripts` merged into it, and with `resume` and `further` unless they are None.
+    `scripts` merged into it, and with `resume` and `further` unless they are None. If it is `hopeless`, all that a
+    client can do is to report a failure.
     """
 
     name: str
@@ -83,6 +84,7 @@ class CaseKind:
     resume: str | None = None
     scripts: tuple[Mapping[str, Any], ...] = ({},)
     further: Mapping[str, Any] | None = None
+    hopeless: bool = False
 
     def only(self, plans: Plans) -> CaseKind:
         """The same kind with other plans."""

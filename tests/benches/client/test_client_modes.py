@@ -9,20 +9,25 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.cases.case import Case
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
-from harness.benches.client.process.client_commands import ClientResult
+from harness.benches.client.process.client_commands import ClientResult, LoopClient, Task
 from harness.checks.clients.modes import MODES
+from harness.cli.commands.torture import case_of_incident
+from harness.contract.data.output import output_text
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
+from harness.incidents import load_incidents
 from harness.interactions import INTERACTIONS
 from harness.outcome import Verdict
+from harness.resources import folder
 from harness.resume import RetryLimits, follow
 from tests.benches.client.cases import cases_of_set, new_case
-from tests.benches.client.clients import InProcess, Reads
+from tests.benches.client.clients import InProcess, Reads, program
 
 MODEL = "gemini-3.5-flash"
 LOOK = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
@@ -176,6 +181,76 @@ def test_a_correct_client_is_right_in_the_usual_set(reads: Reads, mode: str) -> 
 def test_what_a_client_makes_of_it(reads: Reads, mode: str, plan: str, wanted: DropOutcome) -> None:
     """A lost, refused or broken second turn, and a cancel that was not heard."""
     assert outcome(reads, mode, plan) is wanted
+
+
+def creates(client: httpx.Client, _: str) -> ClientResult:
+    """Creates an interaction with a stream, and reads it."""
+    found = turn(client, input="Go.")
+    return ClientResult(collected=found.text, status=found.status)
+
+
+def polls(client: httpx.Client, _: str) -> ClientResult:
+    """Creates in the background, and asks until the interaction has ended, a limited number of times."""
+    made = client.post(PATH, json={"model": MODEL, "input": "Go.", "background": True}).json()
+    for _attempt in range(30):
+        try:
+            answer = client.get(f"{PATH}/{made['id']}")
+            found = answer.json() if answer.is_success else {}
+        except (httpx.TransportError, ValueError):
+            continue
+        if found.get("status", "in_progress") not in ("in_progress", "queued"):
+            return ClientResult(collected=output_text(found), status=found["status"])
+    raise EOFError
+
+
+def asks_for_ever(client: httpx.Client, _: str) -> ClientResult:
+    """Creates in the background, and asks for as long as it is not completed."""
+    made = client.post(PATH, json={"model": MODEL, "input": "Go.", "background": True}).json()
+    while True:
+        answer = client.get(f"{PATH}/{made['id']}")
+        if answer.status_code == 400:
+            raise RecursionError
+        if answer.json().get("status") == "completed":
+            return ClientResult(collected=output_text(answer.json()))
+
+
+@pytest.mark.parametrize(("reads", "wanted"), [(polls, DropOutcome.COULD_NOT), (asks_for_ever, DropOutcome.HUNG)])
+def test_a_run_that_never_settles(reads: Reads, wanted: DropOutcome) -> None:
+    """A client that gives up and says so is right; one that asks for ever is not, and its case can be repeated."""
+    (case,) = cases_of_set("polling", base_of("poll"), only=["never-settles"])
+    (result,) = play(reads, [case])
+    assert outcome_of(result) is wanted
+    assert case.command_line(["x"]) == "harness torture --set polling --kinds never-settles --mode poll -- x"
+
+
+@pytest.mark.parametrize(
+    ("reads", "mode"), [(creates, "create"), (polls, "poll"), (chains, "chain"), (creates, "background")]
+)
+def test_a_correct_client_survives_the_incidents_of_its_mode(reads: Reads, mode: str) -> None:
+    """What really happened can be played in each mode that meets it, and a client that does it right is right."""
+    found = [one for one in load_incidents().values() if mode in one.modes]
+    quick = [one for one in found if "stall" not in str(one.plan) and "silence" not in str(one.plan)]
+    results = play(reads, [case_of_incident(one, base_of(mode)) for one in quick])
+    wrong = [(result.title, run_of(result).end) for result in results if result.verdict is Verdict.FAIL]
+    assert not wrong
+    assert {result.title for result in results} == {one.name for one in quick}
+    assert len(results) > (0 if mode == "chain" else 3)
+
+
+def test_a_task_is_what_its_schema_says() -> None:
+    """The line that a client gets is described, and so is each mode, in the words of the page."""
+    schema = json.loads((folder("schemas") / "output" / "torture-task.schema.json").read_text("utf-8"))
+    source = "import json,sys\nfor line in sys.stdin: print(json.dumps({'text': line}), flush=True)"
+    client = LoopClient(program(source), {})
+    try:
+        for mode in MODES:
+            task = json.loads(client.read(Task("http://127.0.0.1:9", "v1_x", "event:3,rst", mode), 20).collected)
+            jsonschema.validate(task, schema)
+            assert task["mode"] == mode
+    finally:
+        client.close()
+    listed = {one["const"]: one["description"] for one in schema["properties"]["mode"]["oneOf"]}
+    assert listed == {name: mode.about for name, mode in MODES.items()}
 
 
 def continues(client: httpx.Client, _: str) -> ClientResult:

@@ -24,7 +24,8 @@ class Case:
     `script` is what the service answers, and `further` what it answers to creates that continue another run; None:
     what the mode says. A `scenario` file takes the place of both. `contract` is the one by which the stream is
     served and read; None: the current one, or what the cassette states. `kind` names the part of a set that the
-    case belongs to, "" for one that somebody asked for. `incident` names one that the case plays; `speed` is how
+    case belongs to, "" for one that somebody asked for. If it is `hopeless`, all that a client can do is to report
+    a failure; only its kind or its incident says so. `incident` names one that the case plays; `speed` is how
     much faster than the machine's its clock runs.
     """
 
@@ -38,6 +39,7 @@ class Case:
     cassette: str | None = None
     contract: Any = None
     kind: str = field(default="", compare=False)
+    hopeless: bool = False
     incident: str = ""
     speed: float = 1.0
 
@@ -77,11 +79,12 @@ class Case:
     def command_line(self, client: Sequence[str], options: Sequence[str] = ()) -> str:
         """A command line that runs only this case; `client` is its own command, unless `options` name it."""
         mode = [] if self.mode.usual else ["--mode", self.mode.name]
-        words = (
-            ["--incidents", self.incident, *mode]
-            if self.incident
-            else ["--cuts", self.plan, *mode, *self._stream()]
-        )
+        if self.incident:
+            words = ["--incidents", self.incident, *mode]
+        elif self.hopeless:
+            words = ["--set", self.mode.usual_set, "--kinds", self.kind, *mode]
+        else:
+            words = ["--cuts", self.plan, *mode, *self._stream()]
         return shlex.join(["harness", "torture", *words, *options, *(["--", *client] if client else [])])
 
     def _stream(self) -> list[str]:

@@ -53,7 +53,7 @@ def _cases(api: Api, kind: CaseKind, base: Case, event_ids: Sequence[str], seed:
         return
     if kind.scripts != ({},) and "steps" in base.answer:
         return
-    shared = replace(base, kind=kind.name, resume=kind.resume or base.resume)
+    shared = replace(base, kind=kind.name, resume=kind.resume or base.resume, hopeless=kind.hopeless)
     for ids in kind.event_ids if kind.event_ids and not recorded else event_ids:
         for more in kind.scripts:
             script = {key: value for key, value in {**base.answer, **more}.items() if value is not None}

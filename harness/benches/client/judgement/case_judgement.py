@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from harness.benches.client.case_server import MOST_REQUESTS
+from harness.benches.client.case_server import limit_requests
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.causes import judge_knowledge
 from harness.benches.client.judgement.outcome import (
@@ -41,13 +41,16 @@ def judge_case(
 ) -> CaseVerdict:
     """How the client came out of a case that has ended; `usual` is how often it asks when nothing happens."""
     if asked_for_ever:
-        return _fault(ENDS, "requests", f"sent more than {MOST_REQUESTS} requests for one stream and was stopped")
+        most = limit_requests(attempt.case)
+        return _fault(ENDS, "requests", f"sent more than {most} requests for one stream and was stopped")
     if ended.stopped:
         return _fault(ENDS, "output" if ended.flooded else "time", f"{ended.stopped} and was stopped")
     if ended.error:
         return _judge_failure(attempt, ended)
     model = attempt.api.load_client_model()
     if ended.status and not model.is_final(ended.status):
+        if attempt.case.hopeless:
+            return CaseVerdict(DropOutcome.COULD_NOT)
         return _fault(RECOVERS, "reported", f"ended with a status that is not final: {ended.status}")
     judged = _judge_success(attempt, ended)
     if judged.finding is None and attempt.only_noise and usual is not None and len(attempt.received) > usual:
