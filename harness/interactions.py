@@ -1,6 +1,6 @@
 """`INTERACTIONS`: the value that tells the engine, the benches and the reports about this API.
 
-Layer 3. The only module below the commands that names the contract, the checks, the emulator and the strategies
+Layer 4. The only module below the commands that names the contract, the checks, the emulator and the strategies
 together. Importing it costs nothing: each function imports what it needs when it is called.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.emulator import Emulator, Settings
     from harness.kit.api import Probes
     from harness.kit.check import Check
-    from harness.kit.client_model import ClientModel
+    from harness.kit.client_model import ClientIncident, ClientModel
     from harness.kit.mutant import Mutant
     from harness.kit.verification import Verification
     from harness.outcome import Rule
@@ -165,6 +165,13 @@ def _new_client_service(*, contract: Contract | None, clock: Clock | None, seed:
 
 
 @cache
+def _load_client_incidents() -> Mapping[str, ClientIncident]:
+    from harness.incidents import load_incidents
+
+    return {name: incident.to_client_incident() for name, incident in load_incidents().items()}
+
+
+@cache
 def _load_client_model() -> ClientModel:
     from harness.checks.clients import requests, result_comparison
     from harness.checks.clients.modes import MODES
@@ -188,6 +195,7 @@ def _load_client_model() -> ClientModel:
         ),
         modes=MODES,
         sets=SETS,
+        load_incidents=_load_client_incidents,
         rules=RULES,
         is_final=is_settled,
         quiet=frozenset({"completed", "requires_action", "requires_continuation"}),

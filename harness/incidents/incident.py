@@ -18,6 +18,7 @@ from harness.emulator.script.scripts import Script, parse
 from harness.faults import Plan
 from harness.faults import parse as parse_plan
 from harness.faults.answer_values import spell_text
+from harness.kit.client_model import ClientIncident
 
 MODEL = "gemini-3.5-flash"
 
@@ -52,7 +53,7 @@ WORDS = {
 
 _MODES = {
     Encounter.STREAM: ("create",),
-    Encounter.BACKGROUND_STREAM: ("follow", "background"),
+    Encounter.BACKGROUND_STREAM: ("follow", "background", "create"),
     Encounter.POLL: ("follow", "poll"),
     Encounter.TURNS: ("chain",),
 }
@@ -130,6 +131,21 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             return ()
         given = self.follow != "reports" and not any("hidden" in script for script in self.scripts)
         return tuple(mode for mode in _MODES.get(self.meet, ()) if mode != "follow" or given)
+
+    def to_client_incident(self) -> ClientIncident:
+        """The incident as a case for clients."""
+        scripts: list[dict[str, Any] | None] = [*self.scripts, None, None]
+        return ClientIncident(
+            name=self.name,
+            title=self.title,
+            modes=self.modes,
+            plan="pass" if self.plan is None else str(self.plan),
+            script=scripts[0],
+            further=scripts[1],
+            event_ids=self.settings.get("event_ids", "all"),
+            hopeless=self.follow == "reports",
+            speed=SPEED,
+        )
 
     def text_of(self, name: str) -> str:
         """One of the texts, written out."""

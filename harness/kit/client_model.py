@@ -106,6 +106,25 @@ class ClientWords:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientIncident:
+    """What already happened to others, as a case for clients in `modes`; what is None is as in the mode.
+
+    If it is `hopeless`, all that a client can do is to report it. `speed` is how much faster than the machine's
+    the clock of the service runs.
+    """
+
+    name: str
+    title: str
+    modes: tuple[str, ...]
+    plan: str
+    script: Mapping[str, Any] | None = None
+    further: Mapping[str, Any] | None = None
+    event_ids: str = "all"
+    hopeless: bool = False
+    speed: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientModel:
     """What judging clients of one API takes. Events and bodies are decoded JSON; nothing raises on odd input."""
 
@@ -115,6 +134,8 @@ class ClientModel:
     """What a client can be asked to do, by name; one of them is usual."""
     sets: Mapping[str, tuple[Any, ...]]
     """The `faults.kinds.CaseKind`s of each set, in the order in which they are played."""
+    load_incidents: Callable[[], Mapping[str, ClientIncident]]
+    """What already happened to others, by name."""
     rules: Mapping[str, Rule]
     """What is asked of a client, by the ids of `benches.client.judgement.outcome`."""
 

@@ -288,6 +288,7 @@ CLIENTS = ClientModel(
     ),
     modes={READS.name: READS},
     sets={"few": (FEW_RESETS,)},
+    load_incidents=dict,
     rules={
         rule: Rule(
             id=rule,

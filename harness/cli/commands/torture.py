@@ -9,7 +9,6 @@ import argparse
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser, add_revision_argument, contract_of, count, positive_seconds
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from harness.benches.client.cases.case import Case
     from harness.benches.client.process.client_commands import Client, Task
     from harness.benches.client.ready import ReadyClient
-    from harness.incidents import Incident
 
 DEFAULT_ENDINGS = "rst,end"
 TIMEOUT = 30.0
@@ -84,11 +82,11 @@ def _ready_client(arguments: argparse.Namespace) -> ReadyClient | None:
     return None if arguments.client is None else find_ready(arguments.client)
 
 
-def install_ready(client: ReadyClient) -> list[str]:
+def install_ready(client: ReadyClient, *, offline: bool = False) -> list[str]:
     """The command of a client with a driver; installs it first, and says so on standard error."""
     from harness.benches.client.ready import install
 
-    return install(client, tell=lambda text: say(f"harness: {text}", to_errors=True))
+    return install(client, tell=lambda text: say(f"harness: {text}", to_errors=True), offline=offline)
 
 
 def _settle_mode(arguments: argparse.Namespace, ready: ReadyClient | None) -> None:
@@ -225,51 +223,15 @@ exit codes: 0 no promise is broken · 1 one is · 2 usage, or a client that fail
 
 def _cases(arguments: argparse.Namespace, base: Case, event_ids: Sequence[str]) -> list[Case]:
     from harness.benches.client.cases.case_sets import cases_of_set
+    from harness.benches.client.cases.incident_cases import cases_of_incidents
 
     if arguments.incidents is not None:
-        return _incidents(arguments.incidents, base)
+        named = arguments.incidents.split(",")
+        return cases_of_incidents(INTERACTIONS, base, [] if named == ["all"] else [word.strip() for word in named])
     if arguments.cuts or arguments.endings:
         return _asked_for(arguments, base, event_ids)
     kinds = [word.strip() for word in (arguments.kinds or "").split(",") if word.strip()]
     return cases_of_set(INTERACTIONS, arguments.set, base, event_ids=event_ids, only=kinds)
-
-
-def _incidents(names: str, base: Case) -> list[Case]:
-    """The cases of incidents, all or those named. Raises UsageFault for one that a client cannot meet here."""
-    from harness.incidents import find_incident, load_incidents
-
-    if names == "all":
-        found = [case_of_incident(one, base) for one in load_incidents().values() if base.mode.name in one.modes]
-        if not found:
-            raise UsageFault(f"--incidents: a client in the mode {base.mode.name} meets none of them")
-        return found
-    chosen = [find_incident(word.strip()) for word in names.split(",")]
-    for incident in chosen:
-        if base.mode.name not in incident.modes:
-            there = " or ".join(f"--mode {mode}" for mode in incident.modes)
-            raise UsageFault(
-                f"--incidents {incident.name}: a client in the mode {base.mode.name} cannot meet it; "
-                + (f"play it with {there}" if there else f"`harness serve --incident {incident.name}` plays it")
-            )
-    return [case_of_incident(incident, base) for incident in chosen]
-
-
-def case_of_incident(incident: Incident, base: Case) -> Case:
-    """The case in which a client meets an incident; `base` has its mode."""
-    from harness.incidents import SPEED
-
-    scripts = incident.scripts
-    return replace(
-        base,
-        plan="pass" if incident.plan is None else str(incident.plan),
-        script=scripts[0] if scripts else None,
-        further=scripts[1] if scripts[1:] else None,
-        hopeless=incident.follow == "reports",
-        event_ids=incident.settings.get("event_ids", "all"),
-        kind="incidents",
-        incident=incident.name,
-        speed=SPEED,
-    )
 
 
 def _base(arguments: argparse.Namespace) -> tuple[list[str], Case]:

@@ -14,14 +14,13 @@ import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.cases.case import Case
+from harness.benches.client.cases.incident_cases import cases_of_incidents
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
 from harness.benches.client.process.client_commands import ClientResult, LoopClient, Task
 from harness.checks.clients.modes import MODES
-from harness.cli.commands.torture import case_of_incident
 from harness.contract.data.output import output_text
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
-from harness.incidents import load_incidents
 from harness.interactions import INTERACTIONS
 from harness.outcome import Verdict
 from harness.resources import folder
@@ -228,12 +227,12 @@ def test_a_run_that_never_settles(reads: Reads, wanted: DropOutcome) -> None:
 )
 def test_a_correct_client_survives_the_incidents_of_its_mode(reads: Reads, mode: str) -> None:
     """What really happened can be played in each mode that meets it, and a client that does it right is right."""
-    found = [one for one in load_incidents().values() if mode in one.modes]
-    quick = [one for one in found if "stall" not in str(one.plan) and "silence" not in str(one.plan)]
-    results = play(reads, [case_of_incident(one, base_of(mode)) for one in quick])
+    found = cases_of_incidents(INTERACTIONS, base_of(mode))
+    quick = [one for one in found if "stall" not in one.plan and "silence" not in one.plan]
+    results = play(reads, quick)
     wrong = [(result.title, run_of(result).end) for result in results if result.verdict is Verdict.FAIL]
     assert not wrong
-    assert {result.title for result in results} == {one.name for one in quick}
+    assert {result.title for result in results} == {one.incident for one in quick}
     assert len(results) > (0 if mode == "chain" else 3)
 
 
