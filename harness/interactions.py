@@ -52,6 +52,12 @@ def _load_rules() -> Mapping[str, Rule]:
     return BY_ID
 
 
+def _load_areas() -> Mapping[str, str]:
+    from harness.contract.rules.areas import AREAS
+
+    return AREAS
+
+
 def _new_file_judge(file: str, result: Verification, contract: Contract) -> FileJudge:
     from harness.checks.recordings.file_judge import FileJudge
 
@@ -234,6 +240,7 @@ INTERACTIONS = Api(
     load_protocol=_load_protocol,
     read=_read,
     load_rules=_load_rules,
+    load_areas=_load_areas,
     new_file_judge=_new_file_judge,
     new_history_judge=_new_history_judge,
     read_order=_read_order,

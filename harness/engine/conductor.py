@@ -72,10 +72,12 @@ class Conductor:
     _ledgers: list[CreatedResources] = field(default_factory=list)
     _roots: Mapping[str, tuple[str, ...]] = field(init=False)
     _blocking: frozenset[str] = field(init=False)
+    _sharers: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         self._roots = self.plan.roots
         self._blocking = self.plan.blocking
+        self._sharers = {exercise.name: len(members) for exercise, members in self.plan.groups}
         running = (planned.check for planned in self.plan.whole or self.plan.checks if planned.skip is None)
         self._audit = Audit.of(running, self.target.api)
 
@@ -311,7 +313,7 @@ class Conductor:
             declared=judged.planned.declared,
             show=show,
             root=check.id in self._blocking,
-            seconds=played.seconds if played is not None else 0.0,
+            seconds=0.0 if played is None else played.seconds / self._sharers[check.exercise.name],
             accepts=check.accepts,
             profile=check.profile,
         )

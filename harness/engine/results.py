@@ -147,7 +147,8 @@ class Result:
     its row in the ledger of the run. `unjudged`: no answer came that could be judged, so a run with this result is
     not green. `untested`: a MUST that nobody looked at, though the target does not refuse it. `root`: if the rule
     is broken, something was accepted and not done. `phase` is the part of the run that found it. `accepts` lists
-    in words what would have passed. `named` has what findings call each piece of the evidence, `""` for none.
+    in words what would have passed. What was played for several results is shared among their `seconds`, so that
+    these add up. `named` has what findings call each piece of the evidence, `""` for none.
     """
 
     id: str

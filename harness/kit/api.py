@@ -234,6 +234,8 @@ class Api:
     """
     load_rules: Callable[[], Mapping[str, Rule]]
     """The rules of all revisions, by id, in the order in which they are shown."""
+    load_areas: Callable[[], Mapping[str, str]]
+    """What an area of rules is called in headings, by the part of their ids before the first dot."""
     new_file_judge: Callable[[str, Verification, Any], JudgesFile]
     """The judge of a file with this name, by a contract."""
     new_history_judge: Callable[[Any, bool], JudgesHistory]

@@ -327,6 +327,7 @@ NOTES = Api(
     load_protocol=lambda: PROTOCOL,
     read=lambda exchange, contract: NoteReading(exchange),
     load_rules=lambda: RULES,
+    load_areas=lambda: {"note": "Notes"},
     new_file_judge=_no_file_judge,
     new_history_judge=_no_history_judge,
     read_order=lambda request: None,
