@@ -6,7 +6,7 @@ together. Importing it costs nothing: each function imports what it needs when i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +105,12 @@ def _format_answer(exchange: Exchange) -> str:
     from harness.contract.judge.wording import format_answer
 
     return format_answer(exchange)
+
+
+def _list_deletes(exchange: Exchange) -> Iterable[Request]:
+    from harness.contract.data.created import list_deletes
+
+    return list_deletes(exchange)
 
 
 def _new_stop_request(segments: tuple[str, ...], fields: Headers) -> Request | None:
@@ -249,6 +255,7 @@ INTERACTIONS = Api(
     new_script=_new_script,
     format_request=_format_request,
     format_answer=_format_answer,
+    list_deletes=_list_deletes,
     new_stop_request=_new_stop_request,
     new_requests=_new_requests,
     load_capabilities=_load_capabilities,

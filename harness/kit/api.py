@@ -252,6 +252,8 @@ class Api:
     """A request in a few words, for messages."""
     format_answer: Callable[[Exchange], str]
     """An answer in a few words, for messages."""
+    list_deletes: Callable[[Exchange], Iterable[Request]]
+    """The requests that delete what an exchange created; what others depend on comes before them."""
     new_stop_request: Callable[[tuple[str, ...], Headers], Request | None]
     """The request that stops what is at a path, so that it can be deleted; None if nothing there can run."""
 

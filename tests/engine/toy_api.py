@@ -260,6 +260,14 @@ def _no_history_judge(*_: object) -> _NoHistoryJudge:
     return _NoHistoryJudge()
 
 
+def _list_deletes(exchange: Exchange) -> list[Request]:
+    """A POST of a note is undone by a DELETE of its id."""
+    made = (object_or_none(exchange.body) or {}).get("id") if exchange.succeeded else None
+    if exchange.request.method != "POST" or made is None:
+        return []
+    return [Request("DELETE", f"{exchange.request.raw_path}/{made}", exchange.request.headers)]
+
+
 def _prepare(service: NoteService, /, *, script: Mapping[str, Any], **_: Any) -> str:
     answer = service(Request("POST", "/v7/notes", body=json.dumps(script).encode()))
     return str(json.loads(b"".join(piece.data for piece in answer.body if isinstance(piece, Chunk)))["id"])
@@ -336,6 +344,7 @@ NOTES = Api(
     new_script=lambda exchange, contract: None,
     format_request=lambda exchange: f"{exchange.request.method} {exchange.request.target}",
     format_answer=lambda exchange: str(exchange.status),
+    list_deletes=_list_deletes,
     new_stop_request=lambda segments, fields: None,
     new_requests=NoteRequests,
     load_capabilities=lambda: CAPABILITIES,

@@ -53,6 +53,9 @@ class AnswerFields(TypedDict, total=False):
     hidden: Json
     extra: Json
     fragments: int
+    hops: int
+    checkpoints: bool
+    mcp_steps: Literal["mcp_server_tool", "tool_call"]
     without_context: bool
     continuation_token: str
     environment_id: str

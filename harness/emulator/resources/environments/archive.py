@@ -12,8 +12,8 @@ import zlib
 from collections.abc import Iterable
 from datetime import datetime
 
-from harness.emulator.resources.fields import over_quota
-from harness.emulator.resources.file_tree import File, Node, clean
+from harness.emulator.resources.environments.file_tree import File, Node, clean
+from harness.emulator.resources.refusals import over_quota
 from harness.emulator.values.call import invalid
 
 _GZIP = b"\x1f\x8b"

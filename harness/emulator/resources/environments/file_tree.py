@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from harness.emulator.resources.fields import conflict, over_quota
+from harness.emulator.resources.refusals import conflict, over_quota
 from harness.emulator.values.call import invalid
 
 MOST_NODES = 10_000

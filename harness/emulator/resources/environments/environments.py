@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.emulator.resources.collection import Collection, Stamps
-from harness.emulator.resources.environment_config import CREATE, Blueprints, EnvironmentConfig
-from harness.emulator.resources.fields import over_quota
-from harness.emulator.resources.file_tree import Tree
+from harness.emulator.resources.environments.configuration import Blueprints, EnvironmentConfig
+from harness.emulator.resources.environments.file_tree import Tree
 from harness.emulator.resources.paging import listing
-from harness.emulator.resources.refusals import no_operation
+from harness.emulator.resources.refusals import no_operation, over_quota
 from harness.emulator.values.call import Call, json_response
 from harness.wire import Response
 
@@ -64,8 +63,7 @@ class Environments:
         """Create, list, get, delete."""
         match call.request.method, call.segments[1:]:
             case "POST", ():
-                body = {} if call.body is None else call.body
-                wanted = self._blueprints.read_object(body, call.project, "the environment", CREATE)
+                wanted = self._blueprints.read_create(call.body, call.project)
                 return json_response(self._make(wanted, call.project).view())
             case "GET", ():
                 found, token = self._kept.page(call.project, call.query)

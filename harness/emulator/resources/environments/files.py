@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.resources import archive
-from harness.emulator.resources.environments import Environment, Environments
-from harness.emulator.resources.file_tree import File, Node, clean
+from harness.emulator.resources.environments import archive
+from harness.emulator.resources.environments.environments import Environment, Environments
+from harness.emulator.resources.environments.file_tree import File, Node, clean
 from harness.emulator.resources.paging import listing, page
 from harness.emulator.resources.refusals import flag, no_operation
 from harness.emulator.values.call import Call, json_response, not_found

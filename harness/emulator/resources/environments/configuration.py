@@ -1,7 +1,7 @@
-"""Reads and validates the configuration of an environment: `sources`, `network` and `env`.
+"""Reads the configuration of an environment: `sources`, `network` and `env`.
 
-Layer 2. Knows the rules of an environment's configuration; must not know which environments exist. Nothing is
-fetched: a repository, bucket or skill becomes an empty directory at its target.
+Layer 2. Knows the rules that no schema states; must not know which environments exist. Nothing is fetched: a
+repository, bucket or skill becomes an empty directory at its target.
 """
 
 from __future__ import annotations
@@ -13,17 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.emulator.resources.fields import (
-    ARRAY,
-    OBJECT,
-    STRING,
-    STRING_OR_OBJECT,
-    STRING_REQUIRED,
-    Field,
-    Shape,
-    read,
-)
-from harness.emulator.resources.file_tree import clean
+from harness.emulator.resources.environments.file_tree import clean
+from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values.call import invalid, not_found
 
 INLINE_FILE_BYTES = 2**20
@@ -31,33 +22,12 @@ INLINE_FILE_BYTES = 2**20
 INLINE_BYTES = 2 * 2**20
 """Size limit of all inline sources of one environment together: 2 MB."""
 
-CONFIG: Shape = {
-    "type": Field((str,), choices=("remote",)),
-    "environment_id": STRING,
-    "sources": ARRAY,
-    "env": OBJECT,
-    "network": STRING_OR_OBJECT,
-}
-"""Shape of an interaction's `environment` and an agent's `base_environment`."""
-
-CREATE: Shape = {"from_environment": STRING, "sources": ARRAY, "env": OBJECT, "network": STRING_OR_OBJECT}
-"""Shape of the body of POST environments."""
-
-_SOURCE = {
-    "type": Field((str,), required=True, choices=("repository", "gcs", "inline", "skill_registry")),
-    "source": STRING,
-    "target": STRING,
-    "content": STRING,
-    "encoding": Field((str,), choices=("base64",)),
-}
-_ALLOWLIST = {"allowlist": Field((list, str), choices=("disabled",))}
-_RULE = {"domain": STRING_REQUIRED, "credential": STRING, "transform": Field((dict, list))}
-_VARIABLE = {"value": STRING, "credential": STRING}
+_CONFIG, _CREATE = "environment-config", "requests/create-environment"
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentConfig:
-    """A validated configuration.
+    """A configuration that was read.
 
     `origin` is the id of the environment to reuse or to fork, `""` for none. `files` maps paths to bytes;
     `directories` are paths to create even if they stay empty. `sources` are the given ones, as responses show
@@ -75,54 +45,54 @@ class EnvironmentConfig:
 class Blueprints:
     """Reads configurations; `has_credential(id, project)` tells whether a credential exists."""
 
-    def __init__(self, has_credential: Callable[[str, str], bool]) -> None:
+    def __init__(self, reader: SchemaReader, has_credential: Callable[[str, str], bool]) -> None:
+        self._reader = reader
         self._has_credential = has_credential
 
     def read(self, config: Any, project: str, what: str = "environment") -> EnvironmentConfig:
-        """Validate `"remote"`, an environment id, or a configuration object. Raises `Refusal`."""
+        """Read `"remote"`, an environment id, or a configuration object; `what` names it. Raises `Refusal`."""
         if not isinstance(config, str):
-            return self.read_object(config, project, what, CONFIG)
+            return self._read_object(self._reader.read(_CONFIG, config), project)
         if not config:
             raise invalid(f'The value of {what} is empty: send "remote", an environment id or a configuration.')
-        return EnvironmentConfig() if config == "remote" else EnvironmentConfig(origin=config)
+        return EnvironmentConfig() if config == "remote" else EnvironmentConfig(origin=_plain_id(config))
 
-    def read_object(self, config: Any, project: str, what: str, shape: Shape) -> EnvironmentConfig:
-        """Validate a configuration object against `shape`. Raises `Refusal`."""
-        given = read(config, shape, what)
+    def read_create(self, body: Any, project: str) -> EnvironmentConfig:
+        """Read the body of POST environments, which may be absent. Raises `Refusal`."""
+        return self._read_object(self._reader.read(_CREATE, {} if body is None else body), project)
+
+    def _read_object(self, given: dict[str, Any], project: str) -> EnvironmentConfig:
         origin = given.get("environment_id") or given.get("from_environment") or ""
-        if given.get("from_environment") and (given.get("sources") or given.get("env")):
-            raise invalid("from_environment copies another environment: leave sources and env out.")
         self._check_env(given.get("env", {}), project)
         network = given.get("network")
-        if network is not None:
-            self._check_network(network, project)
-        files, directories = _files(given.get("sources", []))
-        echo = tuple({k: v for k, v in source.items() if k != "content"} for source in given.get("sources", []))
-        return EnvironmentConfig(origin.removeprefix("environments/"), files, directories, echo, network)
+        self._check_network(network, project)
+        sources = given.get("sources", [])
+        files, directories = _files(sources)
+        echo = tuple({k: v for k, v in source.items() if k != "content"} for source in sources)
+        return EnvironmentConfig(_plain_id(origin), files, directories, echo, network)
 
     def check_credential(self, credential: str | None, project: str) -> None:
         """Raise `Refusal` 404 if `credential` is given but does not exist."""
         if credential is not None and not self._has_credential(credential, project):
             raise not_found(f"There is no credential {credential!r} in this project: create it first.")
 
-    def _check_env(self, env: dict[str, Any], project: str) -> None:
-        for name, value in env.items():
+    def _check_env(self, env: Any, project: str) -> None:
+        for name, value in env.items() if isinstance(env, dict) else ():
             if not name or "=" in name or "\0" in name:
-                raise invalid(f"env has the name {name!r}, which no process can have as a variable.")
-            if not isinstance(value, str):
-                self.check_credential(read(value, _VARIABLE, f"env.{name}").get("credential"), project)
+                raise invalid(f"Invalid value at 'env': no process can have a variable named {name!r}.")
+            if isinstance(value, dict):
+                self.check_credential(value.get("credential"), project)
 
     def _check_network(self, network: Any, project: str) -> None:
-        if isinstance(network, str):
-            if network != "disabled":
-                raise invalid(f'network is {network!r}: send "disabled", an allowlist object, or leave it out.')
-            return
-        rules = read(network, _ALLOWLIST, "network").get("allowlist")
+        rules = network.get("allowlist") if isinstance(network, dict) else None
         for rule in rules if isinstance(rules, list) else ():
-            given = read(rule, _RULE, "an allowlist entry")
-            _check_domain(given["domain"])
-            _check_transform(given.get("transform", {}))
-            self.check_credential(given.get("credential"), project)
+            _check_domain(rule["domain"])
+            self.check_credential(rule.get("credential"), project)
+
+
+def _plain_id(name: str) -> str:
+    """The id in a name, which guides write both as it is and as `environments/{id}`."""
+    return name.removeprefix("environments/")
 
 
 def _check_domain(domain: str) -> None:
@@ -131,17 +101,10 @@ def _check_domain(domain: str) -> None:
         raise invalid(f'The domain {domain!r} must be a bare host name, "*", or "*." and a host name.')
 
 
-def _check_transform(transform: Any) -> None:
-    for headers in transform if isinstance(transform, list) else [transform]:
-        if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
-            raise invalid("transform must map header names to strings.")
-
-
-def _files(sources: list[Any]) -> tuple[dict[str, bytes], tuple[str, ...]]:
+def _files(sources: list[dict[str, Any]]) -> tuple[dict[str, bytes], tuple[str, ...]]:
     files: dict[str, bytes] = {}
     directories: list[str] = []
-    for item in sources:
-        source = read(item, _SOURCE, "a source")
+    for source in sources:
         target = _target(source)
         if source["type"] == "inline":
             files[target] = _inline(source)
@@ -153,7 +116,9 @@ def _files(sources: list[Any]) -> tuple[dict[str, bytes], tuple[str, ...]]:
 
 
 def _target(source: dict[str, Any]) -> str:
-    kind = source["type"]
+    kind = source.get("type")
+    if not kind:
+        raise invalid("Invalid value at 'sources': each source needs a 'type', such as inline or repository.")
     if kind != "inline" and not source.get("source"):
         raise invalid(f"A {kind} source needs 'source', the place it comes from.")
     target = source.get("target", "")
@@ -170,7 +135,10 @@ def _inline(source: dict[str, Any]) -> bytes:
     if "content" not in source:
         raise invalid(f"The inline source {source['target']!r} has no content.")
     text: str = source["content"]
-    if source.get("encoding") == "base64":
+    encoding = source.get("encoding")
+    if encoding not in (None, "base64"):
+        raise invalid(f"The encoding {encoding!r} is not known: send base64, or plain text without an encoding.")
+    if encoding:
         try:
             data = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness.emulator.resources import archive, uploads
-from harness.emulator.resources.environments import Environments
-from harness.emulator.resources.file_tree import clean
-from harness.emulator.resources.files import entry
+from harness.emulator.resources import uploads
+from harness.emulator.resources.environments import archive
+from harness.emulator.resources.environments.environments import Environments
+from harness.emulator.resources.environments.file_tree import clean
+from harness.emulator.resources.environments.files import entry
 from harness.emulator.resources.refusals import flag
 from harness.emulator.resources.uploads import Receiver, declared_type
 from harness.emulator.values.call import Call, invalid
