@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.kit.check import Check
     from harness.kit.client_model import ClientIncident, ClientModel
     from harness.kit.mutant import Mutant
+    from harness.kit.search import SearchModel
     from harness.kit.verification import Verification
     from harness.outcome import Rule
 
@@ -150,6 +151,17 @@ def _load_catalogue() -> tuple[Check, ...]:
     return CATALOGUE
 
 
+@cache
+def _load_search() -> SearchModel:
+    from harness.strategies.search_model import build_model
+
+    return build_model(_read_service)
+
+
+def _read_service(service: Emulator) -> object:
+    return service.engine()
+
+
 def embedded_settings() -> Settings:
     """The settings of every emulator in this process; it accepts only the two keys that checks use."""
     from harness.emulator import Settings
@@ -262,6 +274,7 @@ INTERACTIONS = Api(
     load_profiles=_load_profiles,
     load_probes=_load_probes,
     load_catalogue=_load_catalogue,
+    load_search=_load_search,
     new_service=_new_service,
     load_mutants=_load_mutants,
     load_client_model=_load_client_model,

@@ -63,7 +63,6 @@ FREE_OF_IMPORTS = ("plugin", "inspector")
 
 SPECIFIC: dict[str, str] = {
     "plugin/interactions": "the fixtures that are about this API",
-    "engine/search": "plays histories of this API, until its players are in strategies/client",
     "benches/codes.py": "publishes the codes of the judges of this API",
 }
 """Parts of the generic packages that know this API all the same, and why."""
@@ -86,6 +85,7 @@ AGREED: dict[str, tuple[str, str]] = {
     "cassette/record/journal.py": ("interactions", "a key of vcrpy's format"),
     "cassette/format/layout.py": ("interactions", "a key of vcrpy's format"),
     "cassette/redaction/scan.py": ("interactions", "a key of vcrpy's format"),
+    "engine/search/openapi/scenario_collector.py": ("interactions", "what schemathesis calls its exchanges"),
     "engine/plan.py": ("interactions", "the cost of an exercise, which reports print under that name"),
     "benches/recordings/verify.py": ("interactions", "a key of vcrpy's format"),
     "report/records.py": ("interactions", "the cost of an exercise, which reports print under that name"),

@@ -19,17 +19,20 @@ from harness.cassette import Player, Provenance, Recording, load, save
 from harness.engine.events import CheckFinished, RunFinished
 from harness.engine.proof import ProofOptions, prove
 from harness.engine.run import RunOptions, check_target
+from harness.engine.search.budget import Budget
+from harness.engine.search.run import EXHAUSTIVE, HISTORY, LAWS, SCHEMA, FuzzOptions, fuzz
 from harness.engine.targets import TargetOptions, embed_emulator, resolve_target
 from harness.faults import cut
 from harness.outcome import Exit, Verdict
+from harness.report.commands.fuzz import FuzzPresentation, failures
 from harness.report.commands.mutants import MutantsPresentation
 from harness.report.explanation import explain
 from harness.report.formats import FORMATS, render
 from harness.report.run_state import RunState
 from harness.transport import ServerThread, ServiceDriver
 from harness.wire import Headers, How, Request
-from tests.engine import toy_api
-from tests.engine.toy_api import NOTES, LosesWords, NoteContract, NoteService, events_of
+from tests.engine import toy_api, toy_search
+from tests.engine.toy_api import NOTES, KeepsNotes, LosesWords, NoteContract, NoteService, events_of
 
 CREATE = Request("POST", "/v7/notes", Headers([("note-key", "any")]), b'{"text": "one two three"}')
 WORDS = Request("GET", "/v7/notes/n1/words", Headers([("note-key", "any")]))
@@ -46,8 +49,9 @@ def judged(service: type[NoteService] = NoteService) -> RunState:
 
 def test_nothing_of_the_api_of_the_harness_is_used() -> None:
     """The toy API imports the kit and what lies below it, and no other package of the harness."""
-    tree = ast.parse(Path(toy_api.__file__).read_text("utf-8"))
-    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    trees = [ast.parse(Path(str(module.__file__)).read_text("utf-8")) for module in (toy_api, toy_search)]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    modules = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     ours = {module.split(".")[1] for module in modules if module.startswith("harness.")}
     assert ours == {"faults", "kit", "outcome", "wire"}
 
@@ -101,6 +105,35 @@ def test_every_format_reports_it(name: str) -> None:
         }
     else:
         assert "Notes API" in text
+
+
+def search_for(service: type[NoteService], *engines: str) -> RunState:
+    """The state of a finished search of a note service in this process."""
+    state = RunState(NOTES, FuzzPresentation())
+    target = embed_emulator(NOTES, TargetOptions(), lambda: service(NoteContract()))
+    budget = Budget(histories=30, steps=8, laws=1, schema=1)
+    for event in fuzz(target, FuzzOptions(engines=engines, budget=budget)):
+        state.handle(event)
+    return state
+
+
+@pytest.mark.parametrize("engine", [HISTORY, EXHAUSTIVE])
+def test_a_search_finds_the_least_history_of_a_defect(engine: str) -> None:
+    """The engines of a search play the toy's steps, and shrink what its own judge finds."""
+    state = search_for(KeepsNotes, engine)
+    (failed,) = failures(state.results)
+    assert (failed.rule.id, failed.verdict) == ("note.gone", Verdict.FAIL)
+    assert failed.reproduction is not None
+    assert list(map(str, failed.reproduction.steps)) == ["make", "delete #0", "read #0"]
+    assert "make > delete #0 > read #0" in render("markdown", state)
+
+
+def test_a_search_of_a_right_service_finds_nothing_and_proves_something() -> None:
+    """No step accuses the right service; the engines for which the toy has nothing to offer say so."""
+    state = search_for(NoteService, HISTORY, LAWS, SCHEMA, EXHAUSTIVE)
+    assert failures(state.results) == []
+    assert [phase.name for phase in state.phases if phase.vacuous] == [LAWS, SCHEMA]
+    assert state.whole()[1].exit is Exit.NOTHING_RAN
 
 
 def test_its_mutant_is_noticed() -> None:

@@ -35,6 +35,7 @@ from harness.wire import (
 )
 from harness.wire.json_value import object_or_none
 from harness.wire.secret_patterns import SecretFields
+from tests.engine.toy_search import SEARCH
 
 JSON, EVENTS = (Headers([("content-type", kind)]) for kind in ("application/json", "text/event-stream"))
 
@@ -79,6 +80,16 @@ class LosesWords(NoteService):
     """A note service that never streams the second word."""
 
     lost = 2
+
+
+class KeepsNotes(NoteService):
+    """A note service that says that a note is deleted, and keeps it."""
+
+    def __call__(self, request: Request) -> Response:
+        notes = dict(self.notes)
+        answer = super().__call__(request)
+        self.notes = {**notes, **self.notes}
+        return answer
 
 
 MUTANTS: dict[str, Mutant[Callable[..., Any]]] = collect(
@@ -351,6 +362,7 @@ NOTES = Api(
     load_profiles=lambda: PROFILES,
     load_probes=lambda: Probes(greet=_greet, questions=(Question(("words",), _ask_for_words),)),
     load_catalogue=lambda: tuple(_REGISTRY.checks),
+    load_search=lambda: SEARCH,
     new_service=lambda contract, mutant: (MUTANTS[mutant].build if mutant else NoteService)(contract),
     load_mutants=lambda: MUTANTS,
     load_client_model=lambda: CLIENTS,

@@ -1,8 +1,8 @@
 """The laws of streams as histories: however a stream is read, its events are the same.
 
-Layer 4. Each history creates one interaction with drawn fields and reads it in drawn parts. The world compares the
-parts: a resume after a cursor returns the rest, all parts together equal what GET shows, and the text deltas make
-up the text.
+Layer 2. Each history creates one interaction with drawn fields and reads it in drawn parts. The history judge
+compares the parts: a resume after a cursor returns the rest, all parts together equal what GET shows, and the text
+deltas make up the text.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from harness.engine.search.playing.create_modes import WEATHER
 from harness.strategies import values
+from harness.strategies.client.create_modes import WEATHER
 from harness.strategies.operations import ClientCommand
 
 Json = dict[str, Any]
@@ -39,7 +39,7 @@ def bodies(able: frozenset[str]) -> SearchStrategy[Json]:
     return st.builds(lambda one, other: {**one, **other}, inputs, st.one_of(extras))
 
 
-def stream_histories(able: frozenset[str]) -> SearchStrategy[list[ClientCommand]]:
+def draw_laws(able: frozenset[str]) -> SearchStrategy[list[ClientCommand]]:
     """Histories of one interaction each: streamed, cut, resumed, and read again."""
     modes = ["stream"]
     if "background" in able:

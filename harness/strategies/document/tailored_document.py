@@ -1,6 +1,6 @@
 """A copy of the OpenAPI document that is tailored to one target, in a temporary folder.
 
-Layer 4. The schemas leave many names open, so a generator would invent names that do not exist, and every request
+Layer 2. The schemas leave many names open, so a generator would invent names that do not exist, and every request
 would be refused. Here models and agents are the target's own, other names are few and valid, and references to
 things that do not exist are left out. No third party is named: the hosts that a target may call back are under
 `.invalid`, which never resolves.

@@ -1,4 +1,4 @@
-"""Judges a single response, whatever came before it: the contract's judgement, and two rules for any service.
+"""Judges a single response, whatever came before it: the API's own judgement, and two rules for any service.
 
 Layer 4, pure.
 """
@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.contract.judge.answer import BUSY, judge_response
 from harness.engine.search.rules import ANSWERED, NO_CRASH
+from harness.kit.search import SearchModel
 from harness.outcome import Finding, Severity
 from harness.wire import By, Exchange, How
+from harness.wire.message import BUSY
 
 _STUCK = frozenset({How.STALL, How.TIMEOUT})
 
 
-def judge_exchange(exchange: Exchange, key: str) -> Iterator[Finding]:
+def judge_exchange(exchange: Exchange, key: str, model: SearchModel) -> Iterator[Finding]:
     """The findings on one exchange; `key` is the caller's key, which no error may repeat."""
     ending = exchange.ending
     if exchange.excuse:
@@ -29,7 +30,7 @@ def judge_exchange(exchange: Exchange, key: str) -> Iterator[Finding]:
         yield Finding(ANSWERED, "the answer never ended", "an end", how)
     if exchange.status >= 500 and exchange.status not in BUSY | {501}:
         yield Finding(NO_CRASH, "the service failed", "an answer below 500", str(exchange.status))
-    yield from filter(is_accusation, judge_response(exchange, key))
+    yield from filter(is_accusation, model.judge_answer(exchange, key))
 
 
 def is_hang(exchange: Exchange) -> bool:

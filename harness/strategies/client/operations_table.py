@@ -1,7 +1,7 @@
 """The table of all operations a client may do, and the conditions under which each applies.
 
-Layer 4. This table uses the modules that play the operations. Those know a `World`, but not one another, except
-for `looks`.
+Layer 2. This table uses the modules that play the operations. Those know a `SearchClient`, but not one another,
+except for `reads`.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from harness.engine.search.defect import SeenDefect
-from harness.engine.search.playing import cancel_delete, creates, partial_reads, reads
-from harness.engine.search.playing.create_modes import NEEDS
-from harness.engine.search.world import World
-from harness.strategies.operations import ON_READERS, ClientCommand
+from harness.strategies.client import cancel_delete, creates, partial_reads, reads
+from harness.strategies.client.create_modes import NEEDS
+from harness.strategies.client.search_client import SearchClient
+from harness.strategies.operations import KINDS, ON_READERS, ClientCommand
 
-_MOVES: dict[str, Callable[[World, ClientCommand], None]] = {
+_MOVES: dict[str, Callable[[SearchClient, ClientCommand], None]] = {
     "create": creates.create,
     "chain": creates.chain,
     "answer": creates.answer,
@@ -41,13 +40,9 @@ _OF_NOBODY = frozenset({"unknown", "orphan"})
 """Modes of operations that have no subject."""
 
 
-def move(world: World, operation: ClientCommand) -> list[SeenDefect]:
-    """Play one operation and return what it shows; do nothing if it does not apply, or after a hang."""
-    world.found = []
-    if not world.hung and _applies(world, operation):
-        world.played.append(_with_actual_subject(world, operation))
-        _MOVES[operation.kind](world, operation)
-    return world.found
+def play(client: SearchClient, operation: ClientCommand) -> None:
+    """Play one operation that applies."""
+    _MOVES[operation.kind](client, operation)
 
 
 def able_to(able: frozenset[str], operation: ClientCommand) -> bool:
@@ -59,20 +54,23 @@ def able_to(able: frozenset[str], operation: ClientCommand) -> bool:
     return {*needed, *by_kind, *by_mode.get(operation.mode, stored)} <= able
 
 
-def _applies(world: World, operation: ClientCommand) -> bool:
-    """Whether the operation has a subject and the target has the capabilities for it."""
-    if operation.kind in ON_READERS:
-        return bool(world.among(closed=operation.kind == "resume"))
-    return (_without_subject(operation) or bool(world.interactions)) and able_to(world.able, operation)
+def list_kinds(able: frozenset[str]) -> list[str]:
+    """The kinds of operations that a target with these capabilities can be asked for."""
+    return [kind for kind, modes in KINDS.items() if able_to(able, ClientCommand(kind, mode=modes[0]))]
 
 
-def _with_actual_subject(world: World, operation: ClientCommand) -> ClientCommand:
-    """The operation with its subject reduced to the actual number, as it is taken modulo their count."""
+def resolve(client: SearchClient, operation: ClientCommand) -> ClientCommand | None:
+    """The operation with its subject reduced to the actual number, as it is taken modulo their count.
+
+    None if it has no subject, or if the target lacks a capability for it.
+    """
+    on_readers = operation.kind in ON_READERS
+    if not on_readers and not able_to(client.world.able, operation):
+        return None
     if _without_subject(operation):
         return operation
-    on_readers = operation.kind in ON_READERS
-    among = world.among(closed=operation.kind == "resume") if on_readers else world.interactions
-    return replace(operation, subject=operation.subject % len(among))
+    among = client.among(closed=operation.kind == "resume") if on_readers else client.interactions
+    return replace(operation, subject=operation.subject % len(among)) if among else None
 
 
 def _without_subject(operation: ClientCommand) -> bool:

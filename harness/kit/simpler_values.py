@@ -1,6 +1,6 @@
 """Smaller forms of a JSON value, to find out which of its parts matter.
 
-Layer 4, pure. Must not know what a value means.
+Layer 1, pure. Must not know what a value means.
 """
 
 from __future__ import annotations

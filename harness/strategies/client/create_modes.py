@@ -1,6 +1,6 @@
 """The bodies of creates for each mode of an operation.
 
-Layer 4.
+Layer 2.
 """
 
 from __future__ import annotations
