@@ -17,7 +17,7 @@ from harness.engine.causes import find_roots, link, resolve, stopped_at
 from harness.engine.cleanup import CreatedResources
 from harness.engine.decide import Policy, decide
 from harness.engine.events import CheckFinished, ExerciseStarted, RunEvent
-from harness.engine.execute import Played, play
+from harness.engine.execute import PlayedExercise, play
 from harness.engine.plan import Group, PlannedCheck, RunPlan
 from harness.engine.results import Result
 from harness.engine.sessions import session_of
@@ -47,7 +47,7 @@ class Judged:
 
     planned: PlannedCheck
     observation: Observation
-    played: Played | None = None
+    played: PlayedExercise | None = None
     audited: bool = False
 
 
