@@ -1,8 +1,8 @@
 """Links the results of a run: what one check found to be broken blocks others, which then do not repeat it.
 
 Layer 4, pure. A check is blocked if it rests on a broken one, if the probe saw that what it needs is accepted and
-not done, or if its exercise stopped at a refused create that another check reports. A cause makes nothing better:
-the finding that blocks is judged by its own rule.
+not done, if its exercise stopped at a refused create that another check reports, or if all that it saw to be wrong
+is crashes. A cause makes nothing better: the finding that blocks is judged by its own rule.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.engine.decide import blocked_by, with_cause, with_weight
 from harness.engine.results import LoggedExchange, Result
 from harness.kit.api import Api
 from harness.kit.check import Check
-from harness.outcome import Observation, Outcome
+from harness.outcome import Observation, Outcome, Severity
 from harness.wire import Exchange
 
 
@@ -56,8 +56,11 @@ def resolve(observation: Observation, roots: Sequence[Result]) -> Observation:
 def link(
     results: Sequence[Result], stops: Mapping[str, Exchange | LoggedExchange], api: Api
 ) -> tuple[Result, ...]:
-    """The results in their order; those in `stops` (by id) name the code that explains where they stopped."""
-    roots = [result for result in results if result.observation.outcome is Outcome.NOT_MET and result.evidence]
+    """The results in their order; those in `stops` (by id) name the code that explains them.
+
+    A stop is the answer at which a check could not go on, or the crash that it accuses.
+    """
+    roots = list(filter(_is_root, results))
     causes = {result.id: root for result in results if (root := _root_of(result, stops, roots, api)) is not None}
     linked = [with_cause(result, causes[result.id]) if result.id in causes else result for result in results]
     caused = Counter(result.observation.cause for result in linked if result.observation.cause)
@@ -75,11 +78,21 @@ def _consequences(result: Result, caused: Counter[str]) -> int:
 def _root_of(
     result: Result, stops: Mapping[str, Exchange | LoggedExchange], roots: Sequence[Result], api: Api
 ) -> Result | None:
+    """The result whose finding explains this one: all of its own findings, or where its exercise stopped."""
     stop = stops.get(result.id)
-    if stop is None or result.observation.findings or result.observation.cause:
+    if stop is None or result.observation.cause:
         return None
-    accused = (root for root in roots if root.observation.findings)
-    return next((root for root in accused if any(_is_alike(e, stop, api) for e in root.evidence)), None)
+    broken = [found for found in result.observation.findings if found.severity is not Severity.INFORMATION]
+    if broken:
+        blamed = {found.cause.partition("/")[0] for found in broken}
+        return next((root for root in roots if blamed == {root.rule.id}), None)
+    return next((root for root in roots if any(_is_alike(e, stop, api) for e in root.evidence)), None)
+
+
+def _is_root(result: Result) -> bool:
+    """Whether a result shows something to be broken that no other finding explains."""
+    broken = result.observation.outcome is Outcome.NOT_MET and bool(result.evidence)
+    return broken and any(not finding.cause for finding in result.observation.findings)
 
 
 def _is_alike(shown: object, stop: Exchange | LoggedExchange, api: Api) -> bool:

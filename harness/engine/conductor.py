@@ -37,6 +37,9 @@ _GRACE = 5.0
 _JOIN = 2.0
 """Seconds to wait for workers whose requests nobody can end."""
 
+_EXPLAINABLE = frozenset({Outcome.UNTESTABLE, Outcome.NOT_MET, Outcome.NON_STRICT})
+"""Outcomes that a finding of another check may explain."""
+
 _NEEDS_EVIDENCE = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.XFAIL, Verdict.ERROR})
 _STOPS = frozenset({Verdict.FAIL, Verdict.ERROR})
 
@@ -287,9 +290,10 @@ class Conductor:
             observation = played.observe(planned.check)
             if not promised and not planned.declared:
                 observation = played.excuse_what_is_not_offered(observation)
-            if observation.outcome is Outcome.UNTESTABLE and (stop := stopped_at(played.trail)) is not None:
+            stop = played.find_crash(planned.check) or stopped_at(played.trail)
+            if observation.outcome in _EXPLAINABLE and stop is not None:
                 self._stops[planned.check.id] = stop
-            yield Judged(planned, observation, played)
+            yield Judged(planned, played.blame_crashes(observation), played)
 
     def _result(self, judged: Judged) -> Result:
         """Turn an observation into a result."""
