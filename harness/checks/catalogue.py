@@ -8,44 +8,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from harness.checks.areas import (
-    agents,
-    auth,
+from harness.checks.areas.agents import agents, environments, saved_agents, uploads
+from harness.checks.areas.lifecycle import (
     background,
     cancel,
     chain,
-    concurrent_readers,
-    continuation,
     create,
     create_options,
-    credentials,
-    cursors,
-    decisions,
     delete,
+    final_statuses,
+    late_cancels,
+    retrieve,
+    usage,
+)
+from harness.checks.areas.resources import (
+    credentials,
+    decisions,
     deliveries,
-    environments,
-    errors,
     file_search,
     files,
-    final_statuses,
-    http,
-    late_cancels,
-    resume,
-    retrieve,
-    robustness,
-    saved_agents,
-    search,
-    stream,
-    stream_timing,
-    tool_results,
-    tool_search,
-    tools,
     triggers,
-    uploads,
-    usage,
     voices,
     webhooks,
 )
+from harness.checks.areas.service import auth, errors, http, robustness
+from harness.checks.areas.streams import concurrent_readers, continuation, cursors, resume, stream, stream_timing
+from harness.checks.areas.tool_use import search, tool_results, tool_search, tools
 from harness.checks.capabilities import PROOFS, RESTS_ON
 from harness.kit.check import Check
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 import pytest
 
@@ -115,6 +115,6 @@ def test_two_exercises_of_one_name_are_refused():
 
 def test_every_area_is_in_the_catalogue():
     """The catalogue includes every module that registers checks."""
-    modules = [import_module(f"harness.checks.areas.{found.name}") for found in iter_modules(areas.__path__)]
+    modules = [import_module(found.name) for found in walk_packages(areas.__path__, f"{areas.__name__}.")]
     registered = [check for module in modules for check in getattr(module, "CHECKS", ())]
     assert sorted(check.id for check in registered) == sorted(check.id for check in CATALOGUE)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.checks.areas import stream
+from harness.checks.areas.streams import stream
 from harness.checks.catalogue import CATALOGUE
 from harness.outcome import Outcome
 from tests.checks._play import judge

@@ -4,40 +4,13 @@ Layer 2. Every check of the catalogue must notice at least one mutant, and every
 one check (`harness mutants`). A new mutant is a row in the table of its area; a new area is a module named here.
 """
 
-from harness.emulator.mutants import (
-    agents,
-    auth,
-    background,
-    cancel,
-    chain,
-    content,
-    crashes,
-    create,
-    credentials,
-    delete,
-    deliveries,
-    environments,
-    errors,
-    http,
-    inputs,
-    own_agents,
-    readers,
-    resources,
-    resume,
-    robustness,
-    shapes,
-    storage,
-    stream,
-    stream_end,
-    stream_steps,
-    tool_results,
-    tool_search,
-    tools,
-    triggers,
-    uploads,
-    webhooks,
-)
+from harness.emulator.mutants.agents import agents, environments, own_agents, uploads
+from harness.emulator.mutants.lifecycle import background, cancel, chain, content, create, delete, inputs, storage
+from harness.emulator.mutants.resources import credentials, deliveries, resources, triggers, webhooks
 from harness.emulator.mutants.rows import EmulatorMutant
+from harness.emulator.mutants.service import auth, crashes, errors, http, robustness, shapes
+from harness.emulator.mutants.streams import readers, resume, stream, stream_end, stream_steps
+from harness.emulator.mutants.tool_use import tool_results, tool_search, tools
 from harness.kit.mutant import collect
 
 __all__ = ["MUTANTS"]

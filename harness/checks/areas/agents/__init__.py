@@ -1,0 +1,1 @@
+"""Checks of managed agents and their environments."""

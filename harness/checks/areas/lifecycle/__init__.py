@@ -1,0 +1,1 @@
+"""Checks of an interaction from its create to its deletion."""

@@ -1,0 +1,1 @@
+"""Checks of the other resources: files, stores, voices, webhooks, triggers and more."""

@@ -1,0 +1,1 @@
+"""Checks of every answer: HTTP, keys, errors, hard input."""

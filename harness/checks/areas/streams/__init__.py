@@ -1,0 +1,1 @@
+"""Checks of streams, their cursors and their resumption."""

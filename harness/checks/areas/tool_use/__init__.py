@@ -1,0 +1,1 @@
+"""Checks of functions, their results and searches."""

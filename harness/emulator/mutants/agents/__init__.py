@@ -1,0 +1,1 @@
+"""Mutants of managed agents and their environments."""

@@ -1,0 +1,1 @@
+"""Mutants of an interaction from its create to its deletion."""

@@ -1,0 +1,1 @@
+"""Mutants of the other resources: files, stores, voices, webhooks, triggers and more."""

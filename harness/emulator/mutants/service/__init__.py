@@ -1,0 +1,1 @@
+"""Mutants of every answer: HTTP, keys, errors, hard input."""

@@ -1,0 +1,1 @@
+"""Mutants of streams, their cursors and their resumption."""

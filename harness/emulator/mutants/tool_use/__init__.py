@@ -1,0 +1,1 @@
+"""Mutants of functions, their results and searches."""

@@ -1,0 +1,78 @@
+"""The judges of the checks on agents that the user defines, on hand-made exchanges."""
+
+from __future__ import annotations
+
+from harness.checks.areas.agents.saved_agents import CHANGED, INSTRUCTION, OWN
+from tests.checks._play import answer, case, interaction, refusal
+
+ONE = answer(body={"id": OWN[0], "base_agent": "x"})
+TWO = answer(body={"id": OWN[1], "base_agent": "x"})
+EMPTY = answer(body={})
+MISSING = refusal(404, "not_found")
+RUN = answer(body=interaction())
+DUPLICATE = refusal(409, "already_exists")
+LIFE = {"made": [ONE, TWO], "fetched": ONE, "deleted": EMPTY, "gone": MISSING}
+
+
+def shapes(agent, **more):
+    """Answers that all show the same agent."""
+    shown = answer(body=agent, target="/v1beta/agents/a")
+    listed = answer(body={"agents": [agent], **more}, target="/v1beta/agents")
+    return {"made": [shown], "fetched": shown, "listed": listed}
+
+
+def page(*names, token=None, **fields):
+    """One page of the list of agents."""
+    listed = {"agents": [{"id": name} for name in names], **fields}
+    return answer(body={**listed, "next_page_token": token} if token else listed)
+
+
+ALL = page(*OWN)
+
+CASES = [
+    case("agents.crud", "met", "a whole life", **LIFE),
+    case("agents.crud", "met", "an empty body of delete", **{**LIFE, "deleted": answer(204)}),
+    case("agents.crud", "non_strict", "gone in another way", **{**LIFE, "gone": refusal(403)}),
+    case("agents.crud", "not_met", "another is read", **{**LIFE, "fetched": TWO}),
+    case("agents.crud", "not_met", "not deleted", **{**LIFE, "deleted": refusal(500)}),
+    case("agents.crud", "not_met", "still there", **{**LIFE, "gone": ONE}),
+    case("agents.run", "met", "accepted", ran=answer(body=interaction())),
+    case("agents.run", "not_met", "not found", ran=MISSING),
+    case("agents.run", "not_met", "no id", ran=answer(body=interaction(id=None))),
+    case("agents.patch", "met", "only what was named",
+         patched=answer(body={"id": "x", "description": CHANGED, "system_instruction": INSTRUCTION})),
+    case("agents.patch", "not_met", "the rest is gone", patched=answer(body={"id": "x", "description": CHANGED})),
+    case("agents.patch", "not_met", "nothing changed",
+         patched=answer(body={"id": "x", "system_instruction": INSTRUCTION})),
+    case("agents.patch", "untestable", "no such operation", patched=refusal(404, "not_found")),
+    case("agents.create", "met", "both", made=[ONE, TWO]),
+    case("agents.create", "not_met", "one crashed", made=[ONE, refusal(500)]),
+    case("agents.create", "not_met", "another id", made=[TWO, TWO]),
+    case("agents.create", "not_met", "a list", made=[answer(body=[1]), TWO]),
+    case("agents.runs-stay", "met", "readable", ran=RUN, deleted=EMPTY, left=RUN),
+    case("agents.runs-stay", "untestable", "not deleted", ran=RUN, deleted=MISSING, left=RUN),
+    case("agents.runs-stay", "untestable", "never ran", ran=MISSING, deleted=EMPTY, left=None),
+    case("agents.runs-stay", "not_met", "gone", ran=RUN, deleted=EMPTY, left=MISSING),
+    case("agents.dup", "met", "409", twice=DUPLICATE),
+    case("agents.dup", "not_met", "accepted", twice=ONE),
+    case("agents.reserved", "met", "400", reserved=refusal(400)),
+    case("agents.reserved", "not_met", "accepted", reserved=ONE),
+    case("agents.unknown", "met", "404", unknown=MISSING),
+    case("agents.unknown", "not_met", "made up", unknown=ONE),
+    case("agents.schema", "met", "alone and in a list", **shapes({"id": "a", "tools": []}, new_field=1)),
+    case("agents.schema", "not_met", "tools that are a word", **shapes({"id": "a", "tools": "all"})),
+    case("agents.schema", "not_met", "a number that describes", **shapes({"id": "a", "description": 5})),
+    case("agents.list", "met", "both", listed=ALL),
+    case("agents.list", "met", "on a later page", listed=page("other", token="p2")),
+    case("agents.list", "not_met", "one is lost", listed=page(OWN[0])),
+    case("agents.list", "not_met", "absent although there are some", listed=EMPTY),
+    case("agents.list", "not_met", "a bare array", listed=answer(body=[{"id": OWN[0]}, {"id": OWN[1]}])),
+    case("agents.list", "not_met", "no array", listed=answer(body={"agents": {}})),
+    case("page.agents", "met", "one each", paged=[page(OWN[0], token="p2"), page(OWN[1])]),
+    case("page.agents", "met", "larger pages", paged=[ALL]),
+    case("page.agents", "untestable", "no end", paged=[page(*OWN, token="p2")]),
+    case("page.agents", "not_met", "one twice", paged=[page(OWN[0], token="p2"), page(*OWN)]),
+    case("page.agents", "not_met", "one lost", paged=[page(OWN[0], token="p2"), page()]),
+    case("page.agents", "not_met", "refused", paged=[page(*OWN, token="p2"), refusal(400)]),
+    case("page.agents", "not_met", "a bare list", paged=[answer(body=[{"id": OWN[0]}, {"id": OWN[1]}])]),
+]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Tests of checks of an interaction from its create to its deletion."""

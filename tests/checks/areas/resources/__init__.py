@@ -1,0 +1,1 @@
+"""Tests of checks of the other resources: files, stores, voices, webhooks, triggers and more."""

@@ -1,0 +1,1 @@
+"""Tests of checks of every answer: HTTP, keys, errors, hard input."""

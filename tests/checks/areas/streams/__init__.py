@@ -1,0 +1,1 @@
+"""Tests of checks of streams, their cursors and their resumption."""
