@@ -126,6 +126,8 @@ class Audit:
         for finding in (*reading.findings, *reading.crash):
             if finding.rule not in self.rules or finding.severity is Severity.INFORMATION:
                 continue
+            if reading.crash and reading.crash[0].rule in self.rules and finding not in reading.crash:
+                finding = replace(finding, cause=reading.crash[0].stable_code)
             kind = finding.kind(reading.call)
             if kind not in seen:
                 seen.add(kind)

@@ -1,20 +1,21 @@
 """Links the results of a run: what one check found to be broken blocks others, which then do not repeat it.
 
 Layer 4, pure. A check is blocked if it rests on a broken one, if the probe saw that what it needs is accepted and
-not done, if its exercise stopped at a refused create that another check reports, or if all that it saw to be wrong
-is crashes. A cause makes nothing better: the finding that blocks is judged by its own rule.
+not done, if it saw nothing but crashes, or if its exercise stopped at a refused create that another check reports.
+A cause makes nothing better: the finding that blocks is judged by its own rule.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from harness.engine.decide import blocked_by, with_cause, with_weight
 from harness.engine.results import LoggedExchange, Result
 from harness.kit.api import Api
 from harness.kit.check import Check
-from harness.outcome import Observation, Outcome, Severity
+from harness.outcome import Observation, Outcome
 from harness.wire import Exchange
 
 
@@ -33,7 +34,7 @@ def find_roots(check: Check, observation: Observation, roots: Sequence[str]) -> 
     What it found itself only repeats a finding that it rests on. For the lack of a capability, it must be
     untestable.
     """
-    if observation.outcome is Outcome.BLOCKED:
+    if observation.cause:
         return (observation.cause,)
     if observation.outcome in _REPEATED:
         return tuple(root for root in roots if root in check.rests_on)
@@ -47,20 +48,18 @@ def resolve(observation: Observation, roots: Sequence[Result]) -> Observation:
     """
     broken = next((root for root in roots if root.observation.outcome is Outcome.NOT_MET), None)
     if broken is not None:
-        return blocked_by(broken, observation.reason)
+        seen = "; ".join(finding.message for finding in observation.findings)
+        return blocked_by(broken, observation.reason or seen)
     if observation.outcome is not Outcome.BLOCKED:
-        return observation
+        return replace(observation, cause="") if observation.cause else observation
     return Observation.untestable(f"{observation.reason}; {observation.cause} did not see that again")
 
 
 def link(
     results: Sequence[Result], stops: Mapping[str, Exchange | LoggedExchange], api: Api
 ) -> tuple[Result, ...]:
-    """The results in their order; those in `stops` (by id) name the code that explains them.
-
-    A stop is the answer at which a check could not go on, or the crash that it accuses.
-    """
-    roots = list(filter(_is_root, results))
+    """The results in their order; those in `stops` (by id) name the code that explains where they stopped."""
+    roots = [result for result in results if result.observation.outcome is Outcome.NOT_MET and result.evidence]
     causes = {result.id: root for result in results if (root := _root_of(result, stops, roots, api)) is not None}
     linked = [with_cause(result, causes[result.id]) if result.id in causes else result for result in results]
     caused = Counter(result.observation.cause for result in linked if result.observation.cause)
@@ -78,21 +77,11 @@ def _consequences(result: Result, caused: Counter[str]) -> int:
 def _root_of(
     result: Result, stops: Mapping[str, Exchange | LoggedExchange], roots: Sequence[Result], api: Api
 ) -> Result | None:
-    """The result whose finding explains this one: all of its own findings, or where its exercise stopped."""
     stop = stops.get(result.id)
-    if stop is None or result.observation.cause:
+    if stop is None or result.observation.findings or result.observation.cause:
         return None
-    broken = [found for found in result.observation.findings if found.severity is not Severity.INFORMATION]
-    if broken:
-        blamed = {found.cause.partition("/")[0] for found in broken}
-        return next((root for root in roots if blamed == {root.rule.id}), None)
-    return next((root for root in roots if any(_is_alike(e, stop, api) for e in root.evidence)), None)
-
-
-def _is_root(result: Result) -> bool:
-    """Whether a result shows something to be broken that no other finding explains."""
-    broken = result.observation.outcome is Outcome.NOT_MET and bool(result.evidence)
-    return broken and any(not finding.cause for finding in result.observation.findings)
+    accused = (root for root in roots if root.observation.findings)
+    return next((root for root in accused if any(_is_alike(e, stop, api) for e in root.evidence)), None)
 
 
 def _is_alike(shown: object, stop: Exchange | LoggedExchange, api: Api) -> bool:

@@ -37,9 +37,6 @@ _GRACE = 5.0
 _JOIN = 2.0
 """Seconds to wait for workers whose requests nobody can end."""
 
-_EXPLAINABLE = frozenset({Outcome.UNTESTABLE, Outcome.NOT_MET, Outcome.NON_STRICT})
-"""Outcomes that a finding of another check may explain."""
-
 _NEEDS_EVIDENCE = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.XFAIL, Verdict.ERROR})
 _STOPS = frozenset({Verdict.FAIL, Verdict.ERROR})
 
@@ -175,7 +172,9 @@ class Conductor:
         """The check with what the others found that may block it."""
         roots = [self._results[root] for root in self._roots_of(judged) if root in self._results]
         said = resolve(judged.observation, roots)
-        return judged if said is judged.observation else Judged(judged.planned, said)
+        return (
+            Judged(judged.planned, said) if said.outcome is Outcome.BLOCKED else replace(judged, observation=said)
+        )
 
     def _roots_of(self, judged: Judged) -> tuple[str, ...]:
         check = judged.planned.check
@@ -290,10 +289,11 @@ class Conductor:
             observation = played.observe(planned.check)
             if not promised and not planned.declared:
                 observation = played.excuse_what_is_not_offered(observation)
-            stop = played.find_crash(planned.check) or stopped_at(played.trail)
-            if observation.outcome in _EXPLAINABLE and stop is not None:
+            if not exercise.front_end:  # what those provoke is not told as a crash
+                observation = played.blame_crashes(planned.check, observation)
+            if observation.outcome is Outcome.UNTESTABLE and (stop := stopped_at(played.trail)) is not None:
                 self._stops[planned.check.id] = stop
-            yield Judged(planned, played.blame_crashes(observation), played)
+            yield Judged(planned, observation, played)
 
     def _result(self, judged: Judged) -> Result:
         """Turn an observation into a result."""

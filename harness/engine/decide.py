@@ -104,8 +104,7 @@ def with_cause(result: Result, root: Result) -> Result:
     if result.rule.level is Level.MUST and root.verdict not in (Verdict.FAIL, Verdict.XFAIL):
         code = root.observation.findings[0].stable_code
         return replace(result, observation=replace(result.observation, cause=code))
-    own = result.observation
-    observation = blocked_by(root, own.reason or "; ".join(finding.message for finding in own.findings))
+    observation = blocked_by(root, result.observation.reason)
     return replace(
         result,
         observation=observation,

@@ -104,19 +104,26 @@ class Played:
         reason = f"{self.api.format_request(accused[0][0])} was answered {_NOT_IMPLEMENTED}: not implemented"
         return Observation.untestable(reason, Because.REFUSED)
 
-    def blame_crashes(self, observation: Observation) -> Observation:
-        """The observation, whose findings name a crash as their cause if all that they accuse is crashes."""
-        return replace(observation, findings=tuple(map(self._blame_crash, observation.findings)))
+    def blame_crashes(self, check: Check, observation: Observation) -> Observation:
+        """The observation, which names a crash as its cause if there is nothing else that explains it.
+
+        That is so if all its findings accuse answers that are crashes, or if it looked at one and could not judge.
+        """
+        if observation.outcome is Outcome.UNTESTABLE:
+            crash = next(filter(None, map(self._find_crash, self._list_seen(check))), None)
+            return observation if crash is None else replace(observation, cause=crash.rule)
+        findings = tuple(map(self._blame_crash, observation.findings))
+        causes = {finding.cause for finding in findings if finding.severity is not Severity.INFORMATION}
+        blamed = findings != observation.findings and len(causes) == 1
+        cause = causes.pop().partition("/")[0] if blamed else ""
+        return replace(observation, findings=findings, cause=cause)
 
     def _blame_crash(self, finding: Finding) -> Finding:
         crashes = [self._find_crash(exchange) for exchange in self._list_accused(finding)]
-        if not crashes or not all(crashes) or finding.rule == crashes[0].rule:
+        first = crashes[0] if crashes else None
+        if first is None or not all(crashes) or finding.rule == first.rule:
             return finding
-        return replace(finding, cause=crashes[0].stable_code)
-
-    def find_crash(self, check: Check) -> Exchange | None:
-        """The first crash among what the judge of a check looked at, or before the exercise stopped."""
-        return next((exchange for exchange in self._list_seen(check) if self._find_crash(exchange)), None)
+        return replace(finding, cause=first.stable_code)
 
     def _find_crash(self, exchange: Exchange) -> Finding | None:
         return next(iter(self.api.read(exchange, None).crash), None)

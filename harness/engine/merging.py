@@ -184,7 +184,7 @@ class _Merge:
             result_id=check.id,
             title=check.title,
             declared=home.capabilities.declared(check.requires),
-            show=lambda verdict: evidence if verdict in _SHOWN and final is said else (),
+            show=lambda verdict: evidence if verdict in _SHOWN and final.outcome is said.outcome else (),
             root=check.id in blocking,
             seconds=home.seconds.get(check.id, 0.0),
             accepts=check.accepts,

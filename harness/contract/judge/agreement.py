@@ -34,7 +34,11 @@ def judge_identity(rule: str, asked: object, shown: object) -> Iterator[Finding]
     if shown != asked:
         word, actual = ("other", format_value(shown)) if shown else ("missing", "no id")
         yield Finding.coded(
-            f"{rule}/{word}", "another interaction is shown", format_value(asked), actual, where=Where(pointer="$.id")
+            f"{rule}/{word}",
+            "another interaction is shown",
+            format_value(asked),
+            actual,
+            where=Where(pointer="$.id"),
         )
 
 
