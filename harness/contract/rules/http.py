@@ -148,7 +148,7 @@ _ERROR_BODIES = (
     Rule(
         id="err.no-crash",
         level=Level.MUST,
-        statement="A request that is right does not make the server fail: no 5xx, busy times apart, and no hang-up.",
+        statement="A right request does not make the server fail: no 5xx, busy times apart, and no hang-up.",
         breaks="Clients retry for minutes what can never work, or report an outage that is a bug.",
         source=HTTP.cite(Basis.GENERIC, "15.6 Server Error 5xx"),
     ),
