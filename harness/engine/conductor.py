@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from harness.engine.audit import SETTLED, Audit
+from harness.engine.audit import Audit, is_settled
 from harness.engine.causes import find_roots, link, resolve, stopped_at
 from harness.engine.cleanup import CreatedResources
 from harness.engine.decide import Policy, decide
@@ -154,7 +154,7 @@ class Conductor:
         """Decide a check, or hold it back; then those that waited for it."""
         check = judged.planned.check
         self._said.setdefault(check.id, judged.observation)
-        waits = check.everywhere and judged.observation.outcome not in SETTLED and not last
+        waits = check.everywhere and not is_settled(judged.observation) and not last
         if waits or not self._is_ready(judged):
             self._held.append(judged)
             return

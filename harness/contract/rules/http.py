@@ -63,6 +63,14 @@ _TRANSPORT = (
         source=REFERENCE.cite(Basis.INFERRED, "No operation lists a 3xx response"),
     ),
     Rule(
+        id="http.unlisted",
+        level=Level.MAY,
+        statement="Answers hold nothing that the published schemas do not name: no other steps, events or fields.",
+        breaks="Clients that know steps and fields by name drop what others hold. (A newer API has some; the live "
+        "service shows some, as tool_call, provision_sandbox and compaction.)",
+        source=PROBES.cite(Basis.OBSERVED, "tool_call steps of remote tools"),
+    ),
+    Rule(
         id="http.unknown-query",
         level=Level.SHOULD,
         statement="An unknown query parameter does not break a call.",
