@@ -20,7 +20,7 @@ from harness.checks.gateway import STREAM_WORDS
 from harness.contract.rules import BY_ID
 from harness.contract.schema.explain import keyword_word
 from harness.contract.tables.operations import OPERATIONS
-from harness.engine.kill_matrix import NOTICED, PROVED
+from harness.engine.proof import NOTICED, PROVED
 from harness.engine.search.rules import RULES, SEARCHED
 from harness.resources import folder
 

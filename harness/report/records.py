@@ -188,6 +188,6 @@ def _shard_record(finished: RunFinished, display: Display) -> dict[str, Any]:
     """What a merge needs of one shard; nothing if the run was whole."""
     if finished.part is None:
         return {}
-    from harness.report.shard_record import part_record
+    from harness.report.shards.check_shards import check_part_record
 
-    return {"shard": display.mask.tree(part_record(finished.part, finished.results, display.api))}
+    return {"shard": display.mask.tree(check_part_record(finished.part, finished.results, display.api))}

@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from harness.cassette import Player, Provenance, Recording, load, save
-from harness.engine.events import RunFinished, TargetInfo
-from harness.engine.kill_matrix import prove
+from harness.engine.events import RunFinished
+from harness.engine.proof import ProofOptions, prove
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator, resolve_target
 from harness.faults import cut
@@ -101,7 +101,7 @@ def test_its_mutant_is_noticed() -> None:
     """The kill matrix of the toy: its mutant is noticed by one check, and the other check has no proof."""
     summaries = {name: mutant.summary for name, mutant in NOTES.load_mutants().items()}
     state = RunState(NOTES, MutantsPresentation())
-    for event in prove(NOTES, summaries, whole=True, jobs=1, revision="", mutants=TargetInfo(name="notes")):
+    for event in prove(NOTES, ProofOptions(summaries=summaries, whole=True)):
         state.handle(event)
     assert {result.id: result.verdict for result in state.results} == {
         "proof.noticed[word-lost]": Verdict.PASS,
