@@ -1,4 +1,4 @@
-"""Foreign servers that say more than the published schemas name: that is told once for each kind, and is no fault."""
+"""Foreign servers that say more than the published schemas name: that is told once, and is no fault."""
 
 from __future__ import annotations
 

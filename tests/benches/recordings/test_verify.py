@@ -450,7 +450,7 @@ def test_a_cassette_is_judged_by_the_revision_it_states(tmp_path: Path, stated: 
 
 
 def test_what_no_schema_names_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A step of a newer API is one line of information with a count, in bodies and streams alike; nothing fails."""
+    """A step of a newer API is one line of information with a count, in bodies and streams alike."""
     newer = {**BODY, "steps": [{"type": "daydream"}]}
     said = cassette(*[case("POST", URI, ASKED, 200, "application/json", json.dumps(newer).encode())] * 2)
     (tmp_path / "newer.yaml").write_bytes(said)
