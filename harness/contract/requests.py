@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from harness.contract.contract import CURRENT, Contract, load
+from harness.kit.backoff import WaitingTime
 from harness.wire import Headers, Request
 from harness.wire.message import segment
 
@@ -22,7 +23,8 @@ KEY_HEADER = "x-goog-api-key"
 class RequestBuilder:
     """What is known of the target, and the requests that follow from it.
 
-    `version` is a path segment (`v1beta`), `wait` the seconds a background run may take to settle. `gone_within`
+    `version` is a path segment (`v1beta`), `wait` the seconds a background run may take to settle, `waiting` how
+    many of them the next one gets. `gone_within`
     is the number of seconds until a created interaction must be readable and a deleted one gone; a 404 that lasts
     longer is final. `keeps` is False if the target is known to store nothing that a GET could find, so that no
     exercise waits for it. `environment` is the environment for agents to run in, None if the target has none.
@@ -39,6 +41,7 @@ class RequestBuilder:
     other_key: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     wait: float = 60.0
+    waiting: WaitingTime = field(default_factory=WaitingTime, compare=False)
     gone_within: float = 5.0
     keeps: bool = True
     capabilities: frozenset[str] = frozenset()
