@@ -12,11 +12,24 @@ from typing import Any
 from urllib.parse import urlencode
 
 from harness.contract.contract import CURRENT, Contract, load
-from harness.kit.backoff import WaitingTime
 from harness.wire import Headers, Request
 from harness.wire.message import segment
 
 KEY_HEADER = "x-goog-api-key"
+
+_PART, _LEAST = 8, 2.0
+"""After a wait in vain: the part of the time that the next one gets, and the least seconds."""
+
+
+@dataclass(slots=True)
+class WaitingTime:
+    """How long to wait for what may never happen: all the time until that was in vain once, then a part of it."""
+
+    in_vain: bool = False
+
+    def of(self, whole: float) -> float:
+        """The seconds that the next wait gets, of those that the user allows."""
+        return max(whole / _PART, min(whole, _LEAST)) if self.in_vain else whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ class NeverSettles(ForeignService):
 
 
 def test_one_run_is_waited_for_and_the_others_less() -> None:
-    """The check of settling waits as long as the user allows, the others a part of that, and nobody else is accused."""
+    """The check of settling waits as long as the user allows, the others a part of that."""
     service = NeverSettles()
     report = check(service, "bg.*", "cancel.keeps*", words=("--timeout", str(TIMEOUT), "--capability", "-stream"))
     assert report.faults == {"bg.settles": "warn"}

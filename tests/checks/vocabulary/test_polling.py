@@ -19,7 +19,7 @@ from harness.checks.vocabulary.polling import (
     settled,
     status_of,
 )
-from harness.kit.backoff import WaitingTime
+from harness.contract.requests import WaitingTime
 from harness.outcome import Unmet
 from tests.checks._play import answer, interaction, refusal
 
