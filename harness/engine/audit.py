@@ -41,7 +41,7 @@ class AuditedDefect:
 
     def to_finding(self) -> Finding:
         """The finding with the number of further answers that have the defect."""
-        return self.finding.met(self.answers)
+        return self.finding.repeat(self.answers)
 
 
 def most_of(finding: Finding) -> int:

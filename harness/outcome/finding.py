@@ -77,7 +77,7 @@ class Finding:
             return self.stable_code, self.subject
         return self.stable_code, call, _INDEX.sub("[]", self.where.pointer)
 
-    def met(self, times: int) -> Finding:
+    def repeat(self, times: int) -> Finding:
         """The finding as that of `times` answers."""
         if times == 1:
             return self

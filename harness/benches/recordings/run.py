@@ -92,7 +92,7 @@ def _tell_subjects_once(findings: Sequence[Finding]) -> list[Finding]:
     told: list[Finding] = []
     for finding in findings:
         met = times.pop(finding.kind(), 0) if finding.subject else 1
-        told += [finding.met(met)] if met else []
+        told += [finding.repeat(met)] if met else []
     return told
 
 
