@@ -17,7 +17,7 @@ from harness.outcome import Finding, Observation, Rule, Standing, Where, standin
 from harness.report.evidence.display import Display
 from harness.report.evidence.evidence_text import logs
 from harness.report.ledger_text import ledger_record
-from harness.report.page.story import tell_story
+from harness.report.page.story.tell import tell_story
 
 
 def check_record(check: Check) -> dict[str, Any]:
