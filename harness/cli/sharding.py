@@ -9,8 +9,9 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.engine.shards import Shard, parse_shard
 from harness.outcome import UsageFault
-from harness.report.side_by_side.run_file import read_record
+from harness.report.side_by_side.run_file import read_run
 
 
 def add_shard_arguments(group: argparse._ArgumentGroup) -> None:
@@ -22,22 +23,14 @@ def add_shard_arguments(group: argparse._ArgumentGroup) -> None:
 
 
 def read_seconds(name: str | None) -> Mapping[str, float]:
-    """What each check took in an earlier run, by id; nothing without a file. Raises UsageFault."""
+    """What each result took in an earlier run, by id; nothing without a file. Raises UsageFault."""
     if not name:
         return {}
-    record = read_record(Path(name))
-    try:
-        return {str(item["id"]): float(item["seconds"]) for item in record["checks"]}
-    except (KeyError, TypeError, ValueError) as wrong:
-        raise UsageFault(
-            f"--shard-times {name!r} is no report of `harness check` ({type(wrong).__name__}: {wrong}): "
-            "write one with --report json=FILE"
-        ) from None
+    return {entry.id: entry.seconds for entry in read_run(Path(name)).entries.values()}
 
 
-def require_shardable(arguments: argparse.Namespace) -> None:
-    """Raise UsageFault if a shard is to rewrite a baseline, or if there are times without a shard."""
-    if arguments.shard and (arguments.baseline_update or arguments.baseline_prune):
-        raise UsageFault("--shard sees only a part of the run: change the baseline with a whole one")
+def shard_of(arguments: argparse.Namespace) -> Shard | None:
+    """The part to run; None for the whole. Raises UsageFault if it is none, or for times without a shard."""
     if arguments.shard_times and not arguments.shard:
         raise UsageFault("--shard-times says how to divide a run: it needs --shard K/N")
+    return parse_shard(arguments.shard) if arguments.shard else None

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness.engine.execute import Played
+from harness.engine.execute import PlayedExercise
 from harness.engine.results import Evidence
 from harness.kit.api import Api
 from harness.kit.check import Check, Exercise
@@ -61,7 +61,7 @@ class _Sighted:
 
     finding: Finding
     exchange: Exchange
-    played: Played
+    played: PlayedExercise
     exercise: str
     answers: int = 1
 
@@ -83,7 +83,7 @@ class Audit:
         """An audit by those of the checks that apply everywhere."""
         return cls(frozenset(check.id for check in checks if check.everywhere), api)
 
-    def note(self, exercise: Exercise, played: Played) -> None:
+    def note(self, exercise: Exercise, played: PlayedExercise) -> None:
         """Judge all exchanges of one exercise."""
         if exercise.front_end:
             return
@@ -120,7 +120,7 @@ class Audit:
             found = list(self._found.get(check.id, {}).values()) if check.everywhere else []
         return sorted(found, key=lambda seen: seen.finding.severity is not Severity.BROKEN)[:MOST]
 
-    def _judge(self, exchange: Exchange, played: Played, exercise: Exercise) -> None:
+    def _judge(self, exchange: Exchange, played: PlayedExercise, exercise: Exercise) -> None:
         reading = self.api.read(exchange, None)
         seen: set[tuple[str, ...]] = set()
         for finding in (*reading.findings, *reading.crash):

@@ -17,7 +17,7 @@ from harness.engine.causes import find_roots, link, resolve, stopped_at
 from harness.engine.cleanup import CreatedResources
 from harness.engine.decide import Policy, decide
 from harness.engine.events import CheckFinished, ExerciseStarted, RunEvent
-from harness.engine.execute import Played, play
+from harness.engine.execute import PlayedExercise, play
 from harness.engine.plan import Group, PlannedCheck, RunPlan
 from harness.engine.results import Result
 from harness.engine.sessions import session_of
@@ -47,7 +47,7 @@ class Judged:
 
     planned: PlannedCheck
     observation: Observation
-    played: Played | None = None
+    played: PlayedExercise | None = None
     audited: bool = False
 
 
@@ -72,10 +72,12 @@ class Conductor:
     _ledgers: list[CreatedResources] = field(default_factory=list)
     _roots: Mapping[str, tuple[str, ...]] = field(init=False)
     _blocking: frozenset[str] = field(init=False)
+    _sharers: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         self._roots = self.plan.roots
         self._blocking = self.plan.blocking
+        self._sharers = {exercise.name: len(members) for exercise, members in self.plan.groups}
         running = (planned.check for planned in self.plan.whole or self.plan.checks if planned.skip is None)
         self._audit = Audit.of(running, self.target.api)
 
@@ -311,7 +313,7 @@ class Conductor:
             declared=judged.planned.declared,
             show=show,
             root=check.id in self._blocking,
-            seconds=played.seconds if played is not None else 0.0,
+            seconds=0.0 if played is None else played.seconds / self._sharers[check.exercise.name],
             accepts=check.accepts,
             profile=check.profile,
         )

@@ -51,7 +51,7 @@ MAX_ACTIONS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
+class PlayedExercise:
     """The outcome of one exercise: `results` for the judges, or a `failure` that all its checks share.
 
     `trail` holds every exchange, in the order in which they finished.
@@ -203,7 +203,9 @@ def error(what: str) -> Observation:
     return Observation(Outcome.ERROR, reason=f"{what}:\n{traceback.format_exc()}")
 
 
-def play(api: Api, exercise: Exercise, target: ApiRequests, driver: Driver, ledger: CreatedResources) -> Played:
+def play(
+    api: Api, exercise: Exercise, target: ApiRequests, driver: Driver, ledger: CreatedResources
+) -> PlayedExercise:
     """Run one exercise to its end; open streams are closed however it ends."""
     hand = ActionRunner(api, driver, ledger, target.contract, judged=True)
     begin = time.perf_counter()
@@ -219,7 +221,7 @@ def play(api: Api, exercise: Exercise, target: ApiRequests, driver: Driver, ledg
         failure = Observation.untestable(unmet.reason, unmet.because, remedy=unmet.remedy)
     except Exception:
         failure = error(f"the exercise {exercise.name} raised")
-    return Played(results, failure, tuple(hand.trail), time.perf_counter() - begin, api)
+    return PlayedExercise(results, failure, tuple(hand.trail), time.perf_counter() - begin, api)
 
 
 def drive(steps: Part[T], hand: ActionRunner) -> T:

@@ -9,29 +9,18 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
 
 from harness.engine.audit import Audit
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
-from harness.engine.decide import Policy, decide, exit_of
-from harness.engine.events import (
-    CheckFinished,
-    PhaseFinished,
-    Planned,
-    RunEvent,
-    RunFinished,
-    RunStarted,
-    TargetInfo,
-)
-from harness.engine.execute import Played, play
-from harness.engine.results import KillRow, Result
+from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import TargetOptions, embed_emulator
-from harness.kit.api import Api, ApiContract, EmbeddedService
+from harness.kit.api import Api, EmbeddedService
 from harness.kit.check import Check, Exercise
-from harness.outcome import Basis, Exit, Finding, Level, Observation, Outcome, Rule, Source
+from harness.outcome import Observation, Outcome
 from harness.wire import Exchange
 
 _KILLS = frozenset({Outcome.NOT_MET, Outcome.NON_STRICT})
@@ -47,7 +36,7 @@ class Matrix:
     If it was `interrupted`, the mutants that had not been tried are missing.
 
     `checks` are all judged ids. `unmet` maps those that the reference itself does not meet to the outcome and the
-    reason. `errors` are our own faults, by mutant.
+    reason. `errors` are our own faults, and `seconds` what the row took, by mutant.
     """
 
     kills: Mapping[str, tuple[str, ...]]
@@ -55,6 +44,7 @@ class Matrix:
     unmet: Mapping[str, str]
     errors: Mapping[str, tuple[str, ...]]
     interrupted: bool = False
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def survivors(self) -> tuple[str, ...]:
@@ -67,14 +57,27 @@ class Matrix:
         proved = {check for killers in self.kills.values() for check in killers}
         return tuple(check for check in self.checks if check not in proved)
 
+    def row(self, mutant: str) -> PlayedMutant:
+        """The row of one mutant that was tried."""
+        errors, seconds = self.errors.get(mutant, ()), self.seconds.get(mutant, 0.0)
+        return PlayedMutant(mutant, self.kills[mutant], errors, seconds)
+
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """One mutant's row of the matrix, in a form that can be sent between processes."""
+class PlayedReference:
+    """What the reference itself does not meet: the outcome and the reason, by check."""
+
+    unmet: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedMutant:
+    """One mutant's row of the matrix, in a form that can be sent between processes; killers as in `Matrix`."""
 
     mutant: str
     killers: tuple[str, ...]
     errors: tuple[str, ...]
+    seconds: float = 0.0
 
 
 class Bench:
@@ -108,8 +111,9 @@ class Bench:
             if observation.outcome is not Outcome.MET
         }
 
-    def row(self, mutant: str, build: Callable[[], EmbeddedService]) -> _Row:
+    def row(self, mutant: str, build: Callable[[], EmbeddedService]) -> PlayedMutant:
         """Play every exercise against one mutant."""
+        begun = time.perf_counter()
         own = dict(self._own)
         audit = Audit.of(self._checks, self._api)
         for exercise, checks in self._groups:
@@ -125,9 +129,9 @@ class Bench:
                 errors.append(f"{check.id}: {observation.reason}")
             elif observation.outcome in _KILLS and self._outcomes[check.id] is not observation.outcome:
                 killers.append(check.id)
-        return _Row(mutant, tuple(killers), tuple(errors))
+        return PlayedMutant(mutant, tuple(killers), tuple(errors), time.perf_counter() - begun)
 
-    def _play(self, exercise: Exercise, build: Callable[[], EmbeddedService] | None) -> Played:
+    def _play(self, exercise: Exercise, build: Callable[[], EmbeddedService] | None) -> PlayedExercise:
         able = everything(self._api.load_capabilities())
         resolved = embed_emulator(self._api, TargetOptions(revision=self._revision), build).able(able)
         driver = resolved.connect()
@@ -142,46 +146,57 @@ def _why(observation: Observation) -> str:
 
 
 def kill_matrix(api: Api, mutants: Iterable[str] | None = None, *, jobs: int = 2, revision: str = "") -> Matrix:
-    """Play the whole catalogue against `mutants` (all of them when None), over `jobs` processes.
-
-    A KeyboardInterrupt ends it at once, with the rows that are finished.
-    """
+    """Play the whole catalogue against `mutants` (all of them when None), over `jobs` processes."""
     names = list(api.load_mutants() if mutants is None else mutants)
-    catalogue = _catalogue(api, api.load_contract(revision))
-    order = {check.id: place for place, check in enumerate(catalogue)}
-    found = _Found()
-    interrupted = False
-    try:
-        if min(jobs, len(names)) <= 1:
-            found.add_all(api, names, revision)
+    checks = load_checks(api, revision)
+    return to_matrix(names, checks, list(play_mutants(api, names, jobs=jobs, revision=revision)))
+
+
+def play_mutants(
+    api: Api, names: Sequence[str], *, jobs: int, revision: str
+) -> Generator[PlayedReference | PlayedMutant, None, None]:
+    """Play the whole catalogue over `jobs` processes: the reference first, then each mutant as it is finished.
+
+    Whatever ends it early, an interrupt or a `close`, ends the processes at once.
+    """
+    if min(jobs, len(names)) <= 1:
+        worker = _Worker(api, revision)
+        yield PlayedReference(worker.bench.unmet)
+        yield from map(worker.row, names)
+    else:
+        yield from _play_in_processes(api, names, revision, min(jobs, len(names)))
+
+
+def to_matrix(
+    names: Sequence[str],
+    checks: Sequence[Check],
+    played: Iterable[PlayedReference | PlayedMutant],
+    *,
+    interrupted: bool = False,
+) -> Matrix:
+    """The matrix of what was played, its rows in the order of `names`."""
+    rows: dict[str, PlayedMutant] = {}
+    unmet: Mapping[str, str] = {}
+    for one in played:
+        if isinstance(one, PlayedReference):
+            unmet = one.unmet
         else:
-            _in_processes(api, names, revision, min(jobs, len(names)), found)
-    except KeyboardInterrupt:
-        interrupted = True
-    rows = found.rows
-    tried = [name for name in names if name in rows]
+            rows[one.mutant] = one
+    tried = [rows[name] for name in names if name in rows]
     return Matrix(
-        kills={name: tuple(sorted(rows[name].killers, key=order.__getitem__)) for name in tried},
-        checks=tuple(order),
-        unmet=found.unmet,
-        errors={name: rows[name].errors for name in tried if rows[name].errors},
+        kills={row.mutant: row.killers for row in tried},
+        checks=tuple(check.id for check in checks),
+        unmet=unmet,
+        errors={row.mutant: row.errors for row in tried if row.errors},
         interrupted=interrupted,
+        seconds={row.mutant: row.seconds for row in tried},
     )
 
 
-class _Found:
-    """The rows of the matrix that are finished, and what the reference itself does not meet."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, _Row] = {}
-        self.unmet: dict[str, str] = {}
-
-    def add_all(self, api: Api, names: Iterable[str], revision: str) -> None:
-        """Compute the rows in this process."""
-        worker = _Worker(api, revision)
-        self.unmet = worker.bench.unmet
-        for name in names:
-            self.rows[name] = worker.row(name)
+def load_checks(api: Api, revision: str) -> list[Check]:
+    """The checks whose rules hold in a revision, in the order of the catalogue. "" is the current one."""
+    contract = api.load_contract(revision)
+    return [check for check in api.load_catalogue() if contract.holds(check.rule)]
 
 
 class _Worker:
@@ -190,73 +205,15 @@ class _Worker:
     def __init__(self, api: Api, revision: str) -> None:
         self._api = api
         self._contract = api.load_contract(revision)
-        self.bench = Bench(api, _catalogue(api, self._contract), revision=revision)
+        self.bench = Bench(api, load_checks(api, revision), revision=revision)
 
-    def row(self, name: str) -> _Row:
+    def row(self, name: str) -> PlayedMutant:
         return self.bench.row(name, partial(self._api.new_service, self._contract, name))
 
 
-NOTICED = Rule(
-    id="proof.noticed",
-    level=Level.MUST,
-    statement="A defect of the service is noticed by a check.",
-    breaks="A server with this defect is called conformant.",
-    source=Source(Basis.GENERIC, "Mutants", "Every mutant is killed"),
-)
-PROVED = Rule(
-    id="proof.proved",
-    level=Level.MUST,
-    statement="A check notices a defect.",
-    breaks="Nobody knows whether the check can fail at all.",
-    source=Source(Basis.GENERIC, "Mutants", "Every check kills"),
-)
-REFERENCE, UNPROVED = "reference", "checks that notice no mutant"
-"""The phases of a run; their notes are what the reference does not meet and why, and ids of checks."""
-
-
-def prove(
-    api: Api, summaries: Mapping[str, str], *, whole: bool, jobs: int, revision: str, mutants: TargetInfo
-) -> Generator[RunEvent, None, None]:
-    """Run the catalogue against mutants, given with their defects; if these are the `whole`, judge the checks."""
-    begun = time.perf_counter()
-    yield RunStarted(mutants)
-    yield Planned(len(summaries), 0)
-    matrix = kill_matrix(api, list(summaries), jobs=jobs, revision=revision)
-    unmet = tuple(f"{check}: {why}" for check, why in matrix.unmet.items())
-    yield PhaseFinished(name=REFERENCE, counts={"checks": len(matrix.checks)}, notes=unmet)
-    whole = whole and not matrix.interrupted
-    yield PhaseFinished(name=UNPROVED, notes=() if matrix.interrupted else matrix.without_killer)
-    results = [_judge_mutant(matrix, name, summaries[name]) for name in matrix.kills]
-    results += [_report_unproved(check) for check in matrix.without_killer] if whole else []
-    yield from map(CheckFinished, results)
-    code = Exit.INTERRUPTED if matrix.interrupted else exit_of(results)
-    yield RunFinished(tuple(results), time.perf_counter() - begun, code)
-
-
-def _judge_mutant(matrix: Matrix, mutant: str, summary: str) -> Result:
-    """The result of one mutant."""
-    killers, errors = matrix.kills[mutant], matrix.errors.get(mutant, ())
-    survives = [] if killers else [Finding(NOTICED.id, "no check notices it", "a check that fails", "none")]
-    observation = Observation.of(survives)
-    if errors:
-        observation = Observation(Outcome.ERROR, reason="\n".join(errors))
-    row = KillRow(mutant, killers, errors)
-    return decide(
-        NOTICED, observation, Policy(), result_id=f"{NOTICED.id}[{mutant}]", title=summary, show=lambda _: (row,)
-    )
-
-
-def _report_unproved(check: str) -> Result:
-    finding = Finding(PROVED.id, "no mutant makes it fail", "a mutant that it notices", "none")
-    return decide(PROVED, Observation.of([finding]), Policy(), result_id=f"{PROVED.id}[{check}]", title=check)
-
-
-def _catalogue(api: Api, contract: ApiContract) -> list[Check]:
-    return [check for check in api.load_catalogue() if contract.holds(check.rule)]
-
-
-def _in_processes(api: Api, names: list[str], revision: str, workers: int, found: _Found) -> None:
-    """Compute the rows in other processes, which are killed if this one is interrupted."""
+def _play_in_processes(
+    api: Api, names: Sequence[str], revision: str, workers: int
+) -> Generator[PlayedReference | PlayedMutant, None, None]:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor, as_completed
 
@@ -265,23 +222,21 @@ def _in_processes(api: Api, names: list[str], revision: str, workers: int, found
     others = multiprocessing.active_children()
     with ProcessPoolExecutor(workers, context, _begin_worker, (api, revision)) as pool:
         try:
-            asked = pool.submit(_unmet_in_worker)
-            for future in as_completed([pool.submit(_row_in_worker, name) for name in names]):
-                row = future.result()
-                found.rows[row.mutant] = row
-            found.unmet = asked.result()
-        except KeyboardInterrupt:
+            reference = pool.submit(_unmet_in_worker)
+            rows = [pool.submit(_row_in_worker, name) for name in names]
+            yield PlayedReference(reference.result())
+            for future in as_completed(rows):
+                yield future.result()
+        except BaseException:
             for child in multiprocessing.active_children():
                 if child not in others:
                     child.kill()
             pool.shutdown(wait=False, cancel_futures=True)
-            if asked.done() and not asked.cancelled() and asked.exception() is None:
-                found.unmet = asked.result()
             raise
 
 
 _worker: _Worker | None = None
-"""The worker of this process, if it is one of `_in_processes`."""
+"""The worker of this process, if it is one of `_play_in_processes`."""
 
 
 def _begin_worker(api: Api, revision: str) -> None:
@@ -290,7 +245,7 @@ def _begin_worker(api: Api, revision: str) -> None:
     _worker = _Worker(api, revision)
 
 
-def _row_in_worker(name: str) -> _Row:
+def _row_in_worker(name: str) -> PlayedMutant:
     assert _worker is not None
     return _worker.row(name)
 
@@ -300,7 +255,7 @@ def _unmet_in_worker() -> dict[str, str]:
     return _worker.bench.unmet
 
 
-def _fingerprint(played: Played) -> Fingerprint:
+def _fingerprint(played: PlayedExercise) -> Fingerprint:
     """All that a judge could see of the exchanges, and nothing that differs between two equal runs."""
     failure = played.failure
     told = None if failure is None else (failure.outcome, failure.reason)

@@ -1,4 +1,4 @@
-"""Puts the shards of a run together again: the results that one run would have had.
+"""Puts the shards of a check together again: the results that one run would have had.
 
 Layer 4, pure. What each check saw itself comes from its shard. What applies to every answer, what blocks what, and
 every verdict are decided here, for the whole run, by the rules that a single run follows.
@@ -16,7 +16,7 @@ from harness.engine.causes import find_roots, link, resolve
 from harness.engine.decide import Policy, decide
 from harness.engine.plan import PlannedCheck, RunPlan
 from harness.engine.results import LoggedExchange, Result
-from harness.engine.shards import ShardPart, digest_catalogue
+from harness.engine.shards import DIVIDED_OTHERWISE, ShardReport, require_catalogue, require_one_run
 from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Observation, UsageFault, Verdict
@@ -25,37 +25,30 @@ _SHOWN = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.XFAIL, Verdict.ERROR})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShardReport:
-    """What the report of one shard says: its part, what the target can do, and the evidence of its results by id.
+class CheckShardReport(ShardReport):
+    """What the report of a shard of `check` says besides: what the target can do, and the evidence by id."""
 
-    `target` is what was judged, by the words of the report; `name` is the file.
-    """
-
-    name: str
-    version: str
-    target: Mapping[str, str]
     capabilities: Capabilities
-    part: ShardPart
     seconds: Mapping[str, float] = field(default_factory=dict)
     evidence: Mapping[str, tuple[LoggedExchange, ...]] = field(default_factory=dict)
 
 
-def merge_shards(reports: Sequence[ShardReport], catalogue: Sequence[Check], api: Api) -> tuple[Result, ...]:
-    """The results of the whole run, in the order of the catalogue. Raises UsageFault if they are not one run."""
-    require_one_run(reports)
-    first = reports[0].part
-    if digest_catalogue(catalogue) != first.catalogue:
-        raise UsageFault(
-            f"{reports[0].name!r} was written with another catalogue of checks: merge with the version that ran "
-            f"the shards ({reports[0].version})"
-        )
+def merge_shards(
+    reports: Sequence[CheckShardReport], catalogue: Sequence[Check], api: Api, *, same_target: bool = False
+) -> tuple[Result, ...]:
+    """The results of the whole run, in the order of the catalogue. Raises UsageFault if they are not one run.
+
+    `same_target` as in `require_one_run`.
+    """
+    require_one_run(reports, same_target=same_target)
+    _require_one_view(reports)
+    require_catalogue(reports[0], catalogue)
     homes = {name: report for report in reports for name in report.part.observations}
     homes |= {name: report for report in reports for name in report.part.ran}
     missing = [check.id for check in catalogue if check.id not in homes]
     if missing:
         raise UsageFault(
-            f"no report says anything of {', '.join(missing[:3])} ({len(missing)} in all): "
-            "the shards did not divide the same run, so run them again with the same options and times"
+            f"no report says anything of {', '.join(missing[:3])} ({len(missing)} in all): {DIVIDED_OTHERWISE}"
         )
     merge = _Merge(reports, [(check, homes[check.id]) for check in catalogue], api)
     results = merge.decide_all()
@@ -63,59 +56,7 @@ def merge_shards(reports: Sequence[ShardReport], catalogue: Sequence[Check], api
     return link([results[check.id] for check in catalogue], stops, api)
 
 
-def require_one_run(reports: Sequence[ShardReport]) -> None:
-    """Raise UsageFault unless these are all shards of one run, each once."""
-    if not reports:
-        raise UsageFault("there is no report to merge: name those of all shards")
-    first = reports[0]
-    for told, same in (
-        ("with another version of harness", lambda one: one.version),
-        ("of another target", lambda one: sorted(one.target.items())),
-        ("of another revision of the API", lambda one: one.part.revision),
-        ("with another catalogue of checks", lambda one: one.part.catalogue),
-        ("with another number of shards", lambda one: one.part.shard.of),
-        ("of another selection of checks", lambda one: one.part.selection),
-        ("with another --strict", lambda one: one.part.strict),
-        ("with another baseline", lambda one: one.part.baseline),
-    ):
-        other = next((one for one in reports if same(one) != same(first)), None)
-        if other is not None:
-            raise UsageFault(
-                f"{other.name!r} was written {told} than {first.name!r} ({same(other)!s:.80} and "
-                f"{same(first)!s:.80}): merge the shards of one run"
-            )
-    _require_each_once(reports)
-    _require_one_view(reports)
-
-
-def _require_each_once(reports: Sequence[ShardReport]) -> None:
-    of = reports[0].part.shard.of
-    seen: dict[int, str] = {}
-    for report in reports:
-        number = report.part.shard.number
-        if number in seen:
-            raise UsageFault(
-                f"{seen[number]!r} and {report.name!r} are both shard {report.part.shard}: name each once"
-            )
-        seen[number] = report.name
-    missing = [str(number) for number in range(1, of + 1) if number not in seen]
-    if missing:
-        which = (
-            f"shard {missing[0]} of {of} is" if len(missing) == 1 else f"shards {', '.join(missing)} of {of} are"
-        )
-        raise UsageFault(f"{which} missing: name the reports of all shards")
-    ran: dict[str, str] = {}
-    for report in reports:
-        for name in report.part.ran:
-            if name in ran:
-                raise UsageFault(
-                    f"{ran[name]!r} and {report.name!r} both judged {name}: the shards did not divide the same "
-                    "run, so run them again with the same options and times"
-                )
-            ran[name] = report.name
-
-
-def _require_one_view(reports: Sequence[ShardReport]) -> None:
+def _require_one_view(reports: Sequence[CheckShardReport]) -> None:
     """The probe of each shard must have seen the same target."""
     first = {item.name: item.present for item in reports[0].capabilities}
     for report in reports[1:]:
@@ -132,8 +73,8 @@ def _require_one_view(reports: Sequence[ShardReport]) -> None:
 class _Merge:
     """The decisions of one merge; `homes` are the checks, each with the report of the shard that judged it."""
 
-    reports: Sequence[ShardReport]
-    homes: Sequence[tuple[Check, ShardReport]]
+    reports: Sequence[CheckShardReport]
+    homes: Sequence[tuple[Check, CheckShardReport]]
     api: Api
     _results: dict[str, Result] = field(default_factory=dict)
 
@@ -156,7 +97,7 @@ class _Merge:
     def _is_ready(self, check: Check, said: Observation, roots: Mapping[str, tuple[str, ...]]) -> bool:
         return all(root in self._results for root in _roots(check, said, roots))
 
-    def _observe(self, check: Check, home: ShardReport) -> Observation:
+    def _observe(self, check: Check, home: CheckShardReport) -> Observation:
         """What the check saw itself, and what the answers of all shards showed under its rule."""
         own = _find_own(check, home)
         return add_sightings(own, self._sightings(check.id)) if check.id in home.part.ran else own
@@ -172,7 +113,7 @@ class _Merge:
         return list(_keep_first(once.values()))
 
     def _decide(
-        self, check: Check, home: ShardReport, said: Observation, final: Observation, blocking: frozenset[str]
+        self, check: Check, home: CheckShardReport, said: Observation, final: Observation, blocking: frozenset[str]
     ) -> Result:
         audited = said is not _find_own(check, home)
         shown = self.reports if audited else (home,)
@@ -193,7 +134,7 @@ class _Merge:
         return replace(result, named=tuple(item.name for item in evidence)) if result.evidence else result
 
 
-def _find_own(check: Check, home: ShardReport) -> Observation:
+def _find_own(check: Check, home: CheckShardReport) -> Observation:
     return home.part.observations[check.id]
 
 

@@ -1,8 +1,8 @@
-"""Spreads one run over several machines: which exercises a shard plays, and what it hands to the merge.
+"""Spreads one run over several machines: what a shard plays, and what it hands to the merge.
 
 Layer 4, values and pure functions. Every shard plans the whole run and plays its part, so the parts need not know
 of each other. What crosses shards, such as a finding that blocks checks elsewhere, is decided by the merge; a part
-therefore carries what each check saw before other checks were considered.
+of `check` therefore carries what each check saw before other checks were considered.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from harness import __version__
 from harness.engine.audit import AuditedDefect
 from harness.engine.baseline import Entry
 from harness.engine.plan import Group, PlannedCheck, RunPlan
@@ -21,6 +22,9 @@ from harness.outcome import Because, Observation, Outcome, UsageFault
 from harness.wire import Exchange
 
 MOST_SHARDS = 1_000
+
+DIVIDED_OTHERWISE = "the shards did not divide the same run, so run them again with the same options and times"
+"""What is wrong with reports that say something twice, or nothing at all."""
 
 ELSEWHERE = Observation(Outcome.EXCLUDED, reason="in another shard", because=Because.LEFT_OUT)
 """The observation of a check that another shard judges."""
@@ -42,20 +46,34 @@ class ShardPart:
     """What one shard of a run knows, before what the others found is considered.
 
     `selection` says in words what the whole run was asked for, `catalogue` is the digest of the rules. `ran` are
-    the ids of the checks that this shard played. `observations` has all that it decided, by id; `sightings` what
-    any answer showed under a rule, and `stops` the answer at which a check could not go on.
+    the ids of what this shard played. `whole` are those of all shards, in the order of their results; it is empty
+    if the catalogue gives them.
+
+    Only shards of `check` have the rest: `observations` has all that it decided, by id; `sightings` what any
+    answer showed under a rule, and `stops` the answer at which a check could not go on.
     """
 
     shard: Shard
     catalogue: str
     revision: str
     selection: str
+    version: str = __version__
     strict: bool = False
     baseline: tuple[Entry, ...] = ()
     ran: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
     observations: Mapping[str, Observation] = field(default_factory=dict)
     sightings: Mapping[str, tuple[AuditedDefect, ...]] = field(default_factory=dict)
     stops: Mapping[str, Exchange | LoggedExchange] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardReport:
+    """The report of a shard: the `name` of its file, what was judged (`target`, in words), and its part."""
+
+    name: str
+    target: Mapping[str, str]
+    part: ShardPart
 
 
 def parse_shard(text: str) -> Shard:
@@ -77,17 +95,16 @@ def digest_catalogue(checks: Iterable[Check]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def choose_groups(groups: Sequence[Group], shard: Shard, seconds: Mapping[str, float]) -> frozenset[str]:
-    """The names of the exercises that a shard plays.
+def divide(weights: Mapping[str, float], shard: Shard, seconds: Mapping[str, float]) -> frozenset[str]:
+    """The names that are a shard's part of `weights`, which give a guess for each name of how much there is to do.
 
-    The dearest exercise goes first, always to the shard with the least to do. An exercise costs the `seconds` that
-    an earlier run took for its checks, by id. Those of one unknown to it, or of all without `seconds`, are guessed
-    from the requests that it declares.
+    The dearest one goes first, always to the shard with the least to do. One costs the `seconds` that an earlier
+    run took for it; the weight of one that it did not know is made seconds by what the known ones took.
     """
-    known = {ex.name: max((seconds.get(m.check.id, 0.0) for m in members), default=0.0) for ex, members in groups}
-    timed = sum(ex.requests for ex, _ in groups if known[ex.name])
-    of_request = sum(known.values()) / timed if timed else 1.0
-    cost = {ex.name: known[ex.name] or of_request * max(ex.requests, 1) for ex, _ in groups}
+    known = {name: seconds.get(name, 0.0) for name in weights}
+    timed = sum(weight for name, weight in weights.items() if known[name])
+    of_weight = sum(known.values()) / timed if timed else 1.0
+    cost = {name: known[name] or of_weight * weight for name, weight in weights.items()}
     loads = [0.0] * shard.of
     chosen: list[set[str]] = [set() for _ in loads]
     for name in sorted(cost, key=lambda name: (-cost[name], name)):
@@ -95,6 +112,15 @@ def choose_groups(groups: Sequence[Group], shard: Shard, seconds: Mapping[str, f
         loads[least] += cost[name]
         chosen[least].add(name)
     return frozenset(chosen[shard.number - 1])
+
+
+def choose_groups(groups: Sequence[Group], shard: Shard, seconds: Mapping[str, float]) -> frozenset[str]:
+    """The names of the exercises that a shard plays.
+
+    An exercise costs the `seconds` of its checks in an earlier run, by id, each of which has its share.
+    """
+    known = {ex.name: sum(seconds.get(member.check.id, 0.0) for member in members) for ex, members in groups}
+    return divide({ex.name: float(max(ex.requests, 1)) for ex, _ in groups}, shard, known)
 
 
 def split_plan(plan: RunPlan, shard: Shard, seconds: Mapping[str, float]) -> RunPlan:
@@ -109,3 +135,70 @@ def split_plan(plan: RunPlan, shard: Shard, seconds: Mapping[str, float]) -> Run
 
     checks = tuple(replace(p, skip=ELSEWHERE) if leave_out(p) else p for p in plan.checks)
     return RunPlan(checks, whole=plan.checks)
+
+
+def require_one_run(reports: Sequence[ShardReport], *, same_target: bool = False) -> None:
+    """Raise UsageFault unless these are all shards of one run, each once, and nothing was played twice.
+
+    `same_target`: the user says that what they judged is the same, whatever its name and URL were.
+    """
+    if not reports:
+        raise UsageFault("there is no report to merge: name those of all shards")
+    first = reports[0]
+    addresses = ("name", "url") if same_target else ()
+    for told, same in (
+        ("with another version of harness", lambda one: one.part.version),
+        ("of another target", lambda one: sorted((k, v) for k, v in one.target.items() if k not in addresses)),
+        ("of another revision of the API", lambda one: one.part.revision),
+        ("with another catalogue of checks", lambda one: one.part.catalogue),
+        ("with another number of shards", lambda one: one.part.shard.of),
+        ("of another selection", lambda one: (one.part.selection, one.part.whole)),
+        ("with another --strict", lambda one: one.part.strict),
+        ("with another baseline", lambda one: one.part.baseline),
+    ):
+        other = next((one for one in reports if same(one) != same(first)), None)
+        if other is not None:
+            hint = "; if it is the same server at another address, add --same-target" if "target" in told else ""
+            raise UsageFault(
+                f"{other.name!r} was written {told} than {first.name!r} ({same(other)!s:.80} and "
+                f"{same(first)!s:.80}): merge the shards of one run{hint}"
+            )
+    _require_each_once(reports)
+
+
+def _require_each_once(reports: Sequence[ShardReport]) -> None:
+    of = reports[0].part.shard.of
+    seen: dict[int, str] = {}
+    for report in reports:
+        number = report.part.shard.number
+        if number in seen:
+            raise UsageFault(
+                f"{seen[number]!r} and {report.name!r} are both shard {report.part.shard}: name each once"
+            )
+        seen[number] = report.name
+    missing = [str(number) for number in range(1, of + 1) if number not in seen]
+    if missing:
+        which = (
+            f"shard {missing[0]} of {of} is" if len(missing) == 1 else f"shards {', '.join(missing)} of {of} are"
+        )
+        raise UsageFault(f"{which} missing: name the reports of all shards")
+    ran: dict[str, str] = {}
+    for report in reports:
+        for name in report.part.ran:
+            if name in ran:
+                raise UsageFault(f"{ran[name]!r} and {report.name!r} both judged {name}: {DIVIDED_OTHERWISE}")
+            ran[name] = report.name
+    lost = [name for name in reports[0].part.whole if name not in ran]
+    if lost:
+        raise UsageFault(
+            f"no report says anything of {', '.join(lost[:3])} ({len(lost)} in all): {DIVIDED_OTHERWISE}"
+        )
+
+
+def require_catalogue(report: ShardReport, catalogue: Iterable[Check]) -> None:
+    """Raise UsageFault if a shard ran with other rules than these."""
+    if digest_catalogue(catalogue) != report.part.catalogue:
+        raise UsageFault(
+            f"{report.name!r} was written with another catalogue of checks: merge with the version that ran "
+            f"the shards ({report.part.version})"
+        )

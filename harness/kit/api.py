@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from harness.kit.check import Check
+from harness.kit.client_model import ClientModel
 from harness.kit.mutant import Mutant
+from harness.kit.search import SearchModel
 from harness.kit.verification import Answer, Verification
 from harness.outcome import Finding, Judgement, Rule
 from harness.wire import Clock, Exchange, Headers, Request, Response, StreamProtocol
@@ -82,6 +84,9 @@ class ApiRequests(Protocol):
     def capabilities(self) -> frozenset[str]: ...
     @property
     def says(self) -> Mapping[str, Any]: ...
+
+    def request(self, method: str, path: str, body: Any = None) -> Request:
+        """A request below the version of the API, with the key; `path` has no leading slash."""
 
     def control(self, method: str, path: str, body: Any = None) -> Request:
         """A request to the harness's own control API, which only scriptable targets have."""
@@ -233,6 +238,8 @@ class Api:
     """
     load_rules: Callable[[], Mapping[str, Rule]]
     """The rules of all revisions, by id, in the order in which they are shown."""
+    load_areas: Callable[[], Mapping[str, str]]
+    """What an area of rules is called in headings, by the part of their ids before the first dot."""
     new_file_judge: Callable[[str, Verification, Any], JudgesFile]
     """The judge of a file with this name, by a contract."""
     new_history_judge: Callable[[Any, bool], JudgesHistory]
@@ -261,11 +268,15 @@ class Api:
     """The profiles of checks; one is on if it names no capability, or if the target has one of those it names."""
     load_probes: Callable[[], Probes]
     load_catalogue: Callable[[], tuple[Check, ...]]
+    load_search: Callable[[], SearchModel]
+    """What a search knows of the API. Needs Hypothesis."""
 
     new_service: Callable[[Any, str], EmbeddedService]
     """A fresh reference service for a contract, or the mutant with this id; it accepts the keys above."""
     load_mutants: Callable[[], Mapping[str, Mutant[Any]]]
     """The services with one defect each, by id."""
+    load_client_model: Callable[[], ClientModel]
+    """What judging clients of this API takes."""
 
     def keys_in(self, environment: Mapping[str, str]) -> dict[str, str]:
         """The keys in an environment, by their variables."""

@@ -10,15 +10,18 @@ import inspect
 import math
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from harness.outcome.words import format_count
-from harness.plugin.virtual_clock import READINGS, SERVER_THREAD, VirtualClock, is_exempt
+from harness.plugin.clock_readings import NAMES, shifted_readings
+from harness.plugin.thread_waits import ThreadWaits
+from harness.plugin.virtual_clock import CHILDREN, SERVER_THREAD, VirtualClock, find_caller, is_exempt
 
 _PLACES = ("time", "asyncio", "asyncio.tasks", "anyio", "anyio._core._eventloop", "trio", "trio._timeouts")
 _ASYNC_HOMES = ("asyncio", "anyio", "trio")
+_NAMES = frozenset({"sleep", *NAMES})
 
 
 class Sleeps(list[float]):
@@ -45,46 +48,58 @@ class Sleeps(list[float]):
 def no_sleep() -> Iterator[Sleeps]:
     """Skip sleeps until the block ends; yield the record of them. Clocks move by what was skipped."""
     sleeps, clock = Sleeps(), VirtualClock()
-    swaps = list(_swaps(sleeps, clock))
-    for module, name, new, _ in swaps:
-        setattr(module, name, new)
+    waits = ThreadWaits(clock, sleeps.append)
+    replacements = {**dict(shifted_readings(clock)), **_skipping_functions(sleeps, clock, waits)}
+    methods: list[tuple[Any, str, Any]] = [(threading.Condition, "wait", waits.replacement())]
+    if (uvloop := sys.modules.get("uvloop")) is not None:
+        methods.append((uvloop.Loop, "time", clock.shift_method(uvloop.Loop.time)))
+    originals = [(owner, name, getattr(owner, name)) for owner, name, _ in methods]
+    _replace(replacements, spares=is_exempt)
+    for owner, name, method in methods:
+        setattr(owner, name, method)
     try:
         yield sleeps
     finally:
         clock.over = True
-        for module, name, _, original in reversed(swaps):
-            setattr(module, name, original)
+        for owner, name, method in originals:
+            setattr(owner, name, method)
+        _replace({new: original for original, new in replacements.items()})  # also in modules imported meanwhile
 
 
-def _swaps(sleeps: Sleeps, clock: VirtualClock) -> Iterator[tuple[Any, str, Any, Any]]:
-    """(module, name, replacement, original) for each module that has one of the functions by its own name."""
-    replacements: dict[Any, Any] = dict(clock.replacements())
+def _skipping_functions(sleeps: Sleeps, clock: VirtualClock, waits: ThreadWaits) -> dict[Any, Any]:
+    """The functions that sleep, and those that do not."""
+    found: dict[Any, Any] = {}
     for home in _PLACES:
         original = getattr(sys.modules.get(home), "sleep", None)
-        if original is not None and original not in replacements:
+        if original is not None and original not in found:
             asynchronous = home.partition(".")[0] in _ASYNC_HOMES
-            skipping = _skipping_async if asynchronous else _skipping
-            replacements[original] = skipping(original, sleeps, clock)
-    if (uvloop := sys.modules.get("uvloop")) is not None:
-        yield uvloop.Loop, "time", clock.shift_method(uvloop.Loop.time), uvloop.Loop.time
+            found[original] = (
+                _skipping_async(original, sleeps, clock) if asynchronous else _skipping(original, clock, waits)
+            )
+    return found
+
+
+def _replace(replacements: Mapping[Any, Any], spares: Callable[[str], bool] = lambda module: False) -> None:
+    """Replace functions and classes in each module that has one by its own name; sleeps even in those `spares`."""
     for module in list(sys.modules.values()):
         names = getattr(module, "__dict__", {})
-        for name in ("sleep", *READINGS):
+        for name in names.keys() & _NAMES:
             try:
-                replacement = replacements.get(names.get(name))
+                replacement = replacements.get(names[name])
             except TypeError:  # an unhashable object of that name
                 continue
-            if replacement is not None and (name == "sleep" or not is_exempt(str(names.get("__name__")))):
-                yield module, name, replacement, names[name]
+            if replacement is not None and (name == "sleep" or not spares(str(names.get("__name__")))):
+                setattr(module, name, replacement)
 
 
-def _skipping(original: Callable[[float], None], sleeps: Sleeps, clock: VirtualClock) -> Callable[[float], None]:
+def _skipping(
+    original: Callable[[float], None], clock: VirtualClock, waits: ThreadWaits
+) -> Callable[[float], None]:
     def sleep(seconds: float, /) -> None:
-        if clock.over or _is_real(seconds):
+        if clock.over or _is_real(seconds) or find_caller().partition(".")[0] in CHILDREN:
             return original(seconds)
         if seconds > 0:
-            sleeps.append(seconds)
-            clock.pass_time(seconds)
+            waits.sleep(seconds)
         return original(0 if seconds >= 0 else seconds)
 
     return sleep

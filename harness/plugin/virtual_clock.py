@@ -1,8 +1,7 @@
-"""A clock that skipped sleeps move: what `time.monotonic`, `time.time` and `time.perf_counter` show meanwhile.
+"""A clock that skipped sleeps move, and who does not see it: pytest and its helpers, child processes, our server.
 
 Layer 7. A loop with a deadline ends as it would in production, only sooner. Sleeps that run side by side in one
 event loop end in the order of their deadlines, and timers of asyncio that are due before a sleep ends come first.
-pytest and its helpers, and our own server, see the machine's time.
 """
 
 from __future__ import annotations
@@ -12,19 +11,27 @@ import heapq
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from itertools import count
+from types import FrameType
 from typing import Any
 
 SERVER_THREAD = "harness-server"
-READINGS = ("monotonic", "time", "perf_counter", "monotonic_ns", "time_ns", "perf_counter_ns")
-"""The functions of `time` that the clock replaces."""
 
-_EXEMPT = ("_pytest", "pytest", "pluggy", "xdist", "execnet", "hypothesis", "faulthandler", "pytest_timeout")
+_TOOLS = ("_pytest", "pytest", "pluggy", "xdist", "execnet", "hypothesis", "faulthandler", "pytest_timeout")
+CHILDREN = frozenset({"subprocess", "multiprocessing"})
+"""Modules that wait for other processes, which cannot be hurried."""
+
+_EXEMPT = frozenset({*_TOOLS, *CHILDREN})
 _OWN = ("harness.plugin.", "harness.transport.", "harness.benches.")
+_PASSING = frozenset({
+    "threading", "queue", "concurrent.futures._base", "concurrent.futures.thread",
+    __name__, "harness.plugin.clock_readings", "harness.plugin.thread_waits", "harness.plugin.sleep_skipping",
+})  # fmt: skip
+"""Modules that wait, or ask for the time, on behalf of others."""
+
 _MOMENT = 0.02
 """Real seconds in which other tasks may finish before a timer fires early: an answer of our server needs one."""
-
 
 _TURNS = 5
 """Turns of the loop in which a timer may cancel the sleeper: its callback, the waiting task, the cancellation."""
@@ -42,21 +49,9 @@ class VirtualClock:
         self._numbers = count()
         self._sleeping: dict[int, list[tuple[float, int]]] = {}
 
-    def replacements(self) -> Iterator[tuple[Callable[[], Any], Callable[[], Any]]]:
-        """(original, replacement) for each function of `time` that tells the time."""
-        for name in READINGS:
-            original = getattr(time, name)
-            yield original, self._shift(original, 10**9 if name.endswith("_ns") else 1)
-
-    def _shift(self, original: Callable[[], Any], unit: int) -> Callable[[], Any]:
-        kind = type(original())
-
-        def read() -> Any:
-            if self.over or is_exempt(sys._getframe(1).f_globals.get("__name__", "")):
-                return original()
-            return original() + kind(self.ahead * unit)
-
-        return read
+    def seen_ahead(self) -> float:
+        """By how many seconds the time is ahead for the module that asks for it."""
+        return 0.0 if self.over or is_exempt(find_caller()) else self.ahead
 
     def shift_method(self, original: Callable[[Any], float]) -> Callable[[Any], float]:
         """The method of an event loop that tells its time, ahead like the other clocks."""
@@ -70,12 +65,8 @@ class VirtualClock:
         """The monotonic time that the code under test sees."""
         return self._real() + self.ahead
 
-    def pass_time(self, seconds: float) -> None:
-        """Let some seconds pass at once."""
-        with self._lock:
-            self.ahead += seconds
-
-    def _reach(self, moment: float) -> None:
+    def reach(self, moment: float) -> None:
+        """Move on to a moment, unless it has passed."""
         with self._lock:
             self.ahead += max(0.0, moment - self.now())
 
@@ -92,7 +83,7 @@ class VirtualClock:
             while here[0] != me:
                 await pause(0)
             await self._run_timers(me[0], len(here), pause)
-            self._reach(me[0])
+            self.reach(me[0])
         finally:
             here.remove(me)
             heapq.heapify(here)
@@ -103,7 +94,7 @@ class VirtualClock:
             if len(asyncio.all_tasks()) > sleepers:
                 await pause(_MOMENT)
             if _find_timer(self.now(), wake) == due:
-                self._reach(due)
+                self.reach(due)
                 for _ in range(_TURNS):
                     await pause(0)
 
@@ -121,9 +112,18 @@ def _find_timer(now: float, wake: float) -> float | None:
 
 def is_exempt(module: str) -> bool:
     """Whether a module sees the machine's time: pytest, its helpers, or our own server."""
-    if module.partition(".")[0] in _EXEMPT or module.startswith(_OWN):
-        return True
-    return _is_server()
+    return module.partition(".")[0] in _EXEMPT or module.startswith(_OWN) or _is_server()
+
+
+def find_caller(frame: FrameType | None = None, *, outermost: bool = False) -> str:
+    """The module that waits or asks for the time; with `outermost`, that of a thread's first function."""
+    found = ""
+    frame = frame or sys._getframe(1)
+    while frame is not None and (outermost or not found):
+        module = str(frame.f_globals.get("__name__", ""))
+        found = found if module in _PASSING else module
+        frame = frame.f_back
+    return found
 
 
 def _is_server() -> bool:

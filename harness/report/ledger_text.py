@@ -32,11 +32,8 @@ def headline(finished: RunFinished) -> str:
     judged, broken = ledger.judged_musts, ledger.broken_musts
     missing = _missing(ledger)
     halted = "the run ended early; " if finished.halted else ""
-    if finished.part is not None:
-        shard = finished.part.shard
-        halted = f"shard {shard.number} of {shard.of} by itself: {halted}"
     if not judged:
-        return _to_sentence(f"{halted}no MUST was judged{missing}.")
+        return name_part(finished, f"{halted}no MUST was judged{missing}.")
     if broken:
         verb = "is" if len(broken) == 1 else "are"
         said = f"{len(broken)} of {format_count(len(judged), 'judged MUST')} {verb} broken, for "
@@ -48,11 +45,15 @@ def headline(finished: RunFinished) -> str:
         whole = "all " if finished.part is None else ""
         said = f"{whole}{len(judged)} MUSTs hold" if len(judged) > 1 else "the only MUST holds"
     excused = f"; {len(ledger.excused_musts)} broken and excused by the baseline" if ledger.excused_musts else ""
-    return _to_sentence(f"{halted}{said}{excused}{missing}{_others(finished, ledger)}.")
+    return name_part(finished, f"{halted}{said}{excused}{missing}{_others(finished, ledger)}.")
 
 
-def _to_sentence(text: str) -> str:
-    return text[0].upper() + text[1:]
+def name_part(finished: RunFinished, said: str) -> str:
+    """The sentence of a run; of a shard it says that it is only one, because a shard never speaks for the run."""
+    if finished.part is not None:
+        shard = finished.part.shard
+        said = f"shard {shard.number} of {shard.of} by itself: {said}"
+    return said[0].upper() + said[1:]
 
 
 def _missing(ledger: Ledger) -> str:

@@ -17,7 +17,7 @@ from harness.outcome import Finding, Observation, Rule, Standing, Where, standin
 from harness.report.evidence.display import Display
 from harness.report.evidence.evidence_text import logs
 from harness.report.ledger_text import ledger_record
-from harness.report.page.story import tell_story
+from harness.report.page.story.tell import tell_story
 
 
 def check_record(check: Check) -> dict[str, Any]:
@@ -187,6 +187,6 @@ def _shard_record(finished: RunFinished, display: Display) -> dict[str, Any]:
     """What a merge needs of one shard; nothing if the run was whole."""
     if finished.part is None:
         return {}
-    from harness.report.shard_record import part_record
+    from harness.report.shards.check_shards import check_part_record
 
-    return {"shard": display.mask.tree(part_record(finished.part, finished.results, display.api))}
+    return {"shard": display.mask.tree(check_part_record(finished.part, finished.results, display.api))}

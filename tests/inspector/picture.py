@@ -8,14 +8,14 @@ that there is a finding to see.
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from contextlib import suppress
 from typing import Any
 
 import httpx
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
+from tests.chromium import open_chromium
 from tests.cli.test_recordings import standing
 
 SIZE = {"width": 1280, "height": 680}
@@ -62,16 +62,13 @@ def main() -> None:
     """Take the picture."""
     if len(sys.argv) != 2:
         raise SystemExit("usage: python -m tests.inspector.picture FILE.png")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    with standing("serve", "--mutant", "delta-before-start") as (line, _), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with standing("serve", "--mutant", "delta-before-start") as (line, _), open_chromium() as browser:
         page = browser.new_page(viewport=SIZE, color_scheme="light", reduced_motion="reduce")
         page.goto(line["base_url"])
         page.locator("#live:not(.waiting)").wait_for()
         use(page, line["base_url"])
         page.wait_for_timeout(2500)  # the toast goes
         page.screenshot(path=sys.argv[1])
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Every test fails if the page writes to the console, raises, or asks another host
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,33 +16,25 @@ import httpx
 import pytest
 
 from harness.transport import ServerThread
+from tests.chromium import NEEDS_CHROMIUM, open_chromium
 from tests.inspector.conftest import Bench
 
-playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 axe_package = pytest.importorskip("axe_playwright_python", reason="the browser tests need axe-playwright-python")
 
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
-)
 AXE = (Path(axe_package.__file__).parent / "axe.min.js").read_text("utf-8")
 KEYED = {"x-goog-api-key": "any"}
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 400, "height": 860}
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.e2e,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed (Debian: apt-get install chromium)"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """One Chromium for all tests."""
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with open_chromium() as chromium:
         yield chromium
-        chromium.close()
 
 
 @dataclass

@@ -6,14 +6,12 @@ skip an event.
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
 from harness.cli import main
+from tests.chromium import open_chromium
 from tests.cli.test_recordings import standing
 
 SIZE = {"width": 1280, "height": 900}
@@ -25,12 +23,10 @@ def take(path: str) -> None:
         page_file = Path(folder, "report.html")
         with standing("serve", "--mutant", "resume-skips-one") as (line, _):
             main(["check", line["base_url"], "--api-key", "any", "-j", "4", "--report", f"html={page_file}"])
-        with sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        with open_chromium() as browser:
             page = browser.new_page(viewport=SIZE, color_scheme="light")
             page.goto(page_file.as_uri())
             page.screenshot(path=path)
-            browser.close()
 
 
 if __name__ == "__main__":

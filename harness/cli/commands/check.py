@@ -12,7 +12,7 @@ from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import Parser, count, level_named
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.output import Listeners, add_output_arguments, say, write_json
-from harness.cli.sharding import add_shard_arguments, read_seconds, require_shardable
+from harness.cli.sharding import add_shard_arguments, read_seconds, shard_of
 from harness.cli.target_options import (
     add_deadline_argument,
     add_target_arguments,
@@ -28,10 +28,9 @@ from harness.engine.events import Waiting
 from harness.engine.plan import Selection, make_plan
 from harness.engine.probe import MOST_REQUESTS
 from harness.engine.run import RunOptions, check_target
-from harness.engine.shards import parse_shard
 from harness.kit.api import Api
 from harness.kit.check import Check
-from harness.outcome import Exit
+from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import Presentation
 
@@ -43,7 +42,9 @@ def run(words: Sequence[str]) -> int:
     catalogue = target.api.load_catalogue()
     said = said_capabilities(arguments)
     baseline = baseline_of(arguments, [check.id for check in catalogue])
-    require_shardable(arguments)
+    shard = shard_of(arguments)
+    if shard is not None and (arguments.baseline_update or arguments.baseline_prune):
+        raise UsageFault("--shard sees only a part of the run: change the baseline with a whole one")
     selection = _selection(arguments)
     profiles = target.api.load_profiles()
     make_plan(catalogue, selection, Capabilities(said), profiles)  # report an unknown id before anything is sent
@@ -58,7 +59,7 @@ def run(words: Sequence[str]) -> int:
         fail_fast=bool(arguments.fail_fast),
         jobs=arguments.jobs or 1,
         deadline=deadline_of(arguments, target),
-        shard=parse_shard(arguments.shard) if arguments.shard else None,
+        shard=shard,
         shard_seconds=read_seconds(arguments.shard_times),
         traffic=traffic_policy(arguments, lambda seconds, refusal: listeners.handle(Waiting(seconds, refusal))),
     )
@@ -106,7 +107,9 @@ def _parser() -> Parser:
 _EPILOG = """\
 429 and 503 are waited out. If a MUST gets no answer in the end, the exit code is 4. Ctrl-C ends the run, deletes
 what it created, and writes the reports of what was judged; the exit code is then 130.
+
 Without --profile, the profile `core` runs, and every other profile whose capabilities the probe found.
+
 Defaults come from [tool.harness] in pyproject.toml. A live target is billed for what the checks create:
 --dry-run prints how much that is."""
 

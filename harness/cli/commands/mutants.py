@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from harness.cli.arguments import Parser, add_revision_argument, count, revision_of
 from harness.cli.output import Listeners, add_output_arguments, say
-from harness.engine.events import TargetInfo
+from harness.cli.sharding import add_shard_arguments, read_seconds, shard_of
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.suggest import did_you_mean
@@ -27,6 +27,7 @@ def run(words: Sequence[str]) -> int:
         "-j", "--jobs", type=count, default=2, metavar="N", help="number of processes (default: 2)"
     )
     add_revision_argument(parser)
+    add_shard_arguments(parser.add_argument_group("run"))
     parser.add_argument("--list", action="store_true", help="list the mutants and their defects, run nothing")
     add_output_arguments(parser.add_argument_group("output"), verbose="name every check that notices a mutant")
     arguments = parser.parse(words)
@@ -36,18 +37,18 @@ def run(words: Sequence[str]) -> int:
         for name in chosen:
             say(f"{name}: {mutants[name].summary}")
         return Exit.OK
-    from harness.engine.kill_matrix import prove
+    from harness.engine.proof import ProofOptions, prove
     from harness.report.commands.mutants import MutantsPresentation
 
-    events = prove(
-        INTERACTIONS,
-        {name: mutants[name].summary for name in chosen},
+    options = ProofOptions(
+        summaries={name: mutants[name].summary for name in chosen},
         whole=len(chosen) == len(mutants),
         jobs=arguments.jobs,
         revision=revision_of(arguments),
-        mutants=TargetInfo(name="the emulator"),
+        shard=shard_of(arguments),
+        shard_seconds=read_seconds(arguments.shard_times),
     )
-    return Listeners(arguments, MutantsPresentation()).follow(events).exit
+    return Listeners(arguments, MutantsPresentation()).follow(prove(INTERACTIONS, options)).exit
 
 
 def _select_names(globs: Sequence[str], names: list[str]) -> list[str]:

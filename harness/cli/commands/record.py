@@ -43,8 +43,10 @@ _EPILOG = """\
 scenarios: lifecycle, background, cancel, streaming, resume, chaining, tools, agent, errors; or all
 
 examples:
-  harness record --target https://generativelanguage.googleapis.com --cassette chat.yaml -- python my_client.py
-  harness record --target https://generativelanguage.googleapis.com --scenario all --yes --max-requests 120
+  harness record --target https://generativelanguage.googleapis.com \\
+    --cassette chat.yaml -- python my_client.py
+  harness record --target https://generativelanguage.googleapis.com \\
+    --scenario all --yes --max-requests 120
 
 exit codes: CMD's own if it failed, else 0 recorded · 1 something is missing, drifted or breaks the contract ·
 2 usage · 3 nothing to record · 4 the target did not answer · 130 interrupted
@@ -136,7 +138,8 @@ def _parser() -> Parser:
     parser = Parser(
         "record",
         "Record the traffic between a server and clients in any language, byte for byte.",
-        usage="harness record --target URL (--cassette FILE [-- CMD …] | --scenario NAME …) [options]",
+        usage="harness record --target URL --cassette FILE [options] [-- CMD …]\n"
+        "       harness record --target URL --scenario NAME … [options]",
         epilog=_EPILOG,
     )
     parser.add_argument("--target", metavar="URL", help="server to record: http[s]://host[:port]")

@@ -9,12 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.kill_matrix import NOTICED, PROVED, REFERENCE, UNPROVED
+from harness.engine.proof import NOTICED, PROVED, REFERENCE, UNPROVED
 from harness.engine.results import KillRow, Result
 from harness.look.assets import mark_of
 from harness.outcome import Exit
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import Paint, Presentation, Section
+from harness.report.ledger_text import name_part
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix
 
 if TYPE_CHECKING:
@@ -36,18 +37,19 @@ class MutantsPresentation(Presentation):
     conclusions: dict[Exit, str] = {}
 
     def headline(self, state: RunState) -> str:
-        rows = rows_of(state)
+        rows, finished = rows_of(state), state.whole()[1]
         killed = sum(bool(row.killers) for row in rows)
         erred = sum(bool(row.errors) for row in rows)
         unproved = sum(result.rule is PROVED for result in state.results)
-        if state.whole()[1].exit is Exit.INTERRUPTED:
-            tried = f"{len(rows)} of {state.planned.checks} mutants were tried"
-            return f"Interrupted: {tried}, and {killed} of them are noticed."
-        said = f"All {len(rows)} mutants are" if killed == len(rows) else f"{killed} of {len(rows)} mutants are"
+        if finished.exit is Exit.INTERRUPTED:
+            tried = f"{len(rows)} of {format_count(state.planned.checks, 'mutant')} were tried"
+            return name_part(finished, f"interrupted: {tried}, and {killed} of them are noticed.")
+        said = f"all {len(rows)} mutants are" if killed == len(rows) else f"{killed} of {len(rows)} mutants are"
         idle = "check notices" if unproved == 1 else "checks notice"
         rest = f"; {unproved} {idle} none" if unproved else ""
         rest += f"; {erred} could not be judged" if erred else ""
-        return f"{said} noticed by {format_count(_phase(state, REFERENCE).counts['checks'], 'check')}{rest}."
+        checks = format_count(_phase(state, REFERENCE).counts["checks"], "check")
+        return name_part(finished, f"{said} noticed by {checks}{rest}.")
 
     def matrices(self, state: RunState) -> Iterator[OutcomeMatrix]:
         if rows := rows_of(state):
@@ -57,6 +59,9 @@ class MutantsPresentation(Presentation):
         return iter(())
 
     def record(self, state: RunState) -> dict[str, Any]:
+        from harness.report.shards.shard_record import part_record
+
+        finished = state.whole()[1]
         rows = rows_of(state)
         survivors = [row.mutant for row in rows if not row.killers]
         return {
@@ -68,6 +73,9 @@ class MutantsPresentation(Presentation):
             "unmet_by_reference": dict(note.split(": ", 1) for note in _phase(state, REFERENCE).notes),
             "errors": {row.mutant: list(row.errors) for row in rows if row.errors},
             "matrix": {row.mutant: list(row.killers) for row in rows},
+            "seconds": {row.mutant: round(result.seconds, 3) for result, row in _results_of(state)},
+            "exit": int(finished.exit),
+            **({"shard": part_record(finished.part)} if finished.part else {}),
         }
 
     def facts(self, state: RunState) -> list[tuple[str, str]]:
@@ -86,7 +94,8 @@ class MutantsPresentation(Presentation):
         return iter(())
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
-        return iter(())
+        shard = f" in shard {planned.shard}" if planned.shard else ""
+        yield f"{format_count(planned.checks, 'mutant')}{shard}, compared with the unchanged emulator"
 
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
         rows = rows_of(state)
@@ -108,7 +117,11 @@ class MutantsPresentation(Presentation):
 
 def rows_of(state: RunState) -> list[KillRow]:
     """The matrix, one row for each mutant."""
-    return [item for result in state.results for item in result.evidence if isinstance(item, KillRow)]
+    return [row for _, row in _results_of(state)]
+
+
+def _results_of(state: RunState) -> list[tuple[Result, KillRow]]:
+    return [(result, row) for result in state.results for row in result.evidence if isinstance(row, KillRow)]
 
 
 def matrix_lines(state: RunState, paint: Paint = lambda _, text: text, *, whole: bool = False) -> Iterator[str]:

@@ -35,11 +35,22 @@ class RunEntry:
     area: str = ""
     said: str = ""
     silent: bool = False
+    seconds: float = 0.0
 
     @property
     def word(self) -> str:
         """What stands for it in a table: what was not judged is told apart by its standing."""
         return self.verdict if self.standing in ("judged", "erred", "untested") else self.standing
+
+    @property
+    def asked(self) -> bool:
+        """Whether the run was to find it out; if not, it says nothing, and differs from nothing."""
+        return self.standing != "not_asked"
+
+    @property
+    def tells(self) -> bool:
+        """Whether it says anything of the target: a refusal does, what was not judged does not."""
+        return self.standing in ("judged", "refused", "erred")
 
     @property
     def broken(self) -> bool:
@@ -49,7 +60,7 @@ class RunEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFile:
-    """One run as its report tells it. `name` is what the user calls it, else its target.
+    """One run as its report tells it. `name` is what the user calls it, else its file.
 
     `lists_all`: the report names what is fine, too. Of one that names failures alone, what is missing is fine.
     """
@@ -97,17 +108,23 @@ def read_record(path: Path) -> dict[str, Any]:
     return record
 
 
-def _to_run(record: dict[str, Any], path: Path) -> RunFile:
+def kind_of(record: Mapping[str, Any], path: Path) -> str:
+    """The command that wrote a report with these members. Raises UsageFault if none did."""
     kind = next((kind for (member, type_), kind in _KINDS.items() if isinstance(record.get(member), type_)), "")
     if not kind:
         known = ", ".join(_KINDS.values())
         members = ", ".join(sorted(record)[:6]) or "none"
         raise UsageFault(f"{str(path)!r} is no report of a run ({known}): its members are {members}")
+    return kind
+
+
+def _to_run(record: dict[str, Any], path: Path) -> RunFile:
+    kind = kind_of(record, path)
     try:
         entries = _by_id(_READERS[kind](record))
         target = _target(record, path)
         return RunFile(
-            name=target,
+            name=path.stem,
             path=str(path),
             kind=kind,
             target=target,
@@ -156,6 +173,7 @@ def _read_checks(record: Mapping[str, Any]) -> Iterator[RunEntry]:
             area=str(item.get("area") or name.partition(".")[0]),
             said=str(findings[0]["message"] if findings else item["reason"]),
             silent=bool(item.get("silent", False)),
+            seconds=float(item.get("seconds", 0)),
         )
 
 
@@ -181,6 +199,7 @@ def _read_cases(record: Mapping[str, Any]) -> Iterator[RunEntry]:
             level="",
             area=str(item.get("kind", "")),
             said=str(item["problem"]),
+            seconds=float(item.get("seconds", 0)),
         )
 
 
@@ -203,6 +222,7 @@ def _read_mutants(record: Mapping[str, Any]) -> Iterator[RunEntry]:
             title=f"noticed by {len(killers)}" if killers else "survives",
             level="MUST",
             said="" if killers else "no check notices it",
+            seconds=float(record.get("seconds", {}).get(mutant, 0)),
         )
 
 

@@ -159,7 +159,7 @@ def _empty(records: list[Record]) -> None:
         (_change("catalogue", "0"), "with another catalogue of checks"),
         (_change("revision", "2020-01-01"), "of another revision of the API"),
         (_change("strict", True), "with another --strict"),
-        (_change("selection", "x"), "of another selection of checks"),
+        (_change("selection", "x"), "of another selection"),
         (_change("observations", []), "is no whole report of a shard"),
         (_retarget, "of another target"),
         (_forget, "saw a different target"),
@@ -179,6 +179,27 @@ def test_what_is_not_one_run_is_refused(
     spoil(records)
     assert main(["merge", *write_shards(tmp_path, records)]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_one_server_at_several_addresses(
+    shards: list[Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--same-target joins shards that judged copies of a server; another model is still another target."""
+    records = cast(list[Record], json.loads(json.dumps(shards)))
+    _retarget(records)
+    assert main(["merge", *write_shards(tmp_path, records)]) == 2
+    assert "add --same-target" in capsys.readouterr().err
+    assert main(["merge", "--same-target", *write_shards(tmp_path, records)]) == 0
+    records[1]["target"]["model"] = "another"
+    assert main(["merge", "--same-target", *write_shards(tmp_path, records)]) == 2
+    assert "of another target" in capsys.readouterr().err
+
+
+def test_a_report_is_named_once(shards: list[Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same file twice is a slip of the command line, and called so."""
+    files = write_shards(tmp_path, shards)
+    assert main(["merge", *files, files[0]]) == 2
+    assert "is named twice" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "1/0", "-1/3", "1/3/3", "a/b"])

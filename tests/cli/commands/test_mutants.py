@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
 from harness.emulator.mutants import MUTANTS
-from harness.engine.kill_matrix import Matrix
+from harness.engine.kill_matrix import PlayedMutant, PlayedReference
 from harness.kit.api import Api
+from harness.kit.check import Check
 from harness.resources import folder
 from tests.cli.conftest import Harness
+
+PlayedOnes = Generator[PlayedReference | PlayedMutant, None, None]
 
 
 @pytest.fixture
 def chosen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Replace the slow kill matrix; the list collects the mutants that were asked for."""
+    """Replace the slow play: one of two checks notices every mutant. The list collects what was asked for."""
     asked: list[list[str]] = []
 
-    def matrix(api: Api, names: list[str], *, jobs: int, revision: str) -> Matrix:
+    def play(
+        api: Api, names: list[str], *, jobs: int, revision: str
+    ) -> Generator[PlayedReference | PlayedMutant, None, None]:
         asked.append(names)
-        return Matrix(dict.fromkeys(names, ("http.json-type",)), ("http.json-type", "http.json-valid"), {}, {})
+        yield PlayedReference({})
+        for name in names:
+            yield PlayedMutant(name, ("http.json-type",), (), 0.5)
 
-    monkeypatch.setattr("harness.engine.kill_matrix.kill_matrix", matrix)
+    def load_two(api: Api, revision: str) -> list[Check]:
+        return [check for check in api.load_catalogue() if check.id in ("http.json-type", "http.json-valid")]
+
+    for module in ("harness.engine.proof", "harness.report.shards.mutant_shards"):
+        monkeypatch.setattr(f"{module}.load_checks", load_two)
+    monkeypatch.setattr("harness.engine.proof.play_mutants", play)
     return asked
 
 
@@ -61,3 +76,140 @@ def test_one_real_row(harness: Harness) -> None:
     name = next(name for name in MUTANTS)
     value = json.loads(harness("mutants", name, "--json", "-j", "1").out)
     assert value["matrix"][name], f"nobody notices {name}"
+
+
+SOME = list(MUTANTS)[:5]
+
+
+def _without_times(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name not in ("seconds", "shard")}
+
+
+def _play_shards(harness: Harness, folder: Path, of: int, *mutants: str) -> list[str]:
+    """Run all shards, and return the files of their reports."""
+    files = [str(folder / f"{number}.json") for number in range(1, of + 1)]
+    for number, file in enumerate(files, 1):
+        harness("mutants", *mutants, "--shard", f"{number}/{of}", "--report", f"json={file}")
+    return files
+
+
+def test_shards_make_the_run(harness: Harness, tmp_path: Path) -> None:
+    """The merge of three shards is the matrix of one run, played by the real catalogue."""
+    globs = SOME[:3]
+    whole = harness("mutants", *globs, "--json", "-j", "1")
+    parts = _play_shards(harness, tmp_path, 3, *globs, "-j", "1")
+    played = [list(json.loads(Path(file).read_text("utf-8"))["matrix"]) for file in parts]
+    assert sorted(name for names in played for name in names) == sorted(globs)
+    assert all(played)
+    merged = harness("merge", *parts, "--json")
+    assert _without_times(json.loads(merged.out)) == _without_times(json.loads(whole.out))
+    assert merged.code == whole.code == 0
+
+
+def test_the_whole_judges_the_checks(harness: Harness, chosen: list[list[str]], tmp_path: Path) -> None:
+    """A shard says nothing of checks that notice no mutant; the merge of all mutants does, and fails."""
+    parts = _play_shards(harness, tmp_path, 2)
+    assert sorted(map(len, chosen)) == [len(MUTANTS) // 2, len(MUTANTS) - len(MUTANTS) // 2]
+    record = json.loads(Path(parts[0]).read_text("utf-8"))
+    schema = json.loads((folder("schemas") / "output" / "mutants.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(record, schema)
+    assert (record["exit"], record["checks_without_killer"]) == (0, [])
+    done = harness("merge", *parts)
+    assert done.code == 1
+    assert f"All {len(MUTANTS)} mutants are noticed by 2 checks; 1 check notices none." in done.out
+    assert "checks that notice no mutant: http.json-valid" in done.out
+
+
+def test_a_shard_says_so(harness: Harness, chosen: list[list[str]]) -> None:
+    """The last line of a shard never reads like that of the run."""
+    done = harness("mutants", *SOME, "--shard", "2/2")
+    assert done.out.splitlines()[-1] == "Shard 2 of 2 by itself: all 2 mutants are noticed by 2 checks."
+
+
+def test_shards_take_equally_long(harness: Harness, chosen: list[list[str]], tmp_path: Path) -> None:
+    """A mutant that took as long as all others together has a shard for itself."""
+    earlier = tmp_path / "earlier.json"
+    harness("mutants", *SOME, "--report", f"json={earlier}")
+    record = json.loads(earlier.read_text("utf-8"))
+    record["seconds"][SOME[3]] = 100.0
+    earlier.write_text(json.dumps(record), encoding="utf-8")
+    del chosen[:]
+    for number in (1, 2):
+        harness("mutants", *SOME, "--shard", f"{number}/2", "--shard-times", str(earlier))
+    assert [SOME[3]] in chosen
+
+
+def _interrupt(records: list[dict[str, Any]]) -> None:
+    lost = records[0]["shard"]["ran"][0]
+    del records[0]["matrix"][lost]
+    records[0]["exit"] = 130
+
+
+def test_an_interrupted_shard_is_no_whole(harness: Harness, chosen: list[list[str]], tmp_path: Path) -> None:
+    """What a shard did not come to is missing in the merge, which says so and is not green."""
+    parts = _play_shards(harness, tmp_path, 2, *SOME)
+    _spoil(parts, _interrupt)
+    done = harness("merge", *parts)
+    assert done.code == 130
+    assert f"Interrupted: 4 of {len(SOME)} mutants were tried" in done.out
+
+
+def _spoil(parts: list[str], spoil: Callable[[list[dict[str, Any]]], None]) -> None:
+    records = [json.loads(Path(file).read_text("utf-8")) for file in parts]
+    spoil(records)
+    for file, record in zip(parts, records, strict=True):
+        Path(file).write_text(json.dumps(record), encoding="utf-8")
+
+
+def _other_reference(records: list[dict[str, Any]]) -> None:
+    records[1]["unmet_by_reference"] = {"http.json-type": "not_met: x"}
+
+
+def _other_catalogue(records: list[dict[str, Any]]) -> None:
+    for record in records:
+        record["shard"]["catalogue"] = "0"
+
+
+def _other_mutants(records: list[dict[str, Any]]) -> None:
+    records[1]["shard"]["whole"].pop()
+
+
+def _unknown_mutant(records: list[dict[str, Any]]) -> None:
+    for record in records:
+        record["shard"]["whole"] = ["no-such", *record["shard"]["whole"]]
+    records[0]["shard"]["ran"].append("no-such")
+
+
+def _lost_mutant(records: list[dict[str, Any]]) -> None:
+    records[0]["shard"]["ran"].pop()
+
+
+def _other_command(records: list[dict[str, Any]]) -> None:
+    del records[1]["matrix"]
+    records[1]["cases"] = []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_other_reference, "do not agree on what the unchanged emulator meets (http.json-type)"),
+        (_other_catalogue, "was written with another catalogue of checks"),
+        (_other_mutants, "of another selection"),
+        (_unknown_mutant, "is no whole report of a shard (KeyError: 'no-such')"),
+        (_lost_mutant, "no report says anything of"),
+        (_other_command, "the reports are of different commands"),
+    ],
+)
+def test_what_is_not_one_run_is_refused(
+    spoil: Callable[[list[dict[str, Any]]], None],
+    said: str,
+    harness: Harness,
+    chosen: list[list[str]],
+    tmp_path: Path,
+) -> None:
+    """Shards that do not belong together end with exit code 2, and the message says what is wrong."""
+    parts = _play_shards(harness, tmp_path, 2, *SOME)
+    _spoil(parts, spoil)
+    done = harness("merge", *parts)
+    assert done.code == 2
+    assert said in done.err

@@ -5,7 +5,6 @@ Skipped without Chromium or its driver.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,32 +20,24 @@ from harness.outcome import Exit, Verdict
 from harness.report.commands.torture import TorturePresentation
 from harness.report.html_report import MOST_ROWS, render
 from harness.report.run_state import RunState
+from tests.chromium import NEEDS_CHROMIUM, open_chromium
 from tests.report.page.test_story import FIRST, LOST, REST, result
 from tests.report.story import told
 
-playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 axe_package = pytest.importorskip("axe_playwright_python", reason="the browser tests need axe-playwright-python")
 
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
-)
 AXE = (Path(axe_package.__file__).parent / "axe.min.js").read_text("utf-8")
 WIDTHS = (360, 400, 640, 641, 820, 1060, 1061, 1280, 1600)
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.e2e,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed (Debian: apt-get install chromium)"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """One Chromium for all tests."""
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with open_chromium() as chromium:
         yield chromium
-        chromium.close()
 
 
 def run_of_many(passed: int) -> RunState:
@@ -200,7 +191,7 @@ def test_a_cell_opens_its_cases(browser: Any, tmp_path: Path) -> None:
 
 def tortured() -> RunState:
     """A finished torture run of two cases: one is exact, one lost its end."""
-    from harness.benches.client.outcome import WHOLE
+    from harness.checks.clients.rules import WHOLE
     from harness.engine.decide import Policy, decide
     from harness.engine.events import PhaseFinished, Planned
     from harness.engine.results import Reproduction
