@@ -30,10 +30,10 @@ LAYERS: dict[str, int] = {
     "emulator": 2,
     "checks": 2,
     "strategies": 2,
-    "interactions": 3,
     "incidents": 3,
     "transport": 3,
     "resume": 3,
+    "interactions": 4,
     "engine": 4,
     "benches": 5,
     "report": 6,
@@ -63,8 +63,6 @@ FREE_OF_IMPORTS = ("plugin", "inspector")
 
 SPECIFIC: dict[str, str] = {
     "plugin/interactions": "the fixtures that are about this API",
-    "engine/search": "plays histories of this API, until its players are in strategies/client",
-    "benches/client": "judges clients of this API, until its judges are in contract/judge",
     "benches/codes.py": "publishes the codes of the judges of this API",
 }
 """Parts of the generic packages that know this API all the same, and why."""
@@ -75,15 +73,25 @@ WORDS = (
 )  # fmt: skip
 """Words that only this API uses, in names and in constants."""
 
+_CHOOSE_IDS = (
+    "benches/client/__init__.py", "benches/client/bench.py", "benches/client/cases/case.py",
+    "benches/client/cases/case_sets.py", "benches/client/cases/drop_cases.py",
+    "benches/client/cases/incident_cases.py", "benches/client/cases/stream_source.py", "faults/kinds/case_kind.py",
+    "kit/client_model.py",
+)  # fmt: skip
+
 AGREED: dict[str, tuple[str, str]] = {
     "cassette/format/file.py": ("interactions", "a key of vcrpy's format"),
     "cassette/record/journal.py": ("interactions", "a key of vcrpy's format"),
     "cassette/format/layout.py": ("interactions", "a key of vcrpy's format"),
     "cassette/redaction/scan.py": ("interactions", "a key of vcrpy's format"),
+    "engine/search/openapi/scenario_collector.py": ("interactions", "what schemathesis calls its exchanges"),
     "engine/plan.py": ("interactions", "the cost of an exercise, which reports print under that name"),
     "benches/recordings/verify.py": ("interactions", "a key of vcrpy's format"),
     "report/records.py": ("interactions", "the cost of an exercise, which reports print under that name"),
     "kit/check.py": ("interactions", "the cost of an exercise, which reports print under that name"),
+    "benches/client/ready/ready_clients.py": ("google gemini interactions", "names of packages and their calls"),
+    **dict.fromkeys(_CHOOSE_IDS, ("event_id", "the setting that says which events of a stream carry an id")),
     "wire/secret_patterns.py": ("google x-goog", "a secret must be known by its looks, whoever issued it"),
 }
 """Exceptions: the words that a generic module may use all the same, and why."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import TypeAlias
 
 from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.search import History
 from harness.outcome import Observation, Outcome, Rule, Standing, Verdict, Where
 from harness.wire import Exchange
 
@@ -85,16 +86,6 @@ Evidence: TypeAlias = Exchange | RelayedExchange | ClientRun | RecordedPlace | K
 """What shows that a result is true; `report.evidence_text` is the only place that words it."""
 
 
-class Step(Protocol):
-    """One step of a history: a word or two for people, plain data for files."""
-
-    def __str__(self) -> str: ...
-
-    def record(self) -> dict[str, Any]:
-        """The step as plain data."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Replays:
     """What came of doing it again before it was reported: `shown` of `played` times it failed again.
@@ -128,7 +119,7 @@ class Reproduction:
     key: str = ""
     call: str = ""
     command: str = ""
-    steps: tuple[Step, ...] = ()
+    steps: History = ()
     unshrunk: str = ""
     known: bool = False
     replays: Replays = field(default_factory=Replays)

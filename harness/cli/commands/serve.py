@@ -207,10 +207,7 @@ def _emulator(arguments: argparse.Namespace) -> Emulator:
     make = _mutant(arguments.mutant) if arguments.mutant else Emulator
     emulator = make(settings, clock=clock, contract=contract_of(arguments))
     if arguments.scenario:
-        try:
-            emulator.load_scenario(arguments.scenario)
-        except OSError as wrong:
-            raise UsageFault(f"the scenario {arguments.scenario} cannot be read: {wrong.strerror}") from None
+        emulator.load_scenario(arguments.scenario)
     return emulator
 
 

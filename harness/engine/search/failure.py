@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from harness.engine.decide import Policy, decide
 from harness.engine.events import PhaseFinished
 from harness.engine.results import Replays, Reproduction, Result
+from harness.engine.search.answer import is_hang
 from harness.engine.search.answer_counts import AnswerCounts
 from harness.engine.search.defect import SeenDefect, mark_strict
-from harness.engine.search.playing.answer import is_hang
 from harness.engine.search.rules import ANSWERED, SEARCHED, rule_of
-from harness.engine.search.world import TrailEntry
+from harness.kit.api import Api
+from harness.kit.search import History, TrailEntry
 from harness.outcome import Because, Finding, Observation, Outcome, Severity
-from harness.strategies.operations import ClientCommand
 from harness.wire import Exchange
 
 
@@ -32,7 +32,7 @@ class Failure:
 
     engine: str
     defect: SeenDefect
-    history: tuple[ClientCommand, ...] = ()
+    history: History = ()
     trail: tuple[Exchange, ...] = ()
     seen: int = 1
     known: bool = False
@@ -59,13 +59,13 @@ class Failure:
         """Whether it is a hang that nobody waited for again: the target may only have been slow."""
         return self.rule == ANSWERED and not self.replays.played and any(map(is_hang, self.trail[-1:]))
 
-    def decide(self, policy: Policy) -> Result:
+    def decide(self, policy: Policy, api: Api) -> Result:
         """What it means for the run; what never happened again is no more than a warning."""
         finding = replace(self.finding, weight=self.seen)
         if (self.replays.lost or self.is_suspicion) and finding.severity is Severity.BROKEN:
             finding = replace(finding, severity=Severity.NON_STRICT)
         return decide(
-            rule_of(self.rule),
+            rule_of(self.rule, api),
             Observation.of([finding]),
             policy,
             result_id=mark_strict(self.finding, self.rule),
@@ -87,7 +87,7 @@ class Bug:
     """A defect as it was first or most briefly seen; its requests may still be going on."""
 
     defect: SeenDefect
-    history: tuple[ClientCommand, ...]
+    history: History
     sent: Sequence[TrailEntry]
 
     def failure(self, engine: str, seen: int = 1) -> Failure:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.checks.capabilities import CAPABILITIES
 from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capability
 from harness.engine.decide import Policy, exit_of
@@ -28,7 +27,6 @@ from harness.engine.events import (
 from harness.engine.probe import probe
 from harness.engine.results import Result
 from harness.engine.search.budget import Budget
-from harness.engine.search.defect import call_of
 from harness.engine.search.exhaustive import ENGINE as EXHAUSTIVE
 from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import EngineRun
@@ -57,11 +55,6 @@ _RANK = {verdict: rank for rank, verdict in enumerate((*_WORST_FIRST, *(set(Verd
 LEAST_FLOOR = 0.5
 HANGS = 5
 """How many hangs a limited time must have room for."""
-
-_NEEDED = frozenset(
-    {"store", "stream", "background", "background-slow", "functions", "search", "event-ids", "two-keys", "auth"}
-)
-"""The capabilities that decide which operations are played."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +97,10 @@ def fuzz(
             yield happened
             continue
         yield happened.phase()
-        decided = [happened.decide(policy), *(failure.decide(policy) for failure in happened.failures)]
+        decided = [
+            happened.decide(policy),
+            *(failure.decide(policy, resolved.api) for failure in happened.failures),
+        ]
         yield from map(CheckFinished, decided)
         results += decided
     ordered = tuple(sorted(results, key=_place_in_order))
@@ -123,7 +119,7 @@ def _runs(
     """Each engine that begins, and what it did."""
     timer = Timer(options.seconds)
     with _place(resolved, options, timer) as place:
-        store = Store(options.store, resolved.info.name) if options.store is not None else None
+        store = Store(options.store, resolved.info.name, resolved.api) if options.store is not None else None
         known: set[str] = set()
         stopped = False
         if store is not None:
@@ -195,13 +191,13 @@ def _patience(resolved: ResolvedTarget, seconds: float | None) -> Patience | Non
     if resolved.throwaway:
         return None
     floor = FLOOR if seconds is None else max(LEAST_FLOOR, min(FLOOR, seconds / HANGS))
-    return Patience(call_of, resolved.target.wait, floor)
+    return Patience(resolved.api.load_search().name_call, resolved.target.wait, floor)
 
 
 def _probe(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> ResolvedTarget:
     try:
         bounded = GovernedDriver(driver, [Deadline(timer, resolved.target.wait)], owned=False)
-        found = probe(resolved.api, bounded, resolved.target, options.said, _NEEDED)
+        found = probe(resolved.api, bounded, resolved.target, options.said, resolved.api.load_search().needed)
     except TimeUp:
         raise TargetFault(f"the target did not answer the first questions within {options.seconds:g} s") from None
     return resolved.able(found.capabilities, found.says)
@@ -210,10 +206,9 @@ def _probe(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer
 def replay(target: ResolvedTarget, history: Sequence[dict[str, object]]) -> list[str]:
     """Play a stored history on a target and return the keys of its failures: for regression tests."""
     from harness.engine.search.search_target import play
-    from harness.strategies.operations import ClientCommand
 
-    place = SearchTarget(target, frozenset(CAPABILITIES))
-    found = play(place, [ClientCommand(**operation) for operation in history], HISTORY)  # type: ignore[arg-type]
+    place = SearchTarget(target, frozenset(target.api.load_capabilities()))
+    found = play(place, [place.model.read_step(step) for step in history], HISTORY)
     return [failure.key for failure in found]
 
 

@@ -16,13 +16,14 @@ from harness.emulator import Emulator
 from harness.engine.search.budget import Budget
 from harness.engine.search.failure import EngineRun
 from harness.engine.search.openapi import document, engine
-from harness.engine.search.openapi import resources as families
-from harness.engine.search.openapi.document import write_document
-from harness.engine.search.openapi.resources import NEIGHBOURS, Family, find_families, read_links
 from harness.engine.search.openapi.scenario_collector import ScenarioCollector
+from harness.engine.search.openapi.served_families import find_families, read_links
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions import INTERACTIONS, embedded_settings
+from harness.kit.search import Family
+from harness.strategies.document import families
+from harness.strategies.document.tailored_document import write_document
 from harness.wire import Headers, Request, Response
 from tests.engine.search.places import mutant, reference
 
@@ -30,14 +31,18 @@ pytestmark = pytest.mark.slow
 
 OPENAPI = resources.folder("schemas") / CURRENT / "openapi.json"
 SMALL = Budget(histories=1, steps=1, laws=1, schema=12, coverage=False)
-FAMILIES = {family.collection: family for family in (families.INTERACTIONS, *NEIGHBOURS)}
+DOCUMENT = INTERACTIONS.load_search().document
+assert DOCUMENT is not None
+FAMILIES = {family.collection: family for family in DOCUMENT.families}
 
 
 def searched(
     place: SearchTarget, monkeypatch: pytest.MonkeyPatch, *families: str, seconds: float | None = None
 ) -> EngineRun:
     """Search only some of the resources."""
-    monkeypatch.setattr(engine, "find_families", lambda place: tuple(FAMILIES[name] for name in families))
+    monkeypatch.setattr(
+        engine, "find_families", lambda place, document: tuple(FAMILIES[name] for name in families)
+    )
     return document(place, replace(SMALL, seconds=seconds))
 
 
@@ -102,9 +107,9 @@ def test_a_neighbour_that_outlives_its_deletion_is_found(family: str, monkeypatc
     assert "DELETE" in [exchange.request.method for exchange in found["fuzz.kept"].trail]
 
 
-def heard(family: Family = families.INTERACTIONS) -> ScenarioCollector:
+def heard(family: Family = DOCUMENT.families[0]) -> ScenarioCollector:
     """A hearing that passes every test for vacuity."""
-    hearing = ScenarioCollector(reference(), family, read_links(OPENAPI, family))
+    hearing = ScenarioCollector(reference(), family, DOCUMENT, read_links(OPENAPI, family))
     hearing.calls, hearing.meant, hearing.successes = 150, 100, 50
     hearing.reached = hearing.succeeded = set(hearing.declared)
     hearing.roots = {family.beginning}
@@ -201,8 +206,11 @@ def test_what_never_succeeded_is_noted() -> None:
 
 def test_what_is_not_served_or_denied_is_not_searched() -> None:
     """Every resource of the reference is searched, except one whose capability was denied."""
-    assert find_families(reference()) == tuple(FAMILIES.values())
-    kept = {family.collection for family in find_families(replace(reference(), denied=frozenset({"webhooks"})))}
+    assert find_families(reference(), DOCUMENT) == tuple(FAMILIES.values())
+    kept = {
+        family.collection
+        for family in find_families(replace(reference(), denied=frozenset({"webhooks"})), DOCUMENT)
+    }
     assert kept == FAMILIES.keys() - {"webhooks"}
 
 

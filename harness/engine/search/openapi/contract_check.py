@@ -11,17 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from harness.contract import read
-from harness.engine.search.defect import SeenDefect, call_of
+from harness.engine.search.answer import judge_exchange
+from harness.engine.search.defect import SeenDefect
 from harness.engine.search.openapi.exchanges import exchange_of
-from harness.engine.search.playing.answer import judge_exchange
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.traffic.deadline import MIN_TIMEOUT
 
 OURS = "harness_contract"
-
-ECHOED = frozenset({"steps.base64", "steps.annotation-range", "steps.result-match", "steps.discriminator"})
-"""Rules on the content of steps, judged only on creates: a read also shows the caller's generated input."""
 
 MOST_SECONDS = 30.0
 """Longest timeout of one call in seconds."""
@@ -51,7 +47,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """Bound each call by the time left, and by what such calls took before; send uploads to their own address."""
     if _places:
         place = _places[-1]
-        _address(case.operation, place.requests.version)
+        _address(case.operation, place.resolved.info.version)
         bounds = [MOST_SECONDS, place.resolved.target.wait, place.timer.left]
         if place.patience is not None:
             bounds.append(place.patience.timeout(case.operation.label.replace(" /", " ")))
@@ -78,14 +74,15 @@ def harness_contract(ctx: Any, response: Any, case: Any) -> None:
     """Judge one response by the contract: shape, order, errors, leaks. Raises the tool's own kind of failure."""
     place = _places[-1]
     exchange = exchange_of(response.request, response, "")
-    creates = exchange.request.method == "POST" and exchange.request.segments[-1] == "interactions"
-    read(exchange, place.requests.contract)
-    call = call_of(exchange.request)
+    place.resolved.api.read(exchange, place.requests.contract)
+    model = place.model
+    call = model.name_call(exchange.request)
+    echoed = model.document.echoed if model.document is not None and call != model.create else frozenset()
     if place.patience is not None:
         place.patience.note(call, response.elapsed, hung=False)
-    for finding in judge_exchange(exchange, place.requests.key):
+    for finding in judge_exchange(exchange, place.requests.key, model):
         defect = SeenDefect(finding, call)
-        if place.judged(defect) and (creates or finding.rule not in ECHOED):
+        if place.judged(defect) and finding.rule not in echoed:
             raise _failure(defect, case)
 
 
