@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from harness.cli.arguments import Parser, count, positive_seconds
 from harness.cli.commands.torture import STARTING, TIMEOUT, install_ready, new_client
 from harness.cli.output import ReportFiles, say, write_json
+from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.outcome.words import format_count
 from harness.report.json_report import dump
 
 if TYPE_CHECKING:
-    from harness.benches.client.client_commands import Client
+    from harness.benches.client.process.client_commands import Client
     from harness.benches.client.ready import ReadyClient
     from harness.benches.client.ready.survey import ClientColumn
 
@@ -106,7 +107,11 @@ def _choose_clients(names: Sequence[str], modes: Sequence[str], rows: Sequence[s
     able = [client for client in _choose(names) if set(client.modes) & set(modes)]
     if not able:
         raise UsageFault(f"none of these clients has the mode {', '.join(modes)} (see `harness clients --list`)")
-    chosen = [client for client in able if any(rows_of(mode, rows) for mode in modes if mode in client.modes)]
+    chosen = [
+        client
+        for client in able
+        if any(rows_of(INTERACTIONS, mode, rows) for mode in modes if mode in client.modes)
+    ]
     if not chosen:
         raise UsageFault(f"none of these clients meets {', '.join(rows)} in the mode {', '.join(modes)}")
     return chosen
@@ -121,7 +126,7 @@ def _choose_modes(text: str | None) -> list[str]:
 def _choose_rows(text: str | None) -> list[str]:
     from harness.benches.client.ready.table_rows import list_row_names
 
-    return _parse_list("--rows", text, list_row_names()) if text else []
+    return _parse_list("--rows", text, list_row_names(INTERACTIONS)) if text else []
 
 
 def _parse_list(flag: str, text: str | None, known: Sequence[str]) -> list[str]:
@@ -177,7 +182,8 @@ def _announce(clients: Sequence[ReadyClient]) -> None:
 def _read(names: Sequence[str]) -> list[ClientColumn]:
     from harness.report.client_table.record import read_columns
 
-    return read_columns([Path(name) for name in names])
+    modes = INTERACTIONS.load_client_model().modes
+    return read_columns([Path(name) for name in names], {name: mode.about for name, mode in modes.items()})
 
 
 def _play(
@@ -195,8 +201,9 @@ def _play(
         return new_client(command, loop=client.loops, starting=STARTING)
 
     columns = []
-    playing = survey(clients, install, modes=modes, only=rows, jobs=arguments.jobs, seconds=arguments.timeout)
-    for column in playing:
+    for column in survey(
+        INTERACTIONS, clients, install, modes=modes, only=rows, jobs=arguments.jobs, seconds=arguments.timeout
+    ):
         columns.append(column)
         for line in column_lines(column):
             say(line, to_errors=arguments.json)

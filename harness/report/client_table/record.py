@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.benches.client.case_sets import SETS
-from harness.benches.client.outcome import DropOutcome
+from harness.benches.client.judgement.outcome import DropOutcome
 from harness.benches.client.ready.ready_clients import READY, find_ready
 from harness.benches.client.ready.survey import Cell, ClientColumn
 from harness.benches.client.ready.table_rows import TABLES, TableRow
@@ -18,12 +17,13 @@ from harness.report.side_by_side.run_file import read_record
 
 def make_record(columns: Sequence[ClientColumn]) -> dict[str, Any]:
     """The table as JSON (`schemas/output/clients.schema.json`)."""
-    rows = [cell.row for column in columns for cell in column.cells]
+    rows = [(TABLES[column.mode], cell.row) for column in columns for cell in column.cells]
     return {
         "faults": {
-            name: {kind.name: kind.about for kind in SETS[name]} for name in dict.fromkeys(TABLES.values())
+            name: {row.name: row.about for table, row in rows if table == name and not row.is_incident}
+            for name in dict.fromkeys(TABLES.values())
         },
-        "incidents": {row.name: row.about for row in rows if row.is_incident},
+        "incidents": {row.name: row.about for _, row in rows if row.is_incident},
         "clients": [
             {
                 "client": column.client.name,
@@ -54,10 +54,10 @@ def _record_cell(cell: Cell) -> dict[str, Any]:
     }
 
 
-def read_columns(paths: Sequence[Path]) -> list[ClientColumn]:
+def read_columns(paths: Sequence[Path], modes: Mapping[str, str]) -> list[ClientColumn]:
     """The columns of recorded tables, in the order of the clients; of one that is in several, the last.
 
-    Raises UsageFault if a file is no such table.
+    `modes` says what each mode asks of a client. Raises UsageFault if a file is no such table.
     """
     found: dict[tuple[str, str, str], ClientColumn] = {}
     for path in paths:
@@ -67,7 +67,7 @@ def read_columns(paths: Sequence[Path]) -> list[ClientColumn]:
                 **{k: v for kinds in record["faults"].values() for k, v in kinds.items()},
                 **record.get("incidents", {}),
             }
-            columns = [_read_column(value, about) for value in record["clients"]]
+            columns = [_read_column(value, about, modes) for value in record["clients"]]
         except (KeyError, TypeError, AttributeError) as wrong:
             raise UsageFault(
                 f"{str(path)!r} is no table of clients ({wrong!r}): "
@@ -78,12 +78,13 @@ def read_columns(paths: Sequence[Path]) -> list[ClientColumn]:
     return sorted(found.values(), key=lambda column: order[column.client.name])
 
 
-def _read_column(value: Mapping[str, Any], about: Mapping[str, str]) -> ClientColumn:
+def _read_column(value: Mapping[str, Any], about: Mapping[str, str], modes: Mapping[str, str]) -> ClientColumn:
     client = find_ready(value["client"])
     if value["version"]:
         client = replace(client, version=value["version"])
     cells = tuple(_read_cell(cell, about) for cell in value["cells"])
-    return ClientColumn(client=client, mode=value["mode"], cells=cells, problem=value["problem"])
+    mode = value["mode"]
+    return ClientColumn(client=client, mode=mode, about=modes[mode], cells=cells, problem=value["problem"])
 
 
 def _read_cell(value: Mapping[str, Any], about: Mapping[str, str]) -> Cell:

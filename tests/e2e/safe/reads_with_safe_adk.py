@@ -10,7 +10,7 @@ from google.adk.models.google_llm import Gemini
 from google.adk.runners import InMemoryRunner
 from google.genai import types
 from safe_adk import ask
-from tasks import SECONDS, answer_tasks
+from tasks import answer_tasks
 
 os.environ["GEMINI_API_KEY"] = os.environ["GOOGLE_API_KEY"] = "any"
 
@@ -23,7 +23,7 @@ async def read(task):
     found = await ask(
         runner,
         genai.Client(http_options={"base_url": task["base_url"], "timeout": 4000}),
-        limit=SECONDS,
+        limit=20,
         user_id="user",
         session_id=session.id,
         new_message=types.Content(role="user", parts=[types.Part(text="Go.")]),
