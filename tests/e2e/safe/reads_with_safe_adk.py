@@ -23,7 +23,7 @@ async def read(task):
     found = await ask(
         runner,
         genai.Client(http_options={"base_url": task["base_url"], "timeout": 4000}),
-        limit=20,
+        limit=60,
         user_id="user",
         session_id=session.id,
         new_message=types.Content(role="user", parts=[types.Part(text="Go.")]),
