@@ -31,7 +31,7 @@ from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
-from harness.outcome import Finding, Unmet
+from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import Exchange
 
 _OWN = new_registry()
@@ -122,11 +122,11 @@ def _can_be_managed(
     title="a change of an agent touches what it names",
     profile="agents",
     requires=["agents-crud"],
-    accepts=["2xx and the agent with its new description", "no such operation: untestable"],
+    accepts=["2xx and the agent with its new description", "no such operation: not applicable"],
 )
 def _changes_one_field(patched: Exchange) -> Iterator[Finding]:
     if patched.status in CLIENT_ERROR or patched.status == NOT_IMPLEMENTED:
-        raise Unmet(f"agents cannot be changed here: {format_answer(patched)}")
+        raise NotApplicable(f"agents cannot be changed here: {format_answer(patched)}")
     yield from expect_object(patched)
     yield from judge_values(patched, {"description": CHANGED, "system_instruction": INSTRUCTION})
 
