@@ -43,6 +43,7 @@ def delete_and_look(t: RequestBuilder, path: str, **query: Any) -> Part[Exchange
 
 
 def judge_life(
+    collection: str,
     shows: Mapping[str, Any],
     *,
     fetched: Exchange,
@@ -60,7 +61,7 @@ def judge_life(
         yield from at(name, expect_object(answer))
     yield from at("fetched", judge_values(fetched, shows))
     if listed is not None:
-        yield from at("listed", _judge_listed(listed, *next(iter(shows.items()))))
+        yield from at("listed", _judge_listed(listed, collection, *next(iter(shows.items()))))
     yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
     yield from at("gone", expect_refusal(gone, gone_as))
 
@@ -80,14 +81,13 @@ def judge_shapes(rule: str, **answers: Exchange) -> Iterator[Finding]:
         yield from at(name, of_rule(rule, answer))
 
 
-def _judge_listed(listed: Exchange, name: str, expected: Any) -> Iterator[Finding]:
+def _judge_listed(listed: Exchange, collection: str, name: str, expected: Any) -> Iterator[Finding]:
     """A list must be an object, and hold the resource unless there are more pages."""
     flaws = list(expect_object(listed))
     yield from flaws
     if flaws or any(object_in(listed).get(token) for token in _TOKENS):
         return
-    field = listed.request.segments[-1]
-    names = [entry.get(name) for entry in entries(listed, field)]
+    names = [entry.get(name) for entry in entries(listed, collection)]
     if expected not in names:
         yield finding("it is not in the list", expected=format_value(expected), actual=format_value(names[:5]))
 

@@ -124,7 +124,9 @@ def _can_be_managed(
     made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
     shows = {"id": id_of(made)}
-    yield from judge_life(shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone)
+    yield from judge_life(
+        "environments", shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone
+    )
 
 
 @_ENVIRONMENTS.check(

@@ -113,7 +113,7 @@ def _can_be_managed(
     made: list[Exchange], fetched: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
     yield from at("made[0]", expect_status(made[0], accepts=SUCCESS))
-    yield from judge_life({"id": OWN[0]}, fetched=fetched, deleted=deleted, gone=gone)
+    yield from judge_life("agents", {"id": OWN[0]}, fetched=fetched, deleted=deleted, gone=gone)
 
 
 @_OWN.check(

@@ -75,7 +75,14 @@ def _can_be_managed(
 ) -> Iterator[Finding]:
     shows = {"id": OWN}
     yield from judge_life(
-        shows, made=made, fetched=fetched, listed=listed, patched=patched, deleted=deleted, gone=gone
+        "credentials",
+        shows,
+        made=made,
+        fetched=fetched,
+        listed=listed,
+        patched=patched,
+        deleted=deleted,
+        gone=gone,
     )
     for name, answer in (("made", made), ("patched", patched)):
         yield from at(name, judge_values(answer, shows))

@@ -70,7 +70,14 @@ def _can_be_managed(
 ) -> Iterator[Finding]:
     shows = {"name": _name_of(made)}
     yield from judge_life(
-        shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone, gone_as={403, 404}
+        COLLECTION,
+        shows,
+        made=made,
+        fetched=fetched,
+        listed=listed,
+        deleted=deleted,
+        gone=gone,
+        gone_as={403, 404},
     )
 
 

@@ -121,7 +121,9 @@ def _can_be_managed(
     finished: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
     shows = {"name": _file_in(finished).get("name"), "mimeType": TYPE, "sizeBytes": len(PIXEL)}
-    yield from judge_life(shows, fetched=fetched, listed=listed, deleted=deleted, gone=gone, gone_as={403, 404})
+    yield from judge_life(
+        "files", shows, fetched=fetched, listed=listed, deleted=deleted, gone=gone, gone_as={403, 404}
+    )
 
 
 @_FILES.check(

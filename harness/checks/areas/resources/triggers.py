@@ -91,7 +91,7 @@ def _can_be_managed(
     made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
     shows = {"id": id_of(made), "schedule": SCHEDULE, "time_zone": "UTC"}
-    yield from judge_life(shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone)
+    yield from judge_life("triggers", shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone)
 
 
 @_TRIGGERS.check(

@@ -85,7 +85,7 @@ def _can_be_managed(
     made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
     shows = {"id": id_of(made), "uri": URI, "subscribed_events": EVENTS}
-    yield from judge_life(shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone)
+    yield from judge_life("webhooks", shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone)
 
 
 @_WEBHOOKS.check(
