@@ -86,9 +86,19 @@ class FuzzPresentation(Presentation):
                 ],
                 "excluded": list(self._excluded),
                 "unseen": self.list_unseen(finished.results),
+                **self._part_record(state),
             }
         )
         return record
+
+    def _part_record(self, state: RunState) -> dict[str, Any]:
+        """What a merge needs of one shard; nothing if the search was whole."""
+        part = state.whole()[1].part
+        if part is None:
+            return {}
+        from harness.report.shards.fuzz_shards import fuzz_part_record
+
+        return {"shard": fuzz_part_record(part, state)}
 
     def facts(self, state: RunState) -> list[tuple[str, str]]:
         return [*super().facts(state), ("seed", str(self._seed))]
