@@ -62,27 +62,38 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 def _read_in_time(seconds: float, timer: Timer, response: Any, **_: Any) -> None:
     """Read a body within the time of its call: `requests` bounds only the wait for each piece of it.
 
-    Raises requests.ReadTimeout. Streams of events are left to the tool, which bounds them.
+    Raises what `requests` does. Streams of events are left to the tool, which bounds them.
     """
-    import requests
-    from urllib3 import exceptions
+    from urllib3.exceptions import HTTPError, ReadTimeoutError
 
     if response.headers.get("content-type", "").startswith(EVENT_STREAM):
         return
-    late = exceptions.ReadTimeoutError(None, None, f"the answer never ended (read timeout={seconds})")  # type: ignore[arg-type]
     pieces = []
     try:
         while piece := response.raw.read1(_PIECE, decode_content=True):
             pieces.append(piece)
             if timer.over():
-                raise late
-    except exceptions.ReadTimeoutError:
-        raise requests.ReadTimeout(late, request=response.request) from None  # whose words the tool takes apart
-    except exceptions.ProtocolError as wrong:
-        raise requests.exceptions.ChunkedEncodingError(wrong, request=response.request) from None
-    except exceptions.DecodeError as wrong:
-        raise requests.exceptions.ContentDecodingError(wrong, request=response.request) from None
+                raise ReadTimeoutError(response.raw, response.url, "the answer never ended")
+    except HTTPError as wrong:
+        response.close()
+        raise _to_requests_error(wrong, seconds, response.request) from None
     response._content = b"".join(pieces)
+
+
+def _to_requests_error(wrong: Exception, seconds: float, request: Any) -> Exception:
+    """The error that `requests` raises for one of urllib3; the tool takes the words of a timeout apart."""
+    import requests
+    from urllib3 import exceptions
+
+    if isinstance(wrong, exceptions.ReadTimeoutError):
+        told = exceptions.HTTPError(f"the answer never ended (read timeout={seconds})")
+        return requests.ReadTimeout(told, request=request)
+    kinds: dict[type[Exception], type[requests.RequestException]] = {
+        exceptions.ProtocolError: requests.exceptions.ChunkedEncodingError,
+        exceptions.DecodeError: requests.exceptions.ContentDecodingError,
+    }
+    kind = next((kind for cause, kind in kinds.items() if isinstance(wrong, cause)), requests.ConnectionError)
+    return kind(wrong, request=request)
 
 
 def _address(operation: Any, version: str) -> None:
