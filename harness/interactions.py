@@ -1,6 +1,6 @@
 """`INTERACTIONS`: the value that tells the engine, the benches and the reports about this API.
 
-Layer 3. The only module below the commands that names the contract, the checks, the emulator and the strategies
+Layer 4. The only module below the commands that names the contract, the checks, the emulator and the strategies
 together. Importing it costs nothing: each function imports what it needs when it is called.
 """
 
@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, RunOrder
-from harness.wire import Exchange, Headers, Request, StreamProtocol
+from harness.wire import Clock, Exchange, Headers, Request, StreamProtocol
 from harness.wire.message import segment
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from harness.emulator import Emulator, Settings
     from harness.kit.api import Probes
     from harness.kit.check import Check
+    from harness.kit.client_model import ClientIncident, ClientModel
     from harness.kit.mutant import Mutant
     from harness.kit.search import SearchModel
     from harness.kit.verification import Verification
@@ -182,6 +183,58 @@ def _load_mutants() -> Mapping[str, Mutant[Any]]:
     return MUTANTS
 
 
+def _new_client_service(*, contract: Contract | None, clock: Clock | None, seed: int) -> Emulator:
+    from harness.emulator import Emulator
+
+    return Emulator(contract=contract, clock=clock, seed=seed)
+
+
+@cache
+def _load_client_incidents() -> Mapping[str, ClientIncident]:
+    from harness.incidents import load_incidents
+
+    return {name: incident.to_client_incident() for name, incident in load_incidents().items()}
+
+
+@cache
+def _load_client_model() -> ClientModel:
+    from harness.checks.clients import requests, result_comparison
+    from harness.checks.clients.modes import MODES
+    from harness.checks.clients.rules import RULES
+    from harness.checks.clients.sets import SETS
+    from harness.contract import is_settled
+    from harness.emulator import Emulator
+    from harness.emulator.prepared_run import prepare_run, stream_request
+    from harness.kit.client_model import ClientModel, ClientWords, ScriptedService
+
+    return ClientModel(
+        words=ClientWords(
+            run="interaction",
+            completion="interaction.completed",
+            cursor="last_event_id",
+            keeps_id="created with background=true and without stream, it tells its id at once",
+            base_url="INTERACTIONS_BASE_URL",
+        ),
+        service=ScriptedService(
+            new=_new_client_service, prepare=prepare_run, release=Emulator.release, stream_request=stream_request
+        ),
+        modes=MODES,
+        sets=SETS,
+        load_incidents=_load_client_incidents,
+        rules=RULES,
+        is_final=is_settled,
+        quiet=frozenset({"completed", "requires_action", "requires_continuation"}),
+        continues=requests.find_previous,
+        goes_on=requests.goes_on,
+        find_id=requests.find_id,
+        find_error=requests.find_error,
+        join=result_comparison.join_streams,
+        text_of=result_comparison.text_of,
+        mark=result_comparison.mark_of,
+        compare=result_comparison.compare_result,
+    )
+
+
 __all__ = ["INTERACTIONS"]
 
 _COLLECTIONS = frozenset(
@@ -225,4 +278,5 @@ INTERACTIONS = Api(
     load_search=_load_search,
     new_service=_new_service,
     load_mutants=_load_mutants,
+    load_client_model=_load_client_model,
 )

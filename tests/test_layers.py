@@ -30,10 +30,10 @@ LAYERS: dict[str, int] = {
     "emulator": 2,
     "checks": 2,
     "strategies": 2,
-    "interactions": 3,
     "incidents": 3,
     "transport": 3,
     "resume": 3,
+    "interactions": 4,
     "engine": 4,
     "benches": 5,
     "report": 6,
@@ -63,7 +63,6 @@ FREE_OF_IMPORTS = ("plugin", "inspector")
 
 SPECIFIC: dict[str, str] = {
     "plugin/interactions": "the fixtures that are about this API",
-    "benches/client": "judges clients of this API, until its judges are in contract/judge",
     "benches/codes.py": "publishes the codes of the judges of this API",
 }
 """Parts of the generic packages that know this API all the same, and why."""
@@ -73,6 +72,13 @@ WORDS = (
     "requires_action",
 )  # fmt: skip
 """Words that only this API uses, in names and in constants."""
+
+_CHOOSE_IDS = (
+    "benches/client/__init__.py", "benches/client/bench.py", "benches/client/cases/case.py",
+    "benches/client/cases/case_sets.py", "benches/client/cases/drop_cases.py",
+    "benches/client/cases/incident_cases.py", "benches/client/cases/stream_source.py", "faults/kinds/case_kind.py",
+    "kit/client_model.py",
+)  # fmt: skip
 
 AGREED: dict[str, tuple[str, str]] = {
     "cassette/format/file.py": ("interactions", "a key of vcrpy's format"),
@@ -84,6 +90,8 @@ AGREED: dict[str, tuple[str, str]] = {
     "benches/recordings/verify.py": ("interactions", "a key of vcrpy's format"),
     "report/records.py": ("interactions", "the cost of an exercise, which reports print under that name"),
     "kit/check.py": ("interactions", "the cost of an exercise, which reports print under that name"),
+    "benches/client/ready/ready_clients.py": ("google gemini interactions", "names of packages and their calls"),
+    **dict.fromkeys(_CHOOSE_IDS, ("event_id", "the setting that says which events of a stream carry an id")),
     "wire/secret_patterns.py": ("google x-goog", "a secret must be known by its looks, whoever issued it"),
 }
 """Exceptions: the words that a generic module may use all the same, and why."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from harness.kit.check import Check
+from harness.kit.client_model import ClientModel
 from harness.kit.mutant import Mutant
 from harness.kit.search import SearchModel
 from harness.kit.verification import Answer, Verification
@@ -54,6 +55,10 @@ class ApiReading(Protocol):
     @property
     def crash(self) -> tuple[Finding, ...]:
         """The finding that a request that is right made the server fail; recordings are not judged by it."""
+
+    @property
+    def unlisted(self) -> tuple[Finding, ...]:
+        """What the answer holds that the contract does not name: told once for each kind, and no fault."""
 
 
 Requests = TypeVar("Requests", bound="ApiRequests")
@@ -274,6 +279,8 @@ class Api:
     """A fresh reference service for a contract, or the mutant with this id; it accepts the keys above."""
     load_mutants: Callable[[], Mapping[str, Mutant[Any]]]
     """The services with one defect each, by id."""
+    load_client_model: Callable[[], ClientModel]
+    """What judging clients of this API takes."""
 
     def keys_in(self, environment: Mapping[str, str]) -> dict[str, str]:
         """The keys in an environment, by their variables."""

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import ast
 import json
+from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import httpx
 import pytest
 
+from harness.benches.client import Case, ClientResult, torture
+from harness.benches.client.cases.case_sets import cases_of_set
+from harness.benches.client.judgement.outcome import DropOutcome, outcome_of
+from harness.benches.client.process.client_commands import Task
 from harness.cassette import Player, Provenance, Recording, load, save
-from harness.engine.events import RunFinished
+from harness.engine.events import CheckFinished, RunFinished
 from harness.engine.proof import ProofOptions, prove
 from harness.engine.run import RunOptions, check_target
 from harness.engine.search.budget import Budget
@@ -47,7 +53,7 @@ def test_nothing_of_the_api_of_the_harness_is_used() -> None:
     nodes = [node for tree in trees for node in ast.walk(tree)]
     modules = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     ours = {module.split(".")[1] for module in modules if module.startswith("harness.")}
-    assert ours == {"kit", "outcome", "wire"}
+    assert ours == {"faults", "kit", "outcome", "wire"}
 
 
 def test_a_right_service_passes() -> None:
@@ -164,3 +170,46 @@ def test_its_stream_drops_by_plan_and_goes_on_at_the_cursor() -> None:
     cursor = NOTES.load_protocol().cursor(had[-1])
     rest = driver.send(NOTES.load_protocol().resume(WORDS, "n1", cursor))
     assert [event["at"] for event in [*had, *events_of(rest.body)]] == [1, 2, 3, 4]
+
+
+class ReadsNotes:
+    """A client of the toy; `resumes` if it comes back after a drop."""
+
+    def __init__(self, *, resumes: bool) -> None:
+        self._resumes = resumes
+
+    def read(self, task: Task, seconds: float) -> ClientResult:
+        """Read the words of a note."""
+        words: list[str] = []
+        end, after = False, 0
+        while not end:
+            query = f"?after={after}" if after else ""
+            url = f"{task.base_url}/v7/notes/{task.interaction}/words{query}"
+            with suppress(httpx.TransportError), httpx.stream("GET", url, timeout=seconds) as answer:
+                for event in (json.loads(line[6:]) for line in answer.iter_lines() if line[:6] == "data: "):
+                    words += [event["word"]] if "word" in event else []
+                    end, after = "end" in event, event["at"]
+            if not self._resumes:
+                break
+        return ClientResult(collected=" ".join(words))
+
+    def stop(self) -> None:
+        """Do nothing: a read ends by itself."""
+
+    close = stop
+
+
+@pytest.mark.parametrize(
+    ("resumes", "wanted"),
+    [
+        (True, [DropOutcome.RECOVERED, DropOutcome.RECOVERED]),
+        (False, [DropOutcome.SILENT_LOSS, DropOutcome.WRONG_STATUS]),
+    ],
+)
+def test_its_clients_are_tortured(resumes: bool, wanted: list[DropOutcome]) -> None:
+    """A client of the toy is judged at each drop: one that resumes recovers, the other one loses words."""
+    cases = cases_of_set(NOTES, "few", Case(plan="pass", mode=NOTES.load_client_model().usual_mode))
+    events = torture(NOTES, cases, lambda: ReadsNotes(resumes=resumes))
+    results = [event.result for event in events if isinstance(event, CheckFinished)]
+    assert [result.id for result in results] == [f"client[event:{n},rst]" for n in (1, 2)]
+    assert [outcome_of(result) for result in results] == wanted

@@ -1,26 +1,29 @@
 """A second API, small enough to read in a minute: notes, and a stream of the words of a note.
 
-It has a contract, two rules, two checks, a service, a mutant and a stream protocol, and shares nothing with the
-API that the harness is made for. `test_toy_api.py` runs it through the engine, the reports, the cassettes and the
-faults.
+It has a contract, two rules, two checks, a service, a mutant, a stream protocol and a task for clients, and shares
+nothing with the API that the harness is made for. `test_toy_api.py` runs it through the engine, the reports, the
+cassettes, the faults and the bench of clients.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from harness.faults.kinds.stream_kinds import FEW_RESETS
 from harness.kit.actions import Send, Steps
 from harness.kit.api import Api, Greeting, Probes, Question
 from harness.kit.check import Registry, exercise
+from harness.kit.client_model import LOSS, ClientMode, ClientModel, ClientWords, Defect, ScriptedService
 from harness.kit.mutant import Mutant, collect, table
 from harness.outcome import Basis, Finding, Judgement, Level, Rule, Source, TargetFault, Unmet
 from harness.wire import (
     COMPLETE,
     Chunk,
     Chunked,
+    Clock,
     Decoder,
     Exchange,
     Headers,
@@ -43,8 +46,9 @@ class NoteService:
     lost = 0
     """The number of a word that is left out of every stream."""
 
-    def __init__(self, contract: NoteContract) -> None:
-        self.clock = LogicalClock()
+    def __init__(self, contract: NoteContract, clock: Clock | None = None) -> None:
+        self.contract = contract
+        self.clock = clock or LogicalClock()
         self.notes: dict[str, str] = {}
         self.made = 0
 
@@ -275,6 +279,57 @@ def _list_deletes(exchange: Exchange) -> list[Request]:
     return [Request("DELETE", f"{exchange.request.raw_path}/{made}", exchange.request.headers)]
 
 
+def _prepare(service: NoteService, /, *, script: Mapping[str, Any], **_: Any) -> str:
+    answer = service(Request("POST", "/v7/notes", body=json.dumps(script).encode()))
+    return str(json.loads(b"".join(piece.data for piece in answer.body if isinstance(piece, Chunk)))["id"])
+
+
+def _words_in(events: Iterable[Mapping[str, Any]]) -> str:
+    return " ".join(event["word"] for event in events if "word" in event)
+
+
+def _compare(whole: Sequence[Mapping[str, Any]], collected: Any, contract: NoteContract) -> Defect | None:
+    return None if collected == _words_in(whole) else Defect(LOSS, f"has {collected!r}")
+
+
+READS = ClientMode(
+    name="read", about="read the words of a note", usual_set="few", script={"text": "one two"}, usual=True
+)
+CLIENTS = ClientModel(
+    words=ClientWords(
+        run="note", completion="the end", cursor="after", keeps_id="a note has it", base_url="NOTES"
+    ),
+    service=ScriptedService(
+        new=lambda contract, clock, seed: NoteService(contract or NoteContract(), clock),
+        prepare=_prepare,
+        release=lambda service: None,
+        stream_request=lambda name: Request("GET", f"/v7/notes/{name}/words"),
+    ),
+    modes={READS.name: READS},
+    sets={"few": (FEW_RESETS,)},
+    load_incidents=dict,
+    rules={
+        rule: Rule(
+            id=rule,
+            level=Level.MUST,
+            statement="A client reads all words of a note.",
+            breaks="Somebody reads half a note.",
+            source=Source(Basis.DOCUMENTED, "Manual of notes", "Words"),
+        )
+        for rule in ("client.whole", "client.recovers")
+    },
+    is_final=lambda status: status == "told",
+    quiet=frozenset({"told"}),
+    continues=lambda create: None,
+    goes_on=lambda create: False,
+    find_id=lambda answer: answer.get("id"),
+    find_error=lambda answer: answer.get("problem", ""),
+    join=lambda streams: [dict(event) for events in streams for event in events],
+    text_of=lambda events, contract: _words_in(events),
+    mark=lambda event: event.get("word"),
+    compare=_compare,
+)
+
 NOTES = Api(
     name="notes",
     title="Notes API",
@@ -310,4 +365,5 @@ NOTES = Api(
     load_search=lambda: SEARCH,
     new_service=lambda contract, mutant: (MUTANTS[mutant].build if mutant else NoteService)(contract),
     load_mutants=lambda: MUTANTS,
+    load_client_model=lambda: CLIENTS,
 )

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from harness.cli.arguments import Parser, count, positive_seconds
 from harness.cli.commands.torture import STARTING, install_ready, new_client
 from harness.cli.output import ReportFiles, say, write_json
+from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.outcome.words import format_count
 from harness.report.json_report import dump
 
 if TYPE_CHECKING:
-    from harness.benches.client.client_commands import Client
+    from harness.benches.client.process.client_commands import Client
     from harness.benches.client.ready import ReadyClient
     from harness.benches.client.ready.survey import ClientColumn
 
@@ -100,7 +101,7 @@ def _choose_modes(text: str | None) -> list[str]:
 def _choose_rows(text: str | None) -> list[str]:
     from harness.benches.client.ready.table_rows import list_row_names
 
-    return _parse_list("--rows", text, list_row_names()) if text else []
+    return _parse_list("--rows", text, list_row_names(INTERACTIONS)) if text else []
 
 
 def _parse_list(flag: str, text: str | None, known: Sequence[str]) -> list[str]:
@@ -165,8 +166,9 @@ def _survey(
         return new_client(command, loop=client.loops, starting=STARTING)
 
     columns = []
-    playing = survey(clients, install, modes=modes, only=rows, jobs=arguments.jobs, seconds=arguments.timeout)
-    for column in playing:
+    for column in survey(
+        INTERACTIONS, clients, install, modes=modes, only=rows, jobs=arguments.jobs, seconds=arguments.timeout
+    ):
         columns.append(column)
         for line in column_lines(column):
             say(line, to_errors=arguments.json)

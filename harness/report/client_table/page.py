@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.benches.client.outcome import DropOutcome
+from harness.benches.client.judgement.outcome import DropOutcome
 from harness.benches.client.ready.survey import Cell, ClientColumn
 from harness.benches.client.ready.table_rows import TableRow
 from harness.look.assets import Mark, mark_of

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from harness.benches.client.outcome import DropOutcome
+from harness.benches.client.judgement.outcome import DropOutcome
 from harness.benches.client.ready.survey import Cell, ClientColumn
 from harness.report.client_table.table import (
     MEANINGS,

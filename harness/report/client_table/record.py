@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from harness.benches.client.case_sets import SETS
-from harness.benches.client.outcome import DropOutcome
+from harness.benches.client.judgement.outcome import DropOutcome
 from harness.benches.client.ready.ready_clients import READY
 from harness.benches.client.ready.survey import Cell, ClientColumn
 from harness.benches.client.ready.table_rows import TABLES
@@ -14,12 +13,13 @@ from harness.benches.client.ready.table_rows import TABLES
 
 def make_record(columns: Sequence[ClientColumn]) -> dict[str, Any]:
     """The table as JSON (`schemas/output/clients.schema.json`)."""
-    rows = [cell.row for column in columns for cell in column.cells]
+    rows = [(TABLES[column.mode], cell.row) for column in columns for cell in column.cells]
     return {
         "faults": {
-            name: {kind.name: kind.about for kind in SETS[name]} for name in dict.fromkeys(TABLES.values())
+            name: {row.name: row.about for table, row in rows if table == name and not row.is_incident}
+            for name in dict.fromkeys(TABLES.values())
         },
-        "incidents": {row.name: row.about for row in rows if row.is_incident},
+        "incidents": {row.name: row.about for _, row in rows if row.is_incident},
         "clients": [
             {
                 "client": column.client.name,

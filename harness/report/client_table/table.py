@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.benches.client.client_modes import MODES
-from harness.benches.client.outcome import DropOutcome
+from harness.benches.client.judgement.outcome import DropOutcome
 from harness.benches.client.ready.ready_clients import ReadyClient
 from harness.benches.client.ready.survey import Cell, ClientColumn
 from harness.benches.client.ready.table_rows import TableRow
@@ -79,7 +78,7 @@ def list_tables(columns: Sequence[ClientColumn], *, incidents: bool) -> Iterator
             yield ModeTable(
                 mode=mode,
                 title=title,
-                about=f"The program was asked to {MODES[mode].about}.",
+                about=f"The program was asked to {merged[0].first.about}.",
                 rows=tuple(cell.row for cell in merged[0].cells),
                 columns=merged,
             )

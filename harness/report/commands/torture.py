@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.benches.client.outcome import DropOutcome, outcome_of, run_of
+from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
 from harness.engine.results import ClientRun, Result
 from harness.look.assets import Mark, mark_of
 from harness.outcome import Exit, Verdict

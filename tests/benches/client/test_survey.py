@@ -9,13 +9,12 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from harness.benches.client.case_sets import SETS
-from harness.benches.client.client_commands import Ended
-from harness.benches.client.client_modes import MODES
+from harness.benches.client.process.client_commands import ClientResult
 from harness.benches.client.ready import READY, find_ready
 from harness.benches.client.ready.ready_clients import Language
 from harness.benches.client.ready.survey import ClientColumn, scrub, survey
 from harness.benches.client.ready.table_rows import TABLES, rows_of
+from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.report.client_table.page import render_page
 from harness.report.client_table.pages import write_pages
@@ -27,25 +26,31 @@ from tests.benches.client.clients import InProcess, Reads
 
 CURL = find_ready("curl")
 
+MODEL = INTERACTIONS.load_client_model()
+
 
 INCIDENTS = ("clean-end-mistaken-for-end", "heartbeat-comment-eats-event")
 
 
-ROWS = [*(kind.name for kind in SETS["table"]), *INCIDENTS]
+ROWS = [*(kind.name for kind in MODEL.sets["table"]), *INCIDENTS]
 
 
 def columns_of(reads: Reads, name: str = "curl", version: str = "") -> list[ClientColumn]:
     """The column of a function that reads one stream."""
     client = replace(CURL, name=name, version=version, modes=("follow",))
-    return list(survey([client], lambda _: lambda: InProcess(reads), modes=["follow"], only=ROWS, seconds=0.3))
+    return list(
+        survey(
+            INTERACTIONS, [client], lambda _: lambda: InProcess(reads), modes=["follow"], only=ROWS, seconds=0.3
+        )
+    )
 
 
-def correct(client: httpx.Client, interaction: str) -> Ended:
+def correct(client: httpx.Client, interaction: str) -> ClientResult:
     """Follows the interaction with the resume helper, and reports text and status."""
     stream = follow(client, interaction, sleep=lambda _: None)
     for _ in stream:
         pass
-    return Ended(collected=stream.text, status=stream.status or "")
+    return ClientResult(collected=stream.text, status=stream.status or "")
 
 
 @pytest.fixture(scope="module")
@@ -138,15 +143,15 @@ def test_incidents_are_a_part_of_their_own(pages: dict[str, str]) -> None:
 @pytest.mark.parametrize("mode", TABLES)
 def test_a_mode_has_the_incidents_that_its_calls_meet(mode: str) -> None:
     """Clients that stream meet what happens to streams, clients that poll what happens to polls; nobody all."""
-    names = {row.name for row, _ in rows_of(mode) if row.is_incident}
+    names = {row.name for row, _ in rows_of(INTERACTIONS, mode) if row.is_incident}
     assert ("stream-cut-at-600s" in names) == (mode != "poll")
     assert ("poll-hangs-without-timeout" in names) == (mode == "poll")
-    assert len({row.name for row, _ in rows_of(mode)}) == len(rows_of(mode))
+    assert len({row.name for row, _ in rows_of(INTERACTIONS, mode)}) == len(rows_of(INTERACTIONS, mode))
 
 
 def test_an_incident_is_repeated_in_its_mode() -> None:
     """The command that repeats an incident names the mode in which it was played."""
-    played = {row.name: case for row, case in rows_of("poll")}
+    played = {row.name: case for row, case in rows_of(INTERACTIONS, "poll")}
     line = played["failed-polled-forever"].command_line([], ["--client", "litellm"])
     assert line == "harness torture --incidents failed-polled-forever --mode poll --client litellm"
 
@@ -180,7 +185,7 @@ def test_a_client_that_cannot_be_tried_is_named() -> None:
         raise EOFError
 
     client = replace(CURL, modes=("follow",))
-    (absent,) = survey([client], refuse)  # type: ignore[arg-type]
+    (absent,) = survey(INTERACTIONS, [client], refuse)  # type: ignore[arg-type]
     (broken,) = columns_of(gives_up)
     assert "cannot be installed" in absent.problem
     assert "already without any drop" in broken.problem
@@ -212,5 +217,5 @@ def test_each_driver_is_there_and_short(client: object) -> None:
     path = folder("docs/clients") / "drivers" / ready.driver
     assert len(path.read_text("utf-8").splitlines()) <= 60
     assert path.suffix == {Language.PYTHON: ".py", Language.NODE: ".mjs", Language.SHELL: ".sh"}[ready.language]
-    assert set(ready.modes) <= TABLES.keys() <= MODES.keys()
+    assert set(ready.modes) <= TABLES.keys() <= MODEL.modes.keys()
     assert bool(ready.package) == bool(ready.version)

@@ -10,13 +10,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.benches.client.bench import TortureOptions, torture
-from harness.benches.client.client_commands import Client
-from harness.benches.client.drop_case import Case
-from harness.benches.client.outcome import outcome_of, run_of
+from harness.benches.client.cases.case import Case
+from harness.benches.client.judgement.outcome import outcome_of, run_of
+from harness.benches.client.process.client_commands import Client
 from harness.benches.client.ready.ready_clients import ReadyClient
 from harness.benches.client.ready.table_rows import TABLES, PlayedRow, TableRow, base_of, rows_of
 from harness.engine.events import CheckFinished
 from harness.engine.results import ClientRun, Result
+from harness.kit.api import Api
 from harness.outcome import UsageFault
 
 NewClient = Callable[[], Client]
@@ -48,15 +49,20 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientColumn:
-    """How one client in one version and mode came out of each row; `problem`: why it could not be tried."""
+    """How one client in one version and mode came out of each row.
+
+    `about` says what the mode asks of it; `problem` is why it could not be tried.
+    """
 
     client: ReadyClient
     mode: str
+    about: str = ""
     cells: tuple[Cell, ...] = ()
     problem: str = ""
 
 
 def survey(
+    api: Api,
     clients: Iterable[ReadyClient],
     new_client: Callable[[ReadyClient], NewClient],
     *,
@@ -72,7 +78,7 @@ def survey(
     """
     shared = TortureOptions(jobs=jobs, seconds=seconds, warm=True, command=())
     for client in clients:
-        chosen = [mode for mode in client.modes if mode in modes and rows_of(mode, only)]
+        chosen = [mode for mode in client.modes if mode in modes and rows_of(api, mode, only)]
         options = replace(shared, repeated=("--client", client.spec))
         try:
             make = new_client(client) if chosen else None
@@ -82,20 +88,22 @@ def survey(
         for mode in chosen:
             assert make is not None
             try:
-                cells = tuple(_fill(rows_of(mode, only), make, replace(options, undisturbed=base_of(mode))))
+                rows = rows_of(api, mode, only)
+                cells = tuple(_fill(api, rows, make, replace(options, undisturbed=base_of(api, mode))))
             except UsageFault as wrong:
                 yield ClientColumn(client=client, mode=mode, problem=scrub(str(wrong)))
                 continue
-            yield ClientColumn(client=client, mode=mode, cells=cells)
+            about = api.load_client_model().modes[mode].about
+            yield ClientColumn(client=client, mode=mode, about=about, cells=cells)
 
 
-def _fill(rows: Sequence[PlayedRow], make: NewClient, options: TortureOptions) -> Iterator[Cell]:
+def _fill(api: Api, rows: Sequence[PlayedRow], make: NewClient, options: TortureOptions) -> Iterator[Cell]:
     cases = [case for _, case in rows]
-    first = dict(zip(cases, _play(cases, make, options), strict=True))
+    first = dict(zip(cases, _play(api, cases, make, options), strict=True))
     doubtful = [case for case, result in first.items() if result.observation.findings]
-    second = dict(zip(doubtful, _play(doubtful, make, options), strict=True))
+    second = dict(zip(doubtful, _play(api, doubtful, make, options), strict=True))
     differing = [case for case in doubtful if outcome_of(first[case]) is not outcome_of(second[case])]
-    third = dict(zip(differing, _play(differing, make, options), strict=True))
+    third = dict(zip(differing, _play(api, differing, make, options), strict=True))
     for row, case in rows:
         yield _cell(row, *_decide(first[case], second.get(case), third.get(case)))
 
@@ -109,11 +117,11 @@ def _decide(first: Result, second: Result | None, third: Result | None) -> tuple
     return first, second
 
 
-def _play(cases: Sequence[Case], make: NewClient, options: TortureOptions) -> list[Result]:
+def _play(api: Api, cases: Sequence[Case], make: NewClient, options: TortureOptions) -> list[Result]:
     """The results in the order of the cases."""
     if not cases:
         return []
-    events = torture(cases, make, replace(options, jobs=min(options.jobs, len(cases))))
+    events = torture(api, cases, make, replace(options, jobs=min(options.jobs, len(cases))))
     results = [event.result for event in events if isinstance(event, CheckFinished)]
     return sorted(results, key=lambda result: run_of(result).number)
 

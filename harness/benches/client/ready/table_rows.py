@@ -9,11 +9,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from harness.benches.client.case_sets import SETS, cases_of_set
-from harness.benches.client.client_modes import MODES
-from harness.benches.client.drop_case import Case
-from harness.benches.client.incident_cases import incident_case
-from harness.incidents import Encounter, Incident, load_incidents
+from harness.benches.client.cases.case import Case
+from harness.benches.client.cases.case_sets import cases_of_set
+from harness.benches.client.cases.incident_cases import incident_case
+from harness.kit.api import Api
+from harness.kit.client_model import ClientIncident
 
 POLLS = "poll"
 TABLES = {"create": "table", "background": "table", "follow": "table", POLLS: "polling-table"}
@@ -32,37 +32,36 @@ class TableRow:
 PlayedRow: TypeAlias = tuple[TableRow, Case]
 
 
-def base_of(mode: str) -> Case:
+def base_of(api: Api, mode: str) -> Case:
     """What all cases of a mode share: a stream to which nothing happens."""
-    spec = MODES[mode]
-    return Case(plan="pass", script=dict(spec.script), further=spec.further, mode=mode)
+    return Case(plan="pass", mode=api.load_client_model().modes[mode])
 
 
-def rows_of(mode: str, only: Collection[str] = ()) -> list[PlayedRow]:
+def rows_of(api: Api, mode: str, only: Collection[str] = ()) -> list[PlayedRow]:
     """The rows that a client meets in a mode, the faults first, each with its case; `only` names some of them."""
-    found = [*_fault_rows(mode), *_incident_rows(mode)]
+    found = [*_fault_rows(api, mode), *_incident_rows(api, mode)]
     return [(row, case) for row, case in found if not only or row.name in only]
 
 
-def list_row_names() -> list[str]:
+def list_row_names(api: Api) -> list[str]:
     """The names of all rows, each once."""
-    return list(dict.fromkeys(row.name for mode in TABLES for row, _ in rows_of(mode)))
+    return list(dict.fromkeys(row.name for mode in TABLES for row, _ in rows_of(api, mode)))
 
 
-def _fault_rows(mode: str) -> list[PlayedRow]:
-    about = {kind.name: kind.about for kind in SETS[TABLES[mode]]}
-    cases = cases_of_set(TABLES[mode], base_of(mode))
+def _fault_rows(api: Api, mode: str) -> list[PlayedRow]:
+    about = {kind.name: kind.about for kind in api.load_client_model().sets[TABLES[mode]]}
+    cases = cases_of_set(api, TABLES[mode], base_of(api, mode))
     return [(TableRow(name=case.kind, about=about[case.kind]), case) for case in cases]
 
 
-def _incident_rows(mode: str) -> list[PlayedRow]:
+def _incident_rows(api: Api, mode: str) -> list[PlayedRow]:
     return [
-        (TableRow(name=one.name, about=one.title, is_incident=True), incident_case(one, base_of(mode)))
-        for one in load_incidents().values()
+        (TableRow(name=one.name, about=one.title, is_incident=True), incident_case(one, base_of(api, mode)))
+        for one in api.load_client_model().load_incidents().values()
         if _is_met(one, mode)
     ]
 
 
-def _is_met(incident: Incident, mode: str) -> bool:
-    """Whether what went wrong concerns the calls of a client in this mode."""
-    return incident.can_be_followed and (incident.meet is Encounter.POLL) == (mode == POLLS)
+def _is_met(incident: ClientIncident, mode: str) -> bool:
+    """Whether it concerns the calls of a client in this mode, and can happen to an interaction that was given."""
+    return "follow" in incident.modes and (POLLS in incident.modes) == (mode == POLLS)
