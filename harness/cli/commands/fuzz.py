@@ -38,6 +38,8 @@ def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 no failure, 1 a promise is broken, 3 an engine proved nothing."""
     arguments = parse_with_configuration(_parser(), list(words))
     _need_the_extra()
+    if arguments.shard and (arguments.baseline_update or arguments.baseline_prune):
+        raise UsageFault("--shard sees only a part of the search: change the baseline with a whole one")
     from harness.engine.search.rules import list_rules
     from harness.engine.search.run import fuzz
     from harness.report.commands.fuzz import FuzzPresentation

@@ -58,7 +58,9 @@ def every(
     frontier = {b"": SearchState((), 1, search.beginnings())}
     reached = 0
     for steps in range(1, depth + 1):
-        frontier = search.deeper(frontier, shard if steps == min(_SPLIT, depth) else None)
+        split = min(_SPLIT, depth)
+        shared = shard is not None and shard.number > 1 and steps < split
+        frontier = search.deeper(frontier, shard if steps == split else None, counts=not shared)
         if search.timer.over():
             break
         reached += 1
@@ -89,10 +91,12 @@ class _Search:
         self.histories = 0
         self.plays = 0
 
-    def deeper(self, frontier: dict[bytes, SearchState], shard: Shard | None) -> dict[bytes, SearchState]:
+    def deeper(
+        self, frontier: dict[bytes, SearchState], shard: Shard | None, *, counts: bool = True
+    ) -> dict[bytes, SearchState]:
         """Play one more step from each state of `frontier`; return the new states by digest.
 
-        With a `shard`, only every so many of these steps are played.
+        With a `shard`, only every so many of these steps are played. `counts`: these histories are counted.
         """
         found: dict[bytes, SearchState] = {}
         turns = count()
@@ -102,7 +106,7 @@ class _Search:
                     return found
                 if shard is not None and next(turns) % shard.of != shard.number - 1:
                     continue
-                self.histories += reached.paths
+                self.histories += reached.paths if counts else 0
                 digest, follow = self._play((*reached.history, step))
                 if digest is None:
                     continue

@@ -6,17 +6,24 @@ the exchanges that show each failure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.engine.baseline import Baseline
 from harness.engine.causes import call_of
 from harness.engine.decide import Policy
-from harness.engine.events import Planned, RunEvent, RunStarted
+from harness.engine.events import CheckFinished, Planned, RunEvent, RunStarted
 from harness.engine.results import LoggedExchange, Replays, Result
+from harness.engine.search.answer_counts import AnswerCounts
+from harness.engine.search.consequences import fold
+from harness.engine.search.defect import SeenDefect
+from harness.engine.search.failure import EngineRun, Failure
+from harness.engine.search.parts import digest_rules, merge_runs
+from harness.engine.search.run import finish_search, tell_run
 from harness.engine.shards import ShardPart, ShardReport, require_one_run
 from harness.kit.api import Api
 from harness.outcome import Finding, Severity, UsageFault, Where
+from harness.report.commands.fuzz import FuzzPresentation, failures
 from harness.report.evidence.evidence_text import logs
 from harness.report.run_state import RunState
 from harness.report.shards.check_shards import to_target
@@ -27,8 +34,6 @@ from harness.wire import Exchange
 
 def fuzz_part_record(part: ShardPart, state: RunState) -> dict[str, Any]:
     """What the merge needs of one shard, as plain data; the caller hides secrets."""
-    from harness.report.commands.fuzz import failures
-
     return {
         **part_record(part),
         "calls": [{call: dict(kinds) for call, kinds in phase.calls.items()} for phase in state.phases],
@@ -51,12 +56,9 @@ def _evidence_record(result: Result, state: RunState) -> dict[str, Any]:
 
 def merge_searches(records: Mapping[str, Mapping[str, Any]], api: Api, *, same_target: bool) -> MergedRun:
     """The search that these shards are, given as the members of their reports by file."""
-    from harness.engine.search.parts import digest_rules, merge_runs
-    from harness.report.commands.fuzz import FuzzPresentation
-
     _require_the_extra(api)
     reports: list[ShardReport] = []
-    runs = {}
+    runs: dict[str, list[EngineRun]] = {}
     for name, record in records.items():
         with unreadable(name):
             part = read_part(record)
@@ -76,7 +78,19 @@ def merge_searches(records: Mapping[str, Mapping[str, Any]], api: Api, *, same_t
         started = RunStarted(to_target(first.target))
     merged = merge_runs(runs, api)
     events = tuple(_tell(started, merged, Policy(strict=first.part.strict, baseline=baseline), api))
+    presentation.ran |= _read_curl_runs(events, records.values())
     return MergedRun(presentation=presentation, events=events)
+
+
+def _read_curl_runs(events: Sequence[RunEvent], records: Iterable[Mapping[str, Any]]) -> dict[int, str]:
+    """What came of running the curl lines of each result, by its identity."""
+    told = {tuple(item["curl"]): str(item["curl_lines"]) for record in records for item in record["failures"]}
+    results = [event.result for event in events if isinstance(event, CheckFinished)]
+    lines = {
+        id(result): tuple(item.command for item in result.evidence if isinstance(item, LoggedExchange))
+        for result in results
+    }
+    return {name: told[curl] for name, curl in lines.items() if told.get(curl)}
 
 
 def _require_the_extra(api: Api) -> None:
@@ -87,14 +101,11 @@ def _require_the_extra(api: Api) -> None:
         raise UsageFault(f"the shards of a search cannot be read here: {missing}") from None
 
 
-def _tell(started: RunStarted, runs: Sequence[Any], policy: Policy, api: Api) -> Iterator[RunEvent]:
-    from harness.engine.search.consequences import fold
-    from harness.engine.search.run import finish_search, tell_run
-
+def _tell(started: RunStarted, runs: Sequence[EngineRun], policy: Policy, api: Api) -> Iterator[RunEvent]:
     yield started
     yield Planned(0, len(runs))
     results: list[Result] = []
-    earlier: list[Any] = []
+    earlier: list[Failure] = []
     for run in runs:
         folded = fold(run, earlier, api)
         earlier += folded.failures
@@ -102,11 +113,8 @@ def _tell(started: RunStarted, runs: Sequence[Any], policy: Policy, api: Api) ->
     yield finish_search(results, sum(run.seconds for run in runs))
 
 
-def _read_runs(record: Mapping[str, Any], api: Api) -> Iterator[Any]:
-    """What each engine did, as an `EngineRun`."""
-    from harness.engine.search.answer_counts import AnswerCounts
-    from harness.engine.search.failure import EngineRun
-
+def _read_runs(record: Mapping[str, Any], api: Api) -> Iterator[EngineRun]:
+    """What each engine did."""
     found = [
         _to_failure(item, more, api)
         for item, more in zip(record["failures"], record["shard"]["evidence"], strict=True)
@@ -116,18 +124,15 @@ def _read_runs(record: Mapping[str, Any], api: Api) -> Iterator[Any]:
             engine=str(item["engine"]),
             seconds=float(item["seconds"]),
             counts={str(name): int(number) for name, number in item["counts"].items()},
-            failures=tuple(failure for engine, failure in found if engine == item["engine"]),
+            failures=tuple(failure for failure in found if failure.engine == item["engine"]),
             vacuous=tuple(map(str, item["vacuous"])),
             notes=tuple(map(str, item["notes"])),
             answers=AnswerCounts.read(calls),
         )
 
 
-def _to_failure(item: Mapping[str, Any], more: Mapping[str, Any], api: Api) -> tuple[str, Any]:
-    """The part that found a failure, and the failure."""
-    from harness.engine.search.defect import SeenDefect
-    from harness.engine.search.failure import Failure
-
+def _to_failure(item: Mapping[str, Any], more: Mapping[str, Any], api: Api) -> Failure:
+    """A failure as the report and the shard's own member tell it."""
     rule, code, replays = str(item["rule"]), str(item["code"]), item["replays"]
     finding = Finding(
         rule,
@@ -140,7 +145,7 @@ def _to_failure(item: Mapping[str, Any], more: Mapping[str, Any], api: Api) -> t
         cause=str(item.get("cause", "")),
     )
     shown = zip(more["exchanges"], item["curl"], strict=True)
-    return str(item["engine"]), Failure(
+    return Failure(
         engine=str(item["engine"]),
         defect=SeenDefect(finding, str(item["call"])),
         history=tuple(map(api.load_search().read_step, item["history"])),
