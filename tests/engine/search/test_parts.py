@@ -94,6 +94,12 @@ def fuzz_shard(shard: Shard, url: str, folder: Path) -> str:
     return str(path)
 
 
+def count_histories(record: dict[str, Any]) -> int:
+    """How many histories the only engine of a report played."""
+    (engine,) = record["engines"]
+    return int(engine["counts"]["histories"])
+
+
 @pytest.mark.slow
 def test_the_reports_of_all_parts_are_merged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A merge has the failures and the answers of all parts, its own exit code, and says no key."""
@@ -112,7 +118,7 @@ def test_the_reports_of_all_parts_are_merged(tmp_path: Path, capsys: pytest.Capt
     assert (code, found["seen"]) == (Exit.FAILED, sum(failure["seen"] for failure in both))
     assert (found["curl"], found["curl_lines"]) in [(one["curl"], one["curl_lines"]) for one in both]
     assert [step["kind"] for step in found["history"]] == ["create", "delete", "poll"]
-    assert [engine["counts"]["histories"] for engine in merged["engines"]] == [30]
+    assert count_histories(merged) == sum(map(count_histories, parts)) >= 30
     assert "shard" not in merged
     assert PRIMARY_KEY not in json.dumps((parts, merged))
 
