@@ -81,10 +81,15 @@ class Parser(argparse.ArgumentParser):
         word = unknown[1].split()[0]
         flag = word.partition("=")[0]
         if not flag.startswith("-"):
-            raise UsageFault(f"there is one argument too many, {word!r} (see `{self.prog} --help`)")
+            raise UsageFault(f"there is one argument too many, {word!r}{self._advise()}")
         known = [option for option in self._option_string_actions if option.startswith("--")]
         hint = did_you_mean(flag, known, otherwise=f" (see `{self.prog} --help`)")
         raise UsageFault(f"unknown flag {flag!r}{hint}")
+
+    def _advise(self) -> str:
+        """What to do about an argument too many: often it is a command, and its `--` was forgotten."""
+        dashes = ": write `--` before a command to run" if "-- CMD" in (self.usage or "") else ""
+        return f"{dashes} (see `{self.prog} --help`)"
 
 
 class _HelpFormatter(argparse.HelpFormatter):

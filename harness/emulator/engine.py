@@ -363,12 +363,21 @@ class Engine:
         parent = {name: value for name, value in run.body.items() if name == "previous_interaction_id"}
         return {**self.bodies.interaction(run, timeline=True), **parent}
 
-    def hold(self) -> None:
-        """Hold all background runs, including future ones."""
-        self.holding = True
-        for run in self.store.all():
-            if run.background:
-                run.hold()
+    def hold(self, interaction_id: str | None = None) -> int:
+        """Hold one background run, or all of them, including future ones; return how many run no further."""
+        if interaction_id is None:
+            self.holding = True
+        chosen = [run for run in self._select(interaction_id) if run.background]
+        for run in chosen:
+            run.hold()
+        return sum(run.on_hold for run in chosen)
+
+    def describe_state(self) -> dict[str, Any]:
+        """How many answers wait and how many of them refuse, whether new runs are held, and which runs are."""
+        held = [run.id for run in self.store.all() if run.background and run.on_hold]
+        return {
+            "queued": len(self.scripts), "refusals": self.scripts.refusals, "holding": self.holding, "held": held,
+        }  # fmt: skip
 
     def release(self, interaction_id: str | None = None) -> int:
         """Let one held run continue, or all of them; return how many were held."""

@@ -26,8 +26,9 @@ class Failure:
     """One broken promise. `history` reproduces it on any target; it is empty if only the requests are known.
 
     `trail` holds the exchanges of the smallest history, in the order in which they were sent. `seen` counts the
-    answers that showed it. `known`: it was stored by an earlier run. `unshrunk` says why a smaller history may
-    show it too, "" if none does. `replays` is what came of playing it again.
+    answers that showed it, and `consequences` are what it made unavoidable. `known`: it was stored by an earlier
+    run. `unshrunk` says why a smaller history may show it too, "" if none does. `replays` is what came of playing
+    it again.
     """
 
     engine: str
@@ -38,6 +39,7 @@ class Failure:
     known: bool = False
     unshrunk: str = ""
     replays: Replays = field(default_factory=Replays)
+    consequences: tuple[Failure, ...] = ()
 
     @property
     def finding(self) -> Finding:
@@ -61,7 +63,7 @@ class Failure:
 
     def decide(self, policy: Policy, api: Api) -> Result:
         """What it means for the run; what never happened again is no more than a warning."""
-        finding = replace(self.finding, weight=self.seen)
+        finding = replace(self.finding, weight=self.seen + len(self.consequences))
         if (self.replays.lost or self.is_suspicion) and finding.severity is Severity.BROKEN:
             finding = replace(finding, severity=Severity.NON_STRICT)
         return decide(
@@ -77,6 +79,7 @@ class Failure:
                 unshrunk=self.unshrunk,
                 known=self.known,
                 replays=self.replays,
+                consequences=tuple(failure.key for failure in self.consequences),
             ),
             phase=self.engine,
         )

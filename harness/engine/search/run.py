@@ -27,9 +27,10 @@ from harness.engine.events import (
 from harness.engine.probe import probe
 from harness.engine.results import Result
 from harness.engine.search.budget import Budget
+from harness.engine.search.consequences import fold
 from harness.engine.search.exhaustive import ENGINE as EXHAUSTIVE
 from harness.engine.search.exhaustive import every
-from harness.engine.search.failure import EngineRun
+from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.failure_store import Store
 from harness.engine.search.openapi import ENGINE as SCHEMA
 from harness.engine.search.openapi import document
@@ -39,6 +40,7 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.patience import FLOOR, Patience
+from harness.kit.api import Api
 from harness.outcome import Level, TargetFault, Verdict
 from harness.wire import Driver
 
@@ -119,11 +121,12 @@ def _runs(
     """Each engine that begins, and what it did."""
     timer = Timer(options.seconds)
     with _place(resolved, options, timer) as place:
+        earlier: list[Failure] = []
         store = Store(options.store, resolved.info.name, resolved.api) if options.store is not None else None
         known: set[str] = set()
         stopped = False
         if store is not None:
-            yield _noting(store.replay(place.within(timer)), known)
+            yield _fold(_noting(store.replay(place.within(timer)), known), earlier, resolved.api)
         for number, engine in enumerate(options.engines):
             yield ExerciseStarted(engine)
             share = None if options.seconds is None else timer.left / (len(options.engines) - number)
@@ -135,7 +138,7 @@ def _runs(
             stopped = done.stopped
             for failure in done.failures if store is not None else ():
                 store.keep(failure)  # type: ignore[union-attr]
-            yield done
+            yield _fold(done, earlier, resolved.api)
 
 
 def _progress_of(engine: str, notify: Callable[[Progressed], object]) -> Callable[[Mapping[str, int], int], None]:
@@ -165,6 +168,12 @@ def _engine(
 def _noting(run: EngineRun, known: set[str]) -> EngineRun:
     known |= {failure.key for failure in run.failures}
     return run
+
+
+def _fold(run: EngineRun, earlier: list[Failure], api: Api) -> EngineRun:
+    folded = fold(run, earlier, api)
+    earlier += folded.failures
+    return folded
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def test_what_is_refused(harness: Harness) -> None:
         ("torture",): "or --client NAME",
         ("torture", "--mode", "strem", "--", "true"): "--mode 'strem' is none of follow, create",
         ("torture", "--further", "[]", "--", "true"): "--further '[]' is no JSON object",
-        ("clients", "nobody"): "'nobody' is none of google-genai",
+        ("clients", "nobody"): "no client is named 'nobody': known are google-genai",
         ("clients", "--mode", "chain"): "--mode 'chain' is none of",
         ("clients", "--mode", "pol"): "did you mean 'poll'",
         ("clients", "curl", "--rows", "queued"): "none of these clients meets queued in the mode create",

@@ -33,7 +33,7 @@ def cases_of_set(
     """
     sets = api.load_client_model().sets
     if name not in sets:
-        raise UsageFault(f"--set {name!r} is none of {', '.join(sets)}{did_you_mean(name, sets)}")
+        raise UsageFault(f"no set is named {name!r}{did_you_mean(name, sets)}")
     chosen = {kind.name: kind for kind in sets[name]}
     for word in only:
         if word not in chosen:

@@ -197,8 +197,7 @@ def find_ready(spec: str) -> ReadyClient:
     parts = _SPEC.fullmatch(spec)
     name = parts["name"] if parts else spec
     if parts is None or name not in by_name:
-        known = ", ".join(by_name)
-        raise UsageFault(f"--client {spec!r} is none of {known}{did_you_mean(name, by_name)}")
+        raise UsageFault(f"no client is named {spec!r}{did_you_mean(name, by_name)}")
     client = by_name[name]
     if parts["version"] is None:
         return client

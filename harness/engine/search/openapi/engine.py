@@ -6,7 +6,7 @@ Layer 4.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -94,13 +94,13 @@ def _search(
     up the time.
     """
     timer = Timer(budget.seconds)
-    if budget.seconds is not None:
+    if budget.seconds is not None and hearing.has_links:
         first = Timer(budget.seconds / 2)
-        _execute(hearing, path, _stateful_only(_configuration(place, root, budget, first, seed, hearing.checks)))
+        _execute(hearing, path, _stateful_only(_configuration(place, root, budget, first, seed, hearing)))
     for again in range(1 + MORE_ROUNDS):
         if timer.over() or (again and not (hearing.began and hearing.missing_links())):
             break
-        settings = _configuration(place, root, budget, timer, seed + again, hearing.checks)
+        settings = _configuration(place, root, budget, timer, seed + again, hearing)
         _execute(hearing, path, _stateful_only(settings) if again else settings)
 
 
@@ -160,7 +160,7 @@ def _notes(
 
 
 def _configuration(
-    place: SearchTarget, root: str, budget: Budget, timer: Timer, seed: int, checks: Mapping[str, str]
+    place: SearchTarget, root: str, budget: Budget, timer: Timer, seed: int, hearing: ScenarioCollector
 ) -> dict[str, Any]:
     target = place.requests
     headers = dict(target.request("GET", "").headers.items())
@@ -174,12 +174,12 @@ def _configuration(
         "max-stream-events": MAX_EVENTS,
         "continue-on-failure": True,
         "generation": {"max-examples": budget.schema, "database": "none"},
-        "checks": {"enabled": False, **{name: {"enabled": True} for name in (OURS, *checks)}},
+        "checks": {"enabled": False, **{name: {"enabled": True} for name in (OURS, *hearing.checks)}},
         "phases": {
             "examples": {"enabled": True},
             "coverage": {"enabled": budget.coverage},
             "fuzzing": {"enabled": True},
-            "stateful": {"enabled": True, "max-steps": 10, "inference": {"algorithms": []}},
+            "stateful": {"enabled": hearing.has_links, "max-steps": 10, "inference": {"algorithms": []}},
         },
         **time_limit,
     }
