@@ -81,9 +81,7 @@ class TorturePresentation(Presentation):
             f"{outcomes[DropOutcome.CRASHED]} crash" if outcomes[DropOutcome.CRASHED] else "",
             f"{outcomes[DropOutcome.HUNG]} never end" if outcomes[DropOutcome.HUNG] else "",
             f"{outcomes[DropOutcome.COULD_NOT]} leave it no way" if outcomes[DropOutcome.COULD_NOT] else "",
-            f"{left} {'was' if left == 1 else 'were'} not tried"
-            if (left := planned - len(finished.results))
-            else "",
+            f"{left} {'was' if left == 1 else 'were'} not tried" if left else "",
         ]
         early = "the run ended early; " if finished.halted else ""
         said = f"{early}the client ends right in {right} of {planned} cases"
