@@ -194,6 +194,8 @@ class Engine:
         run = self.run_type(self, order, script, reply, run_id=self.interaction_id(number), number=number)
         if script.steps is not None:
             self.admission.sent.remember(run.steps)
+        if order.agent is not None and order.environment_id is not None:
+            self.neighbours.keep_written(order.environment_id, order.project, run.steps)
         if self.holding and run.background:
             run.hold()
         if not run.settled and not run.stored:
