@@ -14,10 +14,10 @@ REQUESTS = {
     "a body with a length": (POST + b"abc", b"abc"),
     "a blank line in the body": (POST.replace(b" 3", b" 4") + b"\r\n\r\n", b"\r\n\r\n"),
     "a body in chunks": (
-        b"POST /p HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
+        b"POST /p HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
         b"abc",
     ),
-    "bare line feeds": (b"POST /p HTTP/1.1\ncontent-length: 3\n\nabc", b"abc"),
+    "bare line feeds": (b"POST /p HTTP/1.1\nhost: h\ncontent-length: 3\n\nabc", b"abc"),
     "expecting 100": (EXPECTING + b"abc", b"abc"),
 }
 
