@@ -1,16 +1,17 @@
 """`INTERACTIONS`: the value that tells the engine, the benches and the reports about this API.
 
-Layer 3. The only module below the commands that names the contract, the checks, the emulator and the strategies
+Layer 4. The only module below the commands that names the contract, the checks, the emulator and the strategies
 together. Importing it costs nothing: each function imports what it needs when it is called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, RunOrder
-from harness.wire import Exchange, Headers, Request, StreamProtocol
+from harness.wire import Clock, Exchange, Headers, Request, StreamProtocol
 from harness.wire.message import segment
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from harness.emulator import Emulator, Settings
     from harness.kit.api import Probes
     from harness.kit.check import Check
+    from harness.kit.client_model import ClientIncident, ClientModel
     from harness.kit.mutant import Mutant
+    from harness.kit.search import SearchModel
     from harness.kit.verification import Verification
     from harness.outcome import Rule
 
@@ -48,6 +51,12 @@ def _load_rules() -> Mapping[str, Rule]:
     from harness.contract.rules import BY_ID
 
     return BY_ID
+
+
+def _load_areas() -> Mapping[str, str]:
+    from harness.contract.rules.areas import AREAS
+
+    return AREAS
 
 
 def _new_file_judge(file: str, result: Verification, contract: Contract) -> FileJudge:
@@ -99,6 +108,12 @@ def _format_answer(exchange: Exchange) -> str:
     return format_answer(exchange)
 
 
+def _list_deletes(exchange: Exchange) -> Iterable[Request]:
+    from harness.contract.data.created import list_deletes
+
+    return list_deletes(exchange)
+
+
 def _new_stop_request(segments: tuple[str, ...], fields: Headers) -> Request | None:
     """A run in progress may refuse its deletion until it is cancelled."""
     if "interactions" not in segments:
@@ -136,6 +151,18 @@ def _load_catalogue() -> tuple[Check, ...]:
     return CATALOGUE
 
 
+@cache
+def _load_search() -> SearchModel:
+    from harness.checks.capabilities import RESTS_ON
+    from harness.strategies.search_model import build_model
+
+    return build_model(_read_service, RESTS_ON)
+
+
+def _read_service(service: Emulator) -> object:
+    return service.engine()
+
+
 def embedded_settings() -> Settings:
     """The settings of every emulator in this process; it accepts only the two keys that checks use."""
     from harness.emulator import Settings
@@ -154,6 +181,58 @@ def _load_mutants() -> Mapping[str, Mutant[Any]]:
     from harness.emulator.mutants import MUTANTS
 
     return MUTANTS
+
+
+def _new_client_service(*, contract: Contract | None, clock: Clock | None, seed: int) -> Emulator:
+    from harness.emulator import Emulator
+
+    return Emulator(contract=contract, clock=clock, seed=seed)
+
+
+@cache
+def _load_client_incidents() -> Mapping[str, ClientIncident]:
+    from harness.incidents import load_incidents
+
+    return {name: incident.to_client_incident() for name, incident in load_incidents().items()}
+
+
+@cache
+def _load_client_model() -> ClientModel:
+    from harness.checks.clients import requests, result_comparison
+    from harness.checks.clients.modes import MODES
+    from harness.checks.clients.rules import RULES
+    from harness.checks.clients.sets import SETS
+    from harness.contract import is_settled
+    from harness.emulator import Emulator
+    from harness.emulator.prepared_run import prepare_run, stream_request
+    from harness.kit.client_model import ClientModel, ClientWords, ScriptedService
+
+    return ClientModel(
+        words=ClientWords(
+            run="interaction",
+            completion="interaction.completed",
+            cursor="last_event_id",
+            keeps_id="created with background=true and without stream, it tells its id at once",
+            base_url="INTERACTIONS_BASE_URL",
+        ),
+        service=ScriptedService(
+            new=_new_client_service, prepare=prepare_run, release=Emulator.release, stream_request=stream_request
+        ),
+        modes=MODES,
+        sets=SETS,
+        load_incidents=_load_client_incidents,
+        rules=RULES,
+        is_final=is_settled,
+        quiet=frozenset({"completed", "requires_action", "requires_continuation"}),
+        continues=requests.find_previous,
+        goes_on=requests.goes_on,
+        find_id=requests.find_id,
+        find_error=requests.find_error,
+        join=result_comparison.join_streams,
+        text_of=result_comparison.text_of,
+        mark=result_comparison.mark_of,
+        compare=result_comparison.compare_result,
+    )
 
 
 __all__ = ["INTERACTIONS"]
@@ -180,6 +259,7 @@ INTERACTIONS = Api(
     load_protocol=_load_protocol,
     read=_read,
     load_rules=_load_rules,
+    load_areas=_load_areas,
     new_file_judge=_new_file_judge,
     new_history_judge=_new_history_judge,
     read_order=_read_order,
@@ -188,12 +268,15 @@ INTERACTIONS = Api(
     new_script=_new_script,
     format_request=_format_request,
     format_answer=_format_answer,
+    list_deletes=_list_deletes,
     new_stop_request=_new_stop_request,
     new_requests=_new_requests,
     load_capabilities=_load_capabilities,
     load_profiles=_load_profiles,
     load_probes=_load_probes,
     load_catalogue=_load_catalogue,
+    load_search=_load_search,
     new_service=_new_service,
     load_mutants=_load_mutants,
+    load_client_model=_load_client_model,
 )

@@ -12,12 +12,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.benches.client.outcome import CODES as CLIENT_CODES
-from harness.benches.client.outcome import RULES as CLIENT_RULES
+from harness.benches.client.judgement.outcome import CODES as CLIENT_CODES
 from harness.benches.recordings.run import USABLE
+from harness.checks.clients.rules import RULES as CLIENT_RULES
 from harness.checks.gateway import BY_ID as GATEWAY_RULES
 from harness.checks.gateway import STREAM_WORDS
 from harness.contract.rules import BY_ID
+from harness.contract.rules.searched import RULES as SEARCHED_RULES
 from harness.contract.schema.explain import keyword_word
 from harness.contract.tables.operations import OPERATIONS
 from harness.engine.proof import NOTICED, PROVED
@@ -36,17 +37,25 @@ _KEYWORDS = (
 _STREAM_RULES = ("gw.events", "gw.utf8", "gw.resume-through")
 """The rules whose judges say what became of the events of a stream."""
 
+_SHARED_WORDS = {
+    ("other", "missing"): ("get.ok", "bg.same-id", "cancel.get-after", "resume.same-id"),
+    ("status", "output"): ("cancel.keeps-result", "cancel.keeps-background-result", "chain.siblings-apart"),
+    ("left-end", "order"): ("bg.no-regress", "bg.transition", "bg.queued"),
+}
+"""The words of judges that several rules share (`contract/judge/agreement.py`), and those rules."""
+
 _SCHEMA_RULES = ("request.schema", "stream.schema", "stream.error-shape")
 
 
 def all_codes() -> list[str]:
     """Every code, sorted: each rule, and each `rule/word` that a judge gives."""
-    rules = {*BY_ID, *GATEWAY_RULES, *(rule.id for rule in RULES)}
-    rules |= {*(rule.id for rule in CLIENT_RULES), USABLE.id, NOTICED.id, PROVED.id, SEARCHED.id}
+    rules = {*BY_ID, *GATEWAY_RULES, *(rule.id for rule in (*RULES, *SEARCHED_RULES))}
+    rules |= {*CLIENT_RULES, USABLE.id, NOTICED.id, PROVED.id, SEARCHED.id}
     shapes = {*_SCHEMA_RULES, *(operation.rule for operation in OPERATIONS if operation.schema)}
     words = {f"{rule}/{keyword_word(keyword)}" for rule in shapes for keyword in _KEYWORDS}
     words |= {f"{rule}/null" for rule in shapes}
     words |= {f"{rule}/{word}" for rule in _STREAM_RULES for word in STREAM_WORDS}
+    words |= {f"{rule}/{word}" for own, shared in _SHARED_WORDS.items() for rule in shared for word in own}
     return sorted(
         {*rules, *words, *CLIENT_CODES, *(code for code in _literals() if code.partition("/")[0] in rules)}
     )

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from harness.outcome import Level, UsageFault
+from harness.outcome import HarnessFault, Level, UsageFault
 from harness.outcome.suggest import did_you_mean, nearest
 from harness.wire.message import is_sendable
 
@@ -18,7 +20,33 @@ if TYPE_CHECKING:
     from harness.contract import Contract
 
 _UNKNOWN = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
+_WIDEST_HELP = 118
+"""Longer lines are hard to read, however wide a terminal is."""
+
 _TAKES_A_SIGN = ("--capability",)
+
+
+_only_parsers: ContextVar[bool] = ContextVar("only_parsers", default=False)
+
+
+class ParserBuilt(BaseException):
+    """The parser of a command, in place of its run. No fault: it must pass whatever a command catches."""
+
+    def __init__(self, parser: Parser) -> None:
+        super().__init__(parser)
+        self.parser = parser
+
+
+def parser_of(run: Callable[[Sequence[str]], int]) -> Parser:
+    """The parser of a command, given its `run`; nothing is parsed, and nothing runs."""
+    token = _only_parsers.set(True)
+    try:
+        run([])
+    except ParserBuilt as built:
+        return built.parser
+    finally:
+        _only_parsers.reset(token)
+    raise HarnessFault(f"{run.__module__} runs without a parser")
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,12 +57,14 @@ class Parser(argparse.ArgumentParser):
             prog=f"harness {command}",
             description=description,
             allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_HelpFormatter,
             **options,
         )
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse the words after the command's name."""
+        if _only_parsers.get():
+            raise ParserBuilt(self)
         return self.parse_args(_join_signed(words))
 
     def refuse(self, arguments: argparse.Namespace, names: Sequence[str], why: str) -> None:
@@ -51,10 +81,31 @@ class Parser(argparse.ArgumentParser):
         word = unknown[1].split()[0]
         flag = word.partition("=")[0]
         if not flag.startswith("-"):
-            raise UsageFault(f"there is one argument too many, {word!r} (see `{self.prog} --help`)")
+            raise UsageFault(f"there is one argument too many, {word!r}{self._advise()}")
         known = [option for option in self._option_string_actions if option.startswith("--")]
         hint = did_you_mean(flag, known, otherwise=f" (see `{self.prog} --help`)")
         raise UsageFault(f"unknown flag {flag!r}{hint}")
+
+    def _advise(self) -> str:
+        """What to do about an argument too many: often it is a command, and its `--` was forgotten."""
+        dashes = ": write `--` before a command to run" if "-- CMD" in (self.usage or "") else ""
+        return f"{dashes} (see `{self.prog} --help`)"
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Fills prose to the width of the terminal, but a paragraph with an indented line is kept as it is."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=min(shutil.get_terminal_size().columns - 2, _WIDEST_HELP))
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = [part.strip("\n") for part in text.split("\n\n")]
+        return "\n\n".join(
+            part
+            if "\n " in part or part.startswith(" ")
+            else super(_HelpFormatter, self)._fill_text(part, width, indent)
+            for part in paragraphs
+        )
 
 
 def _join_signed(words: Sequence[str]) -> list[str]:

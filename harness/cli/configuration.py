@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from harness.outcome.suggest import did_you_mean
 
 _STRING, _NUMBER, _WHOLE, _FLAG, _LIST = (
     "a string",
-    "a number",
+    "a number, 0 or more",
     "a whole number",
     "true or false",
     "a list of strings",
@@ -160,14 +160,15 @@ def _values(table: dict[str, Any], keys: Mapping[str, str], path: Path, section:
     for key, value in table.items():
         if not section and key in SECTIONS and isinstance(value, dict):
             continue
-        _require_known(key, keys, place)
+        _require_known(key, keys if section else [*keys, *SECTIONS], place)
         values[key.replace("-", "_")] = _value(key, value, keys[key], place)
     return values
 
 
-def _require_known(key: str, keys: Mapping[str, str], place: str) -> None:
-    if key in _SECRETS:
-        raise UsageFault(f"{place} {key}: a key does not belong in a file, set {_SECRETS[key]} instead")
+def _require_known(key: str, keys: Collection[str], place: str) -> None:
+    secret = _SECRETS.get(key.replace("_", "-"))
+    if secret:
+        raise UsageFault(f"{place} {key}: a key does not belong in a file, set {secret} instead")
     if key not in keys:
         raise UsageFault(f"{place} has no key {key!r}{did_you_mean(key, keys)}")
 

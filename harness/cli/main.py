@@ -61,7 +61,7 @@ COMMANDS: dict[str, CommandEntry] = {
         "harness.cli.commands.torture", "run a client once for every place where its connection can drop"
     ),
     "clients": CommandEntry(
-        "harness.cli.commands.clients", "show what known clients make of each fault; list those with a driver"
+        "harness.cli.commands.clients", "show what known clients make of each fault, or list them"
     ),
     "gateway": CommandEntry("harness.cli.commands.gateway", "judge a gateway from both sides at once"),
     "fuzz": CommandEntry(
@@ -82,6 +82,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "diff": CommandEntry("harness.cli.commands.diff", "compare two recordings: drift of shape, drift of content"),
     "drift": CommandEntry("harness.cli.commands.drift", "compare the types of an official SDK with the schemas"),
     "verify": CommandEntry("harness.cli.commands.verify", "judge recorded traffic offline"),
+    "completion": CommandEntry("harness.cli.commands.completion", "print the completion for bash, zsh or fish"),
     "doctor": CommandEntry("harness.cli.commands.doctor", "say what is installed and what is in the way"),
 }
 
@@ -158,7 +159,7 @@ def _run(words: list[str]) -> int:
 
 
 def _usage() -> str:
-    rows = "\n".join(f"  {name:<9} {entry.help}" for name, entry in COMMANDS.items())
+    rows = "\n".join(f"  {name:<10} {entry.help}" for name, entry in COMMANDS.items())
     return (
         "usage: harness COMMAND …\n\nContract tests and a reference emulator for the Gemini Interactions API.\n\n"
         f"commands:\n{rows}\n\n"

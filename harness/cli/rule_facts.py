@@ -9,12 +9,13 @@ import json
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from harness.benches.client.outcome import RULES as CLIENT_RULES
 from harness.benches.recordings.run import USABLE
 from harness.checks.capabilities import CAPABILITIES
+from harness.checks.clients.rules import RULES as CLIENT_RULES
 from harness.checks.gateway.cures import cures_of
 from harness.cli.catalogue import load_every_check
 from harness.contract.rules import BY_ID
+from harness.contract.rules.searched import RULES as NEIGHBOUR_RULES
 from harness.engine.proof import NOTICED, PROVED
 from harness.engine.search.rules import RULES as SEARCH_RULES
 from harness.engine.search.rules import SEARCHED
@@ -24,8 +25,8 @@ from harness.outcome.words import format_count
 from harness.resources import folder
 
 _WITHOUT_CHECK: dict[str, tuple[Rule, ...]] = {
-    "fuzz": (*SEARCH_RULES, SEARCHED),
-    "torture": tuple(CLIENT_RULES),
+    "fuzz": (*SEARCH_RULES, *NEIGHBOUR_RULES, SEARCHED),
+    "torture": tuple(CLIENT_RULES.values()),
     "verify": (USABLE,),
     "mutants": (NOTICED, PROVED),
 }

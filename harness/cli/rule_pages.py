@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from harness.cli.rule_facts import Fact, RuleFacts, describe_everything, list_codes
+from harness.interactions import INTERACTIONS
 
 _SHOWN_AS_CODE = frozenset({"run it alone"})
 
@@ -21,11 +22,18 @@ def rule_index() -> str:
         "Every promise that is judged, with its level. `harness explain ID` prints the same; a finding",
         "is named by its code, which stays the same from version to version.",
     ]
+    titles = INTERACTIONS.load_areas()
     described = sorted(describe_everything(), key=lambda facts: (facts.command, facts.rule.area))
     for command, of_command in groupby(described, key=lambda facts: facts.command):
         lines += ["", f"## harness {command}"]
         for area, rules in groupby(of_command, key=lambda facts: facts.rule.area):
-            lines += ["", f"### {area}", "", "| Rule | Level | What is promised |", "|---|---|---|"]
+            lines += [
+                "",
+                f"### {titles.get(area, area)} (`{area}`)",
+                "",
+                "| Rule | Level | What is promised |",
+                "|---|---|---|",
+            ]
             lines += [
                 f"| [{facts.rule.id}]({facts.rule.id}.md) | {facts.rule.level} | {_cell(facts.rule.statement)} |"
                 for facts in rules

@@ -6,6 +6,7 @@ Layer 2. Knows the paths and bodies of `docs/control.md`; the engine does what t
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
@@ -38,6 +39,8 @@ class Control:
             ("POST", "scripts"): self.scripts,
             ("GET", "scripts"): self.count_scripts,
             ("DELETE", "scripts"): self.drop_scripts,
+            ("DELETE", "scripts/refusals"): self.drop_refusals,
+            ("DELETE", "scripts/answers"): self.drop_answers,
             ("POST", "scripts/next"): self.put_first,
             ("GET", "requests"): self.requests,
             ("POST", "release"): self.release,
@@ -46,6 +49,8 @@ class Control:
             ("POST", "reset"): self.reset,
             ("POST", "settings"): self.settings,
             ("GET", "settings"): self.settings_now,
+            ("GET", "openapi-3.2.json"): partial(self.read_document, "openapi-3.2.json"),
+            ("GET", "openapi-3.1.json"): partial(self.read_document, "openapi-3.1.json"),
             ("POST", "faults"): self.faults,
             ("GET", "faults"): self.faults,
             ("DELETE", "faults"): self.faults,
@@ -109,6 +114,16 @@ class Control:
         engine.scripts.clear()
         return self.count_scripts(engine, body)
 
+    def drop_refusals(self, engine: Engine, body: Any) -> Response:
+        """Take the refusals out of the queue."""
+        engine.scripts.remove(refusals=True)
+        return self.count_scripts(engine, body)
+
+    def drop_answers(self, engine: Engine, body: Any) -> Response:
+        """Take all but the refusals out of the queue."""
+        engine.scripts.remove(refusals=False)
+        return self.count_scripts(engine, body)
+
     def requests(self, engine: Engine, body: Any) -> Response:
         """Return the requests received, with secrets masked."""
         return json_response({"requests": engine.log.to_dicts()})
@@ -122,9 +137,8 @@ class Control:
         return json_response({"advanced": engine.advance(_one_id(body, "advance"))})
 
     def hold(self, engine: Engine, body: Any) -> Response:
-        """Hold all background runs, including future ones."""
-        engine.hold()
-        return json_response({})
+        """Hold one background run, or all of them, including future ones."""
+        return json_response({"held": engine.hold(_one_id(body, "hold"))})
 
     def reset(self, engine: Engine, body: Any) -> Response:
         """Forget runs, resources, scripts and requests."""
@@ -143,6 +157,13 @@ class Control:
         shown = {name: getattr(engine.settings, name) for name in engine.settings.__dataclass_fields__}
         shown["keys"] = len(engine.settings.keys) if engine.settings.keys is not None else None
         return json_response(shown)
+
+    def read_document(self, name: str, engine: Engine, body: Any) -> Response:
+        """Return the OpenAPI document of the revision that the emulator speaks, in one file."""
+        path = engine.contract.schemas.path(f"bundled/{name}")
+        if path is None:
+            raise not_found(f"The revision {engine.contract.revision} has no {name}.")
+        return Response.json(200, path.read_bytes())
 
     def faults(self, engine: Engine, body: Any) -> Response:
         """Refuse: faults are injected around an emulator, never in it."""

@@ -6,16 +6,9 @@ Layer 4. Reads this from the exchanges; checks never clean up.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from typing import Any
 
 from harness.kit.api import Api
-from harness.wire import Decoder, Driver, Exchange, Headers, Request, StreamProtocol
-from harness.wire.json_value import object_or_none
-from harness.wire.message import segment
-
-_HEAD = 65_536
-"""Number of bytes of a stream searched for its id, which is in the first events."""
+from harness.wire import Driver, Exchange, Request
 
 _GONE = frozenset({404, 410})
 
@@ -26,6 +19,7 @@ class CreatedResources:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._owed: dict[tuple[str, ...], Request] = {}
+        self._keys: dict[str, str] = {}
         self._lock = threading.Lock()
 
     @property
@@ -37,10 +31,12 @@ class CreatedResources:
         """Record what one finished exchange created or deleted."""
         request = exchange.request
         with self._lock:
+            if key := request.headers.get(self._api.key_header):
+                self._keys[request.raw_path] = key
             if request.method == "DELETE" and _is_gone(exchange):
                 self._owed.pop(request.segments, None)
-            elif request.method == "POST" and exchange.succeeded and request.segments[-1] in self._api.collections:
-                self._owed.update(dict.fromkeys(self._find_created(exchange), request))
+            for delete in self._api.list_deletes(exchange):
+                self._owed[delete.segments] = self._with_key(delete, request.raw_path)
 
     def clean(self, driver: Driver) -> list[str]:
         """Delete what is owed, newest first, and return the paths that could not be deleted.
@@ -51,48 +47,29 @@ class CreatedResources:
         with self._lock:
             owed = list(reversed(self._owed.items()))
         left = []
-        for path, created in owed:
-            if not self._delete(driver, path, created.headers):
+        for path, delete in owed:
+            if not self._delete(driver, delete):
                 left.append("/" + "/".join(path))
             with self._lock:
                 self._owed.pop(path, None)
         return left
 
-    def _delete(self, driver: Driver, segments: tuple[str, ...], headers: Headers) -> bool:
-        path = "/" + "/".join(map(segment, segments))
-        fields = headers.without("content-type", "content-length")
-        if _is_gone(driver.send(Request("DELETE", path, fields))):
+    def _with_key(self, delete: Request, path: str) -> Request:
+        """The request with a key: the last part of an upload has none, but a request for its path had one."""
+        key = self._keys.get(path)
+        if key is None or delete.headers.get(self._api.key_header) or "authorization" in delete.headers:
+            return delete
+        return Request("DELETE", delete.target, delete.headers.having(self._api.key_header, key))
+
+    def _delete(self, driver: Driver, delete: Request) -> bool:
+        if _is_gone(driver.send(delete)):
             return True
-        stop = self._api.new_stop_request(segments, fields)
+        stop = self._api.new_stop_request(delete.segments, delete.headers)
         if stop is None:
             return False
         driver.send(stop)
-        return _is_gone(driver.send(Request("DELETE", path, fields)))
-
-    def _find_created(self, exchange: Exchange) -> Iterator[tuple[str, ...]]:
-        if exchange.is_stream:  # judged by the body if the label is wrong: what it created must be deleted too
-            created = _stream_id(exchange.body[:_HEAD], self._api.load_protocol())
-        else:
-            created = _resource_id(object_or_none(exchange.body) or {})
-        if created:
-            yield (*exchange.request.segments, created)
+        return _is_gone(driver.send(delete))
 
 
 def _is_gone(deleted: Exchange) -> bool:
     return deleted.succeeded or deleted.status in _GONE
-
-
-def _resource_id(value: dict[str, Any]) -> str | None:
-    """`id`, or the last segment of a `name` such as `webhooks/w1`."""
-    if isinstance(value.get("id"), str) and value["id"]:
-        return str(value["id"])
-    name = value.get("name")
-    return name.rpartition("/")[2] if isinstance(name, str) and "/" in name else None
-
-
-def _stream_id(body: bytes, protocol: StreamProtocol) -> str | None:
-    for frame in Decoder().feed(body):
-        event = object_or_none(frame.data)
-        if event is not None and (found := protocol.stream_id(event)):
-            return found
-    return None

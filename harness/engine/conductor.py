@@ -12,12 +12,12 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from harness.engine.audit import SETTLED, Audit
+from harness.engine.audit import Audit, is_settled
 from harness.engine.causes import find_roots, link, resolve, stopped_at
 from harness.engine.cleanup import CreatedResources
 from harness.engine.decide import Policy, decide
 from harness.engine.events import CheckFinished, ExerciseStarted, RunEvent
-from harness.engine.execute import Played, play
+from harness.engine.execute import PlayedExercise, play
 from harness.engine.plan import Group, PlannedCheck, RunPlan
 from harness.engine.results import Result
 from harness.engine.sessions import session_of
@@ -47,7 +47,7 @@ class Judged:
 
     planned: PlannedCheck
     observation: Observation
-    played: Played | None = None
+    played: PlayedExercise | None = None
     audited: bool = False
 
 
@@ -72,10 +72,12 @@ class Conductor:
     _ledgers: list[CreatedResources] = field(default_factory=list)
     _roots: Mapping[str, tuple[str, ...]] = field(init=False)
     _blocking: frozenset[str] = field(init=False)
+    _sharers: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         self._roots = self.plan.roots
         self._blocking = self.plan.blocking
+        self._sharers = {exercise.name: len(members) for exercise, members in self.plan.groups}
         running = (planned.check for planned in self.plan.whole or self.plan.checks if planned.skip is None)
         self._audit = Audit.of(running, self.target.api)
 
@@ -154,7 +156,7 @@ class Conductor:
         """Decide a check, or hold it back; then those that waited for it."""
         check = judged.planned.check
         self._said.setdefault(check.id, judged.observation)
-        waits = check.everywhere and judged.observation.outcome not in SETTLED and not last
+        waits = check.everywhere and not is_settled(judged.observation) and not last
         if waits or not self._is_ready(judged):
             self._held.append(judged)
             return
@@ -172,7 +174,9 @@ class Conductor:
         """The check with what the others found that may block it."""
         roots = [self._results[root] for root in self._roots_of(judged) if root in self._results]
         said = resolve(judged.observation, roots)
-        return judged if said is judged.observation else Judged(judged.planned, said)
+        return (
+            Judged(judged.planned, said) if said.outcome is Outcome.BLOCKED else replace(judged, observation=said)
+        )
 
     def _roots_of(self, judged: Judged) -> tuple[str, ...]:
         check = judged.planned.check
@@ -287,6 +291,8 @@ class Conductor:
             observation = played.observe(planned.check)
             if not promised and not planned.declared:
                 observation = played.excuse_what_is_not_offered(observation)
+            if not exercise.front_end:  # what those provoke is not told as a crash
+                observation = played.blame_crashes(planned.check, observation)
             if observation.outcome is Outcome.UNTESTABLE and (stop := stopped_at(played.trail)) is not None:
                 self._stops[planned.check.id] = stop
             yield Judged(planned, observation, played)
@@ -311,7 +317,7 @@ class Conductor:
             declared=judged.planned.declared,
             show=show,
             root=check.id in self._blocking,
-            seconds=played.seconds if played is not None else 0.0,
+            seconds=0.0 if played is None else played.seconds / self._sharers[check.exercise.name],
             accepts=check.accepts,
             profile=check.profile,
         )

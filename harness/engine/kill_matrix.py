@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from harness.engine.audit import Audit
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
-from harness.engine.execute import Played, play
+from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.kit.api import Api, EmbeddedService
 from harness.kit.check import Check, Exercise
@@ -131,7 +131,7 @@ class Bench:
                 killers.append(check.id)
         return PlayedMutant(mutant, tuple(killers), tuple(errors), time.perf_counter() - begun)
 
-    def _play(self, exercise: Exercise, build: Callable[[], EmbeddedService] | None) -> Played:
+    def _play(self, exercise: Exercise, build: Callable[[], EmbeddedService] | None) -> PlayedExercise:
         able = everything(self._api.load_capabilities())
         resolved = embed_emulator(self._api, TargetOptions(revision=self._revision), build).able(able)
         driver = resolved.connect()
@@ -255,7 +255,7 @@ def _unmet_in_worker() -> dict[str, str]:
     return _worker.bench.unmet
 
 
-def _fingerprint(played: Played) -> Fingerprint:
+def _fingerprint(played: PlayedExercise) -> Fingerprint:
     """All that a judge could see of the exchanges, and nothing that differs between two equal runs."""
     failure = played.failure
     told = None if failure is None else (failure.outcome, failure.reason)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import TypeAlias
 
 from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.search import History
 from harness.outcome import Observation, Outcome, Rule, Standing, Verdict, Where
 from harness.wire import Exchange
 
@@ -85,16 +86,6 @@ Evidence: TypeAlias = Exchange | RelayedExchange | ClientRun | RecordedPlace | K
 """What shows that a result is true; `report.evidence_text` is the only place that words it."""
 
 
-class Step(Protocol):
-    """One step of a history: a word or two for people, plain data for files."""
-
-    def __str__(self) -> str: ...
-
-    def record(self) -> dict[str, Any]:
-        """The step as plain data."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Replays:
     """What came of doing it again before it was reported: `shown` of `played` times it failed again.
@@ -123,15 +114,17 @@ class Reproduction:
 
     `key` tells it apart from what else a search found, and `call` is the one whose answer shows it. `unshrunk`
     says why fewer steps may show it too, "" if they do not. `known`: an earlier run had found and kept it.
+    `consequences` are the keys of what it made unavoidable, which has no result of its own.
     """
 
     key: str = ""
     call: str = ""
     command: str = ""
-    steps: tuple[Step, ...] = ()
+    steps: History = ()
     unshrunk: str = ""
     known: bool = False
     replays: Replays = field(default_factory=Replays)
+    consequences: tuple[str, ...] = ()
 
     @property
     def shrunk(self) -> bool:
@@ -147,7 +140,8 @@ class Result:
     its row in the ledger of the run. `unjudged`: no answer came that could be judged, so a run with this result is
     not green. `untested`: a MUST that nobody looked at, though the target does not refuse it. `root`: if the rule
     is broken, something was accepted and not done. `phase` is the part of the run that found it. `accepts` lists
-    in words what would have passed. `named` has what findings call each piece of the evidence, `""` for none.
+    in words what would have passed. What was played for several results is shared among their `seconds`, so that
+    these add up. `named` has what findings call each piece of the evidence, `""` for none.
     """
 
     id: str

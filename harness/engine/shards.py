@@ -117,9 +117,9 @@ def divide(weights: Mapping[str, float], shard: Shard, seconds: Mapping[str, flo
 def choose_groups(groups: Sequence[Group], shard: Shard, seconds: Mapping[str, float]) -> frozenset[str]:
     """The names of the exercises that a shard plays.
 
-    An exercise costs the `seconds` that an earlier run took for its checks, by id.
+    An exercise costs the `seconds` of its checks in an earlier run, by id, each of which has its share.
     """
-    known = {ex.name: max((seconds.get(m.check.id, 0.0) for m in members), default=0.0) for ex, members in groups}
+    known = {ex.name: sum(seconds.get(member.check.id, 0.0) for member in members) for ex, members in groups}
     return divide({ex.name: float(max(ex.requests, 1)) for ex, _ in groups}, shard, known)
 
 

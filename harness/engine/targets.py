@@ -172,11 +172,9 @@ def _check_url(text: str, api: Api) -> str:
     except ValueError as wrong:  # an invalid address in brackets
         raise UsageFault(f"{text!r} is no URL ({wrong}): write it like http://127.0.0.1:8000") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        hint = did_you_mean(text, (EMULATOR,), otherwise="")
-        raise UsageFault(
-            f"{text!r} is neither a URL nor `emulator`{hint if '?' in hint else ''}: "
-            f"write it like http://127.0.0.1:8000 or https://host/{api.default_version}"
-        )
+        address = f": write it like http://127.0.0.1:8000 or https://host/{api.default_version}"
+        hint = did_you_mean(text, (EMULATOR,), otherwise=address)
+        raise UsageFault(f"{text!r} is neither a URL nor `emulator`{hint}")
     if parts.query or parts.fragment:
         raise UsageFault(f"{text!r} has a query or a fragment: give the API's root only (keys go in --api-key)")
     if parts.username or parts.password:

@@ -18,6 +18,7 @@ from harness.emulator.script.scripts import Script, parse
 from harness.faults import Plan
 from harness.faults import parse as parse_plan
 from harness.faults.answer_values import spell_text
+from harness.kit.client_model import ClientIncident
 
 MODEL = "gemini-3.5-flash"
 
@@ -49,6 +50,14 @@ WORDS = {
     Encounter.CANCEL: "create an interaction in the background and cancel it",
     Encounter.DELETE: "create an interaction in the background and delete it while it runs",
 }
+
+_MODES = {
+    Encounter.STREAM: ("create",),
+    Encounter.BACKGROUND_STREAM: ("follow", "background", "create"),
+    Encounter.POLL: ("follow", "poll"),
+    Encounter.TURNS: ("chain",),
+}
+"""The modes of a client that meets an incident."""
 
 
 class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, dict=True):
@@ -111,15 +120,31 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return f"to meet it, {WORDS[self.meet]}"
 
     @property
-    def can_be_followed(self) -> bool:
-        """Whether a client meets it that streams or polls a background interaction which somebody else created."""
-        script = self.scripts[0] if len(self.scripts) == 1 else {}
-        return (
-            self.meet in (Encounter.BACKGROUND_STREAM, Encounter.POLL)
-            and self.follow not in (None, "reports")
-            and len(self.scripts) < 2
-            and "hidden" not in script
-            and "tools" not in self.request
+    def modes(self) -> tuple[str, ...]:
+        """What a client can be asked to do (`harness torture --mode`) that makes it meet the incident.
+
+        Nobody can ask a client to declare something in its create, such as tools. What happens to a create is not
+        met in an interaction that somebody else created.
+        """
+        most = 2 if self.meet is Encounter.TURNS else 1
+        if self.follow is None or len(self.scripts) > most or "tools" in self.request:
+            return ()
+        given = self.follow != "reports" and not any("hidden" in script for script in self.scripts)
+        return tuple(mode for mode in _MODES.get(self.meet, ()) if mode != "follow" or given)
+
+    def to_client_incident(self) -> ClientIncident:
+        """The incident as a case for clients."""
+        scripts: list[dict[str, Any] | None] = [*self.scripts, None, None]
+        return ClientIncident(
+            name=self.name,
+            title=self.title,
+            modes=self.modes,
+            plan="pass" if self.plan is None else str(self.plan),
+            script=scripts[0],
+            further=scripts[1],
+            event_ids=self.settings.get("event_ids", "all"),
+            hopeless=self.follow == "reports",
+            speed=SPEED,
         )
 
     def text_of(self, name: str) -> str:

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from harness.kit.check import Check
+from harness.kit.client_model import ClientModel
 from harness.kit.mutant import Mutant
+from harness.kit.search import SearchModel
 from harness.kit.verification import Answer, Verification
 from harness.outcome import Finding, Judgement, Rule
 from harness.wire import Clock, Exchange, Headers, Request, Response, StreamProtocol
@@ -54,6 +56,10 @@ class ApiReading(Protocol):
     def crash(self) -> tuple[Finding, ...]:
         """The finding that a request that is right made the server fail; recordings are not judged by it."""
 
+    @property
+    def unlisted(self) -> tuple[Finding, ...]:
+        """What the answer holds that the contract does not name: told once for each kind, and no fault."""
+
 
 Requests = TypeVar("Requests", bound="ApiRequests")
 
@@ -82,6 +88,9 @@ class ApiRequests(Protocol):
     def capabilities(self) -> frozenset[str]: ...
     @property
     def says(self) -> Mapping[str, Any]: ...
+
+    def request(self, method: str, path: str, body: Any = None) -> Request:
+        """A request below the version of the API, with the key; `path` has no leading slash."""
 
     def control(self, method: str, path: str, body: Any = None) -> Request:
         """A request to the harness's own control API, which only scriptable targets have."""
@@ -233,6 +242,8 @@ class Api:
     """
     load_rules: Callable[[], Mapping[str, Rule]]
     """The rules of all revisions, by id, in the order in which they are shown."""
+    load_areas: Callable[[], Mapping[str, str]]
+    """What an area of rules is called in headings, by the part of their ids before the first dot."""
     new_file_judge: Callable[[str, Verification, Any], JudgesFile]
     """The judge of a file with this name, by a contract."""
     new_history_judge: Callable[[Any, bool], JudgesHistory]
@@ -249,6 +260,8 @@ class Api:
     """A request in a few words, for messages."""
     format_answer: Callable[[Exchange], str]
     """An answer in a few words, for messages."""
+    list_deletes: Callable[[Exchange], Iterable[Request]]
+    """The requests that delete what an exchange created; what others depend on comes before them."""
     new_stop_request: Callable[[tuple[str, ...], Headers], Request | None]
     """The request that stops what is at a path, so that it can be deleted; None if nothing there can run."""
 
@@ -259,11 +272,15 @@ class Api:
     """The profiles of checks; one is on if it names no capability, or if the target has one of those it names."""
     load_probes: Callable[[], Probes]
     load_catalogue: Callable[[], tuple[Check, ...]]
+    load_search: Callable[[], SearchModel]
+    """What a search knows of the API. Needs Hypothesis."""
 
     new_service: Callable[[Any, str], EmbeddedService]
     """A fresh reference service for a contract, or the mutant with this id; it accepts the keys above."""
     load_mutants: Callable[[], Mapping[str, Mutant[Any]]]
     """The services with one defect each, by id."""
+    load_client_model: Callable[[], ClientModel]
+    """What judging clients of this API takes."""
 
     def keys_in(self, environment: Mapping[str, str]) -> dict[str, str]:
         """The keys in an environment, by their variables."""

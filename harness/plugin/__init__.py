@@ -10,13 +10,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.benches.client.drop_cases import cases_of
     from harness.plugin.cassette_fixture import CassetteFixture
     from harness.plugin.environment_variables import EnvironmentVariables
     from harness.plugin.interactions.assert_conforms import assert_conforms
     from harness.plugin.interactions.chain import Chain, ChainTurn
     from harness.plugin.interactions.clients import async_client, client
-    from harness.plugin.interactions.dropped_stream import DroppedStream
+    from harness.plugin.interactions.dropped_stream import DroppedStream, cases_of
     from harness.plugin.interactions.emulator import InteractionsEmulator
     from harness.plugin.interactions.lifecycle import Lifecycle
     from harness.plugin.interactions.lifecycle_routes import ROUTES

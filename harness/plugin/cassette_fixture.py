@@ -47,7 +47,7 @@ class CassetteFixture(ObservedService):
     def __init__(
         self, wanted: Wanted, service: Service, *, waits: bool = False, misses: Sequence[object] = ()
     ) -> None:
-        super().__init__(service, LogicalClock(), wanted.api.load_protocol())
+        super().__init__(service, LogicalClock(), wanted.api)
         self.waits = waits
         self.path = wanted.path
         self.misses = misses

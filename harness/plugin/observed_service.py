@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from harness.benches.client.observed_streams import Seen, watch
+from harness.benches.client.judgement.received_responses import ReceivedResponse, watch
 from harness.faults import FaultyService, Plan, cut
+from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
 from harness.plugin.planned_faults import PlannedFaults, refusal
@@ -23,7 +24,7 @@ from harness.plugin.sent_requests import SentRequest, SentRequests, call_of
 from harness.plugin.session_server import SessionServer, Tenant
 from harness.plugin.traffic_log import TrafficLog, name_call
 from harness.transport import ServiceDriver
-from harness.wire import Clock, Request, Response, Service, StreamProtocol, UntilClose
+from harness.wire import Clock, Request, Response, Service, UntilClose
 from harness.wire.mask import Mask
 from harness.wire.request_log import RequestLog
 
@@ -45,13 +46,12 @@ MOST_REQUESTS = 1000
 class ObservedService:
     """A `Service` under observation. Use it as `with ObservedService(…).open(session):` for a base URL."""
 
-    def __init__(
-        self, service: Service, clock: Clock, protocol: StreamProtocol, *, max_requests: int | None = None
-    ) -> None:
+    def __init__(self, service: Service, clock: Clock, api: Api, *, max_requests: int | None = None) -> None:
         if max_requests is not None and max_requests < 1:
             raise UsageFault(f"max_requests={max_requests!r} must be at least 1: it ends tests that never would")
         self.service = self._whole = service
-        self._protocol = protocol
+        self._api = api
+        self._protocol = api.load_protocol()
         self.clock = clock
         self.before: list[Callable[[Request], None]] = []
         """Called with each request before it is answered."""
@@ -62,12 +62,12 @@ class ObservedService:
         """Whether answers may take real time; each is then given on a separate thread."""
         self.explain: Callable[[], str] = str
         """Returns circumstances to add to the message if the test is stopped, and to the report of any failure."""
-        self.story = TrafficLog(self._protocol)
+        self.story = TrafficLog(self._api)
         self.was_looked_at = False
         """Whether the test read `requests`."""
         self._count = 0
         self._log = RequestLog(
-            self.limit, Mask(fields=protocol.secret_fields), body=sys.maxsize
+            self.limit, Mask(fields=self._protocol.secret_fields), body=sys.maxsize
         )  # whole bodies, because tests assert on them
         self._made: deque[MadeBy] = deque(maxlen=self.limit)
         self._planned = PlannedFaults()
@@ -94,7 +94,7 @@ class ObservedService:
                 action(request)
         response = refusal or self.service(request)
         if name_call(request).startswith("create"):
-            made.seen = watch(request, response)
+            made.received = watch(self._api, request, response)
         return self.story.note_answer(request, response)
 
     def over_socket(self, request: Request) -> Response:
@@ -204,7 +204,7 @@ class ObservedService:
             self._log.clear()
             self._made.clear()
             self._count = 0
-            self.story = TrafficLog(self._protocol)
+            self.story = TrafficLog(self._api)
 
     def note_refusal(self, message: str) -> None:
         """Note a refused connection to another machine."""
@@ -256,11 +256,13 @@ class ObservedService:
 
 
 class MadeBy:
-    """What a request has made; `seen` is the answer to a create."""
+    """What a request has made; `received` is the answer to a create."""
 
     def __init__(self) -> None:
-        self.seen: Seen | None = None
+        self.received: ReceivedResponse | None = None
 
     def find_id(self) -> str | None:
         """The id of the interaction that it made; None if it made none."""
-        return self.seen.find_created_id() if self.seen is not None and self.seen.status < 400 else None
+        if self.received is None or self.received.status >= 400:
+            return None
+        return self.received.find_created_id()

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import chain
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from harness.benches.client.observed_streams import events_in
+from harness.benches.client.cases.stream_source import events_in
 from harness.cassette import CassetteFile, Recording
 from harness.cassette.replay.player import MISS_CODE, MISS_STATUS
 from harness.kit.api import Api

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from harness.benches.client.observed_streams import merge_equal_lines, watch
+from harness.benches.client.judgement.received_responses import merge_equal_lines, watch
+from harness.kit.api import Api
 from harness.plugin.sent_requests import call_of
-from harness.wire import At, Body, Ending, Piece, Request, Response, StreamProtocol
+from harness.wire import At, Body, Ending, Piece, Request, Response
 from harness.wire.mask import Mask
 from harness.wire.secret_forms import secrets_in_header
 from harness.wire.secret_patterns import SecretFields, is_secret_header
@@ -21,14 +22,14 @@ _SHOWN = 15
 class TrafficLog:
     """Collects answers, with `note_answer`, and refused connections to other machines, with `note_refusal`."""
 
-    def __init__(self, protocol: StreamProtocol) -> None:
-        self._protocol = protocol
+    def __init__(self, api: Api) -> None:
+        self._api = api
         self._answers: list[_Answer] = []
         self._refused: list[str] = []
 
     def note_answer(self, request: Request, response: Response) -> Response:
         """Note an answer, and return it."""
-        self._answers.append(_Answer(request, response, self._protocol))
+        self._answers.append(_Answer(self._api, request, response))
         return response
 
     def note_refusal(self, message: str) -> None:
@@ -55,11 +56,11 @@ def name_call(request: Request) -> str:
 class _Answer:
     """One answer, shown in a line. Wraps the response's body, to see the ending."""
 
-    def __init__(self, request: Request, response: Response, protocol: StreamProtocol) -> None:
-        self._fields = protocol.secret_fields
+    def __init__(self, api: Api, request: Request, response: Response) -> None:
+        self._fields = api.load_protocol().secret_fields
         self._request = request
         self._status = response.status
-        self._refusal = watch(request, response) if response.status >= 400 else None
+        self._refusal = watch(api, request, response) if response.status >= 400 else None
         self._inner: Body = response.body
         self._ending: Ending | None = None
         response.body = self

@@ -17,7 +17,7 @@ from harness.outcome import Finding, Observation, Rule, Standing, Where, standin
 from harness.report.evidence.display import Display
 from harness.report.evidence.evidence_text import logs
 from harness.report.ledger_text import ledger_record
-from harness.report.page.story import tell_story
+from harness.report.page.story.tell import tell_story
 
 
 def check_record(check: Check) -> dict[str, Any]:
@@ -64,7 +64,8 @@ def finding_record(finding: Finding) -> dict[str, Any]:
 def code_record(finding: Finding) -> dict[str, Any]:
     """What identifies a finding, what made it unavoidable, and how many answers show it or follow from it."""
     cause = {"cause": finding.cause} if finding.cause else {}
-    return {"code": finding.stable_code, "weight": finding.weight, **cause}
+    subject = {"subject": finding.subject} if finding.subject else {}
+    return {"code": finding.stable_code, "weight": finding.weight, **cause, **subject}
 
 
 def place_record(where: Where) -> dict[str, Any]:

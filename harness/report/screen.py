@@ -6,19 +6,21 @@ Layer 6. Must not know what is reported.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TextIO
 
-PAUSE = 10.0
-"""Most seconds of silence in a log."""
+from harness.outcome.words import shorten
 
-_WIDEST = 79
-"""Most characters of a progress line: one that the terminal wraps cannot be erased."""
+PAUSE = 10.0
+"""Most seconds of silence."""
 
 _FLUSHED_EVERY = 1.0
+_WORD = re.compile(" *[^ ]+")
+_SGR = re.compile("\x1b\\[[0-9;]*m")
 
 
 def wants_colour(stream: TextIO, environment: Mapping[str, str], choice: str = "auto") -> bool:
@@ -26,6 +28,29 @@ def wants_colour(stream: TextIO, environment: Mapping[str, str], choice: str = "
     if choice != "auto":
         return choice == "always"
     return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+
+
+def format_seconds(seconds: float) -> str:
+    """So many seconds, or minutes from two of them on."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def wrap(text: str, width: int) -> Iterator[str]:
+    """The text in lines of at most `width` characters, if its words allow that; further lines are indented."""
+    indent = " " * (len(text) - len(text.lstrip(" ")) + 2)
+    line = ""
+    for word in _WORD.findall(text):
+        if line.strip() and count_seen(line + word) > width:
+            yield line
+            line = indent + word.lstrip(" ")
+        else:
+            line += word
+    yield line
+
+
+def count_seen(text: str) -> int:
+    """How many characters of a text are seen: control sequences of colours are not."""
+    return len(_SGR.sub("", text))
 
 
 class Screen:
@@ -45,10 +70,12 @@ class Screen:
         """How wide the terminal is; None for a log, whose lines may have any length."""
         return shutil.get_terminal_size().columns if self.draws else None
 
-    def line(self, text: str) -> None:
-        """Write a line that stays."""
+    def line(self, text: str, *, whole: bool = False) -> None:
+        """Write a line that stays; a terminal gets it wrapped between words, unless it is to be copied `whole`."""
         self.erase()
-        self._out.write(text + "\n")
+        columns = None if whole else self.columns
+        for part in [text] if columns is None else wrap(text, columns - 1):
+            self._out.write(part + "\n")
         self._written = self._now()
         if self._written - self._flushed >= _FLUSHED_EVERY:  # somebody may follow the log
             self._flush()
@@ -57,17 +84,27 @@ class Screen:
         """Draw the progress line in place of the previous one; in a log, say it if it was silent for long."""
         self._status = text
         if self.draws:
-            self.erase()
-            self._out.write(text[:_WIDEST])
-            self._flush()
-            self._drawn = True
+            self._redraw(text)
         else:
             self.break_silence()
 
+    def _redraw(self, text: str) -> None:
+        self.erase()
+        self._out.write(shorten(text, (self.columns or 80) - 1))  # a line that the terminal wraps stays for ever
+        self._flush()
+        self._drawn = True
+        self._written = self._now()
+
     def break_silence(self) -> None:
-        """In a log that was silent for `PAUSE` seconds, say how far it is and since when it runs."""
-        if not self.draws and self._now() - self._written >= PAUSE:
-            self.line(f"{self._status or 'still running'} ({self._now() - self._begun:.0f} s so far)")
+        """After `PAUSE` seconds without a change, say how far it is and since when it runs."""
+        now = self._now()
+        if now - self._written < PAUSE:
+            return
+        text = f"{self._status or 'still running'} ({format_seconds(now - self._begun)} so far)"
+        if self.draws:
+            self._redraw(text)
+        else:
+            self.line(text)
             self._flush()
 
     def _flush(self) -> None:

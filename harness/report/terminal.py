@@ -37,7 +37,7 @@ from harness.report.commands.presentation import EXPLAINED
 from harness.report.evidence.evidence_text import count_evidence, logs
 from harness.report.evidence.exchange_text import printable
 from harness.report.run_state import RunState
-from harness.report.screen import Heartbeat, Screen
+from harness.report.screen import Heartbeat, Screen, count_seen, format_seconds
 from harness.wire import Exchange
 
 _LEFT_SHOWN = 5
@@ -46,7 +46,11 @@ _LEFT_SHOWN = 5
 _EXPLAINED_LIVE = 2
 """Failures that are explained at once; of more, one line each, so that the first ones stay in sight."""
 
-_SGR = re.compile("\x1b\\[[0-9;]*m")
+_PROSE = re.compile(
+    r"\s*(requirement|source|what breaks|accepted|finding|expected|actual|cure|baseline|a cons|blocked)"
+)
+"""How the lines of an explanation begin that are no evidence: what is to be copied must not be wrapped."""
+
 _LISTED = 60
 """Most failures that are listed at the end."""
 
@@ -70,7 +74,7 @@ COLOUR = {
 class TerminalReport:
     """Writes during the run. With `verbose` it explains each failure and warning and names every result.
 
-    With 2, each explanation has all exchanges in full. In a log it is never silent for long (`screen.PAUSE`).
+    With 2, each explanation has all exchanges in full. It is never silent for long (`screen.PAUSE`).
     """
 
     def __init__(
@@ -114,8 +118,7 @@ class TerminalReport:
     def _handle(self, event: RunEvent) -> None:
         match event:
             case RunStarted():
-                if not self._screen.draws:
-                    self._heartbeat = Heartbeat(self._beat)
+                self._heartbeat = Heartbeat(self._beat)
                 self._lines(self._presentation.opening(self._state))
             case Probed(capabilities, requests, notes):
                 self._capabilities(capabilities, requests)
@@ -159,7 +162,7 @@ class TerminalReport:
         if done < _SURE_AFTER or total <= done:
             return failed
         left = (self._now() - self._since) / done * (total - done)
-        return f"{failed}, about {left:.0f} s left" if left >= 1 else failed
+        return f"{failed}, about {format_seconds(left)} left" if left >= 1 else failed
 
     def _waiting(self, seconds: float, refusal: Exchange) -> None:
         if not self._waits:
@@ -181,7 +184,8 @@ class TerminalReport:
         self._screen.line(f"stopped early: {self._text(stopped.reason)}")
         for log in logs([stopped.evidence], self._state.display):
             self._screen.line(f"  {count_evidence([stopped.evidence]).partition(' ')[2]} {log.name}:".rstrip())
-            self._lines(f"    {line}" for line in log.lines)
+            for line in log.lines:
+                self._screen.line(f"    {line}", whole=True)
 
     def _count_result(self, result: Result) -> None:
         if self._presentation.live:
@@ -194,7 +198,7 @@ class TerminalReport:
                 self._presentation.format_result(result, self._state, self._screen.paint) if self._verbose else ""
             )
             self._lines([line] if line else [])
-            if total := self._state.planned.checks:
+            if (total := self._state.planned.checks) >= self._begun:
                 so_far = self._so_far(self._begun, total)
                 self._screen.draw(f"[{self._begun}/{total}] {self._text(result.id)}{so_far}")
 
@@ -219,12 +223,12 @@ class TerminalReport:
         self._screen.line("")
         self._screen.line(self._headline(result))
         for line in self._presentation.explain(result, self._state, verbose=self._verbose).split("\n"):
-            self._screen.line(f"  {line}" if line else "")
+            self._screen.line(f"  {line}" if line else "", whole=not _PROSE.match(line))
         if self._whole_wire and result.evidence:
             self._screen.line(f"  the wire, {count_evidence(result.evidence)}:")
             for log in logs(result.evidence, self._state.display, shown=_WHOLE_WIRE):
-                self._lines(f"    {line}" for line in ((f"{log.name}:",) if log.name else ()))
-                self._lines(f"    {line}" for line in log.lines)
+                for line in (*((f"{log.name}:",) if log.name else ()), *log.lines):
+                    self._screen.line(f"    {line}", whole=True)
 
     def _is_told(self, result: Result) -> bool:
         if self._verbose:
@@ -302,7 +306,7 @@ class TerminalReport:
     def _fit(self, line: str) -> str:
         """A line that the terminal does not wrap; in a log it is left whole."""
         columns = self._screen.columns
-        unseen = len(line) - len(_SGR.sub("", line))
+        unseen = len(line) - count_seen(line)
         return line if columns is None else shorten(line, columns - 1 + unseen)
 
     def _totals(self, finished: RunFinished) -> Iterator[str]:

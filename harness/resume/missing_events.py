@@ -1,8 +1,8 @@
 """Builds the events a stream would still have sent, from an interaction fetched as a whole.
 
 Layer 3, sans-IO. For a client that can no longer stream: it sees the rest of the text once, and the completion.
-In a partly seen step only text and the arguments of a call can be continued; the fetched interaction holds
-everything else.
+In a partly seen step only text, a thought and the arguments of a call can be continued; the fetched interaction
+holds everything else.
 """
 
 from __future__ import annotations
@@ -67,9 +67,23 @@ def _rest(index: int, seen: Mapping[str, Any], step: Mapping[str, Any], *, is_op
     if len(whole) > len(had):
         delta = {"text": whole[len(had) :], "type": "text"}
         yield {"index": index, "delta": delta, "event_type": "step.delta"}
+    for rest in _rest_of_thought(seen, step):
+        yield {"index": index, "delta": rest, "event_type": "step.delta"}
     if step.get("arguments") != seen.get("arguments"):
         yield {"index": index, "delta": _rest_of_arguments(index, seen, step), "event_type": "step.delta"}
     yield {"index": index, "event_type": "step.stop"}
+
+
+def _rest_of_thought(seen: Mapping[str, Any], step: Mapping[str, Any]) -> Iterator[Event]:
+    """The deltas that complete a thought; a signature comes last. One that is another now is left as it is."""
+    if step.get("type") != "thought":
+        return
+    had, whole = text_of(seen.get("summary")), text_of(step.get("summary"))
+    if whole.startswith(had) and whole != had:
+        yield {"content": {"text": whole[len(had) :], "type": "text"}, "type": "thought_summary"}
+    begun, signature = (str(one.get("signature") or "") for one in (seen, step))
+    if signature.startswith(begun) and signature != begun:
+        yield {"signature": signature[len(begun) :], "type": "thought_signature"}
 
 
 def _rest_of_arguments(index: int, seen: Mapping[str, Any], step: Mapping[str, Any]) -> dict[str, str]:

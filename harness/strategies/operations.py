@@ -70,13 +70,18 @@ class ClientCommand:
         if self.mode not in KINDS[self.kind]:
             raise ValueError(f"mode={self.mode!r} is none of {self.kind}: {', '.join(KINDS[self.kind])}")
 
+    @property
+    def label(self) -> str:
+        """What is done and how, without to what."""
+        return f"{self.kind} {self.mode}".strip()
+
     def record(self) -> dict[str, Any]:
         """Return plain data, without defaults."""
         plain = {field.name: field.default for field in fields(self)}
         return {name: value for name, value in asdict(self).items() if name == "kind" or value != plain[name]}
 
     def __str__(self) -> str:
-        words = [self.kind, *([self.mode] if self.mode else [])]
+        words = [self.label]
         if self.kind != "create" and self.mode not in ("unknown", "orphan"):
             words.append(f"{'reader ' if self.kind in ON_READERS else '#'}{self.subject}")
         if self.count:

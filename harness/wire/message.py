@@ -16,6 +16,9 @@ from harness.wire.clock import Clock
 from harness.wire.pieces import COMPLETE, Chunk, Ending, Piece
 
 EVENT_STREAM = "text/event-stream"
+BUSY = frozenset({408, 429, 503, 504})
+"""Statuses that say nothing about the request, only to try again later."""
+
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """The form of method and field names (RFC 9110, 5.6.2)."""
 

@@ -28,7 +28,8 @@ UP = "import time; print('up', flush=True); time.sleep({})"
 def told(number: int, *command: str, ignoring: bool = False) -> int:
     """Send a signal to `harness serve -- COMMAND` once the command is up, and return the exit code.
 
-    Waits for every process that holds its output, which includes any that was left behind.
+    Waits for every process that holds its output, which includes any that was left behind. What is done with the
+    signal is inherited, so it is set here: tests that run under nohup would start commands that ignore SIGHUP.
     """
     words = [sys.executable, "-m", "harness", "serve", "--", *command]
     with subprocess.Popen(
@@ -37,7 +38,7 @@ def told(number: int, *command: str, ignoring: bool = False) -> int:
         text=True,
         cwd=ROOT,
         start_new_session=True,
-        preexec_fn=(lambda: signal.signal(number, signal.SIG_IGN)) if ignoring else None,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_IGN if ignoring else signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"

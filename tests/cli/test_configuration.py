@@ -46,6 +46,12 @@ def test_wrong_files(text: str, tmp_path: Path) -> None:
         read_configuration(write(tmp_path, text))
 
 
+def test_a_table_of_a_command_is_proposed(tmp_path: Path) -> None:
+    """A table whose name is misspelt was meant for a command."""
+    with pytest.raises(UsageFault, match="has no key 'gatway': did you mean 'gateway'"):
+        read_configuration(write(tmp_path, "[tool.harness.gatway]\npatience = 2\n"))
+
+
 def test_keys_are_flags_of_check() -> None:
     """Every key allowed in the table is an argument of `harness check`."""
     from harness.cli.commands.check import _parser
@@ -92,7 +98,9 @@ def test_a_command_with_a_table_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     [
         ("patiense = 1", r"tool.harness.gateway\] has no key 'patiense'.*patience"),
         ('patience = "1"', r"tool.harness.gateway\] patience = '1' must be a number"),
+        ("patience = -1", "patience = -1 must be a number, 0 or more"),
         ('api-key = "k"', "a key does not belong in a file"),
+        ('api_key = "k"', "a key does not belong in a file"),
         ("json = true", "has no key 'json'"),
     ],
 )

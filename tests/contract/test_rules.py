@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness import contract
+from harness.cli.catalogue import load_every_check
 from harness.contract.rules import BY_ID, pages
+from harness.contract.rules.areas import AREAS
 from harness.outcome import Basis, Level, Rule
 
 RULES = pytest.mark.parametrize("rule", BY_ID.values(), ids=BY_ID)
@@ -51,3 +53,10 @@ def test_every_rule_that_a_judge_names_exists() -> None:
     }
     assert len(named) > 40
     assert named <= BY_ID.keys()
+
+
+def test_every_area_has_a_title() -> None:
+    """Reports head an area with words; no title is left over, and no two areas have the same."""
+    checked = {check.rule.area for check in load_every_check()}
+    assert set(AREAS) == checked | {rule.area for rule in BY_ID.values()}
+    assert len(set(AREAS.values())) == len(AREAS)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from harness.benches.client.client_commands import Ended, OneShot, Talking, Task
+from harness.benches.client.process.client_commands import ClientResult, CommandClient, LoopClient, Task
 from harness.benches.client.ready import READY, ReadyClient, install
 from harness.benches.client.ready.ready_clients import Language
 from harness.contract import PROTOCOL
@@ -91,7 +91,7 @@ def behind(service: ForeignService, plan: str) -> Iterator[str]:
         yield server.url
 
 
-def outcome(fault: str, ended: Ended, creates: int) -> str:
+def outcome(fault: str, ended: ClientResult, creates: int) -> str:
     """In the words of the table: what a client ended up with."""
     if creates > 1:
         return "double-create"
@@ -115,13 +115,13 @@ def joined(events: list[Any]) -> str:
 def try_all(client: ReadyClient, command: list[str], mode: str) -> dict[str, str]:
     """What the client makes of each fault, started once if it can be."""
     found = {}
-    talking = Talking(command, environment("http://127.0.0.1:9", Task("", "", "", mode)), starting=60.0)
+    talking = LoopClient(command, environment("http://127.0.0.1:9", Task("", "", "", mode)), starting=60.0)
     try:
         for fault, plan in FAULTS.items():
             service = QuickService()
             given = service.create({"model": "gemini-3.5-flash", "input": "Go.", "background": True})["id"]
             with behind(service, plan) as url:
-                shot = OneShot(command, lambda task, url=url: environment(url, task))
+                shot = CommandClient(command, lambda task, url=url: environment(url, task))
                 ended = (talking if client.loops else shot).read(Task(url, given, fault, mode), 10)
             found[fault] = outcome(fault, ended, service.made - 1)
     finally:

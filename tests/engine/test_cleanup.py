@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 
 from harness.checks import RequestBuilder
+from harness.checks.vocabulary.resumable import begin_upload, continue_upload
+from harness.emulator import Emulator, Settings
+from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
-from harness.interactions import INTERACTIONS
+from harness.engine.execute import play
+from harness.engine.targets import TargetOptions, embed_emulator
+from harness.interactions import INTERACTIONS, embedded_settings
 from harness.transport import ServiceDriver
 from harness.wire import Request
 from tests.engine.toys import ToyService
@@ -61,14 +66,39 @@ def test_what_will_not_go_is_cancelled_then_reported() -> None:
     assert [line.partition(" ")[0] for line in service.log] == ["POST", "DELETE", "POST", "DELETE"]
 
 
+def test_a_key_is_taken_from_the_beginning_of_an_upload() -> None:
+    """The last part of an upload has no key, but what it brought is deleted with the one that began it."""
+    emulator = Emulator(Settings(keys={"right": "project"}))
+    t = RequestBuilder(key="right")
+    driver, ledger = ServiceDriver(emulator, emulator.clock), CreatedResources(INTERACTIONS)
+    started = driver.send(begin_upload(t, "files", {"file": {}}, b"x", "text/plain"))
+    ended = driver.send(continue_upload(t, started, "upload, finalize", b"x"))
+    ledger.note(started)
+    ledger.note(ended)
+    assert (len(ledger.owed), ledger.clean(driver)) == (1, [])
+    assert driver.send(t.request("GET", "files")).body == b"{}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a_file_search_store", "an_uploaded_file", "agents_of_our_own", "a_trigger_of_our_own", "an_agent_run",
+     "an_agent_in_model", "files_of_an_environment"],
+)  # fmt: skip
+def test_nothing_is_left_at_the_emulator(name: str) -> None:
+    """What an exercise makes on the way, sandboxes, files and stores too, is gone after the cleaning."""
+    target = (
+        embed_emulator(INTERACTIONS, TargetOptions()).able(everything(INTERACTIONS.load_capabilities())).target
+    )
+    emulator = Emulator(embedded_settings())
+    driver, ledger = ServiceDriver(emulator, emulator.clock), CreatedResources(INTERACTIONS)
+    (exercise,) = {check.exercise for check in INTERACTIONS.load_catalogue() if check.exercise.name == name}
+    play(INTERACTIONS, exercise, target, driver, ledger)
+    assert ledger.clean(driver) == []
+    for resource in ("files", "fileSearchStores", "agents", "environments", "triggers"):
+        assert driver.send(target.request("GET", resource)).body == b"{}", resource
+
+
 @pytest.mark.parametrize(("identity", "path"), [("a/b?", "a%2Fb%3F"), ("\ud800", "%ED%A0%80")])
 def test_odd_ids_are_escaped(identity: str, path: str) -> None:
     """Ids are escaped: a slash does not change the path, and an unpaired surrogate raises nothing."""
-    ledger = CreatedResources(INTERACTIONS)
-    service = ToyService(stored={identity: "completed"})
-    driver = ServiceDriver(service)
-    exchange = driver.send(TARGET.create(input="hi"))
-    ledger._owed[("v1beta", "interactions", identity)] = exchange.request
-    ledger.clean(driver)
-    assert service.log[-1] == f"DELETE /v1beta/interactions/{path}"
     assert TARGET.get(identity, page_token=identity).target.startswith(f"/v1beta/interactions/{path}?page_token=")

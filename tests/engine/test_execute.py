@@ -16,7 +16,7 @@ from harness.emulator import Emulator
 from harness.emulator.mutants import MUTANTS
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
-from harness.engine.execute import Played, _exchanges_at, play
+from harness.engine.execute import PlayedExercise, _exchanges_at, play
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.retries import Retries
@@ -40,7 +40,7 @@ def _able() -> Any:
 
 def played(
     exercise: Exercise, service: toys.ToyService | None = None, ledger: CreatedResources | None = None
-) -> Played:
+) -> PlayedExercise:
     """One exercise against a toy."""
     driver = ServiceDriver(service or toys.ToyService())
     return play(INTERACTIONS, exercise, toys.RequestBuilder(), driver, ledger or CreatedResources(INTERACTIONS))
@@ -187,7 +187,7 @@ def test_why_there_was_nothing_to_judge(wants: list[str], statuses: dict[str, in
     """The cause is taken from what the judge looks at, or, if the exercise stopped early, from its trail."""
     results = {name: toys_driver(refuse=status).send(ASK) for name, status in statuses.items()}
     stop = {} if set(wants) <= statuses.keys() else {STOPPED: Unmet("nothing to go on with")}
-    brought = Played({**results, **stop}, None, tuple(results.values()), 0.0, INTERACTIONS)
+    brought = PlayedExercise({**results, **stop}, None, tuple(results.values()), 0.0, INTERACTIONS)
     check = replace(toys.UNMET, judge=cannot_judge, wants=tuple(wants))
     observation = brought.observe(check)
     assert observation.outcome is Outcome.UNTESTABLE
@@ -248,7 +248,7 @@ RESULTS: dict[str, Any] = {
 def test_evidence_is_the_place_a_finding_names(place: str, named: list[Exchange]) -> None:
     """A finding's place selects the exchanges to show; if the place does not exist, the whole trail is shown."""
     observation = Observation.of([Finding("x.y", "wrong").at(exchange=place)])
-    brought = Played(RESULTS, None, (ONE, TWO, THREE, FOUR), 0.0, INTERACTIONS)
+    brought = PlayedExercise(RESULTS, None, (ONE, TWO, THREE, FOUR), 0.0, INTERACTIONS)
     assert list(brought.evidence(toys.UNMET, observation)) == named
 
 
@@ -263,11 +263,15 @@ def test_evidence_has_what_it_stands_on() -> None:
     deleted, again = (made("DELETE", f"{ROOT}/v1_a", status=status, body={}) for status in (200, 404))
     grandchild = made(sent={"input": "Hi", "previous_interaction_id": "v1_c"}, body={"id": "v1_d"})
     trail = (parent, other, looked, child, deleted, again, grandchild)
-    brought = Played({}, None, trail, 0.0, INTERACTIONS)
+    brought = PlayedExercise({}, None, trail, 0.0, INTERACTIONS)
     assert brought.with_origins([grandchild]) == (parent, child, grandchild)
     assert brought.with_origins([child]) == (parent, child)
     late = made(sent={"input": "Hi", "previous_interaction_id": "v1_a"}, body={"error": {}}, status=400)
-    assert Played({}, None, (*trail, late), 0.0, INTERACTIONS).with_origins([late]) == (parent, deleted, late)
+    assert PlayedExercise({}, None, (*trail, late), 0.0, INTERACTIONS).with_origins([late]) == (
+        parent,
+        deleted,
+        late,
+    )
 
 
 @pytest.mark.parametrize("mutant", list(MUTANTS)[::25])

@@ -51,7 +51,9 @@ def test_unmet_by_the_reference() -> None:
 def test_equal_exchanges_ask_no_judge_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """If a mutant answers an exercise like the reference does, the verdicts are reused without calling a judge."""
     bench = Bench(INTERACTIONS, (toys.STREAM,), build())
-    monkeypatch.setattr("harness.engine.execute.Played.observe", lambda *_: pytest.fail("a judge was asked"))
+    monkeypatch.setattr(
+        "harness.engine.execute.PlayedExercise.observe", lambda *_: pytest.fail("a judge was asked")
+    )
     assert bench.row("toy", build(forgets=True)).killers == ()
 
 

@@ -53,7 +53,7 @@ def test_no_target_names_the_embedded_one(text: str | None) -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("emulater", "did you mean 'emulator'"),
+        ("emulater", "did you mean 'emulator'\\?$"),
         ("localhost:8000", "http://127.0.0.1:8000"),
         ("ftp://h", "neither a URL"),
         ("http://", "neither a URL"),

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import ast
 import json
+from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import httpx
 import pytest
 
+from harness.benches.client import Case, ClientResult, torture
+from harness.benches.client.cases.case_sets import cases_of_set
+from harness.benches.client.judgement.outcome import DropOutcome, outcome_of
+from harness.benches.client.process.client_commands import Task
 from harness.cassette import Player, Provenance, Recording, load, save
-from harness.engine.events import RunFinished
+from harness.engine.events import CheckFinished, RunFinished
 from harness.engine.proof import ProofOptions, prove
 from harness.engine.run import RunOptions, check_target
+from harness.engine.search.budget import Budget
+from harness.engine.search.run import EXHAUSTIVE, HISTORY, LAWS, SCHEMA, FuzzOptions, fuzz
 from harness.engine.targets import TargetOptions, embed_emulator, resolve_target
 from harness.faults import cut
 from harness.outcome import Exit, Verdict
+from harness.report.commands.fuzz import FuzzPresentation, failures
 from harness.report.commands.mutants import MutantsPresentation
 from harness.report.explanation import explain
 from harness.report.formats import FORMATS, render
 from harness.report.run_state import RunState
 from harness.transport import ServerThread, ServiceDriver
 from harness.wire import Headers, How, Request
-from tests.engine import toy_api
-from tests.engine.toy_api import NOTES, LosesWords, NoteContract, NoteService, events_of
+from tests.engine import toy_api, toy_search
+from tests.engine.toy_api import NOTES, KeepsNotes, LosesWords, NoteContract, NoteService, events_of
 
 CREATE = Request("POST", "/v7/notes", Headers([("note-key", "any")]), b'{"text": "one two three"}')
 WORDS = Request("GET", "/v7/notes/n1/words", Headers([("note-key", "any")]))
@@ -40,10 +49,11 @@ def judged(service: type[NoteService] = NoteService) -> RunState:
 
 def test_nothing_of_the_api_of_the_harness_is_used() -> None:
     """The toy API imports the kit and what lies below it, and no other package of the harness."""
-    tree = ast.parse(Path(toy_api.__file__).read_text("utf-8"))
-    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    trees = [ast.parse(Path(str(module.__file__)).read_text("utf-8")) for module in (toy_api, toy_search)]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    modules = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     ours = {module.split(".")[1] for module in modules if module.startswith("harness.")}
-    assert ours == {"kit", "outcome", "wire"}
+    assert ours == {"faults", "kit", "outcome", "wire"}
 
 
 def test_a_right_service_passes() -> None:
@@ -97,6 +107,35 @@ def test_every_format_reports_it(name: str) -> None:
         assert "Notes API" in text
 
 
+def search_for(service: type[NoteService], *engines: str) -> RunState:
+    """The state of a finished search of a note service in this process."""
+    state = RunState(NOTES, FuzzPresentation())
+    target = embed_emulator(NOTES, TargetOptions(), lambda: service(NoteContract()))
+    budget = Budget(histories=30, steps=8, laws=1, schema=1)
+    for event in fuzz(target, FuzzOptions(engines=engines, budget=budget)):
+        state.handle(event)
+    return state
+
+
+@pytest.mark.parametrize("engine", [HISTORY, EXHAUSTIVE])
+def test_a_search_finds_the_least_history_of_a_defect(engine: str) -> None:
+    """The engines of a search play the toy's steps, and shrink what its own judge finds."""
+    state = search_for(KeepsNotes, engine)
+    (failed,) = failures(state.results)
+    assert (failed.rule.id, failed.verdict) == ("note.gone", Verdict.FAIL)
+    assert failed.reproduction is not None
+    assert list(map(str, failed.reproduction.steps)) == ["make", "delete #0", "read #0"]
+    assert "make > delete #0 > read #0" in render("markdown", state)
+
+
+def test_a_search_of_a_right_service_finds_nothing_and_proves_something() -> None:
+    """No step accuses the right service; the engines for which the toy has nothing to offer say so."""
+    state = search_for(NoteService, HISTORY, LAWS, SCHEMA, EXHAUSTIVE)
+    assert failures(state.results) == []
+    assert [phase.name for phase in state.phases if phase.vacuous] == [LAWS, SCHEMA]
+    assert state.whole()[1].exit is Exit.NOTHING_RAN
+
+
 def test_its_mutant_is_noticed() -> None:
     """The kill matrix of the toy: its mutant is noticed by one check, and the other check has no proof."""
     summaries = {name: mutant.summary for name, mutant in NOTES.load_mutants().items()}
@@ -131,3 +170,46 @@ def test_its_stream_drops_by_plan_and_goes_on_at_the_cursor() -> None:
     cursor = NOTES.load_protocol().cursor(had[-1])
     rest = driver.send(NOTES.load_protocol().resume(WORDS, "n1", cursor))
     assert [event["at"] for event in [*had, *events_of(rest.body)]] == [1, 2, 3, 4]
+
+
+class ReadsNotes:
+    """A client of the toy; `resumes` if it comes back after a drop."""
+
+    def __init__(self, *, resumes: bool) -> None:
+        self._resumes = resumes
+
+    def read(self, task: Task, seconds: float) -> ClientResult:
+        """Read the words of a note."""
+        words: list[str] = []
+        end, after = False, 0
+        while not end:
+            query = f"?after={after}" if after else ""
+            url = f"{task.base_url}/v7/notes/{task.interaction}/words{query}"
+            with suppress(httpx.TransportError), httpx.stream("GET", url, timeout=seconds) as answer:
+                for event in (json.loads(line[6:]) for line in answer.iter_lines() if line[:6] == "data: "):
+                    words += [event["word"]] if "word" in event else []
+                    end, after = "end" in event, event["at"]
+            if not self._resumes:
+                break
+        return ClientResult(collected=" ".join(words))
+
+    def stop(self) -> None:
+        """Do nothing: a read ends by itself."""
+
+    close = stop
+
+
+@pytest.mark.parametrize(
+    ("resumes", "wanted"),
+    [
+        (True, [DropOutcome.RECOVERED, DropOutcome.RECOVERED]),
+        (False, [DropOutcome.SILENT_LOSS, DropOutcome.WRONG_STATUS]),
+    ],
+)
+def test_its_clients_are_tortured(resumes: bool, wanted: list[DropOutcome]) -> None:
+    """A client of the toy is judged at each drop: one that resumes recovers, the other one loses words."""
+    cases = cases_of_set(NOTES, "few", Case(plan="pass", mode=NOTES.load_client_model().usual_mode))
+    events = torture(NOTES, cases, lambda: ReadsNotes(resumes=resumes))
+    results = [event.result for event in events if isinstance(event, CheckFinished)]
+    assert [result.id for result in results] == [f"client[event:{n},rst]" for n in (1, 2)]
+    assert [outcome_of(result) for result in results] == wanted

@@ -1,26 +1,29 @@
 """A second API, small enough to read in a minute: notes, and a stream of the words of a note.
 
-It has a contract, two rules, two checks, a service, a mutant and a stream protocol, and shares nothing with the
-API that the harness is made for. `test_toy_api.py` runs it through the engine, the reports, the cassettes and the
-faults.
+It has a contract, two rules, two checks, a service, a mutant, a stream protocol and a task for clients, and shares
+nothing with the API that the harness is made for. `test_toy_api.py` runs it through the engine, the reports, the
+cassettes, the faults and the bench of clients.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from harness.faults.kinds.stream_kinds import FEW_RESETS
 from harness.kit.actions import Send, Steps
 from harness.kit.api import Api, Greeting, Probes, Question
 from harness.kit.check import Registry, exercise
+from harness.kit.client_model import LOSS, ClientMode, ClientModel, ClientWords, Defect, ScriptedService
 from harness.kit.mutant import Mutant, collect, table
 from harness.outcome import Basis, Finding, Judgement, Level, Rule, Source, TargetFault, Unmet
 from harness.wire import (
     COMPLETE,
     Chunk,
     Chunked,
+    Clock,
     Decoder,
     Exchange,
     Headers,
@@ -32,6 +35,7 @@ from harness.wire import (
 )
 from harness.wire.json_value import object_or_none
 from harness.wire.secret_patterns import SecretFields
+from tests.engine.toy_search import SEARCH
 
 JSON, EVENTS = (Headers([("content-type", kind)]) for kind in ("application/json", "text/event-stream"))
 
@@ -42,8 +46,9 @@ class NoteService:
     lost = 0
     """The number of a word that is left out of every stream."""
 
-    def __init__(self, contract: NoteContract) -> None:
-        self.clock = LogicalClock()
+    def __init__(self, contract: NoteContract, clock: Clock | None = None) -> None:
+        self.contract = contract
+        self.clock = clock or LogicalClock()
         self.notes: dict[str, str] = {}
         self.made = 0
 
@@ -75,6 +80,16 @@ class LosesWords(NoteService):
     """A note service that never streams the second word."""
 
     lost = 2
+
+
+class KeepsNotes(NoteService):
+    """A note service that says that a note is deleted, and keeps it."""
+
+    def __call__(self, request: Request) -> Response:
+        notes = dict(self.notes)
+        answer = super().__call__(request)
+        self.notes = {**notes, **self.notes}
+        return answer
 
 
 MUTANTS: dict[str, Mutant[Callable[..., Any]]] = collect(
@@ -256,6 +271,65 @@ def _no_history_judge(*_: object) -> _NoHistoryJudge:
     return _NoHistoryJudge()
 
 
+def _list_deletes(exchange: Exchange) -> list[Request]:
+    """A POST of a note is undone by a DELETE of its id."""
+    made = (object_or_none(exchange.body) or {}).get("id") if exchange.succeeded else None
+    if exchange.request.method != "POST" or made is None:
+        return []
+    return [Request("DELETE", f"{exchange.request.raw_path}/{made}", exchange.request.headers)]
+
+
+def _prepare(service: NoteService, /, *, script: Mapping[str, Any], **_: Any) -> str:
+    answer = service(Request("POST", "/v7/notes", body=json.dumps(script).encode()))
+    return str(json.loads(b"".join(piece.data for piece in answer.body if isinstance(piece, Chunk)))["id"])
+
+
+def _words_in(events: Iterable[Mapping[str, Any]]) -> str:
+    return " ".join(event["word"] for event in events if "word" in event)
+
+
+def _compare(whole: Sequence[Mapping[str, Any]], collected: Any, contract: NoteContract) -> Defect | None:
+    return None if collected == _words_in(whole) else Defect(LOSS, f"has {collected!r}")
+
+
+READS = ClientMode(
+    name="read", about="read the words of a note", usual_set="few", script={"text": "one two"}, usual=True
+)
+CLIENTS = ClientModel(
+    words=ClientWords(
+        run="note", completion="the end", cursor="after", keeps_id="a note has it", base_url="NOTES"
+    ),
+    service=ScriptedService(
+        new=lambda contract, clock, seed: NoteService(contract or NoteContract(), clock),
+        prepare=_prepare,
+        release=lambda service: None,
+        stream_request=lambda name: Request("GET", f"/v7/notes/{name}/words"),
+    ),
+    modes={READS.name: READS},
+    sets={"few": (FEW_RESETS,)},
+    load_incidents=dict,
+    rules={
+        rule: Rule(
+            id=rule,
+            level=Level.MUST,
+            statement="A client reads all words of a note.",
+            breaks="Somebody reads half a note.",
+            source=Source(Basis.DOCUMENTED, "Manual of notes", "Words"),
+        )
+        for rule in ("client.whole", "client.recovers")
+    },
+    is_final=lambda status: status == "told",
+    quiet=frozenset({"told"}),
+    continues=lambda create: None,
+    goes_on=lambda create: False,
+    find_id=lambda answer: answer.get("id"),
+    find_error=lambda answer: answer.get("problem", ""),
+    join=lambda streams: [dict(event) for events in streams for event in events],
+    text_of=lambda events, contract: _words_in(events),
+    mark=lambda event: event.get("word"),
+    compare=_compare,
+)
+
 NOTES = Api(
     name="notes",
     title="Notes API",
@@ -272,6 +346,7 @@ NOTES = Api(
     load_protocol=lambda: PROTOCOL,
     read=lambda exchange, contract: NoteReading(exchange),
     load_rules=lambda: RULES,
+    load_areas=lambda: {"note": "Notes"},
     new_file_judge=_no_file_judge,
     new_history_judge=_no_history_judge,
     read_order=lambda request: None,
@@ -280,12 +355,15 @@ NOTES = Api(
     new_script=lambda exchange, contract: None,
     format_request=lambda exchange: f"{exchange.request.method} {exchange.request.target}",
     format_answer=lambda exchange: str(exchange.status),
+    list_deletes=_list_deletes,
     new_stop_request=lambda segments, fields: None,
     new_requests=NoteRequests,
     load_capabilities=lambda: CAPABILITIES,
     load_profiles=lambda: PROFILES,
     load_probes=lambda: Probes(greet=_greet, questions=(Question(("words",), _ask_for_words),)),
     load_catalogue=lambda: tuple(_REGISTRY.checks),
+    load_search=lambda: SEARCH,
     new_service=lambda contract, mutant: (MUTANTS[mutant].build if mutant else NoteService)(contract),
     load_mutants=lambda: MUTANTS,
+    load_client_model=lambda: CLIENTS,
 )

@@ -111,7 +111,14 @@ def test_incidents_as_cases(capsys: pytest.CaptureFixture[str]) -> None:
     """`harness torture --incidents` plays those that can be followed, and refuses others with a reason."""
     assert main(["torture", "--incidents", "--dry-run", "--", "true"]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert told[1:] == [incident.name for incident in INCIDENTS if incident.can_be_followed]
+    assert told[1:] == [incident.name for incident in INCIDENTS if "follow" in incident.modes]
+    assert len(told) > 20
+    assert main(["torture", "--incidents", "--mode", "create", "--dry-run", "--", "true"]) == 0
+    assert "id-not-on-deltas" in capsys.readouterr().out.splitlines()
+    assert main(["torture", "--incidents", "id-not-on-deltas", "--", "true"]) == 2
+    assert "play it with --mode create" in capsys.readouterr().err
+    assert main(["torture", "--incidents", "--mode", "tools", "--", "true"]) == 2
+    assert "a client in the mode tools meets none" in capsys.readouterr().err
     assert main(["torture", "--incidents", "stale-chain-id", "--", "true"]) == 2
     assert "harness serve --incident stale-chain-id" in capsys.readouterr().err
     assert main(["torture", "--incidents", "--set", "quick", "--", "true"]) == 2

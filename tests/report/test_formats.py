@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ET
 from collections import Counter
+from dataclasses import replace
 
 import jsonschema
 import pytest
 
+from harness.engine import conductor
+from harness.engine.execute import play
 from harness.interactions import INTERACTIONS
 from harness.outcome import Verdict
 from harness.report.formats import FORMATS, render
@@ -68,6 +71,16 @@ def test_junit_counts_agree_with_the_cases(story: RunState) -> None:
             assert len(suite.findall(f"testcase/{tag}")) == int(suite.attrib[attribute]), suite.attrib
     assert int(root.attrib["failures"]) == 3, "two failures and one stale entry"
     assert int(root.attrib["errors"]) == 1
+
+
+def test_times_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checks that share an exercise share its time, so that the JUnit times add up to what was played."""
+    monkeypatch.setattr(conductor, "play", lambda *words: replace(play(*words), seconds=6.0))
+    root = ET.fromstring(render("junit", told()))
+    times = {case.attrib["name"].partition(":")[0]: float(case.attrib["time"]) for case in root.iter("testcase")}
+    played = [check.exercise.name for check in CATALOGUE if times[check.id]]
+    assert len(set(played)) < len(played), "some share an exercise"
+    assert sum(times.values()) == 6.0 * len(set(played))
 
 
 def test_html_is_self_contained_and_balanced(story: RunState) -> None:

@@ -46,14 +46,30 @@ def test_a_log_is_silent_for_a_while_only() -> None:
     assert out.getvalue().splitlines()[-1] == "a result"
 
 
-def test_a_terminal_is_not_written_to_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal the progress line is there to see, so silence needs no line."""
+def test_a_terminal_is_silent_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A progress line that stands for ten seconds says since when it runs: nobody takes it for dead."""
     monkeypatch.setenv("TERM", "xterm")
     out, now = Terminal(80), Time()
     screen = Screen(out, now=now)
-    now.seconds = 100
+    screen.draw("[1/4] one")
+    now.seconds = PAUSE - 1
     screen.break_silence()
-    assert out.getvalue() == ""
+    assert out.getvalue() == "[1/4] one"
+    now.seconds = 200
+    screen.break_silence()
+    screen.break_silence()
+    assert out.getvalue() == "[1/4] one\r\x1b[2K[1/4] one (3 min so far)"
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_a_progress_line_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    """It takes no more than one line, which could not be erased, and says that something was cut."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out = Terminal(columns)
+    Screen(out).draw("x" * 300)
+    assert len(out.getvalue()) == columns - 1
+    assert out.getvalue().endswith("…")
 
 
 def test_a_heartbeat_beats_until_it_is_stopped() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from harness.benches.client.drop_case import Case
-from harness.benches.client.outcome import RECOVERS
+from harness.checks.clients.rules import RECOVERS
 from harness.engine.decide import Policy, decide
 from harness.engine.results import ClientRun, Reproduction, Result
 from harness.interactions import INTERACTIONS
 from harness.outcome import Finding, Observation
 from harness.report.commands.torture import group_lines, strip_lines
 from harness.report.run_state import RunState
+from tests.benches.client.cases import new_case
 
 NODE = """
 TypeError: terminated
@@ -26,7 +26,7 @@ Node.js v20.20.2
 
 def ended(number: int, plan: str, words: str = "") -> Result:
     """A case in which the client gave up."""
-    case = Case(plan=plan)
+    case = new_case(plan=plan)
     run = ClientRun(number=number, name=plan, settings={}, row=case.row, outcome="reported", event=0, stderr=words)
     return decide(
         RECOVERS,

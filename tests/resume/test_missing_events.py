@@ -14,7 +14,13 @@ def text(words: str) -> dict[str, Any]:
     return {"type": "model_output", "content": [{"type": "text", "text": words}]}
 
 
+def summary(words: str) -> dict[str, Any]:
+    """A thought with a summary."""
+    return {"type": "thought", "summary": [{"type": "text", "text": words}]}
+
+
 THOUGHT = {"type": "thought", "signature": "c2ln"}
+BEGUN = {"type": "thought", "signature": "c2"}
 CALL = {"type": "function_call", "id": "1", "name": "f", "arguments": {}}
 FULL_CALL = {**CALL, "arguments": {"a": 1, "b": "é"}}
 
@@ -29,7 +35,8 @@ def told(seen: list[Any], fetched: list[Any], *, open_steps: tuple[int, ...] = (
 def said(event: dict[str, Any]) -> str:
     """The text or type of an event."""
     if "delta" in event:
-        return f" {event['delta'].get('text') or event['delta']['arguments']}"
+        delta = event["delta"]
+        return f" {next(delta[name] for name in ('text', 'arguments', 'signature', 'content') if name in delta)}"
     return f" {event['step']['type']}" if "step" in event else ""
 
 
@@ -48,6 +55,14 @@ def said(event: dict[str, Any]) -> str:
         ([{**CALL, "arguments": '{"a":1,"b'}], (0,), [FULL_CALL], ['delta 0 ":"é"}', "stop 0"]),
         ([{**CALL, "arguments": '{"a": 1, "'}], (0,), [FULL_CALL], ['delta 0 b": "é"}', "stop 0"]),
         ([text("a")], (), [text("a"), CALL], ["start 1 function_call", "stop 1"]),
+        ([BEGUN], (0,), [THOUGHT], ["delta 0 ln", "stop 0"]),
+        ([THOUGHT], (0,), [{**THOUGHT, "signature": "other"}], ["stop 0"]),
+        (
+            [summary("On")],
+            (0,),
+            [summary("One.")],
+            ["delta 0 {'text': 'e.', 'type': 'text'}", "stop 0"],
+        ),
     ],
     ids=[
         "nothing",
@@ -62,6 +77,9 @@ def said(event: dict[str, Any]) -> str:
         "half a call",
         "spaced",
         "a call more",
+        "half a signature",
+        "another signature",
+        "half a summary",
     ],
 )
 def test_the_rest_is_what_was_not_seen(

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from harness.benches.client.drop_case import Case
-from harness.benches.client.stream_source import StreamSource
 from harness.emulator import Emulator
 from harness.resume import GaveUp, RetryLimits
 from harness.resume.state_machine import ResumeMachine
+from tests.benches.client.cases import new_case, new_source
 
 ODD: tuple[Any, ...] = (
     None, True, -1, 10**30, 1.5, "x", [], ["x"], [[1]], [None], {}, {"a": 1}, [{}], {"type": ["x"]},
@@ -66,7 +65,7 @@ def travelled(machine: ResumeMachine, events: list[Any], interaction: Any) -> No
 def told() -> tuple[list[Any], Any]:
     """The events of a whole stream without its completion, and the interaction that GET returns."""
     emulator = Emulator()
-    source = StreamSource(emulator, Case(plan="pass"))
+    source = new_source(new_case(), emulator)
     return source.whole_of(source.id)[:-1], emulator.look(source.id)
 
 

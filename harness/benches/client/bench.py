@@ -13,14 +13,14 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.benches.client.case_judgement import CaseVerdict, judge_case
 from harness.benches.client.case_server import CaseServer
 from harness.benches.client.case_workers import CaseQueue, CaseWorkers, PlayedCase, play_case
-from harness.benches.client.client_commands import Client
-from harness.benches.client.drop_case import Case
-from harness.benches.client.outcome import BY_ID, WHOLE, result_id
-from harness.benches.client.stream_source import whole_stream
-from harness.benches.client.timeline import describe_end, moments
+from harness.benches.client.cases.case import Case
+from harness.benches.client.cases.stream_source import whole_stream
+from harness.benches.client.judgement.case_judgement import CaseVerdict, judge_case
+from harness.benches.client.judgement.outcome import WHOLE, result_id
+from harness.benches.client.judgement.timeline import describe_end, list_moments
+from harness.benches.client.process.client_commands import Client
 from harness.engine.decide import Policy, decide, exit_of
 from harness.engine.events import (
     CheckFinished,
@@ -34,6 +34,7 @@ from harness.engine.events import (
 from harness.engine.results import ClientRun, Reproduction, Result
 from harness.faults import Cut, Scope, parse
 from harness.faults.plan import Spot
+from harness.kit.api import Api
 from harness.outcome import Observation, Severity, UsageFault, Verdict
 from harness.outcome.words import shorten
 from harness.wire import Decoder
@@ -74,7 +75,7 @@ class TortureOptions:
 
 
 def torture(
-    cases: Sequence[Case], new_client: Callable[[], Client], options: TortureOptions | None = None
+    api: Api, cases: Sequence[Case], new_client: Callable[[], Client], options: TortureOptions | None = None
 ) -> Generator[RunEvent, None, None]:
     """Play `cases`, at least one.
 
@@ -83,16 +84,17 @@ def torture(
     """
     options = options or TortureOptions()
     begun = time.monotonic()
-    places = _Places(options.seed)
+    places = _Places(api, options.seed)
     yield RunStarted(options.client)
     yield Planned(len(cases), len(cases))
     quiet = options.undisturbed or replace(cases[0], plan="pass")
-    undisturbed = _run_undisturbed(quiet, new_client, options)
+    undisturbed = _run_undisturbed(api, quiet, new_client, options)
     yield _describe_undisturbed(undisturbed)
-    usual = len(undisturbed.attempt.seen)
+    usual = len(undisturbed.attempt.received)
     results: dict[int, Result] = {}
     waiting = CaseQueue(cases, options.enough)
     workers = CaseWorkers(
+        api,
         waiting,
         new_client,
         jobs=min(options.jobs, len(cases)),
@@ -114,11 +116,13 @@ def torture(
     yield RunFinished(ordered, time.monotonic() - begun, exit_of(ordered))
 
 
-def _run_undisturbed(quiet: Case, new_client: Callable[[], Client], options: TortureOptions) -> PlayedCase:
+def _run_undisturbed(
+    api: Api, quiet: Case, new_client: Callable[[], Client], options: TortureOptions
+) -> PlayedCase:
     """Let the client read the stream without a fault. Raises UsageFault if it cannot."""
     client = new_client()
     try:
-        with CaseServer(seed=options.seed) as server:
+        with CaseServer(api, seed=options.seed) as server:
             played = play_case(server, client, 0, quiet, options.seconds)
     finally:
         client.close()
@@ -142,8 +146,8 @@ def _judge(played: PlayedCase, usual: int | None = None) -> CaseVerdict:
 
 def _cannot_read(played: PlayedCase, problem: str) -> str:
     drop, ended = played.attempt, played.ended
-    refused = [one for one in drop.seen if one.status >= 400]
-    wire = drop.wire() or ["nothing: does it use INTERACTIONS_BASE_URL?"]
+    refused = [one for one in drop.received if one.status >= 400]
+    wire = drop.wire() or [f"nothing: does it use {drop.api.load_client_model().words.base_url}?"]
     lines = [
         f"already without any drop the client {problem}; so nothing can be said of drops",
         *(
@@ -174,14 +178,14 @@ def _result(played: PlayedCase, usual: int, places: _Places, options: TortureOpt
         kind=case.kind,
         outcome=str(verdict.outcome),
         event=places.event_of(case),
-        moments=moments(attempt.seen, attempt.begun, attempt.contract),
+        moments=list_moments(attempt),
         end=describe_end(ended),
         stderr=ended.words,
         stray=ended.stray,
     )
     finding = verdict.finding
     return decide(
-        WHOLE if finding is None else BY_ID[finding.rule],
+        attempt.api.load_client_model().rules[WHOLE if finding is None else finding.rule],
         Observation.of([] if finding is None else [finding]),
         options.policy,
         result_id=result_id(case),
@@ -198,7 +202,8 @@ _STREAMED = (Scope.ALL, Scope.STREAMS, Scope.STARTS, Scope.RESUMES)
 class _Places:
     """Finds the event of the stream that a case cuts."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, api: Api, seed: int) -> None:
+        self._api = api
         self._seed = seed
         self._ends: dict[tuple[str, str | None, str], list[int]] = {}
         self._lock = threading.Lock()
@@ -220,6 +225,6 @@ class _Places:
         key = (case.event_ids, case.cassette, str(replace(case, plan="pass")))
         with self._lock:
             if key not in self._ends:
-                frames = Decoder().feed(whole_stream(case, self._seed))
+                frames = Decoder().feed(whole_stream(self._api, case, self._seed))
                 self._ends[key] = [frame.end for frame in frames]
             return self._ends[key]

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
-from harness.benches.client.attempt import ClientAttempt
 from harness.benches.client.case_server import CaseServer
-from harness.benches.client.client_commands import Client, Ended, Task
-from harness.benches.client.drop_case import Case
+from harness.benches.client.cases.case import Case
+from harness.benches.client.judgement.attempt import ClientAttempt
+from harness.benches.client.process.client_commands import Client, ClientResult, Task
+from harness.kit.api import Api
 
 
 class PlayedCase(NamedTuple):
@@ -23,7 +24,7 @@ class PlayedCase(NamedTuple):
     number: int
     case: Case
     attempt: ClientAttempt
-    ended: Ended
+    ended: ClientResult
     asked_for_ever: bool
 
 
@@ -31,7 +32,7 @@ def play_case(server: CaseServer, client: Client, number: int, case: Case, secon
     """Let the client do one case, for `seconds` at most."""
     attempt, url = server.begin(case, client.stop)
     try:
-        ended = client.read(Task(url, attempt.id, str(case), case.mode), seconds)
+        ended = client.read(Task(url, attempt.id, str(case), case.mode.name), seconds)
     finally:
         asked_for_ever = server.end()
     return PlayedCase(number, case, attempt, ended, asked_for_ever)
@@ -82,6 +83,7 @@ class CaseWorkers:
 
     def __init__(
         self,
+        api: Api,
         cases: CaseQueue,
         new_client: Callable[[], Client],
         *,
@@ -90,6 +92,7 @@ class CaseWorkers:
         seed: int,
         first: Case | None = None,
     ) -> None:
+        self._api = api
         self._cases = cases
         self._new_client = new_client
         self._jobs = jobs
@@ -127,7 +130,7 @@ class CaseWorkers:
                 if self._over:
                     return
                 self._clients.append(client)
-            with CaseServer(seed=self._seed) as server:
+            with CaseServer(self._api, seed=self._seed) as server:
                 if self._first is not None:
                     play_case(server, client, 0, self._first, self._seconds)
                 while (task := self._cases.take()) is not None:

@@ -14,7 +14,7 @@ from harness.benches.record.recorder import Summary
 from harness.benches.recordings.diff import Drifts
 from harness.cassette import Player, Recording
 from harness.engine.cleanup import CreatedResources
-from harness.engine.execute import Played, play
+from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.request_budget import BUDGET_SPENT
 from harness.engine.traffic.retries import LATER, format_refusal
@@ -50,7 +50,7 @@ class RecordingProblem(NamedTuple):
     reason: str
 
 
-def problem_of(played: Played, summary: Summary, *, reached: bool) -> RecordingProblem | None:
+def problem_of(played: PlayedExercise, summary: Summary, *, reached: bool) -> RecordingProblem | None:
     """What went wrong, or None; `reached` says whether an earlier scenario could use the target."""
     trail = played.trail
     first = trail[0] if trail else None

@@ -49,13 +49,15 @@ class Summary:
     """The result of a recorder's run.
 
     `replaced` counts redacted secrets by kind. `unrecorded` says what is missing and why. `unanswered` names
-    requests that the target did not answer, which are recorded too. `stopped` names requests whose answers were
-    still coming at the end.
+    requests that the target did not answer; they are recorded too, unless it answered none at all: these are
+    `discarded`, because a file of them would be replayed the next time. `stopped` names requests whose answers
+    were still coming at the end.
     """
 
     cassette: str
     mode: str
     recorded: int = 0
+    discarded: int = 0
     played: int = 0
     hung_up: int = 0
     replaced: Counter[str] = field(default_factory=Counter)
@@ -69,7 +71,7 @@ class Summary:
     @property
     def passed(self) -> int:
         """The number of exchanges, wherever their answers came from."""
-        return self.recorded + self.played + len(self.unrecorded) + len(self.misses)
+        return self.recorded + self.discarded + self.played + len(self.unrecorded) + len(self.misses)
 
 
 class Window(OwnPage, Protocol):
@@ -148,6 +150,7 @@ class Recorder:
             window, waiting = self._window, dict[str, Any]()
             front = self.summary.mode == "new_episodes" and self._path.exists()
             stack.enter_context(self._file)
+            stack.callback(self._discard_unless_answered)
             for _, writer in self._writers:
                 stack.callback(writer.shutdown)
             if not self._adds:
@@ -194,6 +197,13 @@ class Recorder:
         if self._player is not None:
             summary.misses = [str(miss) for miss in self._player.misses]
             summary.played = len(self._player.recordings) - len(self._player.unused())
+
+    def _discard_unless_answered(self) -> None:
+        """Once everything is written: keep no file in which the target answers nothing."""
+        summary = self.summary
+        if summary.recorded and summary.recorded == len(summary.unanswered):
+            summary.discarded, summary.recorded = summary.recorded, 0
+            self._file.discard()
 
     # On the tap's loop, and on the threads that write.
 

@@ -29,7 +29,7 @@ from harness.cassette import Provenance, Target, load
 from harness.cassette.format.layout import replace_file
 from harness.cassette.record.journal import lock
 from harness.engine.cleanup import CreatedResources
-from harness.engine.execute import Played, play
+from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.request_budget import RequestBudget
@@ -228,7 +228,7 @@ class RecordingSession:
             return replace(result, state=ScenarioState.REFUSED, reason=reason)
         return result
 
-    def _play(self, scenario: Scenario, path: Path) -> tuple[Played, Summary, list[str]]:
+    def _play(self, scenario: Scenario, path: Path) -> tuple[PlayedExercise, Summary, list[str]]:
         """Drive the scenario through a recorder; however it ends, delete what it created, unrecorded."""
         ledger, left = CreatedResources(self.target.api), list[str]()
         recorder = Recorder(

@@ -58,6 +58,9 @@ export interface Script {
   hidden?: { polls?: number; seconds?: number; status?: number; code?: string; message?: string };
   extra?: Record<string, unknown>;
   fragments?: number;
+  hops?: number;
+  checkpoints?: boolean;
+  mcp_steps?: "mcp_server_tool" | "tool_call";
   without_context?: boolean;
   continuation_token?: string;
   environment_id?: string;

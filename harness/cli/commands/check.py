@@ -107,7 +107,9 @@ def _parser() -> Parser:
 _EPILOG = """\
 429 and 503 are waited out. If a MUST gets no answer in the end, the exit code is 4. Ctrl-C ends the run, deletes
 what it created, and writes the reports of what was judged; the exit code is then 130.
+
 Without --profile, the profile `core` runs, and every other profile whose capabilities the probe found.
+
 Defaults come from [tool.harness] in pyproject.toml. A live target is billed for what the checks create:
 --dry-run prints how much that is."""
 

@@ -5,64 +5,59 @@ Layer 7.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.arguments import Parser, count, positive_seconds
-from harness.cli.commands.torture import STARTING, install_ready, new_client
-from harness.cli.output import say, write_json
+from harness.cli.commands.torture import STARTING, TIMEOUT, install_ready, new_client
+from harness.cli.output import ReportFiles, say, write_json
+from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
+from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import format_count
 from harness.report.json_report import dump
 
 if TYPE_CHECKING:
-    from harness.benches.client.client_commands import Client
+    from harness.benches.client.process.client_commands import Client
     from harness.benches.client.ready import ReadyClient
+    from harness.benches.client.ready.survey import ClientColumn
 
-_SECONDS = 15.0
+_FORMATS = ("html", "json")
 
 
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code 0 whatever the clients do: the table states facts."""
-    arguments = _parser().parse(words)
-    from harness.benches.client.ready.survey import TABLES, survey
-    from harness.report.commands import clients as pages
-
+    parser = _parser()
+    arguments = parser.parse(words)
     if arguments.list:
-        for line in pages.list_lines():
-            say(line)
-        return Exit.OK
-    modes = [word.strip() for word in arguments.mode.split(",")] if arguments.mode else list(TABLES)
-    if unknown := [mode for mode in modes if mode not in TABLES]:
-        raise UsageFault(f"--mode {unknown[0]!r} is none of {', '.join(TABLES)}")
+        return _list()
+    if arguments.remove:
+        return _remove(_choose(arguments.names))
     folder = Path(arguments.write) if arguments.write else None
     if folder is not None and not folder.is_dir():
         raise UsageFault(f"--write: there is no folder {arguments.write!r}")
-    columns = []
-    for column in survey(
-        _choose(arguments.names), _install, modes=modes, jobs=arguments.jobs, seconds=arguments.timeout
-    ):
-        columns.append(column)
-        for line in pages.column_lines(column):
-            say(line, to_errors=arguments.json)
-    if not columns:
-        raise UsageFault(f"none of these clients has the mode {', '.join(modes)} (see `harness clients --list`)")
-    if arguments.json:
-        write_json(pages.record(columns))
-    if folder is not None:
-        (folder / "clients").mkdir(exist_ok=True)
-        for name, text in pages.write_pages(columns).items():
-            (folder / name).write_text(text, "utf-8")
-        (folder / pages.TABLE_FILE).write_text(dump(pages.record(columns)), "utf-8")
-        say(f"written to {folder / 'clients.md'}", to_errors=arguments.json)
+    if arguments.recorded:
+        if arguments.names:
+            raise UsageFault(f"{arguments.names[0]} chooses what to play, and --from plays nothing")
+        parser.refuse(arguments, ("mode", "rows"), "chooses what to play, and --from plays nothing")
+        columns = _read(arguments.recorded)
+        files = ReportFiles(arguments.report or (), _FORMATS)
+    else:
+        modes, rows = _choose_modes(arguments.mode), _choose_rows(arguments.rows)
+        chosen = _choose_clients(arguments.names, modes, rows)
+        files = ReportFiles(arguments.report or (), _FORMATS)
+        columns = _play(chosen, modes, rows, arguments)
+    _write(columns, files, folder, arguments)
     return Exit.OK
 
 
 def _parser() -> Parser:
     parser = Parser(
         "clients",
-        "Play one case of each fault to clients with a driver, and write the table of what they make of it.",
+        "Play one case of each fault and incident to clients with a driver: the table of what they make of it.",
         epilog="exit codes: 0 whatever the clients do · 2 usage",
     )
     parser.add_argument(
@@ -71,16 +66,29 @@ def _parser() -> Parser:
         metavar="NAME[==VERSION]",
         help="only these (default: all, in the newest and last version)",
     )
-    parser.add_argument("--list", action="store_true", help="list the clients, run nothing")
     parser.add_argument("--mode", metavar="LIST", help="only create, background, follow or poll")
+    parser.add_argument("--rows", metavar="LIST", help="only these faults and incidents, such as reset,clean-end")
     parser.add_argument(
-        "--timeout", type=positive_seconds, default=_SECONDS, metavar="S", help="limit for each case"
+        "--timeout", type=positive_seconds, default=TIMEOUT, metavar="S", help=f"limit for each case ({TIMEOUT:g})"
     )
     parser.add_argument("-j", "--jobs", type=count, default=2, metavar="N", help="clients at the same time (2)")
     parser.add_argument(
+        "--from",
+        dest="recorded",
+        action="append",
+        metavar="JSON",
+        help="play nothing: take the table from --report json of earlier runs (repeatable)",
+    )
+    group = parser.add_argument_group("output")
+    group.add_argument(
         "--write", metavar="FOLDER", help="write clients.md there, and a page for each client below clients/"
     )
-    parser.add_argument("--json", action="store_true", help="print the table as JSON, the rest to standard error")
+    group.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(_FORMATS))
+    group.add_argument("--json", action="store_true", help="print the table as JSON, the rest to standard error")
+    group = parser.add_argument_group("their packages, which pip and npm install from the network, once")
+    group.add_argument("--list", action="store_true", help="list the clients and what is installed, run nothing")
+    group.add_argument("--offline", action="store_true", help="install nothing: leave out what is not there")
+    group.add_argument("--remove", action="store_true", help="remove what was installed for these, or for all")
     return parser
 
 
@@ -92,5 +100,132 @@ def _choose(names: Sequence[str]) -> list[ReadyClient]:
     return [replace(one, version=version) for one in READY for version in (one.version, *one.last)]
 
 
-def _install(client: ReadyClient) -> Callable[[], Client]:
-    return new_client(install_ready(client), loop=client.loops, starting=STARTING)
+def _choose_clients(names: Sequence[str], modes: Sequence[str], rows: Sequence[str]) -> list[ReadyClient]:
+    """Those of the clients that meet one of the rows in one of the modes. Raises UsageFault if none does."""
+    from harness.benches.client.ready.table_rows import rows_of
+
+    able = [client for client in _choose(names) if set(client.modes) & set(modes)]
+    if not able:
+        raise UsageFault(f"none of these clients has the mode {', '.join(modes)} (see `harness clients --list`)")
+    chosen = [
+        client
+        for client in able
+        if any(rows_of(INTERACTIONS, mode, rows) for mode in modes if mode in client.modes)
+    ]
+    if not chosen:
+        raise UsageFault(f"none of these clients meets {', '.join(rows)} in the mode {', '.join(modes)}")
+    return chosen
+
+
+def _choose_modes(text: str | None) -> list[str]:
+    from harness.benches.client.ready.table_rows import TABLES
+
+    return _parse_list("--mode", text, list(TABLES)) or list(TABLES)
+
+
+def _choose_rows(text: str | None) -> list[str]:
+    from harness.benches.client.ready.table_rows import list_row_names
+
+    return _parse_list("--rows", text, list_row_names(INTERACTIONS)) if text else []
+
+
+def _parse_list(flag: str, text: str | None, known: Sequence[str]) -> list[str]:
+    words = [word.strip() for word in (text or "").split(",") if word.strip()]
+    for word in words:
+        if word not in known:
+            raise UsageFault(f"{flag} {word!r} is none of {', '.join(known)}{did_you_mean(word, known)}")
+    return words
+
+
+def _list() -> int:
+    from harness.benches.client.ready.environments import environments_folder, list_installations
+    from harness.report.client_table.record import list_lines
+
+    for line in list_lines():
+        say(line)
+    found = list_installations()
+    if found:
+        say(f"\ninstalled below {environments_folder()} (`harness clients --remove` removes them):")
+    for one in found:
+        say(f"  {one.home.name}  {_megabytes(one.size)}")
+    return Exit.OK
+
+
+def _remove(clients: Sequence[ReadyClient]) -> int:
+    from harness.benches.client.ready.environments import environments_folder, home_of, remove_installations
+
+    removed = remove_installations(map(home_of, clients))
+    for one in removed:
+        say(f"removed {one.home} ({_megabytes(one.size)})")
+    if not removed:
+        say(f"nothing of these is installed below {environments_folder()}")
+    return Exit.OK
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"
+
+
+def _announce(clients: Sequence[ReadyClient]) -> None:
+    """Say what will be installed, before anything is."""
+    from harness.benches.client.ready.environments import environments_folder, home_of, is_installed
+
+    missing = {home_of(client) for client in clients if not is_installed(client)}
+    if missing:
+        say(
+            f"harness: pip and npm install {format_count(len(missing), 'environment')} from the network below "
+            f"{environments_folder()}, once; --offline leaves them out, `harness clients --remove` removes them",
+            to_errors=True,
+        )
+
+
+def _read(names: Sequence[str]) -> list[ClientColumn]:
+    from harness.report.client_table.record import read_columns
+
+    modes = INTERACTIONS.load_client_model().modes
+    return read_columns([Path(name) for name in names], {name: mode.about for name, mode in modes.items()})
+
+
+def _play(
+    clients: Sequence[ReadyClient], modes: Sequence[str], rows: Sequence[str], arguments: argparse.Namespace
+) -> list[ClientColumn]:
+    """The columns; each is shown when it is known."""
+    from harness.benches.client.ready.survey import survey
+    from harness.report.client_table.record import column_lines
+
+    if not arguments.offline:
+        _announce(clients)
+
+    def install(client: ReadyClient) -> Callable[[], Client]:
+        command = install_ready(client, offline=arguments.offline)
+        return new_client(command, loop=client.loops, starting=STARTING)
+
+    columns = []
+    for column in survey(
+        INTERACTIONS, clients, install, modes=modes, only=rows, jobs=arguments.jobs, seconds=arguments.timeout
+    ):
+        columns.append(column)
+        for line in column_lines(column):
+            say(line, to_errors=arguments.json)
+    return columns
+
+
+def _write(
+    columns: Sequence[ClientColumn], files: ReportFiles, folder: Path | None, arguments: argparse.Namespace
+) -> None:
+    from harness.report.client_table.page import render_page
+    from harness.report.client_table.pages import TABLE_FILE, write_pages
+    from harness.report.client_table.record import make_record
+
+    renderers: dict[str, Callable[[], str]] = {
+        "html": lambda: render_page(columns),
+        "json": lambda: dump(make_record(columns)),
+    }
+    files.write(lambda name: renderers[name]())
+    if arguments.json:
+        write_json(make_record(columns))
+    if folder is not None:
+        (folder / "clients").mkdir(exist_ok=True)
+        for name, text in {**write_pages(columns), TABLE_FILE: renderers["json"]()}.items():
+            (folder / name).write_text(text, "utf-8")
+        say(f"written to {folder / 'clients.md'}", to_errors=arguments.json)

@@ -22,6 +22,7 @@ _EPILOG = """\
 Reports are written by --report json=FILE of check, gateway, torture, fuzz and mutants. If all are of one
 target, the first is what was, and the last is what is: new failures come first. Else they are targets side by
 side.
+
 exit codes: 0 no new failure, or different targets · 1 a failure is new · 2 usage · 3 nothing in common"""
 
 
@@ -30,17 +31,24 @@ def run(words: Sequence[str]) -> int:
     parser = Parser(
         "compare", "Compare the JSON reports of runs: targets, or one target then and now.", epilog=_EPILOG
     )
-    parser.add_argument("files", nargs="+", metavar="REPORT", help="JSON reports of one command, two or more")
+    parser.add_argument(
+        "files", nargs="+", metavar="[NAME=]REPORT", help="JSON reports of one command, and what to call each"
+    )
     parser.add_argument(
         "--name", action="append", metavar="NAME", help="what to call a run, in their order (repeatable)"
+    )
+    parser.add_argument(
+        "--same-target",
+        action="store_true",
+        help="these are runs of one server, at whatever addresses: tell what is new, and fail if anything is",
     )
     parser.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(_FORMATS))
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse(words)
-    runs = _name_runs([read_run(Path(name)) for name in arguments.files], arguments.name or [])
+    runs = _name_runs([_read_named(word) for word in arguments.files], arguments.name or [])
     _require_comparable(runs)
     files = ReportFiles(arguments.report or (), _FORMATS)
-    compared = compare_runs(runs)
+    compared = compare_runs(runs, same_target=arguments.same_target)
     from harness.report.side_by_side.reports import compare_record, render_markdown, render_page
 
     renderers = {
@@ -54,20 +62,31 @@ def run(words: Sequence[str]) -> int:
     else:
         for line in list_lines(compared):
             say(mask_text(line))
-    if not set.intersection(*(set(run.entries) for run in runs)) and all(run.lists_all for run in runs):
+    asked = [{entry.id for entry in run.entries.values() if entry.asked} for run in runs]
+    if not set.intersection(*asked) and all(run.lists_all for run in runs):
         say("harness: the reports have no result in common", to_errors=True)
         return Exit.NOTHING_RAN
     return Exit.FAILED if compared.same_target and compared.list_changes("new") else Exit.OK
 
 
+def _read_named(word: str) -> RunFile:
+    """The run of `NAME=REPORT`, or of a file whose path may hold a `=`."""
+    name, equals, path = word.partition("=")
+    if not equals or Path(word).exists():
+        return read_run(Path(word))
+    if not name:
+        raise UsageFault(f"{word!r} gives a run no name: write NAME={path}")
+    return read_run(Path(path)).with_name(name)
+
+
 def _name_runs(runs: list[RunFile], names: list[str]) -> list[RunFile]:
-    """The runs as the user calls them; of several with one name, each is called by its file."""
+    """The runs as the user calls them; of several with one name, each is called by its whole path."""
     if len(names) > len(runs):
         raise UsageFault(
             f"--name was given {len(names)} times for {len(runs)} reports: one for each, in their order"
         )
     alike = Counter(run.name for run in runs)
-    called = [run.with_name(Path(run.path).stem) if alike[run.name] > 1 else run for run in runs]
+    called = [run.with_name(run.path) if alike[run.name] > 1 else run for run in runs]
     return [run.with_name(name) for run, name in zip(called, names, strict=False)] + called[len(names) :]
 
 

@@ -29,8 +29,8 @@ def run(words: Sequence[str]) -> int:
     parser = Parser(
         "diff",
         "Compare two cassettes, or two folders of them.\n\n"
-        "Shape: fields, types, order of events, statuses, headers that matter.\n"
-        "Content: text, number of deltas, usage, ids, times.\n\n"
+        "  Shape: fields, types, order of events, statuses, headers that matter.\n"
+        "  Content: text, number of deltas, usage, ids, times.\n\n"
         "With the word emulator as B, the emulator is sent the requests of A and answers them now. A may then\n"
         "also be a folder of pairs NAME.request.json and NAME.json or NAME.sse.",
         epilog="exit codes: 0 the same shape · 1 drift of shape · 2 usage · 3 nothing to compare",

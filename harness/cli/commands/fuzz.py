@@ -37,13 +37,12 @@ def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 no failure, 1 a promise is broken, 3 an engine proved nothing."""
     arguments = parse_with_configuration(_parser(), list(words))
     _need_the_extra()
-    from harness.contract.rules import BY_ID
-    from harness.engine.search.rules import RULES
+    from harness.engine.search.rules import list_rules
     from harness.engine.search.run import fuzz
     from harness.report.commands.fuzz import FuzzPresentation
 
     target = resolve(arguments)
-    rules = [*BY_ID, *(rule.id for rule in RULES)]
+    rules = list(list_rules(target.api))
     excluded = _list_excluded(arguments.exclude or (), rules)
     baseline = baseline_of(arguments, [*rules, *(f"{name}?" for name in rules)])
     options = replace(_options(arguments), baseline=baseline, excluded=excluded)

@@ -9,7 +9,6 @@ import argparse
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser, add_revision_argument, contract_of, count, positive_seconds
@@ -20,14 +19,14 @@ from harness.cli.masking import mask_text, own_secrets
 from harness.cli.output import Listeners, add_output_arguments, say
 from harness.cli.serving import split_command
 from harness.cli.signal_handling import ends_when_told
+from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from harness.benches.client.client_commands import Client, Task
-    from harness.benches.client.drop_case import Case
+    from harness.benches.client.cases.case import Case
+    from harness.benches.client.process.client_commands import Client, Task
     from harness.benches.client.ready import ReadyClient
-    from harness.incidents import Incident
 
 DEFAULT_ENDINGS = "rst,end"
 TIMEOUT = 30.0
@@ -83,26 +82,25 @@ def _ready_client(arguments: argparse.Namespace) -> ReadyClient | None:
     return None if arguments.client is None else find_ready(arguments.client)
 
 
-def install_ready(client: ReadyClient) -> list[str]:
+def install_ready(client: ReadyClient, *, offline: bool = False) -> list[str]:
     """The command of a client with a driver; installs it first, and says so on standard error."""
     from harness.benches.client.ready import install
 
-    return install(client, tell=lambda text: say(f"harness: {text}", to_errors=True))
+    return install(client, tell=lambda text: say(f"harness: {text}", to_errors=True), offline=offline)
 
 
 def _settle_mode(arguments: argparse.Namespace, ready: ReadyClient | None) -> None:
     """Find the mode, and the set that is usual for it. Raises UsageFault if the client has no such mode."""
-    from harness.benches.client.client_modes import DEFAULT_MODE, MODES
-
+    model = INTERACTIONS.load_client_model()
     if arguments.mode is None:
-        arguments.mode = DEFAULT_MODE if ready is None else ready.modes[0]
-    if arguments.mode not in MODES:
-        hint = did_you_mean(arguments.mode, MODES)
-        raise UsageFault(f"--mode {arguments.mode!r} is none of {', '.join(MODES)}{hint}")
+        arguments.mode = model.usual_mode.name if ready is None else ready.modes[0]
+    if arguments.mode not in model.modes:
+        hint = did_you_mean(arguments.mode, model.modes)
+        raise UsageFault(f"--mode {arguments.mode!r} is none of {', '.join(model.modes)}{hint}")
     if ready is not None and arguments.mode not in ready.modes:
         raise UsageFault(f"--mode {arguments.mode}: {ready.name} has {', '.join(ready.modes)}")
     if arguments.set is None and not (arguments.cuts or arguments.endings):
-        arguments.set = MODES[arguments.mode].usual_set
+        arguments.set = model.modes[arguments.mode].usual_set
 
 
 def _parser() -> Parser:
@@ -224,51 +222,21 @@ exit codes: 0 no promise is broken · 1 one is · 2 usage, or a client that fail
 
 
 def _cases(arguments: argparse.Namespace, base: Case, event_ids: Sequence[str]) -> list[Case]:
-    from harness.benches.client.case_sets import cases_of_set
+    from harness.benches.client.cases.case_sets import cases_of_set
+    from harness.benches.client.cases.incident_cases import cases_of_incidents
 
     if arguments.incidents is not None:
-        return _incidents(arguments.incidents, base)
+        named = arguments.incidents.split(",")
+        return cases_of_incidents(INTERACTIONS, base, [] if named == ["all"] else [word.strip() for word in named])
     if arguments.cuts or arguments.endings:
         return _asked_for(arguments, base, event_ids)
     kinds = [word.strip() for word in (arguments.kinds or "").split(",") if word.strip()]
-    return cases_of_set(arguments.set, base, event_ids=event_ids, only=kinds)
-
-
-def _incidents(names: str, base: Case) -> list[Case]:
-    """The cases of incidents, all or those named. Raises UsageFault for one that a client cannot meet here."""
-    from harness.incidents import find_incident, load_incidents
-
-    if names == "all":
-        return [_incident_case(one, base) for one in load_incidents().values() if one.can_be_followed]
-    chosen = [find_incident(word.strip()) for word in names.split(",")]
-    for incident in chosen:
-        if not incident.can_be_followed:
-            raise UsageFault(
-                f"--incidents {incident.name}: a client that streams or polls $INTERACTION_ID cannot meet it; "
-                f"`harness serve --incident {incident.name}` plays it"
-            )
-    return [_incident_case(incident, base) for incident in chosen]
-
-
-def _incident_case(incident: Incident, base: Case) -> Case:
-    from harness.incidents import SPEED
-
-    scripts = incident.scripts
-    return replace(
-        base,
-        plan="pass" if incident.plan is None else str(incident.plan),
-        script=scripts[0] if scripts else base.script,
-        event_ids=incident.settings.get("event_ids", "all"),
-        kind="incidents",
-        incident=incident.name,
-        speed=SPEED,
-    )
+    return cases_of_set(INTERACTIONS, arguments.set, base, event_ids=event_ids, only=kinds)
 
 
 def _base(arguments: argparse.Namespace) -> tuple[list[str], Case]:
     """The settings of event ids to play, and what all cases share."""
-    from harness.benches.client.client_modes import MODES
-    from harness.benches.client.drop_case import EVENT_IDS, Case
+    from harness.benches.client.cases.case import EVENT_IDS, Case
 
     event_ids = _parse_list("--event-ids", arguments.event_ids, EVENT_IDS)
     sources = ("text", "script", "scenario", "cassette")
@@ -277,16 +245,15 @@ def _base(arguments: argparse.Namespace) -> tuple[list[str], Case]:
         raise UsageFault(f"--{given[0]} and --{given[1]} both say what the stream is: give one of them")
     if arguments.cassette is not None and event_ids != ["all"]:
         raise UsageFault("--cassette brings its own event ids: leave --event-ids out")
-    mode = MODES[arguments.mode]
     script = _parse_script("--script", arguments.script)
     if arguments.text is not None:
         script = {"text": arguments.text}
     further = _parse_script("--further", arguments.further)
     base = Case(
         plan="pass",
-        script=dict(mode.script) if script is None else script,
-        further=mode.further if further is None else further,
-        mode=arguments.mode,
+        mode=INTERACTIONS.load_client_model().modes[arguments.mode],
+        script=script,
+        further=further,
         event_ids=event_ids[0],
         resume=arguments.resume,
         scenario=arguments.scenario,
@@ -315,7 +282,7 @@ def _parse_script(flag: str, text: str | None) -> dict[str, Any] | None:
 
 def _asked_for(arguments: argparse.Namespace, base: Case, event_ids: Sequence[str]) -> list[Case]:
     """The cases of --cuts."""
-    from harness.benches.client.drop_cases import ENUMERATIONS, cases_from
+    from harness.benches.client.cases.drop_cases import ENUMERATIONS, cases_of
     from harness.faults import Drop
 
     endings = _parse_list("--endings", arguments.endings or DEFAULT_ENDINGS, [str(drop) for drop in Drop])
@@ -323,7 +290,7 @@ def _asked_for(arguments: argparse.Namespace, base: Case, event_ids: Sequence[st
     for where in arguments.cuts or ["every-event"]:
         cuts = where if where in ENUMERATIONS else [where]
         try:
-            cases += cases_from(base, cuts=cuts, endings=endings, event_ids=event_ids)
+            cases += cases_of(INTERACTIONS, base, cuts=cuts, endings=endings, event_ids=event_ids)
         except UsageFault as wrong:
             known = ", ".join(ENUMERATIONS)
             raise UsageFault(f"--cuts {where!r} is neither one of {known} nor a plan\n{wrong}") from None
@@ -354,11 +321,11 @@ def _dry_run(cases: Sequence[Case]) -> int:
 
 def new_client(command: Sequence[str], *, loop: bool, starting: float = 0.0) -> Callable[[], Client]:
     """Make clients of a command; `loop` if it reads tasks. The first one may take `starting` seconds longer."""
-    from harness.benches.client.client_commands import OneShot, Talking
+    from harness.benches.client.process.client_commands import CommandClient, LoopClient
 
     if loop:
-        return lambda: Talking(command, command_environment(NOWHERE, os.environ), starting=starting)
-    return lambda: OneShot(command, environment_of)
+        return lambda: LoopClient(command, command_environment(NOWHERE, os.environ), starting=starting)
+    return lambda: CommandClient(command, environment_of)
 
 
 def environment_of(task: Task) -> Mapping[str, str]:
@@ -377,7 +344,7 @@ def _play(
 ) -> int:
     """Play the cases; `spec` is what names a client with a driver."""
     from harness.benches.client.bench import ENOUGH, TortureOptions, torture
-    from harness.benches.client.outcome import is_result_id, result_id
+    from harness.benches.client.judgement.outcome import is_result_id, result_id
     from harness.engine.decide import Policy
     from harness.engine.events import TargetInfo
     from harness.report.commands.torture import TorturePresentation
@@ -396,11 +363,9 @@ def _play(
         repeated=tuple(_options_to_repeat(arguments, spec)),
         client=TargetInfo(name=shlex.join(shown) if spec is None else spec, secrets=own_secrets()),
     )
-    playing = torture(
-        cases, new_client(command, loop=arguments.loop, starting=0.0 if spec is None else STARTING), options
-    )
+    new = new_client(command, loop=arguments.loop, starting=0.0 if spec is None else STARTING)
     with ends_when_told():
-        finished = listeners.follow(playing)
+        finished = listeners.follow(torture(INTERACTIONS, cases, new, options))
     return finish(arguments, baseline, finished)
 
 

@@ -32,8 +32,14 @@ CUT_SHORT = frozenset({"failed", "cancelled", "incomplete", "budget_exceeded"})
 def judge_identity(rule: str, asked: object, shown: object) -> Iterator[Finding]:
     """The interaction that is shown must be the one that was asked for."""
     if shown != asked:
-        actual = format_value(shown) if shown else "no id"
-        yield Finding(rule, "another interaction is shown", format_value(asked), actual, Where(pointer="$.id"))
+        word, actual = ("other", format_value(shown)) if shown else ("missing", "no id")
+        yield Finding.coded(
+            f"{rule}/{word}",
+            "another interaction is shown",
+            format_value(asked),
+            actual,
+            where=Where(pointer="$.id"),
+        )
 
 
 def judge_own_id(rule: str, own: str, other: str) -> Iterator[Finding]:
@@ -66,7 +72,8 @@ def rule_of_change(before: str) -> str:
 def judge_end_stays(end: str, status: str, rule: str = "bg.no-regress") -> Iterator[Finding]:
     """The status at which a run has settled must stay."""
     if status != end:
-        yield Finding(rule, f"{status or 'no status'} follows {end}", f"no status but {end}", status or "none")
+        message = f"{status or 'no status'} follows {end}"
+        yield Finding.coded(f"{rule}/left-end", message, f"no status but {end}", status or "none")
 
 
 def judge_changes(statuses: Iterable[str], rule: str = "") -> Iterator[Finding]:
@@ -79,7 +86,7 @@ def judge_changes(statuses: Iterable[str], rule: str = "") -> Iterator[Finding]:
         if before in SETTLED:
             yield from judge_end_stays(before, after, kept)
         elif may_follow(before, after) is False:
-            yield Finding(kept, f"{after} follows {before}", f"no {after} after {before}", after)
+            yield Finding.coded(f"{kept}/order", f"{after} follows {before}", f"no {after} after {before}", after)
 
 
 def judge_settled(rule: str, body: Body) -> Iterator[Finding]:
@@ -123,6 +130,16 @@ def judge_stays(statuses: Sequence[str]) -> Iterator[Finding]:
             yield Finding("cancel.stays", "a cancelled run did not stay cancelled", "cancelled", status)
 
 
+def judge_result_stays(before: Body, after: Body) -> Iterator[Finding]:
+    """What a cancelled run has produced and cost must stay as it is."""
+    for name in ("steps", "usage"):
+        one, other = before.get(name), after.get(name)
+        if one != other:
+            message, place = f"`{name}` of a cancelled run went on changing", Where(pointer=f"$.{name}")
+            expected, actual = format_value(one), format_value(other)
+            yield Finding.coded(f"cancel.result-stays/{name}", message, expected, actual, where=place)
+
+
 def judge_updated(bodies: Iterable[Body], rule: str = "bg.updated") -> Iterator[Finding]:
     """The time of the last change must not go back from one view of an interaction to the next."""
     times = [(str(body.get("updated")), read_instant(body.get("updated"))) for body in bodies]
@@ -147,7 +164,7 @@ def judge_same(rule: str, before: Body, after: Body, fields: Iterable[str]) -> I
             )  # fmt: skip
 
 
-def judge_same_output(rule: str, before: Body, after: Body) -> Iterator[Finding]:
+def judge_same_output(code: str, before: Body, after: Body) -> Iterator[Finding]:
     """Two views of an interaction must show the same output, whatever input stands before it."""
     one, other = output_steps(before), output_steps(after)
     if one != other:
@@ -158,25 +175,26 @@ def judge_same_output(rule: str, before: Body, after: Body) -> Iterator[Finding]
             if differences
             else (format_value(one), format_value(other))
         )
-        yield Finding(rule, f"the output is another{at}", expected, actual, Where(pointer="$.steps"))
+        place = Where(pointer="$.steps")
+        yield Finding.coded(code, f"the output is another{at}", expected, actual, where=place)
 
 
 def judge_unchanged(rule: str, before: Body, after: Body) -> Iterator[Finding]:
     """Status and output must be as they were."""
     one, other = format_value(before.get("status")), format_value(after.get("status"))
     if one != other:
-        yield Finding(rule, "the status changed", one, other, Where(pointer="$.status"))
-    yield from judge_same_output(rule, before, after)
+        yield Finding.coded(f"{rule}/status", "the status changed", one, other, where=Where(pointer="$.status"))
+    yield from judge_same_output(f"{rule}/output", before, after)
 
 
-def judge_streamed_text(streamed: Sequence[Body], body: Body) -> Iterator[Finding]:
+def judge_streamed_text(streamed: Sequence[Body], body: Body, rule: str = "stream.text") -> Iterator[Finding]:
     """The text of the steps that a whole stream adds up to must be the text that is stored."""
     shown, stored = steps_text(output_of(streamed)), steps_text(output_steps(body))
     if shown != stored:
         at = common_length(shown, stored)
         message = f"the text of the stream is not the stored text, from character {at}"
         place = Where(pointer="$.steps")
-        yield Finding("stream.text", message, _excerpt(stored, at), _excerpt(shown, at), place)
+        yield Finding(rule, message, _excerpt(stored, at), _excerpt(shown, at), place)
 
 
 def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Finding]:
@@ -187,6 +205,25 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
     for difference in compare_steps(streamed, stored):
         message = f"stream and GET differ at {difference.pointer}"
         yield Finding("stream.equals-get", message, difference.got, difference.assembled)
+
+
+def judge_streamed_end(end: Body, body: Body) -> Iterator[Finding]:
+    """What the completion of a whole stream says of status and cost must be what is stored, where both say it."""
+    for name in ("status", "usage"):
+        told, stored = end.get(name), body.get(name)
+        if told and stored and told != stored:
+            message = f"the stream ends with another `{name}` than GET shows"
+            expected, actual = format_value(stored), format_value(told)
+            place = Where(pointer=f"$.interaction.{name}")
+            yield Finding.coded(f"stream.end-matches-get/{name}", message, expected, actual, where=place)
+
+
+def judge_same_usage(created: Body, shown: Body) -> Iterator[Finding]:
+    """The token counts that GET shows must be those that the create brought, where both bring some."""
+    if created.get("usage") and shown.get("usage") and created["usage"] != shown["usage"]:
+        expected, actual = format_value(created["usage"]), format_value(shown["usage"])
+        message, place = "GET shows other token counts than POST", Where(pointer="$.usage")
+        yield Finding("get.usage", message, expected, actual, place)
 
 
 def _excerpt(text: str, at: int) -> str:

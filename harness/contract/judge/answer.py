@@ -12,10 +12,7 @@ from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer, format_ending, format_request
 from harness.outcome import Finding, Severity
 from harness.wire import By, Exchange, How, Length
-from harness.wire.message import EVENT_STREAM
-
-BUSY = frozenset({408, 429, 503, 504})
-"""Statuses that say nothing about the request, only to try again later."""
+from harness.wire.message import BUSY, EVENT_STREAM
 
 TRACE = re.compile(
     rb"Traceback \(most recent call last\)|\n\s+at [\w.$<>]+ ?\(|File \\?\"[^\"]+\\?\", line \d+|goroutine \d+ \["

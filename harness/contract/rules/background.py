@@ -142,6 +142,13 @@ RULES: tuple[Rule, ...] = (
         source=BACKGROUND.cite(Basis.INFERRED, "Cancel an interaction"),
     ),
     Rule(
+        id="cancel.result-stays",
+        level=Level.SHOULD,
+        statement="What a cancelled run has produced and cost does not change any more.",
+        breaks="A run that was called off goes on in secret, and is paid for.",
+        source=BACKGROUND.cite(Basis.INFERRED, "Cancel an interaction"),
+    ),
+    Rule(
         id="cancel.get-after",
         level=Level.SHOULD,
         statement="A cancelled interaction stays retrievable until it is deleted.",

@@ -49,6 +49,20 @@ RULES: tuple[Rule, ...] = (
         source=_STATE,
     ),
     Rule(
+        id="chain.whole-history",
+        level=Level.SHOULD,
+        statement="A third turn carries over the first one, not only the second.",
+        breaks="The model forgets the beginning of a conversation after one more turn, and nothing says so.",
+        source=_STATE_INFERRED,
+    ),
+    Rule(
+        id="chain.streamed",
+        level=Level.SHOULD,
+        statement="A turn that is streamed carries over the history that a plain turn carries over.",
+        breaks="Every streamed turn begins a new conversation, and nothing says so.",
+        source=_STATE_INFERRED,
+    ),
+    Rule(
         id="chain.own-steps",
         level=Level.SHOULD,
         statement="The answer to a chained create holds its own output, not the steps of its parent.",

@@ -19,6 +19,13 @@ RULES: tuple[Rule, ...] = (
         source=REFERENCE.cite(Basis.INFERRED, "Interaction: id, steps"),
     ),
     Rule(
+        id="rob.concurrent-streams",
+        level=Level.SHOULD,
+        statement="Streams that run at the same time bring each its own text.",
+        breaks="Under load one user reads the answer to another.",
+        source=REFERENCE.cite(Basis.INFERRED, "Interaction: id, steps"),
+    ),
+    Rule(
         id="rob.deep-json",
         level=Level.SHOULD,
         statement="A body nested ten thousand deep is a client error, and the next call works.",

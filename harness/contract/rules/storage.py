@@ -45,6 +45,13 @@ _READING = (
         source=_GET_INFERRED,
     ),
     Rule(
+        id="get.usage",
+        level=Level.SHOULD,
+        statement="The token counts that GET shows equal those that POST brought.",
+        breaks="What an answer cost depends on where one looks, and sums of bills do not agree.",
+        source=_GET_INFERRED,
+    ),
+    Rule(
         id="get.user-input",
         level=Level.MAY,
         statement="The steps that GET shows begin with the caller's input.",

@@ -32,6 +32,13 @@ RULES: tuple[Rule, ...] = (
         source=STREAMING.cite(Basis.DOCUMENTED, "Streamed and plain answers"),
     ),
     Rule(
+        id="stream.end-matches-get",
+        level=Level.SHOULD,
+        statement="The status and the token counts at the end of a whole stream are those that GET returns.",
+        breaks="A client that streamed reports a success that was a failure, or another cost than is billed.",
+        source=STREAMING.cite(Basis.INFERRED, "Streamed and plain answers"),
+    ),
+    Rule(
         id="stream.equals-get",
         level=Level.SHOULD,
         statement="The steps assembled from the stream are the output steps that GET returns, text apart.",

@@ -12,9 +12,9 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from harness.contract.schema.openness import Schema, step_into
 from harness.outcome import Finding, Where
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 _SHOWN = 80
+_COUNTED = {"Items": "item", "Length": "character", "Properties": "member"}
 _CAPITAL = re.compile(r"[A-Z]")
 
 
@@ -89,6 +90,11 @@ def _branch_problems(error: ValidationError, pointer: str) -> Iterator[SchemaPro
         yield _problem(error, pointer, f"should be {expected}, not {json_type(error.instance)}", expected)
         return
     best = min(branches, key=_distance)
+    lacking = _lacking(branches)
+    if len(lacking) > 1:
+        expected = _join(json.dumps(name) for name in lacking)
+        yield _problem(error, pointer, f"{expected} is required", f"a field {_join(lacking)}")
+        return
     constants = _other_constants(branches, best)
     if constants:
         name, values = constants
@@ -99,6 +105,18 @@ def _branch_problems(error: ValidationError, pointer: str) -> Iterator[SchemaPro
         return
     for child in best:
         yield from _problems(child, pointer)
+
+
+def _lacking(branches: list[list[ValidationError]]) -> list[str]:
+    """The members of which one is needed, if that is all that each branch lacks."""
+    if any(len(errors) != 1 or errors[0].validator != "required" or errors[0].path for errors in branches):
+        return []
+    return list(dict.fromkeys(_missing(errors[0]) for errors in branches))
+
+
+def _missing(error: ValidationError) -> str:
+    wanted: Any = error.validator_value
+    return next(str(name) for name in wanted if error.message.startswith(repr(name)))
 
 
 def _by_branch(context: Iterable[ValidationError]) -> list[list[ValidationError]]:
@@ -150,7 +168,7 @@ def _leaf(error: ValidationError, pointer: str) -> SchemaProblem:
     wanted: Any = error.validator_value
     match error.validator:
         case "required":
-            missing = next(name for name in wanted if error.message.startswith(repr(name)))
+            missing = _missing(error)
             problem = _problem(error, pointer, f'"{missing}" is required', f"a field {missing}")
             return replace(problem, missing=missing)
         case "type":
@@ -170,9 +188,24 @@ def _leaf(error: ValidationError, pointer: str) -> SchemaProblem:
             return _problem(error, pointer, f"{_show(value)} has a form that is not allowed{why}", told)
         case "oneOf":
             return _problem(error, pointer, "fits more than one of the forms allowed here", "one form")
+        case "minItems" | "maxItems" | "minLength" | "maxLength" | "minProperties" | "maxProperties":
+            return _explain_size(error, pointer)
+        case "minimum" | "maximum":
+            small = error.validator == "minimum"
+            word, limit = ("small", f"at least {wanted}") if small else ("large", f"at most {wanted}")
+            return _problem(error, pointer, f"{_show(value)} is too {word}: {limit} is needed", limit)
         case _:
             limit = _show(wanted)
             return _problem(error, pointer, f"{_show(value)} breaks {error.validator} {limit}", limit)
+
+
+def _explain_size(error: ValidationError, pointer: str) -> SchemaProblem:
+    bound, counted = str(error.validator)[:3], _COUNTED[str(error.validator)[3:]]
+    size, wanted = len(cast("Sized", error.instance)), error.validator_value
+    came = f"has {size} {counted}{'' if size == 1 else 's'}" if size else "is empty"
+    limit, verdict = (f"at least {wanted}", "needed") if bound == "min" else (f"at most {wanted}", "allowed")
+    message = f"{came}: {limit} {'is' if wanted == 1 else 'are'} {verdict}"
+    return _problem(error, pointer, message, f"{limit} {counted}{'' if wanted == 1 else 's'}")
 
 
 def _explain_unlisted(error: ValidationError, pointer: str) -> SchemaProblem:

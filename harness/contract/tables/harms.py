@@ -14,13 +14,15 @@ _STATUS = """
     create.status create.final bg.at-once bg.settles bg.no-regress bg.transition bg.failed-visible
     bg.incomplete-visible cancel.state cancel.stays cancel.stream-ends cancel.keeps-result
     cancel.keeps-background-result stream.completed-status stream.completed-last stream.terminal
-    tool.requires-action tool.stream-status chain.takes-effect store.false-get del.gone err.stream-prestream
+    stream.end-matches-get tool.requires-action tool.stream-status chain.takes-effect store.false-get del.gone
+    err.stream-prestream
 """
 _TEXT = """
     get.ok get.same get.matches-post bg.result stream.opens stream.framing stream.json stream.surrogates
     stream.equals-get stream.start-before stream.stop-once stream.args-join stream.index-reuse resume.opens
     resume.replay resume.no-gap resume.exclusive resume.live resume.finished resume.encoded resume.two-readers
-    chain.stored chain.parent-unchanged chain.own-steps tool.stream-call create.unicode
+    chain.stored chain.whole-history chain.streamed chain.parent-unchanged chain.own-steps tool.stream-call
+    create.unicode rob.concurrent-streams
 """
 _IDS = """
     create.id create.id-unique bg.create bg.same-id stream.id-constant stream.evid-unique resume.same-id

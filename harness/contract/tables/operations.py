@@ -25,63 +25,50 @@ class Operation:
     rule: str = ""
 
 
-_UPLOAD_TO_STORE = "fileSearchStores/{id}:uploadToFileSearchStore"
+def _list_resource(name: str, item: str, rule: str, *, update: bool = True) -> list[Operation]:
+    """The usual operations of a resource; `item` is the schema of one, beside which the schema `list` is."""
+    folder = item.partition("/")[0]
+    return [
+        Operation(f"POST {name}", item, rule),
+        Operation(f"GET {name}", f"{folder}/list", rule),
+        Operation(f"GET {name}/{{id}}", item, rule),
+        *([Operation(f"PATCH {name}/{{id}}", item, rule)] if update else []),
+        Operation(f"DELETE {name}/{{id}}"),
+    ]
+
+
+_STORE = "fileSearchStores/{id}"
+_STORE_RULE = "filesearch.schema"
+_BRINGS_IN = "file-search-stores/operation"
 
 OPERATIONS = (
     Operation("POST interactions", INTERACTION, "create.schema"),
     Operation("GET interactions/{id}", INTERACTION, "get.schema"),
     Operation("POST interactions/{id}/cancel", INTERACTION, "cancel.schema"),
     Operation("DELETE interactions/{id}"),
-    Operation("POST agents", "agents/agent", "agents.schema"),
-    Operation("GET agents", "agents/list", "agents.schema"),
-    Operation("GET agents/{id}", "agents/agent", "agents.schema"),
-    Operation("PATCH agents/{id}", "agents/agent", "agents.schema"),
-    Operation("DELETE agents/{id}"),
-    Operation("POST environments", "environments/environment", "env.schema"),
-    Operation("GET environments", "environments/list", "env.schema"),
-    Operation("GET environments/{id}", "environments/environment", "env.schema"),
-    Operation("DELETE environments/{id}"),
+    *_list_resource("agents", "agents/agent", "agents.schema"),
+    *_list_resource("environments", "environments/environment", "env.schema", update=False),
     Operation("GET environments/{id}/files", "environments/files", "env.schema"),
-    Operation("POST webhooks", "webhooks/webhook", "hook.schema"),
-    Operation("GET webhooks", "webhooks/list", "hook.schema"),
-    Operation("GET webhooks/{id}", "webhooks/webhook", "hook.schema"),
-    Operation("PATCH webhooks/{id}", "webhooks/webhook", "hook.schema"),
-    Operation("DELETE webhooks/{id}"),
+    *_list_resource("webhooks", "webhooks/webhook", "hook.schema"),
     Operation("POST webhooks/{id}:ping"),
     Operation("POST webhooks/{id}:rotateSigningSecret", "webhooks/secret", "hook.schema"),
-    Operation("POST credentials", "credentials/credential", "cred.schema"),
-    Operation("GET credentials", "credentials/list", "cred.schema"),
-    Operation("GET credentials/{id}", "credentials/credential", "cred.schema"),
-    Operation("PATCH credentials/{id}", "credentials/credential", "cred.schema"),
-    Operation("DELETE credentials/{id}"),
-    Operation("POST triggers", "triggers/trigger", "trigger.schema"),
-    Operation("GET triggers", "triggers/list", "trigger.schema"),
-    Operation("GET triggers/{id}", "triggers/trigger", "trigger.schema"),
-    Operation("PATCH triggers/{id}", "triggers/trigger", "trigger.schema"),
-    Operation("DELETE triggers/{id}"),
+    *_list_resource("credentials", "credentials/credential", "cred.schema"),
+    *_list_resource("triggers", "triggers/trigger", "trigger.schema"),
     Operation("POST triggers/{id}/executions", "triggers/execution", "trigger.schema"),
     Operation("GET triggers/{id}/executions", "triggers/executions", "trigger.schema"),
     Operation("POST files", "files/uploaded", "file.schema"),
     Operation("GET files", "files/list", "file.schema"),
     Operation("GET files/{id}", "files/file", "file.schema"),
     Operation("DELETE files/{id}"),
-    Operation("POST fileSearchStores", "file-search-stores/store", "filesearch.schema"),
-    Operation("GET fileSearchStores", "file-search-stores/list", "filesearch.schema"),
-    Operation("GET fileSearchStores/{id}", "file-search-stores/store", "filesearch.schema"),
-    Operation("DELETE fileSearchStores/{id}"),
-    Operation("POST fileSearchStores/{id}:importFile", "file-search-stores/operation", "filesearch.schema"),
-    Operation(f"POST {_UPLOAD_TO_STORE}", "file-search-stores/operation", "filesearch.schema"),
-    Operation("GET fileSearchStores/{id}/operations/{id}", "file-search-stores/operation", "filesearch.schema"),
-    Operation(
-        "GET fileSearchStores/{id}/upload/operations/{id}", "file-search-stores/operation", "filesearch.schema"
-    ),
-    Operation("GET fileSearchStores/{id}/documents", "file-search-stores/documents", "filesearch.schema"),
-    Operation("GET fileSearchStores/{id}/documents/{id}", "file-search-stores/document", "filesearch.schema"),
-    Operation("DELETE fileSearchStores/{id}/documents/{id}"),
-    Operation("POST voices", "voices/voice", "voice.schema"),
-    Operation("GET voices", "voices/list", "voice.schema"),
-    Operation("GET voices/{id}", "voices/voice", "voice.schema"),
-    Operation("DELETE voices/{id}"),
+    *_list_resource("fileSearchStores", "file-search-stores/store", _STORE_RULE, update=False),
+    Operation(f"POST {_STORE}:importFile", _BRINGS_IN, _STORE_RULE),
+    Operation(f"POST {_STORE}:uploadToFileSearchStore", _BRINGS_IN, _STORE_RULE),
+    Operation(f"GET {_STORE}/operations/{{id}}", _BRINGS_IN, _STORE_RULE),
+    Operation(f"GET {_STORE}/upload/operations/{{id}}", _BRINGS_IN, _STORE_RULE),
+    Operation(f"GET {_STORE}/documents", "file-search-stores/documents", _STORE_RULE),
+    Operation(f"GET {_STORE}/documents/{{id}}", "file-search-stores/document", _STORE_RULE),
+    Operation(f"DELETE {_STORE}/documents/{{id}}"),
+    *_list_resource("voices", "voices/voice", "voice.schema", update=False),
     Operation("POST decisions", "decisions/decision", "decision.schema"),
 )
 _BY_CALL = {operation.call: operation for operation in OPERATIONS}

@@ -7,7 +7,7 @@ request by itself are in `admission`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.contract.data.input import pending_calls, results, text_of
 from harness.emulator.run.run import Run
@@ -16,6 +16,14 @@ from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.signatures import altered
 
 Json = dict[str, Any]
+
+
+class IssuedToken(NamedTuple):
+    """Whom a continuation token belongs to, and the steps that are left of the answer there, if they are known."""
+
+    project: str
+    rest: list[Json]
+
 
 _NO_CALL = "send 'previous_interaction_id', or the function_call step itself before its result"
 
@@ -26,7 +34,7 @@ class ContinuationRules:
     def __init__(self, find: Callable[[str, str], Run | None], most_tokens: int) -> None:
         self._find = find
         self._most_tokens = most_tokens
-        self.tokens: dict[str, str] = {}
+        self.tokens: dict[str, IssuedToken] = {}
 
     def parent(self, parent_id: str, project: str) -> Run:
         """Return the interaction to continue: stored, of this project, and settled. Raises Refusal."""
@@ -51,11 +59,14 @@ class ContinuationRules:
     def continuation(self, order: CreateRequest) -> None:
         """A continuation token must be the one that the parent issued, or one issued to this project (SDK)."""
         token = order.body["continuation_token"]
-        issued = order.previous.token if order.previous is not None else None
-        if token != issued and self.tokens.get(token) != order.project:
+        issued = self.tokens.get(token)
+        of_parent = order.previous.token if order.previous is not None else None
+        if token != of_parent and (issued is None or issued.project != order.project):
             raise invalid(
                 "'continuation_token' was not issued to you for this conversation: pass the latest one unchanged."
             )
+        if issued is not None:
+            order.rest = issued.rest
         if not order.given and order.previous is not None:
             order.text = text_of(order.previous.given)
 
@@ -110,8 +121,10 @@ class ContinuationRules:
             raise invalid("The signature of a thought was altered: send it back exactly as it was received.")
 
     def remember_token(self, run: Run) -> None:
-        """Remember the project of a token, because its run may not be stored; the oldest are forgotten first."""
+        """Remember the tokens of a run, which may not be stored; the oldest are forgotten first."""
         if run.token is not None:
-            self.tokens[run.token] = run.project
-            while len(self.tokens) > self._most_tokens:
-                del self.tokens[next(iter(self.tokens))]
+            self.tokens[run.token] = IssuedToken(run.project, [])
+        for at, token in run.checkpoints.items():
+            self.tokens[token] = IssuedToken(run.project, run.steps[at + 1 :])
+        while len(self.tokens) > self._most_tokens:
+            del self.tokens[next(iter(self.tokens))]

@@ -33,6 +33,7 @@ def judge(order: CreateRequest, platform: Platform, version: str) -> None:
         return
     _judge_model(str(body.get("model", "")), body, version)
     _judge_formats(body)
+    _judge_transcription(body)
     if body.get("service_tier") == "deferred":
         raise invalid(f"Invalid value at 'service_tier': this surface has no tier 'deferred'. {_ANY_VERSION}")
     if not isinstance(body.get("input"), str):
@@ -77,6 +78,17 @@ def _judge_formats(body: Json) -> None:
     config = body.get("generation_config")
     if isinstance(config, dict) and isinstance(config.get("speech_config"), dict):
         raise invalid("Invalid value at 'generation_config.speech_config': Expected an array, got object.")
+
+
+def _judge_transcription(body: Json) -> None:
+    """Words to expect and speakers told apart exclude each other (one witness, who quotes the refusal)."""
+    generation = body.get("generation_config")
+    config = generation.get("transcription_config") if isinstance(generation, dict) else None
+    if not isinstance(config, dict) or not config.get("custom_vocabulary"):
+        return
+    mode = config.get("mode")
+    if config.get("diarization_mode") or (isinstance(mode, dict) and mode.get("diarization_mode")):
+        raise invalid("custom_vocabulary is incompatible with diarization.")
 
 
 def _texts(steps: list[Json]) -> Iterator[object]:

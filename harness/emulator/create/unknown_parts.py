@@ -1,7 +1,7 @@
-"""What a create holds that the schemas do not list: how it is refused, and what of it is history to be taken back.
+"""What a create holds that the schemas do not list, and that is history to be taken back.
 
-Layer 2. The service refuses unknown names (live probes: `Unknown parameter 'id' at 'input[2]'.`), but takes back
-whatever it sent. Must not know which names are listed; the schemas decide that.
+Layer 2. The service refuses unknown names, but takes back whatever it sent. Must not know which names are listed;
+the schemas decide that.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import msgspec
 
 from harness.contract import Contract
 from harness.contract.data.input import without_unpublished
-from harness.contract.schema.validator import SchemaProblem
 
 Json = dict[str, Any]
 
@@ -42,21 +41,3 @@ class SentSteps:
         if not self._sent or not isinstance(rest, list):
             return rest
         return [step for step in rest if _encode(step) not in self._sent]
-
-
-def describe_unknown(problem: SchemaProblem) -> str:
-    """Return the sentence that refuses an unknown name, in the service's form; `""` for other faults."""
-    if problem.keyword != "additionalProperties":
-        return ""
-    place, _, name = problem.pointer.removeprefix("$").lstrip(".").rpartition(".")
-    _, separator, hint = problem.message.partition("; did you mean ")
-    advice = f" Did you mean {hint.replace(chr(34), chr(39))}" if separator else ""
-    return f"Unknown parameter '{name}' at '{place}'.{advice}"
-
-
-def describe_schemas(contract: Contract) -> str:
-    """Return the sentence that says how new the schemas are, and how to send what they do not list."""
-    return (
-        f" (These schemas are those of revision {contract.revision}, {contract.schemas.as_of}; "
-        "what is newer is taken with the emulator's setting unknown=accept.)"
-    )

@@ -13,18 +13,18 @@ from typing import Any
 
 from harness.contract import Contract
 from harness.contract.data.input import as_steps, items, text_of
-from harness.contract.schema.validator import SchemaProblem
+from harness.contract.schema.explain import SchemaProblem, json_type
 from harness.emulator.create import agent_limits, live_refusals
 from harness.emulator.create.continuation import ContinuationRules
-from harness.emulator.create.unknown_parts import SentSteps, describe_schemas, describe_unknown
+from harness.emulator.create.unknown_parts import SentSteps
 from harness.emulator.http import hints
 from harness.emulator.resources import Resources
-from harness.emulator.resources.fields import json_name
 from harness.emulator.run.run import Run
 from harness.emulator.values import media
 from harness.emulator.values.call import Refusal, decode_json, invalid, not_found
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.platform import GEMINI, Platform
+from harness.emulator.values.schema_words import describe_problem, describe_schemas
 from harness.emulator.values.settings import Settings
 from harness.emulator.values.suggestions import suggestion
 
@@ -87,7 +87,7 @@ class CreateValidator(ContinuationRules):
         """Parse the body, which must be a JSON object (errors page: 400 invalid_request)."""
         body = decode_json(data)
         if not isinstance(body, dict):
-            raise invalid(f"The body must be a JSON object, not {json_name(body)}.")
+            raise invalid(f"The body must be a JSON object, but its type is {json_type(body)}.")
         return body
 
     def shape(self, body: Json) -> None:
@@ -298,15 +298,9 @@ class CreateValidator(ContinuationRules):
 
 
 def _refusal_message(problem: SchemaProblem) -> str:
-    """Return one problem found by the schema as a sentence; a problem of the whole body has no place."""
+    """Return one problem found by the schema as a sentence; the rule for labels is told in full."""
     place = problem.pointer.removeprefix("$").lstrip(".")
-    message = problem.message + ("" if problem.message.endswith("?") else ".")
-    unknown = describe_unknown(problem)
-    if unknown and "." in place:
-        return unknown
-    if not place:
-        return message[0].upper() + message[1:]
     if place.partition(".")[0] == "labels" and problem.keyword != "type":
         what = "key" if place == "labels" else f"value at '{place}'"
         return f"Invalid label: the {what} is {problem.actual}. {_LABEL_RULE}"
-    return f"Invalid value at '{place}': {message}"
+    return describe_problem(problem)

@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from harness.contract.data.input import pending_calls, results
-from harness.emulator.reply import tool_search, tool_steps
+from harness.emulator.reply import forms, tool_search, tool_steps
+from harness.emulator.reply.transcripts import annotate_words
 from harness.emulator.script.scripts import Script
 from harness.emulator.values import media
 from harness.emulator.values.call import invalid
@@ -52,18 +53,20 @@ _SPECIAL_MODELS = (
 )  # fmt: skip
 _LEAST_OUTPUT = 36
 """A smaller limit of tokens is spent before the first step."""
-_THOUGHTLESS = ("-tts", "lyria", "-transcribe")
+_TRANSCRIBES = "-transcribe"
+_THOUGHTLESS = ("-tts", "lyria", _TRANSCRIBES)
 """Parts of the names of models that answer without a thought (speech: recorded; the others are inferred)."""
 
 
 @dataclass(slots=True)
 class Reply:
-    """The result of a run, unless it is cancelled."""
+    """The result of a run, unless it is cancelled; `checkpoints` has the tokens that follow its steps."""
 
     steps: list[Json]
     status: str
     errors: list[Json] = field(default_factory=list)
     token: str | None = None
+    checkpoints: dict[int, str] = field(default_factory=dict)
 
 
 class ReplyBuilder:
@@ -80,6 +83,7 @@ class ReplyBuilder:
             steps, cut = self.steps(order, script)
         except SampleTooLarge:
             raise invalid(_TOO_LARGE) from None
+        steps = forms.reshape(steps, script)
         status = script.status or self.status(steps, script, cut)
         if status == "requires_action" and not pending_calls(steps):
             steps.append({"id": self._ids.call(), "name": "lookup", "arguments": {}, "type": "function_call"})
@@ -88,8 +92,8 @@ class ReplyBuilder:
             errors = [{"code": "api_error", "message": "The run failed."}]
         token = script.continuation_token
         if status == "requires_continuation" and token is None:
-            token = base64.b64encode(self._ids.number().to_bytes(8, "big")).decode("ascii")
-        return Reply(steps, status, errors, token)
+            token = forms.make_token(self._ids)
+        return Reply(steps, status, errors, token, forms.issue_checkpoints(steps, script, self._ids))
 
     def steps(self, order: CreateRequest, script: Script) -> tuple[list[Json], bool]:
         """Return the output steps, and whether a token limit was exceeded."""
@@ -101,6 +105,8 @@ class ReplyBuilder:
         if text is not None:
             content: list[Json] = [{"text": text, "type": "text"}]
             return [*self.thoughts(order, script), {"content": content, "type": "model_output"}], False
+        if order.rest:
+            return [dict(step) for step in order.rest], False
         if script.status == "failed":
             return self.thoughts(order, script), False
         steps = self.default_steps(order, script)
@@ -145,7 +151,8 @@ class ReplyBuilder:
         """Return the call and the result of a server tool, unless the input brings its result back (recorded)."""
         pair = tool_steps.server_pair(tool, order.text, self._ids)
         known = {step.get("type") for step in order.given}
-        return [] if pair and pair[-1]["type"] in known else pair
+        brought = pair and (pair[-1]["type"] in known or (tool["type"] == "mcp_server" and "tool_call" in known))
+        return [] if brought else pair
 
     def calls(self, order: CreateRequest) -> list[Json]:
         """Return the function calls that the run ends with; after results only of functions that they brought."""
@@ -222,11 +229,12 @@ class ReplyBuilder:
         return content
 
     def text_content(self, order: CreateRequest, text: str) -> Json:
-        """Return a text, with a citation if a declared tool brings one."""
+        """Return a text, with the citation that a declared tool brings, or the times of a transcript's words."""
         content: Json = {"text": text}
         cited = tool_steps.annotation(order.tools, text, order.documents) if order.body.get("tools") else None
-        if cited is not None:
-            content["annotations"] = [cited]
+        spoken = annotate_words(order.generation, text) if _TRANSCRIBES in (order.model or "") else []
+        if cited is not None or spoken:
+            content["annotations"] = spoken or [cited]
         content["type"] = "text"
         return content
 

@@ -8,26 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from harness.emulator.resources.collection import Collection
-from harness.emulator.resources.environment_config import Blueprints
-from harness.emulator.resources.fields import (
-    ARRAY,
-    INTEGER,
-    OBJECT,
-    STRING,
-    STRING_OR_OBJECT,
-    STRING_REQUIRED,
-    Field,
-    apply_mask,
-    one_of,
-    read,
-    usable_id,
-)
+from harness.emulator.resources.environments.configuration import Blueprints
 from harness.emulator.resources.paging import listing
-from harness.emulator.resources.refusals import no_operation
+from harness.emulator.resources.refusals import no_operation, usable_id
+from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
 from harness.emulator.values.call import Call, invalid, json_response
 from harness.wire import Response
 
@@ -40,28 +27,14 @@ RESERVED_PREFIXES = (
 )  # fmt: skip
 """Prefixes of ids that are reserved for the provider; compared without regard to case."""
 
-_AGENT = {
-    "id": STRING_REQUIRED,
-    "base_agent": STRING_REQUIRED,
-    "agent_config": OBJECT,
-    "system_instruction": STRING,
-    "description": STRING,
-    "tools": ARRAY,
-    "base_environment": STRING_OR_OBJECT,
-}
-_CHANGES = {name: replace(field, required=False) for name, field in _AGENT.items() if name != "id"}
-_CONFIG = {
-    "type": Field((str,), required=True, choices=("antigravity",)),
-    "model": STRING,
-    "max_total_tokens": INTEGER,
-}
-_TOOL_TYPES = ("code_execution", "function", "google_search", "mcp_server", "url_context")
+_SCHEMA = "requests/create-agent"
 
 
 class Agents:
     """Saved agents per project; `blueprints` validates their base environment and the credentials they name."""
 
-    def __init__(self, blueprints: Blueprints, platform: Callable[[], str]) -> None:
+    def __init__(self, reader: SchemaReader, blueprints: Blueprints, platform: Callable[[], str]) -> None:
+        self._reader = reader
         self._blueprints = blueprints
         self._platform = platform
         self._agents: Collection[dict[str, Any]] = Collection("agent")
@@ -87,14 +60,19 @@ class Agents:
         raise no_operation(call, "create, list, get and delete, and on Vertex PATCH")
 
     def _update(self, agent: dict[str, Any], call: Call) -> dict[str, Any]:
-        changes = read(call.body, _CHANGES, "the agent")
-        changed = agent | apply_mask(changes, call.query.get("update_mask"), _CHANGES)
+        changes = self._reader.read(_SCHEMA, call.body)
+        if "id" in changes:
+            raise invalid("Invalid value at 'id': the id of an agent cannot change, leave it out.")
+        changed = agent | select_by_mask(changes, call.query.get("update_mask"), self._reader.names(_SCHEMA))
         self._judge(changed, call.project)
         agent.update(changed)
         return agent
 
     def _create(self, call: Call) -> dict[str, Any]:
-        agent = read(call.body, _AGENT, "the agent")
+        agent = self._reader.read(_SCHEMA, call.body)
+        for name in ("id", "base_agent"):  # required by the guide, although by no schema
+            if not agent.get(name):
+                raise invalid(f"Invalid value at '{name}': it is required and must not be empty.")
         agent_id = usable_id(agent["id"], "the agent")
         for prefix in RESERVED_PREFIXES:
             if agent_id.lower().startswith(prefix):
@@ -105,10 +83,11 @@ class Agents:
 
     def _judge(self, agent: dict[str, Any], project: str) -> None:
         self._check_base(agent["base_agent"], project)
-        if "agent_config" in agent:
-            _check_config(agent["agent_config"])
-        for tool in agent.get("tools", ()):
-            self._check_tool(tool, project)
+        limit = agent.get("agent_config", {}).get("max_total_tokens", 1)
+        if int(limit) < 1:
+            raise invalid(f"Invalid value at 'agent_config.max_total_tokens': {limit} must be positive.")
+        for index, tool in enumerate(agent.get("tools", ())):
+            self._check_tool(f"tools[{index}]", tool, project)
         if "base_environment" in agent:
             self._blueprints.read(agent["base_environment"], project, "base_environment")
 
@@ -121,21 +100,18 @@ class Agents:
                 "that you saved."
             )
 
-    def _check_tool(self, tool: Any, project: str) -> None:
-        kind = one_of(tool.get("type") if isinstance(tool, dict) else None, _TOOL_TYPES, "an agent's tool")
-        if kind != "mcp_server":
+    def _check_tool(self, place: str, tool: dict[str, Any], project: str) -> None:
+        known = self._reader.list_kinds("agent-tool")
+        if self._reader.refuses_unknown and tool["type"] not in known:
+            came = f"the tool {tool['type']!r} is none that a saved agent takes"
+            raise invalid(f"Invalid value at '{place}.type': {came}: those are {', '.join(known)}.")
+        if tool["type"] != "mcp_server":
             return
         name = tool.get("name")
         # the guides disagree on "-" in names, so both forms are accepted; none of them allows capitals
-        if not isinstance(name, str) or re.fullmatch(r"[a-z0-9_-]+", name) is None:
+        if not name or re.fullmatch(r"[a-z0-9_-]+", name) is None:
             came = f"but {name!r} was sent" if name else "but none was sent"
-            raise invalid(f"An mcp_server tool needs a name of a-z, 0-9, _ and -, {came}.")
-        if not isinstance(tool.get("url"), str):
-            raise invalid(f"The mcp_server tool {name!r} needs a url.")
+            raise invalid(f"Invalid value at '{place}': an mcp_server needs a name of a-z, 0-9, _ and -, {came}.")
+        if not tool.get("url"):
+            raise invalid(f"Invalid value at '{place}': the mcp_server {name!r} needs a url.")
         self._blueprints.check_credential(tool.get("credential"), project)
-
-
-def _check_config(value: Any) -> None:
-    config = read(value, _CONFIG, "agent_config")
-    if config.get("max_total_tokens", 1) < 1:
-        raise invalid(f"max_total_tokens={config['max_total_tokens']} must be positive.")

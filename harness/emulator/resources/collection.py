@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from harness.emulator.resources.fields import over_quota
 from harness.emulator.resources.paging import DEFAULT_SIZE, LARGEST_SIZE, page
+from harness.emulator.resources.refusals import over_quota
 from harness.emulator.values.call import Refusal, not_found
 
 T = TypeVar("T")

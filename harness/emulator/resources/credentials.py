@@ -1,6 +1,6 @@
 """The credentials resource: three types, partial updates, and secrets that are accepted but never returned.
 
-Layer 2. Knows which fields each type has. No host is contacted: the token exchange of an `oauth2` credential
+Layer 2. No host is contacted: the token exchange of an `oauth2` credential
 succeeds unless the host of its token_url is under `.invalid`, a domain that by RFC 2606 never resolves.
 """
 
@@ -13,49 +13,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.emulator.resources.collection import Collection, Stamps
-from harness.emulator.resources.fields import (
-    ARRAY,
-    STRING,
-    STRING_REQUIRED,
-    Field,
-    Shape,
-    apply_mask,
-    one_of,
-    read,
-    strings,
-    usable_id,
-)
 from harness.emulator.resources.paging import listing
-from harness.emulator.resources.refusals import no_operation
+from harness.emulator.resources.refusals import no_operation, usable_id
+from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
 from harness.emulator.values.call import Call, invalid, json_response
 from harness.wire import Response
 
-_INJECTIONS = ("header", "query", "body")
-
-TYPES: dict[str, Shape] = {
-    "bearer_token": {"token": STRING_REQUIRED, "header_name": STRING, "prefix": STRING},
-    "oauth2": {
-        "client_id": STRING_REQUIRED,
-        "client_secret": STRING_REQUIRED,
-        "refresh_token": STRING_REQUIRED,
-        "token_url": STRING_REQUIRED,
-        "scopes": ARRAY,
-    },
-    "environment_variable": {
-        "value": STRING_REQUIRED,
-        "injection_location": Field((str, list), required=True, choices=_INJECTIONS),
-        "trusted_domains": ARRAY,
-    },
-}
-"""The fields of each type besides `id` and `type`."""
+_CREATE, _UPDATE = "requests/create-credential", "requests/update-credential"
 
 
 @dataclass(slots=True)
 class Credential:
-    """A stored credential. `fields` holds the secrets: they are validated on every change and never shown."""
+    """A stored credential. `fields`, the body without its id, holds the secrets: they are never shown."""
 
     id: str
-    type: str
     fields: dict[str, Any]
     created: str
     updated: str
@@ -64,7 +35,7 @@ class Credential:
         """The resource as the API shows it; times have nine decimals, as in the official samples."""
         return {
             "id": self.id,
-            "type": self.type,
+            "type": self.fields["type"],
             "status": "active",
             "create_time": _nanoseconds(self.created),
             "update_time": _nanoseconds(self.updated),
@@ -74,7 +45,8 @@ class Credential:
 class Credentials:
     """Credentials per project."""
 
-    def __init__(self, stamps: Stamps) -> None:
+    def __init__(self, reader: SchemaReader, stamps: Stamps) -> None:
+        self._reader = reader
         self._stamps = stamps
         # documented: the error for an id in use is `aborted` here, not `already_exists`
         self._kept: Collection[Credential] = Collection("credential", conflict="aborted")
@@ -101,55 +73,39 @@ class Credentials:
         raise no_operation(call, "create, list, get, PATCH and delete")
 
     def _create(self, call: Call) -> Credential:
-        kind = _type(call.body)
-        given = read(call.body, {"id": STRING, "type": STRING_REQUIRED, **TYPES[kind]}, f"the {kind} credential")
+        given = self._reader.read(_CREATE, call.body)
         wished = given.pop("id", "")
-        given.pop("type")
-        _judge(given)
+        _exchange(given)
         made = str(uuid.uuid5(uuid.NAMESPACE_URL, self._stamps.ids("credential")))
         now = self._stamps.now()
-        credential = Credential(usable_id(wished, "the credential") if wished else made, kind, given, now, now)
+        credential = Credential(usable_id(wished, "the credential") if wished else made, given, now, now)
         self._kept.add(call.project, credential.id, credential)
         return credential
 
     def _update(self, credential: Credential, call: Call) -> Credential:
-        kind = _type(call.body)
-        if kind != credential.type:
-            raise invalid(f"The credential has the type {credential.type!r}, which cannot become {kind!r}.")
-        partial = {name: Field(field.kinds, choices=field.choices) for name, field in TYPES[kind].items()}
-        changes = read(call.body, {"type": STRING_REQUIRED, **partial}, f"the {kind} credential")
-        changes.pop("type")
-        fields = credential.fields | apply_mask(changes, call.query.get("update_mask"), TYPES[kind])
-        read(fields, TYPES[kind], f"the {kind} credential")
-        _judge(fields)
+        changes = self._reader.read(_UPDATE, call.body)
+        kind, was = changes["type"], credential.fields["type"]
+        if kind != was:
+            raise invalid(f"The credential has the type {was!r}, which cannot become {kind!r}.")
+        changes = select_by_mask(changes, call.query.get("update_mask"), self._reader.names(_UPDATE, kind))
+        fields = self._reader.read(_CREATE, credential.fields | changes)
+        _exchange(fields)
         credential.fields = fields
         credential.updated = self._stamps.now()
         return credential
 
 
-def _type(body: Any) -> str:
-    return one_of(body.get("type") if isinstance(body, dict) else None, tuple(TYPES), "a credential")
-
-
-def _judge(fields: dict[str, Any]) -> None:
-    """Check the rules that the shapes of the fields cannot express; messages never repeat a secret."""
-    for name in ("scopes", "trusted_domains"):
-        strings(fields.get(name, []), name)
-    location = fields.get("injection_location", [])
-    if isinstance(location, list) and not set(strings(location, "injection_location")) <= set(_INJECTIONS):
-        raise invalid(f"injection_location holds only {', '.join(_INJECTIONS)}.")
-    if "token_url" in fields:
-        _exchange(fields["token_url"])
-
-
-def _exchange(token_url: str) -> None:
+def _exchange(fields: dict[str, Any]) -> None:
+    """Exchange the token, if these are the fields of a credential that needs it. Raises `Refusal` 400."""
+    if "token_url" not in fields:
+        return
     try:
-        parts = urlsplit(token_url)
+        parts = urlsplit(fields["token_url"])
         host = parts.hostname or ""
     except ValueError:
         host = ""
     if not host or parts.scheme not in ("http", "https"):
-        raise invalid("token_url must be an absolute http or https URL.")
+        raise invalid("Invalid value at 'token_url': it must be an absolute http or https URL.")
     if host == "invalid" or host.endswith(".invalid"):
         raise invalid(f"The token exchange with {host} failed: the provider refused it.")
 

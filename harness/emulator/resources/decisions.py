@@ -12,10 +12,9 @@ from typing import Any
 
 import msgspec
 
-from harness.contract import Contract
 from harness.contract.data.input import as_steps
-from harness.emulator.resources.body_schema import read_by_schema
 from harness.emulator.resources.refusals import no_operation
+from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values import media
 from harness.emulator.values.call import Call, Refusal, invalid, json_response
 from harness.emulator.values.usage import tokens_by_modality
@@ -31,19 +30,18 @@ _DIGITS = 4
 class Decisions:
     """POST decisions; nothing is kept."""
 
-    def __init__(self, contract: Contract) -> None:
-        self._contract = contract
+    def __init__(self, reader: SchemaReader) -> None:
+        self._reader = reader
+        self._contract = reader.contract
 
     def handle(self, call: Call) -> Response:
         """Create."""
         if call.request.method != "POST" or call.segments[1:]:
             raise no_operation(call, "POST on /decisions")
-        body = read_by_schema(self._contract, "requests/create-decision", call.body)
+        body = self._reader.read("requests/create-decision", call.body)
         if MODELS.fullmatch(body["model"]) is None:
             message = f"There is no model '{body['model']}' for decisions; names look like 'gemini-decision-1'."
             raise Refusal(404, "model_not_found", message)
-        if body["input"] in ("", []):
-            raise invalid("'input' is empty: there is nothing to decide.")
         given = as_steps(body["input"], self._contract.contents)
         for content in (part for step in given for part in step.get("content", ())):
             told = media.fault(content) if content.get("type") in self._contract.steps_table.media else None

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness.emulator.values.call import invalid
+from harness.emulator.values.suggestions import camel
 
 V = TypeVar("V")
 Key = TypeVar("Key", int, str)
@@ -58,8 +59,7 @@ def listing(name: str, items: list[Any], token: str) -> dict[str, Any]:
 
 def parameter(query: Mapping[str, str], name: str) -> str | None:
     """The value of a query parameter, written in snake case or, as in some official samples, in camel case."""
-    head, *tail = name.split("_")
-    return query.get(name, query.get(head + "".join(part.capitalize() for part in tail)))
+    return query.get(name, query.get(camel(name)))
 
 
 def _size(query: Mapping[str, str], default: int, largest: int) -> int:

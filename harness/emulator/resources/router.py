@@ -15,10 +15,11 @@ from harness.emulator.resources.agents import Agents
 from harness.emulator.resources.collection import Stamps
 from harness.emulator.resources.credentials import Credentials
 from harness.emulator.resources.decisions import Decisions
-from harness.emulator.resources.environment_config import Blueprints
-from harness.emulator.resources.environment_uploads import EnvironmentUploads
-from harness.emulator.resources.environments import Environments
-from harness.emulator.resources.files import Files
+from harness.emulator.resources.environments.configuration import Blueprints
+from harness.emulator.resources.environments.environments import Environments
+from harness.emulator.resources.environments.file_uploads import EnvironmentUploads
+from harness.emulator.resources.environments.files import Files
+from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.resources.storage import references
 from harness.emulator.resources.storage.search_stores import SearchStores
 from harness.emulator.resources.storage.shelf import Shelf
@@ -46,26 +47,27 @@ class Resources:
     ) -> None:
         self.settings = settings
         stamps = Stamps(ids, now)
-        self._credentials = Credentials(stamps)
-        blueprints = Blueprints(self._credentials.has)
-        self._agents = Agents(blueprints, lambda: self.settings.platform)
+        reader = SchemaReader(contract, lambda: self.settings)
+        self._credentials = Credentials(reader, stamps)
+        blueprints = Blueprints(reader, self._credentials.has)
+        self._agents = Agents(reader, blueprints, lambda: self.settings.platform)
         self._environments = Environments(stamps, blueprints)
         self._files = Files(self._environments)
         self._uploads = Uploads(stamps)
         self._environment_uploads = EnvironmentUploads(self._environments)
         shelf = Shelf(settings.max_file_bytes)
-        self.uploaded = UploadedFiles(stamps, shelf, lambda: self.settings)
-        self._stores = SearchStores(stamps, shelf, self.uploaded, lambda: self.settings)
-        self.webhooks = Webhooks(stamps)
-        self.triggers = Triggers(stamps, contract)
+        self.uploaded = UploadedFiles(reader, stamps, shelf, lambda: self.settings)
+        self._stores = SearchStores(reader, stamps, shelf, self.uploaded, lambda: self.settings)
+        self.webhooks = Webhooks(reader, stamps)
+        self.triggers = Triggers(reader, stamps)
         self._handlers: dict[str, Handler] = {
             "agents": self._agents.handle,
             "environments": self._environments.handle,
             "credentials": self._credentials.handle,
             "webhooks": self.webhooks.handle,
             "triggers": self.triggers.handle,
-            "voices": Voices(stamps, contract).handle,
-            "decisions": Decisions(contract).handle,
+            "voices": Voices(reader, stamps).handle,
+            "decisions": Decisions(reader).handle,
         }
         self._storage: dict[str, Handler] = {
             "files": self.uploaded.handle,
@@ -126,6 +128,10 @@ class Resources:
     def agent(self, agent_id: str, project: str) -> dict[str, Any] | None:
         """A saved agent, or None."""
         return self._agents.find(agent_id, project)
+
+    def keep_written(self, environment_id: str, project: str, steps: list[dict[str, Any]]) -> None:
+        """Put the files that an agent's steps write into its sandbox."""
+        self._environments.keep_written(environment_id, project, steps)
 
     def create_environment(self, config: Any, project: str, *, agent: str = "") -> dict[str, Any]:
         """The new or reused environment for an interaction's `environment` value; see `Environments`.

@@ -13,19 +13,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from harness.contract import Contract
 from harness.emulator.resources.collection import MOST_ITEMS, Collection, Stamps
 from harness.emulator.resources.cron import Schedule, parse
-from harness.emulator.resources.fields import (
-    INTEGER,
-    OBJECT_REQUIRED,
-    STRING,
-    STRING_REQUIRED,
-    Field,
-    read,
-)
 from harness.emulator.resources.paging import listing, page
 from harness.emulator.resources.refusals import no_operation
+from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values.call import Call, Refusal, invalid, json_response
 from harness.wire import Response
 
@@ -38,16 +30,6 @@ RUNNING = ("queued", "in_progress")
 GOOD = ("completed", "requires_action", "requires_continuation")
 """Interaction statuses that end a run successfully and reset the trigger's count of failures to zero."""
 
-_CREATE = {
-    "schedule": STRING_REQUIRED,
-    "time_zone": STRING_REQUIRED,
-    "interaction": OBJECT_REQUIRED,
-    "display_name": STRING,
-    "environment_id": STRING,
-    "max_consecutive_failures": INTEGER,
-    "execution_timeout_seconds": INTEGER,
-}
-_UPDATE = {"display_name": STRING, "status": Field((str,), choices=("active", "paused", "error"))}
 _DAY = timedelta(days=1)
 """How far back a missed run is looked for at first, because a long way takes long."""
 
@@ -72,9 +54,9 @@ class Trigger:
 class Triggers:
     """Triggers per project; the owner of the interactions sets `run` and `look_up`."""
 
-    def __init__(self, stamps: Stamps, contract: Contract) -> None:
+    def __init__(self, reader: SchemaReader, stamps: Stamps) -> None:
+        self._reader = reader
         self._stamps = stamps
-        self._shape = contract.schemas.validator("requests/create-trigger")
         self.run: Run | None = None
         self.look_up: LookUp | None = None
         self._kept: Collection[Trigger] = Collection("trigger")
@@ -105,12 +87,10 @@ class Triggers:
         raise no_operation(call, "create, list, get, PATCH, delete, and executions")
 
     def _create(self, call: Call) -> Trigger:
-        given = read(call.body, _CREATE, "the trigger")
+        given = self._reader.read("requests/create-trigger", call.body)
         for name in _DEFAULTS:
             if given.get(name, 1) < 1:
-                raise invalid(f"{name}={given[name]} must be positive.")
-        for problem in self._shape.problems(call.body, limit=1):
-            raise invalid(f"Invalid value at '{problem.pointer.removeprefix('$.')}': {problem.message}.")
+                raise invalid(f"Invalid value at '{name}': {given[name]} must be positive.")
         schedule = parse(given["schedule"], given["time_zone"])
         now = self._stamps.now()
         fields = {"id": self._stamps.ids("trigger"), "status": "active", **_DEFAULTS, **given}
@@ -120,7 +100,7 @@ class Triggers:
         return trigger
 
     def _update(self, trigger: Trigger, call: Call) -> Trigger:
-        changes = read(call.body, _UPDATE, "the trigger")
+        changes = self._reader.read("requests/update-trigger", call.body)
         now = self._stamps.now()
         if changes.get("status", trigger.fields["status"]) != trigger.fields["status"]:
             if changes["status"] == "active":

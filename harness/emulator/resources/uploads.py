@@ -15,8 +15,7 @@ from typing import Any
 
 from harness.emulator.http.routing import route
 from harness.emulator.resources.collection import Stamps
-from harness.emulator.resources.fields import over_quota
-from harness.emulator.resources.refusals import no_operation
+from harness.emulator.resources.refusals import no_operation, over_quota
 from harness.emulator.values.call import Call, Refusal, invalid, json_response, not_found
 from harness.wire import Headers, Request, Response
 

@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from harness.contract import Contract
-from harness.emulator.resources.body_schema import read_by_schema
 from harness.emulator.resources.collection import Collection, Stamps
-from harness.emulator.resources.fields import over_quota
 from harness.emulator.resources.instants import has_come, later
 from harness.emulator.resources.paging import listing, page
 from harness.emulator.resources.prebuilt_voices import PREBUILT
-from harness.emulator.resources.refusals import no_operation
+from harness.emulator.resources.refusals import no_operation, over_quota
+from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values import media
 from harness.emulator.values.call import Call, invalid, json_response, not_found
 from harness.wire import Request, Response
@@ -40,9 +38,9 @@ _DESCRIBES = ("accent", "context", "description", "display_name", "gender", "lan
 class Voices:
     """Voices per project."""
 
-    def __init__(self, stamps: Stamps, contract: Contract) -> None:
+    def __init__(self, reader: SchemaReader, stamps: Stamps) -> None:
+        self._reader = reader
         self._stamps = stamps
-        self._contract = contract
         self._kept: Collection[Json] = Collection("voice")
         self._prebuilt = {name: _prebuilt(name) for name in PREBUILT}
         # the newest come first, and a page token holds a place, so the newest have the lowest
@@ -66,7 +64,7 @@ class Voices:
         raise no_operation(call, "create, list, get and delete")
 
     def _create(self, call: Call) -> Json:
-        body = read_by_schema(self._contract, "requests/create-voice", call.body)
+        body = self._reader.read("requests/create-voice", call.body)
         voice, store = body["voice"], body.get("store") is True
         kind = voice["type"]
         if kind == "prompted":

@@ -15,29 +15,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.emulator.resources.collection import Collection, Stamps
-from harness.emulator.resources.fields import (
-    ARRAY,
-    ARRAY_REQUIRED,
-    STRING,
-    STRING_REQUIRED,
-    Field,
-    apply_mask,
-    read,
-    strings,
-)
 from harness.emulator.resources.paging import listing
 from harness.emulator.resources.refusals import no_operation
+from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
 from harness.emulator.values.call import Call, invalid, json_response
 from harness.wire import Response
 
 SECRET_PREFIX = "whsec_"
-
-EVENTS = (
-    "batch.succeeded", "batch.expired", "batch.failed",
-    "interaction.requires_action", "interaction.completed", "interaction.failed",
-    "video.generated",
-)  # fmt: skip
-"""The seven events that all sources of the API agree on."""
 
 REVOKE_LATER = "revoke_previous_secrets_after_h24"
 REVOKE_NOW = "revoke_previous_secrets_immediately"
@@ -45,17 +29,7 @@ REVOKE_NOW = "revoke_previous_secrets_immediately"
 MOST_SECRETS = 8
 """Limit on the secrets of one webhook; if they are rotated faster than they expire, the oldest are dropped."""
 
-STATES = ("enabled", "disabled", "disabled_due_to_failed_deliveries")
-"""States of a webhook; the published type of an update allows setting all three."""
-
-_CREATE = {"uri": STRING_REQUIRED, "subscribed_events": ARRAY_REQUIRED, "name": STRING}
-_UPDATE = {
-    "uri": STRING,
-    "subscribed_events": ARRAY,
-    "name": STRING,
-    "state": Field((str,), choices=STATES),
-}
-_ROTATE = {"revocation_behavior": Field((str,), choices=(REVOKE_LATER, REVOKE_NOW))}
+_CREATE, _UPDATE = "requests/create-webhook", "requests/update-webhook"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +73,8 @@ class Webhook:
 class Webhooks:
     """Webhooks per project."""
 
-    def __init__(self, stamps: Stamps) -> None:
+    def __init__(self, reader: SchemaReader, stamps: Stamps) -> None:
+        self._reader = reader
         self._stamps = stamps
         self._kept: Collection[Webhook] = Collection("webhook")
 
@@ -134,8 +109,7 @@ class Webhooks:
         return hook.view(self._stamps.now())
 
     def _create(self, call: Call) -> dict[str, Any]:
-        fields = read(call.body, _CREATE, "the webhook")
-        _judge(fields)
+        fields = self._read(call.body)
         now = self._stamps.now()
         secret = self._new_secret()
         hook = Webhook(self._stamps.ids("webhook"), {**fields, "state": "enabled"}, [secret], now, now)
@@ -143,21 +117,34 @@ class Webhooks:
         return {**self._view(hook), "new_signing_secret": secret.text}
 
     def _update(self, hook: Webhook, call: Call) -> dict[str, Any]:
-        changes = read(call.body, _UPDATE, "the webhook")
-        changes = apply_mask(changes, call.query.get("update_mask"), _UPDATE)
-        _judge(changes)
-        hook.fields = hook.fields | changes
+        changes = self._reader.read(_UPDATE, call.body)
+        changes = select_by_mask(changes, call.query.get("update_mask"), self._reader.names(_UPDATE))
+        state = changes.pop("state", hook.fields["state"])
+        kept = {name: value for name, value in hook.fields.items() if name != "state"}
+        hook.fields = {**self._read(kept | changes), "state": state}
         hook.updated = self._stamps.now()
         return self._view(hook)
+
+    def _read(self, body: Any) -> dict[str, Any]:
+        """Read what a webhook is made of. Raises `Refusal` 400."""
+        fields = self._reader.read(_CREATE, body)
+        try:
+            uri = urlsplit(fields["uri"])
+            usable = uri.scheme in ("http", "https") and bool(uri.hostname)
+        except ValueError:
+            usable = False
+        if not usable:
+            raise invalid(f"Invalid value at 'uri': {fields['uri']!r} is no absolute http or https URL.")
+        return fields
 
     def _act(self, call: Call, webhook_id: str, verb: str) -> dict[str, Any]:
         hook = self._kept.get(call.project, webhook_id)
         body = {} if call.body is None else call.body
         if verb == "ping":
-            read(body, {}, "a ping")
+            self._reader.read("empty", body)
             return {}
         if verb == "rotateSigningSecret":
-            return {"secret": self._rotate(hook, read(body, _ROTATE, "the rotation"))}
+            return {"secret": self._rotate(hook, self._reader.read("requests/rotate-signing-secret", body))}
         raise no_operation(call, ":ping and :rotateSigningSecret")
 
     def _rotate(self, hook: Webhook, how: dict[str, Any]) -> str:
@@ -173,19 +160,6 @@ class Webhooks:
     def _new_secret(self) -> SigningSecret:
         key = hashlib.sha256(self._stamps.ids("secret").encode()).digest()
         return SigningSecret(SECRET_PREFIX + base64.b64encode(key).decode("ascii"))
-
-
-def _judge(fields: dict[str, Any]) -> None:
-    for event in strings(fields.get("subscribed_events", [EVENTS[0]]), "subscribed_events") or [""]:
-        if event not in EVENTS:
-            raise invalid(f"There is no event {event!r} to subscribe to: there are {', '.join(EVENTS)}.")
-    try:
-        uri = urlsplit(fields.get("uri", "https://unchanged"))
-        usable = uri.scheme in ("http", "https") and bool(uri.hostname)
-    except ValueError:
-        usable = False
-    if not usable:
-        raise invalid(f"uri is {fields['uri']!r}: it must be an absolute http or https URL.")
 
 
 def _valid(secrets: list[SigningSecret], now: str) -> list[SigningSecret]:

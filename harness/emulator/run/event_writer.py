@@ -54,10 +54,12 @@ class EventWriter:
 
     def sequence(self, run: Run) -> list[Json]:
         """Return all payloads before the closing one."""
-        return [
-            *self.opening(run),
-            *(event for i, step in enumerate(run.steps) for event in self.step(run, i, step)),
-        ]
+        events = [*self.opening(run)]
+        for index, step in enumerate(run.steps):
+            events += self.step(run, index, step)
+            if index in run.checkpoints:
+                events.append(self.checkpoint(run, run.checkpoints[index]))
+        return events
 
     def opening(self, run: Run) -> list[Json]:
         """Return interaction.created, then the first status."""
@@ -79,6 +81,11 @@ class EventWriter:
     def status_update(self, run: Run, status: str) -> Json:
         """interaction.status_update."""
         return {"interaction_id": run.public_id, "status": status, "event_type": "interaction.status_update"}
+
+    def checkpoint(self, run: Run, token: str) -> Json:
+        """A status update with a token from which the rest can be asked for (types of the SDK)."""
+        update = self.status_update(run, "in_progress")
+        return {"interaction_id": update.pop("interaction_id"), "continuation_token": token, **update}
 
     def step(self, run: Run, index: int, step: Json) -> Iterator[Json]:
         """Yield all events of one step."""

@@ -62,9 +62,9 @@ class Run:
     __slots__ = (
         "_ends_in_error", "_events", "_frames", "_goal", "_hidden", "_hold", "_lag", "_old_status", "_order",
         "_paced", "_polls", "_queue", "_started", "_usage", "_world", "agent", "background",
-        "bodies", "body", "context", "created", "environment_id", "errors", "given", "id", "interruption", "model",
-        "moves", "number", "platform", "project", "script", "serial", "settled", "shown", "size", "steps",
-        "stored", "token", "updated", "waiting",
+        "bodies", "body", "checkpoints", "context", "created", "environment_id", "errors", "given", "id",
+        "interruption", "model", "moves", "number", "platform", "project", "script", "serial", "settled",
+        "shown", "size", "steps", "stored", "token", "updated", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -84,6 +84,7 @@ class Run:
         self.steps = reply.steps
         self.errors = reply.errors
         self.token = reply.token
+        self.checkpoints = reply.checkpoints
         self.size = order.size
         self.context = 0
         if order.previous is not None and not script.without_context:
@@ -304,6 +305,11 @@ class Run:
             self.settle(self._goal)
         self._hold = self.shown
         return True
+
+    @property
+    def on_hold(self) -> bool:
+        """Whether it goes no further than to a hold, which it may not have reached yet."""
+        return self._hold is not None and not self.settled
 
     @property
     def held(self) -> bool:

@@ -29,7 +29,8 @@ def load(path: str | Path) -> ScenarioFile:
     try:
         text = read_file(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as fault:
-        raise ScriptFault(f"the scenario {path} cannot be read: {fault}") from None
+        why = getattr(fault, "strerror", None) or fault
+        raise ScriptFault(f"the scenario {path} cannot be read: {why}") from None
     try:
         return read(text)
     except ScriptFault as fault:

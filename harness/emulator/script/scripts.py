@@ -22,6 +22,10 @@ FINAL_STATUSES = (
 )  # fmt: skip
 
 
+MCP_STEPS = ("mcp_server_tool", "tool_call")
+"""The two forms in which the service showed the calls of MCP servers."""
+
+
 class ScriptFault(UsageFault):
     """A script that cannot be played; the message names the key."""
 
@@ -107,6 +111,9 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     hidden: Hidden | None = None
     extra: dict[str, Any] = {}
     fragments: int | None = None
+    hops: int = 1
+    checkpoints: bool = False
+    mcp_steps: str = MCP_STEPS[0]
     without_context: bool = False
     continuation_token: str | None = None
     environment_id: str | None = None
@@ -159,6 +166,10 @@ def _check(script: Script) -> None:
         _check_hidden(script.hidden)
     if script.lasts is not None and not script.lasts > 0:
         raise ScriptFault(f"lasts={script.lasts} must be a positive number of seconds")
+    if script.hops < 1:
+        raise ScriptFault(f"hops={script.hops} must be at least 1: it is a number of model_output steps")
+    if script.mcp_steps not in MCP_STEPS:
+        raise ScriptFault(f"mcp_steps={script.mcp_steps!r} is none of {', '.join(MCP_STEPS)}")
     if script.fragments is not None and script.fragments < 1:
         raise ScriptFault(
             f"fragments={script.fragments} must be at least 1: it is a number of characters or bytes"

@@ -20,7 +20,8 @@ class CreateRequest:
     """`given` is the input as steps, `text` the text in it; `agent` is also set if `model` held its name.
 
     `documents` are the titles of what its `file_search` finds, `platform` is the surface that the call came to,
-    `budget` what all samples for this create may cost together, `size` how many bytes the request had.
+    `budget` what all samples for this create may cost together, `size` how many bytes the request had, `rest` the
+    steps that are left of the answer whose checkpoint it continues.
     """
 
     body: dict[str, Any]
@@ -38,6 +39,7 @@ class CreateRequest:
     platform: Platform = GEMINI
     budget: SampleBudget = field(default_factory=SampleBudget)
     size: int = 0
+    rest: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def generation(self) -> dict[str, Any]:

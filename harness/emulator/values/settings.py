@@ -32,7 +32,7 @@ class Settings:
 
     platform         the surface that is imitated where the two differ: `gemini`, `vertex`, or `any`, which takes
                      what either takes and shows what any document promises (`values/platform.py`)
-    unknown          whether a create may hold what the schemas do not list: `refuse`, as live, or `accept`
+    unknown          whether a request may hold what the schemas do not list: `refuse`, as live, or `accept`
     event_ids        which events carry an id; `auto`, as observed: none of a foreground run, and of a background
                      run what the platform does: `some` (every other delta) or `none`; `any`: all
     resume           where `last_event_id=X` starts: `exclusive` after the event X, `inclusive` with it

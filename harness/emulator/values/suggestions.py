@@ -20,6 +20,12 @@ def snake(name: str) -> str:
     return _HUMP.sub("_", name).lower()
 
 
+def camel(name: str) -> str:
+    """Convert snake_case to camelCase: `system_instruction` → `systemInstruction`."""
+    head, *tail = name.split("_")
+    return head + "".join(part.capitalize() for part in tail)
+
+
 def suggestion(name: str, options: Iterable[str]) -> str:
     """Return ` Did you mean 'x'?`, or `""` if nothing is close: a far-fetched name would mislead."""
     known = sorted(options)

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from harness.contract.judge.answer import BUSY
-from harness.engine.search.defect import call_of
-from harness.wire import Exchange
+from harness.wire.message import BUSY
 
 ACCEPTED, REFUSED, LATER, FAILED, UNANSWERED = "accepted", "refused", "told to come later", "failed", "unanswered"
 
@@ -29,10 +27,6 @@ class AnswerCounts:
             for call, kinds in part.by_call.items():
                 whole.by_call.setdefault(call, Counter()).update(kinds)
         return whole
-
-    def note(self, exchange: Exchange) -> None:
-        """Count one exchange."""
-        self.add(call_of(exchange.request), exchange.status)
 
     def add(self, call: str, status: int | None) -> None:
         """Count one answer with this status; None: none came."""

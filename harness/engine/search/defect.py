@@ -6,12 +6,9 @@ however often it is seen.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from harness.contract.tables.operations import operation_of
 from harness.outcome import Finding, Severity
-from harness.wire import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +38,3 @@ class SeenDefect:
 def mark_strict(finding: Finding, name: str) -> str:
     """The name, with `?` if the finding breaks its rule only in a strict reading."""
     return name if finding.severity is Severity.BROKEN else f"{name}?"
-
-
-_UPLOAD = "upload"
-"""What the paths of uploads begin with."""
-
-_WORD = re.compile(r"[A-Za-z][A-Za-z_.:]{0,39}")
-
-
-def call_of(request: Request) -> str:
-    """The call that a request makes, without its ids: `GET interactions/{id}`.
-
-    Of other resources only the collection and what is done there are named; everything else may be random.
-    """
-    operation = operation_of(request)
-    if operation is not None:
-        return operation.call
-    segments = [segment for segment in request.segments if segment]
-    _version, *path = segments[1:] if segments[:1] == [_UPLOAD] else segments or [""]
-    named = [
-        segment if place in (0, 2) and _WORD.fullmatch(segment) else "{id}" if place < 3 else "{path}"
-        for place, segment in enumerate(path[:4])
-    ]
-    return " ".join(filter(None, (request.method, "/".join(named))))

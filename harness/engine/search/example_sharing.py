@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from harness.strategies.operations import ClientCommand
+from harness.kit.search import History, SearchModel, Step
 
 if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
@@ -18,20 +18,21 @@ if TYPE_CHECKING:
 class SharedHistories:
     """The failing histories of one engine in `database`; none are kept without one."""
 
-    def __init__(self, database: ExampleDatabase | None, engine: str) -> None:
+    def __init__(self, database: ExampleDatabase | None, engine: str, model: SearchModel) -> None:
         self._database = database
+        self._model = model
         self._key = f"harness fuzz {engine}".encode()
 
-    def read(self) -> Iterator[list[ClientCommand]]:
+    def read(self) -> Iterator[list[Step]]:
         """What anybody has stored; what is no history of ours is skipped."""
         for value in sorted(self._database.fetch(self._key)) if self._database is not None else ():
             try:
-                yield [ClientCommand(**operation) for operation in json.loads(value)]
+                yield [self._model.read_step(record) for record in json.loads(value)]
             except (ValueError, TypeError):
                 continue
 
-    def keep(self, histories: Iterable[tuple[ClientCommand, ...]]) -> None:
+    def keep(self, histories: Iterable[History]) -> None:
         """Store these."""
         for history in histories if self._database is not None else ():
-            record = [operation.record() for operation in history]
+            record = [step.record() for step in history]
             self._database.save(self._key, json.dumps(record, ensure_ascii=False).encode())  # type: ignore[union-attr]

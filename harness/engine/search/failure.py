@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from harness.engine.decide import Policy, decide
 from harness.engine.events import PhaseFinished
 from harness.engine.results import Replays, Reproduction, Result
+from harness.engine.search.answer import is_hang
 from harness.engine.search.answer_counts import AnswerCounts
 from harness.engine.search.defect import SeenDefect, mark_strict
-from harness.engine.search.playing.answer import is_hang
 from harness.engine.search.rules import ANSWERED, SEARCHED, rule_of
-from harness.engine.search.world import TrailEntry
+from harness.kit.api import Api
+from harness.kit.search import History, TrailEntry
 from harness.outcome import Because, Finding, Observation, Outcome, Severity
-from harness.strategies.operations import ClientCommand
 from harness.wire import Exchange
 
 
@@ -26,18 +26,20 @@ class Failure:
     """One broken promise. `history` reproduces it on any target; it is empty if only the requests are known.
 
     `trail` holds the exchanges of the smallest history, in the order in which they were sent. `seen` counts the
-    answers that showed it. `known`: it was stored by an earlier run. `unshrunk` says why a smaller history may
-    show it too, "" if none does. `replays` is what came of playing it again.
+    answers that showed it, and `consequences` are what it made unavoidable. `known`: it was stored by an earlier
+    run. `unshrunk` says why a smaller history may show it too, "" if none does. `replays` is what came of playing
+    it again.
     """
 
     engine: str
     defect: SeenDefect
-    history: tuple[ClientCommand, ...] = ()
+    history: History = ()
     trail: tuple[Exchange, ...] = ()
     seen: int = 1
     known: bool = False
     unshrunk: str = ""
     replays: Replays = field(default_factory=Replays)
+    consequences: tuple[Failure, ...] = ()
 
     @property
     def finding(self) -> Finding:
@@ -59,13 +61,13 @@ class Failure:
         """Whether it is a hang that nobody waited for again: the target may only have been slow."""
         return self.rule == ANSWERED and not self.replays.played and any(map(is_hang, self.trail[-1:]))
 
-    def decide(self, policy: Policy) -> Result:
+    def decide(self, policy: Policy, api: Api) -> Result:
         """What it means for the run; what never happened again is no more than a warning."""
-        finding = replace(self.finding, weight=self.seen)
+        finding = replace(self.finding, weight=self.seen + len(self.consequences))
         if (self.replays.lost or self.is_suspicion) and finding.severity is Severity.BROKEN:
             finding = replace(finding, severity=Severity.NON_STRICT)
         return decide(
-            rule_of(self.rule),
+            rule_of(self.rule, api),
             Observation.of([finding]),
             policy,
             result_id=mark_strict(self.finding, self.rule),
@@ -77,6 +79,7 @@ class Failure:
                 unshrunk=self.unshrunk,
                 known=self.known,
                 replays=self.replays,
+                consequences=tuple(failure.key for failure in self.consequences),
             ),
             phase=self.engine,
         )
@@ -87,7 +90,7 @@ class Bug:
     """A defect as it was first or most briefly seen; its requests may still be going on."""
 
     defect: SeenDefect
-    history: tuple[ClientCommand, ...]
+    history: History
     sent: Sequence[TrailEntry]
 
     def failure(self, engine: str, seen: int = 1) -> Failure:

@@ -21,8 +21,8 @@ from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.request_templates import Template, resend, templates
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.traffic.deadline import Timer, TimeUp
+from harness.kit.api import Api
 from harness.outcome import UsageFault
-from harness.strategies.operations import ClientCommand
 
 ENGINE = "stored"
 
@@ -30,13 +30,14 @@ ENGINE = "stored"
 class Store:
     """The failures of one target, in a folder below `root`."""
 
-    def __init__(self, root: Path, target: str) -> None:
+    def __init__(self, root: Path, target: str, api: Api) -> None:
+        self._api = api
         words = re.sub(r"[^a-z0-9]+", "-", target.lower()).strip("-")[:60] or "target"
         self.folder = root / f"{words}-{hashlib.sha256(target.encode()).hexdigest()[:8]}"
 
     def keep(self, failure: Failure) -> Path | None:
         """Write one failure and return its file; None if it has nothing to play again."""
-        record = to_record(failure)
+        record = to_record(failure, self._api)
         if not record["history"] and not record["requests"]:
             return None
         path = (
@@ -83,20 +84,20 @@ class Store:
         )
 
 
-def to_record(failure: Failure) -> dict[str, Any]:
+def to_record(failure: Failure, api: Api) -> dict[str, Any]:
     """A failure as plain data."""
     return {
         "key": failure.key,
         "engine": failure.engine,
         "message": failure.finding.message,
-        "history": [operation.record() for operation in failure.history],
-        "requests": [] if failure.history else [template.record() for template in templates(failure.trail)],
+        "history": [step.record() for step in failure.history],
+        "requests": [] if failure.history else [template.record() for template in templates(failure.trail, api)],
     }
 
 
 def _again(place: SearchTarget, record: dict[str, Any]) -> Iterator[Failure]:
     if record["history"]:
-        history = [ClientCommand(**operation) for operation in record["history"]]
+        history = [place.model.read_step(step) for step in record["history"]]
         found = play(place, history, ENGINE)
     else:
         found = resend(place, [Template(**template) for template in record["requests"]], ENGINE)

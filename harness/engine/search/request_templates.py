@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.engine.search.failure import Bug, Failure
 from harness.engine.search.search_target import SearchTarget
-from harness.engine.search.simpler_values import simpler_values
+from harness.kit.api import Api
+from harness.kit.simpler_values import simpler_values
 from harness.wire import Exchange, Headers, Request
 from harness.wire.given_values import GivenValue, find_given, given_values, replace_given
 from harness.wire.secret_patterns import is_personal_header, is_secret_header
 
-_LEFT_OUT = frozenset({KEY_HEADER, "authorization", "content-length", "host", "connection", "user-agent",
+_LEFT_OUT = frozenset({"authorization", "content-length", "host", "connection", "user-agent",
                        "accept-encoding", "x-schemathesis-testcaseid"})  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def place_holder(given: GivenValue) -> str:
     return f"HARNESS-{given.answer}-{given.name}-{given.number}-"
 
 
-def templates(trail: Sequence[Exchange]) -> list[Template]:
+def templates(trail: Sequence[Exchange], api: Api) -> list[Template]:
     """The requests of a trail, with placeholders for what earlier responses gave."""
     given = given_values(trail)
     made = []
@@ -73,15 +73,15 @@ def templates(trail: Sequence[Exchange]) -> list[Template]:
         for value in given:
             if value.answer < number:
                 request = replace_given(request, value.value, place_holder(value))
-        kept = [(name, value) for name, value in request.headers.items() if _is_kept(name, value)]
+        kept = [(name, value) for name, value in request.headers.items() if _is_kept(name, value, api)]
         body = base64.b64encode(request.body).decode("ascii")
-        made.append(Template(request.method, request.target, kept, body, KEY_HEADER in request.headers))
+        made.append(Template(request.method, request.target, kept, body, api.key_header in request.headers))
     return made
 
 
-def _is_kept(name: str, value: str) -> bool:
+def _is_kept(name: str, value: str, api: Api) -> bool:
     """Whether a header is stored; those that hold a secret are sent anew from what the next run is told."""
-    return name.lower() not in _LEFT_OUT and not is_personal_header(name, value)
+    return name.lower() not in {*_LEFT_OUT, api.key_header} and not is_personal_header(name, value)
 
 
 def resend(place: SearchTarget, requests: Sequence[Template], engine: str) -> list[Failure]:
@@ -90,9 +90,9 @@ def resend(place: SearchTarget, requests: Sequence[Template], engine: str) -> li
     answers: list[Exchange] = []
     with place.world() as world:
         for template in requests:
-            world.found = []
-            answers.append(world.send(_fill_in(template, answers, place.requests)))
-            for defect in world.found:
+            answer, seen = world.resend(_fill_in(template, answers, place))
+            answers.append(answer)
+            for defect in seen:
                 if place.judged(defect):
                     found.setdefault(defect.key, Bug(defect, (), tuple(world.sent)))
             if world.hung:
@@ -134,13 +134,14 @@ def _simpler_bodies(body: bytes) -> Iterator[bytes]:
         yield json.dumps(smaller, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-def _fill_in(template: Template, answers: Sequence[Exchange], target: RequestBuilder) -> Request:
+def _fill_in(template: Template, answers: Sequence[Exchange], place: SearchTarget) -> Request:
     """The request of a template, for the answers that came so far; what none of them gives stays as it is."""
+    target, key_header = place.requests, place.resolved.api.key_header
     stored = [(str(name), str(value)) for name, value in template.headers if not is_secret_header(str(name))]
-    own = [(n, v) for n, v in target.headers if is_personal_header(n, v) and n.lower() != KEY_HEADER]
+    own = [(n, v) for n, v in target.headers if is_personal_header(n, v) and n.lower() != key_header]
     headers = Headers([*own, *stored])
     if template.keyed and target.key:
-        headers = headers.having(KEY_HEADER, target.key)
+        headers = headers.having(key_header, target.key)
     request = Request(template.method, template.target, headers, base64.b64decode(template.body))
     for match in dict.fromkeys(match.groups() for match in _HOLE.finditer(template.text)):
         answer, name, number = int(match[0]), match[1], int(match[2])

@@ -15,12 +15,11 @@ from harness.engine.search.answer_counts import ACCEPTED, LATER
 from harness.engine.search.budget import Budget, hypothesis_settings
 from harness.engine.search.example_sharing import SharedHistories
 from harness.engine.search.failure import EngineRun, Failure
-from harness.engine.search.playing.operations_table import able_to
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.shrink import minimal, shortest
 from harness.engine.search.tally import Tally
 from harness.engine.traffic.deadline import Timer, TimeUp
-from harness.strategies.operations import KINDS, ClientCommand
+from harness.kit.search import Step
 
 if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
@@ -29,8 +28,6 @@ HISTORY, LAWS = "history", "laws"
 
 LEAST_ACCEPTED = 0.2
 """If a smaller share of the requests that were not wrong on purpose succeeded, the search proves nothing."""
-
-CREATE = "POST interactions"
 
 RESERVED = 0.3
 """The share of a limited time that is kept for shrinking, once something was found."""
@@ -71,17 +68,18 @@ def laws(
     passed_over: Iterable[str] = (),
 ) -> EngineRun:  # fmt: skip
     """Search with the laws of streams, on drawn creates and cuts."""
+    draw_laws = place.model.draw_laws
+    if draw_laws is None:
+        return EngineRun(engine=LAWS, seconds=0.0, vacuous=("this API has no laws of streams",))
 
     def play(place: SearchTarget, tally: Tally, examples: int, seed: int) -> None:
         from hypothesis import given
         from hypothesis import seed as seeded
 
-        from harness.engine.search.stream_laws import stream_histories
-
         @seeded(seed)
         @hypothesis_settings(examples)
-        @given(stream_histories(place.able))
-        def hold(history: list[ClientCommand]) -> None:
+        @given(draw_laws(place.able))
+        def hold(history: list[Step]) -> None:
             _play_all(place, tally, history)
 
         hold()
@@ -89,11 +87,11 @@ def laws(
     return _rounds(LAWS, place, play, budget, seed, database, passed_over)
 
 
-def _play_all(place: SearchTarget, tally: Tally, history: Iterable[ClientCommand]) -> None:
+def _play_all(place: SearchTarget, tally: Tally, history: Iterable[Step]) -> None:
     with place.world() as world:
         try:
-            for operation in history:
-                tally.step(world, operation)
+            for step in history:
+                tally.play(world, step)
         finally:
             tally.add_history(world)
 
@@ -112,7 +110,7 @@ def _rounds(
     timer = Timer(budget.seconds)
     place = place.within(timer)
     examples, steps = (budget.histories, budget.steps) if engine == HISTORY else (budget.laws, _LAW_STEPS)
-    shared = SharedHistories(database, engine)
+    shared = SharedHistories(database, engine, place.model)
 
     def is_over() -> bool:
         return timer.left <= (RESERVED * (budget.seconds or 0.0) if tally.bugs else 0.0)
@@ -192,7 +190,7 @@ def _list_suspicions(failures: Iterable[Failure]) -> Iterator[str]:
 
 def _vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[str]:
     """Reasons why the search proves nothing; none if it does."""
-    if engine == LAWS and not any(word.startswith("create") for word in tally.played):
+    if engine == LAWS and not tally.played:
         yield "the target does not stream, so no law applies: leave the engine out with -e history,schema"
         return
     totals, requests = tally.answers.totals, tally.answers.requests
@@ -201,7 +199,7 @@ def _vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[str]:
         return
     meant = requests - tally.wrong
     busy = f" ({totals[LATER]} were told to come back later)" if totals[LATER] else ""
-    if CREATE in tally.answers.never_accepted:
+    if place.model.create in tally.answers.never_accepted:
         yield f"no create succeeded{busy}"
     elif totals[ACCEPTED] < LEAST_ACCEPTED * meant or 2 * totals[LATER] > requests:
         yield f"only {totals[ACCEPTED]} of {meant} requests that were not wrong on purpose succeeded{busy}"
@@ -212,6 +210,5 @@ def _vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[str]:
 
 
 def _never_played(place: SearchTarget, tally: Tally) -> list[str]:
-    played = {word.split()[0] for word in tally.played}
-    able = [kind for kind in KINDS if able_to(place.able, ClientCommand(kind, mode=KINDS[kind][0]))]
-    return [kind for kind in able if kind not in played]
+    played = {label.split()[0] for label in tally.played}
+    return [kind for kind in place.model.list_kinds(place.able) if kind not in played]

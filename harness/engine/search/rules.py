@@ -1,17 +1,15 @@
-"""The fuzzer's rules: the contract's, two for any HTTP service, and two for the neighbouring resources.
+"""The fuzzer's rules: those of the API, those that only a search of it judges, and two for any HTTP service.
 
 Layer 4.
 """
 
 from __future__ import annotations
 
-from harness.contract.rules import BY_ID
+from harness.kit.api import Api
 from harness.outcome import Basis, Level, Rule, Source
 
 ANSWERED = "fuzz.answered"
 NO_CRASH = "fuzz.no-5xx"
-KEPT = "fuzz.kept"
-SHAPE = "fuzz.shape"
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -28,20 +26,6 @@ RULES: tuple[Rule, ...] = (
         breaks="A request that only this client sends brings down what others use, and retrying makes it worse.",
         source=Source(Basis.GENERIC, "RFC 9110", "15.6 Server Error 5xx"),
     ),
-    Rule(
-        id=KEPT,
-        level=Level.SHOULD,
-        statement="A resource beside interactions can be read once created, and is gone once deleted.",
-        breaks="Agents, environments, credentials, webhooks and triggers cannot be managed.",
-        source=Source(Basis.SCHEMA, "google-genai 3.3.0", "agents, webhooks …: create, get, delete"),
-    ),
-    Rule(
-        id=SHAPE,
-        level=Level.SHOULD,
-        statement="An answer about a resource beside interactions has the form of its published type.",
-        breaks="A typed client cannot parse the answer, or drops what it says.",
-        source=Source(Basis.SCHEMA, "google-genai 3.3.0", "Agent, Environment, Webhook …"),
-    ),
 )
 
 SEARCHED = Rule(
@@ -56,6 +40,11 @@ SEARCHED = Rule(
 _OWN = {rule.id: rule for rule in RULES}
 
 
-def rule_of(rule_id: str) -> Rule:
+def list_rules(api: Api) -> dict[str, Rule]:
+    """Every rule that a finding of a search may break, by id."""
+    return {**api.load_rules(), **api.load_search().rules, **_OWN}
+
+
+def rule_of(rule_id: str, api: Api) -> Rule:
     """The rule of a finding."""
-    return _OWN.get(rule_id) or BY_ID[rule_id]
+    return _OWN.get(rule_id) or api.load_search().rules.get(rule_id) or api.load_rules()[rule_id]

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.checks.capabilities import CAPABILITIES
 from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capability
 from harness.engine.decide import Policy, exit_of
@@ -28,10 +27,10 @@ from harness.engine.events import (
 from harness.engine.probe import probe
 from harness.engine.results import Result
 from harness.engine.search.budget import Budget
-from harness.engine.search.defect import call_of
+from harness.engine.search.consequences import fold
 from harness.engine.search.exhaustive import ENGINE as EXHAUSTIVE
 from harness.engine.search.exhaustive import every
-from harness.engine.search.failure import EngineRun
+from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.failure_store import Store
 from harness.engine.search.openapi import ENGINE as SCHEMA
 from harness.engine.search.openapi import document
@@ -41,6 +40,7 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.patience import FLOOR, Patience
+from harness.kit.api import Api
 from harness.outcome import Level, TargetFault, Verdict
 from harness.wire import Driver
 
@@ -57,11 +57,6 @@ _RANK = {verdict: rank for rank, verdict in enumerate((*_WORST_FIRST, *(set(Verd
 LEAST_FLOOR = 0.5
 HANGS = 5
 """How many hangs a limited time must have room for."""
-
-_NEEDED = frozenset(
-    {"store", "stream", "background", "background-slow", "functions", "search", "event-ids", "two-keys", "auth"}
-)
-"""The capabilities that decide which operations are played."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +99,10 @@ def fuzz(
             yield happened
             continue
         yield happened.phase()
-        decided = [happened.decide(policy), *(failure.decide(policy) for failure in happened.failures)]
+        decided = [
+            happened.decide(policy),
+            *(failure.decide(policy, resolved.api) for failure in happened.failures),
+        ]
         yield from map(CheckFinished, decided)
         results += decided
     ordered = tuple(sorted(results, key=_place_in_order))
@@ -123,11 +121,12 @@ def _runs(
     """Each engine that begins, and what it did."""
     timer = Timer(options.seconds)
     with _place(resolved, options, timer) as place:
-        store = Store(options.store, resolved.info.name) if options.store is not None else None
+        earlier: list[Failure] = []
+        store = Store(options.store, resolved.info.name, resolved.api) if options.store is not None else None
         known: set[str] = set()
         stopped = False
         if store is not None:
-            yield _noting(store.replay(place.within(timer)), known)
+            yield _fold(_noting(store.replay(place.within(timer)), known), earlier, resolved.api)
         for number, engine in enumerate(options.engines):
             yield ExerciseStarted(engine)
             share = None if options.seconds is None else timer.left / (len(options.engines) - number)
@@ -139,7 +138,7 @@ def _runs(
             stopped = done.stopped
             for failure in done.failures if store is not None else ():
                 store.keep(failure)  # type: ignore[union-attr]
-            yield done
+            yield _fold(done, earlier, resolved.api)
 
 
 def _progress_of(engine: str, notify: Callable[[Progressed], object]) -> Callable[[Mapping[str, int], int], None]:
@@ -171,6 +170,12 @@ def _noting(run: EngineRun, known: set[str]) -> EngineRun:
     return run
 
 
+def _fold(run: EngineRun, earlier: list[Failure], api: Api) -> EngineRun:
+    folded = fold(run, earlier, api)
+    earlier += folded.failures
+    return folded
+
+
 @contextmanager
 def _place(resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> Iterator[SearchTarget]:
     driver = resolved.connect()
@@ -195,13 +200,13 @@ def _patience(resolved: ResolvedTarget, seconds: float | None) -> Patience | Non
     if resolved.throwaway:
         return None
     floor = FLOOR if seconds is None else max(LEAST_FLOOR, min(FLOOR, seconds / HANGS))
-    return Patience(call_of, resolved.target.wait, floor)
+    return Patience(resolved.api.load_search().name_call, resolved.target.wait, floor)
 
 
 def _probe(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> ResolvedTarget:
     try:
         bounded = GovernedDriver(driver, [Deadline(timer, resolved.target.wait)], owned=False)
-        found = probe(resolved.api, bounded, resolved.target, options.said, _NEEDED)
+        found = probe(resolved.api, bounded, resolved.target, options.said, resolved.api.load_search().needed)
     except TimeUp:
         raise TargetFault(f"the target did not answer the first questions within {options.seconds:g} s") from None
     return resolved.able(found.capabilities, found.says)
@@ -210,10 +215,9 @@ def _probe(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer
 def replay(target: ResolvedTarget, history: Sequence[dict[str, object]]) -> list[str]:
     """Play a stored history on a target and return the keys of its failures: for regression tests."""
     from harness.engine.search.search_target import play
-    from harness.strategies.operations import ClientCommand
 
-    place = SearchTarget(target, frozenset(CAPABILITIES))
-    found = play(place, [ClientCommand(**operation) for operation in history], HISTORY)  # type: ignore[arg-type]
+    place = SearchTarget(target, frozenset(target.api.load_capabilities()))
+    found = play(place, [place.model.read_step(step) for step in history], HISTORY)
     return [failure.key for failure in found]
 
 

@@ -9,14 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
-from typing import cast
 from urllib.parse import urlsplit
 
-from harness.contract.requests import RequestBuilder
 from harness.engine.cleanup import CreatedResources
 from harness.engine.search.defect import SeenDefect
 from harness.engine.search.failure import Bug, Failure
-from harness.engine.search.playing.operations_table import move
 from harness.engine.search.rules import rule_of
 from harness.engine.search.world import World
 from harness.engine.targets import ResolvedTarget
@@ -24,8 +21,9 @@ from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import DriverPolicy, GovernedDriver
 from harness.engine.traffic.lag import Lag
 from harness.engine.traffic.patience import Patience
+from harness.kit.api import ApiRequests
+from harness.kit.search import SearchModel, Step
 from harness.outcome import Level
-from harness.strategies.operations import ClientCommand
 from harness.wire import Driver
 
 GRACE, MOST_CLEANING = 1.0, 60.0
@@ -57,9 +55,14 @@ class SearchTarget:
     litter: list[str] = field(default_factory=list)
 
     @property
-    def requests(self) -> RequestBuilder:
+    def requests(self) -> ApiRequests:
         """What builds the requests to the target."""
-        return cast("RequestBuilder", self.resolved.target)
+        return self.resolved.target
+
+    @property
+    def model(self) -> SearchModel:
+        """What a search knows of the API."""
+        return self.resolved.api.load_search()
 
     def within(self, timer: Timer) -> SearchTarget:
         """The same place for one engine, bounded by `timer`."""
@@ -130,15 +133,15 @@ class SearchTarget:
         """Whether a defect counts: its rule has the requested level or a higher one, and nobody excluded it."""
         if {defect.rule, defect.finding.stable_code} & self.excluded:
             return False
-        return _RANK[rule_of(defect.rule).level] >= _RANK[self.level]
+        return _RANK[rule_of(defect.rule, self.resolved.api).level] >= _RANK[self.level]
 
 
-def play(place: SearchTarget, history: Sequence[ClientCommand], engine: str) -> list[Failure]:
+def play(place: SearchTarget, history: Sequence[Step], engine: str) -> list[Failure]:
     """Play a history once; return the first failure of each kind."""
     found: dict[str, Bug] = {}
     with place.world() as world:
-        for operation in history:
-            for defect in move(world, operation):
+        for step in history:
+            for defect in world.play(step):
                 if place.judged(defect) and defect.key not in found:
                     found[defect.key] = Bug(defect, tuple(world.played), tuple(world.sent))
     return [bug.failure(engine) for bug in found.values()]

@@ -18,17 +18,12 @@ from harness.engine.search.failure import Failure
 from harness.engine.search.request_templates import resend, simpler_requests, templates, weigh_requests
 from harness.engine.search.rules import ANSWERED
 from harness.engine.search.search_target import SearchTarget, play
-from harness.engine.search.simpler_values import simpler_values, weigh
 from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.patience import Pace
-from harness.strategies.operations import KINDS, ON_READERS, ClientCommand
-
-_LOOKS = ("poll", "settle", "replay")
 
 SHORTEST, MOST_SECONDS = 3, 20.0
 """In this process, all histories of up to this many steps are played: about a second for each target."""
 
-History = tuple[ClientCommand, ...]
 Part = TypeVar("Part")
 
 NEAR, FAR = 400, 40
@@ -47,9 +42,10 @@ def minimal(
 
     `also` hears of every failure that is seen on the way.
     """
+    model = place.model
     if failure.history:
-        return _Shrinking(place, failure, failure.history, play, _simpler, size, also).run()
-    requests = tuple(templates(failure.trail))
+        return _Shrinking(place, failure, failure.history, play, model.simplify, model.weigh, also).run()
+    requests = tuple(templates(failure.trail, place.resolved.api))
     return _Shrinking(place, failure, requests, resend, simpler_requests, weigh_requests, also).run()
 
 
@@ -175,80 +171,3 @@ def _shorter(failure: Failure, other: Failure | None) -> Failure:
     if other is None or len(other.history) >= len(failure.history):
         return failure
     return replace(other, engine=failure.engine, seen=failure.seen, replays=Replays(1, 1))
-
-
-def size(history: History) -> tuple[int, ...]:
-    """The sort key of a history: fewer steps first, then kinds and modes listed earlier, then smaller values."""
-    weights = [_weight(operation) for operation in history]
-    return (len(history), *(sum(column) for column in zip(*weights, strict=True)))
-
-
-def _weight(operation: ClientCommand) -> tuple[int, int, int, int]:
-    kinds = list(KINDS)
-    return (
-        kinds.index(operation.kind),
-        KINDS[operation.kind].index(operation.mode),
-        operation.subject + operation.count,
-        weigh(operation.body),
-    )
-
-
-def _simpler(history: History) -> Iterator[History]:
-    size = len(history) // 2
-    while size > 1:
-        for at in range(0, len(history), size):
-            yield (*history[:at], *history[at + size :])
-        size //= 2
-    for at in range(len(history)):
-        rest = (*history[:at], *history[at + 1 :])
-        yield rest
-        yield tuple(_renumber(operation) if i >= at else operation for i, operation in enumerate(rest))
-    for at, operation in enumerate(history):
-        for other in _simpler_steps(operation):
-            yield (*history[:at], other, *history[at + 1 :])
-    yield from _merge_looks(history)
-
-
-def _merge_looks(history: History) -> Iterator[History]:
-    """Remove one step and replace a remaining look by another kind of look, which may serve for both."""
-    for gone in range(len(history)):
-        rest = (*history[:gone], *history[gone + 1 :])
-        for at, operation in enumerate(rest):
-            if operation.kind in _LOOKS and not operation.mode:
-                for kind in _LOOKS:
-                    if kind != operation.kind:
-                        yield (*rest[:at], ClientCommand(kind, operation.subject), *rest[at + 1 :])
-
-
-def _renumber(operation: ClientCommand) -> ClientCommand:
-    """The step with its subject renumbered after an earlier interaction was removed."""
-    if operation.kind in ON_READERS or not operation.subject:
-        return operation
-    return replace(operation, subject=operation.subject - 1)
-
-
-def _looks_instead(operation: ClientCommand) -> Iterator[ClientCommand]:
-    """Plain looks at an interaction in place of a step, if their kind is listed earlier."""
-    kinds = list(KINDS)
-    subjects = range(2) if operation.kind in ON_READERS else (operation.subject,)
-    for kind in _LOOKS:
-        if kinds.index(kind) < kinds.index(operation.kind):
-            yield from (ClientCommand(kind, subject) for subject in subjects)
-
-
-def _simpler_steps(operation: ClientCommand) -> Iterator[ClientCommand]:
-    if operation.kind in ("chain", "answer") and operation.mode in KINDS["create"]:
-        yield ClientCommand("create", mode=operation.mode)
-    if operation.kind != "create":
-        yield from _looks_instead(operation)
-    modes = KINDS[operation.kind]
-    for mode in modes[: modes.index(operation.mode)]:
-        yield replace(operation, mode=mode)
-    for subject in range(operation.subject):
-        yield replace(operation, subject=subject)
-    for count in {1, operation.count // 2, operation.count - 1} - {0, -1}:
-        if count < operation.count:
-            yield replace(operation, count=count)
-    if operation.body is not None:
-        yield replace(operation, body=None)
-        yield from (replace(operation, body=body) for body in simpler_values(operation.body))

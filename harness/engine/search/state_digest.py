@@ -1,4 +1,4 @@
-"""A digest of the state of an emulator and its client, equal for states that are the same up to renaming.
+"""A digest of the state of a service and its client, equal for states that are the same up to renaming.
 
 Layer 4. Ids are replaced by the order in which they appear. Times, signatures, and counters that the next id is
 made from are left out. Everything else that the objects hold counts, including caches and half-read streams. The
@@ -9,34 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from enum import Enum
 from functools import cache
-from itertools import permutations
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
-from harness.contract.judge.history.interaction_model import InteractionModel
-from harness.emulator import Emulator
-from harness.engine.search.world import World
+from harness.kit.search import PlaysHistory, StateReading
 
-_IGNORED = frozenset({
-    "clock", "_clock", "lock", "_lock", "log", "moments", "ids", "settings", "_settings", "neighbours",
-    "_neighbours", "number", "created", "updated", "serial", "_kept", "_world", "replies", "meter", "recorder",
-    "_began", "_limits", "_started", "wake", "_paced", "moves", "_mark", "_iterator",
-    "contract", "_contract", "_order",
-})  # fmt: skip
-"""Fields that hold times, locks, logs, generators of ids, the contract, and parts without state of their own."""
-
-_ID = re.compile(r"v1_[\w-]{40,}|[0-9a-f]{16}")
 _SHORTEST_ID = 16
-_VOLATILE = re.compile(r'("signature":\s*")[^"]*|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ')
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 class StateDigest:
     """One walk over the state; ids are named in the order in which the walk meets them."""
 
-    def __init__(self) -> None:
+    def __init__(self, reading: StateReading) -> None:
+        self._reading = reading
+        names = "|".join(map(re.escape, sorted(reading.opaque))) or "(?!)"
+        self._opaque = re.compile(rf'("(?:{names})":\s*")[^"]*')
         self._names: dict[str, str] = {}
         self._seen: dict[int, int] = {}
         self._out = hashlib.blake2b(digest_size=16)
@@ -77,55 +68,52 @@ class StateDigest:
     def _mapping(self, value: Mapping[Any, Any]) -> None:
         self._say(f"{{{len(value)}")
         items = list(value.items())
-        if any(isinstance(key, str) and _ID.search(key) for key in value):
+        if any(isinstance(key, str) and self._reading.ids.search(key) for key in value):
             items.sort(
                 key=lambda item: self._rename_ids(str(item[0]))
             )  # the order of a table by id has no meaning
         for key, item in items:
             self._walk(key)
-            self._walk("" if key == "signature" else item)
+            self._walk("" if key in self._reading.opaque else item)
 
     def _object(self, value: Any) -> None:
         number = self._seen.setdefault(id(value), len(self._seen))
         self._say(f"{type(value).__qualname__}#{number}")
         if number < len(self._seen) - 1:
             return
-        for name in _fields(value):
+        for name in self._list_fields(value):
             self._say(name)
             self._walk(getattr(value, name, None))
+
+    def _list_fields(self, value: Any) -> list[str]:
+        own = sorted(getattr(value, "__dict__", ()))
+        kind: Hashable = type(value)  # type: ignore[assignment,unused-ignore]
+        return [name for name in (*_list_slots(kind), *own) if name not in self._reading.ignored]
 
     def _rename_ids(self, text: str) -> str:
         if len(text) < _SHORTEST_ID:
             return text
-        text = _VOLATILE.sub(r"\1", text)
-        return _ID.sub(lambda found: self._names.setdefault(found[0], f"<{len(self._names)}>"), text)
-
-
-def _fields(value: Any) -> list[str]:
-    own = sorted(getattr(value, "__dict__", ()))
-    kind: Hashable = type(value)  # type: ignore[assignment,unused-ignore]
-    return [*_slots(kind), *(name for name in own if name not in _IGNORED)]
+        text = _TIME.sub("", self._opaque.sub(r"\1", text))
+        return self._reading.ids.sub(lambda found: self._names.setdefault(found[0], f"<{len(self._names)}>"), text)
 
 
 @cache
-def _slots(kind: Hashable) -> list[str]:
+def _list_slots(kind: Hashable) -> list[str]:
     names: list[str] = []
     assert isinstance(kind, type)
     for base in kind.__mro__:
         slots = base.__dict__.get("__slots__", ())
         names += (slots,) if isinstance(slots, str) else slots
-    return [name for name in names if name not in _IGNORED]
+    return names
 
 
-def state(emulator: Emulator, world: World) -> bytes:
-    """The digest of emulator and world, on a fresh emulator; the order of interactions does not matter."""
-    return min(_digest(emulator, world, order) for order in permutations(world.interactions))
+def digest_state(service: Any, player: PlaysHistory, reading: StateReading) -> bytes:
+    """The digest of a service and its client; what the client knows in no order counts in none."""
+    return min(_digest((*view, reading.read(service)), reading) for view in player.list_views())
 
 
-def _digest(emulator: Emulator, world: World, order: Sequence[InteractionModel]) -> bytes:
-    walk = StateDigest()
-    walk.add(order)
-    walk.add([reader for reader in world.readers if not reader.closed])
-    walk.add([(reader.of, reader.cursor, reader.closed) for reader in world.readers])
-    walk.add(emulator.engine())
+def _digest(values: tuple[Any, ...], reading: StateReading) -> bytes:
+    walk = StateDigest(reading)
+    for value in values:
+        walk.add(value)
     return walk.digest()

@@ -12,12 +12,10 @@ from collections.abc import Callable
 from harness.engine.search.answer_counts import AnswerCounts
 from harness.engine.search.defect import SeenDefect
 from harness.engine.search.failure import Bug
-from harness.engine.search.playing.operations_table import move
 from harness.engine.search.search_target import SearchTarget
-from harness.engine.search.shrink import size
 from harness.engine.search.world import World
 from harness.engine.traffic.deadline import TimeUp
-from harness.strategies.operations import ClientCommand
+from harness.kit.search import Step
 
 
 class Tally:
@@ -34,17 +32,18 @@ class Tally:
         self.bugs: dict[str, Bug] = {}
         self.seen: Counter[str] = Counter()
         self._place = place
+        self._weigh = place.model.weigh
         self._over = over
         self._muted = muted
 
-    def step(self, world: World, operation: ClientCommand) -> None:
-        """Play one operation, and note what it shows. Raises `TimeUp`."""
+    def play(self, world: World, step: Step) -> None:
+        """Play one step, and note what it shows. Raises `TimeUp`."""
         if self._over():
             raise TimeUp
         before = len(world.played)
-        found = move(world, operation)
+        found = world.play(step)
         if len(world.played) > before:
-            self.played[f"{operation.kind} {operation.mode}".strip()] += 1
+            self.played[step.label] += 1
         for defect in found:
             if self._place.judged(defect):
                 self._note(defect, world)
@@ -53,7 +52,9 @@ class Tally:
         key = defect.key
         self.seen[key] += 1
         kept = self.bugs.get(key)
-        if not self.is_muted(key) and (kept is None or size(tuple(world.played)) < size(kept.history)):
+        if not self.is_muted(key) and (
+            kept is None or self._weigh(tuple(world.played)) < self._weigh(kept.history)
+        ):
             self.bugs[key] = Bug(defect, tuple(world.played), tuple(world.sent))
 
     def is_muted(self, key: str) -> bool:
@@ -65,7 +66,7 @@ class Tally:
         self.histories += 1
         self.wrong += sum(sent.wrong for sent in world.sent)
         for exchange in world.trail:
-            self.answers.note(exchange)
+            self.answers.add(self._place.model.name_call(exchange.request), exchange.status)
         self._place.report_progress(
             {"histories": self.histories, "requests": self.answers.requests}, findings=len(self.bugs)
         )

@@ -53,6 +53,9 @@ class AnswerFields(TypedDict, total=False):
     hidden: Json
     extra: Json
     fragments: int
+    hops: int
+    checkpoints: bool
+    mcp_steps: Literal["mcp_server_tool", "tool_call"]
     without_context: bool
     continuation_token: str
     environment_id: str
@@ -121,7 +124,7 @@ def read_recorded(path: Path, contract: Contract) -> Json:
 
     Raises UsageFault if no interaction in it has ended.
     """
-    from harness.benches.client.observed_streams import events_in
+    from harness.benches.client.cases.stream_source import events_in
     from harness.cassette import load  # reads YAML, which most tests do not need
 
     for recording in load(path).recordings:

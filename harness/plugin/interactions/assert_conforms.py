@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from harness.benches.client.client_results import events_of, plain
+from harness.checks.clients.result_forms import events_of, plain
 from harness.contract import PROTOCOL, StreamJudge, judge_error, judge_interaction, load, read
 from harness.contract.data.json_parse import loads
 from harness.contract.rules import BY_ID, level_of

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.benches.client.client_results import plain
+from harness.checks.clients.result_forms import plain
 from harness.contract import RUNNING
 from harness.contract.data.output import text_of
 from harness.outcome import UsageFault

@@ -7,18 +7,19 @@ Layer 7. Knows markers, node ids and assertion messages; cases, their streams an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.benches.client.attempt import ClientAttempt
-from harness.benches.client.drop_case import Case
-from harness.benches.client.drop_cases import cases_of
-from harness.benches.client.observed_streams import events_in
-from harness.benches.client.stream_source import StreamSource, whole_stream
+from harness.benches.client.cases import drop_cases
+from harness.benches.client.cases.case import Case
+from harness.benches.client.cases.stream_source import StreamSource, events_in, whole_stream
+from harness.benches.client.judgement.attempt import ClientAttempt
+from harness.contract import Contract
 from harness.faults import Cut, Fault, Spot, Status, parse
 from harness.faults.plan import HEAD_SPOTS
+from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
 from harness.plugin.interactions.emulator import InteractionsEmulator
@@ -28,7 +29,7 @@ from harness.wire import Decoder
 MOST_REQUESTS = 60
 """Maximum requests for one dropped stream; a client that resumes sensibly needs three."""
 
-_PLAIN = Case(plan="pass")
+_PLAIN = Case(plan="pass", mode=INTERACTIONS.load_client_model().usual_mode)
 NAME = "interactions_dropped_stream"
 """The fixture, and the marker that configures it."""
 
@@ -64,6 +65,29 @@ class Loop:
 
     def __str__(self) -> str:
         return format_count(len(self.cases), "cut")
+
+
+def cases_of(
+    *,
+    cuts: str | Sequence[str] = "every-event",
+    first: int = 0,
+    endings: str | Sequence[str] = ("rst", "end"),
+    script: Mapping[str, Any] | None = None,
+    cassette: str | None = None,
+    contract: Contract | None = None,
+    event_ids: str | Sequence[str] = "all",
+    resume: str = "exclusive",
+    seed: int = 0,
+) -> list[Case]:
+    """A case for each cut, ending and setting of event ids; `cuts` names an enumeration or lists whole plans.
+
+    An enumeration leaves out cuts before event `first`: code that creates its stream needs the first event. Raises
+    UsageFault for an unknown enumeration or an invalid plan, CassetteError for an unreadable cassette.
+    """
+    base = replace(_PLAIN, script=script, cassette=cassette, contract=contract, resume=resume)
+    return drop_cases.cases_of(
+        INTERACTIONS, base, cuts=cuts, first=first, endings=endings, event_ids=event_ids, seed=seed
+    )
 
 
 def parameters(definition: Any, seed: int = 0) -> list[Case | Loop]:
@@ -106,13 +130,13 @@ class DroppedStream:
         self._asked = False
         emulator.limit_requests(MOST_REQUESTS)
         if self._cases:
-            self._source = StreamSource(emulator.emulator, self._cases[0])
+            self._source = StreamSource(INTERACTIONS, emulator.emulator, self._cases[0])
         if not self._loop:
             self._begin(self._cases[0])
 
     def _begin(self, case: Case) -> None:
         if not self._source.serves(case):
-            self._source = StreamSource(self.emulator.emulator, case)
+            self._source = StreamSource(INTERACTIONS, self.emulator.emulator, case)
         if self._loop:
             self._source.whole_of(self._source.id)  # reading the whole stream lets the run end
         if self._given:
@@ -175,7 +199,7 @@ class DroppedStream:
         """Assert that `collected` (text, events, or interaction) is the whole stream, once and in order."""
         __tracebackhide__ = True
         self._asked = True
-        if problem := self._turn.problem(collected):
+        if problem := self._turn.describe_problem(collected):
             raise AssertionError(self._message(problem))
 
     def assert_patient(self, sleeps: Sleeps, *, least: float = 0.1) -> None:
@@ -235,7 +259,7 @@ def _brings_nothing(fault: Fault) -> bool:
 
 def _require_effect(case: Case) -> None:
     """Raise UsageFault for a plan that cannot take effect, even on a stream that is read whole."""
-    whole = whole_stream(case)
+    whole = whole_stream(INTERACTIONS, case)
     events, frames = len(events_in(whole)), len(Decoder().feed(whole))
     for connection in parse(case.plan).connections:
         for fault in connection.faults:

@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, Unpack
 
-from harness.contract import PROTOCOL
 from harness.emulator import Emulator, Settings
 from harness.emulator.script.script_queue import QueuedAnswer
+from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count, shorten
 from harness.plugin.environment_variables import PLACEHOLDER_KEY, EnvironmentVariables
@@ -68,7 +68,7 @@ class InteractionsEmulator(ObservedService):
         **settings: Unpack[SettingFields],
     ) -> None:
         self.emulator = Emulator(Settings().with_values(settings), seed=seed)
-        super().__init__(self.emulator, self.emulator.clock, PROTOCOL, max_requests=max_requests)
+        super().__init__(self.emulator, self.emulator.clock, INTERACTIONS, max_requests=max_requests)
         self.assert_all_used = assert_all_used
         self._answers: list[QueuedAnswer] = []
         self._mishaps: list[str] = []
@@ -115,8 +115,6 @@ class InteractionsEmulator(ObservedService):
 
     def __enter__(self) -> Self:
         """Serve on a port of this machine until the block ends, for scripts, notebooks and unittest."""
-        from harness.interactions import INTERACTIONS  # brings the whole catalogue
-
         environment = EnvironmentVariables(())
         environment.install()
         with ExitStack() as stack:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
-from harness.benches.client.client_results import status_of, text_in
+from harness.checks.clients.result_forms import status_of, text_in
 from harness.contract import RUNNING, STATUSES
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.lifecycle_routes import ROUTES

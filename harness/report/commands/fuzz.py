@@ -197,7 +197,7 @@ def failure_lines(result: Result, state: RunState, *, ran: str = "", verbose: bo
     if result.verdict is Verdict.XFAIL:
         yield f"  baseline: {_mask_text(result.excuse, state.mask)}"
     yield from (f"  {line}" for line in reproduction_lines(reproduction, state.mask))
-    seen = f"seen {format_count(finding.weight, 'time')}"
+    seen = f"seen {format_count(finding.weight - len(reproduction.consequences), 'time')}"
     yield f"  {seen}; {replay_words(reproduction.replays)}{f'; curl lines {ran}' if ran else ''}"
     if result.verdict not in EXPLAINED and not verbose:
         return
@@ -239,7 +239,8 @@ def _failure_record(result: Result, state: RunState, ran: str) -> dict[str, Any]
         "unshrunk": reproduction.unshrunk,
         "call": reproduction.call,
         "pointer": finding.where.pointer,
-        "seen": finding.weight,
+        "seen": finding.weight - len(reproduction.consequences),
+        "consequences": list(reproduction.consequences),
         "replays": {"shown": replays.shown, "played": replays.played, "why_not": replays.why_not},
         "flaky": replays.flaky,
         "curl_lines": ran,

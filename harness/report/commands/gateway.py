@@ -16,7 +16,7 @@ from harness.report.commands.presentation import ERRED, Presentation, Section
 from harness.report.evidence.evidence_text import logs
 from harness.report.evidence.exchange_text import printable
 from harness.report.ledger_text import ledger_record
-from harness.report.page.story import tell_story
+from harness.report.page.story.tell import tell_story
 from harness.report.records import finding_record, source_record, target_record, unanswered_record
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.benches.client.outcome import DropOutcome, outcome_of, run_of
+from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
 from harness.engine.results import ClientRun, Result
 from harness.look.assets import Mark, mark_of
 from harness.outcome import Exit, Verdict
@@ -301,7 +301,7 @@ def _timeline_record(run: ClientRun) -> dict[str, Any]:
     return {"requests": requests, "end": run.end}
 
 
-_MARKS = {
+OUTCOME_MARKS = {
     **{outcome: mark_of("wrong") for outcome in DropOutcome},
     DropOutcome.EXACT: mark_of("exact"),
     DropOutcome.RECOVERED: mark_of("exact"),
@@ -310,6 +310,8 @@ _MARKS = {
     DropOutcome.CRASHED: mark_of("gave-up"),
     DropOutcome.HUNG: mark_of("hung"),
 }
+"""The shape and the colour of each outcome in a page."""
+
 _COLUMNS: tuple[tuple[str, Mark], ...] = (
     ("right", mark_of("exact")),
     ("wrong without a word", mark_of("wrong")),
@@ -346,7 +348,7 @@ def fault_matrix(state: RunState) -> OutcomeMatrix:
 
 def outcome_cell(kind: str, results: Sequence[Result], mark: Mark, state: RunState) -> MatrixCell | None:
     """Those of the cases of a kind that came out alike; None if none did."""
-    alike = [result for result in results if _MARKS[outcome_of(result)] == mark]
+    alike = [result for result in results if OUTCOME_MARKS[outcome_of(result)] == mark]
     if not alike:
         return None
     first = max(alike, key=lambda result: _RANK[outcome_of(result)])

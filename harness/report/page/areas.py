@@ -40,9 +40,10 @@ class ResultRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
-    """A part of the catalogue; open if there is something to see in it."""
+    """A part of the catalogue; open if there is something to see in it. `title` is "" if `name` says enough."""
 
     name: str
+    title: str
     fragment: str
     bar: list[VerdictCount]
     rows: list[ResultRow]
@@ -60,9 +61,11 @@ def list_areas(state: RunState, names: FragmentNames, detailed: frozenset[str]) 
     members: dict[str, list[Result]] = defaultdict(list)
     for result in state.results:
         members[state.presentation.suite(result)].append(result)
+    titles = state.api.load_areas()
     return [
         Area(
             name=name,
+            title=titles.get(name, ""),
             fragment=names.name(f"area-{name}"),
             bar=count_for_bar(results),
             rows=[_to_row(result, state, names, detailed) for result in results],

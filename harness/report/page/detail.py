@@ -20,7 +20,8 @@ from harness.report.page.areas import shown_verdict
 from harness.report.page.comparison import MarkedText, compare_texts
 from harness.report.page.event_list import EventList, list_events
 from harness.report.page.fragments import FragmentNames
-from harness.report.page.story import Story, tell_story
+from harness.report.page.story.story import Story
+from harness.report.page.story.tell import tell_story
 from harness.report.run_state import RunState
 
 WIRE_SHOWN = 8_192

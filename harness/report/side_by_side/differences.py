@@ -31,8 +31,15 @@ class ComparedRow:
 
     @property
     def differs(self) -> bool:
-        """Whether the runs do not all say the same."""
-        return len({entry.word if entry else "" for entry in self.entries}) > 1
+        """Whether those runs that looked at it do not all say the same."""
+        return len({entry.word for entry in self.entries if entry is not None and entry.asked}) > 1
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all runs say the same of the target, and nothing is broken."""
+        return not (self.broken or self.differs) and all(
+            entry is not None and entry.tells for entry in self.entries
+        )
 
     @property
     def broken(self) -> int:
@@ -58,6 +65,16 @@ class ComparedRuns:
         return [row for row in self.rows if row.broken or row.differs]
 
     @property
+    def agreeing(self) -> list[ComparedRow]:
+        """The rows that are the same everywhere and not broken."""
+        return [row for row in self.rows if row.agrees]
+
+    @property
+    def unjudged(self) -> list[ComparedRow]:
+        """The rows of which not every run says something, so that nobody knows whether they differ."""
+        return [row for row in self.rows if not (row.broken or row.differs or row.agrees)]
+
+    @property
     def headline(self) -> str:
         """The sentence that a reader takes from the comparison."""
         if self.same_target:
@@ -73,14 +90,19 @@ class ComparedRuns:
             return f"{format_count(new, 'failure')} {'is' if new == 1 else 'are'} new, {fixed} fixed{rest}."
         broken = sum(bool(row.broken) for row in self.rows)
         where = format_count(len(self.runs), "target")
-        said = f"{broken} of {format_count(len(self.rows), 'result')} fail on at least one of {where}"
-        return f"{said}." if broken else f"Nothing fails on any of {where}; {len(self.telling)} results differ."
+        asked = sum(any(entry and entry.asked for entry in row.entries) for row in self.rows)
+        said = f"{broken} of {format_count(asked, 'result')} fail on at least one of {where}"
+        if not broken:
+            differ = format_count(len(self.telling), "result differs", "results differ")
+            said = f"Nothing fails on any of {where}; {differ}"
+        hidden = len(self.unjudged)
+        return f"{said}{f'; {hidden} were not judged on each' if hidden else ''}."
 
 
-def compare_runs(runs: Sequence[RunFile]) -> ComparedRuns:
-    """Put runs side by side. They must be of one command."""
+def compare_runs(runs: Sequence[RunFile], *, same_target: bool = False) -> ComparedRuns:
+    """Put runs side by side. They must be of one command; `same_target`: of one target, whatever they call it."""
     ids = dict.fromkeys(name for run in runs for name in run.entries)
-    same = len({run.target for run in runs}) == 1
+    same = same_target or len({run.target for run in runs}) == 1
     rows = [_to_row(name, runs) for name in ids]
     order = {name: place for place, name in enumerate(ids)}
     return ComparedRuns(
@@ -110,14 +132,15 @@ def _change(before: RunEntry | None, after: RunEntry | None, last: RunFile) -> s
         gone_is_fine = after is None and not last.lists_all
         judged = after is not None and after.standing == "judged"
         return "fixed" if judged or gone_is_fine else "changed"
-    return "changed" if (before and before.word) != (after and after.word) else ""
+    seen = {entry.word for entry in (before, after) if entry is not None and entry.asked}
+    return "changed" if len(seen) > 1 else ""
 
 
 def list_lines(compared: ComparedRuns) -> Iterator[str]:
     """The comparison for a terminal: the runs, then a line for each row that tells something."""
-    width = max(len(run.name) for run in compared.runs)
     for number, run in enumerate(compared.runs):
-        yield f"{number + 1}  {run.name:<{width}}  {run.started}  {run.headline}".rstrip()
+        target = "" if run.target == run.name else f" ({run.target})"
+        yield f"{number + 1}  {run.name}{target}: {run.started} {run.headline}".rstrip(" :")
     yield ""
     for row in compared.telling:
         told = row.told
@@ -128,8 +151,12 @@ def list_lines(compared: ComparedRuns) -> Iterator[str]:
         said = f": {' '.join(told.said.split())}" if told.said and told.broken else ""
         level = f" [{told.level}]" if told.level else ""
         yield f"{label:<8}{row.id}{level} {words}{said}".strip()
-    same = len(compared.rows) - len(compared.telling)
-    yield f"{format_count(same, 'result')} say the same everywhere and are not broken"
+    same, hidden = len(compared.agreeing), len(compared.unjudged)
+    say, are = ("says", "is") if same == 1 else ("say", "are")
+    yield f"{format_count(same, 'result')} {say} the same everywhere and {are} not broken"
+    if hidden:
+        yield f"{format_count(hidden, 'result was', 'results were')} not judged in each run: nothing is said of it"
     if not compared.same_target:
         yield "the runs are of several targets, so nothing is called new or fixed, and the exit code is 0"
+        yield "(--same-target, if it is one server at several addresses)"
     yield compared.headline

@@ -40,7 +40,8 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         runs=[_show_run(run, mask) for run in compared.runs],
         rows=[_show_row(row, names, mask, compared.same_target) for row in telling[:_MOST_ROWS]],
         left_out=max(0, len(telling) - _MOST_ROWS),
-        same=[mask(row.id) for row in compared.rows if not (row.broken or row.differs)],
+        same=[mask(row.id) for row in compared.agreeing],
+        unjudged=[mask(row.id) for row in compared.unjudged],
         same_target=compared.same_target,
     )
 
@@ -134,5 +135,6 @@ def compare_record(compared: ComparedRuns) -> dict[str, Any]:
             }
             for row in compared.telling
         ],
-        "same": len(compared.rows) - len(compared.telling),
+        "same": len(compared.agreeing),
+        "not_judged": len(compared.unjudged),
     }

@@ -43,6 +43,16 @@ class RunEntry:
         return self.verdict if self.standing in ("judged", "erred", "untested") else self.standing
 
     @property
+    def asked(self) -> bool:
+        """Whether the run was to find it out; if not, it says nothing, and differs from nothing."""
+        return self.standing != "not_asked"
+
+    @property
+    def tells(self) -> bool:
+        """Whether it says anything of the target: a refusal does, what was not judged does not."""
+        return self.standing in ("judged", "refused", "erred")
+
+    @property
     def broken(self) -> bool:
         """Whether somebody has to do something about it."""
         return self.verdict in BROKEN
@@ -50,7 +60,7 @@ class RunEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFile:
-    """One run as its report tells it. `name` is what the user calls it, else its target.
+    """One run as its report tells it. `name` is what the user calls it, else its file.
 
     `lists_all`: the report names what is fine, too. Of one that names failures alone, what is missing is fine.
     """
@@ -114,7 +124,7 @@ def _to_run(record: dict[str, Any], path: Path) -> RunFile:
         entries = _by_id(_READERS[kind](record))
         target = _target(record, path)
         return RunFile(
-            name=target,
+            name=path.stem,
             path=str(path),
             kind=kind,
             target=target,

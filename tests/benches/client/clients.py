@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from harness.benches.client.client_commands import Ended, Task
+from harness.benches.client.process.client_commands import ClientResult, Task
 from harness.resume import follow
 
 Reads = Callable[[httpx.Client, str], Any]
@@ -21,16 +21,16 @@ class InProcess:
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
 
-    def read(self, task: Task, seconds: float) -> Ended:
+    def read(self, task: Task, seconds: float) -> ClientResult:
         """Call the function."""
         with httpx.Client(base_url=task.base_url, headers={"x-goog-api-key": "key"}, timeout=seconds) as client:
             try:
                 found = self._reads(client, task.interaction)
-                return found if isinstance(found, Ended) else Ended(collected=found)
+                return found if isinstance(found, ClientResult) else ClientResult(collected=found)
             except httpx.ReadTimeout:
-                return Ended(stopped=f"had not ended after {seconds} s", seconds=seconds)
+                return ClientResult(stopped=f"had not ended after {seconds} s", seconds=seconds)
             except Exception as error:
-                return Ended(error=type(error).__name__)
+                return ClientResult(error=type(error).__name__)
 
     def stop(self) -> None:
         """Do nothing, because a function ends by itself."""

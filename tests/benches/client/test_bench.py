@@ -7,11 +7,12 @@ import threading
 import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
-from harness.benches.client.drop_cases import cases_of
-from harness.benches.client.outcome import DropOutcome, outcome_of, run_of
+from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
 from harness.engine.events import CheckFinished, PhaseFinished, Planned, RunEvent, RunFinished
 from harness.engine.results import Result
+from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
+from harness.plugin import cases_of
 from tests.benches.client import clients
 from tests.benches.client.clients import InProcess, Reads
 
@@ -20,7 +21,7 @@ def play(reads: Reads, **options: object) -> tuple[list[RunEvent], list[Result]]
     """Run all cases, and return the events and the results in the order of the stream."""
     jobs = int(options.pop("jobs", 1))  # type: ignore[call-overload]
     cases = cases_of(**options)  # type: ignore[arg-type]
-    events = list(torture(cases, lambda: InProcess(reads), TortureOptions(jobs=jobs)))
+    events = list(torture(INTERACTIONS, cases, lambda: InProcess(reads), TortureOptions(jobs=jobs)))
     finished = events[-1]
     assert isinstance(finished, RunFinished)
     assert sum(isinstance(event, CheckFinished) for event in events) == len(finished.results)
@@ -72,7 +73,7 @@ def test_what_is_said(reads: Reads, plan: str, outcome: DropOutcome, said: str) 
 def test_a_stall_ends_in_time() -> None:
     """A client that waits for ever is stopped after the time limit."""
     cases = cases_of(cuts=["event:3,stall"])
-    *_, finished = torture(cases, lambda: InProcess(clients.honest), TortureOptions(seconds=0.3))
+    *_, finished = torture(INTERACTIONS, cases, lambda: InProcess(clients.honest), TortureOptions(seconds=0.3))
     assert isinstance(finished, RunFinished)
     assert [outcome_of(result) for result in finished.results] == [DropOutcome.HUNG]
 
@@ -80,7 +81,7 @@ def test_a_stall_ends_in_time() -> None:
 def test_a_client_that_cannot_read_at_all() -> None:
     """If a client cannot read the stream without a drop, the run stops instead of blaming drops."""
     with pytest.raises(UsageFault, match="already without any drop the client has another text") as refused:
-        list(torture(cases_of(), lambda: InProcess(lambda client, interaction: "nothing")))
+        list(torture(INTERACTIONS, cases_of(), lambda: InProcess(lambda client, interaction: "nothing")))
     assert "it sent no request at all" in str(refused.value)
     assert "INTERACTIONS_BASE_URL" in str(refused.value)
 
@@ -99,7 +100,7 @@ def test_the_event_of_a_cut() -> None:
 def test_nothing_is_left_behind() -> None:
     """Closing the run stops its workers, whatever they are doing."""
     before = set(threading.enumerate())
-    run = torture(cases_of(), lambda: InProcess(clients.good), TortureOptions(jobs=2))
+    run = torture(INTERACTIONS, cases_of(), lambda: InProcess(clients.good), TortureOptions(jobs=2))
     while not isinstance(next(run), CheckFinished):
         pass
     run.close()
@@ -121,4 +122,4 @@ def test_what_a_worker_raises_is_raised() -> None:
             return super().read(task, seconds)  # type: ignore[arg-type]
 
     with pytest.raises(UsageFault, match="wrote no JSON"):
-        list(torture(cases_of(), lambda: Odd(strange)))  # type: ignore[arg-type,return-value]
+        list(torture(INTERACTIONS, cases_of(), lambda: Odd(strange)))  # type: ignore[arg-type,return-value]

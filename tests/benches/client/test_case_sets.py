@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.benches.client.case_sets import SETS, cases_of_set
-from harness.benches.client.client_modes import MODES
-from harness.benches.client.drop_case import Case
 from harness.benches.client.ready.survey import TABLES
+from harness.checks.clients.modes import MODES
+from harness.checks.clients.sets import SETS
 from harness.outcome import UsageFault
+from tests.benches.client.cases import cases_of_set, new_case
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "torture.md").read_text(encoding="utf-8")
 TABLE_SETS = set(TABLES.values())
@@ -37,7 +37,7 @@ def test_the_page_lists_all_modes() -> None:
 @pytest.mark.parametrize("name", SETS)
 def test_each_case_has_a_name_of_its_own(name: str) -> None:
     """No two cases of a set share a name, by which a baseline knows them; kinds come one after another."""
-    cases = cases_of_set(name, Case(plan="pass", script={"text": "Brief."}))
+    cases = cases_of_set(name, new_case(plan="pass", script={"text": "Brief."}))
     assert len({str(case) for case in cases}) == len(cases)
     kinds = [case.kind for case in cases]
     assert sorted(set(kinds), key=kinds.index) == [kind.name for kind in SETS[name]]
@@ -51,8 +51,8 @@ def test_the_larger_sets_have_what_the_smaller_ones_have() -> None:
 
 def test_a_recording_keeps_its_own_ids() -> None:
     """For a recorded stream, the kinds that fix ids or output are left out."""
-    cases = cases_of_set("quick", Case(plan="pass", cassette="cassettes/emulator/background-stream.yaml"))
+    cases = cases_of_set("quick", new_case(plan="pass", cassette="cassettes/emulator/background-stream.yaml"))
     assert {case.event_ids for case in cases} == {"all"}
     assert {"no-ids", "ends"}.isdisjoint(case.kind for case in cases)
     with pytest.raises(UsageFault, match="did you mean 'noise'"):
-        cases_of_set("quick", Case(plan="pass"), only=["nois"])
+        cases_of_set("quick", new_case(), only=["nois"])

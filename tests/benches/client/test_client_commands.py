@@ -11,15 +11,16 @@ from collections.abc import Callable
 import pytest
 
 from harness.benches.client.bench import torture
-from harness.benches.client.client_commands import Client, Ended, OneShot, Talking, Task
-from harness.benches.client.drop_cases import cases_of
-from harness.benches.client.outcome import DropOutcome, outcome_of
+from harness.benches.client.judgement.outcome import DropOutcome, outcome_of
+from harness.benches.client.process.client_commands import Client, ClientResult, CommandClient, LoopClient, Task
 from harness.engine.events import CheckFinished
+from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
+from harness.plugin import cases_of
 from tests.benches.client.clients import LOOP, ONE_SHOT, program
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups are a matter of POSIX")
-TASK = Task("http://127.0.0.1:9", "v1_x", "event:3,rst")
+TASK = Task("http://127.0.0.1:9", "v1_x", "event:3,rst", "follow")
 
 
 def environment(task: Task) -> dict[str, str]:
@@ -27,17 +28,17 @@ def environment(task: Task) -> dict[str, str]:
     return {"INTERACTIONS_BASE_URL": task.base_url, "INTERACTION_ID": task.interaction}
 
 
-def one_shot(source: str) -> OneShot:
+def one_shot(source: str) -> CommandClient:
     """A client that is started for each case."""
-    return OneShot(program(source), environment)
+    return CommandClient(program(source), environment)
 
 
-def talking(source: str) -> Talking:
+def talking(source: str) -> LoopClient:
     """A client that is started once for all cases."""
-    return Talking(program(source), {})
+    return LoopClient(program(source), {})
 
 
-def ends(client: Client, seconds: float = 20) -> Ended:
+def ends(client: Client, seconds: float = 20) -> ClientResult:
     """Give a client one task, close it, and return the result."""
     try:
         return client.read(TASK, seconds)
@@ -48,7 +49,9 @@ def ends(client: Client, seconds: float = 20) -> Ended:
 @pytest.mark.parametrize("new", [lambda: one_shot(ONE_SHOT), lambda: talking(LOOP)], ids=["one-shot", "loop"])
 def test_programs_survive(new: Callable[[], Client]) -> None:
     """A program that resumes correctly is exact, whichever way it is run."""
-    events = torture(cases_of(cuts=["event:3,rst", "event:9+20,end", "event:5,fin/event:1,rst"]), new)
+    events = torture(
+        INTERACTIONS, cases_of(cuts=["event:3,rst", "event:9+20,end", "event:5,fin/event:1,rst"]), new
+    )
     outcomes = [outcome_of(event.result) for event in events if isinstance(event, CheckFinished)]
     assert outcomes == [DropOutcome.RECOVERED] * 3
 
@@ -56,16 +59,16 @@ def test_programs_survive(new: Callable[[], Client]) -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("print('a text')", Ended(collected="a text")),
-        ("print('a text', end='')", Ended(collected="a text")),
-        ("print('a text\\n')", Ended(collected="a text\n")),
+        ("print('a text')", ClientResult(collected="a text")),
+        ("print('a text', end='')", ClientResult(collected="a text")),
+        ("print('a text\\n')", ClientResult(collected="a text\n")),
         ("import sys; print('half'); print('why', file=sys.stderr); sys.exit(3)",
-         Ended(collected="half", error="exit code 3", words="why")),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", Ended(collected="", error="signal 15")),
-        ("import os; print(os.environ['INTERACTION_ID'])", Ended(collected="v1_x")),
+         ClientResult(collected="half", error="exit code 3", words="why")),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", ClientResult(collected="", error="signal 15")),
+        ("import os; print(os.environ['INTERACTION_ID'])", ClientResult(collected="v1_x")),
     ],
 )  # fmt: skip
-def test_what_a_one_shot_says(source: str, expected: Ended) -> None:
+def test_what_a_one_shot_says(source: str, expected: ClientResult) -> None:
     """The output of a one-shot client is its text, and its exit code says whether it gave up."""
     got = ends(one_shot(source))
     assert (got.collected, got.error, got.words) == (expected.collected, expected.error, expected.words)
@@ -100,7 +103,7 @@ print('{"text": "fine"}')
 """)
     died = client.read(TASK, 20)
     assert (died.error, died.words) == ("the command ended (exit code 1) before it answered", "died of it")
-    assert client.read(Task("", "", "other"), 20).collected == "fine"
+    assert client.read(Task("", "", "other", ""), 20).collected == "fine"
     client.close()
 
 
@@ -193,14 +196,14 @@ def test_one_that_writes_for_ever(new: Callable[[str], Client]) -> None:
 def test_what_a_flood_says_is_cut() -> None:
     """If a client cannot read even the whole stream, the error quotes only the start of its output."""
     with pytest.raises(UsageFault, match="wrote more than 8 MiB") as refused:
-        list(torture(cases_of(cuts=["event:3,rst"]), lambda: one_shot(FLOOD)))
+        list(torture(INTERACTIONS, cases_of(cuts=["event:3,rst"]), lambda: one_shot(FLOOD)))
     assert len(str(refused.value)) < 2000
 
 
 def test_one_that_never_reads_its_tasks() -> None:
     """A client that never reads its tasks does not block us when the pipe is full; its lines count as answers."""
     client = talking("""import sys\nwhile True: print('{"text": "all"}', flush=True)""")
-    long = Task("http://127.0.0.1:9", "v1_x", "event:3,rst" * 1000)
+    long = Task("http://127.0.0.1:9", "v1_x", "event:3,rst" * 1000, "follow")
     assert {client.read(long, 20).collected for _ in range(20)} == {"all"}
     client.close()
 
@@ -236,7 +239,9 @@ subprocess.Popen(sleep, pass_fds=[held.fileno()], stdout=subprocess.DEVNULL, std
             assert held.recv(1) == b""
 
 
-@pytest.mark.parametrize("new", [lambda: OneShot(["/no/such"], environment), lambda: Talking(["/no/such"], {})])
+@pytest.mark.parametrize(
+    "new", [lambda: CommandClient(["/no/such"], environment), lambda: LoopClient(["/no/such"], {})]
+)
 def test_a_command_that_is_none(new: Callable[[], Client]) -> None:
     """A command that cannot be run is a usage fault with the system's reason."""
     with pytest.raises(UsageFault, match="cannot run '/no/such': No such file"):

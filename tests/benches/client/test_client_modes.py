@@ -9,19 +9,24 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
-from harness.benches.client.case_sets import cases_of_set
-from harness.benches.client.client_commands import Ended
-from harness.benches.client.client_modes import MODES
-from harness.benches.client.drop_case import Case
-from harness.benches.client.outcome import DropOutcome, outcome_of, run_of
+from harness.benches.client.cases.case import Case
+from harness.benches.client.cases.incident_cases import cases_of_incidents
+from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
+from harness.benches.client.process.client_commands import ClientResult, LoopClient, Task
+from harness.checks.clients.modes import MODES
+from harness.contract.data.output import output_text
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
+from harness.interactions import INTERACTIONS
 from harness.outcome import Verdict
+from harness.resources import folder
 from harness.resume import RetryLimits, follow
-from tests.benches.client.clients import InProcess, Reads
+from tests.benches.client.cases import cases_of_set, new_case
+from tests.benches.client.clients import InProcess, Reads, program
 
 MODEL = "gemini-3.5-flash"
 LOOK = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
@@ -31,14 +36,13 @@ WHOLE_SETS = os.environ.get("CLIENT_MUTANTS") == "all"
 
 def base_of(mode: str, plan: str = "pass") -> Case:
     """A case of a mode."""
-    spec = MODES[mode]
-    return Case(plan=plan, script=dict(spec.script), further=spec.further, mode=mode)
+    return new_case(plan, mode)
 
 
 def play(reads: Reads, cases: list[Case]) -> list[Result]:
     """The results of some cases of one mode."""
-    options = TortureOptions(seconds=5, undisturbed=base_of(cases[0].mode))
-    events = torture(cases, lambda: InProcess(reads), options)
+    options = TortureOptions(seconds=5, undisturbed=base_of(cases[0].mode.name))
+    events = torture(INTERACTIONS, cases, lambda: InProcess(reads), options)
     return [event.result for event in events if isinstance(event, CheckFinished)]
 
 
@@ -69,20 +73,20 @@ def calls_of(found: Any) -> Iterator[dict[str, Any]]:
     return (step for step in found.interaction["steps"] if step["type"] == "function_call")
 
 
-def uses_tools(client: httpx.Client, _: str) -> Ended:
+def uses_tools(client: httpx.Client, _: str) -> ClientResult:
     """Answers the call, and reports the text of the turn after it."""
     first = turn(client, input="Look.", tools=[LOOK], background=True)
     (call,) = calls_of(first)
     asked = {"input": answer(call), "previous_interaction_id": first.interaction["id"], "tools": [LOOK]}
     second = turn(client, **asked, background=True)
-    return Ended(collected=second.text, status=second.status)
+    return ClientResult(collected=second.text, status=second.status)
 
 
-def chains(client: httpx.Client, _: str) -> Ended:
+def chains(client: httpx.Client, _: str) -> ClientResult:
     """Does two turns, and reports the text of the second."""
     first = turn(client, input="One.", background=True)
     second = turn(client, input="Two.", previous_interaction_id=first.interaction["id"], background=True)
-    return Ended(collected=second.text, status=second.status)
+    return ClientResult(collected=second.text, status=second.status)
 
 
 def posts_the_answer_again(client: httpx.Client, _: str) -> str:
@@ -111,7 +115,7 @@ def forgets_its_second_turn(client: httpx.Client, _: str) -> str:
         return str(first.text)
 
 
-def cancels(client: httpx.Client, interaction: str) -> Ended:
+def cancels(client: httpx.Client, interaction: str) -> ClientResult:
     """Reads a little, cancels until the service has heard it, and reports the status that GET shows."""
     read_three(client, interaction)
     for _ in range(5):
@@ -126,7 +130,7 @@ def cancels(client: httpx.Client, interaction: str) -> Ended:
         except (httpx.TransportError, ValueError):
             continue
         if status not in ("in_progress", "queued"):
-            return Ended(status=status)
+            return ClientResult(status=status)
     raise EOFError
 
 
@@ -142,12 +146,12 @@ def read_three(client: httpx.Client, interaction: str) -> None:
         return
 
 
-def believes_in_its_cancel(client: httpx.Client, interaction: str) -> Ended:
+def believes_in_its_cancel(client: httpx.Client, interaction: str) -> ClientResult:
     """Cancels, and reports `cancelled` whatever the answer was."""
     read_three(client, interaction)
     client.post(f"{PATH}/{interaction}/cancel")
     client.get(f"{PATH}/{interaction}")
-    return Ended(status="cancelled")
+    return ClientResult(status="cancelled")
 
 
 @pytest.mark.parametrize(("reads", "mode"), [(chains, "chain"), (uses_tools, "tools"), (cancels, "cancel")])
@@ -178,7 +182,77 @@ def test_what_a_client_makes_of_it(reads: Reads, mode: str, plan: str, wanted: D
     assert outcome(reads, mode, plan) is wanted
 
 
-def continues(client: httpx.Client, _: str) -> Ended:
+def creates(client: httpx.Client, _: str) -> ClientResult:
+    """Creates an interaction with a stream, and reads it."""
+    found = turn(client, input="Go.")
+    return ClientResult(collected=found.text, status=found.status)
+
+
+def polls(client: httpx.Client, _: str) -> ClientResult:
+    """Creates in the background, and asks until the interaction has ended, a limited number of times."""
+    made = client.post(PATH, json={"model": MODEL, "input": "Go.", "background": True}).json()
+    for _attempt in range(30):
+        try:
+            answer = client.get(f"{PATH}/{made['id']}")
+            found = answer.json() if answer.is_success else {}
+        except (httpx.TransportError, ValueError):
+            continue
+        if found.get("status", "in_progress") not in ("in_progress", "queued"):
+            return ClientResult(collected=output_text(found), status=found["status"])
+    raise EOFError
+
+
+def asks_for_ever(client: httpx.Client, _: str) -> ClientResult:
+    """Creates in the background, and asks for as long as it is not completed."""
+    made = client.post(PATH, json={"model": MODEL, "input": "Go.", "background": True}).json()
+    while True:
+        answer = client.get(f"{PATH}/{made['id']}")
+        if answer.status_code == 400:
+            raise RecursionError
+        if answer.json().get("status") == "completed":
+            return ClientResult(collected=output_text(answer.json()))
+
+
+@pytest.mark.parametrize(("reads", "wanted"), [(polls, DropOutcome.COULD_NOT), (asks_for_ever, DropOutcome.HUNG)])
+def test_a_run_that_never_settles(reads: Reads, wanted: DropOutcome) -> None:
+    """A client that gives up and says so is right; one that asks for ever is not, and its case can be repeated."""
+    (case,) = cases_of_set("polling", base_of("poll"), only=["never-settles"])
+    (result,) = play(reads, [case])
+    assert outcome_of(result) is wanted
+    assert case.command_line(["x"]) == "harness torture --set polling --kinds never-settles --mode poll -- x"
+
+
+@pytest.mark.parametrize(
+    ("reads", "mode"), [(creates, "create"), (polls, "poll"), (chains, "chain"), (creates, "background")]
+)
+def test_a_correct_client_survives_the_incidents_of_its_mode(reads: Reads, mode: str) -> None:
+    """What really happened can be played in each mode that meets it, and a client that does it right is right."""
+    found = cases_of_incidents(INTERACTIONS, base_of(mode))
+    quick = [one for one in found if "stall" not in one.plan and "silence" not in one.plan]
+    results = play(reads, quick)
+    wrong = [(result.title, run_of(result).end) for result in results if result.verdict is Verdict.FAIL]
+    assert not wrong
+    assert {result.title for result in results} == {one.incident for one in quick}
+    assert len(results) > (0 if mode == "chain" else 3)
+
+
+def test_a_task_is_what_its_schema_says() -> None:
+    """The line that a client gets is described, and so is each mode, in the words of the page."""
+    schema = json.loads((folder("schemas") / "output" / "torture-task.schema.json").read_text("utf-8"))
+    source = "import json,sys\nfor line in sys.stdin: print(json.dumps({'text': line}), flush=True)"
+    client = LoopClient(program(source), {})
+    try:
+        for mode in MODES:
+            task = json.loads(client.read(Task("http://127.0.0.1:9", "v1_x", "event:3,rst", mode), 20).collected)
+            jsonschema.validate(task, schema)
+            assert task["mode"] == mode
+    finally:
+        client.close()
+    listed = {one["const"]: one["description"] for one in schema["properties"]["mode"]["oneOf"]}
+    assert listed == {name: mode.about for name, mode in MODES.items()}
+
+
+def continues(client: httpx.Client, _: str) -> ClientResult:
     """Goes on with the token for as long as the interaction stops with one, and joins the texts."""
     found = turn(client, input="Go.")
     text = found.text
@@ -187,7 +261,7 @@ def continues(client: httpx.Client, _: str) -> Ended:
         token = {"continuation_token": last["continuation_token"], "previous_interaction_id": last["id"]}
         found = turn(client, **token)
         text += found.text
-    return Ended(collected=text, status=found.status)
+    return ClientResult(collected=text, status=found.status)
 
 
 def test_what_was_continued_is_one_result() -> None:
@@ -201,10 +275,10 @@ def test_what_was_continued_is_one_result() -> None:
     }
     assert outcome_of(results[0]) is DropOutcome.EXACT
 
-    def loses_the_first(client: httpx.Client, interaction: str) -> Ended:
+    def loses_the_first(client: httpx.Client, interaction: str) -> ClientResult:
         found = continues(client, interaction)
         rest = " And the rest of it."
-        return Ended(
+        return ClientResult(
             collected=rest if str(found.collected).endswith(rest) else found.collected, status=found.status
         )
 

@@ -16,13 +16,15 @@ from pathlib import Path
 import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
-from harness.benches.client.case_sets import SETS, cases_of_set
-from harness.benches.client.client_commands import Talking
-from harness.benches.client.drop_case import Case
-from harness.benches.client.outcome import outcome_of, run_of
+from harness.benches.client.cases.case import Case
+from harness.benches.client.judgement.outcome import outcome_of, run_of
+from harness.benches.client.process.client_commands import LoopClient
+from harness.checks.clients.sets import SETS
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
+from harness.interactions import INTERACTIONS
 from harness.outcome import Verdict
+from tests.benches.client.cases import cases_of_set, new_case
 from tests.benches.client.client_mutants import MUTANTS, ClientMutant
 
 pytestmark = pytest.mark.slow
@@ -39,8 +41,8 @@ def play(folder: Path, program: str, cases: list[Case]) -> Iterator[Result]:
     if runner is None:
         pytest.skip("no node on PATH")
     command = [runner, str(folder / program)]
-    options = TortureOptions(jobs=2, seconds=5, undisturbed=Case(plan="pass"))
-    for event in torture(cases, lambda: Talking(command, dict(os.environ)), options):
+    options = TortureOptions(jobs=2, seconds=5, undisturbed=new_case())
+    for event in torture(INTERACTIONS, cases, lambda: LoopClient(command, dict(os.environ)), options):
         if isinstance(event, CheckFinished):
             yield event.result
 
@@ -56,7 +58,7 @@ def folder(tmp_path: Path) -> Path:
 def cases_that_tell(mutant: ClientMutant) -> list[Case]:
     """The cases of the kind that notices a mutant, or of its whole set."""
     only = () if WHOLE_SETS else (mutant.kind,)
-    return cases_of_set(mutant.set_name, Case(plan="pass"), only=only)
+    return cases_of_set(mutant.set_name, new_case(), only=only)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: f"{one.program}-{one.name}")
@@ -73,7 +75,7 @@ def test_a_mutant_is_noticed(folder: Path, mutant: ClientMutant) -> None:
 @pytest.mark.parametrize("program", CORRECT)
 def test_a_correct_client_is_right(folder: Path, program: str) -> None:
     """No correct client is ever blamed."""
-    results = list(play(folder, program, cases_of_set("thorough" if WHOLE_SETS else "quick", Case(plan="pass"))))
+    results = list(play(folder, program, cases_of_set("thorough" if WHOLE_SETS else "quick", new_case())))
     wrong = [(result.title, run_of(result).end) for result in results if result.verdict is not Verdict.PASS]
     assert not wrong, Counter(map(outcome_of, results))
 

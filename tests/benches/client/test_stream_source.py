@@ -10,24 +10,25 @@ from urllib.parse import quote
 import pytest
 
 from harness import resources
-from harness.benches.client.drop_case import Case
-from harness.benches.client.drop_cases import cases_of
-from harness.benches.client.observed_streams import events_in
-from harness.benches.client.stream_source import StreamSource, whole_stream
+from harness.benches.client.cases.case import Case
+from harness.benches.client.cases.stream_source import StreamSource, events_in, whole_stream
 from harness.cassette import Recording, save
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.faults import cut
+from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
+from harness.plugin import cases_of
 from harness.transport import ServiceDriver
 from harness.wire import Decoder, Headers, Request
+from tests.benches.client.cases import new_case, new_source
 
 RECORDINGS = resources.folder("cassettes") / "emulator"
 
 
 def kinds(name: str) -> tuple[StreamSource, list[Any]]:
     """A recording as a source, and the types of the events in its stream."""
-    source = StreamSource(Emulator(), Case(plan="pass", cassette=str(RECORDINGS / f"{name}.yaml")))
+    source = new_source(new_case(plan="pass", cassette=str(RECORDINGS / f"{name}.yaml")))
     return source, [event["event_type"] for event in source.whole_of(source.id)]
 
 
@@ -47,7 +48,7 @@ def test_a_recording_is_cut_as_a_whole(name: str) -> None:
 def test_a_drop_in_a_recording_does_not_happen_again(tmp_path: Path) -> None:
     """If a recorded GET broke off and was resumed, the source serves the whole stream, even for the first GET."""
     emulator = Emulator()
-    found = StreamSource(emulator, Case(plan="pass")).id
+    found = new_source(new_case(), emulator).id
     driver = ServiceDriver(cut(emulator, "event:5,rst", PROTOCOL), emulator.clock)
     target, recordings = f"/v1beta/interactions/{found}?stream=true", []
     for _ in range(2):
@@ -55,7 +56,7 @@ def test_a_drop_in_a_recording_does_not_happen_again(tmp_path: Path) -> None:
         recordings.append(Recording.of(exchange))
         target += f"&last_event_id={quote(list(map(PROTOCOL.cursor, events_in(exchange.body)))[-1] or '')}"
     save(tmp_path / "it.yaml", recordings)
-    source = StreamSource(Emulator(), Case(plan="pass", cassette=str(tmp_path / "it.yaml")))
+    source = new_source(new_case(plan="pass", cassette=str(tmp_path / "it.yaml")))
     assert not recordings[0].complete
     assert [event["event_type"] for event in events_in(source.stream(source.id))][-1] == "interaction.completed"
 
@@ -73,7 +74,7 @@ def places(cases: list[Case]) -> list[int]:
 
 def test_first() -> None:
     """`first` skips the cuts before that event, by event or by byte; an event that does not exist is refused."""
-    whole = whole_stream(Case(plan="pass"))
+    whole = whole_stream(INTERACTIONS, new_case())
     third = [frame.end for frame in Decoder().feed(whole)][2]
     assert cases_of(first=3, endings="rst") == cases_of(first=3, endings=["rst"])
     assert places(cases_of(first=3, endings=["rst"]))[0] == 3

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import replace
 
 import httpx
 import pytest
 
-from harness.benches.client.case_sets import SETS
-from harness.benches.client.client_commands import Ended
-from harness.benches.client.client_modes import MODES
+from harness.benches.client.process.client_commands import ClientResult
 from harness.benches.client.ready import READY, find_ready
 from harness.benches.client.ready.ready_clients import Language
-from harness.benches.client.ready.survey import TABLES, ClientColumn, scrub, survey
+from harness.benches.client.ready.survey import ClientColumn, scrub, survey
+from harness.benches.client.ready.table_rows import TABLES, rows_of
+from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
-from harness.report.commands.clients import column_lines, record, write_pages
+from harness.report.client_table.page import render_page
+from harness.report.client_table.pages import write_pages
+from harness.report.client_table.record import column_lines, make_record
 from harness.resources import folder
 from harness.resume import follow
 from tests.benches.client import clients
@@ -23,19 +26,31 @@ from tests.benches.client.clients import InProcess, Reads
 
 CURL = find_ready("curl")
 
+MODEL = INTERACTIONS.load_client_model()
+
+
+INCIDENTS = ("clean-end-mistaken-for-end", "heartbeat-comment-eats-event")
+
+
+ROWS = [*(kind.name for kind in MODEL.sets["table"]), *INCIDENTS]
+
 
 def columns_of(reads: Reads, name: str = "curl", version: str = "") -> list[ClientColumn]:
     """The column of a function that reads one stream."""
     client = replace(CURL, name=name, version=version, modes=("follow",))
-    return list(survey([client], lambda _: lambda: InProcess(reads), modes=["follow"], seconds=0.3))
+    return list(
+        survey(
+            INTERACTIONS, [client], lambda _: lambda: InProcess(reads), modes=["follow"], only=ROWS, seconds=0.3
+        )
+    )
 
 
-def correct(client: httpx.Client, interaction: str) -> Ended:
+def correct(client: httpx.Client, interaction: str) -> ClientResult:
     """Follows the interaction with the resume helper, and reports text and status."""
     stream = follow(client, interaction, sleep=lambda _: None)
     for _ in stream:
         pass
-    return Ended(collected=stream.text, status=stream.status or "")
+    return ClientResult(collected=stream.text, status=stream.status or "")
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +67,8 @@ def pages(naive: list[ClientColumn]) -> dict[str, str]:
 
 def test_a_cell_says_what_happened_twice(naive: list[ClientColumn]) -> None:
     """A finding has two outcomes that agree, a rule, a drawing and a command; a good cell has none of them."""
-    cells = {cell.fault: cell for cell in naive[0].cells}
-    assert list(cells) == [kind.name for kind in SETS["table"]]
+    cells = {cell.row.name: cell for cell in naive[0].cells}
+    assert list(cells) == ROWS
     assert (cells["no-fault"].outcome, cells["no-fault"].sentence) == ("exact", "")
     lost = cells["clean-end"]
     assert (lost.outcome, lost.again, lost.rule, lost.level) == (
@@ -72,7 +87,14 @@ def test_the_same_behaviour_gives_the_same_pages(naive: list[ClientColumn]) -> N
     """A second run of everything gives the same text: no times, no ports."""
     again = columns_of(clients.never_back)
     assert write_pages(again) == write_pages(naive)
-    assert record(again) == record(naive)
+    assert make_record(again) == make_record(naive)
+    assert render_page(again) == render_page(naive)
+
+
+def anchors_of(page: str) -> set[str]:
+    """What can be linked to on a page of a client."""
+    headings = re.findall(r"^## (.*)$", page, re.MULTILINE)
+    return {heading.replace(", ", "-").replace(".", "") for heading in headings}
 
 
 def test_every_link_of_the_table_leads_to_its_finding(pages: dict[str, str]) -> None:
@@ -80,8 +102,7 @@ def test_every_link_of_the_table_leads_to_its_finding(pages: dict[str, str]) -> 
     links = re.findall(r"\]\((clients/[a-z-]+\.md)#([a-z0-9-]+)\)", pages["clients.md"])
     assert len(links) > 10
     for page, anchor in links:
-        headings = re.findall(r"^## (.*)$", pages[page], re.MULTILINE)
-        assert anchor in {heading.replace(", ", "-").replace(".", "") for heading in headings}
+        assert anchor in anchors_of(pages[page])
     assert set(pages) == {"clients.md", "clients/curl.md"}
     assert "| [**silent-loss**](clients/curl.md#clean-end-follow) | recovered |" in pages["clients.md"]
 
@@ -93,6 +114,57 @@ def test_versions_that_came_out_alike_share_a_column(naive: list[ClientColumn]) 
     assert "| Fault | curl 2.0, 1.0 |" in write_pages([new, old])["clients.md"]
     better = replace(new, cells=tuple(replace(cell, outcome="exact", again="") for cell in new.cells))
     assert "| Fault | curl 2.0 | curl 1.0 |" in write_pages([better, old])["clients.md"]
+
+
+def test_what_two_versions_share_is_shown_once_and_linked_from_both(naive: list[ClientColumn]) -> None:
+    """Versions that differ in one row have columns of their own, whose equal cells lead to the same place."""
+    new = replace(naive[0], client=replace(naive[0].client, package="curl", version="2.0"))
+    better = replace(naive[0].cells[2], outcome="exact", again="", sentence="")
+    old = replace(
+        naive[0],
+        client=replace(naive[0].client, package="curl", version="1.0"),
+        cells=(*naive[0].cells[:2], better, *naive[0].cells[3:]),
+    )
+    pages = write_pages([new, old])
+    links = re.findall(r"\]\(clients/curl\.md#([a-z0-9-]+)\)", pages["clients.md"])
+    assert set(links) == anchors_of(pages["clients/curl.md"])
+    assert links.count("clean-end-follow-20") == 2
+
+
+def test_incidents_are_a_part_of_their_own(pages: dict[str, str]) -> None:
+    """Their rows follow the faults under a heading of their own, and lead to what is known of them."""
+    faults, others = pages["clients.md"].split("## What already happened to others")
+    for name in INCIDENTS:
+        assert f"](incidents.md#{name}) |" in others
+        assert name not in faults
+    assert "| [**wrong-status**](clients/curl.md#clean-end-mistaken-for-end-follow) | recovered |" in others
+
+
+@pytest.mark.parametrize("mode", TABLES)
+def test_a_mode_has_the_incidents_that_its_calls_meet(mode: str) -> None:
+    """Clients that stream meet what happens to streams, clients that poll what happens to polls; nobody all."""
+    names = {row.name for row, _ in rows_of(INTERACTIONS, mode) if row.is_incident}
+    assert ("stream-cut-at-600s" in names) == (mode != "poll")
+    assert ("poll-hangs-without-timeout" in names) == (mode == "poll")
+    assert len({row.name for row, _ in rows_of(INTERACTIONS, mode)}) == len(rows_of(INTERACTIONS, mode))
+
+
+def test_an_incident_is_repeated_in_its_mode() -> None:
+    """The command that repeats an incident names the mode in which it was played."""
+    played = {row.name: case for row, case in rows_of(INTERACTIONS, "poll")}
+    line = played["failed-polled-forever"].command_line([], ["--client", "litellm"])
+    assert line == "harness torture --incidents failed-polled-forever --mode poll --client litellm"
+
+
+def test_the_page_has_what_the_table_has(naive: list[ClientColumn]) -> None:
+    """Each finding of the page opens what went over the wire and the command that repeats it."""
+    page = render_page([*naive, *columns_of(correct, "good")])
+    findings = [cell for cell in naive[0].cells if cell.sentence]
+    assert page.count('<button type="button" class="outcome') == len(findings)
+    for cell in findings:
+        assert cell.command in html.unescape(page)
+    assert "1 of 2 clients never said that all was well when it was not." in page
+    assert page.index("<h2>Clients that stream") < page.index("<h2>What already happened to others")
 
 
 def test_runs_that_differ_are_told(naive: list[ClientColumn]) -> None:
@@ -113,7 +185,7 @@ def test_a_client_that_cannot_be_tried_is_named() -> None:
         raise EOFError
 
     client = replace(CURL, modes=("follow",))
-    (absent,) = survey([client], refuse)  # type: ignore[arg-type]
+    (absent,) = survey(INTERACTIONS, [client], refuse)  # type: ignore[arg-type]
     (broken,) = columns_of(gives_up)
     assert "cannot be installed" in absent.problem
     assert "already without any drop" in broken.problem
@@ -145,5 +217,5 @@ def test_each_driver_is_there_and_short(client: object) -> None:
     path = folder("docs/clients") / "drivers" / ready.driver
     assert len(path.read_text("utf-8").splitlines()) <= 60
     assert path.suffix == {Language.PYTHON: ".py", Language.NODE: ".mjs", Language.SHELL: ".sh"}[ready.language]
-    assert set(ready.modes) <= TABLES.keys() <= MODES.keys()
+    assert set(ready.modes) <= TABLES.keys() <= MODEL.modes.keys()
     assert bool(ready.package) == bool(ready.version)

@@ -8,24 +8,23 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.benches.client.attempt import ClientAttempt
 from harness.benches.client.bench import TortureOptions, torture
-from harness.benches.client.case_judgement import judge_case
-from harness.benches.client.case_sets import cases_of_set
-from harness.benches.client.client_commands import Ended
-from harness.benches.client.drop_case import Case
-from harness.benches.client.drop_cases import cases_of
-from harness.benches.client.outcome import BY_ID, WHOLE, DropOutcome, outcome_of, run_of
-from harness.benches.client.stream_source import StreamSource
+from harness.benches.client.judgement.attempt import ClientAttempt
+from harness.benches.client.judgement.case_judgement import judge_case
+from harness.benches.client.judgement.outcome import WHOLE, DropOutcome, outcome_of, run_of
+from harness.benches.client.process.client_commands import ClientResult
+from harness.checks.clients.rules import RULES
 from harness.contract.data.output import output_text
-from harness.emulator import Emulator
 from harness.engine.decide import Policy, decide
 from harness.engine.events import RunFinished
 from harness.engine.results import Result
+from harness.interactions import INTERACTIONS
 from harness.outcome import Observation, UsageFault, Verdict
+from harness.plugin import cases_of
 from harness.resume import follow
 from harness.transport import transport
 from tests.benches.client import clients
+from tests.benches.client.cases import cases_of_set, new_case, new_source
 from tests.benches.client.clients import InProcess, Reads
 
 SETTLED = frozenset({"completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action"})
@@ -34,7 +33,9 @@ CREATE = {"model": "gemini-3.5-flash", "input": "Mine.", "background": True, "st
 
 def play(reads: Reads, plan: str, **options: Any) -> Result:
     """The result of one case."""
-    *_, finished = torture(cases_of(cuts=[plan], **options), lambda: InProcess(reads), TortureOptions(seconds=5))
+    *_, finished = torture(
+        INTERACTIONS, cases_of(cuts=[plan], **options), lambda: InProcess(reads), TortureOptions(seconds=5)
+    )
     assert isinstance(finished, RunFinished)
     (result,) = finished.results
     return result
@@ -171,14 +172,14 @@ def test_a_second_turn_is_no_double_create() -> None:
 )
 def test_statuses(status: str, told: str, outcome: DropOutcome, verdict: Verdict) -> None:
     """A wrong status breaks a promise; none at all after a failed run, or one that is not final, is a weakness."""
-    case = Case(plan="pass", script={"text": "All.", "status": status})
-    attempt = ClientAttempt(StreamSource(Emulator(), case), case)
+    case = new_case(plan="pass", script={"text": "All.", "status": status})
+    attempt = ClientAttempt(new_source(case), case)
     carrier = transport(attempt.service)
     with httpx.Client(transport=carrier, base_url="http://service", headers={"x-goog-api-key": "any"}) as client:
         collected = clients.never_back(client, attempt.id)
-    judged = judge_case(attempt, Ended(collected=collected, status=told), asked_for_ever=False)
+    judged = judge_case(attempt, ClientResult(collected=collected, status=told), asked_for_ever=False)
     assert judged.outcome is outcome
-    rule = WHOLE if judged.finding is None else BY_ID[judged.finding.rule]
+    rule = RULES[WHOLE if judged.finding is None else judged.finding.rule]
     observation = Observation.of([] if judged.finding is None else [judged.finding])
     assert decide(rule, observation, Policy()).verdict is verdict
 
@@ -202,7 +203,7 @@ def test_a_run_without_text(reads: Reads, outcome: DropOutcome) -> None:
 def polls(patience: int = 10, settled: frozenset[str] = SETTLED, *, trusts_refusals: bool = False) -> Reads:
     """A client that polls, up to `patience` times, until a status that it takes for final."""
 
-    def reads(client: httpx.Client, interaction: str) -> Ended:
+    def reads(client: httpx.Client, interaction: str) -> ClientResult:
         for _ in range(patience):
             try:
                 answer = client.get(f"/v1beta/interactions/{interaction}")
@@ -212,7 +213,7 @@ def polls(patience: int = 10, settled: frozenset[str] = SETTLED, *, trusts_refus
             if trusts_refusals and not answer.is_success:
                 raise EOFError
             if value.get("status") in settled:
-                return Ended(collected=output_text(value), status=value["status"])
+                return ClientResult(collected=output_text(value), status=value["status"])
         raise EOFError
 
     return reads
@@ -231,9 +232,9 @@ def polls(patience: int = 10, settled: frozenset[str] = SETTLED, *, trusts_refus
 )
 def test_polling(reads: Reads, noticed: str) -> None:
     """The set for clients that poll is kind to a correct one, and notices what others get wrong."""
-    cases = cases_of_set("polling", Case(plan="pass"))
-    options = TortureOptions(undisturbed=Case(plan="pass"), jobs=2)
-    *_, finished = torture(cases, lambda: InProcess(reads), options)
+    cases = cases_of_set("polling", new_case())
+    options = TortureOptions(undisturbed=new_case(), jobs=2)
+    *_, finished = torture(INTERACTIONS, cases, lambda: InProcess(reads), options)
     assert isinstance(finished, RunFinished)
     failed = {run_of(result).kind for result in finished.results if result.verdict is not Verdict.PASS}
     assert failed == set(noticed.split())

@@ -75,8 +75,15 @@ def test_what_is_refused(harness: Harness) -> None:
         ("torture",): "or --client NAME",
         ("torture", "--mode", "strem", "--", "true"): "--mode 'strem' is none of follow, create",
         ("torture", "--further", "[]", "--", "true"): "--further '[]' is no JSON object",
-        ("clients", "nobody"): "'nobody' is none of google-genai",
+        ("clients", "nobody"): "no client is named 'nobody': known are google-genai",
         ("clients", "--mode", "chain"): "--mode 'chain' is none of",
+        ("clients", "--mode", "pol"): "did you mean 'poll'",
+        ("clients", "curl", "--rows", "queued"): "none of these clients meets queued in the mode create",
+        ("clients", "--from", "nowhere.json"): "'nowhere.json' cannot be read",
+        ("clients", "--from", str(folder("schemas") / "output/clients.schema.json")): "is no table of clients",
+        ("clients", "--from", "a.json", "curl"): "--from plays nothing",
+        ("clients", "--rows", "clean-and"): "did you mean 'clean-end'",
+        ("clients", "--report", "junit=x.xml"): "junit",
         ("clients", "--write", "nowhere"): "there is no folder 'nowhere'",
         ("clients", "curl", "--mode", "poll"): "none of these clients has the mode poll",
     }
@@ -93,7 +100,20 @@ def test_the_json_of_the_published_table() -> None:
     assert {row["client"] for row in published["clients"]} == {client.name for client in READY}
     for row in published["clients"]:
         names = list(published["faults"]["polling-table" if row["mode"] == "poll" else "table"])
-        assert [cell["fault"] for cell in row["cells"]] == ([] if row["problem"] else names)
+        faults = [cell["fault"] for cell in row["cells"] if "fault" in cell]
+        incidents = [cell["incident"] for cell in row["cells"] if "incident" in cell]
+        assert faults == ([] if row["problem"] else names)
+        assert set(incidents) <= published.get("incidents", {}).keys()
+
+
+def test_the_published_pages_are_those_of_the_published_table(harness: Harness, tmp_path: Path) -> None:
+    """What stands in the documentation is, to the byte, what `--from` makes of its table."""
+    docs = folder("docs/clients").parent
+    assert harness("clients", "--from", str(docs / "clients/table.json"), "--write", str(tmp_path)).code == 0
+    published = sorted(path.relative_to(docs) for path in (docs / "clients").glob("*.md"))
+    assert sorted(path.relative_to(tmp_path) for path in (tmp_path / "clients").glob("*.md")) == published
+    for path in (Path("clients.md"), *published):
+        assert (tmp_path / path).read_text("utf-8") == (docs / path).read_text("utf-8"), path
 
 
 def test_an_installation_that_fails(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +130,9 @@ def test_an_installation_that_fails(home: Path, monkeypatch: pytest.MonkeyPatch)
         UsageFault, match=r"google-genai==9\.9\.9 cannot be installed:\n  ERROR: no version 9\.9\.9"
     ):
         environments.install(find_ready("google-genai==9.9.9"), told.append)
-    assert told == [f"installing google-genai==9.9.9 into {home / 'python-google-genai-9.9.9'}, once"]
+    assert told == [
+        f"installing google-genai==9.9.9 from the network into {home / 'python-google-genai-9.9.9'}, once"
+    ]
     assert len(calls) == 1
     assert not (home / "python-google-genai-9.9.9" / "installed.json").exists()
 
@@ -135,3 +157,70 @@ def test_an_environment_is_made_once(home: Path, monkeypatch: pytest.MonkeyPatch
         "@google/genai@2.32.0",
     ]
     assert len(list(home.iterdir())) == 3
+
+
+def put_environment(home: Path, spec: str) -> Path:
+    """What an installed client leaves behind."""
+    place = environments.home_of(find_ready(spec))
+    assert place.parent == home
+    (place / "clients" / "drivers").mkdir(parents=True)
+    (place / "installed.json").write_text(json.dumps(find_ready(spec).packages), "utf-8")
+    (place / "package.bin").write_bytes(b"x" * 3_000_000)
+    return place
+
+
+def test_offline_installs_nothing(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--offline` names what is not installed, says nothing of a network, and calls no installer."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("something was installed")
+
+    monkeypatch.setattr(environments.subprocess, "run", refuse)
+    done = harness("clients", "litellm", "--offline", "--mode", "poll")
+    assert (done.code, done.err) == (0, "")
+    assert (
+        "cannot be tried: litellm: litellm==1.106.2 is not installed, and --offline installs nothing" in done.out
+    )
+
+
+def test_an_installation_is_announced(harness: Harness, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing is counted before anything is installed; clients with the same packages count once."""
+    put_environment(home, "litellm")
+    monkeypatch.setattr(
+        environments.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, "", "no")
+    )
+    done = harness("clients", "google-genai", "google-genai-async", "litellm==1.0", "--mode", "poll")
+    first, second, *_ = done.err.splitlines()
+    assert first.startswith(f"harness: pip and npm install 2 environments from the network below {home}, once")
+    assert second.startswith("harness: installing google-genai==3.4.0 from the network into")
+
+
+def test_what_is_installed_is_listed_and_removed(harness: Harness, home: Path) -> None:
+    """`--list` shows each environment and its size; `--remove` removes those named, then all, and nothing else."""
+    first, second = put_environment(home, "litellm"), put_environment(home, "any-llm")
+    (home / "of-somebody-else").mkdir()
+    assert f"installed below {home}" in harness("clients", "--list").out
+    assert f"  {first.name}  3 MB" in harness("clients", "--list").out
+    assert harness("clients", "--remove", "litellm").out == f"removed {first} (3 MB)\n"
+    assert not first.exists()
+    assert harness("clients", "--remove").out == f"removed {second} (3 MB)\n"
+    assert [path.name for path in home.iterdir()] == ["of-somebody-else"]
+    assert "nothing of these is installed" in harness("clients", "--remove").out
+
+
+@needs_curl
+def test_the_page_is_written(harness: Harness, tmp_path: Path) -> None:
+    """`--report` writes the page and the JSON of a run; `--from` makes the same of that JSON alone."""
+    page, data = tmp_path / "clients.html", tmp_path / "clients.json"
+    reports = ("--report", f"html={page}", "--report", f"json={data}")
+    done = harness("clients", "curl", "--mode", "follow", "--rows", "no-fault,clean-end", *reports)
+    assert (done.code, done.err) == (0, "")
+    assert "silent-loss" in page.read_text("utf-8")
+    record = json.loads(data.read_text("utf-8"))
+    jsonschema.validate(record, SCHEMA)
+    again, same = tmp_path / "again.html", tmp_path / "again.json"
+    done = harness("clients", "--from", str(data), "--report", f"html={again}", "--report", f"json={same}")
+    assert (done.code, done.out, done.err) == (0, "", "")
+    assert again.read_text("utf-8") == page.read_text("utf-8")
+    assert same.read_text("utf-8") == data.read_text("utf-8")
+    assert [cell["outcome"] for cell in record["clients"][0]["cells"]] == ["exact", "silent-loss"]

@@ -87,6 +87,62 @@ def test_what_is_no_longer_judged_is_not_fixed(write: Write, capsys: pytest.Capt
     assert out.splitlines()[-1] == "No failure is new and none is fixed; 2 changed otherwise."
 
 
+def left_out(name: str) -> dict[str, Any]:
+    """A check that the user left out."""
+    return check(name, "excluded", "left out") | {"standing": "not_asked"}
+
+
+def test_what_was_not_asked_does_not_agree(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a run did not look at says nothing: it neither agrees nor differs, and is counted apart."""
+    untested = check("x.four", "untestable", "no second key") | {"standing": "untested"}
+    one = write("a.json", check("x.one", "pass"), check("x.two", "pass"), left_out("x.three"), untested)
+    other = write(
+        "b.json", check("x.one", "pass"), left_out("x.two"), left_out("x.three"), untested, url="http://o"
+    )
+    assert main(["compare", one, other]) == 0
+    out = capsys.readouterr().out
+    assert "1 result says the same everywhere and is not broken" in out
+    assert "x.two" not in out
+    assert (
+        out.splitlines()[-1] == "Nothing fails on any of 2 targets; 0 results differ; 3 were not judged on each."
+    )
+    assert main(["compare", one, write("c.json", left_out("x.one"))]) == 3, "nothing in common was looked at"
+    assert "no result in common" in capsys.readouterr().err
+
+
+def test_one_server_at_several_addresses(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --same-target a server whose port changes is one target, so that a new failure fails the command."""
+    before = write("a.json", check("x.one", "pass"), url="http://127.0.0.1:1")
+    after = write("b.json", check("x.one", "fail", "no"), url="http://127.0.0.1:2")
+    assert main(["compare", before, after]) == 0
+    assert "--same-target" in capsys.readouterr().out
+    assert main(["compare", before, after, "--same-target"]) == 1
+    assert "NEW     x.one [MUST] pass → fail: no" in capsys.readouterr().out
+
+
+def test_a_refusal_is_an_answer(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two targets that refuse the same agree; one that refuses what the other does differs."""
+    refused = [check(name, "not_applicable", "refused") | {"standing": "refused"} for name in ("x.one", "x.two")]
+    one, other = write("a.json", *refused), write("b.json", refused[0], check("x.two", "pass"), url="http://o")
+    main(["compare", one, other])
+    out = capsys.readouterr().out
+    assert "x.two [MUST] refused | pass" in out
+    assert "1 result says the same everywhere" in out
+
+
+def test_runs_are_called_by_their_files(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run is called by its file, or as `NAME=FILE` says; two files of one name by their paths."""
+    one, other = write("a.json", check("x.one", "pass")), write("b.json", check("x.one", "pass"), url="http://o")
+    main(["compare", f"mine={one}", other])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("1  mine (http://h): ")
+    assert lines[1].startswith("2  b (http://o): ")
+    main(["compare", one, one])
+    assert f"1  {one} (http://h): " in capsys.readouterr().out
+    assert main(["compare", f"={one}", other]) == 2
+    assert "gives a run no name" in capsys.readouterr().err
+
+
 def test_the_page_and_the_data(write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The page is sound and shows each verdict; the JSON fits its schema; text of a target stays text."""
     files = [

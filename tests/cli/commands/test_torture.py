@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from harness.benches.client.client_commands import Task
+from harness.benches.client.process.client_commands import Task
 from harness.cli.commands.torture import environment_of
 from harness.faults import parse
 from harness.resources import folder
@@ -151,7 +151,7 @@ def test_no_real_key_reaches_the_client(monkeypatch: pytest.MonkeyPatch) -> None
     """The client's environment names the case and contains none of the user's keys."""
     monkeypatch.setenv("GEMINI_API_KEY", "AIza-the-users-own")
     monkeypatch.setenv("GOOGLE_API_KEY", "AIza-another")
-    found = environment_of(Task("http://127.0.0.1:1/case1", "v1_x", "event:3,rst"))
+    found = environment_of(Task("http://127.0.0.1:1/case1", "v1_x", "event:3,rst", "follow"))
     assert "AIza" not in str(found)
     assert found["GOOGLE_GEMINI_BASE_URL"] == "http://127.0.0.1:1/case1"
     assert (found["INTERACTION_ID"], found["HARNESS_CASE"]) == ("v1_x", "event:3,rst")

@@ -48,7 +48,7 @@ TOLD = {
         "$",
         '"A" has a form that is not allowed: digits only',
     ),
-    "another keyword": ({"minimum": 3}, 2, "$", "2 breaks minimum 3"),
+    "another keyword": ({"minimum": 3}, 2, "$", "2 is too small: at least 3 is needed"),
 }
 
 

@@ -154,7 +154,7 @@ WRONG_REQUESTS = [
     (CREATE, {"input": "hello"}, "$", "exactly one of model and agent"),
     (CREATE, {**ASK, **AGENT}, "$", "exactly one of model and agent"),
     (CREATE, {**MODEL}, "$", "input is needed unless a continuation_token"),
-    (CREATE, {**MODEL, "input": []}, "$.input", "breaks minItems"),
+    (CREATE, {**MODEL, "input": []}, "$.input", "is empty: at least 1 is needed"),
     (CREATE, {**MODEL, "input": 5}, "$.input", "should be string, object or array, not number"),
     (CREATE, {**MODEL, "input": [{"role": "user", "content": "a"}]}, "$.input[0]", '"type" is required'),
     (CREATE, {**MODEL, "input": [{"type": "user_imput"}]}, "$.input[0].type", 'did you mean "user_input"?'),
@@ -181,7 +181,7 @@ WRONG_REQUESTS = [
     (CREATE, {**ASK, "service_tier": "gold"}, "$.service_tier", '"gold" is not allowed'),
     (CREATE, {**ASK, "labels": {"1st": "a"}}, "$.labels", "a label's key begins with a letter"),
     (CREATE, {**ASK, "labels": {"k": "v w"}}, "$.labels.k", "a label's value holds lower-case letters"),
-    (CREATE, {**ASK, "labels": {"k": "v" * 64}}, "$.labels.k", "breaks maxLength"),
+    (CREATE, {**ASK, "labels": {"k": "v" * 64}}, "$.labels.k", "has 64 characters: at most 63 are allowed"),
     (CREATE, {**ASK, "tools": [{"name": "f"}]}, "$.tools[0]", '"type" is required'),
     (CREATE, {**ASK, "tools": [{"type": "function", "nam": "f"}]}, "$.tools[0].nam", 'did you mean "name"?'),
     (

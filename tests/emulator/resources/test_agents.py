@@ -96,10 +96,16 @@ def test_there_is_no_update(api: Api, method: str, target: str) -> None:
     assert api.refused(method, f"{AGENTS}/{target}", agent()) == (404, "not_found")
 
 
-@pytest.mark.parametrize("tool", [{}, 7, {"type": "mcp_server"}], ids=["no type", "no object", "no name"])
-def test_a_tool_without_its_fields_is_told_in_words_of_json(api: Api, tool: Any) -> None:
-    """The refusal of an incomplete tool says which field is missing and does not mention Python's None."""
+@pytest.mark.parametrize(
+    ("tool", "words"),
+    [
+        ({}, "'tools[0]': \"type\" is required"),
+        (7, "'tools[0]': should be object, not number"),
+        ({"type": "mcp_server"}, "'tools[0]': an mcp_server needs a name"),
+        ({"type": "computer_use"}, "'tools[0].type': the tool 'computer_use' is none that a saved agent takes"),
+    ],
+)
+def test_a_wrong_tool_is_told_with_its_place(api: Api, tool: Any, words: str) -> None:
+    """The refusal says which tool is wrong and why, and does not mention Python's None."""
     answer = api.send("POST", AGENTS, agent(tools=[tool]))
-    assert answer.code == "invalid_request"
-    assert "None" not in answer.message
-    assert "needs a" in answer.message
+    assert (answer.code, words in answer.message, "None" in answer.message) == ("invalid_request", True, False)

@@ -130,11 +130,15 @@ def test_a_patch_is_partial_and_names_the_type(api: Api, body: Any, query: str, 
 
 @pytest.mark.parametrize(
     ("body", "words"),
-    [({}, "needs a 'type'"), (None, "needs a 'type'"), ({"type": 7}, "is 7"), ({"type": "bearer"}, 'is "bearer"')],
+    [
+        ({}, '"type" is required'),
+        (None, "must be a JSON object, but its type is null"),
+        ({"type": 7}, 'unknown type 7. It must be "bearer_token", "oauth2" or "environment_variable"'),
+        ({"type": "bearer"}, 'did you mean "bearer_token"?'),
+    ],
 )
 def test_a_type_that_is_none_is_told_in_words_of_json(api: Api, body: Any, words: str) -> None:
-    """The refusal of a missing or unknown type lists the valid ones and uses the words of JSON, not of Python."""
+    """The refusal of a missing or unknown type says what would do, in the words of JSON and not of Python."""
     answer = api.send("POST", CREDENTIALS, body)
     assert answer.code == "invalid_request"
     assert words in answer.message
-    assert "bearer_token, oauth2, environment_variable" in answer.message

@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 
-from harness.engine.search import state_digest
-from harness.engine.search.exhaustive import _emulator, every
-from harness.engine.search.playing.operations_table import move
+from harness.engine.search.exhaustive import _service, every
 from harness.engine.search.search_target import SearchTarget
-from harness.engine.search.state_digest import StateDigest, state
+from harness.engine.search.state_digest import StateDigest, digest_state
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from tests.engine.search.places import history, mutant, reference
 
 pytestmark = pytest.mark.slow
+
+READING = INTERACTIONS.load_search().state
+assert READING is not None
 
 
 def test_no_history_of_two_steps_breaks_the_reference() -> None:
@@ -52,8 +53,8 @@ def state_after(words: str) -> bytes:
     """The canonical state of the emulator after a history."""
     with reference().world(same_input=True) as world:
         for operation in history(words):
-            move(world, operation)
-        return state(_emulator(world), world)
+            world.play(operation)
+        return digest_state(_service(world), world.player, READING)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_ids_are_named_by_their_order() -> None:
     """Ids are numbered in the order of their appearance, so values that differ only in ids are equal."""
     digests = []
     for number in ("0123456789abcdef", "fedcba9876543210"):
-        walk = StateDigest()
+        walk = StateDigest(READING)
         walk.add({"id": f"v1_{number}", "again": [f"v1_{number}"], "signature": number})
         digests.append(walk.digest())
     assert digests[0] == digests[1]
@@ -86,15 +87,15 @@ def test_ids_are_named_by_their_order() -> None:
 def test_what_is_left_out_of_a_state_exists(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every ignored name is a field that the walk really meets, so renaming a field cannot go unnoticed."""
     met: set[str] = set()
-    fields = state_digest._fields
+    list_fields = StateDigest._list_fields
 
-    def noting(value: Any) -> list[str]:
+    def noting(self: StateDigest, value: Any) -> list[str]:
         for base in type(value).__mro__:
             slots = vars(base).get("__slots__", ())
             met.update((slots,) if isinstance(slots, str) else slots)
         met.update(getattr(value, "__dict__", ()))
-        return fields(value)
+        return list_fields(self, value)
 
-    monkeypatch.setattr(state_digest, "_fields", noting)
+    monkeypatch.setattr(StateDigest, "_list_fields", noting)
     state_after("create background; open x1; create background-stream; open 1 x2; drop; resume x1; cancel; poll")
-    assert state_digest._IGNORED - met == set()
+    assert READING.ignored - met == set()

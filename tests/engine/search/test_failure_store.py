@@ -10,6 +10,7 @@ from harness.engine.search.failure import Failure
 from harness.engine.search.failure_store import Store
 from harness.engine.search.request_templates import resend, templates
 from harness.engine.search.search_target import play
+from harness.interactions import INTERACTIONS
 from harness.wire import Headers, Request
 from tests.contract.exchanges import exchange
 from tests.engine.search.places import history, mutant, reference
@@ -22,7 +23,7 @@ def failure_of(name: str, words: str) -> Failure:
 
 def test_a_kept_failure_is_played_again_and_known(tmp_path: Path) -> None:
     """A stored failure that fails again on the same target is reported as known."""
-    store = Store(tmp_path, "emulator")
+    store = Store(tmp_path, "emulator", INTERACTIONS)
     kept = failure_of("delete-keeps", "create; delete; poll")
     assert store.keep(kept) is not None
     done = store.replay(mutant("delete-keeps"))
@@ -32,7 +33,7 @@ def test_a_kept_failure_is_played_again_and_known(tmp_path: Path) -> None:
 
 def test_what_does_not_fail_any_more_is_forgotten(tmp_path: Path) -> None:
     """If a stored failure no longer fails, its file is removed and a note says so."""
-    store = Store(tmp_path, "emulator")
+    store = Store(tmp_path, "emulator", INTERACTIONS)
     path = store.keep(failure_of("delete-keeps", "create; delete; poll"))
     done = store.replay(reference())
     assert done.failures == ()
@@ -43,12 +44,12 @@ def test_what_does_not_fail_any_more_is_forgotten(tmp_path: Path) -> None:
 
 def test_targets_do_not_share_failures(tmp_path: Path) -> None:
     """Two similar URLs store their failures in separate folders."""
-    assert Store(tmp_path, "http://a:1").folder != Store(tmp_path, "http://a-1").folder
+    assert Store(tmp_path, "http://a:1", INTERACTIONS).folder != Store(tmp_path, "http://a-1", INTERACTIONS).folder
 
 
 def test_a_damaged_file_is_told_and_passed_over(tmp_path: Path) -> None:
     """A damaged file is skipped with a note."""
-    store = Store(tmp_path, "emulator")
+    store = Store(tmp_path, "emulator", INTERACTIONS)
     store.folder.mkdir(parents=True)
     for number, text in enumerate(("{", "[]", '{"key": "x", "history": [{"kind": "dance"}], "requests": []}')):
         (store.folder / f"{number}.json").write_text(text)
@@ -62,7 +63,7 @@ def test_a_stored_failure_holds_no_key(tmp_path: Path) -> None:
     place = mutant("delete-twice-crashes")
     failure = play(place, history("create; delete; delete"), "schema")[0]
     bare = Failure(engine="schema", defect=failure.defect, trail=failure.trail)
-    path = Store(tmp_path, "emulator").keep(bare)
+    path = Store(tmp_path, "emulator", INTERACTIONS).keep(bare)
     assert path is not None
     assert place.resolved.target.key not in path.read_text()
     assert json.loads(path.read_text())["requests"][1]["target"] == "/v1beta/interactions/HARNESS-0-id-0-"
@@ -71,13 +72,15 @@ def test_a_stored_failure_holds_no_key(tmp_path: Path) -> None:
 def test_stored_requests_hold_no_header_that_is_a_secret() -> None:
     """Cookies, proxy credentials and other secret headers are not stored; other headers are."""
     fields = [("Cookie", "a=b"), ("Proxy-Authorization", "Basic eDp5"), ("X-Session", "s"), ("api-revision", "1")]
-    (template,) = templates([replace(exchange(), request=Request("GET", "/v1beta/x", Headers(fields)))])
+    (template,) = templates(
+        [replace(exchange(), request=Request("GET", "/v1beta/x", Headers(fields)))], INTERACTIONS
+    )
     assert template.headers == [("api-revision", "1")]
 
 
 def test_requests_are_sent_again_with_new_ids() -> None:
     """A stored trail fails again on a fresh service, where ids are replaced by the new ones."""
     failure = play(mutant("delete-twice-crashes"), history("create; create; delete 1; delete 1"), "schema")[0]
-    again = resend(mutant("delete-twice-crashes"), templates(failure.trail), "schema")
+    again = resend(mutant("delete-twice-crashes"), templates(failure.trail, INTERACTIONS), "schema")
     assert [found.defect.name for found in again] == ["fuzz.no-5xx"]
-    assert resend(reference(), templates(failure.trail), "schema") == []
+    assert resend(reference(), templates(failure.trail, INTERACTIONS), "schema") == []

@@ -18,14 +18,16 @@ from harness.contract.judge.history.history_judge import HistoryJudge
 from harness.contract.judge.history.history_state import Intent
 from harness.contract.tables.protocol import PROTOCOL
 from harness.emulator import Emulator, Settings
-from harness.engine.search.playing.answer import judge_exchange
+from harness.engine.search.answer import judge_exchange
 from harness.faults import parse as parse_faults
+from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.strategies import create_requests, event_streams, interactions, splits
 from harness.transport import ServiceDriver
 from harness.wire import Decoder, Exchange, ExchangeBuilder, Headers, Length, Request
 from harness.wire.pieces import COMPLETE, Chunk
 
+MODEL = INTERACTIONS.load_search()
 quick = settings(
     max_examples=60, database=None, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck)
 )
@@ -106,7 +108,7 @@ def test_exchanges_are_judged_whatever_they_hold(answers: list[tuple[int, str, b
     exchanges = [recorded(Request(method, path), *answer) for answer in answers]
     for exchange in exchanges:
         reading = read(exchange, load())
-        list(judge_exchange(exchange, "some-secret-key"))
+        list(judge_exchange(exchange, "some-secret-key", MODEL))
         assert read(exchange) is reading
     judge_history([("one", exchange) for exchange in exchanges], load())
     judge = HistoryJudge(load(), sole_client=True)
@@ -143,7 +145,7 @@ def test_the_emulator_never_fails_and_always_answers_cleanly(calls: list[tuple[s
         assert exchange.complete
         if exchange.status >= 400:
             read(exchange, load())
-            assert list(judge_exchange(exchange, "a-long-enough-key")) == []
+            assert list(judge_exchange(exchange, "a-long-enough-key", MODEL)) == []
 
 
 @quick
@@ -156,7 +158,7 @@ def test_what_the_schema_accepts_the_emulator_answers_by_the_contract(body: dict
     exchange = ServiceDriver(emulator, emulator.clock).send(request)
     assert exchange.status in (200, 400, 404), exchange.body
     read(exchange, load())
-    assert list(judge_exchange(exchange, "")) == []
+    assert list(judge_exchange(exchange, "", MODEL)) == []
 
 
 WORDS = (

@@ -9,11 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.benches.client.client_modes import TEXT
-from harness.benches.client.drop_case import Case
+from harness.benches.client.cases.case import Case
+from harness.checks.clients.modes import TEXT
 from harness.plugin import ROUTES, Chain, DroppedStream, InteractionsEmulator, Lifecycle, cases_of, no_sleep
 from harness.plugin.observed_service import ObservedService
 from harness.plugin.request_limit import RequestLimit
+from tests.benches.client.cases import new_case
 from tests.plugin.bugs import clients
 
 Streaming = Callable[[httpx.Client, str], str]
@@ -43,40 +44,52 @@ def test_the_good_client_passes_every_cut() -> None:
             dropped(clients.good, case)
 
 
-POISON = Case(plan="pass", script={"text": TEXT, "error_event": {"after": 7, "id": True}})
+POISON = new_case("pass", script={"text": TEXT, "error_event": {"after": 7, "id": True}})
 STREAMING: list[tuple[Streaming, Case, str]] = [
-    (clients.ignores_the_drop, Case(plan="event:7,rst"), "did not come back after the drop"),
-    (clients.takes_a_clean_end_for_completion, Case(plan="event:8,end"), "did not come back after the drop"),
+    (clients.ignores_the_drop, new_case("event:7,rst"), "did not come back after the drop"),
+    (clients.takes_a_clean_end_for_completion, new_case("event:8,end"), "did not come back after the drop"),
     (
         clients.takes_a_clean_end_for_completion,
-        Case(plan="completion,end"),
+        new_case("completion,end"),
         "neither interaction.completed nor a GET",
     ),
-    (clients.resumes_from_the_last_seen_event, Case(plan="event:8,rst", event_ids="sparse"), "id of no event"),
+    (clients.resumes_from_the_last_seen_event, new_case("event:8,rst", event_ids="sparse"), "id of no event"),
     (
         clients.forgets_the_cursor_without_an_id,
-        Case(plan="event:8,rst", event_ids="sparse"),
+        new_case("event:8,rst", event_ids="sparse"),
         "from the start again",
     ),
-    (clients.doubles_on_inclusive_resume, Case(plan="event:7,rst", resume="inclusive"), r"twice.*\(inclusive\)"),
-    (clients.doubles_on_inclusive_resume, Case(plan="event:8,rst", event_ids="sparse"), "twice"),
-    (clients.doubles_on_inclusive_resume, Case(plan="dup:7"), "came twice with one event_id was not recognised"),
-    (clients.doubles_without_ids, Case(plan="event:8,rst"), "twice.*from the start again"),
+    (
+        clients.doubles_on_inclusive_resume,
+        new_case("event:7,rst", resume="inclusive"),
+        r"twice.*\(inclusive\)",
+    ),
+    (clients.doubles_on_inclusive_resume, new_case("event:8,rst", event_ids="sparse"), "twice"),
+    (
+        clients.doubles_on_inclusive_resume,
+        new_case("dup:7"),
+        "came twice with one id was not recognised",
+    ),
+    (clients.doubles_without_ids, new_case("event:8,rst"), "twice.*from the start again"),
     (clients.poisons_its_cursor, POISON, "the id of an error event"),
     (clients.documented, POISON, "the id of an error event"),
-    (clients.documented, Case(plan="event:8,rst", resume="inclusive"), "twice"),
-    (clients.loses_the_last_delta, Case(plan="event:8,rst"), "dropped on the client's side"),
-    (clients.skips_broken_events, Case(plan="event:7+60,end"), "lost the text"),
+    (clients.documented, new_case("event:8,rst", resume="inclusive"), "twice"),
+    (clients.loses_the_last_delta, new_case("event:8,rst"), "dropped on the client's side"),
+    (clients.skips_broken_events, new_case("event:7+60,end"), "lost the text"),
     (
         clients.sends_its_cursor_in_a_header,
-        Case(plan="event:8,rst"),
+        new_case("event:8,rst"),
         "in the header Last-Event-ID, which is not read",
     ),
-    (clients.misnames_its_cursor, Case(plan="event:8,rst"), "its cursor as 'lastEventId', which is not read"),
-    (clients.resumes_without_streaming, Case(plan="event:8,rst"), r"was refused \(400: 'last_event_id' is only"),
-    (clients.asks_nothing, Case(plan="event:8,rst"), "sent no request at all"),
-    (clients.only_polls_once, Case(plan="event:8,rst"), "never asked for the stream"),
-    (clients.posts_create_again, Case(plan="event:7,rst"), "posted the create 2 times"),
+    (clients.misnames_its_cursor, new_case("event:8,rst"), "its cursor as 'lastEventId', which is not read"),
+    (
+        clients.resumes_without_streaming,
+        new_case("event:8,rst"),
+        r"was refused \(400: 'last_event_id' is only",
+    ),
+    (clients.asks_nothing, new_case("event:8,rst"), "sent no request at all"),
+    (clients.only_polls_once, new_case("event:8,rst"), "never asked for the stream"),
+    (clients.posts_create_again, new_case("event:7,rst"), "posted the create 2 times"),
 ]
 
 
@@ -94,13 +107,13 @@ def test_streaming_bug(streaming: Streaming, case: Case, said: str) -> None:
 def test_endless_retries() -> None:
     """A client that never gives up is stopped, with a message that names the cut."""
     with pytest.raises(RequestLimit, match=r"more than 60 requests.*dropped at event:0,rst,times:all"):
-        dropped(clients.retries_for_ever, Case(plan="event:0,rst,times:all"))
+        dropped(clients.retries_for_ever, new_case("event:0,rst,times:all"))
 
 
 @pytest.mark.parametrize("most", [7, 80])
 def test_the_bound_of_the_test_itself(most: int) -> None:
     """A given `max_requests` applies to dropped streams and routes, whether below or above the default."""
-    stream = DroppedStream(InteractionsEmulator(max_requests=most), Case(plan="event:0,rst,times:all"))
+    stream = DroppedStream(InteractionsEmulator(max_requests=most), new_case("event:0,rst,times:all"))
     with (
         no_sleep(),
         client_of(stream.emulator) as client,
@@ -118,7 +131,7 @@ def test_the_bound_of_the_test_itself(most: int) -> None:
 
 def test_impatient_retries() -> None:
     """A client that retries without a delay fails with a message that says so."""
-    stream = DroppedStream(InteractionsEmulator(), Case(plan="event:0,rst,times:5"))
+    stream = DroppedStream(InteractionsEmulator(), new_case("event:0,rst,times:5"))
     with no_sleep() as sleeps, client_of(stream.emulator) as client:
         clients.retries_without_delay(client, stream.id)
     with pytest.raises(AssertionError, match="asked 5 times in vain and slept 0 s"):
@@ -127,7 +140,7 @@ def test_impatient_retries() -> None:
 
 def test_patient_retries() -> None:
     """The good client waits between connections without new events."""
-    stream = DroppedStream(InteractionsEmulator(), Case(plan="event:0,rst,times:5"))
+    stream = DroppedStream(InteractionsEmulator(), new_case("event:0,rst,times:5"))
     with no_sleep() as sleeps, client_of(stream.emulator) as client:
         stream.assert_seen_once(clients.good(client, stream.id))
     stream.assert_patient(sleeps)

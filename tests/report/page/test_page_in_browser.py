@@ -191,7 +191,7 @@ def test_a_cell_opens_its_cases(browser: Any, tmp_path: Path) -> None:
 
 def tortured() -> RunState:
     """A finished torture run of two cases: one is exact, one lost its end."""
-    from harness.benches.client.outcome import WHOLE
+    from harness.checks.clients.rules import WHOLE
     from harness.engine.decide import Policy, decide
     from harness.engine.events import PhaseFinished, Planned
     from harness.engine.results import Reproduction

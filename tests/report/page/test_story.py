@@ -12,7 +12,8 @@ from harness.report.evidence.display import Display
 from harness.report.page.comparison import compare_texts
 from harness.report.page.event_list import list_events
 from harness.report.page.fragments import FragmentNames
-from harness.report.page.story import StoryStep, tell_story
+from harness.report.page.story.story import StoryStep
+from harness.report.page.story.tell import tell_story
 from harness.wire import At, By, Chunk, Ending, Exchange, ExchangeBuilder, Headers, How, Request, UntilClose
 from harness.wire.mask import Mask
 

@@ -8,7 +8,7 @@ from harness.transport.http1.limits import ServerLimits
 from harness.transport.http1.request_reader import BadRequest, HeadCache, Incoming, RequestReader
 
 POST = b"POST /p HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\n"
-EXPECTING = POST.replace(b"host: h", b"expect: 100-continue")
+EXPECTING = POST.replace(b"host: h", b"host: h\r\nexpect: 100-continue")
 REQUESTS = {
     "no body": (b"GET /p HTTP/1.1\r\nhost: h\r\n\r\n", b""),
     "a body with a length": (POST + b"abc", b"abc"),

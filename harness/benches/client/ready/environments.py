@@ -1,7 +1,7 @@
 """Installs the packages of a ready client, each version into an environment of its own, and says how to start it.
 
-Layer 5. The environments are kept below `$HARNESS_CLIENTS`, by default in the user's cache. Where packages come
-from is a setting of pip and npm.
+Layer 5. The environments are kept below `$HARNESS_CLIENTS`, by default in the user's cache, until somebody removes
+them. Where packages come from is a setting of pip and npm.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.benches.client.ready.ready_clients import Language, ReadyClient
@@ -23,16 +24,30 @@ from harness.resources import folder
 PLACE = "HARNESS_CLIENTS"
 """The environment variable that names the folder of the environments."""
 
+_DONE = "installed.json"
 _LAST_LINES = 6
 _NPM_OPTIONS = ("--no-package-lock", "--no-audit", "--no-fund", "--silent")
 
 
-def install(client: ReadyClient, tell: Callable[[str], None] = lambda _: None) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A folder with the packages of one client, and how many bytes it takes."""
+
+    home: Path
+    size: int
+
+
+def install(
+    client: ReadyClient, tell: Callable[[str], None] = lambda _: None, *, offline: bool = False
+) -> list[str]:
     """The command that starts the client's driver; its packages are installed first, unless they are.
 
-    `tell` hears of an installation before it begins. Raises UsageFault with the installer's words if it fails.
+    `tell` hears of an installation before it begins. Raises UsageFault with the installer's words if it fails, and
+    if something would have to be installed `offline`.
     """
-    home = _place() / "-".join(re.findall(r"[\w.+]+", f"{client.language} {client.package} {client.version}"))
+    if offline and not is_installed(client):
+        raise UsageFault(f"{client.name}: {client.pinned} is not installed, and --offline installs nothing")
+    home = home_of(client)
     programs = _copy_drivers(home)
     if client.language is Language.NODE:
         start = _find("node", client)
@@ -50,11 +65,44 @@ def install(client: ReadyClient, tell: Callable[[str], None] = lambda _: None) -
     return [start, str(programs / "drivers" / client.driver)]
 
 
-def _place() -> Path:
+def environments_folder() -> Path:
+    """Where all environments are."""
     if own := os.environ.get(PLACE):
         return Path(own).absolute()
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "harness" / "clients"
+
+
+def home_of(client: ReadyClient) -> Path:
+    """The folder of the client's environment; clients with the same packages share it."""
+    words = re.findall(r"[\w.+]+", f"{client.language} {client.package} {client.version}")
+    return environments_folder() / "-".join(words)
+
+
+def is_installed(client: ReadyClient) -> bool:
+    """Whether the client can be started without an installer."""
+    done = home_of(client) / _DONE
+    return not client.package or (done.is_file() and json.loads(done.read_text("utf-8")) == client.packages)
+
+
+def list_installations() -> list[Installation]:
+    """The environments that there are, by name. What else is in their folder is not ours."""
+    homes = sorted(path.parent.parent for path in environments_folder().glob("*/clients/drivers"))
+    return [Installation(home, sum(_file_sizes(home))) for home in homes]
+
+
+def remove_installations(homes: Iterable[Path]) -> list[Installation]:
+    """Remove those of our environments that are in these folders; return what was removed."""
+    wanted = set(homes)
+    removed = [one for one in list_installations() if one.home in wanted]
+    for one in removed:
+        shutil.rmtree(one.home)
+    return removed
+
+
+def _file_sizes(home: Path) -> Iterator[int]:
+    for inside, _, names in os.walk(home):
+        yield from (Path(inside, name).lstat().st_size for name in names)
 
 
 def _copy_drivers(home: Path) -> Path:
@@ -72,22 +120,22 @@ def _copy_drivers(home: Path) -> Path:
 
 
 def _npm(client: ReadyClient) -> list[list[str]]:
-    return [[_find("npm", client), "install", *_NPM_OPTIONS, client.pinned, *client.needs]]
+    return [[_find("npm", client), "install", *_NPM_OPTIONS, *client.packages]]
 
 
 def _pip(python: str, home: Path, client: ReadyClient) -> list[list[str]]:
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    return [[sys.executable, "-m", "venv", "--clear", str(home / "venv")], [*pip, client.pinned, *client.needs]]
+    return [[sys.executable, "-m", "venv", "--clear", str(home / "venv")], [*pip, *client.packages]]
 
 
 def _install_once(
     home: Path, client: ReadyClient, tell: Callable[[str], None], commands: Sequence[Sequence[str]]
 ) -> None:
-    done, wanted = home / "installed.json", [client.pinned, *client.needs]
+    wanted = client.packages
     with _lock(home):
-        if done.is_file() and json.loads(done.read_text("utf-8")) == wanted:
+        if is_installed(client):
             return
-        tell(f"installing {' '.join(wanted)} into {home}, once")
+        tell(f"installing {' '.join(wanted)} from the network into {home}, once")
         if client.language is Language.NODE:
             (home / "package.json").write_text('{"private": true, "type": "module"}', "utf-8")
         for command in commands:
@@ -96,7 +144,7 @@ def _install_once(
                 said = (ran.stderr or ran.stdout).strip().splitlines()[-_LAST_LINES:]
                 what = "\n".join(f"  {line[:300]}" for line in said)
                 raise UsageFault(f"{client.name}: {' '.join(wanted)} cannot be installed:\n{what}")
-        done.write_text(json.dumps(wanted), "utf-8")
+        (home / _DONE).write_text(json.dumps(wanted), "utf-8")
 
 
 @contextmanager

@@ -50,6 +50,11 @@ class ReadyClient:
         return f"{self.package}{'@' if self.language is Language.NODE else '=='}{self.version}"
 
     @property
+    def packages(self) -> list[str]:
+        """All that its environment is made of, pinned."""
+        return [self.pinned, *self.needs] if self.package else []
+
+    @property
     def spec(self) -> str:
         """What `find_ready` takes for this client in this version."""
         return f"{self.name}=={self.version}" if self.package else self.name
@@ -61,38 +66,32 @@ class ReadyClient:
 _SDK_MODES = ("create", "background", "follow", "poll")
 _RETRIES = "It sends a request again after 408, 409, 429 and 5xx by itself."
 
+_GOOGLE_GENAI = ReadyClient(
+    name="google-genai",
+    about="the official SDK for Python, sync",
+    driver="google_genai_sync.py",
+    language=Language.PYTHON,
+    modes=_SDK_MODES,
+    package="google-genai",
+    version="3.4.0",
+    last=("3.3.0",),
+    note=_RETRIES,
+)
+
 READY: tuple[ReadyClient, ...] = (
-    ReadyClient(
-        name="google-genai",
-        about="the official SDK for Python, sync",
-        driver="google_genai_sync.py",
-        language=Language.PYTHON,
-        modes=_SDK_MODES,
-        package="google-genai",
-        version="3.4.0",
-        last=("3.3.0",),
-        note=_RETRIES,
-    ),
-    ReadyClient(
+    _GOOGLE_GENAI,
+    replace(
+        _GOOGLE_GENAI,
         name="google-genai-async",
         about="the official SDK for Python, async",
         driver="google_genai_async.py",
-        language=Language.PYTHON,
-        modes=_SDK_MODES,
-        package="google-genai",
-        version="3.4.0",
-        last=("3.3.0",),
-        note=_RETRIES,
     ),
-    ReadyClient(
+    replace(
+        _GOOGLE_GENAI,
         name="documented-loop",
         about="the reconnect loop of the official documentation, with google-genai",
         driver="documented_loop.py",
-        language=Language.PYTHON,
         modes=("follow",),
-        package="google-genai",
-        version="3.4.0",
-        last=("3.3.0",),
         note="Its pause after an exception is 0.05 s here instead of 3 s.",
     ),
     ReadyClient(
@@ -198,8 +197,7 @@ def find_ready(spec: str) -> ReadyClient:
     parts = _SPEC.fullmatch(spec)
     name = parts["name"] if parts else spec
     if parts is None or name not in by_name:
-        known = ", ".join(by_name)
-        raise UsageFault(f"--client {spec!r} is none of {known}{did_you_mean(name, by_name)}")
+        raise UsageFault(f"no client is named {spec!r}{did_you_mean(name, by_name)}")
     client = by_name[name]
     if parts["version"] is None:
         return client

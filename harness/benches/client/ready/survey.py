@@ -1,4 +1,4 @@
-"""Plays the table's cases to clients with a driver: what each one, in each version and mode, makes of each fault.
+"""Plays the table's rows to clients with a driver: what each one, in each version and mode, makes of each.
 
 Layer 5. A case with a finding is played a second time, so that no cell rests on one run.
 """
@@ -6,38 +6,68 @@ Layer 5. A case with a finding is played a second time, so that no cell rests on
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from harness.benches.client.bench import TortureOptions, torture
-from harness.benches.client.case_sets import cases_of_set
-from harness.benches.client.client_commands import Client
-from harness.benches.client.client_modes import MODES
-from harness.benches.client.drop_case import Case
-from harness.benches.client.outcome import outcome_of, run_of
+from harness.benches.client.cases.case import Case
+from harness.benches.client.judgement.outcome import outcome_of, run_of
+from harness.benches.client.process.client_commands import Client
 from harness.benches.client.ready.ready_clients import ReadyClient
+from harness.benches.client.ready.table_rows import TABLES, PlayedRow, TableRow, base_of, rows_of
 from harness.engine.events import CheckFinished
 from harness.engine.results import ClientRun, Result
+from harness.kit.api import Api
 from harness.outcome import UsageFault
-
-POLLS = "poll"
-TABLES = {"follow": "table", "create": "table", "background": "table", POLLS: "polling-table"}
-"""The set that is the table of each mode."""
 
 NewClient = Callable[[], Client]
 
 
+class _KeptClients:
+    """Lends clients and keeps those that are given back: to start one takes longer than many cases."""
+
+    def __init__(self, make: NewClient) -> None:
+        self._make = make
+        self._idle: list[Client] = []
+
+    def lend(self) -> Client:
+        try:
+            return _Lent(self._idle.pop(), self._idle)
+        except IndexError:
+            return _Lent(self._make(), self._idle)
+
+    def close(self) -> None:
+        for client in self._idle:
+            client.close()
+
+
+class _Lent:
+    """A client that is given back where others close theirs."""
+
+    def __init__(self, client: Client, idle: list[Client]) -> None:
+        self.read = client.read
+        self.stop = client.stop
+        self._given_back = False
+        self._client = client
+        self._idle = idle
+
+    def close(self) -> None:
+        if not self._given_back:
+            self._given_back = True
+            self._idle.append(self._client)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """What a client made of one fault. `again` is the outcome of a run that confirms it, "" if there was none.
+    """What a client made of one row. `again` is the outcome of a run that confirms it, "" if there was none.
 
     Runs that differ are decided by a third one; if that differs, too, `again` is what the second one was.
-
-    `plan` says what went wrong; `sentence` is the finding, "" if there is none. `timeline` holds the lines of a
-    drawing, without times, `command` repeats the case.
+    `sentence` is the finding, "" if there is none. `timeline` holds the lines of a drawing, without times;
+    `command` repeats the case.
     """
 
-    fault: str
+    row: TableRow
     outcome: str
     again: str = ""
     rule: str = ""
@@ -54,58 +84,76 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientColumn:
-    """How one client in one version and mode came out of each fault; `problem`: why it could not be tried."""
+    """How one client in one version and mode came out of each row.
+
+    `about` says what the mode asks of it; `problem` is why it could not be tried.
+    """
 
     client: ReadyClient
     mode: str
+    about: str = ""
     cells: tuple[Cell, ...] = ()
     problem: str = ""
 
 
 def survey(
+    api: Api,
     clients: Iterable[ReadyClient],
     new_client: Callable[[ReadyClient], NewClient],
     *,
     modes: Sequence[str] = tuple(TABLES),
+    only: Collection[str] = (),
     jobs: int = 2,
     seconds: float = 15.0,
 ) -> Iterator[ClientColumn]:
     """A column for each client and each of its modes, as soon as it is known.
 
-    `new_client` installs a client and says how to make it. A client that cannot be installed, or fails without any
-    fault, has a column that says so.
+    `new_client` installs a client and says how to make it; `only` names some of the rows. A client that cannot be
+    installed, or fails without any fault, has a column that says so.
     """
+    shared = TortureOptions(jobs=jobs, seconds=seconds, warm=True, command=())
     for client in clients:
-        chosen = [mode for mode in client.modes if mode in modes]
+        chosen = [mode for mode in client.modes if mode in modes and rows_of(api, mode, only)]
+        options = replace(shared, repeated=("--client", client.spec))
+        if not chosen:
+            continue
         try:
-            make = new_client(client) if chosen else None
+            kept = _KeptClients(new_client(client))
         except UsageFault as wrong:
             yield from (ClientColumn(client=client, mode=mode, problem=str(wrong)) for mode in chosen)
             continue
-        for mode in chosen:
-            assert make is not None
-            try:
-                cells = tuple(_fill(client, mode, make, jobs=jobs, seconds=seconds))
-            except UsageFault as wrong:
-                yield ClientColumn(client=client, mode=mode, problem=scrub(str(wrong)))
-                continue
-            yield ClientColumn(client=client, mode=mode, cells=cells)
+        with closing(kept):
+            for mode in chosen:
+                yield _fill_column(
+                    api, client, mode, only, kept.lend, replace(options, undisturbed=base_of(api, mode))
+                )
 
 
-def _fill(client: ReadyClient, mode: str, make: NewClient, *, jobs: int, seconds: float) -> Iterator[Cell]:
-    spec = MODES[mode]
-    base = Case(plan="pass", script=dict(spec.script), further=spec.further, mode=mode)
-    cases = cases_of_set(TABLES[mode], base)
-    options = TortureOptions(
-        jobs=jobs, seconds=seconds, undisturbed=base, warm=True, command=(), repeated=("--client", client.spec)
-    )
-    first = dict(zip(cases, _play(cases, make, options), strict=True))
+def _fill_column(
+    api: Api,
+    client: ReadyClient,
+    mode: str,
+    only: Collection[str],
+    make: NewClient,
+    options: TortureOptions,
+) -> ClientColumn:
+    try:
+        cells = tuple(_fill(api, rows_of(api, mode, only), make, options))
+    except UsageFault as wrong:
+        return ClientColumn(client=client, mode=mode, problem=scrub(str(wrong)))
+    about = api.load_client_model().modes[mode].about
+    return ClientColumn(client=client, mode=mode, about=about, cells=cells)
+
+
+def _fill(api: Api, rows: Sequence[PlayedRow], make: NewClient, options: TortureOptions) -> Iterator[Cell]:
+    cases = [case for _, case in rows]
+    first = dict(zip(cases, _play(api, cases, make, options), strict=True))
     doubtful = [case for case, result in first.items() if result.observation.findings]
-    second = dict(zip(doubtful, _play(doubtful, make, options), strict=True))
+    second = dict(zip(doubtful, _play(api, doubtful, make, options), strict=True))
     differing = [case for case in doubtful if outcome_of(first[case]) is not outcome_of(second[case])]
-    third = dict(zip(differing, _play(differing, make, options), strict=True))
-    for case, result in first.items():
-        yield _cell(case, *_decide(result, second.get(case), third.get(case)))
+    third = dict(zip(differing, _play(api, differing, make, options), strict=True))
+    for row, case in rows:
+        yield _cell(row, *_decide(first[case], second.get(case), third.get(case)))
 
 
 def _decide(first: Result, second: Result | None, third: Result | None) -> tuple[Result, Result | None]:
@@ -117,19 +165,19 @@ def _decide(first: Result, second: Result | None, third: Result | None) -> tuple
     return first, second
 
 
-def _play(cases: Sequence[Case], make: NewClient, options: TortureOptions) -> list[Result]:
+def _play(api: Api, cases: Sequence[Case], make: NewClient, options: TortureOptions) -> list[Result]:
     """The results in the order of the cases."""
     if not cases:
         return []
-    events = torture(cases, make, replace(options, jobs=min(options.jobs, len(cases))))
+    events = torture(api, cases, make, replace(options, jobs=min(options.jobs, len(cases))))
     results = [event.result for event in events if isinstance(event, CheckFinished)]
     return sorted(results, key=lambda result: run_of(result).number)
 
 
-def _cell(case: Case, result: Result, again: Result | None) -> Cell:
+def _cell(row: TableRow, result: Result, again: Result | None) -> Cell:
     finding = next(iter(result.observation.findings), None)
     return Cell(
-        fault=case.kind,
+        row=row,
         outcome=str(outcome_of(result)),
         again="" if again is None else str(outcome_of(again)),
         rule=finding.rule if finding else "",

@@ -17,6 +17,7 @@ from harness.checks.vocabulary.expect import (
     expect_status,
     finding,
     interaction_in,
+    object_in,
     of_rule,
 )
 from harness.checks.vocabulary.polling import id_of, list_moments, open_stream, polls, status_of
@@ -26,6 +27,7 @@ from harness.contract.judge.agreement import (
     judge_cancelled,
     judge_cancelled_end,
     judge_identity,
+    judge_result_stays,
     judge_stays,
 )
 from harness.contract.judge.history.ends import judge_cancel_answer
@@ -76,7 +78,12 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
     found = id_of(seen["run"])
     seen["again"] = yield Send(t.cancel(found))
     yield Wait(_A_MOMENT)
-    return {**seen, "later": (yield Send(t.get(found)))}
+    seen["later"] = yield Send(t.get(found))
+    seen["latest"] = seen["later"]
+    if list(judge_result_stays(object_in(last), object_in(seen["later"]))):  # counts may come late, but not go on
+        yield Wait(_A_MOMENT)
+        seen["latest"] = yield Send(t.get(found))
+    return seen
 
 
 def _cancel_and_poll(t: RequestBuilder, text: str) -> Part[Exchanges]:
@@ -87,7 +94,7 @@ def _cancel_and_poll(t: RequestBuilder, text: str) -> Part[Exchanges]:
     labelled = [("content-type", "application/json")]
     request = t.request("POST", f"interactions/{segment(run.id)}/cancel", headers=labelled)
     seen: Exchanges = {"run": run.created, "held": run.held, "cancelled": (yield Send(request)), "reader": reader}
-    seen["polled"] = yield from polls(t, run.id, patient=reader.status != 404)
+    seen["polled"] = yield from polls(t, run.id, patient=reader.status != 404, whole=True)
     return seen
 
 
@@ -183,6 +190,18 @@ def _stays_cancelled(polled: list[Exchange], later: Exchange) -> Iterator[Findin
     if "cancelled" not in statuses:
         raise Unmet("the run was never seen as cancelled")
     yield from judge_stays(statuses)
+
+
+@_CANCEL.check(
+    "cancel.result-stays",
+    a_cancelled_run,
+    title="a cancelled run produces and costs no more",
+    profile="background",
+    requires=["background", "background-slow", "store", "cancel"],
+    accepts=["the same output and usage", "one that comes a second late"],
+)
+def _costs_no_more(later: Exchange, latest: Exchange) -> Iterator[Finding]:
+    yield from at("latest", judge_result_stays(interaction_in(later), interaction_in(latest)))
 
 
 @_CANCEL.check(

@@ -29,6 +29,7 @@ from harness.checks.vocabulary.polling import (
     status_of,
 )
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
+from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, is_stream
 from harness.contract.data.output import output_steps
 from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps, judge_unchanged
 from harness.contract.judge.replies import SUCCESS
@@ -46,12 +47,13 @@ CHECKS = _CHAIN.checks
 # --- exercises
 
 
-@exercise(requests=8, interactions=3)
+@exercise(requests=10, interactions=5)
 def a_chain(t: RequestBuilder) -> Steps:
     """A parent and two children with the same input as the parent, so that only the history differs.
 
-    The first child is read before and after the second one is made. A third one names a parent that does not
-    exist: who takes that as well looks at no parent at all.
+    The first child is read before and after the second one is made; it gets a child of its own. One child of the
+    parent is streamed. The last create names a parent that does not exist: who takes that as well looks at no
+    parent at all.
     """
     parent: Exchange = yield Send(t.create(input=HELLO))
     found = need_id(parent)
@@ -64,6 +66,10 @@ def a_chain(t: RequestBuilder) -> Steps:
         seen["child_read"] = (yield from poll_until_found(t, child_id, patient=before.status != 404))[-1]
     seen["sibling"] = yield Send(t.create(input=HELLO, previous_interaction_id=found))
     seen["child_again"] = (yield Send(t.get(child_id))) if child_id else None
+    seen["grandchild"] = (
+        (yield Send(t.create(input=HELLO, previous_interaction_id=child_id))) if child_id else None
+    )
+    seen["streamed"] = yield Send(t.create(input=HELLO, previous_interaction_id=found, stream=True))
     seen["after"] = yield Send(t.get(found))
     return {**seen, "stray": (yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID)))}
 
@@ -192,6 +198,47 @@ def _carries_history(parent: Exchange, child: Exchange) -> Iterator[Finding]:
     alone, chained = _input_tokens(parent), _input_tokens(child)
     if chained <= alone:
         yield finding("a chained turn costs no more input", expected=f"more than {alone}", actual=str(chained))
+
+
+@_CHAIN.check(
+    "chain.whole-history",
+    a_chain,
+    title="a third turn knows the first one",
+    profile="chaining",
+    requires=["store", "chain"],
+    accepts=["more input tokens than the second turn", "no more in the second turn than alone (untestable)"],
+    about="grandchild",
+)
+def _carries_whole_history(parent: Exchange, child: Exchange, grandchild: Exchange | None) -> Iterator[Finding]:
+    alone, chained = _input_tokens(parent), _need_history(parent, child)
+    if grandchild is None:
+        raise Unmet("the child has no id to continue")
+    longer = _input_tokens(grandchild)
+    if longer <= chained:
+        expected = f"more than {chained} input tokens; the first turn has {alone}"
+        yield finding("a third turn carries no more than a second", expected=expected, actual=str(longer))
+
+
+@_CHAIN.check(
+    "chain.streamed",
+    a_chain,
+    title="a streamed turn continues its parent, too",
+    profile="chaining",
+    requires=["store", "chain", "stream"],
+    accepts=["more input tokens than the same input alone", "no more in a plain turn either (untestable)"],
+    about="streamed",
+)
+def _streams_with_history(parent: Exchange, child: Exchange, streamed: Exchange) -> Iterator[Finding]:
+    alone, chained = _input_tokens(parent), _need_history(parent, child)
+    if streamed.status in SUCCESS and not is_stream(streamed):
+        raise Unmet("the streamed turn is no stream")
+    yield from expect_stream(streamed)
+    tokens = _read_tokens(completion(events_in(streamed)) or {})
+    if tokens is None:
+        raise Unmet("the stream ends without a count of input tokens")
+    if tokens <= alone:
+        expected = f"more than {alone} input tokens; the plain turn has {chained}"
+        yield finding("a streamed turn carries no history", expected=expected, actual=str(tokens))
 
 
 @_CHAIN.check(
@@ -328,10 +375,24 @@ def _goes_on_without_storing(second: Exchange) -> Iterator[Finding]:
 
 def _input_tokens(exchange: Exchange) -> int:
     body: Mapping[str, Any] = interaction_in(exchange)
-    usage = body.get("usage")
-    tokens = usage.get("total_input_tokens") if isinstance(usage, dict) else None
-    if not isinstance(tokens, int) or isinstance(tokens, bool):
+    tokens = _read_tokens(body)
+    if tokens is None:
         raise Unmet(f"no count of input tokens: {format_answer(exchange)}")
     if not output_steps(body):
         raise Unmet("the turn has no output to be carried over")
     return tokens
+
+
+def _read_tokens(body: Mapping[str, Any]) -> int | None:
+    """The count of input tokens in an interaction."""
+    usage = body.get("usage")
+    tokens = usage.get("total_input_tokens") if isinstance(usage, dict) else None
+    return tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else None
+
+
+def _need_history(parent: Exchange, child: Exchange) -> int:
+    """The input tokens of a second turn. Raises `Unmet` if this target does not count the history."""
+    chained = _input_tokens(child)
+    if chained <= _input_tokens(parent):
+        raise Unmet("a second turn costs no more input than the first, so the counts tell nothing of history")
+    return chained

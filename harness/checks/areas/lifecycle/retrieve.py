@@ -24,7 +24,7 @@ from harness.checks.vocabulary.polling import id_of, need_id, poll_until_found
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID, a_stored_interaction
 from harness.contract import read
 from harness.contract.data.output import steps_of
-from harness.contract.judge.agreement import judge_identity, judge_same, judge_same_output
+from harness.contract.judge.agreement import judge_identity, judge_same, judge_same_output, judge_same_usage
 from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, SUCCESS
 from harness.contract.judge.wording import format_request, format_value
 from harness.contract.requests import RequestBuilder
@@ -100,6 +100,22 @@ def _reads_the_same(got: Exchange, again: Exchange) -> Iterator[Finding]:
 def _reads_what_was_created(created: Exchange, got: Exchange) -> Iterator[Finding]:
     one, other = _settled_body(created), interaction_in(got)
     yield from at("got", judge_same_output("get.matches-post", one, other))
+
+
+@_RETRIEVE.check(
+    "get.usage",
+    a_stored_interaction,
+    title="GET shows the token counts that POST brought",
+    profile="core",
+    requires=["store"],
+    accepts=["the same counts", "none in one of them (untestable)"],
+    about="got",
+)
+def _reads_the_same_cost(created: Exchange, got: Exchange) -> Iterator[Finding]:
+    one, other = _settled_body(created), interaction_in(got)
+    if not one.get("usage") or not other.get("usage"):
+        raise Unmet("one of the answers has no usage")
+    yield from at("got", judge_same_usage(one, other))
 
 
 @_RETRIEVE.check(

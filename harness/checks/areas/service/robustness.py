@@ -21,9 +21,13 @@ from harness.checks.vocabulary.expect import (
     finding,
     input_text,
     interaction_in,
+    object_in,
 )
 from harness.checks.vocabulary.polling import id_of
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
+from harness.checks.vocabulary.stream_events import completion, events_in, is_stream, stream_id
+from harness.contract import read
+from harness.contract.judge.agreement import judge_streamed_text
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
@@ -86,6 +90,39 @@ def _created_or_limited(answer: Exchange) -> Iterator[Finding]:
 def _readable_or_not_yet(answer: Exchange) -> Iterator[Finding]:
     if answer.status != TOO_MANY:
         yield from expect_status(answer, accepts=SUCCESS, tolerates={OVERLOADED}, notes=CLIENT_ERROR)
+
+
+@exercise(requests=8, interactions=4)
+def parallel_streams(t: RequestBuilder) -> Steps:
+    """Four streams at the same time, each with its own prompt, then a read of each that told its id."""
+    streams = yield Together(tuple(t.create(input=prompt, stream=True) for prompt in PROMPTS[:4]))
+    told = {found: stream for stream in streams if (found := _told_id(stream))}
+    stored: list[Exchange] = (yield Together(tuple(map(t.get, told)))) if told else []
+    return {"streams": list(told.values()), "stored": stored}
+
+
+def _told_id(stream: Exchange) -> str:
+    return stream_id(events_in(stream)) if is_stream(stream) else ""
+
+
+@_ROBUSTNESS.check(
+    "rob.concurrent-streams",
+    parallel_streams,
+    title="parallel streams bring each its own text",
+    profile="streaming",
+    requires=["stream", "store"],
+    accepts=["the text that GET shows of each", "any of a stream that was cut, failed or refused"],
+)
+def _keeps_streams_apart(streams: list[Exchange], stored: list[Exchange]) -> Iterator[Finding]:
+    compared = 0
+    for number, (stream, answer) in enumerate(zip(streams, stored, strict=False)):
+        body, ended = object_in(answer), completion(events_in(stream)) or {}
+        if stream.complete and ended.get("status") == body.get("status") == "completed":
+            compared += 1
+            text = judge_streamed_text(read(stream).streamed_steps, body, "rob.concurrent-streams")
+            yield from at(f"streams[{number}]", text)
+    if compared < 2:
+        raise Unmet("not even two of the streams were whole and can be read again")
 
 
 @exercise(requests=2, front_end=True)

@@ -34,7 +34,7 @@ from harness.checks.vocabulary.stream_events import (
 )
 from harness.checks.vocabulary.streamed import Streams, streams_of_all_kinds
 from harness.contract import read
-from harness.contract.judge.agreement import judge_streamed_steps, judge_streamed_text
+from harness.contract.judge.agreement import judge_streamed_end, judge_streamed_steps, judge_streamed_text
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.rules import BY_ID
@@ -119,6 +119,7 @@ ELSEWHERE = frozenset(
         "stream.alt-sse",
         "stream.text",
         "stream.equals-get",
+        "stream.end-matches-get",
         "stream.incremental",
         "stream.error-shape",
         "stream.evid-delta",
@@ -248,6 +249,25 @@ def _equals_what_is_stored(streams: Streams, stored: Mapping[str, Exchange]) -> 
             yield from at(place, expect_interaction(answer))
         elif streams[name].complete and completion(events_in(streams[name])) is not None:
             yield from at(place, judge_streamed_steps(read(streams[name]).streamed_steps, bodies[name]))
+
+
+@_STREAM.check(
+    "stream.end-matches-get",
+    streams_of_all_kinds,
+    title="a stream ends with the status and the cost that GET shows",
+    profile="streaming",
+    requires=["stream", "store"],
+    accepts=["the same status and token counts", "none in one of them"],
+)
+def _ends_as_stored(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator[Finding]:
+    compared = 0
+    for name, body in _stored_bodies(streams, stored).items():
+        end = completion(events_in(streams[name]))
+        if streams[name].complete and end is not None:
+            compared += 1
+            yield from at(f"stored[{name}]", judge_streamed_end(end, body))
+    if not compared:
+        raise Unmet("no whole stream can be read again")
 
 
 def _stored_bodies(streams: Streams, stored: Mapping[str, Exchange]) -> dict[str, Mapping[str, Any]]:

@@ -17,7 +17,7 @@ from harness.contract.judge.history.interaction_model import InteractionModel
 from harness.contract.judge.history.looks import open_reading
 from harness.contract.judge.history.timeline import take_events
 from harness.contract.judge.reading import read
-from harness.contract.judge.replies import FOREIGN_CHAIN
+from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN
 from harness.contract.judge.wording import format_answer
 from harness.contract.tables.lifecycle import RUNNING
 from harness.outcome import Finding
@@ -48,6 +48,8 @@ def judge_create(state: HistoryState, exchange: Exchange, intent: Intent) -> Non
 
 
 def _judge_status(state: HistoryState, exchange: Exchange, request: Json, parent: InteractionModel | None) -> None:
+    if _is_declined(exchange, request):
+        return
     rule = _rule_of(request, parent)
     if rule == "chain.running" and parent is not None and is_success(exchange) and not state.is_certain(parent):
         parent.suspicion = rule
@@ -71,6 +73,17 @@ def _rule_of(request: Json, parent: InteractionModel | None) -> str:
     if parent.status != "completed":
         return ""
     return "chain.after-settled" if parent.background else "chain.ok"
+
+
+_PROMISED = frozenset(
+    {"model", "agent", "input", "stream", "background", "store", "previous_interaction_id", "tools"}
+)
+"""The members of a create that rules promise something of; only a target that calls functions is sent `tools`."""
+
+
+def _is_declined(exchange: Exchange, request: Json) -> bool:
+    """Whether a create is refused that asks for something which a target need not offer."""
+    return exchange.status in {*CLIENT_ERROR, 501} and not request.keys() <= _PROMISED
 
 
 _REFUSALS = frozenset({"del.chain-after", "store.false-chain", "chain.running"})

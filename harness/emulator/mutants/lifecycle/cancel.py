@@ -86,6 +86,29 @@ class _CancelledComesBack(Engine):
         return edit_json(response, inside("status", turn(cancelled="completed")))
 
 
+class _BillsOn(Engine):
+    def __init__(self, *args: Any) -> None:
+        self.polls: Counter[str] = Counter()
+        super().__init__(*args)
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        response = super().get(call, interaction_id)
+        if call.query.get("stream") == "true" or self.existing(interaction_id, call.project).status != "cancelled":
+            return response
+        self.polls[interaction_id] += 1
+        return edit_json(response, inside("usage", _add_output(self.polls[interaction_id])))
+
+
+def _add_output(tokens: int) -> Any:
+    """Count more output tokens."""
+
+    def add(usage: Json, *_: object) -> Json:
+        more = {name: usage.get(name, 0) + tokens for name in ("total_output_tokens", "total_tokens")}
+        return {**usage, **more}
+
+    return add
+
+
 class _Deaf(StreamBody):
     """Never ends once its run has been cancelled."""
 
@@ -126,6 +149,8 @@ MUTANTS = table(
             lambda call, _: not call.request.body, refuse("The body is not valid JSON.")))),
     row("cancelled-comes-back", "A few polls after the cancel, the run is shown as completed after all.",
         part(_CancelledComesBack)),
+    row("cancelled-bills-on", "Each look at a cancelled run shows more output tokens.",
+        part(_BillsOn)),
     row("cancelled-vanishes", "A cancelled interaction can no longer be read.",
         request("GET interactions/*", when(
             lambda call, engine: engine.existing(call.segments[1], call.project).status == "cancelled",

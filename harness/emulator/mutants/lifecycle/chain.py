@@ -44,6 +44,16 @@ def _drop_unknown_parent(admission: CreateValidator, body: Json, project: str, *
         body.pop("previous_interaction_id", None)
 
 
+def _carry_one_turn(run: Run, order: CreateRequest, engine: Engine) -> None:
+    if order.previous is not None:
+        run.context = order.previous.total_context() - order.previous.context
+
+
+def _forget_if_streamed(run: Run, order: CreateRequest, engine: Engine) -> None:
+    if order.body.get("stream"):
+        run.context = 0
+
+
 def _inherit_tools(order: CreateRequest, engine: Engine) -> None:
     if order.previous is not None and order.previous.body.get("tools"):
         order.body = {"tools": order.previous.body["tools"], **order.body}
@@ -110,6 +120,10 @@ MUTANTS = table(
         body(drop("previous_interaction_id"))),
     row("chain-history-lost", "The history is not carried over.",
         instead(Run.total_context, lambda run: 0)),
+    row("chain-one-turn-only", "A turn carries over the turn before it, and none of those before that.",
+        run(_carry_one_turn)),
+    row("chain-streamed-ignored", "A streamed turn carries nothing over.",
+        run(_forget_if_streamed)),
     row("chain-repeats-steps", "The response to a chained create repeats the steps of its parent.",
         run(_repeat_parents_steps)),
     row("chain-same-id", "A chained interaction takes its parent's id and place.",

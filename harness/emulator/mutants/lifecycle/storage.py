@@ -20,7 +20,7 @@ from harness.emulator.mutants.changes import (
     turn,
     when,
 )
-from harness.emulator.mutants.hooks import admit, create, request, steps
+from harness.emulator.mutants.hooks import admit, create, request, response, steps
 from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.interaction_body import Bodies
@@ -95,8 +95,17 @@ def _has_cursor_alone(call: Call, _: Any) -> bool:
     return "last_event_id" in call.query and call.query.get("stream") != "true"
 
 
+def _show_half_the_cost(body: Json, call: Call) -> Json:
+    usage = body.get("usage")
+    if not isinstance(usage, dict):
+        return body
+    return {**body, "usage": {"total_tokens": usage["total_tokens"] // 2}}
+
+
 MUTANTS = table(
     "storage",
+    row("get-halves-usage", "GET shows half the tokens that the create brought.",
+        response("GET interactions/*", _show_half_the_cost)),
     row("reads-nothing", "Stored interactions are not found.",
         request("GET interactions/*", not_found)),
     row("reads-another", "A read returns the newest interaction, whatever id was requested.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -15,7 +17,7 @@ from harness.emulator.run.stream_body import StreamBody
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.values.call import Call, Refusal
 from harness.kit.mutant import table
-from harness.wire import COMPLETE, Body, Piece, PieceBody, Response
+from harness.wire import COMPLETE, Body, Chunk, Piece, PieceBody, Response
 
 
 class _Thief(StreamBody):
@@ -57,6 +59,31 @@ class _SecondReaderRefused(Engine):
         return super().get(call, interaction_id)
 
 
+class _MixesOpenStreams(Streams):
+    """Two streams that are open at the same time carry words of each other."""
+
+    def __init__(self, *args: Any) -> None:
+        self.reading = 0
+        super().__init__(*args)
+
+    def body(self, run: Run, position: int) -> Body:
+        body = super().body(run, position)
+        return PieceBody(self._mix(body)) if run.settled else body
+
+    def _mix(self, body: Body) -> Iterator[Piece]:
+        self.reading += 1
+        try:
+            for piece in body:
+                if self.reading > 1 and isinstance(piece, Chunk):
+                    yield replace(
+                        piece, data=piece.data.replace(b'"delta":{"text":"', b'"delta":{"text":"Not yours. ')
+                    )
+                else:
+                    yield piece
+        finally:
+            self.reading -= 1
+
+
 def _stop_at_present(body: Body, run: Run, position: int) -> Body:
     return PieceBody(chain((run.frames.chunk(index) for index in range(position, run.readable)), (COMPLETE,)))
 
@@ -73,6 +100,8 @@ MUTANTS = table(
         part(_SecondReaderSteals)),
     row("second-reader-refused", "A run in progress accepts only one reader.",
         part(_SecondReaderRefused)),
+    row("parallel-streams-mixed", "Streams that are read at the same time carry words of each other.",
+        part(_MixesOpenStreams)),
     row("running-stream-stops", "A stream of a run in progress ends after the events so far.",
         stream(when(lambda body, run, position: not run.settled, _stop_at_present))),
     row("running-resume-from-now",

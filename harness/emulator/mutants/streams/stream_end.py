@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.emulator.mutants.changes import Json, drop, inside, put, skip
+from harness.emulator.mutants.changes import Json, drop, inside, put, skip, turn
 from harness.emulator.mutants.hooks import deltas, event, events, frame
 from harness.emulator.mutants.parts import before, instead
 from harness.emulator.mutants.rows import row
@@ -34,6 +34,8 @@ MUTANTS = table(
             name.decode().replace("completed", "complete"), data.replace(b".completed\"", b".complete\"")))),
     row("completed-malformed", "interaction.completed has neither an id nor a status.",
         event("interaction.completed", inside("interaction", drop("id", "status")))),
+    row("completed-otherwise", "interaction.completed reports a completed interaction as incomplete.",
+        event("interaction.completed", inside("interaction", inside("status", turn(completed="incomplete"))))),
     row("completed-still-running", "interaction.completed reports the interaction as in progress.",
         event("interaction.completed", inside("interaction", put(status="in_progress")))),
     row("completed-without-usage", "interaction.completed has no usage.",

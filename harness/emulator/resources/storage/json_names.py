@@ -7,22 +7,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.resources.fields import Shape, read
 from harness.emulator.resources.paging import listing
 from harness.emulator.values.call import invalid
-from harness.emulator.values.suggestions import snake
+from harness.emulator.values.suggestions import camel
 
 
-def read_either(value: Any, shape: Shape, what: str) -> dict[str, Any]:
-    """Read an object with keys in either form; the fields returned are in snake_case. Raises `Refusal` 400."""
+def in_camel_case(value: Any) -> Any:
+    """Return JSON whose names are all in camelCase. Raises `Refusal` 400 if a name came in both forms."""
+    if isinstance(value, list):
+        return [in_camel_case(item) for item in value]
     if not isinstance(value, dict):
-        return read(value, shape, what)
-    plain: dict[str, Any] = {}
+        return value
+    named: dict[str, Any] = {}
     for name, item in value.items():
-        if snake(name) in plain:
-            raise invalid(f"The field {name!r} of {what} was sent twice, in two forms.")
-        plain[snake(name)] = item
-    return read(plain, shape, what)
+        if camel(name) in named:
+            raise invalid(f"Invalid value at '{camel(name)}': it was sent twice, in two forms.")
+        named[camel(name)] = in_camel_case(item)
+    return named
 
 
 def list_in_camel_case(name: str, items: list[Any], token: str) -> dict[str, Any]:

@@ -8,42 +8,27 @@ holds something is deleted only with `force` is recorded, with its wording.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.emulator.resources.collection import Collection, Stamps
-from harness.emulator.resources.fields import ARRAY, INTEGER, OBJECT, STRING, STRING_REQUIRED, Field
-from harness.emulator.resources.file_tree import guess
+from harness.emulator.resources.environments.file_tree import guess
 from harness.emulator.resources.instants import has_come, later
 from harness.emulator.resources.paging import page
 from harness.emulator.resources.refusals import flag, no_operation
-from harness.emulator.resources.storage.json_names import list_in_camel_case, read_either
+from harness.emulator.resources.schema_reader import SchemaReader
+from harness.emulator.resources.storage.json_names import in_camel_case, list_in_camel_case
 from harness.emulator.resources.storage.shelf import Shelf
-from harness.emulator.resources.storage.uploaded_files import LONGEST_NAME, UploadedFiles
+from harness.emulator.resources.storage.uploaded_files import UploadedFiles
 from harness.emulator.resources.uploads import GRANULARITY, Receiver, declared_type, is_resumable
 from harness.emulator.values.call import Call, Refusal, decode_json, invalid, json_response, not_found
 from harness.emulator.values.settings import Settings
 from harness.wire import Headers, Response
 
-MOST_METADATA = 20
-"""Entries of metadata that a document may have (documented)."""
 _USUAL_MODEL = "models/gemini-embedding-001"
 _MOST_OPERATIONS = 1000
 _LARGEST_PAGE = 20
-
-_STORE = {"display_name": STRING, "embedding_model": STRING}
-_ABOUT = {"custom_metadata": ARRAY, "chunking_config": OBJECT}
-_IMPORT = {"file_name": STRING_REQUIRED, **_ABOUT}
-_UPLOAD = {"display_name": STRING, "mime_type": STRING, **_ABOUT}
-_ENTRY = {
-    "key": STRING_REQUIRED,
-    "string_value": STRING,
-    "numeric_value": Field((int, float)),
-    "string_list_value": OBJECT,
-}
-_CHUNKING = {"white_space_config": OBJECT}
-_WHITE_SPACE = {"max_tokens_per_chunk": INTEGER, "max_overlap_tokens": INTEGER}
 
 
 @dataclass(slots=True, eq=False)
@@ -87,8 +72,14 @@ class SearchStores:
     """File search stores per project."""
 
     def __init__(
-        self, stamps: Stamps, shelf: Shelf, files: UploadedFiles, settings: Callable[[], Settings]
+        self,
+        reader: SchemaReader,
+        stamps: Stamps,
+        shelf: Shelf,
+        files: UploadedFiles,
+        settings: Callable[[], Settings],
     ) -> None:
+        self._reader = reader
         self._stamps = stamps
         self._shelf = shelf
         self._files = files
@@ -127,16 +118,16 @@ class SearchStores:
         self.open(verb[0], call.project)
         about: dict[str, Any] = {}
         if is_resumable(call) and call.request.body:
-            about = read_either(decode_json(call.request.body), _UPLOAD, "the document")
-        extra = _read_about(about)
-        given = call.request.headers.get("x-goog-upload-file-name")
-        media_type = about.get("mime_type") or declared_type(call) or guess(given)
-        title = about.get("display_name") or given
+            given = in_camel_case(decode_json(call.request.body))
+            about = self._reader.read("requests/upload-to-file-search-store", given)
+        file_name = call.request.headers.get("x-goog-upload-file-name")
+        media_type = about.get("mimeType") or declared_type(call) or guess(file_name)
+        title = about.get("displayName") or file_name
 
         def store(data: bytes) -> dict[str, Any]:
             target = self.open(verb[0], call.project)
             self._shelf.take(len(data))
-            return self._add(target, title, media_type, data, extra, "upload/operations")
+            return self._add(target, title, media_type, data, about, "upload/operations")
 
         return Receiver(store, self._shelf.room, self._shelf.remedy, takes_metadata=True, granularity=GRANULARITY)
 
@@ -161,17 +152,16 @@ class SearchStores:
         return [str(document.fields["displayName"]) for document in found if has_come(document.ready, now)]
 
     def _create(self, call: Call) -> SearchStore:
-        given = read_either({} if call.body is None else call.body, _STORE, "the store")
-        title = given.get("display_name", "")
-        if len(title) > LONGEST_NAME:
-            raise invalid(f"The display name of the store has more than {LONGEST_NAME} characters.")
+        body = in_camel_case({} if call.body is None else call.body)
+        given = self._reader.read("requests/create-file-search-store", body)
+        title = given.get("displayName", "")
         now, store_id = self._stamps.now(), _name_after(title, self._stamps.ids("store"))
         fields = {
             "name": f"fileSearchStores/{store_id}",
             **({"displayName": title} if title else {}),
             "createTime": now,
             "updateTime": now,
-            "embeddingModel": given.get("embedding_model") or _USUAL_MODEL,
+            "embeddingModel": given.get("embeddingModel") or _USUAL_MODEL,
         }
         store = SearchStore(fields)
         self._kept.add(call.project, store_id, store)
@@ -185,24 +175,23 @@ class SearchStores:
         self._kept.remove(call.project, store.name.partition("/")[2])
 
     def _import(self, store: SearchStore, call: Call) -> dict[str, Any]:
-        given = read_either(call.body, _IMPORT, "the import")
-        extra = _read_about(given)
-        file = self._files.open_active(given["file_name"], call.project)
+        given = self._reader.read("requests/import-file", in_camel_case(call.body))
+        file = self._files.open_active(given["fileName"], call.project)
         data = file.data or b""
         self._shelf.take(len(data))
         title = file.fields.get("displayName") or file.fields["name"].partition("/")[2]
-        return self._add(store, title, file.media_type, data, extra, "operations")
+        return self._add(store, title, file.media_type, data, given, "operations")
 
     def _add(
-        self, store: SearchStore, title: str, media_type: str, data: bytes, extra: dict[str, Any], operations: str
+        self, store: SearchStore, title: str, media_type: str, data: bytes, about: dict[str, Any], operations: str
     ) -> dict[str, Any]:
-        """Add a document whose bytes are counted already, and return the operation."""
+        """Add a document whose bytes are counted already, and return the operation; `about` may have metadata."""
         now = self._stamps.now()
         document_id = _name_after(title, self._stamps.ids("document"))
         fields = {
             "name": f"{store.name}/documents/{document_id}",
             "displayName": title or document_id,
-            **extra,
+            **({"customMetadata": about["customMetadata"]} if about.get("customMetadata") else {}),
             "mimeType": media_type,
             "sizeBytes": str(len(data)),
             "createTime": now,
@@ -267,32 +256,3 @@ def _name_after(title: str, tail: str) -> str:
     """Return an id made of a title and a tail that is unique, as the service does: `myreport-123a456b789c`."""
     head = re.sub(r"[^a-z0-9]", "", title.lower())[:27]
     return f"{head}-{tail}" if head else tail
-
-
-def _read_about(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Judge metadata and chunking; return the fields of the document that follow from them."""
-    entries = given.get("custom_metadata", [])
-    if len(entries) > MOST_METADATA:
-        raise invalid(f"A document has at most {MOST_METADATA} entries of metadata, not {len(entries)}.")
-    shown = [_read_entry(entry, f"customMetadata[{index}]") for index, entry in enumerate(entries)]
-    chunking = read_either(given.get("chunking_config", {}), _CHUNKING, "chunkingConfig")
-    sizes = read_either(chunking.get("white_space_config", {}), _WHITE_SPACE, "whiteSpaceConfig")
-    for name, size in sizes.items():
-        if size < 0:
-            raise invalid(f"The field {name!r} of whiteSpaceConfig is {size}: it must not be negative.")
-    return {"customMetadata": shown} if shown else {}
-
-
-def _read_entry(entry: Any, what: str) -> dict[str, Any]:
-    given = read_either(entry, _ENTRY, what)
-    values = given.keys() - {"key"}
-    if len(values) != 1:
-        raise invalid(
-            f"{what} needs one of stringValue, numericValue and stringListValue, and {len(values)} came."
-        )
-    names = {
-        "string_value": "stringValue",
-        "numeric_value": "numericValue",
-        "string_list_value": "stringListValue",
-    }
-    return {names.get(name, name): value for name, value in given.items()}

@@ -6,7 +6,7 @@ setting: it bounds the memory of this process.
 
 from __future__ import annotations
 
-from harness.emulator.resources.fields import over_quota
+from harness.emulator.resources.refusals import over_quota
 
 
 class Shelf:

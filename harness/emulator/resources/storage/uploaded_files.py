@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.emulator.resources.collection import Collection, Stamps
-from harness.emulator.resources.fields import ARRAY_REQUIRED, STRING, Field, read, strings
-from harness.emulator.resources.file_tree import guess
+from harness.emulator.resources.environments.file_tree import guess
 from harness.emulator.resources.instants import has_come, later
 from harness.emulator.resources.refusals import no_operation
-from harness.emulator.resources.storage.json_names import list_in_camel_case, read_either
+from harness.emulator.resources.schema_reader import SchemaReader
+from harness.emulator.resources.storage.json_names import in_camel_case, list_in_camel_case
 from harness.emulator.resources.storage.shelf import Shelf
 from harness.emulator.resources.uploads import GRANULARITY, Receiver, declared_type, is_resumable
 from harness.emulator.values.call import Call, Refusal, decode_json, invalid, json_response
@@ -26,19 +26,10 @@ from harness.emulator.values.settings import Settings
 from harness.wire import Headers, Response
 
 HOURS_KEPT = 48
-LONGEST_NAME = 512
-"""Characters of a display name."""
 
 _ORIGIN = "https://generativelanguage.googleapis.com"
+_UPLOAD = "requests/upload-file"
 _ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
-_METADATA = {"name": STRING, "display_name": STRING, "mime_type": STRING, "size_bytes": Field((int, str))}
-# what the service fills in; a File that was read may be sent back whole
-_IGNORED = {
-    name: Field((str, dict))
-    for name in ("create_time", "update_time", "expiration_time", "sha256_hash", "uri", "download_uri", "state",
-                 "source", "video_metadata", "error")
-}  # fmt: skip
-_WRAPPED = {"file": Field((dict,))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +54,10 @@ class UploadedFile:
 class UploadedFiles:
     """Files per project."""
 
-    def __init__(self, stamps: Stamps, shelf: Shelf, settings: Callable[[], Settings]) -> None:
+    def __init__(
+        self, reader: SchemaReader, stamps: Stamps, shelf: Shelf, settings: Callable[[], Settings]
+    ) -> None:
+        self._reader = reader
         self._stamps = stamps
         self.shelf = shelf
         self._settings = settings
@@ -94,7 +88,7 @@ class UploadedFiles:
         self._drop_expired()
         metadata: dict[str, Any] = {}
         if is_resumable(call):
-            metadata = _read_metadata(call.request.body)
+            metadata = self._read_metadata(call.request.body)
         elif call.query.get("uploadType") != "media":
             raise invalid(
                 "An upload begins with X-Goog-Upload-Protocol: resumable and X-Goog-Upload-Command: start; "
@@ -104,12 +98,31 @@ class UploadedFiles:
         if file_id and self._kept.find(call.project, file_id) is not None:
             raise _refuse_taken(file_id)
         given = call.request.headers.get("x-goog-upload-file-name")
-        media_type = metadata.get("mime_type") or declared_type(call) or guess(given)
+        media_type = metadata.get("mimeType") or declared_type(call) or guess(given)
 
         def store(data: bytes) -> dict[str, Any]:
-            return {"file": self._add(call, file_id, metadata.get("display_name", ""), media_type, data)}
+            return {"file": self._add(call, file_id, metadata.get("displayName", ""), media_type, data)}
 
         return Receiver(store, self.shelf.room, self.shelf.remedy, takes_metadata=True, granularity=GRANULARITY)
+
+    def _read_metadata(self, data: bytes) -> dict[str, Any]:
+        """Read `{"file": {…}}`, which may be absent. What only the service fills in is ignored.
+
+        So a file that was read can be sent back whole. Raises `Refusal` 400.
+        """
+        body = in_camel_case(decode_json(data) if data else {})
+        file = body.get("file") if isinstance(body, dict) else None
+        if isinstance(file, dict):
+            filled_in = self._reader.names("files/file") - self._reader.names(_UPLOAD, "file")
+            body["file"] = {name: value for name, value in file.items() if name not in filled_in}
+        metadata: dict[str, Any] = self._reader.read(_UPLOAD, body).get("file", {})
+        name = metadata.get("name", "")
+        if name and _ID.fullmatch(name.removeprefix("files/")) is None:
+            raise invalid(
+                f"The name {name!r} of the file cannot be used: after 'files/', a name has at most 40 lower-case "
+                "letters, digits and dashes, and neither begins nor ends with a dash."
+            )
+        return metadata
 
     def find(self, name: str, project: str) -> UploadedFile | None:
         """The file of this name (with or without `files/`), or None if there is none any more."""
@@ -190,7 +203,7 @@ class UploadedFiles:
 
     def _register(self, call: Call, now: str) -> list[dict[str, Any]]:
         """Register objects of Cloud Storage, which are not read: their bytes are elsewhere."""
-        uris = strings(read(call.body, {"uris": ARRAY_REQUIRED}, "the registration")["uris"], "uris")
+        uris = self._reader.read("requests/register-files", call.body)["uris"]
         for uri in uris:
             if not re.fullmatch(r"gs://[^/]+/.+", uri):
                 raise invalid(f"The uri {uri!r} is not of the form gs://bucket/object.")
@@ -218,21 +231,6 @@ class UploadedFiles:
         gone = [(project, name) for project, name, file in self._kept.everywhere() if has_come(file.expires, now)]
         for project, name in gone:
             self._remove(project, name)
-
-
-def _read_metadata(data: bytes) -> dict[str, Any]:
-    """Read `{"file": {…}}`, which may be absent, and judge the name and the size of what it says."""
-    body = read({} if not data else decode_json(data), _WRAPPED, "the upload")
-    metadata = read_either(body.get("file", {}), {**_METADATA, **_IGNORED}, "the file")
-    name = metadata.get("name", "")
-    if name and _ID.fullmatch(name.removeprefix("files/")) is None:
-        raise invalid(
-            f"The name {name!r} of the file cannot be used: after 'files/', a name has at most 40 lower-case "
-            "letters, digits and dashes, and neither begins nor ends with a dash."
-        )
-    if len(metadata.get("display_name", "")) > LONGEST_NAME:
-        raise invalid(f"The display name of the file has more than {LONGEST_NAME} characters.")
-    return metadata
 
 
 def _measure(data: bytes) -> dict[str, Any]:

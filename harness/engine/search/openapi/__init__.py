@@ -1,7 +1,7 @@
-"""The schema engine: runs all phases of schemathesis on the project's OpenAPI document, resource by resource.
+"""The schema engine: runs all phases of schemathesis on the OpenAPI document of the API, resource by resource.
 
-Layer 4. Only `engine`, `hearing` and `judging` know schemathesis. Its event objects are not a stable API, so the
-extra `fuzz` pins its version.
+Layer 4. Only `engine`, `contract_check` and `scenario_collector` know schemathesis. Its event objects are not a
+stable API, so the extra `fuzz` pins its version.
 """
 
 from harness.engine.search.openapi.engine import document

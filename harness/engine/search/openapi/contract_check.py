@@ -9,22 +9,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from harness.contract import read
-from harness.engine.search.defect import SeenDefect, call_of
+from harness.engine.search.answer import judge_exchange
+from harness.engine.search.defect import SeenDefect
 from harness.engine.search.openapi.exchanges import exchange_of
-from harness.engine.search.playing.answer import judge_exchange
 from harness.engine.search.search_target import SearchTarget
-from harness.engine.traffic.deadline import MIN_TIMEOUT
+from harness.engine.traffic.deadline import MIN_TIMEOUT, Timer
+from harness.wire.message import EVENT_STREAM
 
 OURS = "harness_contract"
 
-ECHOED = frozenset({"steps.base64", "steps.annotation-range", "steps.result-match", "steps.discriminator"})
-"""Rules on the content of steps, judged only on creates: a read also shows the caller's generated input."""
-
 MOST_SECONDS = 30.0
 """Longest timeout of one call in seconds."""
+
+_PIECE = 65_536
 
 _places: list[SearchTarget] = []
 _kinds: dict[str, type] = {}
@@ -51,11 +51,49 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """Bound each call by the time left, and by what such calls took before; send uploads to their own address."""
     if _places:
         place = _places[-1]
-        _address(case.operation, place.requests.version)
+        _address(case.operation, place.resolved.info.version)
         bounds = [MOST_SECONDS, place.resolved.target.wait, place.timer.left]
         if place.patience is not None:
             bounds.append(place.patience.timeout(case.operation.label.replace(" /", " ")))
         kwargs["timeout"] = max(MIN_TIMEOUT, min(bounds))
+        kwargs["hooks"] = {"response": partial(_read_in_time, kwargs["timeout"], Timer(kwargs["timeout"]))}
+
+
+def _read_in_time(seconds: float, timer: Timer, response: Any, **_: Any) -> None:
+    """Read a body within the time of its call: `requests` bounds only the wait for each piece of it.
+
+    Raises what `requests` does. Streams of events are left to the tool, which bounds them.
+    """
+    from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+    if response.headers.get("content-type", "").startswith(EVENT_STREAM):
+        return
+    pieces = []
+    try:
+        while piece := response.raw.read1(_PIECE, decode_content=True):
+            pieces.append(piece)
+            if timer.over():
+                raise ReadTimeoutError(response.raw, response.url, "the answer never ended")
+    except HTTPError as wrong:
+        response.close()
+        raise _to_requests_error(wrong, seconds, response.request) from None
+    response._content = b"".join(pieces)
+
+
+def _to_requests_error(wrong: Exception, seconds: float, request: Any) -> Exception:
+    """The error that `requests` raises for one of urllib3; the tool takes the words of a timeout apart."""
+    import requests
+    from urllib3 import exceptions
+
+    if isinstance(wrong, exceptions.ReadTimeoutError):
+        told = exceptions.HTTPError(f"the answer never ended (read timeout={seconds})")
+        return requests.ReadTimeout(told, request=request)
+    kinds: dict[type[Exception], type[requests.RequestException]] = {
+        exceptions.ProtocolError: requests.exceptions.ChunkedEncodingError,
+        exceptions.DecodeError: requests.exceptions.ContentDecodingError,
+    }
+    kind = next((kind for cause, kind in kinds.items() if isinstance(wrong, cause)), requests.ConnectionError)
+    return kind(wrong, request=request)
 
 
 def _address(operation: Any, version: str) -> None:
@@ -78,14 +116,15 @@ def harness_contract(ctx: Any, response: Any, case: Any) -> None:
     """Judge one response by the contract: shape, order, errors, leaks. Raises the tool's own kind of failure."""
     place = _places[-1]
     exchange = exchange_of(response.request, response, "")
-    creates = exchange.request.method == "POST" and exchange.request.segments[-1] == "interactions"
-    read(exchange, place.requests.contract)
-    call = call_of(exchange.request)
+    place.resolved.api.read(exchange, place.requests.contract)
+    model = place.model
+    call = model.name_call(exchange.request)
+    echoed = model.document.echoed if model.document is not None and call != model.create else frozenset()
     if place.patience is not None:
         place.patience.note(call, response.elapsed, hung=False)
-    for finding in judge_exchange(exchange, place.requests.key):
+    for finding in judge_exchange(exchange, place.requests.key, model):
         defect = SeenDefect(finding, call)
-        if place.judged(defect) and (creates or finding.rule not in ECHOED):
+        if place.judged(defect) and finding.rule not in echoed:
             raise _failure(defect, case)
 
 

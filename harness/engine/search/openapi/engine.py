@@ -6,7 +6,7 @@ Layer 4.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,19 +16,16 @@ from harness.engine.search.answer_counts import AnswerCounts
 from harness.engine.search.budget import Budget
 from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.openapi.contract_check import MOST_SECONDS, OURS, judging
-from harness.engine.search.openapi.document import write_document
-from harness.engine.search.openapi.resources import INTERACTIONS, NEIGHBOURS, Family, find_families, read_links
 from harness.engine.search.openapi.scenario_collector import ENGINE, ScenarioCollector
+from harness.engine.search.openapi.served_families import find_families, read_links
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.shrink import minimal
 from harness.engine.traffic.deadline import Timer
+from harness.kit.search import Family
 from harness.outcome import HarnessFault
 
 MORE_ROUNDS = 4
 """Further rounds of the stateful phase, with other seeds, as long as some link was never applied."""
-
-WEIGHT = 3
-"""The weight of interactions in a time budget; every other resource has 1."""
 
 MAX_EVENTS = 5000
 TOO_SHORT = "time was up after {:.0f} s, and that is why it proves nothing: give it more with --time"
@@ -43,16 +40,25 @@ def document(
     passed_over: frozenset[str] = frozenset(),
 ) -> EngineRun:
     """Run all phases against the target; a target in this process is served on a port meanwhile."""
+    described = place.model.document
+    if described is None:
+        return EngineRun(engine=ENGINE, seconds=0.0, vacuous=("this API has no OpenAPI document",))
     timer = Timer(budget.seconds)
     place = place.within(timer)
-    families = find_families(place)
+    families = find_families(place, described)
     heard: list[ScenarioCollector] = []
-    with _serve(place) as root, write_document(place.requests) as path, judging(place):
+    with _serve(place) as root, described.write(place.requests) as path, judging(place):
         try:
             for number, family in enumerate(families):
                 left = _share(families[number:], timer) if budget.seconds is not None else None
                 hearing = ScenarioCollector(
-                    place, family, read_links(path, family), root=root, strict=strict, passed_over=passed_over
+                    place,
+                    family,
+                    described,
+                    read_links(path, family),
+                    root=root,
+                    strict=strict,
+                    passed_over=passed_over,
                 )
                 heard.append(hearing)
                 _search(hearing, path, place, root, budget.with_limits(None, left), seed)
@@ -68,16 +74,15 @@ def document(
         counts=_counts(heard),
         failures=tuple(minimal(place, failure) for failure in _failures(heard)),
         vacuous=vacuous,
-        notes=(*short, *_notes(heard, families), *place.notes()),
+        notes=(*short, *_notes(heard, families, described.families), *place.notes()),
         answers=AnswerCounts.of(hearing.answers for hearing in heard),
         stopped=timer.stopped,
     )
 
 
 def _share(left: Sequence[Family], timer: Timer) -> float:
-    """The seconds for the first of these families; interactions get more, as there is most to test."""
-    shares = [WEIGHT if family == INTERACTIONS else 1 for family in left]
-    return timer.left * shares[0] / sum(shares)
+    """The seconds for the first of these families."""
+    return timer.left * left[0].weight / sum(family.weight for family in left)
 
 
 def _search(
@@ -89,13 +94,13 @@ def _search(
     up the time.
     """
     timer = Timer(budget.seconds)
-    if budget.seconds is not None:
+    if budget.seconds is not None and hearing.has_links:
         first = Timer(budget.seconds / 2)
-        _execute(hearing, path, _stateful_only(_configuration(place, root, budget, first, seed, hearing.checks)))
+        _execute(hearing, path, _stateful_only(_configuration(place, root, budget, first, seed, hearing)))
     for again in range(1 + MORE_ROUNDS):
         if timer.over() or (again and not (hearing.began and hearing.missing_links())):
             break
-        settings = _configuration(place, root, budget, timer, seed + again, hearing.checks)
+        settings = _configuration(place, root, budget, timer, seed + again, hearing)
         _execute(hearing, path, _stateful_only(settings) if again else settings)
 
 
@@ -117,8 +122,8 @@ def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, An
 
 
 def _proves(hearing: ScenarioCollector) -> bool:
-    """Whether a vacuous search counts; that a neighbour accepts no create is only noted."""
-    return hearing.family == INTERACTIONS or hearing.began
+    """Whether a vacuous search counts; only of the first family it does if no create is accepted."""
+    return hearing.is_first or hearing.began
 
 
 def _failures(heard: Sequence[ScenarioCollector]) -> list[Failure]:
@@ -142,8 +147,10 @@ def _counts(heard: Sequence[ScenarioCollector]) -> dict[str, int]:
     }
 
 
-def _notes(heard: Sequence[ScenarioCollector], families: Sequence[Family]) -> Iterator[str]:
-    if absent := [family.collection for family in NEIGHBOURS if family not in families]:
+def _notes(
+    heard: Sequence[ScenarioCollector], families: Sequence[Family], described: Sequence[Family]
+) -> Iterator[str]:
+    if absent := [family.collection for family in described if family not in families]:
         yield f"not served, so not searched: {', '.join(absent)}"
     for hearing in heard:
         if _proves(hearing):
@@ -153,7 +160,7 @@ def _notes(heard: Sequence[ScenarioCollector], families: Sequence[Family]) -> It
 
 
 def _configuration(
-    place: SearchTarget, root: str, budget: Budget, timer: Timer, seed: int, checks: Mapping[str, str]
+    place: SearchTarget, root: str, budget: Budget, timer: Timer, seed: int, hearing: ScenarioCollector
 ) -> dict[str, Any]:
     target = place.requests
     headers = dict(target.request("GET", "").headers.items())
@@ -161,18 +168,18 @@ def _configuration(
     return {
         "seed": seed,
         "max-failures": 200,
-        "base-url": f"{root}/{target.version}",
+        "base-url": f"{root}/{place.resolved.info.version}",
         "headers": headers,
         "request-timeout": max(0.1, min(MOST_SECONDS, target.wait, timer.left / 4)),  # tool's first requests
         "max-stream-events": MAX_EVENTS,
         "continue-on-failure": True,
         "generation": {"max-examples": budget.schema, "database": "none"},
-        "checks": {"enabled": False, **{name: {"enabled": True} for name in (OURS, *checks)}},
+        "checks": {"enabled": False, **{name: {"enabled": True} for name in (OURS, *hearing.checks)}},
         "phases": {
             "examples": {"enabled": True},
             "coverage": {"enabled": budget.coverage},
             "fuzzing": {"enabled": True},
-            "stateful": {"enabled": True, "max-steps": 10, "inference": {"algorithms": []}},
+            "stateful": {"enabled": hearing.has_links, "max-steps": 10, "inference": {"algorithms": []}},
         },
         **time_limit,
     }

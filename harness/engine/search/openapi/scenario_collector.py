@@ -10,18 +10,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.contract.judge.answer import BUSY
 from harness.engine.cleanup import CreatedResources
 from harness.engine.results import Replays
 from harness.engine.search.answer_counts import AnswerCounts
-from harness.engine.search.defect import SeenDefect, call_of
+from harness.engine.search.defect import SeenDefect
 from harness.engine.search.failure import Failure
 from harness.engine.search.openapi.exchanges import build_unanswered, exchange_of, target_of
-from harness.engine.search.openapi.resources import Family
-from harness.engine.search.rules import ANSWERED, SHAPE
+from harness.engine.search.rules import ANSWERED
 from harness.engine.search.search_target import SearchTarget
+from harness.kit.search import Family, SearchDocument
 from harness.outcome import Finding
 from harness.wire import Exchange, Request
+from harness.wire.message import BUSY
 
 ENGINE = "schema"
 
@@ -32,13 +32,6 @@ LEAST_SUCCESS = 0.1
 TOOLS_OWN = "only schemathesis, which drew it, can tell"
 """Why a failure is not played again: a check of the tool found it, for which there is no judge of ours."""
 
-SHAPES = frozenset({SHAPE, "agents.schema", "env.schema", "hook.schema"})
-"""Rules on what neighbours show, much of which is the caller's own input.
-
-A service that accepts an invalid value shows it again later. That is leniency and not a second mistake, so these
-rules are no longer judged once an invalid request was accepted.
-"""
-
 
 class ScenarioCollector:
     """The calls of one family. `links` are the declared ones by operation; chains may begin at the `roots`."""
@@ -47,6 +40,7 @@ class ScenarioCollector:
         self,
         place: SearchTarget,
         family: Family,
+        document: SearchDocument,
         links: Mapping[str, set[str]],
         *,
         root: str = "",
@@ -55,7 +49,9 @@ class ScenarioCollector:
     ) -> None:
         self.family = family
         self.declared = links
-        self.checks = family.checks(strict=strict, keys="auth" in place.able)
+        self.is_first = family == document.families[0]
+        with_keys = document.with_keys if "auth" in place.able else {}
+        self.checks = {**family.checks, **with_keys, **(document.strict if strict else {})}
         self.calls = self.meant = self.successes = self.busy = self.mute = 0
         self.lenient = False
         self.succeeded: set[str] = set()
@@ -68,6 +64,7 @@ class ScenarioCollector:
         self.ledger = CreatedResources(place.resolved.api)
         self._place = place
         self._root = root
+        self._document = document
         self._passed_over = passed_over
 
     def scenario(self, recorder: Any) -> None:
@@ -87,7 +84,8 @@ class ScenarioCollector:
         self._place.report_progress(counts, findings=len(self.failures))
 
     def _call(self, request: Any) -> str:
-        return call_of(Request(str(request.method).upper(), target_of(str(request.uri), self._root)))
+        sent = Request(str(request.method).upper(), target_of(str(request.uri), self._root))
+        return self._place.model.name_call(sent)
 
     def _count(self, node: Any, status: int) -> None:
         self.calls += 1
@@ -114,13 +112,13 @@ class ScenarioCollector:
         if defect is None:
             rule = self.checks.get(name)
             if name == "response_schema_conformance" and _refused(recorder, case_id):
-                rule = "err.shape"
+                rule = self._document.refused
             if rule is None or (name == "ensure_resource_availability" and not _reads(recorder, case_id)):
                 return
             lines = [line.strip() for line in str(failure.message).splitlines() if line.strip()]
             finding = Finding(rule, f"{failure.title}: {lines[0] if lines else ''}".strip(": "))
             defect = SeenDefect(finding, self._call(recorder.interactions[case_id].request))
-        if defect.rule in SHAPES and (self.lenient or not all(map(_was_meant, chain))):
+        if defect.rule in self._document.shapes and (self.lenient or not all(map(_was_meant, chain))):
             return
         order = [*(case.id for case in chain if case.id != case_id), case_id]
         self._keep(defect, tuple(_trail(recorder, order, self._root)), why_not="" if ours else TOOLS_OWN)
@@ -147,7 +145,7 @@ class ScenarioCollector:
         self.mute += 1
         request = getattr(error, "request", None)
         trail = () if request is None else (build_unanswered(request, self._root),)
-        call = call_of(trail[0].request) if trail else ""
+        call = self._place.model.name_call(trail[0].request) if trail else ""
         patience = self._place.patience
         if late and patience is not None and patience.note(call, patience.timeout(call), hung=True):
             return
@@ -161,6 +159,11 @@ class ScenarioCollector:
         """Whether a create was accepted: without one, no link can be followed."""
         return self.family.beginning in self.succeeded
 
+    @property
+    def has_links(self) -> bool:
+        """Whether the document declares any, so that chains can be drawn."""
+        return any(self.declared.values())
+
     def missing_links(self) -> list[str]:
         """Declared links that have not been applied yet; which ones the tool applies is random."""
         return sorted({link for links in self.declared.values() for link in links} - self.links.keys())
@@ -172,7 +175,7 @@ class ScenarioCollector:
             return
         if missing := sorted(self.declared.keys() - self.reached):
             yield f"never reached: {', '.join(missing)}"
-        if self.family.beginning not in self.roots:
+        if self.has_links and self.family.beginning not in self.roots:
             yield f"the stateful phase does not begin with {self.family.beginning}"
         if missing := self.missing_links():
             every = len(missing) == sum(map(len, self.declared.values()))

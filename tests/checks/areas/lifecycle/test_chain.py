@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from harness.outcome import Because
 from tests.checks._play import answer, case, interaction, judge, refusal
+from tests.checks._streams import streamed, text_events
 
 
 def turn(found="v1_two", tokens=9, **fields):
     """A turn that continues the first one."""
     usage = {"total_tokens": tokens + 3, "total_input_tokens": tokens, "total_output_tokens": 3}
     return answer(body=interaction(id=found, usage=usage, **fields))
+
+
+def ended(tokens):
+    """The stream of a turn, with a count of input tokens at its end."""
+    usage = {} if tokens is None else {"usage": {"total_input_tokens": tokens}}
+    *events, end = text_events("Hi.")
+    return streamed([*events, {**end, "interaction": {"id": "v1_two", "status": "completed", **usage}}])
 
 
 PARENT = answer(body=interaction())
@@ -44,6 +52,17 @@ CASES = [
     case("chain.takes-effect", "not_met", "ignored", parent=PARENT, child=turn(tokens=2), stray=OTHER),
     case("chain.takes-effect", "untestable", "not counted", parent=PARENT, child=UNCOUNTED, stray=OTHER),
     case("chain.takes-effect", "untestable", "no child", parent=PARENT, child=REFUSED, stray=OTHER),
+    case("chain.whole-history", "met", "more", parent=PARENT, child=CHILD, grandchild=turn(tokens=16)),
+    case("chain.whole-history", "untestable", "uncounted", parent=PARENT, child=turn(tokens=2), grandchild=OTHER),
+    case("chain.whole-history", "untestable", "no id", parent=PARENT, child=CHILD, grandchild=None),
+    case("chain.whole-history", "untestable", "refused", parent=PARENT, child=CHILD, grandchild=REFUSED),
+    case("chain.whole-history", "not_met", "as much as the second", parent=PARENT, child=CHILD, grandchild=OTHER),
+    case("chain.streamed", "met", "more", parent=PARENT, child=CHILD, streamed=ended(9)),
+    case("chain.streamed", "untestable", "not counted", parent=PARENT, child=turn(tokens=2), streamed=ended(2)),
+    case("chain.streamed", "untestable", "no count at its end", parent=PARENT, child=CHILD, streamed=ended(None)),
+    case("chain.streamed", "not_met", "as much as alone", parent=PARENT, child=CHILD, streamed=ended(2)),
+    case("chain.streamed", "untestable", "no stream", parent=PARENT, child=CHILD, streamed=CHILD),
+    case("chain.streamed", "not_met", "refused", parent=PARENT, child=CHILD, streamed=REFUSED),
     case("chain.own-steps", "met", "equal answers", parent=PARENT, child=CHILD),
     case("chain.own-steps", "not_met", "the parent's first", parent=PARENT, child=turn(steps=[*STEPS, *STEPS])),
     case("chain.own-steps", "not_met", "input first", parent=PARENT, child=turn(steps=[INPUT, *STEPS])),

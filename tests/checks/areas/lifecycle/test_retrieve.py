@@ -43,6 +43,11 @@ CASES = [
     case("get.matches-post", "met", "without", created=OK, got=OK),
     case("get.matches-post", "untestable", "still running", created=RUNNING, got=OK),
     case("get.matches-post", "not_met", "other output", created=OK, got=OTHER),
+    case("get.usage", "met", "the same", created=OK, got=OK),
+    case("get.usage", "untestable", "not in GET", created=OK, got=answer(body=interaction(usage=None))),
+    case("get.usage", "not_met", "other counts", created=OK, got=answer(
+        body=interaction(usage={"total_tokens": 6})
+    )),
     case("get.user-input", "met", "first", got=TIMELINE),
     case("get.user-input", "not_met", "absent", got=OK),
     case("get.include-input", "met", "accepted", with_input=OK),

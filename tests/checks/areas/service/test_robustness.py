@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.checks.areas.service.robustness import PROMPTS
 from tests.checks._play import answer, case, holding, interaction, refusal
+from tests.checks._streams import streamed, text_events
 
 OK = answer(body=interaction())
 BAD = refusal(400)
@@ -16,6 +17,12 @@ LIMITED = refusal(429, "rate_limit_exceeded")
 MADE = [answer(body=interaction(id=f"v1_{number}")) for number in range(8)]
 KEPT = [holding(prompt) for prompt in PROMPTS]
 
+SAID, ALSO_SAID = (streamed(text_events(text)) for text in ("One.", "Two."))
+KEEPS, ALSO_KEEPS = (
+    answer(body=interaction(steps=[{"type": "model_output", "content": [{"type": "text", "text": text}]}]))
+    for text in ("One.", "Two.")
+)
+
 CASES = [
     case("rob.concurrent", "met", "apart", created=MADE, got=KEPT),
     case("rob.concurrent", "met", "some limited", created=[LIMITED, *MADE[1:]], got=KEPT[1:]),
@@ -25,6 +32,12 @@ CASES = [
     case("rob.concurrent", "not_met", "one id", created=[OK] * 8, got=[KEPT[0]] * 8),
     case("rob.concurrent", "not_met", "swapped", created=MADE, got=[KEPT[1], KEPT[0], *KEPT[2:]]),
     case("rob.concurrent", "not_met", "one crashed", created=[*MADE[:7], CRASH], got=KEPT[:7]),
+    case("rob.concurrent-streams", "met", "apart", streams=[SAID, ALSO_SAID], stored=[KEEPS, ALSO_KEEPS]),
+    case("rob.concurrent-streams", "untestable", "one only", streams=[SAID], stored=[KEEPS]),
+    case(
+        "rob.concurrent-streams", "untestable", "one not stored", streams=[SAID, ALSO_SAID], stored=[KEEPS, GONE]
+    ),
+    case("rob.concurrent-streams", "not_met", "swapped", streams=[SAID, ALSO_SAID], stored=[ALSO_KEEPS, KEEPS]),
     case("rob.deep-json", "met", "refused", deep=BAD, after=GONE),
     case("rob.deep-json", "not_met", "crash", deep=CRASH, after=GONE),
     case("rob.deep-json", "not_met", "down", deep=BAD, after=DEAD),

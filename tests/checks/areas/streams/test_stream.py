@@ -64,6 +64,14 @@ CASES = [
     case("stream.text", "not_met", "another text", streams=STREAMS, stored={"text": JSON}),
     case("stream.equals-get", "not_met", "never stored", streams=STREAMS, stored={"text": refusal(404)}),
     case("stream.equals-get", "untestable", "no id", streams=STREAMS, stored={}),
+    case("stream.end-matches-get", "met", "the same", streams=STREAMS, stored={"text": HELLO}),
+    case("stream.end-matches-get", "untestable", "never stored", streams=STREAMS, stored={"text": refusal(404)}),
+    case("stream.end-matches-get", "not_met", "another status", streams=STREAMS, stored={
+        "text": answer(body=interaction(status="failed"))
+    }),
+    case("stream.end-matches-get", "not_met", "another cost", streams=STREAMS, stored={
+        "text": answer(body=interaction(usage={"total_tokens": 6}))
+    }),
     case("stream.opens", "met", "all three", text=TEXT, tool=CALL, thought=TEXT),
     case("stream.opens", "met", "no tools", text=TEXT, tool=REFUSED, thought=REFUSED),
     case("stream.opens", "not_met", "JSON", text=JSON, tool=CALL, thought=TEXT),

@@ -345,6 +345,7 @@ def test_a_stream_that_was_read_in_parts_is_judged_at_its_end() -> None:
         assert [finding.rule for finding in judge.finish(model, reading, end).findings] == found
 
 
+BRIEF = {"input": "hi", "system_instruction": "Be brief."}
 BARE = Heard(exchange("GET", f"{ROOT}/a", body=["a"]))
 AS_JSON = Heard(exchange("GET", f"{ROOT}/a?stream=true", body={"id": "a"}))
 ALSO: dict[str, tuple[list[Heard], set[str]]] = {
@@ -360,6 +361,8 @@ ALSO: dict[str, tuple[list[Heard], set[str]]] = {
         ],
         set(),
     ),
+    "a create with a field that the target need not offer, refused": ([made(http=400, sent=BRIEF)], set()),
+    "a create with such a field that fails": ([made(http=302, sent=BRIEF)], {"create.ok"}),
     "a look that brings a list": ([made(), BARE], {"get.ok"}),
     "a stream that is JSON": ([begun(), AS_JSON], {"resume.opens"}),
     "a foreground stream that is JSON": ([made(), AS_JSON], {"resume.foreground"}),

@@ -73,10 +73,10 @@ def test_a_file_is_imported(api: Api, store: str) -> None:
 @pytest.mark.parametrize(
     ("about", "told"),
     [
-        ({"customMetadata": [{"key": "a"}]}, "needs one of"),
-        ({"customMetadata": [{"key": "a", "stringValue": "b", "numericValue": 1}]}, "2 came"),
+        ({"customMetadata": [{"key": "a"}]}, "stringListValue"),
+        ({"customMetadata": [{"key": "a", "stringValue": "b", "numericValue": 1}]}, "Unknown parameter"),
         ({"customMetadata": [{"key": "a", "stringValue": "b"}] * 21}, "at most 20"),
-        ({"chunkingConfig": {"whiteSpaceConfig": {"maxTokensPerChunk": -1}}}, "must not be negative"),
+        ({"chunkingConfig": {"whiteSpaceConfig": {"maxTokensPerChunk": -1}}}, "-1 is too small"),
         ({"chunkingConfig": {"colour": 1}}, "colour"),
         ({"colour": 1}, "colour"),
     ],

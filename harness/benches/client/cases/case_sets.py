@@ -1,0 +1,64 @@
+"""The cases of a set: each kind's plans for the shape of the stream that it is played on.
+
+Layer 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from harness.benches.client.cases.case import Case
+from harness.benches.client.cases.stream_source import whole_stream
+from harness.faults import parse
+from harness.faults.kinds import CaseKind, StreamShape
+from harness.kit.api import Api
+from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
+
+
+def cases_of_set(
+    api: Api,
+    name: str,
+    base: Case,
+    *,
+    event_ids: Sequence[str] = ("all",),
+    only: Sequence[str] = (),
+    seed: int = 0,
+) -> list[Case]:
+    """The cases of a set; `only` names some of its kinds. Raises UsageFault for an unknown set or kind.
+
+    `base` has what all cases share. Kinds that fix the event ids or the script are left out for a recording, which
+    brings its own.
+    """
+    sets = api.load_client_model().sets
+    if name not in sets:
+        raise UsageFault(f"no set is named {name!r}{did_you_mean(name, sets)}")
+    chosen = {kind.name: kind for kind in sets[name]}
+    for word in only:
+        if word not in chosen:
+            raise UsageFault(f"--kinds: {word!r} is no kind of {name}{did_you_mean(word, chosen)}")
+    found = [
+        case
+        for kind in chosen.values()
+        if kind.name in (only or chosen)
+        for case in _cases(api, kind, base, event_ids, seed)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _cases(api: Api, kind: CaseKind, base: Case, event_ids: Sequence[str], seed: int) -> Iterator[Case]:
+    recorded = base.cassette is not None
+    if recorded and (kind.scripts != ({},) or "none" in kind.event_ids or "sparse" in kind.event_ids):
+        return
+    if kind.scripts != ({},) and "steps" in base.answer:
+        return
+    shared = replace(base, kind=kind.name, resume=kind.resume or base.resume, hopeless=kind.hopeless)
+    for ids in kind.event_ids if kind.event_ids and not recorded else event_ids:
+        for more in kind.scripts:
+            script = {key: value for key, value in {**base.answer, **more}.items() if value is not None}
+            further = base.further if kind.further is None else kind.further
+            case = replace(shared, event_ids=ids, script=script if more else base.script, further=further)
+            shape = StreamShape(whole_stream(api, case, seed), api.load_protocol())
+            for plan in kind.plans(shape):
+                yield replace(case, plan=str(parse(plan)))

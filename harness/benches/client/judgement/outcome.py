@@ -1,0 +1,99 @@
+"""How a client can come out of a case: the outcomes, and the codes of the findings behind them.
+
+Layer 5, values only.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from harness.engine.results import ClientRun, Result
+
+
+class DropOutcome(StrEnum):
+    """The outcome of one case, the best first."""
+
+    EXACT = "exact"
+    """The whole result, once and in order; or a failure was reported where the run itself had failed."""
+
+    RECOVERED = "recovered"
+    """The same, after a connection that had broken off or a request that had been refused."""
+
+    COULD_NOT = "could-not"
+    """It reported a failure, and nothing better was possible: the fault destroyed the answer to its create."""
+
+    REPORTED = "reported"
+    """It reported a failure, by a non-zero exit code, an `error`, or a status that is not final."""
+
+    CRASHED = "crashed"
+    """The process died of a signal, or ended without an answer."""
+
+    HUNG = "hung"
+    """It had to be stopped: it ran out of time, or sent requests or output without end."""
+
+    WRONG_STATUS = "wrong-status"
+    """It reported success, and could not know that, or another status than that of the run."""
+
+    HOLE = "hole"
+    """It reported success, and something is missing or different in the middle."""
+
+    DUPLICATED = "duplicated"
+    """It reported success, and has a part twice."""
+
+    SILENT_LOSS = "silent-loss"
+    """It reported success, and the end is missing."""
+
+    DOUBLE_CREATE = "double-create"
+    """It created a second run without a word."""
+
+
+WHOLE, ONCE, CREATES_ONCE, STATUS = "client.whole", "client.once", "client.creates-once", "client.status"
+RECOVERS, READS, ENDS, STANDS = "client.recovers", "client.reads", "client.ends", "client.stands"
+"""The ids of the rules that a `ClientModel` has for every API."""
+
+OUTCOMES: dict[str, DropOutcome] = {
+    f"{WHOLE}/silent-loss": DropOutcome.SILENT_LOSS,
+    f"{WHOLE}/hole": DropOutcome.HOLE,
+    f"{WHOLE}/altered": DropOutcome.HOLE,
+    f"{WHOLE}/unfinished": DropOutcome.WRONG_STATUS,
+    f"{WHOLE}/unusable": DropOutcome.CRASHED,
+    f"{ONCE}/duplicated": DropOutcome.DUPLICATED,
+    f"{CREATES_ONCE}/double-create": DropOutcome.DOUBLE_CREATE,
+    f"{STATUS}/wrong-status": DropOutcome.WRONG_STATUS,
+    f"{STATUS}/untold": DropOutcome.WRONG_STATUS,
+    f"{RECOVERS}/reported": DropOutcome.REPORTED,
+    f"{READS}/asked-again": DropOutcome.RECOVERED,
+    f"{ENDS}/time": DropOutcome.HUNG,
+    f"{ENDS}/requests": DropOutcome.HUNG,
+    f"{ENDS}/output": DropOutcome.HUNG,
+    f"{STANDS}/crashed": DropOutcome.CRASHED,
+}
+"""The outcome for each code of a finding."""
+
+CODES = tuple(OUTCOMES)
+"""The codes of all findings about a client."""
+
+AREA = "client"
+"""What a case is named by: a case of this area is `client[event:5,rst]` in a baseline."""
+
+
+def result_id(case: object) -> str:
+    """The name of a case's result, whatever its outcome."""
+    return f"{AREA}[{case}]"
+
+
+def is_result_id(name: str) -> bool:
+    """Whether a baseline's entry names a case."""
+    return name.startswith(f"{AREA}[")
+
+
+def run_of(result: Result) -> ClientRun:
+    """What happened to the client in a case."""
+    (run,) = result.evidence
+    assert isinstance(run, ClientRun)
+    return run
+
+
+def outcome_of(result: Result) -> DropOutcome:
+    """The outcome of a case."""
+    return DropOutcome(run_of(result).outcome)

@@ -1,0 +1,166 @@
+"""Records what a client actually received: the bytes of each response, connection by connection.
+
+Layer 5. Keeps bytes as they pass and decodes them only when a test asks, so that recording costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any
+
+from harness.benches.client.cases.stream_source import events_in
+from harness.faults import FaultyService, Suffered
+from harness.kit.api import Api
+from harness.outcome.words import format_count
+from harness.wire import At, Body, Chunk, Ending, Piece, Request, Response
+from harness.wire.coding import CODINGS, DECODED_BYTES, Inflater, coding_of
+from harness.wire.json_value import object_or_none
+from harness.wire.message import EVENT_STREAM
+
+
+class ReceivedResponse:
+    """One response, as far as the client read it; `suffered` has the faults planned for its connection."""
+
+    def __init__(self, api: Api, request: Request, response: Response, suffered: Suffered | None = None) -> None:
+        self.at = time.monotonic()
+        self._api = api
+        self._protocol = api.load_protocol()
+        self.request = request
+        self.suffered = suffered
+        self.status = response.status
+        self.is_stream = response.headers.media_type() == EVENT_STREAM
+        self._coding = coding_of(response.headers)
+        self._inflater = Inflater(self._coding) if self._coding in CODINGS else None
+        self.data = bytearray()
+        self.ending: Ending | None = None
+
+    def take(self, data: bytes) -> None:
+        """Note bytes that were delivered; they are kept without their content coding."""
+        self.data += data if self._inflater is None else self._inflater.feed(data, DECODED_BYTES)
+
+    def events(self) -> list[dict[str, Any]]:
+        """The complete events that were delivered."""
+        return events_in(bytes(self.data))
+
+    def read_json(self) -> dict[str, Any]:
+        """The JSON object that was delivered; an empty one if it was none, or not whole."""
+        return object_or_none(bytes(self.data)) or {}
+
+    @property
+    def is_create(self) -> bool:
+        """Whether the request asks for a new run."""
+        return self._protocol.operation(self.request) == "create"
+
+    @property
+    def headless(self) -> bool:
+        """Whether not even the head of the response was sent."""
+        return self.ending is not None and self.ending.at in (At.BEFORE_HEADERS, At.IN_HEADERS)
+
+    @property
+    def continues(self) -> str | None:
+        """The run that a create refers to as its previous turn; None if it begins a conversation."""
+        return self._api.load_client_model().continues(self.request) if self.is_create else None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a create goes on with a run that had stopped."""
+        return self.is_create and self._api.load_client_model().goes_on(self.request)
+
+    def find_created_id(self) -> str | None:
+        """The id of the run that this exchange created; None if it created none."""
+        if not self.is_create:
+            return None
+        if self.is_stream:
+            return next(filter(None, map(self._protocol.stream_id, self.events())), None)
+        return self._api.load_client_model().find_id(self.read_json())
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the request asks for the stream of a run that exists."""
+        return self._protocol.is_resume(self.request) is not None
+
+    @property
+    def asked_after(self) -> str | None:
+        """The cursor that the client sent; None if it sent none."""
+        resumed = self._protocol.is_resume(self.request)
+        return resumed[1] if resumed is not None else None
+
+    @property
+    def error(self) -> str:
+        """The message of a refusal; "" if it has none or the response is no refusal."""
+        return self._api.load_client_model().find_error(self.read_json()) if self.status >= 400 else ""
+
+    @property
+    def completes(self) -> bool:
+        """Whether the client can know from this response that the run has ended.
+
+        A completion that lacks only its blank line counts: some clients deliver it.
+        """
+        if self.is_stream:
+            return any(self._protocol.completes(event) for event in events_in(bytes(self.data) + b"\n\n"))
+        told = self._api.read_status(self.read_json())
+        return told is not None and self._api.load_client_model().is_final(told[1])
+
+    def __str__(self) -> str:
+        after = f" after {self.asked_after}" if self.asked_after else ""
+        what = f"{self.request.method}{' stream' if self.is_stream else ''}{after}"
+        if not self.is_stream:
+            return f"{what} → {self.status}" + (f": {self.error}" if self.error else "")
+        how = "hung up by the client" if self.ending is None else self.ending.how.value
+        return f"{what} → {format_count(len(self.events()), 'event')}, {how}"
+
+
+def watch(api: Api, request: Request, response: Response, suffered: Suffered | None = None) -> ReceivedResponse:
+    """Wrap the body of `response`, and return the record of what the client will read of it."""
+    received = ReceivedResponse(api, request, response, suffered)
+    response.body = _WatchedBody(response.body, received)
+    return received
+
+
+class WatchedService:
+    """A `Service` around one with faults that records its responses."""
+
+    def __init__(self, api: Api, service: FaultyService) -> None:
+        self._api = api
+        self._service = service
+        self.received: list[ReceivedResponse] = []
+
+    def __call__(self, request: Request) -> Response:
+        response, suffered = self._service.answer(request)
+        self.received.append(watch(self._api, request, response, suffered))
+        return response
+
+    @property
+    def streams(self) -> list[ReceivedResponse]:
+        """The responses to requests for streams, refusals included."""
+        return [one for one in self.received if one.is_stream or one.resumes]
+
+
+class _WatchedBody:
+    __slots__ = ("_inner", "_received")
+
+    def __init__(self, inner: Body, received: ReceivedResponse) -> None:
+        self._inner = inner
+        self._received = received
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        piece = next(self._inner)
+        if isinstance(piece, Chunk):
+            self._received.take(piece.data)
+        elif isinstance(piece, Ending):
+            self._received.ending = piece
+        return piece
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def merge_equal_lines(lines: Iterable[str]) -> list[str]:
+    """Merge consecutive equal lines into one with a count."""
+    groups = [(line, len(list(same))) for line, same in groupby(lines)]
+    return [f"{line} ({times} times)" if times > 1 else line for line, times in groups]

@@ -1,0 +1,231 @@
+"""The client under torture as a process: started for each case, or started once and given one case after another.
+
+Layer 5. Knows how a client gets its task and how it returns its result; must not know which result is right.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.benches.client.process.client_answers import parse_line, read_file
+from harness.benches.client.process.client_process import MOST_BYTES, Process, how
+from harness.outcome.words import shorten
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientResult:
+    """What came of a task. `collected` is a text, a list of events or `{"steps": …}`, None if it returned none.
+
+    `status` is the one that it reported, "" if none. `error` is its own report of a failure, "" if none; `crashed`
+    if nobody reported it: the process died. `stopped` is why it was stopped, "" if it was not; `flooded` if that
+    was for its output. `words` is the end of its standard error, `stray` what stood on its standard output besides
+    the answer.
+    """
+
+    collected: Any = None
+    status: str = ""
+    error: str = ""
+    crashed: bool = False
+    stopped: str = ""
+    flooded: bool = False
+    words: str = ""
+    stray: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a client has to do: the run with this id at this base URL, in one of the API's modes."""
+
+    base_url: str
+    interaction: str
+    case: str
+    mode: str
+
+
+class Client(Protocol):
+    """Reads one stream after another. `stop` ends the current task; another thread may call it."""
+
+    def read(self, task: Task, seconds: float) -> ClientResult: ...
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+Environment = Callable[[Task], Mapping[str, str]]
+
+
+class CommandClient:
+    """A command that runs once for each case: its environment holds the task, its standard output is the text.
+
+    If it writes the file that `$HARNESS_RESULT` names, that is its answer instead.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Environment) -> None:
+        self._command = list(command)
+        self._environment = environment
+        self._process: Process | None = None
+
+    def read(self, task: Task, seconds: float) -> ClientResult:
+        """Run the command. Raises UsageFault if it cannot be started or its result file is malformed."""
+        begun = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="harness-") as folder:
+            file = Path(folder) / "result.json"
+            ended = self._run({**self._environment(task), "HARNESS_RESULT": str(file)}, seconds)
+            answer = None if ended.stopped or ended.crashed else read_file(file)
+        ended = replace(ended, seconds=time.monotonic() - begun)
+        return (
+            ended if answer is None else replace(_apply_answer(answer, ended), error=ended.error or _error(answer))
+        )
+
+    def _run(self, environment: Mapping[str, str], seconds: float) -> ClientResult:
+        until = time.monotonic() + seconds
+        process = self._process = Process(self._command, environment)
+        code = None
+        try:
+            if process.hear(lambda: _too_much(process), until) and not _too_much(process):
+                code = process.wait(until)
+        finally:
+            self._process = None
+            words = process.end()
+        return ClientResult(
+            collected=_text(process.out),
+            error="" if code in (0, None) else how(code),
+            crashed=code is not None and code < 0,
+            stopped=_why(process, seconds) if code is None else "",
+            flooded=code is None and _too_much(process),
+            words=words,
+        )
+
+    def stop(self) -> None:
+        """Kill the command that is running."""
+        if (process := self._process) is not None:
+            process.kill()
+
+    close = stop
+
+
+class LoopClient:
+    """A command that reads tasks as lines of JSON and answers each with one: `{"case": …, "text": …}`, say.
+
+    If it exits, it is started again for the next task. Lines that are no answers are kept as `stray`. The first
+    task after a start may take `starting` seconds longer.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], *, starting: float = 0.0) -> None:
+        self._command = list(command)
+        self._starting = starting
+        self._environment = environment
+        self._process: Process | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def read(self, task: Task, seconds: float) -> ClientResult:
+        """Give it one task. Raises UsageFault if the command does not start or its answer is malformed."""
+        begun, more = time.monotonic(), 0.0
+        if self._process is None:
+            self._process = Process(self._command, self._environment, asked=True)
+            more = self._starting
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="harness-")
+        file = Path(self._folder.name) / "result.json"
+        file.unlink(missing_ok=True)
+        line = {
+            "base_url": task.base_url, "interaction": task.interaction, "case": task.case, "result": str(file),
+            "mode": task.mode,
+        }  # fmt: skip
+        self._process.say(json.dumps(line).encode() + b"\n")
+        ended = self._listen(self._process, task.case, file, begun + seconds + more, seconds + more)
+        return replace(ended, seconds=time.monotonic() - begun)
+
+    def _listen(self, process: Process, case: str, file: Path, until: float, seconds: float) -> ClientResult:
+        stray = _StrayLines()
+        over = False
+        while not over:
+            in_time = process.hear(lambda: b"\n" in process.out or process.silent() or _too_much(process), until)
+            over = not in_time or process.silent() or _too_much(process) or stray.too_many
+            while b"\n" in process.out or (in_time and process.silent() and process.out):
+                line, _, process.out[:] = process.out.partition(b"\n")
+                answer = parse_line(bytes(line), case, file)
+                if answer is not None:
+                    return _apply_answer(answer, ClientResult(stray=stray.lines))
+                stray.add(bytes(line))
+        code = process.wait(until) if in_time and process.silent() else None
+        flooded = _too_much(process) or stray.too_many
+        why = _TOO_MUCH if flooded else _why(process, seconds)
+        words = self._drop()
+        if code is None:
+            return ClientResult(stopped=why, flooded=flooded, words=words, stray=stray.lines)
+        error = f"the command ended ({how(code)}) before it answered"
+        return ClientResult(error=error, crashed=True, words=words, stray=stray.lines)
+
+    def stop(self) -> None:
+        """Kill the process, and with it the current task."""
+        if (process := self._process) is not None:
+            process.kill()
+
+    def close(self) -> None:
+        """End the process."""
+        self._drop()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def _drop(self) -> str:
+        process, self._process = self._process, None
+        return process.end() if process is not None else ""
+
+
+_TOO_MUCH = f"wrote more than {MOST_BYTES // 1024**2} MiB to standard output"
+_STRAY_KEPT, _STRAY_SHOWN = 5, 200
+
+
+class _StrayLines:
+    """The first lines that were no answers, and whether there are too many of them."""
+
+    def __init__(self) -> None:
+        self.lines: tuple[str, ...] = ()
+        self._bytes = 0
+
+    def add(self, line: bytes) -> None:
+        self._bytes += len(line) + 1
+        text = line[: _STRAY_SHOWN * 4].decode(errors="replace").strip()
+        if text and len(self.lines) < _STRAY_KEPT:
+            self.lines += (shorten(text, _STRAY_SHOWN),)
+
+    @property
+    def too_many(self) -> bool:
+        return self._bytes > MOST_BYTES
+
+
+def _too_much(process: Process) -> bool:
+    return len(process.out) > MOST_BYTES
+
+
+def _why(process: Process, seconds: float) -> str:
+    return _TOO_MUCH if _too_much(process) else f"had not ended after {seconds:g} s"
+
+
+def _apply_answer(answer: Mapping[str, Any], ended: ClientResult) -> ClientResult:
+    """What an answer says, with the rest of how the client ended."""
+    steps = answer.get("steps")
+    found = next((answer[name] for name in ("text", "events") if answer.get(name) is not None), None)
+    collected = {"steps": steps} if found is None and steps is not None else found
+    return replace(ended, collected=collected, status=str(answer.get("status") or ""), error=_error(answer))
+
+
+def _error(answer: Mapping[str, Any]) -> str:
+    """The failure that an answer reports, "" if none; an error of `null` is none."""
+    error = answer.get("error")
+    return "" if error is None else str(error) or "an error without words"
+
+
+def _text(data: bytearray) -> str:
+    """The text on standard output, without one line ending at its end, which is for the terminal."""
+    return data.decode(errors="replace").removesuffix("\n").removesuffix("\r")

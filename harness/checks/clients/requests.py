@@ -1,0 +1,36 @@
+"""What the requests and answers of a client say of the interactions that it makes.
+
+Layer 2, pure; never raises on odd input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.wire import Request
+from harness.wire.json_value import object_or_none
+
+
+def find_previous(create: Request) -> str | None:
+    """The interaction that a create refers to as its previous turn; None if it begins a conversation."""
+    found = (object_or_none(create.body) or {}).get("previous_interaction_id")
+    return found if isinstance(found, str) else None
+
+
+def goes_on(create: Request) -> bool:
+    """Whether a create continues an interaction that stopped with a continuation token."""
+    return b"continuation_token" in create.body
+
+
+def find_id(answer: Mapping[str, Any]) -> str | None:
+    """The id of the interaction in the answer to a create."""
+    found = answer.get("id")
+    return found if isinstance(found, str) else None
+
+
+def find_error(answer: Mapping[str, Any]) -> str:
+    """The message of a refusal; "" if it has none."""
+    error = answer.get("error")
+    message = error.get("message") if isinstance(error, Mapping) else None
+    return str(message or "")

@@ -1,0 +1,170 @@
+"""The resume oracle for clients: nothing lost, nothing twice, order kept.
+
+Layer 2, pure. Compares what a client ended up with to the whole stream, and says what is wrong. Only the assembled
+result counts: differently split deltas are fine. Must not know what went over the wire.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, zip_longest
+from typing import Any
+
+from harness.checks.clients.result_forms import events_of, plain, text_in
+from harness.contract import Contract, compare_steps
+from harness.contract.data.assembly import assemble_steps
+from harness.contract.data.output import steps_text
+from harness.kit.client_model import HOLE, LOSS, OTHER, TWICE, UNUSABLE, Defect, Event
+from harness.outcome.words import format_count, shorten
+
+_SHOWN = 40
+
+
+def compare_result(whole: Sequence[Event], collected: Any, contract: Contract) -> Defect | None:
+    """How the result of a client differs from the events of the whole stream; None if it does not.
+
+    `collected` is its text, its events, or the interaction, as any library has it.
+    """
+    events = events_of(collected)
+    if events is not None:
+        return _compare_events(whole, events, contract)
+    text = collected if isinstance(collected, str) else _join_pieces(collected)
+    value = plain(collected)
+    if text is None and isinstance(value, Mapping) and isinstance(value.get("steps"), list):
+        return _compare_steps(whole, value["steps"], contract)
+    if text is None:
+        text = text_in(collected)
+    if text is None:
+        return Defect(
+            UNUSABLE, f"ended with {collected!r}: give assert_seen_once the text, the events or the interaction"
+        )
+    return _compare_texts(whole, text, contract)
+
+
+def _compare_steps(whole: Sequence[Event], steps: Sequence[Any], contract: Contract) -> Defect | None:
+    different = compare_steps(assemble_steps(whole, contract), steps)
+    if not different:
+        return None
+    text = _compare_texts(whole, steps_text([step for step in steps if isinstance(step, Mapping)]), contract)
+    return text or Defect(OTHER, f"ended with other steps ({different[0]})")
+
+
+def _join_pieces(collected: Any) -> str | None:
+    """The text of a list of strings, such as what a client has printed piece by piece; None for anything else."""
+    if isinstance(collected, list | tuple) and all(isinstance(piece, str) for piece in collected):
+        return "".join(collected)
+    return None
+
+
+def _compare_events(whole: Sequence[Event], events: Sequence[Event], contract: Contract) -> Defect | None:
+    numbers = [number for number, event in enumerate(whole) if mark_of(event) is not None]
+    expected = [mark_of(whole[number]) for number in numbers]
+    got = [mark for event in events if (mark := mark_of(event)) is not None]
+    if got == expected or not compare_steps(assemble_steps(whole, contract), assemble_steps(events, contract)):
+        return None if _starts(events) <= _starts(whole) else Defect(TWICE, "got a step.start twice")
+    pairs = enumerate(zip_longest(expected, got))
+    at = next((number for number, (wanted, had) in pairs if wanted != had), len(expected))
+    if at < len(got) and got[at] in expected[:at]:
+        again = len(expected[:at]) - 1 - expected[:at][::-1].index(got[at])
+        return Defect(TWICE, f"has event {numbers[again]} ({_show(whole[numbers[again]], contract)}) twice")
+    if at < len(expected):
+        word = LOSS if at == len(got) else HOLE
+        return Defect(word, f"lost event {numbers[at]} ({_show(whole[numbers[at]], contract)})")
+    return Defect(OTHER, f"has {format_count(len(got) - at, 'event')} more than there are")
+
+
+def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Defect | None:
+    """Find the pieces that `text` lacks or has twice; the difference in length tells how much to look for."""
+    pieces = [(number, piece) for number, event in enumerate(whole) if (piece := _text(event, contract))]
+    expected = "".join(piece for _, piece in pieces)
+    if not expected and (kinds := _step_types(whole, contract)):
+        return Defect(
+            UNUSABLE,
+            f"ended with a text, but the stream has none, only {' and '.join(kinds)}: a text cannot show whether "
+            "those were lost or doubled; give assert_seen_once the events or the interaction",
+        )
+    if text == expected:
+        return None
+    if any((thought := _thought_text(event)) and thought in text and thought not in expected for event in whole):
+        return Defect(OTHER, "took the summaries of thoughts for text: they are mixed into its answer")
+    bounds = list(accumulate((len(piece) for _, piece in pieces), initial=0))
+    surplus = len(text) - len(expected)
+    for place, (number, piece) in zip(bounds, pieces, strict=False):
+        again = place + surplus  # where the doubled part ends, or the lost one begins
+        if surplus > 0 and text == expected[:again] + expected[place:]:
+            return Defect(TWICE, f"has the text from event {number} on ({_cut(expected[place:again])}) twice")
+        if surplus < 0 and text == expected[:place] + expected[place - surplus :]:
+            if place - surplus < len(expected):
+                return Defect(HOLE, f"lost the text of event {number} ({_cut(piece)}) in the middle")
+            return Defect(LOSS, f"lost the text of event {number} ({_cut(piece)}) at the end")
+    at = next((i for i, pair in enumerate(zip_longest(expected, text)) if pair[0] != pair[1]), 0)
+    if at == len(text):
+        return Defect(LOSS, f"lost the text from character {at} on ({_cut(expected[at:])}) at the end")
+    if surplus < 0 and expected.endswith(text[at:]):
+        return Defect(HOLE, f"lost the text from character {at} on ({_cut(expected[at : at - surplus])})")
+    if surplus > len(expected) // 2 and any(text.count(piece) > expected.count(piece) for _, piece in pieces):
+        many = format_count(surplus, "character")
+        return Defect(TWICE, f"has {many} twice or more often: {_cut(text)} instead of {_cut(expected)}")
+    return Defect(
+        OTHER, f"has another text from character {at} on: {_cut(text[at:])} instead of {_cut(expected[at:])}"
+    )
+
+
+def _starts(events: Sequence[Event]) -> int:
+    return sum(event.get("event_type") == "step.start" for event in events)
+
+
+def mark_of(event: Event) -> str | None:
+    """The content of an event of a step as JSON, without its id and usage; None for any other event."""
+    if not str(event.get("event_type", "")).startswith("step."):
+        return None
+    told = {
+        name: event.get(name) for name in ("event_type", "index", "step", "delta") if event.get(name) is not None
+    }
+    return json.dumps(told, sort_keys=True, default=str)
+
+
+def join_streams(streams: Sequence[Sequence[Event]]) -> list[dict[str, Any]]:
+    """The events of several runs as one stream: what a token continued is one result, its steps numbered on."""
+    joined: list[dict[str, Any]] = []
+    for events in streams:
+        steps = _starts(joined)
+        joined += [{**e, "index": e["index"] + steps} if steps and "index" in e else dict(e) for e in events]
+    return joined
+
+
+def text_of(events: Sequence[Event], contract: Contract) -> str:
+    """The text that a client of a stream must end up with."""
+    return steps_text(assemble_steps(events, contract))
+
+
+def _text(event: Event, contract: Contract) -> str:
+    """The output text in an event."""
+    grows = event.get("event_type") in ("step.delta", "step.start")
+    return text_of([event], contract) if grows else ""
+
+
+def _thought_text(event: Event) -> str:
+    """The summary of a thought in an event."""
+    delta = event.get("delta")
+    summary = (
+        delta.get("content") if isinstance(delta, Mapping) and delta.get("type") == "thought_summary" else None
+    )
+    text = summary.get("text") if isinstance(summary, Mapping) else None
+    return text if isinstance(text, str) else ""
+
+
+def _step_types(whole: Sequence[Event], contract: Contract) -> list[str]:
+    """The types of the steps that the stream consists of, besides thoughts, each once."""
+    types = (str(step.get("type")) for step in assemble_steps(whole, contract))
+    return [kind for kind in dict.fromkeys(types) if kind not in ("thought", "user_input", "model_output")]
+
+
+def _show(event: Event, contract: Contract) -> str:
+    text = _text(event, contract)
+    return f"{event.get('event_type')} {_cut(text)}" if text else str(event.get("event_type"))
+
+
+def _cut(text: str) -> str:
+    return repr(shorten(text, _SHOWN))

@@ -1,0 +1,37 @@
+"""What the areas of rules are called, by the first part of a rule's id. Layer 1, data."""
+
+from __future__ import annotations
+
+AREAS: dict[str, str] = {
+    "create": "Create an interaction",
+    "get": "Read an interaction",
+    "del": "Delete an interaction",
+    "store": "Interactions that are not stored",
+    "steps": "Steps",
+    "usage": "Token usage",
+    "chain": "Chains of interactions",
+    "stream": "Streams",
+    "resume": "Resume a stream",
+    "bg": "Background runs",
+    "cancel": "Cancel a run",
+    "cont": "Continue a run",
+    "decision": "Decisions in a run",
+    "tool": "Tools and function calls",
+    "toolsearch": "Search for tools",
+    "agent": "Agents",
+    "agents": "Agents of your own",
+    "env": "Environments",
+    "file": "Files",
+    "filesearch": "File search stores",
+    "voice": "Voices",
+    "hook": "Webhooks",
+    "cred": "Credentials",
+    "trigger": "Triggers",
+    "page": "Pages of lists",
+    "auth": "Keys and projects",
+    "err": "Errors",
+    "request": "Requests",
+    "rob": "Robustness",
+    "http": "HTTP",
+    "gw": "Gateways",
+}

@@ -1,0 +1,48 @@
+"""An emulator for one case of a client: told what to answer, with a run in the background that can be followed.
+
+Layer 2.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from harness.emulator.service import Emulator
+from harness.outcome import UsageFault
+from harness.wire import Chunk, Headers, Request
+
+_COLLECTION = "/v1beta/interactions"
+_HEADERS = Headers([("x-goog-api-key", "interactions-harness"), ("content-type", "application/json")])
+_CREATE = {"model": "gemini-3.5-flash", "input": "Go.", "background": True}
+
+
+def prepare_run(
+    emulator: Emulator,
+    *,
+    script: Mapping[str, Any],
+    further: Mapping[str, Any] | None,
+    scenario: str | None,
+    settings: Mapping[str, str],
+) -> str:
+    """Script the emulator and begin a run; return its id. Raises UsageFault if the emulator refuses."""
+    if scenario is not None:
+        emulator.load_scenario(scenario)
+    elif further is None:
+        emulator.script({**script, "times": 0})
+    else:
+        emulator.script({**script, "times": 0, "match": {"previous": False}})
+        emulator.script({**further, "times": 0, "match": {"previous": True}})
+    emulator.change(**settings)
+    response = emulator(Request("POST", _COLLECTION, _HEADERS, json.dumps(_CREATE).encode()))
+    answer = json.loads(b"".join(piece.data for piece in response.body if isinstance(piece, Chunk)))
+    if "error" in answer:
+        raise UsageFault(f"the emulator refused to create: {answer['error']['message']}")
+    return str(answer["id"])
+
+
+def stream_request(run_id: str) -> Request:
+    """The request that streams the whole of a run."""
+    return Request("GET", f"{_COLLECTION}/{quote(run_id, safe='')}?stream=true", _HEADERS)

@@ -1,0 +1,1 @@
+"""Environments: their configuration, their files, and how files come and go. Layer 2."""

@@ -1,0 +1,179 @@
+"""The environments resource: create, fork, reuse, list, get, delete; and a limit on the bytes stored.
+
+Layer 2. Knows environments as wholes; must not know how files are sent and received (`files`, `uploads`). The
+oldest environments are dropped to make room for new ones. On the live service they expire; a client sees 404 in
+both cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from harness.emulator.resources.collection import Collection, Stamps
+from harness.emulator.resources.environments.configuration import Blueprints, EnvironmentConfig
+from harness.emulator.resources.environments.file_tree import Tree, clean
+from harness.emulator.resources.paging import listing
+from harness.emulator.resources.refusals import no_operation, over_quota
+from harness.emulator.values.call import Call, Refusal, json_response
+from harness.wire import Response
+
+STORED_BYTES = 128 * 2**20
+"""Total bytes that the files of all environments may hold; a file shared by forks counts once for each."""
+
+
+@dataclass(slots=True, eq=False)
+class Environment:
+    """One sandbox: its files, its network rules (None: all traffic allowed), and the sources of its files."""
+
+    id: str
+    project: str
+    tree: Tree
+    network: Any
+    sources: tuple[dict[str, Any], ...]
+    created: str
+    updated: str
+    last_accessed: str
+
+    def view(self) -> dict[str, Any]:
+        """The resource as GET shows it; counts are digit strings, as the service writes 64-bit numbers."""
+        return {
+            "id": self.id,
+            "status": "active",
+            "created": self.created,
+            "updated": self.updated,
+            "last_accessed": self.last_accessed,
+            **({} if self.network is None else {"network": self.network}),
+            **({"sources": list(self.sources)} if self.sources else {}),
+            "file_count": str(self.tree.file_count),
+            "size_bytes": str(self.tree.size),
+        }
+
+
+class Environments:
+    """Environments per project."""
+
+    def __init__(self, stamps: Stamps, blueprints: Blueprints) -> None:
+        self._stamps = stamps
+        self._blueprints = blueprints
+        self._kept: Collection[Environment] = Collection("environment", evicts=True)
+
+    def handle(self, call: Call) -> Response:
+        """Create, list, get, delete."""
+        match call.request.method, call.segments[1:]:
+            case "POST", ():
+                wanted = self._blueprints.read_create(call.body, call.project)
+                return json_response(self._make(wanted, call.project).view())
+            case "GET", ():
+                found, token = self._kept.page(call.project, call.query)
+                return json_response(listing("environments", [item.view() for item in found], token))
+            case "GET", (environment_id,):
+                return json_response(self._kept.get(call.project, environment_id).view())
+            case "DELETE", (environment_id,):
+                self._kept.remove(call.project, environment_id)
+                return json_response({})
+        raise no_operation(call, "create, list, get, delete and files")
+
+    def open(self, environment_id: str, project: str) -> Environment:
+        """Return the environment and set its last access to now. Raises `Refusal` 404."""
+        environment = self._kept.get(project, environment_id)
+        environment.last_accessed = self._stamps.now()
+        return environment
+
+    def for_interaction(self, config: Any, project: str, base: Any = None) -> dict[str, Any]:
+        """The environment that an interaction's `environment` asks for.
+
+        `config` is `"remote"` (a new environment, or a fork of `base`), the id of an existing one, or an object.
+        An object with `environment_id` means that environment, with `network` replacing its rules; any other
+        object means a new one. `base` is the `base_environment` of the saved agent that runs, if any: its files
+        are kept, its network rules are replaced if `config` has some. Raises `Refusal` 400 or 404.
+        """
+        wanted = self._blueprints.read(config, project)
+        if wanted.origin:
+            return self._reuse(wanted, project).view()
+        if base is None:
+            return self._make(wanted, project).view()
+        forked = self._make(self._blueprints.read(base, project, "base_environment"), project)
+        self._apply(forked, wanted)
+        return forked.view()
+
+    def write(
+        self,
+        environment: Environment,
+        files: Mapping[str, bytes],
+        *,
+        media_type: str = "",
+        overwrite: bool = False,
+        directories: tuple[str, ...] = (),
+    ) -> list[str]:
+        """Write all `files` or none (see `Tree.write`) within the limit of this store; return their paths."""
+        self._make_room(sum(map(len, files.values())), environment)
+        now = self._stamps.now()
+        paths = environment.tree.write(
+            files, now, media_type=media_type, overwrite=overwrite, directories=directories
+        )
+        environment.updated = environment.last_accessed = now
+        return paths
+
+    def keep_written(self, environment_id: str, project: str, steps: list[dict[str, Any]]) -> None:
+        """Write what the `write_file` calls among an agent's steps say; a path that cannot be is left out.
+
+        So a client finds the files of a run where it looks for them. That they are there from the start of the run
+        is a simplification.
+        """
+        environment = self.open(environment_id, project)
+        for step in steps:
+            told = step.get("arguments") if step.get("name") == "write_file" else None
+            path, content = (told.get("path"), told.get("content")) if isinstance(told, dict) else (None, None)
+            if isinstance(path, str) and isinstance(content, str):
+                with suppress(Refusal):
+                    self.write(environment, {clean(path): content.encode()}, overwrite=True)
+
+    def _reuse(self, wanted: EnvironmentConfig, project: str) -> Environment:
+        environment = self.open(wanted.origin, project)
+        self._apply(environment, wanted)
+        return environment
+
+    def _make(self, wanted: EnvironmentConfig, project: str) -> Environment:
+        origin = self._kept.get(project, wanted.origin) if wanted.origin else None
+        now = self._stamps.now()
+        made = Environment(
+            id=self._stamps.ids("environment"),
+            project=project,
+            tree=Tree() if origin is None else origin.tree.fork(),
+            network=None if origin is None else origin.network,
+            sources=() if origin is None else origin.sources,
+            created=now,
+            updated=now,
+            last_accessed=now,
+        )
+        if made.tree.size:
+            self._make_room(made.tree.size, made)
+        self._apply(made, wanted)
+        self._kept.add(project, made.id, made)
+        return made
+
+    def _apply(self, environment: Environment, wanted: EnvironmentConfig) -> None:
+        if wanted.files or wanted.directories:
+            self.write(environment, wanted.files, overwrite=True, directories=wanted.directories)
+            # a source given again replaces the earlier one: a client that repeats it must not make the list grow
+            fresh = {source.get("target") or source.get("source"): source for source in wanted.sources}
+            old = {source.get("target") or source.get("source"): source for source in environment.sources}
+            environment.sources = tuple((old | fresh).values())
+        if wanted.network is not None:
+            environment.network = wanted.network
+            environment.updated = self._stamps.now()
+
+    def _make_room(self, needed: int, keep: Environment) -> None:
+        everything = [item for _, _, item in self._kept.everywhere()]
+        held = sum(item.tree.size for item in everything)
+        for item in everything:
+            if held + needed <= STORED_BYTES:
+                return
+            if item is not keep:
+                self._kept.remove(item.project, item.id)
+                held -= item.tree.size
+        if held + needed > STORED_BYTES:
+            raise over_quota(f"The emulator keeps at most {STORED_BYTES} bytes of files.")

@@ -1,1 +1,0 @@
-"""Plays the operations of a history, and judges what comes back. Layer 4."""

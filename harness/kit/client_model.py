@@ -1,0 +1,168 @@
+"""What judging clients of an API takes: what they are asked, who answers them, and what they must end up with.
+
+Layer 1, values and the protocols of what they hold. Whoever plays cases to clients asks an `Api` for its
+`ClientModel`, and knows nothing else of requests, events and results. Must not know which API it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from harness.outcome import Rule
+from harness.wire import Clock, Request, Response
+
+Event = Mapping[str, Any]
+
+LOSS, HOLE, TWICE, OTHER = "silent-loss", "hole", "duplicated", "altered"
+DOUBLE_CREATE, UNFINISHED, UNUSABLE = "double-create", "unfinished", "unusable"
+
+
+class Defect(NamedTuple):
+    """What a client did wrong: `word` is one of those above, `text` a phrase with the client as its subject."""
+
+    word: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientMode:
+    """One thing that a client can be asked to do.
+
+    `script` is the answer to a create, `further` to one that continues another run (None: the same). `usual_set`
+    are the cases that are played if no others are asked for. If it has `turns`, the client's result is that of a
+    further turn. A client that was told nothing does what is `usual`.
+    """
+
+    name: str
+    about: str
+    usual_set: str
+    script: Mapping[str, Any]
+    further: Mapping[str, Any] | None = None
+    turns: bool = False
+    usual: bool = False
+
+
+class PrepareRun(Protocol):
+    """Makes a fresh service answer as told, and begins a run in it; returns the id of the run.
+
+    A `scenario` file takes the place of the scripts. `settings` are those of the service.
+    """
+
+    def __call__(
+        self,
+        service: Any,
+        /,
+        *,
+        script: Mapping[str, Any],
+        further: Mapping[str, Any] | None,
+        scenario: str | None,
+        settings: Mapping[str, str],
+    ) -> str: ...
+
+
+class ClockedService(Protocol):
+    """A service whose runs follow a clock, at one revision of the API."""
+
+    clock: Clock
+    contract: Any
+
+    def __call__(self, request: Request, /) -> Response: ...
+
+
+class NewClockedService(Protocol):
+    """Makes a fresh reference service; without a contract it speaks the current revision."""
+
+    def __call__(self, *, contract: Any, clock: Clock | None, seed: int) -> ClockedService: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptedService:
+    """The reference service that clients talk to, and how it is told what to answer."""
+
+    new: NewClockedService
+    prepare: PrepareRun
+    release: Callable[[Any], object]
+    """Lets go on what a script holds until it is cancelled."""
+    stream_request: Callable[[str], Request]
+    """The request that streams the whole of a run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientWords:
+    """What things are called in sentences about clients."""
+
+    run: str
+    """What a create makes."""
+    completion: str
+    """The event that completes a stream."""
+    cursor: str
+    """The parameter that resumes a stream."""
+    keeps_id: str
+    """How a create is sent so that its id is not lost with its stream."""
+    base_url: str
+    """The environment variable in which a client finds the server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientIncident:
+    """What already happened to others, as a case for clients in `modes`; what is None is as in the mode.
+
+    If it is `hopeless`, all that a client can do is to report it. `speed` is how much faster than the machine's
+    the clock of the service runs.
+    """
+
+    name: str
+    title: str
+    modes: tuple[str, ...]
+    plan: str
+    script: Mapping[str, Any] | None = None
+    further: Mapping[str, Any] | None = None
+    event_ids: str = "all"
+    hopeless: bool = False
+    speed: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientModel:
+    """What judging clients of one API takes. Events and bodies are decoded JSON; nothing raises on odd input."""
+
+    words: ClientWords
+    service: ScriptedService
+    modes: Mapping[str, ClientMode]
+    """What a client can be asked to do, by name; one of them is usual."""
+    sets: Mapping[str, tuple[Any, ...]]
+    """The `faults.kinds.CaseKind`s of each set, in the order in which they are played."""
+    load_incidents: Callable[[], Mapping[str, ClientIncident]]
+    """What already happened to others, by name."""
+    rules: Mapping[str, Rule]
+    """What is asked of a client, by the ids of `benches.client.judgement.outcome`."""
+
+    is_final: Callable[[object], bool]
+    """Whether a run with this status has ended."""
+    quiet: frozenset[str]
+    """The statuses of a run that has ended and did not fail: a text alone may report them."""
+
+    continues: Callable[[Request], str | None]
+    """The id of the run that a create continues as a further turn; None if it begins a conversation."""
+    goes_on: Callable[[Request], bool]
+    """Whether a create goes on with a run that had stopped, so that both are one result."""
+    find_id: Callable[[Mapping[str, Any]], str | None]
+    """The id that the JSON answer to a create tells."""
+    find_error: Callable[[Mapping[str, Any]], str]
+    """The message of a refusal; "" if it has none."""
+
+    join: Callable[[Sequence[Sequence[Event]]], list[dict[str, Any]]]
+    """The events of several runs that are one result, as one stream."""
+    text_of: Callable[[Sequence[Event], Any], str]
+    """The text that a client of a stream must end up with, by a contract."""
+    mark: Callable[[Event], str | None]
+    """What an event adds to the result, without its id; None if it adds nothing."""
+    compare: Callable[[Sequence[Event], Any, Any], Defect | None]
+    """(events of the whole stream, what a client ended up with, contract) → how the two differ."""
+
+    @property
+    def usual_mode(self) -> ClientMode:
+        """What a client does that was told nothing."""
+        return next(mode for mode in self.modes.values() if mode.usual)

@@ -1,0 +1,218 @@
+"""`SearchModel`: what a search has to know of the API it searches.
+
+Layer 1, a value and the protocols of what it holds. The engine draws, plays, counts, shrinks and stores
+histories without a look inside: what a step is, how it is played, and what its answers must say comes from here.
+Must not know which API it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from harness.outcome import Finding, Judgement, Rule
+from harness.wire import Exchange, LiveStream, Request
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+
+class Step(Protocol):
+    """One step of a history: words for people, plain data for files. It holds no id, so it fits any target."""
+
+    @property
+    def kind(self) -> str:
+        """What is done, in a word."""
+
+    @property
+    def label(self) -> str:
+        """What is done and how, in two words; not to what."""
+
+    def __str__(self) -> str: ...
+
+    def record(self) -> dict[str, Any]:
+        """The step as plain data."""
+
+
+History: TypeAlias = tuple[Step, ...]
+
+
+@dataclass(eq=False, slots=True)
+class TrailEntry:
+    """A request's place in the trail; its exchange is None until it has ended. `wrong`: it is so on purpose."""
+
+    exchange: Exchange | None = None
+    wrong: bool = False
+
+
+class SearchWorld(Protocol):
+    """What the player of one history gets from the engine: the target, and a place for each exchange.
+
+    `settled_by_us`: only our own requests advance a run, so there are no races and nothing lags behind.
+    `same_input`: equal steps are to send equal requests. Every answer that is kept has been judged on its own.
+    """
+
+    @property
+    def target(self) -> Any:
+        """What builds the requests, the `ApiRequests` of the API."""
+
+    @property
+    def able(self) -> frozenset[str]:
+        """The target's capabilities."""
+
+    @property
+    def settled_by_us(self) -> bool: ...
+    @property
+    def same_input(self) -> bool: ...
+    @property
+    def found(self) -> Sequence[object]:
+        """What the current step has shown so far."""
+
+    def send(self, request: Request, *, wrong: bool = False) -> Exchange:
+        """Send a request and keep its exchange."""
+
+    def look(self, request: Request, wanted: Callable[[Exchange], bool], *, within: float) -> Exchange:
+        """Look until the exchange is `wanted`, for so many seconds where something may lag behind."""
+
+    def open(self, request: Request, *, within: float) -> LiveStream:
+        """Open a stream of events to be read in parts; what is not found yet is asked for again."""
+
+    def begin(self) -> TrailEntry:
+        """Reserve a place in the trail for a stream that was opened."""
+
+    def keep(self, exchange: Exchange, sent: TrailEntry | None = None) -> Exchange:
+        """Record a finished exchange, in the place that was reserved for it, and judge it on its own."""
+
+    def leave(self, exchange: Exchange, sent: TrailEntry) -> None:
+        """Record an exchange that only the end of the history ended, unjudged."""
+
+    def accuse(self, judgement: Judgement, request: Request) -> None:
+        """Add what a judgement of the answer to a request accuses the target of."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait before the next request."""
+
+
+class PlaysHistory(Protocol):
+    """Plays the steps of one history, and judges each answer by all that came before it."""
+
+    def resolve(self, step: Any, /) -> Any:
+        """The step with its actual subject; None if it does not apply here."""
+
+    def play(self, step: Any, /) -> None:
+        """Play a step that was resolved."""
+
+    def send(self, request: Request, /) -> Exchange:
+        """Send any request, and judge its answer like those of the steps."""
+
+    def close(self) -> None:
+        """Hang up all that is open."""
+
+    def list_choices(self) -> Iterable[Step]:
+        """The steps that may come next, if every history is to be played."""
+
+    def list_views(self) -> Iterator[Sequence[Any]]:
+        """What the client knows, once for each order of things that have none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateReading:
+    """How to tell whether two states of a reference service and its client are the same up to renaming.
+
+    `read` returns all that decides what the service answers. Of the objects there, the fields in `ignored` are
+    left out: times, locks, generators of ids. `ids` matches what is renamed; what `opaque` members hold never
+    counts.
+    """
+
+    read: Callable[[Any], Any]
+    ignored: frozenset[str]
+    ids: re.Pattern[str]
+    opaque: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """The operations of a document below one collection, which are searched together.
+
+    The user may deny its `capability`, if it has one. `checks` are the tool's own checks that count here, each
+    with the rule that its failure breaks. `weight` is its share of a limited time. `keeps`: what is created can be
+    listed.
+    """
+
+    collection: str
+    capability: str = ""
+    checks: Mapping[str, str] = field(default_factory=dict, hash=False)
+    weight: int = 1
+    keeps: bool = True
+
+    @property
+    def scope(self) -> str:
+        """A pattern for the paths of the document that belong to it."""
+        return rf"^/{self.collection}(/|$)"
+
+    @property
+    def beginning(self) -> str:
+        """The operation that every chain of links begins with."""
+        return f"POST /{self.collection}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchDocument:
+    """The OpenAPI document of the API, and what counts when it is searched.
+
+    `write` puts a copy that fits a target into a temporary folder. The first of the `families` is always
+    searched, the others if they are served. `refused` is the rule on the body of a refusal. `echoed` are rules
+    on what a read shows of the caller's own input, judged only on creates; `shapes` are not judged once a wrong
+    create was accepted. `with_keys` are further checks for targets that check keys, `strict` those that lenient
+    services fail.
+    """
+
+    write: Callable[[Any], AbstractContextManager[Path]]
+    families: tuple[Family, ...]
+    refused: str
+    echoed: frozenset[str] = frozenset()
+    shapes: frozenset[str] = frozenset()
+    with_keys: Mapping[str, str] = field(default_factory=dict)
+    strict: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchModel:
+    """What a search knows of one API: its steps, who plays and judges them, and what can be drawn.
+
+    Functions that take capabilities leave out what a target without them cannot do.
+    """
+
+    rules: Mapping[str, Rule]
+    """The rules that only a search judges, by id."""
+    rests_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The rules by id, each with those whose breach explains its own."""
+    needed: frozenset[str]
+    """The capabilities that decide which steps are played; a probe finds them out."""
+    create: str
+    """The call without which a search proves nothing, such as `POST things`."""
+    name_call: Callable[[Request], str]
+    """The call that a request makes, without its ids."""
+    judge_answer: Callable[[Exchange, str], Iterable[Finding]]
+    """What is wrong with one answer alone; the second argument is the caller's key, which no error may repeat."""
+    new_player: Callable[[SearchWorld], PlaysHistory]
+
+    read_step: Callable[[Mapping[str, Any]], Step]
+    """The step that a record describes. Raises ValueError or TypeError if it describes none."""
+    simplify: Callable[[Any], Iterator[History]]
+    """Histories that may show the same and are simpler, the simplest first."""
+    weigh: Callable[[Any], tuple[int, ...]]
+    """The sort key by which the simpler of two histories is chosen."""
+    draw_steps: Callable[[frozenset[str]], Mapping[str, SearchStrategy[Any]]]
+    """Strategies for the next step, each with a name; the one named `first` begins every history."""
+    list_kinds: Callable[[frozenset[str]], Sequence[str]]
+    """The kinds of steps that a long search must have played."""
+    draw_laws: Callable[[frozenset[str]], SearchStrategy[Any]] | None = None
+    """Whole histories of one stream, read in parts; None if the API has no streams to read so."""
+    state: StateReading | None = None
+    """None if states cannot be compared, so that not every history can be played."""
+    document: SearchDocument | None = None

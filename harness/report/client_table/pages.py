@@ -1,0 +1,154 @@
+"""The table of clients as pages in Markdown: the table, and a page for each client with findings.
+
+Layer 6.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from harness.benches.client.judgement.outcome import DropOutcome
+from harness.benches.client.ready.survey import Cell, ClientColumn
+from harness.report.client_table.table import (
+    MEANINGS,
+    SILENT,
+    ModeTable,
+    group_by_client,
+    is_silent,
+    list_packages,
+    list_tables,
+)
+
+TABLE_FILE = "clients/table.json"
+"""Where the table as JSON goes, beside the pages."""
+
+_HEAD = """# Clients, and what happens to them when the network fails
+
+Which faults does a client survive by itself, which does it report, and which does nobody notice? Each row is one
+fault that `harness torture` played to each client, on loopback, against the reference emulator; nothing here was
+compared with the live service. A cell is a fact about one version, as a small program with the client's own calls
+saw it ([clients/drivers](clients/drivers)); it judges nobody. What a client reports can be handled by its caller.
+What is **bold** cannot, because the caller is told that all is well. [resume.md](resume.md) has the lines that
+make each of them safe.
+
+Every finding was made twice, and each links to what went over the wire and to the command that repeats it.
+[clients/table.json](clients/table.json) has all of it.
+`harness clients --write docs` generates these pages. `harness torture --client NAME` plays whole sets.
+
+"""
+_OTHERS = """
+## What already happened to others
+
+Each row is an [incident](incidents.md): what users of the API met, with its source. Played are those that a client
+meets who streams or polls.
+"""
+
+
+def write_pages(columns: Sequence[ClientColumn]) -> Mapping[str, str]:
+    """The pages by path: the table, and one page for each client with findings."""
+    pages = {"clients.md": "".join(_draw_page(columns))}
+    for name, own in group_by_client(columns).items():
+        if any(cell.sentence for column in own for cell in column.cells):
+            pages[f"clients/{_slug(name)}.md"] = "".join(_draw_client(own))
+    return pages
+
+
+def _draw_page(columns: Sequence[ClientColumn]) -> Iterator[str]:
+    clients = group_by_client(columns)
+    yield _HEAD
+    yield "| Word | Meaning |\n|---|---|\n"
+    used = {outcome for column in columns for cell in column.cells for outcome in cell.word.split(" or ")}
+    yield from (f"| {_emphasize(o, o in SILENT)} | {MEANINGS[o]} |\n" for o in DropOutcome if o in used)
+    for table in list_tables(columns, incidents=False):
+        yield f"\n## {table.title}\n\n{table.about}\n\n"
+        yield from _draw_table(table, clients)
+    played = list(list_tables(columns, incidents=True))
+    yield _OTHERS if played else ""
+    for table in played:
+        yield f"\n### {table.title}: incidents\n\n"
+        yield from _draw_table(table, clients)
+    yield "\n## The clients\n\n"
+    yield from map(_describe, clients.values())
+    failed = [column for column in columns if column.problem]
+    if failed:
+        yield "\n## What could not be tried\n\n"
+        yield from (f"- {c.client}, {c.mode}: {c.problem.splitlines()[0]}\n" for c in failed)
+
+
+def _draw_table(table: ModeTable, clients: Mapping[str, Sequence[ClientColumn]]) -> Iterator[str]:
+    headings = " | ".join(f"{one.client.name} {one.versions}".strip() for one in table.columns)
+    yield f"| {'Incident' if table.rows[0].is_incident else 'Fault'} | {headings} |\n"
+    yield f"|---{'|---' * len(table.columns)}|\n"
+    for number, row in enumerate(table.rows):
+        about = f"[{row.about.rstrip('.')}](incidents.md#{row.name})" if row.is_incident else row.about
+        cells = (_link(one.first, one.cells[number], clients[one.client.name]) for one in table.columns)
+        yield f"| {about} | {' | '.join(cells)} |\n"
+
+
+def _link(column: ClientColumn, cell: Cell, own: Sequence[ClientColumn]) -> str:
+    """A cell; if it has a finding, with a link to the column of the same client that shows it."""
+    word = _emphasize(cell.word, is_silent(cell))
+    if not cell.sentence:
+        return word
+    shown = _find_shown(column, cell, own)
+    return f"[{word}](clients/{_slug(column.client.name)}.md#{_anchor(shown, cell)})"
+
+
+def _emphasize(word: str, strong: bool) -> str:
+    return f"**{word}**" if strong else word
+
+
+def _describe(columns: Sequence[ClientColumn]) -> str:
+    client = columns[0].client
+    packages = list_packages(columns)
+    needs = f", with {', '.join(client.needs)}" if client.needs else ""
+    where = f" Installed from {' and '.join(f'`{one}`' for one in packages)}{needs}." if packages else ""
+    note = f" {client.note}" if client.note else ""
+    driver = f"[driver](clients/drivers/{client.driver})"
+    return f"- **{client.name}**: {client.about}.{where}{note} ({driver})\n"
+
+
+def _draw_client(columns: Sequence[ClientColumn]) -> Iterator[str]:
+    client = columns[0].client
+    yield f"# {client.name}\n\nWhat happened to {client.about}, fault by fault ([all clients](../clients.md)).\n"
+    for column in columns:
+        for cell in column.cells:
+            if cell.sentence and _find_shown(column, cell, columns) is column:
+                yield from _draw_cell(column, cell)
+
+
+def _find_shown(column: ClientColumn, cell: Cell, columns: Sequence[ClientColumn]) -> ClientColumn:
+    """The first version of a client that has this cell in this mode, which is where it is shown."""
+    plain = _without_wire(cell)
+    alike = (one for one in columns if one.mode == column.mode and plain in map(_without_wire, one.cells))
+    return next(alike)
+
+
+def _without_wire(cell: Cell) -> Cell:
+    return replace(cell, command="", timeline=())
+
+
+def _draw_cell(column: ClientColumn, cell: Cell) -> Iterator[str]:
+    yield f"\n## {_name_cell(column, cell)}\n\n"
+    yield f"**{cell.word}** ({cell.level} `{cell.rule}`): the client {_escape(cell.sentence)}.\n\n"
+    yield "\n".join(["```text", *cell.timeline, "```", "", "```sh", cell.command, "```", ""])
+
+
+def _escape(text: str) -> str:
+    return re.sub(r"([*_`<>|\[\]])", r"\\\1", " ".join(text.split()))
+
+
+def _name_cell(column: ClientColumn, cell: Cell) -> str:
+    """The heading of a cell."""
+    return ", ".join(filter(None, (cell.row.name, column.mode, column.client.version)))
+
+
+def _anchor(column: ClientColumn, cell: Cell) -> str:
+    """How GitHub names that heading."""
+    return re.sub(r"[^a-z0-9 -]", "", _name_cell(column, cell).lower()).replace(" ", "-")
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower().replace("@", "npm-")).strip("-")

@@ -1,0 +1,197 @@
+"""A copy of the OpenAPI document that is tailored to one target, in a temporary folder.
+
+Layer 2. The schemas leave many names open, so a generator would invent names that do not exist, and every request
+would be refused. Here models and agents are the target's own, other names are few and valid, and references to
+things that do not exist are left out. No third party is named: the hosts that a target may call back are under
+`.invalid`, which never resolves.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from harness.contract.requests import RequestBuilder
+
+Json = dict[str, Any]
+
+_LEFT_OUT = ("continuation_token", "previous_interaction_id", "cached_content", "safety_settings")
+"""Fields that a generated create leaves out: they need values that only the target can issue, or are refused."""
+
+_NOBODY = "https://harness.invalid/hook"
+_NAME = {"type": "string", "minLength": 1, "maxLength": 12, "not": {"pattern": "[^a-z0-9]"}}
+
+
+@contextmanager
+def write_document(target: RequestBuilder) -> Iterator[Path]:
+    """The path of the document, which exists only within this context."""
+    with tempfile.TemporaryDirectory(prefix="harness-fuzz-") as folder:
+        root = Path(folder) / target.contract.revision
+        target.contract.schemas.copy_to(root)
+        for name, narrow in _NARROWED.items():
+            _rewrite(root / "strict" / f"{name}.json", partial(_narrow, narrow, target))
+        _rewrite(root / "openapi.json", _adapt)
+        yield root / "openapi.json"
+
+
+def _rewrite(path: Path, change: Callable[[Json], None]) -> None:
+    document = json.loads(path.read_bytes())
+    change(document)
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def _narrow(narrow: Callable[[Json, RequestBuilder], None], target: RequestBuilder, document: Json) -> None:
+    narrow(document["$defs"], target)
+
+
+def _adapt(document: Json) -> None:
+    """Keep only the way to send a key that all our calls use, and add the links that OpenAPI has no words for."""
+    document["security"] = [{"apiKeyHeader": []}]
+    _link_by_name(document["paths"])
+
+
+def _link_by_name(paths: Json) -> None:
+    """Lead from the create of something to its reads and its delete, and from a delete to what is gone."""
+    for collection, pointer in _NAMED.items():
+        one = paths[f"/{collection}/{{id}}"]
+        created = f"$response.body#{pointer}#regex:^{collection}/(.+)"
+        targets = {"get": one["get"], "delete": one["delete"]}
+        if held := paths.get(f"/{collection}/{{id}}/documents"):
+            targets["documents"] = held["get"]
+        for operation, given, names in (
+            (paths[f"/{collection}"]["post"], created, targets.keys()),
+            (one["get"], "$request.path.id", {"delete"}),
+            (one["delete"], "$request.path.id", targets.keys()),
+        ):
+            operation["responses"]["200"]["links"] = {
+                name: {"operationId": target["operationId"], "parameters": {"id": given}}
+                for name, target in targets.items()
+                if name in names
+            }
+
+
+_NAMED = {"files": "/file/name", "fileSearchStores": "/name"}
+"""Where the answers of a collection give a name such as `files/x`. Only an extension of the tool can say that
+`x` is the id."""
+
+
+def _one_of(*words: str) -> Json:
+    return {"type": "string", "enum": list(words)}
+
+
+def _interaction(parts: Json, target: RequestBuilder) -> None:
+    fields = parts["requests.create-interaction"]["$defs"]["fields"]["properties"]
+    fields["model"] = _one_of(target.model)
+    fields["agent"] = _one_of(target.agent)
+    fields["environment"] = _one_of("remote")
+    for name in _LEFT_OUT:
+        fields.pop(name, None)
+    rules = parts["requests.create-interaction"]
+    rules["required"] = ["input"]
+    rules["dependentRequired"] = {
+        name: needs for name, needs in rules.get("dependentRequired", {}).items() if name not in _LEFT_OUT
+    }
+
+
+def _agent(parts: Json, target: RequestBuilder) -> None:
+    body = parts["requests.create-agent"]
+    body["properties"] |= {"id": _NAME, "base_agent": _one_of(target.agent), "base_environment": _one_of("remote")}
+    body["required"] = ["id", "base_agent"]
+    del body["properties"]["tools"]
+
+
+def _environment(parts: Json, target: RequestBuilder) -> None:
+    """Allow only inline files, and no fork of invented ids: the link `fork` makes real ones."""
+    body = parts["requests.create-environment"]
+    body["properties"]["sources"] = {
+        "type": "array",
+        "maxItems": 2,
+        "items": {
+            "type": "object",
+            "required": ["type", "target", "content"],
+            "properties": {"type": {"const": "inline"}, "target": _NAME, "content": {"type": "string"}},
+            "additionalProperties": False,
+        },
+    }
+    body["properties"]["env"] = {"type": "object", "maxProperties": 0}
+    body["properties"]["network"] = _one_of("disabled")
+    body["properties"]["from_environment"] = _NAME
+
+
+def _credential(parts: Json, target: RequestBuilder) -> None:
+    forms = parts["requests.create-credential"]["$defs"]
+    for name in ("bearer_token", "oauth2", "environment_variable"):
+        fields = forms[name]["properties"]
+        fields |= {field: _NAME for field in fields if fields[field].get("type") == "string"}
+        if "token_url" in fields:
+            fields["token_url"] = _one_of("https://harness.invalid/token")
+
+
+def _webhook(parts: Json, target: RequestBuilder) -> None:
+    for name in ("requests.create-webhook", "requests.update-webhook"):
+        if name in parts:
+            parts[name]["properties"]["uri"] = _one_of(_NOBODY)
+            parts[name]["properties"]["subscribed_events"]["minItems"] = 1
+
+
+def _trigger(parts: Json, target: RequestBuilder) -> None:
+    fields = parts["requests.create-trigger"]["properties"]
+    fields |= {"schedule": _one_of("0 9 * * 1-5", "*/5 * * * *"), "time_zone": _one_of("UTC", "Europe/Berlin")}
+    fields["interaction"] = {
+        "type": "object",
+        "required": ["model", "input"],
+        "properties": {"model": _one_of(target.model), "input": {"type": "string", "minLength": 1}},
+        "additionalProperties": False,
+    }
+    for name in ("max_consecutive_failures", "execution_timeout_seconds"):
+        fields[name] = {"type": "integer", "minimum": 1, "maximum": 600}
+    del fields["environment_id"]
+
+
+def _store(parts: Json, target: RequestBuilder) -> None:
+    del parts["requests.create-file-search-store"]["properties"]["embeddingModel"]
+
+
+def _decision(parts: Json, target: RequestBuilder) -> None:
+    """Any questions about a text; contents are searched in creates of interactions."""
+    fields = parts["requests.create-decision"]["properties"]
+    fields |= {"model": _one_of("gemini-decision-1"), "input": {"type": "string", "minLength": 1}}
+    fields["questions"]["maxProperties"] = 3
+
+
+def _voice(parts: Json, target: RequestBuilder) -> None:
+    """Only prompted voices, which need no recording of a speaker, and are based on no other."""
+    body = parts["requests.create-voice"]
+    body["properties"]["store"] = {"const": True}
+    body["required"] = ["voice", "store"]
+    fields = body["$defs"]["voice"]
+    fields["properties"] = {
+        "type": _one_of("prompted"),
+        "display_name": _NAME,
+        "prompted": {
+            "type": "object",
+            "required": ["input"],
+            "properties": {"input": _NAME},
+            "additionalProperties": False,
+        },
+    }
+    fields["required"] = ["type", "prompted"]
+
+
+_NARROWED: dict[str, Callable[[Json, RequestBuilder], None]] = {
+    "create-interaction": _interaction,
+    "create-agent": _agent,
+    "create-environment": _environment,
+    "create-credential": _credential,
+    "create-webhook": _webhook,
+    "update-webhook": _webhook,
+    "create-trigger": _trigger,
+    "create-voice": _voice,
+    "create-file-search-store": _store,
+    "create-decision": _decision,
+}

@@ -1,0 +1,27 @@
+"""Cases of this API for the tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.benches.client.cases.case import Case
+from harness.benches.client.cases.case_sets import cases_of_set as cases_of_any_set
+from harness.benches.client.cases.stream_source import StreamSource
+from harness.checks.clients.modes import MODES
+from harness.emulator import Emulator
+from harness.interactions import INTERACTIONS
+
+
+def new_case(plan: str = "pass", mode: str = "follow", **more: Any) -> Case:
+    """A case of a mode."""
+    return Case(plan=plan, mode=MODES[mode], **more)
+
+
+def cases_of_set(name: str, base: Case, **options: Any) -> list[Case]:
+    """The cases of one of the sets of this API."""
+    return cases_of_any_set(INTERACTIONS, name, base, **options)
+
+
+def new_source(case: Case, emulator: Emulator | None = None) -> StreamSource:
+    """The source of a case's stream."""
+    return StreamSource(INTERACTIONS, emulator or Emulator(), case)

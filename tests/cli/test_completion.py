@@ -1,0 +1,114 @@
+"""Completion, in the shells themselves: what TAB offers after the script of `harness completion` was read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.cli.completing import complete
+from harness.cli.main import COMMANDS
+from tests.cli.conftest import Harness
+
+_ASK = {
+    "bash": """
+eval "$(harness completion bash)"
+COMP_WORDS=({words}); COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))
+compopt() {{ :; }}
+_harness
+printf '%s\\n' "${{COMPREPLY[@]}}"
+""",
+    "fish": "harness completion fish | source; complete -C {line}",
+    "zsh": """
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'PROMPT=; autoload -U compinit; compinit -u -D; eval "$(harness completion zsh)"; print re""ady'
+zpty -r -m shell text '*ready*'
+zpty -w -n shell {line}$'\\t\\t'
+zpty -r -m shell text '*{until}*'
+print -r -- "$text"
+""",
+}
+"""How each shell is asked what it would offer."""
+
+
+@pytest.fixture(params=["bash", "fish", "zsh"])
+def shell(request: pytest.FixtureRequest) -> str:
+    """A shell that is installed here."""
+    if shutil.which(request.param) is None:
+        pytest.skip(f"{request.param} is not installed")
+    return str(request.param)
+
+
+@pytest.fixture
+def path_with_harness(tmp_path: Path) -> str:
+    """A PATH on which `harness` is this one."""
+    script = tmp_path / "bin" / "harness"
+    script.parent.mkdir()
+    root = Path(__file__).parents[2]
+    script.write_text(f'#!/bin/sh\nPYTHONPATH={root} exec {sys.executable} -m harness "$@"\n', encoding="utf-8")
+    script.chmod(0o755)
+    return f"{script.parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def ask(shell: str, path: str, line: str, until: str) -> str:
+    """What the shell offers for a line, with the cursor at its end."""
+    words = " ".join(f'"{word}"' for word in line.split(" "))
+    script = _ASK[shell].format(words=words, line=f"'{line}'", until=until)
+    done = subprocess.run(
+        [shell, *(["--no-config"] if shell == "fish" else []), "-c", script],
+        capture_output=True, text=True, timeout=120, check=True,
+        env={**os.environ, "PATH": path, "TERM": "xterm", "COLUMNS": "200"},
+    )  # fmt: skip
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "offered", "never"),
+    [
+        ("harness tor", ["torture"], "check"),
+        ("harness check --pro", ["--profile"], "--api-key"),
+        ("harness explain cancel.s", ["cancel.state", "cancel.schema"], "cancel.ok"),
+        ("harness serve --mutant cancel-n", ["cancel-noop", "cancel-needs-body"], "cancel-missing"),
+        ("harness check --color ", ["always", "never"], "emulator"),
+    ],
+)
+def test_a_shell_offers(line: str, offered: Sequence[str], never: str, shell: str, path_with_harness: str) -> None:
+    """Commands, options, their values, and names of checks and mutants are offered; what does not fit is not."""
+    seen = ask(shell, path_with_harness, line, max(offered))
+    assert [word for word in offered if word not in seen] == []
+    assert never not in seen
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_its_options(command: str) -> None:
+    """Each command offers its own help, and each of its options is told in words."""
+    found = complete([command], "--")
+    assert "--help" in [candidate.word for candidate in found]
+
+
+def test_values_follow_their_option() -> None:
+    """What an option takes is offered behind it and nowhere else; a file stands where nothing is known."""
+    assert "must" not in [candidate.word for candidate in complete(["check"], "")]
+    assert [one.word for one in complete(["check", "emulator", "--report"], "ht")] == ["html="]
+    assert complete(["check", "--baseline"], "") == []
+    assert complete(["check", "--report", "html", "="], "pa") == []
+
+
+def test_the_command_of_a_client_is_its_own() -> None:
+    """Behind `--` stands somebody else's command line."""
+    assert complete(["torture", "--"], "p") == []
+    assert complete(["no-such-command"], "") == []
+
+
+def test_reply_bears_any_words(harness: Harness) -> None:
+    """What a user has typed so far may be half an option, or a lone `--`: completion never complains."""
+    for words in (["check", "--"], ["--", "x"], ["check", "--capability", "-"], []):
+        done = harness("completion", "bash", "--reply", *words)
+        assert (done.code, done.err) == (0, "")

@@ -1,0 +1,152 @@
+"""Foreign servers whose token counts give a defect away, and such whose counts are odd but right."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.foreign.judging import check
+from tests.foreign.server import ForeignService, Json, Refused, Run
+
+COSTS = ("chain.*", "cancel.*", "get.*", "stream.end-matches-get", "rob.concurrent-streams")
+
+
+class HalvesUsage(ForeignService):
+    """GET shows half the tokens that the create brought."""
+
+    def get(self, run: Run, query: Json) -> Any:
+        shown = super().get(run, query)
+        if isinstance(shown, dict) and "usage" in shown:
+            return {**shown, "usage": {name: count // 2 for name, count in shown["usage"].items()}}
+        return shown
+
+
+class BillsOn(ForeignService):
+    """A cancelled run is billed as long as it is looked at; `most` bounds the seconds."""
+
+    most = 1e9
+
+    def usage(self, run: Run) -> Json:
+        usage = super().usage(run)
+        if run.cancelled_at is None:
+            return usage
+        more = int(20 * min(self.most, time.monotonic() - run.cancelled_at))
+        return {**usage, "total_output_tokens": 4 + more, "total_tokens": usage["total_tokens"] + more}
+
+
+class BillsLate(BillsOn):
+    """Correct, but odd: the last tokens of a cancelled run are counted in the second after it."""
+
+    most = 0.7
+
+
+class ForgetsGrandparents(ForeignService):
+    """A turn carries over the turn before it, and none of those before that."""
+
+    def find(self, identity: str) -> Run:
+        found = super().find(identity)
+        found.tokens = min(found.tokens, 12)
+        return found
+
+    def create(self, body: Json) -> Any:
+        answer = super().create(body)
+        run = self.runs.get(f"i{self.made}")
+        if run is None or run.tokens <= 12:
+            return answer
+        run.tokens = 12
+        return self.events(run) if body.get("stream") else self.show(run)
+
+
+class ForgetsIfStreamed(ForeignService):
+    """A streamed turn carries nothing over."""
+
+    def create(self, body: Json) -> Any:
+        if body.get("stream") and "previous_interaction_id" in body:
+            self.find(body["previous_interaction_id"])
+            return super().create(
+                {name: value for name, value in body.items() if name != "previous_interaction_id"}
+            )
+        return super().create(body)
+
+
+class CountsNoHistory(ForeignService):
+    """Correct, but odd: input tokens are those of the new input alone."""
+
+    def usage(self, run: Run) -> Json:
+        return {"total_input_tokens": 4, "total_output_tokens": 4, "total_tokens": 8}
+
+
+class EndsOtherwise(ForeignService):
+    """The stream of a background run says that it is completed; GET says that it failed."""
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        lied = run.body.get("background") and body["status"] == "completed"
+        return {**body, "status": "failed"} if lied else body
+
+
+class MixesStreams(ForeignService):
+    """Streams that run side by side get each other's words."""
+
+    live = 0
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        self.live += 1
+        try:
+            for due, event in super().events(run):
+                time.sleep(0.03)  # a model takes its time; four streams overlap
+                other = {"delta": {"type": "text", "text": " (for somebody else)"}}
+                yield due, {**event, **(other if "delta" in event and self.live > 1 else {})}
+        finally:
+            self.live -= 1
+
+
+class OneStreamAtATime(ForeignService):
+    """Correct, but odd: while one answer is streamed, another one is refused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = threading.Lock()
+
+    def create(self, body: Json) -> Any:
+        if not body.get("stream"):
+            return super().create(body)
+        if not self.free.acquire(blocking=False):
+            raise Refused(429, "rate_limit_exceeded", "One at a time.")
+        return self.let_go(super().create(body))
+
+    def let_go(self, events: Iterator[tuple[float, Json]]) -> Iterator[tuple[float, Json]]:
+        """The events of the one stream."""
+        try:
+            yield from events
+        finally:
+            self.free.release()
+
+
+@pytest.mark.parametrize(
+    ("service", "faults"),
+    [
+        (HalvesUsage(), {"get.usage": "warn", "stream.end-matches-get": "warn"}),
+        (BillsOn(), {"cancel.result-stays": "warn"}),
+        (ForgetsGrandparents(), {"chain.whole-history": "warn"}),
+        (ForgetsIfStreamed(), {"chain.streamed": "warn"}),
+        (EndsOtherwise(), {"stream.end-matches-get": "warn"}),
+        (MixesStreams(), {"rob.concurrent-streams": "warn"}),
+        (BillsLate(), {}),
+        (CountsNoHistory(), {}),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, ForeignService) else "",
+)
+def test_each_defect_is_found_once_and_nothing_else(service: ForeignService, faults: dict[str, str]) -> None:
+    """A server with one defect has the findings that name it, and an odd one has none."""
+    assert check(service, *COSTS).faults == faults
+
+
+def test_a_server_that_streams_one_at_a_time_mixes_nothing() -> None:
+    """Where no two streams run at once, nothing is said of them."""
+    report = check(OneStreamAtATime(), "rob.concurrent-streams")
+    assert report.faults == {}
