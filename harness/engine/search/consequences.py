@@ -30,10 +30,13 @@ def fold(run: EngineRun, earlier: Sequence[Failure], api: Api) -> EngineRun:
             folded.append((failure, cause))
         else:
             notes.append(f"{failure.key} is a consequence of {cause.finding.stable_code}, which was found before")
-    caused = {root.key: tuple(failure for failure, cause in folded if cause.key == root.key) for root in roots}
+    caused = {
+        root.key: (*root.consequences, *(failure.key for failure, cause in folded if cause.key == root.key))
+        for root in roots
+    }
     return replace(
         run,
-        failures=tuple(replace(root, consequences=caused[root.key]) for root in roots),
+        failures=tuple(replace(root, consequences=tuple(dict.fromkeys(caused[root.key]))) for root in roots),
         notes=(*run.notes, *notes),
     )
 

@@ -29,7 +29,7 @@ def test_a_consequence_goes_with_its_cause() -> None:
     """One failure is left, which names the other one, and weighs one more for it."""
     gone, stream = find_both()
     (left,) = fold(run_of(stream, gone), [], INTERACTIONS).failures
-    assert (left.key, left.consequences) == (gone.key, (stream,))
+    assert (left.key, left.consequences) == (gone.key, (stream.key,))
     result = left.decide(Policy(), INTERACTIONS)
     assert result.reproduction is not None
     assert result.reproduction.consequences == (stream.key,)

@@ -220,10 +220,12 @@ def test_what_never_succeeded_is_noted() -> None:
 
 def test_what_is_not_served_or_denied_is_not_searched() -> None:
     """Every resource of the reference is searched, except one whose capability was denied."""
-    assert find_families(reference(), DOCUMENT) == tuple(FAMILIES.values())
+    assert find_families(reference(), DOCUMENT, DOCUMENT.families) == tuple(FAMILIES.values())
     kept = {
         family.collection
-        for family in find_families(replace(reference(), denied=frozenset({"webhooks"})), DOCUMENT)
+        for family in find_families(
+            replace(reference(), denied=frozenset({"webhooks"})), DOCUMENT, DOCUMENT.families
+        )
     }
     assert kept == FAMILIES.keys() - {"webhooks"}
 
