@@ -25,6 +25,7 @@ from harness.checks.gateway.relay_diff import Change, Kind, Pairs, changes
 from harness.contract import read
 from harness.contract.data.input import as_steps
 from harness.contract.data.json_parse import loads
+from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Finding, Severity
 from harness.outcome.words import format_count
@@ -50,6 +51,10 @@ def route(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
             message = f"the gateway does not offer {operation}: nothing arrived upstream"
             actual = answer_line(passage.client)
             yield notice("gw.route/not-offered", passage, message, "", actual, severity=Severity.NON_STRICT)
+        elif operation is OperationName.GET and read(passage.client).status in RUNNING:
+            message = "the gateway answered get out of a store of its own, where the run goes on for ever"
+            expected, actual = "the request upstream, where the run is over", answer_line(passage.client)
+            yield notice("gw.route/stale", passage, message, expected, actual)
         elif status is not None and operation is OperationName.GET:
             message = "the gateway answered get out of a store of its own"
             yield notice("gw.route/own-store", passage, message, severity=Severity.NON_STRICT)
