@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: check test test-slow lint setup bench docs peers clean
+.PHONY: check test test-slow lint setup bench docs peers samples clean
 
 check: $(VENV)/.base  ## run the whole catalogue against the built-in emulator
 	$(BIN)/harness check emulator
@@ -24,6 +24,10 @@ bench: $(VENV)/.dev  ## side-by-side benchmarks: medians and ratios
 
 docs: $(VENV)/.docs  ## build the documentation as a site, in site/
 	$(BIN)/mkdocs build --quiet
+
+samples: $(VENV)/.dev  ## run docs/samples against the emulator, or with SAMPLES_LIVE=1 and a key against the live service
+	npm install --silent --no-package-lock --prefix tests/e2e/node
+	$(BIN)/python -m pytest -q -m slow tests/e2e/test_samples.py
 
 peers: $(VENV)/.dev  ## heavy: judge other implementations and proxies, each in an environment of its own
 	$(BIN)/python -m pytest -q -m peers --peers tests/e2e

@@ -37,6 +37,13 @@ _KEYWORDS = (
 _STREAM_RULES = ("gw.events", "gw.utf8", "gw.resume-through")
 """The rules whose judges say what became of the events of a stream."""
 
+_SHARED_WORDS = {
+    ("other", "missing"): ("get.ok", "bg.same-id", "cancel.get-after", "resume.same-id"),
+    ("status", "output"): ("cancel.keeps-result", "cancel.keeps-background-result", "chain.siblings-apart"),
+    ("left-end", "order"): ("bg.no-regress", "bg.transition", "bg.queued"),
+}
+"""The words of judges that several rules share (`contract/judge/agreement.py`), and those rules."""
+
 _SCHEMA_RULES = ("request.schema", "stream.schema", "stream.error-shape")
 
 
@@ -48,6 +55,7 @@ def all_codes() -> list[str]:
     words = {f"{rule}/{keyword_word(keyword)}" for rule in shapes for keyword in _KEYWORDS}
     words |= {f"{rule}/null" for rule in shapes}
     words |= {f"{rule}/{word}" for rule in _STREAM_RULES for word in STREAM_WORDS}
+    words |= {f"{rule}/{word}" for own, shared in _SHARED_WORDS.items() for rule in shared for word in own}
     return sorted(
         {*rules, *words, *CLIENT_CODES, *(code for code in _literals() if code.partition("/")[0] in rules)}
     )

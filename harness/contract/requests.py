@@ -17,12 +17,27 @@ from harness.wire.message import segment
 
 KEY_HEADER = "x-goog-api-key"
 
+_PART, _LEAST = 8, 2.0
+"""After a wait in vain: the part of the time that the next one gets, and the least seconds."""
+
+
+@dataclass(slots=True)
+class WaitingTime:
+    """How long to wait for what may never happen: all the time until that was in vain once, then a part of it."""
+
+    in_vain: bool = False
+
+    def of(self, whole: float) -> float:
+        """The seconds that the next wait gets, of those that the user allows."""
+        return max(whole / _PART, min(whole, _LEAST)) if self.in_vain else whole
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestBuilder:
     """What is known of the target, and the requests that follow from it.
 
-    `version` is a path segment (`v1beta`), `wait` the seconds a background run may take to settle. `gone_within`
+    `version` is a path segment (`v1beta`), `wait` the seconds a background run may take to settle, `waiting` how
+    many of them the next one gets. `gone_within`
     is the number of seconds until a created interaction must be readable and a deleted one gone; a 404 that lasts
     longer is final. `keeps` is False if the target is known to store nothing that a GET could find, so that no
     exercise waits for it. `environment` is the environment for agents to run in, None if the target has none.
@@ -39,6 +54,7 @@ class RequestBuilder:
     other_key: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     wait: float = 60.0
+    waiting: WaitingTime = field(default_factory=WaitingTime, compare=False)
     gone_within: float = 5.0
     keeps: bool = True
     capabilities: frozenset[str] = frozenset()

@@ -82,7 +82,7 @@ def parse_version(text: str) -> Version:
 
 def _read(entry: dict[str, Any]) -> Explanation:
     limits = {name: str(entry.get(name, "")) for name in ("sdk", "since", "before")}
-    return Explanation(entry["reason"], entry["source"], tuple(entry["differences"]), **limits)
+    return Explanation(entry["reason"], "; ".join(entry["source"]), tuple(entry["differences"]), **limits)
 
 
 def _compile(pattern: str) -> re.Pattern[str]:

@@ -6,6 +6,7 @@ Layer 2. Knows the paths and bodies of `docs/control.md`; the engine does what t
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
@@ -46,6 +47,8 @@ class Control:
             ("POST", "reset"): self.reset,
             ("POST", "settings"): self.settings,
             ("GET", "settings"): self.settings_now,
+            ("GET", "openapi-3.2.json"): partial(self.read_document, "openapi-3.2.json"),
+            ("GET", "openapi-3.1.json"): partial(self.read_document, "openapi-3.1.json"),
             ("POST", "faults"): self.faults,
             ("GET", "faults"): self.faults,
             ("DELETE", "faults"): self.faults,
@@ -143,6 +146,13 @@ class Control:
         shown = {name: getattr(engine.settings, name) for name in engine.settings.__dataclass_fields__}
         shown["keys"] = len(engine.settings.keys) if engine.settings.keys is not None else None
         return json_response(shown)
+
+    def read_document(self, name: str, engine: Engine, body: Any) -> Response:
+        """Return the OpenAPI document of the revision that the emulator speaks, in one file."""
+        path = engine.contract.schemas.path(f"bundled/{name}")
+        if path is None:
+            raise not_found(f"The revision {engine.contract.revision} has no {name}.")
+        return Response.json(200, path.read_bytes())
 
     def faults(self, engine: Engine, body: Any) -> Response:
         """Refuse: faults are injected around an emulator, never in it."""

@@ -21,8 +21,10 @@ from harness.wire import Exchange
 MOST = 3
 """Number of different defects shown under one rule; a repeated defect is shown once, with a count."""
 
-SETTLED = frozenset({Outcome.NOT_MET, Outcome.ERROR})
-"""Outcomes of a check's own exercise that other answers do not change: a broken rule needs no more evidence."""
+MOST_SUBJECTS = 20
+"""The same for what is told by its subject, which needs no evidence."""
+
+_SETTLED = frozenset({Outcome.NOT_MET, Outcome.ERROR})
 
 _PROXY = frozenset({405, 408, 411, 413, 414, 429, 431, 501, 502, 503, 504})
 """Refusals that may come from a proxy or a framework in front of the API, with an error shape of its own."""
@@ -39,20 +41,32 @@ class AuditedDefect:
 
     def to_finding(self) -> Finding:
         """The finding with the number of further answers that have the defect."""
-        if self.answers == 1:
-            return self.finding
-        message = f"{self.finding.message}, in this answer and {self.answers - 1} more"
-        return replace(self.finding, message=message, weight=self.finding.weight - 1 + self.answers)
+        return self.finding.repeat(self.answers)
+
+
+def most_of(finding: Finding) -> int:
+    """How many findings like this one are shown under a rule."""
+    return MOST_SUBJECTS if finding.subject else MOST
+
+
+def is_settled(own: Observation) -> bool:
+    """Whether other answers do not change what a check saw itself: a broken rule needs no more evidence.
+
+    What is told by its subject is told of all answers.
+    """
+    return own.outcome in _SETTLED and not any(finding.subject for finding in own.findings)
 
 
 def add_sightings(own: Observation, seen: Iterable[AuditedDefect]) -> Observation:
     """What a check saw itself, with what other answers showed; `own` itself if they add nothing."""
-    shown = sorted(seen, key=lambda one: one.finding.severity is not Severity.BROKEN)[:MOST]
+    shown = sorted(seen, key=lambda one: one.finding.severity is not Severity.BROKEN)
+    shown = shown[: most_of(shown[0].finding)] if shown else []
     if own.outcome is Outcome.NON_STRICT:  # a lenient reading, once shown, needs no more examples
         shown = [one for one in shown if one.finding.severity is Severity.BROKEN]
-    if not shown or own.outcome in SETTLED:
+    if not shown or is_settled(own):
         return own
-    return Observation.of((*own.findings, *(one.to_finding() for one in shown)))
+    kept = (finding for finding in own.findings if not finding.subject)  # its own answers are among all answers
+    return Observation.of((*kept, *(one.to_finding() for one in shown)))
 
 
 @dataclass(slots=True)
@@ -123,9 +137,11 @@ class Audit:
     def _judge(self, exchange: Exchange, played: PlayedExercise, exercise: Exercise) -> None:
         reading = self.api.read(exchange, None)
         seen: set[tuple[str, ...]] = set()
-        for finding in (*reading.findings, *reading.crash):
+        for finding in (*reading.findings, *reading.crash, *reading.unlisted):
             if finding.rule not in self.rules or finding.severity is Severity.INFORMATION:
                 continue
+            if reading.crash and reading.crash[0].rule in self.rules and finding not in reading.crash:
+                finding = replace(finding, cause=reading.crash[0].stable_code)
             kind = finding.kind(reading.call)
             if kind not in seen:
                 seen.add(kind)
@@ -136,7 +152,9 @@ class Audit:
             of_rule = self._found.setdefault(seen.finding.rule, {})
             if kind in of_rule:
                 of_rule[kind].answers += 1
-            elif sum(known.finding.severity is seen.finding.severity for known in of_rule.values()) < MOST:
+                return
+            alike = sum(known.finding.severity is seen.finding.severity for known in of_rule.values())
+            if alike < most_of(seen.finding):
                 of_rule[kind] = seen
 
     def _is_the_apis(self, exchange: Exchange) -> bool:

@@ -1,14 +1,15 @@
 """Links the results of a run: what one check found to be broken blocks others, which then do not repeat it.
 
 Layer 4, pure. A check is blocked if it rests on a broken one, if the probe saw that what it needs is accepted and
-not done, or if its exercise stopped at a refused create that another check reports. A cause makes nothing better:
-the finding that blocks is judged by its own rule.
+not done, if it saw nothing but crashes, or if its exercise stopped at a refused create that another check reports.
+A cause makes nothing better: the finding that blocks is judged by its own rule.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from harness.engine.decide import blocked_by, with_cause, with_weight
 from harness.engine.results import LoggedExchange, Result
@@ -33,7 +34,7 @@ def find_roots(check: Check, observation: Observation, roots: Sequence[str]) -> 
     What it found itself only repeats a finding that it rests on. For the lack of a capability, it must be
     untestable.
     """
-    if observation.outcome is Outcome.BLOCKED:
+    if observation.cause:
         return (observation.cause,)
     if observation.outcome in _REPEATED:
         return tuple(root for root in roots if root in check.rests_on)
@@ -47,9 +48,10 @@ def resolve(observation: Observation, roots: Sequence[Result]) -> Observation:
     """
     broken = next((root for root in roots if root.observation.outcome is Outcome.NOT_MET), None)
     if broken is not None:
-        return blocked_by(broken, observation.reason)
+        seen = "; ".join(finding.message for finding in observation.findings)
+        return blocked_by(broken, observation.reason or seen)
     if observation.outcome is not Outcome.BLOCKED:
-        return observation
+        return replace(observation, cause="") if observation.cause else observation
     return Observation.untestable(f"{observation.reason}; {observation.cause} did not see that again")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from harness.engine.audit import SETTLED, Audit
+from harness.engine.audit import Audit, is_settled
 from harness.engine.causes import find_roots, link, resolve, stopped_at
 from harness.engine.cleanup import CreatedResources
 from harness.engine.decide import Policy, decide
@@ -156,7 +156,7 @@ class Conductor:
         """Decide a check, or hold it back; then those that waited for it."""
         check = judged.planned.check
         self._said.setdefault(check.id, judged.observation)
-        waits = check.everywhere and judged.observation.outcome not in SETTLED and not last
+        waits = check.everywhere and not is_settled(judged.observation) and not last
         if waits or not self._is_ready(judged):
             self._held.append(judged)
             return
@@ -174,7 +174,9 @@ class Conductor:
         """The check with what the others found that may block it."""
         roots = [self._results[root] for root in self._roots_of(judged) if root in self._results]
         said = resolve(judged.observation, roots)
-        return judged if said is judged.observation else Judged(judged.planned, said)
+        return (
+            Judged(judged.planned, said) if said.outcome is Outcome.BLOCKED else replace(judged, observation=said)
+        )
 
     def _roots_of(self, judged: Judged) -> tuple[str, ...]:
         check = judged.planned.check
@@ -289,6 +291,8 @@ class Conductor:
             observation = played.observe(planned.check)
             if not promised and not planned.declared:
                 observation = played.excuse_what_is_not_offered(observation)
+            if not exercise.front_end:  # what those provoke is not told as a crash
+                observation = played.blame_crashes(planned.check, observation)
             if observation.outcome is Outcome.UNTESTABLE and (stop := stopped_at(played.trail)) is not None:
                 self._stops[planned.check.id] = stop
             yield Judged(planned, observation, played)

@@ -36,7 +36,7 @@ from harness.kit.actions import (
 )
 from harness.kit.api import Api, ApiContract, ApiRequests
 from harness.kit.check import Check, Exercise
-from harness.outcome import Because, HarnessFault, Observation, Outcome, Severity, Unmet
+from harness.outcome import Because, Finding, HarnessFault, Observation, Outcome, Severity, Unmet
 from harness.wire import By, Driver, Exchange, How, Listening, LiveStream
 from harness.wire.delivery import Arrival, Inbox
 
@@ -98,11 +98,39 @@ class PlayedExercise:
         if observation.outcome not in (Outcome.NOT_MET, Outcome.NON_STRICT):
             return observation
         broken = [finding for finding in observation.findings if finding.severity is not Severity.INFORMATION]
-        accused = [_exchanges_at(self.results or {}, finding.where.exchange) for finding in broken]
+        accused = [self._list_accused(finding) for finding in broken]
         if not all(found and all(e.status == _NOT_IMPLEMENTED for e in found) for found in accused):
             return observation
         reason = f"{self.api.format_request(accused[0][0])} was answered {_NOT_IMPLEMENTED}: not implemented"
         return Observation.untestable(reason, Because.REFUSED)
+
+    def blame_crashes(self, check: Check, observation: Observation) -> Observation:
+        """The observation, which names a crash as its cause if there is nothing else that explains it.
+
+        That is so if all its findings accuse answers that are crashes, or if it looked at one and could not judge.
+        """
+        if observation.outcome is Outcome.UNTESTABLE:
+            crash = next(filter(None, map(self._find_crash, self._list_seen(check))), None)
+            return observation if crash is None else replace(observation, cause=crash.rule)
+        findings = tuple(map(self._blame_crash, observation.findings))
+        causes = {finding.cause for finding in findings if finding.severity is not Severity.INFORMATION}
+        blamed = findings != observation.findings and len(causes) == 1
+        cause = causes.pop().partition("/")[0] if blamed else ""
+        return replace(observation, findings=findings, cause=cause)
+
+    def _blame_crash(self, finding: Finding) -> Finding:
+        crashes = [self._find_crash(exchange) for exchange in self._list_accused(finding)]
+        first = crashes[0] if crashes else None
+        if first is None or not all(crashes) or finding.rule == first.rule:
+            return finding
+        return replace(finding, cause=first.stable_code)
+
+    def _find_crash(self, exchange: Exchange) -> Finding | None:
+        return next(iter(self.api.read(exchange, None).crash), None)
+
+    def _list_accused(self, finding: Finding) -> list[Exchange]:
+        """The exchanges that a finding is about."""
+        return _exchanges_at(self.results or {}, finding.where.exchange)
 
     def _list_looked(self, check: Check) -> list[Exchange]:
         """The exchanges that the judge of a check gets."""
@@ -110,13 +138,14 @@ class PlayedExercise:
         return [exchange for name in check.wants for exchange in _exchanges_at(results, name)]
 
     def _describe_unanswered(self, check: Check) -> str:
-        """What the target sent instead of an answer, or `""`.
+        """What the target sent instead of an answer, or `""`."""
+        return next(filter(None, map(missing_answer, self._list_seen(check))), "")
 
-        Looks at the exchanges that the judge wants, or at the whole trail if the exercise stopped before them.
-        """
+    def _list_seen(self, check: Check) -> Sequence[Exchange]:
+        """The exchanges that the judge wants, or the whole trail if the exercise stopped before them."""
         looked = self._list_looked(check)
         stopped = not looked or any(name not in (self.results or {}) for name in check.wants)
-        return next(filter(None, map(missing_answer, self.trail if stopped else looked)), "")
+        return self.trail if stopped else looked
 
     def evidence(self, check: Check, observation: Observation) -> tuple[Exchange, ...]:
         """The exchanges that a person needs to see, in the order in which they finished.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness.engine.audit import MOST, AuditedDefect, add_sightings
+from harness.engine.audit import AuditedDefect, add_sightings, most_of
 from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capabilities
 from harness.engine.causes import find_roots, link, resolve
@@ -125,7 +125,7 @@ class _Merge:
             result_id=check.id,
             title=check.title,
             declared=home.capabilities.declared(check.requires),
-            show=lambda verdict: evidence if verdict in _SHOWN and final is said else (),
+            show=lambda verdict: evidence if verdict in _SHOWN and final.outcome is said.outcome else (),
             root=check.id in blocking,
             seconds=home.seconds.get(check.id, 0.0),
             accepts=check.accepts,
@@ -147,5 +147,5 @@ def _keep_first(seen: Iterable[AuditedDefect]) -> Iterator[AuditedDefect]:
     counts: dict[str, int] = {}
     for one in seen:
         counts[one.finding.severity] = counts.get(one.finding.severity, 0) + 1
-        if counts[one.finding.severity] <= MOST:
+        if counts[one.finding.severity] <= most_of(one.finding):
             yield one

@@ -56,6 +56,10 @@ class ApiReading(Protocol):
     def crash(self) -> tuple[Finding, ...]:
         """The finding that a request that is right made the server fail; recordings are not judged by it."""
 
+    @property
+    def unlisted(self) -> tuple[Finding, ...]:
+        """What the answer holds that the contract does not name: told once for each kind, and no fault."""
+
 
 Requests = TypeVar("Requests", bound="ApiRequests")
 

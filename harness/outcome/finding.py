@@ -44,7 +44,8 @@ class Finding:
 
     `code` tells several defects of one rule apart (`stream.equals-get/text`); "" stands for the rule itself.
     `cause` is the code of the finding that made this one unavoidable. `weight` counts the answers that show it
-    and the findings it caused. `cure` says what is known to mend it. None of the three changes a verdict.
+    and the findings it caused. `cure` says what is known to mend it. None of the three changes a verdict. A
+    finding with a `subject` is about that, wherever it is met: it is told once, with a count.
     """
 
     rule: str
@@ -57,6 +58,7 @@ class Finding:
     cause: str = ""
     weight: int = 1
     cure: str = ""
+    subject: str = ""
 
     @classmethod
     def coded(cls, code: str, message: str, expected: str = "", actual: str = "", **more: Any) -> Finding:
@@ -69,9 +71,18 @@ class Finding:
         """What identifies the defect from one version to the next: its sentence may change, this may not."""
         return self.code or self.rule
 
-    def kind(self, call: str = "") -> tuple[str, str, str]:
+    def kind(self, call: str = "") -> tuple[str, ...]:
         """What makes two findings the same defect, in answers to the same `call`: never their sentence."""
+        if self.subject:
+            return self.stable_code, self.subject
         return self.stable_code, call, _INDEX.sub("[]", self.where.pointer)
+
+    def repeat(self, times: int) -> Finding:
+        """The finding as that of `times` answers."""
+        if times == 1:
+            return self
+        message = f"{self.message}, in this answer and {times - 1} more"
+        return replace(self, message=message, weight=self.weight - 1 + times)
 
     def at(self, **place: object) -> Finding:
         """Return a copy with the given fields of `where` filled in."""

@@ -18,7 +18,7 @@ from harness.outcome.words import format_count, shorten
 _REASON_SHOWN = 160
 
 _WORDS = {
-    Standing.REFUSED: "refused by the target",
+    Standing.REFUSED: "not offered by the target",
     Standing.BLOCKED: "blocked by a finding",
     Standing.NO_ANSWER: "without an answer",
     Standing.UNTESTED: "untested",

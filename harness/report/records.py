@@ -64,7 +64,8 @@ def finding_record(finding: Finding) -> dict[str, Any]:
 def code_record(finding: Finding) -> dict[str, Any]:
     """What identifies a finding, what made it unavoidable, and how many answers show it or follow from it."""
     cause = {"cause": finding.cause} if finding.cause else {}
-    return {"code": finding.stable_code, "weight": finding.weight, **cause}
+    subject = {"subject": finding.subject} if finding.subject else {}
+    return {"code": finding.stable_code, "weight": finding.weight, **cause, **subject}
 
 
 def place_record(where: Where) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 
 from harness.benches.codes import all_codes, read_published
 from harness.contract import load
+from harness.contract.judge.agreement import judge_changes, judge_identity, judge_unchanged
 from harness.contract.judge.body import judge_interaction
 from harness.contract.judge.errors import judge_error
 from harness.contract.judge.usage import judge_usage
@@ -32,10 +33,13 @@ def test_a_rule_is_a_code() -> None:
         judge_interaction([], load()),
         judge_error({"error": 1}, 400),
         judge_usage(7),
+        [*judge_identity("get.ok", "a", "b"), *judge_identity("resume.same-id", "a", "")],
+        [*judge_changes(["completed", "queued"]), *judge_changes(["in_progress", "queued"], "bg.queued")],
+        list(judge_unchanged("chain.siblings-apart", {"status": "completed", "steps": [{}]}, {})),
         judge(frames([created(), delta(0), *ANSWER])).findings,
         judge(b"data: {\n\n").findings,
     ],
-    ids=["interaction", "array", "error", "usage", "stream", "json"],
+    ids=["interaction", "array", "error", "usage", "identity", "changes", "unchanged", "stream", "json"],
 )
 def test_what_judges_give_is_published(findings: list[object]) -> None:
     """Codes that are put together while judging, such as those of schemas, are published, too."""

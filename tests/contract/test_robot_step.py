@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.contract import CURRENT, Contract, StreamJudge, StreamReading, judge_steps, load, load_from
+from harness.contract import CURRENT, Contract, StreamJudge, StreamReading, load, load_from
 from harness.contract.data.assembly import assemble_steps
+from harness.contract.judge.unlisted import judge_unlisted
 from harness.emulator import Emulator
 from harness.wire import Headers, Request, encode
 from harness.wire.pieces import Chunk
@@ -137,15 +138,20 @@ def test_a_wrong_delta_in_it_is_found(robots: Contract, delta: Json, rule: str) 
     assert {finding.rule for finding in reading.findings} == {rule}
 
 
+def unlisted(contract: Contract, step: Json) -> list[str]:
+    """What an interaction with this step holds that a contract does not name."""
+    parts = contract.schemas.validator("interaction").review({"status": "completed", "steps": [step]}).unknowns
+    return [finding.subject for finding in judge_unlisted([(None, part) for part in parts], contract.revision)]
+
+
 def test_the_old_revision_does_not_know_it(robots: Contract) -> None:
     """In the same process, the base calls step and delta unknown; the new revision calls only others so."""
     base, stream = load(CURRENT), streamed(robots)
     reading = judged(base, stream)
     assert {unknown.name for _, unknown in reading.unknowns} == {"robot_call"}
     assert [finding.rule for finding in reading.findings] == ["stream.delta-known"]
-    assert [finding.rule for finding in judge_steps([MOVE], base)] == ["tool.step-unknown"]
-    assert judge_steps([MOVE], robots) == []
-    assert [finding.rule for finding in judge_steps([{"type": "ray_call"}], robots)] == ["tool.step-unknown"]
+    assert [unlisted(base, MOVE), unlisted(robots, MOVE)] == [["step robot_call"], []]
+    assert unlisted(robots, {"type": "ray_call"}) == ["step ray_call"]
     assert "robot_call" not in base.steps
     assert robots.steps.keys() - base.steps.keys() == {"robot_call"}
 

@@ -56,6 +56,24 @@ def test_managed_agents_need_both_to_chain(api):
     assert api.create(agent=RESEARCH, background=True, previous_interaction_id=research).status == 200
 
 
+def test_names_may_have_their_collection_before_them(api):
+    """`agents/` and `environments/` are accepted wherever a body names one: as agent, base and sandbox."""
+    made = api.call("POST", "environments", {}).json["id"]
+    named = f"environments/{made}"
+    assert api.create(agent=f"agents/{AGENT}", environment=named).json["environment_id"] == made
+    body = {"type": "remote", "environment_id": named, "network": "disabled"}
+    assert api.create(agent=AGENT, environment=body).json["environment_id"] == made
+    assert api.call("POST", "environments", {"from_environment": named}).json["network"] == "disabled"
+    saved = {"id": "helper", "base_agent": f"agents/{AGENT}", "base_environment": named}
+    assert api.call("POST", "agents", saved).status == 200
+    run = api.create(agent="agents/helper", environment="remote").json
+    assert (run["agent"], run["environment_id"] != made) == ("helper", True)
+    trigger = {"schedule": "0 9 * * *", "time_zone": "UTC", "environment_id": named,
+               "interaction": {"agent": "agents/helper", "input": "Go."}}  # fmt: skip
+    target = api.call("POST", "triggers", trigger).json["id"]
+    assert api.call("POST", f"triggers/{target}/executions").json["environment_id"] == made
+
+
 def test_named_environment_is_kept(api):
     """An environment named by id is reused; `remote` creates a new one."""
     first = api.create(agent=AGENT, environment="remote").json["environment_id"]

@@ -76,7 +76,17 @@ def test_settings_over_http(api):
     assert "event_id" in api.create(stream=True).events[0]
 
 
+@pytest.mark.parametrize("version", ["3.2", "3.1"])
+def test_the_openapi_document_is_served(api, version):
+    """It is one file, of the version named, and has the route that everybody needs."""
+    document = api.control("GET", f"openapi-{version}.json").json
+    assert document["openapi"].startswith(version)
+    assert "/interactions" in document["paths"]
+    assert "post" in document["paths"]["/interactions"]
+
+
 REFUSED = [
+    ("GET", "openapi.json", None, 404, "openapi-3."),
     ("POST", "settings", {"event_ids": "x"}, 400, "event_ids"),
     ("POST", "settings", [1], 400, "object"),
     ("POST", "scripts", None, 400, "object"),

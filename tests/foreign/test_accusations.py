@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from tests.foreign.judging import check
 from tests.foreign.server import ForeignService, Json, Refused, Run
 
@@ -16,6 +18,24 @@ class Crashes(ForeignService):
         if body.get("background"):
             raise Refused(500, "api_error", "division by zero")
         return super().create(body)
+
+
+class HangsUp(ForeignService):
+    """A streaming create that is right makes it hang up."""
+
+    def create(self, body: Json) -> Any:
+        if body.get("stream"):
+            raise ConnectionAbortedError
+        return super().create(body)
+
+
+class CrashesOnRead(ForeignService):
+    """Opening the stream of an interaction makes it fail."""
+
+    def get(self, run: Run, query: Json) -> Any:
+        if query.get("stream") == "true":
+            raise Refused(500, "api_error", "division by zero")
+        return super().get(run, query)
 
 
 class Overloaded(ForeignService):
@@ -81,6 +101,29 @@ def test_a_crash_has_a_rule_of_its_own() -> None:
     report = check(Crashes(), "err.no-crash", "bg.create", words=("--capability", "+background"))
     assert report.verdicts["err.no-crash"] == "fail"
     assert report.messages["err.no-crash"] == ["POST interactions makes the server fail"]
+
+
+@pytest.mark.parametrize(
+    ("service", "globs", "codes"),
+    [
+        (Crashes(), ("bg.*", "cancel.*"), ["err.no-crash"]),
+        (HangsUp(), ("stream.*", "resume.*"), ["err.no-crash/cut"]),
+        (CrashesOnRead(), ("resume.*", "stream.*"), ["err.no-crash"]),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, ForeignService) else "",
+)
+def test_a_crash_is_one_finding(service: ForeignService, globs: tuple[str, ...], codes: list[str]) -> None:
+    """What cannot be seen because of a crash, or shows nothing but the crash, is blocked by the one finding."""
+    report = check(service, "err.no-crash", *globs)
+    assert report.faults == {"err.no-crash": "fail"}
+    assert report.codes["err.no-crash"] == codes
+    assert sum(verdict == "blocked" for verdict in report.verdicts.values()) > 5
+
+
+def test_without_the_rule_of_crashes_the_checks_speak_for_themselves() -> None:
+    """Nothing is blocked by a finding that is not in the report."""
+    report = check(CrashesOnRead(), "resume.opens")
+    assert report.faults == {"resume.opens": "fail"}
 
 
 def test_an_ability_that_is_lacking_is_no_crash() -> None:

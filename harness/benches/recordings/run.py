@@ -6,6 +6,7 @@ Layer 5. Knows the order of things; must not know how anything is printed.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
@@ -79,10 +80,20 @@ def _fact_lines(facts: CassetteFacts) -> list[str]:
 def _rule_results(whole: Verified, policy: Policy, rules: Mapping[str, Rule]) -> list[Result]:
     """A result for each rule that was looked at, in the order of the contract."""
     found: dict[str, list[tuple[int, Finding]]] = {}
-    for number, finding in enumerate(whole.traffic.findings):
+    for number, finding in enumerate(_tell_subjects_once(whole.traffic.findings)):
         found.setdefault(finding.rule, []).append((number, finding))
     judged = [rule for rule in rules.values() if rule.id in found or whole.traffic.rules[rule.id]]
     return [_rule_result(rule, found.get(rule.id, []), policy) for rule in judged]
+
+
+def _tell_subjects_once(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings; those that are told by their subject where it is first met, with a count."""
+    times = Counter(finding.kind() for finding in findings if finding.subject)
+    told: list[Finding] = []
+    for finding in findings:
+        met = times.pop(finding.kind(), 0) if finding.subject else 1
+        told += [finding.repeat(met)] if met else []
+    return told
 
 
 def _rule_result(

@@ -26,6 +26,8 @@ from harness.contract.judge.replies import CLIENT_ERROR
 from harness.contract.judge.request import judge_create_request, list_judged_in_request
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading
+from harness.contract.judge.unlisted import UNLISTED, judge_unlisted, judge_unlisted_in
+from harness.contract.tables.operations import INTERACTION
 from harness.contract.tables.protocol import COLLECTION
 from harness.kit.verification import Answer, Verification
 from harness.outcome import Finding
@@ -86,7 +88,8 @@ class FileJudge:
         if _is_legacy_stream(reading):
             self.leave_out(f"a stream {LEGACY}")
         else:
-            self._alone("streams", list_judged_in_stream(reading), reading.findings)
+            found = (*reading.findings, *judge_unlisted(reading.unknowns, self._contract.revision))
+            self._alone("streams", list_judged_in_stream(reading) | UNLISTED, found)
 
     def _json(self, value: Any) -> None:
         """Judge the content of a JSON file."""
@@ -98,8 +101,12 @@ class FileJudge:
         elif error_of(value) is not None:
             self._alone("bodies", list_judged_in_error(value, None), judge_error(value, None))
         elif _looks_like_one(value):
-            rules = list_judged_in_interaction(value) | {"create.schema"}
-            self._alone("bodies", rules, judge_interaction(value, self._contract))
+            rules = list_judged_in_interaction(value) | {"create.schema"} | UNLISTED
+            found = [
+                *judge_interaction(value, self._contract),
+                *judge_unlisted_in(value, INTERACTION, self._contract),
+            ]
+            self._alone("bodies", rules, found)
         else:
             self.leave_out("JSON, but neither an interaction, an error body, a cassette nor a HAR file")
 
@@ -151,10 +158,10 @@ class FileJudge:
             value = json_parse.loads(request.body).value
             found = judge_create_request(value, self._contract, refused=refused)
             self._note_findings("requests", list_judged_in_request(value), found, name)
-        if reading.stream is not None:
-            self._note_findings("streams", reading.judged, reading.findings, name)
-        elif exchange.body:
-            self._note_findings("bodies", reading.judged, reading.findings, name)
+        if reading.stream is not None or exchange.body:
+            kind = "bodies" if reading.stream is None else "streams"
+            rules = reading.judged | (UNLISTED if exchange.succeeded else frozenset())
+            self._note_findings(kind, rules, (*reading.findings, *reading.unlisted), name)
 
 
 def _why_no_request(answer: Answer) -> str:

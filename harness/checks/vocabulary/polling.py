@@ -57,13 +57,22 @@ def settled(exchange: Exchange) -> bool:
     return is_settled(status_of(exchange))
 
 
-def polls(t: RequestBuilder, interaction_id: str, *, patient: bool = True) -> Part[list[Exchange]]:
+def polls(
+    t: RequestBuilder, interaction_id: str, *, patient: bool = True, whole: bool = False
+) -> Part[list[Exchange]]:
     """GET until the run has settled, the answer is a final refusal, or `wait` is over → every answer, in order.
 
     A 404 is retried for at most `gone_within`. `patient=False`: GET once, for an exercise that has already waited
-    in vain for a 404 to pass.
+    in vain for a 404 to pass. Once a run did not settle, others get less time, and raise `Unmet` if they do not
+    settle, either; not with `whole`, for an exercise whose judge accuses such a run.
     """
-    return (yield from repeat(t, t.get(interaction_id), _over, within=t.wait if patient else 0.0))
+    within = t.wait if whole else t.waiting.of(t.wait)
+    seen = yield from repeat(t, t.get(interaction_id), _over, within=within if patient else 0.0)
+    if patient and status_of(seen[-1]) and not settled(seen[-1]):
+        if within < t.wait:
+            raise Unmet(f"the run had not settled after {within:.3g} s; an earlier one had not in {t.wait:g} s")
+        t.waiting.in_vain = True
+    return seen
 
 
 def poll_until_settled(t: RequestBuilder, interaction_id: str) -> Part[list[Exchange]]:

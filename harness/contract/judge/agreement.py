@@ -32,8 +32,14 @@ CUT_SHORT = frozenset({"failed", "cancelled", "incomplete", "budget_exceeded"})
 def judge_identity(rule: str, asked: object, shown: object) -> Iterator[Finding]:
     """The interaction that is shown must be the one that was asked for."""
     if shown != asked:
-        actual = format_value(shown) if shown else "no id"
-        yield Finding(rule, "another interaction is shown", format_value(asked), actual, Where(pointer="$.id"))
+        word, actual = ("other", format_value(shown)) if shown else ("missing", "no id")
+        yield Finding.coded(
+            f"{rule}/{word}",
+            "another interaction is shown",
+            format_value(asked),
+            actual,
+            where=Where(pointer="$.id"),
+        )
 
 
 def judge_own_id(rule: str, own: str, other: str) -> Iterator[Finding]:
@@ -66,7 +72,8 @@ def rule_of_change(before: str) -> str:
 def judge_end_stays(end: str, status: str, rule: str = "bg.no-regress") -> Iterator[Finding]:
     """The status at which a run has settled must stay."""
     if status != end:
-        yield Finding(rule, f"{status or 'no status'} follows {end}", f"no status but {end}", status or "none")
+        message = f"{status or 'no status'} follows {end}"
+        yield Finding.coded(f"{rule}/left-end", message, f"no status but {end}", status or "none")
 
 
 def judge_changes(statuses: Iterable[str], rule: str = "") -> Iterator[Finding]:
@@ -79,7 +86,7 @@ def judge_changes(statuses: Iterable[str], rule: str = "") -> Iterator[Finding]:
         if before in SETTLED:
             yield from judge_end_stays(before, after, kept)
         elif may_follow(before, after) is False:
-            yield Finding(kept, f"{after} follows {before}", f"no {after} after {before}", after)
+            yield Finding.coded(f"{kept}/order", f"{after} follows {before}", f"no {after} after {before}", after)
 
 
 def judge_settled(rule: str, body: Body) -> Iterator[Finding]:
@@ -157,7 +164,7 @@ def judge_same(rule: str, before: Body, after: Body, fields: Iterable[str]) -> I
             )  # fmt: skip
 
 
-def judge_same_output(rule: str, before: Body, after: Body) -> Iterator[Finding]:
+def judge_same_output(code: str, before: Body, after: Body) -> Iterator[Finding]:
     """Two views of an interaction must show the same output, whatever input stands before it."""
     one, other = output_steps(before), output_steps(after)
     if one != other:
@@ -168,15 +175,16 @@ def judge_same_output(rule: str, before: Body, after: Body) -> Iterator[Finding]
             if differences
             else (format_value(one), format_value(other))
         )
-        yield Finding(rule, f"the output is another{at}", expected, actual, Where(pointer="$.steps"))
+        place = Where(pointer="$.steps")
+        yield Finding.coded(code, f"the output is another{at}", expected, actual, where=place)
 
 
 def judge_unchanged(rule: str, before: Body, after: Body) -> Iterator[Finding]:
     """Status and output must be as they were."""
     one, other = format_value(before.get("status")), format_value(after.get("status"))
     if one != other:
-        yield Finding(rule, "the status changed", one, other, Where(pointer="$.status"))
-    yield from judge_same_output(rule, before, after)
+        yield Finding.coded(f"{rule}/status", "the status changed", one, other, where=Where(pointer="$.status"))
+    yield from judge_same_output(f"{rule}/output", before, after)
 
 
 def judge_streamed_text(streamed: Sequence[Body], body: Body, rule: str = "stream.text") -> Iterator[Finding]:

@@ -58,11 +58,11 @@ def judge_interaction(value: Any, contract: Contract, *, rule: str = "create.sch
         findings += judge_usage(value["usage"])
     steps = value.get("steps")
     if isinstance(steps, list):
-        findings += judge_steps(steps, contract)
+        findings += judge_steps(steps)
     return findings
 
 
-def judge_steps(steps: list[Any], contract: Contract, pointer: str = "$.steps") -> list[Finding]:
+def judge_steps(steps: list[Any], pointer: str = "$.steps") -> list[Finding]:
     """Findings about a list of steps.
 
     Leading steps may be the caller's own input, returned unchanged. Their values are not the target's fault.
@@ -72,7 +72,6 @@ def judge_steps(steps: list[Any], contract: Contract, pointer: str = "$.steps") 
     for index, step in enumerate(steps):
         place = f"{pointer}[{index}]"
         findings += _judge_discriminators(step, place)
-        findings += _judge_kind(step, contract, place)
         if isinstance(step, Mapping) and index >= told:
             findings += _judge_base64(step, place)
             findings += _judge_annotations(step, place)
@@ -124,13 +123,6 @@ def _judge_type(value: Any, pointer: str, what: str) -> Iterator[Finding]:
     if not isinstance(kind, str):
         message = f"a {what} has no string type"
         yield _finding("steps.discriminator", message, "a string", repr(kind)[:40], f"{pointer}.type")
-
-
-def _judge_kind(step: Any, contract: Contract, pointer: str) -> Iterator[Finding]:
-    kind = step.get("type") if isinstance(step, Mapping) else None
-    if isinstance(kind, str) and kind not in contract.steps:
-        message = "the step's type is not listed"
-        yield _finding("tool.step-unknown", message, "a listed type", kind[:40], f"{pointer}.type")
 
 
 def _tolerant(findings: Iterator[Finding], annotation: Any) -> Iterator[Finding]:

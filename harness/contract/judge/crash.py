@@ -1,4 +1,4 @@
-"""Judges whether a request that is right made the server fail.
+"""Judges whether a request that is right made the server fail: a 5xx, or no answer and the connection cut.
 
 Layer 1, pure. What a request that is wrong is answered has rules of its own, and so has a server that is busy.
 """
@@ -12,21 +12,34 @@ from harness.contract.data.json_parse import loads
 from harness.contract.tables.operations import Operation
 from harness.outcome import Finding
 from harness.outcome.words import shorten
-from harness.wire import Exchange
+from harness.wire import By, Exchange, How
 
 FAILED = frozenset(range(500, 600)) - {501, 502, 503, 504}
 """Statuses that say that the server failed: not that it is busy, lacks the ability, or is not reached."""
 
+_CUT = frozenset({How.FIN, How.RST})
 _SHOWN = 120
 
 
 def judge_crash(exchange: Exchange, operation: Operation | None, contract: Contract) -> Iterator[Finding]:
     """A finding if the server failed and the request, a call of the API, fits its schema."""
-    if operation is None or exchange.status not in FAILED or not _fits(exchange, operation, contract):
+    failed = exchange.status in FAILED
+    if operation is None or not (failed or _is_cut(exchange)) or not _fits(exchange, operation, contract):
         return
-    message = f"{operation.call} makes the server fail"
-    said = shorten(exchange.body[:400].decode("utf-8", "replace"), _SHOWN)
-    yield Finding("err.no-crash", message, "2xx, or 4xx if it is refused", f"{exchange.status} {said}".rstrip())
+    expected = "2xx, or 4xx if it is refused"
+    if failed:
+        said = shorten(exchange.body[:400].decode("utf-8", "replace"), _SHOWN)
+        actual = f"{exchange.status} {said}".rstrip()
+        yield Finding("err.no-crash", f"{operation.call} makes the server fail", expected, actual)
+    else:
+        message = f"{operation.call} makes the server hang up"
+        yield Finding.coded("err.no-crash/cut", message, expected, exchange.ending.words)
+
+
+def _is_cut(exchange: Exchange) -> bool:
+    """Whether the server hung up without an answer."""
+    ending = exchange.ending
+    return exchange.status is None and ending.by is By.SERVER and ending.how in _CUT
 
 
 def _fits(exchange: Exchange, operation: Operation, contract: Contract) -> bool:

@@ -87,7 +87,7 @@ def _list_of_usage(usage: Any) -> Iterator[str]:
 
 def _list_of_steps(steps: list[Any]) -> Iterator[str]:
     if steps:
-        yield from ("steps.discriminator", "tool.step-unknown")
+        yield "steps.discriminator"
     for step in (step for step in steps if isinstance(step, Mapping)):
         content = step.get("content")
         parts = [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []

@@ -23,6 +23,7 @@ from harness.contract.judge.judged_rules import (
 )
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading
+from harness.contract.judge.unlisted import judge_unlisted, judge_unlisted_in
 from harness.contract.tables.operations import INTERACTION, Operation, has_numeric_errors, operation_of
 from harness.contract.tables.protocol import interaction_id, is_resume
 from harness.outcome import Finding, HarnessFault
@@ -175,6 +176,16 @@ class Reading:
         It is kept apart from `findings`, because a recorded failure is a fact, and its body may be as it should.
         """
         return tuple(judge_crash(self.exchange, self.operation, self.contract))
+
+    @cached_property
+    def unlisted(self) -> tuple[Finding, ...]:
+        """What the body of a success holds that the contract does not name; kept apart, because it is no fault."""
+        operation = self.operation
+        if self.stream is not None:
+            return tuple(judge_unlisted(self.stream.unknowns, self.contract.revision))
+        if not self.exchange.succeeded or operation is None or not operation.schema or self.json is None:
+            return ()
+        return tuple(judge_unlisted_in(self.json, operation.schema, self.contract))
 
     def _is_echo(self, finding: Finding) -> bool:
         """Whether a finding is about a field that repeats what the request said: a fault of the caller's."""

@@ -63,6 +63,14 @@ _TRANSPORT = (
         source=REFERENCE.cite(Basis.INFERRED, "No operation lists a 3xx response"),
     ),
     Rule(
+        id="http.unlisted",
+        level=Level.MAY,
+        statement="Answers hold nothing that the published schemas do not name: no other steps, events or fields.",
+        breaks="Clients that know steps and fields by name drop what others hold. (A newer API has some; the live "
+        "service shows some, as tool_call, provision_sandbox and compaction.)",
+        source=PROBES.cite(Basis.OBSERVED, "tool_call steps of remote tools"),
+    ),
+    Rule(
         id="http.unknown-query",
         level=Level.SHOULD,
         statement="An unknown query parameter does not break a call.",
@@ -148,7 +156,7 @@ _ERROR_BODIES = (
     Rule(
         id="err.no-crash",
         level=Level.MUST,
-        statement="A request that is right is not answered by a failure of the server: a 5xx, busy times apart.",
+        statement="A right request does not make the server fail: no 5xx, busy times apart, and no hang-up.",
         breaks="Clients retry for minutes what can never work, or report an outage that is a bug.",
         source=HTTP.cite(Basis.GENERIC, "15.6 Server Error 5xx"),
     ),

@@ -187,14 +187,6 @@ RULES: tuple[Rule, ...] = (
         source=RECORDINGS.cite(Basis.OBSERVED, "google_search steps"),
     ),
     Rule(
-        id="tool.step-unknown",
-        level=Level.MAY,
-        statement="Steps are of listed types.",
-        breaks="Clients that know steps by name drop what it holds. (The live service shows some, as "
-        "tool_call, provision_sandbox and compaction.)",
-        source=PROBES.cite(Basis.OBSERVED, "tool_call steps of remote tools"),
-    ),
-    Rule(
         id="cont.token",
         level=Level.SHOULD,
         statement="The status requires_continuation comes with a non-empty continuation_token.",

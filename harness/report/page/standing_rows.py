@@ -22,7 +22,7 @@ _REASON = 140
 _MOST_IDS = 60
 
 _ROWS = (
-    (Standing.REFUSED, "refused by the target"),
+    (Standing.REFUSED, "not offered by the target"),
     (Standing.BLOCKED, "blocked by a finding"),
     (Standing.NO_ANSWER, "without an answer"),
     (Standing.UNTESTED, "untested"),

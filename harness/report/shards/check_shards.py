@@ -148,6 +148,7 @@ def _to_finding(item: Mapping[str, Any]) -> Finding:
         cause=str(item.get("cause", "")),
         weight=int(item["weight"]),
         cure=str(item.get("cure", "")),
+        subject=str(item.get("subject", "")),
     )
 
 

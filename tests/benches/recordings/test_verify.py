@@ -447,3 +447,17 @@ def test_a_cassette_is_judged_by_the_revision_it_states(tmp_path: Path, stated: 
     path = tmp_path / "a.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     assert verify([path], load_from(tmp_path / "2027-01-01"), INTERACTIONS).revisions == {used: 1}
+
+
+def test_what_no_schema_names_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A step of a newer API is one line of information with a count, in bodies and streams alike."""
+    newer = {**BODY, "steps": [{"type": "daydream"}]}
+    said = cassette(*[case("POST", URI, ASKED, 200, "application/json", json.dumps(newer).encode())] * 2)
+    (tmp_path / "newer.yaml").write_bytes(said)
+    (tmp_path / "one.json").write_text(json.dumps(newer))
+    events = [created(), {"event_type": "step.start", "index": 0, "step": newer["steps"][0]}]
+    (tmp_path / "one.sse").write_bytes(frames([*events, {"event_type": "step.stop", "index": 0}, completed()]))
+    assert main(["verify", str(tmp_path), "--json"]) == 0
+    found = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["rule"] == "http.unlisted"]
+    assert [(one["subject"], one["weight"]) for one in found] == [("step daydream", 4)]
+    assert found[0]["message"].endswith("in this answer and 3 more")

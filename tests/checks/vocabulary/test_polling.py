@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -18,6 +19,7 @@ from harness.checks.vocabulary.polling import (
     settled,
     status_of,
 )
+from harness.contract.requests import WaitingTime
 from harness.outcome import Unmet
 from tests.checks._play import answer, interaction, refusal
 
@@ -32,9 +34,10 @@ DEAD = answer(None)
 TARGET = RequestBuilder(wait=10)
 
 
-def run(part, answers, target=TARGET):
+def run(part, answers, target=None):
     """Play a part with these answers in turn, repeating the last: its result, and the seconds it waited."""
     sent, waited = 0, 0.0
+    target = target or replace(TARGET, waiting=WaitingTime())
     steps = part(target, "v1_one")
     result = None
     try:
@@ -79,6 +82,33 @@ def test_polls_give_up_in_time():
     seen, waited = run(polls, [RUNNING])
     assert not settled(seen[-1])
     assert TARGET.wait <= waited + took(seen) < TARGET.wait + 0.2
+
+
+def test_after_a_wait_in_vain_others_get_less_time() -> None:
+    """The next run is waited for a part of the time, and says nothing if it has not settled by then."""
+    target = replace(TARGET, wait=80, waiting=WaitingTime())
+    _, whole = run(polls, [RUNNING], target)
+    with pytest.raises(Unmet, match=r"not settled after 10 s; an earlier one had not in 80 s"):
+        run(polls, [RUNNING], target)
+    seen, waited = run(polls, [RUNNING, RUNNING, DONE], target)
+    assert settled(seen[-1])
+    assert waited < whole / 8
+
+
+def test_a_run_that_is_accused_gets_the_whole_time() -> None:
+    """Whoever says that a run never settles has waited as long as the user allows, whatever was before."""
+    target = replace(TARGET, wait=80, waiting=WaitingTime(in_vain=True))
+    seen, waited = run(partial(polls, whole=True), [RUNNING], target)
+    assert not settled(seen[-1])
+    assert waited + took(seen) >= 80
+
+
+def test_refusals_are_no_wait_in_vain() -> None:
+    """A run that is gone has not been waited for in vain."""
+    target = replace(TARGET, waiting=WaitingTime())
+    run(polls, [GONE], target)
+    run(polls, [DONE], target)
+    assert not target.waiting.in_vain
 
 
 def test_settle_raises_unmet():

@@ -25,7 +25,14 @@ from harness.resources import folder
 FEW = Selection(checks=("get", "cancel", "bg", "err"))
 """Areas with rules that hold for every answer, and with checks that rest on others."""
 
-MUTANTS = ("cancel-noop", "background-ignored", "cancelled-vanishes", "error-no-message", "errors-are-500")
+MUTANTS = (
+    "cancel-noop",
+    "background-ignored",
+    "cancelled-vanishes",
+    "error-no-message",
+    "errors-are-500",
+    "stream-hangs-up",
+)
 """Defects that block checks in other shards, or that answers of several shards show."""
 
 Record = dict[str, Any]

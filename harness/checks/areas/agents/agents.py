@@ -39,7 +39,7 @@ def an_agent_run(t: RequestBuilder) -> Steps:
     found = id_of(created)
     if not found:
         return stop_exercise(seen, f"the agent's run has no id: {format_answer(created)}")
-    polled = yield from polls(t, found)
+    polled = yield from polls(t, found, whole=True)
     seen["polled"] = polled
     if not settled(polled[-1]) or status_of(polled[-1]) != "completed":
         return stop_exercise(seen, f"the agent's run did not complete: {format_answer(polled[-1])}")
@@ -47,7 +47,7 @@ def an_agent_run(t: RequestBuilder) -> Steps:
     seen["bare"] = yield Send(t.create(turn))
     seen["chained"] = yield Send(t.create(turn, environment=environment_of(polled[-1]) or t.environment))
     chained = id_of(seen["chained"])
-    seen["chained_polled"] = (yield from polls(t, chained)) if chained else []
+    seen["chained_polled"] = (yield from polls(t, chained, whole=True)) if chained else []
     return {**seen, "mixed": (yield Send(t.create(input=HELLO, previous_interaction_id=found)))}
 
 

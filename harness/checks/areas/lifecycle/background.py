@@ -47,7 +47,7 @@ def a_background_run(t: RequestBuilder) -> Steps:
     found = id_of(seen["created"])
     if not found:
         return stop_exercise(seen, f"the background create brought no id: {format_answer(seen['created'])}")
-    seen["polled"] = yield from polls(t, found)
+    seen["polled"] = yield from polls(t, found, whole=True)
     if not settled(seen["polled"][-1]):
         return stop_exercise(seen, f"the run did not settle within {t.wait:g} s")
     return {**seen, "later": [(yield Send(t.get(found))), (yield Send(t.get(found)))]}

@@ -94,7 +94,7 @@ def _cancel_and_poll(t: RequestBuilder, text: str) -> Part[Exchanges]:
     labelled = [("content-type", "application/json")]
     request = t.request("POST", f"interactions/{segment(run.id)}/cancel", headers=labelled)
     seen: Exchanges = {"run": run.created, "held": run.held, "cancelled": (yield Send(request)), "reader": reader}
-    seen["polled"] = yield from polls(t, run.id, patient=reader.status != 404)
+    seen["polled"] = yield from polls(t, run.id, patient=reader.status != 404, whole=True)
     return seen
 
 

@@ -5,7 +5,7 @@ Layer 2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -119,6 +119,18 @@ def _judge_redirect(answer: Exchange) -> Iterator[Finding]:
 )
 def _bears_queries(odd_query: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(odd_query, notes={400})
+
+
+@_HTTP.check(
+    "http.unlisted",
+    a_stored_interaction,
+    title="answers hold nothing that no schema names",
+    profile="core",
+    accepts=["what the published schemas name; anything else is worth knowing and no fault"],
+    everywhere=True,
+)
+def _names_what_is_listed(answers: list[Exchange]) -> Iterator[Finding]:
+    yield from _of_those_heard(answers, lambda answer: read(answer).unlisted)
 
 
 @_HTTP.check(
@@ -236,7 +248,7 @@ def _has_v1(v1: Exchange, nowhere: Exchange) -> Iterator[Finding]:
     yield from _route_exists(v1, nowhere)
 
 
-def _of_those_heard(answers: list[Exchange], judge: Callable[[Exchange], Iterator[Finding]]) -> Iterator[Finding]:
+def _of_those_heard(answers: list[Exchange], judge: Callable[[Exchange], Iterable[Finding]]) -> Iterator[Finding]:
     if all(answer.status is None for answer in answers):
         raise Unmet("nothing was answered")
     yield from among("answers", answers, judge)

@@ -15,7 +15,6 @@ from harness.checks.vocabulary.expect import (
     expect_offered,
     finding,
     interaction_in,
-    of_rule,
 )
 from harness.checks.vocabulary.polling import id_of, poll_until_found, status_of
 from harness.checks.vocabulary.stream_events import completion, events_in
@@ -173,20 +172,6 @@ def _was_declared(asked: Exchange) -> Iterator[Finding]:
             yield finding(
                 "an undeclared function", expected=str(WEATHER["name"]), actual=format_value(call.get("name"))
             )
-
-
-@_TOOLS.check(
-    "tool.step-unknown",
-    a_tool_loop,
-    title="steps are of listed types",
-    profile="tools",
-    requires=["functions"],
-    accepts=["the types that the reference lists; another one is worth knowing and no fault"],
-    everywhere=True,
-)
-def _lists_its_steps(asked: Exchange) -> Iterator[Finding]:
-    interaction_in(asked)
-    yield from of_rule("tool.step-unknown", asked)
 
 
 @_TOOLS.check(

@@ -9,6 +9,7 @@ from harness.emulator.mutants.hooks import request
 from harness.emulator.mutants.parts import Defect
 from harness.emulator.mutants.rows import row
 from harness.kit.mutant import table
+from harness.wire import At, Ending, How, Response
 
 
 def _crash_on(asks: Callable[[Json], object]) -> Defect:
@@ -23,6 +24,10 @@ def _declares(body: Json, kind: str) -> bool:
 def _is_not_ascii(body: Json) -> bool:
     text = body.get("input")
     return isinstance(text, str) and not text.isascii()
+
+
+def _hang_up(*context: object) -> Response:
+    return Response.dead(Ending(how=How.RST, at=At.BEFORE_HEADERS))
 
 
 def _forbids_calls(body: Json) -> bool:
@@ -41,6 +46,8 @@ MUTANTS = table(
         _crash_on(lambda body: body.get("store") is False)),
     row("stream-crashes", "A create with stream=true is answered with 500.",
         _crash_on(lambda body: body.get("stream") is True)),
+    row("stream-hangs-up", "A create with stream=true is not answered: the connection is cut.",
+        request("POST interactions", when(lambda call, _: read_json(call).get("stream") is True, _hang_up))),
     row("streamed-tools-crash", "A streaming create with tools is answered with 500.",
         _crash_on(lambda body: body.get("stream") is True and "tools" in body)),
     row("unicode-crashes", "A create whose input is not plain ASCII is answered with 500.",

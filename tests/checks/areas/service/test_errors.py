@@ -68,6 +68,7 @@ CASES = [
     case("err.no-crash", "met", "a request that is wrong", answers=[created(500, {"input": 7})]),
     case("err.no-crash", "not_met", "a create that is right", answers=[OK, created(500, RIGHT)]),
     case("err.no-crash", "not_met", "a read", answers=[CRASH]),
+    case("err.no-crash", "not_met", "a hang-up", answers=[OK, DEAD]),
     case("err.code-status", "met", "pairs", errors=[BAD, refusal(404, "not_found"), refusal(418, "teapot")]),
     case("err.code-status", "not_met", "another status", errors=[refusal(400, "not_found")]),
     case("err.no-leak", "met", "plain", errors=[leaking("Bad file \"x\", line 3 of your input")], **PLAIN),

@@ -55,6 +55,11 @@ CASES = [
     case("http.unknown-query", "met", "refused", odd_query=refusal(400)),
     case("http.unknown-query", "not_met", "breaks", odd_query=refusal(500)),
     case("http.unknown-query", "not_met", "dead", odd_query=DEAD),
+    case("http.unlisted", "met", "as listed", answers=[STORED]),
+    case("http.unlisted", "not_met", "a step", answers=[STORED, answer(
+        body=interaction(steps=[{"type": "tool_call", "id": "t1", "signature": ""}])
+    )]),
+    case("http.unlisted", "not_met", "a field", answers=[answer(body={**interaction(), "mood": "fine"})]),
     case("http.gzip", "met", "plain", answers=[answer(headers={"content-encoding": "identity"})]),
     case("http.gzip", "met", "asked for", answers=[
         answer(headers={"content-encoding": "gzip"}, request_headers={"accept-encoding": "br, GZIP;q=0.5"})

@@ -42,10 +42,6 @@ CASES = [
     case("tool.call-fields", "not_met", "arguments as text", asked=bent(arguments='{"location": "Paris"}')),
     case("tool.declared", "met", "declared", asked=ASKED),
     case("tool.declared", "not_met", "another", asked=bent(name="get_time")),
-    case("tool.step-unknown", "met", "all listed", asked=ASKED),
-    case("tool.step-unknown", "not_met", "one that is not", asked=answer(
-        body=interaction(steps=[{"type": "tool_call", "id": "t1", "signature": ""}])
-    )),
     case("tool.args-fit", "met", "in its type", asked=ASKED),
     case("tool.args-fit", "not_met", "missing", asked=bent(arguments={})),
     case("tool.args-fit", "not_met", "another type", asked=bent(arguments={"location": 7})),

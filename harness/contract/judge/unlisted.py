@@ -1,0 +1,43 @@
+"""Names what an answer holds that the published schemas do not: steps, events, fields of a newer API, or mistakes.
+
+Layer 1, pure. That is no fault, and clients have to live with it; it is told once for each kind, however often it
+comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from harness.contract.contract import Contract
+from harness.contract.schema.validator import UnknownPart
+from harness.outcome import Finding, Where
+
+UNLISTED = frozenset({"http.unlisted"})
+"""The rule that says so."""
+
+_SHOWN = 60
+
+
+def judge_unlisted_in(value: Any, schema: str, contract: Contract) -> Iterator[Finding]:
+    """What a JSON value holds that its schema does not name."""
+    review = contract.schemas.validator(schema).review(value)
+    return judge_unlisted([(None, part) for part in review.unknowns], contract.revision)
+
+
+def judge_unlisted(parts: Iterable[tuple[int | None, UnknownPart]], revision: str) -> Iterator[Finding]:
+    """One finding for each kind among the unknown parts of an answer, each with the number of its event."""
+    seen: set[str] = set()
+    for event, part in parts:
+        subject = f"{part.kind} {part.name[:_SHOWN]}"
+        if not part.name or subject in seen:  # what has no name is an odd form of something known
+            continue
+        seen.add(subject)
+        yield Finding(
+            "http.unlisted",
+            f"the {part.kind} `{part.name[:_SHOWN]}` is in no published schema",
+            f"what revision {revision} names",
+            part.name[:_SHOWN],
+            Where(event=event, pointer=part.pointer),
+            subject=subject,
+        )
