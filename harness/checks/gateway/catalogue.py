@@ -68,7 +68,7 @@ _REQUESTS = (
         _cite_page(_REFERENCE, "Create, get, cancel, delete"),
         "Each documented operation arrives upstream as that operation.",
         "A cancel or a deletion is not done, and the run goes on and is billed.",
-        ["plain.create", "plain.get", "plain.delete", "polls.*", "cancel.cancel"],
+        ["plain.create", "plain.get", "plain.delete", "cancel.cancel"],
         judge_requests.route,
     ),
     _check(
@@ -125,7 +125,7 @@ _ANSWERS = (
         _cite_comparison("the status of an answer"),
         "The client gets the status that the upstream gave.",
         "Clients decide by it whether to send again: a refusal is repeated, or a failure taken for success.",
-        ["plain.*", "polls.*", "refusal.*"],
+        ["plain.*", "refusal.*"],
         judge_requests.status,
     ),
     _check(

@@ -51,10 +51,6 @@ def route(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
             message = f"the gateway does not offer {operation}: nothing arrived upstream"
             actual = answer_line(passage.client)
             yield notice("gw.route/not-offered", passage, message, "", actual, severity=Severity.NON_STRICT)
-        elif operation is OperationName.GET and read(passage.client).status in RUNNING:
-            message = "the gateway answered get out of a store of its own, where the run goes on for ever"
-            expected, actual = "the request upstream, where the run is over", answer_line(passage.client)
-            yield notice("gw.route/stale", passage, message, expected, actual)
         elif status is not None and operation is OperationName.GET:
             message = "the gateway answered get out of a store of its own"
             yield notice("gw.route/own-store", passage, message, severity=Severity.NON_STRICT)
@@ -216,6 +212,11 @@ def body(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
     A field that was lost or changed in several answers is reported once; what does the most harm comes first.
     """
+    for passage in passages:
+        if not passage.upstream and read(passage.client).status in RUNNING:
+            message = "a poll was answered out of the gateway's own store, where the run goes on for ever"
+            expected, actual = "what the upstream shows: the run is over", answer_line(passage.client)
+            yield notice("gw.body/stale", passage, message, expected, actual)
     broken: dict[tuple[str, str], list[tuple[Change, RelayedExchange]]] = {}
     for passage in told_by(passages, tells_json, "no JSON came from upstream"):
         if succeeded(passage.client) and read(passage.client).json_fault:

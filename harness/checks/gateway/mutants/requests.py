@@ -178,7 +178,7 @@ class RepeatsRefused(Gateway):
         return self.upstream(request)
 
 
-@AREA.mutant("route.stale", "route")
+@AREA.mutant("body.stale", "body")
 class RepeatsPolls(Gateway):
     """What a GET brought is the answer to every later GET of the same."""
 
