@@ -153,9 +153,10 @@ def _load_catalogue() -> tuple[Check, ...]:
 
 @cache
 def _load_search() -> SearchModel:
+    from harness.checks.capabilities import RESTS_ON
     from harness.strategies.search_model import build_model
 
-    return build_model(_read_service)
+    return build_model(_read_service, RESTS_ON)
 
 
 def _read_service(service: Emulator) -> object:

@@ -39,6 +39,8 @@ class Control:
             ("POST", "scripts"): self.scripts,
             ("GET", "scripts"): self.count_scripts,
             ("DELETE", "scripts"): self.drop_scripts,
+            ("DELETE", "scripts/refusals"): self.drop_refusals,
+            ("DELETE", "scripts/answers"): self.drop_answers,
             ("POST", "scripts/next"): self.put_first,
             ("GET", "requests"): self.requests,
             ("POST", "release"): self.release,
@@ -112,6 +114,16 @@ class Control:
         engine.scripts.clear()
         return self.count_scripts(engine, body)
 
+    def drop_refusals(self, engine: Engine, body: Any) -> Response:
+        """Take the refusals out of the queue."""
+        engine.scripts.remove(refusals=True)
+        return self.count_scripts(engine, body)
+
+    def drop_answers(self, engine: Engine, body: Any) -> Response:
+        """Take all but the refusals out of the queue."""
+        engine.scripts.remove(refusals=False)
+        return self.count_scripts(engine, body)
+
     def requests(self, engine: Engine, body: Any) -> Response:
         """Return the requests received, with secrets masked."""
         return json_response({"requests": engine.log.to_dicts()})
@@ -125,9 +137,8 @@ class Control:
         return json_response({"advanced": engine.advance(_one_id(body, "advance"))})
 
     def hold(self, engine: Engine, body: Any) -> Response:
-        """Hold all background runs, including future ones."""
-        engine.hold()
-        return json_response({})
+        """Hold one background run, or all of them, including future ones."""
+        return json_response({"held": engine.hold(_one_id(body, "hold"))})
 
     def reset(self, engine: Engine, body: Any) -> Response:
         """Forget runs, resources, scripts and requests."""

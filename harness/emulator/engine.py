@@ -194,6 +194,8 @@ class Engine:
         run = self.run_type(self, order, script, reply, run_id=self.interaction_id(number), number=number)
         if script.steps is not None:
             self.admission.sent.remember(run.steps)
+        if order.agent is not None and order.environment_id is not None:
+            self.neighbours.keep_written(order.environment_id, order.project, run.steps)
         if self.holding and run.background:
             run.hold()
         if not run.settled and not run.stored:
@@ -363,12 +365,21 @@ class Engine:
         parent = {name: value for name, value in run.body.items() if name == "previous_interaction_id"}
         return {**self.bodies.interaction(run, timeline=True), **parent}
 
-    def hold(self) -> None:
-        """Hold all background runs, including future ones."""
-        self.holding = True
-        for run in self.store.all():
-            if run.background:
-                run.hold()
+    def hold(self, interaction_id: str | None = None) -> int:
+        """Hold one background run, or all of them, including future ones; return how many run no further."""
+        if interaction_id is None:
+            self.holding = True
+        chosen = [run for run in self._select(interaction_id) if run.background]
+        for run in chosen:
+            run.hold()
+        return sum(run.on_hold for run in chosen)
+
+    def describe_state(self) -> dict[str, Any]:
+        """How many answers wait and how many of them refuse, whether new runs are held, and which runs are."""
+        held = [run.id for run in self.store.all() if run.background and run.on_hold]
+        return {
+            "queued": len(self.scripts), "refusals": self.scripts.refusals, "holding": self.holding, "held": held,
+        }  # fmt: skip
 
     def release(self, interaction_id: str | None = None) -> int:
         """Let one held run continue, or all of them; return how many were held."""

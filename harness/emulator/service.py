@@ -234,10 +234,10 @@ class Emulator:
         with self._lock:
             return self._default.look(interaction_id)
 
-    def hold(self) -> Emulator:
-        """Hold all background runs, including future ones, until `release`."""
+    def hold(self, id: str | None = None) -> Emulator:  # noqa: A002 - the word of the control API
+        """Hold one background run, or all of them, including future ones, until `release`."""
         with self._lock:
-            self._default.hold()
+            self._default.hold(id)
         return self
 
     def release(self, id: str | None = None) -> int:  # noqa: A002 - the word of the control API
@@ -252,11 +252,15 @@ class Emulator:
 
     @property
     def state(self) -> dict[str, Any]:
-        """How many answers wait in the queue, how many of them refuse, and whether background runs are held."""
+        """What waits and what is held in the default session (`Engine.describe_state`)."""
         with self._lock:
-            engine = self._default
-            queued, refusals = len(engine.scripts), engine.scripts.refusals
-            return {"queued": queued, "refusals": refusals, "holding": engine.holding}
+            return self._default.describe_state()
+
+    @property
+    def session_states(self) -> dict[str, dict[str, Any]]:
+        """The same for each other session, by name, the oldest first."""
+        with self._lock:
+            return {name: engine.describe_state() for name, engine in self._sessions.items()}
 
     def reset(self) -> Emulator:
         """Forget runs, resources, scripts and requests."""

@@ -114,6 +114,7 @@ class Reproduction:
 
     `key` tells it apart from what else a search found, and `call` is the one whose answer shows it. `unshrunk`
     says why fewer steps may show it too, "" if they do not. `known`: an earlier run had found and kept it.
+    `consequences` are the keys of what it made unavoidable, which has no result of its own.
     """
 
     key: str = ""
@@ -123,6 +124,7 @@ class Reproduction:
     unshrunk: str = ""
     known: bool = False
     replays: Replays = field(default_factory=Replays)
+    consequences: tuple[str, ...] = ()
 
     @property
     def shrunk(self) -> bool:

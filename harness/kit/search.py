@@ -139,13 +139,15 @@ class Family:
     """The operations of a document below one collection, which are searched together.
 
     The user may deny its `capability`, if it has one. `checks` are the tool's own checks that count here, each
-    with the rule that its failure breaks. `weight` is its share of a limited time.
+    with the rule that its failure breaks. `weight` is its share of a limited time. `keeps`: what is created can be
+    listed.
     """
 
     collection: str
     capability: str = ""
     checks: Mapping[str, str] = field(default_factory=dict, hash=False)
     weight: int = 1
+    keeps: bool = True
 
     @property
     def scope(self) -> str:
@@ -187,6 +189,8 @@ class SearchModel:
 
     rules: Mapping[str, Rule]
     """The rules that only a search judges, by id."""
+    rests_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The rules by id, each with those whose breach explains its own."""
     needed: frozenset[str]
     """The capabilities that decide which steps are played; a probe finds them out."""
     create: str

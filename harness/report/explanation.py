@@ -78,6 +78,8 @@ def reproduction_lines(reproduction: Reproduction, mask: Mask, *, noun: str = ""
         yield f"{words}: {' > '.join(map(str, reproduction.steps))}"
     elif reproduction.unshrunk:
         yield f"its requests are not fully shrunk: {reproduction.unshrunk}"
+    if reproduction.consequences:
+        yield f"consequences: {printable(mask.text(', '.join(reproduction.consequences)))}"
     if reproduction.command:
         yield f"this {noun or 'one'} alone: {printable(mask.text(reproduction.command))}"
 

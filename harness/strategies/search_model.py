@@ -37,9 +37,10 @@ _DOCUMENT = SearchDocument(
 )
 
 
-def build_model(read_service: Callable[[Any], Any]) -> SearchModel:
+def build_model(read_service: Callable[[Any], Any], rests_on: Mapping[str, tuple[str, ...]]) -> SearchModel:
     """The model; `read_service` returns all that decides what a reference service answers."""
     return SearchModel(
+        rests_on=rests_on,
         rules={rule.id: rule for rule in RULES},
         needed=_NEEDED,
         create="POST interactions",

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import main
+from harness.resources import folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
@@ -28,16 +29,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("no node on PATH")
     if not (NODE / "node_modules" / "vitest").is_dir():
         pytest.skip("run `npm install --prefix tests/e2e/node --no-package-lock` first")
-    folder = tmp_path_factory.mktemp("project")
+    place = tmp_path_factory.mktemp("project")
     for name, source in EXAMPLES.items():
-        (folder / name).write_text(source, "utf-8")
-    (folder / "package.json").write_text('{"private": true, "type": "module"}', "utf-8")
-    (folder / "node_modules").symlink_to(NODE / "node_modules")
-    assert main(["client", "js", "-o", str(folder)]) == 0
-    command = folder / "harness-command"
+        (place / name).write_text(source, "utf-8")
+    (place / "package.json").write_text('{"private": true, "type": "module"}', "utf-8")
+    (place / "node_modules").symlink_to(NODE / "node_modules")
+    assert main(["client", "js", "-o", str(place)]) == 0
+    command = place / "harness-command"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m harness "$@"\n', "utf-8")
     command.chmod(0o755)
-    return folder
+    return place
 
 
 def run(project: Path, *words: str) -> str:
@@ -59,6 +60,12 @@ def run(project: Path, *words: str) -> str:
 def test_node_test(project: Path) -> None:
     """The recipe for node:test passes, with @google/genai."""
     assert re.search(r"pass 4\b", run(project, "node", "--test", "chat.test.mjs"))
+
+
+def test_recordings(project: Path) -> None:
+    """The recipe for recordings passes, with a recording of a chain of turns."""
+    shutil.copy(folder("cassettes") / "emulator" / "chain.yaml", project)
+    assert re.search(r"pass 2\b", run(project, "node", "--test", "recorded.test.mjs"))
 
 
 def test_vitest(project: Path) -> None:

@@ -3,102 +3,119 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.benches.client.ready import find_ready, install
+from harness.benches.client.ready import READY, find_ready, install
+from harness.benches.client.ready.ready_clients import Language
 from harness.resources import folder
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(os.name == "nt", reason="one of them is a shell script")]
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "resume.md").read_text("utf-8")
-BLOCKS = dict(re.findall(r"^```(?:python|js)\n(?:#|//) (safe_\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
-SAFE = {"exact", "recovered", "could-not"}
+BLOCKS = dict(re.findall(r"^```(?:python|js|sh)\n(?:#|//) (safe_\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+PROGRAMS = Path(__file__).parent / "safe"
+RIGHT = {"exact", "recovered", "could-not"}
+HONEST = {*RIGHT, "reported"}
 QUICK = (
     "no-fault,reset,clean-end,half-event,no-completion,broken-json,twice,error-no-cursor,bare-error,reset-no-ids"
 )
 SLOW = "noise,inclusive,always-reset,resume-503,lost-head,503,failed,cancelled,incomplete"
-
-GENAI = """
-from google import genai
-from safe_genai import ask
-from tasks import CREATE, answer_tasks
-
-def read(task):
-    client = genai.Client(api_key="any", http_options={"base_url": task["base_url"], "timeout": 4000})
-    found = ask(client, **CREATE)
-    return {"text": found.output_text or "", "status": found.status}
-
-answer_tasks(read)
-"""
-LOOP = """
-from google import genai
-from safe_loop import follow
-from tasks import answer_tasks
-
-def read(task):
-    client = genai.Client(api_key="any", http_options={"base_url": task["base_url"], "timeout": 4000})
-    text, status = follow(client, task["interaction"])
-    return {"text": text, "status": status}
-
-answer_tasks(read)
-"""
-AI_SDK = """
-import { createGoogleGenerativeAI } from "@ai-sdk/google";
-import { ask } from "./safe_ai_sdk.mjs";
-import { answerTasks } from "./tasks.mjs";
-
-await answerTasks(async (task) => {
-  const google = createGoogleGenerativeAI({ baseURL: `${task.base_url}/v1beta`, apiKey: "any" });
-  return { text: await ask(google.interactions("gemini-3.5-flash"), "Go.") };
-});
-"""
+MOST = f"{QUICK},lost-head,503,failed,cancelled,incomplete"
+POLLS = (
+    "no-fault,queued,lost-create,create-503,404-at-first,lost-poll,half-poll,poll-503,poll-429,failed,cancelled"
+)
 
 
-def outcomes(command: Sequence[str], cwd: Path, *words: str) -> dict[str, str]:
-    """The outcome of each fault of the table."""
-    torture = [sys.executable, "-m", "harness", "torture", "--json", "--set", "table", "--loop", *words, "--"]
-    done = subprocess.run([*torture, *command], cwd=cwd, capture_output=True, text=True, timeout=200, check=False)
+@dataclass(frozen=True, kw_only=True)
+class Safe:
+    """Lines of the page around a client: what they are played, and how they may come out."""
+
+    client: str
+    lines: str
+    mode: str
+    kinds: str = MOST
+    outcomes: frozenset[str] = frozenset(RIGHT)
+
+    def __str__(self) -> str:
+        return f"{self.client} {self.mode}"
+
+
+SAFE = (
+    Safe(client="google-genai", lines="safe_genai.py", mode="background", kinds=QUICK),
+    Safe(client="google-genai", lines="safe_genai.py", mode="background", kinds=SLOW),
+    Safe(client="documented-loop", lines="safe_loop.py", mode="follow", kinds=QUICK),
+    Safe(client="documented-loop", lines="safe_loop.py", mode="follow", kinds=SLOW),
+    Safe(client="google-genai-async", lines="safe_genai_async.py", mode="background"),
+    Safe(client="@google/genai", lines="safe_genai.mjs", mode="background"),
+    Safe(client="litellm", lines="safe_litellm.py", mode="poll", kinds=POLLS, outcomes=frozenset(HONEST)),
+    Safe(client="google-adk", lines="safe_adk.py", mode="create"),
+    Safe(client="any-llm", lines="safe_any_llm.py", mode="create"),
+    Safe(client="ai-sdk", lines="safe_ai_sdk.mjs", mode="create", outcomes=frozenset(HONEST)),
+    Safe(client="tanstack-ai", lines="safe_tanstack.mjs", mode="create", outcomes=frozenset(HONEST)),
+    Safe(client="curl", lines="safe_curl.sh", mode="poll", kinds=POLLS, outcomes=frozenset(HONEST)),
+)
+IN_THIS_PYTHON = {"safe_genai.py", "safe_loop.py"}
+"""These need google-genai alone, which the other tests have, too."""
+
+
+def played(safe: Safe, command: Sequence[str], cwd: Path) -> dict[str, str]:
+    """The outcome of each fault."""
+    name = "polling-table" if safe.mode == "poll" else "table"
+    words = ["--set", name, "--mode", safe.mode, "--kinds", safe.kinds, "--timeout", "90"]
+    loop = ["--loop"] if find_ready(safe.client).loops else []
+    torture = [sys.executable, "-m", "harness", "torture", "--json", *words, *loop, "--"]
+    done = subprocess.run([*torture, *command], cwd=cwd, capture_output=True, text=True, timeout=580, check=False)
     assert done.stdout, done.stderr
     cases: list[dict[str, Any]] = json.loads(done.stdout)["cases"]
     return {case["kind"]: case["outcome"] for case in cases}
 
 
-def write_programs(place: Path, name: str, program: str) -> str:
-    """Write the page's lines, a program around them and the drivers' helpers; return the program's path."""
+def write_programs(place: Path, safe: Safe) -> Path:
+    """Write the page's lines, the program around them and the drivers' helpers; return the program's path."""
+    place.mkdir(exist_ok=True)
+    for name, source in BLOCKS.items():
+        (place / name).write_text(source, "utf-8")
     for helper in ("tasks.py", "tasks.mjs"):
         shutil.copy(folder("docs/clients") / "drivers" / helper, place)
-    (place / name).write_text(BLOCKS[name], "utf-8")
-    path = place / f"program{Path(name).suffix}"
-    path.write_text(program, "utf-8")
-    return str(path)
+    return Path(shutil.copy(PROGRAMS / f"reads_with_{safe.lines}", place))
 
 
 @pytest.mark.parametrize(
-    ("name", "program", "mode"), [("safe_genai.py", GENAI, "background"), ("safe_loop.py", LOOP, "follow")]
+    "safe",
+    [
+        pytest.param(one, marks=[] if one.lines in IN_THIS_PYTHON and one.kinds == QUICK else [pytest.mark.peers])
+        for one in SAFE
+    ],
+    ids=[f"{one}-{'slow' if one.kinds == SLOW else 'all'}" for one in SAFE],
 )
-@pytest.mark.parametrize("kinds", [QUICK, pytest.param(SLOW, marks=pytest.mark.peers)], ids=["quick", "slow"])
-def test_python(tmp_path: Path, name: str, program: str, mode: str, kinds: str) -> None:
-    """google-genai with a few lines around it, and the documented loop mended, are right in every case."""
-    pytest.importorskip("google.genai", reason="pip install -e '.[sdk]'")
-    path = write_programs(tmp_path, name, program)
-    found = outcomes([sys.executable, path], tmp_path, "--mode", mode, "--kinds", kinds)
-    assert set(found) == set(kinds.split(","))
-    assert {kind: outcome for kind, outcome in found.items() if outcome not in SAFE} == {}
+def test_the_lines_make_it_safe(tmp_path: Path, safe: Safe) -> None:
+    """Whatever goes wrong, the client returns the whole result, or it reports that it cannot."""
+    if safe.lines in IN_THIS_PYTHON:
+        pytest.importorskip("google.genai", reason="pip install -e '.[sdk]'")
+        place, start = tmp_path, [sys.executable]
+    else:
+        *start, driver = install(find_ready(safe.client))
+        place = Path(driver).parent.parent / "safe"  # Node looks for packages above a program
+    found = played(safe, [*start, str(write_programs(place, safe))], place)
+    assert set(found) == set(safe.kinds.split(","))
+    assert {kind: outcome for kind, outcome in found.items() if outcome not in safe.outcomes} == {}
 
 
-@pytest.mark.peers
-def test_ai_sdk() -> None:
-    """The AI SDK reports what it cannot do, and creates once; what comes twice is told on the page."""
-    start, driver = install(find_ready("ai-sdk"))
-    place = Path(driver).parent
-    path = write_programs(place, "safe_ai_sdk.mjs", AI_SDK)
-    found = outcomes([start, path], place, "--mode", "create", "--kinds", f"{QUICK},lost-head,failed,cancelled")
-    assert {kind for kind, outcome in found.items() if outcome not in {*SAFE, "reported"}} == {"twice"}
+def test_each_client_of_the_table_has_its_lines() -> None:
+    """Each but our own two, which need none, has lines on the page, and each block of the page is played."""
+    ours = {"harness.resume", "follow.mjs"}
+    assert {safe.client for safe in SAFE} == {client.name for client in READY} - ours
+    assert {safe.lines for safe in SAFE} == {name for name in BLOCKS if "settle" not in name}
+    for safe in SAFE:
+        suffix = {Language.PYTHON: ".py", Language.NODE: ".mjs", Language.SHELL: ".sh"}
+        assert safe.lines.endswith(suffix[find_ready(safe.client).language])

@@ -24,7 +24,7 @@ SAMPLES = ROOT / "docs" / "samples"
 MODULES = Path(__file__).parent / "node" / "node_modules"
 LIVE = bool(os.environ.get("SAMPLES_LIVE"))
 SHOWS = {
-    "agent": ["prints 6 * 7", "print 7 * 8"],
+    "agent": ["prints 6 * 7", "file: answer.py", "print 7 * 8"],
     "background": ["five kinds of bridges"],
     "files": ["Which city is larger"],
     "image": ["lighthouse-1.jpg: image/jpeg", "lighthouse-2.jpg: image/jpeg"],

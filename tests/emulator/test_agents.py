@@ -56,6 +56,25 @@ def test_managed_agents_need_both_to_chain(api):
     assert api.create(agent=RESEARCH, background=True, previous_interaction_id=research).status == 200
 
 
+def test_what_an_agent_writes_is_in_its_sandbox(api):
+    """The files that its steps write, made up or scripted, can be listed and downloaded; other paths are not."""
+    body = api.create(agent=AGENT, environment="remote").json
+    written = next(step["arguments"] for step in body["steps"] if step.get("name") == "write_file")
+    files = f"environments/{body['environment_id']}/files"
+    assert [entry["path"] for entry in api.call("GET", files).json["files"]] == [written["path"]]
+    assert api.call("GET", f"{files}/{written['path']}?alt=media").data.decode() == written["content"]
+    calls = [{"path": "out/report.md", "content": "# Done"}, {"path": "../up", "content": "x"}, {"path": 7}]
+    api.emulator.reply(
+        steps=[{"type": "function_call", "id": str(n), "name": "write_file", "arguments": call}
+               for n, call in enumerate(calls)],
+        status="completed",
+    )  # fmt: skip
+    api.create(agent=AGENT, environment=body["environment_id"], previous_interaction_id=body["id"])
+    assert api.call("GET", f"{files}/out/report.md?alt=media").data == b"# Done"
+    listed = api.call("GET", f"{files}?recursive=true").json["files"]
+    assert [entry["path"] for entry in listed] == [written["path"], "out", "out/report.md"]
+
+
 def test_names_may_have_their_collection_before_them(api):
     """`agents/` and `environments/` are accepted wherever a body names one: as agent, base and sandbox."""
     made = api.call("POST", "environments", {}).json["id"]

@@ -58,6 +58,27 @@ def test_hold_over_http(api):
     assert {api.status(found) for _ in range(5)} == {"in_progress"}
 
 
+def test_hold_one_run(api):
+    """A hold by id stops this run alone; what has settled cannot be held."""
+    first, second = api.created(background=True), api.created(background=True)
+    assert api.control("POST", "hold", {"id": first}).json == {"held": 1}
+    assert "completed" in {api.status(second) for _ in range(40)}
+    assert api.status(first) == "in_progress"
+    assert api.control("POST", "hold", {"id": second}).json == {"held": 0}
+    assert api.emulator.state["held"] == [first]
+    assert api.control("POST", "release", {"id": first}).json == {"released": 1}
+
+
+def test_a_part_of_the_queue_is_taken_out(api):
+    """Refusals and other answers leave the queue apart from each other."""
+    refusal = {"refuse": {"status": 429}}
+    api.control("POST", "scripts", [{"text": "a"}, refusal, {"text": "b"}])
+    assert api.control("DELETE", "scripts/refusals").json == {"queued": 2}
+    api.control("POST", "scripts", [refusal])
+    assert api.control("DELETE", "scripts/answers").json == {"queued": 1}
+    assert api.create().status == 429
+
+
 def test_reset_forgets(api):
     """A reset forgets runs, scripts and requests."""
     found = api.created()

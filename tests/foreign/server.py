@@ -130,6 +130,10 @@ class ForeignService:
         """Answer a call on another resource."""
         raise Refused(404, "not_found", "There is no such route.")
 
+    def publish(self, path: str) -> Json:
+        """Answer a GET of what anybody may read; `path` comes after `/.well-known/`."""
+        raise Refused(404, "not_found", "There is no such route.")
+
     def upload(self, path: str, query: Json, headers: Json, data: bytes) -> Json:
         """Answer a request of an upload; `path` comes after the version."""
         raise Refused(404, "not_found", "There is no such route.")
@@ -219,6 +223,8 @@ class Handler(BaseHTTPRequestHandler):
         if version == "upload":
             return self.service.upload(path.partition("/")[2], query, dict(self.headers.items()), data)
         parts = path.split("/")
+        if version == ".well-known":
+            return self.service.publish(path)
         if version in ("v1", "v1beta") and parts[0] != "interactions":
             return self.service.neighbour(self.command, parts, data, query)
         if version not in ("v1", "v1beta") or len(parts) > 3:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import itertools
@@ -13,7 +14,9 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.foreign.judging import check
 from tests.foreign.server import ForeignService, Json, Refused, Run, parse_object
@@ -137,6 +140,74 @@ class OldSecretOnly(Delivering):
         return KEYS[:1]
 
 
+class Tokens(ForeignService):
+    """Odd, but right: a second key is published first, and the token has strange claims and another type."""
+
+    lasts = 0.1
+    algorithm = "RS256"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys = {name: rsa.generate_private_key(65537, 2048) for name in ("old", "new")}
+
+    def admit(self, body: Json) -> None:
+        super().admit({name: value for name, value in body.items() if name != "webhook_config"})
+
+    def create(self, body: Json) -> Any:
+        answer = super().create(body)
+        run = self.runs.get(f"i{self.made}")
+        if run is not None and "webhook_config" in body:
+            threading.Thread(target=self.deliver, args=(run,), daemon=True).start()
+        return answer
+
+    def deliver(self, run: Run) -> None:
+        """Wait for the end of a run, and post it with a token."""
+        time.sleep(run.lasts)
+        body = json.dumps({"type": "interaction.completed", "data": {"id": run.id}}).encode()
+        for uri in run.body["webhook_config"]["uris"]:
+            fields = {"Content-Type": "application/json", "Webhook-Signature": self.make_token()}
+            with contextlib.suppress(urllib.error.URLError, ConnectionError):
+                urllib.request.urlopen(urllib.request.Request(uri, body, fields), timeout=5).close()
+
+    def make_token(self) -> str:
+        """The token of a delivery."""
+        return jwt.encode({"colour": "red"}, self.keys["new"], "RS256", headers={"kid": "new", "typ": "odd"})
+
+    def publish(self, path: str) -> Json:
+        made = {
+            name: jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), True) for name, key in self.keys.items()
+        }
+        return {"keys": [{**made[name], "kid": name} for name in ("old", "new")]}
+
+
+class AnotherKey(Tokens):
+    """Signs with a key that is published under another name."""
+
+    def make_token(self) -> str:
+        return jwt.encode({}, self.keys["old"], "RS256", headers={"kid": "new"})
+
+
+class UnknownKey(Tokens):
+    """Names a key that is not published."""
+
+    def make_token(self) -> str:
+        return jwt.encode({}, self.keys["new"], "RS256", headers={"kid": "newer"})
+
+
+class SharedSecret(Tokens):
+    """Signs with a secret instead of a key."""
+
+    def make_token(self) -> str:
+        return jwt.encode({}, "a secret that is long enough for it", "HS256", headers={"kid": "new"})
+
+
+class NoToken(Tokens):
+    """Sends no token at all."""
+
+    def make_token(self) -> str:
+        return ""
+
+
 DELIVERED = (
     "hook.delivery",
     "hook.signature",
@@ -170,6 +241,15 @@ def test_each_defect_is_found(service: Delivering, faults: dict[str, str]) -> No
     report = check(service, *DELIVERED)
     found = {rule: verdict for rule, verdict in report.verdicts.items() if verdict != "pass"}
     assert found == faults
+
+
+@pytest.mark.parametrize(
+    ("service", "verdict"),
+    [(Tokens, "pass"), (AnotherKey, "warn"), (UnknownKey, "warn"), (SharedSecret, "warn"), (NoToken, "warn")],
+)
+def test_a_token_verifies_with_the_published_keys(service: type[Tokens], verdict: str) -> None:
+    """The key is the one that the token names, whatever else it says."""
+    assert check(service(), "hook.dynamic-jwt").verdicts == {"hook.dynamic-jwt": verdict}
 
 
 def test_a_target_elsewhere_is_not_green() -> None:

@@ -150,6 +150,34 @@ class LosesDocuments(Keeping):
         return super().look("" if "/documents/" in name else name)
 
 
+class TakesLong(Keeping):
+    """Odd, but right: the operation of an upload is done only when it is looked at for the third time."""
+
+    looks = 0
+    needed = 3
+
+    def look(self, name: str) -> Json:
+        found = super().look(name)
+        if "/operations/" not in name:
+            return found
+        self.looks += 1
+        return found if self.looks >= self.needed else {"name": name}
+
+
+class NeverEnds(TakesLong):
+    """Wrong: the operation of an upload is never done."""
+
+    needed = 1_000_000
+
+
+class EndsWithoutDocument(Keeping):
+    """Wrong: the operation is done, and does not say what it made."""
+
+    def look(self, name: str) -> Json:
+        found = super().look(name)
+        return {"name": name, "done": True, "response": {}} if "/operations/" in name else found
+
+
 class DeletesAll(Keeping):
     """Wrong: a store goes with all that it holds, unasked."""
 
@@ -220,6 +248,21 @@ def test_what_is_not_offered_is_no_fault() -> None:
 def test_a_defect_is_found_where_it_is(defect: type[Keeping], faults: dict[str, str]) -> None:
     """Each defect is reported by the checks of the promise that it breaks, and by no other."""
     assert check(defect(), *MINE).faults == faults
+
+
+def test_an_operation_may_take_its_time() -> None:
+    """What is done at the third look is done."""
+    report = check(TakesLong(), "filesearch.*")
+    assert report.faults == {}
+    assert report.verdicts["filesearch.operation"] == "pass"
+
+
+@pytest.mark.parametrize("defect", [NeverEnds, EndsWithoutDocument])
+def test_an_operation_that_leads_nowhere_is_found(defect: type[Keeping]) -> None:
+    """It has to end with the name of a document, within the time that runs get; what rests on it is not judged."""
+    report = check(defect(), "filesearch.*", words=("--timeout", "2"))
+    assert report.faults == {"filesearch.operation": "warn"}
+    assert report.verdicts["filesearch.document"] == "untestable"
 
 
 def test_what_may_be_is_only_told() -> None:

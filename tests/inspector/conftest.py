@@ -16,6 +16,7 @@ from harness.emulator import Emulator
 from harness.emulator.mutants import MUTANTS
 from harness.inspector import Actions, Inspector
 from harness.inspector.inspector import ROOT
+from harness.inspector.sessions import describe_sessions
 from harness.interactions import INTERACTIONS
 from harness.transport import ServiceDriver
 from harness.wire import Body, Chunk, Exchange, Headers, Pause, Request
@@ -63,7 +64,7 @@ class Bench:
             guard,
             command="serve",
             to_curl=lambda request, root: f"curl {root}{request.target}",
-            actions=Actions(drop=True, script=True, state=lambda: {**self.faulty.state, **self.emulator.state}),
+            actions=Actions(drop=True, script=True, state=lambda: describe_sessions(self.faulty, self.emulator)),
             provenance=lambda: Provenance(
                 recorder="harness inspector", target=Target.EMULATOR, api="interactions", revision=CURRENT
             ),

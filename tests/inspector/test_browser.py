@@ -189,6 +189,77 @@ def test_answers_are_queued_failed_and_reset(window: Window) -> None:
     window.wait(".request")
 
 
+def test_disarming_leaves_what_else_waits(window: Window) -> None:
+    """Each thing that is armed has its own Disarm: a failure goes without the queued answer, and the reverse."""
+    window.page.click("#queue")
+    window.page.fill("#queue-text", "It stays.")
+    window.page.get_by_role("button", name="Queue", exact=True).click()
+    window.wait_for_text(".armed", "1 answer queued")
+    window.page.click("#fail")
+    window.page.locator(".armed", has_text="The next create fails").get_by_role("button").click()
+    window.page.locator(".armed", has_text="fails").wait_for(state="detached", timeout=10_000)
+    assert "It stays." in json.dumps(window.create())
+    window.page.click("#fail")
+    window.wait_for_text(".armed", "The next create fails")
+    window.page.click("#queue")
+    window.page.get_by_role("button", name="Queue", exact=True).click()
+    window.page.locator(".armed", has_text="1 answer queued").get_by_role("button").click()
+    window.page.locator(".armed", has_text="queued").wait_for(state="detached", timeout=10_000)
+    assert "error" in window.create()
+
+
+def test_one_run_is_held_while_others_go_on(window: Window) -> None:
+    """The details of a run hold it alone, advance it by one event, and release it; another run ends meanwhile."""
+    held = window.create(background=True)["id"]
+    window.page.get_by_role("button", name="Hold run").click()
+    window.wait_for_text("#toast", "This run is held")
+    other = window.create(background=True)["id"]
+    assert window.read(f"{other}?stream=true")[1]
+    window.wait_for_text(".node", "completed")
+    window.wait_for_text(".node", "held")
+    window.page.locator(".node", has_text="held").click()
+    run = window.bench.emulator.engine().store.get(held)
+    assert run is not None
+    before = run.shown
+    window.page.get_by_role("button", name="Advance run").click()
+    window.wait_for_text("#toast", "1 run advanced by one event")
+    assert run.shown == before + 1
+    assert window.find_violations() == []
+    window.page.get_by_role("button", name="Release run").click()
+    window.wait_for_text("#toast", "1 run released")
+    assert window.read(f"{held}?stream=true")[1]
+    window.page.locator(".node", has_text="held").wait_for(state="detached", timeout=10_000)
+
+
+def test_a_session_is_steered_alone(window: Window) -> None:
+    """What is armed for a session meets its streams only; when it ends, the page steers the server again."""
+    assert window.page.is_hidden("#act-session")
+    answer = httpx.post(f"{window.url}/__harness__/sessions", json={})
+    session = str(answer.json()["id"])
+    window.page.wait_for_selector("#act-session:not([hidden])", timeout=10_000)
+    window.page.select_option("#session", session)
+    window.page.click("#drop")
+    window.wait_for_text(".armed", "event:8,rst")
+    window.page.click("#hold")
+    window.wait_for_text("#toast", "Background runs are held")
+    assert window.find_violations() == []
+    made = window.create(background=True)["id"]
+    assert window.read(f"{made}?stream=true")[1], "the server's own stream is not dropped, its run not held"
+    window.page.select_option("#session", "")
+    window.page.locator(".armed").wait_for(state="detached", timeout=10_000)
+    window.page.select_option("#session", session)
+    window.wait_for_text(".armed", "event:8,rst")
+    inside = httpx.post(
+        f"{window.url}/__harness__/sessions/{session}/v1beta/interactions",
+        headers=KEYED, json={"model": "gemini-3.5-flash", "input": "Inside.", "background": True},
+    )  # fmt: skip
+    window.page.locator(".node", has_text="Inside.").locator(".is-held").first.wait_for(timeout=10_000)
+    assert inside.status_code == 200
+    httpx.delete(f"{window.url}/__harness__/sessions/{session}")
+    window.page.wait_for_selector("#act-session[hidden]", state="attached", timeout=10_000)
+    window.page.locator(".armed").wait_for(state="detached", timeout=10_000)
+
+
 def test_a_run_is_held_advanced_and_released(window: Window) -> None:
     """Held runs stand in the tree as held and go on event by event; released they end."""
     assert window.page.is_disabled("#advance")

@@ -1,4 +1,4 @@
-// An agent with a sandbox; a second turn works in the same one.
+// An agent with a sandbox, whose files are listed; a second turn works in the same one.
 import { setTimeout } from "node:timers/promises";
 import { GoogleGenAI } from "@google/genai";
 
@@ -16,6 +16,8 @@ async function run(request) {
 const first = await run({ input: "Write a Python script that prints 6 * 7, and run it.", environment: "remote" });
 console.log(first.output_text);
 try {
+  const { files } = await ai.environments.files.list({ environment: first.environment_id, path: "" });
+  for (const file of files ?? []) console.log("file:", file.path);
   const second = await run({
     input: "Now let it print 7 * 8.",
     previous_interaction_id: first.id,

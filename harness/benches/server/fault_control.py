@@ -69,7 +69,11 @@ class Faulty:
     @property
     def state(self) -> dict[str, Any]:
         """The server's plan, how many connections it has counted, and how many it is for (None: no end)."""
-        faulty = self._faulty.get("")
+        return self.describe_state("")
+
+    def describe_state(self, session: str) -> dict[str, Any]:
+        """The same for a session, given by the path that requests to it begin with."""
+        faulty = self._faulty.get(session)
         if faulty is None:
             return {"plan": "", "counted": 0, "planned": 0}
         return {"plan": str(faulty.plan), "counted": faulty.connections, "planned": faulty.plan.length}

@@ -86,6 +86,7 @@ class CassetteFile:
         self._swept = 0  # how many secrets were known when all that is recorded was last searched for them
         self._credit = _FREE
         self._journal: Journal | None = None
+        self._discarded = False
         self._stack = ExitStack()
 
     def __enter__(self) -> CassetteFile:
@@ -111,6 +112,10 @@ class CassetteFile:
         with self._stack, self._lock:
             journal, self._journal = self._journal, None
             if journal is None:
+                return
+            if self._discarded:
+                journal.close()
+                self._part.unlink(missing_ok=True)
                 return
             try:
                 if self._hide_late():
@@ -179,6 +184,10 @@ class CassetteFile:
             self._cassette.play_counts[number] += 1
         return self._recordings[number]
 
+    def discard(self) -> None:
+        """Leave the file as it was before: what was recorded since is worth nothing."""
+        self._discarded = True
+
     def next_place(self) -> int:
         """The next place in the file, for an exchange whose recording is added later than those that follow it."""
         with self._lock:
@@ -236,11 +245,10 @@ class CassetteFile:
         """Whether to search what was recorded before for the secrets learned since; it costs `_FACTOR` at most."""
         if self.redactor is None or self.redactor.learned == self._swept:
             return False
-        if len(self._recordings) - self._loaded > 1:
-            cost = sum(map(_cost, self._recordings[self._loaded :]))
-            if cost > self._credit:
-                return False
-            self._credit -= cost
+        cost = sum(map(_cost, self._recordings[self._loaded :]))
+        if len(self._recordings) - self._loaded == 1 or cost > self._credit:
+            return False  # the only one was just searched
+        self._credit -= cost
         return True
 
     def _hide_late(self) -> bool:

@@ -61,6 +61,11 @@ def expect_status(
     yield from _expect(exchange, ExpectedStatuses(accepts, tolerates, notes))
 
 
+def expect_refusal(exchange: Exchange, accepts: Container[int]) -> Iterator[Finding]:
+    """Like `expect_status`, for a call that must be refused: any other 4xx is a lenient reading."""
+    yield from expect_status(exchange, accepts=accepts, tolerates=CLIENT_ERROR)
+
+
 def expect_reply(rule: str, exchange: Exchange) -> Iterator[Finding]:
     """Like `expect_status`, with the statuses that the contract lists for a rule (`contract.judge.replies`)."""
     yield from _expect(exchange, REPLIES[rule], rule)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.arguments import Parser, count, positive_seconds
-from harness.cli.commands.torture import STARTING, install_ready, new_client
+from harness.cli.commands.torture import STARTING, TIMEOUT, install_ready, new_client
 from harness.cli.output import ReportFiles, say, write_json
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
@@ -25,30 +25,31 @@ if TYPE_CHECKING:
     from harness.benches.client.ready import ReadyClient
     from harness.benches.client.ready.survey import ClientColumn
 
-_SECONDS = 25.0
 _FORMATS = ("html", "json")
 
 
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code 0 whatever the clients do: the table states facts."""
-    arguments = _parser().parse(words)
+    parser = _parser()
+    arguments = parser.parse(words)
     if arguments.list:
         return _list()
     if arguments.remove:
         return _remove(_choose(arguments.names))
-    modes, rows = _choose_modes(arguments.mode), _choose_rows(arguments.rows)
     folder = Path(arguments.write) if arguments.write else None
     if folder is not None and not folder.is_dir():
         raise UsageFault(f"--write: there is no folder {arguments.write!r}")
-    chosen = [client for client in _choose(arguments.names) if set(client.modes) & set(modes)]
-    if not chosen:
-        raise UsageFault(f"none of these clients has the mode {', '.join(modes)} (see `harness clients --list`)")
-    files = ReportFiles(arguments.report or (), _FORMATS)
-    if not arguments.offline:
-        _announce(chosen)
-    columns = _survey(chosen, modes, rows, arguments)
-    if not columns:
-        raise UsageFault(f"none of these clients meets {arguments.rows} in the mode {', '.join(modes)}")
+    if arguments.recorded:
+        if arguments.names:
+            raise UsageFault(f"{arguments.names[0]} chooses what to play, and --from plays nothing")
+        parser.refuse(arguments, ("mode", "rows"), "chooses what to play, and --from plays nothing")
+        columns = _read(arguments.recorded)
+        files = ReportFiles(arguments.report or (), _FORMATS)
+    else:
+        modes, rows = _choose_modes(arguments.mode), _choose_rows(arguments.rows)
+        chosen = _choose_clients(arguments.names, modes, rows)
+        files = ReportFiles(arguments.report or (), _FORMATS)
+        columns = _play(chosen, modes, rows, arguments)
     _write(columns, files, folder, arguments)
     return Exit.OK
 
@@ -68,9 +69,16 @@ def _parser() -> Parser:
     parser.add_argument("--mode", metavar="LIST", help="only create, background, follow or poll")
     parser.add_argument("--rows", metavar="LIST", help="only these faults and incidents, such as reset,clean-end")
     parser.add_argument(
-        "--timeout", type=positive_seconds, default=_SECONDS, metavar="S", help="limit for each case (25)"
+        "--timeout", type=positive_seconds, default=TIMEOUT, metavar="S", help=f"limit for each case ({TIMEOUT:g})"
     )
     parser.add_argument("-j", "--jobs", type=count, default=2, metavar="N", help="clients at the same time (2)")
+    parser.add_argument(
+        "--from",
+        dest="recorded",
+        action="append",
+        metavar="JSON",
+        help="play nothing: take the table from --report json of earlier runs (repeatable)",
+    )
     group = parser.add_argument_group("output")
     group.add_argument(
         "--write", metavar="FOLDER", help="write clients.md there, and a page for each client below clients/"
@@ -90,6 +98,23 @@ def _choose(names: Sequence[str]) -> list[ReadyClient]:
     if names:
         return [find_ready(name) for name in names]
     return [replace(one, version=version) for one in READY for version in (one.version, *one.last)]
+
+
+def _choose_clients(names: Sequence[str], modes: Sequence[str], rows: Sequence[str]) -> list[ReadyClient]:
+    """Those of the clients that meet one of the rows in one of the modes. Raises UsageFault if none does."""
+    from harness.benches.client.ready.table_rows import rows_of
+
+    able = [client for client in _choose(names) if set(client.modes) & set(modes)]
+    if not able:
+        raise UsageFault(f"none of these clients has the mode {', '.join(modes)} (see `harness clients --list`)")
+    chosen = [
+        client
+        for client in able
+        if any(rows_of(INTERACTIONS, mode, rows) for mode in modes if mode in client.modes)
+    ]
+    if not chosen:
+        raise UsageFault(f"none of these clients meets {', '.join(rows)} in the mode {', '.join(modes)}")
+    return chosen
 
 
 def _choose_modes(text: str | None) -> list[str]:
@@ -154,12 +179,22 @@ def _announce(clients: Sequence[ReadyClient]) -> None:
         )
 
 
-def _survey(
+def _read(names: Sequence[str]) -> list[ClientColumn]:
+    from harness.report.client_table.record import read_columns
+
+    modes = INTERACTIONS.load_client_model().modes
+    return read_columns([Path(name) for name in names], {name: mode.about for name, mode in modes.items()})
+
+
+def _play(
     clients: Sequence[ReadyClient], modes: Sequence[str], rows: Sequence[str], arguments: argparse.Namespace
 ) -> list[ClientColumn]:
     """The columns; each is shown when it is known."""
     from harness.benches.client.ready.survey import survey
     from harness.report.client_table.record import column_lines
+
+    if not arguments.offline:
+        _announce(clients)
 
     def install(client: ReadyClient) -> Callable[[], Client]:
         command = install_ready(client, offline=arguments.offline)

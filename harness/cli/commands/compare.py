@@ -37,13 +37,18 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument(
         "--name", action="append", metavar="NAME", help="what to call a run, in their order (repeatable)"
     )
+    parser.add_argument(
+        "--same-target",
+        action="store_true",
+        help="these are runs of one server, at whatever addresses: tell what is new, and fail if anything is",
+    )
     parser.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(_FORMATS))
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse(words)
     runs = _name_runs([_read_named(word) for word in arguments.files], arguments.name or [])
     _require_comparable(runs)
     files = ReportFiles(arguments.report or (), _FORMATS)
-    compared = compare_runs(runs)
+    compared = compare_runs(runs, same_target=arguments.same_target)
     from harness.report.side_by_side.reports import compare_record, render_markdown, render_page
 
     renderers = {

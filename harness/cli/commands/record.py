@@ -239,16 +239,16 @@ def _tell(text: str) -> None:
 def _print(summary: Summary) -> None:
     if summary.interrupted:
         say(f"recordings of an interrupted recorder are in {summary.interrupted}")
-    if summary.passed:
+    if summary.passed > summary.discarded:
         exchanges = format_count(summary.recorded, "exchange")
         say(f"recorded {exchanges} to {summary.cassette}, replayed {summary.played} from it")
-    else:
+    elif not summary.discarded:
         say(f"no request came: {summary.cassette} is as it was (does the client use {BASE_URL_VARIABLES[0]}?)")
     if summary.hung_up:
         say(f"{summary.hung_up} of them ended because the client hung up")
     for what in summary.stopped:
         _tell(f"recorded as far as it came when the recorder was stopped: {what}")
-    if summary.replaced:
+    if summary.replaced and not summary.discarded:
         kinds = ", ".join(f"{kind} ({number})" for kind, number in sorted(summary.replaced.items()))
         say(f"replaced {format_count(sum(summary.replaced.values()), 'secret')}: {kinds}")
     for what in list(dict.fromkeys(summary.unanswered))[:_SHOWN]:
@@ -261,5 +261,5 @@ def _print(summary: Summary) -> None:
         _tell(f"miss: {miss}")
     if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
         say(f"nothing was recorded: {_ONLY_PLAYS}")
-    if _unreachable(summary):
-        say(f"{summary.cassette} holds no answer, and would be replayed: --record-mode all records it anew")
+    if summary.discarded:
+        say(f"nothing was recorded: the target answered no request, and {summary.cassette} is as it was")

@@ -183,6 +183,7 @@ def _service(emulator: Emulator, arguments: argparse.Namespace) -> Faulty:
 def _inspector(arguments: argparse.Namespace, granted: Access, emulator: Emulator, service: Faulty) -> Inspector:
     from harness.cassette import Target
     from harness.inspector import Actions
+    from harness.inspector.sessions import describe_sessions
 
     return new_inspector(
         arguments,
@@ -190,7 +191,7 @@ def _inspector(arguments: argparse.Namespace, granted: Access, emulator: Emulato
         emulator.contract,
         command="serve",
         target=lambda: Target.EMULATOR,
-        actions=Actions(drop=True, script=True, state=lambda: {**service.state, **emulator.state}),
+        actions=Actions(drop=True, script=True, state=lambda: describe_sessions(service, emulator)),
         facts={"mutant": arguments.mutant or ""},
         sees_all=True,
         secure=arguments.tls_cert is not None,

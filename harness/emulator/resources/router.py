@@ -129,6 +129,10 @@ class Resources:
         """A saved agent, or None."""
         return self._agents.find(agent_id, project)
 
+    def keep_written(self, environment_id: str, project: str, steps: list[dict[str, Any]]) -> None:
+        """Put the files that an agent's steps write into its sandbox."""
+        self._environments.keep_written(environment_id, project, steps)
+
     def create_environment(self, config: Any, project: str, *, agent: str = "") -> dict[str, Any]:
         """The new or reused environment for an interaction's `environment` value; see `Environments`.
 

@@ -307,6 +307,11 @@ class Run:
         return True
 
     @property
+    def on_hold(self) -> bool:
+        """Whether it goes no further than to a hold, which it may not have reached yet."""
+        return self._hold is not None and not self.settled
+
+    @property
     def held(self) -> bool:
         """Whether only a release or a cancel can move the run."""
         return not self.settled and not self.waiting and self._hold is not None and self.shown >= self._hold

@@ -69,6 +69,10 @@ class ScriptQueue:
         queued = [QueuedAnswer(answer) if isinstance(answer, Script) else answer for answer in answers]
         self._waiting[place:place] = queued
 
+    def remove(self, *, refusals: bool) -> None:
+        """Take out the refusals, or all other answers."""
+        self._waiting = [answer for answer in self._waiting if (answer.script.refuse is not None) is not refusals]
+
     def clear(self) -> None:
         """Remove all answers."""
         self._waiting.clear()

@@ -37,7 +37,7 @@ def _describe_unknown(problem: SchemaProblem) -> str:
     last = _LAST.fullmatch(problem.pointer)
     if problem.keyword != "additionalProperties" or last is None:
         return ""
-    where = f" at '{_place('$' + last['place'])}'" if last["place"] else ""
+    where = f" at '{last['place'].lstrip('.')}'" if last["place"] else ""
     _, separator, hint = problem.message.partition("; did you mean ")
     advice = f" Did you mean {hint.replace(chr(34), chr(39))}" if separator else ""
     return f"Unknown parameter '{last['name'] or last['odd']}'{where}.{advice}"

@@ -7,11 +7,13 @@ export class Acting {
   constructor(model) {
     this.model = model;
     this.connected = false;
-    this.shown = "";
+    this.session = "";
+    this.shown = this.sessions = "";
+    find("session").onchange = () => { this.session = find("session").value; this.draw(); };
     find("drop").onclick = () => this.drop(find("drop-at").value, find("drop-how").value);
     find("fail").onclick = () => this.fail(Number(find("fail-with").value));
     find("hold").onclick = () => this.hold();
-    find("advance").onclick = () => this.act(() => control("POST", "advance", {}), ({ advanced }) => (advanced ? `${plural(advanced, "run")} advanced` : "No run is held"));
+    find("advance").onclick = () => this.advance({});
     find("queue").onclick = () => open(find("queue-dialog"));
     find("reset").onclick = () => open(find("reset-dialog"));
     find("save").onclick = () => this.save();
@@ -48,34 +50,52 @@ export class Acting {
       return;
     }
     find("drop-at").value = number;
-    this.act(() => control("POST", "faults", { plan: `event:${number},${how}` }), ({ plan }) => `Armed: ${plan}`);
+    this.act(() => this.call("POST", "faults", { plan: `event:${number},${how}` }), () => `The next stream drops after ${plural(number, "event")} (${how})`);
+  }
+
+  // A control call to the session that is chosen, or to another one.
+  call(method, name, body, session = this.session) {
+    return control(method, name, body, session);
   }
 
   fail(status) {
     if (this.model.hello.script) {
-      this.act(() => control("POST", "scripts/next", { refuse: { status, message: "Refused from the inspector." } }), () => `Armed: the next create fails with ${status}`);
+      this.act(() => this.call("POST", "scripts/next", { refuse: { status, message: "Refused from the inspector." } }), () => `The next create fails with ${status}`);
     } else {
-      this.act(() => control("POST", "faults", { plan: `all=status:${status}` }), ({ plan }) => `Armed: ${plan}`);
+      this.act(() => this.call("POST", "faults", { plan: `all=status:${status}` }), () => `The next request fails with ${status}`);
     }
   }
 
   hold() {
-    const holding = this.model.state.holding;
-    this.act(() => control("POST", holding ? "release" : "hold", {}), () => (holding ? "Released" : "Background runs are held"));
+    if (this.model.stateOf(this.session).holding) this.release({});
+    else this.act(() => this.call("POST", "hold", {}), () => "Background runs are held, new ones too");
+  }
+
+  // These three take {} for all runs of the session, or {id} for one run, which may be of another session.
+  holdOne(body, session) {
+    this.act(() => this.call("POST", "hold", body, session), ({ held }) => (held ? "This run is held" : "This run has ended"));
+  }
+
+  release(body, session) {
+    this.act(() => this.call("POST", "release", body, session), ({ released }) => (released ? `${plural(released, "run")} released` : "No run was held"));
+  }
+
+  advance(body, session) {
+    this.act(() => this.call("POST", "advance", body, session), ({ advanced }) => (advanced ? `${plural(advanced, "run")} advanced by one event` : "No run is held"));
   }
 
   queue() {
     const text = find("queue-text").value;
     const deltas = Math.max(1, Number(find("queue-deltas").value) || 1);
-    this.act(() => control("POST", "scripts", { text, deltas }), ({ queued }) => `${plural(queued, "answer")} queued`);
+    this.act(() => this.call("POST", "scripts", { text, deltas }), ({ queued }) => (queued === 1 ? "The next create gets this answer" : `Queued as number ${queued}`));
   }
 
   reset() {
     this.act(async () => {
-      if (this.model.hello.script) await control("POST", "reset", {});
-      if (this.model.hello.drop) await control("DELETE", "faults");
-      await forget();
-    }, () => (this.model.hello.script ? "Reset" : "Cleared"));
+      if (this.model.hello.script) await this.call("POST", "reset", {});
+      if (this.model.hello.drop) await this.call("DELETE", "faults");
+      if (!this.session) await forget();
+    }, () => (this.session ? `Session ${this.session} is reset` : this.model.hello.script ? "The server is reset" : "The page is empty"));
   }
 
   save() {
@@ -86,25 +106,41 @@ export class Acting {
     }, () => "Saved: session.yaml, without its secrets");
   }
 
+  // Offers the sessions of the server, if it has any; one that has ended is left for the server itself.
+  drawSessions() {
+    const names = Object.keys(this.model.state.sessions || {});
+    if (!names.includes(this.session)) this.session = "";
+    const shown = names.join();
+    find("act-session").hidden = !names.length;
+    if (shown !== this.sessions) {
+      this.sessions = shown;
+      find("session").replaceChildren(...["", ...names].map((name) => make("option", { value: name }, name || "the server's own")));
+    }
+    find("session").value = this.session;
+  }
+
   draw() {
-    const { state, hello, exchanges } = this.model;
-    const plan = hello?.drop ? this.model.planned() : "";
+    const { hello, exchanges } = this.model;
+    this.drawSessions();
+    const { session } = this;
+    const state = this.model.stateOf(session);
+    const plan = hello?.drop ? this.model.planned(session) : "";
     const answers = (state.queued || 0) - (state.refusals || 0);
     const lines = [
-      plan && [[`The next ${state.planned === 1 ? "connection follows" : "connections follow"} the fault plan `, make("code", {}, plan)], () => control("DELETE", "faults")],
-      state.refusals && [[`The next ${state.refusals === 1 ? "create fails" : `${state.refusals} creates fail`}`], answers ? null : () => control("DELETE", "scripts")],
-      answers > 0 && [[`${plural(answers, "answer")} queued`], () => control("DELETE", "scripts")],
+      plan && [[`The next ${state.planned === 1 ? "connection follows" : "connections follow"} the fault plan `, make("code", {}, plan)], () => this.call("DELETE", "faults")],
+      state.refusals && [[`The next ${state.refusals === 1 ? "create fails" : `${state.refusals} creates fail`}`], () => this.call("DELETE", "scripts/refusals")],
+      answers > 0 && [[`${plural(answers, "answer")} queued`], () => this.call("DELETE", "scripts/answers")],
     ].filter(Boolean);
-    const shown = JSON.stringify([plan, state.refusals, answers, this.connected]);
+    const shown = JSON.stringify([session, plan, state.refusals, answers, this.connected]);
     if (shown !== this.shown) {
       this.shown = shown;
       find("armed").replaceChildren(...lines.map(([words, off]) => make("div", { class: "armed" }, icon("cut"), make("span", {}, words),
-        off && make("button", { type: "button", class: "button small", disabled: !this.connected, onclick: () => this.act(off, () => "Disarmed") }, "Disarm"))));
+        make("button", { type: "button", class: "button small", disabled: !this.connected, onclick: () => this.act(off, () => "Disarmed") }, "Disarm"))));
     }
     find("hold").setAttribute("aria-pressed", String(Boolean(state.holding)));
     find("hold").textContent = state.holding ? "Release" : "Hold";
     for (const button of find("act").querySelectorAll("button")) button.disabled = !this.connected;
-    find("advance").disabled ||= !state.holding;
+    find("advance").disabled ||= !state.holding && !state.held?.length;
     find("save").disabled ||= !exchanges.size;
     find("reset").disabled ||= !exchanges.size && !hello?.script;
   }

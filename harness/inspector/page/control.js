@@ -40,7 +40,12 @@ async function reason(answer) {
   }
 }
 
-export const control = async (method, name, body) => (await call(method, `/__harness__/${name}`, body)).json();
+// A control call, to the server itself or to one of its sessions.
+export async function control(method, name, body, session = "") {
+  const root = session ? `/__harness__/sessions/${session}` : "";
+  return (await call(method, `${root}/__harness__/${name}`, body)).json();
+}
+
 export const ask = async (name, signal) => (await call("GET", INSPECTOR + name, undefined, signal)).json();
 export const forget = () => call("POST", `${INSPECTOR}clear`);
 export const cassette = async () => (await call("GET", `${INSPECTOR}cassette`)).blob();

@@ -17,7 +17,7 @@ export class Details {
   }
 
   show(seen, number) {
-    this.recount = null;
+    this.recount = this.redrawRun = null;
     this.abort?.abort();
     this.abort = new AbortController();
     return number === null ? this.showExchange(seen) : this.showEvent(seen, number);
@@ -42,6 +42,7 @@ export class Details {
     const head = [
       make("div", {}, make("h3", { class: "title" }, `${seen.method} ${seen.target}`),
         make("p", { class: "quiet" }, `at ${seconds(seen.at)} s, ${this.outcome(seen)}`)),
+      this.runControls(seen),
       ...seen.findings.map((finding) => this.finding(seen, finding)),
       make("div", { class: "buttons" }, make("span", { class: "quiet" }, "Copy as"),
         ["curl", "pytest", "scenario"].map((form) => this.copier(seen, form))),
@@ -54,6 +55,24 @@ export class Details {
       answer && answer.body !== null && json(answer.body),
       answer && answer.cut && make("p", { class: "quiet" }, `the beginning of ${bytes(answer.size)}`),
     ]);
+  }
+
+  // Holds, advances and releases the run that a request is about, while it goes on.
+  runControls(seen) {
+    const box = make("div", { class: "buttons" });
+    let shown = null;
+    this.redrawRun = () => {
+      const run = this.model.hello.script && seen.run ? this.model.runs.get(seen.run) : null;
+      const goesOn = run?.background && ["in_progress", "queued"].includes(run.statuses.at(-1)[0]);
+      const held = goesOn ? this.model.isHeld(run) : null;
+      if (held === shown) return;
+      shown = held;
+      const button = (label, work) => make("button", { type: "button", class: "button small", onclick: () => work({ id: run.id }, this.model.sessionOf(run)) }, label);
+      box.replaceChildren(...(held === null ? [] : [make("span", { class: "quiet" }, "This run"),
+        ...(held ? [button("Release run", this.actions.release), button("Advance run", this.actions.advance)] : [button("Hold run", this.actions.hold)])]));
+    };
+    this.redrawRun();
+    return box;
   }
 
   // Says how many events have come; the number grows while the stream flows.

@@ -34,7 +34,7 @@ export function say(text) {
   toast.textContent = text;
   toast.classList.add("on");
   clearTimeout(hiding);
-  hiding = setTimeout(() => toast.classList.remove("on"), 2200);
+  hiding = setTimeout(() => toast.classList.remove("on"), Math.max(2200, 70 * text.length));
 }
 
 // Copies a text; a button that is given says so for a moment, in the same width.

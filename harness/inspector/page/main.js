@@ -21,7 +21,10 @@ const chains = new Chains(model, (run) => {
   return timeline.reveal(seen);
 });
 const acting = new Acting(model);
-const details = new Details(model, { pick: pickByHand, dropAt: (number) => acting.drop(String(number), find("drop-how").value) });
+const details = new Details(model, { pick: pickByHand, dropAt: (number) => acting.drop(String(number), find("drop-how").value),
+  hold: (run, session) => acting.holdOne(run, session),
+  release: (run, session) => acting.release(run, session),
+  advance: (run, session) => acting.advance(run, session) });
 
 function pick(seen, event) {
   selected = { seen, event };
@@ -84,6 +87,7 @@ function schedule() {
     drawing = false;
     timeline.refresh();
     details.recount?.();
+    details.redrawRun?.();
     timeline.toEnd();
     count();
     acting.draw();

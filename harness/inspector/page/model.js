@@ -69,14 +69,28 @@ export class Model {
     }
   }
 
-  // The status of a run as it stands; a background run may be held.
-  statusOf(run) {
-    const status = run.statuses.at(-1)[0];
-    return this.state.holding && run.background && (status === "in_progress" || status === "queued") ? "held" : status;
+  // The session that a run belongs to, "" for the server's own; its requests say it.
+  sessionOf(run) {
+    return this.exchanges.get(run.n)?.target.match(/^\/__harness__\/sessions\/([^/?]+)\//)?.[1] || "";
   }
 
-  planned() {
-    const { plan = "", counted = 0, planned = 0 } = this.state;
+  // What is in force in a session.
+  stateOf(session) {
+    return session ? this.state.sessions?.[session] || {} : this.state;
+  }
+
+  // Whether a run waits for a hold to end; what has settled waits for nothing.
+  isHeld(run) {
+    return run.background && (this.stateOf(this.sessionOf(run)).held || []).includes(run.id);
+  }
+
+  // The status of a run as it stands; a background run may be held.
+  statusOf(run) {
+    return this.isHeld(run) ? "held" : run.statuses.at(-1)[0];
+  }
+
+  planned(session) {
+    const { plan = "", counted = 0, planned = 0 } = this.stateOf(session);
     return plan && (planned === null || counted < planned) ? plan : "";
   }
 }

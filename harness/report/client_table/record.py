@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from harness.benches.client.judgement.outcome import DropOutcome
-from harness.benches.client.ready.ready_clients import READY
+from harness.benches.client.ready.ready_clients import READY, find_ready
 from harness.benches.client.ready.survey import Cell, ClientColumn
-from harness.benches.client.ready.table_rows import TABLES
+from harness.benches.client.ready.table_rows import TABLES, TableRow
+from harness.outcome import UsageFault
+from harness.report.side_by_side.run_file import read_record
 
 
 def make_record(columns: Sequence[ClientColumn]) -> dict[str, Any]:
@@ -48,6 +52,53 @@ def _record_cell(cell: Cell) -> dict[str, Any]:
         "timeline": list(cell.timeline),
         "command": cell.command,
     }
+
+
+def read_columns(paths: Sequence[Path], modes: Mapping[str, str]) -> list[ClientColumn]:
+    """The columns of recorded tables, in the order of the clients; of one that is in several, the last.
+
+    `modes` says what each mode asks of a client. Raises UsageFault if a file is no such table.
+    """
+    found: dict[tuple[str, str, str], ClientColumn] = {}
+    for path in paths:
+        record = read_record(path)
+        try:
+            about = {
+                **{k: v for kinds in record["faults"].values() for k, v in kinds.items()},
+                **record.get("incidents", {}),
+            }
+            columns = [_read_column(value, about, modes) for value in record["clients"]]
+        except (KeyError, TypeError, AttributeError) as wrong:
+            raise UsageFault(
+                f"{str(path)!r} is no table of clients ({wrong!r}): "
+                "write one with `harness clients --report json=FILE`"
+            ) from None
+        found.update({(one.client.name, one.client.version, one.mode): one for one in columns})
+    order = {client.name: number for number, client in enumerate(READY)}
+    return sorted(found.values(), key=lambda column: order[column.client.name])
+
+
+def _read_column(value: Mapping[str, Any], about: Mapping[str, str], modes: Mapping[str, str]) -> ClientColumn:
+    client = find_ready(value["client"])
+    if value["version"]:
+        client = replace(client, version=value["version"])
+    cells = tuple(_read_cell(cell, about) for cell in value["cells"])
+    mode = value["mode"]
+    return ClientColumn(client=client, mode=mode, about=modes[mode], cells=cells, problem=value["problem"])
+
+
+def _read_cell(value: Mapping[str, Any], about: Mapping[str, str]) -> Cell:
+    name = value.get("incident") or value["fault"]
+    return Cell(
+        row=TableRow(name=name, about=about[name], is_incident="incident" in value),
+        outcome=value["outcome"],
+        again=value.get("again", ""),
+        rule=value.get("rule", ""),
+        level=value.get("level", ""),
+        sentence=value.get("problem", ""),
+        timeline=tuple(value.get("timeline", ())),
+        command=value.get("command", ""),
+    )
 
 
 def list_lines() -> Iterator[str]:

@@ -73,8 +73,9 @@ class ModeTable:
 def list_tables(columns: Sequence[ClientColumn], *, incidents: bool) -> Iterator[ModeTable]:
     """A table for each mode that somebody was tried in: of faults, or of incidents."""
     for mode, title in _TITLES.items():
-        merged = tuple(_merge_versions([one for one in columns if one.mode == mode and one.cells], incidents))
-        if merged and merged[0].cells:
+        tried = [one for one in columns if one.mode == mode and _cells_of(one, incidents)]
+        merged = tuple(_merge_versions(tried, incidents))
+        if merged:
             yield ModeTable(
                 mode=mode,
                 title=title,

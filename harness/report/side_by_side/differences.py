@@ -99,10 +99,10 @@ class ComparedRuns:
         return f"{said}{f'; {hidden} were not judged on each' if hidden else ''}."
 
 
-def compare_runs(runs: Sequence[RunFile]) -> ComparedRuns:
-    """Put runs side by side. They must be of one command."""
+def compare_runs(runs: Sequence[RunFile], *, same_target: bool = False) -> ComparedRuns:
+    """Put runs side by side. They must be of one command; `same_target`: of one target, whatever they call it."""
     ids = dict.fromkeys(name for run in runs for name in run.entries)
-    same = len({run.target for run in runs}) == 1
+    same = same_target or len({run.target for run in runs}) == 1
     rows = [_to_row(name, runs) for name in ids]
     order = {name: place for place, name in enumerate(ids)}
     return ComparedRuns(
@@ -158,4 +158,5 @@ def list_lines(compared: ComparedRuns) -> Iterator[str]:
         yield f"{format_count(hidden, 'result was', 'results were')} not judged in each run: nothing is said of it"
     if not compared.same_target:
         yield "the runs are of several targets, so nothing is called new or fixed, and the exit code is 0"
+        yield "(--same-target, if it is one server at several addresses)"
     yield compared.headline

@@ -31,7 +31,12 @@ STRICT: Mapping[str, str] = {"negative_data_rejection": "err.unknown-field"}
 ECHOED = frozenset({"steps.base64", "steps.annotation-range", "steps.result-match", "steps.discriminator"})
 """Rules on the content of steps, judged only on creates: a read also shows the caller's generated input."""
 
-SHAPES = frozenset({SHAPE, "agents.schema", "env.schema", "hook.schema"})
+SHAPES = frozenset(
+    {
+        SHAPE, "agents.schema", "env.schema", "hook.schema", "cred.schema", "trigger.schema", "file.schema",
+        "filesearch.schema", "voice.schema", "decision.schema",
+    }
+)  # fmt: skip
 """Rules on what neighbours show, much of which is the caller's own input.
 
 A service that accepts an invalid value shows it again later. That is leniency and not a second mistake, so these
@@ -41,17 +46,16 @@ rules are no longer judged once an invalid request was accepted.
 INTERACTIONS = Family(collection="interactions", checks=_OWN_CHECKS, weight=3)
 
 NEIGHBOURS = tuple(
-    Family(collection=collection, capability=capability, checks=_NEIGHBOUR_CHECKS)
+    Family(collection=collection, capability=capability, checks=_NEIGHBOUR_CHECKS, keeps=collection != "decisions")
     for collection, capability in (
         ("agents", "agents-crud"),
         ("environments", "environments"),
-        ("credentials", ""),
+        ("credentials", "credentials"),
         ("webhooks", "webhooks"),
-        ("triggers", ""),
+        ("triggers", "triggers"),
+        ("files", "files"),
+        ("fileSearchStores", "file-search-stores"),
         ("voices", "voices"),
+        ("decisions", "decisions"),
     )
 )
-
-UNSEARCHED = ("files", "fileSearchStores", "decisions")
-"""Collections of the document that are not searched. The search follows links, which cannot say that the id of
-`files/x` is `x`; and what a decision answers is used by no other operation."""

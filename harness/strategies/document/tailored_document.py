@@ -35,7 +35,7 @@ def write_document(target: RequestBuilder) -> Iterator[Path]:
         target.contract.schemas.copy_to(root)
         for name, narrow in _NARROWED.items():
             _rewrite(root / "strict" / f"{name}.json", partial(_narrow, narrow, target))
-        _rewrite(root / "openapi.json", _one_key)
+        _rewrite(root / "openapi.json", _adapt)
         yield root / "openapi.json"
 
 
@@ -49,9 +49,35 @@ def _narrow(narrow: Callable[[Json, RequestBuilder], None], target: RequestBuild
     narrow(document["$defs"], target)
 
 
-def _one_key(document: Json) -> None:
-    """Keep only the way to send a key that all our calls use."""
+def _adapt(document: Json) -> None:
+    """Keep only the way to send a key that all our calls use, and add the links that OpenAPI has no words for."""
     document["security"] = [{"apiKeyHeader": []}]
+    _link_by_name(document["paths"])
+
+
+def _link_by_name(paths: Json) -> None:
+    """Lead from the create of something to its reads and its delete, and from a delete to what is gone."""
+    for collection, pointer in _NAMED.items():
+        one = paths[f"/{collection}/{{id}}"]
+        created = f"$response.body#{pointer}#regex:^{collection}/(.+)"
+        targets = {"get": one["get"], "delete": one["delete"]}
+        if held := paths.get(f"/{collection}/{{id}}/documents"):
+            targets["documents"] = held["get"]
+        for operation, given, names in (
+            (paths[f"/{collection}"]["post"], created, targets.keys()),
+            (one["get"], "$request.path.id", {"delete"}),
+            (one["delete"], "$request.path.id", targets.keys()),
+        ):
+            operation["responses"]["200"]["links"] = {
+                name: {"operationId": target["operationId"], "parameters": {"id": given}}
+                for name, target in targets.items()
+                if name in names
+            }
+
+
+_NAMED = {"files": "/file/name", "fileSearchStores": "/name"}
+"""Where the answers of a collection give a name such as `files/x`. Only an extension of the tool can say that
+`x` is the id."""
 
 
 def _one_of(*words: str) -> Json:
@@ -127,6 +153,17 @@ def _trigger(parts: Json, target: RequestBuilder) -> None:
     del fields["environment_id"]
 
 
+def _store(parts: Json, target: RequestBuilder) -> None:
+    del parts["requests.create-file-search-store"]["properties"]["embeddingModel"]
+
+
+def _decision(parts: Json, target: RequestBuilder) -> None:
+    """Any questions about a text; contents are searched in creates of interactions."""
+    fields = parts["requests.create-decision"]["properties"]
+    fields |= {"model": _one_of("gemini-decision-1"), "input": {"type": "string", "minLength": 1}}
+    fields["questions"]["maxProperties"] = 3
+
+
 def _voice(parts: Json, target: RequestBuilder) -> None:
     """Only prompted voices, which need no recording of a speaker, and are based on no other."""
     body = parts["requests.create-voice"]
@@ -155,4 +192,6 @@ _NARROWED: dict[str, Callable[[Json, RequestBuilder], None]] = {
     "update-webhook": _webhook,
     "create-trigger": _trigger,
     "create-voice": _voice,
+    "create-file-search-store": _store,
+    "create-decision": _decision,
 }

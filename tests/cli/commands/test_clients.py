@@ -79,6 +79,9 @@ def test_what_is_refused(harness: Harness) -> None:
         ("clients", "--mode", "chain"): "--mode 'chain' is none of",
         ("clients", "--mode", "pol"): "did you mean 'poll'",
         ("clients", "curl", "--rows", "queued"): "none of these clients meets queued in the mode create",
+        ("clients", "--from", "nowhere.json"): "'nowhere.json' cannot be read",
+        ("clients", "--from", str(folder("schemas") / "output/clients.schema.json")): "is no table of clients",
+        ("clients", "--from", "a.json", "curl"): "--from plays nothing",
         ("clients", "--rows", "clean-and"): "did you mean 'clean-end'",
         ("clients", "--report", "junit=x.xml"): "junit",
         ("clients", "--write", "nowhere"): "there is no folder 'nowhere'",
@@ -101,6 +104,16 @@ def test_the_json_of_the_published_table() -> None:
         incidents = [cell["incident"] for cell in row["cells"] if "incident" in cell]
         assert faults == ([] if row["problem"] else names)
         assert set(incidents) <= published.get("incidents", {}).keys()
+
+
+def test_the_published_pages_are_those_of_the_published_table(harness: Harness, tmp_path: Path) -> None:
+    """What stands in the documentation is, to the byte, what `--from` makes of its table."""
+    docs = folder("docs/clients").parent
+    assert harness("clients", "--from", str(docs / "clients/table.json"), "--write", str(tmp_path)).code == 0
+    published = sorted(path.relative_to(docs) for path in (docs / "clients").glob("*.md"))
+    assert sorted(path.relative_to(tmp_path) for path in (tmp_path / "clients").glob("*.md")) == published
+    for path in (Path("clients.md"), *published):
+        assert (tmp_path / path).read_text("utf-8") == (docs / path).read_text("utf-8"), path
 
 
 def test_an_installation_that_fails(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +210,7 @@ def test_what_is_installed_is_listed_and_removed(harness: Harness, home: Path) -
 
 @needs_curl
 def test_the_page_is_written(harness: Harness, tmp_path: Path) -> None:
-    """`--report` writes the page and the JSON of the same run."""
+    """`--report` writes the page and the JSON of a run; `--from` makes the same of that JSON alone."""
     page, data = tmp_path / "clients.html", tmp_path / "clients.json"
     reports = ("--report", f"html={page}", "--report", f"json={data}")
     done = harness("clients", "curl", "--mode", "follow", "--rows", "no-fault,clean-end", *reports)
@@ -205,4 +218,9 @@ def test_the_page_is_written(harness: Harness, tmp_path: Path) -> None:
     assert "silent-loss" in page.read_text("utf-8")
     record = json.loads(data.read_text("utf-8"))
     jsonschema.validate(record, SCHEMA)
+    again, same = tmp_path / "again.html", tmp_path / "again.json"
+    done = harness("clients", "--from", str(data), "--report", f"html={again}", "--report", f"json={same}")
+    assert (done.code, done.out, done.err) == (0, "", "")
+    assert again.read_text("utf-8") == page.read_text("utf-8")
+    assert same.read_text("utf-8") == data.read_text("utf-8")
     assert [cell["outcome"] for cell in record["clients"][0]["cells"]] == ["exact", "silent-loss"]

@@ -110,6 +110,16 @@ def test_what_was_not_asked_does_not_agree(write: Write, capsys: pytest.CaptureF
     assert "no result in common" in capsys.readouterr().err
 
 
+def test_one_server_at_several_addresses(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --same-target a server whose port changes is one target, so that a new failure fails the command."""
+    before = write("a.json", check("x.one", "pass"), url="http://127.0.0.1:1")
+    after = write("b.json", check("x.one", "fail", "no"), url="http://127.0.0.1:2")
+    assert main(["compare", before, after]) == 0
+    assert "--same-target" in capsys.readouterr().out
+    assert main(["compare", before, after, "--same-target"]) == 1
+    assert "NEW     x.one [MUST] pass → fail: no" in capsys.readouterr().out
+
+
 def test_a_refusal_is_an_answer(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """Two targets that refuse the same agree; one that refuses what the other does differs."""
     refused = [check(name, "not_applicable", "refused") | {"standing": "refused"} for name in ("x.one", "x.two")]

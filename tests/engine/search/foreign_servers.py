@@ -31,6 +31,8 @@ def refuse(status: int, code: str, message: str) -> Answer:
 class Plain:
     """Creates, reads, continues and deletes; refuses streams, background runs, tools and everything else."""
 
+    drips = False
+
     def __init__(self) -> None:
         self.kept: dict[str, Json] = {}
         self.gone: set[str] = set()
@@ -122,6 +124,21 @@ class HangsOnDeleted(Plain):
         if identity in self.gone:
             self.released.wait(120)
         return super().get(identity)
+
+
+class HangsOnCancel(Plain):
+    """Never answers a cancel."""
+
+    def answer(self, method: str, path: str, query: str, body: bytes) -> Answer:
+        if path.endswith("/cancel"):
+            self.released.wait(120)
+        return super().answer(method, path, query, body)
+
+
+class DripsOnCancel(Plain):
+    """Answers a cancel with a byte every now and then, and never to the end."""
+
+    drips = True
 
 
 class CrashesOnField(Plain):
@@ -221,6 +238,7 @@ def serving(service: Plain) -> Iterator[str]:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             try:
                 hangs = isinstance(service, HangsOnDeleted | Slow) and self.command == "GET"
+                hangs |= isinstance(service, HangsOnCancel)
                 with lock if not hangs else threading.Lock():
                     status, value = service.answer(self.command, path, query, body)
             except PermissionError as wrong:
@@ -228,11 +246,14 @@ def serving(service: Plain) -> Iterator[str]:
             except Exception as wrong:
                 status, value = refuse(500, "internal", f"It failed: {type(wrong).__name__}")
             data = json.dumps(value).encode()
+            drips = service.drips and path.endswith("/cancel")
             self.send_response(status)
             self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data)))
+            self.send_header("content-length", str(len(data) + 1000 * drips))
             self.end_headers()
             self.wfile.write(data)
+            while drips and not service.released.wait(0.05):
+                self.wfile.write(b" ")
 
         do_GET = do_POST = do_DELETE = do_PATCH = do_PUT = do_OPTIONS = do_HEAD = handle_one
 

@@ -76,6 +76,20 @@ def test_a_hang_is_found_and_holds_up_nothing(
     assert record["engines"][0]["counts"]["histories"] >= 12
 
 
+@pytest.mark.parametrize("service", [foreign.HangsOnCancel, foreign.DripsOnCancel])
+def test_a_route_that_never_ends_does_not_end_the_schema_engine(
+    service: type[foreign.Plain], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A route that never answers, or never to the end, is a finding, and all other routes are searched."""
+    words = ("-e", "schema", "--max-examples", "2", "--timeout", "2", "--no-store", "--api-key", "any", "--json")
+    code, record = searched(service(), capsys, usual=words)
+    assert code == Exit.FAILED
+    assert keys(record) == {("fuzz.answered", "POST interactions/{id}/cancel")}
+    (engine,) = record["engines"]
+    assert engine["counts"]["operations"] == 3
+    assert "voices, decisions" in engine["notes"][0]
+
+
 @pytest.mark.parametrize(
     ("service", "steps"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from harness import resources
 from harness.checks.capabilities import CAPABILITIES
 from harness.contract import CURRENT
+from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator
 from harness.engine.search.budget import Budget
 from harness.engine.search.failure import EngineRun
@@ -22,7 +24,6 @@ from harness.engine.search.search_target import SearchTarget
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions import INTERACTIONS, embedded_settings
 from harness.kit.search import Family
-from harness.strategies.document import families
 from harness.strategies.document.tailored_document import write_document
 from harness.wire import Headers, Request, Response
 from tests.engine.search.places import mutant, reference
@@ -34,6 +35,13 @@ SMALL = Budget(histories=1, steps=1, laws=1, schema=12, coverage=False)
 DOCUMENT = INTERACTIONS.load_search().document
 assert DOCUMENT is not None
 FAMILIES = {family.collection: family for family in DOCUMENT.families}
+
+
+@cache
+def links_of(family: Family) -> dict[str, set[str]]:
+    """The links of a family in the document that is searched."""
+    with write_document(RequestBuilder()) as path:
+        return read_links(path, family)
 
 
 def searched(
@@ -50,7 +58,7 @@ def searched(
 def test_the_reference_stands_and_everything_was_reached(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the reference, every operation and link is reached, enough calls succeed, and nothing is found."""
     done = searched(reference(), monkeypatch, family)
-    links = read_links(OPENAPI, FAMILIES[family])
+    links = links_of(FAMILIES[family])
     assert [(failure.finding.message, failure.trail[-1].request, failure.trail[-1].body)
             for failure in done.failures] == []  # fmt: skip
     assert done.vacuous == ()
@@ -59,13 +67,12 @@ def test_the_reference_stands_and_everything_was_reached(family: str, monkeypatc
 
 
 def test_the_families_are_the_document() -> None:
-    """Every operation of the OpenAPI document belongs to exactly one family, or to a collection not searched."""
+    """Every operation of the OpenAPI document belongs to exactly one family."""
     labels = [label for family in FAMILIES.values() for label in read_links(OPENAPI, family)]
     operations = [
         f"{method.upper()} {route}"
         for route, item in json.loads(OPENAPI.read_bytes())["paths"].items()
         for method in item.keys() & {"get", "post", "patch", "delete", "put"}
-        if route.split("/")[1] not in families.UNSEARCHED
     ]
     assert sorted(labels) == sorted(operations)
 
@@ -109,7 +116,7 @@ def test_a_neighbour_that_outlives_its_deletion_is_found(family: str, monkeypatc
 
 def heard(family: Family = DOCUMENT.families[0]) -> ScenarioCollector:
     """A hearing that passes every test for vacuity."""
-    hearing = ScenarioCollector(reference(), family, DOCUMENT, read_links(OPENAPI, family))
+    hearing = ScenarioCollector(reference(), family, DOCUMENT, links_of(family))
     hearing.calls, hearing.meant, hearing.successes = 150, 100, 50
     hearing.reached = hearing.succeeded = set(hearing.declared)
     hearing.roots = {family.beginning}
@@ -197,6 +204,25 @@ def test_what_is_not_offered_is_no_sign_that_it_is_not_there(method: str, kept: 
     assert {failure.rule for failure in hearing.failures.values()} == kept
 
 
+def test_a_family_without_links_needs_no_chains() -> None:
+    """Where nothing is kept, nothing can be linked: an accepted call for each operation is all there is to see."""
+    hearing = heard(FAMILIES["decisions"])
+    hearing.roots = set()
+    assert (hearing.has_links, list(hearing.vacuity())) == (False, [])
+
+
+def test_an_error_of_the_tool_accuses_nobody() -> None:
+    """Only an error of the network is a finding; what schemathesis could not do is a note, once."""
+    hearing = heard()
+    own = SimpleNamespace(value=ValueError("no"), info=SimpleNamespace(message="Cannot draw\nit"))
+    for _ in range(2):
+        hearing.note_error(own)
+    assert hearing.failures == {}
+    assert list(hearing.notes()) == ["schemathesis gave up something below /interactions: Cannot draw it"]
+    hearing.note_error(SimpleNamespace(value=ConnectionError(), info=SimpleNamespace(message="Connection failed")))
+    assert [failure.rule for failure in hearing.failures.values()] == ["fuzz.answered"]
+
+
 def test_what_never_succeeded_is_noted() -> None:
     """An operation that never succeeded is listed in the notes."""
     hearing = heard()
@@ -206,21 +232,23 @@ def test_what_never_succeeded_is_noted() -> None:
 
 def test_what_is_not_served_or_denied_is_not_searched() -> None:
     """Every resource of the reference is searched, except one whose capability was denied."""
-    assert find_families(reference(), DOCUMENT) == tuple(FAMILIES.values())
+    assert find_families(reference(), DOCUMENT, DOCUMENT.families) == tuple(FAMILIES.values())
     kept = {
         family.collection
-        for family in find_families(replace(reference(), denied=frozenset({"webhooks"})), DOCUMENT)
+        for family in find_families(
+            replace(reference(), denied=frozenset({"webhooks"})), DOCUMENT, DOCUMENT.families
+        )
     }
     assert kept == FAMILIES.keys() - {"webhooks"}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_link_leads_out_of_an_act(family: str) -> None:
-    """Only create, read and delete have OpenAPI links; one from cancel would make the stateful phase useless."""
-    links = read_links(OPENAPI, FAMILIES[family])
+    """Only create, read and delete have links; one from cancel would make the stateful phase useless."""
+    links = links_of(FAMILIES[family])
     leading = {label for label in links if links[label]}
-    name = FAMILIES[family].collection
-    assert leading == {f"POST /{name}", f"GET /{name}/{{id}}", f"DELETE /{name}/{{id}}"}
+    kept = {f"POST /{family}", f"GET /{family}/{{id}}", f"DELETE /{family}/{{id}}"}
+    assert leading == (kept if FAMILIES[family].keeps else set())
 
 
 def test_the_tailored_document_asks_for_what_the_target_has() -> None:

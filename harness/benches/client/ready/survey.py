@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from harness.benches.client.bench import TortureOptions, torture
@@ -21,6 +22,40 @@ from harness.kit.api import Api
 from harness.outcome import UsageFault
 
 NewClient = Callable[[], Client]
+
+
+class _KeptClients:
+    """Lends clients and keeps those that are given back: to start one takes longer than many cases."""
+
+    def __init__(self, make: NewClient) -> None:
+        self._make = make
+        self._idle: list[Client] = []
+
+    def lend(self) -> Client:
+        try:
+            return _Lent(self._idle.pop(), self._idle)
+        except IndexError:
+            return _Lent(self._make(), self._idle)
+
+    def close(self) -> None:
+        for client in self._idle:
+            client.close()
+
+
+class _Lent:
+    """A client that is given back where others close theirs."""
+
+    def __init__(self, client: Client, idle: list[Client]) -> None:
+        self.read = client.read
+        self.stop = client.stop
+        self._given_back = False
+        self._client = client
+        self._idle = idle
+
+    def close(self) -> None:
+        if not self._given_back:
+            self._given_back = True
+            self._idle.append(self._client)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,21 +115,34 @@ def survey(
     for client in clients:
         chosen = [mode for mode in client.modes if mode in modes and rows_of(api, mode, only)]
         options = replace(shared, repeated=("--client", client.spec))
+        if not chosen:
+            continue
         try:
-            make = new_client(client) if chosen else None
+            kept = _KeptClients(new_client(client))
         except UsageFault as wrong:
             yield from (ClientColumn(client=client, mode=mode, problem=str(wrong)) for mode in chosen)
             continue
-        for mode in chosen:
-            assert make is not None
-            try:
-                rows = rows_of(api, mode, only)
-                cells = tuple(_fill(api, rows, make, replace(options, undisturbed=base_of(api, mode))))
-            except UsageFault as wrong:
-                yield ClientColumn(client=client, mode=mode, problem=scrub(str(wrong)))
-                continue
-            about = api.load_client_model().modes[mode].about
-            yield ClientColumn(client=client, mode=mode, about=about, cells=cells)
+        with closing(kept):
+            for mode in chosen:
+                yield _fill_column(
+                    api, client, mode, only, kept.lend, replace(options, undisturbed=base_of(api, mode))
+                )
+
+
+def _fill_column(
+    api: Api,
+    client: ReadyClient,
+    mode: str,
+    only: Collection[str],
+    make: NewClient,
+    options: TortureOptions,
+) -> ClientColumn:
+    try:
+        cells = tuple(_fill(api, rows_of(api, mode, only), make, options))
+    except UsageFault as wrong:
+        return ClientColumn(client=client, mode=mode, problem=scrub(str(wrong)))
+    about = api.load_client_model().modes[mode].about
+    return ClientColumn(client=client, mode=mode, about=about, cells=cells)
 
 
 def _fill(api: Api, rows: Sequence[PlayedRow], make: NewClient, options: TortureOptions) -> Iterator[Cell]:

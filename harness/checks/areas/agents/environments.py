@@ -12,16 +12,17 @@ from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     at,
     expect_object,
+    expect_refusal,
     expect_status,
     finding,
     interaction_in,
     note,
     of_rule,
 )
+from harness.checks.vocabulary.lives import delete_and_look, judge_life, read_and_list
 from harness.checks.vocabulary.pages import each_once, entries, pages
 from harness.checks.vocabulary.polling import expect_id, id_of
-from harness.contract import read
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
@@ -55,12 +56,10 @@ def environments_of_our_own(t: RequestBuilder) -> Steps:
     fork = {"from_environment": one, "sources": SOURCES}
     seen["forked"] = yield Send(t.request("POST", "environments", fork))
     seen["unknown"] = yield Send(t.request("GET", "environments/harness-no-such-environment"))
-    seen["fetched"] = yield Send(t.request("GET", path))
-    seen["listed"] = yield Send(t.request("GET", "environments", query={"page_size": 1000}))
+    seen |= yield from read_and_list(t, path)
     seen["paged"] = yield from pages(t, "environments", 1)
     seen["expected"] = [found for found in (one, two) if found]
-    seen["deleted"] = yield Send(t.request("DELETE", path))
-    seen["gone"] = yield Send(t.request("GET", path))
+    seen |= yield from delete_and_look(t, path)
     if two:
         yield Send(t.request("DELETE", f"environments/{segment(two)}"))
     return seen
@@ -124,23 +123,10 @@ def _has_an_id(made: Exchange) -> Iterator[Finding]:
 def _can_be_managed(
     made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
-    for name, answer in (("made", made), ("fetched", fetched), ("listed", listed)):
-        yield from at(name, expect_object(answer))
-    yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
-    if fetched.status in SUCCESS and id_of(fetched) != id_of(made):
-        stray = finding("another environment was read", expected=id_of(made), actual=format_answer(fetched))
-        yield stray.at(exchange="fetched")
-    yield from at("listed", _lists(listed, id_of(made)))
-    yield from at("gone", expect_status(gone, accepts={404}, tolerates=CLIENT_ERROR))
-
-
-def _lists(listed: Exchange, found: str) -> Iterator[Finding]:
-    body = read(listed).json
-    if listed.status not in SUCCESS or not isinstance(body, dict) or body.get("next_page_token"):
-        return
-    names = [entry.get("id") for entry in entries(listed, "environments")]
-    if found not in names:
-        yield finding("the environment is not in the list", expected=found, actual=format_value(names))
+    shows = {"id": id_of(made)}
+    yield from judge_life(
+        "environments", shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone
+    )
 
 
 @_ENVIRONMENTS.check(
@@ -183,7 +169,7 @@ def _says_its_status(made: Exchange, fetched: Exchange) -> Iterator[Finding]:
     accepts=["400", "any other 4xx: non-strict"],
 )
 def _fork_takes_no_sources(forked: Exchange) -> Iterator[Finding]:
-    yield from expect_status(forked, accepts={400}, tolerates=CLIENT_ERROR)
+    yield from expect_refusal(forked, {400})
 
 
 @_ENVIRONMENTS.check(
@@ -212,7 +198,7 @@ def _counts_are_whole(fetched: Exchange) -> Iterator[Finding]:
     accepts=["404", "any other 4xx: non-strict"],
 )
 def _finds_no_stranger(unknown: Exchange) -> Iterator[Finding]:
-    yield from expect_status(unknown, accepts={404}, tolerates=CLIENT_ERROR)
+    yield from expect_refusal(unknown, {404})
 
 
 @_ENVIRONMENTS.check(
@@ -268,7 +254,7 @@ def _downloads_files(content: Exchange) -> Iterator[Finding]:
     accepts=["404", "any other 4xx: non-strict"],
 )
 def _finds_no_missing_file(missing: Exchange) -> Iterator[Finding]:
-    yield from expect_status(missing, accepts={404}, tolerates=CLIENT_ERROR)
+    yield from expect_refusal(missing, {404})
 
 
 def _is_count(value: Any) -> bool:

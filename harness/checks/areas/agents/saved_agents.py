@@ -15,11 +15,13 @@ from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
     expect_object,
+    expect_refusal,
     expect_status,
     finding,
     note,
     of_rule,
 )
+from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes, judge_values
 from harness.checks.vocabulary.pages import each_once, entries, pages
 from harness.checks.vocabulary.polling import expect_id, id_of, poll_until_found
 from harness.checks.vocabulary.stored import HELLO
@@ -29,7 +31,7 @@ from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
-from harness.outcome import Finding, Unmet
+from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import Exchange
 
 _OWN = new_registry()
@@ -66,8 +68,7 @@ def agents_of_our_own(t: RequestBuilder) -> Steps:
     seen["listed"] = yield Send(t.request("GET", "agents", query={"page_size": 50}))
     seen["paged"] = yield from pages(t, "agents", 1)
     seen["ran"] = yield Send(t.create(agent=OWN[0], input=HELLO, environment=t.environment, background=True))
-    seen["deleted"] = yield Send(t.request("DELETE", f"agents/{OWN[0]}"))
-    seen["gone"] = yield Send(t.request("GET", f"agents/{OWN[0]}"))
+    seen |= yield from delete_and_look(t, f"agents/{OWN[0]}")
     ran = id_of(seen["ran"])
     seen["left"] = (yield from poll_until_found(t, ran))[-1] if ran else None
     yield Send(t.request("DELETE", f"agents/{OWN[1]}"))
@@ -112,13 +113,7 @@ def _can_be_managed(
     made: list[Exchange], fetched: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
     yield from at("made[0]", expect_status(made[0], accepts=SUCCESS))
-    yield from at("fetched", expect_object(fetched))
-    yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
-    if fetched.status in SUCCESS and id_of(fetched) != OWN[0]:
-        yield finding("another agent was read", expected=OWN[0], actual=format_answer(fetched)).at(
-            exchange="fetched"
-        )
-    yield from at("gone", expect_status(gone, accepts={404}, tolerates=CLIENT_ERROR))
+    yield from judge_life("agents", {"id": OWN[0]}, fetched=fetched, deleted=deleted, gone=gone)
 
 
 @_OWN.check(
@@ -127,18 +122,13 @@ def _can_be_managed(
     title="a change of an agent touches what it names",
     profile="agents",
     requires=["agents-crud"],
-    accepts=["2xx and the agent with its new description", "no such operation: untestable"],
+    accepts=["2xx and the agent with its new description", "no such operation: not applicable"],
 )
 def _changes_one_field(patched: Exchange) -> Iterator[Finding]:
     if patched.status in CLIENT_ERROR or patched.status == NOT_IMPLEMENTED:
-        raise Unmet(f"agents cannot be changed here: {format_answer(patched)}")
+        raise NotApplicable(f"agents cannot be changed here: {format_answer(patched)}")
     yield from expect_object(patched)
-    body = read(patched).json
-    if patched.status in SUCCESS and isinstance(body, dict):
-        for name, expected in (("description", CHANGED), ("system_instruction", INSTRUCTION)):
-            if body.get(name) != expected:
-                actual = format_value(body.get(name))
-                yield finding(f"`{name}` after the change", expected=format_value(expected), actual=actual)
+    yield from judge_values(patched, {"description": CHANGED, "system_instruction": INSTRUCTION})
 
 
 @_OWN.check(
@@ -179,7 +169,7 @@ def _leaves_its_runs(ran: Exchange, deleted: Exchange, left: Exchange | None) ->
     accepts=["409", "400"],
 )
 def _refuses_a_duplicate(twice: Exchange) -> Iterator[Finding]:
-    yield from expect_status(twice, accepts={400, 409}, tolerates=CLIENT_ERROR)
+    yield from expect_refusal(twice, {400, 409})
 
 
 @_OWN.check(
@@ -203,7 +193,7 @@ def _refuses_reserved_names(reserved: Exchange) -> Iterator[Finding]:
     accepts=["404", "any other 4xx: non-strict"],
 )
 def _finds_no_stranger(unknown: Exchange) -> Iterator[Finding]:
-    yield from expect_status(unknown, accepts={404}, tolerates=CLIENT_ERROR)
+    yield from expect_refusal(unknown, {404})
 
 
 @_OWN.check(
@@ -217,8 +207,7 @@ def _finds_no_stranger(unknown: Exchange) -> Iterator[Finding]:
 )
 def _fits(made: list[Exchange], fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
     yield from among("made", made, partial(of_rule, "agents.schema"))
-    for name, answer in (("fetched", fetched), ("listed", listed)):
-        yield from at(name, of_rule("agents.schema", answer))
+    yield from judge_shapes("agents.schema", fetched=fetched, listed=listed)
 
 
 @_OWN.check(

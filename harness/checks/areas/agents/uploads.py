@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.expect import at, expect_object, expect_status, finding
+from harness.checks.vocabulary.expect import at, expect_object, expect_refusal, expect_status, finding
 from harness.checks.vocabulary.polling import id_of
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps
@@ -78,7 +78,7 @@ def _can_be_read(written: Exchange, content: Exchange) -> Iterator[Finding]:
 )
 def _replaces_nothing(written: Exchange, again: Exchange, kept: Exchange) -> Iterator[Finding]:
     _need_written(written)
-    yield from at("again", expect_status(again, accepts={409}, tolerates=CLIENT_ERROR))
+    yield from at("again", expect_refusal(again, {409}))
     yield from at("kept", _holds(kept, FIRST))
 
 

@@ -11,9 +11,9 @@ from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
+    expect_refusal,
     expect_reply,
     expect_settled,
-    expect_status,
     finding,
     interaction_in,
     of_rule,
@@ -24,7 +24,7 @@ from harness.contract import read
 from harness.contract.data.output import steps_of
 from harness.contract.judge.agreement import judge_id, judge_new_id
 from harness.contract.judge.answer import judge_json_object
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps
@@ -299,7 +299,7 @@ def _bears_turns(turns: Exchange) -> Iterator[Finding]:
     if turns.status in SUCCESS:
         yield from expect_interaction(turns)
     else:
-        yield from expect_status(turns, accepts={400}, tolerates=CLIENT_ERROR)
+        yield from expect_refusal(turns, {400})
 
 
 @_CREATE.check(

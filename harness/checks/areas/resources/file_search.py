@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.expect import at, expect_object, expect_status, finding, object_in, of_rule
-from harness.checks.vocabulary.pages import entries
+from harness.checks.vocabulary.expect import at, expect_object, expect_status, finding, object_in
+from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes, read_and_list
 from harness.checks.vocabulary.polling import repeat
 from harness.checks.vocabulary.resumable import begin_upload, continue_upload
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
@@ -37,8 +37,7 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
     if not name.startswith(f"{COLLECTION}/"):
         return stop_exercise(seen, f"no store could be made: {format_answer(made)}")
     path = f"{COLLECTION}/{segment(name.partition('/')[2])}"
-    seen["fetched"] = yield Send(t.request("GET", path))
-    seen["listed"] = yield Send(t.request("GET", COLLECTION, query={"pageSize": 20}))
+    seen |= yield from read_and_list(t, path, pageSize=20)
     body = {"displayName": "harness-check.txt"}
     started: Exchange = yield Send(begin_upload(t, f"{path}:uploadToFileSearchStore", body, TEXT, "text/plain"))
     seen |= {"started": started, "finished": started}
@@ -52,8 +51,7 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
             if document:
                 seen["document"] = yield Send(t.request("GET", _escape(document)))
                 seen["unforced"] = yield Send(t.request("DELETE", path))
-    seen["deleted"] = yield Send(t.request("DELETE", path, query={"force": True}))
-    seen["gone"] = yield Send(t.request("GET", path))
+    seen |= yield from delete_and_look(t, path, force=True)
     missing = [name for name in ("ended", "document", "unforced") if name not in seen]
     return stop_exercise(seen, "the upload led to no document") if missing else seen
 
@@ -70,18 +68,17 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
 def _can_be_managed(
     made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
-    for name, answer in (("made", made), ("fetched", fetched), ("listed", listed)):
-        yield from at(name, expect_object(answer))
-    yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
-    if fetched.status in SUCCESS and _name_of(fetched) != _name_of(made):
-        other = finding("another name", expected=_name_of(made), actual=_name_of(fetched) or "(none)")
-        yield other.at(exchange="fetched")
-    if listed.status in SUCCESS and "nextPageToken" not in object_in(listed):
-        names = [entry.get("name") for entry in entries(listed, COLLECTION)]
-        if _name_of(made) not in names:
-            lost = finding("the store is not in the list", expected=_name_of(made), actual=format_value(names))
-            yield lost.at(exchange="listed")
-    yield from at("gone", expect_status(gone, accepts={403, 404}, tolerates=CLIENT_ERROR))
+    shows = {"name": _name_of(made)}
+    yield from judge_life(
+        COLLECTION,
+        shows,
+        made=made,
+        fetched=fetched,
+        listed=listed,
+        deleted=deleted,
+        gone=gone,
+        gone_as={403, 404},
+    )
 
 
 @_STORES.check(
@@ -141,8 +138,7 @@ def _can_be_read(ended: Exchange, document: Exchange) -> Iterator[Finding]:
     everywhere=True,
 )
 def _fits(made: Exchange, listed: Exchange, ended: Exchange, document: Exchange) -> Iterator[Finding]:
-    for name, answer in (("made", made), ("listed", listed), ("ended", ended), ("document", document)):
-        yield from at(name, of_rule("filesearch.schema", answer))
+    yield from judge_shapes("filesearch.schema", made=made, listed=listed, ended=ended, document=document)
 
 
 @_STORES.check(

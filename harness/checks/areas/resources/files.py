@@ -16,9 +16,8 @@ from harness.checks.vocabulary.expect import (
     expect_status,
     finding,
     object_in,
-    of_rule,
 )
-from harness.checks.vocabulary.pages import entries
+from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes
 from harness.checks.vocabulary.polling import repeat
 from harness.checks.vocabulary.resumable import RECEIVED, STATUS, begin_upload, continue_upload
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
@@ -61,8 +60,7 @@ def an_uploaded_file(t: RequestBuilder) -> Steps:
     seen["listed"] = yield Send(t.request("GET", "files", query={"pageSize": 100}))
     content = {"type": "image", "uri": _file_in(seen["finished"]).get("uri"), "mime_type": TYPE}
     seen["used"] = yield Send(t.create(input=[QUESTION, content]))
-    seen["deleted"] = yield Send(t.request("DELETE", path))
-    seen["gone"] = yield Send(t.request("GET", path))
+    seen |= yield from delete_and_look(t, path)
     return {**seen, "used_again": (yield Send(t.create(input=[QUESTION, content])))}
 
 
@@ -122,25 +120,10 @@ def _can_be_queried(queried: Exchange) -> Iterator[Finding]:
 def _can_be_managed(
     finished: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
-    for name, answer in (("fetched", fetched), ("listed", listed)):
-        yield from at(name, expect_object(answer))
-    yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
-    shown = object_in(fetched)
-    if shown:
-        made = _file_in(finished)
-        wanted = {"name": made.get("name"), "mimeType": TYPE, "sizeBytes": len(PIXEL)}
-        for name, expected in wanted.items():
-            if str(shown.get(name)) != str(expected):
-                other = finding(
-                    f"`{name}` is another", expected=format_value(expected), actual=format_value(shown.get(name))
-                )
-                yield other.at(exchange="fetched")
-    if listed.status in SUCCESS and "nextPageToken" not in object_in(listed):
-        names = [entry.get("name") for entry in entries(listed, "files")]
-        if _file_in(finished).get("name") not in names:
-            lost = finding("the file is not in the list", expected=_name_of(finished), actual=format_value(names))
-            yield lost.at(exchange="listed")
-    yield from at("gone", expect_status(gone, accepts={403, 404}, tolerates=CLIENT_ERROR))
+    shows = {"name": _file_in(finished).get("name"), "mimeType": TYPE, "sizeBytes": len(PIXEL)}
+    yield from judge_life(
+        "files", shows, fetched=fetched, listed=listed, deleted=deleted, gone=gone, gone_as={403, 404}
+    )
 
 
 @_FILES.check(
@@ -153,8 +136,7 @@ def _can_be_managed(
     everywhere=True,
 )
 def _fits(finished: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
-    for name, answer in (("finished", finished), ("fetched", fetched), ("listed", listed)):
-        yield from at(name, of_rule("file.schema", answer))
+    yield from judge_shapes("file.schema", finished=finished, fetched=fetched, listed=listed)
 
 
 @_FILES.check(

@@ -10,13 +10,20 @@ from datetime import UTC
 from typing import Any
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.expect import at, expect_interaction, expect_object, expect_status, finding, of_rule
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_interaction,
+    expect_object,
+    expect_refusal,
+    finding,
+)
+from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes, read_and_list
 from harness.checks.vocabulary.pages import entries
 from harness.checks.vocabulary.polling import id_of, poll_until_found, status_of
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract import read
 from harness.contract.data.instants import read_instant
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
@@ -42,15 +49,13 @@ def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
     if not found:
         return stop_exercise(seen, f"no trigger could be made: {format_answer(seen['made'])}")
     path = f"triggers/{segment(found)}"
-    seen["fetched"] = yield Send(t.request("GET", path))
-    seen["listed"] = yield Send(t.request("GET", "triggers", query={"page_size": 1000}))
+    seen |= yield from read_and_list(t, path)
     seen["paused"] = yield Send(t.request("PATCH", path, {"status": "paused"}))
     seen["ran"] = yield Send(t.request("POST", f"{path}/executions", {}))
     seen["executions"] = yield Send(t.request("GET", f"{path}/executions"))
     seen["resumed"] = yield Send(t.request("PATCH", path, {"status": "active"}))
     seen["looked"] = yield Send(t.request("GET", path))
-    seen["deleted"] = yield Send(t.request("DELETE", path))
-    seen["gone"] = yield Send(t.request("GET", path))
+    seen |= yield from delete_and_look(t, path)
     run = _interaction_of(seen["ran"])
     seen["left"] = (yield from poll_until_found(t, run))[-1] if run else None
     if run:
@@ -85,21 +90,8 @@ def _interaction_of(ran: Exchange) -> str:
 def _can_be_managed(
     made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
-    for name, answer in (("made", made), ("fetched", fetched), ("listed", listed)):
-        yield from at(name, expect_object(answer))
-    if fetched.status in SUCCESS:
-        shape = read(fetched).json
-        for name, expected in (("id", id_of(made)), ("schedule", SCHEDULE), ("time_zone", "UTC")):
-            if isinstance(shape, dict) and shape.get(name) != expected:
-                other = finding(f"`{name}` is another", expected=expected, actual=format_value(shape.get(name)))
-                yield other.at(exchange="fetched")
-    if listed.status in SUCCESS:
-        names = [entry.get("id") for entry in entries(listed, "triggers")]
-        if id_of(made) not in names:
-            lost = finding("the trigger is not in the list", expected=id_of(made), actual=format_value(names))
-            yield lost.at(exchange="listed")
-    yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
-    yield from at("gone", expect_status(gone, accepts={404}, tolerates=CLIENT_ERROR))
+    shows = {"id": id_of(made), "schedule": SCHEDULE, "time_zone": "UTC"}
+    yield from judge_life("triggers", shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone)
 
 
 @_TRIGGERS.check(
@@ -115,8 +107,7 @@ def _fits(
     made: Exchange, fetched: Exchange, listed: Exchange, paused: Exchange, ran: Exchange, executions: Exchange
 ) -> Iterator[Finding]:
     answers = {"made": made, "fetched": fetched, "listed": listed, "paused": paused, "ran": ran}
-    for name, answer in {**answers, "executions": executions}.items():
-        yield from at(name, of_rule("trigger.schema", answer))
+    yield from judge_shapes("trigger.schema", **answers, executions=executions)
 
 
 @_TRIGGERS.check(
@@ -237,4 +228,4 @@ def _leaves_its_runs(ran: Exchange, deleted: Exchange, left: Exchange | None) ->
     accepts=["400", "any other 4xx: non-strict"],
 )
 def _refuses_a_bad_schedule(bad: Exchange) -> Iterator[Finding]:
-    yield from expect_status(bad, accepts={400}, tolerates=CLIENT_ERROR)
+    yield from expect_refusal(bad, {400})

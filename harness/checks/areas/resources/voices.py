@@ -9,18 +9,11 @@ from collections.abc import Iterator
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
-    at,
-    expect_object,
-    expect_status,
-    finding,
-    interaction_in,
-    object_in,
-    of_rule,
+    expect_refusal,
 )
-from harness.checks.vocabulary.pages import entries
+from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes, read_and_list
 from harness.checks.vocabulary.polling import id_of
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
@@ -46,10 +39,8 @@ def a_prompted_voice(t: RequestBuilder) -> Steps:
     if not found:
         return stop_exercise(seen, f"no voice could be made: {format_answer(seen['made'])}")
     path = f"voices/{segment(found)}"
-    seen["fetched"] = yield Send(t.request("GET", path))
-    seen["listed"] = yield Send(t.request("GET", "voices", query={"page_size": 1000}))
-    seen["deleted"] = yield Send(t.request("DELETE", path))
-    return {**seen, "gone": (yield Send(t.request("GET", path)))}
+    seen |= yield from read_and_list(t, path)
+    return {**seen, **(yield from delete_and_look(t, path))}
 
 
 @_VOICES.check(
@@ -64,21 +55,8 @@ def a_prompted_voice(t: RequestBuilder) -> Steps:
 def _can_be_managed(
     made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
-    for name, answer in (("made", made), ("fetched", fetched), ("listed", listed)):
-        yield from at(name, expect_object(answer))
-    yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
-    if fetched.status in SUCCESS:
-        shown = interaction_in(fetched)
-        for name, expected in (("id", id_of(made)), ("type", "prompted")):
-            if shown.get(name) != expected:
-                other = finding(f"`{name}` is another", expected=expected, actual=format_value(shown.get(name)))
-                yield other.at(exchange="fetched")
-    if listed.status in SUCCESS and "next_page_token" not in object_in(listed):
-        names = [entry.get("id") for entry in entries(listed, "voices")]
-        if id_of(made) not in names:
-            lost = finding("the voice is not in the list", expected=id_of(made), actual=format_value(names[:5]))
-            yield lost.at(exchange="listed")
-    yield from at("gone", expect_status(gone, accepts={404}, tolerates=CLIENT_ERROR))
+    shows = {"id": id_of(made), "type": "prompted"}
+    yield from judge_life("voices", shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone)
 
 
 @_VOICES.check(
@@ -91,8 +69,7 @@ def _can_be_managed(
     everywhere=True,
 )
 def _fits(made: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
-    for name, answer in (("made", made), ("fetched", fetched), ("listed", listed)):
-        yield from at(name, of_rule("voice.schema", answer))
+    yield from judge_shapes("voice.schema", made=made, fetched=fetched, listed=listed)
 
 
 @_VOICES.check(
@@ -104,4 +81,4 @@ def _fits(made: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[Findi
     accepts=["400", "another 4xx (non-strict)"],
 )
 def _is_refused(unstored: Exchange) -> Iterator[Finding]:
-    yield from expect_status(unstored, accepts={400}, tolerates=CLIENT_ERROR)
+    yield from expect_refusal(unstored, {400})

@@ -9,19 +9,19 @@ from collections.abc import Iterator
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
-    at,
     expect_object,
+    expect_refusal,
     expect_status,
     finding,
     interaction_in,
     note,
-    of_rule,
 )
+from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes, judge_values, read_and_list
 from harness.checks.vocabulary.pages import entries
 from harness.checks.vocabulary.polling import expect_id, id_of
 from harness.contract import read
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
@@ -51,14 +51,12 @@ def a_webhook_of_our_own(t: RequestBuilder) -> Steps:
     if not found:
         return stop_exercise(seen, f"no webhook could be made: {format_answer(seen['made'])}")
     path = f"webhooks/{segment(found)}"
-    seen["fetched"] = yield Send(t.request("GET", path))
-    seen["listed"] = yield Send(t.request("GET", "webhooks", query={"page_size": 1000}))
+    seen |= yield from read_and_list(t, path)
     renamed = {"name": "harness-renamed"}
     seen["patched"] = yield Send(t.request("PATCH", path, renamed, query={"update_mask": "name"}))
     seen["pinged"] = yield Send(t.request("POST", f"{path}:ping", {}))
     seen["rotated"] = yield Send(t.request("POST", f"{path}:rotateSigningSecret", {}))
-    seen["deleted"] = yield Send(t.request("DELETE", path))
-    return {**seen, "gone": (yield Send(t.request("GET", path)))}
+    return {**seen, **(yield from delete_and_look(t, path))}
 
 
 @_WEBHOOKS.check(
@@ -86,22 +84,8 @@ def _is_made(made: Exchange) -> Iterator[Finding]:
 def _can_be_managed(
     made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
-    for name, answer in (("made", made), ("fetched", fetched), ("listed", listed)):
-        yield from at(name, expect_object(answer))
-    yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
-    if fetched.status in SUCCESS:
-        shape = interaction_in(fetched)
-        for name, expected in (("id", id_of(made)), ("uri", URI), ("subscribed_events", EVENTS)):
-            if not _alike(shape.get(name), expected):
-                yield finding(
-                    f"`{name}` is another", expected=format_value(expected), actual=format_value(shape.get(name))
-                )
-    if listed.status in SUCCESS and not interaction_in(listed).get("next_page_token"):
-        names = [entry.get("id") for entry in entries(listed, "webhooks")]
-        if id_of(made) not in names:
-            lost = finding("the webhook is not in the list", expected=id_of(made), actual=format_value(names))
-            yield lost.at(exchange="listed")
-    yield from at("gone", expect_status(gone, accepts={404}, tolerates=CLIENT_ERROR))
+    shows = {"id": id_of(made), "uri": URI, "subscribed_events": EVENTS}
+    yield from judge_life("webhooks", shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone)
 
 
 @_WEBHOOKS.check(
@@ -117,8 +101,7 @@ def _fits(
     made: Exchange, fetched: Exchange, listed: Exchange, patched: Exchange, rotated: Exchange
 ) -> Iterator[Finding]:
     answers = {"made": made, "fetched": fetched, "listed": listed, "patched": patched, "rotated": rotated}
-    for name, answer in answers.items():
-        yield from at(name, of_rule("hook.schema", answer))
+    yield from judge_shapes("hook.schema", **answers)
 
 
 @_WEBHOOKS.check(
@@ -131,12 +114,7 @@ def _fits(
 )
 def _changes_one_field(patched: Exchange) -> Iterator[Finding]:
     yield from expect_object(patched)
-    body = interaction_in(patched)
-    for name, expected in (("name", "harness-renamed"), ("uri", URI), ("subscribed_events", EVENTS)):
-        if not _alike(body.get(name), expected):
-            yield finding(
-                f"`{name}` after the change", expected=format_value(expected), actual=format_value(body.get(name))
-            )
+    yield from judge_values(patched, {"name": "harness-renamed", "uri": URI, "subscribed_events": EVENTS})
 
 
 @_WEBHOOKS.check(
@@ -168,7 +146,7 @@ def _shows_its_secret_once(
     accepts=["400", "any other 4xx: non-strict"],
 )
 def _refuses_unknown_events(wrong: Exchange) -> Iterator[Finding]:
-    yield from expect_status(wrong, accepts={400}, tolerates=CLIENT_ERROR)
+    yield from expect_refusal(wrong, {400})
 
 
 @_WEBHOOKS.check(
@@ -180,7 +158,7 @@ def _refuses_unknown_events(wrong: Exchange) -> Iterator[Finding]:
     accepts=["404", "any other 4xx: non-strict"],
 )
 def _finds_no_stranger(unknown: Exchange) -> Iterator[Finding]:
-    yield from expect_status(unknown, accepts={404}, tolerates=CLIENT_ERROR)
+    yield from expect_refusal(unknown, {404})
 
 
 @_WEBHOOKS.check(
@@ -222,9 +200,3 @@ def _text(exchange: Exchange, name: str) -> str:
     except Unmet:
         return ""
     return found if isinstance(found, str) else ""
-
-
-def _alike(found: object, expected: object) -> bool:
-    if isinstance(expected, list):
-        return isinstance(found, list) and sorted(map(str, found)) == sorted(map(str, expected))
-    return found == expected

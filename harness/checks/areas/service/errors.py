@@ -11,7 +11,16 @@ from functools import partial
 
 from harness.checks.capabilities import new_registry
 from harness.checks.refusals import check_refusal, send_wrong_creates
-from harness.checks.vocabulary.expect import TOO_MANY, among, at, expect_status, finding, of_rule, require_answer
+from harness.checks.vocabulary.expect import (
+    TOO_MANY,
+    among,
+    at,
+    expect_refusal,
+    expect_status,
+    finding,
+    of_rule,
+    require_answer,
+)
 from harness.checks.vocabulary.stored import UNKNOWN_ID, WRONG_KEY, a_stored_interaction, all_of
 from harness.contract import read
 from harness.contract.judge.answer import judge_error_shape, judge_leaks
@@ -60,8 +69,8 @@ def refused_requests(t: RequestBuilder) -> Steps:
     accepts=["400", "another 4xx (non-strict)"],
 )
 def _refuses_what_is_no_json(broken_json: Exchange, no_json: Exchange) -> Iterator[Finding]:
-    yield from at("broken_json", expect_status(broken_json, accepts={400}, tolerates=CLIENT_ERROR))
-    yield from at("no_json", expect_status(no_json, accepts={400}, tolerates=CLIENT_ERROR))
+    yield from at("broken_json", expect_refusal(broken_json, {400}))
+    yield from at("no_json", expect_refusal(no_json, {400}))
 
 
 check_refusal(

@@ -13,9 +13,9 @@ from harness.checks.vocabulary.background_runs import script
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
+    expect_refusal,
     expect_reply,
     expect_settled,
-    expect_status,
     finding,
     interaction_in,
     note,
@@ -24,7 +24,7 @@ from harness.checks.vocabulary.polling import id_of
 from harness.checks.vocabulary.streamed import FORCED, WEATHER
 from harness.contract.data.output import output_steps
 from harness.contract.judge.agreement import judge_own_id
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.replies import SUCCESS
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
@@ -204,7 +204,7 @@ def _works_stateless(answered: Exchange) -> Iterator[Finding]:
     accepts=["400", "any other 4xx: non-strict"],
 )
 def _notices_a_lost_signature(unsigned: Exchange) -> Iterator[Finding]:
-    yield from expect_status(unsigned, accepts={400}, tolerates=CLIENT_ERROR)
+    yield from expect_refusal(unsigned, {400})
 
 
 @_RESULTS.check(

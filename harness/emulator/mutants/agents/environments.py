@@ -15,7 +15,6 @@ from harness.emulator.mutants.changes import (
     drop,
     is_missing,
     lose_first,
-    not_found,
     put,
     read_bytes,
     read_json,
@@ -26,6 +25,7 @@ from harness.emulator.mutants.changes import (
     without_query,
 )
 from harness.emulator.mutants.hooks import error, request, response
+from harness.emulator.mutants.lives import life_rows, unknown_rows
 from harness.emulator.mutants.parts import Change, Defect, after
 from harness.emulator.mutants.rows import row
 from harness.emulator.resources import Resources
@@ -70,11 +70,8 @@ def _change_line_ends(response: Response | None, neighbours: Resources, call: Ca
 
 MUTANTS = table(
     "environments",
-    row("environments-not-kept", "A created environment is not found.",
-        request("GET environments/*", not_found)),
-    row("environments-delete-keeps",
-        "A delete of an environment is answered with 200 but the environment is kept.",
-        request("DELETE environments/*", answer({}))),
+    *life_rows("environments", "environments", "environments"),
+    *unknown_rows("environments", "environments", "environments"),
     row("environments-without-id", "Environments have no id.",
         _change_shown(drop("id"))),
     row("environments-list-bare", "The list of environments is a bare array.",
@@ -91,10 +88,6 @@ MUTANTS = table(
         _change_shown(put(size_bytes="2 KB", file_count="two"))),
     row("environments-fork-with-sources", "A fork may have sources of its own.",
         request("POST environments", _fork_alone)),
-    row("environments-unknown-200", "A read of an environment that does not exist is answered with 200.",
-        error("GET environments/*", when(is_missing, answer({})))),
-    row("environments-unknown-crashes", "A read of an environment that does not exist is answered with 500.",
-        error("GET environments/*", when(is_missing, crash))),
     row("environments-page-repeats", "Every page of environments is the first one.",
         request("GET environments", lambda call, _: without_query(call, "page_token"))),
     row("environments-page-loses-one", "Every page of environments after the first lacks its first item.",

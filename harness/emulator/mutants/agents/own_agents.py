@@ -8,14 +8,13 @@ from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     answer,
     crash,
-    is_missing,
     lose_first,
-    not_found,
     read_json,
     when,
     without_query,
 )
 from harness.emulator.mutants.hooks import error, request, response
+from harness.emulator.mutants.lives import life_rows, unknown_rows
 from harness.emulator.mutants.parts import instead
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
@@ -41,10 +40,8 @@ def _forget_runs_of_deleted(engine: Engine, interaction_id: str, project: str) -
 
 MUTANTS = table(
     "own agents",
-    row("agents-not-kept", "A saved agent is not found.",
-        request("GET agents/*", not_found)),
-    row("agents-delete-keeps", "A delete of an agent is answered with 200 but the agent is kept.",
-        request("DELETE agents/*", answer({}))),
+    *life_rows("agents", "agents", "agents"),
+    *unknown_rows("agents", "agents", "agents"),
     row("agents-forget-fields", "A read of a saved agent shows only its id, under another name.",
         response("GET agents/*", lambda agent, _: {"name": agent.get("id")})),
     row("agents-overwrite", "An agent whose id is in use replaces the existing agent.",
@@ -54,10 +51,6 @@ MUTANTS = table(
         request("POST agents", when(_is_taken, crash))),
     row("agents-reserved-accepted", "An agent's id may begin with a reserved prefix.",
         error("POST agents", _accept_reserved)),
-    row("agents-unknown-200", "A read of an agent that does not exist is answered with 200.",
-        error("GET agents/*", when(is_missing, answer({})))),
-    row("agents-unknown-crashes", "A read of an agent that does not exist is answered with 500.",
-        error("GET agents/*", when(is_missing, crash))),
     row("agents-patch-ignored", "A change of an agent is answered with 200 but changes nothing.",
         request("PATCH agents/*", lambda call, _: replace(call, request=replace(call.request, body=b"{}"))),
         error("PATCH agents/*", answer({}))),
@@ -66,8 +59,6 @@ MUTANTS = table(
     row("agents-list-object", "The list of agents is an object by id.",
         response("GET agents", lambda page, _: (
             {"agents": {agent["id"]: agent for agent in page.get("agents", [])}}))),
-    row("agents-list-empty", "The list of agents is always empty.",
-        request("GET agents", answer({}))),
     row("agents-page-repeats", "Every page of agents is the first one.",
         request("GET agents", lambda call, _: without_query(call, "page_token"))),
     row("agents-page-loses-one", "Every page of agents after the first lacks its first item.",

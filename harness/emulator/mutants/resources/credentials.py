@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from harness.emulator.mutants.changes import Json, answer, crash, is_missing, not_found, put, read_json, when
 from harness.emulator.mutants.hooks import error, request, response
+from harness.emulator.mutants.lives import life_rows
 from harness.emulator.mutants.rows import row
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.kit.mutant import table
@@ -35,12 +36,7 @@ def _quote(refusal: Refusal, call: Call) -> Response:
 
 MUTANTS = table(
     "credentials",
-    row("credentials-not-kept", "A stored credential is not found.",
-        request("GET credentials/*", not_found)),
-    row("credentials-delete-keeps", "A delete of a credential is answered with 200 but the credential is kept.",
-        request("DELETE credentials/*", answer({}))),
-    row("credentials-list-empty", "The list of credentials is always empty.",
-        request("GET credentials", answer({}))),
+    *life_rows("credentials", "credentials", "credentials"),
     row("credentials-renamed", "A credential is stored under an id of the service's own.",
         response("POST credentials", put(id="credential-1"))),
     row("credentials-secret-shown", "The answer to a create of a credential shows its secret.",

@@ -12,7 +12,6 @@ from harness.emulator.engine import Engine
 from harness.emulator.http.routing import Route
 from harness.emulator.mutants.changes import (
     Json,
-    answer,
     crash,
     drop,
     not_found,
@@ -23,6 +22,7 @@ from harness.emulator.mutants.changes import (
     when,
 )
 from harness.emulator.mutants.hooks import admit, arrival, request, response
+from harness.emulator.mutants.lives import life_rows
 from harness.emulator.mutants.parts import Change, Defect, after
 from harness.emulator.mutants.rows import row
 from harness.emulator.service import Emulator
@@ -101,6 +101,9 @@ def _with_output_tokens(value: Json, call: Call) -> None:
 
 MUTANTS = table(
     "resources",
+    *life_rows("file", "files", "files"),
+    *life_rows("store", "fileSearchStores", "file search stores"),
+    *life_rows("voice", "voices", "voices"),
     row("file-upload-crashes", "An upload of a file is answered with 500.",
         request("* upload/files", crash)),
     row("file-upload-no-address", "The first answer to an upload names no address.",
@@ -111,22 +114,12 @@ MUTANTS = table(
         arrival(_ask_for_key)),
     row("file-query-silent", "A query of an upload does not say how much has arrived.",
         _change_upload(_without_size)),
-    row("file-not-kept", "An uploaded file is not found.",
-        request("GET files/*", not_found)),
-    row("file-list-empty", "The list of files is always empty.",
-        request("GET files", answer({}))),
-    row("file-delete-keeps", "A delete of a file is answered with 200 but the file is kept.",
-        request("DELETE files/*", answer({}))),
     row("file-size-as-text", "The size of a file has a unit.",
         response("GET files/*", put(sizeBytes="67 B"))),
     row("file-refused-in-create", "A create that names a file is refused.",
         admit("references", when(_names_a_file, refuse("Cannot fetch content from the provided URL.")))),
     row("file-gone-in-create", "A create that names a deleted file is accepted.",
         admit("references", skip)),
-    row("store-not-kept", "A created file search store is not found.",
-        request("GET fileSearchStores/*", not_found)),
-    row("store-list-empty", "The list of file search stores is always empty.",
-        request("GET fileSearchStores", answer({}))),
     row("store-count-as-text", "A file search store counts its documents in words.",
         response("* fileSearchStores/**", put(activeDocumentsCount="one"))),
     row("store-operation-never-ends", "The operation of an upload to a store never ends.",
@@ -137,12 +130,6 @@ MUTANTS = table(
         request("GET fileSearchStores/*/documents/*", not_found)),
     row("store-delete-forces", "A store that holds documents is deleted without force.",
         request("DELETE fileSearchStores/*", _force)),
-    row("voice-not-kept", "A stored voice is not found.",
-        request("GET voices/*", not_found)),
-    row("voice-list-empty", "The list of voices is always empty.",
-        request("GET voices", answer({}))),
-    row("voice-delete-keeps", "A delete of a voice is answered with 200 but the voice is kept.",
-        request("DELETE voices/*", answer({}))),
     row("voice-without-type", "Voices do not say of what type they are.",
         response("POST voices", drop("type"))),
     row("voice-unstored", "A prompted voice that shall not be stored is stored all the same.",

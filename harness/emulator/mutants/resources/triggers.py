@@ -7,12 +7,12 @@ from harness.emulator.mutants.changes import (
     crash,
     drop,
     inside,
-    not_found,
     put,
     read_json,
     refuse,
 )
 from harness.emulator.mutants.hooks import error, request, response
+from harness.emulator.mutants.lives import life_rows
 from harness.emulator.mutants.rows import row
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.kit.mutant import table
@@ -37,12 +37,7 @@ def _delete_runs(call: Call, engine: object) -> None:
 
 MUTANTS = table(
     "triggers",
-    row("triggers-not-kept", "A stored trigger is not found.",
-        request("GET triggers/*", not_found)),
-    row("triggers-delete-keeps", "A delete of a trigger is answered with 200 but the trigger is kept.",
-        request("DELETE triggers/*", answer({}))),
-    row("triggers-list-empty", "The list of triggers is always empty.",
-        request("GET triggers", answer({}))),
+    *life_rows("triggers", "triggers", "triggers"),
     row("triggers-schedule-changed", "A read of a trigger shows another schedule.",
         response("GET triggers/*", put(schedule="0 0 * * *"))),
     row("triggers-without-schedule", "The answer to a create of a trigger lacks its schedule.",

@@ -10,13 +10,12 @@ from harness.emulator.mutants.changes import (
     crash,
     drop,
     edit_json,
-    is_missing,
-    not_found,
     read_json,
     refuse,
     when,
 )
 from harness.emulator.mutants.hooks import error, request, response
+from harness.emulator.mutants.lives import life_rows, unknown_rows
 from harness.emulator.mutants.parts import part
 from harness.emulator.mutants.rows import row
 from harness.emulator.resources import Resources
@@ -59,12 +58,8 @@ class _RotationKeepsSecret(Resources):
 
 MUTANTS = table(
     "webhooks",
-    row("webhooks-not-kept", "A created webhook is not found.",
-        request("GET webhooks/*", not_found)),
-    row("webhooks-delete-keeps", "A delete of a webhook is answered with 200 but the webhook is kept.",
-        request("DELETE webhooks/*", answer({}))),
-    row("webhooks-list-empty", "The list of webhooks is always empty.",
-        request("GET webhooks", answer({}))),
+    *life_rows("webhooks", "webhooks", "webhooks"),
+    *unknown_rows("webhooks", "webhooks", "webhooks"),
     row("webhooks-patch-ignored", "An update of a webhook is answered with 200 but changes nothing.",
         request("PATCH webhooks/*", lambda call, _: replace(call, request=replace(call.request, body=b"{}"))),
         error("PATCH webhooks/*", answer({}))),
@@ -78,10 +73,6 @@ MUTANTS = table(
         error("POST webhooks", when(_is_invalid, _accept_any_event))),
     row("webhooks-any-event-crashes", "A subscription to an unknown event is answered with 500.",
         error("POST webhooks/**", when(_is_invalid, crash))),
-    row("webhooks-unknown-200", "A read of a webhook that does not exist is answered with 200.",
-        error("GET webhooks/*", when(is_missing, answer({})))),
-    row("webhooks-unknown-crashes", "A read of a webhook that does not exist is answered with 500.",
-        error("GET webhooks/*", when(is_missing, crash))),
     row("webhooks-ping-missing", "There is no ping operation.",
         request("POST webhooks/*:ping", refuse("Method not found.", 404, "not_found"))),
     row("webhooks-rotate-keeps", "A rotation returns the old secret.",

@@ -22,8 +22,6 @@ INLINE_FILE_BYTES = 2**20
 INLINE_BYTES = 2 * 2**20
 """Size limit of all inline sources of one environment together: 2 MB."""
 
-_CONFIG, _CREATE = "environment-config", "requests/create-environment"
-
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentConfig:
@@ -50,16 +48,20 @@ class Blueprints:
         self._has_credential = has_credential
 
     def read(self, config: Any, project: str, what: str = "environment") -> EnvironmentConfig:
-        """Read `"remote"`, an environment id, or a configuration object; `what` names it. Raises `Refusal`."""
+        """Read `"remote"`, an environment id, or a configuration object; `what` names it. Raises `Refusal`.
+
+        An object must fit its schema already, as part of the body that it came in.
+        """
         if not isinstance(config, str):
-            return self._read_object(self._reader.read(_CONFIG, config), project)
+            return self._read_object(config, project)
         if not config:
             raise invalid(f'The value of {what} is empty: send "remote", an environment id or a configuration.')
         return EnvironmentConfig() if config == "remote" else EnvironmentConfig(origin=_plain_id(config))
 
     def read_create(self, body: Any, project: str) -> EnvironmentConfig:
         """Read the body of POST environments, which may be absent. Raises `Refusal`."""
-        return self._read_object(self._reader.read(_CREATE, {} if body is None else body), project)
+        given = self._reader.read("requests/create-environment", {} if body is None else body)
+        return self._read_object(given, project)
 
     def _read_object(self, given: dict[str, Any], project: str) -> EnvironmentConfig:
         origin = given.get("environment_id") or given.get("from_environment") or ""

@@ -8,15 +8,16 @@ both cases.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from harness.emulator.resources.collection import Collection, Stamps
 from harness.emulator.resources.environments.configuration import Blueprints, EnvironmentConfig
-from harness.emulator.resources.environments.file_tree import Tree
+from harness.emulator.resources.environments.file_tree import Tree, clean
 from harness.emulator.resources.paging import listing
 from harness.emulator.resources.refusals import no_operation, over_quota
-from harness.emulator.values.call import Call, json_response
+from harness.emulator.values.call import Call, Refusal, json_response
 from harness.wire import Response
 
 STORED_BYTES = 128 * 2**20
@@ -115,6 +116,20 @@ class Environments:
         )
         environment.updated = environment.last_accessed = now
         return paths
+
+    def keep_written(self, environment_id: str, project: str, steps: list[dict[str, Any]]) -> None:
+        """Write what the `write_file` calls among an agent's steps say; a path that cannot be is left out.
+
+        So a client finds the files of a run where it looks for them. That they are there from the start of the run
+        is a simplification.
+        """
+        environment = self.open(environment_id, project)
+        for step in steps:
+            told = step.get("arguments") if step.get("name") == "write_file" else None
+            path, content = (told.get("path"), told.get("content")) if isinstance(told, dict) else (None, None)
+            if isinstance(path, str) and isinstance(content, str):
+                with suppress(Refusal):
+                    self.write(environment, {clean(path): content.encode()}, overwrite=True)
 
     def _reuse(self, wanted: EnvironmentConfig, project: str) -> Environment:
         environment = self.open(wanted.origin, project)

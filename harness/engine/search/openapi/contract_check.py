@@ -9,18 +9,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from harness.engine.search.answer import judge_exchange
 from harness.engine.search.defect import SeenDefect
 from harness.engine.search.openapi.exchanges import exchange_of
 from harness.engine.search.search_target import SearchTarget
-from harness.engine.traffic.deadline import MIN_TIMEOUT
+from harness.engine.traffic.deadline import MIN_TIMEOUT, Timer
+from harness.wire.message import EVENT_STREAM
 
 OURS = "harness_contract"
 
 MOST_SECONDS = 30.0
 """Longest timeout of one call in seconds."""
+
+_PIECE = 65_536
 
 _places: list[SearchTarget] = []
 _kinds: dict[str, type] = {}
@@ -52,6 +56,44 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         if place.patience is not None:
             bounds.append(place.patience.timeout(case.operation.label.replace(" /", " ")))
         kwargs["timeout"] = max(MIN_TIMEOUT, min(bounds))
+        kwargs["hooks"] = {"response": partial(_read_in_time, kwargs["timeout"], Timer(kwargs["timeout"]))}
+
+
+def _read_in_time(seconds: float, timer: Timer, response: Any, **_: Any) -> None:
+    """Read a body within the time of its call: `requests` bounds only the wait for each piece of it.
+
+    Raises what `requests` does. Streams of events are left to the tool, which bounds them.
+    """
+    from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+    if response.headers.get("content-type", "").startswith(EVENT_STREAM):
+        return
+    pieces = []
+    try:
+        while piece := response.raw.read1(_PIECE, decode_content=True):
+            pieces.append(piece)
+            if timer.over():
+                raise ReadTimeoutError(response.raw, response.url, "the answer never ended")
+    except HTTPError as wrong:
+        response.close()
+        raise _to_requests_error(wrong, seconds, response.request) from None
+    response._content = b"".join(pieces)
+
+
+def _to_requests_error(wrong: Exception, seconds: float, request: Any) -> Exception:
+    """The error that `requests` raises for one of urllib3; the tool takes the words of a timeout apart."""
+    import requests
+    from urllib3 import exceptions
+
+    if isinstance(wrong, exceptions.ReadTimeoutError):
+        told = exceptions.HTTPError(f"the answer never ended (read timeout={seconds})")
+        return requests.ReadTimeout(told, request=request)
+    kinds: dict[type[Exception], type[requests.RequestException]] = {
+        exceptions.ProtocolError: requests.exceptions.ChunkedEncodingError,
+        exceptions.DecodeError: requests.exceptions.ContentDecodingError,
+    }
+    kind = next((kind for cause, kind in kinds.items() if isinstance(wrong, cause)), requests.ConnectionError)
+    return kind(wrong, request=request)
 
 
 def _address(operation: Any, version: str) -> None:

@@ -61,6 +61,7 @@ class ScenarioCollector:
         self.failures: dict[str, Failure] = {}
         self.seen: Counter[str] = Counter()
         self.answers = AnswerCounts()
+        self._tool_errors: list[str] = []
         self.ledger = CreatedResources(place.resolved.api)
         self._place = place
         self._root = root
@@ -134,11 +135,17 @@ class ScenarioCollector:
             replays = Replays(why_not=why_not)
             self.failures[key] = Failure(engine=ENGINE, defect=defect, trail=trail, replays=replays)
 
-    def note_unanswered(self, event: Any) -> None:
-        """Record a network error: it is a finding in itself, unless our own time limit caused it."""
+    def note_error(self, event: Any) -> None:
+        """Record a network error: it is a finding in itself, unless our own time limit caused it.
+
+        Any other error is the tool's own, of which the user is told.
+        """
         import requests
 
         error = getattr(event, "value", None) or getattr(event, "exception", None)
+        if not isinstance(error, OSError):  # as all errors of `requests` are
+            self._tool_errors.append(" ".join(_error_message(event).split()))
+            return
         late = isinstance(error, requests.Timeout)
         if late and self._place.timer.over():
             return
@@ -159,6 +166,11 @@ class ScenarioCollector:
         """Whether a create was accepted: without one, no link can be followed."""
         return self.family.beginning in self.succeeded
 
+    @property
+    def has_links(self) -> bool:
+        """Whether the document declares any, so that chains can be drawn."""
+        return any(self.declared.values())
+
     def missing_links(self) -> list[str]:
         """Declared links that have not been applied yet; which ones the tool applies is random."""
         return sorted({link for links in self.declared.values() for link in links} - self.links.keys())
@@ -170,7 +182,7 @@ class ScenarioCollector:
             return
         if missing := sorted(self.declared.keys() - self.reached):
             yield f"never reached: {', '.join(missing)}"
-        if self.family.beginning not in self.roots:
+        if self.has_links and self.family.beginning not in self.roots:
             yield f"the stateful phase does not begin with {self.family.beginning}"
         if missing := self.missing_links():
             every = len(missing) == sum(map(len, self.declared.values()))
@@ -183,6 +195,8 @@ class ScenarioCollector:
         """Notes on a search that proves something."""
         if refused := sorted(self.declared.keys() - self.succeeded):
             yield f"never succeeded: {', '.join(refused)}"
+        for told in dict.fromkeys(self._tool_errors):
+            yield f"schemathesis gave up something below /{self.family.collection}: {told}"
         if self.mute > 1:
             yield f"{self.mute} calls below /{self.family.collection} got no answer"
 

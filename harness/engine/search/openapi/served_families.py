@@ -7,6 +7,7 @@ those creates that look most likely to succeed, and never reach the operations t
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,25 +20,33 @@ from harness.wire.json_value import object_or_none
 LOOK_SECONDS = 5.0
 """Timeout for the request that asks whether a resource is served."""
 
+_WRONG = frozenset({200, 400, 422})
+"""Statuses with which a route that exists answers a create without any field."""
 
-def find_families(place: SearchTarget, document: SearchDocument) -> tuple[Family, ...]:
-    """The first family, and every other one whose collection can be listed and that the user did not deny."""
-    first, *others = document.families
-    found = [first]
+
+def find_families(place: SearchTarget, document: SearchDocument, wanted: Sequence[Family]) -> tuple[Family, ...]:
+    """Of those wanted: the first of the document, and all others that are served and not denied by the user."""
+    first = document.families[0]
+    found = [first] if first in wanted else []
     with place.world() as world, suppress(TimeUp):
-        for family in others:
-            if family.capability not in place.denied:
+        for family in wanted:
+            if family != first and family.capability not in place.denied:
                 answer = world.driver.send(_look(place, family), timeout=LOOK_SECONDS)
-                found += [family] if _is_served(answer) else []
+                found += [family] if _is_served(answer, family) else []
     return tuple(found)
 
 
 def _look(place: SearchTarget, family: Family) -> Request:
-    return place.requests.request("GET", f"{family.collection}?page_size=1")
+    """A list; where nothing is kept, a create that is wrong."""
+    if family.keeps:
+        return place.requests.request("GET", family.collection)
+    return place.requests.request("POST", family.collection, {})
 
 
-def _is_served(answer: Exchange) -> bool:
+def _is_served(answer: Exchange, family: Family) -> bool:
     value = object_or_none(answer.body)
+    if not family.keeps:
+        return answer.status in _WRONG and value is not None
     return answer.status == 200 and value is not None and "error" not in value
 
 

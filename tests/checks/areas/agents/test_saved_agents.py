@@ -44,7 +44,7 @@ CASES = [
     case("agents.patch", "not_met", "the rest is gone", patched=answer(body={"id": "x", "description": CHANGED})),
     case("agents.patch", "not_met", "nothing changed",
          patched=answer(body={"id": "x", "system_instruction": INSTRUCTION})),
-    case("agents.patch", "untestable", "no such operation", patched=refusal(404, "not_found")),
+    case("agents.patch", "not_applicable", "no such operation", patched=refusal(404, "not_found")),
     case("agents.create", "met", "both", made=[ONE, TWO]),
     case("agents.create", "not_met", "one crashed", made=[ONE, refusal(500)]),
     case("agents.create", "not_met", "another id", made=[TWO, TWO]),

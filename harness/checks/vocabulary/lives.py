@@ -1,0 +1,98 @@
+"""The life of a resource that a target keeps: it is made, read, listed and deleted, and then it is gone.
+
+Layer 2. The areas of such resources share these parts and judges; what is special to one stays in its area.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from typing import Any
+
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_object,
+    expect_refusal,
+    expect_status,
+    finding,
+    object_in,
+    of_rule,
+)
+from harness.checks.vocabulary.pages import entries
+from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.wording import format_value
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Exchanges, Part, Send
+from harness.outcome import Finding
+from harness.wire import Exchange
+
+_TOKENS = ("next_page_token", "nextPageToken")
+
+
+def read_and_list(t: RequestBuilder, path: str, **query: Any) -> Part[Exchanges]:
+    """GET a resource, then the collection that it is in → `fetched`, `listed`; `query` is that of the list."""
+    fetched: Exchange = yield Send(t.request("GET", path))
+    listed: Exchange = yield Send(t.request("GET", path.partition("/")[0], query=query or {"page_size": 1000}))
+    return {"fetched": fetched, "listed": listed}
+
+
+def delete_and_look(t: RequestBuilder, path: str, **query: Any) -> Part[Exchanges]:
+    """DELETE a resource, then look for it → `deleted`, `gone`."""
+    deleted: Exchange = yield Send(t.request("DELETE", path, query=query))
+    gone: Exchange = yield Send(t.request("GET", path))
+    return {"deleted": deleted, "gone": gone}
+
+
+def judge_life(
+    collection: str,
+    shows: Mapping[str, Any],
+    *,
+    fetched: Exchange,
+    deleted: Exchange,
+    gone: Exchange,
+    listed: Exchange | None = None,
+    gone_as: Container[int] = frozenset({404}),
+    **others: Exchange,
+) -> Iterator[Finding]:
+    """Judge a whole life. GET `shows` these values, of which the first is the name that the list has, too.
+
+    `others` are further answers that must be objects. Without `listed`, the list has a rule of its own.
+    """
+    for name, answer in {**others, "fetched": fetched}.items():
+        yield from at(name, expect_object(answer))
+    yield from at("fetched", judge_values(fetched, shows))
+    if listed is not None:
+        yield from at("listed", _judge_listed(listed, collection, *next(iter(shows.items()))))
+    yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
+    yield from at("gone", expect_refusal(gone, gone_as))
+
+
+def judge_values(answer: Exchange, expected: Mapping[str, Any]) -> Iterator[Finding]:
+    """An object must show these values: lists in any order, and whole numbers as digits, too."""
+    shown = object_in(answer)
+    for name, value in expected.items() if shown else ():
+        if not _is_alike(shown.get(name), value):
+            actual = format_value(shown.get(name))
+            yield finding(f"`{name}` is another", expected=format_value(value), actual=actual)
+
+
+def judge_shapes(rule: str, **answers: Exchange) -> Iterator[Finding]:
+    """Each of these answers must keep a rule about its schema."""
+    for name, answer in answers.items():
+        yield from at(name, of_rule(rule, answer))
+
+
+def _judge_listed(listed: Exchange, collection: str, name: str, expected: Any) -> Iterator[Finding]:
+    """A list must be an object, and hold the resource unless there are more pages."""
+    flaws = list(expect_object(listed))
+    yield from flaws
+    if flaws or any(object_in(listed).get(token) for token in _TOKENS):
+        return
+    names = [entry.get(name) for entry in entries(listed, collection)]
+    if expected not in names:
+        yield finding("it is not in the list", expected=format_value(expected), actual=format_value(names[:5]))
+
+
+def _is_alike(found: object, expected: object) -> bool:
+    if isinstance(expected, list):
+        return isinstance(found, list) and sorted(map(str, found)) == sorted(map(str, expected))
+    return str(found) == str(expected) if isinstance(expected, int) else found == expected

@@ -1,0 +1,109 @@
+"""The module for JavaScript serves recordings: `replay`, in Node, without any package."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cassette import load
+from harness.cli.main import main
+from harness.resources import folder
+
+pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="no node on PATH")
+
+CHAIN = folder("cassettes") / "emulator" / "chain.yaml"
+PROGRAM = """
+import { HarnessError, replay } from "./harness.mjs";
+
+const [python, cassette] = process.argv.slice(2);
+const command = [python, "-m", "harness"];
+const said = {};
+const told = (error) => [error instanceof HarnessError, error.status, error.message];
+
+const harness = await replay(cassette, { command });
+const ask = async (input) => {
+  const body = JSON.stringify({ model: "gemini-3.5-flash", input });
+  const options = { method: "POST", headers: { "content-type": "application/json" }, body };
+  const response = await fetch(`${harness.url}/v1/interactions`, options);
+  return [response.status, await response.text()];
+};
+said.recorded = await ask("My name is Ada.");
+said.unrecorded = await ask("My name is Bob.");
+await harness.fail(503, { on: "create" });
+said.failed = (await ask("My name is Ada."))[0];
+said.fired = (await harness.faults()).connections.map(({ fired }) => fired);
+await harness.mend();
+said.plan = (await harness.faults()).plan;
+said.reply = await harness.reply("Hello.").catch(told);
+await harness.stop();
+said.stopped = await fetch(harness.url).catch((error) => error.cause.code);
+said.missing = await replay("nowhere.yaml", { command }).catch(told);
+said.absent = await replay(cassette, { command: "no-such-command" }).catch(told);
+console.log(JSON.stringify(said));
+"""
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a program in Node heard from a replayed recording."""
+    place = tmp_path_factory.mktemp("node")
+    assert main(["client", "js", "-o", str(place)]) == 0
+    (place / "program.mjs").write_text(PROGRAM, "utf-8")
+    done = subprocess.run(
+        ["node", "program.mjs", sys.executable, str(CHAIN)],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    heard: dict[str, Any] = json.loads(done.stdout)
+    return heard
+
+
+def test_a_recorded_answer_comes_byte_for_byte(said: dict[str, Any]) -> None:
+    """The answer is that of the file."""
+    first = load(CHAIN).recordings[0]
+    assert said["recorded"] == [200, first.body.decode()]
+
+
+def test_what_was_not_recorded_names_the_nearest(said: dict[str, Any]) -> None:
+    """Another input is refused with what differs."""
+    status, text = said["unrecorded"]
+    assert status == 400
+    assert 'recorded "My name is Ada.", got "My name is Bob."' in json.loads(text)["error"]["message"]
+
+
+def test_faults_are_applied_to_recordings(said: dict[str, Any]) -> None:
+    """`fail` refuses a recorded create, `faults` says so, and `mend` ends it."""
+    assert said["failed"] == 503
+    assert ["status:503"] in said["fired"]
+    assert said["plan"] is None
+
+
+def test_what_a_recording_cannot_do_is_refused_in_words(said: dict[str, Any]) -> None:
+    """There is nothing to script in a recording."""
+    is_ours, status, message = said["reply"]
+    assert (is_ours, status) == (True, 404)
+    assert "/__harness__/faults" in message
+
+
+def test_it_ends_with_stop(said: dict[str, Any]) -> None:
+    """After `stop` nothing listens."""
+    assert said["stopped"] == "ECONNREFUSED"
+
+
+def test_a_server_that_does_not_start_says_why(said: dict[str, Any]) -> None:
+    """A cassette that is not there, and a command that is not there."""
+    assert said["missing"][0] is said["absent"][0] is True
+    assert "nowhere.yaml does not exist" in said["missing"][2]
+    assert "no-such-command did not start: it is not installed" in said["absent"][2]

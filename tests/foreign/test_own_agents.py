@@ -1,0 +1,73 @@
+"""Foreign servers that keep agents of one's own and let them be changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.foreign.judging import check
+from tests.foreign.server import ForeignService, Json, Refused, parse_object
+
+
+class Keeping(ForeignService):
+    """Odd, but right: pages are larger than asked for, and a change answers more than was sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.agents: dict[str, Json] = {}
+
+    def neighbour(self, method: str, parts: list[str], data: bytes, query: Json) -> Json:
+        if parts[0] != "agents" or len(parts) > 2:
+            return super().neighbour(method, parts, data, query)
+        if len(parts) == 1:
+            return self.make(parse_object(data)) if method == "POST" else {"agents": list(self.agents.values())}
+        if parts[1] not in self.agents:
+            raise Refused(404, "not_found", "There is no such agent.")
+        if method == "PATCH":
+            self.agents[parts[1]] = self.change(self.agents[parts[1]], parse_object(data), query)
+        return self.agents.pop(parts[1]) and {} if method == "DELETE" else self.agents[parts[1]]
+
+    def make(self, body: Json) -> Json:
+        """Keep an agent."""
+        if body["id"] in self.agents or body["id"].startswith("gemini-"):
+            raise Refused(409, "aborted", "The id is taken or reserved.")
+        self.agents[body["id"]] = {**body, "object": "agent"}
+        return self.agents[body["id"]]
+
+    def change(self, agent: Json, body: Json, query: Json) -> Json:
+        """An agent after a change."""
+        return {**agent, **body, "changed_by": "nobody"}
+
+
+class RefusesChanges(Keeping):
+    """Odd, but right: agents cannot be changed, as on the Gemini API."""
+
+    def change(self, agent: Json, body: Json, query: Json) -> Json:
+        raise Refused(404, "not_found", "There is no such route.")
+
+
+class IgnoresChanges(Keeping):
+    """Wrong: a change is accepted and changes nothing."""
+
+    def change(self, agent: Json, body: Json, query: Json) -> Json:
+        return agent
+
+
+class ReplacesAll(Keeping):
+    """Wrong: a change takes away what it does not name."""
+
+    def change(self, agent: Json, body: Json, query: Json) -> Json:
+        return {"id": agent["id"], **body}
+
+
+@pytest.mark.parametrize(
+    ("service", "verdict"),
+    [(Keeping, "pass"), (RefusesChanges, "not_applicable"), (IgnoresChanges, "info"), (ReplacesAll, "info")],
+)
+def test_a_change_touches_what_it_names(service: type[Keeping], verdict: str) -> None:
+    """The description is new, the instruction is as it was; agents that cannot be changed are no fault."""
+    report = check(service(), "agents.*", words=("--capability", "+agents-crud"))
+    assert report.verdicts["agents.patch"] == verdict
+    assert report.faults == {}
+    assert [name for name, said in report.verdicts.items() if said == "info"] == ["agents.patch"] * (
+        verdict == "info"
+    )
