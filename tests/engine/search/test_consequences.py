@@ -58,6 +58,15 @@ def test_a_cause_that_fails_nobody_excuses_nothing() -> None:
     assert stream in done.failures
 
 
+def test_two_that_follow_from_each_other_are_both_told() -> None:
+    """Neither of two failures goes if each would be the cause of the other."""
+    gone, _ = find_both()
+    one = replace(gone.finding, code="del.gone/a", cause="del.gone/b")
+    other = replace(gone.finding, code="del.gone/b", cause="del.gone/a")
+    both = [replace(gone, defect=replace(gone.defect, finding=finding)) for finding in (one, other)]
+    assert len(fold(run_of(*both), [], INTERACTIONS).failures) == 2
+
+
 def test_a_cause_that_the_judge_names_counts_for_the_same_call() -> None:
     """A finding that names its cause goes with it if the same call shows both."""
     gone, _ = find_both()

@@ -127,7 +127,7 @@ def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, An
         if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
             hearing.scenario(event.recorder)
         elif isinstance(event, events.NonFatalError | events.FatalError):
-            hearing.note_unanswered(event)
+            hearing.note_error(event)
 
 
 def _proves(hearing: ScenarioCollector) -> bool:
