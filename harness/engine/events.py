@@ -102,7 +102,8 @@ class PhaseFinished:
 
     `counts` has names of the part's choice; `findings` is how much it found to be wrong. `notes` are for the user,
     `vacuous` are reasons why (this much of) the part proves nothing. `answers` counts the kinds of answers that it
-    judged; `accepted` are the calls that succeeded at least once, `never_accepted` those that never did.
+    judged, `calls` those of each call; `accepted` are the calls that succeeded at least once, `never_accepted`
+    those that never did.
     """
 
     name: str
@@ -114,6 +115,7 @@ class PhaseFinished:
     answers: Mapping[str, int] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
     never_accepted: tuple[str, ...] = ()
+    calls: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,12 @@ def is_escaped(text: str) -> bool:
     return any(_ESCAPED.search(part) is not None for _, part in parts_of(text))
 
 
+def find_escapes(text: str) -> Iterator[int]:
+    """Where such escapes are."""
+    for at, part in parts_of(text):
+        yield from (at + found.start() for found in _ESCAPED.finditer(part))
+
+
 def unescape(text: str) -> str:
     """Decode the JSON, URL and HTML escapes in a text that may hide printable ASCII characters, also nested."""
     for _ in range(_NESTED):

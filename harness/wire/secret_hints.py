@@ -34,6 +34,20 @@ def hints(text: str) -> bool:
     return any(next(_places(part), None) is not None for _, part in parts_of(text))
 
 
+def find_hints(text: str) -> Iterator[int]:
+    """Where hints are, in characters, in no particular order; a part of a text has a hint if one is in it."""
+    for at, part in parts_of(text):
+        yield from (at + place for place in _parameters(part))
+        if part.isascii():
+            yield from (at + place for place in _words(part))
+            continue
+        data, seen, place = part.encode("utf-8", "surrogatepass"), 0, at
+        for found in sorted(_words(part)):
+            place += len(data[seen:found].decode("utf-8", "surrogatepass"))
+            seen = found
+            yield place
+
+
 def regions(text: str) -> Iterator[tuple[int, int]]:
     """The parts of a text in which a secret might begin; they may overlap, and are longer than most secrets."""
     if len(text) <= PART:
@@ -70,11 +84,21 @@ def _characters(part: str) -> Iterable[int]:
 
 
 def _places(text: str) -> Iterator[int]:
-    """Where hints are, in bytes of the text, in no particular order."""
+    """Where hints are, in no particular order; in a text that is not ASCII, only whether there are any."""
+    yield from _words(text)
+    yield from _parameters(text)
+
+
+def _words(text: str) -> Iterator[int]:
+    """Where the words are, in bytes."""
     data = text.encode("utf-8", "surrogatepass")
     for automaton, searched in ((_automaton(EXACT), data), (_automaton(IN_ANY_CASE), data.lower())):
         for _, start, _ in automaton.find_matches_as_indexes(searched):
             yield start
+
+
+def _parameters(text: str) -> Iterator[int]:
+    """Where parameters are, in characters."""
     if "=" in text:
         yield from (found.start() for found in _PARAMETER.finditer(text))
 

@@ -196,6 +196,7 @@ class SecretFields:
         self._spared = frozenset(map(plain_name, spared))
         self.stems = self._names.union(SECRET_ENDS, self._inside, _HEADER_MAPS)
         """Every text with a member that holds a secret contains one of these, once normalised by `plain_name`."""
+        self._known = lru_cache(1024)(self._covers)
 
     def names(self, name: str) -> bool:
         """Whether the value under this name is a secret wherever it appears."""
@@ -203,6 +204,9 @@ class SecretFields:
 
     def covers(self, path: Sequence[str]) -> bool:
         """Whether a value at this place is a secret."""
+        return self._known(tuple(path)) if sum(map(len, path)) <= _LONGEST_NAME else self._covers(path)
+
+    def _covers(self, path: Sequence[str]) -> bool:
         return any(
             name and (self.names(name) or _is_header(path, at) or self._reaches(path, at))
             for at, name in enumerate(path)

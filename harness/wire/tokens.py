@@ -12,7 +12,11 @@ from typing import NamedTuple
 
 from harness.wire.secret_patterns import PAIR_NAMES
 
-_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+_TOKEN = re.compile(
+    r'"[^"\\]{0,4096}(?:\\.[^"\\]{0,4096}){0,64}(?:"|\\?\Z)|"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL
+)
+"""Of a long string it matches the quote alone: other threads would have to wait until its end is found."""
+
 _WHOLE = re.compile(r"(?:[^\\]++|\\(?:u[0-9A-Fa-f]{4}|[^u]))*", re.DOTALL)
 _HALF_ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{0,3})?")
 _OPENERS, _CLOSERS = "{[", "}]"
@@ -46,8 +50,7 @@ def tokens(text: str, above: Iterable[str] = ()) -> Iterator[Token]:
     path = list(above)
     depth: list[bool] = []  # for each open container, whether it is an object
     name: str | None = None  # the member whose value is being read
-    for match in _TOKEN.finditer(text):
-        start, end = match.span()
+    for start, end in _words(text):
         first = text[start]
         if first in _OPENERS:
             depth.append(first == "{")
@@ -87,6 +90,30 @@ def pair_up(found: Iterable[Token], is_secret: Callable[[tuple[str, ...]], bool]
 def _place(path: list[str], name: str | None) -> tuple[str, ...]:
     above = path[:_DEEPEST]
     return tuple(above) if name is None else (*above, name)
+
+
+def _words(text: str) -> Iterator[tuple[int, int]]:
+    """Where each token begins and ends, punctuation included."""
+    at = 0
+    while at < len(text):
+        for match in _TOKEN.finditer(text, at):
+            start, at = match.span()
+            if at - start == 1 and text[start] == '"':
+                at = _find_end(text, start)
+                yield start, at
+                break
+            yield start, at
+        else:
+            return
+
+
+def _find_end(text: str, start: int) -> int:
+    """Where the string that begins at `start` ends."""
+    end = start
+    while (end := text.find('"', end + 1)) >= 0:
+        if _is_closed(text, start, end + 1):
+            return end + 1
+    return len(text)
 
 
 def _is_closed(text: str, start: int, end: int) -> bool:
@@ -139,13 +166,13 @@ def closed_text(text: str) -> str:
     """Close a cut JSON text; the result is valid if the cut was after a whole value or inside a string value."""
     stack: list[str] = []
     open_string = False
-    for match in _TOKEN.finditer(text):
-        word = match[0]
+    for start, end in _words(text):
+        word = text[start:end]
         if word[0] in _OPENERS:
             stack.append(_CLOSERS[_OPENERS.index(word[0])])
         elif word[0] in _CLOSERS and stack:
             stack.pop()
         elif word[0] == '"' and not (len(word) > 1 and _is_closed(word, 0, len(word))):
             open_string = True
-            text = text[: match.start()] + _without_half_escape(word)
+            text = text[:start] + _without_half_escape(word)
     return text + ('"' if open_string else "") + "".join(reversed(stack))

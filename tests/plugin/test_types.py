@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,15 +45,23 @@ def test_wrong(
 """
 
 
-def test_mypy_finds_every_typo(tmp_path: Path) -> None:
+MYPY = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--follow-imports=silent"]
+PYRIGHT = ["pyright", "--pythonpath", sys.executable]
+FOUND = r"test_typed\.py:(\d+):(?:\d+ -)? error"
+
+
+@pytest.mark.parametrize("checker", [MYPY, PYRIGHT], ids=["mypy", "pyright"])
+def test_a_type_checker_finds_every_typo(checker: list[str], tmp_path: Path) -> None:
     """Each line of the wrong test is an error of its own, and the right test has none."""
+    if shutil.which(checker[0]) is None:
+        pytest.skip(f"{checker[0]} is not installed: npm install --global {checker[0]}")
     path = tmp_path / "test_typed.py"
     path.write_text(SOURCE, "utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--follow-imports=silent", str(path)],
-        capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False,
-    )  # fmt: skip
-    found = {int(number) for number in re.findall(r"test_typed\.py:(\d+): error", done.stdout)}
+    project = Path(__file__).parents[2]
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps({"extraPaths": [str(project)]}), "utf-8")
+    where = tmp_path if checker is PYRIGHT else project
+    done = subprocess.run([*checker, str(path)], capture_output=True, text=True, cwd=where, check=False)
+    found = {int(number) for number in re.findall(FOUND, done.stdout)}
     lines = SOURCE.splitlines()
     first = next(number for number, line in enumerate(lines, 1) if "reply(step=" in line)
     assert found == set(range(first, len(lines) + 1)), done.stdout + done.stderr

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.wire.tokens import closed_text, decode_literal, encode_literal, tokens
+from harness.wire.tokens import _TOKEN, closed_text, decode_literal, encode_literal, tokens
 
 VALUES = st.recursive(
     st.text(max_size=6) | st.integers() | st.none() | st.booleans(),
@@ -98,3 +98,23 @@ def test_a_text_that_only_nests() -> None:
     found = list(tokens('{"a":' * 5_000 + '{"b":"c'))
     assert (len(found), found[-1].path[-1]) == (5_002, "b")
     assert max(len(token.path) for token in found) <= 65
+
+
+@pytest.mark.parametrize("length", [4095, 4096, 4097, 300_000])
+@pytest.mark.parametrize("text", ["x", "x" * 99 + "\n", '"', "\\", 'é\\"', '{"a": [1, "b"]}'])
+def test_long_strings(text: str, length: int) -> None:
+    """A string of any length is found whole, whatever is escaped in it; so is what follows, or where it is cut."""
+    long = (text * length)[:length]
+    whole = json.dumps({"long": long, "next": [1, "x"]})
+    assert [token.text for token in tokens(whole)] == ["long", long, "next", "1", "x"]
+    cut = whole[: whole.index('", "next') + 1 - 3]
+    last = list(tokens(cut))[-1]
+    assert (last.closed, long.startswith(last.text), len(long) - len(last.text) < 4) == (False, True, True)
+
+
+def test_a_long_string_holds_up_nobody() -> None:
+    """The expression, which keeps all other threads waiting, does not go through a long string."""
+    for text in ("x" * 10_000_000, "\\n" * 5_000_000):
+        match = _TOKEN.match(f'"{text}"')
+        assert match is not None
+        assert match.end() == 1

@@ -5,10 +5,8 @@ Layer 5.
 
 from __future__ import annotations
 
-import threading
 import time
-from bisect import bisect_right
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,12 +14,11 @@ from typing import Any
 from harness.benches.client.case_server import CaseServer
 from harness.benches.client.case_workers import CaseQueue, CaseWorkers, PlayedCase, play_case
 from harness.benches.client.cases.case import Case
-from harness.benches.client.cases.stream_source import whole_stream
-from harness.benches.client.judgement.case_judgement import CaseVerdict, judge_case
-from harness.benches.client.judgement.outcome import WHOLE, result_id
-from harness.benches.client.judgement.timeline import describe_end, list_moments
+from harness.benches.client.judgement.case_judgement import judge_case
+from harness.benches.client.judgement.case_results import CaseResults
+from harness.benches.client.judgement.outcome import result_id
 from harness.benches.client.process.client_commands import Client
-from harness.engine.decide import Policy, decide, exit_of
+from harness.engine.decide import Policy
 from harness.engine.events import (
     CheckFinished,
     PhaseFinished,
@@ -31,13 +28,12 @@ from harness.engine.events import (
     RunStarted,
     TargetInfo,
 )
-from harness.engine.results import ClientRun, Reproduction, Result
-from harness.faults import Cut, Scope, parse
-from harness.faults.plan import Spot
+from harness.engine.results import Result
+from harness.engine.shards import Shard, ShardPart, divide
+from harness.engine.traffic.deadline import Timer
 from harness.kit.api import Api
-from harness.outcome import Observation, Severity, UsageFault, Verdict
-from harness.outcome.words import shorten
-from harness.wire import Decoder
+from harness.outcome import Exit, Severity, UsageFault, Verdict, exit_code
+from harness.outcome.words import format_count, shorten
 
 UNDISTURBED = "without a drop"
 """The phase in which the client reads the stream without a fault."""
@@ -59,6 +55,9 @@ class TortureOptions:
     `jobs` clients play at a time, each case bounded by `seconds`. After `enough` equal failures of one kind its
     other cases are left out; 0 leaves none out. `undisturbed` is played first (None: the first case without its
     plan), by each of the clients if `warm`. A reproduction runs `command` with the options `repeated`.
+
+    After `deadline` seconds the run ends with what it has. With `shard`, only that part of the cases is played;
+    `shard_seconds` are what an earlier run took, by the ids of results.
     """
 
     jobs: int = 1
@@ -68,6 +67,9 @@ class TortureOptions:
     undisturbed: Case | None = None
     warm: bool = False
     fail_fast: bool = False
+    deadline: float | None = None
+    shard: Shard | None = None
+    shard_seconds: Mapping[str, float] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
     command: tuple[str, ...] = ("CMD",)
     repeated: tuple[str, ...] = ()
@@ -83,28 +85,36 @@ def torture(
     if the client cannot read even that. Closing the generator stops the clients.
     """
     options = options or TortureOptions()
-    begun = time.monotonic()
-    places = _Places(api, options.seed)
+    begun, timer = time.monotonic(), Timer(options.deadline)
+    mine = _choose_cases(cases, options)
     yield RunStarted(options.client)
-    yield Planned(len(cases), len(cases))
+    yield Planned(len(mine), len(mine), str(options.shard or ""))
     quiet = options.undisturbed or replace(cases[0], plan="pass")
-    undisturbed = _run_undisturbed(api, quiet, new_client, options)
+    undisturbed = _run_undisturbed(api, quiet, new_client, options, timer)
     yield _describe_undisturbed(undisturbed)
-    usual = len(undisturbed.attempt.received)
     results: dict[int, Result] = {}
-    waiting = CaseQueue(cases, options.enough)
+    waiting = CaseQueue(mine, options.enough)
     workers = CaseWorkers(
         api,
         waiting,
         new_client,
-        jobs=min(options.jobs, len(cases)),
+        jobs=max(1, min(options.jobs, len(mine))),
         seconds=options.seconds,
         seed=options.seed,
         first=quiet if options.warm else None,
+        timer=timer,
+    )
+    judge = CaseResults(
+        api,
+        options.policy,
+        command=options.command,
+        repeated=options.repeated,
+        usual=len(undisturbed.attempt.received),
+        seed=options.seed,
     )
     with closing(iter(workers)) as ended:
         for played in ended:
-            result = results[played.number] = _result(played, usual, places, options)
+            result = results[played.number] = judge.decide(played)
             if result.observation.findings:
                 waiting.note_failure(played.case.kind, result.observation.findings[0].stable_code)
             yield CheckFinished(result)
@@ -113,20 +123,59 @@ def torture(
     if waiting.skipped:
         yield PhaseFinished(name=UNTRIED, counts=dict(waiting.skipped))
     ordered = tuple(results[number] for number in sorted(results))
-    yield RunFinished(ordered, time.monotonic() - begun, exit_of(ordered))
+    left = len(mine) - len(results) - sum(waiting.skipped.values())
+    halted = format_halt(options.deadline, left) if left and timer.over() and options.deadline else ""
+    part = None if options.shard is None else _describe_part(cases, mine, options)
+    yield RunFinished(
+        ordered, time.monotonic() - begun, exit_of_cases(ordered, halted=bool(halted)), halted=halted, part=part
+    )
+
+
+def exit_of_cases(results: Sequence[Result], *, halted: bool) -> Exit:
+    """The exit code of a run; one that was halted is never green, whatever came out until then."""
+    return exit_code((result.verdict for result in results), unjudged=halted)
+
+
+def format_halt(seconds: float, left: int) -> str:
+    """Why a run ended before it was through."""
+    return f"its {seconds:g} s were up (--deadline), and {format_count(left, 'case')} had not been played"
+
+
+def _choose_cases(cases: Sequence[Case], options: TortureOptions) -> list[tuple[int, Case]]:
+    """The cases to play, with their numbers in the whole run."""
+    numbered = list(enumerate(cases))
+    if options.shard is None:
+        return numbered
+    mine = divide(dict.fromkeys(map(result_id, cases), 1.0), options.shard, options.shard_seconds)
+    return [(number, case) for number, case in numbered if result_id(case) in mine]
+
+
+def _describe_part(cases: Sequence[Case], mine: Sequence[tuple[int, Case]], options: TortureOptions) -> ShardPart:
+    assert options.shard is not None
+    base = options.undisturbed or cases[0]
+    return ShardPart(
+        shard=options.shard,
+        catalogue="",
+        revision="",
+        selection=base.command_line((), options.repeated),
+        strict=options.policy.strict,
+        baseline=tuple(options.policy.baseline.entries.values()),
+        ran=tuple(result_id(case) for _, case in mine),
+        whole=tuple(map(result_id, cases)),
+    )
 
 
 def _run_undisturbed(
-    api: Api, quiet: Case, new_client: Callable[[], Client], options: TortureOptions
+    api: Api, quiet: Case, new_client: Callable[[], Client], options: TortureOptions, timer: Timer
 ) -> PlayedCase:
     """Let the client read the stream without a fault. Raises UsageFault if it cannot."""
     client = new_client()
     try:
         with CaseServer(api, seed=options.seed) as server:
-            played = play_case(server, client, 0, quiet, options.seconds)
+            played = play_case(server, client, 0, quiet, min(options.seconds, timer.left))
     finally:
         client.close()
-    finding = _judge(played).finding
+    finding = judge_case(played.attempt, played.ended, asked_for_ever=played.asked_for_ever).finding
     if finding is not None and finding.severity is Severity.BROKEN:
         raise UsageFault(_cannot_read(played, finding.message))
     return played
@@ -138,10 +187,6 @@ def _describe_undisturbed(played: PlayedCase) -> PhaseFinished:
     counts = {"events": len(drop.events), "characters": len(drop.text)}
     notes = (drop.text, *(f"this line on its standard output is no answer: {line}" for line in ended.stray))
     return PhaseFinished(name=UNDISTURBED, seconds=ended.seconds, counts=counts, notes=notes)
-
-
-def _judge(played: PlayedCase, usual: int | None = None) -> CaseVerdict:
-    return judge_case(played.attempt, played.ended, asked_for_ever=played.asked_for_ever, usual=usual)
 
 
 def _cannot_read(played: PlayedCase, problem: str) -> str:
@@ -165,66 +210,3 @@ def _cannot_read(played: PlayedCase, problem: str) -> str:
 
 def _start(collected: Any) -> str:
     return shorten(repr(collected), _SHOWN)
-
-
-def _result(played: PlayedCase, usual: int, places: _Places, options: TortureOptions) -> Result:
-    case, attempt, ended = played.case, played.attempt, played.ended
-    verdict = _judge(played, usual)
-    run = ClientRun(
-        number=played.number,
-        name=str(case),
-        settings={"plan": case.plan, "event_ids": case.event_ids, "resume": case.resume},
-        row=case.row,
-        kind=case.kind,
-        outcome=str(verdict.outcome),
-        event=places.event_of(case),
-        moments=list_moments(attempt),
-        end=describe_end(ended),
-        stderr=ended.words,
-        stray=ended.stray,
-    )
-    finding = verdict.finding
-    return decide(
-        attempt.api.load_client_model().rules[WHOLE if finding is None else finding.rule],
-        Observation.of([] if finding is None else [finding]),
-        options.policy,
-        result_id=result_id(case),
-        title=str(case),
-        show=lambda _: (run,),
-        seconds=ended.seconds,
-        reproduction=Reproduction(command=case.command_line(options.command, options.repeated)),
-    )
-
-
-_STREAMED = (Scope.ALL, Scope.STREAMS, Scope.STARTS, Scope.RESUMES)
-
-
-class _Places:
-    """Finds the event of the stream that a case cuts."""
-
-    def __init__(self, api: Api, seed: int) -> None:
-        self._api = api
-        self._seed = seed
-        self._ends: dict[tuple[str, str | None, str], list[int]] = {}
-        self._lock = threading.Lock()
-
-    def event_of(self, case: Case) -> int | None:
-        """The number of the event that is cut or first lost; None for plans other than a cut in the stream."""
-        plan = parse(case.plan)
-        faults = [fault for connection in plan.connections for fault in connection.faults]
-        if plan.scope not in _STREAMED or plan.also:
-            return None
-        if len(faults) != 1 or not isinstance(faults[0], Cut):
-            return None
-        place = faults[0].place
-        if place.spot is Spot.BYTE and place.at is not None:
-            return bisect_right(self._event_ends(case), place.at)
-        return place.at if place.spot in (Spot.EVENT, Spot.DATA, Spot.BLANK, Spot.UTF8) else None
-
-    def _event_ends(self, case: Case) -> list[int]:
-        key = (case.event_ids, case.cassette, str(replace(case, plan="pass")))
-        with self._lock:
-            if key not in self._ends:
-                frames = Decoder().feed(whole_stream(self._api, case, self._seed))
-                self._ends[key] = [frame.end for frame in frames]
-            return self._ends[key]

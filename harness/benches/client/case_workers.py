@@ -15,6 +15,7 @@ from harness.benches.client.case_server import CaseServer
 from harness.benches.client.cases.case import Case
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.process.client_commands import Client, ClientResult, Task
+from harness.engine.traffic.deadline import Timer
 from harness.kit.api import Api
 
 
@@ -44,8 +45,8 @@ class CaseQueue:
     `enough=0` gives up none. Any thread may take.
     """
 
-    def __init__(self, cases: Sequence[Case], enough: int) -> None:
-        self._cases = list(enumerate(cases))[::-1]
+    def __init__(self, cases: Sequence[tuple[int, Case]], enough: int) -> None:
+        self._cases = list(cases)[::-1]
         self._enough = enough
         self._failures: Counter[tuple[str, str]] = Counter()
         self._given_up: set[str] = set()
@@ -79,6 +80,7 @@ class CaseWorkers:
     """Threads that each take the next case; iterating yields the ended cases in the order in which they end.
 
     Each client does `first` before, of which nobody hears: a client may need its time limit to load what it needs.
+    When the time of `timer` is up, the clients are stopped, and what they were at is not heard of.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class CaseWorkers:
         seconds: float,
         seed: int,
         first: Case | None = None,
+        timer: Timer | None = None,
     ) -> None:
         self._api = api
         self._cases = cases
@@ -99,6 +102,7 @@ class CaseWorkers:
         self._seconds = seconds
         self._seed = seed
         self._first = first
+        self._timer = timer or Timer(None)
         self._lock = threading.Lock()
         self._over = False
         self._clients: list[Client] = []
@@ -110,8 +114,11 @@ class CaseWorkers:
             thread.start()
         working = len(threads)
         try:
-            while working:
-                item = self._ended.get()
+            while working and not self._timer.over():
+                try:
+                    item = self._ended.get(timeout=min(self._timer.left, threading.TIMEOUT_MAX))
+                except queue.Empty:
+                    return
                 if item is None:
                     working -= 1
                 elif isinstance(item, BaseException):

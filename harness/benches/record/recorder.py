@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import os
+import sys
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
@@ -36,6 +37,9 @@ from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import WAITED_BYTES, Tap
 from harness.wire import By, Chunked, Exchange, Request, Response, Service
 from harness.wire.observed_body import AnswerObserver
+
+_SMALL_BYTES = 256 * 1024
+"""Up to this size an exchange is kept so fast that others of its size may wait for it."""
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -129,8 +133,10 @@ class Recorder:
             path, protocol, mode=mode, provenance=made, redact=redact, secrets=secrets, most=most_in_all
         )
         self._stack = ExitStack()
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="harness-recorder")
-        self._slow_writer = ThreadPoolExecutor(1, thread_name_prefix="harness-recorder-large")
+        self._writers = [
+            (most, ThreadPoolExecutor(1, thread_name_prefix=f"harness-recorder-{number}"))
+            for number, most in enumerate((_SMALL_BYTES, WAITED_BYTES, sys.maxsize))
+        ]
         self._lock = threading.Lock()
         self._tap: Tap | None = None
         self._player: Player | None = None
@@ -145,8 +151,8 @@ class Recorder:
             front = self.summary.mode == "new_episodes" and self._path.exists()
             stack.enter_context(self._file)
             stack.callback(self._discard_unless_answered)
-            stack.callback(self._writer.shutdown)
-            stack.callback(self._slow_writer.shutdown)
+            for _, writer in self._writers:
+                stack.callback(writer.shutdown)
             if not self._adds:
                 self._player = Player(load(self._path).recordings, self._protocol)
                 player = self._player if window is None else window.around(self._player)
@@ -202,9 +208,9 @@ class Recorder:
     # On the tap's loop, and on the threads that write.
 
     def _sink(self, exchange: Exchange) -> Awaitable[object]:
-        """Keep an exchange. Large ones, for which no client waits, have their own thread and delay no other."""
-        large = exchange.size + len(exchange.request.body) > WAITED_BYTES
-        writer = self._slow_writer if large else self._writer
+        """Keep an exchange. Larger ones have threads of their own, and delay only those of their size."""
+        size = exchange.size + len(exchange.request.body)
+        writer = next(writer for most, writer in self._writers if size <= most)
         return asyncio.get_running_loop().run_in_executor(writer, self._keep, exchange, self._file.next_place())
 
     def _keep(self, exchange: Exchange, place: int) -> None:

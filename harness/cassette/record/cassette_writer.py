@@ -245,11 +245,10 @@ class CassetteFile:
         """Whether to search what was recorded before for the secrets learned since; it costs `_FACTOR` at most."""
         if self.redactor is None or self.redactor.learned == self._swept:
             return False
-        if len(self._recordings) - self._loaded > 1:
-            cost = sum(map(_cost, self._recordings[self._loaded :]))
-            if cost > self._credit:
-                return False
-            self._credit -= cost
+        cost = sum(map(_cost, self._recordings[self._loaded :]))
+        if len(self._recordings) - self._loaded == 1 or cost > self._credit:
+            return False  # the only one was just searched
+        self._credit -= cost
         return True
 
     def _hide_late(self) -> bool:

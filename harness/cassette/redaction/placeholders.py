@@ -14,8 +14,8 @@ from string import ascii_lowercase, ascii_uppercase
 
 from harness.cassette.format.byte_edits import TextEdit
 from harness.cassette.redaction.known_texts import KnownTexts
-from harness.wire.secret_forms import cores, is_escaped, spellings, unescape
-from harness.wire.secret_hints import hints
+from harness.wire.secret_forms import cores, find_escapes, is_escaped, spellings, unescape
+from harness.wire.secret_hints import find_hints, hints
 from harness.wire.secret_patterns import PRIVATE_URL, is_placeholder, looks_random, sightings
 
 SHORTEST = 4
@@ -70,6 +70,11 @@ class PlaceholderTable:
     def may_change(self, text: str) -> bool:
         """Whether `changes` could find anything; cheap, with no false negatives."""
         return hints(text) or self._texts.occur_in(text) or next(self._in_escapes(text), None) is not None
+
+    def find_places(self, text: str) -> list[int]:
+        """Where anything is that `changes` could find, in order; a part of the text without any has no changes."""
+        known = (start for start, _ in self._texts.find(text))
+        return sorted({*find_hints(text), *known, *find_escapes(text)})
 
     def changes(
         self, text: str, *, cut: bool = False, resumed: bool = False, escaped: bool = True

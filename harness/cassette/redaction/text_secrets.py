@@ -23,6 +23,9 @@ _BLANK = " " * 65_536
 _FEW = 4096
 """How many parts to hold before joining them: a short string takes many times the memory of its characters."""
 
+_SHORT = 1024
+"""Length up to which a text is not searched as a whole before its literals are."""
+
 _FOLDED = re.compile(r"[,;] ")
 """The separator between the values of a repeated header, as a cassette joins them."""
 
@@ -66,8 +69,11 @@ class TextReader:
             return self._table.changes(text, cut=cut, resumed=resumed)
         found: list[TextEdit] = []
         outside = _Outside()
+        clean = _Clean(text, self._table) if len(text) > _SHORT else None
         for token in self.literals(text, above):
             outside.take(text, token)
+            if clean is not None and clean.holds(token) and not self._secret.covers(token.path):
+                continue
             change = self.in_literal(text, token, depth)
             if change is not None:
                 found.append(change)
@@ -135,6 +141,29 @@ class TextReader:
 def _without_scheme(value: str) -> str:
     scheme = SCHEME.match(value)
     return value[scheme.end() :] if scheme else value
+
+
+class _Clean:
+    """Which strings of a JSON text hold nothing to replace: one search of the whole is faster than one of each."""
+
+    def __init__(self, text: str, table: PlaceholderTable) -> None:
+        self._text = text
+        self._table = table
+        self._learned = table.learned
+        self._places = table.find_places(text)
+        self._next = 0
+
+    def holds(self, token: Token) -> bool:
+        """Whether a string is sure to be clean as it is written; asked of each in order.
+
+        Nothing is sure any more once a secret was learned that may stand in the rest of the text.
+        """
+        while self._next < len(self._places) and self._places[self._next] < token.start:
+            self._next += 1
+        if not (token.is_string and token.closed) or self._table.learned != self._learned:
+            return False
+        found = self._next < len(self._places) and self._places[self._next] < token.end
+        return not found and self._text.find("\\", token.start, token.end) < 0
 
 
 class _Outside:

@@ -22,6 +22,7 @@ from harness.cli.signal_handling import told_like_interrupted
 from harness.cli.target_options import add_target_arguments, parse_with_configuration, resolve, said_capabilities
 from harness.engine.events import CheckFinished, PhaseFinished
 from harness.engine.results import Result
+from harness.engine.shards import parse_shard
 from harness.engine.targets import ResolvedTarget
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
@@ -37,6 +38,8 @@ def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 no failure, 1 a promise is broken, 3 an engine proved nothing."""
     arguments = parse_with_configuration(_parser(), list(words))
     _need_the_extra()
+    if arguments.shard and (arguments.baseline_update or arguments.baseline_prune):
+        raise UsageFault("--shard sees only a part of the search: change the baseline with a whole one")
     from harness.engine.search.rules import list_rules
     from harness.engine.search.run import fuzz
     from harness.report.commands.fuzz import FuzzPresentation
@@ -134,6 +137,8 @@ def _parser() -> Parser:
         "--exclude", action="append", metavar="CODE", help="a rule or a code of findings to leave out (repeatable)"
     )
     add_baseline_arguments(group)
+    group = parser.add_argument_group("run")
+    group.add_argument("--shard", metavar="K/N", help="search only part K of N; `harness merge` joins the reports")
     group = parser.add_argument_group("output")
     group.add_argument(
         "--store",
@@ -184,6 +189,7 @@ def _options(arguments: argparse.Namespace) -> FuzzOptions:
         strict=strict,
         said=said_capabilities(arguments),
         database=open_database(arguments.database),
+        shard=parse_shard(arguments.shard) if arguments.shard else None,
         store=None if arguments.no_store else Path(arguments.store),
     )
 

@@ -18,6 +18,7 @@ from harness.cli.configuration import apply_section
 from harness.cli.masking import mask_text, own_secrets
 from harness.cli.output import Listeners, add_output_arguments, say
 from harness.cli.serving import split_command
+from harness.cli.sharding import add_shard_arguments, read_seconds, shard_of
 from harness.cli.signal_handling import ends_when_told
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
@@ -116,37 +117,40 @@ def _parser() -> Parser:
     group.add_argument(
         "--client",
         metavar="NAME",
-        help="in place of CMD: one that has a driver, such as google-genai or google-genai==3.3.0, which is "
-        "installed once (`harness clients --list`)",
+        help="instead of CMD, one by name (`harness clients --list`)",
     )
     group.add_argument(
         "--mode",
         metavar="NAME",
-        help="what it is asked to do: follow (default), create, background, poll, chain, tools, cancel",
+        help="what to do: follow (default), create, background, poll, chain, tools, cancel",
     )
-    group.add_argument(
-        "--loop", action="store_true", help="start the client once; it reads tasks as lines of JSON"
-    )
+    group.add_argument("--loop", action="store_true", help="start it once, to read tasks (default: for each case)")
     group.add_argument(
         "--timeout",
         type=positive_seconds,
         default=TIMEOUT,
         metavar="S",
-        help=f"limit for each case (default: {TIMEOUT:g})",
+        help=f"limit for each case ({TIMEOUT:g})",
     )
-    group.add_argument(
-        "-j", "--jobs", type=count, metavar="N", help="clients at the same time (default: two for each processor)"
-    )
+    group.add_argument("-j", "--jobs", type=count, metavar="N", help="clients at a time (two for each processor)")
     group = parser.add_argument_group("verdicts")
-    group.add_argument("--strict", action="store_true", help="broken SHOULDs fail, too: drops without recovery")
+    group.add_argument("--strict", action="store_true", help="broken SHOULDs fail, too (default: they warn)")
     group.add_argument(
         "--enough",
         type=_whole,
         metavar="N",
-        help="leave out the rest of a kind after N equal failures, 0 for never (default: 5; 0 with --baseline)",
+        help="leave a kind after N equal failures (5; 0, which is never, with --baseline or --shard)",
     )
     group.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
     add_baseline_arguments(group)
+    group = parser.add_argument_group("run")
+    group.add_argument(
+        "--deadline",
+        type=positive_seconds,
+        metavar="S",
+        help="end after S seconds, never green then (default: none)",
+    )
+    add_shard_arguments(group)
     group = parser.add_argument_group("output")
     group.add_argument("--dry-run", action="store_true", help="list the cases and run nothing")
     add_output_arguments(group, verbose="name every case")
@@ -161,64 +165,61 @@ def _add_case_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--set",
         metavar="NAME",
-        help="quick (50 cases), standard (default, 440), thorough (800), every-byte (thousands), table (25, one "
-        "of each); other modes have usual sets of their own: polling (30), turns (30), cancelling (18)",
+        help="quick (50 cases), standard (440, default), thorough (800), every-byte, table; the default of other "
+        "modes: polling (30), turns (40), cancelling (25)",
     )
     group.add_argument(
         "--incidents",
         metavar="LIST",
         nargs="?",
         const="all",
-        help="not a set: what really happened to users (`harness incidents`); all that a client meets who streams "
-        "or polls, or only these",
+        help="instead: what really happened; all (default) or these",
     )
-    group.add_argument("--kinds", metavar="LIST", help="only these kinds of the set, such as reset,noise")
+    group.add_argument("--kinds", metavar="LIST", help="only these kinds of the set (default: all)")
     group.add_argument(
         "--cuts",
         action="append",
         metavar="WHERE",
-        help="not a set: every-event, structural, every-byte, or a fault plan (docs/faults.md; repeatable)",
+        help="instead: every-event, structural, every-byte, or a plan",
     )
     group.add_argument(
         "--endings",
         metavar="LIST",
-        help=f"how connections end at the cuts of an enumeration (default: {DEFAULT_ENDINGS})",
+        help=f"how connections end at --cuts ({DEFAULT_ENDINGS})",
     )
     group.add_argument(
         "--event-ids",
         metavar="LIST",
         default="all",
-        help="events that carry an id: all (default), deltas, sparse, none",
+        help="events with an id: all (default), deltas, sparse, none",
     )
     group.add_argument(
         "--resume",
         choices=("exclusive", "inclusive"),
+        metavar="HOW",
         default="exclusive",
-        help="whether a resumed stream repeats the event of its cursor (default: exclusive)",
+        help="exclusive (default), or inclusive: repeats an event",
     )
 
 
 def _add_stream_arguments(group: argparse._ArgumentGroup) -> None:
     add_revision_argument(group)
-    group.add_argument("--text", help="what the model says (default: a built-in text)")
-    group.add_argument("--script", metavar="JSON", help="the whole answer, as in docs/emulator.md")
-    group.add_argument("--further", metavar="JSON", help="the answer in further turns (default: the same)")
-    group.add_argument("--scenario", metavar="FILE", help="a file of answers; the first is for $INTERACTION_ID")
-    group.add_argument("--cassette", metavar="FILE", help="a recorded stream instead of the emulator's")
+    group.add_argument("--text", help="what the model says (default: that of the mode)")
+    group.add_argument("--script", metavar="JSON", help="the whole answer instead (docs/emulator.md)")
+    group.add_argument("--further", metavar="JSON", help="the answer in further turns (default: of the mode)")
+    group.add_argument("--scenario", metavar="FILE", help="a file of answers instead")
+    group.add_argument("--cassette", metavar="FILE", help="a recorded stream instead")
 
 
 _EPILOG = """\
-CMD finds the server in $INTERACTIONS_BASE_URL (also $GOOGLE_GEMINI_BASE_URL), and in $INTERACTION_ID the id of an
-interaction that runs in the background. It streams that one, or creates one of its own. It writes the text it
-ended up with to standard output, or JSON to $HARNESS_RESULT; a non-zero exit code reports that it gave up.
+CMD finds the server in $INTERACTIONS_BASE_URL (also $GOOGLE_GEMINI_BASE_URL),
+a running interaction in $INTERACTION_ID, its mode in $HARNESS_MODE. It prints
+the text that it ended up with, or writes JSON to $HARNESS_RESULT; an exit code
+other than 0 reports that it gave up. With --loop it reads a line of JSON per
+case and answers with {"case": …, "text": …} (docs/torture.md).
 
-$HARNESS_MODE holds the mode.
-
-With --loop it reads one line per case, {"base_url": …, "interaction": …, "case": …, "result": …, "mode": …}, and
-answers each with one: {"case": …, "text": …}, with events or steps in place of text, a status if it knows one, or
-{"error": …}.
-
-exit codes: 0 no promise is broken · 1 one is · 2 usage, or a client that fails without any drop"""
+exit codes: 0 no promise is broken · 1 one is · 2 usage, or a client that fails
+without a fault · 3 nothing ran · 4 time was up before the end"""
 
 
 def _cases(arguments: argparse.Namespace, base: Case, event_ids: Sequence[str]) -> list[Case]:
@@ -349,15 +350,22 @@ def _play(
     from harness.engine.events import TargetInfo
     from harness.report.commands.torture import TorturePresentation
 
+    shard = shard_of(arguments)
+    enough = (0 if arguments.baseline or shard else ENOUGH) if arguments.enough is None else arguments.enough
+    if shard is not None:
+        _refuse_beside_shard(arguments)
     baseline = baseline_of(arguments, [result_id(case) for case in cases], is_known=is_result_id)
     listeners = Listeners(arguments, TorturePresentation())
     shown = tuple(mask_text(word) for word in command)
     options = TortureOptions(
         jobs=arguments.jobs or 2 * (os.cpu_count() or 1),
         seconds=arguments.timeout,
-        enough=(0 if arguments.baseline else ENOUGH) if arguments.enough is None else arguments.enough,
+        enough=enough,
         undisturbed=base,
         fail_fast=arguments.fail_fast,
+        deadline=arguments.deadline,
+        shard=shard,
+        shard_seconds=read_seconds(arguments.shard_times),
         policy=Policy(strict=arguments.strict, baseline=baseline),
         command=shown if spec is None else (),
         repeated=tuple(_options_to_repeat(arguments, spec)),
@@ -367,6 +375,20 @@ def _play(
     with ends_when_told():
         finished = listeners.follow(torture(INTERACTIONS, cases, new, options))
     return finish(arguments, baseline, finished)
+
+
+def _refuse_beside_shard(arguments: argparse.Namespace) -> None:
+    """Raise UsageFault for what only a whole run can do."""
+    for name, is_given in (
+        ("--enough", bool(arguments.enough)),
+        ("--fail-fast", arguments.fail_fast),
+        ("--baseline-update", arguments.baseline_update),
+        ("--baseline-prune", arguments.baseline_prune),
+    ):
+        if is_given:
+            raise UsageFault(
+                f"{name} needs the whole run, and --shard sees only a part of it: leave one of them out"
+            )
 
 
 def _options_to_repeat(arguments: argparse.Namespace, spec: str | None) -> Iterator[str]:

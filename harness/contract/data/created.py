@@ -18,6 +18,7 @@ from harness.wire.message import segment
 Json = Mapping[str, Any]
 
 _CALLS = frozenset(operation.call for operation in OPERATIONS)
+_ROOTS = frozenset(call.partition(" ")[2].partition("/")[0] for call in _CALLS)
 _HEAD = 65_536
 """Number of bytes of a stream searched for ids, which are in the first events."""
 _FORCED = frozenset({"fileSearchStores"})
@@ -32,16 +33,16 @@ def list_deletes(exchange: Exchange) -> Iterator[Request]:
         return
     answer = _read_stream(exchange) if exchange.is_stream else object_or_none(exchange.body) or {}
     if path == "triggers/{id}/executions":
-        yield from _delete(exchange, "environments", answer.get("environment_id"))
-        yield from _delete(exchange, "interactions", answer.get("interaction_id"))
+        yield from _build_delete(exchange, "environments", answer.get("environment_id"))
+        yield from _build_delete(exchange, "interactions", answer.get("interaction_id"))
     elif f"DELETE {path}/{{id}}" in _CALLS:
         if path == "interactions" and _makes_environment(exchange.request):
-            yield from _delete(exchange, "environments", answer.get("environment_id"))
+            yield from _build_delete(exchange, "environments", answer.get("environment_id"))
         made = answer.get("file") if path == "files" else answer
-        yield from _delete(exchange, path, _id_of(made) if isinstance(made, Mapping) else None)
+        yield from _build_delete(exchange, path, _id_of(made) if isinstance(made, Mapping) else None)
 
 
-def _delete(exchange: Exchange, collection: str, identity: object) -> Iterator[Request]:
+def _build_delete(exchange: Exchange, collection: str, identity: object) -> Iterator[Request]:
     if not isinstance(identity, str) or not identity:
         return
     request = exchange.request
@@ -51,9 +52,6 @@ def _delete(exchange: Exchange, collection: str, identity: object) -> Iterator[R
     fields = request.headers.without("content-type", "content-length")
     kept = Headers((name, value) for name, value in fields if not name.lower().startswith("x-goog-upload-"))
     yield Request("DELETE", target + ("?force=true" if collection in _FORCED else ""), kept)
-
-
-_ROOTS = frozenset(call.partition(" ")[2].partition("/")[0] for call in _CALLS)
 
 
 def _id_of(made: Json) -> str:

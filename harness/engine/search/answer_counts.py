@@ -6,7 +6,7 @@ Layer 4. The names of the kinds are printed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from harness.wire.message import BUSY
 
@@ -27,6 +27,14 @@ class AnswerCounts:
             for call, kinds in part.by_call.items():
                 whole.by_call.setdefault(call, Counter()).update(kinds)
         return whole
+
+    @classmethod
+    def read(cls, calls: Mapping[str, Mapping[str, int]]) -> AnswerCounts:
+        """Counts as `by_call` has them, from plain data. Raises ValueError or TypeError if they are none."""
+        counts = cls()
+        for call, kinds in calls.items():
+            counts.by_call[str(call)] = Counter({str(kind): int(number) for kind, number in kinds.items()})
+        return counts
 
     def add(self, call: str, status: int | None) -> None:
         """Count one answer with this status; None: none came."""

@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.engine.search.failure import EngineRun, Failure
-from harness.engine.search.rules import rule_of
+from harness.engine.search.rules import RANK, rule_of
 from harness.kit.api import Api
-from harness.outcome import Level, Severity
-
-_RANK = {Level.MAY: 0, Level.SHOULD: 1, Level.MUST: 2}
+from harness.outcome import Severity
 
 
 def fold(run: EngineRun, earlier: Sequence[Failure], api: Api) -> EngineRun:
@@ -30,10 +28,13 @@ def fold(run: EngineRun, earlier: Sequence[Failure], api: Api) -> EngineRun:
             folded.append((failure, cause))
         else:
             notes.append(f"{failure.key} is a consequence of {cause.finding.stable_code}, which was found before")
-    caused = {root.key: tuple(failure for failure, cause in folded if cause.key == root.key) for root in roots}
+    caused = {
+        root.key: (*root.consequences, *(failure.key for failure, cause in folded if cause.key == root.key))
+        for root in roots
+    }
     return replace(
         run,
-        failures=tuple(replace(root, consequences=caused[root.key]) for root in roots),
+        failures=tuple(replace(root, consequences=tuple(dict.fromkeys(caused[root.key]))) for root in roots),
         notes=(*run.notes, *notes),
     )
 
@@ -48,6 +49,11 @@ def _find_cause(failure: Failure, others: Sequence[Failure], api: Api) -> Failur
 
 
 def _causes(cause: Failure, failure: Failure, api: Api) -> bool:
+    """Whether one follows from the other; two that follow from each other are two failures."""
+    return _follows(failure, cause, api) and not _follows(cause, failure, api)
+
+
+def _follows(failure: Failure, cause: Failure, api: Api) -> bool:
     named = failure.finding.cause == cause.finding.stable_code and cause.defect.call == failure.defect.call
     rests = cause.rule in api.load_search().rests_on.get(failure.rule, ())
     return (named or rests) and _is_as_bad(cause, failure, api)
@@ -56,4 +62,4 @@ def _causes(cause: Failure, failure: Failure, api: Api) -> bool:
 def _is_as_bad(cause: Failure, failure: Failure, api: Api) -> bool:
     if cause.finding.severity is not Severity.BROKEN or cause.replays.lost or cause.is_suspicion:
         return False
-    return _RANK[rule_of(cause.rule, api).level] >= _RANK[rule_of(failure.rule, api).level]
+    return RANK[rule_of(cause.rule, api).level] >= RANK[rule_of(failure.rule, api).level]

@@ -10,18 +10,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, TypeVar
 
 from harness.engine.search.failure import Bug, EngineRun
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.state_digest import digest_state
 from harness.engine.search.world import World
+from harness.engine.shards import Shard
 from harness.engine.traffic.deadline import Timer
 from harness.kit.search import History, StateReading, Step
 from harness.outcome import HarnessFault, UsageFault
 from harness.transport import ServiceDriver
 
 ENGINE = "exhaustive"
+
+_SPLIT = 2
+"""The number of steps after which shards part: a first step alone leaves too few choices."""
+
 T = TypeVar("T")
 
 
@@ -34,8 +40,13 @@ class SearchState:
     choices: tuple[Step, ...]
 
 
-def every(place: SearchTarget, depth: int, *, seconds: float | None = None) -> EngineRun:
-    """Play all histories of up to `depth` steps. Raises UsageFault for a target outside this process."""
+def every(
+    place: SearchTarget, depth: int, *, seconds: float | None = None, shard: Shard | None = None
+) -> EngineRun:
+    """Play all histories of up to `depth` steps. Raises UsageFault for a target outside this process.
+
+    Of the histories that begin with the same two steps, a `shard` follows all or none.
+    """
     if not place.resolved.throwaway:
         raise UsageFault(
             "--exhaustive needs a service in this process, such as `emulator`: a URL cannot be rewound"
@@ -46,8 +57,10 @@ def every(place: SearchTarget, depth: int, *, seconds: float | None = None) -> E
     search = _Search(place, reading, Timer(seconds))
     frontier = {b"": SearchState((), 1, search.beginnings())}
     reached = 0
-    for _ in range(depth):
-        frontier = search.deeper(frontier)
+    for steps in range(1, depth + 1):
+        split = min(_SPLIT, depth)
+        shared = shard is not None and shard.number > 1 and steps < split
+        frontier = search.deeper(frontier, shard if steps == split else None, counts=not shared)
         if search.timer.over():
             break
         reached += 1
@@ -78,14 +91,22 @@ class _Search:
         self.histories = 0
         self.plays = 0
 
-    def deeper(self, frontier: dict[bytes, SearchState]) -> dict[bytes, SearchState]:
-        """Play one more step from each state of `frontier`; return the new states by digest."""
+    def deeper(
+        self, frontier: dict[bytes, SearchState], shard: Shard | None, *, counts: bool = True
+    ) -> dict[bytes, SearchState]:
+        """Play one more step from each state of `frontier`; return the new states by digest.
+
+        With a `shard`, only every so many of these steps are played. `counts`: these histories are counted.
+        """
         found: dict[bytes, SearchState] = {}
+        turns = count()
         for reached in frontier.values():
             for step in reached.choices:
                 if self.timer.over():
                     return found
-                self.histories += reached.paths
+                if shard is not None and next(turns) % shard.of != shard.number - 1:
+                    continue
+                self.histories += reached.paths if counts else 0
                 digest, follow = self._play((*reached.history, step))
                 if digest is None:
                     continue

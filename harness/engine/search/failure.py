@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from harness.engine.decide import Policy, decide
 from harness.engine.events import PhaseFinished
-from harness.engine.results import Replays, Reproduction, Result
+from harness.engine.results import LoggedExchange, Replays, Reproduction, Result
 from harness.engine.search.answer import is_hang
 from harness.engine.search.answer_counts import AnswerCounts
 from harness.engine.search.defect import SeenDefect, mark_strict
@@ -25,21 +25,22 @@ from harness.wire import Exchange
 class Failure:
     """One broken promise. `history` reproduces it on any target; it is empty if only the requests are known.
 
-    `trail` holds the exchanges of the smallest history, in the order in which they were sent. `seen` counts the
-    answers that showed it, and `consequences` are what it made unavoidable. `known`: it was stored by an earlier
-    run. `unshrunk` says why a smaller history may show it too, "" if none does. `replays` is what came of playing
-    it again.
+    `trail` holds the exchanges of the smallest history, in the order in which they were sent, or `logged` has them
+    as the report of another run does. `seen` counts the answers that showed it, and `consequences` has the keys of
+    what it made unavoidable. `known`: it was stored by an earlier run. `unshrunk` says why a smaller history may
+    show it too, "" if none does. `replays` is what came of playing it again.
     """
 
     engine: str
     defect: SeenDefect
     history: History = ()
     trail: tuple[Exchange, ...] = ()
+    logged: tuple[LoggedExchange, ...] = ()
     seen: int = 1
     known: bool = False
     unshrunk: str = ""
     replays: Replays = field(default_factory=Replays)
-    consequences: tuple[Failure, ...] = ()
+    consequences: tuple[str, ...] = ()
 
     @property
     def finding(self) -> Finding:
@@ -59,7 +60,11 @@ class Failure:
     @property
     def is_suspicion(self) -> bool:
         """Whether it is a hang that nobody waited for again: the target may only have been slow."""
-        return self.rule == ANSWERED and not self.replays.played and any(map(is_hang, self.trail[-1:]))
+        return self.rule == ANSWERED and not self.replays.played and self._never_came
+
+    @property
+    def _never_came(self) -> bool:
+        return any(map(is_hang, self.trail[-1:])) or any(one.status is None for one in self.logged[-1:])
 
     def decide(self, policy: Policy, api: Api) -> Result:
         """What it means for the run; what never happened again is no more than a warning."""
@@ -71,7 +76,7 @@ class Failure:
             Observation.of([finding]),
             policy,
             result_id=mark_strict(self.finding, self.rule),
-            show=lambda _: self.trail,
+            show=lambda _: self.trail or self.logged,
             reproduction=Reproduction(
                 key=self.key,
                 call=self.defect.call,
@@ -79,7 +84,7 @@ class Failure:
                 unshrunk=self.unshrunk,
                 known=self.known,
                 replays=self.replays,
-                consequences=tuple(failure.key for failure in self.consequences),
+                consequences=self.consequences,
             ),
             phase=self.engine,
         )
@@ -127,6 +132,7 @@ class EngineRun:
             answers=dict(self.answers.totals),
             accepted=tuple(self.answers.accepted),
             never_accepted=tuple(self.answers.never_accepted),
+            calls={call: dict(kinds) for call, kinds in self.answers.by_call.items()},
         )
 
     def decide(self, policy: Policy) -> Result:

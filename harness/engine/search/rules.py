@@ -5,6 +5,8 @@ Layer 4.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from harness.kit.api import Api
 from harness.outcome import Basis, Level, Rule, Source
 
@@ -43,6 +45,10 @@ _OWN = {rule.id: rule for rule in RULES}
 def list_rules(api: Api) -> dict[str, Rule]:
     """Every rule that a finding of a search may break, by id."""
     return {**api.load_rules(), **api.load_search().rules, **_OWN}
+
+
+RANK: Mapping[Level, int] = {Level.MAY: 0, Level.SHOULD: 1, Level.MUST: 2}
+"""Levels by how binding they are."""
 
 
 def rule_of(rule_id: str, api: Api) -> Rule:

@@ -34,8 +34,10 @@ from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.failure_store import Store
 from harness.engine.search.openapi import ENGINE as SCHEMA
 from harness.engine.search.openapi import document
+from harness.engine.search.parts import ELSEWHERE, digest_rules, seed_of, split_budget
 from harness.engine.search.rounds import HISTORY, LAWS, laws, search
 from harness.engine.search.search_target import SearchTarget
+from harness.engine.shards import Shard, ShardPart
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
@@ -65,7 +67,7 @@ class FuzzOptions:
 
     `seconds` is the limit for the whole run, None if the user gave none. `depth` is that of the exhaustive engine,
     which no profile bounds. If `store` is None, failures are not stored. `excluded` holds rules and codes of which
-    nothing is said.
+    nothing is said. With a `shard`, only that part is searched.
     """
 
     engines: tuple[str, ...] = USUAL
@@ -80,6 +82,13 @@ class FuzzOptions:
     database: ExampleDatabase | None = None
     store: Path | None = None
     excluded: tuple[str, ...] = ()
+    shard: Shard | None = None
+
+    def name_selection(self) -> str:
+        """What the whole search was asked for, in words: shards with the same are parts of one search."""
+        said = ",".join(f"{'+' if item.present else '-'}{item.name}" for item in self.said)
+        parts = (self.engines, self.budget, self.depth, self.seconds, self.seed, self.level, said, self.excluded)
+        return " ".join(map(str, parts))
 
 
 def fuzz(
@@ -92,22 +101,42 @@ def fuzz(
     begun = time.perf_counter()
     policy = Policy(strict=options.strict, baseline=options.baseline)
     yield RunStarted(resolved.info)
-    yield Planned(0, len(options.engines))
+    yield Planned(0, len(options.engines), str(options.shard or ""))
     results: list[Result] = []
     for happened in _runs(resolved, options, notify):
         if isinstance(happened, ExerciseStarted):
             yield happened
             continue
-        yield happened.phase()
-        decided = [
-            happened.decide(policy),
-            *(failure.decide(policy, resolved.api) for failure in happened.failures),
-        ]
-        yield from map(CheckFinished, decided)
-        results += decided
+        results += yield from tell_run(happened, policy, resolved.api)
+    yield finish_search(results, time.perf_counter() - begun, _part(resolved, options))
+
+
+def tell_run(run: EngineRun, policy: Policy, api: Api) -> Generator[RunEvent, None, list[Result]]:
+    """The events of one engine; returns its results."""
+    yield run.phase()
+    decided = [run.decide(policy), *(failure.decide(policy, api) for failure in run.failures)]
+    yield from map(CheckFinished, decided)
+    return decided
+
+
+def finish_search(results: Sequence[Result], seconds: float, part: ShardPart | None = None) -> RunFinished:
+    """The end of a search with these results."""
     ordered = tuple(sorted(results, key=_place_in_order))
     vacuous = any(result.unjudged for result in ordered)
-    yield RunFinished(ordered, time.perf_counter() - begun, exit_of(ordered, vacuous=vacuous))
+    return RunFinished(ordered, seconds, exit_of(ordered, vacuous=vacuous), part=part)
+
+
+def _part(resolved: ResolvedTarget, options: FuzzOptions) -> ShardPart | None:
+    if options.shard is None:
+        return None
+    return ShardPart(
+        shard=options.shard,
+        catalogue=digest_rules(resolved.api),
+        revision=resolved.target.contract.revision,
+        selection=options.name_selection(),
+        strict=options.strict,
+        baseline=tuple(options.baseline.entries.values()),
+    )
 
 
 def _place_in_order(result: Result) -> tuple[int, str]:
@@ -125,7 +154,7 @@ def _runs(
         store = Store(options.store, resolved.info.name, resolved.api) if options.store is not None else None
         known: set[str] = set()
         stopped = False
-        if store is not None:
+        if store is not None and (options.shard is None or options.shard.number == 1):
             yield _fold(_noting(store.replay(place.within(timer)), known), earlier, resolved.api)
         for number, engine in enumerate(options.engines):
             yield ExerciseStarted(engine)
@@ -155,14 +184,17 @@ def _engine(
 ) -> EngineRun:
     if seconds is not None and seconds <= 0:
         return EngineRun(engine=engine, seconds=0.0, vacuous=("time was up before it began",))
-    budget = options.budget.with_limits(None, seconds)
-    if engine == HISTORY:
-        return search(place, budget, seed=options.seed, database=options.database, passed_over=known)
-    if engine == LAWS:
-        return laws(place, budget, seed=options.seed, database=options.database, passed_over=known)
+    shard, budget = options.shard, options.budget.with_limits(None, seconds)
+    budget = budget if shard is None else split_budget(budget, shard)
+    seed = seed_of(options.seed, shard)
     if engine == SCHEMA:
-        return document(place, budget, seed=options.seed, strict=options.strict, passed_over=known)
-    return every(place, options.depth, seconds=seconds)
+        return document(place, budget, seed=seed, strict=options.strict, passed_over=known, shard=shard)
+    if engine == EXHAUSTIVE:
+        return every(place, options.depth, seconds=seconds, shard=shard)
+    if shard is not None and not (budget.histories if engine == HISTORY else budget.laws):
+        return EngineRun(engine=engine, seconds=0.0, notes=(ELSEWHERE,))
+    play = search if engine == HISTORY else laws
+    return play(place, budget, seed=seed, database=options.database, passed_over=known)
 
 
 def _noting(run: EngineRun, known: set[str]) -> EngineRun:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from harness.engine.cleanup import CreatedResources
 from harness.engine.search.defect import SeenDefect
 from harness.engine.search.failure import Bug, Failure
-from harness.engine.search.rules import rule_of
+from harness.engine.search.rules import RANK, rule_of
 from harness.engine.search.world import World
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
@@ -28,8 +28,6 @@ from harness.wire import Driver
 
 GRACE, MOST_CLEANING = 1.0, 60.0
 """Seconds allowed for cleaning up: the least, even if time is up already, and the most."""
-
-_RANK = {Level.MAY: 0, Level.SHOULD: 1, Level.MUST: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +131,7 @@ class SearchTarget:
         """Whether a defect counts: its rule has the requested level or a higher one, and nobody excluded it."""
         if {defect.rule, defect.finding.stable_code} & self.excluded:
             return False
-        return _RANK[rule_of(defect.rule, self.resolved.api).level] >= _RANK[self.level]
+        return RANK[rule_of(defect.rule, self.resolved.api).level] >= RANK[self.level]
 
 
 def play(place: SearchTarget, history: Sequence[Step], engine: str) -> list[Failure]:

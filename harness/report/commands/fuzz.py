@@ -19,6 +19,7 @@ from harness.report.commands.presentation import EXPLAINED, Paint, Presentation,
 from harness.report.evidence.exchange_text import printable
 from harness.report.evidence.reproduction import commands, pytest_module, why_no_cassette
 from harness.report.explanation import replay_words, reproduction_lines
+from harness.report.ledger_text import name_part
 from harness.report.records import code_record, target_record
 from harness.wire.mask import Mask
 
@@ -59,15 +60,16 @@ class FuzzPresentation(Presentation):
         answers = sum(sum(phase.answers.values()) for phase in state.phases)
         empty = [phase.name for phase in state.phases if phase.vacuous]
         holes = f"; {', '.join(empty)} proved nothing" if empty else ""
+        finished = state.whole()[1]
         if not answers:
-            return f"No answer was judged{holes}."
+            return name_part(finished, f"no answer was judged{holes}.")
         if broken:
             musts = sum(result.rule.level is Level.MUST for result in broken)
             said = f"{format_count(len(broken), 'promise')} {'is' if len(broken) == 1 else 'are'} broken"
             said += f", {musts} of them a MUST" if 0 < musts < len(broken) else ""
         else:
-            said = "No promise that fails a run is broken" if found else "Nothing is broken"
-        return f"{said} in {format_count(answers, 'judged answer')}{holes}."
+            said = "no promise that fails a run is broken" if found else "nothing is broken"
+        return name_part(finished, f"{said} in {format_count(answers, 'judged answer')}{holes}.")
 
     def ledger(self, state: RunState) -> Iterator[str]:
         return iter(())
@@ -86,9 +88,19 @@ class FuzzPresentation(Presentation):
                 ],
                 "excluded": list(self._excluded),
                 "unseen": self.list_unseen(finished.results),
+                **self._part_record(state),
             }
         )
         return record
+
+    def _part_record(self, state: RunState) -> dict[str, Any]:
+        """What a merge needs of one shard; nothing if the search was whole."""
+        part = state.whole()[1].part
+        if part is None:
+            return {}
+        from harness.report.shards.fuzz_shards import fuzz_part_record
+
+        return {"shard": fuzz_part_record(part, state)}
 
     def facts(self, state: RunState) -> list[tuple[str, str]]:
         return [*super().facts(state), ("seed", str(self._seed))]

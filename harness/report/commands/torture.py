@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
 from harness.engine.results import ClientRun, Result
 from harness.look.assets import Mark, mark_of
-from harness.outcome import Exit, Verdict
+from harness.outcome import Exit, Severity, Verdict
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import LeftOut, Paint, Presentation, Section
 from harness.report.evidence.evidence_text import client_lines
 from harness.report.evidence.exchange_text import printable
+from harness.report.ledger_text import name_part
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix, StripCase
 from harness.report.records import code_record
 
@@ -60,6 +61,8 @@ class TorturePresentation(Presentation):
     conclusions = {
         Exit.OK: "the client survives every case that was tried",
         Exit.FAILED: "the client does not survive every case",
+        Exit.NOTHING_RAN: "nothing ran: no case was played, so this says nothing of the client",
+        Exit.UNREACHABLE: "not every case was played, so this says nothing of the others",
     }
 
     def headline(self, state: RunState) -> str:
@@ -68,17 +71,21 @@ class TorturePresentation(Presentation):
         planned = max(state.planned.checks, len(finished.results))
         right = sum(outcomes[best] for best in _BEST)
         if right == planned and right:
-            return f"The client ends right in all {planned} cases."
-        silent = sum(number for outcome, number in outcomes.items() if _SIGNS[outcome][0].isupper())
+            return name_part(finished, f"the client ends right in all {planned} cases.")
+        left = planned - len(finished.results)
+        untold = sum(map(_tells_no_status, finished.results))
         told = [
-            f"{silent} {'is' if silent == 1 else 'are'} wrong without a word" if silent else "",
+            _describe_silent(finished.results),
+            f"{untold} {'leaves' if untold == 1 else 'leave'} a failed run untold (a warning)" if untold else "",
             f"{outcomes[DropOutcome.REPORTED]} end with an error" if outcomes[DropOutcome.REPORTED] else "",
             f"{outcomes[DropOutcome.CRASHED]} crash" if outcomes[DropOutcome.CRASHED] else "",
             f"{outcomes[DropOutcome.HUNG]} never end" if outcomes[DropOutcome.HUNG] else "",
             f"{outcomes[DropOutcome.COULD_NOT]} leave it no way" if outcomes[DropOutcome.COULD_NOT] else "",
-            f"{planned - len(finished.results)} were not tried" if planned > len(finished.results) else "",
+            f"{left} {'was' if left == 1 else 'were'} not tried" if left else "",
         ]
-        return f"The client ends right in {right} of {planned} cases; {', '.join(filter(None, told))}."
+        early = "the run ended early; " if finished.halted else ""
+        said = f"{early}the client ends right in {right} of {planned} cases"
+        return name_part(finished, f"{said}; {', '.join(filter(None, told))}.")
 
     def left_out(self, state: RunState) -> Iterator[LeftOut]:
         skipped = sum(item["cases"] for item in list_untried(state))
@@ -94,17 +101,22 @@ class TorturePresentation(Presentation):
         return iter(())
 
     def record(self, state: RunState) -> dict[str, Any]:
+        from harness.report.shards.shard_record import part_record
+
         _, finished = state.whole()
         counts = Counter(map(outcome_of, finished.results))
         record: dict[str, Any] = state.mask.tree(
             {
                 "client": state.target.name if state.target else "",
                 "text": state.phases[0].notes[0],
+                "events": state.phases[0].counts["events"],
                 "exit": int(finished.exit),
                 "seconds": round(finished.seconds, 3),
                 "counts": {str(outcome): counts[outcome] for outcome in DropOutcome},
                 "untried": list_untried(state),
                 "cases": [_case_record(result) for result in finished.results],
+                **({"halted": finished.halted} if finished.halted else {}),
+                **({"shard": part_record(finished.part)} if finished.part else {}),
             }
         )
         return record
@@ -185,6 +197,21 @@ class TorturePresentation(Presentation):
         stale = finished.counts[Verdict.STALE]
         words += [f"{stale} exact now (--baseline-prune)"] if stale else []
         return f"\n{format_count(state.planned.checks, 'case')}: {', '.join(words)} in {finished.seconds:.1f} s"
+
+
+def _tells_no_status(result: Result) -> bool:
+    """Whether all that is wrong is that a run that failed is reported without its status."""
+    return any(finding.severity is Severity.NON_STRICT for finding in result.observation.findings)
+
+
+def _describe_silent(results: Sequence[Result]) -> str:
+    """How many cases break a promise and tell nobody, and what is wrong in them; "" if none does."""
+    silent = [outcome_of(result) for result in results if not _tells_no_status(result)]
+    counts = Counter(outcome for outcome in silent if _SIGNS[outcome][0].isupper())
+    if not counts:
+        return ""
+    which = ", ".join(f"{counts[outcome]} {outcome}" for outcome in DropOutcome if counts[outcome])
+    return f"{counts.total()} {'breaks' if counts.total() == 1 else 'break'} a MUST without a word ({which})"
 
 
 def list_untried(state: RunState) -> list[dict[str, Any]]:
@@ -272,11 +299,15 @@ def _case_record(result: Result) -> dict[str, Any]:
     run = run_of(result)
     findings = result.observation.findings
     return {
+        "case": run.name,
         **run.settings,
+        "row": run.row,
+        **({} if run.event is None else {"event": run.event}),
         **({"kind": run.kind} if run.kind else {}),
         "outcome": str(outcome_of(result)),
         "verdict": str(result.verdict),
         **{name: value for finding in findings for name, value in code_record(finding).items()},
+        **({"severity": str(findings[0].severity)} if findings else {}),
         **({"baseline": result.excuse} if result.excuse else {}),
         "problem": "; ".join(finding.message for finding in findings),
         "timeline": _timeline_record(run),

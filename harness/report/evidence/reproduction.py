@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from harness.engine.events import TargetInfo
-from harness.engine.results import Result
+from harness.engine.results import LoggedExchange, Result
 from harness.kit.api import Api
 from harness.report.evidence.curl import curl_lines
 from harness.report.evidence.display import Display
@@ -26,8 +26,9 @@ def trail_of(result: Result) -> list[Exchange]:
 
 
 def commands(result: Result, display: Display) -> list[str]:
-    """The requests of the trail as curl lines, in order."""
-    return curl_lines(trail_of(result), display)
+    """The requests of the trail as curl lines, in order; of another run's, as its report has them."""
+    logged = [item.command for item in result.evidence if isinstance(item, LoggedExchange)]
+    return logged or curl_lines(trail_of(result), display)
 
 
 def _key(result: Result) -> str:

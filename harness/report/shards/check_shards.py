@@ -86,7 +86,7 @@ def merge_checks(records: Mapping[str, Mapping[str, Any]], api: Api, *, same_tar
     exercises = {check.exercise.name for check in catalogue if check.id in ran}
     with unreadable(reports[0].name):
         finished = _finish(results, list(records.values()))
-        target = _to_target(reports[0].target)
+        target = to_target(reports[0].target)
     return MergedRun(
         presentation=Presentation(),
         events=tuple(_tell(target, finished, len(exercises))),
@@ -183,7 +183,8 @@ def _tell(target: TargetInfo, finished: RunFinished, exercises: int) -> Iterator
     yield finished
 
 
-def _to_target(told: Mapping[str, str]) -> TargetInfo:
+def to_target(told: Mapping[str, str]) -> TargetInfo:
+    """What was judged, as a report tells it."""
     return TargetInfo(
         name=told["name"], url=told["url"], version=told["api_version"], model=told["model"], agent=told["agent"]
     )

@@ -9,9 +9,11 @@ from typing import Any, Protocol
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.report.shards.check_shards import merge_checks
+from harness.report.shards.fuzz_shards import merge_searches
 from harness.report.shards.merged_run import MergedRun
 from harness.report.shards.mutant_shards import merge_mutants
 from harness.report.shards.shard_record import read_shard_record
+from harness.report.shards.torture_shards import merge_torture
 from harness.report.side_by_side.run_file import kind_of
 
 
@@ -21,7 +23,12 @@ class Merge(Protocol):
     def __call__(self, records: Mapping[str, Mapping[str, Any]], api: Api, *, same_target: bool) -> MergedRun: ...
 
 
-MERGES: Mapping[str, Merge] = {"check": merge_checks, "mutants": merge_mutants}
+MERGES: Mapping[str, Merge] = {
+    "check": merge_checks,
+    "mutants": merge_mutants,
+    "fuzz": merge_searches,
+    "torture": merge_torture,
+}
 """How the shards of each command are put together."""
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.benches.client.judgement.outcome import result_id
 from harness.documents import open_file
 from harness.outcome import UsageFault
 
@@ -178,22 +179,9 @@ def _read_checks(record: Mapping[str, Any]) -> Iterator[RunEntry]:
 
 
 def _read_cases(record: Mapping[str, Any]) -> Iterator[RunEntry]:
-    other = {
-        "outcome",
-        "verdict",
-        "problem",
-        "timeline",
-        "stderr",
-        "stray",
-        "seconds",
-        "command",
-        "code",
-        "weight",
-    }
     for item in record["cases"]:
-        settings = {k: v for k, v in item.items() if k not in other | {"kind", "cause", "baseline"}}
         yield RunEntry(
-            id=" ".join(map(str, settings.values())),
+            id=result_id(item["case"]),
             verdict=str(item["verdict"]),
             title=str(item["outcome"]),
             level="",

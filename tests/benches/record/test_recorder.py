@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -19,7 +20,7 @@ from harness.emulator import Emulator
 from harness.interactions import INTERACTIONS
 from harness.transport import Server, ServerThread, UrlDriver
 from harness.transport.server.server_thread import InThread
-from harness.wire import By, Chunk, Chunked, Ending, Headers, How, Request
+from harness.wire import By, Chunk, Chunked, Ending, Exchange, Headers, How, Request, Response
 from tests.transport.endings_table import CASES
 from tests.transport.peers import Serving, get, raw_exchange
 
@@ -90,6 +91,35 @@ def test_record_modes_are_those_of_vcrpy(
     assert (answers[0].content == first) is (mode != "all")
     assert (recorder.summary.played, recorder.summary.recorded) == (played, recorded)
     assert recorder.summary.misses == []
+
+
+@pytest.mark.parametrize("size", [1 << 20, 9 << 20])
+def test_a_large_answer_delays_no_other(size: int, tmp_path: Path) -> None:
+    """While a large answer is being looked into, the small ones of others are recorded and arrive."""
+    large_came, small_ones_came = threading.Event(), threading.Event()
+
+    def service(request: Request) -> Response:
+        text = "x" * size if request.target.endswith("/large") else "small"
+        return Response.json(200, json.dumps({"id": "v1_a", "text": text}).encode())
+
+    def wanted(exchange: Exchange) -> bool:  # is asked where a recording is searched for secrets
+        if exchange.size < size:
+            return True
+        large_came.set()
+        return small_ones_came.wait(20)
+
+    with (
+        ServerThread(service) as server,
+        Recorder(server.url, tmp_path / "a.yaml", INTERACTIONS, wanted=wanted) as recorder,
+        ThreadPoolExecutor(1) as other,
+    ):
+        large = other.submit(httpx.get, f"{recorder.url}/large", timeout=60)
+        assert large_came.wait(60)
+        for _ in range(3):
+            assert httpx.get(f"{recorder.url}/small", timeout=10).status_code == 200
+        small_ones_came.set()
+        assert len(large.result().content) > size
+    assert recorder.summary.recorded == 4
 
 
 def test_a_player_never_asks_the_target(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from harness.cassette import CassetteError, Recording, Redactor, load, save, scan
 from harness.cassette.format.framing import ByteEdit, apply, follow, pieces_of
+from harness.cassette.redaction import text_secrets
 from harness.contract import PROTOCOL
 from harness.wire import At, Chunked, Decoder, Ending, Headers, How, Length, Request, encode
 from tests.cassette.samples import SSE, URL, answered, event, frames, get, post, recordings, streamed, text_delta
@@ -481,3 +483,33 @@ def test_what_a_header_gave_away_in_parts(name: str, value: str, echo: str) -> N
     redactor.redact(replace(answered(get(URL), {}), headers=seen_before))
     body = redactor.redact(recording).body.decode()
     assert [word for word in echo.split() if word in body] == []
+
+
+_PARTS = ("plain words", "é中", "a\nb", '"quoted"', '{"x": [1, {"token": "t-123456789"}]}', "[]", "%41b", "&amp;",
+          "https://a.example/?key=AIzaSyOther-0123456789abcdefghijklmnop&x=1", "1e5",
+          "AIzaSyNew-0123456789abcdefghijklmnopqr", "Bearer abcdef0123456789", "sk-", "=")  # fmt: skip
+_SPELLED = (lambda key: key, str.upper, lambda key: key.encode().hex(), lambda key: quote(key, safe=""),
+            lambda key: b64encode(key.encode()).decode(), lambda key: key.replace("/", "\\/"), lambda key: key[:5],
+            lambda key: "".join(f"\\u{ord(one):04x}" for one in key))  # fmt: skip
+_TEXTS = st.lists(
+    st.sampled_from(_PARTS) | st.sampled_from([spell("kq/known+secret-0123") for spell in _SPELLED]), max_size=4
+).map(" ".join)
+_JSON = st.recursive(
+    _TEXTS | st.integers(), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXTS | st.sampled_from(
+        ["text", "api_key", "headers", "x-goog-api-key"]), inner, max_size=4), max_leaves=12)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(_JSON, st.booleans(), st.integers(0, 40))
+def test_the_search_of_the_whole_misses_nothing(value: Any, ascii_only: bool, cut: int) -> None:
+    """A long body is searched as a whole first, and what is found is the same as if each string was searched."""
+    body = json.dumps({"steps": value}, ensure_ascii=ascii_only).encode()
+    body = body[: len(body) - cut] or body
+    recording = _cut(body) if cut else _raw(body)
+    results = []
+    for short in (0, sys.maxsize):
+        redactor = Redactor(PROTOCOL, secrets=["kq/known+secret-0123"])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(text_secrets, "_SHORT", short)
+            results.append((redactor.redact(recording).body, redactor.report))
+    assert results[0] == results[1]

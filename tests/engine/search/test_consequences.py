@@ -29,7 +29,7 @@ def test_a_consequence_goes_with_its_cause() -> None:
     """One failure is left, which names the other one, and weighs one more for it."""
     gone, stream = find_both()
     (left,) = fold(run_of(stream, gone), [], INTERACTIONS).failures
-    assert (left.key, left.consequences) == (gone.key, (stream,))
+    assert (left.key, left.consequences) == (gone.key, (stream.key,))
     result = left.decide(Policy(), INTERACTIONS)
     assert result.reproduction is not None
     assert result.reproduction.consequences == (stream.key,)
@@ -56,6 +56,15 @@ def test_a_cause_that_fails_nobody_excuses_nothing() -> None:
     lenient = replace(gone.defect, finding=replace(gone.finding, severity=Severity.NON_STRICT))
     done = fold(run_of(replace(gone, defect=lenient), stream), [], INTERACTIONS)
     assert stream in done.failures
+
+
+def test_two_that_follow_from_each_other_are_both_told() -> None:
+    """Neither of two failures goes if each would be the cause of the other."""
+    gone, _ = find_both()
+    one = replace(gone.finding, code="del.gone/a", cause="del.gone/b")
+    other = replace(gone.finding, code="del.gone/b", cause="del.gone/a")
+    both = [replace(gone, defect=replace(gone.defect, finding=finding)) for finding in (one, other)]
+    assert len(fold(run_of(*both), [], INTERACTIONS).failures) == 2
 
 
 def test_a_cause_that_the_judge_names_counts_for_the_same_call() -> None:

@@ -211,6 +211,18 @@ def test_a_family_without_links_needs_no_chains() -> None:
     assert (hearing.has_links, list(hearing.vacuity())) == (False, [])
 
 
+def test_an_error_of_the_tool_accuses_nobody() -> None:
+    """Only an error of the network is a finding; what schemathesis could not do is a note, once."""
+    hearing = heard()
+    own = SimpleNamespace(value=ValueError("no"), info=SimpleNamespace(message="Cannot draw\nit"))
+    for _ in range(2):
+        hearing.note_error(own)
+    assert hearing.failures == {}
+    assert list(hearing.notes()) == ["schemathesis gave up something below /interactions: Cannot draw it"]
+    hearing.note_error(SimpleNamespace(value=ConnectionError(), info=SimpleNamespace(message="Connection failed")))
+    assert [failure.rule for failure in hearing.failures.values()] == ["fuzz.answered"]
+
+
 def test_what_never_succeeded_is_noted() -> None:
     """An operation that never succeeded is listed in the notes."""
     hearing = heard()
@@ -220,10 +232,12 @@ def test_what_never_succeeded_is_noted() -> None:
 
 def test_what_is_not_served_or_denied_is_not_searched() -> None:
     """Every resource of the reference is searched, except one whose capability was denied."""
-    assert find_families(reference(), DOCUMENT) == tuple(FAMILIES.values())
+    assert find_families(reference(), DOCUMENT, DOCUMENT.families) == tuple(FAMILIES.values())
     kept = {
         family.collection
-        for family in find_families(replace(reference(), denied=frozenset({"webhooks"})), DOCUMENT)
+        for family in find_families(
+            replace(reference(), denied=frozenset({"webhooks"})), DOCUMENT, DOCUMENT.families
+        )
     }
     assert kept == FAMILIES.keys() - {"webhooks"}
 

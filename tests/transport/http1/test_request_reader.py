@@ -8,16 +8,16 @@ from harness.transport.http1.limits import ServerLimits
 from harness.transport.http1.request_reader import BadRequest, HeadCache, Incoming, RequestReader
 
 POST = b"POST /p HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\n"
-EXPECTING = POST.replace(b"host: h", b"expect: 100-continue")
+EXPECTING = POST.replace(b"host: h", b"host: h\r\nexpect: 100-continue")
 REQUESTS = {
     "no body": (b"GET /p HTTP/1.1\r\nhost: h\r\n\r\n", b""),
     "a body with a length": (POST + b"abc", b"abc"),
     "a blank line in the body": (POST.replace(b" 3", b" 4") + b"\r\n\r\n", b"\r\n\r\n"),
     "a body in chunks": (
-        b"POST /p HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
+        b"POST /p HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
         b"abc",
     ),
-    "bare line feeds": (b"POST /p HTTP/1.1\ncontent-length: 3\n\nabc", b"abc"),
+    "bare line feeds": (b"POST /p HTTP/1.1\nhost: h\ncontent-length: 3\n\nabc", b"abc"),
     "expecting 100": (EXPECTING + b"abc", b"abc"),
 }
 

@@ -346,11 +346,11 @@ CONVERSATIONS = {
         answer(b"POST /p abc", CLOSE),
     ),
     "an empty line before the request": (b"\r\n" + get("/1", connection="close"), answer(b"GET /1 ", CLOSE)),
-    "bare line feeds": (b"GET /1 HTTP/1.1\nconnection: close\n\n", answer(b"GET /1 ", CLOSE)),
+    "bare line feeds": (b"GET /1 HTTP/1.1\nhost: h\nconnection: close\n\n", answer(b"GET /1 ", CLOSE)),
     "an absolute target": (get("http://h:1/a?b", connection="close"), answer(b"GET /a?b ", CLOSE)),
     "HTTP/1.0": (b"GET /1 HTTP/1.0\r\n\r\n", answer(b"GET /1 ", CLOSE)),
     "HEAD": (
-        b"HEAD /1 HTTP/1.1\r\nconnection: close\r\n\r\n",
+        b"HEAD /1 HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n",
         ONE + b"content-length: 8\r\nconnection: close\r\n\r\n",
     ),
     "100-continue": (
@@ -388,17 +388,25 @@ SMALL = ServerLimits(head_bytes=500, body_bytes=10, request_seconds=0.1, idle_se
 REFUSED = {
     "no HTTP": (b"hello\r\n\r\n", 400),
     "TLS": (b"\x16\x03\x01\x02\x00", 400),
-    "a bad field": (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
-    "length and chunks": (b"POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n", 400),
-    "two lengths": (b"POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", 400),
-    "a bad chunk": (b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nxx\r\n", 400),
-    "a big head": (b"GET / HTTP/1.1\r\na: " + b"b" * 600 + b"\r\n\r\n", 431),
-    "a big head without an end": (b"GET / HTTP/1.1\r\na: " + b"b" * 600, 431),
-    "a big body": (b"POST / HTTP/1.1\r\ncontent-length: 11\r\n\r\n" + b"b" * 11, 413),
-    "a huge body": (b"POST / HTTP/1.1\r\ncontent-length: 5000000\r\n\r\n" + b"b" * 5_000_000, 413),
-    "a big body in chunks": (b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nb\r\n" + b"b" * 11, 413),
+    "a bad field": (b"GET / HTTP/1.1\r\nhost: h\r\nno colon\r\n\r\n", 400),
+    "length and chunks": (
+        b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+        400,
+    ),
+    "two lengths": (b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", 400),
+    "no host": (b"GET / HTTP/1.1\r\n\r\n", 400),
+    "two hosts": (b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", 400),
+    "a bad chunk": (b"POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\nxx\r\n", 400),
+    "a big head": (b"GET / HTTP/1.1\r\nhost: h\r\na: " + b"b" * 600 + b"\r\n\r\n", 431),
+    "a big head without an end": (b"GET / HTTP/1.1\r\nhost: h\r\na: " + b"b" * 600, 431),
+    "a big body": (b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 11\r\n\r\n" + b"b" * 11, 413),
+    "a huge body": (b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 5000000\r\n\r\n" + b"b" * 5_000_000, 413),
+    "a big body in chunks": (
+        b"POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\nb\r\n" + b"b" * 11,
+        413,
+    ),
     "half a head for ever": (b"GET / HT", 408),
-    "half a body for ever": (b"POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\nb", 408),
+    "half a body for ever": (b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\nb", 408),
 }
 
 
@@ -421,7 +429,9 @@ def test_an_idle_connection_is_closed(serve: Serve) -> None:
 
 def test_a_browser_may_call_when_asked_for(serve: Serve) -> None:
     """With `cors` the server answers preflights and opens every response to pages; without, it adds nothing."""
-    preflight = b"OPTIONS /v1 HTTP/1.1\r\naccess-control-request-method: POST\r\nconnection: close\r\n\r\n"
+    preflight = (
+        b"OPTIONS /v1 HTTP/1.1\r\nhost: h\r\naccess-control-request-method: POST\r\nconnection: close\r\n\r\n"
+    )
     service = Serving(Chunk(b"a"))
     server = serve(service, cors=("x-goog-api-key",))
     received, _ = raw_exchange(server.port, preflight)
@@ -439,9 +449,8 @@ def test_some_requests_can_be_kept_from_pages(serve: Serve) -> None:
     server = serve(service, cors=("x-a",), cors_for=lambda request: request.target != "/closed")
     for path, opened in (("/closed", False), ("/open", True)):
         for method in ("GET", "OPTIONS"):
-            asking = (
-                f"{method} {path} HTTP/1.1\r\naccess-control-request-method: POST\r\nconnection: close\r\n\r\n"
-            )
+            fields = "host: h\r\naccess-control-request-method: POST\r\nconnection: close"
+            asking = f"{method} {path} HTTP/1.1\r\n{fields}\r\n\r\n"
             received, _ = raw_exchange(server.port, asking.encode())
             assert (b"access-control" in received) == opened
     assert [request.method for request in service.requests] == ["GET", "OPTIONS", "GET"]

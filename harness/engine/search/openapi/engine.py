@@ -18,8 +18,10 @@ from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.openapi.contract_check import MOST_SECONDS, OURS, judging
 from harness.engine.search.openapi.scenario_collector import ENGINE, ScenarioCollector
 from harness.engine.search.openapi.served_families import find_families, read_links
+from harness.engine.search.parts import ELSEWHERE, split_families
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.shrink import minimal
+from harness.engine.shards import Shard
 from harness.engine.traffic.deadline import Timer
 from harness.kit.search import Family
 from harness.outcome import HarnessFault
@@ -38,14 +40,21 @@ def document(
     seed: int = 0,
     strict: bool = False,
     passed_over: frozenset[str] = frozenset(),
+    shard: Shard | None = None,
 ) -> EngineRun:
-    """Run all phases against the target; a target in this process is served on a port meanwhile."""
+    """Run all phases against the target; a target in this process is served on a port meanwhile.
+
+    A `shard` searches only its resources.
+    """
     described = place.model.document
     if described is None:
         return EngineRun(engine=ENGINE, seconds=0.0, vacuous=("this API has no OpenAPI document",))
     timer = Timer(budget.seconds)
     place = place.within(timer)
-    families = find_families(place, described)
+    mine = split_families(described.families, shard)
+    if not mine:
+        return EngineRun(engine=ENGINE, seconds=0.0, notes=(ELSEWHERE,))
+    families = find_families(place, described, mine)
     heard: list[ScenarioCollector] = []
     with _serve(place) as root, described.write(place.requests) as path, judging(place):
         try:
@@ -74,7 +83,7 @@ def document(
         counts=_counts(heard),
         failures=tuple(minimal(place, failure) for failure in _failures(heard)),
         vacuous=vacuous,
-        notes=(*short, *_notes(heard, families, described.families), *place.notes()),
+        notes=(*short, *_notes(heard, families, mine), *place.notes()),
         answers=AnswerCounts.of(hearing.answers for hearing in heard),
         stopped=timer.stopped,
     )
@@ -118,7 +127,7 @@ def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, An
         if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
             hearing.scenario(event.recorder)
         elif isinstance(event, events.NonFatalError | events.FatalError):
-            hearing.note_unanswered(event)
+            hearing.note_error(event)
 
 
 def _proves(hearing: ScenarioCollector) -> bool:

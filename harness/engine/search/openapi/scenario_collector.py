@@ -61,6 +61,7 @@ class ScenarioCollector:
         self.failures: dict[str, Failure] = {}
         self.seen: Counter[str] = Counter()
         self.answers = AnswerCounts()
+        self._tool_errors: list[str] = []
         self.ledger = CreatedResources(place.resolved.api)
         self._place = place
         self._root = root
@@ -134,11 +135,17 @@ class ScenarioCollector:
             replays = Replays(why_not=why_not)
             self.failures[key] = Failure(engine=ENGINE, defect=defect, trail=trail, replays=replays)
 
-    def note_unanswered(self, event: Any) -> None:
-        """Record a network error: it is a finding in itself, unless our own time limit caused it."""
+    def note_error(self, event: Any) -> None:
+        """Record a network error: it is a finding in itself, unless our own time limit caused it.
+
+        Any other error is the tool's own, of which the user is told.
+        """
         import requests
 
         error = getattr(event, "value", None) or getattr(event, "exception", None)
+        if not isinstance(error, OSError):  # as all errors of `requests` are
+            self._tool_errors.append(" ".join(_error_message(event).split()))
+            return
         late = isinstance(error, requests.Timeout)
         if late and self._place.timer.over():
             return
@@ -188,6 +195,8 @@ class ScenarioCollector:
         """Notes on a search that proves something."""
         if refused := sorted(self.declared.keys() - self.succeeded):
             yield f"never succeeded: {', '.join(refused)}"
+        for told in dict.fromkeys(self._tool_errors):
+            yield f"schemathesis gave up something below /{self.family.collection}: {told}"
         if self.mute > 1:
             yield f"{self.mute} calls below /{self.family.collection} got no answer"
 

@@ -7,6 +7,7 @@ those creates that look most likely to succeed, and never reach the operations t
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,13 +24,13 @@ _WRONG = frozenset({200, 400, 422})
 """Statuses with which a route that exists answers a create without any field."""
 
 
-def find_families(place: SearchTarget, document: SearchDocument) -> tuple[Family, ...]:
-    """The first family, and every other one that is served and that the user did not deny."""
-    first, *others = document.families
-    found = [first]
+def find_families(place: SearchTarget, document: SearchDocument, wanted: Sequence[Family]) -> tuple[Family, ...]:
+    """Of those wanted: the first of the document, and all others that are served and not denied by the user."""
+    first = document.families[0]
+    found = [first] if first in wanted else []
     with place.world() as world, suppress(TimeUp):
-        for family in others:
-            if family.capability not in place.denied:
+        for family in wanted:
+            if family != first and family.capability not in place.denied:
                 answer = world.driver.send(_look(place, family), timeout=LOOK_SECONDS)
                 found += [family] if _is_served(answer, family) else []
     return tuple(found)

@@ -1,0 +1,144 @@
+"""A run of `harness torture` that plays a part of its cases: because time is up, or as one of several shards."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from harness.benches.client.bench import TortureOptions, torture
+from harness.benches.client.process.client_commands import ClientResult, Task
+from harness.cli.sharding import read_seconds
+from harness.interactions import INTERACTIONS
+from harness.outcome import Exit
+from harness.plugin import cases_of
+from harness.report.commands.torture import TorturePresentation
+from harness.report.formats import render
+from harness.report.run_state import RunState
+from harness.resources import folder
+from tests.benches.client import clients
+from tests.benches.client.clients import LOOP, InProcess, program
+from tests.cli.conftest import Harness
+
+BAD = LOOP.replace('cursor = "&last', 'unused = "&last')
+"""A client that resumes from the start and keeps the text it already had."""
+
+SCHEMA = json.loads((folder("schemas") / "output/torture.schema.json").read_text("utf-8"))
+CUTS = [word for n in range(1, 10) for word in ("--cuts", f"event:{n},rst")]
+
+
+def read(name: str) -> dict[str, Any]:
+    """A JSON report, which is as its schema says."""
+    record: dict[str, Any] = json.loads(Path(name).read_text("utf-8"))
+    jsonschema.validate(record, SCHEMA)
+    return record
+
+
+def compare(record: dict[str, Any]) -> list[Any]:
+    """What two reports of the same cases have in common: all but times and what the client wrote on errors."""
+    names = (
+        *("case", "outcome", "verdict", "code", "severity", "baseline", "problem", "kind", "row", "event"),
+        "command",
+    )
+    cases = [{name: case.get(name) for name in names} for case in record["cases"]]
+    return [record["client"], record["text"], record["events"], record["exit"], record["counts"], cases]
+
+
+def test_shards_add_up_to_the_run(harness: Harness) -> None:
+    """Two shards, merged, are one run: results, their order, exit code, headline and reports."""
+    words = ("torture", "--loop", *CUTS, "--enough", "0")
+    whole = harness(*words, "--report", "json=whole.json", "--", *program(BAD))
+    ran = []
+    for number in (1, 2):
+        part = ("--shard", f"{number}/2", "--report", f"json={number}.json")
+        done = harness(*words[:-2], *part, "--", *program(BAD))
+        assert f"hard {number} of 2 by itself" in done.out
+        ran.append({case["case"] for case in read(f"{number}.json")["cases"]})
+    assert not ran[0] & ran[1]
+    assert {len(one) for one in ran} == {4, 5}
+    merged = harness("merge", "1.json", "2.json", "--report", "json=merged.json", "--report", "junit=merged.xml")
+    assert (merged.code, whole.code) == (1, 1), merged.err
+    assert compare(read("merged.json")) == compare(read("whole.json"))
+    assert read_seconds("whole.json").keys() == {f"client[{case['case']}]" for case in read("whole.json")["cases"]}
+    last = [line for line in whole.out.splitlines() if "The client ends right in" in line]
+    assert last
+    assert last[0] in merged.out
+    assert "duplicated" in Path("merged.xml").read_text("utf-8")
+
+
+def test_shards_of_different_runs_are_refused(harness: Harness) -> None:
+    """Reports of other cases, one that is missing and one that is named twice do not make a run."""
+    for number, cut in ((1, "event:3,rst"), (2, "event:4,rst")):
+        words = (
+            "--cuts",
+            cut,
+            "--cuts",
+            "event:8,end",
+            "--shard",
+            f"{number}/2",
+            "--report",
+            f"json={number}.json",
+        )
+        harness("torture", "--loop", *words, "--", *program(LOOP))
+    assert "another selection" in harness("merge", "1.json", "2.json").err
+    assert "shard 2 of 2 is missing" in harness("merge", "1.json").err
+
+
+@pytest.mark.parametrize(
+    "words", [("--enough", "3"), ("--fail-fast",), ("--baseline-update", "--baseline", "b.json")]
+)
+def test_what_a_shard_cannot_do(harness: Harness, words: tuple[str, ...]) -> None:
+    """What needs the whole run is refused beside --shard, and the error names it."""
+    done = harness("torture", "--cuts", "event:3,rst", "--shard", "1/2", *words, "--", "x")
+    assert done.code == 2
+    assert f"{words[0]} needs the whole run" in done.err
+
+
+class WaitsAtResets(InProcess):
+    """A client that hangs at a reset until it is stopped."""
+
+    def __init__(self) -> None:
+        super().__init__(clients.good)
+        self._stopped = threading.Event()
+
+    def read(self, task: Task, seconds: float) -> ClientResult:
+        """Read the stream, or wait."""
+        if "rst" in task.case:
+            self._stopped.wait()
+            return ClientResult(stopped="was stopped")
+        return super().read(task, seconds)
+
+    def stop(self) -> None:
+        """End the waiting."""
+        self._stopped.set()
+
+    close = stop
+
+
+def test_time_is_up() -> None:
+    """A run whose time is up says what was not played, and is not green, though nothing failed."""
+    state = RunState(INTERACTIONS, TorturePresentation())
+    cases = cases_of(cuts=["event:3,end", "event:4,rst"])
+    for event in torture(INTERACTIONS, cases, WaitsAtResets, TortureOptions(deadline=5.0)):
+        state.handle(event)
+    record = json.loads(render("json", state))
+    jsonschema.validate(record, SCHEMA)
+    assert record["exit"] == Exit.UNREACHABLE
+    assert [case["case"] for case in record["cases"]] == ["event:3,end"]
+    assert "its 5 s were up (--deadline), and 1 case had not been played" in record["halted"]
+    said = state.presentation.headline(state)
+    assert said == "The run ended early; the client ends right in 1 of 2 cases; 1 was not tried."
+
+
+def test_a_status_that_is_not_told_is_no_broken_promise(harness: Harness) -> None:
+    """The headline says what is wrong: a failed run without its status warns, a doubled text breaks a MUST."""
+    words = ("--cuts", "pass", "--script", '{"text": "All of it.", "status": "failed"}')
+    done = harness("torture", "--loop", *words, "--", *program(LOOP))
+    assert done.code == 0
+    assert "1 leaves a failed run untold (a warning)" in done.out
+    done = harness("torture", "--loop", "--cuts", "event:9,rst", "--", *program(BAD))
+    assert "1 breaks a MUST without a word (1 duplicated)" in done.out
