@@ -123,7 +123,12 @@ def _parser() -> Parser:
     add_revision_argument(parser)
     parser.add_argument("--mutant", metavar="ID", help="serve this mutant instead (`harness mutants --list`)")
     parser.add_argument("--scenario", metavar="FILE", help="scripted answers (YAML, docs/emulator.md)")
-    parser.add_argument("--key", action="append", metavar="KEY=PROJECT", help="accept only this key (repeatable)")
+    parser.add_argument(
+        "--key",
+        action="append",
+        metavar="KEY[=PROJECT]",
+        help="accept only this key (repeatable), which belongs to a project (default: `default`)",
+    )
     parser.add_argument(
         "--event-ids", metavar="WHICH", help="events that carry an event_id: all, deltas, sparse or none"
     )
