@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent
 
@@ -15,7 +15,8 @@ pytest_plugins = ["pytester"]
 for variable in ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
     os.environ.pop(variable, None)  # what tests start prints what it prints on a developer's machine
 
-settings.register_profile("tests", settings(), deadline=None)  # how long an example takes is the machine's affair
+TIMES = [HealthCheck.too_slow]  # how long an example takes to draw and to run is the machine's affair
+settings.register_profile("tests", settings(), deadline=None, suppress_health_check=TIMES)
 settings.load_profile("tests")
 
 

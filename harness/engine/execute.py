@@ -113,10 +113,10 @@ class PlayedExercise:
             crash = next(filter(None, map(self._find_crash, self._list_seen(check))), None)
             return observation if crash is None else replace(observation, cause=crash.rule)
         findings = tuple(map(self._blame_crash, observation.findings))
-        causes = {finding.cause for finding in findings if finding.severity is not Severity.INFORMATION}
-        blamed = findings != observation.findings and len(causes) == 1
-        cause = causes.pop().partition("/")[0] if blamed else ""
-        return replace(observation, findings=findings, cause=cause)
+        broken = [finding for finding in findings if finding.severity is not Severity.INFORMATION]
+        rules = {finding.cause.partition("/")[0] for finding in broken}
+        blamed = findings != observation.findings and len(rules) == 1
+        return replace(observation, findings=findings, cause=rules.pop() if blamed else "")
 
     def _blame_crash(self, finding: Finding) -> Finding:
         crashes = [self._find_crash(exchange) for exchange in self._list_accused(finding)]

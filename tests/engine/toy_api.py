@@ -127,6 +127,7 @@ class NoteReading:
 
     findings: tuple[Finding, ...] = ()
     crash: tuple[Finding, ...] = ()
+    unlisted: tuple[Finding, ...] = ()
 
     def __init__(self, exchange: Exchange) -> None:
         request = exchange.request

@@ -152,7 +152,7 @@ _ANSWERS = (
         _cite_comparison("the fields of an answer"),
         "Every field of a JSON answer arrives as it was.",
         "The client is told other results, or another use of tokens, than the upstream reported.",
-        ["plain.*", "cancel.*", "resume.create", "rich.create", "ends.json"],
+        ["plain.*", "polls.*", "cancel.*", "resume.create", "rich.create", "ends.json"],
         judge_requests.body,
     ),
     _check(
@@ -182,7 +182,16 @@ _STREAMS = (
         _cite_comparison("the events of a stream"),
         "Each event of a stream arrives once, in order and as it was, and no other does.",
         "Text is missing, doubled or scrambled, and the stream looks whole.",
-        ["stream.create", "rich.stream", "ends.*", "background.stream", "live.stream", "resume.whole"],
+        [
+            "stream.create",
+            "stream.one-chunk",
+            "stream.large",
+            "rich.stream",
+            "ends.*",
+            "background.stream",
+            "live.stream",
+            "resume.whole",
+        ],
         judge_streams.events,
     ),
     _check(

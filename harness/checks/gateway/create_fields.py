@@ -30,7 +30,7 @@ AGENT = "agent"
 """Placeholder for the name of the agent under test, in fields that need an agent."""
 
 FIELDS: dict[str, dict[str, Any]] = {
-    "model": {},
+    "model": {"input": " {}\n\n\tKeep  this as it is. "},
     "agent": {"agent": AGENT},
     "input": {"input": _STEPS},
     "stream": {"stream": True},

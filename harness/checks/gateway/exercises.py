@@ -19,6 +19,7 @@ from harness.checks.gateway.upstream_answers import (
     Meeting,
     break_with_bytes,
     edit_stream,
+    join_chunks,
     refusing,
     suffering,
     with_broken_frame,
@@ -34,8 +35,9 @@ from harness.wire import Exchange
 
 Actions: TypeAlias = Generator[Any, Any, None]
 
-_DELTAS = ["Hello", " brave", " new", " world,", " déjà vu,", " 東京,", " 🦊🦊", "!"]
+_DELTAS = ["Hello", " brave", " new", " world,\n\n", "  déjà vu,", " 東京,", " 🦊🦊", "!"]
 SCRIPT: dict[str, Any] = {"deltas": _DELTAS, "thought": False, "times": 0}
+_LARGE = {**SCRIPT, "deltas": [f"{number} " + "long " * 4000 for number in range(5)]}
 _HELD_AFTER = 5
 AT_ONCE, ONE_BY_ONE = 3, 9
 """A live stream begins with the first number of events, and goes on one by one up to the second."""
@@ -87,11 +89,13 @@ def stranger(client: GatewayClient) -> Actions:
     yield from client.create("stranger.create", **given)
 
 
-@relay_exercise(requests=4, interactions=4)
+@relay_exercise(requests=6, interactions=6)
 def stream(client: GatewayClient) -> Actions:
-    """Four streams: unchanged, in chunks of one byte, with unknown events and fields, with a broken frame."""
+    """Streams: of large events, plain, in one chunk, in single bytes, with unknown events, with a broken one."""
+    yield from client.create("stream.large", stream=True, script=_LARGE)
     for name, answer in {
         "create": None,
+        "one-chunk": join_chunks,
         "bytes": suffering("chunks:1"),
         "strangers": edit_stream(with_strangers),
         "broken-frame": edit_stream(with_broken_frame),
@@ -213,6 +217,15 @@ def background(client: GatewayClient) -> Actions:
     yield from client.create("background.stream", background=True, stream=True, script=SCRIPT)
 
 
+@relay_exercise(requests=3, interactions=1)
+def polls(client: GatewayClient) -> Actions:
+    """A background run that is asked about twice, and is over at the second time."""
+    create = yield from client.create("polls.create", background=True, script={**SCRIPT, "ticks": 1})
+    found = running_id_of(create)
+    yield client.get("polls.get", found)
+    yield client.get("polls.get-again", found)
+
+
 BARE_ERRORS = {
     "list": b"""[{
   "error": {
@@ -285,7 +298,7 @@ def resume(client: GatewayClient) -> Actions:
 
 
 EXERCISES: tuple[Exercise, ...] = (
-    watch, plain, cancel, fields, stranger, stream, rich, ends, background, live, hang_up, two, resume,
+    watch, plain, cancel, fields, stranger, stream, rich, ends, background, polls, live, hang_up, two, resume,
     truncation, bare, refusal, loss,
 )  # fmt: skip
 """In the order in which they are played."""

@@ -25,6 +25,7 @@ from harness.checks.gateway.relay_diff import Change, Kind, Pairs, changes
 from harness.contract import read
 from harness.contract.data.input import as_steps
 from harness.contract.data.json_parse import loads
+from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Finding, Severity
 from harness.outcome.words import format_count
@@ -211,6 +212,11 @@ def body(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
     A field that was lost or changed in several answers is reported once; what does the most harm comes first.
     """
+    for passage in passages:
+        if not passage.upstream and read(passage.client).status in RUNNING:
+            message = "a poll was answered out of the gateway's own store, where the run goes on for ever"
+            expected, actual = "what the upstream shows: the run is over", answer_line(passage.client)
+            yield notice("gw.body/stale", passage, message, expected, actual)
     broken: dict[tuple[str, str], list[tuple[Change, RelayedExchange]]] = {}
     for passage in told_by(passages, tells_json, "no JSON came from upstream"):
         if succeeded(passage.client) and read(passage.client).json_fault:

@@ -66,6 +66,14 @@ def edit_stream(edit: Edit) -> Answer:
     return answer
 
 
+def join_chunks(service: Service, request: Request) -> Response:
+    """The emulator's stream in a single chunk; other answers are left unchanged. This function is an `Answer`."""
+    response = service(request)
+    if _streams(response):
+        response.body = PieceBody((Chunk(b"".join(map(plain, _frames(response)))), COMPLETE))
+    return response
+
+
 def break_with_bytes(after: int, data: bytes) -> Answer:
     """The emulator's stream up to this many events, then bytes that are no event, then the end of the body."""
 

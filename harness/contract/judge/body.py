@@ -28,7 +28,7 @@ _OPAQUE = ("data", "signature")
 
 def is_legacy(value: Any) -> bool:
     """Whether a body is of the generation before `steps`, which the service removed in June 2026."""
-    return isinstance(value, Mapping) and OUTPUTS in value and "steps" not in value
+    return isinstance(value, Mapping) and value.get(OUTPUTS) is not None and "steps" not in value
 
 
 def judge_answer(value: Any, operation: Operation, contract: Contract) -> list[Finding]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from typing import ClassVar
 
 import pytest
 
@@ -99,6 +101,66 @@ class SwallowsErrors(Faithful):
         return re.sub(rb"event: error\ndata: [^\n]*\n\n", b"", chunk)
 
 
+class KeepsPolls(Faithful):
+    """What a GET brought is the answer to every later GET of the same."""
+
+    def relay(self) -> None:
+        if self.command != "GET" or "stream=true" in self.path:
+            return super().relay()
+        if self.path in self.kept:
+            data = self.kept[self.path]
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+            return None
+        return super().relay()
+
+    do_GET = relay
+    kept: ClassVar[dict[str, bytes]] = {}
+
+    def edit(self, chunk: bytes) -> bytes:
+        if self.command == "GET" and chunk.startswith(b'{"id"'):
+            self.kept[self.path] = chunk
+        return chunk
+
+
+class FirstOfAChunk(Faithful):
+    """Of several events in one chunk only the first is passed on."""
+
+    def edit(self, chunk: bytes) -> bytes:
+        return chunk.partition(b"\n\n")[0] + b"\n\n" if chunk.count(b"\n\n") > 2 else chunk
+
+
+class SmallBuffer(Faithful):
+    """An event has room in 16 KiB; what is longer is lost."""
+
+    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+        rest = b""
+        for chunk in super().chunks(answer):
+            *frames, rest = (rest + chunk).split(b"\n\n")
+            yield b"".join(frame + b"\n\n" for frame in frames if len(frame) < 16384)
+        yield rest
+
+
+class JoinsParagraphs(Faithful):
+    """Two line breaks in a text become one."""
+
+    def edit(self, chunk: bytes) -> bytes:
+        return chunk.replace(rb"\n\n", rb"\n")
+
+
+class TidiesInput(Faithful):
+    """Space around and inside of an input is tidied up."""
+
+    def edit_request(self, body: bytes) -> bytes:
+        sent = json.loads(body or b"{}")
+        if isinstance(sent.get("input"), str):
+            return json.dumps({**sent, "input": " ".join(sent["input"].split())}).encode()
+        return body
+
+
 class RefusesInWords(Faithful):
     """What it cannot reach it answers with 400 and a sentence."""
 
@@ -144,6 +206,11 @@ def test_what_loses_nothing_has_no_finding(kind: type[Faithful]) -> None:
         (HidesImages, {"gw.events/lost"}),
         (SwallowsErrors, {"gw.events/lost"}),
         (RefusesInWords, {"gw.own-error/no-json"}),
+        (KeepsPolls, {"gw.body/stale"}),
+        (FirstOfAChunk, {"gw.events/lost"}),
+        (SmallBuffer, {"gw.events/lost"}),
+        (JoinsParagraphs, {"gw.body/changed", "gw.events/changed"}),
+        (TidiesInput, {"gw.body-fields/changed"}),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )

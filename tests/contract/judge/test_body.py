@@ -35,6 +35,7 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     "minimal": ({"status": "completed"}, set()),
     "unknown status": ({"status": "pondering"}, {"create.status-listed"}),
     "old status": ({"status": "done"}, {"create.status-listed"}),
+    "no output of the old generation": ({"status": "in_progress", "outputs": None}, set()),
     "old generation": ({"status": "completed", "outputs": []}, {"create.generation"}),
     "unknown fields": ({**DONE, "new": 1}, set()),
     "unknown steps": ({**DONE, "steps": [{"type": "telepathy", "x": 1}]}, set()),

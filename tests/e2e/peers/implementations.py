@@ -13,7 +13,7 @@ from tests.e2e.peers.known import Cause
 Gateway = Callable[[Path, str], AbstractContextManager[str]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Implementation:
     """One of them. `gateway` starts it in front of an upstream, `server` starts it alone; it has one of the two.
 

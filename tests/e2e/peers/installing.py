@@ -91,7 +91,18 @@ def transparent(folder: Path, upstream: str) -> Iterator[str]:
 def reference(folder: Path) -> Iterator[str]:
     """The base URL of the emulator, whose background runs last long enough to act on them through a gateway."""
     port = free_port()
-    start = [sys.executable, "-m", "harness", "serve", "--port", str(port), "--set", "ticks=12"]
+    start = [
+        sys.executable,
+        "-m",
+        "harness",
+        "serve",
+        "--port",
+        str(port),
+        "--set",
+        "ticks=12",
+        "--set",
+        "platform=any",
+    ]
     with running(start, port, log=folder / "log-of-upstream", environment=os.environ) as url:
         yield url
 

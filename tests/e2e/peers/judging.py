@@ -39,7 +39,7 @@ class Judged:
 
 def judge(url: str, *options: str, key: str = KEY) -> Judged:
     """Run the catalogue on a server."""
-    report = _run("check", url, "--api-key", key, *options)
+    report = _run("check", url, "--api-key", key, "--deadline", "600", *options)
     return Judged(report, report["checks"])
 
 

@@ -19,7 +19,7 @@ from tests.e2e.peers.judging import Judged, judge, judge_gateway, new_upstream
 from tests.e2e.peers.known import Cause, curl, unexplained
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "implementations.md"
-BUCKETS = ("pass", "fail", "warn", "info", "untestable", "not_applicable")
+BUCKETS = ("pass", "fail", "warn", "info", "blocked", "untestable", "not_applicable")
 HEAD = f"""# Third-party servers and the contract
 
 Which promises of the Interactions API do other implementations keep? `harness check` {__version__} judged them on

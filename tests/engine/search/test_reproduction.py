@@ -50,7 +50,7 @@ def test_the_script_shows_the_failure(failure: Failure, tmp_path: Path) -> None:
     assert isinstance(driver, ServiceDriver)
     with ServerThread(driver.service, clock=driver.clock) as server:
         target = info(server.url)
-        paths = write_all(failure.decide(Policy()), target, shown(target), tmp_path)
+        paths = write_all(failure.decide(Policy(), INTERACTIONS), target, shown(target), tmp_path)
         script = next(path for path in paths if path.suffix == ".sh")
         done = subprocess.run(
             ["sh", str(script)],
@@ -65,21 +65,21 @@ def test_the_script_shows_the_failure(failure: Failure, tmp_path: Path) -> None:
 
 def test_nothing_holds_the_key(failure: Failure, tmp_path: Path) -> None:
     """The script, the test and the cassette do not contain the API key."""
-    for path in write_all(failure.decide(Policy()), info(), shown(info()), tmp_path):
+    for path in write_all(failure.decide(Policy(), INTERACTIONS), info(), shown(info()), tmp_path):
         assert PRIMARY_KEY not in path.read_text(), path
 
 
 def test_no_cassette_pretends_to_show_a_hang(failure: Failure) -> None:
     """A trail whose last request got no answer is not written as a cassette, which could not contain it."""
     unanswered = replace(failure.trail[-1], status=None)
-    hung = replace(failure, trail=(*failure.trail[:-1], unanswered)).decide(Policy())
+    hung = replace(failure, trail=(*failure.trail[:-1], unanswered)).decide(Policy(), INTERACTIONS)
     assert "the last request got none" in why_no_cassette(hung)
-    assert why_no_cassette(failure.decide(Policy())) == ""
+    assert why_no_cassette(failure.decide(Policy(), INTERACTIONS)) == ""
 
 
 def test_the_cassette_holds_the_trail(failure: Failure, tmp_path: Path) -> None:
     """The cassette holds each exchange of the trail, in order."""
-    paths = write_all(failure.decide(Policy()), info(), shown(info()), tmp_path)
+    paths = write_all(failure.decide(Policy(), INTERACTIONS), info(), shown(info()), tmp_path)
     cassette = load(next(path for path in paths if path.suffix == ".yaml"))
     methods = [recording.request.method for recording in cassette.recordings]
     assert methods == [exchange.request.method for exchange in failure.trail]
@@ -89,14 +89,17 @@ def test_the_test_plays_the_very_history(failure: Failure) -> None:
     """The generated test plays exactly the history found, even with `true`, `null` or an emoji inside a text."""
     odd = replace(failure.history[0], body={"input": "is it true or null? 🦊", "background": True, "x": None})
     module: dict[str, Any] = {}
-    exec(pytest_module(replace(failure, history=(odd,)).decide(Policy()), info(), INTERACTIONS), module)
+    exec(
+        pytest_module(replace(failure, history=(odd,)).decide(Policy(), INTERACTIONS), info(), INTERACTIONS),
+        module,
+    )
     assert module["HISTORY"] == [odd.record()]
 
 
 def test_the_test_passes_on_a_server_that_keeps_the_promise(failure: Failure, tmp_path: Path) -> None:
     """The generated module is a test that pytest collects, and the reference passes it."""
     path = tmp_path / "test_found.py"
-    path.write_text(pytest_module(failure.decide(Policy()), info(), INTERACTIONS))
+    path.write_text(pytest_module(failure.decide(Policy(), INTERACTIONS), info(), INTERACTIONS))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)],
         capture_output=True,

@@ -15,7 +15,7 @@ from harness.checks.gateway.mutants.mutant import (
     with_body,
 )
 from harness.checks.gateway.operation import OperationName, operation_of
-from harness.wire import At, Ending, PieceBody, Request, Response
+from harness.wire import At, Ending, Headers, PieceBody, Request, Response, Service
 
 AREA = MutantTable()
 
@@ -176,6 +176,26 @@ class RepeatsRefused(Gateway):
             return response
         response.body.close()
         return self.upstream(request)
+
+
+@AREA.mutant("body.stale", "body")
+class RepeatsPolls(Gateway):
+    """What a GET brought is the answer to every later GET of the same."""
+
+    def __init__(self, upstream: Service) -> None:
+        super().__init__(upstream)
+        self._kept: dict[str, tuple[Headers, bytes]] = {}
+
+    def __call__(self, request: Request) -> Response:
+        if request.method != "GET" or b"stream=true" in request.target.encode():
+            return super().__call__(request)
+        if request.target not in self._kept:
+            response = super().__call__(request)
+            if response.status != 200:
+                return response
+            self._kept[request.target] = response.headers, read_body(response)[0]
+        headers, data = self._kept[request.target]
+        return Response.whole(200, headers, data)
 
 
 @AREA.mutant("else.polls", "nothing-else")
