@@ -175,6 +175,26 @@ def test_runs_that_differ_are_told(naive: list[ClientColumn]) -> None:
     assert "silent-loss or recovered" in lines
 
 
+def test_a_client_is_started_once_for_all_that_it_is_played() -> None:
+    """The runs that confirm, and further modes, go to the clients that run already; at the end all are closed."""
+    made: list[InProcess] = []
+    closed: list[InProcess] = []
+
+    class Counted(InProcess):
+        def __init__(self) -> None:
+            super().__init__(clients.never_back)
+            made.append(self)
+
+        def close(self) -> None:
+            closed.append(self)
+
+    client = replace(CURL, modes=("follow", "background"))
+    played = list(survey(INTERACTIONS, [client], lambda _: Counted, only=["no-fault", "clean-end"], jobs=2))
+    assert [column.cells[1].again for column in played] == ["silent-loss", "silent-loss"]
+    assert 1 <= len(made) <= 2
+    assert sorted(map(id, closed)) == sorted(map(id, made))
+
+
 def test_a_client_that_cannot_be_tried_is_named() -> None:
     """One that cannot be installed, and one that fails without any fault, have a line that says so."""
 
