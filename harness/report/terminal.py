@@ -198,7 +198,7 @@ class TerminalReport:
                 self._presentation.format_result(result, self._state, self._screen.paint) if self._verbose else ""
             )
             self._lines([line] if line else [])
-            if (total := self._state.planned.checks) >= self._begun:
+            if 0 < self._begun <= (total := self._state.planned.checks):
                 so_far = self._so_far(self._begun, total)
                 self._screen.draw(f"[{self._begun}/{total}] {self._text(result.id)}{so_far}")
 

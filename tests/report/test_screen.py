@@ -12,6 +12,7 @@ from harness.engine.events import CheckFinished, ExerciseStarted, Planned, RunFi
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation
 from harness.report.causes import order_findings
+from harness.report.commands.mutants import MutantsPresentation
 from harness.report.run_state import RunState
 from harness.report.screen import PAUSE, Heartbeat, Screen
 from harness.report.terminal import TerminalReport
@@ -118,6 +119,20 @@ def test_progress_has_counts_and_the_time_left(run: tuple[TerminalReport, RunSta
     report.handle(CheckFinished(decide(rule, Observation.of([Finding("get.ok", "no")]), Policy())))
     report.handle(ExerciseStarted("e4"))
     assert out.getvalue().endswith("[5/10] e4, 1 failed, about 12 s left")
+
+
+def test_what_nobody_counted_before_has_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that cannot say how many results there will be draws no line of the form `[0/0]`."""
+    monkeypatch.setenv("TERM", "xterm")
+    out, state = Terminal(80), RunState(INTERACTIONS, MutantsPresentation())
+    report = TerminalReport(out, state)
+    result = decide(INTERACTIONS.load_rules()["get.ok"], Observation.of([]), Policy())
+    for planned, drawn in ((Planned(0, 0), ""), (Planned(1, 0), "[1/1] get.ok")):
+        state.handle(planned)
+        report.handle(CheckFinished(result))
+        assert out.getvalue() == drawn
+        report.handle(CheckFinished(result))
+        assert out.getvalue() == drawn, "nor one result more than were to come"
 
 
 def test_of_many_failures_only_the_first_are_explained(
