@@ -41,7 +41,7 @@ def play(folder: Path, program: str, cases: list[Case]) -> Iterator[Result]:
     if runner is None:
         pytest.skip("no node on PATH")
     command = [runner, str(folder / program)]
-    options = TortureOptions(jobs=2, seconds=5, undisturbed=new_case())
+    options = TortureOptions(jobs=2, seconds=20, undisturbed=new_case())
     for event in torture(INTERACTIONS, cases, lambda: LoopClient(command, dict(os.environ)), options):
         if isinstance(event, CheckFinished):
             yield event.result

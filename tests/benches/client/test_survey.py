@@ -40,7 +40,7 @@ def columns_of(reads: Reads, name: str = "curl", version: str = "") -> list[Clie
     client = replace(CURL, name=name, version=version, modes=("follow",))
     return list(
         survey(
-            INTERACTIONS, [client], lambda _: lambda: InProcess(reads), modes=["follow"], only=ROWS, seconds=0.3
+            INTERACTIONS, [client], lambda _: lambda: InProcess(reads), modes=["follow"], only=ROWS, seconds=1
         )
     )
 
