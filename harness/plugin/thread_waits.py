@@ -150,8 +150,8 @@ def _is_woken(wait: _Wait, others: list[_Wait]) -> bool:
 
 
 def _is_exempt_thread(thread: threading.Thread | None, frame: FrameType) -> bool:
-    if thread is None or thread is threading.main_thread():
+    if thread is threading.main_thread():
         return False
     timed = getattr(getattr(thread, "function", None), "__module__", "")  # of a threading.Timer
     begun = find_caller(frame, outermost=True) or str(timed)
-    return thread.name == SERVER_THREAD or is_exempt(begun)
+    return getattr(thread, "name", "") == SERVER_THREAD or is_exempt(begun)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import datetime
 import datetime as dt
 import hashlib
@@ -113,6 +114,21 @@ def test_a_wait_that_nobody_can_end() -> None:
         assert not free.acquire(timeout=10_000)
     assert sleeps[:12] == [5] * 12
     assert sleeps.total == pytest.approx(60 + 11_100, abs=1)
+
+
+def test_threads_of_tools_end_no_wait() -> None:
+    """A reader of xdist, a thread that `threading` does not know, keeps no wait from being skipped."""
+    ready, done = _thread.allocate_lock(), _thread.allocate_lock()
+    ready.acquire()
+    done.acquire()
+    body = "def read(ready, done):\n    ready.release()\n    done.acquire()\n"
+    exec(body, names := {"__name__": "execnet.gateway_base"})
+    _thread.start_new_thread(names["read"], (ready, done))
+    ready.acquire()
+    with no_sleep() as sleeps:
+        assert not threading.Event().wait(10_000)
+    done.release()
+    assert sleeps == [10_000]
 
 
 @pytest.mark.parametrize("pause", [time.sleep, lambda seconds: threading.Event().wait(seconds)])
