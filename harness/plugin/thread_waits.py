@@ -27,7 +27,7 @@ _real = time.monotonic
 _SLICE = 0.005
 """Real seconds after which a wait looks at the clock again."""
 
-_PATIENCE = 0.2
+_PATIENCE = 0.5
 """Real seconds that a sleep gives another thread to come to its next wait; without that, it would be behind."""
 
 _IDLE = frozenset(

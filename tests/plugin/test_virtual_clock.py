@@ -148,7 +148,7 @@ def test_sleeps_of_threads_do_not_add_up() -> None:
     with no_sleep() as sleeps, ThreadPoolExecutor(4) as pool:
         begin = time.monotonic()
         list(pool.map(lambda number: [time.sleep(5) for _ in range(12)], range(4)))
-        assert 60 <= time.monotonic() - begin < 120
+        assert 60 <= time.monotonic() - begin < 180, "one thread after the other: 240"
     assert sleeps == [5] * 48
 
 
