@@ -128,6 +128,11 @@ def exit_of(results: Sequence[Result], *, vacuous: bool = False) -> Exit:
     return Exit.NOTHING_RAN if vacuous and code in (Exit.OK, Exit.UNREACHABLE) else code
 
 
+def exit_of_cases(results: Sequence[Result], *, halted: bool) -> Exit:
+    """The exit code of a run of cases; one that was halted is never green, whatever came out until then."""
+    return exit_code((result.verdict for result in results), unjudged=halted)
+
+
 def exit_with(results: Iterable[Result], baseline: Baseline, *, vacuous: bool = False) -> Exit:
     """The exit code that the results would have had with another baseline."""
     seen = list(results)

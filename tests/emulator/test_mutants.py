@@ -191,6 +191,11 @@ class Tour:
         children = [self.new(previous_interaction_id=first) for _ in range(2)]
         for each in (*children, first):
             self.ask("GET", f"interactions/{each}")
+        for fields in ({}, {"stream": True}):
+            self.new(previous_interaction_id=children[0], **fields)
+        bodies = [self.api.open(each) for each in children]
+        self.seen += [read(body, 6) for body in bodies]
+        self.seen += [read(body, 40) for body in bodies]
         call = {"type": "function_call", "id": "c1", "name": "f", "arguments": {}}
         for values in (["x"], [{"a": 1}], [[{"type": "text", "text": "x"}]], ["x", "y"]):
             steps = [{**call, "id": f"c{number}"} for number in range(len(values))]

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from harness.contract import PROTOCOL
 from harness.emulator import Emulator
+from harness.interactions import INTERACTIONS
 from harness.plugin.traffic_log import TrafficLog
 from harness.wire import Headers, Request, Response
 from tests.plugin.toys import run
@@ -47,7 +47,7 @@ def test_a_story_repeats_no_key() -> None:
     headers = Headers([("x-goog-api-key", KEY), ("cookie", f"sid={PLAIN}")])
     request = Request("GET", f"/v1beta/interactions/a?key={QUERY}", headers)
     said = json.dumps({"error": {"message": f"no {KEY} {PLAIN} {QUERY}", "code": "x"}}).encode()
-    story = TrafficLog(PROTOCOL)
+    story = TrafficLog(INTERACTIONS)
     for _ in story.note_answer(request, Response.json(400, said)).body:
         pass
     assert [secret for secret in (KEY, PLAIN, QUERY) if secret in "".join(story.lines())] == []

@@ -18,7 +18,7 @@ from harness.benches.client.judgement.case_judgement import judge_case
 from harness.benches.client.judgement.case_results import CaseResults
 from harness.benches.client.judgement.outcome import result_id
 from harness.benches.client.process.client_commands import Client
-from harness.engine.decide import Policy
+from harness.engine.decide import Policy, exit_of_cases
 from harness.engine.events import (
     CheckFinished,
     PhaseFinished,
@@ -32,7 +32,7 @@ from harness.engine.results import Result
 from harness.engine.shards import Shard, ShardPart, divide
 from harness.engine.traffic.deadline import Timer
 from harness.kit.api import Api
-from harness.outcome import Exit, Severity, UsageFault, Verdict, exit_code
+from harness.outcome import Severity, UsageFault, Verdict
 from harness.outcome.words import format_count, shorten
 
 UNDISTURBED = "without a drop"
@@ -129,11 +129,6 @@ def torture(
     yield RunFinished(
         ordered, time.monotonic() - begun, exit_of_cases(ordered, halted=bool(halted)), halted=halted, part=part
     )
-
-
-def exit_of_cases(results: Sequence[Result], *, halted: bool) -> Exit:
-    """The exit code of a run; one that was halted is never green, whatever came out until then."""
-    return exit_code((result.verdict for result in results), unjudged=halted)
 
 
 def format_halt(seconds: float, left: int) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.benches.client.bench import UNDISTURBED, exit_of_cases
+from harness.benches.client.bench import UNDISTURBED
 from harness.benches.client.judgement.case_results import decide_run
 from harness.benches.client.judgement.outcome import result_id
 from harness.engine.baseline import Baseline
-from harness.engine.decide import Policy
+from harness.engine.decide import Policy, exit_of_cases
 from harness.engine.events import CheckFinished, PhaseFinished, Planned, RunFinished, RunStarted, TargetInfo
 from harness.engine.results import ClientRun, Result, WireMoment
 from harness.engine.shards import ShardReport, require_one_run

@@ -39,9 +39,7 @@ def columns_of(reads: Reads, name: str = "curl", version: str = "") -> list[Clie
     """The column of a function that reads one stream."""
     client = replace(CURL, name=name, version=version, modes=("follow",))
     return list(
-        survey(
-            INTERACTIONS, [client], lambda _: lambda: InProcess(reads), modes=["follow"], only=ROWS, seconds=1
-        )
+        survey(INTERACTIONS, [client], lambda _: lambda: InProcess(reads), modes=["follow"], only=ROWS, seconds=1)
     )
 
 

@@ -5,7 +5,7 @@ Layer 2. Every request here is refused by a conforming target before a model run
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from functools import partial
 
@@ -156,7 +156,12 @@ def _shapes_errors(errors: list[Exchange]) -> Iterator[Finding]:
     everywhere=True,
 )
 def _survives_right_requests(answers: list[Exchange]) -> Iterator[Finding]:
-    yield from among("answers", answers, lambda answer: read(require_answer(answer)).crash)
+    yield from among("answers", answers, _judge_survival)
+
+
+def _judge_survival(answer: Exchange) -> Iterable[Finding]:
+    """The crash that an answer shows. Raises `Unmet` if there is neither a crash nor an answer."""
+    return read(answer).crash or read(require_answer(answer)).crash
 
 
 @_ERRORS.check(

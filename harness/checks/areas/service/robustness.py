@@ -23,7 +23,7 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     object_in,
 )
-from harness.checks.vocabulary.polling import id_of
+from harness.checks.vocabulary.polling import id_of, poll_after_stream
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.stream_events import completion, events_in, is_stream, stream_id
 from harness.contract import read
@@ -97,7 +97,9 @@ def parallel_streams(t: RequestBuilder) -> Steps:
     """Four streams at the same time, each with its own prompt, then a read of each that told its id."""
     streams = yield Together(tuple(t.create(input=prompt, stream=True) for prompt in PROMPTS[:4]))
     told = {found: stream for stream in streams if (found := _told_id(stream))}
-    stored: list[Exchange] = (yield Together(tuple(map(t.get, told)))) if told else []
+    stored: list[Exchange] = []
+    for found in told:
+        stored += (yield from poll_after_stream(t, found))[-1:]
     return {"streams": list(told.values()), "stored": stored}
 
 
