@@ -51,6 +51,8 @@ BODIES = {
     "image/x-bitmap": b"\xfe\xff" * (SIZE // 2),
 }
 
+MOST = {"image/x-bitmap": 3.1, "application/json": 3.3}
+
 
 def recording(body: bytes, kind: str, asked: bytes = b"") -> Recording:
     """A recording whose body came in one piece."""
@@ -61,7 +63,10 @@ def recording(body: bytes, kind: str, asked: bytes = b"") -> Recording:
 
 @pytest.mark.parametrize("kind", BODIES)
 def test_what_a_body_takes(tmp_path: Path, kind: str) -> None:
-    """Recording a response takes at most about twice its size in extra memory, three times if it is binary."""
+    """Recording a response takes at most about twice its size in extra memory.
+
+    Three times if it is binary, or JSON: that is searched for secrets as a whole, which takes a folded copy.
+    """
     path, made = tmp_path / "a.yaml", recording(BODIES[kind], kind)
     with CassetteFile(tmp_path / "warm.yaml", PROTOCOL) as file:  # imports and compiled patterns do not count
         file.add(recording(BODIES[kind][:2000], kind))
@@ -72,7 +77,7 @@ def test_what_a_body_takes(tmp_path: Path, kind: str) -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak <= (3.1 if kind.startswith("image") else 2.2) * len(made.body)
+    assert peak <= MOST.get(kind, 2.2) * len(made.body)
     assert load(path).recordings[0].body == made.body
 
 

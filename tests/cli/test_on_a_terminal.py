@@ -87,7 +87,7 @@ def test_a_gateway_is_judged_under_a_progress_line() -> None:
     words = ("gateway", f"http://127.0.0.1:{port}", "--upstream-port", str(upstream), "--watch", "0")
     code, drawn = on_a_terminal(*words, "--", *proxy, "--port", str(port))
     assert code == 0, drawn
-    assert "[17/17] waiting for requests that nobody makes" in drawn
+    assert "[18/18] waiting for requests that nobody makes" in drawn
     assert f"{GREEN}25 pass" in drawn
 
 
