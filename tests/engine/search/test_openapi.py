@@ -49,7 +49,7 @@ def searched(
 ) -> EngineRun:
     """Search only some of the resources."""
     monkeypatch.setattr(
-        engine, "find_families", lambda place, document: tuple(FAMILIES[name] for name in families)
+        engine, "find_families", lambda place, document, mine: tuple(FAMILIES[name] for name in families)
     )
     return document(place, replace(SMALL, seconds=seconds))
 
