@@ -68,7 +68,7 @@ def run(words: Sequence[str]) -> int:
 
 def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...]:
     """The rules and codes to leave out. Raises UsageFault for one that no finding has."""
-    from harness.benches.codes import read_published
+    from harness.finding_codes import read_published
 
     known = [*rules, *read_published()[0]]
     names = [name.strip() for word in words for name in word.split(",") if name.strip()]
