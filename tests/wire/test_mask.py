@@ -10,7 +10,7 @@ import pytest
 
 from harness.wire import Headers, Request
 from harness.wire.mask import HIDDEN, Mask
-from harness.wire.secret_patterns import SecretFields
+from harness.wire.secrets.patterns import SecretFields
 
 FIELDS = SecretFields({"token"}, inside={"env": None, "credentials": {"value"}}, spared={"credential"})
 MASK = Mask({"KEY": "the-secret", "LONGER": "the-secret-two", "TINY": "ab"}, FIELDS)

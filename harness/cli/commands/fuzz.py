@@ -22,7 +22,7 @@ from harness.cli.signal_handling import told_like_interrupted
 from harness.cli.target_options import add_target_arguments, parse_with_configuration, resolve, said_capabilities
 from harness.engine.events import CheckFinished, PhaseFinished
 from harness.engine.results import Result
-from harness.engine.shards import parse_shard
+from harness.engine.sharding.shards import parse_shard
 from harness.engine.targets import ResolvedTarget
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
