@@ -19,7 +19,7 @@ from harness.engine.decide import Policy, exit_of
 from harness.engine.events import Planned, Probed, RunEvent, RunFinished, RunStarted
 from harness.engine.plan import Selection, make_plan, needed_capabilities
 from harness.engine.probe import Probing, probe
-from harness.engine.shards import Shard, ShardPart, digest_catalogue, split_plan
+from harness.engine.sharding.shards import Shard, ShardPart, digest_catalogue, split_plan
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.timeout_budget import TimeoutBudget, TimeoutLosses

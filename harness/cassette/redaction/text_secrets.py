@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from harness.cassette.format.byte_edits import TextEdit
 from harness.cassette.redaction.placeholders import PlaceholderTable, apply_changes, without_overlap
 from harness.wire import StreamProtocol
-from harness.wire.secret_forms import SCHEME
-from harness.wire.secret_patterns import is_placeholder, looks_random, plain_name
+from harness.wire.secrets.forms import SCHEME
+from harness.wire.secrets.patterns import is_placeholder, looks_random, plain_name
 from harness.wire.tokens import Token, encode_literal, pair_up, seems_json, tokens
 
 _DEPTH = 4

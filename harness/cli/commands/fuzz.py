@@ -22,7 +22,7 @@ from harness.cli.signal_handling import told_like_interrupted
 from harness.cli.target_options import add_target_arguments, parse_with_configuration, resolve, said_capabilities
 from harness.engine.events import CheckFinished, PhaseFinished
 from harness.engine.results import Result
-from harness.engine.shards import parse_shard
+from harness.engine.sharding.shards import parse_shard
 from harness.engine.targets import ResolvedTarget
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
@@ -68,7 +68,7 @@ def run(words: Sequence[str]) -> int:
 
 def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...]:
     """The rules and codes to leave out. Raises UsageFault for one that no finding has."""
-    from harness.benches.codes import read_published
+    from harness.finding_codes import read_published
 
     known = [*rules, *read_published()[0]]
     names = [name.strip() for word in words for name in word.split(",") if name.strip()]
