@@ -78,7 +78,7 @@ class TextReader:
             if change is not None:
                 found.append(change)
         outside.end(text)
-        del text  # free a long text early
+        del text, clean  # free a long text early
         return [*found, *self._table.changes(outside.text())]
 
     def literals(self, text: str, above: tuple[str, ...] = ()) -> Iterator[Token]:
