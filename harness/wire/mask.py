@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from harness.wire.message import Request
-from harness.wire.secret_forms import cores, is_escaped, spellings, unescape
-from harness.wire.secret_patterns import (
+from harness.wire.secrets.forms import cores, is_escaped, spellings, unescape
+from harness.wire.secrets.patterns import (
     CREDENTIALS,
     SECRET_PARAMETERS,
     SecretFields,

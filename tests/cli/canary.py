@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus
 
 from harness.emulator import Emulator
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, Length, PieceBody, Request, Response, encode
-from harness.wire.secret_forms import cores, spellings
+from harness.wire.secrets.forms import cores, spellings
 
 KEY = "zq9/canary+0f1e2d3c4b5a6978"
 TENANT = "zqt-tenant-0f1e2d3c4b5a6978"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterator
+from functools import partial
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import at, expect_object, expect_refusal, expect_status, finding
@@ -17,7 +18,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 from harness.wire.message import segment
@@ -82,16 +83,14 @@ def _downloads_files(content: Exchange) -> Iterator[Finding]:
     yield from expect_bytes(content, NOTE.encode())
 
 
-@_FILES.check(
+_FILES.check(
     "env.file-missing",
     files_of_an_environment,
     title="a missing file is not found",
     profile="agents",
     requires=["environments"],
     accepts=["404", "any other 4xx: non-strict"],
-)
-def _finds_no_missing_file(missing: Exchange) -> Iterator[Finding]:
-    yield from expect_refusal(missing, {404})
+)(judge_one("missing", partial(expect_refusal, accepts={404})))
 
 
 @_FILES.check(
