@@ -111,15 +111,15 @@ def shown_lines(
 def _exchanges(
     exchanges: Sequence[Exchange], display: Display, *, named: bool, verbose: bool, events: Sequence[str]
 ) -> Iterator[str]:
-    """The last exchange in full, a line each way for those that led to it, and one script that repeats them.
+    """The exchange that shows the fault in full, a line each way for the others, and one script that repeats them.
 
-    Where `events` show the last exchange, it has a line each way, too; with `verbose` all are in full.
+    Where `events` show that exchange, it has a line each way, too; with `verbose` all are in full.
     """
-    shown = _first(exchanges, display.api) if named else list(exchanges[-_MOST_EXCHANGES:])
+    shown, fault = _first(exchanges, display.api) if named else (exchanges[-_MOST_EXCHANGES:], exchanges[-1])
     if len(exchanges) > len(shown):
         yield f"exchanges ({len(shown)} of {len(exchanges)}; the JSON and HTML reports have all):"
     for exchange in shown:
-        if verbose or (exchange is shown[-1] and not events):
+        if verbose or (exchange is fault and not events):
             yield from exchange_lines(exchange, display)
         else:
             yield f"> {_request(exchange.request, display.mask, ONE_LINE)}"
@@ -144,8 +144,8 @@ def _script(commands: Iterable[str]) -> Iterator[str]:
         yield from command.split("\n")
 
 
-def _first(exchanges: Sequence[Exchange], api: Api) -> list[Exchange]:
-    """The exchanges to show: the first that findings name, each preceded by those that made or changed its ids."""
+def _first(exchanges: Sequence[Exchange], api: Api) -> tuple[Sequence[Exchange], Exchange]:
+    """The first exchanges that findings name, after those that made or changed their ids; and the very first."""
     spoken_of = [set(referenced_ids(exchange, api)) for exchange in exchanges]
     needed = [
         [at for at in range(n) if made_or_changed(exchanges[at], ids, api)] for n, ids in enumerate(spoken_of)
@@ -159,7 +159,8 @@ def _first(exchanges: Sequence[Exchange], api: Api) -> list[Exchange]:
         if shown and len(shown) + len(more) > _MOST_EXCHANGES:
             break
         shown += more
-    return [exchanges[number] for number in shown]
+    first = next(number for number in range(len(exchanges)) if number not in only_needed)
+    return [exchanges[number] for number in shown], exchanges[first]
 
 
 def _format_relayed(relayed: Sequence[RelayedExchange], display: Display, *, verbose: bool) -> Iterator[str]:
