@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from harness.wire.secret_hints import PART, parts_of
+from harness.wire.secrets.hints import PART, parts_of
 
 _OF_A_RANK = 4
 """How many automata of one rank are merged into one of the next."""
