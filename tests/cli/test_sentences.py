@@ -65,7 +65,10 @@ COMMANDS = {
     ("service", "sentence"),
     [
         (redirects, "308: it redirects to https://other.example, name that URL"),
-        (redirects_to("https://other.example/deep{path}"), "redirects to https://other.example/deep, name"),
+        (
+            redirects_to("https://other.example/deep{path}"),
+            "it redirects to https://other.example/deep, name that",
+        ),
         (redirects_to("/login?then=here"), "it redirects to /login?then=here: is that a login"),
         (redirects_to("{path}/"), "/interactions/, a slash more: clients ask for /v1beta/interactions"),
         (wants_bearer, "it wants a bearer token, which no key is: -H 'Authorization: Bearer …'"),
@@ -76,8 +79,9 @@ COMMANDS = {
 def test_every_command_says_what_to_write(harness: Harness, command: str, service: Service, sentence: str) -> None:
     """Each command repeats an answer that says how to call the target in the words of the command line."""
     with ServerThread(service) as server:
-        words = [word if word != "URL" else server.url for word in COMMANDS[command]]
-        done = harness(*words, "--api-key", "a-key")
+        done = harness(
+            *(word if word != "URL" else server.url for word in COMMANDS[command]), "--api-key", "a-key"
+        )
     assert (done.code, sentence in done.out + done.err) == (4, True), done.out + done.err
 
 

@@ -69,7 +69,7 @@ def regions(text: str) -> Iterator[tuple[int, int]]:
 
 
 def parts_of(text: str, *, overlap: int = _BEFORE) -> Iterator[tuple[int, str]]:
-    """A text in parts that overlap by some characters, and where each begins: they begin `PART` apart."""
+    """A text in parts that overlap, and where each begins in characters: all but the last are `PART` apart."""
     if len(text) <= PART:
         yield 0, text
         return
