@@ -217,7 +217,8 @@ def ask(url, body=None, **headers):
         return refusal.read().decode("utf-8", "replace")
 for more in ({}, {"stream": True}, {"model": "no " + key + " model"}, {"x " + key: [key]}):
     body = json.dumps({"model": "gemini-3.5-flash", "input": "hi " + key, **more}).encode()
-    ask(root + "/v1beta/interactions?note=" + key.encode().hex(), body, **{"x-goog-api-key": key, "x-tenant-secret": tenant})
+    keys = {"x-goog-api-key": key, "x-tenant-secret": tenant}
+    ask(root + "/v1beta/interactions?note=" + key.encode().hex(), body, **keys)
 seen, number = "", 0
 while number < 4:
     line = feed.readline().decode("utf-8", "replace")
