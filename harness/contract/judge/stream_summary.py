@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.contract.judge.bare_error import UnframedError
 from harness.contract.judge.cursors import Cursors
+from harness.contract.judge.failures.bare_error import UnframedError
 from harness.contract.schema.validator import UnknownPart
 from harness.outcome import Finding
 from harness.wire import Ending

@@ -6,6 +6,7 @@ Layer 2. Managed agents run in the background here, since they may take minutes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from harness.checks.areas.lifecycle.chain import a_chain
 from harness.checks.capabilities import new_registry
@@ -18,7 +19,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
@@ -129,16 +130,14 @@ def _tells_its_environment(created: Exchange, polled: list[Exchange]) -> Iterato
         yield finding("no environment_id", expected="a non-empty string", actual=format_answer(polled[-1]))
 
 
-@_AGENTS.check(
+_AGENTS.check(
     "agent.chain-needs-env",
     an_agent_run,
     title="a second turn without an environment is refused",
     profile="agents",
     requires=["agents", "environments", "background", "store", "chain"],
     accepts=["any 4xx"],
-)
-def _needs_its_environment(bare: Exchange) -> Iterator[Finding]:
-    yield from expect_status(bare, accepts=CLIENT_ERROR)
+)(judge_one("bare", partial(expect_status, accepts=CLIENT_ERROR)))
 
 
 @_AGENTS.check(
@@ -176,16 +175,14 @@ def _stays_in_it(polled: list[Exchange], chained_polled: list[Exchange]) -> Iter
         yield finding("the second turn ran elsewhere", expected=first, actual=second)
 
 
-@_AGENTS.check(
+_AGENTS.check(
     "agent.mixed-chain",
     an_agent_run,
     title="a model may continue an agent's work",
     profile="agents",
     requires=["agents", "background", "store", "chain"],
     accepts=["2xx and an interaction"],
-)
-def _a_model_continues(mixed: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(mixed)
+)(judge_one("mixed", expect_interaction))
 
 
 @_AGENTS.check(
@@ -205,28 +202,24 @@ def _has_no_environment(parent: Exchange, before: Exchange) -> Iterator[Finding]
             yield stray.at(exchange=name)
 
 
-@_AGENTS.check(
+_AGENTS.check(
     "agent.in-model",
     an_agent_in_model,
     title="an agent's name is accepted in model",
     profile="agents",
     requires=["agents", "background"],
     accepts=["2xx and an interaction"],
-)
-def _is_accepted_in_model(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(answer)
+)(judge_one("answer", expect_interaction))
 
 
-@_AGENTS.check(
+_AGENTS.check(
     "agent.config",
     an_agent_with_its_config,
     title="an agent takes the settings of its own kind",
     profile="agents",
     requires=["agents", "background"],
     accepts=["2xx and an interaction", "an agent whose settings are not known: untestable"],
-)
-def _takes_its_config(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(answer)
+)(judge_one("answer", expect_interaction))
 
 
 check_refusal(

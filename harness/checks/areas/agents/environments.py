@@ -6,6 +6,7 @@ Layer 2. Creates three environments, two of them with a file, and runs nothing i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from harness.checks.capabilities import new_registry
@@ -26,7 +27,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 from harness.wire.message import segment
@@ -160,16 +161,14 @@ def _says_its_status(made: Exchange, fetched: Exchange) -> Iterator[Finding]:
             yield odd.at(exchange=name)
 
 
-@_ENVIRONMENTS.check(
+_ENVIRONMENTS.check(
     "env.fork",
     environments_of_our_own,
     title="a fork takes no sources of its own",
     profile="agents",
     requires=["environments"],
     accepts=["400", "any other 4xx: non-strict"],
-)
-def _fork_takes_no_sources(forked: Exchange) -> Iterator[Finding]:
-    yield from expect_refusal(forked, {400})
+)(judge_one("forked", partial(expect_refusal, accepts={400})))
 
 
 @_ENVIRONMENTS.check(
@@ -189,16 +188,14 @@ def _counts_are_whole(fetched: Exchange) -> Iterator[Finding]:
             )
 
 
-@_ENVIRONMENTS.check(
+_ENVIRONMENTS.check(
     "env.unknown",
     environments_of_our_own,
     title="an unknown environment is not found",
     profile="agents",
     requires=["environments"],
     accepts=["404", "any other 4xx: non-strict"],
-)
-def _finds_no_stranger(unknown: Exchange) -> Iterator[Finding]:
-    yield from expect_refusal(unknown, {404})
+)(judge_one("unknown", partial(expect_refusal, accepts={404})))
 
 
 @_ENVIRONMENTS.check(
@@ -245,16 +242,14 @@ def _downloads_files(content: Exchange) -> Iterator[Finding]:
         yield finding("other bytes", expected=repr(NOTE.encode()), actual=repr(content.body[:80]))
 
 
-@_ENVIRONMENTS.check(
+_ENVIRONMENTS.check(
     "env.file-missing",
     files_of_an_environment,
     title="a missing file is not found",
     profile="agents",
     requires=["environments"],
     accepts=["404", "any other 4xx: non-strict"],
-)
-def _finds_no_missing_file(missing: Exchange) -> Iterator[Finding]:
-    yield from expect_refusal(missing, {404})
+)(judge_one("missing", partial(expect_refusal, accepts={404})))
 
 
 def _is_count(value: Any) -> bool:

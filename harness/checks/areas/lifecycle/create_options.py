@@ -6,6 +6,7 @@ Layer 2.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from unicodedata import normalize
 
 from harness.checks.capabilities import new_registry
@@ -29,7 +30,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
@@ -227,12 +228,10 @@ def a_large_create(t: RequestBuilder) -> Steps:
     return {"large": (yield Send(t.create(input="hi " * (_MEGABYTE // 3), previous_interaction_id=UNKNOWN_ID)))}
 
 
-@_OPTIONS.check(
+_OPTIONS.check(
     "create.large",
     a_large_create,
     title="a create of one megabyte is answered",
     profile="core",
     accepts=["2xx", "4xx"],
-)
-def _bears_size(large: Exchange) -> Iterator[Finding]:
-    yield from expect_status(large, accepts={*SUCCESS, *CLIENT_ERROR})
+)(judge_one("large", partial(expect_status, accepts={*SUCCESS, *CLIENT_ERROR})))

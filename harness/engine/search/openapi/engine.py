@@ -21,7 +21,7 @@ from harness.engine.search.openapi.served_families import find_families, read_li
 from harness.engine.search.parts import ELSEWHERE, split_families
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.shrink import minimal
-from harness.engine.shards import Shard
+from harness.engine.sharding.shards import Shard
 from harness.engine.traffic.deadline import Timer
 from harness.kit.search import Family
 from harness.outcome import HarnessFault
