@@ -131,7 +131,12 @@ def describe(result: Result, state: RunState) -> str:
     if result.verdict is Verdict.STALE:
         return "it passes now; take it out of the baseline"
     if observation.findings:
-        text = order_findings(result, state)[0].message
+        worst = order_findings(result, state)[0]
+        text, pointer = worst.message, worst.where.pointer
+        if text.startswith("should "):  # the words of a schema, whose subject is the place
+            text = f"{pointer or 'it'} {text}"
+        elif pointer and pointer not in text:
+            text = f"{text} (at {pointer})"
     else:
         text = observation.reason.strip().rpartition("\n")[2] or result.title
     plain = " ".join(printable(state.mask.text(text)).split())

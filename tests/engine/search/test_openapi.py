@@ -131,7 +131,7 @@ def heard(family: Family = DOCUMENT.families[0]) -> ScenarioCollector:
         ({"reached": set()}, "never reached"),
         ({"roots": set()}, "does not begin with POST /interactions"),
         ({"links": {}}, "links never applied"),
-        ({"successes": 0}, "only 0 of 100 calls below /interactions succeeded"),
+        ({"successes": 0}, "only 0 of 100 calls succeeded"),
         ({"successes": 0, "busy": 90}, "(90 were told to come back later)"),
     ],
 )
@@ -265,8 +265,14 @@ def test_the_tailored_document_asks_for_what_the_target_has() -> None:
 
 
 def test_a_time_too_short_to_prove_anything_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search that ran out of time before it reached anything says so in its first note."""
+    """A search that ran out of time says so in its first note, and names in one line what it never came to."""
     monkeypatch.setattr(engine, "_execute", lambda *arguments: None)
-    done = searched(reference(), monkeypatch, "interactions", seconds=0.001)
-    assert done.vacuous
+    done = searched(reference(), monkeypatch, "interactions", "agents", "files", seconds=0.001)
     assert done.notes[0].startswith("time was up after 0 s")
+    assert done.vacuous == ("/interactions: no call was made", "no time was left for agents, files")
+
+
+@pytest.mark.parametrize(("left", "share"), [(120.0, 30.0), (10.0, engine.LEAST_SECONDS), (4.0, 4.0)])
+def test_little_time_is_spent_on_the_first_resources(left: float, share: float) -> None:
+    """Time that is too short for all resources suffices for the first ones, instead of for none."""
+    assert engine._share(DOCUMENT.families, SimpleNamespace(left=left)) == share  # type: ignore[arg-type]
