@@ -106,7 +106,7 @@ RULES: tuple[Rule, ...] = (
         statement="Chaining a managed agent without an environment is refused.",
         breaks="The agent goes on without its files, and nobody is told. (The guide obliges the client; that the "
         "service refuses was only observed.)",
-        source=_CHAIN,
+        source=PROBES.cite(Basis.OBSERVED, "agents: a second turn without environment (two parties)"),
     ),
     Rule(
         id="agent.chain-env",
