@@ -71,7 +71,7 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     `wire` is what was sent, `mistake` what clients made of it, `client` what a good client does. `related` ones
     happened with another API, and clients of this one can make the same mistake. `follow` is what a client that
     does all it can ends up with: `survives` (the whole text), `reports` (an error), or the status of the run; None
-    if no single run can show it. `unplayed` says why it is played to no client by `harness torture`. In `fault` and
+    if no single run can show it. `unplayed` says why `harness torture` plays it to no client. In `fault` and
     `replies`, `$name` stands for one of `texts`.
     """
 

@@ -61,8 +61,8 @@ mistake. All sources were read, and nothing was tried with the live service.
 error because the answer cannot be had, or it shows the status that the run has. A test holds `harness.resume` to
 it. What no single run can show has none.
 
-`harness torture --incidents` plays what a client meets in its mode ([torture.md](torture.md#modes)); an incident that
-it does not play says why. [clients.md](clients.md) has who survives which.
+`harness torture --incidents` plays what a client meets in its mode ([torture.md](torture.md#modes)); an incident
+that it does not play says why. [clients.md](clients.md) has who survives which.
 """
 
 

@@ -29,7 +29,7 @@ def answer_tasks(read: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
 
 
 def event_of(event: Any) -> dict[str, Any]:
-    """What an event of the stream adds: an `id`, a `text`, a `call`, a final `status`. Raises Failed for an error."""
+    """What an event of the stream adds: an `id`, a `text`, a `call`, a final `status`. Raises Failed."""
     if event.event_type == "error":
         raise Failed(f"error event: {getattr(event, 'error', None)}")
     if event.event_type == "interaction.created":

@@ -50,9 +50,7 @@ TABLE = (
     _row("bare-error", "a failure in bare JSON outside of the framing", "bare-error:{late}"),
     _row("stall", "the connection falls silent", "event:{late},stall"),
     _row("reset-no-ids", "a reset, and no event has an id", "event:{late},rst", event_ids=("none",)),
-    _row(
-        "inclusive", "a reset, and the resumed stream repeats an event", "event:{late},rst", resume="inclusive"
-    ),
+    _row("inclusive", "a reset, and the resumed stream repeats an event", "event:{late},rst", resume="inclusive"),
     _row("always-reset", "every connection is reset after two events", "event:2,rst,times:all"),
     _row("resume-503", "a reset, and the next stream is refused: 503", "event:{late},rst/status:503"),
     _row("lost-head", "the answer is lost before its first byte", "before-headers,rst"),
