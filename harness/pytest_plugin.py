@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from harness.plugin.interactions.webhooks import WebhooksFixture
     from harness.plugin.observed_service import ObservedService
     from harness.plugin.session_server import SessionServer
-    from harness.plugin.sleep_skipping import Sleeps
     from harness.plugin.unused_result import Promise
+    from harness.plugin.virtual_time.sleep_skipping import Sleeps
 
 _ENVIRONMENT = pytest.StashKey[EnvironmentVariables]()
 _SESSION = pytest.StashKey["SessionServer"]()
@@ -330,7 +330,7 @@ def interactions_async_client(request: pytest.FixtureRequest) -> Iterator[Any]:
 @pytest.fixture
 def interactions_no_sleep() -> Iterator[Sleeps]:
     """Skips and counts the sleeps of the code under test."""
-    from harness.plugin.sleep_skipping import no_sleep
+    from harness.plugin.virtual_time.sleep_skipping import no_sleep
 
     with no_sleep() as sleeps:
         yield sleeps

@@ -36,6 +36,7 @@ LAYERS: dict[str, int] = {
     "interactions": 4,
     "engine": 4,
     "benches": 5,
+    "finding_codes": 6,
     "report": 6,
     "inspector": 6,
     "cli": 7,
@@ -52,7 +53,9 @@ REACH: dict[str, frozenset[str]] = {
 }
 """Packages that may import less than their layer would allow."""
 
-API_PACKAGES = frozenset({"contract", "checks", "emulator", "strategies", "interactions", "incidents"})
+API_PACKAGES = frozenset(
+    {"contract", "checks", "emulator", "strategies", "interactions", "incidents", "finding_codes"}
+)
 """Packages that know this API; whoever must work for any API gets an `Api` value instead."""
 
 GENERIC = ("wire", "outcome", "cassette", "faults", "kit", "transport", "engine", "benches", "report")
@@ -63,7 +66,6 @@ FREE_OF_IMPORTS = ("plugin", "inspector")
 
 SPECIFIC: dict[str, str] = {
     "plugin/interactions": "the fixtures that are about this API",
-    "benches/codes.py": "publishes the codes of the judges of this API",
 }
 """Parts of the generic packages that know this API all the same, and why."""
 
@@ -92,7 +94,7 @@ AGREED: dict[str, tuple[str, str]] = {
     "kit/check.py": ("interactions", "the cost of an exercise, which reports print under that name"),
     "benches/client/ready/ready_clients.py": ("google gemini interactions", "names of packages and their calls"),
     **dict.fromkeys(_CHOOSE_IDS, ("event_id", "the setting that says which events of a stream carry an id")),
-    "wire/secret_patterns.py": ("google x-goog", "a secret must be known by its looks, whoever issued it"),
+    "wire/secrets/patterns.py": ("google x-goog", "a secret must be known by its looks, whoever issued it"),
 }
 """Exceptions: the words that a generic module may use all the same, and why."""
 

@@ -6,14 +6,13 @@ Layer 2. A row says what is sent and which statuses answer it; the area module s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from inspect import Parameter, Signature
 
 from harness.checks.vocabulary.expect import at, expect_reply
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, Own
 from harness.kit.actions import Exchanges, Send, Steps
-from harness.kit.check import Exercise, Registry
+from harness.kit.check import Exercise, Registry, take
 from harness.outcome import Finding
 from harness.wire import Exchange
 
@@ -50,7 +49,6 @@ def check_refusal(
         for name, answer in answers.items():
             yield from at(name, expect_reply(rule, answer))
 
-    # A judge gets the answers that its signature names.
-    names = [Parameter(name, Parameter.KEYWORD_ONLY, annotation="Exchange") for name in row.creates]
-    judge.__signature__ = Signature(names)  # type: ignore[attr-defined]
-    registry.check(rule, exercise, title=title, profile=profile, requires=requires, accepts=accepts)(judge)
+    registry.check(rule, exercise, title=title, profile=profile, requires=requires, accepts=accepts)(
+        take(judge, *row.creates)
+    )

@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.engine.shards import Shard, parse_shard
+from harness.engine.sharding.shards import Shard, parse_shard
 from harness.outcome import UsageFault
 from harness.report.side_by_side.run_file import read_run
 

@@ -7,7 +7,7 @@ from harness.contract.contract import CURRENT, Contract, load, load_from
 from harness.contract.data.assembly import Assembler
 from harness.contract.data.step_diff import Difference, compare_steps
 from harness.contract.judge.body import judge_interaction, judge_steps
-from harness.contract.judge.errors import judge_error
+from harness.contract.judge.failures.errors import judge_error
 from harness.contract.judge.history.recorded import judge_history
 from harness.contract.judge.reading import Reading, read
 from harness.contract.judge.stream import StreamJudge

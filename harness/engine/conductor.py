@@ -21,7 +21,7 @@ from harness.engine.execute import PlayedExercise, play
 from harness.engine.plan import Group, PlannedCheck, RunPlan
 from harness.engine.results import Result
 from harness.engine.sessions import session_of
-from harness.engine.shards import ELSEWHERE, ShardPart
+from harness.engine.sharding.shards import ELSEWHERE, ShardPart
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.kit.api import SCRIPTABLE

@@ -29,7 +29,7 @@ from harness.engine.kill_matrix import (
     to_matrix,
 )
 from harness.engine.results import KillRow, Result
-from harness.engine.shards import Shard, ShardPart, digest_catalogue, divide
+from harness.engine.sharding.shards import Shard, ShardPart, digest_catalogue, divide
 from harness.kit.api import Api
 from harness.outcome import Basis, Exit, Finding, Level, Observation, Outcome, Rule, Source
 

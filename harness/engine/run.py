@@ -19,7 +19,7 @@ from harness.engine.decide import Policy, exit_of
 from harness.engine.events import Planned, Probed, RunEvent, RunFinished, RunStarted
 from harness.engine.plan import Selection, make_plan, needed_capabilities
 from harness.engine.probe import Probing, probe
-from harness.engine.shards import Shard, ShardPart, digest_catalogue, split_plan
+from harness.engine.sharding.shards import Shard, ShardPart, digest_catalogue, split_plan
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.timeout_budget import TimeoutBudget, TimeoutLosses
@@ -102,19 +102,23 @@ def check_target(
     code = Exit.INTERRUPTED if conductor.halted == INTERRUPTED else exit_of(ordered)
     cut = TimeoutLosses() if timeouts is None else timeouts.losses
     seconds, left = time.perf_counter() - begin, tuple(conductor.leftovers)
-    part = None
-    if options.shard is not None:
-        part = conductor.describe_part(
-            ShardPart(
-                shard=options.shard,
-                catalogue=digest_catalogue(catalogue),
-                revision=target.target.contract.revision,
-                selection=repr(options.selection),
-                strict=options.strict,
-                baseline=tuple(options.baseline.entries.values()),
-            )
-        )
+    shard = _begin_part(options, catalogue, target.target.contract.revision)
+    part = None if shard is None else conductor.describe_part(shard)
     yield RunFinished(ordered, seconds, code, left, retries.waited, cut, conductor.halted, part)
+
+
+def _begin_part(options: RunOptions, catalogue: Sequence[Check], revision: str) -> ShardPart | None:
+    """What a shard's report says before what it found; None for a whole run."""
+    if options.shard is None:
+        return None
+    return ShardPart(
+        shard=options.shard,
+        catalogue=digest_catalogue(catalogue),
+        revision=revision,
+        selection=repr(options.selection),
+        strict=options.strict,
+        baseline=tuple(options.baseline.entries.values()),
+    )
 
 
 def _probe(

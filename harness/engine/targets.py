@@ -17,8 +17,8 @@ from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, ApiRequests, EmbeddedSe
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.wire import Driver
-from harness.wire.secret_forms import secrets_in_header
-from harness.wire.secret_patterns import is_personal_header
+from harness.wire.secrets.forms import secrets_in_header
+from harness.wire.secrets.patterns import is_personal_header
 
 EMULATOR = "emulator"
 

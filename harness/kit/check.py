@@ -176,6 +176,22 @@ def relay_exercise(
     return declare
 
 
+def judge_one(name: str, judge: Callable[[Any], Iterable[Finding]]) -> Judge:
+    """A judge of a single answer, which the exercise returns under this name."""
+
+    def judge_it(**answers: Any) -> Iterable[Finding]:
+        return judge(answers[name])
+
+    return take(judge_it, name)
+
+
+def take(judge: Judge, *names: str) -> Judge:
+    """Say which answers a judge takes, if its own signature does not."""
+    wants = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation="Exchange") for name in names]
+    judge.__signature__ = inspect.Signature(wants)  # type: ignore[attr-defined]
+    return judge
+
+
 class Registry:
     """The checks of one area module, in the order in which they are shown."""
 

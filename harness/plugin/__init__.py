@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from harness.plugin.observed_service import ObservedService
     from harness.plugin.sent_requests import OtherCall, SentRequest, SentRequests
     from harness.plugin.session_server import SessionServer, Tenant
-    from harness.plugin.sleep_skipping import Sleeps, no_sleep
     from harness.plugin.unused_result import UncheckedResultWarning
+    from harness.plugin.virtual_time.sleep_skipping import Sleeps, no_sleep
 
 _HOMES = {
     "Chain": "interactions.chain",
@@ -50,8 +50,8 @@ _HOMES = {
     "ObservedService": "observed_service",
     "SessionServer": "session_server",
     "Tenant": "session_server",
-    "Sleeps": "sleep_skipping",
-    "no_sleep": "sleep_skipping",
+    "Sleeps": "virtual_time.sleep_skipping",
+    "no_sleep": "virtual_time.sleep_skipping",
     "UncheckedResultWarning": "unused_result",
 }
 

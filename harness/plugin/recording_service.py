@@ -36,7 +36,7 @@ from harness.wire import (
     StreamProtocol,
 )  # fmt: skip
 from harness.wire.message import EVENT_STREAM
-from harness.wire.secret_forms import secrets_in_header
+from harness.wire.secrets.forms import secrets_in_header
 
 _UNREACHED = (How.REFUSED, How.TLS)
 """Endings not recorded: the service was not reached, and a replay would hide that nothing was recorded."""

@@ -13,8 +13,8 @@ from harness.kit.api import Api
 from harness.plugin.sent_requests import call_of
 from harness.wire import At, Body, Ending, Piece, Request, Response
 from harness.wire.mask import Mask
-from harness.wire.secret_forms import secrets_in_header
-from harness.wire.secret_patterns import SecretFields, is_secret_header
+from harness.wire.secrets.forms import secrets_in_header
+from harness.wire.secrets.patterns import SecretFields, is_secret_header
 
 _SHOWN = 15
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from harness.contract import CURRENT, PROTOCOL, is_settled, load
 from harness.contract.data.json_parse import loads
 from harness.contract.data.output import output_steps, steps_text
-from harness.contract.judge.bare_error import read_bare_error
+from harness.contract.judge.failures.bare_error import read_bare_error
 from harness.resume.errors import ConnectionLost, ErrorResponse, GaveUp, NotAStream, Refused
 from harness.resume.limits import RetryLimits
 from harness.resume.missing_events import Contradiction, remainder

@@ -13,11 +13,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from harness.benches.codes import read_published
 from harness.checks.gateway.mutants import MUTANTS as GATEWAY_MUTANTS
 from harness.cli import main
 from harness.emulator.mutants import MUTANTS
 from harness.engine.targets import EMULATOR
+from harness.finding_codes import read_published
 from harness.interactions import INTERACTIONS
 from harness.kit.api import PRIMARY_KEY
 from harness.report.formats import FORMATS

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -12,9 +14,16 @@ from harness.wire import Headers, Request, Response, Service
 from tests.cli.conftest import Harness
 
 
-def redirects(request: Request) -> Response:
-    """Sends every call to another host."""
-    return Response.whole(308, Headers([("location", f"https://other.example{request.raw_path}")]), b"")
+def redirects_to(where: str) -> Callable[[Request], Response]:
+    """A server that sends every call somewhere else."""
+
+    def redirect(request: Request) -> Response:
+        return Response.whole(308, Headers([("location", where.format(path=request.raw_path))]), b"")
+
+    return redirect
+
+
+redirects = redirects_to("https://other.example{path}")
 
 
 def wants_bearer(request: Request) -> Response:
@@ -36,23 +45,81 @@ def expects_tls(request: Request) -> Response:
     return Response.whole(400, Headers([("content-type", "text/html")]), said)
 
 
+def created_elsewhere(request: Request) -> Response:
+    """Names with every answer where a thing is, which redirects nobody."""
+    return Response.whole(404, Headers([("location", f"https://other.example{request.raw_path}")]), b"")
+
+
+COMMANDS = {
+    "smoke": ["smoke", "URL"],
+    "check": ["check", "URL"],
+    "fuzz": ["fuzz", "URL", "--no-store"],
+    "gateway": ["gateway", "URL", "--upstream-port", "0"],
+    "record": ["record", "--target", "URL", "--scenario", "lifecycle", "--yes", "--max-requests", "9"],
+}
+"""Each command that sends requests of its own to a target."""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("service", "sentence"),
+    [
+        (redirects, "308: it redirects to https://other.example, name that URL"),
+        (
+            redirects_to("https://other.example/deep{path}"),
+            "it redirects to https://other.example/deep, name that",
+        ),
+        (redirects_to("/login?then=here"), "it redirects to /login?then=here: is that a login"),
+        (redirects_to("{path}/"), "/interactions/, a slash more: clients ask for /v1beta/interactions"),
+        (wants_bearer, "it wants a bearer token, which no key is: -H 'Authorization: Bearer …'"),
+        (expects_tls, "it speaks TLS: write https://"),
+    ],
+    ids=["elsewhere", "deeper", "login", "slash", "bearer", "TLS"],
+)
+def test_every_command_says_what_to_write(harness: Harness, command: str, service: Service, sentence: str) -> None:
+    """Each command repeats an answer that says how to call the target in the words of the command line."""
+    with ServerThread(service) as server:
+        done = harness(
+            *(word if word != "URL" else server.url for word in COMMANDS[command]), "--api-key", "a-key"
+        )
+    assert (done.code, sentence in done.out + done.err) == (4, True), done.out + done.err
+
+
 @pytest.mark.parametrize(
     ("service", "words", "sentence"),
     [
-        (redirects, (), "it redirects to https://other.example, name that URL"),
-        (wants_bearer, (), "-H 'Authorization: Bearer …'"),
         (wants_bearer, ("-H", "Authorization: Bearer wrong-token"), "the key that was sent is not accepted"),
         (takes_either, (), "the key that was sent is not accepted"),
-        (expects_tls, (), "the target speaks TLS"),
+        (created_elsewhere, (), "the target answers no interactions"),
+        (redirects_to(""), (), "the target answers no interactions"),
     ],
 )
-def test_the_sentence_that_helps(
+def test_the_sentence_only_where_it_helps(
     harness: Harness, service: Service, words: tuple[str, ...], sentence: str
 ) -> None:
-    """A refusal that says how to call the target is repeated in the words of the command line."""
+    """A token that was refused, a choice of schemes, and an answer that only names a place are something else."""
     with ServerThread(service) as server:
         done = harness("smoke", server.url, "--api-key", "a-key", *words)
     assert (done.code, sentence in done.err) == (4, True), done.err
+
+
+PROGRAM = """
+import os, urllib.error, urllib.request
+for _ in range(2):
+    try:
+        urllib.request.urlopen(os.environ["GEMINI_BASE_URL"] + "/v1beta/interactions", b"{}").read()
+    except urllib.error.HTTPError as answer:
+        print(answer.code)
+"""
+
+
+@pytest.mark.parametrize("words", [["record", "--cassette", "a.yaml"], ["proxy"]], ids=lambda words: str(words[0]))
+def test_what_passes_a_tap(harness: Harness, words: list[str]) -> None:
+    """A client is redirected away from what stands in front of the target: that is said, and said once."""
+    with ServerThread(redirects) as server:
+        done = harness(*words, "--target", server.url, "--", sys.executable, "-c", PROGRAM)
+    said = "the target answered 308: it redirects to https://other.example, name that URL"
+    assert (done.code, (done.out + done.err).count(said)) == (0, 1), done.out + done.err
 
 
 def test_plain_http_to_a_port_for_tls(harness: Harness) -> None:

@@ -34,7 +34,7 @@ from harness.wire import (
     StreamProtocol,
 )
 from harness.wire.json_value import object_or_none
-from harness.wire.secret_patterns import SecretFields
+from harness.wire.secrets.patterns import SecretFields
 from tests.engine.toy_search import SEARCH
 
 JSON, EVENTS = (Headers([("content-type", kind)]) for kind in ("application/json", "text/event-stream"))
@@ -357,6 +357,7 @@ NOTES = Api(
     format_request=lambda exchange: f"{exchange.request.method} {exchange.request.target}",
     format_answer=lambda exchange: str(exchange.status),
     list_deletes=_list_deletes,
+    new_look_request=lambda exchange: None,
     new_stop_request=lambda segments, fields: None,
     new_requests=NoteRequests,
     load_capabilities=lambda: CAPABILITIES,

@@ -20,6 +20,7 @@ from harness.engine.results import Reproduction, Result
 from harness.kit.check import Check
 from harness.kit.relay import RelayCatalogue
 from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.wrong_call import explain_wrong_call
 from harness.outcome import Exit, TargetFault, UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.outcome.words import shorten
@@ -83,6 +84,8 @@ def reach(bench: GatewayBench) -> None:
         raise TargetFault(f"the gateway gave {_describe_answer(relayed.client)}: {why}")
     if relayed.upstream or relayed.astray:
         return
+    if why := explain_wrong_call(relayed.client):
+        raise TargetFault(f"the gateway answered {_describe_answer(relayed.client)}: {why}")
     if status in (401, 403):
         raise TargetFault(f"the gateway refuses the key: {_describe_answer(relayed.client)} (--api-key KEY)")
     raise TargetFault(

@@ -19,6 +19,7 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.request_budget import BUDGET_SPENT
 from harness.engine.traffic.retries import LATER, format_refusal
 from harness.kit.scenario import Scenario
+from harness.kit.wrong_call import explain_wrong_call
 from harness.outcome import Outcome
 from harness.outcome.words import format_count
 from harness.transport import ServiceDriver
@@ -54,9 +55,8 @@ def problem_of(played: PlayedExercise, summary: Summary, *, reached: bool) -> Re
     """What went wrong, or None; `reached` says whether an earlier scenario could use the target."""
     trail = played.trail
     first = trail[0] if trail else None
-    if first is not None and not reached and (first.status is None or first.status in _UNAUTHORISED):
-        how = format_refusal(first) if first.status else _explain_loss(summary)
-        return RecordingProblem(ScenarioState.STOPPED, f"the target cannot be used: {how}")
+    if first is not None and not reached and (why := _explain_refusal(first, summary)):
+        return RecordingProblem(ScenarioState.STOPPED, f"the target cannot be used: {why}")
     for exchange in trail:
         if exchange.status is None:
             return RecordingProblem(
@@ -93,6 +93,15 @@ def _problem_with(exchange: Exchange) -> RecordingProblem | None:
             ScenarioState.FAILED, f"the answer to {request.method} {request.raw_path} broke off: {how}"
         )
     return None
+
+
+def _explain_refusal(first: Exchange, summary: Summary) -> str:
+    """Why a target whose first answer this is cannot be used; "" if it may be."""
+    if first.status is None:
+        return _explain_loss(summary)
+    if wrong := explain_wrong_call(first):
+        return f"{format_refusal(first)}: {wrong}"
+    return format_refusal(first) if first.status in _UNAUTHORISED else ""
 
 
 def _explain_loss(summary: Summary) -> str:

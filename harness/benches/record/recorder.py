@@ -24,6 +24,7 @@ from typing import Any, Protocol
 from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, Target, Unit, load
 from harness.cassette.record.cassette_writer import MOST_BYTES
 from harness.kit.api import Api
+from harness.kit.wrong_call import explain_wrong_url
 from harness.outcome import UsageFault
 from harness.transport import ServerThread, UrlDriver
 from harness.transport.client.dial import Origin
@@ -227,6 +228,9 @@ class Recorder:
         if exchange.status is None and exchange.ending.by is not By.CLIENT:
             self.summary.unanswered.append(describe_unanswered(exchange))
             self._no_answer(self.summary.unanswered[-1])
+        elif wrong := explain_wrong_url(exchange):
+            remark = f"the target answered {exchange.status}: {wrong}"
+            self.summary.remarks += [remark] if remark not in self.summary.remarks else []
         elif exchange.ending.detail == STOPPED:
             self.summary.stopped.append(f"{exchange.request.method} {exchange.request.raw_path}")
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from harness.wire.secrets.hints import PART, parts_of
+
 _OF_A_RANK = 4
 """How many automata of one rank are merged into one of the next."""
 
@@ -18,12 +20,14 @@ class KnownTexts:
 
     def __init__(self) -> None:
         self._automata: tuple[tuple[int, list[bytes], Any], ...] = ()
+        self._longest = 0
 
     def add(self, texts: Iterable[str]) -> None:
         """Find these texts, too; none of them may be empty."""
         patterns = [_fold(text) for text in texts]
         if not patterns:
             return
+        self._longest = max(self._longest, *map(len, patterns))  # before a search can find the new ones
         automata = [*self._automata]
         rank = 0
         while len(same := automata[-_OF_A_RANK + 1 :]) == _OF_A_RANK - 1 and all(one[0] == rank for one in same):
@@ -37,18 +41,28 @@ class KnownTexts:
         return bool(self._automata) and next(self.find(text), None) is not None
 
     def find(self, text: str) -> Iterator[tuple[int, int]]:
-        """The start and end of each occurrence, also of those that overlap, in no particular order."""
-        if not self._automata:
+        """The start and end of each occurrence, also of those that overlap, in no particular order.
+
+        A long text is searched part by part, because a search folds what it searches into a copy.
+        """
+        if not (automata := self._automata):
             return
-        data = _fold(text)
-        short = len(data) == len(text)
-        for _, _, automaton in self._automata:
-            for _, start, end in automaton.find_matches_as_indexes(data, overlapping=True):
-                if short:
-                    yield start, end
-                else:
-                    before = len(_unfold(data[:start]))
-                    yield before, before + len(_unfold(data[start:end]))
+        for at, part in parts_of(text, overlap=self._longest):
+            for start, end in _find_in(part, automata):
+                if start < PART:  # what begins later is found in the next part
+                    yield at + start, at + end
+
+
+def _find_in(part: str, automata: Iterable[tuple[int, list[bytes], Any]]) -> Iterator[tuple[int, int]]:
+    data = _fold(part)
+    short = len(data) == len(part)
+    for _, _, automaton in automata:
+        for _, start, end in automaton.find_matches_as_indexes(data, overlapping=True):
+            if short:
+                yield start, end
+            else:
+                before = len(_unfold(data[:start]))
+                yield before, before + len(_unfold(data[start:end]))
 
 
 def _automaton(patterns: list[bytes]) -> Any:

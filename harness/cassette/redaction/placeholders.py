@@ -14,9 +14,9 @@ from string import ascii_lowercase, ascii_uppercase
 
 from harness.cassette.format.byte_edits import TextEdit
 from harness.cassette.redaction.known_texts import KnownTexts
-from harness.wire.secret_forms import cores, find_escapes, is_escaped, spellings, unescape
-from harness.wire.secret_hints import find_hints, hints
-from harness.wire.secret_patterns import PRIVATE_URL, is_placeholder, looks_random, sightings
+from harness.wire.secrets.forms import cores, find_escapes, is_escaped, spellings, unescape
+from harness.wire.secrets.hints import find_hints, hints
+from harness.wire.secrets.patterns import PRIVATE_URL, is_placeholder, looks_random, sightings
 
 SHORTEST = 4
 """A shorter secret is hidden where its name marks it, but not wherever the same characters occur."""

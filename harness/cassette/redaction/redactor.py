@@ -19,8 +19,8 @@ from harness.cassette.redaction.body_secrets import BodySecretFinder
 from harness.cassette.redaction.placeholders import PlaceholderTable, apply_changes
 from harness.wire import Headers, Request, StreamProtocol
 from harness.wire.coding import CODINGS, coding_of, decode_pieces
-from harness.wire.secret_forms import secrets_in_header
-from harness.wire.secret_patterns import (
+from harness.wire.secrets.forms import secrets_in_header
+from harness.wire.secrets.patterns import (
     SECRET_PARAMETERS,
     SecretFields,
     is_placeholder,

@@ -21,7 +21,7 @@ from harness.cassette.redaction.body_secrets import begins_a_stream
 from harness.cassette.redaction.redactor import Redactor
 from harness.documents import read_file
 from harness.wire import StreamProtocol
-from harness.wire.secret_patterns import is_secret_header
+from harness.wire.secrets.patterns import is_secret_header
 
 _HEADERS = frozenset({"headers", "header"})
 _MESSAGES = frozenset({"request", "response", "when", "then"})

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from harness.cassette.format.byte_edits import TextEdit
 from harness.cassette.redaction.placeholders import PlaceholderTable, apply_changes, without_overlap
 from harness.wire import StreamProtocol
-from harness.wire.secret_forms import SCHEME
-from harness.wire.secret_patterns import is_placeholder, looks_random, plain_name
+from harness.wire.secrets.forms import SCHEME
+from harness.wire.secrets.patterns import is_placeholder, looks_random, plain_name
 from harness.wire.tokens import Token, encode_literal, pair_up, seems_json, tokens
 
 _DEPTH = 4
@@ -78,7 +78,7 @@ class TextReader:
             if change is not None:
                 found.append(change)
         outside.end(text)
-        del text  # free a long text early
+        del text, clean  # free a long text early
         return [*found, *self._table.changes(outside.text())]
 
     def literals(self, text: str, above: tuple[str, ...] = ()) -> Iterator[Token]:

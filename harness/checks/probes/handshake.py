@@ -6,7 +6,6 @@ or it refuses everybody, so there is nothing to judge.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from harness.contract import read
 from harness.contract.judge.wording import format_answer, format_ending
 from harness.contract.requests import RequestBuilder
+from harness.kit.wrong_call import explain_wrong_call
 from harness.outcome import TargetFault
 from harness.wire import Exchange, Request
 
@@ -25,10 +25,6 @@ _REFUSALS = {
     403: "this key may not use it",
     429: "it limits the rate or the quota of this key, longer than was waited: try again later, with --rate N",
 }
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_TLS_WANTED = re.compile(rb"(?i)plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server")
-"""What nginx and Go say to plain HTTP where they expect TLS."""
-
 _MARKS = frozenset({"id", "status", "steps"})
 
 Send = Callable[[Request], Exchange]
@@ -115,24 +111,12 @@ def _answer(target: RequestBuilder, send: Send, form: Form) -> Exchange:
     answer = send(target.create(form.fields, input=GREETING))
     if answer.status is None:
         raise TargetFault(f"the target gave no answer ({format_ending(answer)})")
-    if answer.status in _REDIRECTS and (location := answer.headers.get("location")):
-        raise TargetFault(
-            f"the target redirects a create ({answer.status}), and redirects are not followed: it redirects to "
-            f"{location.removesuffix(answer.request.raw_path)}, name that URL"
-        )
-    if why := _REFUSALS.get(answer.status):
-        if _wants_bearer(answer) and "authorization" not in (name.lower() for name, _ in target.headers):
-            why = "it wants a bearer token, which no key is: -H 'Authorization: Bearer …'"
-        elif answer.status == 401 and target.key:
-            why = "the key that was sent is not accepted (--api-key, GEMINI_API_KEY)"
+    why = explain_wrong_call(answer)
+    if not why and answer.status == 401 and target.key:
+        why = "the key that was sent is not accepted (--api-key, GEMINI_API_KEY)"
+    if why := why or _REFUSALS.get(answer.status, ""):
         raise TargetFault(f"a create was answered {format_answer(answer).rstrip('.')}: {why}")
     return answer
-
-
-def _wants_bearer(answer: Exchange) -> bool:
-    """Whether a refusal asks for `Authorization: Bearer` and for nothing else (RFC 6750, section 3)."""
-    asked = answer.headers.all("www-authenticate")
-    return bool(asked) and all(value.lower().startswith("bearer") for value in asked)
 
 
 def _answered(answer: Exchange) -> bool:
@@ -147,8 +131,6 @@ def _refused_in_words(answer: Exchange) -> bool:
 
 
 def _nothing_there(target: RequestBuilder, plain: Exchange) -> str:
-    if plain.status == 400 and _TLS_WANTED.search(plain.body):
-        return f"the target speaks TLS, as its answer {format_answer(plain)!r} says: write https://"
     return (
         f"the target answers no interactions: POST {plain.request.raw_path} with a plain create was answered "
         f"{format_answer(plain)!r}, and stream=true and store=false help nothing. Is this the API's root (with "

@@ -14,7 +14,7 @@ from harness.cassette.foreign.har import Unreadable, exchanges_in
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.judge.body import is_legacy, judge_interaction
-from harness.contract.judge.errors import error_of, judge_error
+from harness.contract.judge.failures.errors import error_of, judge_error
 from harness.contract.judge.history.recorded import judge_recorded
 from harness.contract.judge.judged_rules import (
     list_judged_in_error,

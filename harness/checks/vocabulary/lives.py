@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.checks.vocabulary.expect import (
     at,
+    expect_interaction,
     expect_object,
     expect_refusal,
     expect_status,
@@ -19,10 +20,10 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.pages import entries
 from harness.contract.judge.replies import SUCCESS
-from harness.contract.judge.wording import format_value
+from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send
-from harness.outcome import Finding
+from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
 _TOKENS = ("next_page_token", "nextPageToken")
@@ -64,6 +65,15 @@ def judge_life(
         yield from at("listed", _judge_listed(listed, collection, *next(iter(shows.items()))))
     yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
     yield from at("gone", expect_refusal(gone, gone_as))
+
+
+def judge_left_run(resource: str, ran: Exchange, deleted: Exchange, left: Exchange | None) -> Iterator[Finding]:
+    """What a deleted resource has run can still be read. Raises `Unmet` if it was not deleted or ran nothing."""
+    if deleted.status not in SUCCESS:
+        raise Unmet(f"the {resource} was not deleted: {format_answer(deleted)}")
+    if left is None:
+        raise Unmet(f"the {resource} made no interaction that could be read: {format_answer(ran)}")
+    yield from at("left", expect_interaction(left))
 
 
 def judge_values(answer: Exchange, expected: Mapping[str, Any]) -> Iterator[Finding]:

@@ -13,16 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import Parser, count, level_named, positive_seconds
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.output import Listeners, add_output_arguments
 from harness.cli.reproducing import CurlRuns
 from harness.cli.signal_handling import told_like_interrupted
 from harness.cli.target_options import add_target_arguments, parse_with_configuration, resolve, said_capabilities
+from harness.cli.waiting import wait_for
 from harness.engine.events import CheckFinished, PhaseFinished
 from harness.engine.results import Result
-from harness.engine.shards import parse_shard
+from harness.engine.sharding.shards import parse_shard
 from harness.engine.targets import ResolvedTarget
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
@@ -51,7 +51,7 @@ def run(words: Sequence[str]) -> int:
     options = replace(_options(arguments), baseline=baseline, excluded=excluded)
     presentation = FuzzPresentation(options.seed, excluded=excluded, baseline=baseline)
     listeners = Listeners(arguments, presentation)
-    wait_until_up(target, arguments.wait or 0.0)
+    wait_for(target, arguments.wait)
     runs = CurlRuns(target, options.seconds)
     vacuous = False
     running = closing(fuzz(target, options, listeners.handle))
@@ -68,7 +68,7 @@ def run(words: Sequence[str]) -> int:
 
 def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...]:
     """The rules and codes to leave out. Raises UsageFault for one that no finding has."""
-    from harness.benches.codes import read_published
+    from harness.finding_codes import read_published
 
     known = [*rules, *read_published()[0]]
     names = [name.strip() for word in words for name in word.split(",") if name.strip()]
@@ -92,6 +92,34 @@ def _write(result: Result, target: ResolvedTarget, folder: Path) -> Sequence[Pat
 def _parser() -> Parser:
     parser = Parser("fuzz", "Search a server for requests and histories that break its promises.", epilog=_EPILOG)
     add_target_arguments(parser)
+    _add_search_arguments(parser)
+    group = parser.add_argument_group("verdicts")
+    group.add_argument(
+        "--level", metavar="LEVEL", help="weakest level to judge: must, should or may (default: may)"
+    )
+    group.add_argument("--strict", action="store_true", default=None, help="broken SHOULDs fail, too")
+    group.add_argument(
+        "--exclude", action="append", metavar="CODE", help="a rule or a code of findings to leave out (repeatable)"
+    )
+    add_baseline_arguments(group)
+    group = parser.add_argument_group("run")
+    group.add_argument("--shard", metavar="K/N", help="search only part K of N; `harness merge` joins the reports")
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--store",
+        metavar="DIR",
+        default=".harness/fuzz",
+        help="failures to replay first next time (default: .harness/fuzz)",
+    )
+    group.add_argument("--no-store", action="store_true", help="neither keep nor replay failures")
+    group.add_argument(
+        "-o", "--output", metavar="DIR", help="write each failure as a script, a test and a cassette"
+    )
+    add_output_arguments(group, verbose="explain warnings")
+    return parser
+
+
+def _add_search_arguments(parser: Parser) -> None:
     group = parser.add_argument_group("search")
     group.add_argument(
         "-e",
@@ -128,30 +156,6 @@ def _parser() -> Parser:
     group.add_argument(
         "--database", metavar="WHERE", help="where Hypothesis keeps examples: DIR, redis://… or github:OWNER/REPO"
     )
-    group = parser.add_argument_group("verdicts")
-    group.add_argument(
-        "--level", metavar="LEVEL", help="weakest level to judge: must, should or may (default: may)"
-    )
-    group.add_argument("--strict", action="store_true", default=None, help="broken SHOULDs fail, too")
-    group.add_argument(
-        "--exclude", action="append", metavar="CODE", help="a rule or a code of findings to leave out (repeatable)"
-    )
-    add_baseline_arguments(group)
-    group = parser.add_argument_group("run")
-    group.add_argument("--shard", metavar="K/N", help="search only part K of N; `harness merge` joins the reports")
-    group = parser.add_argument_group("output")
-    group.add_argument(
-        "--store",
-        metavar="DIR",
-        default=".harness/fuzz",
-        help="failures to replay first next time (default: .harness/fuzz)",
-    )
-    group.add_argument("--no-store", action="store_true", help="neither keep nor replay failures")
-    group.add_argument(
-        "-o", "--output", metavar="DIR", help="write each failure as a script, a test and a cassette"
-    )
-    add_output_arguments(group, verbose="explain warnings")
-    return parser
 
 
 _EPILOG = """\

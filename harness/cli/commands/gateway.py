@@ -32,6 +32,7 @@ from harness.cli.masking import hide, mask_text
 from harness.cli.output import Listeners, add_output_arguments, say
 from harness.cli.serving import port, split_command
 from harness.cli.signal_handling import ends_when_told
+from harness.cli.waiting import wait_for
 from harness.engine.targets import (
     EMULATOR,
     ResolvedTarget,
@@ -92,13 +93,9 @@ def run(words: Sequence[str]) -> int:
         facts={"target": target.info.url, "words": "It waits for the requests of the gateway."},
     )
     with ends_when_told(), ExitStack() as stack:
+        host, own_port = arguments.upstream_host, arguments.upstream_port
         server = stack.enter_context(
-            ServerThread(
-                inspector.around(upstream),
-                host=arguments.upstream_host,
-                port=arguments.upstream_port,
-                clock=upstream.clock,
-            )
+            ServerThread(inspector.around(upstream), host=host, port=own_port, clock=upstream.clock)
         )
         listeners = Listeners(arguments, GatewayPresentation(server.url))
         say(f"upstream: {server.url} (point your gateway's upstream there)", to_errors=arguments.json)
@@ -154,6 +151,16 @@ def _parser() -> Parser:
         "--upstream-host", default="127.0.0.1", metavar="HOST", help="address to listen on (default: 127.0.0.1)"
     )
     add_open_argument(group)
+    _add_time_arguments(parser)
+    group = parser.add_argument_group("verdicts and output")
+    group.add_argument("--only", action="append", metavar="GLOB", help="judge only matching rules (repeatable)")
+    group.add_argument("--strict", action="store_true", help="broken SHOULDs fail, too")
+    add_baseline_arguments(group)
+    add_output_arguments(group, verbose="list every rule and explain warnings")
+    return parser
+
+
+def _add_time_arguments(parser: Parser) -> None:
     group = parser.add_argument_group("time")
     group.add_argument(
         "--wait",
@@ -185,12 +192,6 @@ def _parser() -> Parser:
         help="end the run after S seconds from the first trial, judge what passed, and say what was left "
         "out (default: no limit)",
     )
-    group = parser.add_argument_group("verdicts and output")
-    group.add_argument("--only", action="append", metavar="GLOB", help="judge only matching rules (repeatable)")
-    group.add_argument("--strict", action="store_true", help="broken SHOULDs fail, too")
-    add_baseline_arguments(group)
-    add_output_arguments(group, verbose="list every rule and explain warnings")
-    return parser
 
 
 _EPILOG = f"""\
@@ -226,7 +227,7 @@ def gateway_environment(upstream: str, environment: Mapping[str, str]) -> dict[s
 def _wait(target: ResolvedTarget, seconds: float | None, process: Started | None) -> None:
     """Wait until the gateway answers. Raises TargetFault if it does not, or if its process has ended."""
     if process is None:
-        wait_until_up(target, seconds or 0.0)
+        wait_for(target, seconds)
         return
     until = time.monotonic() + (_STARTING if seconds is None else seconds)
     while True:

@@ -26,6 +26,7 @@ from harness.cli.serving import (
     split_command,
 )
 from harness.interactions import INTERACTIONS
+from harness.kit.wrong_call import explain_redirect
 from harness.outcome import Exit, UsageFault
 from harness.report.evidence.exchange_text import printable
 
@@ -90,10 +91,11 @@ def run(words: Sequence[str]) -> int:
 
 
 class _Notes:
-    """Says on standard error why the target did not answer: each reason once, as soon as it occurs."""
+    """Says on standard error why the target did not answer, or where it redirects: each reason once, at once."""
 
     def __init__(self) -> None:
         self._reasons: Counter[str] = Counter()
+        self._said: set[str] = set()
         self._asked = 0
         self._lock = threading.Lock()
 
@@ -103,7 +105,10 @@ class _Notes:
         def count(request: Request) -> Response:
             with self._lock:
                 self._asked += 1
-            return upstream(request)
+            answer = upstream(request)
+            if wrong := explain_redirect(answer.status, answer.headers, request.raw_path):
+                self._say_once(f"the target answered {answer.status}: {wrong}")
+            return answer
 
         return report_silent_requests(count, self)
 
@@ -122,10 +127,14 @@ class _Notes:
         reason = ending.detail or ending.words
         with self._lock:
             self._reasons[reason] += 1
-            first = self._reasons[reason] == 1
-        if first:
-            line = f"harness proxy: no answer to {request.method} {request.raw_path}: {reason}"
-            say(_format_text(line), to_errors=True)
+        self._say_once(f"no answer to {request.method} {request.raw_path}: {reason}", key=reason)
+
+    def _say_once(self, text: str, *, key: str = "") -> None:
+        with self._lock:
+            said = (key or text) in self._said
+            self._said.add(key or text)
+        if not said:
+            say(_format_text(f"harness proxy: {text}"), to_errors=True)
 
 
 def _format_text(text: str) -> str:

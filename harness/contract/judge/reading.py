@@ -14,8 +14,8 @@ from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.judge.body import judge_answer
-from harness.contract.judge.crash import judge_crash
-from harness.contract.judge.errors import error_of, judge_error
+from harness.contract.judge.failures.crash import judge_crash
+from harness.contract.judge.failures.errors import error_of, judge_error
 from harness.contract.judge.judged_rules import (
     list_judged_in_error,
     list_judged_in_interaction,

@@ -14,9 +14,9 @@ from typing import Any, cast
 
 from harness.contract.contract import Contract, EventType
 from harness.contract.data.json_parse import REFUSALS, decode, loads
-from harness.contract.judge.bare_error import read_bare_error
 from harness.contract.judge.causes import with_causes
 from harness.contract.judge.cursors import CursorLog
+from harness.contract.judge.failures.bare_error import read_bare_error
 from harness.contract.judge.finding_log import FindingLog
 from harness.contract.judge.stream_state import StreamState, readable
 from harness.contract.judge.stream_summary import StreamReading
@@ -152,6 +152,7 @@ class StreamJudge:
             background=self._background,
             arguments=state.arguments_seen,
             signatures=state.signatures_seen,
+            stop_usages=state.stop_usages,
             findings=with_causes(self._ledger.findings),
             suppressed=dict(self._ledger.suppressed),
             frames=self._frames,

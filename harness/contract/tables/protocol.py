@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from harness.contract.tables.error_codes import code_of
 from harness.wire import Request, StreamProtocol, encode
 from harness.wire.message import EVENT_STREAM
-from harness.wire.secret_patterns import SecretFields
+from harness.wire.secrets.patterns import SecretFields
 
 DONE = b"[DONE]"
 COMPLETED_EVENT = "interaction.completed"

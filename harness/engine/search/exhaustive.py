@@ -17,7 +17,7 @@ from harness.engine.search.failure import Bug, EngineRun
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.state_digest import digest_state
 from harness.engine.search.world import World
-from harness.engine.shards import Shard
+from harness.engine.sharding.shards import Shard
 from harness.engine.traffic.deadline import Timer
 from harness.kit.search import History, StateReading, Step
 from harness.outcome import HarnessFault, UsageFault

@@ -16,7 +16,7 @@ from harness.engine.search.answer_counts import AnswerCounts
 from harness.engine.search.budget import Budget
 from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.rules import list_rules
-from harness.engine.shards import Shard, divide
+from harness.engine.sharding.shards import Shard, divide
 from harness.kit.api import Api
 from harness.kit.search import Family
 

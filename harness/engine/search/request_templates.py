@@ -19,7 +19,7 @@ from harness.kit.api import Api
 from harness.kit.simpler_values import simpler_values
 from harness.wire import Exchange, Headers, Request
 from harness.wire.given_values import GivenValue, find_given, given_values, replace_given
-from harness.wire.secret_patterns import is_personal_header, is_secret_header
+from harness.wire.secrets.patterns import is_personal_header, is_secret_header
 
 _LEFT_OUT = frozenset({"authorization", "content-length", "host", "connection", "user-agent",
                        "accept-encoding", "x-schemathesis-testcaseid"})  # fmt: skip

@@ -37,7 +37,7 @@ from harness.engine.search.openapi import document
 from harness.engine.search.parts import ELSEWHERE, digest_rules, seed_of, split_budget
 from harness.engine.search.rounds import HISTORY, LAWS, laws, search
 from harness.engine.search.search_target import SearchTarget
-from harness.engine.shards import Shard, ShardPart
+from harness.engine.sharding.shards import Shard, ShardPart
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver

@@ -23,7 +23,7 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
 from harness.plugin.interactions.emulator import InteractionsEmulator
-from harness.plugin.sleep_skipping import Sleeps
+from harness.plugin.virtual_time.sleep_skipping import Sleeps
 from harness.wire import Decoder
 
 MOST_REQUESTS = 60

@@ -17,8 +17,8 @@ from harness.wire import By, Exchange, How, Request
 from harness.wire.given_values import GivenValue, given_values
 from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
-from harness.wire.secret_forms import SCHEME
-from harness.wire.secret_patterns import is_secret_header
+from harness.wire.secrets.forms import SCHEME
+from harness.wire.secrets.patterns import is_secret_header
 
 _LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "accept-encoding", "transfer-encoding"})
 

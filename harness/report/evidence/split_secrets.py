@@ -12,7 +12,7 @@ from harness.cassette.redaction.body_secrets import BodySecretFinder
 from harness.cassette.redaction.placeholders import PlaceholderTable
 from harness.wire import StreamProtocol
 from harness.wire.mask import HIDDEN, Mask
-from harness.wire.secret_patterns import PRIVATE_URL
+from harness.wire.secrets.patterns import PRIVATE_URL
 
 UNSHOWN = b"[a stream that holds a secret and cannot be shown without it]"
 

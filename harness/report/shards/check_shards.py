@@ -15,9 +15,9 @@ from harness.engine.capabilities import Capabilities, Capability, CapabilityOrig
 from harness.engine.causes import call_of
 from harness.engine.decide import exit_of
 from harness.engine.events import CheckFinished, Planned, RunEvent, RunFinished, RunStarted, TargetInfo
-from harness.engine.merging import CheckShardReport, merge_shards
 from harness.engine.results import LoggedExchange, Result
-from harness.engine.shards import ShardPart
+from harness.engine.sharding.merging import CheckShardReport, merge_shards
+from harness.engine.sharding.shards import ShardPart
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.timeout_budget import TimeoutLosses
 from harness.kit.api import Api

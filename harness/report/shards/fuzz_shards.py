@@ -20,7 +20,7 @@ from harness.engine.search.defect import SeenDefect
 from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.parts import digest_rules, merge_runs
 from harness.engine.search.run import finish_search, tell_run
-from harness.engine.shards import ShardPart, ShardReport, require_one_run
+from harness.engine.sharding.shards import ShardPart, ShardReport, require_one_run
 from harness.kit.api import Api
 from harness.outcome import Finding, Severity, UsageFault, Where
 from harness.report.commands.fuzz import FuzzPresentation, failures

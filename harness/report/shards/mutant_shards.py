@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.engine.kill_matrix import PlayedMutant, PlayedReference, load_checks, to_matrix
 from harness.engine.proof import tell_matrix
-from harness.engine.shards import ShardReport, require_catalogue, require_one_run
+from harness.engine.sharding.shards import ShardReport, require_catalogue, require_one_run
 from harness.kit.api import Api
 from harness.outcome import Exit, UsageFault
 from harness.report.commands.mutants import MutantsPresentation

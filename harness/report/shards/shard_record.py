@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.engine.baseline import Entry
-from harness.engine.shards import Shard, ShardPart
+from harness.engine.sharding.shards import Shard, ShardPart
 from harness.outcome import UsageFault
 from harness.report.side_by_side.run_file import read_record
 

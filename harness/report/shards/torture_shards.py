@@ -12,7 +12,7 @@ from harness.engine.baseline import Baseline
 from harness.engine.decide import Policy, exit_of_cases
 from harness.engine.events import CheckFinished, PhaseFinished, Planned, RunFinished, RunStarted, TargetInfo
 from harness.engine.results import ClientRun, Result, WireMoment
-from harness.engine.shards import ShardReport, require_one_run
+from harness.engine.sharding.shards import ShardReport, require_one_run
 from harness.kit.api import Api
 from harness.outcome import Finding, Severity
 from harness.report.commands.torture import TorturePresentation

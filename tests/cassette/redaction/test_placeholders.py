@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.cassette.redaction import known_texts
+from harness.cassette.redaction.known_texts import KnownTexts
 from harness.cassette.redaction.placeholders import PlaceholderTable, apply_changes
+from harness.wire.secrets import hints
 
 
 def test_a_new_secret_costs_the_same_in_a_long_session() -> None:
@@ -19,3 +26,18 @@ def test_secrets_that_hold_each_other() -> None:
     )
     text = "x a-long-secret-indeed y"
     assert apply_changes(text, known.changes(text)) == f"x {known.placeholder('a-long-secret-indeed')} y"
+
+
+_WORDS = st.text("aAbé🦊", min_size=1, max_size=7)
+
+
+@given(st.lists(_WORDS, min_size=1, max_size=5), st.text("aAbé🦊 ", max_size=30), st.integers(1, 9))
+def test_a_long_text_is_searched_part_by_part(words: list[str], text: str, size: int) -> None:
+    """The same places are found, each once, wherever the parts of a long text end."""
+    known = KnownTexts()
+    known.add(words)
+    at_once = sorted(known.find(text))
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (known_texts, hints):
+            patch.setattr(module, "PART", size)
+        assert sorted(known.find(text)) == at_once

@@ -19,7 +19,7 @@ from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.parts import ELSEWHERE, merge_runs, seed_of, split_budget, split_families
 from harness.engine.search.search_target import SearchTarget
-from harness.engine.shards import Shard
+from harness.engine.sharding.shards import Shard
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions import INTERACTIONS
 from harness.kit.api import PRIMARY_KEY

@@ -150,7 +150,7 @@ HOSTILE: dict[str, tuple[Callable[[RawConnection], None], Ending, int | None, by
     ),
     "content length too small": (saying(OK + b"content-length: 2\r\n\r\nabc"), COMPLETE, 200, b"ab"),
     "endless body": (endless(OPEN, b"x" * 5000), FLOOD, 200, None),
-    "endless events": (endless(CHUNKED, chunk(b"data: x\n\n") + b"\r\n"), FLOOD, 200, None),
+    "endless events": (endless(CHUNKED, chunk(b"data: x\n\n" * 100) + b"\r\n"), FLOOD, 200, None),
     "endless small body, slowly": (endless(OPEN, b"x", every=0.02), TIMEOUT, 200, None),
     "a stream that falls silent": (saying_then_waiting(CHUNKED + chunk(b"abc") + b"\r\n"), TIMEOUT, 200, b"abc"),
     "endless trailers": (endless(CHUNKED + b"0\r\n", b"a: b\r\n"), FLOOD, 200, b""),

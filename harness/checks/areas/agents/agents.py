@@ -6,19 +6,28 @@ Layer 2. Managed agents run in the background here, since they may take minutes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from harness.checks.areas.lifecycle.chain import a_chain
 from harness.checks.capabilities import new_registry
 from harness.checks.refusals import check_refusal, send_wrong_creates
 from harness.checks.vocabulary.expect import at, expect_interaction, expect_status, finding, interaction_in
-from harness.checks.vocabulary.polling import expect_id, id_of, polls, settled, status_of
+from harness.checks.vocabulary.polling import (
+    expect_id,
+    id_of,
+    need_id,
+    poll_until_settled,
+    polls,
+    settled,
+    status_of,
+)
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract import read
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
@@ -68,6 +77,17 @@ def an_agent_with_its_config(t: RequestBuilder) -> Steps:
     return {"answer": (yield Send(t.create(body, input=HELLO, background=True)))}
 
 
+@exercise(requests=4, interactions=1)
+def an_agent_with_a_limit(t: RequestBuilder) -> Steps:
+    """A managed agent that may spend fewer tokens than any answer takes."""
+    if not t.agent.startswith("antigravity"):
+        raise Unmet(f"which agent_config {t.agent} takes is not known")
+    config = {"type": "antigravity", "max_total_tokens": 20}
+    body = {"agent": t.agent, "agent_config": config, "environment": t.environment, "background": True}
+    created: Exchange = yield Send(t.create(body, input="Write a poem of twenty lines into poem.txt."))
+    return {"created": created, "polled": (yield from poll_until_settled(t, need_id(created)))}
+
+
 @exercise(requests=3)
 def agents_that_cannot_run(t: RequestBuilder) -> Steps:
     """An unknown agent, an unknown environment, and deep research in the foreground."""
@@ -115,6 +135,20 @@ def _comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
 
 
 @_AGENTS.check(
+    "agent.token-limit",
+    an_agent_with_a_limit,
+    title="an agent that has spent its tokens ends as incomplete",
+    profile="agents",
+    requires=["agents", "background", "store"],
+    accepts=["incomplete, somewhat above the limit", "a refusal of so small a limit: untestable"],
+)
+def _keeps_its_limit(polled: list[Exchange]) -> Iterator[Finding]:
+    if status_of(polled[-1]) != "incomplete":
+        ends = finding("the run ends otherwise", expected="incomplete", actual=format_answer(polled[-1]))
+        yield ends.at(exchange=f"polled[{len(polled) - 1}]")
+
+
+@_AGENTS.check(
     "agent.env-id",
     an_agent_run,
     title="a run in an environment tells its id",
@@ -129,16 +163,14 @@ def _tells_its_environment(created: Exchange, polled: list[Exchange]) -> Iterato
         yield finding("no environment_id", expected="a non-empty string", actual=format_answer(polled[-1]))
 
 
-@_AGENTS.check(
+_AGENTS.check(
     "agent.chain-needs-env",
     an_agent_run,
     title="a second turn without an environment is refused",
     profile="agents",
     requires=["agents", "environments", "background", "store", "chain"],
     accepts=["any 4xx"],
-)
-def _needs_its_environment(bare: Exchange) -> Iterator[Finding]:
-    yield from expect_status(bare, accepts=CLIENT_ERROR)
+)(judge_one("bare", partial(expect_status, accepts=CLIENT_ERROR)))
 
 
 @_AGENTS.check(
@@ -176,16 +208,14 @@ def _stays_in_it(polled: list[Exchange], chained_polled: list[Exchange]) -> Iter
         yield finding("the second turn ran elsewhere", expected=first, actual=second)
 
 
-@_AGENTS.check(
+_AGENTS.check(
     "agent.mixed-chain",
     an_agent_run,
     title="a model may continue an agent's work",
     profile="agents",
     requires=["agents", "background", "store", "chain"],
     accepts=["2xx and an interaction"],
-)
-def _a_model_continues(mixed: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(mixed)
+)(judge_one("mixed", expect_interaction))
 
 
 @_AGENTS.check(
@@ -205,28 +235,24 @@ def _has_no_environment(parent: Exchange, before: Exchange) -> Iterator[Finding]
             yield stray.at(exchange=name)
 
 
-@_AGENTS.check(
+_AGENTS.check(
     "agent.in-model",
     an_agent_in_model,
     title="an agent's name is accepted in model",
     profile="agents",
     requires=["agents", "background"],
     accepts=["2xx and an interaction"],
-)
-def _is_accepted_in_model(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(answer)
+)(judge_one("answer", expect_interaction))
 
 
-@_AGENTS.check(
+_AGENTS.check(
     "agent.config",
     an_agent_with_its_config,
     title="an agent takes the settings of its own kind",
     profile="agents",
     requires=["agents", "background"],
     accepts=["2xx and an interaction", "an agent whose settings are not known: untestable"],
-)
-def _takes_its_config(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(answer)
+)(judge_one("answer", expect_interaction))
 
 
 check_refusal(

@@ -21,7 +21,13 @@ from harness.checks.vocabulary.expect import (
     note,
     of_rule,
 )
-from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes, judge_values
+from harness.checks.vocabulary.lives import (
+    delete_and_look,
+    judge_left_run,
+    judge_life,
+    judge_shapes,
+    judge_values,
+)
 from harness.checks.vocabulary.pages import each_once, entries, pages
 from harness.checks.vocabulary.polling import expect_id, id_of, poll_until_found
 from harness.checks.vocabulary.stored import HELLO
@@ -30,8 +36,8 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
-from harness.kit.check import exercise
-from harness.outcome import Finding, NotApplicable, Unmet
+from harness.kit.check import exercise, judge_one
+from harness.outcome import Finding, NotApplicable
 from harness.wire import Exchange
 
 _OWN = new_registry()
@@ -153,47 +159,37 @@ def _can_be_run(ran: Exchange) -> Iterator[Finding]:
     accepts=["2xx and the interaction"],
 )
 def _leaves_its_runs(ran: Exchange, deleted: Exchange, left: Exchange | None) -> Iterator[Finding]:
-    if deleted.status not in SUCCESS:
-        raise Unmet(f"the agent was not deleted: {format_answer(deleted)}")
-    if left is None:
-        raise Unmet(f"the agent made no run that could be read: {format_answer(ran)}")
-    yield from at("left", expect_interaction(left))
+    yield from judge_left_run("agent", ran, deleted, left)
 
 
-@_OWN.check(
+_OWN.check(
     "agents.dup",
     agents_of_our_own,
     title="an id is given once",
     profile="agents",
     requires=["agents-crud"],
     accepts=["409", "400"],
-)
-def _refuses_a_duplicate(twice: Exchange) -> Iterator[Finding]:
-    yield from expect_refusal(twice, {400, 409})
+)(judge_one("twice", partial(expect_refusal, accepts={400, 409})))
 
 
-@_OWN.check(
+_OWN.check(
     "agents.reserved",
     agents_of_our_own,
     title="reserved prefixes are refused",
     profile="agents",
     requires=["agents-crud"],
     accepts=["any 4xx"],
-)
-def _refuses_reserved_names(reserved: Exchange) -> Iterator[Finding]:
-    yield from expect_status(reserved, accepts=CLIENT_ERROR)
+)(judge_one("reserved", partial(expect_status, accepts=CLIENT_ERROR)))
 
 
-@_OWN.check(
+_OWN.check(
     "agents.unknown",
     agents_of_our_own,
     title="an unknown agent is not found",
     profile="agents",
     requires=["agents-crud"],
     accepts=["404", "any other 4xx: non-strict"],
-)
-def _finds_no_stranger(unknown: Exchange) -> Iterator[Finding]:
-    yield from expect_refusal(unknown, {404})
+)(judge_one("unknown", partial(expect_refusal, accepts={404})))
 
 
 @_OWN.check(

@@ -7,6 +7,7 @@ seen in progress well after its cancel was accepted, and then ends otherwise, is
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import LONG, LONGER, start_held_run
@@ -36,7 +37,7 @@ from harness.contract.judge.wording import format_answer, format_ending
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
 from harness.kit.actions import Close, Exchanges, Finish, Part, Read, Send, Steps, Wait, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import By, Exchange, LiveStream
 from harness.wire.message import segment
@@ -236,16 +237,14 @@ def _stream_ends(stream: Exchange) -> Iterator[Finding]:
     yield from judge_cancelled_end(events)
 
 
-@_CANCEL.check(
+_CANCEL.check(
     "cancel.twice",
     a_cancelled_run,
     title="a second cancel does no harm",
     profile="background",
     requires=["background", "background-slow", "store", "cancel"],
     accepts=["2xx", "any 4xx"],
-)
-def _again_is_harmless(again: Exchange) -> Iterator[Finding]:
-    yield from expect_status(again, accepts={*SUCCESS, *CLIENT_ERROR})
+)(judge_one("again", partial(expect_status, accepts={*SUCCESS, *CLIENT_ERROR})))
 
 
 # --- what the judges share

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from harness.checks.capabilities import new_registry
@@ -36,7 +37,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
@@ -347,27 +348,23 @@ def _once_it_is_over(late: Exchange) -> Iterator[Finding]:
     yield from expect_id(late)
 
 
-@_CHAIN.check(
+_CHAIN.check(
     "chain.unknown",
     a_chain,
     title="an unknown parent is refused",
     profile="chaining",
     requires=["store", "chain"],
     accepts=["404", "400", "any other 4xx: non-strict"],
-)
-def _refuses_an_unknown_parent(stray: Exchange) -> Iterator[Finding]:
-    yield from expect_reply("chain.unknown", stray)
+)(judge_one("stray", partial(expect_reply, "chain.unknown")))
 
 
-@_CHAIN.check(
+_CHAIN.check(
     "chain.stateless",
     a_stateless_turn,
     title="the steps of an answer can be sent back with a new question",
     profile="core",
     accepts=["2xx and an interaction"],
-)
-def _goes_on_without_storing(second: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(second)
+)(judge_one("second", expect_interaction))
 
 
 # --- what the judges share

@@ -28,7 +28,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
@@ -103,15 +103,13 @@ def _fits_the_schema(created: Exchange) -> Iterator[Finding]:
     yield from of_rule("create.schema", created)
 
 
-@_CREATE.check(
+_CREATE.check(
     "create.final",
     a_stored_interaction,
     title="a foreground create answers with a settled status",
     profile="core",
     accepts=["any status but queued and in_progress"],
-)
-def _is_final(created: Exchange) -> Iterator[Finding]:
-    yield from expect_settled(created)
+)(judge_one("created", expect_settled))
 
 
 @_CREATE.check(
@@ -244,48 +242,40 @@ def every_input_form(t: RequestBuilder) -> Steps:
     }
 
 
-@_CREATE.check(
+_CREATE.check(
     "create.input-content",
     every_input_form,
     title="one content object is taken as input",
     profile="core",
     accepts=["2xx"],
-)
-def _takes_content(content: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(content)
+)(judge_one("content", expect_interaction))
 
 
-@_CREATE.check(
+_CREATE.check(
     "create.input-contents",
     every_input_form,
     title="a list of content objects is taken as input",
     profile="core",
     accepts=["2xx"],
-)
-def _takes_contents(contents: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(contents)
+)(judge_one("contents", expect_interaction))
 
 
-@_CREATE.check(
+_CREATE.check(
     "create.input-steps",
     every_input_form,
     title="a list of steps is taken as input",
     profile="core",
     accepts=["2xx"],
-)
-def _takes_steps(steps: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(steps)
+)(judge_one("steps", expect_interaction))
 
 
-@_CREATE.check(
+_CREATE.check(
     "create.input-bare-step",
     every_input_form,
     title="a bare string is taken as the content of a user_input step",
     profile="core",
     accepts=["2xx"],
-)
-def _takes_bare_steps(bare_step: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(bare_step)
+)(judge_one("bare_step", expect_interaction))
 
 
 @_CREATE.check(

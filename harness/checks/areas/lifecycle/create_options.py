@@ -6,6 +6,7 @@ Layer 2.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from unicodedata import normalize
 
 from harness.checks.capabilities import new_registry
@@ -14,7 +15,6 @@ from harness.checks.vocabulary.expect import (
     among,
     at,
     expect_interaction,
-    expect_offered,
     expect_status,
     finding,
     input_text,
@@ -23,13 +23,11 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.polling import id_of, poll_until_found
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
-from harness.contract.data import json_parse
-from harness.contract.data.output import output_text
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
@@ -136,56 +134,6 @@ def _takes_labels(labelled: Exchange, mislabelled: Exchange) -> Iterator[Finding
     yield from at("mislabelled", expect_status(mislabelled, accepts={400}))
 
 
-@exercise(requests=1, interactions=1)
-def a_json_answer(t: RequestBuilder) -> Steps:
-    """A create that requests JSON by a small schema."""
-    schema = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
-    wanted = {"type": "text", "mime_type": "application/json", "schema": schema}
-    return {"formatted": (yield Send(t.create(input="Any word.", response_format=wanted)))}
-
-
-@_OPTIONS.check(
-    "create.response-format",
-    a_json_answer,
-    title="a JSON response_format brings text that parses as JSON",
-    profile="core",
-    accepts=["any JSON value", "a refusal, from a model without formats: untestable"],
-)
-def _formats(formatted: Exchange) -> Iterator[Finding]:
-    yield from expect_offered(formatted)
-    body = interaction_in(formatted)
-    if body.get("status") != "completed":
-        raise Unmet(f"the answer is not completed but {format_value(body.get('status'))}")
-    text = output_text(body)
-    if json_parse.loads(text.encode("utf-8", "replace")).fault not in ("", "surrogate"):
-        yield finding("the output text is no JSON", expected="JSON", actual=format_value(text)).at(
-            pointer="$.steps"
-        )
-
-
-@exercise(requests=1, interactions=1)
-def a_tiny_limit(t: RequestBuilder) -> Steps:
-    """A create with a limit of a few output tokens."""
-    limit = {"max_output_tokens": 8}
-    return {"limited": (yield Send(t.create(input="Count from 1 to 100.", generation_config=limit)))}
-
-
-@_OPTIONS.check(
-    "create.max-tokens",
-    a_tiny_limit,
-    title="a tiny max_output_tokens ends as incomplete or completed",
-    profile="core",
-    accepts=["incomplete", "completed", "400 to a limit below the model's own (non-strict)"],
-)
-def _bears_limits(limited: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(limited, tolerates={400})
-    if limited.status in SUCCESS:
-        status = interaction_in(limited).get("status")
-        if status not in ("incomplete", "completed"):
-            wanted = "incomplete or completed"
-            yield finding("another status", expected=wanted, actual=format_value(status)).at(pointer="$.status")
-
-
 @exercise(requests=2, interactions=1)
 def an_unusual_text(t: RequestBuilder) -> Steps:
     """Text in many scripts, created and read back; `got` is empty if there was no id to read."""
@@ -227,12 +175,10 @@ def a_large_create(t: RequestBuilder) -> Steps:
     return {"large": (yield Send(t.create(input="hi " * (_MEGABYTE // 3), previous_interaction_id=UNKNOWN_ID)))}
 
 
-@_OPTIONS.check(
+_OPTIONS.check(
     "create.large",
     a_large_create,
     title="a create of one megabyte is answered",
     profile="core",
     accepts=["2xx", "4xx"],
-)
-def _bears_size(large: Exchange) -> Iterator[Finding]:
-    yield from expect_status(large, accepts={*SUCCESS, *CLIENT_ERROR})
+)(judge_one("large", partial(expect_status, accepts={*SUCCESS, *CLIENT_ERROR})))

@@ -6,6 +6,7 @@ Layer 2.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import LONG
@@ -17,7 +18,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_request
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
@@ -112,16 +113,14 @@ def an_unknown_id_deleted(t: RequestBuilder) -> Steps:
     return {"unknown": (yield Send(t.delete(UNKNOWN_ID)))}
 
 
-@_DELETE.check(
+_DELETE.check(
     "del.unknown",
     an_unknown_id_deleted,
     title="DELETE of an id that names nothing is answered 404",
     profile="core",
     requires=["store", "delete"],
     accepts=["404", "400 to what is not one of the target's ids (noted)", "2xx (noted)"],
-)
-def _deletes_nothing(unknown: Exchange) -> Iterator[Finding]:
-    yield from expect_reply("del.unknown", unknown)
+)(judge_one("unknown", partial(expect_reply, "del.unknown")))
 
 
 @exercise(requests=3, interactions=1)

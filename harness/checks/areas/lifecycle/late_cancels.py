@@ -6,6 +6,7 @@ Layer 2. Only a background run in progress can be cancelled; anything else is re
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from harness.checks.areas.lifecycle.background import a_run_that_lasts
 from harness.checks.capabilities import new_registry
@@ -23,7 +24,7 @@ from harness.contract.judge.history.ends import judge_late_cancel
 from harness.contract.judge.replies import CLIENT_ERROR
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding
 from harness.wire import Exchange
 
@@ -108,28 +109,24 @@ def _leaves_the_background_result(settled_before: Exchange, settled_after: Excha
     yield from at("settled_after", _expect_unchanged(rule, settled_before, settled_after))
 
 
-@_LATE.check(
+_LATE.check(
     "cancel.unknown",
     a_cancel_of_nothing,
     title="a cancel of nothing is refused",
     profile="background",
     requires=["background", "cancel"],
     accepts=["404", "400", "any other 4xx: non-strict"],
-)
-def _refuses_nothing(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_reply("cancel.unknown", answer)
+)(judge_one("answer", partial(expect_reply, "cancel.unknown")))
 
 
-@_LATE.check(
+_LATE.check(
     "cancel.colon",
     a_run_that_lasts,
     title="`{id}:cancel` is no route",
     profile="background",
     requires=["background", "store"],
     accepts=["any 4xx"],
-)
-def _colon_is_no_route(colon: Exchange) -> Iterator[Finding]:
-    yield from expect_status(colon, accepts=CLIENT_ERROR)
+)(judge_one("colon", partial(expect_status, accepts=CLIENT_ERROR)))
 
 
 # --- what the judges share

@@ -6,6 +6,7 @@ Layer 2.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from harness.checks.capabilities import new_registry
@@ -30,7 +31,7 @@ from harness.contract.judge.wording import format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
 from harness.kit.actions import Send, Steps
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 from harness.wire.message import segment
@@ -133,28 +134,24 @@ def _shows_the_input(got: Exchange) -> Iterator[Finding]:
         yield finding("the timeline begins elsewhere", expected="user_input", actual=format_value(first))
 
 
-@_RETRIEVE.check(
+_RETRIEVE.check(
     "get.include-input",
     a_stored_interaction,
     title="include_input=true is accepted",
     profile="core",
     requires=["store"],
     accepts=["2xx with or without an input field"],
-)
-def _takes_include_input(with_input: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(with_input)
+)(judge_one("with_input", expect_interaction))
 
 
-@_RETRIEVE.check(
+_RETRIEVE.check(
     "get.stream-false",
     a_stored_interaction,
     title="an explicit stream=false brings JSON",
     profile="core",
     requires=["store"],
     accepts=["2xx and an interaction"],
-)
-def _reads_as_the_sdk(unstreamed: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(unstreamed)
+)(judge_one("unstreamed", expect_interaction))
 
 
 @_RETRIEVE.check(
@@ -176,16 +173,14 @@ def an_unknown_id_read(t: RequestBuilder) -> Steps:
     return {"unknown": (yield Send(t.get(UNKNOWN_ID)))}
 
 
-@_RETRIEVE.check(
+_RETRIEVE.check(
     "get.unknown",
     an_unknown_id_read,
     title="an id that names nothing is answered 404",
     profile="core",
     requires=["store"],
     accepts=["404", "400 to what is not one of the target's ids (noted)", "another 4xx (non-strict)"],
-)
-def _knows_nothing_of_it(unknown: Exchange) -> Iterator[Finding]:
-    yield from expect_reply("get.unknown", unknown)
+)(judge_one("unknown", partial(expect_reply, "get.unknown")))
 
 
 @exercise(requests=1, interactions=1)

@@ -6,6 +6,7 @@ Layer 2. The secret is made up, and the host that it is for is reserved for exam
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from harness.checks.capabilities import new_registry
@@ -22,7 +23,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
@@ -132,52 +133,44 @@ def _hides_its_secret(
             require_answer(answer)
 
 
-@_CREDENTIALS.check(
+_CREDENTIALS.check(
     "cred.patch-type",
     a_credential_of_our_own,
     title="a change names the type",
     profile="agents",
     requires=["credentials"],
     accepts=["400", "any other 4xx: non-strict"],
-)
-def _wants_the_type(untyped: Exchange) -> Iterator[Finding]:
-    yield from expect_refusal(untyped, {400})
+)(judge_one("untyped", partial(expect_refusal, accepts={400})))
 
 
-@_CREDENTIALS.check(
+_CREDENTIALS.check(
     "cred.dup",
     a_credential_of_our_own,
     title="an id is given once",
     profile="agents",
     requires=["credentials"],
     accepts=["409", "any other 4xx: non-strict"],
-)
-def _refuses_a_duplicate(twice: Exchange) -> Iterator[Finding]:
-    yield from expect_refusal(twice, {409})
+)(judge_one("twice", partial(expect_refusal, accepts={409})))
 
 
-@_CREDENTIALS.check(
+_CREDENTIALS.check(
     "cred.unknown-field",
     a_credential_of_our_own,
     title="a misspelt field is refused",
     profile="agents",
     requires=["credentials"],
     accepts=["400", "any other 4xx: non-strict"],
-)
-def _refuses_strange_fields(misspelt: Exchange) -> Iterator[Finding]:
-    yield from expect_refusal(misspelt, {400})
+)(judge_one("misspelt", partial(expect_refusal, accepts={400})))
 
 
-@_CREDENTIALS.check(
+_CREDENTIALS.check(
     "cred.unknown",
     a_credential_of_our_own,
     title="an unknown credential is not found",
     profile="agents",
     requires=["credentials"],
     accepts=["404", "any other 4xx: non-strict"],
-)
-def _finds_no_stranger(unknown: Exchange) -> Iterator[Finding]:
-    yield from expect_refusal(unknown, {404})
+)(judge_one("unknown", partial(expect_refusal, accepts={404})))
 
 
 @_CREDENTIALS.check(

@@ -6,6 +6,7 @@ Layer 2. Creates one store, uploads one short text to it, and deletes both.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import at, expect_object, expect_status, finding, object_in
@@ -16,7 +17,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding
 from harness.wire import Exchange
 from harness.wire.message import segment
@@ -141,16 +142,14 @@ def _fits(made: Exchange, listed: Exchange, ended: Exchange, document: Exchange)
     yield from judge_shapes("filesearch.schema", made=made, listed=listed, ended=ended, document=document)
 
 
-@_STORES.check(
+_STORES.check(
     "filesearch.delete-force",
     a_file_search_store,
     title="a store with documents is deleted only with force",
     profile="resources",
     requires=["file-search-stores"],
     accepts=["4xx without force"],
-)
-def _needs_force(unforced: Exchange) -> Iterator[Finding]:
-    yield from expect_status(unforced, accepts=CLIENT_ERROR)
+)(judge_one("unforced", partial(expect_status, accepts=CLIENT_ERROR)))
 
 
 def _name_of(answer: Exchange) -> str:

@@ -24,7 +24,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 from harness.wire.message import segment
@@ -139,16 +139,14 @@ def _fits(finished: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[F
     yield from judge_shapes("file.schema", finished=finished, fetched=fetched, listed=listed)
 
 
-@_FILES.check(
+_FILES.check(
     "file.in-create",
     an_uploaded_file,
     title="a create may refer to an uploaded file",
     profile="resources",
     requires=["files"],
     accepts=["2xx and an interaction"],
-)
-def _is_used(used: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(used)
+)(judge_one("used", expect_interaction))
 
 
 @_FILES.check(

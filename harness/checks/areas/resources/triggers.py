@@ -7,17 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC
+from functools import partial
 from typing import Any
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     at,
-    expect_interaction,
     expect_object,
     expect_refusal,
     finding,
 )
-from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes, read_and_list
+from harness.checks.vocabulary.lives import (
+    delete_and_look,
+    judge_left_run,
+    judge_life,
+    judge_shapes,
+    read_and_list,
+)
 from harness.checks.vocabulary.pages import entries
 from harness.checks.vocabulary.polling import id_of, poll_until_found, status_of
 from harness.checks.vocabulary.stored import HELLO
@@ -27,7 +33,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 from harness.wire.message import segment
@@ -212,20 +218,14 @@ def _lists_its_runs(ran: Exchange, executions: Exchange) -> Iterator[Finding]:
     accepts=["2xx and the interaction"],
 )
 def _leaves_its_runs(ran: Exchange, deleted: Exchange, left: Exchange | None) -> Iterator[Finding]:
-    if deleted.status not in SUCCESS:
-        raise Unmet(f"the trigger was not deleted: {format_answer(deleted)}")
-    if left is None:
-        raise Unmet(f"the trigger made no interaction that could be read: {format_answer(ran)}")
-    yield from at("left", expect_interaction(left))
+    yield from judge_left_run("trigger", ran, deleted, left)
 
 
-@_TRIGGERS.check(
+_TRIGGERS.check(
     "trigger.bad-cron",
     a_trigger_of_our_own,
     title="a schedule that is none is refused",
     profile="agents",
     requires=["triggers"],
     accepts=["400", "any other 4xx: non-strict"],
-)
-def _refuses_a_bad_schedule(bad: Exchange) -> Iterator[Finding]:
-    yield from expect_refusal(bad, {400})
+)(judge_one("bad", partial(expect_refusal, accepts={400})))

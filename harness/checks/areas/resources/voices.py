@@ -6,6 +6,7 @@ Layer 2. Creates one voice and deletes it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
@@ -16,7 +17,7 @@ from harness.checks.vocabulary.polling import id_of
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding
 from harness.wire import Exchange
 from harness.wire.message import segment
@@ -72,13 +73,11 @@ def _fits(made: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[Findi
     yield from judge_shapes("voice.schema", made=made, fetched=fetched, listed=listed)
 
 
-@_VOICES.check(
+_VOICES.check(
     "voice.prompted-needs-store",
     a_prompted_voice,
     title="a prompted voice that is not stored is refused",
     profile="resources",
     requires=["voices"],
     accepts=["400", "another 4xx (non-strict)"],
-)
-def _is_refused(unstored: Exchange) -> Iterator[Finding]:
-    yield from expect_refusal(unstored, {400})
+)(judge_one("unstored", partial(expect_refusal, accepts={400})))

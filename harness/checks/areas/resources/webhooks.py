@@ -6,6 +6,7 @@ Layer 2.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
@@ -24,7 +25,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 from harness.wire.message import segment
@@ -137,28 +138,24 @@ def _shows_its_secret_once(
         yield finding("the secret is in the list", expected="none", actual="a secret").at(exchange="listed")
 
 
-@_WEBHOOKS.check(
+_WEBHOOKS.check(
     "hook.event-enum",
     a_webhook_of_our_own,
     title="an event that does not exist is refused",
     profile="agents",
     requires=["webhooks"],
     accepts=["400", "any other 4xx: non-strict"],
-)
-def _refuses_unknown_events(wrong: Exchange) -> Iterator[Finding]:
-    yield from expect_refusal(wrong, {400})
+)(judge_one("wrong", partial(expect_refusal, accepts={400})))
 
 
-@_WEBHOOKS.check(
+_WEBHOOKS.check(
     "hook.unknown",
     a_webhook_of_our_own,
     title="an unknown webhook is not found",
     profile="agents",
     requires=["webhooks"],
     accepts=["404", "any other 4xx: non-strict"],
-)
-def _finds_no_stranger(unknown: Exchange) -> Iterator[Finding]:
-    yield from expect_refusal(unknown, {404})
+)(judge_one("unknown", partial(expect_refusal, accepts={404})))
 
 
 @_WEBHOOKS.check(

@@ -22,7 +22,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.kit.actions import Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 from harness.wire.message import segment
@@ -105,39 +105,33 @@ def _refuses_wrong_keys(read_wrong: Exchange, created_wrong: Exchange) -> Iterat
     yield from at("created_wrong", expect_status(created_wrong, accepts=_REFUSED, tolerates=CLIENT_ERROR))
 
 
-@_AUTH.check(
+_AUTH.check(
     "auth.header",
     one_interaction_many_keys,
     title="the key is accepted in x-goog-api-key",
     profile="core",
     accepts=["2xx"],
-)
-def _takes_the_header(created: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(created)
+)(judge_one("created", expect_interaction))
 
 
-@_AUTH.check(
+_AUTH.check(
     "auth.bearer",
     one_interaction_many_keys,
     title="the key is accepted as a bearer token",
     profile="core",
     requires=["auth", "store"],
     accepts=["2xx"],
-)
-def _takes_bearer(read_bearer: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(read_bearer)
+)(judge_one("read_bearer", expect_interaction))
 
 
-@_AUTH.check(
+_AUTH.check(
     "auth.query",
     one_interaction_many_keys,
     title="the key is accepted in the key query parameter",
     profile="core",
     requires=["auth", "store"],
     accepts=["2xx"],
-)
-def _takes_the_query(read_query: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(read_query)
+)(judge_one("read_query", expect_interaction))
 
 
 def _expect_unauthenticated(answer: Exchange) -> Iterator[Finding]:

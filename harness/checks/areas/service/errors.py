@@ -28,7 +28,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.kit.actions import Send, Steps
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
@@ -83,15 +83,13 @@ check_refusal(
 )
 
 
-@_ERRORS.check(
+_ERRORS.check(
     "err.body-array",
     refused_requests,
     title="an array in place of the create object is a client error",
     profile="core",
     accepts=["4xx"],
-)
-def _refuses_arrays(array: Exchange) -> Iterator[Finding]:
-    yield from expect_status(array, accepts=CLIENT_ERROR)
+)(judge_one("array", partial(expect_status, accepts=CLIENT_ERROR)))
 
 
 check_refusal(
@@ -124,15 +122,13 @@ check_refusal(
 )
 
 
-@_ERRORS.check(
+_ERRORS.check(
     "err.unknown-route",
     refused_requests,
     title="a path that is no route is answered 404",
     profile="core",
     accepts=["404", "another 4xx, or 501 (non-strict)"],
-)
-def _knows_its_routes(unknown_route: Exchange) -> Iterator[Finding]:
-    yield from expect_status(unknown_route, accepts={404}, tolerates={*CLIENT_ERROR, 501})
+)(judge_one("unknown_route", partial(expect_status, accepts={404}, tolerates={*CLIENT_ERROR, 501})))
 
 
 @_ERRORS.check(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from harness.checks.capabilities import new_registry
@@ -29,7 +30,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
 
@@ -109,16 +110,14 @@ def _judge_redirect(answer: Exchange) -> Iterator[Finding]:
         yield finding(f"{format_request(answer)} is sent elsewhere", actual=f"{answer.status} to {where}")
 
 
-@_HTTP.check(
+_HTTP.check(
     "http.unknown-query",
     a_stored_interaction,
     title="an unknown query parameter does not break a read",
     profile="core",
     requires=["store"],
     accepts=["the interaction", "400 (noted)"],
-)
-def _bears_queries(odd_query: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(odd_query, notes={400})
+)(judge_one("odd_query", partial(expect_interaction, notes={400})))
 
 
 @_HTTP.check(

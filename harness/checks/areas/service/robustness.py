@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 
 from harness.checks.capabilities import new_registry
 from harness.checks.refusals import check_refusal, send_wrong_creates
@@ -32,7 +33,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps, Together
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
@@ -162,37 +163,31 @@ def odd_bodies(t: RequestBuilder) -> Steps:
     }
 
 
-@_ROBUSTNESS.check(
+_ROBUSTNESS.check(
     "rob.empty-body",
     odd_bodies,
     title="a create without a body is a client error",
     profile="core",
     accepts=["4xx"],
-)
-def _bears_nothing(empty: Exchange) -> Iterator[Finding]:
-    yield from expect_status(empty, accepts=CLIENT_ERROR)
+)(judge_one("empty", partial(expect_status, accepts=CLIENT_ERROR)))
 
 
-@_ROBUSTNESS.check(
+_ROBUSTNESS.check(
     "rob.bad-utf8",
     odd_bodies,
     title="a body that is not UTF-8 is a client error",
     profile="core",
     accepts=["4xx"],
-)
-def _bears_bad_text(bad_utf8: Exchange) -> Iterator[Finding]:
-    yield from expect_status(bad_utf8, accepts=CLIENT_ERROR)
+)(judge_one("bad_utf8", partial(expect_status, accepts=CLIENT_ERROR)))
 
 
-@_ROBUSTNESS.check(
+_ROBUSTNESS.check(
     "rob.content-type",
     odd_bodies,
     title="a create labelled text/plain is answered",
     profile="core",
     accepts=["2xx", "4xx"],
-)
-def _bears_labels(plain: Exchange) -> Iterator[Finding]:
-    yield from expect_status(plain, accepts={*SUCCESS, *CLIENT_ERROR})
+)(judge_one("plain", partial(expect_status, accepts={*SUCCESS, *CLIENT_ERROR})))
 
 
 @exercise(requests=9, front_end=True)
@@ -208,15 +203,13 @@ def odd_addresses(t: RequestBuilder) -> Steps:
     }
 
 
-@_ROBUSTNESS.check(
+_ROBUSTNESS.check(
     "rob.method",
     odd_addresses,
     title="PUT on the collection is refused",
     profile="core",
     accepts=["404 or 405", "another 4xx, or 501 (non-strict)"],
-)
-def _bears_methods(put: Exchange) -> Iterator[Finding]:
-    yield from expect_status(put, accepts={404, 405}, tolerates={*CLIENT_ERROR, 501})
+)(judge_one("put", partial(expect_status, accepts={404, 405}, tolerates={*CLIENT_ERROR, 501})))
 
 
 @_ROBUSTNESS.check(
@@ -234,15 +227,13 @@ def _expect_refusal(answer: Exchange) -> Iterator[Finding]:
     yield from expect_status(answer, accepts=CLIENT_ERROR, tolerates=range(300, 400))
 
 
-@_ROBUSTNESS.check(
+_ROBUSTNESS.check(
     "rob.long-id",
     odd_addresses,
     title="an id of several thousand characters is a client error",
     profile="core",
     accepts=["4xx"],
-)
-def _bears_length(long: Exchange) -> Iterator[Finding]:
-    yield from expect_status(long, accepts=CLIENT_ERROR)
+)(judge_one("long", partial(expect_status, accepts=CLIENT_ERROR)))
 
 
 @exercise(requests=1)

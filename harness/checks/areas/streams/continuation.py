@@ -6,6 +6,7 @@ Layer 2. Only a scriptable target can be made to pause; elsewhere a run that doe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from harness.checks.capabilities import new_registry
@@ -18,7 +19,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
@@ -104,16 +105,14 @@ def _continues_unstored(with_input: Exchange | None) -> Iterator[Finding]:
     yield from expect_interaction(with_input)
 
 
-@_CONTINUATION.check(
+_CONTINUATION.check(
     "cont.bad-token",
     a_paused_answer,
     title="a token of nobody is refused",
     profile="core",
     requires=["continuation", "store"],
     accepts=["any 4xx"],
-)
-def _refuses_a_bad_token(bad_token: Exchange) -> Iterator[Finding]:
-    yield from expect_status(bad_token, accepts=CLIENT_ERROR)
+)(judge_one("bad_token", partial(expect_status, accepts=CLIENT_ERROR)))
 
 
 @_CONTINUATION.check(

@@ -6,6 +6,7 @@ Layer 2. `resume` checks ordinary cursors; its exercise obtains most of the exch
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from harness.checks.areas.streams.resume import Resumed, a_finished_run_resumed
 from harness.checks.capabilities import new_registry
@@ -20,7 +21,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Steps
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding
 from harness.outcome.words import format_count
 from harness.wire import Exchange
@@ -108,13 +109,11 @@ def _answers_a_bad_cursor(first: Exchange, bad_cursor: Exchange) -> Iterator[Fin
         )
 
 
-@_CURSORS.check(
+_CURSORS.check(
     "resume.unknown",
     a_stream_of_nothing,
     title="streaming an unknown interaction is refused",
     profile="background",
     requires=["stream", "store"],
     accepts=["404", "400", "an error event"],
-)
-def _refuses_an_unknown_id(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_reply("resume.unknown", answer)
+)(judge_one("answer", partial(expect_reply, "resume.unknown")))

@@ -6,6 +6,7 @@ Layer 2.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from harness.checks.areas.tool_use.tools import QUESTION, a_tool_loop, calls_in, first_call, result_of
 from harness.checks.capabilities import new_registry
@@ -27,7 +28,7 @@ from harness.contract.judge.agreement import judge_own_id
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange
@@ -135,40 +136,34 @@ def _takes_a_failure(asked: Exchange, failure: Exchange) -> Iterator[Finding]:
     yield from at("failure", _accepted_result(asked, failure))
 
 
-@_RESULTS.check(
+_RESULTS.check(
     "tool.result-no-tools",
     a_tool_loop,
     title="a result needs no second declaration",
     profile="tools",
     requires=["functions", "store", "chain"],
     accepts=["2xx and an interaction"],
-)
-def _takes_it_without_tools(bare: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(bare)
+)(judge_one("bare", expect_interaction))
 
 
-@_RESULTS.check(
+_RESULTS.check(
     "tool.result-bad-id",
     a_tool_loop,
     title="a result for no call is refused",
     profile="tools",
     requires=["functions", "store", "chain"],
     accepts=["400", "any other 4xx: non-strict"],
-)
-def _refuses_a_stray_result(wrong_id: Exchange) -> Iterator[Finding]:
-    yield from expect_reply("tool.result-bad-id", wrong_id)
+)(judge_one("wrong_id", partial(expect_reply, "tool.result-bad-id")))
 
 
-@_RESULTS.check(
+_RESULTS.check(
     "tool.result-orphan",
     a_tool_loop,
     title="a lone result is refused",
     profile="tools",
     requires=["functions"],
     accepts=["any 4xx"],
-)
-def _refuses_a_lone_result(orphan: Exchange) -> Iterator[Finding]:
-    yield from expect_reply("tool.result-orphan", orphan)
+)(judge_one("orphan", partial(expect_reply, "tool.result-orphan")))
 
 
 @_RESULTS.check(
@@ -183,28 +178,24 @@ def _takes_them_together(asked: Exchange, answered: Exchange) -> Iterator[Findin
     yield from at("answered", _accepted_result(asked, answered))
 
 
-@_RESULTS.check(
+_RESULTS.check(
     "tool.stateless",
     a_stateless_loop,
     title="a tool loop works without storing",
     profile="tools",
     requires=["functions"],
     accepts=["2xx and an interaction"],
-)
-def _works_stateless(answered: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(answered)
+)(judge_one("answered", expect_interaction))
 
 
-@_RESULTS.check(
+_RESULTS.check(
     "tool.signature-missing",
     a_stateless_loop,
     title="a lost thought signature is noticed",
     profile="tools",
     requires=["functions", "thoughts"],
     accepts=["400", "any other 4xx: non-strict"],
-)
-def _notices_a_lost_signature(unsigned: Exchange) -> Iterator[Finding]:
-    yield from expect_refusal(unsigned, {400})
+)(judge_one("unsigned", partial(expect_refusal, accepts={400})))
 
 
 @_RESULTS.check(

@@ -1,7 +1,7 @@
 """All codes that a finding may have: what `schemas/output/codes.json` publishes.
 
-Layer 5. A code identifies a defect from one version to the next, so the list only grows: a code that no judge
-gives any more moves to `retired`. `python -m harness.benches.codes` rewrites the file.
+Layer 6. A code identifies a defect from one version to the next, so the list only grows: a code that no judge
+gives any more moves to `retired`. `python -m harness.finding_codes` rewrites the file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from harness.engine.proof import NOTICED, PROVED
 from harness.engine.search.rules import RULES, SEARCHED
 from harness.resources import folder
 
-PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parent
 
 _CODE = re.compile(r"(?P<rule>[a-z0-9-]+\.[a-z0-9-]+)/[a-z0-9-]+")
 _KEYWORDS = (
@@ -38,7 +38,7 @@ _STREAM_RULES = ("gw.events", "gw.utf8", "gw.resume-through")
 """The rules whose judges say what became of the events of a stream."""
 
 _SHARED_WORDS = {
-    ("other", "missing"): ("get.ok", "bg.same-id", "cancel.get-after", "resume.same-id"),
+    ("other", "missing"): ("get.ok", "bg.same-id", "cancel.get-after", "resume.same-id", "long.same-id"),
     ("status", "output"): ("cancel.keeps-result", "cancel.keeps-background-result", "chain.siblings-apart"),
     ("left-end", "order"): ("bg.no-regress", "bg.transition", "bg.queued"),
 }

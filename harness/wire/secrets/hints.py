@@ -68,13 +68,13 @@ def regions(text: str) -> Iterator[tuple[int, int]]:
         yield begun
 
 
-def parts_of(text: str) -> Iterator[tuple[int, str]]:
-    """A text in parts that overlap by some characters, and where each begins."""
+def parts_of(text: str, *, overlap: int = _BEFORE) -> Iterator[tuple[int, str]]:
+    """A text in parts that overlap, and where each begins in characters: all but the last are `PART` apart."""
     if len(text) <= PART:
         yield 0, text
         return
     for at in range(0, len(text), PART):
-        yield at, text[at : at + PART + _BEFORE]
+        yield at, text[at : at + PART + overlap]
 
 
 def _characters(part: str) -> Iterable[int]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.contract.data.json_parse import loads
-from harness.contract.judge.errors import error_of
+from harness.contract.judge.failures.errors import error_of
 from harness.contract.tables.error_codes import STATUS_OF
 from harness.outcome import Finding
 from harness.wire.frame import StrayBlock

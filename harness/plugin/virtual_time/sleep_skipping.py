@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from harness.outcome.words import format_count
-from harness.plugin.clock_readings import NAMES, shifted_readings
-from harness.plugin.thread_waits import ThreadWaits
-from harness.plugin.virtual_clock import CHILDREN, SERVER_THREAD, VirtualClock, find_caller, is_exempt
+from harness.plugin.virtual_time.clock_readings import NAMES, shifted_readings
+from harness.plugin.virtual_time.thread_waits import ThreadWaits
+from harness.plugin.virtual_time.virtual_clock import CHILDREN, SERVER_THREAD, VirtualClock, find_caller, is_exempt
 
 _PLACES = ("time", "asyncio", "asyncio.tasks", "anyio", "anyio._core._eventloop", "trio", "trio._timeouts")
 _ASYNC_HOMES = ("asyncio", "anyio", "trio")

@@ -6,7 +6,7 @@ import pytest
 
 from harness.engine.capabilities import everything
 from harness.engine.plan import RunPlan, Selection, make_plan
-from harness.engine.shards import ELSEWHERE, Shard, choose_groups, split_plan
+from harness.engine.sharding.shards import ELSEWHERE, Shard, choose_groups, split_plan
 from harness.interactions import INTERACTIONS
 
 

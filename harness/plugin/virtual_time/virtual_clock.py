@@ -26,7 +26,7 @@ _EXEMPT = frozenset({*_TOOLS, *CHILDREN})
 _OWN = ("harness.plugin.", "harness.transport.", "harness.benches.")
 _PASSING = frozenset({
     "threading", "queue", "concurrent.futures._base", "concurrent.futures.thread",
-    __name__, "harness.plugin.clock_readings", "harness.plugin.thread_waits", "harness.plugin.sleep_skipping",
+    *(f"{__package__}.{name}" for name in ("virtual_clock", "clock_readings", "thread_waits", "sleep_skipping")),
 })  # fmt: skip
 """Modules that wait, or ask for the time, on behalf of others."""
 

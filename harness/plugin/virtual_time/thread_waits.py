@@ -19,7 +19,7 @@ from math import inf
 from types import FrameType
 from typing import Any
 
-from harness.plugin.virtual_clock import SERVER_THREAD, VirtualClock, find_caller, is_exempt
+from harness.plugin.virtual_time.virtual_clock import SERVER_THREAD, VirtualClock, find_caller, is_exempt
 
 _wait = threading.Condition.wait
 _real = time.monotonic

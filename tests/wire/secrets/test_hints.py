@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.wire.secret_hints import PART, hints, regions
-from harness.wire.secret_patterns import sightings
+from harness.wire.secrets.hints import PART, hints, regions
+from harness.wire.secrets.patterns import sightings
 from tests.cassette.redaction.test_redactor import LOOKS
 
 FILLER = "Lorem ipsum dolor. "

@@ -13,7 +13,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-from harness.wire.secret_hints import regions
+from harness.wire.secrets.hints import regions
 
 
 class Look(NamedTuple):
@@ -76,9 +76,11 @@ _PRIVATE_HOST = (
     r"|(?:[\w-]+\.)+(?:internal|intranet|local|corp|lan|home\.arpa)"
 )
 _FORM_FIELD = (
-    r"(?i:form-data;[^\r\n]{0,200}\bname=\"?[\w.\-]{0,99}(?:key|token|secret|password|authorization)\"?)"
+    r"(?m:^)[^\r\n]{0,40}?(?i:form-data;(?=[^\r\n]{0,200}?\bname=\"?[\w.\-]{0,99}(?:key|token|secret|password|authorization)))"
     r"(?:[^\r\n]{0,999}\r?\n){1,8}?\r?\n(?P<secret>[^\r\n]+)"
 )
+"""Begins with its line, and looks ahead for the name: with a start at each `form-data` and each `name=`, a line
+that repeats them would be read thousands of times."""
 
 _PARAMETER = "|".join(SECRET_PARAMETERS).replace("_", "[_-]?")
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from harness.plugin.virtual_clock import VirtualClock
+from harness.plugin.virtual_time.virtual_clock import VirtualClock
 
 _COUNTS = ("monotonic", "time", "perf_counter", "monotonic_ns", "time_ns", "perf_counter_ns")
 _PARTS = ("gmtime", "localtime", "ctime")

@@ -14,7 +14,7 @@ from html import escape
 from html import unescape as unescape_html
 from urllib.parse import quote, quote_plus, unquote
 
-from harness.wire.secret_hints import parts_of
+from harness.wire.secrets.hints import parts_of
 
 SCHEME = re.compile(r"(?i:bearer|basic|token)\s+")
 """The name of an authorisation scheme in front of its secret."""

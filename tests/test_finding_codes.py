@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from harness.benches.codes import all_codes, read_published
 from harness.contract import load
 from harness.contract.judge.agreement import judge_changes, judge_identity, judge_unchanged
 from harness.contract.judge.body import judge_interaction
-from harness.contract.judge.errors import judge_error
+from harness.contract.judge.failures.errors import judge_error
 from harness.contract.judge.usage import judge_usage
+from harness.finding_codes import all_codes, read_published
 from tests.contract.streams import ANSWER, created, delta, frames, judge
 
 
 def test_every_code_is_published() -> None:
-    """The file has what the judges can give, nothing else (`python -m harness.benches.codes` rewrites it)."""
+    """The file has what the judges can give, nothing else (`python -m harness.finding_codes` rewrites it)."""
     codes, retired = read_published()
     assert codes == all_codes()
     assert not set(codes) & set(retired)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 
-from harness.wire.secret_patterns import CREDENTIALS, SecretFields, is_secret_header, is_secret_name, sightings
+from harness.wire.secrets.patterns import CREDENTIALS, SecretFields, is_secret_header, is_secret_name, sightings
 
 INNOCENT = (
     "AIza",
@@ -144,7 +144,8 @@ ENDLESS = (
     ("", "secret", 10_000, ""), ("://", "a1", 20_000, ""), ("", "form-data;", 10_000, ""),
     ("", "form-data; name=key", 5_000, ""), ("", "eyJ", 10_000, ""), ("", "sk-", 10_000, ""),
     ("", "https://a@", 10_000, ""), ("", "x@", 20_000, "://"), ("", ";key=", 10_000, ""),
-    ("", "api_key=", 10_000, ""),
+    ("", "api_key=", 10_000, ""), ("", "form-data; name=key\n", 5_000, ""),
+    ("", "form-data; name=key" * 9 + "\n", 1_000, ""),
 )  # fmt: skip
 
 
@@ -156,6 +157,6 @@ def test_long_texts_cost_what_they_are_long(head: str, part: str, times: int, ta
 
 
 def _seconds(text: str) -> float:
-    began = perf_counter()
+    began = process_time()
     list(sightings(text))
-    return perf_counter() - began
+    return process_time() - began

@@ -16,7 +16,7 @@ from harness.engine.causes import find_roots, link, resolve
 from harness.engine.decide import Policy, decide
 from harness.engine.plan import PlannedCheck, RunPlan
 from harness.engine.results import LoggedExchange, Result
-from harness.engine.shards import DIVIDED_OTHERWISE, ShardReport, require_catalogue, require_one_run
+from harness.engine.sharding.shards import DIVIDED_OTHERWISE, ShardReport, require_catalogue, require_one_run
 from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Observation, UsageFault, Verdict

@@ -1,0 +1,1 @@
+"""How a server says that it failed: error bodies, bare JSON in a stream, crashes."""

@@ -1,0 +1,50 @@
+"""Answers that say that a target is called in the wrong way, in the words of the command line. Layer 1."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from harness.wire import Exchange, Headers
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REFUSALS = frozenset({401, 403})
+_TLS_WANTED = re.compile(rb"(?i)plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server")
+"""What nginx and Go say to plain HTTP where they expect TLS."""
+
+
+def explain_wrong_call(answer: Exchange) -> str:
+    """What to write instead, if an answer tells; else ""."""
+    if answer.status in _REFUSALS and _wants_bearer(answer):
+        return "it wants a bearer token, which no key is: -H 'Authorization: Bearer …'"
+    return explain_wrong_url(answer)
+
+
+def explain_wrong_url(answer: Exchange) -> str:
+    """The same for the URL alone, if clients bring their own headers."""
+    if answer.status == 400 and _TLS_WANTED.search(answer.body):
+        return "it speaks TLS: write https://"
+    return explain_redirect(answer.status, answer.headers, answer.request.raw_path)
+
+
+def explain_redirect(status: int | None, headers: Headers, path: str) -> str:
+    """Where an answer to a request for `path` redirects, and what to do about it; "" if it does not.
+
+    Redirects are not followed: the same request somewhere else is not what was to be judged or recorded.
+    """
+    location = headers.get("location")
+    if status not in _REDIRECTS or not location:
+        return ""
+    root = location.removesuffix(path)
+    if root not in ("", location):
+        return f"it redirects to {root}, name that URL"
+    if urlsplit(location).path == f"{path}/":
+        return f"it redirects to {location}, a slash more: clients ask for {path}, let it answer that"
+    return f"it redirects to {location}: is that a login, or is the URL not the root of the API?"
+
+
+def _wants_bearer(answer: Exchange) -> bool:
+    """Whether a refusal asks for `Authorization: Bearer` alone, and none was sent (RFC 6750, section 3)."""
+    asked = answer.headers.all("www-authenticate")
+    sent = "authorization" in (name.lower() for name, _ in answer.request.headers)
+    return bool(asked) and not sent and all(value.lower().startswith("bearer") for value in asked)
