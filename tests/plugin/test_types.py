@@ -54,7 +54,8 @@ def test_a_type_checker_finds_every_typo(checker: list[str], tmp_path: Path) -> 
     path = tmp_path / "test_typed.py"
     path.write_text(SOURCE, "utf-8")
     project = Path(__file__).parents[2]
-    (tmp_path / "pyrightconfig.json").write_text(json.dumps({"extraPaths": [str(project)], "typeCheckingMode": "standard"}), "utf-8")
+    settings = {"extraPaths": [str(project)], "typeCheckingMode": "standard"}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings), "utf-8")
     where = tmp_path if checker is PYRIGHT else project
     done = subprocess.run([*checker, str(path)], capture_output=True, text=True, cwd=where, check=False)
     found = {int(number) for number in re.findall(FOUND, done.stdout)}
