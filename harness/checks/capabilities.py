@@ -84,6 +84,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "chain.echo": ("chain.takes-effect",),
     "agent.chain-needs-env": ("chain.takes-effect",),
     "long.join": ("long.same-id",),
+    "create.format-streamed": ("create.response-format",),
     "env.recursive": ("env.files",),
     "env.fork-files": ("env.file-content",),
     **dict.fromkeys(
