@@ -114,6 +114,15 @@ def is_silent(cell: Cell) -> bool:
     return any(word in SILENT for word in cell.word.split(" or "))
 
 
+def count_cells(columns: Sequence[ClientColumn]) -> tuple[int, int, int, int]:
+    """How many cells are right, tell their caller, had to be stopped, and are wrong without a word."""
+    cells = [cell for column in columns for cell in column.cells]
+    silent = sum(map(is_silent, cells))
+    stopped = sum(not is_silent(cell) and DropOutcome.HUNG in cell.word.split(" or ") for cell in cells)
+    right = sum(not cell.sentence for cell in cells)
+    return right, len(cells) - right - stopped - silent, stopped, silent
+
+
 def group_by_client(columns: Sequence[ClientColumn]) -> dict[str, list[ClientColumn]]:
     """The columns of each client."""
     groups: dict[str, list[ClientColumn]] = {}
