@@ -38,7 +38,7 @@ _STREAM_RULES = ("gw.events", "gw.utf8", "gw.resume-through")
 """The rules whose judges say what became of the events of a stream."""
 
 _SHARED_WORDS = {
-    ("other", "missing"): ("get.ok", "bg.same-id", "cancel.get-after", "resume.same-id"),
+    ("other", "missing"): ("get.ok", "bg.same-id", "cancel.get-after", "resume.same-id", "long.same-id"),
     ("status", "output"): ("cancel.keeps-result", "cancel.keeps-background-result", "chain.siblings-apart"),
     ("left-end", "order"): ("bg.no-regress", "bg.transition", "bg.queued"),
 }

@@ -114,6 +114,12 @@ def _list_deletes(exchange: Exchange) -> Iterable[Request]:
     return list_deletes(exchange)
 
 
+def _new_look_request(exchange: Exchange) -> Request | None:
+    from harness.contract.data.created import new_look_request
+
+    return new_look_request(exchange)
+
+
 def _new_stop_request(segments: tuple[str, ...], fields: Headers) -> Request | None:
     """A run in progress may refuse its deletion until it is cancelled."""
     if "interactions" not in segments:
@@ -269,6 +275,7 @@ INTERACTIONS = Api(
     format_request=_format_request,
     format_answer=_format_answer,
     list_deletes=_list_deletes,
+    new_look_request=_new_look_request,
     new_stop_request=_new_stop_request,
     new_requests=_new_requests,
     load_capabilities=_load_capabilities,

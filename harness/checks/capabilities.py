@@ -34,6 +34,7 @@ CAPABILITIES: dict[str, str] = {
     "voices": "keeps voices",
     "decisions": "answers questions by probabilities",
     "continuation": "pauses with requires_continuation",
+    "long-decode": "decodes long answers in several hops",
     "script": "can be scripted through /__harness__/",
 }
 """Every capability a check may require, with its meaning; declared by the user or probed."""
@@ -54,6 +55,7 @@ REMEDIES: dict[str, str] = {
     "two-keys": "with the key of another project (--other-api-key, OTHER_GEMINI_API_KEY)",
     "agents-crud": "with --capability +agents-crud, if this key may create agents",
     "continuation": "with --capability +continuation, on a test target whose plain creates pause",
+    "long-decode": "with --capability +long-decode and a model that does (--model), which costs 65,536 tokens",
     "background-slow": "with a model whose background runs last some seconds (--model)",
     "functions": "with a model that calls a function when told to (--model)",
     "search": "with a model that can search (--model)",
@@ -81,6 +83,13 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "chain.running": ("chain.takes-effect",),
     "chain.echo": ("chain.takes-effect",),
     "agent.chain-needs-env": ("chain.takes-effect",),
+    "long.join": ("long.same-id",),
+    "create.format-streamed": ("create.response-format",),
+    "env.recursive": ("env.files",),
+    "env.fork-files": ("env.file-content",),
+    **dict.fromkeys(
+        ("env.upload-resumable", "env.upload-x-goog", "env.upload-extract"), ("env.file-content", "env.upload")
+    ),
     "del.gone-stream": ("del.gone",),
     "del.chain-after": ("del.gone", "chain.takes-effect"),
     "del.running": ("del.gone",),

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from harness.checks.areas.agents import agents, environments, saved_agents, uploads
+from harness.checks.areas.agents import agents, environment_files, environments, saved_agents, uploads
 from harness.checks.areas.lifecycle import (
+    answer_options,
     background,
     cancel,
     chain,
@@ -18,6 +19,7 @@ from harness.checks.areas.lifecycle import (
     delete,
     final_statuses,
     late_cancels,
+    long_decode,
     retrieve,
     usage,
 )
@@ -43,6 +45,7 @@ _AREAS = (
     errors,
     create,
     create_options,
+    answer_options,
     usage,
     retrieve,
     delete,
@@ -53,6 +56,7 @@ _AREAS = (
     concurrent_readers,
     background,
     final_statuses,
+    long_decode,
     cancel,
     late_cancels,
     chain,
@@ -64,6 +68,7 @@ _AREAS = (
     agents,
     saved_agents,
     environments,
+    environment_files,
     uploads,
     webhooks,
     files,

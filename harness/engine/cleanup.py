@@ -6,6 +6,7 @@ Layer 4. Reads this from the exchanges; checks never clean up.
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from harness.kit.api import Api
 from harness.wire import Driver, Exchange, Request
@@ -19,6 +20,7 @@ class CreatedResources:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._owed: dict[tuple[str, ...], Request] = {}
+        self._open: dict[tuple[str, ...], tuple[Request, Request]] = {}
         self._keys: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -37,6 +39,8 @@ class CreatedResources:
                 self._owed.pop(request.segments, None)
             for delete in self._api.list_deletes(exchange):
                 self._owed[delete.segments] = self._with_key(delete, request.raw_path)
+            if (look := self._api.new_look_request(exchange)) is not None:
+                self._open[look.segments] = (look, request)
 
     def clean(self, driver: Driver) -> list[str]:
         """Delete what is owed, newest first, and return the paths that could not be deleted.
@@ -44,6 +48,7 @@ class CreatedResources:
         A run in progress may refuse its deletion, so it is cancelled before a second attempt. If the driver ends
         the run, what is left is still owed.
         """
+        self._look(driver)
         with self._lock:
             owed = list(reversed(self._owed.items()))
         left = []
@@ -53,6 +58,14 @@ class CreatedResources:
             with self._lock:
                 self._owed.pop(path, None)
         return left
+
+    def _look(self, driver: Driver) -> None:
+        """Ask what else was made by creates whose answers did not tell, as long as they are not deleted."""
+        with self._lock:
+            looks = [pair for path, pair in self._open.items() if path in self._owed]
+            self._open.clear()
+        for look, request in looks:
+            self.note(replace(driver.send(look), request=request))
 
     def _with_key(self, delete: Request, path: str) -> Request:
         """The request with a key: the last part of an upload has none, but a request for its path had one."""

@@ -85,7 +85,7 @@ class Evidence:
         return self._pytest(seen, script) if form == "pytest" else self._scenario(seen, script)
 
     def _headers(self, headers: Headers) -> list[list[str]]:
-        return [[name, self._mask.header(name, value)] for name, value in headers.items()]
+        return [[self._mask.text(name), self._mask.header(name, value)] for name, value in headers.items()]
 
     def _body(self, data: bytes, request: Request) -> Any:
         """A JSON body as a value, any other as text; None if there is none."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Any
 
 from harness.inspector.changes import Change, Listener
@@ -17,7 +18,13 @@ from harness.wire import Chunk, Pause, Piece, encode
 from harness.wire.mask import Mask
 
 LOOK_SECONDS = 0.05
-"""How long the feed waits before it looks again."""
+"""How long the feed waits at least before it looks again."""
+
+_WORK_SECONDS = 0.01
+"""About how long it takes apart, and then judges, what has passed, before it tells the page."""
+_RESTS = 4
+"""It rests so many times as long as it worked, so that a page takes no more than a fifth of a server's time."""
+_LONGEST_REST = 1.0
 
 _BATCH = 500
 _QUIET_LOOKS = 200
@@ -38,34 +45,39 @@ class Feed:
         self._told: Change | None = None
         self._listener: Listener | None = traffic.listen()
         self._waiting: list[Change] = self._everything()
-        self._pause_due = False
+        self._rest_due = False
+        self._spent = 0.0
         self._quiet = 0
 
     def __iter__(self) -> Iterator[Piece]:
         return self
 
     def __next__(self) -> Piece:
-        if self._pause_due:
-            self._pause_due = False
-            return Pause(LOOK_SECONDS)
+        if self._rest_due:
+            self._rest_due = False
+            rest, self._spent = _RESTS * self._spent, 0.0
+            return Pause(min(max(LOOK_SECONDS, rest), _LONGEST_REST))
+        began = monotonic()
+        news = self._tell()
+        self._spent += monotonic() - began
+        return next(self) if news is None else news
+
+    def _tell(self) -> Chunk | None:
+        """The next changes; None if there is nothing to say."""
         if not self._waiting:
             self._waiting = self._look()
         batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
-        self._pause_due = not self._waiting
+        self._rest_due = not self._waiting
+        self._quiet = 0 if batch else (self._quiet + 1) % _QUIET_LOOKS
         if batch:
-            self._quiet = 0
             return Chunk(encode(None, self._masker.encode(batch)))
-        self._quiet += 1
-        if self._quiet >= _QUIET_LOOKS:
-            self._quiet = 0
-            return Chunk(b": quiet\n\n")
-        self._pause_due = False
-        return Pause(LOOK_SECONDS)
+        return None if self._quiet else Chunk(b": quiet\n\n")
 
     def _look(self) -> list[Change]:
         if self._listener is None:
             return []
-        self._judge.judge_ended()
+        self._traffic.catch_up(_WORK_SECONDS)
+        self._judge.judge_ended(_WORK_SECONDS)
         changes = self._listener.take()
         if changes is None:
             return self._everything()

@@ -125,6 +125,12 @@ class Inspector:
         if not self.traffic.is_open:
             self.traffic.unseen += 1
             return None
+        return self._begin(request)
+
+    def _begin(self, request: Request) -> SeenExchange:
+        """Note a request; the keys that it carries are not shown in any answer, either."""
+        with self.traffic.lock:
+            self._mask.learn(request)
         return self.traffic.begin(request)
 
     def around(self, service: Service) -> Service:
@@ -140,7 +146,7 @@ class Inspector:
             if not traffic.is_open:  # nobody looks: hot, and nothing is attached
                 traffic.unseen += 1
                 return service(request)
-            seen = traffic.begin(request)
+            seen = self._begin(request)
             response = service(request)
             if isinstance(response.body, FaultyBody):
                 seen.suffered = response.body.suffered

@@ -7,13 +7,14 @@ refusal may be what the client deserved, and only the client knows what it meant
 
 from __future__ import annotations
 
+import time
+
 from harness.faults.plan import Cut
 from harness.inspector.changes import Change
 from harness.inspector.traffic import SeenExchange, SeenTraffic
 from harness.kit.api import Api, ApiContract
 from harness.outcome import Finding, Severity
 
-_AT_ONCE = 20
 _MOST_FINDINGS = 20
 
 
@@ -26,17 +27,18 @@ class TrafficJudge:
         self._traffic = traffic
         self._sees_all = sees_all
         self._rules = api.load_rules()
-        self._unseen = -1
+        self._missing = (-1, -1)
         self._begin()
 
     def _begin(self) -> None:
         """Begin a history; one that misses requests must not require anything of their absence."""
-        self._unseen = self._traffic.unseen
-        self._history = self._api.new_history_judge(self._contract, self._sees_all and not self._unseen)
+        self._missing = self._traffic.unseen, self._traffic.missed
+        self._history = self._api.new_history_judge(self._contract, self._sees_all and not any(self._missing))
 
-    def judge_ended(self) -> None:
-        """Judge the exchanges that have ended since, some at a time."""
-        for seen in self._traffic.take_ended(_AT_ONCE):
+    def judge_ended(self, seconds: float) -> None:
+        """Judge the exchanges that have ended since, for about so many seconds."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and (seen := self._traffic.take_ended()) is not None:
             found = self.judge(seen)
             if found:
                 self._traffic.keep_findings(seen, tuple(map(self._describe, found[:_MOST_FINDINGS])))
@@ -51,7 +53,7 @@ class TrafficJudge:
             return []
         faults = seen.suffered.fired if seen.suffered is not None else ()
         found = [] if faults else [*reading.findings]
-        if self._traffic.unseen != self._unseen:
+        if (self._traffic.unseen, self._traffic.missed) != self._missing:
             self._begin()
         is_cut = not exchange.ending.complete and all(isinstance(fault, Cut) for fault in faults)
         if exchange.succeeded and (is_cut or not faults):

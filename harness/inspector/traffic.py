@@ -1,12 +1,13 @@
 """What was seen: the exchanges that passed while a page was open, bounded in number, events and bytes.
 
 Layer 6. Knows exchanges, frames and the protocol of an API; must not know how a page gets them. Observers are
-called on the threads that serve, so everything is behind one lock, and nothing here costs more than taking a
-stream apart into its events. Secrets are still in what is kept: they are masked where it leaves.
+called on the threads that serve, so everything is behind one lock, and they only note what goes out: taking it
+apart waits until a page looks (`catch_up`). Secrets are still in what is kept: they are masked where it leaves.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from harness.faults.service import Suffered
+from harness.inspector.backlog import Backlog, Note
 from harness.inspector.changes import (
     Change,
     Listener,
@@ -87,17 +89,20 @@ class SeenExchange:
         self.decoder = Decoder()
         self.inflater: Inflater | None = None
         self.size = len(request.body) + len(request.target)
-        self.forgotten = False
+        self.unread: deque[Any] = (
+            deque()
+        )  # moment, chunk or ending, moment, …: a pair each would cost more than all
+        self.forgotten = self.judged = False
         self._traffic = traffic
 
     def note_head(self, status: int, headers: Headers, framing: Framing) -> None:
         self._traffic.note_head(self, status, headers, framing)
 
     def note_chunk(self, chunk: Chunk) -> None:
-        self._traffic.note_chunk(self, chunk)
+        self._traffic.note(self, chunk)
 
     def note_end(self, ending: Ending) -> None:
-        self._traffic.note_end(self, ending)
+        self._traffic.note(self, ending)
 
     def find_column_after(self, cursor: str) -> int | None:
         """The column after the event with this cursor; None if there was no such event."""
@@ -110,7 +115,7 @@ class SeenTraffic:
 
     `ahead`: keep them from the start, until the first page that comes has gone again. `now` returns seconds that
     never go back. While `is_open`, exchanges are to be observed; `unseen` counts the requests that passed while
-    nobody looked.
+    nobody looked, `missed` those that were forgotten before anybody judged them.
     """
 
     def __init__(
@@ -132,9 +137,10 @@ class SeenTraffic:
         self._listeners: list[Listener] = []
         self._kept: dict[int, SeenExchange] = {}
         self._runs: dict[str, Change] = {}
+        self._backlog = Backlog()
         self._count = self._events = self._size = 0
         self._ended: deque[SeenExchange] = deque(maxlen=requests)
-        self.unseen = 0
+        self.unseen = self.missed = 0
         self.dropped = 0
 
     @property
@@ -155,6 +161,8 @@ class SeenTraffic:
         with self.lock:
             self._listeners = [other for other in self._listeners if other is not listener]
             self.is_open = bool(self._listeners)
+            if not self._listeners:
+                self.catch_up()
 
     def tell(self, change: Change) -> None:
         """Pass a change to all who listen."""
@@ -185,6 +193,7 @@ class SeenTraffic:
         seen.run, seen.cursor = named
         if seen.cursor is None:
             return
+        self.catch_up()
         for earlier in reversed(self._kept.values()):
             column = earlier.find_column_after(seen.cursor) if earlier.run == seen.run else None
             if column is not None:
@@ -204,34 +213,70 @@ class SeenTraffic:
             if not seen.forgotten:
                 self.tell(describe_head(seen))
 
-    def note_chunk(self, seen: SeenExchange, chunk: Chunk) -> None:
-        """Bytes of an answer go out."""
+    def note(self, seen: SeenExchange, what: Chunk | Ending) -> None:
+        """Bytes of an answer go out, or it has ended."""
         with self.lock:
             if seen.forgotten:
                 return
-            if seen.inflater is not None:
-                chunk = Chunk(_inflate(seen, chunk.data))
-            kept = min(len(chunk.data), max(0, KEPT_BYTES - seen.recorder.size))
-            seen.recorder.chunk(chunk, self.seconds - seen.began)
-            seen.size += kept
-            self._size += kept
-            if seen.is_stream:
-                for frame in seen.decoder.feed(chunk.data):
-                    self._note_event(seen, frame)
-            self._shrink()
+            self._backlog.add(seen, what, self._now() - self._start)
+            if not self._listeners:
+                self.catch_up()
+            elif self._backlog.is_full:
+                self._lighten()
 
-    def _note_event(self, seen: SeenExchange, frame: Frame) -> None:
+    # What has passed
+
+    def catch_up(self, seconds: float = math.inf) -> None:
+        """Take apart what was noted, for about so many seconds."""
+        end = self._now() + seconds
+        with self.lock:
+            for note in self._backlog.take_in_order():
+                self._read(note)
+                if self._now() >= end:
+                    return
+
+    def _lighten(self) -> None:
+        """Answers go out faster than they are taken apart: the oldest are forgotten, which they soon would be."""
+        newest = next(reversed(self._kept), 0)
+        while self._backlog.is_full:
+            oldest = self._backlog.oldest
+            if oldest.number == newest:
+                self._read(self._backlog.take(oldest))
+            else:
+                self._forget(oldest)
+
+    def _read(self, note: Note) -> None:
+        if isinstance(note.what, Chunk):
+            self._read_chunk(note.seen, note.what, note.moment)
+        else:
+            self._read_end(note.seen, note.what, note.moment)
+
+    def _read_chunk(self, seen: SeenExchange, chunk: Chunk, moment: float) -> None:
+        if seen.inflater is not None:
+            chunk = Chunk(_inflate(seen, chunk.data))
+        kept = min(len(chunk.data), max(0, KEPT_BYTES - seen.recorder.size))
+        seen.recorder.chunk(chunk, moment - seen.began)
+        seen.size += kept
+        self._size += kept
+        if seen.is_stream:
+            for frame in seen.decoder.feed(chunk.data):
+                self._read_event(seen, frame, moment)
+        self._shrink()
+
+    def _read_event(self, seen: SeenExchange, frame: Frame, moment: float) -> None:
         value = object_or_none(frame.data)
         if len(seen.events) < self._bounds[1]:
-            seen.events.append(self._event_of(seen, frame, value))
+            seen.events.append(self._event_of(seen, frame, value, moment))
             self._events += 1
             self.tell(describe_event(seen, len(seen.events) - 1))
         else:
             seen.more_events += 1
         if value is not None:
-            self._follow(seen, value)
+            self._follow(seen, value, moment)
 
-    def _event_of(self, seen: SeenExchange, frame: Frame, value: Mapping[str, Any] | None) -> SeenEvent:
+    def _event_of(
+        self, seen: SeenExchange, frame: Frame, value: Mapping[str, Any] | None, moment: float
+    ) -> SeenEvent:
         if value is None:
             is_end = frame.data == self._protocol.sentinel
             name, look, cursor = ("end of stream", "done", None) if is_end else ("not JSON", "odd", None)
@@ -242,23 +287,19 @@ class SeenTraffic:
             look = "error" if is_error else "edge" if is_edge else "step"
             if look == "step" and self._protocol.is_fragment(value):
                 look = "delta"
-        return SeenEvent(name, look, frame.start, frame.end, self.seconds, cursor)
+        return SeenEvent(name, look, frame.start, frame.end, moment, cursor)
 
-    def note_end(self, seen: SeenExchange, ending: Ending) -> None:
-        """An answer ended."""
-        with self.lock:
-            if seen.forgotten:
-                return
-            seen.ending = ending
-            seen.exchange = seen.recorder.finish(ending, self.seconds - seen.began)
-            if not seen.is_stream and (value := object_or_none(seen.exchange.body)) is not None:
-                self._follow(seen, value)
-            if seen.status is not None and seen.status >= 400:
-                seen.error = self._api.format_answer(seen.exchange).removeprefix(f"{seen.status} ")
-            self._ended.append(seen)
-            self.tell(describe_end(seen))
+    def _read_end(self, seen: SeenExchange, ending: Ending, moment: float) -> None:
+        seen.ending = ending
+        seen.exchange = seen.recorder.finish(ending, moment - seen.began)
+        if not seen.is_stream and (value := object_or_none(seen.exchange.body)) is not None:
+            self._follow(seen, value, moment)
+        if seen.status is not None and seen.status >= 400:
+            seen.error = self._api.format_answer(seen.exchange).removeprefix(f"{seen.status} ")
+        self._ended.append(seen)
+        self.tell(describe_end(seen))
 
-    def _follow(self, seen: SeenExchange, value: Mapping[str, Any]) -> None:
+    def _follow(self, seen: SeenExchange, value: Mapping[str, Any], moment: float) -> None:
         """Keep and tell what an answer or an event says about its run, if that is new."""
         told = self._api.read_status(value)
         if told is None or seen.status is None or seen.status >= 400:
@@ -276,7 +317,7 @@ class SeenTraffic:
             run |= {"parent": order.parent, "background": order.background, "words": order.words}
         statuses = run["statuses"]
         if not statuses or statuses[-1][0] != told[1]:
-            statuses.append([told[1], self.seconds])
+            statuses.append([told[1], moment])
             del statuses[:-_MOST_STATUSES]
             self.tell({**run, "statuses": list(statuses)})
 
@@ -289,6 +330,8 @@ class SeenTraffic:
 
     def _forget(self, seen: SeenExchange) -> None:
         seen.forgotten = True
+        self.missed += not seen.judged
+        self._backlog.drop(seen)
         del self._kept[seen.number]
         self._events -= len(seen.events)
         self._size -= seen.size
@@ -300,21 +343,24 @@ class SeenTraffic:
         with self.lock:
             for seen in self._kept.values():
                 seen.forgotten = True
+                self._backlog.drop(seen)
             self._kept.clear()
             self._runs.clear()
             self._ended.clear()
-            self._events = self._size = self.dropped = self.unseen = 0
+            self._events = self._size = self.dropped = self.unseen = self.missed = 0
             self.tell({"is": "cleared"})
 
     # What is kept
 
     def find(self, number: int) -> SeenExchange | None:
-        """A kept exchange by its number."""
+        """A kept exchange by its number, with all that passed of it."""
+        self.catch_up()
         return self._kept.get(number)
 
     def all(self) -> list[SeenExchange]:
         """The kept exchanges, oldest first."""
         with self.lock:
+            self.catch_up()
             return list(self._kept.values())
 
     def describe(self) -> list[Change]:
@@ -323,12 +369,15 @@ class SeenTraffic:
             changes = [change for seen in self._kept.values() for change in describe_all(seen)]
             return [*changes, *({**run, "statuses": list(run["statuses"])} for run in self._runs.values())]
 
-    def take_ended(self, most: int) -> list[SeenExchange]:
-        """The next exchanges that have ended since the last call, at most so many."""
+    def take_ended(self) -> SeenExchange | None:
+        """The next exchange that has ended and was not taken yet."""
         with self.lock:
-            count = min(most, len(self._ended))
-            taken = [self._ended.popleft() for _ in range(count)]
-        return [seen for seen in taken if not seen.forgotten]
+            while self._ended:
+                seen = self._ended.popleft()
+                if not seen.forgotten:
+                    seen.judged = True
+                    return seen
+        return None
 
     def keep_findings(self, seen: SeenExchange, findings: tuple[Change, ...]) -> None:
         """Keep what is wrong with an exchange, and tell it."""

@@ -262,6 +262,8 @@ class Api:
     """An answer in a few words, for messages."""
     list_deletes: Callable[[Exchange], Iterable[Request]]
     """The requests that delete what an exchange created; what others depend on comes before them."""
+    new_look_request: Callable[[Exchange], Request | None]
+    """The read that answers what a create left open of all it made; None if its own answer says it."""
     new_stop_request: Callable[[tuple[str, ...], Headers], Request | None]
     """The request that stops what is at a path, so that it can be deleted; None if nothing there can run."""
 

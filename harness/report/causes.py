@@ -15,6 +15,7 @@ from harness.engine.results import Result
 from harness.outcome import Finding, Level, Severity, Standing, Verdict
 from harness.outcome.words import format_count, shorten
 from harness.report.evidence.exchange_text import printable
+from harness.report.finding_text import summarize
 from harness.report.run_state import RunState, urgency_of
 
 FAILING = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.STALE})
@@ -131,7 +132,8 @@ def describe(result: Result, state: RunState) -> str:
     if result.verdict is Verdict.STALE:
         return "it passes now; take it out of the baseline"
     if observation.findings:
-        text = order_findings(result, state)[0].message
+        worst = order_findings(result, state)[0]
+        text = summarize(worst.message, worst.where.pointer)
     else:
         text = observation.reason.strip().rpartition("\n")[2] or result.title
     plain = " ".join(printable(state.mask.text(text)).split())

@@ -11,13 +11,15 @@ from harness.engine.results import Replays, Reproduction, Result
 from harness.outcome import Finding, Outcome, Rule
 from harness.outcome.words import format_count
 from harness.report.causes import order_findings
+from harness.report.event_text import event_lines
 from harness.report.evidence.evidence_text import shown_lines
 from harness.report.evidence.exchange_text import printable
 from harness.report.finding_text import finding_lines
 from harness.report.run_state import RunState
 from harness.wire.mask import Mask
 
-_MOST_FINDINGS = 5
+_MOST_FINDINGS, _FEW_FINDINGS = 5, 2
+"""Most findings that are shown, in full and otherwise: many are often one defect at many places."""
 
 
 def explain(result: Result, state: RunState, *, evidence: bool = True, verbose: bool = False) -> str:
@@ -34,14 +36,16 @@ def _lines(result: Result, state: RunState, evidence: bool, verbose: bool) -> It
     yield from rule_lines(result.rule, title=result.title)
     if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.accepts:
         yield f"accepted: {'; or '.join(result.accepts)}"
-    yield from findings_lines(order_findings(result, state), state.mask)
+    findings = order_findings(result, state)
+    yield from findings_lines(findings, state.mask, most=_MOST_FINDINGS if verbose else _FEW_FINDINGS)
     if observation.reason:
         yield from printable(state.mask.text(observation.reason)).rstrip().split("\n")
     if result.excuse:
         yield f"baseline: {state.mask.text(result.excuse)}"
     if evidence and result.evidence:
         named = any(finding.where.exchange for finding in observation.findings)
-        yield from shown_lines(result.evidence, state.display, named=named, verbose=verbose)
+        events = [] if verbose else list(event_lines(result, state.display))
+        yield from shown_lines(result.evidence, state.display, named=named, verbose=verbose, events=events)
     if result.reproduction is not None:
         yield from reproduction_lines(result.reproduction, state.mask, noun=state.presentation.noun)
         if result.reproduction.replays.played:
@@ -50,22 +54,22 @@ def _lines(result: Result, state: RunState, evidence: bool, verbose: bool) -> It
 
 def rule_lines(rule: Rule, *, title: str = "") -> Iterator[str]:
     """What is required unless the `title` says so, by which source, and what breaks for users otherwise."""
-    if title != rule.statement:
+    if title.lower() != rule.statement.rstrip(".").lower():
         yield f"requirement ({rule.level}): {rule.statement}"
     yield f"source: {rule.source}{f' {rule.source.url}' if rule.source.url else ''}"
     if rule.breaks:
         yield f"what breaks: {rule.breaks}"
 
 
-def findings_lines(findings: Sequence[Finding], mask: Mask) -> Iterator[str]:
+def findings_lines(findings: Sequence[Finding], mask: Mask, *, most: int = _MOST_FINDINGS) -> Iterator[str]:
     """The findings with secrets hidden; if there are many, only the first ones."""
     roots = [finding for finding in findings if not finding.cause]
-    for finding in roots[:_MOST_FINDINGS]:
+    for finding in roots[:most]:
         headline, *details = finding_lines(finding, mask)
         yield f"finding: {headline}"
         yield from details
-    if len(roots) > _MOST_FINDINGS:
-        yield f"… and {format_count(len(roots) - _MOST_FINDINGS, 'more finding')}"
+    if len(roots) > most:
+        yield f"… and {format_count(len(roots) - most, 'more finding')}"
     for finding in (finding for finding in findings if finding.cause):
         yield f"finding: {next(finding_lines(finding, mask))}; a consequence of {finding.cause}"
 

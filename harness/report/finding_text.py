@@ -21,6 +21,13 @@ def finding_lines(finding: Finding, mask: Mask) -> Iterator[str]:
         yield _line(f"  known cure: {finding.cure}")
 
 
+def summarize(message: str, pointer: str | None) -> str:
+    """A message that names its place in the JSON, for where no more than a line is shown."""
+    if message.startswith("should "):  # the words of a schema, whose subject is the place
+        return f"{pointer or 'it'} {message}"
+    return f"{message} (at {pointer})" if pointer and pointer not in message else message
+
+
 def compared_lines(finding: Finding, mask: Mask) -> Iterator[str]:
     """What was expected and what came, if known, indented; secrets hidden."""
     if finding.expected:

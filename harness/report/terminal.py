@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TextIO
 
 from harness.engine.capabilities import Capabilities
@@ -29,9 +29,9 @@ from harness.engine.events import (
 from harness.engine.results import Result
 from harness.engine.traffic.retries import Waited, format_refusal
 from harness.engine.traffic.timeout_budget import TimeoutLosses
-from harness.kit.lack import Lack
-from harness.outcome import Because, Verdict
+from harness.outcome import Because, Level, Verdict
 from harness.outcome.words import format_count, shorten
+from harness.report.capability_text import list_each, sum_up
 from harness.report.causes import FAILING, describe, find_causes
 from harness.report.commands.presentation import EXPLAINED
 from harness.report.evidence.evidence_text import count_evidence, logs
@@ -43,13 +43,15 @@ from harness.wire import Exchange
 _LEFT_SHOWN = 5
 """Most things left behind that are named one by one."""
 
-_EXPLAINED_LIVE = 2
-"""Failures that are explained at once; of more, one line each, so that the first ones stay in sight."""
-
 _PROSE = re.compile(
     r"\s*(requirement|source|what breaks|accepted|finding|expected|actual|cure|baseline|a cons|blocked)"
 )
 """How the lines of an explanation begin that are no evidence: what is to be copied must not be wrapped."""
+
+_ARGUED = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.XFAIL})
+"""Verdicts that -v explains."""
+
+_SILENT = " (* no client can notice it)"
 
 _LISTED = 60
 """Most failures that are listed at the end."""
@@ -90,7 +92,6 @@ class TerminalReport:
         self._now = now
         self._since = now()
         self._heartbeat: Heartbeat | None = None
-        self._explained: set[str] = set()
         self._state = state
         self._presentation = state.presentation
         self._verbose = bool(verbose)
@@ -173,12 +174,10 @@ class TerminalReport:
         self._screen.draw(f"{where}waits {seconds:.1f} s ({refusal.status})")
 
     def _capabilities(self, capabilities: Capabilities, requests: int) -> None:
-        self._screen.line(f"capabilities ({format_count(requests, 'request')} to find out):")
-        for item in capabilities:
-            missing = self._screen.paint("31", "!") if item.lack is Lack.NOT_DONE else "-"
-            sign = self._screen.paint("32", "+") if item.present else missing
-            note = f" ({' '.join(item.note.split())})" if item.note else ""
-            self._screen.line(f"  {sign}{item.name:<16} {item.how}{self._text(note)}")
+        asked = f"{format_count(requests, 'request')} to find out"
+        self._screen.line(f"capabilities ({asked}{'' if self._verbose else '; -v shows the answers'}):")
+        paint = self._screen.paint
+        self._lines(list_each(capabilities, paint, self._text) if self._verbose else sum_up(capabilities, paint))
 
     def _print_stop(self, stopped: RunStopped) -> None:
         self._screen.line(f"stopped early: {self._text(stopped.reason)}")
@@ -204,22 +203,14 @@ class TerminalReport:
 
     def _result(self, result: Result) -> None:
         verdict = result.verdict
-        if self._is_explained(verdict) or (self._verbose and verdict in (Verdict.WARN, Verdict.XFAIL)):
+        if verdict is Verdict.ERROR or (self._verbose and verdict in _ARGUED):
             self._explain(result)
         elif verdict in EXPLAINED or self._is_told(result):
             tail, more = self._presentation.brief(result, self._state, verbose=self._verbose)
             self._screen.line(self._headline(result) + tail)
             self._lines(more)
 
-    def _is_explained(self, verdict: Verdict) -> bool:
-        """Whether a failure is explained now; an error of our own always is."""
-        if verdict is Verdict.FAIL:
-            return self._verbose or len(self._explained) < _EXPLAINED_LIVE
-        return verdict in EXPLAINED
-
     def _explain(self, result: Result) -> None:
-        if result.verdict is Verdict.FAIL:
-            self._explained.add(result.id)
         self._screen.line("")
         self._screen.line(self._headline(result))
         for line in self._presentation.explain(result, self._state, verbose=self._verbose).split("\n"):
@@ -259,12 +250,7 @@ class TerminalReport:
         if finished.unjudged:
             self._lines(self._presentation.not_judged(finished))
         if self._presentation.live and not self._verbose:
-            brief = [
-                "warning" if finished.counts[Verdict.WARN] else "",
-                "failure" if finished.counts[Verdict.FAIL] > len(self._explained) else "",
-            ]
-            if any(brief):
-                self._screen.line(f"-v explains each {' and '.join(filter(None, brief))}")
+            self._lines(_say_what_v_adds(finished))
         if excluded := finished.counts[Verdict.EXCLUDED]:
             self._screen.line(
                 f"{format_count(excluded, 'check was', 'checks were')} excluded, of which nothing is said"
@@ -278,14 +264,13 @@ class TerminalReport:
             self._screen.line(headline)
 
     def _list_failures(self) -> None:
-        """The worst failure, if it was not explained yet, and a line for each: the worst first."""
+        """The worst failure in full, and a line for each: the worst first."""
         causes = find_causes(self._state)
         failed = [result for cause in causes for result in cause.results]
         if self._presentation.live:
-            if failed and failed[0].verdict is Verdict.FAIL and failed[0].id not in self._explained:
-                self._screen.line("")
-                self._screen.line("the worst failure:")
-                self._explain(failed[0])
+            if (worst := _worst_of(failed)) is not None and not self._verbose:
+                self._lines(["", "the worst failure:"] if len(failed) > 1 else [])
+                self._explain(worst)
             lines = [self._one_line(result) for result in failed]
         elif self._presentation.lists_causes:
             lines = [f"  {cause.key} ({cause.counts}): {cause.title}" for cause in causes]
@@ -293,15 +278,16 @@ class TerminalReport:
             return
         if len(lines) > 1:
             self._screen.line("")
-            self._screen.line("what failed, the worst first:")
+            starred = any(map(_is_silent, failed)) and self._presentation.live
+            self._screen.line(f"what failed, the worst first{_SILENT if starred else ''}:")
             self._lines(self._fit(line) for line in lines[:_LISTED])
         if len(lines) > _LISTED:
             self._screen.line(f"  … and {len(lines) - _LISTED} more, which the reports name")
 
     def _one_line(self, result: Result) -> str:
         word = self._screen.paint(COLOUR.get(result.verdict, "2"), f"{result.verdict:<5}")
-        silent = " (silent)" if result.rule.silent and result.verdict is Verdict.FAIL else ""
-        return f"  {word} {result.id} [{result.rule.level}]{silent} {describe(result, self._state)}"
+        level = "" if result.rule.level is Level.MUST else f" [{result.rule.level}]"
+        return f"  {word} {result.id}{'*' if _is_silent(result) else ''}{level}: {describe(result, self._state)}"
 
     def _fit(self, line: str) -> str:
         """A line that the terminal does not wrap; in a log it is left whole."""
@@ -319,6 +305,25 @@ class TerminalReport:
         words = [self._screen.paint(COLOUR.get(v, "2"), f"{n} {v.replace('_', ' ')}") for v, n in counts]
         judged = format_count(len(finished.results), self._presentation.noun)
         yield f"{judged}: {', '.join(words)} in {finished.seconds:.1f} s"
+
+
+def _say_what_v_adds(finished: RunFinished) -> Iterator[str]:
+    counts = finished.counts
+    brief = ["warning"] * bool(counts[Verdict.WARN]) + ["failure"] * (counts[Verdict.FAIL] > 1)
+    more = [f"explains each {' and '.join(brief)}"] * bool(brief)
+    more += ["names what was not tested"] * bool(counts[Verdict.UNTESTABLE])
+    if more:
+        yield f"-v {' and '.join(more)}"
+
+
+def _is_silent(result: Result) -> bool:
+    """Whether it is a failure that a client cannot notice."""
+    return result.rule.silent and result.verdict is Verdict.FAIL
+
+
+def _worst_of(failed: Sequence[Result]) -> Result | None:
+    """The worst failure of the target; errors of our own were explained when they came."""
+    return next((result for result in failed if result.verdict is Verdict.FAIL), None)
 
 
 def _format_progress(progress: Progressed) -> str:

@@ -112,6 +112,18 @@ def _interleave(draw: st.DrawFn, events: Events) -> Events:
     return [*events[:stop], other, *events[stop:]]
 
 
+@_breaks("stream.stop-usage")
+def _usage_of_each_step(draw: st.DrawFn, events: Events) -> Events:
+    stop = _at(events, "step.stop")
+    start, most = _at(events, "step.start"), draw(st.integers(1, 1000))
+    number = max(event["index"] for event in events if "index" in event) + 1
+    other = [{**event, "index": number} for event in (events[start], events[stop])]
+    other[1] = {**other[1], "usage": {"total_tokens": draw(st.integers(0, most - 1))}}
+    events[stop] = {**events[stop], "usage": {"total_tokens": most}}
+    last = max(place for place, event in enumerate(events) if event["event_type"] == "step.stop")
+    return [*events[: last + 1], *other, *events[last + 1 :]]
+
+
 @_breaks("stream.delta-fits")
 def _misfit(draw: st.DrawFn, events: Events) -> Events:
     wrong: Json = draw(

@@ -8,12 +8,12 @@ elsewhere (`harness.cassette`): there, each secret has its own placeholder.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from harness.wire.message import Request
-from harness.wire.secrets.forms import cores, is_escaped, spellings, unescape
+from harness.wire.secrets.forms import cores, is_escaped, secrets_in_header, spellings, unescape
 from harness.wire.secrets.patterns import (
     CREDENTIALS,
     SECRET_PARAMETERS,
@@ -44,6 +44,9 @@ _SHORTEST = 4
 """Length below which a key is hidden in headers only: masked everywhere, it would turn plain text into stars."""
 
 
+_MOST_LEARNED = 50
+
+
 class Mask:
     """Hides known secrets, and what looks like one.
 
@@ -53,13 +56,26 @@ class Mask:
 
     def __init__(self, secrets: Mapping[str, str] | None = None, fields: SecretFields | None = None) -> None:
         self._secrets = {name: value for name, value in (secrets or {}).items() if value}
-        known = self.secrets
+        self._learned: list[str] = []
+        self._fields = fields or SecretFields()
+        self._look_for(self.secrets)
+
+    def _look_for(self, known: Collection[str]) -> None:
         spelled = {spelling for value in known for spelling in (*spellings(value), *cores(value))}
         self._known = _any_of(spelled)
         random = {spelling for value in known if looks_random(value) for spelling in spellings(value)}
         self._begun = _Beginnings(random)
         self._ended = _Beginnings({spelling[::-1] for spelling in random})
-        self._fields = fields or SecretFields()
+
+    def learn(self, request: Request) -> None:
+        """Hide from now on, wherever they occur, the keys that a request names as such and that are no words.
+
+        Of many only the latest are remembered. For a mask of one's own: nobody else may use it meanwhile.
+        """
+        new = [key for key in _keys_in(request) if looks_random(key) and key not in self._learned]
+        if new:
+            self._learned = [*self._learned, *dict.fromkeys(new)][-_MOST_LEARNED:]
+            self._look_for([*self.secrets, *self._learned])
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -146,6 +162,13 @@ class Mask:
                 parts += [text[at : token.start], encode_literal(HIDDEN, "", closed=token.closed)]
                 at = token.end
         return "".join((*parts, text[at:]))
+
+
+def _keys_in(request: Request) -> Iterator[str]:
+    for name, value in request.headers:
+        if is_secret_header(name):
+            yield from secrets_in_header(name, value)
+    yield from (value for name, value in request.query if plain_name(name) in _PARAMETERS)
 
 
 class _Beginnings:

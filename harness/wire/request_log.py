@@ -51,8 +51,11 @@ class RequestLog:
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return `{"method", "target", "headers", "body"}` of each; a JSON body is decoded, any other is text.
 
-        If a header came several times, its values are joined by commas.
+        If a header came several times, its values are joined by commas. The keys that any request carried are
+        hidden in all of them.
         """
+        for request in self._kept:
+            self._mask.learn(request)
         return [_to_dict(request, self._mask) for request in self._kept]
 
 

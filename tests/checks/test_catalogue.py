@@ -13,17 +13,8 @@ import pytest
 
 from harness.checks import CAPABILITIES, Check, Exercise, areas
 from harness.checks.catalogue import CATALOGUE, gather
-from harness.contract.judge import (
-    bare_error,
-    body,
-    crash,
-    errors,
-    status_words,
-    stream,
-    stream_state,
-    unlisted,
-    usage,
-)
+from harness.contract.judge import body, status_words, stream, stream_state, unlisted, usage
+from harness.contract.judge.failures import bare_error, crash, errors
 from harness.contract.rules import BY_ID
 from harness.contract.tables import operations, stream_order
 from harness.emulator import Emulator, Settings

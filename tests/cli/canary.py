@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 from harness.emulator import Emulator
-from harness.wire import COMPLETE, Chunk, Chunked, Headers, Length, PieceBody, Request, Response, encode
+from harness.wire import COMPLETE, Chunk, Chunked, Headers, Length, PieceBody, Request, Response, Service, encode
 from harness.wire.secrets.forms import cores, spellings
 
 KEY = "zq9/canary+0f1e2d3c4b5a6978"
@@ -65,15 +65,15 @@ def repeat(key: str) -> dict[str, object]:
 
 
 class Repeats:
-    """The emulator behind a wrapper that adds the key to each answer."""
+    """The emulator, or another service, behind a wrapper that adds the key to each answer."""
 
-    def __init__(self) -> None:
-        self._emulator = Emulator()
+    def __init__(self, inner: Service | None = None) -> None:
+        self._inner = inner or Emulator()
 
     def __call__(self, request: Request) -> Response:
         """Answer, with the key and the tenant in head and body."""
         key, tenant = KEY, TENANT
-        answer = self._emulator(request)
+        answer = self._inner(request)
         answer.reason = f"Sent {key}"
         answer.headers = Headers([*_heads(answer.headers), *_leaking_headers(key, tenant)])
         if answer.headers.media_type() == "application/json" and isinstance(answer.framing, Length):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from harness.transport import ServerThread
-from tests.cli.canary import KEY, TENANT, Repeats, leaks, repeat
+from harness.transport.proxy.upstream import UpstreamServer
+from tests.cli.canary import KEY, TENANT, Repeats, leaks, repeat, spell
 from tests.cli.conftest import Harness
 
 pytestmark = pytest.mark.slow
@@ -103,3 +107,152 @@ def test_the_gate_finds_what_a_recorder_would_remove(harness: Harness, url: str)
     assert leaks(raw, folder=Path("none")) == []
     missed = [place for place in repeat(KEY) if place.startswith("as ") and f"echo.{place}" not in raw]
     assert int(raw.split(":")[-1].split()[0]) > 2 * len(repeat(KEY)), missed
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both keys are in the user's environment."""
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    monkeypatch.setenv("GOOGLE_API_KEY", TENANT)
+
+
+@pytest.mark.parametrize("output", [[*REPORTS, "-vv"], ["--json"]], ids=["reports", "json"])
+def test_gateways(harness: Harness, tmp_path: Path, output: list[str]) -> None:
+    """A gateway that repeats keys in all it passes on: nothing of that is shown, though its evidence is."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with ServerThread(Repeats(UpstreamServer(f"http://127.0.0.1:{port}"))) as gateway:
+        words = ["gateway", gateway.url, "--upstream-port", str(port), *TARGET, *output, "--only", "gw.[a-e]*"]
+        done = harness(*words, "--api-key", KEY)
+    assert done.code in (0, 1)
+    assert "***" in done.out
+    assert leaks(done.out, done.err, folder=tmp_path) == []
+
+
+BAD_CLIENT = f"""
+import json, os, sys, urllib.parse, urllib.request
+url = os.environ["GEMINI_BASE_URL"] + "/v1beta/interactions/" + os.environ["INTERACTION_ID"]
+query = urllib.parse.urlencode({{"stream": "true", "key": {KEY!r}}})
+for place in {list(spell(KEY).values())!r}:
+    print("could not log in with", place, file=sys.stderr)
+try:
+    lines = urllib.request.urlopen(urllib.request.Request(url + "?" + query, headers={{"x-t": "{TENANT}"}}))
+    events = [json.loads(line[5:]) for line in lines if line.startswith(b"data: {{")]
+except Exception as broken:
+    sys.exit("my key is {KEY}")
+print("".join(event.get("delta", {{}}).get("text", "") for event in events), end="")
+if "always" in sys.argv:
+    sys.exit("my key is {KEY}")
+"""
+
+
+@pytest.mark.usefixtures("known")
+@pytest.mark.parametrize("output", [[*REPORTS, "-vv"], ["--json"]], ids=["reports", "json"])
+@pytest.mark.parametrize(("breaks", "code"), [("always", 2), ("when dropped", 1)])
+def test_clients(harness: Harness, tmp_path: Path, output: list[str], breaks: str, code: int) -> None:
+    """A client that prints its key, and sends it in a URL: neither its words nor the wire are shown with it."""
+    program = tmp_path.parent / "bad.py"
+    program.write_text(BAD_CLIENT)
+    words = ["torture", "--set", "quick", "--kinds", "reset,clean-end", *output]
+    done = harness(*words, "--", sys.executable, str(program), breaks)
+    assert done.code == code
+    said = [done.out, done.err, *(path.read_text("utf-8") for path in tmp_path.rglob("*"))]
+    assert any("could not log in" in text for text in said)
+    assert leaks(done.out, done.err, folder=tmp_path) == []
+
+
+@pytest.mark.usefixtures("known")
+@pytest.mark.parametrize(
+    "words",
+    [["merge", "1.json", "2.json"], ["compare", "1.json", "1.json"]],
+    ids=lambda words: str(words[0]),
+)
+def test_reports_of_others(harness: Harness, url: str, tmp_path: Path, words: list[str]) -> None:
+    """Reports that were made without a mask are shown with one: their evidence quotes the user's own keys."""
+    folder = tmp_path.parent / "reports"
+    folder.mkdir(exist_ok=True)
+    for number in (1, 2):
+        report = folder / f"{number}.json"
+        part = ["-c", "create.*", "--shard", f"{number}/2", "--report", f"json={report}"]
+        assert harness("check", url, *TARGET, *part).code in (0, 1)
+        with_keys = report.read_text("utf-8").replace("***", json.dumps(f"{KEY} {quote(KEY)} {TENANT}")[1:-1])
+        report.write_text(with_keys.replace("brought", f"brought {KEY}"))
+        assert leaks(folder=folder)
+    command, *files = words
+    reports = REPORTS if command == "merge" else [*REPORTS[:2], *REPORTS[4:8]]
+    for output in (reports, ["--json"]):
+        done = harness(command, *(str(folder / name) for name in files), *output)
+        assert done.code in (0, 1), done.err
+        assert leaks(done.out, done.err, folder=tmp_path) == []
+
+
+@pytest.mark.usefixtures("known")
+@pytest.mark.parametrize("words", [["doctor"], ["doctor", "--json"], ["drift"], ["drift", "--json"]], ids=" ".join)
+def test_what_asks_no_server(
+    harness: Harness, tmp_path: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys in the environment, in the URL of a proxy, and in the configuration are not shown."""
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{quote(KEY, safe='')}@127.0.0.1:9")
+    monkeypatch.setenv("GEMINI_BASE_URL", f"http://me:{quote(KEY, safe='')}@127.0.0.1:9/{KEY}")
+    Path("pyproject.toml").write_text(f'[tool.harness]\nheader = "x-tenant: {TENANT}"\nurl = "{KEY}"\n')
+    done = harness(*words)
+    assert done.out + done.err
+    Path("pyproject.toml").unlink()
+    assert leaks(done.out, done.err, folder=tmp_path) == []
+
+
+LOOKER = """
+import json, os, sys, threading, urllib.error, urllib.request
+root, key, tenant = os.environ["GEMINI_BASE_URL"], sys.argv[1], sys.argv[2]
+page = root + "/__harness__/inspector/"
+feed = urllib.request.urlopen(page + "feed")
+def keep(name, text):
+    with open(name, "w") as file:
+        file.write(text)
+def ask(url, body=None, **headers):
+    request = urllib.request.Request(url, body, {"content-type": "application/json", **headers})
+    try:
+        return urllib.request.urlopen(request).read().decode("utf-8", "replace")
+    except urllib.error.HTTPError as refusal:
+        return refusal.read().decode("utf-8", "replace")
+for more in ({}, {"stream": True}, {"model": "no " + key + " model"}, {"x " + key: [key]}):
+    body = json.dumps({"model": "gemini-3.5-flash", "input": "hi " + key, **more}).encode()
+    keys = {"x-goog-api-key": key, "x-tenant-secret": tenant}
+    ask(root + "/v1beta/interactions?note=" + key.encode().hex(), body, **keys)
+seen, number = "", 0
+while number < 4:
+    line = feed.readline().decode("utf-8", "replace")
+    seen += line
+    number += line.count('"is":"end"') + line.count('"is": "end"')
+keep("feed.txt", seen)
+for one in range(1, 5):
+    for part in ("", *(f"/{event}" for event in range(12)), "/curl", "/pytest", "/scenario"):
+        keep(f"page-{one}{part.replace('/', '-')}.txt", ask(f"{page}exchanges/{one}{part}"))
+keep("cassette.txt", ask(page + "cassette"))
+if sys.argv[3] == "serve":
+    for name in ("", "requests", "faults"):
+        keep(f"control-{name}.txt", ask(root + "/__harness__/" + name, accept="application/json"))
+"""
+
+
+@pytest.mark.parametrize("output", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize("command", ["proxy", "record", "serve", "replay"])
+def test_servers_and_their_inspectors(
+    harness: Harness, url: str, tmp_path: Path, command: str, output: list[str]
+) -> None:
+    """What stands in front of clients shows no key, known only from their headers.
+
+    Neither on the screen nor in the page's feed, details and copies, nor in the log of requests.
+    """
+    program, cassette = tmp_path.parent / "looker.py", tmp_path / "a.yaml"
+    program.write_text(LOOKER)
+    before = {"proxy": ["--target", url], "record": ["--target", url, "--cassette", "a.yaml"], "serve": []}
+    if command == "replay":
+        client = tmp_path.parent / "client.py"
+        client.write_text(CLIENT)
+        record = ["record", "--target", url, "--cassette", "a.yaml"]
+        assert harness(*record, "--", sys.executable, str(client), KEY).code == 0
+        before["replay"] = [str(cassette)]
+    done = harness(command, *before[command], *output, "--", sys.executable, str(program), KEY, TENANT, command)
+    assert (tmp_path / "feed.txt").stat().st_size > 1000, done.err
+    assert leaks(done.out, done.err, folder=tmp_path) == []

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.command_words import describe_command
 from harness.cli.completing import complete
+from harness.cli.kept_words import read_command
 from harness.cli.main import COMMANDS
 from tests.cli.conftest import Harness
 
@@ -43,6 +45,14 @@ def shell(request: pytest.FixtureRequest) -> str:
     if shutil.which(request.param) is None:
         pytest.skip(f"{request.param} is not installed")
     return str(request.param)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of the test's own."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
 
 
 @pytest.fixture
@@ -89,22 +99,52 @@ def test_a_shell_offers(line: str, offered: Sequence[str], never: str, shell: st
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_its_options(command: str) -> None:
     """Each command offers its own help, and each of its options is told in words."""
-    found = complete([command], "--")
+    found = complete([command], "--", describe_command)
     assert "--help" in [candidate.word for candidate in found]
 
 
 def test_values_follow_their_option() -> None:
     """What an option takes is offered behind it and nowhere else; a file stands where nothing is known."""
-    assert "must" not in [candidate.word for candidate in complete(["check"], "")]
-    assert [one.word for one in complete(["check", "emulator", "--report"], "ht")] == ["html="]
-    assert complete(["check", "--baseline"], "") == []
-    assert complete(["check", "--report", "html", "="], "pa") == []
+    assert "must" not in [candidate.word for candidate in complete(["check"], "", describe_command)]
+    assert [one.word for one in complete(["check", "emulator", "--report"], "ht", describe_command)] == ["html="]
+    assert complete(["check", "--baseline"], "", describe_command) == []
+    assert complete(["check", "--report", "html", "="], "pa", describe_command) == []
 
 
 def test_the_command_of_a_client_is_its_own() -> None:
     """Behind `--` stands somebody else's command line."""
-    assert complete(["torture", "--"], "p") == []
-    assert complete(["no-such-command"], "") == []
+    assert complete(["torture", "--"], "p", describe_command) == []
+    assert complete(["no-such-command"], "", describe_command) == []
+
+
+def test_what_a_command_takes_is_found_out_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first TAB keeps it, later ones read it, unless other code wrote it or it is damaged."""
+    first = read_command("verify")
+    (file,) = cache.rglob("*.json")
+    assert first == describe_command("verify")
+    with monkeypatch.context() as patched:
+        patched.setattr("harness.cli.command_words.describe_command", lambda name: pytest.fail("asked again"))
+        assert read_command("verify") == first
+    for damaged in ("", "[]", "{}", "[1, 2]", file.read_text("utf-8").replace("harness", "other", 1)):
+        file.write_text(damaged, "utf-8")
+        assert read_command("verify") == first
+    monkeypatch.setenv("XDG_CACHE_HOME", str(file))
+    assert read_command("verify") == first, "a cache that cannot be written is none"
+
+
+def test_a_reply_from_the_cache_imports_no_command() -> None:
+    """A press of TAB costs as much as `harness --version`: only what completes is imported."""
+    script = (
+        "import sys; from harness.cli import main; main(['completion', 'bash', '--reply', *sys.argv[1:]]); "
+        "print(*(name for name in sys.modules if name.startswith('harness.')), file=sys.stderr)"
+    )
+    read_command("check")
+    for words, reply in ((["check", "--pro"], "--profile\n"), (["tor"], "torture\n")):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *words], capture_output=True, text=True, check=True, timeout=60
+        )
+        assert done.stdout == reply
+        assert {name.split(".")[1] for name in done.stderr.split()} <= {"cli", "outcome", "wire"}
 
 
 def test_reply_bears_any_words(harness: Harness) -> None:

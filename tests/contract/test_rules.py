@@ -41,6 +41,67 @@ def test_every_rule_cites_a_page_of_the_table() -> None:
     assert len(addresses) == len(set(addresses))
 
 
+NAMED = {
+    "API errors": "a guide of the Gemini API that was read as a copy",
+    "Antigravity agent": "a guide of the Gemini API that was read as a copy",
+    "Credentials": "a guide of the Gemini API that was read as a copy",
+    "Decisions guide": "told by three who quote it",
+    "Migrating to interactions": "instructions that Google ships for assistants",
+    "OpenAPI document, v1beta": "not public; read from a copy",
+    "Priority inference": "a guide of the Gemini API that was read as a copy",
+    "Public recordings of the service": "test suites and notebooks of several projects",
+    "Tool Retrieval, announcement of 19 November 2026": "an article on blog.google",
+}
+"""Documents without an address, and what they are."""
+
+
+def test_a_document_without_an_address_is_known() -> None:
+    """A rule cites a document with an address, or one that is listed here with what it is."""
+    assert {rule.source.page for rule in BY_ID.values() if not rule.source.url} == NAMED.keys()
+
+
+@RULES
+def test_a_rule_names_the_place_in_its_document(rule: Rule) -> None:
+    """Nobody has to read a whole document to find the words of a rule."""
+    assert len(rule.source.section) >= 2
+
+
+@pytest.mark.parametrize(("page", "basis"), [
+    (pages.PROBES, Basis.DOCUMENTED), (pages.RECORDINGS, Basis.SCHEMA), (pages.ADK_ISSUE, Basis.INFERRED),
+    (pages.SDK, Basis.DOCUMENTED), (pages.HTTP, Basis.DOCUMENTED), (pages.STREAMING, Basis.COMPARED),
+], ids=str)  # fmt: skip
+def test_a_document_cannot_say_more_than_it_does(page: pages.Page, basis: Basis) -> None:
+    """A witness promises nothing, types document no behaviour, and a standard says nothing of this API."""
+    with pytest.raises(ValueError, match="all it can say is"):
+        page.cite(basis, "anywhere")
+
+
+WEAKENED = {
+    "stream.evid-delta": Level.MAY,  # no background stream that was recorded keeps it
+    "err.code-word": Level.MAY,  # sentences and numbers were seen live
+    "err.code-string": Level.SHOULD,
+    "err.code-status": Level.SHOULD,  # one overload came under three codes
+    "agent.chain-needs-env": Level.SHOULD,  # the guide obliges the client; the refusal was only seen
+    "create.labels": Level.MAY,  # the Gemini API refuses good ones, too
+    "tool.result-name": Level.MAY,  # optional in the types, required live
+    "stream.sig-last": Level.MAY,  # empty signatures come between summaries
+    "stream.bare-error": Level.MAY,  # the service itself breaks it
+    "stream.completed-usage": Level.SHOULD,  # one stream ended without, and GET had it
+    "chain.echo": Level.MAY,  # never seen
+    "http.unlisted": Level.MAY,  # provision_sandbox, compaction and others were seen
+    "decision.zero-output": Level.MAY,
+    "file.resume": Level.MAY,
+}
+"""Rules that news of the service has weakened, the highest level they may have, and why."""
+
+
+@pytest.mark.parametrize(("rule", "highest"), WEAKENED.items(), ids=WEAKENED)
+def test_what_the_service_itself_breaks_is_no_promise(rule: str, highest: Level) -> None:
+    """A rule whose source is weakened by what the service was seen to do keeps its lower level."""
+    order = [Level.MAY, Level.SHOULD, Level.MUST]
+    assert order.index(BY_ID[rule].level) <= order.index(highest)
+
+
 def test_every_rule_that_a_judge_names_exists() -> None:
     """Every rule id in the source of the judges is the id of a rule."""
     folder = Path(contract.__file__).parent

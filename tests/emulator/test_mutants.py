@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harness.checks.areas.agents.uploads import pack
 from harness.emulator import Emulator, Settings
 from harness.emulator.mutants import MUTANTS, hooks, parts
 from harness.emulator.mutants.changes import answer, put, skip, turn
@@ -26,6 +27,7 @@ SCRIPTS = [
     {}, {"queued": 1}, {"status": "failed"}, {"status": "incomplete"}, {"error_event": {"after": 3}},
     {"continuation_token": "dDE="},
 ]  # fmt: skip
+START = {"x-goog-upload-protocol": "resumable", "x-goog-upload-command": "start"}
 RESEARCH = "deep-research-preview-04-2026"
 
 
@@ -75,12 +77,17 @@ class Tour:
             {"stream": False}, {"stream": True}, {"stream": True, "background": True}, {"agent": AGENT},
             {"stream": True, "tools": [TOOL]}, {"model": AGENT}, {"stream": True, "store": False},
             {"stream": True, "generation_config": {"thinking_summaries": "auto"}},
+            {"stream": True, "response_format": FORM},
+            {"tools": [TOOL], "generation_config": {"tool_choice": "any"}},
+            {"agent": AGENT, "agent_config": {"type": "antigravity", "max_total_tokens": 1}},
         ):  # fmt: skip
             self.new(**fields)
         for given in ({"type": "text", "text": "x"}, [{"type": "text", "text": "x"}],
                       [{"type": "user_input", "content": "x"}], "a\tb \n é 🦊", "x" * 600_000):  # fmt: skip
             self.ask("GET", f"interactions/{self.new(given)}")
         self.new(text="Hi", input="Hi")
+        self.api.emulator.reply("One, two.", hops=2)
+        self.ask("GET", f"interactions/{self.new()}")
         for revision in ("2026-05-07", "odd"):
             body = {"model": "gemini-3.5-flash", "input": "x"}
             self.ask("POST", "interactions", body, **{"api-revision": revision})
@@ -250,7 +257,13 @@ class Tour:
         source = {"type": "inline", "target": "a.txt", "content": "x\ny\n"}
         made = [str(self.ask("POST", "environments", {"sources": [source]}).get("id")) for _ in range(2)]
         self.ask("POST", "environments", {"from_environment": made[0], "sources": [source]})
-        for path in ("", "/a.txt", "/nope", "/a.txt?alt=media"):
+        fork = str(self.ask("POST", "environments", {"from_environment": made[0]}).get("id"))
+        self.ask("GET", f"environments/{fork}/files/a.txt")
+        put = f"/upload/v1beta/environments/{made[0]}/files"
+        self.ask("PUT", f"{put}/x?extract=true", pack("d/e.txt", b"x"))
+        self.ask("PUT", f"{put}/y?uploadType=resumable", b"")
+        self.ask("PUT", f"{put}/z", b"", **START)
+        for path in ("", "?recursive=true", "/a.txt", "/nope", "/a.txt?alt=media", "?alt=media"):
             self.ask("GET", f"environments/{made[0]}/files{path}")
         for query in ("", "", "?overwrite=true"):
             self.ask("PUT", f"/upload/v1beta/environments/{made[0]}/files/b.txt{query}", b"x")
@@ -302,8 +315,7 @@ class Tour:
 
     def upload(self, path: str, data: bytes) -> Any:
         """Upload in the resumable form, query on the way, and return the last answer's value."""
-        head = {"x-goog-upload-protocol": "resumable", "x-goog-upload-command": "start"}
-        started = self.api.call("POST", f"/upload/v1beta/{path}", b"", **head)
+        started = self.api.call("POST", f"/upload/v1beta/{path}", b"", **START)
         self.note(started)
         address = started.headers.get("x-goog-upload-url") or f"/upload/v1beta/{path}?upload_id=none"
         self.api.key, key = "", self.api.key

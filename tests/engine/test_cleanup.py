@@ -13,7 +13,8 @@ from harness.engine.execute import play
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions import INTERACTIONS, embedded_settings
 from harness.transport import ServiceDriver
-from harness.wire import Request
+from harness.wire import LogicalClock, Request
+from harness.wire.json_value import object_or_none
 from tests.engine.toys import ToyService
 
 TARGET = RequestBuilder(key="k")
@@ -35,6 +36,32 @@ def test_created_things_are_deleted(stream: bool) -> None:
     assert ledger.owed == ["/v1beta/interactions/i1"]
     assert ledger.clean(driver) == []
     assert service.stored == {}
+
+
+def test_a_sandbox_that_the_create_did_not_name_is_deleted() -> None:
+    """On Vertex only the end of a stream names the sandbox of an agent; if it was cut, a read of the run does."""
+    clock = LogicalClock()
+    driver = ServiceDriver(Emulator(Settings(platform="vertex"), clock=clock), clock)
+    ledger = CreatedResources(INTERACTIONS)
+    run = {"agent": TARGET.agent, "environment": "remote", "background": True, "stream": True}
+    stream = driver.open(TARGET.create(run, input="hi"))
+    stream.read(2)
+    ledger.note(stream.close())
+    assert [path.split("/")[2] for path in ledger.owed] == ["interactions"]
+    assert driver.send(TARGET.request("GET", "environments")).body != b"{}"
+    assert ledger.clean(driver) == []
+    assert driver.send(TARGET.request("GET", "environments")).body == b"{}"
+
+
+def test_a_sandbox_of_somebody_else_is_kept() -> None:
+    """A run in an environment that the create names owes the run alone."""
+    driver = ServiceDriver(Emulator(Settings(platform="vertex")))
+    theirs = object_or_none(driver.send(TARGET.request("POST", "environments", {})).body) or {}
+    ledger = CreatedResources(INTERACTIONS)
+    run = {"agent": TARGET.agent, "environment": theirs["id"], "background": True}
+    ledger.note(driver.send(TARGET.create(run, input="hi")))
+    assert ledger.clean(driver) == []
+    assert driver.send(TARGET.request("GET", f"environments/{theirs['id']}")).status == 200
 
 
 def test_a_stream_under_another_label_is_deleted_too() -> None:

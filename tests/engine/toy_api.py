@@ -357,6 +357,7 @@ NOTES = Api(
     format_request=lambda exchange: f"{exchange.request.method} {exchange.request.target}",
     format_answer=lambda exchange: str(exchange.status),
     list_deletes=_list_deletes,
+    new_look_request=lambda exchange: None,
     new_stop_request=lambda segments, fields: None,
     new_requests=NoteRequests,
     load_capabilities=lambda: CAPABILITIES,

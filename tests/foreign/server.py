@@ -211,6 +211,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         if isinstance(value, dict):
             self.reply(200, value, getattr(value, "headers", {}))
+        elif isinstance(value, bytes):
+            self.send(200, "application/octet-stream", value, {})
         else:
             self.stream(iter(value))
 
@@ -242,11 +244,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def reply(self, status: int, value: Any, headers: Json | None = None) -> None:
         """Write JSON."""
-        data = json.dumps(value).encode()
+        self.send(status, "application/json", json.dumps(value).encode(), headers or {})
+
+    def send(self, status: int, kind: str, data: bytes, headers: Json) -> None:
+        """Write a body of any kind."""
         self.send_response(status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", kind)
         self.send_header("content-length", str(len(data)))
-        for name, text in (headers or {}).items():
+        for name, text in headers.items():
             self.send_header(name, text)
         self.end_headers()
         self.wfile.write(data)

@@ -7,10 +7,12 @@ import json
 from collections.abc import Callable
 from urllib.parse import quote
 
+import pytest
+
 from harness.inspector.changes import Listener
 from harness.inspector.traffic import SeenTraffic
 from harness.interactions import INTERACTIONS
-from harness.wire import COMPLETE, Chunk, Chunked, Headers, Request
+from harness.wire import COMPLETE, Chunk, Chunked, Headers, Pause, Request
 from harness.wire.observed_body import ObservedBody
 from tests.inspector.conftest import KEYED, SECRET, Bench
 
@@ -184,7 +186,60 @@ def test_the_number_of_requests_is_bounded() -> None:
     assert [seen.number for seen in traffic.all()] == list(range(16, 26))
     assert traffic.dropped == 15
     assert [change["total"] for change in listener.take() or () if change["is"] == "dropped"] == list(range(1, 16))
-    assert len(traffic.take_ended(100)) <= 10
+    taken = list(iter(traffic.take_ended, None))
+    assert 0 < len(taken) <= 10
+
+
+def test_whoever_serves_only_takes_notes() -> None:
+    """With a page open, what goes out is taken apart when the page looks, in the order in which it went out."""
+    traffic = SeenTraffic(INTERACTIONS)
+    listener = traffic.listen()
+    first, second = (traffic.begin(Request("GET", f"/v1beta/interactions/{name}?stream=true")) for name in "ab")
+    for seen in (first, second):
+        seen.note_head(200, STREAM, Chunked())
+    for seen in (first, second, first):
+        seen.note_chunk(Chunk(b'data: {"a":1}\n\n'))
+    assert "event" not in {change["is"] for change in listener.take() or ()}
+    traffic.catch_up()
+    told = [change["n"] for change in listener.take() or () if change["is"] == "event"]
+    assert told == [first.number, second.number, first.number]
+
+
+def test_a_flood_of_events_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If nobody looks for long, the oldest answers are forgotten unread, and the newest is read as it goes out."""
+    monkeypatch.setattr("harness.inspector.backlog.MOST_NOTES", 30)
+    traffic = SeenTraffic(INTERACTIONS)
+    listener = traffic.listen()
+    for _ in range(10):
+        _pass(traffic, 9)
+    assert [change["n"] for change in listener.take() or () if change["is"] == "dropped"] == list(range(1, 8))
+    _pass(traffic, 100)
+    assert len(traffic.all()[-1].events) == 100
+    monkeypatch.setattr("harness.inspector.backlog.MOST_BYTES", 1000)
+    _pass(traffic, 3, b"data: " + b"x" * 600 + b"\n\n")
+    assert len(traffic.all()[-1].events) == 3
+
+
+def test_what_nobody_judged_is_missing_from_the_history(bench: Bench) -> None:
+    """A cancel that was forgotten unread must not make the cancelled run that GET shows a finding."""
+    page = bench.open()
+    named = json.loads(bench.create(background=True).body)["id"]
+    page.read()
+    bench.send("POST", f"/v1beta/interactions/{named}/cancel")
+    traffic = bench.inspector.traffic
+    traffic._forget(traffic.all()[-1])
+    bench.send("GET", f"/v1beta/interactions/{named}")
+    assert page.all("findings") == []
+    assert traffic.missed == 1
+
+
+def test_a_page_takes_a_fifth_of_the_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The feed rests four times as long as it worked, at least a twentieth of a second and at most a whole one."""
+    page = bench.open()
+    for seconds, rest in ((0.0, 0.05), (0.1, 0.4), (60.0, 1.0)):
+        times = iter((0.0, seconds))
+        monkeypatch.setattr("harness.inspector.feed.monotonic", lambda times=times: next(times))
+        assert next(page.feed) == Pause(rest)
 
 
 def test_the_number_of_events_is_bounded() -> None:

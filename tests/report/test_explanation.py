@@ -31,7 +31,7 @@ def explained(*exchanges: Exchange, place: str) -> list[str]:
     """The requests that are shown, and the note about those that are not."""
     finding = Finding("get.odd", "it is odd", where=Where(place))
     observation = Observation(Outcome.NOT_MET, (finding,))
-    text = explain(failed(observation, *exchanges), RunState(INTERACTIONS))
+    text = explain(failed(observation, *exchanges), RunState(INTERACTIONS), verbose=True)
     return [line for line in text.splitlines() if line.startswith(("> GET", "> POST", "exchanges ("))]
 
 
@@ -57,5 +57,18 @@ def test_what_changed_it_comes_before_what_was_found() -> None:
     finding = Finding("get.odd", "it is odd", where=Where("child"))
     result = failed(Observation(Outcome.NOT_MET, (finding,)), made("v1_a"), deleted, child)
     lines = [line for line in explain(result, RunState(INTERACTIONS)).splitlines() if line.startswith("> ")]
-    assert lines[:1] + [line for line in lines if "DELETE" in line] == [f"> POST {ROOT}", f"> DELETE {ROOT}/v1_a"]
+    assert lines[:3] == [f'> POST {ROOT} {{"input": "Hi"}}', f"> DELETE {ROOT}/v1_a", f"> POST {ROOT}"]
     assert lines[-1].startswith('> {"input": "Hi", "previous_interaction_id": "v1_a"')
+
+
+def test_what_shows_the_fault_is_in_full_and_one_script_repeats_all() -> None:
+    """The exchange of the first finding has headers and body; the others are a line each way, without -v."""
+    reads = [exchange("GET", f"{ROOT}/v1_b?n={n}", body={"id": "v1_b"}) for n in range(2)]
+    finding = Finding("get.odd", "it is odd", where=Where("read[0]"))
+    result = failed(Observation(Outcome.NOT_MET, (finding,)), made("v1_b"), *reads)
+    text = explain(result, RunState(INTERACTIONS))
+    evidence, script = text.split("reproduce:\n")
+    assert evidence.count("\n< 200\n") == 1
+    assert f"\n> GET {ROOT}/v1_b?n=0\n< 200\n" in evidence
+    assert f'\n> GET {ROOT}/v1_b?n=1\n< 200 {{"id": "v1_b"}}\n' in evidence
+    assert script.count("curl ") == 3

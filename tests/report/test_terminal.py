@@ -59,7 +59,6 @@ def watched(
         "  reproduce:",
         '  curl -sS -N -i -X GET http://toy.invalid/v1beta/interactions/"${ID0}" \\',
         "WARN       get.should [SHOULD] toy get.should: it is completed",
-        "UNTESTABLE rob.unmet [MUST] toy rob.unmet: the target has no x",
     ],
 )
 def test_lines(line: str) -> None:
@@ -76,12 +75,19 @@ def test_totals_name_every_bucket_that_is_not_empty() -> None:
     """The last lines count all checks by verdict and say what the result means."""
     lines = watched().splitlines()
     assert lines[-6].startswith("8 checks: 3 pass, 2 fail, 1 warn, 1 untestable, 1 error in ")
-    assert lines[-5] == "-v explains each warning"
+    assert lines[-5] == "-v explains each warning and failure and names what was not tested"
     assert lines[-4] == "judged 6 of 8, 1 untested, 1 failed by the harness itself"
     assert lines[-3].startswith("untested MUST rob.unmet: the target has no x; testable ")
     assert lines[-2].startswith("the harness itself erred")
     assert lines[-1].startswith("2 of 5 judged MUSTs are broken, for 2 reasons; 2 were not judged: ")
-    assert "-v explains each warning" not in watched(verbose=True)
+    assert "-v explains" not in watched(verbose=True)
+
+
+def test_what_was_not_tested_is_named_with_v() -> None:
+    """A check that could not be tested has a line with -v; otherwise the ledger counts it, and names a MUST."""
+    line = "UNTESTABLE rob.unmet [MUST] toy rob.unmet: the target has no x"
+    assert line not in watched()
+    assert line in watched(verbose=True)
 
 
 def test_plain_text_without_a_terminal() -> None:
@@ -93,7 +99,7 @@ def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal shows the running exercise and erases that line before the next one."""
     monkeypatch.setenv("TERM", "xterm")
     text = watched(terminal=True)
-    assert "[1/4] create_and_get" in text
+    assert "[1/4] create and get" in text
     assert text.count("\x1b[2K") == 4
 
 

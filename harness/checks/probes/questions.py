@@ -301,7 +301,7 @@ def _by_list(ask: Probe, name: str, collection: str = "") -> None:
         ask.settle(name, listed, f"GET {collection} answered {answer.status}")
 
 
-UNDISCOVERABLE = ("two-keys", "agents-crud", "continuation")
+UNDISCOVERABLE = ("two-keys", "agents-crud", "continuation", "long-decode")
 """Capabilities that no request can find out."""
 
 QUESTIONS: tuple[Question, ...] = (

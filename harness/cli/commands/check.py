@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import Parser, count, level_named
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.output import Listeners, add_output_arguments, say, write_json
@@ -23,6 +22,7 @@ from harness.cli.target_options import (
     said_capabilities,
     traffic_policy,
 )
+from harness.cli.waiting import wait_for
 from harness.engine.capabilities import Capabilities, Capability, everything
 from harness.engine.events import Waiting
 from harness.engine.plan import Selection, make_plan
@@ -63,7 +63,7 @@ def run(words: Sequence[str]) -> int:
         shard_seconds=read_seconds(arguments.shard_times),
         traffic=traffic_policy(arguments, lambda seconds, refusal: listeners.handle(Waiting(seconds, refusal))),
     )
-    wait_until_up(target, arguments.wait or 0.0)
+    wait_for(target, arguments.wait)
     finished = listeners.follow(check_target(target, catalogue, options))
     if finished.exit is Exit.INTERRUPTED:
         say("harness: interrupted", to_errors=True)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.cli.arguments import Parser
-from harness.cli.output import say
+from harness.cli.completing import complete
+from harness.cli.kept_words import read_command
 
 _EPILOG = """\
 Put the line of your shell into its start-up file:
@@ -24,19 +24,19 @@ def run(words: Sequence[str]) -> int:
     """Run the command."""
     if words[1:2] == [_REPLY]:
         return _reply(words[0], words[2:])
+    from harness.cli.arguments import Parser
+
     parser = Parser("completion", "Print the completion for a shell.", epilog=_EPILOG)
     parser.add_argument("shell", choices=tuple(_SCRIPTS), help="the shell that reads it")
-    say(_SCRIPTS[parser.parse(words).shell].replace("ASK", _REPLY).strip())
+    print(_SCRIPTS[parser.parse(words).shell].replace("ASK", _REPLY).strip())
     return 0
 
 
 def _reply(shell: str, words: Sequence[str]) -> int:
     """Print what may stand in place of the last word; bash shows no descriptions."""
-    from harness.cli.completing import complete
-
     *before, current = words or [""]
-    for word, about in complete(before, current):
-        say(word if shell == "bash" or not about else f"{word}\t{about}")
+    for word, about in complete(before, current, read_command):
+        print(word if shell == "bash" or not about else f"{word}\t{about}")
     return 0
 
 

@@ -13,13 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import Parser, count, level_named, positive_seconds
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.output import Listeners, add_output_arguments
 from harness.cli.reproducing import CurlRuns
 from harness.cli.signal_handling import told_like_interrupted
 from harness.cli.target_options import add_target_arguments, parse_with_configuration, resolve, said_capabilities
+from harness.cli.waiting import wait_for
 from harness.engine.events import CheckFinished, PhaseFinished
 from harness.engine.results import Result
 from harness.engine.sharding.shards import parse_shard
@@ -51,7 +51,7 @@ def run(words: Sequence[str]) -> int:
     options = replace(_options(arguments), baseline=baseline, excluded=excluded)
     presentation = FuzzPresentation(options.seed, excluded=excluded, baseline=baseline)
     listeners = Listeners(arguments, presentation)
-    wait_until_up(target, arguments.wait or 0.0)
+    wait_for(target, arguments.wait)
     runs = CurlRuns(target, options.seconds)
     vacuous = False
     running = closing(fuzz(target, options, listeners.handle))

@@ -32,6 +32,7 @@ from harness.cli.masking import hide, mask_text
 from harness.cli.output import Listeners, add_output_arguments, say
 from harness.cli.serving import port, split_command
 from harness.cli.signal_handling import ends_when_told
+from harness.cli.waiting import wait_for
 from harness.engine.targets import (
     EMULATOR,
     ResolvedTarget,
@@ -226,7 +227,7 @@ def gateway_environment(upstream: str, environment: Mapping[str, str]) -> dict[s
 def _wait(target: ResolvedTarget, seconds: float | None, process: Started | None) -> None:
     """Wait until the gateway answers. Raises TargetFault if it does not, or if its process has ended."""
     if process is None:
-        wait_until_up(target, seconds or 0.0)
+        wait_for(target, seconds)
         return
     until = time.monotonic() + (_STARTING if seconds is None else seconds)
     while True:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 
-from harness.benches.server.reachability import wait_until_up
 from harness.checks.capabilities import CAPABILITIES
 from harness.cli.arguments import Parser
 from harness.cli.output import say, write_json
@@ -21,6 +20,7 @@ from harness.cli.target_options import (
     said_capabilities,
     traffic_policy,
 )
+from harness.cli.waiting import wait_for
 from harness.contract.tables.protocol import PROTOCOL
 from harness.engine.probe import probe
 from harness.engine.traffic.retries import format_refusal
@@ -40,7 +40,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parse_with_configuration(parser, list(words))
     target = resolve(arguments)
-    wait_until_up(target, arguments.wait or 0.0)
+    wait_for(target, arguments.wait)
     needed = frozenset(CAPABILITIES) if arguments.probe else frozenset()
     mask = Mask(target.info.secrets, PROTOCOL.secret_fields)
     how = traffic_policy(arguments, None if arguments.json else partial(_say_wait, mask))

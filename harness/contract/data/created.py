@@ -42,6 +42,17 @@ def list_deletes(exchange: Exchange) -> Iterator[Request]:
         yield from _build_delete(exchange, path, _id_of(made) if isinstance(made, Mapping) else None)
 
 
+def new_look_request(exchange: Exchange) -> Request | None:
+    """The GET that names the sandbox of a run whose create did not: a stream that was cut, or one on Vertex."""
+    operation = operation_of(exchange.request) if exchange.succeeded else None
+    if operation is None or operation.call != "POST interactions" or not _makes_environment(exchange.request):
+        return None
+    deletes = list(list_deletes(exchange))
+    if len(deletes) != 1:
+        return None
+    return Request("GET", deletes[0].target, deletes[0].headers)
+
+
 def _build_delete(exchange: Exchange, collection: str, identity: object) -> Iterator[Request]:
     if not isinstance(identity, str) or not identity:
         return

@@ -38,6 +38,7 @@ def list_judged_in_stream(reading: StreamReading) -> frozenset[str]:
     for present, rule in (
         (reading.arguments, "stream.args-join"),
         (reading.signatures, "stream.sig-last"),
+        (reading.stop_usages > 1, "stream.stop-usage"),
         (ERROR in counts, "stream.error-shape"),
         (reading.cursors.count, "stream.evid-unique"),
         (reading.cursors.count and reading.background and DELTA in counts, "stream.evid-delta"),

@@ -47,13 +47,13 @@ class ExpectedStatuses:
         severity = self.severity(exchange.status)
         if severity is None or (self.in_stream is not None and self.in_stream(exchange)):
             return
+        expected = format_statuses(self.accepts)
         if exchange.status is None:
             message, actual = f"no answer to {format_request(exchange)}", format_ending(exchange)
         else:
-            kind = "wrong" if severity is Severity.BROKEN else "unusual"
-            message, actual = f"{kind} answer to {format_request(exchange)}", format_answer(exchange)
+            message = f"{format_request(exchange)} was answered {exchange.status}, not {expected}"
+            actual = format_answer(exchange)
         rule, _, word = code.partition("/")
-        expected = format_statuses(self.accepts)
         yield Finding(rule, message, expected, actual, severity=severity, code=code if word else "")
 
 

@@ -152,6 +152,7 @@ class StreamJudge:
             background=self._background,
             arguments=state.arguments_seen,
             signatures=state.signatures_seen,
+            stop_usages=state.stop_usages,
             findings=with_causes(self._ledger.findings),
             suppressed=dict(self._ledger.suppressed),
             frames=self._frames,

@@ -94,6 +94,8 @@ class StreamState:
         self.failed = False
         self.arguments_seen = False
         self.signatures_seen = False
+        self.stop_usages = 0
+        self._spent = 0
         self._ended = False  # by an event that cannot be read, or has an old name
         self.unjudged: dict[str, None] = {}
         self._steps = steps
@@ -359,6 +361,17 @@ class StreamState:
             message = f"the arguments of step {index} do not join to an object"
             self._report("stream.args-join", message, "a JSON object", joined[:80])
 
+    def _usage_grows(self, event: dict[str, Any]) -> None:
+        usage = event.get("usage")
+        total = usage.get("total_tokens") if isinstance(usage, dict) else None
+        if not isinstance(total, int):
+            return
+        self.stop_usages += 1
+        if total < self._spent:
+            message = f"the usage falls at the end of step {event['index']}"
+            self._report("stream.stop-usage", message, f"{self._spent} tokens or more", f"{total} tokens")
+        self._spent = max(self._spent, total)
+
     def _missing_step(self, index: int, what: str) -> None:
         """Handle a delta or stop for a step that is not open: it started before a resume, or this is an error."""
         if self._mid_step and index not in self._used:
@@ -384,6 +397,7 @@ _GUARDS: dict[str, Callable[[StreamState, dict[str, Any]], bool | None]] = {
     "before-signature": StreamState._before_signature,
     "stop-index": StreamState._stop_index,
     "arguments-join": StreamState._arguments_join,
+    "usage-grows": StreamState._usage_grows,
     "all-stopped": StreamState._all_stopped,
     "completed-status": StreamState._completed_status,
     "completed-steps": StreamState._completed_steps,

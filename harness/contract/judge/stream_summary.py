@@ -25,7 +25,7 @@ class StreamReading:
     something in it that the schemas do not name. `whole` says that the body ended in order; if it did not, nothing
     is claimed about its end. `unjudged` names what was not judged because of a limit. `framed`: the framing was
     recorded. `background`: the run was created in the background. `arguments` and `signatures` say whether deltas
-    brought some.
+    brought some, and `stop_usages` how many step.stop events had token counts.
     """
 
     start: str
@@ -33,6 +33,7 @@ class StreamReading:
     background: bool
     arguments: bool
     signatures: bool
+    stop_usages: int
     findings: tuple[Finding, ...]
     suppressed: Mapping[str, int]
     frames: int

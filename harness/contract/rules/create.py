@@ -9,10 +9,13 @@ from harness.contract.rules.pages import (
     BACKGROUND,
     BREAKING_CHANGES,
     FUNCTION_CALLING,
+    PRIORITY,
     PROBES,
     RECORDINGS,
     REFERENCE,
     SDK,
+    STRUCTURED_OUTPUT,
+    THINKING,
 )
 from harness.outcome import Basis, Level, Rule
 
@@ -224,6 +227,34 @@ _OPTIONS = (
         statement="A JSON response_format brings output text that parses as JSON.",
         breaks="Programs that parse the answer fail.",
         source=REFERENCE.cite(Basis.DOCUMENTED, "CreateInteraction: response_format"),
+    ),
+    Rule(
+        id="create.format-streamed",
+        level=Level.SHOULD,
+        statement="The text deltas of an answer in a JSON response_format join to JSON.",
+        breaks="Programs that parse the streamed answer fail, or show a Markdown fence to their users.",
+        source=STRUCTURED_OUTPUT.cite(Basis.DOCUMENTED, "Streaming structured outputs"),
+    ),
+    Rule(
+        id="create.no-summaries",
+        level=Level.SHOULD,
+        statement="With thinking_summaries none, thoughts have no summary.",
+        breaks="Users read what the model thought, although the program asked for the answer only.",
+        source=THINKING.cite(Basis.DOCUMENTED, "thinking_summaries: none, which is the default"),
+    ),
+    Rule(
+        id="tier.echo",
+        level=Level.MAY,
+        statement="An interaction shows the service tier that it was run in.",
+        breaks="Nobody can tell from what is stored which price was paid.",
+        source=PROBES.cite(Basis.OBSERVED, "service_tier in every interaction"),
+    ),
+    Rule(
+        id="tier.header",
+        level=Level.MAY,
+        statement="Where a create is answered with x-gemini-service-tier, it names a tier, and the body no other.",
+        breaks="A client that watches for requests that were downgraded to standard counts the wrong ones.",
+        source=PRIORITY.cite(Basis.DOCUMENTED, "The header that tells the tier of a response"),
     ),
     Rule(
         id="create.max-tokens",

@@ -131,6 +131,13 @@ RULES: tuple[Rule, ...] = (
         source=STREAMING.cite(Basis.INFERRED, "Steps: start, delta, stop"),
     ),
     Rule(
+        id="stream.stop-usage",
+        level=Level.SHOULD,
+        statement="The usage that step.stop events carry counts the whole run so far: its total never falls.",
+        breaks="A client that watches what a run costs sees the last step alone, and overruns its budget.",
+        source=STREAMING.cite(Basis.DOCUMENTED, "step.stop: cumulative usage of agents"),
+    ),
+    Rule(
         id="stream.delta-known",
         level=Level.MAY,
         statement="The type of each delta is one that the reference lists.",

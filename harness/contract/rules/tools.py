@@ -138,6 +138,13 @@ RULES: tuple[Rule, ...] = (
         source=REFERENCE.cite(Basis.SCHEMA, "GenerationConfig: tool_choice"),
     ),
     Rule(
+        id="tool.choice-any",
+        level=Level.SHOULD,
+        statement="With tool_choice any a function is called, even if the question needs none.",
+        breaks="A program that counts on a call, such as a router or an extractor, gets prose instead.",
+        source=FUNCTION_CALLING.cite(Basis.DOCUMENTED, "tool_choice: any"),
+    ),
+    Rule(
         id="tool.choice-allowed",
         level=Level.SHOULD,
         statement="With allowed_tools in tool_choice only the functions it names are called.",

@@ -72,7 +72,7 @@ _CLOSED = Row(State.CLOSED, "stream.done-final")
 _CREATED = ("created-once", "created-status")
 _START = ("index-next", "none-open")
 _DELTA = ("delta-known", "delta-fits", "before-signature")
-_STOP = ("stop-index", "arguments-join")
+_STOP = ("stop-index", "arguments-join", "usage-grows")
 _COMPLETED = ("all-stopped", "completed-status", "completed-steps")
 _END = Row(State.CLOSED, guards=("is-over",))
 

@@ -17,6 +17,7 @@ from harness.contract.schema.explain import SchemaProblem, json_type
 from harness.emulator.create import agent_limits, live_refusals
 from harness.emulator.create.continuation import ContinuationRules
 from harness.emulator.create.unknown_parts import SentSteps
+from harness.emulator.create.windows import judge_windows
 from harness.emulator.http import hints
 from harness.emulator.resources import Resources
 from harness.emulator.run.run import Run
@@ -269,7 +270,8 @@ class CreateValidator(ContinuationRules):
         agent_limits.judge(order, self.contract.steps_table.media)
 
     def media(self, order: CreateRequest) -> None:
-        """Media contents must hold their bytes in base64, or say where the bytes are."""
+        """Media contents must hold their bytes in base64, or say where they are; parts of them must exist."""
+        judge_windows(order.body.get("input"))
         for item in items(order.given):
             told = media.fault(item) if item.get("type") in self.contract.steps_table.media else None
             if told is not None:

@@ -5,7 +5,17 @@ one check (`harness mutants`). A new mutant is a row in the table of its area; a
 """
 
 from harness.emulator.mutants.agents import agents, environments, own_agents, uploads
-from harness.emulator.mutants.lifecycle import background, cancel, chain, content, create, delete, inputs, storage
+from harness.emulator.mutants.lifecycle import (
+    background,
+    cancel,
+    chain,
+    content,
+    create,
+    delete,
+    inputs,
+    long_decode,
+    storage,
+)
 from harness.emulator.mutants.resources import credentials, deliveries, resources, triggers, webhooks
 from harness.emulator.mutants.rows import EmulatorMutant
 from harness.emulator.mutants.service import auth, crashes, errors, http, robustness, shapes
@@ -32,6 +42,7 @@ MUTANTS: dict[str, EmulatorMutant] = collect(
     resume.MUTANTS,
     readers.MUTANTS,
     background.MUTANTS,
+    long_decode.MUTANTS,
     cancel.MUTANTS,
     chain.MUTANTS,
     tools.MUTANTS,

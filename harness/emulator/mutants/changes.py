@@ -165,6 +165,17 @@ def each_step(change: Callable[[list[Json]], list[Json]]) -> Change:
     return edit
 
 
+def drop_header(name: str) -> Change:
+    """Remove a header of a response."""
+
+    def edit(response: Response | None, *context: Any) -> None:
+        if response is not None:
+            kept = [(field, value) for field, value in response.headers.items() if field.lower() != name]
+            response.headers = Headers(tuple(kept))
+
+    return edit
+
+
 # Looking into calls and responses
 
 

@@ -16,9 +16,9 @@ import msgspec
 
 from harness.contract.data.input import pending_calls, results
 from harness.emulator.reply import forms, tool_search, tool_steps
+from harness.emulator.reply.media_types import SPEECH, choose_type, make_medium, makes_media
 from harness.emulator.reply.transcripts import annotate_words
 from harness.emulator.script.scripts import Script
-from harness.emulator.values import media
 from harness.emulator.values.call import invalid
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.ids import IdSequence
@@ -30,15 +30,6 @@ from harness.outcome.words import shorten
 
 Json = dict[str, Any]
 
-SPEECH = "audio/l16; rate=24000; channels=1"
-"""What models that speak answer unless asked for another type: samples without a header (recorded in August)."""
-
-_MEDIA: dict[str, tuple[str, Callable[[], str]]] = {
-    "image": ("image/jpeg", media.photo),
-    "audio": (SPEECH, media.samples),
-    "video": ("video/mp4", media.clip),
-}
-_BY_TYPE: dict[str, Callable[[], str]] = {"image/png": media.picture, "audio/wav": media.sound}
 _FILE = {"path": "answer.py", "content": "print(6 * 7)\n"}
 _COMMAND = {"CommandLine": "python3 -c 'print(6 * 7)'", "Cwd": "/workspace", "WaitMsBeforeAsync": 5000}
 _PRINTED = {"Output": "[STDOUT]\n42\n\n[STDERR]\n", "ExitCode": 0}
@@ -210,21 +201,19 @@ class ReplyBuilder:
     def fill_format(self, order: CreateRequest, wanted: Json) -> Json:
         """Return the content for one response format."""
         kind = str(wanted.get("type", "text"))
-        if kind not in _MEDIA:
+        if not makes_media(kind):
             if wanted.get("schema") is not None or wanted.get("mime_type") == "application/json":
                 value = sample(wanted.get("schema") or {"type": "object"}, budget=order.budget)
                 return self.text_content(order, msgspec.json.encode(value).decode())
             return self.text_content(order, self.words(order))
-        usual, build = _MEDIA[kind]
-        mime = wanted.get("mime_type") or _usual_type(order.model or "") or usual
+        mime = choose_type(kind, wanted.get("mime_type"), order.model or "")
         content: Json = {"type": kind}
         if wanted.get("delivery") == "uri":
-            data = base64.b64decode(_BY_TYPE.get(mime, build)())
-            content["uri"] = self.deliver(data, mime, order.project)
+            content["uri"] = self.deliver(base64.b64decode(make_medium(kind, mime)), mime, order.project)
         else:
-            content["data"] = _BY_TYPE.get(mime, build)()
-        content["mime_type"] = SPEECH if mime == "audio/l16" else mime
-        if content["mime_type"] == SPEECH:
+            content["data"] = make_medium(kind, mime)
+        content["mime_type"] = mime
+        if mime == SPEECH:
             content |= {"channels": 1, "sample_rate": 24_000}
         return content
 
@@ -298,11 +287,6 @@ def _formats(order: CreateRequest) -> list[Json]:
 def drop_signature(thought: Json) -> Json:
     """Return a thought that was cut before its signature."""
     return {name: value for name, value in thought.items() if name != "signature"}
-
-
-def _usual_type(model: str) -> str:
-    """Return the type that a model answers whatever was asked for; Lyria makes MP3 (one observer)."""
-    return "audio/mpeg" if "lyria" in model else ""
 
 
 @lru_cache(maxsize=256)

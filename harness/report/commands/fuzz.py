@@ -59,7 +59,7 @@ class FuzzPresentation(Presentation):
         broken = [result for result in found if result.verdict in (Verdict.FAIL, Verdict.ERROR)]
         answers = sum(sum(phase.answers.values()) for phase in state.phases)
         empty = [phase.name for phase in state.phases if phase.vacuous]
-        holes = f"; {', '.join(empty)} proved nothing" if empty else ""
+        holes = f"; {', '.join(empty)} proved too little" if empty else ""
         finished = state.whole()[1]
         if not answers:
             return name_part(finished, f"no answer was judged{holes}.")
@@ -172,7 +172,7 @@ class FuzzPresentation(Presentation):
             parts.append(f"never accepted: {printable(', '.join(never[:_NEVER_SHOWN]))}{more}")
         empty = [phase.name for phase in state.phases if phase.vacuous]
         if empty:
-            parts.append(f"{', '.join(empty)} proved nothing (see VACUOUS)")
+            parts.append(f"{', '.join(empty)} proved too little (see VACUOUS)")
         return "; ".join(parts)
 
     def not_judged(self, finished: RunFinished) -> Iterator[str]:

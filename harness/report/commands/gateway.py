@@ -85,7 +85,7 @@ class GatewayPresentation(Presentation):
         yield f"{format_count(planned.checks, 'rule')}, {format_count(planned.exercises, 'trial')}"
 
     def progress(self, name: str, *, again: bool) -> str:
-        return "waiting for requests that nobody makes" if again else name
+        return "waiting for requests that nobody makes" if again else super().progress(name, again=again)
 
     def is_quiet(self, result: Result, state: RunState) -> bool:
         return result.verdict in _QUIET

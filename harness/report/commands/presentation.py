@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.engine.results import Result
-from harness.outcome import Exit, Level, Standing, Verdict
+from harness.outcome import Exit, Level, Verdict
 from harness.outcome.words import format_count
 from harness.report.evidence.exchange_text import printable
 
@@ -28,7 +28,7 @@ ERRED = "the harness itself erred: the ERROR blocks above are bugs of ours, plea
 
 _SLOWER = "--rate N asks no faster than N times a second, --max-wait S waits longer"
 
-_ONE_LINE = frozenset({Verdict.WARN, Verdict.STALE, Verdict.XFAIL, Verdict.UNTESTABLE})
+_ONE_LINE = frozenset({Verdict.WARN, Verdict.STALE, Verdict.XFAIL})
 
 
 Paint: TypeAlias = Callable[[str, str], str]
@@ -145,7 +145,7 @@ class Presentation:
 
     def progress(self, name: str, *, again: bool) -> str:
         """The exercise that runs now; `again`: it was begun earlier and comes to its end."""
-        return name
+        return name.replace("_", " ")
 
     def phase(self, phase: PhaseFinished, state: RunState) -> Iterator[str]:
         """What a part of the run did."""
@@ -153,15 +153,18 @@ class Presentation:
 
     def is_quiet(self, result: Result, state: RunState) -> bool:
         """Whether a result is told only with -v."""
-        return result.verdict not in _ONE_LINE or result.standing is Standing.REFUSED
+        return result.verdict not in _ONE_LINE
 
     def brief(self, result: Result, state: RunState, *, verbose: bool) -> tuple[str, Sequence[str]]:
         """A result that needs no explaining: what follows its headline, and further lines."""
         if result.verdict is Verdict.STALE:
             return ": it passes now; take it out of the baseline (--baseline-prune)", ()
-        findings = result.observation.findings
-        why = result.excuse or (findings[0].message if findings else result.observation.reason)
-        return (f": {printable(state.mask.text(why)).strip().splitlines()[0]}" if why.strip() else ""), ()
+        from harness.report.causes import describe
+
+        if result.excuse:
+            return f": {printable(state.mask.text(result.excuse)).strip().splitlines()[0]}", ()
+        said = describe(result, state)
+        return (f": {said}" if said != result.title else ""), ()
 
     def explain(self, result: Result, state: RunState, *, verbose: bool) -> str:
         """The block that explains a result."""

@@ -6,7 +6,7 @@ Layer 6. The only place that tells the kinds of evidence apart, so that no repor
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -22,8 +22,8 @@ from harness.report.finding_text import place
 from harness.wire import Decoder, Exchange, Request
 from harness.wire.mask import Mask
 
-RELAYED_SHOWN, RELAYED_IN_FULL = 160, 2_000
-"""Most characters of a body in one line of a relayed exchange, normally and in full."""
+ONE_LINE, RELAYED_IN_FULL = 160, 2_000
+"""Most characters of a body in one line, normally and in a relayed exchange in full."""
 
 _MOST_EXCHANGES = 3
 _MOST_RELAYED = 2
@@ -79,14 +79,21 @@ def logs(evidence: Sequence[Evidence], display: Display, *, shown: int = SHOWN) 
     return found
 
 
-def shown_lines(evidence: Sequence[Evidence], display: Display, *, named: bool, verbose: bool) -> Iterator[str]:
-    """The evidence that a person needs; `named`: a finding says which exchange it is about."""
+def shown_lines(
+    evidence: Sequence[Evidence], display: Display, *, named: bool, verbose: bool, events: Sequence[str] = ()
+) -> Iterator[str]:
+    """The evidence that a person needs; `named`: a finding says which exchange it is about.
+
+    `events` are lines that stand for the stream in which the fault is.
+    """
     mask = display.mask
     exchanges = [item for item in evidence if isinstance(item, Exchange)]
     relayed = [item for item in evidence if isinstance(item, RelayedExchange)]
-    yield from _format_logged([item for item in evidence if isinstance(item, LoggedExchange)])
+    logged = [item for item in evidence if isinstance(item, LoggedExchange)]
+    if logged:
+        yield from _format_logged(logged)
     if exchanges:
-        yield from _exchanges(exchanges, display, named=named)
+        yield from _exchanges(exchanges, display, named=named, verbose=verbose, events=events)
     if relayed:
         yield from _format_relayed(relayed, display, verbose=verbose)
     places = [item for item in evidence if isinstance(item, RecordedPlace)]
@@ -101,14 +108,24 @@ def shown_lines(evidence: Sequence[Evidence], display: Display, *, named: bool, 
             yield from kill_lines(item)
 
 
-def _exchanges(exchanges: Sequence[Exchange], display: Display, *, named: bool) -> Iterator[str]:
-    shown = _first(exchanges, display.api) if named else list(exchanges[-_MOST_EXCHANGES:])
+def _exchanges(
+    exchanges: Sequence[Exchange], display: Display, *, named: bool, verbose: bool, events: Sequence[str]
+) -> Iterator[str]:
+    """The exchange that shows the fault in full, a line each way for the others, and one script that repeats them.
+
+    Where `events` show that exchange, it has a line each way, too; with `verbose` all are in full.
+    """
+    shown, fault = _first(exchanges, display.api) if named else (exchanges[-_MOST_EXCHANGES:], exchanges[-1])
     if len(exchanges) > len(shown):
         yield f"exchanges ({len(shown)} of {len(exchanges)}; the JSON and HTML reports have all):"
-    for exchange, command in zip(shown, curl_lines(shown, display), strict=True):
-        yield from exchange_lines(exchange, display)
-        yield "reproduce:"
-        yield from command.split("\n")
+    for exchange in shown:
+        if verbose or (exchange is fault and not events):
+            yield from exchange_lines(exchange, display)
+        else:
+            yield f"> {_request(exchange.request, display.mask, ONE_LINE)}"
+            yield f"< {_answer(exchange, display.mask, ONE_LINE)}"
+    yield from events
+    yield from _script(curl_lines(shown, display))
 
 
 def _format_logged(logged: Sequence[LoggedExchange]) -> Iterator[str]:
@@ -117,12 +134,18 @@ def _format_logged(logged: Sequence[LoggedExchange]) -> Iterator[str]:
         yield f"exchanges ({len(shown)} of {len(logged)}; the JSON and HTML reports have all):"
     for item in shown:
         yield from item.lines
-        yield "reproduce:"
-        yield from item.command.split("\n")
+    yield from _script(item.command for item in shown)
 
 
-def _first(exchanges: Sequence[Exchange], api: Api) -> list[Exchange]:
-    """The exchanges to show: the first that findings name, each preceded by those that made or changed its ids."""
+def _script(commands: Iterable[str]) -> Iterator[str]:
+    """The commands together, so that they can be copied at once."""
+    yield "reproduce:"
+    for command in commands:
+        yield from command.split("\n")
+
+
+def _first(exchanges: Sequence[Exchange], api: Api) -> tuple[Sequence[Exchange], Exchange]:
+    """The first exchanges that findings name, after those that made or changed their ids; and the very first."""
     spoken_of = [set(referenced_ids(exchange, api)) for exchange in exchanges]
     needed = [
         [at for at in range(n) if made_or_changed(exchanges[at], ids, api)] for n, ids in enumerate(spoken_of)
@@ -136,11 +159,12 @@ def _first(exchanges: Sequence[Exchange], api: Api) -> list[Exchange]:
         if shown and len(shown) + len(more) > _MOST_EXCHANGES:
             break
         shown += more
-    return [exchanges[number] for number in shown]
+    first = next(number for number in range(len(exchanges)) if number not in only_needed)
+    return [exchanges[number] for number in shown], exchanges[first]
 
 
 def _format_relayed(relayed: Sequence[RelayedExchange], display: Display, *, verbose: bool) -> Iterator[str]:
-    most = RELAYED_IN_FULL if verbose else RELAYED_SHOWN
+    most = RELAYED_IN_FULL if verbose else ONE_LINE
     for item in relayed if verbose else relayed[:_MOST_RELAYED]:
         yield f"passage {item.name}:"
         yield from (f"  {line}" for line in relayed_lines(item, display.mask, most))
@@ -148,7 +172,7 @@ def _format_relayed(relayed: Sequence[RelayedExchange], display: Display, *, ver
     yield from (f"  {line}" for line in curl(relayed[0].client.request, display).split("\n"))
 
 
-def relayed_lines(relayed: RelayedExchange, mask: Mask, shown: int = RELAYED_SHOWN) -> Iterator[str]:
+def relayed_lines(relayed: RelayedExchange, mask: Mask, shown: int = ONE_LINE) -> Iterator[str]:
     """The four directions in order: a line for each request and each answer."""
     yield f"client → gateway    {_request(relayed.client.request, mask, shown)}"
     behind = (*relayed.upstream, *relayed.astray)

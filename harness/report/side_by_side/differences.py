@@ -96,7 +96,8 @@ class ComparedRuns:
             differ = format_count(len(self.telling), "result differs", "results differ")
             said = f"Nothing fails on any of {where}; {differ}"
         hidden = len(self.unjudged)
-        return f"{said}{f'; {hidden} were not judged on each' if hidden else ''}."
+        left = f"; {format_count(hidden, 'result was', 'results were')} not judged on each" if hidden else ""
+        return f"{said}{left}."
 
 
 def compare_runs(runs: Sequence[RunFile], *, same_target: bool = False) -> ComparedRuns:

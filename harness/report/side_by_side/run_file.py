@@ -16,6 +16,7 @@ from typing import Any
 from harness.benches.client.judgement.outcome import result_id
 from harness.documents import open_file
 from harness.outcome import UsageFault
+from harness.report.finding_text import summarize
 
 _MOST_BYTES = 200_000_000
 """Largest report that is read."""
@@ -161,6 +162,10 @@ def _target(record: Mapping[str, Any], path: Path) -> str:
     return str(told.get("url") or told.get("name") or path.stem)
 
 
+def _summarize(finding: Mapping[str, Any]) -> str:
+    return summarize(str(finding["message"]), str(finding.get("where", {}).get("pointer", "")))
+
+
 def _read_checks(record: Mapping[str, Any]) -> Iterator[RunEntry]:
     for item in (*record.get("checks", ()), *record.get("rules", ())):
         findings = item["findings"]
@@ -172,7 +177,7 @@ def _read_checks(record: Mapping[str, Any]) -> Iterator[RunEntry]:
             title=str(item.get("title") or item.get("statement", "")),
             level=str(item["level"]),
             area=str(item.get("area") or name.partition(".")[0]),
-            said=str(findings[0]["message"] if findings else item["reason"]),
+            said=_summarize(findings[0]) if findings else str(item["reason"]),
             silent=bool(item.get("silent", False)),
             seconds=float(item.get("seconds", 0)),
         )

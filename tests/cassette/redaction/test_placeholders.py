@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from harness.cassette.redaction import known_texts
 from harness.cassette.redaction.known_texts import KnownTexts
 from harness.cassette.redaction.placeholders import PlaceholderTable, apply_changes
-from harness.wire import secret_hints
+from harness.wire.secrets import hints
 
 
 def test_a_new_secret_costs_the_same_in_a_long_session() -> None:
@@ -38,6 +38,6 @@ def test_a_long_text_is_searched_part_by_part(words: list[str], text: str, size:
     known.add(words)
     at_once = sorted(known.find(text))
     with pytest.MonkeyPatch.context() as patch:
-        for module in (known_texts, secret_hints):
+        for module in (known_texts, hints):
             patch.setattr(module, "PART", size)
         assert sorted(known.find(text)) == at_once

@@ -104,7 +104,8 @@ def test_what_was_not_asked_does_not_agree(write: Write, capsys: pytest.CaptureF
     assert "1 result says the same everywhere and is not broken" in out
     assert "x.two" not in out
     assert (
-        out.splitlines()[-1] == "Nothing fails on any of 2 targets; 0 results differ; 3 were not judged on each."
+        out.splitlines()[-1]
+        == "Nothing fails on any of 2 targets; 0 results differ; 3 results were not judged on each."
     )
     assert main(["compare", one, write("c.json", left_out("x.one"))]) == 3, "nothing in common was looked at"
     assert "no result in common" in capsys.readouterr().err

@@ -54,8 +54,19 @@ def run(*events: Any) -> bytes:
     return frames([created(), *events, completed()])
 
 
+def counted(index: int, total: int) -> dict[str, Any]:
+    """A step.stop with the tokens of the run so far."""
+    return {**stop(index), "usage": {"total_tokens": total}}
+
+
 NAMELESS = {"interaction": {"status": "in_progress"}, "event_type": "interaction.created"}
 CALLS = start(0, "function_call", id="c", name="f", arguments={})
+
+
+def test_usage_may_stay_and_grow() -> None:
+    """Totals of step.stop may grow, stay or be left out between two steps."""
+    steps = [start(0), counted(0, 20), start(1), stop(1), start(2), counted(2, 20), start(3), counted(3, 25)]
+    assert broken(judge(run(*steps))) == set()
 
 
 @pytest.mark.parametrize("status", ["cancelled", "failed"])
@@ -101,6 +112,10 @@ BROKEN: dict[str, tuple[bytes, set[str]]] = {
     "leaves one out": (run(*ONE, start(2), stop(2)), {"stream.index-contiguous"}),
     "two open at once": (run(start(0), start(1), stop(0), stop(1)), {"stream.no-interleave"}),
     "an index again": (run(*ONE, *ONE), {"stream.index-reuse"}),
+    "usage of each step alone": (
+        run(start(0), counted(0, 30), start(1), counted(1, 20)),
+        {"stream.stop-usage"},
+    ),
     "an unlisted delta": (run(start(0), delta(0, "smell", x=1), stop(0)), {"stream.delta-known"}),
     "text in a thought": (
         run(start(0, "thought"), delta(0), stop(0)),

@@ -12,6 +12,8 @@ CALL = {"type": "function_call", "id": "c1", "name": "f", "arguments": {}}
 ASKED = {"type": "user_input", "content": [{"type": "text", "text": "Hello"}]}
 SIGNED = {"type": "thought", "signature": "c2ln"}
 RESULT = {"type": "function_result", "call_id": "c1", "result": "ok"}
+TOOL = {"type": "function", "name": "f"}
+VIDEO = {"type": "video"}
 EMPTY = {"type": "text", "text": ""}
 SAID_NOTHING = {"type": "model_output", "content": [EMPTY]}
 
@@ -32,6 +34,16 @@ LIVE = {
         {"model": "gemini-3.1-flash-tts-preview", "generation_config": {"thinking_level": "low"}},
         "thinking_level",
     ),
+    "search beside functions": (
+        {"model": "gemini-3.6-flash", "tools": [{"type": "google_search"}, TOOL]},
+        "Please enable tool_config.include_server_side_tool_invocations",
+    ),
+    "a video that is not stored, by uri": (
+        {"model": "gemini-omni-flash-preview", "store": False, "response_format": {**VIDEO, "delivery": "uri"}},
+        "store=true is required when response format has video delivery set to URI",
+    ),
+    "a duration without its unit": ({"response_format": {**VIDEO, "duration": "3"}}, "The duration '3' is none"),
+    "a duration too long": ({"response_format": {**VIDEO, "duration": "11s"}}, "from '3s' to '10s'"),
     "speakers": ({"generation_config": {"speech_config": {"speakers": []}}}, "Expected an array, got object"),
 }
 GEMINI = {
@@ -64,6 +76,23 @@ def test_the_gemini_api_refuses(fields, words):
     assert answer.error == (400, "invalid_request")
     assert words in answer.message
     assert (ask("vertex", fields).status, ask("any", fields).status) == (200, 200)
+
+
+@pytest.mark.parametrize("fields", [
+    {"model": "gemini-3.5-flash", "tools": [{"type": "google_search"}, TOOL]},
+    {"model": "gemini-3.6-flash", "tools": [TOOL]},
+    {"model": "gemini-omni-flash-preview", "response_format": {**VIDEO, "delivery": "uri", "duration": "3s"}},
+    {"response_format": {**VIDEO, "duration": "10s"}},
+], ids=str)  # fmt: skip
+def test_what_is_close_to_a_refusal_passes(fields):
+    """Another model, one tool alone, a stored video and the limits of its duration are taken."""
+    assert ask("gemini", fields).status == 200
+
+
+def test_veo_is_served_elsewhere():
+    """The names of video models that interactions do not serve are not found; `any` takes them."""
+    assert ask("gemini", {"model": "veo-3.1-generate"}).error == (404, "model_not_found")
+    assert ask("any", {"model": "veo-3.1-generate"}).status == 200
 
 
 def test_history_may_hold_an_empty_text():

@@ -84,6 +84,23 @@ def test_a_crash_is_found_with_its_requests(monkeypatch: pytest.MonkeyPatch) -> 
     assert found["fuzz.no-5xx"].trail[-1].status == 500
 
 
+@pytest.mark.parametrize("operation", ["importFile", "uploadToFileSearchStore"])
+def test_what_brings_a_document_in_is_searched(operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways into a store are called with the id of a store that exists; a crash of one is found."""
+
+    class Crashing(Emulator):
+        def __call__(self, request: Request) -> Response:
+            answer = super().__call__(request)
+            if not request.segments[-1].endswith(f":{operation}") or answer.status == 401:
+                return answer
+            return Response.whole(500, Headers([("content-type", "application/json")]), b'{"error":{}}')
+
+    resolved = embed_emulator(INTERACTIONS, TargetOptions(), lambda: Crashing(embedded_settings()))
+    done = searched(SearchTarget(resolved, frozenset(CAPABILITIES)), monkeypatch, "fileSearchStores")
+    found = {failure.rule: failure for failure in done.failures}
+    assert found["fuzz.no-5xx"].trail[-1].request.segments[-1].endswith(f":{operation}")
+
+
 class Deep(Emulator):
     """An emulator whose every third answer is JSON nested 100,000 levels deep."""
 
@@ -131,7 +148,7 @@ def heard(family: Family = DOCUMENT.families[0]) -> ScenarioCollector:
         ({"reached": set()}, "never reached"),
         ({"roots": set()}, "does not begin with POST /interactions"),
         ({"links": {}}, "links never applied"),
-        ({"successes": 0}, "only 0 of 100 calls below /interactions succeeded"),
+        ({"successes": 0}, "only 0 of 100 calls succeeded"),
         ({"successes": 0, "busy": 90}, "(90 were told to come back later)"),
     ],
 )
@@ -265,8 +282,14 @@ def test_the_tailored_document_asks_for_what_the_target_has() -> None:
 
 
 def test_a_time_too_short_to_prove_anything_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search that ran out of time before it reached anything says so in its first note."""
+    """A search that ran out of time says so in its first note, and names in one line what it never came to."""
     monkeypatch.setattr(engine, "_execute", lambda *arguments: None)
-    done = searched(reference(), monkeypatch, "interactions", seconds=0.001)
-    assert done.vacuous
+    done = searched(reference(), monkeypatch, "interactions", "agents", "files", seconds=0.001)
     assert done.notes[0].startswith("time was up after 0 s")
+    assert done.vacuous == ("/interactions: no call was made", "no time was left for agents, files")
+
+
+@pytest.mark.parametrize(("left", "share"), [(120.0, 30.0), (10.0, engine.LEAST_SECONDS), (4.0, 4.0)])
+def test_little_time_is_spent_on_the_first_resources(left: float, share: float) -> None:
+    """Time that is too short for all resources suffices for the first ones, instead of for none."""
+    assert engine._share(DOCUMENT.families, SimpleNamespace(left=left)) == share  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from harness.engine.decide import Policy, decide
 from harness.engine.results import Result
 from harness.interactions import INTERACTIONS
 from harness.outcome import Basis, Finding, Level, Observation, Rule, Source
+from harness.report.event_text import event_lines
 from harness.report.evidence.display import Display
 from harness.report.page.comparison import compare_texts
 from harness.report.page.event_list import list_events
@@ -144,6 +145,30 @@ def test_the_list_of_events_has_a_row_for_what_is_missing() -> None:
         "",
         "1 event after: step.delta",
     ]
+
+
+def test_a_history_ends_with_what_its_finding_is_about() -> None:
+    """A finding that names an event and no exchange is about the last exchange of its evidence."""
+    differs = Finding("resume.no-gap", "it differs", actual="step.stop").at(event=1)
+    found = list_events(result((FIRST, REST), differs, ()), DISPLAY)
+    assert found is not None
+    rows = [row for fold in found.folds for row in fold.rows]
+    assert [row.name for row in rows if row.kind == "cut"] == [
+        "a new connection: the client resumes after event 2"
+    ]
+    accused = next(number for number, row in enumerate(rows) if row.accused)
+    assert [row.kind for row in rows[:accused]].count("cut") == 1
+
+
+def test_a_terminal_shows_the_same_list() -> None:
+    """The arrow stands at the missing event, with the cut and the neighbours in sight and the rest counted."""
+    lines = list(event_lines(result((FIRST, REST), LOST, ("", "rest")), DISPLAY))
+    assert lines[0] == "events, both connections in one list, numbered as in the whole stream:"
+    assert lines[1].endswith("… 1 event before: step.delta")
+    assert [line.split()[:2] for line in lines if "->" in line] == [["->", "3"]]
+    assert [line for line in lines if line.endswith("MISSING")] == [line for line in lines if "->" in line]
+    assert max(map(len, lines[1:-1])) < 76, "with the margin it fits 80 columns"
+    assert not list(event_lines(result((FIRST,), Finding("get.ok", "no event is named"), ("",)), DISPLAY))
 
 
 def test_a_long_stream_is_drawn_around_the_fault() -> None:

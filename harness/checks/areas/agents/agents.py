@@ -12,7 +12,15 @@ from harness.checks.areas.lifecycle.chain import a_chain
 from harness.checks.capabilities import new_registry
 from harness.checks.refusals import check_refusal, send_wrong_creates
 from harness.checks.vocabulary.expect import at, expect_interaction, expect_status, finding, interaction_in
-from harness.checks.vocabulary.polling import expect_id, id_of, polls, settled, status_of
+from harness.checks.vocabulary.polling import (
+    expect_id,
+    id_of,
+    need_id,
+    poll_until_settled,
+    polls,
+    settled,
+    status_of,
+)
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract import read
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
@@ -69,6 +77,17 @@ def an_agent_with_its_config(t: RequestBuilder) -> Steps:
     return {"answer": (yield Send(t.create(body, input=HELLO, background=True)))}
 
 
+@exercise(requests=4, interactions=1)
+def an_agent_with_a_limit(t: RequestBuilder) -> Steps:
+    """A managed agent that may spend fewer tokens than any answer takes."""
+    if not t.agent.startswith("antigravity"):
+        raise Unmet(f"which agent_config {t.agent} takes is not known")
+    config = {"type": "antigravity", "max_total_tokens": 20}
+    body = {"agent": t.agent, "agent_config": config, "environment": t.environment, "background": True}
+    created: Exchange = yield Send(t.create(body, input="Write a poem of twenty lines into poem.txt."))
+    return {"created": created, "polled": (yield from poll_until_settled(t, need_id(created)))}
+
+
 @exercise(requests=3)
 def agents_that_cannot_run(t: RequestBuilder) -> Steps:
     """An unknown agent, an unknown environment, and deep research in the foreground."""
@@ -113,6 +132,20 @@ def _comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
     if polled[-1].status in SUCCESS and not settled(polled[-1]):
         late = finding("the run did not settle", expected="a settled status", actual=format_answer(polled[-1]))
         yield late.at(exchange=last)
+
+
+@_AGENTS.check(
+    "agent.token-limit",
+    an_agent_with_a_limit,
+    title="an agent that has spent its tokens ends as incomplete",
+    profile="agents",
+    requires=["agents", "background", "store"],
+    accepts=["incomplete, somewhat above the limit", "a refusal of so small a limit: untestable"],
+)
+def _keeps_its_limit(polled: list[Exchange]) -> Iterator[Finding]:
+    if status_of(polled[-1]) != "incomplete":
+        ends = finding("the run ends otherwise", expected="incomplete", actual=format_answer(polled[-1]))
+        yield ends.at(exchange=f"polled[{len(polled) - 1}]")
 
 
 @_AGENTS.check(

@@ -1,6 +1,6 @@
-"""Checks of environments: their life cycle, their files, and lists of them.
+"""Checks of environments: their life cycle, and lists of them.
 
-Layer 2. Creates three environments, two of them with a file, and runs nothing in them.
+Layer 2. Creates two environments, one of them with a file, and runs nothing in them.
 """
 
 from __future__ import annotations
@@ -9,35 +9,31 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from harness.checks.areas.agents.environment_files import SOURCES
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     at,
     expect_object,
     expect_refusal,
-    expect_status,
     finding,
     interaction_in,
     note,
     of_rule,
 )
 from harness.checks.vocabulary.lives import delete_and_look, judge_life, read_and_list
-from harness.checks.vocabulary.pages import each_once, entries, pages
+from harness.checks.vocabulary.pages import each_once, pages
 from harness.checks.vocabulary.polling import expect_id, id_of
-from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise, judge_one
-from harness.outcome import Finding, Unmet
+from harness.outcome import Finding
 from harness.wire import Exchange
 from harness.wire.message import segment
 
 _ENVIRONMENTS = new_registry()
 CHECKS = _ENVIRONMENTS.checks
 
-NOTE = "harness check\n"
-NOTE_PATH = "notes/harness.txt"
-SOURCES = [{"type": "inline", "target": NOTE_PATH, "content": NOTE}]
 COUNTS = ("file_count", "size_bytes")
 
 
@@ -63,21 +59,6 @@ def environments_of_our_own(t: RequestBuilder) -> Steps:
     seen |= yield from delete_and_look(t, path)
     if two:
         yield Send(t.request("DELETE", f"environments/{segment(two)}"))
-    return seen
-
-
-@exercise(requests=5)
-def files_of_an_environment(t: RequestBuilder) -> Steps:
-    """Create an environment with one file; list and download it, and read a file that does not exist."""
-    made: Exchange = yield Send(t.request("POST", "environments", {"sources": SOURCES}))
-    found = id_of(made)
-    if not found:
-        raise Unmet(f"no environment could be made: {format_answer(made)}")
-    path = f"environments/{segment(found)}"
-    seen: Exchanges = {"listing": (yield Send(t.request("GET", f"{path}/files", query={"recursive": True})))}
-    seen["content"] = yield Send(t.request("GET", f"{path}/files/{NOTE_PATH}", query={"alt": "media"}))
-    seen["missing"] = yield Send(t.request("GET", f"{path}/files/harness-no-such-file"))
-    yield Send(t.request("DELETE", path))
     return seen
 
 
@@ -208,48 +189,6 @@ _ENVIRONMENTS.check(
 )
 def _pages_hold_each_once(paged: list[Exchange], expected: list[str]) -> Iterator[Finding]:
     yield from each_once(paged, "environments", expected)
-
-
-# --- judges of files
-
-
-@_ENVIRONMENTS.check(
-    "env.files",
-    files_of_an_environment,
-    title="files are listed with their paths",
-    profile="agents",
-    requires=["environments"],
-    accepts=["a path with or without a leading slash"],
-)
-def _lists_files(listing: Exchange) -> Iterator[Finding]:
-    yield from expect_object(listing)
-    paths = [str(entry.get("path")).lstrip("/") for entry in entries(listing, "files")]
-    if not any(path.endswith(NOTE_PATH) for path in paths):
-        yield finding("the file of the environment is not listed", expected=NOTE_PATH, actual=format_value(paths))
-
-
-@_ENVIRONMENTS.check(
-    "env.file-content",
-    files_of_an_environment,
-    title="a file is downloaded as it was written",
-    profile="agents",
-    requires=["environments"],
-    accepts=["2xx and the bytes that were written, under any label"],
-)
-def _downloads_files(content: Exchange) -> Iterator[Finding]:
-    yield from expect_status(content, accepts=SUCCESS)
-    if content.status in SUCCESS and content.body != NOTE.encode():
-        yield finding("other bytes", expected=repr(NOTE.encode()), actual=repr(content.body[:80]))
-
-
-_ENVIRONMENTS.check(
-    "env.file-missing",
-    files_of_an_environment,
-    title="a missing file is not found",
-    profile="agents",
-    requires=["environments"],
-    accepts=["404", "any other 4xx: non-strict"],
-)(judge_one("missing", partial(expect_refusal, accepts={404})))
 
 
 def _is_count(value: Any) -> bool:

@@ -15,7 +15,6 @@ from harness.checks.vocabulary.expect import (
     among,
     at,
     expect_interaction,
-    expect_offered,
     expect_status,
     finding,
     input_text,
@@ -24,8 +23,6 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.polling import id_of, poll_until_found
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
-from harness.contract.data import json_parse
-from harness.contract.data.output import output_text
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
@@ -135,56 +132,6 @@ def _takes_labels(labelled: Exchange, mislabelled: Exchange) -> Iterator[Finding
     if labelled.status != 400:
         yield from at("labelled", expect_interaction(labelled))
     yield from at("mislabelled", expect_status(mislabelled, accepts={400}))
-
-
-@exercise(requests=1, interactions=1)
-def a_json_answer(t: RequestBuilder) -> Steps:
-    """A create that requests JSON by a small schema."""
-    schema = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
-    wanted = {"type": "text", "mime_type": "application/json", "schema": schema}
-    return {"formatted": (yield Send(t.create(input="Any word.", response_format=wanted)))}
-
-
-@_OPTIONS.check(
-    "create.response-format",
-    a_json_answer,
-    title="a JSON response_format brings text that parses as JSON",
-    profile="core",
-    accepts=["any JSON value", "a refusal, from a model without formats: untestable"],
-)
-def _formats(formatted: Exchange) -> Iterator[Finding]:
-    yield from expect_offered(formatted)
-    body = interaction_in(formatted)
-    if body.get("status") != "completed":
-        raise Unmet(f"the answer is not completed but {format_value(body.get('status'))}")
-    text = output_text(body)
-    if json_parse.loads(text.encode("utf-8", "replace")).fault not in ("", "surrogate"):
-        yield finding("the output text is no JSON", expected="JSON", actual=format_value(text)).at(
-            pointer="$.steps"
-        )
-
-
-@exercise(requests=1, interactions=1)
-def a_tiny_limit(t: RequestBuilder) -> Steps:
-    """A create with a limit of a few output tokens."""
-    limit = {"max_output_tokens": 8}
-    return {"limited": (yield Send(t.create(input="Count from 1 to 100.", generation_config=limit)))}
-
-
-@_OPTIONS.check(
-    "create.max-tokens",
-    a_tiny_limit,
-    title="a tiny max_output_tokens ends as incomplete or completed",
-    profile="core",
-    accepts=["incomplete", "completed", "400 to a limit below the model's own (non-strict)"],
-)
-def _bears_limits(limited: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(limited, tolerates={400})
-    if limited.status in SUCCESS:
-        status = interaction_in(limited).get("status")
-        if status not in ("incomplete", "completed"):
-            wanted = "incomplete or completed"
-            yield finding("another status", expected=wanted, actual=format_value(status)).at(pointer="$.status")
 
 
 @exercise(requests=2, interactions=1)

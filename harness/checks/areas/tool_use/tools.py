@@ -17,6 +17,7 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
 )
 from harness.checks.vocabulary.polling import id_of, poll_until_found, status_of
+from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import completion, events_in
 from harness.checks.vocabulary.streamed import FORCED, WEATHER, streams_of_all_kinds
 from harness.contract import compare_steps, read
@@ -118,7 +119,28 @@ def a_call_among_allowed(t: RequestBuilder) -> Steps:
     return {"answer": (yield Send(t.create(body, generation_config=choice)))}
 
 
+@exercise(requests=1, interactions=1)
+def a_needless_call(t: RequestBuilder) -> Steps:
+    """A forced call where the question needs none."""
+    return {"answer": (yield Send(t.create(input=HELLO, tools=[WEATHER], **FORCED)))}
+
+
 # --- judges of calls
+
+
+@_TOOLS.check(
+    "tool.choice-any",
+    a_needless_call,
+    title="tool_choice any forces a call",
+    profile="tools",
+    accepts=["a call of the function", "a refusal, or a run that did not end in order: untestable"],
+)
+def _is_forced(answer: Exchange) -> Iterator[Finding]:
+    yield from expect_offered(answer)
+    if status_of(answer) in CUT_SHORT:
+        raise Unmet(f"the run ended as {status_of(answer)}")
+    if not calls_in(answer):
+        yield finding("no function was called", expected="a function_call step", actual=format_answer(answer))
 
 
 @_TOOLS.check(

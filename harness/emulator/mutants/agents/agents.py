@@ -7,6 +7,7 @@ from harness.emulator.mutants.changes import Json, crash, drop, put, refuse, ski
 from harness.emulator.mutants.hooks import admit, body, error, status
 from harness.emulator.mutants.parts import after, before, instead
 from harness.emulator.mutants.rows import row
+from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.values.call import Call, Refusal
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
@@ -93,6 +94,8 @@ MUTANTS = table(
             lambda body: _runs_research(body) and body.get("background") is not True, crash))),
     row("agents-saved-not-run", "A saved agent cannot be run: its id is not recognised.",
         instead(CreateValidator.is_agent, _is_built_in)),
+    row("agent-limit-ignored", "An agent spends more than its max_total_tokens, and completes.",
+        instead(ReplyBuilder.over_budget, lambda replies, order, steps: False)),
     row("agent-config-refused", "`agent_config` is refused even with an agent.",
         admit("configs", when(lambda body: "agent_config" in body, refuse("'agent_config' is not supported.")))),
 )  # fmt: skip

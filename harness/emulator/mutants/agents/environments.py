@@ -53,6 +53,15 @@ def _fork_alone(call: Call, engine: Engine) -> Call:
     return replace(call, request=replace(call.request, body=data))
 
 
+def _forget_origin(call: Call, engine: Engine) -> Call:
+    data = msgspec.json.encode(without(read_json(call), "from_environment"))
+    return replace(call, request=replace(call.request, body=data))
+
+
+def _with_depth(call: Call, recursive: str) -> Call:
+    return call if "alt" in call.query else replace(call, query={**call.query, "recursive": recursive})
+
+
 def _is_listing(value: Any, call: Call) -> bool:
     return call.query.get("alt") != "media"
 
@@ -88,6 +97,12 @@ MUTANTS = table(
         _change_shown(put(size_bytes="2 KB", file_count="two"))),
     row("environments-fork-with-sources", "A fork may have sources of its own.",
         request("POST environments", _fork_alone)),
+    row("environments-fork-empty", "A fork is an environment without files.",
+        request("POST environments", _forget_origin)),
+    row("files-always-below", "A listing always shows everything below a directory.",
+        request("GET environments/*/files/**", lambda call, _: _with_depth(call, "true"))),
+    row("files-never-below", "A listing shows one directory, whatever `recursive` says.",
+        request("GET environments/*/files/**", lambda call, _: _with_depth(call, "false"))),
     row("environments-page-repeats", "Every page of environments is the first one.",
         request("GET environments", lambda call, _: without_query(call, "page_token"))),
     row("environments-page-loses-one", "Every page of environments after the first lacks its first item.",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.emulator.mutants.changes import answer, crash, without_query
+from harness.emulator.mutants.changes import answer, crash, drop_header, without_query
 from harness.emulator.mutants.hooks import request
+from harness.emulator.mutants.parts import after
 from harness.emulator.mutants.rows import row
+from harness.emulator.service import Emulator
 from harness.kit.mutant import table
 
 MUTANTS = table(
@@ -15,6 +17,12 @@ MUTANTS = table(
         request("* upload/**", crash)),
     row("upload-lost", "An upload is answered with 200 but nothing is written.",
         request("* upload/**", answer({"files": []}))),
+    row("upload-archive-kept", "An archive is stored as one file, although it should be unpacked.",
+        request("* upload/**", lambda call, _: without_query(call, "extract"))),
+    row("upload-without-location", "A resumable upload is begun and nobody is told where to send the bytes.",
+        after(Emulator.perform, drop_header("location"))),
+    row("upload-without-url", "An upload by commands is begun and nobody is told where to send the bytes.",
+        after(Emulator.perform, drop_header("x-goog-upload-url"))),
     row("upload-replaces-unasked", "An upload replaces a file without overwrite=true.",
         request("* upload/**", lambda call, _: replace(call, query={**call.query, "overwrite": "true"}))),
     row("upload-never-replaces", "An upload with overwrite=true is refused if the file exists.",

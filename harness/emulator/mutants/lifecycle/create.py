@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, assign, crash, drop, put, when, with_status
-from harness.emulator.mutants.hooks import body, create, output, request, response, status, steps
+from harness.emulator.mutants.changes import Json, assign, crash, drop, each, put, when, with_status
+from harness.emulator.mutants.hooks import body, create, deltas, output, request, response, status, steps
 from harness.emulator.mutants.parts import after, before, instead, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
+from harness.emulator.service import Emulator
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.ids import IdSequence
 from harness.kit.mutant import table
+from harness.wire import Response
 
 
 def _number_steps(body: Json, run: Run) -> None:
@@ -26,6 +28,11 @@ def _show_outputs(body: Json, run: Run) -> None:
 def _fence(content: Json, *context: object) -> None:
     if "text" in content:
         content["text"] = f"```json\n{content['text']}\n```"
+
+
+def _tell_other_tier(response: Response | None, *context: object) -> None:
+    if response is not None and "x-gemini-service-tier" in response.headers:
+        response.headers = response.headers.having("x-gemini-service-tier", "priority")
 
 
 def _restart(ids: IdSequence) -> None:
@@ -97,6 +104,14 @@ MUTANTS = table(
                 lambda replies, order, wanted: replies.text_content(order, replies.words(order)))),
     row("format-fenced", "A create with a JSON response format returns JSON inside a Markdown code fence.",
         after(ReplyBuilder.fill_format, _fence)),
+    row("format-streamed-fenced", "Streams wrap a JSON answer in a Markdown code fence.",
+        deltas("text", lambda pieces, _: ["```json\n", *pieces, "\n```"] if pieces[0][:1] == "{" else pieces)),
+    row("summaries-unasked", "Thoughts have a summary although none was asked for.",
+        output(each("thought", put(summary=[{"type": "text", "text": "I think."}])))),
+    row("tier-not-shown", "Interactions do not show their service tier.",
+        body(drop("service_tier"))),
+    row("tier-header-other", "The header of the service tier names another tier than the body.",
+        after(Emulator.perform, _tell_other_tier)),
     row("tiny-limit-crashes", "A create with a tiny max_output_tokens is answered with 500.",
         after(ReplyBuilder.within_limit, when(lambda kept_and_cut, *_: kept_and_cut[1], crash))),
     row("tiny-limit-fails", "A run whose output was cut by max_output_tokens has the status failed.",

@@ -55,6 +55,11 @@ def _leave_out_thoughts(writer: EventWriter, run: Run) -> list[Json]:
     return [*writer.opening(run), *steps]
 
 
+def _show_own_usage(stop: Json, writer: EventWriter, run: Run, index: int) -> Json:
+    before = run.usage_after(index)["total_tokens"] if index else 0
+    return {**stop, "usage": {"total_tokens": run.usage_after(index + 1)["total_tokens"] - before}}
+
+
 def _shell_of_text(writer: EventWriter, step: Json) -> Json:
     return {"type": "model_output"} if step["type"] == "function_call" else EventWriter.shell(writer, step)
 
@@ -105,6 +110,8 @@ MUTANTS = table(
     row("thoughts-not-streamed",
         "Streams leave out thoughts, and the indices of the other steps have no gap.",
         instead(EventWriter.sequence, _leave_out_thoughts)),
+    row("stop-usage-of-step", "The usage of a step.stop counts its own step, not the run so far.",
+        after(EventWriter.stop, _show_own_usage)),
     row("call-streamed-as-text", "Streams show a function call as text.",
         instead(EventWriter.shell, _shell_of_text),
         deltas("arguments", lambda _, step: [{"text": f"{step['name']}()", "type": "text"}])),

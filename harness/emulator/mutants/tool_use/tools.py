@@ -25,6 +25,12 @@ def _ignore_choice(replies: ReplyBuilder, order: CreateRequest, script: object) 
     order.body = {**order.body, "generation_config": without(order.generation, "tool_choice")}
 
 
+def _force_nothing(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
+    words = {word for tool in order.tools for word in str(tool.get("name", "")).split("_")}
+    if order.generation.get("tool_choice") == "any" and not any(word in order.text for word in words):
+        order.body = {**order.body, "generation_config": {"tool_choice": "none"}}
+
+
 def _ignore_allowed(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
     if isinstance(order.generation.get("tool_choice"), dict):
         order.body = {**order.body, "generation_config": {"tool_choice": "any"}}
@@ -65,6 +71,8 @@ MUTANTS = table(
     row("call-streamed-without-arguments", "A streamed call has no arguments.",
         deltas("arguments", lambda deltas, step: []),
         after(EventWriter.shell, lambda shell, *_: without(shell, "arguments"))),
+    row("choice-any-ignored", "tool_choice any is taken for auto: a question that needs no function gets no call.",
+        before(ReplyBuilder.default_steps, _force_nothing)),
     row("choice-allowed-ignored", "Functions are called that tool_choice does not allow.",
         before(ReplyBuilder.default_steps, _ignore_allowed)),
     row("search-as-function", "A search is returned to the client as a function call.",

@@ -30,7 +30,10 @@ MORE_ROUNDS = 4
 """Further rounds of the stateful phase, with other seeds, as long as some link was never applied."""
 
 MAX_EVENTS = 5000
-TOO_SHORT = "time was up after {:.0f} s, and that is why it proves nothing: give it more with --time"
+LEAST_SECONDS = 6.0
+"""What a resource gets at least before the next one has its turn: with less, following links proves nothing."""
+
+TOO_SHORT = "time was up after {:.0f} s, which is too short: give it more with --time"
 
 
 def document(
@@ -59,6 +62,8 @@ def document(
     with _serve(place) as root, described.write(place.requests) as path, judging(place):
         try:
             for number, family in enumerate(families):
+                if number and timer.over():
+                    break
                 left = _share(families[number:], timer) if budget.seconds is not None else None
                 hearing = ScenarioCollector(
                     place,
@@ -75,7 +80,7 @@ def document(
             timer.stop()
         for hearing in heard:
             place.clean(hearing.ledger)
-    vacuous = tuple(why for hearing in heard if _proves(hearing) for why in hearing.vacuity())
+    vacuous = tuple(_list_vacuous(heard, [] if timer.stopped else families[len(heard) :]))
     short = (TOO_SHORT.format(budget.seconds),) if vacuous and timer.over() and not timer.stopped else ()
     return EngineRun(
         engine=ENGINE,
@@ -89,9 +94,19 @@ def document(
     )
 
 
+def _list_vacuous(heard: Sequence[ScenarioCollector], late: Sequence[Family]) -> Iterator[str]:
+    """Why the search proves nothing: a line for each resource, and one for those that it never came to."""
+    for hearing in heard:
+        if _proves(hearing) and (reasons := "; ".join(hearing.vacuity())):
+            yield f"/{hearing.family.collection}: {reasons}"
+    if late:
+        yield f"no time was left for {', '.join(family.collection for family in late)}"
+
+
 def _share(left: Sequence[Family], timer: Timer) -> float:
     """The seconds for the first of these families."""
-    return timer.left * left[0].weight / sum(family.weight for family in left)
+    fair = timer.left * left[0].weight / sum(family.weight for family in left)
+    return min(timer.left, max(fair, LEAST_SECONDS))
 
 
 def _search(
@@ -195,8 +210,10 @@ def _configuration(
 
 
 def _stateful_only(configuration: dict[str, Any]) -> dict[str, Any]:
+    """The stateful phase alone, with valid calls: after those that are refused there is no link to follow."""
+    valid = {"generation": {**configuration["generation"], "mode": "positive"}}
     phases = {name: {"enabled": False} for name in ("examples", "coverage", "fuzzing")}
-    return {**configuration, "phases": {**configuration["phases"], **phases}}
+    return {**configuration, **valid, "phases": {**configuration["phases"], **phases}}
 
 
 @contextmanager

@@ -189,11 +189,11 @@ class ScenarioCollector:
             yield f"links never applied: {f'all {len(missing)}' if every else ', '.join(missing)}"
         if self.successes < LEAST_SUCCESS * self.meant or not self.meant:
             busy = f" ({self.busy} were told to come back later)" if self.busy else ""
-            yield f"only {self.successes} of {self.meant} calls below /{self.family.collection} succeeded{busy}"
+            yield f"only {self.successes} of {self.meant} calls succeeded{busy}"
 
     def notes(self) -> Iterator[str]:
         """Notes on a search that proves something."""
-        if refused := sorted(self.declared.keys() - self.succeeded):
+        if refused := sorted((self.declared.keys() & self.reached) - self.succeeded):
             yield f"never succeeded: {', '.join(refused)}"
         for told in dict.fromkeys(self._tool_errors):
             yield f"schemathesis gave up something below /{self.family.collection}: {told}"

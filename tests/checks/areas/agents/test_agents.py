@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.checks._play import answer, case, interaction, refusal
+from tests.checks._play import answer, case, interaction, refusal, shows
 
 
 def turn(found="v1_one", environment="env1", **fields):
@@ -22,6 +22,9 @@ CASES = [
     case("agent.field", "met", "accepted", created=RUNNING),
     case("agent.field", "not_met", "refused", created=REFUSED),
     case("agent.field", "not_met", "no id", created=turn("")),
+    case("agent.token-limit", "met", "incomplete", polled=[RUNNING, shows("incomplete")]),
+    case("agent.token-limit", "not_met", "completed all the same", polled=[RUNNING, FIRST]),
+    case("agent.token-limit", "not_met", "failed", polled=[shows("failed")]),
     case("agent.settles", "met", "settled", polled=[RUNNING, FIRST]),
     case("agent.settles", "not_met", "never", polled=[RUNNING]),
     case("agent.settles", "not_met", "gone", polled=[MISSING]),

@@ -1,8 +1,7 @@
-"""The judges of the checks on environments and their files, on hand-made exchanges."""
+"""The judges of the checks on environments, on hand-made exchanges."""
 
 from __future__ import annotations
 
-from harness.checks.areas.agents.environments import NOTE, NOTE_PATH
 from tests.checks._play import answer, case, refusal
 
 
@@ -22,11 +21,6 @@ def page(*names, token=None):
     """One page of the list of environments."""
     listed = {"environments": [{"id": name} for name in names]}
     return answer(body={**listed, "next_page_token": token} if token else listed)
-
-
-def files(*paths):
-    """A listing of files."""
-    return answer(body={"files": [{"name": path.rpartition("/")[2], "path": path} for path in paths]})
 
 
 ONE = place()
@@ -72,14 +66,4 @@ CASES = [
     case("page.token", "not_met", "one twice", paged=[page("env1", token="p2"), page(*BOTH)], expected=BOTH),
     case("page.token", "not_met", "one lost", paged=[page("env1")], expected=BOTH),
     case("page.token", "not_met", "a bare list", paged=[answer(body=[{"id": "env1"}])], expected=BOTH),
-    case("env.files", "met", "with its path", listing=files("notes", NOTE_PATH)),
-    case("env.files", "met", "with a leading slash", listing=files(f"/{NOTE_PATH}")),
-    case("env.files", "not_met", "not there", listing=files("notes")),
-    case("env.files", "not_met", "refused", listing=MISSING),
-    case("env.files", "not_met", "a bare list", listing=answer(body=[{"path": NOTE_PATH}])),
-    case("env.file-content", "met", "the bytes", content=answer(body=NOTE.encode(), label="text/plain")),
-    case("env.file-content", "not_met", "other bytes", content=answer(body=NOTE.strip().encode())),
-    case("env.file-content", "not_met", "its metadata", content=files(NOTE_PATH)),
-    case("env.file-missing", "met", "404", missing=MISSING),
-    case("env.file-missing", "not_met", "an empty list", missing=files()),
 ]  # fmt: skip

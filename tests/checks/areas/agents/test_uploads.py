@@ -8,6 +8,8 @@ from tests.checks._play import answer, case, refusal
 WRITTEN = answer(body={"files": [{"path": "harness/upload.txt"}]})
 TAKEN = refusal(409, "aborted")
 OLD, NEW = (answer(body=data, label="text/plain") for data in (FIRST, SECOND))
+LOCATED = answer(headers={"location": "/upload/v1beta/x?upload_id=1"})
+NAMED = answer(headers={"x-goog-upload-url": "/upload/v1beta/x?upload_id=1"})
 NOBODY = refusal(404, "not_found")
 
 CASES = [
@@ -24,4 +26,15 @@ CASES = [
     case("env.upload-overwrite", "met", "replaced", written=WRITTEN, replaced=WRITTEN, new_content=NEW),
     case("env.upload-overwrite", "not_met", "refused", written=WRITTEN, replaced=TAKEN, new_content=OLD),
     case("env.upload-overwrite", "not_met", "ignored", written=WRITTEN, replaced=WRITTEN, new_content=OLD),
+    case("env.upload-resumable", "met", "sent there", started=LOCATED, finished=WRITTEN, resumed=NEW),
+    case("env.upload-resumable", "not_met", "nowhere", started=WRITTEN, finished=WRITTEN, resumed=NEW),
+    case("env.upload-resumable", "not_met", "refused", started=NOBODY, finished=NOBODY, resumed=NOBODY),
+    case("env.upload-resumable", "not_met", "refused there", started=LOCATED, finished=NOBODY, resumed=NOBODY),
+    case("env.upload-resumable", "not_met", "other bytes", started=LOCATED, finished=WRITTEN, resumed=OLD),
+    case("env.upload-x-goog", "met", "sent there", commanded=NAMED, sent=WRITTEN, by_command=NEW),
+    case("env.upload-x-goog", "not_met", "nowhere", commanded=LOCATED, sent=LOCATED, by_command=NOBODY),
+    case("env.upload-x-goog", "not_met", "lost", commanded=NAMED, sent=WRITTEN, by_command=NOBODY),
+    case("env.upload-extract", "met", "unpacked", extracted=WRITTEN, unpacked=OLD),
+    case("env.upload-extract", "not_met", "kept as it is", extracted=WRITTEN, unpacked=NOBODY),
+    case("env.upload-extract", "not_met", "refused", extracted=refusal(400), unpacked=NOBODY),
 ]

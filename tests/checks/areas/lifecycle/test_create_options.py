@@ -14,12 +14,6 @@ DEAD = answer(None)
 ASCII_ONLY = UNUSUAL_TEXT.encode("ascii", "replace").decode()
 
 
-def saying(text, **fields):
-    """An answer whose only output is `text`."""
-    steps = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
-    return answer(body=interaction(steps=steps, **fields))
-
-
 CASES = [
     case("create.model-xor-agent", "met", "400", neither=BAD),
     case("create.model-xor-agent", "non_strict", "404", neither=refusal(404, "model_not_found")),
@@ -41,20 +35,6 @@ CASES = [
     case("create.labels", "met", "none taken", labelled=BAD, mislabelled=BAD),
     case("create.labels", "not_met", "good ones crash it", labelled=refusal(500), mislabelled=BAD),
     case("create.labels", "not_met", "bad ones accepted", labelled=OK, mislabelled=OK),
-    case("create.response-format", "met", "JSON", formatted=saying('{"word": "hi"}')),
-    case("create.response-format", "untestable", "incomplete", formatted=saying('{"wo', status="incomplete")),
-    case("create.response-format", "untestable", "refused", formatted=BAD),
-    case("create.response-format", "untestable", "overloaded", formatted=refusal(503)),
-    case("create.response-format", "not_met", "crash", formatted=CRASH),
-    case("create.response-format", "not_met", "prose", formatted=saying("Here is your JSON: {}")),
-    case("create.response-format", "not_met", "nothing", formatted=saying("")),
-    case("create.max-tokens", "met", "incomplete without steps", limited=answer(
-        body=interaction(status="incomplete", steps=None)
-    )),
-    case("create.max-tokens", "met", "completed", limited=OK),
-    case("create.max-tokens", "non_strict", "below the least", limited=BAD),
-    case("create.max-tokens", "not_met", "failed", limited=answer(body=interaction(status="failed"))),
-    case("create.max-tokens", "not_met", "crash", limited=CRASH),
     case("create.unicode", "met", "kept", created=OK, got=[holding(UNUSUAL_TEXT)]),
     case("create.unicode", "met", "kept, shown as input", created=OK, got=[
         answer(body=interaction(input=UNUSUAL_TEXT))

@@ -1,0 +1,65 @@
+"""Which part of a medium is read: windows of time, pages and sheets that cannot be.
+
+Layer 2. Sources: the types of the SDK (an offset is decimal seconds and an "s", an end comes after its start,
+pages and sheets are counted from 1, a last page may be the first one), and a recording of the service, which names
+the place and not the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.emulator.values.call import invalid
+
+_SECONDS = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
+
+
+def judge_windows(given: Any) -> None:
+    """Raise Refusal for the first window in `input` that cannot be."""
+    for place, processing in _find_processing(given, "input"):
+        fault = _find_fault(processing)
+        if fault is not None:
+            raise invalid(f"Invalid input at '{place}'. {fault}")
+
+
+def _find_processing(value: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _find_processing(item, f"{place}[{number}]")
+    elif isinstance(value, dict):
+        if isinstance(value.get("processing"), dict):
+            yield f"{place}.processing", value["processing"]
+        yield from _find_processing(value.get("content"), f"{place}.content")
+
+
+def _find_fault(processing: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a way of processing, or None."""
+    offsets = [processing.get(name) for name in ("start_offset", "end_offset")]
+    for offset in offsets:
+        if isinstance(offset, str) and _SECONDS.fullmatch(offset) is None:
+            return f"The offset {offset!r} is no number of seconds: write it as '10.5s'."
+    start, end = (float(offset[:-1]) if isinstance(offset, str) else None for offset in offsets)
+    if end is not None and end <= (start or 0.0):
+        return "'end_offset' has to come after 'start_offset'."
+    return _find_fault_of_pages(processing.get("page_options")) or _find_fault_of_sheet(
+        processing.get("spreadsheet_options")
+    )
+
+
+def _find_fault_of_pages(pages: Any) -> str | None:
+    if not isinstance(pages, dict):
+        return None
+    start, end = pages.get("start_page", 1), pages.get("end_page")
+    if start < 1 or (end is not None and end < 1):
+        return "Pages are counted from 1."
+    if end is not None and end < start:
+        return "'end_page' is before 'start_page'."
+    return None
+
+
+def _find_fault_of_sheet(sheet: Any) -> str | None:
+    if isinstance(sheet, dict) and sheet.get("sheet_index", 1) < 1:
+        return "Sheets are counted from 1; leave 'sheet_index' out for all of them."
+    return None

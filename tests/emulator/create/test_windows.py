@@ -1,0 +1,57 @@
+"""Parts of media that are read: windows of time, pages and sheets."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.emulator.client import Api
+
+GOOD = [
+    {"start_offset": "0s", "end_offset": "0.5s"},
+    {"start_offset": "10.5s"},
+    {"page_options": {"start_page": 2, "end_page": 2}},
+    {"page_options": {"end_page": 1}},
+    {"spreadsheet_options": {"sheet_index": 1}},
+    {"spreadsheet_options": {}},
+]
+BAD = [
+    ({"start_offset": "3s", "end_offset": "1.5s"}, "'end_offset' has to come after"),
+    ({"start_offset": "2s", "end_offset": "2s"}, "'end_offset' has to come after"),
+    ({"end_offset": "0s"}, "'end_offset' has to come after"),
+    ({"start_offset": "3"}, "The offset '3' is no number of seconds"),
+    ({"start_offset": "-1s"}, "The offset '-1s' is no number of seconds"),
+    ({"page_options": {"start_page": 3, "end_page": 2}}, "'end_page' is before 'start_page'"),
+    ({"page_options": {"start_page": 0}}, "Pages are counted from 1"),
+    ({"page_options": {"end_page": 0}}, "Pages are counted from 1"),
+    ({"spreadsheet_options": {"sheet_index": 0}}, "Sheets are counted from 1"),
+]
+
+
+def content(part):
+    """A medium of which a part is read."""
+    kind = "document" if "offset" not in str(part) else "video"
+    mime = {"document": "application/pdf", "video": "video/mp4"}[kind]
+    return {"type": kind, "data": "AAAA", "mime_type": mime, "processing": {"type": "static", **part}}
+
+
+@pytest.mark.parametrize("part", GOOD, ids=str)
+def test_a_part_that_can_be_is_read(part):
+    """Offsets that grow, pages and sheets from 1 on, and parts without an end are taken."""
+    assert Api().create([content(part)]).status == 200
+
+
+@pytest.mark.parametrize("platform", ["gemini", "vertex", "any"])
+@pytest.mark.parametrize(("part", "words"), BAD, ids=str)
+def test_a_part_that_cannot_be_is_refused(part, words, platform):
+    """Such a part is refused on every surface; the message begins as the recorded one and says why."""
+    answer = Api.with_settings(platform=platform).create([content(part)])
+    assert answer.error == (400, "invalid_request")
+    assert answer.message.startswith("Invalid input at 'input[0].processing'. ")
+    assert words in answer.message
+
+
+def test_the_place_is_named_as_in_the_recording():
+    """In a step, the place has the step and the content."""
+    step = {"type": "user_input", "content": [content({"start_offset": "3s", "end_offset": "1s"})]}
+    answer = Api().create([step])
+    assert answer.message.startswith("Invalid input at 'input[0].content[0].processing'.")
