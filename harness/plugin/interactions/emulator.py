@@ -33,7 +33,7 @@ class SettingFields(TypedDict, total=False):
     platform: Literal["gemini", "vertex", "any"]
     unknown: Literal["refuse", "accept"]
     event_ids: Literal["auto", "all", "deltas", "some", "sparse", "none"]
-    resume: Literal["exclusive", "inclusive"]
+    resume: Literal["exclusive", "inclusive", "start"]
     keys: Mapping[str, str] | None
     require_key: bool
     models: Literal["known", "any"]

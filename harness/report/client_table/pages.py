@@ -42,7 +42,7 @@ _OTHERS = """
 ## What already happened to others
 
 Each row is an [incident](incidents.md): what users of the API met, with its source. Played are those that a client
-meets who streams or polls.
+meets in its mode.
 """
 
 

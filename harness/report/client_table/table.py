@@ -42,6 +42,9 @@ _TITLES = {
     "background": "Clients that create in the background and stream",
     "follow": "Clients that stream a given interaction",
     "poll": "Clients that create in the background and poll",
+    "chain": "Clients that do a second turn",
+    "tools": "Clients that answer a function call",
+    "cancel": "Clients that cancel",
 }
 
 

@@ -142,8 +142,11 @@ def test_incidents_are_a_part_of_their_own(pages: dict[str, str]) -> None:
 def test_a_mode_has_the_incidents_that_its_calls_meet(mode: str) -> None:
     """Clients that stream meet what happens to streams, clients that poll what happens to polls; nobody all."""
     names = {row.name for row, _ in rows_of(INTERACTIONS, mode) if row.is_incident}
-    assert ("stream-cut-at-600s" in names) == (mode != "poll")
+    assert ("stream-cut-at-600s" in names) == (mode in ("create", "background", "follow"))
     assert ("poll-hangs-without-timeout" in names) == (mode == "poll")
+    assert ("answer-lost-before-headers" in names) == (mode in ("create", "background", "poll"))
+    assert ("cancel-method-not-found" in names) == (mode == "cancel")
+    assert ("function-result-without-name" in names) == (mode == "tools")
     assert len({row.name for row, _ in rows_of(INTERACTIONS, mode)}) == len(rows_of(INTERACTIONS, mode))
 
 
