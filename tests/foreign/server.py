@@ -59,9 +59,10 @@ class Run:
 
 
 class ForeignService:
-    """What the server answers; `lasts` is the length of a background run in seconds."""
+    """What the server answers; `lasts` is the length of a background run in seconds, `handler` writes it."""
 
     lasts = 0.3
+    handler: type[Handler]
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
@@ -307,6 +308,9 @@ def parse_object(data: bytes) -> Json:
     return value
 
 
+ForeignService.handler = Handler
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
@@ -318,7 +322,7 @@ class _Server(ThreadingHTTPServer):
 @contextmanager
 def serving(service: ForeignService) -> Iterator[str]:
     """Serve on loopback; yields the URL."""
-    handler = type("ServiceHandler", (Handler,), {"service": service})
+    handler = type("ServiceHandler", (service.handler,), {"service": service})
     server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
