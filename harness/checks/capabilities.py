@@ -84,6 +84,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "chain.echo": ("chain.takes-effect",),
     "agent.chain-needs-env": ("chain.takes-effect",),
     "long.join": ("long.same-id",),
+    "create.format-streamed": ("create.response-format",),
     "env.recursive": ("env.files",),
     "env.fork-files": ("env.file-content",),
     **dict.fromkeys(
@@ -92,6 +93,14 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "del.gone-stream": ("del.gone",),
     "del.chain-after": ("del.gone", "chain.takes-effect"),
     "del.running": ("del.gone",),
+    "stream.end-matches-get": ("get.usage",),
+    "resume.exclusive": ("resume.no-gap",),
+    "resume.finished": ("resume.no-gap",),
+    "resume.encoded": ("resume.no-gap",),
+    "resume.live": ("resume.no-gap", "resume.exclusive"),
+    "resume.two-readers": ("resume.live", "resume.no-gap", "resume.exclusive"),
+    "resume.replay": ("resume.two-readers", "resume.live"),
+    "resume.well-formed": ("resume.no-gap",),
     **dict.fromkeys(
         ("hook.signature", "hook.envelope", "hook.event-status", "hook.retry", "hook.rotation"), ("hook.delivery",)
     ),

@@ -52,12 +52,17 @@ WORDS = {
 }
 
 _MODES = {
+    Encounter.CALL: ("create", "background", "poll"),
     Encounter.STREAM: ("create",),
     Encounter.BACKGROUND_STREAM: ("follow", "background", "create"),
     Encounter.POLL: ("follow", "poll"),
     Encounter.TURNS: ("chain",),
+    Encounter.CANCEL: ("cancel",),
 }
 """The modes of a client that meets an incident."""
+
+_WITH_TOOLS = {Encounter.BACKGROUND_STREAM: ("follow",), Encounter.TURNS: ("tools",)}
+"""The same where the create declares tools, which nobody can ask a client to do."""
 
 
 class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, dict=True):
@@ -66,7 +71,8 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     `wire` is what was sent, `mistake` what clients made of it, `client` what a good client does. `related` ones
     happened with another API, and clients of this one can make the same mistake. `follow` is what a client that
     does all it can ends up with: `survives` (the whole text), `reports` (an error), or the status of the run; None
-    if streams and polls do not meet the incident. In `fault` and `replies`, `$name` stands for one of `texts`.
+    if no single run can show it. `unplayed` says why `harness torture` plays it to no client. In `fault` and
+    `replies`, `$name` stands for one of `texts`.
     """
 
     name: str
@@ -79,6 +85,7 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     certainty: str
     state: str
     meet: Encounter
+    unplayed: str = ""
     related: bool = False
     settings: dict[str, Any] = {}
     replies: list[dict[str, Any]] = []
@@ -123,14 +130,13 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def modes(self) -> tuple[str, ...]:
         """What a client can be asked to do (`harness torture --mode`) that makes it meet the incident.
 
-        Nobody can ask a client to declare something in its create, such as tools. What happens to a create is not
-        met in an interaction that somebody else created.
+        What happens to a create is not met in an interaction that somebody else created.
         """
-        most = 2 if self.meet is Encounter.TURNS else 1
-        if self.follow is None or len(self.scripts) > most or "tools" in self.request:
+        if self.unplayed:
             return ()
+        modes = _WITH_TOOLS if "tools" in self.request else _MODES
         given = self.follow != "reports" and not any("hidden" in script for script in self.scripts)
-        return tuple(mode for mode in _MODES.get(self.meet, ()) if mode != "follow" or given)
+        return tuple(mode for mode in modes.get(self.meet, ()) if mode != "follow" or given)
 
     def to_client_incident(self) -> ClientIncident:
         """The incident as a case for clients."""
@@ -142,8 +148,8 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             plan="pass" if self.plan is None else str(self.plan),
             script=scripts[0],
             further=scripts[1],
-            event_ids=self.settings.get("event_ids", "all"),
-            hopeless=self.follow == "reports",
+            settings=self.settings,
+            hopeless=self.follow in ("reports", "in_progress"),
             speed=SPEED,
         )
 

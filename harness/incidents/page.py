@@ -25,7 +25,7 @@ from the data in `harness/incidents/library` by `python -m harness.incidents.pag
 $ harness incidents                                   # all of them, by area
 $ harness incidents stream-cut-at-600s                # one in full
 $ harness serve --incident stream-cut-at-600s --speed 60x
-$ harness torture --incidents -- node client.mjs      # those that a client meets who streams or polls
+$ harness torture --incidents -- node client.mjs      # those that a client meets in its mode
 ```
 
 ```python
@@ -58,8 +58,11 @@ client guards against it. *Related* incidents happened with another API; clients
 mistake. All sources were read, and nothing was tried with the live service.
 
 **Outcome** is what the best possible client ends up with: it *survives* with the whole answer, it *reports* an
-error because the answer cannot be had, or it shows the status in which the run ended. A test holds
-`harness.resume` to it.
+error because the answer cannot be had, or it shows the status that the run has. A test holds `harness.resume` to
+it. What no single run can show has none.
+
+`harness torture --incidents` plays what a client meets in its mode ([torture.md](torture.md#modes)); an incident
+that it does not play says why. [clients.md](clients.md) has who survives which.
 """
 
 
@@ -92,10 +95,18 @@ def _section(incident: Incident) -> Iterator[str]:
     yield f"- What goes wrong: {incident.mistake}"
     yield f"- A good client {incident.client}"
     yield f"- To meet it: {WORDS[incident.meet]}."
+    yield f"- {format_modes(incident)}"
     yield f"- {format_origin(incident)}"
     if incident.fault and len(incident.fault) < _WIDTH and "$" not in incident.fault:
         yield f"- Fault plan: `{incident.fault}`"
     yield ""
+
+
+def format_modes(incident: Incident) -> str:
+    """The modes in which a client meets an incident, or why there are none, in a line."""
+    if incident.unplayed:
+        return f"Not played by `harness torture`: {incident.unplayed}"
+    return f"Played by `harness torture --incidents` in the modes {', '.join(incident.modes)}."
 
 
 def format_origin(incident: Incident) -> str:

@@ -89,9 +89,7 @@ class SeenExchange:
         self.decoder = Decoder()
         self.inflater: Inflater | None = None
         self.size = len(request.body) + len(request.target)
-        self.unread: deque[Any] = (
-            deque()
-        )  # moment, chunk or ending, moment, …: a pair each would cost more than all
+        self.unread: deque[Any] = deque()  # a moment, what went out, the next moment, …
         self.forgotten = self.judged = False
         self._traffic = traffic
 

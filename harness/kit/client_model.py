@@ -7,7 +7,7 @@ Layer 1, values and the protocols of what they hold. Whoever plays cases to clie
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from harness.outcome import Rule
@@ -58,7 +58,7 @@ class PrepareRun(Protocol):
         script: Mapping[str, Any],
         further: Mapping[str, Any] | None,
         scenario: str | None,
-        settings: Mapping[str, str],
+        settings: Mapping[str, Any],
     ) -> str: ...
 
 
@@ -109,7 +109,8 @@ class ClientWords:
 class ClientIncident:
     """What already happened to others, as a case for clients in `modes`; what is None is as in the mode.
 
-    If it is `hopeless`, all that a client can do is to report it. `speed` is how much faster than the machine's
+    `settings` are those of the service. If it is `hopeless`, all that a client can do is to report it. `speed` is
+    how much faster than the machine's
     the clock of the service runs.
     """
 
@@ -119,7 +120,7 @@ class ClientIncident:
     plan: str
     script: Mapping[str, Any] | None = None
     further: Mapping[str, Any] | None = None
-    event_ids: str = "all"
+    settings: Mapping[str, Any] = field(default_factory=dict)
     hopeless: bool = False
     speed: float = 1.0
 

@@ -135,6 +135,13 @@ class Tour:
             self.ask(method, f"interactions/{found}")
         self.ask("GET", f"interactions/{found}?stream=true")
         self.new(previous_interaction_id=found)
+        running = self.new(background=True)
+        self.ask("DELETE", f"interactions/{running}")
+        self.api.emulator.clock.reached(self.api.emulator.clock.now + 5)
+        for deleted in (found, running):
+            self.ask("GET", f"interactions/{deleted}")
+        body = {"model": "gemini-3.5-flash", "input": "Hi", "stream": True}
+        self.ask("POST", "interactions", body, **{"accept-encoding": "gzip"})
 
     def runs(self) -> None:
         """Poll, cancel, delete and stream background runs."""

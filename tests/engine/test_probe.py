@@ -62,17 +62,25 @@ def test_finds_what_the_toy_can_do() -> None:
 
 
 @pytest.mark.parametrize(
-    "service",
+    ("service", "looks"),
     [
-        ToyService(),
-        ToyService(unasked=True),
-        refusing(ToyService(), lambda _, body: bool(body) and body.get("stream") is not True),
-        refusing(ToyService(), lambda _, body: "agent" in body or (bool(body) and body.get("store") is not False)),
+        (ToyService(), 1),
+        (ToyService(unasked=True), 1),
+        (refusing(ToyService(), lambda _, body: bool(body) and body.get("stream") is not True), 0),
+        (
+            refusing(
+                ToyService(), lambda _, body: "agent" in body or (bool(body) and body.get("store") is not False)
+            ),
+            0,
+        ),
     ],
     ids=["sound", "streams unasked", "only streams", "only unstored, no agents"],
 )
-def test_never_more_requests_than_promised(service: Service) -> None:
-    """A full probe sends no more requests than promised, and counts them and the one deletion it asks for."""
+def test_never_more_requests_than_promised(service: Service, looks: int) -> None:
+    """A full probe sends no more requests than promised, and counts them and the one deletion it asks for.
+
+    Cleaning up is not counted: deletions, and a look for the sandbox of an agent that did not name it.
+    """
     sent = []
 
     def counted(request: Request) -> Response:
@@ -80,7 +88,7 @@ def test_never_more_requests_than_promised(service: Service) -> None:
         return service(request)
 
     found = probed(counted)
-    assert found.requests == len([method for method in sent if method != "DELETE"]) + 1 <= MOST_REQUESTS
+    assert found.requests == len([method for method in sent if method != "DELETE"]) - looks + 1 <= MOST_REQUESTS
 
 
 def test_leaves_nothing_behind() -> None:

@@ -59,9 +59,10 @@ class Run:
 
 
 class ForeignService:
-    """What the server answers; `lasts` is the length of a background run in seconds."""
+    """What the server answers; `lasts` is the length of a background run in seconds, `handler` writes it."""
 
     lasts = 0.3
+    handler: type[Handler]
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
@@ -210,6 +211,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         if isinstance(value, dict):
             self.reply(200, value, getattr(value, "headers", {}))
+        elif isinstance(value, bytes):
+            self.send(200, "application/octet-stream", value, {})
         else:
             self.stream(iter(value))
 
@@ -241,11 +244,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def reply(self, status: int, value: Any, headers: Json | None = None) -> None:
         """Write JSON."""
-        data = json.dumps(value).encode()
+        self.send(status, "application/json", json.dumps(value).encode(), headers or {})
+
+    def send(self, status: int, kind: str, data: bytes, headers: Json) -> None:
+        """Write a body of any kind."""
         self.send_response(status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", kind)
         self.send_header("content-length", str(len(data)))
-        for name, text in (headers or {}).items():
+        for name, text in headers.items():
             self.send_header(name, text)
         self.end_headers()
         self.wfile.write(data)
@@ -302,6 +308,9 @@ def parse_object(data: bytes) -> Json:
     return value
 
 
+ForeignService.handler = Handler
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
@@ -313,7 +322,7 @@ class _Server(ThreadingHTTPServer):
 @contextmanager
 def serving(service: ForeignService) -> Iterator[str]:
     """Serve on loopback; yields the URL."""
-    handler = type("ServiceHandler", (Handler,), {"service": service})
+    handler = type("ServiceHandler", (service.handler,), {"service": service})
     server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()

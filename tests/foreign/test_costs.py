@@ -130,7 +130,7 @@ class OneStreamAtATime(ForeignService):
 @pytest.mark.parametrize(
     ("service", "faults"),
     [
-        (HalvesUsage(), {"get.usage": "warn", "stream.end-matches-get": "warn"}),
+        (HalvesUsage(), {"get.usage": "warn"}),
         (BillsOn(), {"cancel.result-stays": "warn"}),
         (ForgetsGrandparents(), {"chain.whole-history": "warn"}),
         (ForgetsIfStreamed(), {"chain.streamed": "warn"}),

@@ -13,7 +13,11 @@ from harness.resume import AsyncFollowed, Followed, GaveUp, RetryLimits, follow,
 from harness.transport import transport
 from tests.incidents.played import Played
 
-FOLLOWED = [incident for incident in load_incidents().values() if incident.follow is not None]
+FOLLOWED = [
+    incident
+    for incident in load_incidents().values()
+    if incident.follow is not None and incident.meet is not Encounter.CANCEL
+]
 LIMITS = RetryLimits(failures=4, waiting=300)
 PATH = "/v1beta/interactions"
 

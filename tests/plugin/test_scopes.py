@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -140,3 +142,23 @@ def test_plain_python() -> None:
         httpx.post(url, json=BODY, headers=KEY)
     with pytest.raises(AttributeError, match="has no attribute 'Emulater'"):
         harness.Emulater  # type: ignore[attr-defined]
+
+
+def test_an_async_client_in_plain_python() -> None:
+    """Its block may be an `async with`, as people write it, or a `with`."""
+
+    async def ask() -> None:
+        with harness.Emulator() as emulator:
+            async with emulator.async_client() as client:
+                await create(client)
+            with emulator.async_client() as client:
+                await create(client)
+            emulator.requests.assert_count("create", exactly=2)
+
+    async def create(client: Any) -> None:
+        if hasattr(client, "interactions"):
+            await client.interactions.create(**BODY)
+        else:
+            await client.post("/v1beta/interactions", json=BODY)
+
+    asyncio.run(ask())

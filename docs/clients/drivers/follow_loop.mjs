@@ -1,10 +1,40 @@
 // The JavaScript client of this project, ../follow.mjs.
 import { follow } from "../follow.mjs";
-import { answerTasks, CREATE, IDLE } from "./tasks.mjs";
+import { answerOf, answerTasks, CREATE, furtherOf, IDLE, LOOK } from "./tasks.mjs";
 
 await answerTasks(async (task) => {
-  const create = { ...CREATE, background: task.mode === "background" };
-  const what = task.mode === "follow" ? { id: task.interaction } : { create };
-  const { text, status } = await follow({ baseUrl: task.base_url, key: "any", idle: IDLE, ...what });
-  return { text, status };
+  const read = (what) => follow({ baseUrl: task.base_url, key: "any", idle: IDLE, ...what });
+  if (task.mode === "follow") return answerOf(await read({ id: task.interaction }));
+  if (task.mode === "cancel") return cancel(task, read);
+  if (task.mode === "chain" || task.mode === "tools") return takeTurns(task, read);
+  return answerOf(await read({ create: { ...CREATE, background: task.mode === "background" } }));
 });
+
+/** Cancel after the first events, and read on: what became of it is in the stream. */
+async function cancel(task, read) {
+  let cancelled;
+  const { status } = await read({ id: task.interaction, onEvent: () => (cancelled ??= sendCancel(task)) });
+  await cancelled;
+  return { status };
+}
+
+/** A cancel may be sent again: the second one does no harm. */
+async function sendCancel({ base_url, interaction }, tries = 6) {
+  const url = `${base_url}/v1beta/interactions/${interaction}/cancel`;
+  for (let failures = 0; failures < tries; failures += 1) {
+    const answer = await fetch(url, { method: "POST", headers: { "x-goog-api-key": "any" } }).catch(() => undefined);
+    if (answer?.ok) return;
+    await new Promise((resolve) => setTimeout(resolve, 100 * 2 ** failures));
+  }
+}
+
+/** Read a turn to its end, then the one that continues it or answers its call. What was polled has its steps. */
+async function takeTurns(task, read) {
+  const tools = task.mode === "tools" ? { tools: [LOOK] } : {};
+  const seen = [];
+  const onEvent = ({ event_type, step }) => event_type === "step.start" && seen.push(step);
+  const first = await read({ create: { ...CREATE, ...tools, background: true }, onEvent });
+  const steps = (first.interaction.steps ?? seen).filter((step) => step.type === "function_call");
+  const further = furtherOf({ id: first.id, calls: steps.map(({ id, name }) => ({ call_id: id, name })) }, task);
+  return answerOf(further ? await read({ create: { ...further, background: true } }) : first);
+}

@@ -1,26 +1,33 @@
 // @google/genai: the events of its iterator, as its documentation shows it.
 import { GoogleGenAI } from "@google/genai";
-import { answerTasks, CREATE, IDLE, SETTLED } from "./tasks.mjs";
+import { answerOf, answerTasks, CREATE, furtherOf, IDLE, LOOK, SETTLED } from "./tasks.mjs";
 
 await answerTasks(async (task) => {
   const { interactions } = new GoogleGenAI({ apiKey: "any", httpOptions: { baseUrl: task.base_url, timeout: IDLE } });
-  if (task.mode === "poll") return poll(interactions);
-  const stream =
-    task.mode === "follow"
-      ? await interactions.get(task.interaction, { stream: true })
-      : await interactions.create({ ...CREATE, stream: true, background: task.mode === "background" });
-  let text = "";
-  let status;
-  for await (const event of stream) {
-    if (event.event_type === "error") throw new Error(`error event: ${JSON.stringify(event.error)}`);
-    if (event.event_type === "step.delta" && event.delta.type === "text") text += event.delta.text;
-    if (event.event_type === "interaction.completed") status = event.interaction.status;
-  }
-  return { text, status };
+  const background = task.mode === "background";
+  if (task.mode === "poll") return poll(interactions, await interactions.create({ ...CREATE, background: true }));
+  if (task.mode === "cancel") return cancel(interactions, task.interaction);
+  if (task.mode === "chain" || task.mode === "tools") return answerOf(await takeTurns(interactions, task));
+  if (task.mode === "follow") return answerOf(await read(await interactions.get(task.interaction, { stream: true })));
+  return answerOf(await read(await interactions.create({ ...CREATE, stream: true, background })));
 });
 
-async function poll(interactions) {
-  let found = await interactions.create({ ...CREATE, background: true });
+/** What a stream says: its text, its final status, its id and its calls. */
+async function read(stream) {
+  const found = { text: "", calls: [] };
+  for await (const event of stream) {
+    const { event_type: type, interaction, step, delta } = event;
+    if (type === "error") throw new Error(`error event: ${JSON.stringify(event.error)}`);
+    if (type === "interaction.created") found.id = interaction.id;
+    if (type === "step.start" && step.type === "function_call") found.calls.push({ call_id: step.id, name: step.name });
+    if (type === "step.delta" && delta.type === "text") found.text += delta.text;
+    if (type === "interaction.completed") found.status = interaction.status;
+  }
+  return found;
+}
+
+/** Ask until it has ended. */
+async function poll(interactions, found) {
   while (!SETTLED.includes(found.status)) {
     await new Promise((resolve) => setTimeout(resolve, 10));
     found = await interactions.get(found.id);
@@ -28,4 +35,20 @@ async function poll(interactions) {
   const outputs = (found.steps ?? []).filter((step) => step.type === "model_output");
   const parts = outputs.flatMap((step) => step.content ?? []);
   return { text: parts.map((part) => part.text ?? "").join(""), status: found.status };
+}
+
+/** Read three events, cancel, and ask until it has ended. */
+async function cancel(interactions, id) {
+  let seen = 0;
+  for await (const _ of await interactions.get(id, { stream: true })) if (++seen === 3) break;
+  const { status } = await poll(interactions, await interactions.cancel(id));
+  return { status };
+}
+
+/** Read a turn, then the one that continues it or answers its call. */
+async function takeTurns(interactions, task) {
+  const tools = task.mode === "tools" ? { tools: [LOOK] } : {};
+  const first = await read(await interactions.create({ ...CREATE, ...tools, stream: true }));
+  const further = furtherOf(first, task);
+  return further ? read(await interactions.create({ ...further, stream: true })) : first;
 }

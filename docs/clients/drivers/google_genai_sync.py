@@ -3,29 +3,51 @@
 import time
 
 from google import genai
-from tasks import CREATE, SECONDS, SETTLED, answer_of, answer_tasks, event_of
+from tasks import CREATE, LOOK, SECONDS, SETTLED, answer_of, answer_tasks, event_of, further_of
 
 
 def read(task):
     """Do one task."""
     options = {"base_url": task["base_url"], "timeout": int(SECONDS * 1000)}
     client = genai.Client(api_key="any", http_options=options)
-    if task["mode"] == "poll":
-        return poll(client.interactions)
-    if task["mode"] == "follow":
-        stream = client.interactions.get(task["interaction"], stream=True)
-    else:
-        stream = client.interactions.create(**CREATE, stream=True, background=task["mode"] == "background")
+    interactions = client.interactions
+    match task["mode"]:
+        case "poll":
+            return poll(interactions, interactions.create(**CREATE, background=True))
+        case "cancel":
+            return cancel(interactions, task["interaction"])
+        case "chain" | "tools":
+            return take_turns(interactions, task)
+        case "follow":
+            stream = interactions.get(task["interaction"], stream=True)
+        case mode:
+            stream = interactions.create(**CREATE, stream=True, background=mode == "background")
     return answer_of([event_of(event) for event in stream])
 
 
-def poll(interactions):
-    """Create in the background, and ask until it has ended."""
-    found = interactions.create(**CREATE, background=True)
+def poll(interactions, found):
+    """Ask until it has ended."""
     while found.status not in SETTLED:
         time.sleep(0.01)
         found = interactions.get(found.id)
     return {"text": found.output_text or "", "status": found.status}
+
+
+def cancel(interactions, given):
+    """Read three events, cancel, and ask until it has ended."""
+    for number, _ in enumerate(interactions.get(given, stream=True), 1):
+        if number == 3:
+            break
+    return {"status": poll(interactions, interactions.cancel(given))["status"]}
+
+
+def take_turns(interactions, task):
+    """Read a turn, then the one that continues it or answers its call."""
+    first = {**CREATE, "tools": [LOOK]} if task["mode"] == "tools" else CREATE
+    parts = [event_of(event) for event in interactions.create(**first, stream=True)]
+    if further := further_of(parts, task):
+        parts = [event_of(event) for event in interactions.create(**further, stream=True)]
+    return answer_of(parts)
 
 
 answer_tasks(read)

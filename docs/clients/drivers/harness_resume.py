@@ -1,21 +1,59 @@
 """`harness.resume` with google-genai."""
 
+from contextlib import suppress
+
 from google import genai
-from tasks import CREATE, SECONDS, answer_tasks
+from tasks import CREATE, LOOK, SECONDS, answer_tasks, further_of
 
 from harness.resume import RetryLimits, follow
+
+PATIENCE = RetryLimits(delay=0.05, poll=0.05)
 
 
 def read(task):
     """Do one task."""
     options = {"base_url": task["base_url"], "timeout": int(SECONDS * 1000)}
     client = genai.Client(api_key="any", http_options=options)
-    what = {"create": {**CREATE, "background": task["mode"] == "background"}}
-    if task["mode"] == "follow":
-        what = {"interaction_id": task["interaction"]}
-    stream = follow(client, patience=RetryLimits(delay=0.05, poll=0.05), **what)
-    events = [dict(event) for event in stream]
-    return {"events": events, "status": stream.status}
+    match task["mode"]:
+        case "follow":
+            stream = follow(client, task["interaction"], patience=PATIENCE)
+        case "cancel":
+            return cancel(client, task["interaction"])
+        case "chain" | "tools":
+            return take_turns(client, task)
+        case mode:
+            stream = turn(client, **CREATE, background=mode == "background")
+    return answer_of(stream)
+
+
+def answer_of(stream):
+    """The answer, once it is at its end."""
+    return {"events": [dict(event) for event in stream], "status": stream.status}
+
+
+def turn(client, **create):
+    """What follows a create to its end."""
+    return follow(client, create=create, patience=PATIENCE)
+
+
+def cancel(client, given):
+    """Cancel after three events, and read on: what became of it is in the stream."""
+    stream = follow(client, given, patience=PATIENCE)
+    for number, _ in enumerate(stream, 1):
+        if number == 3:
+            with suppress(Exception):
+                client.interactions.cancel(given)
+    return {"status": stream.status}
+
+
+def take_turns(client, task):
+    """Read a turn to its end, then the one that continues it or answers its call."""
+    stream = turn(client, **CREATE, **({"tools": [LOOK]} if task["mode"] == "tools" else {}), background=True)
+    answer = answer_of(stream)
+    steps = [step for step in stream.interaction["steps"] if step["type"] == "function_call"]
+    calls = [{"call": {"call_id": step["id"], "name": step["name"]}} for step in steps]
+    further = further_of([{"id": stream.id}, *calls], task)
+    return answer_of(turn(client, **further, background=True)) if further else answer
 
 
 answer_tasks(read)

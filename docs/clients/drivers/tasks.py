@@ -9,6 +9,7 @@ SECONDS = 4.0
 """How long a connection may be silent, for clients that can be told so."""
 
 CREATE = {"model": "gemini-3.5-flash", "input": "Go."}
+LOOK = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
 SETTLED = {"completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action"}
 
 
@@ -28,14 +29,31 @@ def answer_tasks(read: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
 
 
 def event_of(event: Any) -> dict[str, Any]:
-    """What an event of the stream adds: a `text`, a final `status`. Raises Failed for an error event."""
+    """What an event of the stream adds: an `id`, a `text`, a `call`, a final `status`. Raises Failed."""
     if event.event_type == "error":
         raise Failed(f"error event: {getattr(event, 'error', None)}")
+    if event.event_type == "interaction.created":
+        return {"id": event.interaction.id}
+    if event.event_type == "step.start" and event.step.type == "function_call":
+        return {"call": {"call_id": event.step.id, "name": event.step.name}}
     if event.event_type == "step.delta" and getattr(event.delta, "type", "") == "text":
         return {"text": event.delta.text}
     if event.event_type == "interaction.completed":
         return {"status": str(event.interaction.status)}
     return {}
+
+
+def further_of(parts: list[dict[str, Any]], task: dict[str, Any]) -> dict[str, Any]:
+    """The create of the turn after the one that was read: the results of its calls, or further words.
+
+    Empty if there is nothing more to do: no function was called.
+    """
+    found = next((part["id"] for part in parts if "id" in part), None)
+    if task["mode"] == "chain":
+        return {**CREATE, "input": "Go on.", "previous_interaction_id": found}
+    calls = [part["call"] for part in parts if "call" in part]
+    results = [{"type": "function_result", **call, "result": {"found": 1}} for call in calls]
+    return {**CREATE, "input": results, "tools": [LOOK], "previous_interaction_id": found} if results else {}
 
 
 def answer_of(parts: list[dict[str, Any]]) -> dict[str, Any]:

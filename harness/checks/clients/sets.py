@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.checks.clients import kinds
-from harness.checks.clients.table import POLLING_TABLE, TABLE
+from harness.checks.clients.table import CANCELLING_TABLE, POLLING_TABLE, TABLE, TURNS_TABLE
 from harness.faults.kinds import CaseKind
 from harness.faults.kinds import call_kinds as calls
 from harness.faults.kinds import stream_kinds as streams
@@ -92,5 +92,7 @@ SETS: Mapping[str, tuple[CaseKind, ...]] = {
     "cancelling": CANCELLING,
     "table": TABLE,
     "polling-table": POLLING_TABLE,
+    "turns-table": TURNS_TABLE,
+    "cancelling-table": CANCELLING_TABLE,
 }
 """The kinds of each set, in the order in which they are played."""

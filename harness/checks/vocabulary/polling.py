@@ -119,6 +119,24 @@ def poll_until_gone(t: RequestBuilder, interaction_id: str) -> Part[list[Exchang
     return (yield from repeat(t, t.get(interaction_id), _gone, within=t.gone_within))
 
 
+def look_later(t: RequestBuilder, interaction_id: str, *pauses: float) -> Part[list[Exchange]]:
+    """GET after each of these pauses → the answers, in order."""
+    seen: list[Exchange] = []
+    for pause in pauses:
+        yield Wait(pause)
+        seen.append((yield Send(t.get(interaction_id))))
+    return seen
+
+
+def expect_still_gone(gone: Sequence[Exchange], later: Sequence[Exchange]) -> Iterator[Finding]:
+    """What was once answered 404 must not be found later."""
+    back = next((number for number, answer in enumerate(later) if answer.status in SUCCESS), None)
+    if gone[-1].status == 404 and back is not None:
+        actual = format_answer(later[back])
+        again = finding("what was deleted and gone is there again", expected="404", actual=actual)
+        yield again.at(exchange=f"later[{back}]")
+
+
 def open_stream(t: RequestBuilder, interaction_id: str, *, timeout: float | None = None) -> Part[LiveStream]:
     """Open the event stream of an interaction; retry while the answer is a 404, for at most `gone_within`.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.checks.vocabulary.polling import id_of, poll_until_found, poll_until_gone
+from harness.checks.vocabulary.polling import id_of, look_later, poll_until_found, poll_until_gone
 from harness.contract.judge.wording import format_answer, format_request
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
@@ -23,7 +23,11 @@ UNKNOWN_ID = "v1_aGFybmVzcy11bmtub3duLWludGVyYWN0aW9u"
 WRONG_KEY = "harness-wrong-key"
 
 
-@exercise(requests=12, interactions=1)
+_RESTORED_AFTER = 0.8
+"""Seconds after which a deleted interaction is looked at again: a copy or a cache may bring it back."""
+
+
+@exercise(requests=13, interactions=1)
 def a_stored_interaction(t: RequestBuilder) -> Steps:
     """Create, read in every way, delete, and request it again; `answers` holds all exchanges in order.
 
@@ -45,6 +49,7 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
     seen["gone_stream"] = yield Send(t.get(found, stream=True))
     seen["deleted_again"] = yield Send(t.delete(found))
     seen["chained"] = yield Send(t.create(input=HELLO, previous_interaction_id=found))
+    seen["later"] = yield from look_later(t, found, _RESTORED_AFTER)
     return {**seen, "got": seen["reads"][-1], "answers": all_of(seen)}
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from harness.checks.vocabulary.expect import finding, lenient_finding
 from harness.checks.vocabulary.stream_events import Event, cursor
 from harness.contract.data.event_diff import Rest
+from harness.contract.data.run_events import is_of_the_run, shape_of
 from harness.outcome import Finding
 from harness.outcome.words import format_count
 
@@ -36,6 +37,13 @@ def losses(name: str, whole: Sequence[Event], rest: Rest) -> Iterator[Finding]:
             expected=str(whole[lost].get("event_type")),
             actual="nothing",
         ).at(event=lost)
+
+
+def is_fuller(one: Sequence[Event], other: Sequence[Event]) -> bool:
+    """Whether the first of two readings holds every event of both, each once, and the other does not."""
+    shapes, others = ([shape_of(event) for event in events if is_of_the_run(event)] for events in (one, other))
+    once = len(set(shapes)) == len(shapes)
+    return once and set(others) <= set(shapes) and len(others) != len(shapes)
 
 
 def additions(name: str, came: Sequence[Event], rest: Rest) -> Iterator[Finding]:

@@ -66,7 +66,11 @@ def _parser() -> Parser:
         metavar="NAME[==VERSION]",
         help="only these (default: all, in the newest and last version)",
     )
-    parser.add_argument("--mode", metavar="LIST", help="only create, background, follow or poll")
+    parser.add_argument(
+        "--mode",
+        metavar="LIST",
+        help="only these modes, such as create,poll (default: all that a client has; see --list)",
+    )
     parser.add_argument("--rows", metavar="LIST", help="only these faults and incidents, such as reset,clean-end")
     parser.add_argument(
         "--timeout", type=positive_seconds, default=TIMEOUT, metavar="S", help=f"limit for each case ({TIMEOUT:g})"

@@ -13,7 +13,7 @@ from harness.cli.arguments import Parser
 from harness.cli.output import say, write_json
 from harness.incidents import Incident, find_incident, load_areas, load_incidents
 from harness.incidents.incident import WORDS
-from harness.incidents.page import format_origin
+from harness.incidents.page import format_modes, format_origin
 from harness.outcome.words import format_count
 
 _NARROW, _WIDE = 60, 120
@@ -53,9 +53,10 @@ def _explain(incident: Incident, width: int) -> Iterator[str]:
         ("what goes wrong", incident.mistake),
         ("a good client", incident.client),
         ("to meet it", WORDS[incident.meet]),
-        ("outcome", incident.follow or "not met by streams and polls"),
+        ("outcome", incident.follow or "no single run can show it"),
     ):
         yield from _wrap(f"  {label:<17}", text, width)
+    yield from _wrap("  ", format_modes(incident), width)
     yield from _wrap("  ", format_origin(incident), width)
     yield f"  harness serve --incident {incident.name}"
 

@@ -50,7 +50,7 @@ class Streams:
 
     def position(self, run: Run, cursor: str | None) -> int:
         """Return the number of the first frame for a reader with this cursor."""
-        if not cursor:
+        if not cursor or self._world.settings.resume == "start":
             return 0
         return self.after(self.find_event(run, cursor))
 

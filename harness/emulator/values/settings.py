@@ -16,7 +16,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "platform": ("gemini", "vertex", "any"),
     "unknown": ("refuse", "accept"),
     "event_ids": ("auto", "all", "deltas", "some", "sparse", "none"),
-    "resume": ("exclusive", "inclusive"),
+    "resume": ("exclusive", "inclusive", "start"),
     "models": ("known", "any"),
     "files": ("known", "any"),
     "chunking": ("event", "ready"),
@@ -35,7 +35,8 @@ class Settings:
     unknown          whether a request may hold what the schemas do not list: `refuse`, as live, or `accept`
     event_ids        which events carry an id; `auto`, as observed: none of a foreground run, and of a background
                      run what the platform does: `some` (every other delta) or `none`; `any`: all
-    resume           where `last_event_id=X` starts: `exclusive` after the event X, `inclusive` with it
+    resume           where `last_event_id=X` starts: `exclusive` after the event X, `inclusive` with it, `start`
+                     at the first event, as a gateway does that drops the parameter
     keys             key → project; None accepts any non-empty key, for the project `default`
     require_key      whether a call without a key is refused
     models           `known` refuses names that belong to no family of models (404), `any` accepts all

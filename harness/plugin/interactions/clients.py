@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -33,9 +33,32 @@ def client(served: ObservedService) -> Iterator[Any]:
             yield plain
 
 
-@contextmanager
-def async_client(served: ObservedService) -> Iterator[Any]:
+class AsyncClientContext(AbstractContextManager[Any], AbstractAsyncContextManager[Any]):
+    """An async client for a block: `with` is enough, and `async with` is what people write around one."""
+
+    def __init__(self, opened: AbstractContextManager[Any]) -> None:
+        self._opened = opened
+
+    def __enter__(self) -> Any:
+        return self._opened.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._opened.__exit__(*error)
+
+    async def __aenter__(self) -> Any:
+        return self.__enter__()
+
+    async def __aexit__(self, *error: Any) -> None:
+        self.__exit__(*error)
+
+
+def async_client(served: ObservedService) -> AsyncClientContext:
     """The `aio` of a `google.genai.Client`, or an `httpx.AsyncClient` if google-genai is not installed."""
+    return AsyncClientContext(_open_async(served))
+
+
+@contextmanager
+def _open_async(served: ObservedService) -> Iterator[Any]:
     if has_genai():
         with _genai(served) as genai:
             yield genai.aio

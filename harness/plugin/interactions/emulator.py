@@ -18,7 +18,7 @@ from harness.outcome import UsageFault
 from harness.outcome.words import format_count, shorten
 from harness.plugin.environment_variables import PLACEHOLDER_KEY, EnvironmentVariables
 from harness.plugin.interactions.answers import AnswerFields, AnswerMaker, check_script, make_answer, read_recorded
-from harness.plugin.interactions.clients import async_client, client
+from harness.plugin.interactions.clients import AsyncClientContext, async_client, client
 from harness.plugin.observed_service import ALLOWED, ObservedService
 from harness.plugin.session_server import SessionServer
 from harness.wire import Headers, Request
@@ -33,7 +33,7 @@ class SettingFields(TypedDict, total=False):
     platform: Literal["gemini", "vertex", "any"]
     unknown: Literal["refuse", "accept"]
     event_ids: Literal["auto", "all", "deltas", "some", "sparse", "none"]
-    resume: Literal["exclusive", "inclusive"]
+    resume: Literal["exclusive", "inclusive", "start"]
     keys: Mapping[str, str] | None
     require_key: bool
     models: Literal["known", "any"]
@@ -132,7 +132,7 @@ class InteractionsEmulator(ObservedService):
         """A `google.genai.Client` of this emulator, or an `httpx.Client` if google-genai is not installed."""
         return client(self)
 
-    def async_client(self) -> AbstractContextManager[Any]:
+    def async_client(self) -> AsyncClientContext:
         """The async client: `google.genai.Client().aio`, or an `httpx.AsyncClient`."""
         return async_client(self)
 

@@ -15,6 +15,7 @@ from harness.report.client_table.table import (
     MEANINGS,
     SILENT,
     ModeTable,
+    count_cells,
     group_by_client,
     is_silent,
     list_packages,
@@ -42,7 +43,7 @@ _OTHERS = """
 ## What already happened to others
 
 Each row is an [incident](incidents.md): what users of the API met, with its source. Played are those that a client
-meets who streams or polls.
+meets in its mode.
 """
 
 
@@ -61,6 +62,7 @@ def _draw_page(columns: Sequence[ClientColumn]) -> Iterator[str]:
     yield "| Word | Meaning |\n|---|---|\n"
     used = {outcome for column in columns for cell in column.cells for outcome in cell.word.split(" or ")}
     yield from (f"| {_emphasize(o, o in SILENT)} | {MEANINGS[o]} |\n" for o in DropOutcome if o in used)
+    yield from _draw_counts(clients)
     for table in list_tables(columns, incidents=False):
         yield f"\n## {table.title}\n\n{table.about}\n\n"
         yield from _draw_table(table, clients)
@@ -75,6 +77,16 @@ def _draw_page(columns: Sequence[ClientColumn]) -> Iterator[str]:
     if failed:
         yield "\n## What could not be tried\n\n"
         yield from (f"- {c.client}, {c.mode}: {c.problem.splitlines()[0]}\n" for c in failed)
+
+
+def _draw_counts(clients: Mapping[str, Sequence[ClientColumn]]) -> Iterator[str]:
+    """A line for each client in its newest version: how its cells came out, in all modes together."""
+    yield "\n## At a glance\n\n"
+    yield "Each number counts the rows of all tables below that a client, in its newest version, was played.\n\n"
+    yield "| Client | Right | Reported | Hung | **Wrong without a word** |\n|---|--:|--:|--:|--:|\n"
+    for name, own in clients.items():
+        newest = [column for column in own if column.client.version == own[0].client.version]
+        yield f"| {name} | {' | '.join(map(str, count_cells(newest)))} |\n"
 
 
 def _draw_table(table: ModeTable, clients: Mapping[str, Sequence[ClientColumn]]) -> Iterator[str]:

@@ -42,6 +42,9 @@ _TITLES = {
     "background": "Clients that create in the background and stream",
     "follow": "Clients that stream a given interaction",
     "poll": "Clients that create in the background and poll",
+    "chain": "Clients that do a second turn",
+    "tools": "Clients that answer a function call",
+    "cancel": "Clients that cancel",
 }
 
 
@@ -109,6 +112,15 @@ def _cells_of(column: ClientColumn, incidents: bool) -> tuple[Cell, ...]:
 def is_silent(cell: Cell) -> bool:
     """Whether the client's caller is told that all is well, and it is not, in one of the runs at least."""
     return any(word in SILENT for word in cell.word.split(" or "))
+
+
+def count_cells(columns: Sequence[ClientColumn]) -> tuple[int, int, int, int]:
+    """How many cells are right, tell their caller, had to be stopped, and are wrong without a word."""
+    cells = [cell for column in columns for cell in column.cells]
+    silent = sum(map(is_silent, cells))
+    stopped = sum(not is_silent(cell) and DropOutcome.HUNG in cell.word.split(" or ") for cell in cells)
+    right = sum(not cell.sentence for cell in cells)
+    return right, len(cells) - right - stopped - silent, stopped, silent
 
 
 def group_by_client(columns: Sequence[ClientColumn]) -> dict[str, list[ClientColumn]]:

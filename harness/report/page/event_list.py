@@ -53,8 +53,13 @@ class EventList:
 
 
 def list_events(result: Result, display: Display) -> EventList | None:
-    """The list for the first finding that names an event; None if none does."""
+    """The list for the first finding that names an event; None if none does.
+
+    Where a finding does not name its exchange, as in a history that was searched for, the last one shows it.
+    """
     named = {name: item for name, item in zip(result.named, result.evidence, strict=False) if name}
+    if result.evidence:
+        named[""] = result.evidence[-1]
     for finding in result.observation.findings:
         exchange = named.get(finding.where.exchange)
         if finding.where.event is not None and isinstance(exchange, Exchange) and exchange.is_stream:
@@ -67,7 +72,9 @@ def _list(finding: Finding, exchange: Exchange, earlier: Sequence[Exchange], dis
     before = events_before(exchange, earlier, display)
     rows = _rows(number_events(exchange, earlier, [finding], display))
     if before is None:
-        return EventList(about=f"of {finding.where.exchange}", folds=_fold(_accuse(rows, finding)))
+        return EventList(
+            about=f"of {finding.where.exchange or 'the last exchange'}", folds=_fold(_accuse(rows, finding))
+        )
     after = before[-1].number
     cut = EventRow(kind="cut", name=f"a new connection: the client resumes after event {after}")
     if finding.actual != NEVER:  # its number is the one in its own connection

@@ -61,8 +61,8 @@ def _link_by_name(paths: Json) -> None:
         one = paths[f"/{collection}/{{id}}"]
         created = f"$response.body#{pointer}#regex:^{collection}/(.+)"
         targets = {"get": one["get"], "delete": one["delete"]}
-        if held := paths.get(f"/{collection}/{{id}}/documents"):
-            targets["documents"] = held["get"]
+        for name, path, method in _BELOW.get(collection, ()):
+            targets[name] = paths[f"/{collection}/{{id}}{path}"][method]
         for operation, given, names in (
             (paths[f"/{collection}"]["post"], created, targets.keys()),
             (one["get"], "$request.path.id", {"delete"}),
@@ -78,6 +78,16 @@ def _link_by_name(paths: Json) -> None:
 _NAMED = {"files": "/file/name", "fileSearchStores": "/name"}
 """Where the answers of a collection give a name such as `files/x`. Only an extension of the tool can say that
 `x` is the id."""
+
+
+_BELOW = {
+    "fileSearchStores": (
+        ("documents", "/documents", "get"),
+        ("import", ":importFile", "post"),
+        ("upload", ":uploadToFileSearchStore", "post"),
+    )
+}
+"""What else the id of something leads to: a name, the rest of the path, a method."""
 
 
 def _one_of(*words: str) -> Json:

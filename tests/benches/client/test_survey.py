@@ -105,6 +105,18 @@ def test_every_link_of_the_table_leads_to_its_finding(pages: dict[str, str]) -> 
     assert "| [**silent-loss**](clients/curl.md#clean-end-follow) | recovered |" in pages["clients.md"]
 
 
+def test_silent_findings_are_counted_apart(naive: list[ClientColumn], pages: dict[str, str]) -> None:
+    """The glance has a line for each client, whose numbers are its cells: right, reported, hung, silent."""
+    words = [cell.word for cell in naive[0].cells]
+    silent = sum(word in ("wrong-status", "hole", "duplicated", "silent-loss", "double-create") for word in words)
+    reported, right = words.count("reported") + words.count("crashed"), sum(not c.sentence for c in naive[0].cells)
+    line = f"| curl | {right} | {reported} | {words.count('hung')} | {silent} |"
+    assert line in pages["clients.md"]
+    assert silent > 3
+    assert right + reported + words.count("hung") + silent == len(ROWS)
+    assert f"| good | {len(ROWS)} | 0 | 0 | 0 |" in pages["clients.md"]
+
+
 def test_versions_that_came_out_alike_share_a_column(naive: list[ClientColumn]) -> None:
     """The newest version is shown beside the last one only where they differ."""
     old = replace(naive[0], client=replace(naive[0].client, package="curl", version="1.0"))
@@ -142,8 +154,11 @@ def test_incidents_are_a_part_of_their_own(pages: dict[str, str]) -> None:
 def test_a_mode_has_the_incidents_that_its_calls_meet(mode: str) -> None:
     """Clients that stream meet what happens to streams, clients that poll what happens to polls; nobody all."""
     names = {row.name for row, _ in rows_of(INTERACTIONS, mode) if row.is_incident}
-    assert ("stream-cut-at-600s" in names) == (mode != "poll")
+    assert ("stream-cut-at-600s" in names) == (mode in ("create", "background", "follow"))
     assert ("poll-hangs-without-timeout" in names) == (mode == "poll")
+    assert ("answer-lost-before-headers" in names) == (mode in ("create", "background", "poll"))
+    assert ("cancel-method-not-found" in names) == (mode == "cancel")
+    assert ("function-result-without-name" in names) == (mode == "tools")
     assert len({row.name for row, _ in rows_of(INTERACTIONS, mode)}) == len(rows_of(INTERACTIONS, mode))
 
 

@@ -76,7 +76,7 @@ def test_what_is_refused(harness: Harness) -> None:
         ("torture", "--mode", "strem", "--", "true"): "--mode 'strem' is none of follow, create",
         ("torture", "--further", "[]", "--", "true"): "--further '[]' is no JSON object",
         ("clients", "nobody"): "no client is named 'nobody': known are google-genai",
-        ("clients", "--mode", "chain"): "--mode 'chain' is none of",
+        ("clients", "--mode", "stream"): "--mode 'stream' is none of",
         ("clients", "--mode", "pol"): "did you mean 'poll'",
         ("clients", "curl", "--rows", "queued"): "none of these clients meets queued in the mode create",
         ("clients", "--from", "nowhere.json"): "'nowhere.json' cannot be read",

@@ -73,6 +73,23 @@ def test_both_comparisons_say_the_same(name: str) -> None:
     assert (Severity.BROKEN if Severity.BROKEN in worst else next(iter(worst), None)) == severity
 
 
+def test_findings_name_their_event() -> None:
+    """What differs has its number in its own connection, heartbeats counted; what is missing, in the whole."""
+    timeline = Timeline(list(WHOLE), whole=True)
+    reading = PartialReading(AT + 1, after="ev_2")
+    take_events(timeline, reading, [PING, REST[0]])
+    (found,) = take_events(timeline, reading, [PING, delta(4, "other")]).findings
+    assert (found.rule, found.where.event) == ("resume.no-gap", 3)
+
+    (early,) = take_events(timeline, PartialReading(AT + 1, after="ev_2"), [PING, WHOLE[0]]).findings
+    assert (early.rule, early.where.event) == ("resume.exclusive", 1)
+
+    short = PartialReading(AT + 1, after="ev_2")
+    take_events(timeline, short, REST[:2])
+    (missing,) = judge_short(timeline, short).findings
+    assert (missing.where.event, missing.actual) == (AT + 3, "nothing")
+
+
 @pytest.mark.parametrize(
     ("first", "start"),
     [

@@ -84,6 +84,23 @@ def test_a_crash_is_found_with_its_requests(monkeypatch: pytest.MonkeyPatch) -> 
     assert found["fuzz.no-5xx"].trail[-1].status == 500
 
 
+@pytest.mark.parametrize("operation", ["importFile", "uploadToFileSearchStore"])
+def test_what_brings_a_document_in_is_searched(operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways into a store are called with the id of a store that exists; a crash of one is found."""
+
+    class Crashing(Emulator):
+        def __call__(self, request: Request) -> Response:
+            answer = super().__call__(request)
+            if not request.segments[-1].endswith(f":{operation}") or answer.status == 401:
+                return answer
+            return Response.whole(500, Headers([("content-type", "application/json")]), b'{"error":{}}')
+
+    resolved = embed_emulator(INTERACTIONS, TargetOptions(), lambda: Crashing(embedded_settings()))
+    done = searched(SearchTarget(resolved, frozenset(CAPABILITIES)), monkeypatch, "fileSearchStores")
+    found = {failure.rule: failure for failure in done.failures}
+    assert found["fuzz.no-5xx"].trail[-1].request.segments[-1].endswith(f":{operation}")
+
+
 class Deep(Emulator):
     """An emulator whose every third answer is JSON nested 100,000 levels deep."""
 

@@ -129,7 +129,7 @@ BUGS = [
         "                    part = getattr(event.delta, 'content', None) or event.delta\n"
         "                    text.append(getattr(part, 'text', None) or '')",
         "test_stream_with_thoughts",
-        "took the summaries of thoughts for text",
+        "took the summaries of thoughts for text: they are mixed into its answer.",
     ),
     SeededBug(
         "the stream is asked for at once again",

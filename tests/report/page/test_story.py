@@ -147,6 +147,19 @@ def test_the_list_of_events_has_a_row_for_what_is_missing() -> None:
     ]
 
 
+def test_a_history_ends_with_what_its_finding_is_about() -> None:
+    """A finding that names an event and no exchange is about the last exchange of its evidence."""
+    differs = Finding("resume.no-gap", "it differs", actual="step.stop").at(event=1)
+    found = list_events(result((FIRST, REST), differs, ()), DISPLAY)
+    assert found is not None
+    rows = [row for fold in found.folds for row in fold.rows]
+    assert [row.name for row in rows if row.kind == "cut"] == [
+        "a new connection: the client resumes after event 2"
+    ]
+    accused = next(number for number, row in enumerate(rows) if row.accused)
+    assert [row.kind for row in rows[:accused]].count("cut") == 1
+
+
 def test_a_terminal_shows_the_same_list() -> None:
     """The arrow stands at the missing event, with the cut and the neighbours in sight and the rest counted."""
     lines = list(event_lines(result((FIRST, REST), LOST, ("", "rest")), DISPLAY))

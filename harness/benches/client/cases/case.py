@@ -22,11 +22,12 @@ class Case:
     """What a client is asked to do, and the faults that it meets: `plan` is in the grammar of docs/faults.md.
 
     `script` is what the service answers, and `further` what it answers to creates that continue another run; None:
-    what the mode says. A `scenario` file takes the place of both. `contract` is the one by which the stream is
-    served and read; None: the current one, or what the cassette states. `kind` names the part of a set that the
-    case belongs to, "" for one that somebody asked for. If it is `hopeless`, all that a client can do is to report
-    a failure; only its kind or its incident says so. `incident` names one that the case plays; `speed` is how
-    much faster than the machine's its clock runs.
+    what the mode says. A `scenario` file takes the place of both. `settings` are further ones of the service; only
+    incidents have them. `contract` is the one by which the stream is served and read; None: the current one, or
+    what the cassette states. `kind` names the part of a set that the case belongs to, "" for one
+    that somebody asked for. If it is `hopeless`, all that a client can do is to report a failure; only its kind or
+    its incident says so. `incident` names one that the case plays; `speed` is how much faster than the machine's
+    its clock runs.
     """
 
     plan: str
@@ -38,6 +39,7 @@ class Case:
     scenario: str | None = None
     cassette: str | None = None
     contract: Any = None
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     kind: str = field(default="", compare=False)
     hopeless: bool = False
     incident: str = ""

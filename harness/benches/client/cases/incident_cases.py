@@ -48,7 +48,7 @@ def incident_case(incident: ClientIncident, base: Case) -> Case:
         plan=incident.plan,
         script=incident.script,
         further=incident.further,
-        event_ids=incident.event_ids,
+        settings=incident.settings,
         kind="incidents",
         incident=incident.name,
         hopeless=incident.hopeless,

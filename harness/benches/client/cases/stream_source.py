@@ -38,7 +38,7 @@ class StreamSource:
             script=case.answer,
             further=case.further_answer,
             scenario=case.scenario,
-            settings={"event_ids": case.event_ids, "resume": case.resume},
+            settings={"event_ids": case.event_ids, "resume": case.resume, **case.settings},
         )
 
     def _play(self, cassette: str) -> None:
@@ -81,7 +81,7 @@ class StreamSource:
 def _key(case: Case) -> tuple[str | None, ...]:
     """What two cases must have in common to share a source."""
     further = case.further_answer
-    scripts = json.dumps([dict(case.answer), further and dict(further)], sort_keys=True)
+    scripts = json.dumps([dict(case.answer), further and dict(further), dict(case.settings)], sort_keys=True)
     return case.event_ids, case.resume, case.cassette, case.scenario, scripts
 
 

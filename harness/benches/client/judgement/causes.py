@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from harness.benches.client.judgement.received_responses import ReceivedResponse
 from harness.kit.api import Api
-from harness.kit.client_model import DOUBLE_CREATE, TWICE, UNFINISHED, Defect, Event
+from harness.kit.client_model import DOUBLE_CREATE, HOLE, LOSS, TWICE, UNFINISHED, Defect, Event
 from harness.wire import Request
 
 Received = Sequence[ReceivedResponse]
@@ -30,7 +30,7 @@ def judge_result(
         return Defect(DOUBLE_CREATE, again)
     wrong = api.load_client_model().compare(whole, collected, contract)
     if wrong is not None:
-        why = _Causes(api, whole, received).explain(doubled=wrong.word == TWICE)
+        why = _Causes(api, whole, received).explain(wrong.word)
         return Defect(wrong.word, f"{wrong.text}: {why}") if why else wrong
     return judge_knowledge(api, received)
 
@@ -82,8 +82,8 @@ class _Causes:
         self._received = received
         self._streams = [one for one in received if one.is_stream or one.resumes]
 
-    def explain(self, *, doubled: bool) -> str:
-        """Why the result is wrong, with `it` as the subject."""
+    def explain(self, word: str) -> str:
+        """Why the result has the defect `word`, with `it` as the subject; "" if nothing more is to say."""
         errors = {
             c
             for one in self._streams
@@ -99,7 +99,7 @@ class _Causes:
                 return f"it resumed after {after!r}, which is the id of no event"
         if not any(one.completes for one in self._received):
             return self._explain_unfinished()
-        return self._explain_doubled() if doubled else self._explain_lost()
+        return self._explain_doubled() if word == TWICE else self._explain_lost(word)
 
     def _explain_unfinished(self) -> str:
         if not self._streams:
@@ -133,10 +133,10 @@ class _Causes:
             return "it had been delivered once, so it was doubled on the client's side"
         return "events after the cursor came again when it resumed, and it kept both"
 
-    def _explain_lost(self) -> str:
+    def _explain_lost(self, word: str) -> str:
         delivered = {self._model.mark(event) for one in self._streams for event in one.events()}
         if delivered >= {mark for event in self._whole if (mark := self._model.mark(event)) is not None}:
-            return "it had been delivered, so it was dropped on the client's side"
+            return "it had been delivered, so it was dropped on the client's side" if word in (LOSS, HOLE) else ""
         return "it went on behind events that never reached it"
 
     def _describe_misplaced_cursor(self, request: Request, before: ReceivedResponse) -> str:

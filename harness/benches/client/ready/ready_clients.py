@@ -63,7 +63,8 @@ class ReadyClient:
         return f"{self.name} {self.version}".strip()
 
 
-_SDK_MODES = ("create", "background", "follow", "poll")
+_SDK_MODES = ("create", "background", "follow", "poll", "chain", "tools", "cancel")
+_OUR_MODES = ("follow", "background", "create", "chain", "tools", "cancel")
 _RETRIES = "It sends a request again after 408, 409, 429 and 5xx by itself."
 
 _GOOGLE_GENAI = ReadyClient(
@@ -173,14 +174,14 @@ READY: tuple[ReadyClient, ...] = (
         about="the helper of this project with google-genai",
         driver="harness_resume.py",
         language=Language.PYTHON,
-        modes=("follow", "background", "create"),
+        modes=_OUR_MODES,
     ),
     ReadyClient(
         name="follow.mjs",
         about="the client of this project for JavaScript, without dependencies",
         driver="follow_loop.mjs",
         language=Language.NODE,
-        modes=("follow", "background", "create"),
+        modes=_OUR_MODES,
     ),
 )
 """All clients with a driver, in the order of the table."""

@@ -15,8 +15,16 @@ from harness.benches.client.cases.incident_cases import incident_case
 from harness.kit.api import Api
 from harness.kit.client_model import ClientIncident
 
-POLLS = "poll"
-TABLES = {"create": "table", "background": "table", "follow": "table", POLLS: "polling-table"}
+GIVEN, POLLS = "follow", "poll"
+TABLES = {
+    "create": "table",
+    "background": "table",
+    GIVEN: "table",
+    POLLS: "polling-table",
+    "chain": "turns-table",
+    "tools": "turns-table",
+    "cancel": "cancelling-table",
+}
 """The set that is the table of each mode."""
 
 
@@ -63,5 +71,5 @@ def _incident_rows(api: Api, mode: str) -> list[PlayedRow]:
 
 
 def _is_met(incident: ClientIncident, mode: str) -> bool:
-    """Whether it concerns the calls of a client in this mode, and can happen to an interaction that was given."""
-    return "follow" in incident.modes and (POLLS in incident.modes) == (mode == POLLS)
+    """Whether a client in this mode meets it. What happens to polls is a row of those that poll alone."""
+    return mode in incident.modes and not (mode == GIVEN and POLLS in incident.modes)

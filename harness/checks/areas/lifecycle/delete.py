@@ -11,7 +11,14 @@ from functools import partial
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import LONG
 from harness.checks.vocabulary.expect import at, expect_interaction, expect_reply, finding
-from harness.checks.vocabulary.polling import id_of, need_id, poll_until_gone, settled
+from harness.checks.vocabulary.polling import (
+    expect_still_gone,
+    id_of,
+    look_later,
+    need_id,
+    poll_until_gone,
+    settled,
+)
 from harness.checks.vocabulary.stored import UNKNOWN_ID, a_stored_interaction, several_interactions
 from harness.contract.judge.history.ends import judge_deleted
 from harness.contract.judge.replies import SUCCESS
@@ -45,11 +52,12 @@ def _deletes(deleted: Exchange) -> Iterator[Finding]:
     title="a deleted interaction is answered 404",
     profile="core",
     requires=["store", "delete"],
-    accepts=["404 at once or within 5 seconds"],
+    accepts=["404 at once or within 5 seconds, and from then on"],
 )
-def _is_gone(deleted: Exchange, gone: list[Exchange]) -> Iterator[Finding]:
+def _is_gone(deleted: Exchange, gone: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
     _need_deleted(deleted)
     yield from at(f"gone[{len(gone) - 1}]", expect_reply("del.gone", gone[-1]))
+    yield from expect_still_gone(gone, later)
 
 
 @_DELETE.check(
@@ -123,15 +131,20 @@ _DELETE.check(
 )(judge_one("unknown", partial(expect_reply, "del.unknown")))
 
 
-@exercise(requests=3, interactions=1)
+_ENDS_AFTER = (0.6, 1.4)
+"""Pauses after which a deleted run is looked at again: its end may write it back."""
+
+
+@exercise(requests=5, interactions=1)
 def a_running_one_deleted(t: RequestBuilder) -> Steps:
-    """A background run, deleted while it is in progress."""
+    """A background run, deleted while it is in progress, and looked at until it may have ended."""
     created: Exchange = yield Send(t.create(input=LONG, background=True))
     found = need_id(created)
     if settled(created):
         raise Unmet("the background run was over when its create was answered", race_lost=True)
     deleted: Exchange = yield Send(t.delete(found))
-    return {"deleted": deleted, "gone": (yield from poll_until_gone(t, found))}
+    gone = yield from poll_until_gone(t, found)
+    return {"deleted": deleted, "gone": gone, "later": (yield from look_later(t, found, *_ENDS_AFTER))}
 
 
 @_DELETE.check(
@@ -142,13 +155,15 @@ def a_running_one_deleted(t: RequestBuilder) -> Steps:
     requires=["background", "background-slow", "delete"],
     accepts=["2xx, then 404", "400 or 409", "another 4xx (non-strict)"],
 )
-def _stops_or_refuses(deleted: Exchange, gone: list[Exchange]) -> Iterator[Finding]:
+def _stops_or_refuses(deleted: Exchange, gone: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
     yield from at("deleted", expect_reply("del.running", deleted))
     if deleted.status in SUCCESS and gone[-1].status != 404:
         last = f"gone[{len(gone) - 1}]"
         yield finding("the deleted run is still there", expected="404", actual=format_answer(gone[-1])).at(
             exchange=last
         )
+    if deleted.status in SUCCESS:
+        yield from expect_still_gone(gone, later)
 
 
 def _need_deleted(answer: Exchange) -> None:

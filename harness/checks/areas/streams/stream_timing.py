@@ -6,6 +6,7 @@ Layer 2. `harness.checks.areas.streams.stream` checks what a stream must look li
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import LONG, read_whole_stream, require_script, script
@@ -29,7 +30,7 @@ from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.actions import Close, Exchanges, Finish, Open, Read, Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
-from harness.wire import Exchange, LiveStream
+from harness.wire import Exchange, Headers, LiveStream, Request
 
 _STREAMING = new_registry()
 CHECKS = _STREAMING.checks
@@ -72,14 +73,14 @@ def a_slow_stream(t: RequestBuilder) -> Steps:
     """A long answer as a stream: its first event, a GET when that came, and the rest if the run was over by then.
 
     A stream whose first event comes while the run goes on is not held back, so the rest of it is left. It runs in
-    the background unless that is refused.
+    the background unless that is refused. Compression is offered, as most clients do: it may hold events back.
     """
     yield from script(t, "slow-stream", queued=_SLOW_TICKS)
     body = {"input": f"{LONG} (slow-stream)", "stream": True}
-    stream: LiveStream = yield Open(t.create(body, background=True))
+    stream: LiveStream = yield Open(_offer_compression(t.create(body, background=True)))
     if stream.status not in SUCCESS:
         yield Finish(stream)
-        stream = yield Open(t.create(body))
+        stream = yield Open(_offer_compression(t.create(body)))
     found = stream_id(decode_frames((yield Read(stream, 1))))
     looked: Exchange | None = (yield Send(t.get(found))) if found and t.keeps else None
     if looked is None or status_of(looked) not in RUNNING:
@@ -87,6 +88,10 @@ def a_slow_stream(t: RequestBuilder) -> Steps:
     slow = yield Close(stream)
     yield Send(t.cancel(found))
     return {"slow": slow, "looked": looked}
+
+
+def _offer_compression(request: Request) -> Request:
+    return replace(request, headers=Headers((*request.headers, ("accept-encoding", "gzip, deflate"))))
 
 
 @_STREAMING.check(
@@ -109,8 +114,10 @@ def _arrives_bit_by_bit(slow: Exchange, looked: Exchange | None) -> Iterator[Fin
     if last < _LASTS:
         raise Unmet(f"the whole stream took {last:.2f} s, too little to tell", race_lost=True)
     if first >= _LATE * last:
+        coding = slow.headers.get("content-encoding")
+        by = f" by what compresses them ({coding})" if coding else ""
         yield finding(
-            "the events were held back until the run was over",
+            f"the events were held back until the run was over{by}",
             expected="the first event well before the last",
             actual=f"the first after {first:.2f} s, the last after {last:.2f} s",
         )

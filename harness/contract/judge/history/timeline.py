@@ -48,12 +48,13 @@ class PartialReading:
 
     `position` is where its next event belongs; None once that is no longer known, and after a difference, because
     all that follows would differ too. `after` is the cursor it was opened with, None for a reading from the start.
-    It is `fresh` until its first events arrive.
+    It is `fresh` until its first events arrive, and `read` counts all that did, by which findings name them.
     """
 
     position: int | None
     after: str | None = None
     fresh: bool = True
+    read: int = 0
 
     @property
     def resumed(self) -> bool:
@@ -66,43 +67,50 @@ def take_events(timeline: Timeline, reading: PartialReading, events: Sequence[Ev
     judgement = Judgement()
     if reading.position is None:
         return judgement
-    own = [event for event in events if is_of_the_run(event)]
+    own = [(number, event) for number, event in enumerate(events, reading.read) if is_of_the_run(event)]
+    reading.read += len(events)
     if own and reading.fresh:
         own = _take_first(timeline, reading, own, judgement)
-    for event in own:
-        if not _take(timeline, reading, event, judgement):
+    for number, event in own:
+        if not _take(timeline, reading, number, event, judgement):
             return judgement
-    timeline.whole = timeline.whole or any(PROTOCOL.completes(event) for event in own)
+    timeline.whole = timeline.whole or any(PROTOCOL.completes(event) for _, event in own)
     return judgement
 
 
 def judge_short(timeline: Timeline, reading: PartialReading) -> Judgement:
-    """Judge a reading that came to an orderly end: it must have reached the end of the timeline."""
+    """Judge a reading that came to an orderly end: it must have reached the end of the timeline.
+
+    The finding names the first missing event by its number in the whole stream, and nothing came in its place.
+    """
     judgement = Judgement()
     if reading.position is not None and reading.position < len(timeline.events):
         rule = _rule(timeline, reading, reading.position)
-        missing = _format(timeline.events[reading.position])
-        message = "a reading ended before the end of the stream"
-        judgement.decide(rule, [Finding(rule, message, missing, "the end")])
+        missing = PROTOCOL.name_event(timeline.events[reading.position])
+        message = f"a reading ended before event {reading.position} of the stream"
+        judgement.decide(rule, [Finding(rule, message, missing, "nothing").at(event=reading.position)])
         reading.position = None
     return judgement
 
 
 def _take_first(
-    timeline: Timeline, reading: PartialReading, events: list[Event], judgement: Judgement
-) -> list[Event]:
+    timeline: Timeline, reading: PartialReading, events: list[tuple[int, Event]], judgement: Judgement
+) -> list[tuple[int, Event]]:
     """Judge where a resumed reading begins; return the events that remain to be compared."""
     reading.fresh = False
     if not reading.resumed:
         return events
-    repeated = list(_judge_beginning(timeline.events[: reading.position], events[0]))
+    number, first = events[0]
+    repeated = [
+        finding.at(event=number) for finding in _judge_beginning(timeline.events[: reading.position], first)
+    ]
     judgement.decide("resume.exclusive", repeated)
     if any(finding.severity is Severity.BROKEN for finding in repeated):
         reading.position = None
     return events[1:] if repeated else events
 
 
-def _take(timeline: Timeline, reading: PartialReading, event: Event, judgement: Judgement) -> bool:
+def _take(timeline: Timeline, reading: PartialReading, number: int, event: Event, judgement: Judgement) -> bool:
     """Take one event; return whether the reading can still be compared after it."""
     position = reading.position
     if position is None:
@@ -117,9 +125,11 @@ def _take(timeline: Timeline, reading: PartialReading, event: Event, judgement: 
     rule = _rule(timeline, reading, position)
     if is_same_event(event, expected):
         judgement.judged[rule] += 1
-        differs = judgement.decide("resume.ids-stable", _judge_cursor(expected, event))
+        found = list(_judge_cursor(expected, event))
+        differs = judgement.decide("resume.ids-stable", [finding.at(event=number) for finding in found])
     else:
-        differs = judgement.decide(rule, [_difference(reading, rule, position, expected, event)])
+        difference = _difference(reading, rule, position, expected, event)
+        differs = judgement.decide(rule, [difference.at(event=number)])
     if differs:
         reading.position = None
     return not differs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from harness.emulator.engine import Engine
@@ -55,6 +56,33 @@ class _DeletedShown(_Graveyard):
         return super().get(call, interaction_id)
 
 
+class _DeleteUndone(_Graveyard):
+    """What was deleted comes back half a second later, if it was `comes_back`."""
+
+    def __init__(self, *args: Any) -> None:
+        self.back: dict[str, float] = {}
+        super().__init__(*args)
+
+    def comes_back(self, run: Run) -> bool:
+        return run.settled
+
+    def delete(self, call: Call, interaction_id: str) -> Response:
+        run = self.find(interaction_id, call.project)
+        if run is not None and self.comes_back(run):
+            self.back[interaction_id] = self.clock.now + 0.5
+        return super().delete(call, interaction_id)
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        if self.clock.now >= self.back.get(interaction_id, math.inf):
+            return self.json(self.bodies.render(self.dead[interaction_id], timeline=True))
+        return super().get(call, interaction_id)
+
+
+class _DeletedRunWrittenBack(_DeleteUndone):
+    def comes_back(self, run: Run) -> bool:
+        return not run.settled
+
+
 class _DeleteTwiceCrashes(_Graveyard):
     def delete(self, call: Call, interaction_id: str) -> Response:
         if interaction_id in self.dead:
@@ -86,6 +114,11 @@ MUTANTS = table(
         part(_DeletedStreamsOn)),
     row("deleted-chains-on", "A deleted interaction can still be continued.",
         part(_DeletedChainsOn)),
+    row("delete-undone", "A deleted interaction is gone, and half a second later it is there again.",
+        part(_DeleteUndone)),
+    row("deleted-run-written-back",
+        "A run that is deleted while it is in progress is gone, and half a second later it is there again.",
+        part(_DeletedRunWrittenBack)),
     row("deleted-shown", "A read of a deleted interaction is answered with 200 and the status `deleted`.",
         part(_DeletedShown)),
     row("delete-twice-crashes", "A second delete is answered with 500.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -93,6 +93,21 @@ def _begin_at_present(streams: Streams, run: Run, cursor: str | None) -> int:
     return max(position, run.readable) if cursor and not run.settled else position
 
 
+def _lose_the_next(body: Body, run: Run, position: int) -> Body:
+    """The events so far, and those from the next but one on."""
+    return PieceBody(_without(body, run.readable - position), body.close)
+
+
+def _without(pieces: Iterable[Piece], number: int) -> Iterator[Piece]:
+    chunks = 0
+    for piece in pieces:
+        if isinstance(piece, Chunk):
+            chunks += 1
+            if chunks == number + 1:
+                continue
+        yield piece
+
+
 MUTANTS = table(
     "readers",
     row("second-reader-steals",
@@ -104,6 +119,9 @@ MUTANTS = table(
         part(_MixesOpenStreams)),
     row("running-stream-stops", "A stream of a run in progress ends after the events so far.",
         stream(when(lambda body, run, position: not run.settled, _stop_at_present))),
+    row("running-join-loses-one",
+        "A reader that joins a run in progress gets what is there, and loses the event that comes next.",
+        stream(when(lambda body, run, position: not run.settled, _lose_the_next))),
     row("running-resume-from-now",
         "A reader that resumes the stream of a run in progress gets only the events from then on.",
         instead(Streams.position, _begin_at_present)),

@@ -14,7 +14,7 @@ from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, Refusal
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
-from harness.wire import Body, Chunk, Ending, Pause, Piece, Response
+from harness.wire import Body, Chunk, Chunked, Ending, Pause, Piece, Response
 
 _HIGH, _LOW = "\ue000", "\ue001"
 """Placeholders from the private use area for surrogate halves, which cannot be encoded."""
@@ -126,6 +126,11 @@ class _Hoard:
         self._body.close()
 
 
+def _hoard_if_compressible(response: Response, engine: Engine, call: Call) -> None:
+    if isinstance(response.framing, Chunked) and "gzip" in call.request.headers.get("accept-encoding"):
+        response.body = _Hoard(response.body)
+
+
 MUTANTS = table(
     "stream",
     row("frames-run-together", "Frames are not separated by a blank line.",
@@ -170,6 +175,8 @@ MUTANTS = table(
         payload(_number_event_id)),
     row("stream-buffered", "Streams are held back until the run is over, and arrive in one piece.",
         stream(lambda body, run, position: _Hoard(body))),
+    row("stream-buffered-if-compressible", "Streams are held back from clients that accept compression.",
+        after(Engine.create, _hoard_if_compressible)),
     row("background-stream-json", "background together with stream is answered with JSON.",
         create(assign(stream=lambda order, _: order.stream and not order.background))),
     row("background-stream-refused", "background together with stream is refused.",

@@ -1,0 +1,41 @@
+"""The drivers of clients speak every mode that they name: turns, function calls and cancels included."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from harness.benches.client.ready import find_ready
+from harness.benches.client.ready.ready_clients import Language
+from harness.benches.client.ready.table_rows import TABLES
+
+pytestmark = [pytest.mark.slow, pytest.mark.e2e]
+
+OURS = ("harness.resume", "follow.mjs")
+RIGHT = {"exact", "recovered", "could-not"}
+FURTHER = ("chain", "tools", "cancel")
+
+
+def torture(*words: str) -> dict[str, str]:
+    """The outcome of each kind of cases."""
+    command = [sys.executable, "-m", "harness", "torture", "--json", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout, done.stderr
+    return {case["kind"]: case["outcome"] for case in json.loads(done.stdout)["cases"]}
+
+
+@pytest.mark.parametrize("mode", FURTHER)
+@pytest.mark.parametrize("name", OURS)
+def test_ours_are_right_in_every_further_mode(name: str, mode: str) -> None:
+    """Our own two lose, double and invent nothing in a second turn, and report what became of a cancel."""
+    if find_ready(name).language is Language.NODE and shutil.which("node") is None:
+        pytest.skip("no node on PATH")
+    if find_ready(name).language is Language.PYTHON:
+        pytest.importorskip("google.genai", reason="pip install -e '.[sdk]'")
+    found = torture("--client", name, "--mode", mode, "--set", TABLES[mode])
+    assert len(found) > 8
+    assert {kind: outcome for kind, outcome in found.items() if outcome not in RIGHT} == {}
