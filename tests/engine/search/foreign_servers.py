@@ -31,7 +31,7 @@ def refuse(status: int, code: str, message: str) -> Answer:
 class Plain:
     """Creates, reads, continues and deletes; refuses streams, background runs, tools and everything else."""
 
-    drips = False
+    drips = drips_head = False
 
     def __init__(self) -> None:
         self.kept: dict[str, Json] = {}
@@ -141,6 +141,12 @@ class DripsOnCancel(Plain):
     drips = True
 
 
+class DripsHeadOnCancel(Plain):
+    """Answers a cancel with a head that never ends."""
+
+    drips_head = True
+
+
 class CrashesOnField(Plain):
     """Fails if a create has the field `store`."""
 
@@ -248,6 +254,11 @@ def serving(service: Plain) -> Iterator[str]:
             data = json.dumps(value).encode()
             drips = service.drips and path.endswith("/cancel")
             self.send_response(status)
+            if service.drips_head and path.endswith("/cancel"):
+                self.flush_headers()
+                self.wfile.write(b"x-endless: ")
+                while not service.released.wait(0.05):
+                    self.wfile.write(b"x")
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(data) + 1000 * drips))
             self.end_headers()

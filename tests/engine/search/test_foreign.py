@@ -76,7 +76,7 @@ def test_a_hang_is_found_and_holds_up_nothing(
     assert record["engines"][0]["counts"]["histories"] >= 12
 
 
-@pytest.mark.parametrize("service", [foreign.HangsOnCancel, foreign.DripsOnCancel])
+@pytest.mark.parametrize("service", [foreign.HangsOnCancel, foreign.DripsOnCancel, foreign.DripsHeadOnCancel])
 def test_a_route_that_never_ends_does_not_end_the_schema_engine(
     service: type[foreign.Plain], capsys: pytest.CaptureFixture[str]
 ) -> None:

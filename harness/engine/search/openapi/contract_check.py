@@ -15,6 +15,7 @@ from typing import Any
 from harness.engine.search.answer import judge_exchange
 from harness.engine.search.defect import SeenDefect
 from harness.engine.search.openapi.exchanges import exchange_of
+from harness.engine.search.openapi.timed_heads import timing_heads
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.traffic.deadline import MIN_TIMEOUT, Timer
 from harness.wire.message import EVENT_STREAM
@@ -42,7 +43,8 @@ def judging(place: SearchTarget) -> Iterator[None]:
         schemathesis.deserializer("application/json")(read_json)
     _places.append(place)
     try:
-        yield
+        with timing_heads():
+            yield
     finally:
         _places.pop()
 
