@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.cli.arguments import Parser
+from harness.cli.masking import mask_tree
 from harness.cli.output import Listeners, add_output_arguments
 from harness.interactions import INTERACTIONS
 from harness.report.shards.merge_reports import merge_reports
@@ -32,7 +33,7 @@ def run(words: Sequence[str]) -> int:
     add_output_arguments(parser.add_argument_group("output"), verbose="explain every failure and warning")
     arguments = parser.parse(words)
     paths = [Path(name) for name in arguments.files]
-    merged = merge_reports(paths, INTERACTIONS, same_target=arguments.same_target)
+    merged = merge_reports(paths, INTERACTIONS, same_target=arguments.same_target, mask=mask_tree)
     listeners = Listeners(arguments, merged.presentation)
     listeners.state.started = merged.started
     listeners.state.capabilities = merged.capabilities

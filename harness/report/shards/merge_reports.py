@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,13 +32,22 @@ MERGES: Mapping[str, Merge] = {
 """How the shards of each command are put together."""
 
 
-def merge_reports(paths: Sequence[Path], api: Api, *, same_target: bool = False) -> MergedRun:
-    """Read the reports and make one run of them. Raises UsageFault if they are not all shards of one run."""
+def merge_reports(
+    paths: Sequence[Path],
+    api: Api,
+    *,
+    same_target: bool = False,
+    mask: Callable[[Any], Any] = lambda record: record,
+) -> MergedRun:
+    """Read the reports and make one run of them. Raises UsageFault if they are not all shards of one run.
+
+    `mask` hides secrets in plain data: whoever made a report need not have known what is secret here.
+    """
     records: dict[str, Mapping[str, Any]] = {}
     for path in paths:
         if str(path) in records:
             raise UsageFault(f"{str(path)!r} is named twice: name the report of each shard once")
-        records[str(path)] = read_shard_record(path)
+        records[str(path)] = mask(read_shard_record(path))
     kinds = {kind_of(record, Path(name)): name for name, record in records.items()}
     if len(kinds) > 1:
         told = ", ".join(f"{name!r} is of `harness {kind}`" for kind, name in kinds.items())
