@@ -69,7 +69,7 @@ def test_a_rule_names_the_place_in_its_document(rule: Rule) -> None:
 @pytest.mark.parametrize(("page", "basis"), [
     (pages.PROBES, Basis.DOCUMENTED), (pages.RECORDINGS, Basis.SCHEMA), (pages.ADK_ISSUE, Basis.INFERRED),
     (pages.SDK, Basis.DOCUMENTED), (pages.HTTP, Basis.DOCUMENTED), (pages.STREAMING, Basis.COMPARED),
-], ids=str)  # fmt: skip
+], ids=lambda one: getattr(one, "title", str(one)))  # fmt: skip
 def test_a_document_cannot_say_more_than_it_does(page: pages.Page, basis: Basis) -> None:
     """A witness promises nothing, types document no behaviour, and a standard says nothing of this API."""
     with pytest.raises(ValueError, match="all it can say is"):
