@@ -47,10 +47,13 @@ class _Lent:
 
     def __init__(self, client: Client, idle: list[Client]) -> None:
         self.read = client.read
-        self.stop = client.stop
         self._given_back = False
         self._client = client
         self._idle = idle
+
+    def stop(self) -> None:
+        if not self._given_back:  # the end of a run stops whom it had, and this one is to be lent again
+            self._client.stop()
 
     def close(self) -> None:
         if not self._given_back:
