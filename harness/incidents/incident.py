@@ -56,7 +56,6 @@ _MODES = {
     Encounter.STREAM: ("create",),
     Encounter.BACKGROUND_STREAM: ("follow", "background", "create"),
     Encounter.POLL: ("follow", "poll"),
-    Encounter.TURNS: ("chain",),
     Encounter.CANCEL: ("cancel",),
 }
 """The modes of a client that meets an incident."""
@@ -140,14 +139,12 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def to_client_incident(self) -> ClientIncident:
         """The incident as a case for clients."""
-        scripts: list[dict[str, Any] | None] = [*self.scripts, None, None]
         return ClientIncident(
             name=self.name,
             title=self.title,
             modes=self.modes,
             plan="pass" if self.plan is None else str(self.plan),
-            script=scripts[0],
-            further=scripts[1],
+            script=self.scripts[0] if self.scripts else None,
             settings=self.settings,
             hopeless=self.follow in ("reports", "in_progress"),
             speed=SPEED,

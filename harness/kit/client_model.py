@@ -119,7 +119,6 @@ class ClientIncident:
     modes: tuple[str, ...]
     plan: str
     script: Mapping[str, Any] | None = None
-    further: Mapping[str, Any] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     hopeless: bool = False
     speed: float = 1.0

@@ -41,7 +41,7 @@ def test_an_incident_is_whole(incident: Incident) -> None:
     assert incident.follow in OUTCOMES
     assert incident.answer or incident.follow != "survives"
     assert bool(incident.modes) != bool(incident.unplayed), "it is played to clients, or says why not"
-    assert len(incident.scripts) <= (2 if "chain" in incident.modes else 1) or not incident.modes
+    assert len(incident.scripts) <= 1 or not incident.modes
     used = set(re.findall(r"\$(\w+)", incident.fault + json.dumps(incident.replies)))
     assert used == set(incident.texts)
     assert incident.parse_scripts() is not None

@@ -9,7 +9,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from harness.benches.client.process.client_commands import ClientResult
+from harness.benches.client.process.client_commands import ClientResult, LoopClient
 from harness.benches.client.ready import READY, find_ready
 from harness.benches.client.ready.ready_clients import Language
 from harness.benches.client.ready.survey import ClientColumn, scrub, survey
@@ -22,7 +22,7 @@ from harness.report.client_table.record import column_lines, make_record
 from harness.resources import folder
 from harness.resume import follow
 from tests.benches.client import clients
-from tests.benches.client.clients import InProcess, Reads
+from tests.benches.client.clients import LOOP, InProcess, Reads, program
 
 CURL = find_ready("curl")
 
@@ -206,6 +206,16 @@ def test_a_client_is_started_once_for_all_that_it_is_played() -> None:
     assert [column.cells[1].again for column in played] == ["silent-loss", "silent-loss"]
     assert 1 <= len(made) <= 2
     assert sorted(map(id, closed)) == sorted(map(id, made))
+
+
+def test_a_kept_client_survives_the_end_of_a_run() -> None:
+    """A process that reads one task after another confirms its own finding: the first run does not kill it."""
+    client = replace(CURL, modes=("follow",))
+    (column,) = survey(
+        INTERACTIONS, [client], lambda _: lambda: LoopClient(program(LOOP), {}), only=["no-fault", "twice"]
+    )
+    assert column.problem == ""
+    assert [(cell.outcome, cell.again) for cell in column.cells] == [("exact", ""), ("duplicated", "duplicated")]
 
 
 def test_a_client_that_cannot_be_tried_is_named() -> None:

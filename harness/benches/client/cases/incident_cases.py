@@ -47,7 +47,6 @@ def incident_case(incident: ClientIncident, base: Case) -> Case:
         base,
         plan=incident.plan,
         script=incident.script,
-        further=incident.further,
         settings=incident.settings,
         kind="incidents",
         incident=incident.name,

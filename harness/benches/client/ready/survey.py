@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.cases.case import Case
-from harness.benches.client.judgement.outcome import outcome_of, run_of
+from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
 from harness.benches.client.process.client_commands import Client
 from harness.benches.client.ready.ready_clients import ReadyClient
 from harness.benches.client.ready.table_rows import TABLES, PlayedRow, TableRow, base_of, rows_of
 from harness.engine.events import CheckFinished
-from harness.engine.results import ClientRun, Result
+from harness.engine.results import ClientRun, Result, WireMoment
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 
@@ -47,10 +47,13 @@ class _Lent:
 
     def __init__(self, client: Client, idle: list[Client]) -> None:
         self.read = client.read
-        self.stop = client.stop
         self._given_back = False
         self._client = client
         self._idle = idle
+
+    def stop(self) -> None:
+        if not self._given_back:  # the end of a run stops whom it had, and this one is to be lent again
+            self._client.stop()
 
     def close(self) -> None:
         if not self._given_back:
@@ -191,8 +194,8 @@ def _cell(row: TableRow, result: Result, again: Result | None) -> Cell:
 def _draw(run: ClientRun) -> Iterator[str]:
     lines: list[str] = []
     for moment in run.moments:
-        text = f"-> {moment.request}\n   <- {moment.answer}" + (f"\n   !! {moment.fault}" if moment.fault else "")
-        lines.append(text)
+        fault = f"\n   !! {moment.fault}" if moment.fault else ""
+        lines.append(f"-> {moment.request}\n   <- {_describe_answer(moment, run)}{fault}")
     shown = 0
     while shown < len(lines):
         same = 1
@@ -203,6 +206,14 @@ def _draw(run: ClientRun) -> Iterator[str]:
         yield from rest
         shown += same
     yield f"=> the client {run.end}"
+
+
+def _describe_answer(moment: WireMoment, run: ClientRun) -> str:
+    """The answer; but how much was sent to a reader that left, perhaps unnoticed, is a matter of chance."""
+    gave_up = run.outcome in (DropOutcome.REPORTED, DropOutcome.COULD_NOT) and "garble" in moment.fault
+    if gave_up or "the client hung up" in moment.answer:
+        return f"{moment.answer[:3]}, a stream that the client left"
+    return moment.answer
 
 
 _SCRUBBED = (
