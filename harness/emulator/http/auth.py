@@ -1,18 +1,20 @@
 """Authentication: the API key of a request (header, bearer token or query) and the project it belongs to.
 
 Layer 2. Sources: the OpenAPI security scheme and the migration guide for the three places, the errors page for
-401 `authentication`.
+401 `authentication`; answers that users of the Gemini API recorded for the front end's 400.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.emulator.values.call import Refusal
+from harness.emulator.values.call import Refusal, RpcRefusal
+from harness.emulator.values.platform import PLATFORMS
 from harness.emulator.values.settings import Settings
 from harness.wire import Request
 
 KEY_HEADER = "x-goog-api-key"
+AUTHENTICATION = "authentication"
 
 
 class Auth:
@@ -29,7 +31,7 @@ class Auth:
         if self._settings.require_key:
             raise Refusal(
                 401,
-                "authentication",
+                AUTHENTICATION,
                 f"The call carries no API key: send it in the header {KEY_HEADER}, as a bearer token in "
                 "Authorization, or as the query parameter 'key'.",
             )
@@ -41,14 +43,29 @@ class Auth:
         return headers.get(KEY_HEADER) or _bearer(headers.get("authorization")) or query.get("key", "")
 
     def owner(self, key: str) -> str:
-        """Return the project of `key`. Raises Refusal 401 if there is none."""
+        """Return the project of `key`. Raises Refusal if there is none: 400 or 401, as the platform does."""
         keys = self._settings.keys
         if keys is None:
             return "default"
         project = keys.get(key)
         if project is None:
-            raise Refusal(401, "authentication", "The API key is not valid: no project knows it.")
+            if PLATFORMS[self._settings.platform].screens_keys:
+                raise _screen_key()
+            raise Refusal(401, AUTHENTICATION, "The API key is not valid: no project knows it.")
         return project
+
+
+def _screen_key() -> Refusal:
+    refusal = RpcRefusal(400, AUTHENTICATION, "API key not valid. Please pass a valid API key.")
+    refusal.details = (
+        {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "API_KEY_INVALID",
+            "domain": "googleapis.com",
+            "metadata": {"service": "generativelanguage.googleapis.com"},
+        },
+    )
+    return refusal
 
 
 def _bearer(value: str) -> str:

@@ -51,10 +51,13 @@ class Refusal(Exception):
 
 
 class RpcRefusal(Refusal):
-    """A refusal in the shape of the services beside this API: a numeric code, and a status by name.
+    """A refusal in the shape of the front end and of the services beside this API: numeric code, status by name.
 
-    Source: recorded bodies of files and file search stores, `{"error": {"code", "message", "status"}}`.
+    Source: recorded bodies of files and file search stores, `{"error": {"code", "message", "status"}}`. `details`
+    are further objects that say why.
     """
+
+    details: tuple[Mapping[str, Any], ...] = ()
 
     def response(self) -> Response:
         """Return the error response."""
@@ -63,7 +66,10 @@ class RpcRefusal(Refusal):
             if self.code == "failed_precondition"
             else _STATUS_NAMES.get(self.status, "UNKNOWN")
         )
-        body = msgspec.json.encode({"error": {"code": self.status, "message": self.message, "status": name}})
+        error: dict[str, Any] = {"code": self.status, "message": self.message, "status": name}
+        if self.details:
+            error["details"] = self.details
+        body = msgspec.json.encode({"error": error})
         return Response.whole(self.status, Headers((*ERROR_HEADERS.items(), *self.headers)), body)
 
 

@@ -27,6 +27,7 @@ class Platform:
     agents_think     whether the runs of agents show thoughts; else only what they did
     agents_wait      whether agents run in the background only, and in an environment that the request names
     provisions       whether a GET of an agent's run begins with the step that made its sandbox
+    screens_keys     whether a key that nobody knows is refused by the front end, with 400; else 401 as documented
     """
 
     event_ids: str
@@ -41,6 +42,7 @@ class Platform:
     agents_think: bool = True
     agents_wait: bool = False
     provisions: bool = False
+    screens_keys: bool = False
 
 
 _ALONE = "this surface has no such field: leave it out"
@@ -55,6 +57,7 @@ GEMINI = Platform(
         "response_mime_type": "use 'response_format' with its 'mime_type'",
     },
     counts_prompt=True,
+    screens_keys=True,
 )
 VERTEX = Platform(
     event_ids="none",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.emulator.http.auth import KEY_HEADER, Auth
+from harness.emulator.http.auth import AUTHENTICATION, KEY_HEADER, Auth
 from harness.emulator.mutants.changes import crash, html, not_found, when
 from harness.emulator.mutants.hooks import EVERY, error
 from harness.emulator.mutants.parts import before, instead
@@ -19,7 +19,7 @@ def _has_no_key(auth: Auth, request: Request, query: Mapping[str, str]) -> bool:
 
 
 def _is_for_a_wrong_key(refusal: Refusal, call: Call) -> bool:
-    return refusal.message.startswith("The API key is not valid")
+    return refusal.code == AUTHENTICATION and "not valid" in refusal.message
 
 
 def _lend_a_key(auth: Auth, request: Request, query: Mapping[str, str]) -> str:
@@ -64,7 +64,7 @@ MUTANTS = table(
     row("key-leaks", "The refusal of a wrong key repeats the key.",
         instead(Auth.owner, _repeat_the_key)),
     row("auth-error-html", "A refused key is answered with an HTML page.",
-        error(EVERY, lambda refusal, _: html(401) if refusal.status == 401 else None)),
+        error(EVERY, lambda refusal, _: html(401) if refusal.code == AUTHENTICATION else None)),
     row("reads-need-no-key", "A read without a key is served.",
         instead(Auth.project, _lend_a_key_to_reads)),
 )  # fmt: skip
