@@ -13,6 +13,7 @@ NAMELESS = streamed(EVENTS[2:4])
 MISLABELLED = answer(200, FIRST.body, label="text/plain")
 OTHER_IDS = streamed([{**one, "event_id": one["event_id"] + "x"} for one in EVENTS])
 RESPLIT = numbered(text_events("Hel", "lo wor", "ld"))
+UNENDED = streamed(EVENTS[:-1])
 JSON = answer(body=interaction())
 REFUSED = refusal(400)
 DEAD = answer(None)
@@ -66,12 +67,14 @@ CASES = [
     case("resume.finished", "met", "completed", rests=rests()),
     case("resume.finished", "not_met", "never", rests=rests(other=streamed(EVENTS[4:-1]))),
     case("resume.finished", "untestable", "JSON", rests=rests(other=JSON)),
-    case("resume.well-formed", "met", "all of them", rests=rests()),
-    case("resume.well-formed", "not_met", "no type", rests=rests(other=resumed([{}, *EVENTS[6:]]))),
-    case("resume.well-formed", "not_met", "half a frame first", rests=rests(other=answer(
+    case("resume.well-formed", "met", "all of them", replay=FIRST, rests=rests()),
+    case("resume.well-formed", "met", "as the whole", replay=UNENDED, rests=rests(other=UNENDED)),
+    case("resume.well-formed", "not_met", "no type", replay=FIRST, rests=rests(other=resumed([{}, *EVENTS[6:]]))),
+    case("resume.well-formed", "not_met", "half a frame first", replay=FIRST, rests=rests(other=answer(
         200, b'ex": 1}\n\n' + FIRST.body, label="text/event-stream"
     ))),
-    case("resume.well-formed", "not_met", "[DONE] too early", rests=rests(other=stream_of(DONE, EVENTS[-1]))),
+    case("resume.well-formed", "not_met", "[DONE] too early", replay=FIRST,
+         rests=rests(other=stream_of(DONE, EVENTS[-1]))),
 ]  # fmt: skip
 
 
