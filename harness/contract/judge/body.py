@@ -43,9 +43,10 @@ def judge_interaction(value: Any, contract: Contract, *, rule: str = "create.sch
     value, findings = _judge_shape(value, INTERACTION, rule, contract)
     status = value.get("status") if isinstance(value, Mapping) else None
     if not isinstance(status, str):
-        findings.append(
-            _finding("create.status", "status is no string", "a string", repr(status)[:40], "$.status")
+        message, actual = (
+            ("there is no status", "none") if status is None else ("status is no string", repr(status)[:40])
         )
+        findings.append(_finding("create.status", message, "a string", actual, "$.status"))
     else:
         findings += judge_status_word(status, "$.status")
     if not isinstance(value, Mapping):

@@ -111,6 +111,15 @@ def test_judge_interaction(body: Any, rules: set[str]) -> None:
     assert {finding.rule for finding in judge_interaction(body, load())} == rules
 
 
+@pytest.mark.parametrize(
+    ("body", "message"), [({"id": "x"}, "there is no status"), ({"status": 3}, "status is no string")]
+)
+def test_a_missing_status_is_called_missing(body: Any, message: str) -> None:
+    """A body without a status is not told that its status has another type."""
+    told = [finding.message for finding in judge_interaction(body, load()) if finding.rule == "create.status"]
+    assert told == [message]
+
+
 def test_findings_point_into_the_body() -> None:
     """A finding has the JSON pointer of the wrong value."""
     body = {**DONE, "steps": [output(TEXT), {"type": "thought", "signature": "no base64!"}]}
