@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.cli.completing import complete
-from harness.cli.kept_words import read_command
+from harness.cli.shell_completion.completing import complete
+from harness.cli.shell_completion.kept_words import read_command
 
 _EPILOG = """\
 Put the line of your shell into its start-up file:

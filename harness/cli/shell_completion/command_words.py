@@ -11,8 +11,8 @@ from importlib import import_module
 from typing import cast
 
 from harness.cli.arguments import parser_of
-from harness.cli.completing import Candidate, CommandWords, OptionWords
 from harness.cli.main import COMMANDS, Command
+from harness.cli.shell_completion.completing import Candidate, CommandWords, OptionWords
 from harness.interactions import INTERACTIONS
 
 

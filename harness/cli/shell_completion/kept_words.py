@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from harness import __version__
-from harness.cli.completing import Candidate, CommandWords, OptionWords
+from harness.cli.shell_completion.completing import Candidate, CommandWords, OptionWords
 
-_PACKAGE = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parents[2]
 
 
 def read_command(name: str) -> CommandWords:
@@ -26,7 +26,7 @@ def read_command(name: str) -> CommandWords:
         kept_stamp, words = json.loads(file.read_text("utf-8"))
         if kept_stamp == stamp:
             return _from_json(*words)
-    from harness.cli.command_words import describe_command
+    from harness.cli.shell_completion.command_words import describe_command
 
     found = describe_command(name)
     with contextlib.suppress(OSError):
