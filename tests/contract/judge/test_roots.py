@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from harness.contract import load
 from harness.contract.judge.failures.roots import judge_roots
+from harness.contract.judge.history.history_judge import HistoryJudge
 from harness.outcome import Severity
 from harness.wire import At, By, Ending, Exchange, How
 from tests.contract.exchanges import ROOT, exchange
@@ -70,3 +72,12 @@ def test_what_was_there_is_lost(before: list[Exchange], answer: Exchange, severi
     found = list(judge_roots(answer, before))
     assert [finding.severity for finding in found] == severities
     assert {finding.stable_code for finding in found} <= {"get.ok/lost"}
+
+
+def test_an_error_that_succeeds_says_nothing_of_the_history() -> None:
+    """A refusal under a status of success is told as that, and not as a deletion without effect."""
+    judge = HistoryJudge(load(), sole_client=True)
+    for before in (CREATED, DELETED):
+        judge.note(before)
+    assert not judge.note(seen(200, GONE)).findings
+    assert [finding.rule for finding in judge.note(SHOWN).findings] == ["del.gone"]
