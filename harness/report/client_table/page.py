@@ -50,10 +50,12 @@ def render_page(columns: Sequence[ClientColumn]) -> str:
 
 def _headline(columns: Sequence[ClientColumn]) -> str:
     tried = group_by_client([column for column in columns if column.cells])
-    good = [name for name, own in tried.items() if not any(is_silent(cell) for one in own for cell in one.cells)]
     if not tried:
         return "No client could be tried."
-    return f"{len(good)} of {format_count(len(tried), 'client')} never said that all was well when it was not."
+    wrong = sum(any(is_silent(cell) for one in own for cell in one.cells) for own in tried.values())
+    if not wrong:
+        return f"None of {format_count(len(tried), 'client')} said that all was well when it was not."
+    return f"{wrong} of {format_count(len(tried), 'client')} said at least once that all was well when it was not."
 
 
 def _explain(columns: Sequence[ClientColumn]) -> Iterator[tuple[str, Mark, str]]:
