@@ -68,11 +68,11 @@ def render(state: RunState) -> str:
     headline = state.mask.text(state.presentation.headline(state))
     ledger = [state.mask.text(line) for line in state.presentation.ledger(state)]
     told = {"headline": headline, "ledger": "\n".join(ledger)} if headline else {}
-    cases = [_case(result, state) for result in state.results] or list(_unheard(state))
+    cases = [_case(result, state) for result in state.results] or list(_list_unheard(state))
     return _document(cases, state.api.name, told)
 
 
-def _unheard(state: RunState) -> Iterator[JUnitCase]:
+def _list_unheard(state: RunState) -> Iterator[JUnitCase]:
     """An error in place of all cases, if the run ended before it had any: a file without cases looks green."""
     if message := state.halted_text:
         yield JUnitCase(suite="target", name="answers", tag=Tag.ERROR, kind="unreachable", message=message)
