@@ -18,7 +18,7 @@ from harness.transport.http1.content_decoding import ContentDecoder, decoder_for
 from harness.transport.http1.heads import ResponseHead
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.response_reader import Event, ResponseReader
-from harness.wire import By, Chunk, Ending, Exchange, ExchangeBuilder, How, Request
+from harness.wire import By, Chunk, Ending, Exchange, ExchangeBuilder, How, Length, Request
 
 
 class NoReading:
@@ -140,8 +140,12 @@ class UrlReading:
     def _end(self, ending: Ending) -> None:
         if ending.complete and self._coding is not None and (breach := self._coding.finish()) is not None:
             ending = replace(ending, by=breach.by, how=breach.how, detail=breach.detail)
-        if ending.complete and self._reader.excess:
-            ending = replace(ending, detail=f"{self._reader.excess} bytes follow the end of the response")
+        if ending.complete and (excess := self._reader.excess):
+            framing = self.recorder.framing
+            declared = framing.size if isinstance(framing, Length) else None
+            sent = None if declared is None else declared + excess
+            detail = f"{excess} bytes follow the end of the response"
+            ending = replace(ending, declared=declared, sent=sent, detail=detail)
         self._finish(ending)
 
     def stop(self, by: By, how: How, detail: str) -> None:
