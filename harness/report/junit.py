@@ -68,10 +68,11 @@ def render(state: RunState) -> str:
     headline = state.mask.text(state.presentation.headline(state))
     ledger = [state.mask.text(line) for line in state.presentation.ledger(state)]
     told = {"headline": headline, "ledger": "\n".join(ledger)} if headline else {}
-    return _document((_case(result, state) for result in state.results), state.api.name, told)
+    return write_document((_case(result, state) for result in state.results), state.api.name, told)
 
 
-def _document(cases: Iterable[JUnitCase], api: str, properties: Mapping[str, str]) -> str:
+def write_document(cases: Iterable[JUnitCase], api: str, properties: Mapping[str, str]) -> str:
+    """Cases as XML text; `api` begins their class names, `properties` stand on the first suite."""
     suites: dict[str, list[JUnitCase]] = {}
     for case in cases:
         suites.setdefault(case.suite, []).append(case)

@@ -89,7 +89,7 @@ def test_the_help_of_torture_is_enough_to_begin(
     assert said is not None
     url, header, answer, result = said.groups()
     asked = f'curl -sN -H "{header}: any" "{url}"'
-    text = "sed -n 's/^data:.*\"text\":\"\\([^\"]*\\)\".*/\\1/p' | tr -d '\\n'"
+    text = 'sed -n \'s/^data:.*"text":"\\([^"]*\\)".*/\\1/p\' | tr -d \'\\n\''
     form = answer.replace("…", '"%s"', 1).replace("…", '"completed"')
     client = tmp_path / "client.sh"
     client.write_text(f"printf '{form}' \"$({asked} | {text})\" > {result}\n", "utf-8")
