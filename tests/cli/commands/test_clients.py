@@ -107,7 +107,20 @@ def test_the_json_of_the_published_table() -> None:
         faults = [cell["fault"] for cell in row["cells"] if "fault" in cell]
         incidents = [cell["incident"] for cell in row["cells"] if "incident" in cell]
         assert faults == ([] if row["problem"] else names)
-        assert set(incidents) <= published.get("incidents", {}).keys()
+        assert set(incidents) <= published["incidents"].keys()
+
+
+def test_a_table_that_lacks_a_part_is_refused(harness: Harness, tmp_path: Path) -> None:
+    """Each part that the schema requires is asked for by `--from`, too, which says how to write a table."""
+    table = tmp_path / "table.json"
+    assert SCHEMA["required"] == ["faults", "incidents", "clients"]
+    for part in SCHEMA["required"]:
+        lacking = read_published()
+        del lacking[part]
+        table.write_text(json.dumps(lacking), "utf-8")
+        done = harness("clients", "--from", str(table))
+        assert done.code == 2
+        assert f"is no table of clients (KeyError('{part}')): write one with `harness clients" in done.err
 
 
 def test_the_published_pages_are_those_of_the_published_table(harness: Harness, tmp_path: Path) -> None:
