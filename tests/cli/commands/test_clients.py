@@ -17,6 +17,7 @@ import pytest
 
 from harness.benches.client.ready import environments
 from harness.benches.client.ready.ready_clients import READY, find_ready
+from harness.benches.client.ready.table_rows import TABLES
 from harness.outcome import UsageFault
 from harness.resources import folder
 from tests.cli.conftest import Harness
@@ -102,8 +103,11 @@ def test_the_json_of_the_published_table() -> None:
     published = read_published()
     jsonschema.validate(published, SCHEMA)
     assert {row["client"] for row in published["clients"]} == {client.name for client in READY}
+    assert {(row["client"], row["mode"]) for row in published["clients"]} == {
+        (client.name, mode) for client in READY for mode in client.modes
+    }
     for row in published["clients"]:
-        names = list(published["faults"]["polling-table" if row["mode"] == "poll" else "table"])
+        names = list(published["faults"][TABLES[row["mode"]]])
         faults = [cell["fault"] for cell in row["cells"] if "fault" in cell]
         incidents = [cell["incident"] for cell in row["cells"] if "incident" in cell]
         assert faults == ([] if row["problem"] else names)
