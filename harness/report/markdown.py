@@ -30,6 +30,7 @@ def render(state: RunState) -> str:
         f"## {subject}: {_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
         "",
         *([f"**{_cell(headline)}**", ""] if headline else []),
+        *([_cell(halted), ""] if (halted := state.halted_text) else []),
         f"{about}.",
         "",
         f"| verdict | {presentation.noun}s |",

@@ -125,12 +125,14 @@ def count_cells(columns: Sequence[ClientColumn]) -> tuple[int, int, int, int]:
 
 
 def format_headline(columns: Sequence[ClientColumn]) -> str:
-    """How many clients are wrong without a word in no cell."""
+    """How many clients are wrong without a word in some cell."""
     tried = group_by_client([column for column in columns if column.cells])
-    good = [name for name, own in tried.items() if not any(is_silent(cell) for one in own for cell in one.cells)]
     if not tried:
         return "No client could be tried."
-    return f"{len(good)} of {format_count(len(tried), 'client')} never said that all was well when it was not."
+    wrong = sum(any(is_silent(cell) for one in own for cell in one.cells) for own in tried.values())
+    if not wrong:
+        return f"None of {format_count(len(tried), 'client')} said that all was well when it was not."
+    return f"{wrong} of {format_count(len(tried), 'client')} said at least once that all was well when it was not."
 
 
 def find_shown(column: ClientColumn, cell: Cell, columns: Sequence[ClientColumn]) -> ClientColumn:
