@@ -27,7 +27,7 @@ from harness.contract.tables import renamed
 from harness.contract.tables.protocol import DONE
 from harness.contract.tables.stream_order import COMPLETED, DELTA, ERROR, OTHER, State, row_of
 from harness.outcome import Finding, Severity
-from harness.wire import COMPLETE, Decoder, Ending, Frame
+from harness.wire import COMPLETE, By, Decoder, Ending, Frame, How
 from harness.wire.frame import CutFrame
 from harness.wire.sse import MAX_EVENT
 
@@ -136,7 +136,10 @@ class StreamJudge:
             for finding in bare.judge():
                 where = replace(finding.where, event=self._frames, start=bare.start, end=bare.end)
                 self._ledger.add(replace(finding, where=where))
-        if ending.complete:
+        stayed_open = self._done_at is not None and ending.how is How.STALL and ending.by is By.CLIENT
+        if stayed_open:
+            self._note("stream.closes", ending.detail, "the end of the answer", "silence")
+        if ending.complete or stayed_open:
             self._end_in_order(cut)
         if state.completed is not None and "usage" in state.completed:
             for finding in judge_usage(state.completed["usage"], "$.interaction.usage"):
@@ -171,7 +174,7 @@ class StreamJudge:
             cursors=self._cursors.summary(),
             unknowns=tuple(self._unknowns),
             unjudged=self._list_unjudged(),
-            whole=ending.complete,
+            whole=ending.complete or stayed_open,
             ending=ending,
             size=self._decoder.received,
         )
