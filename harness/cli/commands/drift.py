@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from harness.drift.type_model import TypeModel
 
 PYTHON, TYPESCRIPT = "google-genai", "@google/genai"
-_FORMATS = ("json", "markdown")
+_FORMATS = ("html", "json", "markdown")
 
 
 class _Wanted(NamedTuple):
@@ -75,7 +75,7 @@ def run(words: Sequence[str]) -> int:
     from harness.drift.explanations import explain, load_explanations
     from harness.drift.schema_types import read_schemas
     from harness.report.json_report import dump
-    from harness.report.sdk_drift import drift_lines, drift_markdown, drift_record, drift_totals
+    from harness.report.sdk_drift import drift_lines, drift_markdown, drift_page, drift_record, drift_totals
 
     older = read_schemas(schemas)
     with tempfile.TemporaryDirectory(prefix="harness-drift-") as folder:
@@ -83,7 +83,12 @@ def run(words: Sequence[str]) -> int:
         newer = _read(package)
     explained = explain(compare(older, newer), load_explanations(), package.name, package.version)
     record = drift_record(older, newer, package.name, package.version, schemas.revision, explained)
-    reports.write(lambda name: dump(record) if name == "json" else drift_markdown(older, newer, explained))
+    writers = {
+        "html": lambda: drift_page(older, newer, explained),
+        "json": lambda: dump(record),
+        "markdown": lambda: drift_markdown(older, newer, explained),
+    }
+    reports.write(lambda name: writers[name]())
     if arguments.json:
         write_json(record)
     else:
