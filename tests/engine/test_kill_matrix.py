@@ -48,7 +48,7 @@ def akin(area_of_mutants: str, area_of_checks: str) -> bool:
 
 @pytest.mark.parametrize("area", MUTANTS_BY_AREA)
 def test_every_mutant_is_noticed(area: str) -> None:
-    """Every mutant is noticed by the checks of one area, or else by the whole catalogue, which reads all answers."""
+    """Every mutant is noticed by the checks of one area, or by the whole catalogue, which reads all answers."""
     noticed: Counter[str] = Counter()  # who noticed its neighbours is asked first
     unnoticed = set()
     for mutant in MUTANTS_BY_AREA[area]:
