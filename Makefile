@@ -27,7 +27,7 @@ bench: $(VENV)/.dev  ## side-by-side benchmarks: medians and ratios
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.docs  ## build the documentation as a site, in site/
-	$(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 samples: $(VENV)/.dev  ## run docs/samples against the emulator, or with SAMPLES_LIVE=1 and a key against the live service
 	npm install --silent --no-package-lock --prefix tests/e2e/node

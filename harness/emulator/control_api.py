@@ -7,34 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness import __version__
 from harness.emulator.engine import Engine
 from harness.emulator.http.routing import Route
 from harness.emulator.script.scripts import parse
+from harness.emulator.sessions import Sessions
 from harness.emulator.values.call import Refusal, decode_json, invalid, json_response, not_found
 from harness.emulator.values.suggestions import suggestion
 from harness.outcome.fault import UsageFault
 from harness.wire import Request, Response
 
-if TYPE_CHECKING:
-    from harness.emulator.service import Emulator
-
-CAPABILITIES = (
-    "v1", "auth", "two-keys", "store", "delete", "chain", "stream", "background", "cancel", "resume",
-    "background-slow", "event-ids", "functions", "thoughts", "search", "agents", "environments", "agents-crud",
-    "webhooks", "credentials", "triggers", "files", "file-search-stores", "voices", "decisions", "continuation",
-    "long-decode", "script",
-)  # fmt: skip
-"""What the emulator can do, as names of capabilities in the catalogue."""
-
 
 class Control:
     """Answers control requests for one emulator, with one method per path."""
 
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
         self._paths: dict[tuple[str, str], Callable[[Engine, Any], Response]] = {
             ("POST", "scripts"): self.scripts,
             ("GET", "scripts"): self.count_scripts,
@@ -72,14 +62,13 @@ class Control:
             raise not_found(f"The control API has no {method} /__harness__/{path}.{hint}")
         try:
             body = decode_json(request.body) if request.body else None
-            return handle(self._emulator.engine(route.session), body)
+            return handle(self._sessions.find(route.session), body)
         except UsageFault as fault:
             raise invalid(str(fault)) from None
 
     def about(self, session: str | None) -> Response:
         """Say what is running here, and what it can do."""
-        self._emulator.engine(session)
-        capabilities = sorted(self._emulator.capabilities(session))
+        capabilities = sorted(self._sessions.capabilities(session))
         return json_response(
             {"harness": "emulator", "version": __version__, "capabilities": capabilities, "session": session}
         )
@@ -87,22 +76,23 @@ class Control:
     def sessions(self, method: str, rest: tuple[str, ...]) -> Response:
         """POST opens an isolated session, DELETE /{id} closes one."""
         if method == "POST" and not rest:
-            name = self._emulator.open_session()
+            name = self._sessions.open()
             return json_response({"id": name, "base_url_path": f"/__harness__/sessions/{name}"}, 201)
         if method == "DELETE" and len(rest) == 1:
-            self._emulator.close_session(rest[0])
+            self._sessions.close(rest[0])
             return json_response({})
         raise not_found("Sessions take POST /__harness__/sessions and DELETE /__harness__/sessions/{id}.")
 
     def scripts(self, engine: Engine, body: Any) -> Response:
         """Queue one script or a list of them, all or none."""
-        parsed = [parse(script) for script in (body if isinstance(body, list) else [body])]
+        scripts = body if isinstance(body, list) else [body]
+        parsed = [parse(script, engine.contract.lifecycle) for script in scripts]
         engine.scripts.add(*parsed)
         return self.count_scripts(engine, body)
 
     def put_first(self, engine: Engine, body: Any) -> Response:
         """Queue one script before all others."""
-        engine.scripts.add(parse(body), first=True)
+        engine.scripts.add(parse(body, engine.contract.lifecycle), first=True)
         return self.count_scripts(engine, body)
 
     def count_scripts(self, engine: Engine, body: Any) -> Response:

@@ -1,7 +1,7 @@
 """The emulator: a service (request in, response out) and the Python API of the fixtures.
 
-Layer 2. Knows routes, sessions and the lock. Operations on interactions are in the engine, those on other
-resources in `neighbours`. Every call, and every `next` of a live body, takes the one lock and releases it before
+Layer 2. Knows routes and the lock. Operations on interactions are in the engine, those on other resources in
+`resources`. Every call, and every `next` of a live body, takes the one lock and releases it before
 it returns, so that several threads may share an emulator. A request moves the clock by one tick; nothing here
 waits.
 """
@@ -15,7 +15,7 @@ from threading import RLock
 from typing import Any
 
 from harness.contract import CURRENT, Contract, load
-from harness.emulator.control_api import CAPABILITIES, Control
+from harness.emulator.control_api import Control
 from harness.emulator.deliveries.emulator_outbox import EmulatorOutbox
 from harness.emulator.deliveries.signing import build_jwks
 from harness.emulator.engine import Engine
@@ -24,6 +24,7 @@ from harness.emulator.http.routing import Route, route
 from harness.emulator.script import scenario_file
 from harness.emulator.script.script_queue import QueuedAnswer
 from harness.emulator.script.scripts import Script, parse
+from harness.emulator.sessions import Sessions
 from harness.emulator.values.call import Call, Refusal, decode_json, json_response, not_found
 from harness.emulator.values.settings import Settings
 from harness.wire import Clock, LogicalClock, Request, Response
@@ -37,7 +38,6 @@ class Emulator:
     """A stateful reference implementation of the Interactions API, deterministic for a given seed."""
 
     engine_type: type[Engine] = Engine
-    control_type: type[Control] = Control
 
     def __init__(
         self,
@@ -52,12 +52,11 @@ class Emulator:
         self.clock: Clock = clock if clock is not None else LogicalClock()
         self._seed = seed
         self._lock = RLock()
-        self._sessions: dict[str, Engine] = {}
-        self._opened = 0
         self._offset: float | None = None
-        self._default = self._new_engine(0, settings if settings is not None else Settings())
-        self._control = self.control_type(self)
-        self.outbox = EmulatorOutbox(self.engines, self._lock)
+        self.sessions = Sessions(self._new_engine, settings if settings is not None else Settings(), self._lock)
+        self._default = self.sessions.default
+        self._control = Control(self.sessions)
+        self.outbox = EmulatorOutbox(self.sessions.engines, self._lock)
 
     # As a service
 
@@ -78,7 +77,7 @@ class Emulator:
             return self._control.handle(request, where)
         if where.segments == JWKS_PATH and request.method == "GET":
             return json_response(build_jwks())
-        engine = self._default if where.session is None else self.engine(where.session)
+        engine = self.sessions.find(where.session)
         engine.log.add(request)
         if not where.version:
             raise self.unknown_path(request, where)
@@ -121,42 +120,19 @@ class Emulator:
 
     def encode(self, response: Response, request: Request, where: Route) -> Response:
         """The response in the content coding of the settings, if the client accepts it; errors, too, as live."""
-        engine = self._default if where.session is None else self._sessions.get(where.session)
+        engine = self.sessions.get(where.session)
         coding = engine.settings.compression if engine is not None and not where.control else "none"
         if coding == "none" or not accepts(request.headers.get("accept-encoding"), coding):
             return response
         return compress(response, coding)
 
-    # Sessions
-
     def engine(self, session: str | None = None) -> Engine:
         """Return the engine of a session; None means the default session. Raises Refusal 404."""
-        if session is None:
-            return self._default
-        engine = self._sessions.get(session)
-        if engine is None:
-            raise not_found(f"There is no session '{session[:100]}': POST /__harness__/sessions makes one.")
-        return engine
+        return self.sessions.find(session)
 
-    def open_session(self) -> str:
-        """Open an isolated session with the emulator's settings; beyond `max_sessions` the oldest is closed."""
-        with self._lock:
-            self._opened += 1
-            name = f"s{self._opened}"
-            self._sessions[name] = self._new_engine(self._opened, self.settings)
-            if len(self._sessions) > self.settings.max_sessions:
-                del self._sessions[next(iter(self._sessions))]
-            return name
-
-    def close_session(self, session: str) -> None:
-        """Close a session. Raises Refusal 404."""
-        with self._lock:
-            self.engine(session)
-            del self._sessions[session]
-
-    def engines(self) -> list[Engine]:
-        """The engines of all sessions, that of the default one first."""
-        return [self._default, *self._sessions.values()]
+    def capabilities(self) -> set[str]:
+        """Return the capabilities that the settings of the default session allow."""
+        return self.sessions.capabilities()
 
     def set_time(self, now: float) -> None:
         """Sign deliveries with real time: `now` is the present moment in unix seconds.
@@ -165,7 +141,7 @@ class Emulator:
         """
         with self._lock:
             self._offset = now - self.clock.now
-            for engine in self.engines():
+            for engine in self.sessions.engines():
                 engine.moments.offset = self._offset
 
     def _new_engine(self, number: int, settings: Settings) -> Engine:
@@ -174,19 +150,6 @@ class Emulator:
         if self._offset is not None:
             engine.moments.offset = self._offset
         return engine
-
-    def capabilities(self, session: str | None = None) -> set[str]:
-        """Return the capabilities that the settings of a session allow."""
-        settings = self.engine(session).settings
-        missing = set()
-        if settings.event_ids == "none":
-            missing.add("event-ids")
-        projects = set(settings.keys.values()) if settings.keys is not None else set()
-        if not (settings.require_key and projects):
-            missing.add("auth")  # if every key is accepted, none can be wrong
-        if not (settings.require_key and len(projects) > 1):
-            missing.add("two-keys")
-        return set(CAPABILITIES) - missing
 
     # For fixtures: methods of the default session
 
@@ -204,14 +167,14 @@ class Emulator:
 
     def script(self, script: Mapping[str, Any] | Script | QueuedAnswer) -> Emulator:
         """Queue one script. Raises ScriptFault."""
-        parsed = script if isinstance(script, Script | QueuedAnswer) else parse(script)
+        parsed = script if isinstance(script, Script | QueuedAnswer) else parse(script, self.contract.lifecycle)
         with self._lock:
             self._default.scripts.add(parsed)
         return self
 
     def load_scenario(self, path: str | Path) -> Emulator:
         """Queue the scripts of a scenario file and apply its settings. Raises ScriptFault or UsageFault."""
-        loaded = scenario_file.load(path)
+        loaded = scenario_file.load(path, self.contract.lifecycle)
         self.change(**loaded.settings)
         for script in loaded.replies:
             self.script(script)
@@ -260,7 +223,7 @@ class Emulator:
     def session_states(self) -> dict[str, dict[str, Any]]:
         """The same for each other session, by name, the oldest first."""
         with self._lock:
-            return {name: engine.describe_state() for name, engine in self._sessions.items()}
+            return self.sessions.describe_states()
 
     def reset(self) -> Emulator:
         """Forget runs, resources, scripts and requests."""

@@ -5,34 +5,27 @@
 body can be cut.
 """
 
-from harness.faults.answer_values import Compress, ErrorShape, Raw, Reshape, Status
 from harness.faults.enumerate import every_byte, every_event, structural
-from harness.faults.frame_values import Comment, Garble, Glue, Members, Omit, Trickle
 from harness.faults.grammar import parse
-from harness.faults.plan import (
+from harness.faults.plan import Connection, Fault, Plan, Scope, Seed
+from harness.faults.random import random_plan
+from harness.faults.service import FaultyService, Suffered, cut
+from harness.faults.values.answers import Compress, ErrorShape, Raw, Reshape, Status
+from harness.faults.values.cuts import Cut, Drop, Place, Spot
+from harness.faults.values.events import (
     BareError,
     Chunks,
-    Connection,
     Crlf,
-    Cut,
-    Drop,
     ErrorEvent,
-    Fault,
     Ids,
     Inclusive,
     Late,
     Ping,
-    Place,
-    Plan,
     Replay,
-    Scope,
-    Seed,
     Silence,
-    Spot,
     Unknown,
 )
-from harness.faults.random import random_plan
-from harness.faults.service import FaultyService, Suffered, cut
+from harness.faults.values.frames import Comment, Garble, Glue, Members, Omit, Trickle
 
 __all__ = [
     "cut", "FaultyService", "Suffered",

@@ -1,4 +1,4 @@
-"""Applies the faults of whole answers (`answer_values`): raw text, changed members, the body of a refusal.
+"""Applies the faults of whole answers (`values.answers`): raw text, changed members, the body of a refusal.
 
 Layer 1. Knows events and JSON bodies; must not know services. The content coding is `harness.wire`'s.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from harness.faults.answer_values import Edit, Raw, Reshape, Status
 from harness.faults.event_faults import EventStage
 from harness.faults.frame_faults import rewrite
 from harness.faults.splitting import Event
+from harness.faults.values.answers import Edit, Raw, Reshape, Status
 from harness.wire import COMPLETE, Chunk, Ending, Pause, Piece, StreamProtocol
 
 _JSON = "application/json"

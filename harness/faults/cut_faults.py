@@ -10,8 +10,8 @@ import re
 from dataclasses import replace
 from typing import Protocol
 
-from harness.faults.plan import Cut, Drop, Place, Spot
 from harness.faults.splitting import CR, LF
+from harness.faults.values.cuts import Cut, Drop, Place, Spot
 from harness.wire import COMPLETE, At, Chunk, Decoder, Ending, How, Pause, Piece
 
 _LEAD_BYTE = re.compile(rb"[\xc2-\xf4]")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.faults.plan import Place, Spot
 from harness.faults.splitting import Splitter
+from harness.faults.values.cuts import Place, Spot
 
 _CHARACTER = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")
 _LINE = re.compile(rb"[^\r\n]+")

@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from harness.faults.cursor_codec import own_id
 from harness.faults.cut_faults import ending_of
-from harness.faults.plan import BareError, Cut, ErrorEvent, Ids, Late, Ping, Replay, Silence, Spot, Unknown
 from harness.faults.splitting import Event, Splitter
+from harness.faults.values.cuts import Cut, Spot
+from harness.faults.values.events import BareError, ErrorEvent, Ids, Late, Ping, Replay, Silence, Unknown
 from harness.wire import COMPLETE, At, Chunk, Ending, Pause, Piece, StreamProtocol, encode
 
 _PING = b": ping\n\n"

@@ -1,4 +1,4 @@
-"""Applies the faults of single frames (`frame_values`).
+"""Applies the faults of single frames (`values.frames`).
 
 Layer 1. Knows events and the `StreamProtocol` of their API; must not know services.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 
 from harness.faults.event_faults import Completion, EventStage
-from harness.faults.frame_values import Comment, Garble, Glue, Members, Omit, Part
 from harness.faults.splitting import Event
+from harness.faults.values.frames import Comment, Garble, Glue, Members, Omit, Part
 from harness.wire import Chunk, Ending, Piece, StreamProtocol, encode
 
 _MEMBER = "harness_unknown"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-from harness.faults.frame_values import Trickle
-from harness.faults.plan import Chunks
 from harness.faults.splitting import CR
+from harness.faults.values.events import Chunks
+from harness.faults.values.frames import Trickle
 from harness.wire import Chunk, Ending, How, Pause, Piece
 
 _MOMENT = 0.001

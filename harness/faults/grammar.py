@@ -18,31 +18,24 @@ from dataclasses import dataclass, replace
 from typing import NoReturn, TypeVar
 from urllib.parse import unquote
 
-from harness.faults.answer_values import Coding, Compress, Edit, ErrorShape, Raw, Reshape, Status
-from harness.faults.frame_values import Comment, Garble, Glue, Members, Omit, Part, Trickle
-from harness.faults.plan import (
+from harness.faults.plan import Connection, Fault, Plan, Scope, Seed
+from harness.faults.random import draw
+from harness.faults.values.answers import Coding, Compress, Edit, ErrorShape, Raw, Reshape, Status
+from harness.faults.values.cuts import Cut, Drop, Place, Spot
+from harness.faults.values.events import (
     BareError,
     Chunks,
-    Connection,
     Crlf,
-    Cut,
-    Drop,
     ErrorEvent,
-    Fault,
     Ids,
     Inclusive,
     Late,
     Ping,
-    Place,
-    Plan,
     Replay,
-    Scope,
-    Seed,
     Silence,
-    Spot,
     Unknown,
 )
-from harness.faults.random import draw
+from harness.faults.values.frames import Comment, Garble, Glue, Members, Omit, Part, Trickle
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 

@@ -1,10 +1,7 @@
-"""Fault plans as frozen values: where a stream is damaged, how, and on which connection.
+"""Fault plans as frozen values: which faults, on which connections of which requests.
 
-Layer 1. Knows what a fault means and which faults can be combined; must not know how one is parsed (`grammar`) or
-applied (`transducer`). `str` of every value is its spelling in the grammar.
-
-Every number K in here means the same: after K complete events. A fault counts the events that reach it, including
-those that the faults to its left added.
+Layer 1. Knows which faults can be combined; must not know how one is parsed (`grammar`) or applied (`transducer`).
+What a single fault is stands in `values`. `str` of every value is its spelling in the grammar.
 """
 
 from __future__ import annotations
@@ -15,47 +12,23 @@ from enum import StrEnum
 from itertools import islice, repeat
 from typing import TypeAlias
 
-from harness.faults.answer_values import Compress, Raw, Reshape, Status
-from harness.faults.frame_values import Comment, Garble, Glue, Members, Omit, Trickle
-from harness.faults.ranges import require_range
-
-MOST_REPLAYED = 64
-"""The most events that `replay` may send again, because they are kept in memory."""
-
-
-class Spot(StrEnum):
-    """The kinds of places where a connection can be cut."""
-
-    BEFORE_HEADERS = "before-headers"
-    HEADERS = "headers"
-    BYTE = "byte"
-    EVENT = "event"
-    DATA = "data"
-    BLANK = "blank"
-    UTF8 = "utf8"
-    COMPLETION = "completion"
-    AFTER_COMPLETION = "after-completion"
-    TIME = "time"
-
-
-HEAD_SPOTS = frozenset({Spot.BEFORE_HEADERS, Spot.HEADERS})
-_BARE_SPOTS = frozenset({Spot.BEFORE_HEADERS, Spot.COMPLETION, Spot.AFTER_COMPLETION})
-
-
-class Drop(StrEnum):
-    """The ways a cut connection can end."""
-
-    FIN = "fin"
-    RST = "rst"
-    STALL = "stall"
-    END = "end"
-    SHORT_LENGTH = "short-length"
-    BAD_CHUNK = "bad-chunk"
-    BAD_HEAD = "bad-head"
-
-
-_HEAD_DROPS = (Drop.FIN, Drop.RST, Drop.STALL, Drop.BAD_HEAD)
-_BODY_DROPS = (Drop.FIN, Drop.RST, Drop.STALL, Drop.END, Drop.SHORT_LENGTH, Drop.BAD_CHUNK)
+from harness.faults.values.answers import Compress, Raw, Reshape, Status
+from harness.faults.values.cuts import Cut
+from harness.faults.values.events import (
+    BareError,
+    Chunks,
+    Crlf,
+    ErrorEvent,
+    Ids,
+    Inclusive,
+    Late,
+    Ping,
+    Replay,
+    Silence,
+    Unknown,
+)
+from harness.faults.values.frames import Comment, Garble, Glue, Members, Omit, Trickle
+from harness.faults.values.ranges import require_range
 
 
 class Scope(StrEnum):
@@ -70,200 +43,6 @@ class Scope(StrEnum):
     CANCELS = "cancels"
     DELETES = "deletes"
     ALL = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a connection is cut.
-
-    `at` is a number of bytes for `byte` and `headers` (None for `headers`: half of the head), None for a spot that
-    takes no number, of seconds for `time`, and otherwise the number of complete events before the cut. `plus`, for
-    `event` only, is the number of bytes of the next event.
-    """
-
-    spot: Spot
-    at: int | None = None
-    plus: int = 0
-
-    def __post_init__(self) -> None:
-        if self.at is None:
-            if self.spot not in _BARE_SPOTS and self.spot is not Spot.HEADERS:
-                raise ValueError(f"{self.spot} needs a number: write for example {self.spot}:5")
-        elif self.spot in _BARE_SPOTS:
-            raise ValueError(f"{self.spot} takes no number: write {self.spot} alone")
-        else:
-            require_range(self.spot, self.at, least=1 if self.spot in (Spot.HEADERS, Spot.TIME) else 0)
-        if self.plus and self.spot is not Spot.EVENT:
-            raise ValueError(f"{self.spot} takes no +{self.plus}: only event:K+N counts bytes of the next event")
-        require_range(f"the bytes after {self.spot}", self.plus)
-
-    def __str__(self) -> str:
-        number = "" if self.at is None else f":{self.at}"
-        return f"{self.spot}{number}" + (f"+{self.plus}" if self.plus else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """The connection ends at `place`, in the way that `drop` names."""
-
-    place: Place
-    drop: Drop
-
-    def __post_init__(self) -> None:
-        allowed = _HEAD_DROPS if self.place.spot in HEAD_SPOTS else _BODY_DROPS
-        if self.drop not in allowed:
-            raise ValueError(f"{self.drop} cannot happen at {self.place}: there it can be {', '.join(allowed)}")
-
-    def __str__(self) -> str:
-        return f"{self.place},{self.drop}"
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """After `after` events the last `count` of them are sent again; `count=1` is a duplicate."""
-
-    after: int
-    count: int = 1
-
-    def __post_init__(self) -> None:
-        require_range("the events before a replay", self.after, least=1)
-        require_range("the events to replay", self.count, least=1, most=min(self.after, MOST_REPLAYED) + 1)
-
-    def __str__(self) -> str:
-        return f"dup:{self.after}" if self.count == 1 else f"replay:{self.after}+{self.count}"
-
-
-@dataclass(frozen=True, slots=True)
-class Ping:
-    """A comment after `after` events (None: after each event); every reader of event streams skips comments."""
-
-    after: int | None
-
-    def __post_init__(self) -> None:
-        require_range("ping", self.after or 0)
-
-    def __str__(self) -> str:
-        return f"ping:{'all' if self.after is None else self.after}"
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """An event of an unknown type after `after` events (None: after each event)."""
-
-    after: int | None
-
-    def __post_init__(self) -> None:
-        require_range("unknown", self.after or 0)
-
-    def __str__(self) -> str:
-        return f"unknown:{'all' if self.after is None else self.after}"
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorEvent:
-    """The API's in-stream error event after `after` events; the stream goes on. `own_id`: it has a cursor."""
-
-    after: int
-    own_id: bool = False
-
-    def __post_init__(self) -> None:
-        require_range("error", self.after)
-
-    def __str__(self) -> str:
-        return f"error:{self.after}" + ("+id" if self.own_id else "")
-
-
-@dataclass(frozen=True, slots=True)
-class BareError:
-    """After `after` events bare JSON outside the framing reports a failure, and the stream ends in order.
-
-    `refused`: it reports a refusal in one line; otherwise that the service is unavailable, over several lines.
-    """
-
-    after: int
-    refused: bool = False
-
-    def __post_init__(self) -> None:
-        require_range("bare-error", self.after)
-
-    def __str__(self) -> str:
-        return f"bare-error:{self.after}" + ("+refusal" if self.refused else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Ids:
-    """Only every `every`-th event keeps its cursor; None: no event does."""
-
-    every: int | None
-
-    def __post_init__(self) -> None:
-        if self.every is not None:
-            require_range("ids", self.every, least=2)
-
-    def __str__(self) -> str:
-        return f"ids:{'none' if self.every is None else self.every}"
-
-
-@dataclass(frozen=True, slots=True)
-class Late:
-    """The event that completes the stream is delayed by `millis` milliseconds."""
-
-    millis: int
-
-    def __post_init__(self) -> None:
-        require_range("the milliseconds of late", self.millis, least=1, most=10**9)
-
-    def __str__(self) -> str:
-        return f"late:{_spell_seconds(self.millis)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """After `after` events nothing comes for `millis` milliseconds; then the stream goes on."""
-
-    after: int
-    millis: int
-
-    def __post_init__(self) -> None:
-        require_range("silence", self.after)
-        require_range("the milliseconds of silence", self.millis, least=1, most=10**9)
-
-    def __str__(self) -> str:
-        return f"silence:{self.after}+{_spell_seconds(self.millis)}"
-
-
-def _spell_seconds(millis: int) -> str:
-    whole, rest = divmod(millis, 1000)
-    return str(whole) + (f".{rest:03d}".rstrip("0") if rest else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Inclusive:
-    """A resumed stream begins with the event whose cursor the client sent, which the client already has."""
-
-    def __str__(self) -> str:
-        return "inclusive"
-
-
-@dataclass(frozen=True, slots=True)
-class Crlf:
-    """Every line ends in CR LF."""
-
-    def __str__(self) -> str:
-        return "crlf"
-
-
-@dataclass(frozen=True, slots=True)
-class Chunks:
-    """The body is sent in pieces of `size` bytes, regardless of what they split."""
-
-    size: int
-
-    def __post_init__(self) -> None:
-        require_range("chunks", self.size, least=1)
-
-    def __str__(self) -> str:
-        return f"chunks:{self.size}"
 
 
 Fault: TypeAlias = (

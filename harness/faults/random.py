@@ -8,27 +8,10 @@ from __future__ import annotations
 
 import random
 
-from harness.faults.answer_values import Status
-from harness.faults.plan import (
-    Chunks,
-    Connection,
-    Crlf,
-    Cut,
-    Drop,
-    ErrorEvent,
-    Fault,
-    Ids,
-    Inclusive,
-    Late,
-    Ping,
-    Place,
-    Plan,
-    Replay,
-    Scope,
-    Seed,
-    Spot,
-    Unknown,
-)
+from harness.faults.plan import Connection, Fault, Plan, Scope, Seed
+from harness.faults.values.answers import Status
+from harness.faults.values.cuts import Cut, Drop, Place, Spot
+from harness.faults.values.events import Chunks, Crlf, ErrorEvent, Ids, Inclusive, Late, Ping, Replay, Unknown
 
 _BODY_SPOTS = (Spot.EVENT, Spot.EVENT, Spot.EVENT, Spot.BYTE, Spot.DATA, Spot.BLANK, Spot.UTF8, Spot.COMPLETION)
 _DROPS = (Drop.FIN, Drop.RST, Drop.END, Drop.STALL, Drop.BAD_CHUNK, Drop.SHORT_LENGTH)

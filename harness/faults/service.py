@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from harness.faults.answer_faults import build_refusal
-from harness.faults.answer_values import Compress, Reshape, Status
 from harness.faults.cut_faults import ending_of
-from harness.faults.frame_values import Trickle
 from harness.faults.grammar import parse
-from harness.faults.plan import HEAD_SPOTS, Chunks, Cut, Fault, Inclusive, Plan, Scope, Spot, choose_scope
+from harness.faults.plan import Fault, Plan, Scope, choose_scope
 from harness.faults.resume_requests import boundary_event, kind_of, scopes_of, with_real_cursor
 from harness.faults.transducer import FaultFilter, Transducer, framing_for, transducer
+from harness.faults.values.answers import Compress, Reshape, Status
+from harness.faults.values.cuts import HEAD_SPOTS, Cut, Spot
+from harness.faults.values.events import Chunks, Inclusive
+from harness.faults.values.frames import Trickle
 from harness.wire import Body, Headers, Piece, PieceBody, Request, Response, Service, StreamProtocol
 from harness.wire.compression import accepts, compress
 from harness.wire.message import EVENT_STREAM

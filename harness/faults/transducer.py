@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from harness.faults.answer_faults import BodyReshaper, EventReshaper, RawEnder
-from harness.faults.answer_values import Compress, Raw, Reshape, Status
 from harness.faults.cut_faults import Cutter, TimeCutter
 from harness.faults.event_faults import (
     BareErrer,
@@ -24,26 +23,24 @@ from harness.faults.event_faults import (
     Stranger,
 )
 from harness.faults.frame_faults import frame_stage
-from harness.faults.frame_values import Comment, Garble, Glue, Members, Omit, Trickle
 from harness.faults.framing_faults import Dripper, LineEnds, Rechunker, ShortPromise
-from harness.faults.plan import (
-    HEAD_SPOTS,
+from harness.faults.plan import Fault
+from harness.faults.values.answers import Compress, Raw, Reshape, Status
+from harness.faults.values.cuts import HEAD_SPOTS, Cut, Drop, Spot
+from harness.faults.values.events import (
     BareError,
     Chunks,
     Crlf,
-    Cut,
-    Drop,
     ErrorEvent,
-    Fault,
     Ids,
     Inclusive,
     Late,
     Ping,
     Replay,
     Silence,
-    Spot,
     Unknown,
 )
+from harness.faults.values.frames import Comment, Garble, Glue, Members, Omit, Trickle
 from harness.wire import At, Chunk, Chunked, Ending, Framing, Length, Piece, StreamProtocol
 
 PROMISED = 2**30

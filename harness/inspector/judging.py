@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from harness.faults.plan import Cut
+from harness.faults.values.cuts import Cut
 from harness.inspector.changes import Change
 from harness.inspector.traffic import SeenExchange, SeenTraffic
 from harness.kit.api import Api, ApiContract

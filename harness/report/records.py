@@ -180,14 +180,4 @@ def run_record(
         },
         "leftovers": mask.tree(list(finished.leftovers)),
         "checks": [result_record(result, display) for result in finished.results],
-        **_shard_record(finished, display),
     }
-
-
-def _shard_record(finished: RunFinished, display: Display) -> dict[str, Any]:
-    """What a merge needs of one shard; nothing if the run was whole."""
-    if finished.part is None:
-        return {}
-    from harness.report.shards.check_shards import check_part_record
-
-    return {"shard": display.mask.tree(check_part_record(finished.part, finished.results, display.api))}

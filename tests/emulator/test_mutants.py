@@ -238,6 +238,12 @@ class Tour:
             self.api.emulator.reply("x", continuation_token="dDE=")
             parent = self.new()
             self.new(None, previous_interaction_id=parent, continuation_token=token)
+        self.api.emulator.reply("x y z", hops=3, checkpoints=True)
+        streamed = self.api.create("x", stream=True)
+        self.note(streamed)
+        tokens = (event.get("continuation_token") for event in streamed.events if isinstance(event, dict))
+        parent = self.new()
+        self.new(None, previous_interaction_id=parent, continuation_token=next(filter(None, tokens), "nope"))
         for fields in ({}, {"environment": "remote"}):
             agent = self.new(agent=AGENT, environment="remote")
             self.new(agent=AGENT, previous_interaction_id=agent, **fields)

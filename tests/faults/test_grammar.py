@@ -45,8 +45,8 @@ from harness.faults import (
     parse,
     random_plan,
 )
-from harness.faults.answer_values import Coding, Edit
-from harness.faults.frame_values import Part
+from harness.faults.values.answers import Coding, Edit
+from harness.faults.values.frames import Part
 from harness.outcome import UsageFault
 
 NUMBER = st.integers(1, 10**12 - 1)

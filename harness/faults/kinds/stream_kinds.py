@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from harness.faults.enumerate import every_byte, every_event, structural
 from harness.faults.kinds.case_kind import CaseKind, Plans, StreamShape, at, at_each
-from harness.faults.plan import Place
+from harness.faults.values.cuts import Place
 
 
 def _after_events(*endings: str) -> Plans:

@@ -21,6 +21,7 @@ from harness.report.evidence.reproduction import commands, pytest_module, why_no
 from harness.report.explanation import replay_words, reproduction_lines
 from harness.report.ledger_text import name_part
 from harness.report.records import code_record, target_record
+from harness.report.shards.fuzz_part import fuzz_part_record
 from harness.wire.mask import Mask
 
 if TYPE_CHECKING:
@@ -98,9 +99,7 @@ class FuzzPresentation(Presentation):
         part = state.whole()[1].part
         if part is None:
             return {}
-        from harness.report.shards.fuzz_shards import fuzz_part_record
-
-        return {"shard": fuzz_part_record(part, state)}
+        return {"shard": fuzz_part_record(part, failures(state.results), state)}
 
     def facts(self, state: RunState) -> list[tuple[str, str]]:
         return [*super().facts(state), ("seed", str(self._seed))]

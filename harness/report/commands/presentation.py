@@ -92,12 +92,16 @@ class Presentation:
         """The whole run as the command's schema in `schemas/output` describes it, secrets hidden."""
         from harness.report.causes import find_causes
         from harness.report.records import run_record
+        from harness.report.shards.check_part import check_part_record
 
         target, finished = state.whole()
         causes = [state.mask.tree(cause.record()) for cause in find_causes(state)]
-        return run_record(
+        record = run_record(
             target, state.capabilities, finished, state.display, started=state.started_text, causes=causes
         )
+        if finished.part is not None:
+            record["shard"] = state.mask.tree(check_part_record(finished.part, finished.results, state.api))
+        return record
 
     def facts(self, state: RunState) -> list[tuple[str, str]]:
         """What a page says of the target below its heading, as word and value."""
@@ -166,11 +170,11 @@ class Presentation:
         said = describe(result, state)
         return (f": {said}" if said != result.title else ""), ()
 
-    def explain(self, result: Result, state: RunState, *, verbose: bool) -> str:
-        """The block that explains a result."""
+    def explain(self, result: Result, state: RunState, *, verbose: bool, whole: bool = False) -> str:
+        """The block that explains a result; `whole`: with all that went over the wire."""
         from harness.report.explanation import explain
 
-        return explain(result, state, verbose=verbose)
+        return explain(result, state, verbose=verbose, whole=whole)
 
     def format_result(self, result: Result, state: RunState, paint: Paint) -> str:
         """A result in one line as it comes, with -v, if results are not told live."""

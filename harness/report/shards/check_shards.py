@@ -1,7 +1,4 @@
-"""What a shard of `harness check` hands to the merge, as a member of its JSON report; and the way back.
-
-Layer 6.
-"""
+"""The run that shards of `harness check` are, made from their JSON reports. Layer 6."""
 
 from __future__ import annotations
 
@@ -12,12 +9,10 @@ from typing import Any
 
 from harness.engine.audit import AuditedDefect
 from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin
-from harness.engine.causes import call_of
 from harness.engine.decide import exit_of
 from harness.engine.events import CheckFinished, Planned, RunEvent, RunFinished, RunStarted, TargetInfo
 from harness.engine.results import LoggedExchange, Result
 from harness.engine.sharding.merging import CheckShardReport, merge_shards
-from harness.engine.sharding.shards import ShardPart
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.timeout_budget import TimeoutLosses
 from harness.kit.api import Api
@@ -25,53 +20,9 @@ from harness.kit.check import Check
 from harness.kit.lack import Lack
 from harness.outcome import Because, Exit, Finding, Observation, Outcome, Severity, UsageFault, Where
 from harness.report.commands.presentation import Presentation
-from harness.report.records import finding_record
+from harness.report.shards.check_part import OBSERVED_TEXTS
 from harness.report.shards.merged_run import MergedRun
-from harness.report.shards.shard_record import part_record, read_part, unreadable
-from harness.wire import Exchange
-
-_OBSERVED = ("reason", "instead", "cause", "remedy")
-
-
-def check_part_record(part: ShardPart, results: tuple[Result, ...], api: Api) -> dict[str, Any]:
-    """What the merge needs of one shard, as plain data; the caller hides secrets."""
-    return {
-        **part_record(part),
-        "observations": {name: _observation_record(said) for name, said in part.observations.items()},
-        "sightings": {
-            rule: [
-                {
-                    "kind": list(one.kind),
-                    "exercise": one.exercise,
-                    "answers": one.answers,
-                    "finding": finding_record(one.finding),
-                }
-                for one in seen
-            ]
-            for rule, seen in part.sightings.items()
-        },
-        "stops": {name: _call_record(stop, api) for name, stop in part.stops.items()},
-        "calls": {
-            result.id: [_call_record(item, api) for item in result.evidence if isinstance(item, Exchange)]
-            for result in results
-            if result.evidence
-        },
-    }
-
-
-def _call_record(exchange: Exchange | LoggedExchange, api: Api) -> dict[str, Any]:
-    return {"call": call_of(exchange, api), "status": exchange.status}
-
-
-def _observation_record(said: Observation) -> dict[str, Any]:
-    texts = {name: getattr(said, name) for name in _OBSERVED if getattr(said, name)}
-    findings = [finding_record(finding) for finding in said.findings]
-    return {
-        "outcome": str(said.outcome),
-        "because": str(said.because),
-        **texts,
-        **({"findings": findings} if findings else {}),
-    }
+from harness.report.shards.shard_record import read_part, unreadable
 
 
 def merge_checks(records: Mapping[str, Mapping[str, Any]], api: Api, *, same_target: bool) -> MergedRun:
@@ -125,7 +76,7 @@ def _to_capability(item: Mapping[str, Any]) -> Capability:
 
 
 def _to_observation(said: Mapping[str, Any]) -> Observation:
-    texts = {name: str(said.get(name, "")) for name in _OBSERVED}
+    texts = {name: str(said.get(name, "")) for name in OBSERVED_TEXTS}
     findings = tuple(map(_to_finding, said.get("findings", ())))
     return Observation(Outcome(said["outcome"]), findings, because=Because(said["because"]), **texts)
 

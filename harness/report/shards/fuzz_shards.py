@@ -1,8 +1,4 @@
-"""What a shard of `harness fuzz` hands to the merge, as a member of its JSON report; and the way back.
-
-Layer 6. A report has its failures already; the shard adds what only a merge needs: how each call was answered, and
-the exchanges that show each failure.
-"""
+"""The search that shards of `harness fuzz` are, made from their JSON reports. Layer 6."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.engine.baseline import Baseline
-from harness.engine.causes import call_of
 from harness.engine.decide import Policy
 from harness.engine.events import CheckFinished, Planned, RunEvent, RunStarted
 from harness.engine.results import LoggedExchange, Replays, Result
@@ -20,38 +15,13 @@ from harness.engine.search.defect import SeenDefect
 from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.parts import digest_rules, merge_runs
 from harness.engine.search.run import finish_search, tell_run
-from harness.engine.sharding.shards import ShardPart, ShardReport, require_one_run
+from harness.engine.sharding.shards import ShardReport, require_one_run
 from harness.kit.api import Api
 from harness.outcome import Finding, Severity, UsageFault, Where
-from harness.report.commands.fuzz import FuzzPresentation, failures
-from harness.report.evidence.evidence_text import logs
-from harness.report.run_state import RunState
+from harness.report.commands.fuzz import FuzzPresentation
 from harness.report.shards.check_shards import to_target
 from harness.report.shards.merged_run import MergedRun
-from harness.report.shards.shard_record import part_record, read_part, unreadable
-from harness.wire import Exchange
-
-
-def fuzz_part_record(part: ShardPart, state: RunState) -> dict[str, Any]:
-    """What the merge needs of one shard, as plain data; the caller hides secrets."""
-    return {
-        **part_record(part),
-        "calls": [{call: dict(kinds) for call, kinds in phase.calls.items()} for phase in state.phases],
-        "evidence": [_evidence_record(result, state) for result in failures(state.results)],
-    }
-
-
-def _evidence_record(result: Result, state: RunState) -> dict[str, Any]:
-    """`strict`: whether it breaks its rule only in a strict reading, whatever came of playing it again."""
-    shown = [item for item in result.evidence if isinstance(item, Exchange)]
-    texts = logs(result.evidence, state.display)
-    return {
-        "strict": result.id.endswith("?"),
-        "exchanges": [
-            {"log": list(log.lines), "call": call_of(item, state.api), "status": item.status}
-            for log, item in zip(texts, shown, strict=True)
-        ],
-    }
+from harness.report.shards.shard_record import read_part, unreadable
 
 
 def merge_searches(records: Mapping[str, Mapping[str, Any]], api: Api, *, same_target: bool) -> MergedRun:

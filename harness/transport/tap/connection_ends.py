@@ -1,20 +1,18 @@
 """The two ends of a link as asyncio protocols: they report events and how a connection ended to the link.
 
-Layer 3. Knows asyncio's protocols and how TLS closes; how to react is decided in `tap_link`.
+Layer 3. Knows asyncio's protocols and how TLS closes; how to react is decided in `link`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from harness.transport.server.reset import reset_now
 from harness.transport.server.socket_state import unread
+from harness.transport.tap.link import TapLink
 from harness.wire import How
-
-if TYPE_CHECKING:
-    from harness.transport.tap.link import TapLink
 
 
 class _End(asyncio.Protocol):

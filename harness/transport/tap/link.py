@@ -1,9 +1,9 @@
 """A client connection and its upstream connection: forwards bytes and endings in both directions and records them.
 
-Layer 3. Knows two asyncio transports and their back-pressure; must not know HTTP (`tap_wire`) or the listener
-(`tap`). Data is forwarded as soon as it arrives. Only the end of an answer (its last chunk, or its last byte) is
-held until its record is kept: so an answer that a client has received whole is on disk, whatever happens to the
-recorder.
+Layer 3. Knows two asyncio transports and their back-pressure; must not know HTTP (`exchange_tracker`) or the
+listener (`tap`). Data is forwarded as soon as it arrives. Only the end of an answer (its last chunk, or its last
+byte) is held until its record is kept: so an answer that a client has received whole is on disk, whatever happens
+to the recorder.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Protocol, cast
 
 from harness.transport.client.dial import NoConnection
 from harness.transport.server.reset import reset_after, reset_now, write
-from harness.transport.tap.connection_ends import UpstreamEnd
 from harness.transport.tap.exchange_tracker import Observe, Wiretap
 from harness.wire import By, Ending, Exchange, How
 
@@ -41,8 +40,8 @@ class Switchboard(Protocol):
     @property
     def observe(self) -> Observe: ...
 
-    async def dial(self, protocol: asyncio.Protocol) -> None:
-        """Connect upstream. Raises NoConnection."""
+    async def dial(self, link: TapLink) -> None:
+        """Connect a link upstream. Raises NoConnection."""
 
     def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:
         """Keep finished exchanges. Never raises. The awaitable is done once they are kept; None: do not wait."""
@@ -55,7 +54,7 @@ class Switchboard(Protocol):
 
 
 class TapLink:
-    """The pair of connections. Its two ends are in `tap_ends` and only report their events to it."""
+    """The pair of connections. Its two ends are in `connection_ends` and only report their events to it."""
 
     def __init__(self, board: Switchboard) -> None:
         self._board = board
@@ -91,13 +90,14 @@ class TapLink:
 
     async def _connect(self) -> None:
         try:
-            await self._board.dial(UpstreamEnd(self))
+            await self._board.dial(self)
         except NoConnection as none:
             self._failed = none.ending
             self._give_up()
 
-    def _finish_dial(self, _: object) -> None:
-        if self._upstream is None:
+    def _finish_dial(self, dial: asyncio.Task[None]) -> None:
+        # uvloop closes a connection whose dial is cancelled in its last step without a word to the protocol
+        if self._upstream is None or dial.cancelled():
             self.note_closed("upstream")
 
     def from_client(self, data: bytes) -> None:

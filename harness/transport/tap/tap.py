@@ -1,6 +1,6 @@
 """The recording tap: a raw pass-through proxy in front of any server, for clients in any language.
 
-Layer 3. Knows how to listen, how to dial, and the sink of finished exchanges (a callable); `tap_link` handles each
+Layer 3. Knows how to listen, how to dial, and the sink of finished exchanges (a callable); `link` handles each
 connection. Forwards paths unchanged and rewrites only the Host field (and Accept-Encoding, if asked to). Adds
 almost no latency to the first byte: data that cannot end an answer is forwarded before it is parsed.
 """
@@ -18,7 +18,7 @@ from harness.transport.client.dial import trusting
 from harness.transport.http1.limits import RECORDED_BYTES, Limits, ServerLimits
 from harness.transport.server.connection import Hub
 from harness.transport.server.listener import listen, port_of, url_of
-from harness.transport.tap.connection_ends import ClientEnd, OverLimitEnd
+from harness.transport.tap.connection_ends import ClientEnd, OverLimitEnd, UpstreamEnd
 from harness.transport.tap.dial import dial_upstream, upstream_origin
 from harness.transport.tap.door import Door, OwnPage
 from harness.transport.tap.exchange_tracker import Observe
@@ -166,9 +166,9 @@ class Tap:
 
     # Called by links.
 
-    async def dial(self, protocol: asyncio.Protocol) -> None:
-        """Connect upstream, through the environment's proxy if one applies. Raises NoConnection."""
-        await dial_upstream(protocol, self._origin, self._tls, self._limits)
+    async def dial(self, link: TapLink) -> None:
+        """Connect a link upstream, through the environment's proxy if one applies. Raises NoConnection."""
+        await dial_upstream(UpstreamEnd(link), self._origin, self._tls, self._limits)
 
     def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:
         """Pass finished exchanges to the sink; what it raises is noted, and the bytes are forwarded regardless."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
+import httpx
 import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
@@ -90,6 +92,22 @@ def test_a_client_that_cannot_read_at_all() -> None:
         list(torture(INTERACTIONS, cases_of(), lambda: InProcess(lambda client, interaction: "nothing")))
     assert "it sent no request at all" in str(refused.value)
     assert "INTERACTIONS_BASE_URL" in str(refused.value)
+
+
+def test_a_client_that_reads_the_wrong_thing_is_shown_a_frame() -> None:
+    """Whoever reads frames in another way than they are written sees one as it came, whole and with its text."""
+
+    def reads_nothing(client: httpx.Client, interaction: str) -> str:
+        client.get(f"/v1beta/interactions/{interaction}?stream=true").read()
+        return ""
+
+    with pytest.raises(UsageFault, match="already without any drop the client lost the text") as refused:
+        list(torture(INTERACTIONS, cases_of(), lambda: InProcess(reads_nothing)))
+    shown = str(refused.value).partition("  a frame with text:  ")[2].splitlines()
+    frame = {name: value for name, _, value in (line.strip().partition(": ") for line in shown)}
+    event = json.loads(frame["data"])
+    assert (event["event_type"], frame["event"]) == ("step.delta", "step.delta")
+    assert event["delta"]["text"] == "A text in sev"
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ class Board:
     def observe(self, request: Request) -> None:
         """Nobody looks."""
 
-    async def dial(self, protocol: asyncio.Protocol) -> None:
+    async def dial(self, link: TapLink) -> None:
         await asyncio.get_running_loop().create_future()
 
     def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.faults.ranges import require_range
+from harness.faults.values.ranges import require_range
 
 
 class Part(StrEnum):

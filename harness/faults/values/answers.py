@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
-from harness.faults.ranges import require_range
+from harness.faults.values.ranges import require_range
 
 _WAIT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,9})?")
 _MEMBER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
