@@ -34,7 +34,13 @@ RIGHT = {DropOutcome.EXACT, DropOutcome.RECOVERED, DropOutcome.COULD_NOT}
 """The outcomes of a client that did nothing wrong."""
 
 
-@pytest.mark.parametrize("reads", [clients.good, clients.good_events, clients.creates_its_own])
+@pytest.mark.parametrize(
+    "reads",
+    [
+        clients.good,
+        *(pytest.param(it, marks=pytest.mark.slow) for it in (clients.good_events, clients.creates_its_own)),
+    ],
+)
 def test_the_helper_survives(reads: Reads) -> None:
     """The resume helper is exact for a drop at every event, by reset or orderly end, with and without ids."""
     events, results = play(reads, event_ids=("all", "none"), jobs=2)
@@ -104,6 +110,7 @@ def test_a_client_that_reads_the_wrong_thing_is_shown_a_frame() -> None:
     assert event["delta"]["text"] == "A text in sev"
 
 
+@pytest.mark.slow
 def test_the_event_of_a_cut() -> None:
     """A cut at a byte, or inside an event, is attributed to the event that it cuts."""
     _, results = play(clients.good, cuts="structural", endings=["end"], script={"text": "Brief."})
