@@ -48,12 +48,19 @@ def resolve(observation: Observation, roots: Sequence[Result]) -> Observation:
     If the probe saw something accepted and not done, and its own check did not see that again, nothing was judged.
     """
     broken = next((root for root in roots if root.observation.outcome is Outcome.NOT_MET), None)
+    if broken is None and observation.cause:
+        blocked = next((root.observation for root in roots if root.observation.outcome is Outcome.BLOCKED), None)
+        if blocked is not None:
+            return replace(blocked, reason=observation.reason or _join_messages(observation))
     if broken is not None:
-        seen = "; ".join(finding.message for finding in observation.findings)
-        return blocked_by(broken, observation.reason or seen)
+        return blocked_by(broken, observation.reason or _join_messages(observation))
     if observation.outcome is not Outcome.BLOCKED:
         return replace(observation, cause="") if observation.cause else observation
     return Observation.untestable(f"{observation.reason}; {observation.cause} did not see that again")
+
+
+def _join_messages(observation: Observation) -> str:
+    return "; ".join(finding.message for finding in observation.findings)
 
 
 def link(
