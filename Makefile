@@ -3,16 +3,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: check test test-slow lint setup bench docs peers samples clean
+.PHONY: check test test-slow bytecode lint setup bench docs peers samples clean
 
 check: $(VENV)/.base  ## run the whole catalogue against the built-in emulator
 	$(BIN)/harness check emulator
 
-test: $(VENV)/.dev  ## run the tests: some five minutes on two idle cores
+test: $(VENV)/.dev bytecode  ## run the tests: some eight minutes on two idle cores
 	$(BIN)/python -m pytest -q -n 2
 
-test-slow: $(VENV)/.dev  ## run the slow ones: whole searches, client mutants, foreign servers, browsers; as long again
+test-slow: $(VENV)/.dev bytecode  ## run the slow ones: whole searches, the whole kill matrix, client mutants, foreign servers, browsers
 	$(BIN)/python -m pytest -q -n 2 -m slow
+
+# Tests start hundreds of processes; where PYTHONDONTWRITEBYTECODE is set, each would compile the package anew.
+bytecode: $(VENV)/.dev
+	@$(BIN)/python -m compileall -q -j 0 harness
 
 lint: $(VENV)/.dev  ## ruff and mypy
 	$(BIN)/ruff check .

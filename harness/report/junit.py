@@ -69,7 +69,7 @@ def render(state: RunState) -> str:
     ledger = [state.mask.text(line) for line in state.presentation.ledger(state)]
     told = {"headline": headline, "ledger": "\n".join(ledger)} if headline else {}
     cases = [_case(result, state) for result in state.results] or list(_list_unheard(state))
-    return _document(cases, state.api.name, told)
+    return write_document(cases, state.api.name, told)
 
 
 def _list_unheard(state: RunState) -> Iterator[JUnitCase]:
@@ -78,7 +78,8 @@ def _list_unheard(state: RunState) -> Iterator[JUnitCase]:
         yield JUnitCase(suite="target", name="answers", tag=Tag.ERROR, kind="unreachable", message=message)
 
 
-def _document(cases: Iterable[JUnitCase], api: str, properties: Mapping[str, str]) -> str:
+def write_document(cases: Iterable[JUnitCase], api: str, properties: Mapping[str, str]) -> str:
+    """Cases as XML text; `api` begins their class names, `properties` stand on the first suite."""
     suites: dict[str, list[JUnitCase]] = {}
     for case in cases:
         suites.setdefault(case.suite, []).append(case)

@@ -46,6 +46,17 @@ class CountsCharacters(ForeignService):
     handler = _Handler
 
 
+class WritesUtf16(ForeignService):
+    """JSON comes in UTF-16, as its label says."""
+
+    class _Handler(Handler):
+        def reply(self, status: int, value: Any, headers: Json | None = None) -> None:
+            data = json.dumps(value).encode("utf-16")
+            self.send(status, "application/json; charset=utf-16", data, headers or {})
+
+    handler = _Handler
+
+
 class TwoWorkers(ForeignService):
     """Two workers in turn, and only one of them knows an interaction."""
 
@@ -84,6 +95,7 @@ MOST = ("http.*", "err.*", "create.*", "get.*", "del.*", "usage.*", "stream.*", 
         (SucceedsWithErrors, MOST, "err.status"),
         (CountsInText, MOST, "usage.types"),
         (CountsCharacters, MOST, "http.length"),
+        (WritesUtf16, MOST, "http.json-valid"),
         (TwoWorkers, ("get.*", "cancel.*", "chain.*", "resume.*", "http.unknown-query"), "get.ok"),
         (AnswersByBody, ("create.*", "get.*", "del.*", "http.*"), "create.id-unique"),
     ],

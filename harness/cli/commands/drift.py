@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.cli.arguments import Parser, add_revision_argument, contract_of
+from harness.cli.arguments import Parser, add_revision_argument, check_revision_name, contract_of
 from harness.cli.output import ReportFiles, say, write_json
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
@@ -64,8 +64,10 @@ def run(words: Sequence[str]) -> int:
     for name in formats:
         if name not in _FORMATS:
             raise UsageFault(f"--report: {name!r} is none of {', '.join(_FORMATS)}")
-    if arguments.propose and Path(arguments.propose).exists():
-        raise UsageFault(f"--propose: {arguments.propose!r} is there already: name a new folder")
+    if arguments.propose:
+        check_revision_name("--propose", Path(arguments.propose))
+        if Path(arguments.propose).exists():
+            raise UsageFault(f"--propose: {arguments.propose!r} is there already: name a new folder")
     schemas = contract_of(arguments).schemas
     reports = ReportFiles(arguments.report or ())
 

@@ -51,7 +51,7 @@ def judge_interaction(value: Any, contract: Contract, *, rule: str = "create.sch
         )
         findings.append(_finding("create.status", message, "a string", actual, "$.status"))
     else:
-        findings += judge_status_word(status, "$.status")
+        findings += judge_status_word(status, "$.status", contract.statuses)
     if not isinstance(value, Mapping):
         return findings
     if is_legacy(value):

@@ -74,7 +74,7 @@ class StreamJudge:
         self._framed = framed
         self._schemas = contract.schemas
         self._decoder = Decoder()
-        self._state = StreamState(contract.steps_table, start)
+        self._state = StreamState(contract.steps_table, contract.statuses, start)
         self._ledger = FindingLog()
         self._cursors = CursorLog()
         handlers = self._state.handlers

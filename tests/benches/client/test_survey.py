@@ -81,6 +81,7 @@ def test_a_cell_says_what_happened_twice(naive: list[ClientColumn]) -> None:
     assert lost.command.endswith("--client curl")
 
 
+@pytest.mark.slow
 def test_the_same_behaviour_gives_the_same_pages(naive: list[ClientColumn]) -> None:
     """A second run of everything gives the same text: no times, no ports."""
     again = columns_of(clients.never_back)
