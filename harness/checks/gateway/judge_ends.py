@@ -29,12 +29,14 @@ from harness.checks.gateway.stream_queries import (
     no_stream,
     tells,
     tells_error,
+    touched,
 )
 from harness.contract import PROTOCOL, judge_error, read
 from harness.contract.data.json_parse import loads
 from harness.contract.judge.failures.errors import error_of
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
+from harness.outcome.words import format_count
 from harness.wire import By, Exchange, How, UntilClose
 
 _UNREACHABLE = frozenset({502, 503, 504})
@@ -59,6 +61,38 @@ def live(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
         yield notice(
             "gw.live/behind", passage, message, "each event as it is sent", str(late[0]), event=late[0].number
         )
+
+
+def idle(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+    """A stream that stood still upstream arrived to its end, and was asked for once."""
+    passage = find_passage(passages, "idle.stream", NO_STREAM)
+    whole = find_passage(passages, "stream.create", NO_STREAM)
+    if not tells(passage) or not tells(whole) or not completes(whole.client):
+        raise Unmet("not even a stream that never stands still arrives to its end")
+    if len(passage.upstream) > 1:
+        message = "the create was sent again when its stream stood still"
+        yield notice("gw.idle/repeated", passage, message, "1 create upstream", str(len(passage.upstream)))
+    if not completes(passage.client):
+        yield _cut_short(passage)
+    elif not touched(difference(whole)):
+        yield from differences("gw.idle", passage, difference(passage))
+
+
+def _cut_short(passage: RelayedExchange) -> Finding:
+    """The finding that a stream ended while it stood still. Raises Unmet if only our time was up."""
+    client, answer = passage.client, passage.answer
+    assert answer is not None
+    if client.ending.by is By.LIMIT and answer.ending.by is not By.CLIENT:
+        raise Unmet(f"the stream that stood still had not ended in time ({client.ending.words})")
+    if client.status is not None and not arrived(passage):
+        return no_stream("gw.idle", passage)
+    events = format_count(len(frames_of(client)), "event")
+    actual = f"{events}, then {client.ending.words}, after {client.seconds:.1f} s"
+    if client.ending.complete and not tells_error(client):
+        message = "a stream that stood still upstream was ended as if it were complete"
+        return notice("gw.idle/clean-end", passage, message, "the rest of the stream", actual)
+    message = "a stream that stood still upstream was broken off"
+    return notice("gw.idle/cut", passage, message, "the rest of the stream", actual)
 
 
 def judge_truncation(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:

@@ -130,6 +130,34 @@ class Gate:
         self._allowed = number + 1
 
 
+class Silence:
+    """An `Answer` whose stream stands still for `seconds` once `after` events are out, like one that thinks.
+
+    `begun` is whether a stream did. Then come one event and, in a chunk of its own, the rest: a gateway that looks
+    at its clock only when something has come loses that.
+    """
+
+    def __init__(self, after: int, seconds: float) -> None:
+        self.begun = False
+        self._after = after
+        self._seconds = seconds
+
+    def __call__(self, service: Service, request: Request) -> Response:
+        response = service(request)
+        if _streams(response):
+            response.body = PieceBody(self._pieces(list(map(plain, _frames(response)))))
+        return response
+
+    def _pieces(self, frames: Sequence[bytes]) -> Iterator[Piece]:
+        yield Chunk(b"".join(frames[: self._after]))
+        self.begun = True
+        yield Pause(self._seconds)
+        yield Chunk(frames[self._after])
+        yield Pause(10 * _LOOK)
+        yield Chunk(b"".join(frames[self._after + 1 :]))
+        yield COMPLETE
+
+
 class Held:
     """An `Answer` that breaks off as a fault plan says, but only when allowed: its start can be read first.
 
