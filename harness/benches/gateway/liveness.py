@@ -22,7 +22,6 @@ from harness.kit.relay import RelayAside
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Because, LeftOut, NotApplicable, Observation, Outcome, Unmet
 from harness.outcome.words import format_count
-from harness.wire import By, Exchange
 
 SILENT = 3
 """Number of exchanges in a row without an answer after which a plain request checks that the gateway is there."""
@@ -136,7 +135,7 @@ class ExerciseRunner:
         return bool(relayed)
 
     def _hear(self, relayed: RelayedExchange) -> None:
-        if _answered(relayed.client):
+        if relayed.answered:
             self._silence = None
             return
         if self._silence is None:
@@ -147,7 +146,7 @@ class ExerciseRunner:
     def _ask(self, silence: _Silence) -> None:
         """See whether the gateway still answers; if not, stop and drop the exchanges that it could not answer."""
         self._silence = None
-        if _answered(self._bench.send(self._bench.client.greet("alive.create")).client):
+        if self._bench.send(self._bench.client.greet("alive.create")).answered:
             return
         silent = self._trail[silence.start :]
         del self._trail[silence.start :]
@@ -169,7 +168,7 @@ class ExerciseRunner:
             return said
         if self._untried(check, results):
             return Observation.untestable("not tried", Because.NOT_TRIED, "not tried")
-        silent = any(relayed.client.status is None for relayed in check.select(results))
+        silent = not all(relayed.answered for relayed in check.select(results))
         if said.outcome is Outcome.UNTESTABLE and silent:
             return Observation.untestable(said.reason, Because.NO_ANSWER, "no answer")
         return said
@@ -200,14 +199,11 @@ def _why(silent: Sequence[RelayedExchange], unfinished: int, exercises: int) -> 
     """Why a run stopped early, and what to do about it."""
     exchange = silent[0].client
     came = "no answer" if exchange.status is None else f"an answer ({exchange.status}) without an end"
+    if exchange.complete:
+        came = f"a failure of the gateway's own ({exchange.status})"
     also = f", nor had the next {len(silent) - 1}" if len(silent) > 1 else ""
     return (
         f"the passage {silent[0].name} had {came} ({exchange.ending.words}){also}, nor had a plain create, "
         f"which the gateway had answered before; {unfinished} of {format_count(exercises, 'trial')} not made, or "
         "not to the end. See what the gateway logged then; if it is only slow, allow more with --timeout"
     )
-
-
-def _answered(exchange: Exchange) -> bool:
-    """Whether the gateway answered, and our own time limit did not have to end the answer."""
-    return exchange.status is not None and exchange.ending.by is not By.LIMIT

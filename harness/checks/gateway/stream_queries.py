@@ -86,16 +86,16 @@ STREAM_WORDS = ("no-stream", "lost", "twice", "moved", "invented", "changed")
 def differences(rule: str, passage: RelayedExchange, found: StreamDifference) -> Iterator[Finding]:
     """What became of the events, as findings; the same text split into other deltas counts leniently."""
     mild = _resplit(found, read(passage.client).contract)
-    for word, what, some in (
-        ("lost", "did not arrive", found.lost),
-        ("twice", "came twice", found.doubled),
-        ("moved", "came out of turn", found.moved),
-        ("invented", "came that nobody upstream sent", found.invented),
+    for word, what, wanted, some in (
+        ("lost", "did not arrive", "", found.lost),
+        ("twice", "came twice", "once", found.doubled),
+        ("moved", "came out of turn", "the upstream's order", found.moved),
+        ("invented", "came that nobody upstream sent", "nothing", found.invented),
     ):
         for severity, those in _by_severity(some, mild):
             message = f"{format_count(len(those), 'event')} {what}"
             first = those[0]
-            expected, actual = (str(first), "") if word == "lost" else ("", str(first))
+            expected, actual = (wanted, str(first)) if wanted else (str(first), "nothing")
             more: dict[str, Any] = {"severity": severity, "event": first.number}
             yield notice(f"{rule}/{word}", passage, message, expected, actual, **more)
     if found.changed:

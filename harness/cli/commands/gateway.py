@@ -106,6 +106,7 @@ def run(words: Sequence[str]) -> int:
         process = None
         if command is not None:
             process = stack.enter_context(run_command(command, gateway_environment(server.url, os.environ)))
+        stack.enter_context(listeners.reporting_faults_of(target.info))
         _wait(target, arguments.wait, process)
         limit = Deadline(Timer(arguments.deadline or None), arguments.timeout)
         driver = stack.enter_context(closing(GovernedDriver(target.connect(), [limit])))
