@@ -26,6 +26,7 @@ from harness.checks.gateway.stream_queries import (
     differences,
     frames_of,
     has,
+    held_back,
     no_stream,
     tells,
     tells_error,
@@ -48,19 +49,26 @@ def live(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
     arrivals = passage.arrivals
     if not tells(passage) or arrivals is None:
         raise Unmet(NO_STREAM)
+    if held_back(passage):
+        yield _buffered(passage, "nothing arrived in time, and the upstream went on sending")
+        return
     if not arrived(passage):
         raise Unmet("no stream came through")
     in_turn = [(one, other) for one, other in difference(passage).kept if other.number < len(arrivals)]
     paced = [(one, other) for one, other in in_turn if one.number < ONE_BY_ONE - 1]  # none waits after the last
     late = [one for one, other in paced if arrivals[other.number] > max(AT_ONCE, one.number + 1)]
     if not arrivals or len(late) == len(paced):
-        message = f"nothing arrived before the upstream had sent {arrivals[0] if arrivals else 'everything'}"
-        yield notice("gw.live/buffered", passage, message, "each event as it is sent", "a buffer")
+        sent = arrivals[0] if arrivals else "everything"
+        yield _buffered(passage, f"nothing arrived before the upstream had sent {sent}")
     elif late:
         message = f"{len(late)} of {len(paced)} events arrived after the upstream had gone on"
         yield notice(
             "gw.live/behind", passage, message, "each event as it is sent", str(late[0]), event=late[0].number
         )
+
+
+def _buffered(passage: RelayedExchange, message: str) -> Finding:
+    return notice("gw.live/buffered", passage, message, "each event as it is sent", "a buffer")
 
 
 def idle(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:

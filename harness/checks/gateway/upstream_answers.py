@@ -99,7 +99,7 @@ class Gate:
         self.sent = 0
         self._allowed = at_once
         self._one_by_one = one_by_one
-        self._looks = int(patience / _LOOK)
+        self._patience = patience
         self._missed = 0
 
     def acknowledge(self, arrived: int) -> None:
@@ -122,10 +122,13 @@ class Gate:
         yield COMPLETE
 
     def _wait_for_client(self, number: int) -> Iterator[Piece]:
-        for _ in range(self._looks):
+        waited, look = 0.0, _LOOK
+        while waited < self._patience:
             if number < self._allowed or self._missed > 1:
                 return
-            yield Pause(_LOOK)
+            yield Pause(look)
+            waited += look
+            look = min(2 * look, _LAZY_LOOK)  # many short pauses take a busy machine far longer than they say
         self._missed += 1
         self._allowed = number + 1
 
@@ -219,6 +222,8 @@ class Meeting:
 
 _LOOK = 0.005
 """Seconds between two checks whether more may be sent."""
+_LAZY_LOOK = 0.1
+"""The same once the client has kept the upstream waiting."""
 
 
 def _streams(response: Response) -> bool:
