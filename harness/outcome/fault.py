@@ -40,7 +40,7 @@ class Unmet(Exception):
         return Because.RACE_LOST if self.race_lost else Because.LACKING
 
 
-class LeftOut(Exception):
+class NotWanted(Exception):
     """The user left out what an exercise is about."""
 
 

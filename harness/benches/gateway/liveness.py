@@ -20,7 +20,7 @@ from harness.engine.traffic.deadline import TimeUp
 from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayAside
 from harness.kit.relayed_exchange import RelayedExchange
-from harness.outcome import Because, LeftOut, NotApplicable, Observation, Outcome, Unmet
+from harness.outcome import Because, NotApplicable, NotWanted, Observation, Outcome, Unmet
 from harness.outcome.words import format_count
 
 SILENT = 3
@@ -116,7 +116,7 @@ class ExerciseRunner:
             self._stops[running.name] = Observation(
                 Outcome.NOT_APPLICABLE, reason=str(missing), because=Because.REFUSED
             )
-        except LeftOut as left:
+        except NotWanted as left:
             self._stops[running.name] = Observation(Outcome.EXCLUDED, reason=str(left), because=Because.LEFT_OUT)
         except Unmet as unmet:
             self._stops[running.name] = Observation.untestable(unmet.reason)

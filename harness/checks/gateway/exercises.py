@@ -17,7 +17,7 @@ from harness.checks.gateway.upstream_answers import (
     Gate,
     Held,
     Meeting,
-    Silence,
+    StandStill,
     break_with_bytes,
     edit_stream,
     join_chunks,
@@ -31,7 +31,7 @@ from harness.kit.actions import Close, Finish, Read
 from harness.kit.check import Exercise, relay_exercise
 from harness.kit.relay import CollectStrays, CountCalls, NoteArrivals, Release
 from harness.kit.relayed_exchange import RelayedExchange
-from harness.outcome import LeftOut, NotApplicable, Unmet
+from harness.outcome import NotApplicable, NotWanted, Unmet
 from harness.wire import Exchange
 
 Actions: TypeAlias = Generator[Any, Any, None]
@@ -52,8 +52,8 @@ _LONG = {**SCRIPT, "ticks": 1_000_000}
 def idle(client: GatewayClient) -> Actions:
     """A stream that stands still after its first events, while all other exercises run."""
     if not client.idle:
-        raise LeftOut("left out by --idle 0")
-    silence = Silence(_HELD_AFTER, client.idle)
+        raise NotWanted("left out by --idle 0")
+    silence = StandStill(_HELD_AFTER, client.idle)
     limit = client.idle + _LIVE_READ * client.patience
     crossing = yield from client.create_aside(
         "idle.stream", stream=True, script=SCRIPT, answer=silence, timeout=limit

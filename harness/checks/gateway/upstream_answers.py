@@ -133,7 +133,7 @@ class Gate:
         self._allowed = number + 1
 
 
-class Silence:
+class StandStill:
     """An `Answer` whose stream stands still for `seconds` once `after` events are out, like one that thinks.
 
     `begun` is whether a stream did. Then come one event and, in a chunk of its own, the rest: a gateway that looks
