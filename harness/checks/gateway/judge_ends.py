@@ -50,7 +50,7 @@ def live(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
     if not tells(passage) or arrivals is None:
         raise Unmet(NO_STREAM)
     if held_back(passage):
-        yield _buffered(passage, "nothing arrived in time, and the upstream went on sending")
+        yield _report_buffer(passage, "nothing arrived in time, and the upstream went on sending")
         return
     if not arrived(passage):
         raise Unmet("no stream came through")
@@ -59,7 +59,7 @@ def live(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
     late = [one for one, other in paced if arrivals[other.number] > max(AT_ONCE, one.number + 1)]
     if not arrivals or len(late) == len(paced):
         sent = arrivals[0] if arrivals else "everything"
-        yield _buffered(passage, f"nothing arrived before the upstream had sent {sent}")
+        yield _report_buffer(passage, f"nothing arrived before the upstream had sent {sent}")
     elif late:
         message = f"{len(late)} of {len(paced)} events arrived after the upstream had gone on"
         yield notice(
@@ -67,7 +67,7 @@ def live(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
         )
 
 
-def _buffered(passage: RelayedExchange, message: str) -> Finding:
+def _report_buffer(passage: RelayedExchange, message: str) -> Finding:
     return notice("gw.live/buffered", passage, message, "each event as it is sent", "a buffer")
 
 
