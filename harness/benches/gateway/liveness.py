@@ -18,8 +18,9 @@ from harness.engine.events import ExerciseStarted, RunStopped
 from harness.engine.execute import error
 from harness.engine.traffic.deadline import TimeUp
 from harness.kit.check import Check, Exercise
+from harness.kit.relay import RelayAside
 from harness.kit.relayed_exchange import RelayedExchange
-from harness.outcome import Because, NotApplicable, Observation, Outcome, Unmet
+from harness.outcome import Because, NotApplicable, NotWanted, Observation, Outcome, Unmet
 from harness.outcome.words import format_count
 
 SILENT = 3
@@ -102,11 +103,12 @@ class ExerciseRunner:
             pass
 
     def _advance(self, running: _Running) -> bool:
-        """Perform the actions of an exercise until one brings exchanges; return False once it has ended."""
+        """Perform the actions of an exercise until one brings exchanges, now or later; False once it has ended."""
         try:
             while True:
-                running.answer = self._bench.perform(running.steps.send(running.answer))
-                if self._keep(running.answer):
+                action = running.steps.send(running.answer)
+                running.answer = self._bench.perform(action)
+                if self._keep(running.answer) or isinstance(action, RelayAside):
                     return True
         except StopIteration:
             pass
@@ -114,6 +116,8 @@ class ExerciseRunner:
             self._stops[running.name] = Observation(
                 Outcome.NOT_APPLICABLE, reason=str(missing), because=Because.REFUSED
             )
+        except NotWanted as left:
+            self._stops[running.name] = Observation(Outcome.EXCLUDED, reason=str(left), because=Because.LEFT_OUT)
         except Unmet as unmet:
             self._stops[running.name] = Observation.untestable(unmet.reason)
         except Exception:

@@ -22,7 +22,7 @@ from harness.contract.data.assembly import assemble_steps
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Finding, Severity
 from harness.outcome.words import format_count
-from harness.wire import Exchange, Frame
+from harness.wire import By, Exchange, Frame
 from harness.wire.message import EVENT_STREAM
 
 NO_STREAM = "the upstream sent no stream"
@@ -52,6 +52,15 @@ def tells(passage: RelayedExchange) -> bool:
 def arrived(passage: RelayedExchange) -> bool:
     """Whether the client got a stream."""
     return succeeded(passage.client) and read(passage.client).is_stream
+
+
+def held_back(passage: RelayedExchange) -> bool:
+    """Whether the upstream waited for its client, and this one had got nothing when our time was up.
+
+    That is a buffer, and no loss: what it holds would have come after the end.
+    """
+    client = passage.client
+    return passage.arrivals == () and client.status is None and client.ending.by is By.LIMIT
 
 
 def no_stream(rule: str, passage: RelayedExchange) -> Finding:
