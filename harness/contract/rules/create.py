@@ -80,7 +80,7 @@ _ANSWER = (
         level=Level.MUST,
         statement="Every create brings another id, one that was deleted is not given again.",
         breaks="One conversation overwrites another.",
-        source=SDK.cite(Basis.SCHEMA, "Interaction: id, a unique identifier"),
+        source=SDK.cite(Basis.SCHEMA, "Interaction.id: a unique identifier"),
     ),
     Rule(
         id="create.object",

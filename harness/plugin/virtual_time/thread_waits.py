@@ -8,6 +8,7 @@ not beyond its deadline on the virtual clock. Sleeps and waits side by side end 
 from __future__ import annotations
 
 import concurrent.futures.thread
+import queue
 import sys
 import threading
 import time
@@ -41,6 +42,11 @@ _IDLE = frozenset(
     if hasattr(owner, name)
 )
 """Functions in which a thread does nothing, unless they call another one."""
+
+_SPLITTING = frozenset(
+    function.__code__ for function in (queue.Queue.get, queue.Queue.put, threading.Condition.wait_for)
+)
+"""Functions that wait for what is left of their own `timeout`, again and again."""
 
 
 @dataclass(eq=False, slots=True)
@@ -90,7 +96,7 @@ class ThreadWaits:
                         self._clock.reach(end)
                     if _wait(condition, max(0, min(_SLICE, end - self._clock.now()))):
                         return True
-            self._record(timeout)
+            self._record(_find_whole(sys._getframe(1), timeout))
             return False
 
         return wait
@@ -140,6 +146,11 @@ class ThreadWaits:
             if is_ours and now - self._running_since.setdefault(ident, now) < _PATIENCE:
                 return True
         return False
+
+
+def _find_whole(caller: FrameType, timeout: float) -> float:
+    """The seconds that the user gave, of which `caller` may have counted some off before it waited."""
+    return float(caller.f_locals["timeout"]) if caller.f_code in _SPLITTING else timeout
 
 
 def _is_woken(wait: _Wait, others: list[_Wait]) -> bool:
