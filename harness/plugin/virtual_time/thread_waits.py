@@ -19,6 +19,7 @@ from math import inf
 from types import FrameType
 from typing import Any
 
+from harness.plugin.virtual_time.service_clocks import begin_sleep
 from harness.plugin.virtual_time.virtual_clock import SERVER_THREAD, VirtualClock, find_caller, is_exempt
 
 _wait = threading.Condition.wait
@@ -67,13 +68,14 @@ class ThreadWaits:
     def sleep(self, seconds: float) -> None:
         """Let the seconds pass; threads that wait for less come first."""
         self._record(seconds)
-        me = _Wait(self._clock.now() + seconds, next(self._numbers))
+        me, pass_time = _Wait(self._clock.now() + seconds, next(self._numbers)), begin_sleep()
         with self._changed, self._begin(me):
             while self._clock.now() < me.deadline:
                 if self._comes_first(me) and not self._is_anyone_on_the_way():
                     self._clock.reach(me.deadline)
                 else:
                     _wait(self._changed, _SLICE)
+            pass_time(seconds)
 
     def replacement(self) -> Callable[..., bool]:
         """The method `threading.Condition.wait` for as long as the clock is used."""
@@ -81,7 +83,7 @@ class ThreadWaits:
         def wait(condition: threading.Condition, timeout: float | None = None) -> bool:
             if timeout is not None and (timeout <= 0 or self._clock.over or is_exempt(find_caller())):
                 return _wait(condition, timeout)
-            end = inf if timeout is None else self._clock.now() + timeout
+            end, pass_time = inf if timeout is None else self._clock.now() + timeout, begin_sleep()
             with self._begin(me := _Wait(end, next(self._numbers), condition)):
                 if timeout is None:
                     return _wait(condition)
@@ -90,6 +92,7 @@ class ThreadWaits:
                         self._clock.reach(end)
                     if _wait(condition, max(0, min(_SLICE, end - self._clock.now()))):
                         return True
+                pass_time(timeout)
             self._record(timeout)
             return False
 
