@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ pytest_plugins = ["pytester"]
 
 for variable in ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
     os.environ.pop(variable, None)  # what tests start prints what it prints on a developer's machine
+
+without_bytecode = sys.dont_write_bytecode
+sys.dont_write_bytecode = False  # what is collected is rewritten once, not by each worker of each run
 
 TIMES = [HealthCheck.too_slow]  # how long an example takes to draw and to run is the machine's affair
 settings.register_profile("tests", settings(), deadline=None, suppress_health_check=TIMES)
@@ -45,6 +49,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     slow = [item for item in items if "slow" in item.keywords]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if "slow" not in item.keywords]
+
+
+def pytest_collection_finish() -> None:
+    """From here on bytecode is kept or not as the user wants it."""
+    sys.dont_write_bytecode = without_bytecode
 
 
 @pytest.fixture(scope="session")

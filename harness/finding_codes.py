@@ -34,7 +34,7 @@ _KEYWORDS = (
 )  # fmt: skip
 """The keywords of the schemas that a value can break."""
 
-_STREAM_RULES = ("gw.events", "gw.utf8", "gw.resume-through")
+_STREAM_RULES = ("gw.events", "gw.utf8", "gw.idle", "gw.resume-through")
 """The rules whose judges say what became of the events of a stream."""
 
 _SHARED_WORDS = {

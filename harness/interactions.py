@@ -6,7 +6,7 @@ together. Importing it costs nothing: each function imports what it needs when i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from harness.kit.mutant import Mutant
     from harness.kit.search import SearchModel
     from harness.kit.verification import Verification
-    from harness.outcome import Rule
+    from harness.outcome import Finding, Rule
 
 
 def _load_contract(revision: str) -> Contract:
@@ -76,6 +76,12 @@ def _read_order(request: Request) -> RunOrder | None:
 
     found = summarise_create(request)
     return None if found is None else RunOrder(*found)
+
+
+def _judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
+    from harness.contract.judge.failures.roots import judge_roots
+
+    return judge_roots(exchange, before)
 
 
 def _read_subject(request: Request) -> str:
@@ -264,6 +270,7 @@ INTERACTIONS = Api(
     load_contract=_load_contract,
     load_protocol=_load_protocol,
     read=_read,
+    judge_roots=_judge_roots,
     load_rules=_load_rules,
     load_areas=_load_areas,
     new_file_judge=_new_file_judge,

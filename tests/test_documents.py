@@ -114,7 +114,9 @@ def test_a_missing_file_is_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command", ["verify", *(pytest.param(c, marks=pytest.mark.slow) for c in COMMANDS if c != "verify")]
+)
 def test_every_command_that_reads_a_file_refuses_evil_ones(tmp_path: Path, command: str) -> None:
     """A command given a bomb or a pipe ends by itself, names the file and the reason, and shows no traceback."""
     names = ("aliases that multiply", "a list in itself", "30,000 levels")

@@ -24,6 +24,7 @@ from drawings import drawings_page  # noqa: E402
 from harness.cli.rule_pages import rule_index, rule_pages  # noqa: E402 - the project itself, wherever it is
 
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>(?!https?:|#|mailto:)[^)\s]+)\)")
+_WIDE_TABLE = re.compile(r"^\|(?:[^|\n]*\|){9}", re.MULTILINE)
 _HOMES = {"README.md": "index.md", "harness/README.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 
 
@@ -35,7 +36,12 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **rest: Any) -> str:
-    """Let the links of a page in docs/ that leave the folder lead to the page made of that file."""
+    """Let the links of a page in docs/ that leave the folder lead to the page made of that file.
+
+    A page with a wide table gets the room of its table of contents.
+    """
+    if _WIDE_TABLE.search(markdown):
+        page.meta["hide"] = ["toc"]
     if page.file.generated_by is not None:
         return markdown
     return _move_links(markdown, (ROOT / "docs" / page.file.src_uri).parent, Path(page.file.src_uri).parent)

@@ -73,6 +73,7 @@ PROOFS: dict[str, str] = {
 """The check that judges the promise of a capability: while it is broken, nothing else that needs it is judged."""
 
 RESTS_ON: dict[str, tuple[str, ...]] = {
+    "get.ok": ("create.id-unique",),
     "cancel.stays": ("cancel.state",),
     "cancel.get-after": ("cancel.state",),
     "cancel.stream-ends": ("cancel.state",),

@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
+import textwrap
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from harness.outcome import HarnessFault, Level, UsageFault
@@ -53,13 +55,27 @@ class Parser(argparse.ArgumentParser):
     """Raises UsageFault instead of exiting. Flags cannot be abbreviated; `-x` in `--capability -x` is a value."""
 
     def __init__(self, command: str, description: str, **options: Any) -> None:
+        self._folded: Sequence[str] = ()
         super().__init__(
             prog=f"harness {command}",
             description=description,
             allow_abbrev=False,
-            formatter_class=_HelpFormatter,
+            formatter_class=self._make_formatter,
             **options,
         )
+
+    def fold(self, names: Sequence[str]) -> None:
+        """Let `--help` only name these options, so that it fits a screen; `--help-all` explains all."""
+        flags = {action.dest: action.option_strings[-1] for action in self._actions if action.option_strings}
+        about = "explain every option, and exit"
+        self.add_argument("--help-all", nargs=0, action=_HelpOnAll, default=argparse.SUPPRESS, help=about)
+        title = f"further options, which `{self.prog} --help-all` explains"
+        self._further = self.add_argument_group(title, ", ".join(flags[name] for name in names))
+        self._folded = (*names, "help", "help_all")
+
+    def unfold(self) -> None:
+        """Let the help explain every option."""
+        self._folded, self._further.description = (), None
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse the words after the command's name."""
@@ -86,26 +102,51 @@ class Parser(argparse.ArgumentParser):
         hint = did_you_mean(flag, known, otherwise=f" (see `{self.prog} --help`)")
         raise UsageFault(f"unknown flag {flag!r}{hint}")
 
+    def _make_formatter(self, prog: str) -> _HelpFormatter:
+        return _HelpFormatter(prog, self._folded)
+
     def _advise(self) -> str:
         """What to do about an argument too many: often it is a command, and its `--` was forgotten."""
         dashes = ": write `--` before a command to run" if "-- CMD" in (self.usage or "") else ""
         return f"{dashes} (see `{self.prog} --help`)"
 
 
-class _HelpFormatter(argparse.HelpFormatter):
-    """Fills prose to the width of the terminal, but a paragraph with an indented line is kept as it is."""
+class _HelpOnAll(argparse.Action):
+    """Prints the help with what was folded away."""
 
-    def __init__(self, prog: str) -> None:
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        assert isinstance(parser, Parser)
+        parser.unfold()
+        parser.print_help()
+        parser.exit()
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Fills prose to the width of the terminal, but a paragraph with an indented line is kept as it is.
+
+    Leaves the folded options out.
+    """
+
+    def __init__(self, prog: str, folded: Sequence[str]) -> None:
         super().__init__(prog, width=min(shutil.get_terminal_size().columns - 2, _WIDEST_HELP))
+        self._folded = folded
+
+    def add_argument(self, action: argparse.Action) -> None:
+        if action.dest not in self._folded:
+            super().add_argument(action)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         paragraphs = [part.strip("\n") for part in text.split("\n\n")]
         return "\n\n".join(
             part
             if "\n " in part or part.startswith(" ")
-            else super(_HelpFormatter, self)._fill_text(part, width, indent)
+            else "\n".join(indent + line for line in self._split_lines(part, width - len(indent)))
             for part in paragraphs
         )
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        """As inherited, but `--event-ids` is one word."""
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
 
 def _join_signed(words: Sequence[str]) -> list[str]:
@@ -178,20 +219,43 @@ def add_revision_argument(parser: argparse._ActionsContainer) -> None:
 
     known = ", ".join(REVISIONS)
     parser.add_argument(
-        "--revision", metavar="DATE", help=f"revision of the API (default: {CURRENT}; known: {known})"
+        "--revision",
+        metavar="DATE",
+        help=f"revision of the API, or the folder of one (default: {CURRENT}; known: {known})",
     )
 
 
 def revision_of(arguments: argparse.Namespace) -> str:
-    """The revision that was named, or the current one. Raises UsageFault for an unknown one."""
+    """The revision that was named, or the current one; for a folder its path. Raises UsageFault."""
     from harness.contract import CURRENT, REVISIONS
 
     said: str = arguments.revision or CURRENT
-    if said not in REVISIONS:
+    if said in REVISIONS:
+        return said
+    if not Path(said).is_dir():
         near = nearest(said, REVISIONS, most=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise UsageFault(f"there is no revision {said!r} of the API: known are {', '.join(REVISIONS)}{hint}")
-    return said
+    return _open_revision(said)
+
+
+def check_revision_name(flag: str, folder: Path) -> None:
+    """A revision is a day, because rules hold from one revision to another. Raises UsageFault."""
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", folder.name) is None:
+        raise UsageFault(f"{flag}: {folder.name!r} is no day: name the folder like a revision, such as 2026-12-01")
+
+
+def _open_revision(word: str) -> str:
+    """The path of the folder of a revision that can be read, such as one that `harness drift` proposed."""
+    from harness.contract import load
+
+    folder = Path(word).resolve()
+    check_revision_name("--revision", folder)
+    try:
+        load(str(folder))
+    except LookupError as wrong:
+        raise UsageFault(f"--revision: {word!r} is a folder, but none of a revision: {wrong}") from None
+    return str(folder)
 
 
 def contract_of(arguments: argparse.Namespace) -> Contract:

@@ -67,7 +67,9 @@ A baseline and reports are no such keys: those of two commands are different fil
 _KINDS = {"positive_seconds": _NUMBER, "some_seconds": _NUMBER, "count": _WHOLE, "port": _WHOLE}
 """The kinds of values that the types of arguments read."""
 
-_NOT_SET = frozenset({"help", "api_key", "json", "verbose", "dry_run", "baseline_update", "baseline_prune"})
+_NOT_SET = frozenset(
+    {"help", "help_all", "api_key", "json", "verbose", "dry_run", "baseline_update", "baseline_prune"}
+)
 """Arguments that are for one call, or that no file may hold."""
 
 _SECRETS = {"api-key": "GEMINI_API_KEY", "other-api-key": "OTHER_GEMINI_API_KEY"}

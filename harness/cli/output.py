@@ -13,13 +13,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.outcome import UsageFault
+from harness.outcome import Exit, TargetFault, UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.report.formats import FORMATS
 from harness.report.json_report import dump
 
 if TYPE_CHECKING:
-    from harness.engine.events import RunEvent, RunFinished
+    from harness.engine.events import RunEvent, RunFinished, TargetInfo
     from harness.report.commands.presentation import Presentation
     from harness.report.terminal import TerminalReport
 
@@ -114,6 +114,19 @@ class Listeners:
         finally:
             if self.screen is not None:
                 self.screen.close()
+
+    @contextmanager
+    def reporting_faults_of(self, target: TargetInfo) -> Iterator[None]:
+        """If the target gives a run nothing to judge, write the reports of that, and pass the fault on."""
+        from harness.engine.events import RunFinished, RunStarted
+
+        try:
+            yield
+        except TargetFault as fault:
+            self.state.handle(RunStarted(target))
+            self.state.handle(RunFinished((), 0.0, Exit.UNREACHABLE, halted=str(fault)))
+            self.write()
+            raise
 
     def write(self) -> RunFinished:
         """Write the reports of a finished run; return its last event."""

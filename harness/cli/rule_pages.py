@@ -55,7 +55,7 @@ def _page(facts: RuleFacts) -> str:
     lines += ["", "## Findings", ""]
     for code in list_codes(rule):
         lines.append(f"- `{code}`{{ #{code.removeprefix(rule.id).strip('/') or 'finding'} }}")
-    lines += ["", "A baseline excuses one of them by its code, or the rule by its id."]
+    lines += ["", "A baseline excuses one of them by its code, or the rule by its id. [All rules](index.md)"]
     return "\n".join(lines) + "\n"
 
 

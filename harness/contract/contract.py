@@ -13,9 +13,10 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from harness.contract.rules import BY_ID
-from harness.contract.schema.schemas import Schemas, load_schemas, schemas_in
+from harness.contract.schema.schemas import REVISIONS, Schemas, load_schemas, schemas_in
+from harness.contract.schema.unions import list_members, type_of
 from harness.contract.tables import stream_order
-from harness.contract.tables.lifecycle import LIFECYCLE, LifecycleTable
+from harness.contract.tables.lifecycle import LifecycleTable, read_lifecycle, read_statuses
 from harness.contract.tables.operations import OPERATIONS, Operation
 from harness.contract.tables.protocol import PROTOCOL
 from harness.contract.tables.refusals import REFUSALS, InvalidCreates
@@ -41,7 +42,6 @@ class Contract:
     """What one revision promises. Obtain it from `load`, which builds each once."""
 
     order: Mapping[State, Mapping[str, Row]] = stream_order.ORDER
-    lifecycle: LifecycleTable = LIFECYCLE
     operations: tuple[Operation, ...] = OPERATIONS
     refusals: Mapping[str, InvalidCreates] = REFUSALS
     protocol: StreamProtocol = PROTOCOL
@@ -74,10 +74,24 @@ class Contract:
         return self.steps_table.contents
 
     @cached_property
+    def lifecycle(self) -> LifecycleTable:
+        """The statuses, and which may follow which."""
+        return read_lifecycle(self.schemas)
+
+    @cached_property
+    def statuses(self) -> tuple[str, ...]:
+        """The statuses that the revision lists."""
+        return read_statuses(self.schemas)
+
+    @cached_property
+    def tools(self) -> tuple[str, ...]:
+        """The types of tools that a create may offer."""
+        return tuple(type_of(self.schemas.document(name)) for name in list_members(self.schemas.document("tool")))
+
+    @cached_property
     def events(self) -> Mapping[str, EventType]:
         """The types of events by name."""
-        branches = self.schemas.document("event")["oneOf"]
-        names = [branch["$ref"].removesuffix(".json") for branch in branches if "$ref" in branch]
+        names = list_members(self.schemas.document("event"))
         return {event.name: event for event in map(self._event, names)}
 
     @cached_property
@@ -102,7 +116,12 @@ class Contract:
 
 @cache
 def load(revision: str = CURRENT) -> Contract:
-    """The contract of `revision`, the same object on every call. Raises LookupError for an unknown one."""
+    """The contract of `revision`, which may also be the path of a folder; the same object on every call.
+
+    Raises LookupError for an unknown one.
+    """
+    if revision not in REVISIONS and Path(revision).is_dir():
+        return load_from(Path(revision))
     return Contract(load_schemas(revision))
 
 

@@ -25,6 +25,8 @@ from harness.drift.type_model import ANY, FieldType, OperationType, Origin, Reco
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _FOLDERS = {"input": "steps", "step": "steps", "step-shell": "steps", "delta": "deltas"}
 _LONGEST = 160
+_SIGNATURES = ("signature",)
+"""Fields that grow in a stream; all others come at once."""
 
 
 @dataclass
@@ -40,7 +42,8 @@ def propose(
     schemas: Schemas, older: TypeModel, newer: TypeModel, differences: Iterable[TypeDifference]
 ) -> Proposal:
     """Changes that settle the differences of `older`, which was read from `schemas`, from `newer`."""
-    author = _Author(schemas, older, newer)
+    differences = list(differences)
+    author = _Author(schemas, older, newer, differences)
     for difference in differences:
         settled = author.settle(difference)
         (author.proposal.settled if settled else author.proposal.left).append(difference)
@@ -48,9 +51,12 @@ def propose(
 
 
 class _Author:
-    def __init__(self, schemas: Schemas, older: TypeModel, newer: TypeModel) -> None:
+    def __init__(
+        self, schemas: Schemas, older: TypeModel, newer: TypeModel, differences: Iterable[TypeDifference]
+    ) -> None:
         self.proposal = Proposal()
         self._schemas, self._older, self._newer = schemas, older, newer
+        self._members = {(each.origin, each.record) for each in differences if each.record}
         self._pairs = pair_records(older, newer)
         self._writing: list[str] = []
 
@@ -138,7 +144,8 @@ class _Author:
         record = self._newer.records[difference.record]
         folder, tag = _FOLDERS.get(name, ""), _tag(record)
         if name in UNIONS and folder and tag:
-            self._add_streamed(folder, tag, record)
+            if (("content", ()), difference.record) not in self._members:
+                self._add_streamed(folder, tag, record)
             return True
         union = self._at(difference.origin)
         keyword = "oneOf" if "oneOf" in union else "anyOf"
@@ -169,7 +176,8 @@ class _Author:
             return
         body = self._object(name, record)
         if folder == "deltas":
-            self.proposal.documents[name] = {"$schema": _DIALECT, **body}
+            grows = {"how": "merge", "fragments": [part for part in _SIGNATURES if part in record.fields]}
+            self.proposal.documents[name] = {"$schema": _DIALECT, "x-grows": grows, **body}
             return
         needed = [part for part in body.pop("required", ()) if part != "type"]
         shell = {
@@ -177,16 +185,24 @@ class _Author:
             "description": "What may already stand in a step.start; only the type is certain.",
             "required": ["type"],
         }
-        delta = any(tag in part.tags.values() for part in self._newer.records.values() if part is not record)
+        brought = self._find_delta(tag)
+        shown = {} if brought is None else {part: "whole" for part in needed if part not in brought.fields}
+        if brought is not None:
+            shown |= {part: "empty" for part in _SIGNATURES if part in brought.fields and part in record.fields}
         self.proposal.documents[name] = {
             "$schema": _DIALECT,
             "description": body["description"],
-            "x-deltas": [tag] if delta else [],
-            "x-in-start": {},
+            "x-deltas": [] if brought is None else [tag],
+            "x-in-start": shown,
             "$ref": "#/$defs/shell",
             **({"required": needed} if needed else {}),
             "$defs": {"shell": shell},
         }
+
+    def _find_delta(self, tag: str) -> Record | None:
+        """The new delta of the same type as a new step, which comes in such deltas."""
+        deltas = (self._newer.records[record] for origin, record in self._members if origin == ("delta", ()))
+        return next((record for record in deltas if _tag(record) == tag), None)
 
     def _add_parameter(self, difference: TypeDifference) -> bool:
         if difference.field is None:

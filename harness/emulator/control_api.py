@@ -85,13 +85,14 @@ class Control:
 
     def scripts(self, engine: Engine, body: Any) -> Response:
         """Queue one script or a list of them, all or none."""
-        parsed = [parse(script) for script in (body if isinstance(body, list) else [body])]
+        scripts = body if isinstance(body, list) else [body]
+        parsed = [parse(script, engine.contract.lifecycle) for script in scripts]
         engine.scripts.add(*parsed)
         return self.count_scripts(engine, body)
 
     def put_first(self, engine: Engine, body: Any) -> Response:
         """Queue one script before all others."""
-        engine.scripts.add(parse(body), first=True)
+        engine.scripts.add(parse(body, engine.contract.lifecycle), first=True)
         return self.count_scripts(engine, body)
 
     def count_scripts(self, engine: Engine, body: Any) -> Response:

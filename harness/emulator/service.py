@@ -167,14 +167,14 @@ class Emulator:
 
     def script(self, script: Mapping[str, Any] | Script | QueuedAnswer) -> Emulator:
         """Queue one script. Raises ScriptFault."""
-        parsed = script if isinstance(script, Script | QueuedAnswer) else parse(script)
+        parsed = script if isinstance(script, Script | QueuedAnswer) else parse(script, self.contract.lifecycle)
         with self._lock:
             self._default.scripts.add(parsed)
         return self
 
     def load_scenario(self, path: str | Path) -> Emulator:
         """Queue the scripts of a scenario file and apply its settings. Raises ScriptFault or UsageFault."""
-        loaded = scenario_file.load(path)
+        loaded = scenario_file.load(path, self.contract.lifecycle)
         self.change(**loaded.settings)
         for script in loaded.replies:
             self.script(script)

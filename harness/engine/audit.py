@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from harness.engine.execute import PlayedExercise
 from harness.engine.results import Evidence
@@ -137,11 +137,11 @@ class Audit:
     def _judge(self, exchange: Exchange, played: PlayedExercise, exercise: Exercise) -> None:
         reading = self.api.read(exchange, None)
         seen: set[tuple[str, ...]] = set()
-        for finding in (*reading.findings, *reading.crash, *reading.unlisted):
+        roots = (*reading.crash, *self.api.judge_roots(exchange, played.before(exchange)))
+        told = [root for root in roots if root.rule in self.rules and root.severity is not Severity.INFORMATION]
+        for finding in told[:1] or (*reading.findings, *reading.unlisted):
             if finding.rule not in self.rules or finding.severity is Severity.INFORMATION:
                 continue
-            if reading.crash and reading.crash[0].rule in self.rules and finding not in reading.crash:
-                finding = replace(finding, cause=reading.crash[0].stable_code)
             kind = finding.kind(reading.call)
             if kind not in seen:
                 seen.add(kind)

@@ -2,7 +2,8 @@
 
 Layer 4, pure. A check is blocked if it rests on a broken one, if the probe saw that what it needs is accepted and
 not done, if it saw nothing but crashes, or if its exercise stopped at a refused create that another check reports.
-A cause makes nothing better: the finding that blocks is judged by its own rule.
+What several rules find at the same place of a body has one cause, and breaks each of them. A cause makes nothing
+better: the finding that blocks is judged by its own rule.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from harness.engine.decide import blocked_by, with_cause, with_weight
 from harness.engine.results import LoggedExchange, Result
 from harness.kit.api import Api
 from harness.kit.check import Check
-from harness.outcome import Observation, Outcome
+from harness.outcome import Finding, Observation, Outcome, Severity
 from harness.wire import Exchange
 
 
@@ -47,12 +48,19 @@ def resolve(observation: Observation, roots: Sequence[Result]) -> Observation:
     If the probe saw something accepted and not done, and its own check did not see that again, nothing was judged.
     """
     broken = next((root for root in roots if root.observation.outcome is Outcome.NOT_MET), None)
+    if broken is None and observation.cause:
+        blocked = next((root.observation for root in roots if root.observation.outcome is Outcome.BLOCKED), None)
+        if blocked is not None:
+            return replace(blocked, reason=observation.reason or _join_messages(observation))
     if broken is not None:
-        seen = "; ".join(finding.message for finding in observation.findings)
-        return blocked_by(broken, observation.reason or seen)
+        return blocked_by(broken, observation.reason or _join_messages(observation))
     if observation.outcome is not Outcome.BLOCKED:
         return replace(observation, cause="") if observation.cause else observation
     return Observation.untestable(f"{observation.reason}; {observation.cause} did not see that again")
+
+
+def _join_messages(observation: Observation) -> str:
+    return "; ".join(finding.message for finding in observation.findings)
 
 
 def link(
@@ -62,10 +70,35 @@ def link(
     roots = [result for result in results if result.observation.outcome is Outcome.NOT_MET and result.evidence]
     causes = {result.id: root for result in results if (root := _root_of(result, stops, roots, api)) is not None}
     linked = [with_cause(result, causes[result.id]) if result.id in causes else result for result in results]
+    linked = _tell_once(linked)
     caused = Counter(result.observation.cause for result in linked if result.observation.cause)
     return tuple(
         with_weight(result, number) if (number := _consequences(result, caused)) else result for result in linked
     )
+
+
+def _tell_once(results: Sequence[Result]) -> list[Result]:
+    """The results; what several rules say of one place in a body is caused by the first that says it."""
+    first: dict[tuple[str, ...], str] = {}
+    told = []
+    for result in results:
+        findings = tuple(_blame_first(finding, first) for finding in result.observation.findings)
+        told.append(replace(result, observation=replace(result.observation, findings=findings)))
+    return told
+
+
+def _blame_first(finding: Finding, first: dict[tuple[str, ...], str]) -> Finding:
+    """The finding, caused by the first one that says the same of the same place, if that is of another rule."""
+    word = _word_of(finding.stable_code)
+    blamed_otherwise = finding.cause and _word_of(finding.cause) != word
+    if not (word and finding.where.pointer) or finding.severity is not Severity.BROKEN or blamed_otherwise:
+        return finding
+    code = first.setdefault((word, *finding.kind()[1:], finding.expected), finding.stable_code)
+    return finding if code == finding.stable_code else replace(finding, cause=code)
+
+
+def _word_of(code: str) -> str:
+    return code.partition("/")[2]
 
 
 def _consequences(result: Result, caused: Counter[str]) -> int:

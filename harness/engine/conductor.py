@@ -119,9 +119,12 @@ class Conductor:
             if planned.skip is not None and planned.skip.outcome is Outcome.BLOCKED
         ]
         held, self._held = [*self._held, *blocked], []
-        for judged in held:
-            self._said.setdefault(judged.planned.check.id, judged.observation)
-            yield self._finish(self._resolve(judged))
+        while held:  # those that wait for each other are decided as they are
+            ready = [judged for judged in held if self._is_ready(judged)] or held
+            held = [judged for judged in held if judged not in ready]
+            for judged in ready:
+                self._said.setdefault(judged.planned.check.id, judged.observation)
+                yield self._finish(self._resolve(judged))
         for planned in self.plan.checks:
             if planned.check.id not in self._results:
                 yield self._finish(Judged(planned, self._not_run()))
@@ -291,8 +294,7 @@ class Conductor:
             observation = played.observe(planned.check)
             if not promised and not planned.declared:
                 observation = played.excuse_what_is_not_offered(observation)
-            if not exercise.front_end:  # what those provoke is not told as a crash
-                observation = played.blame_crashes(planned.check, observation)
+            observation = played.blame_roots(planned.check, observation)
             if observation.outcome is Outcome.UNTESTABLE and (stop := stopped_at(played.trail)) is not None:
                 self._stops[planned.check.id] = stop
             yield Judged(planned, observation, played)

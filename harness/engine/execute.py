@@ -54,7 +54,7 @@ MAX_ACTIONS = 100_000
 class PlayedExercise:
     """The outcome of one exercise: `results` for the judges, or a `failure` that all its checks share.
 
-    `trail` holds every exchange, in the order in which they finished.
+    `trail` holds every exchange, in the order in which they finished; `front_end` as in `Exercise`.
     """
 
     results: Exchanges | None
@@ -62,6 +62,7 @@ class PlayedExercise:
     trail: tuple[Exchange, ...]
     seconds: float
     api: Api
+    front_end: bool = False
 
     def observe(self, check: Check) -> Observation:
         """The observation of one check of this exercise; never raises."""
@@ -104,29 +105,41 @@ class PlayedExercise:
         reason = f"{self.api.format_request(accused[0][0])} was answered {_NOT_IMPLEMENTED}: not implemented"
         return Observation.untestable(reason, Because.REFUSED)
 
-    def blame_crashes(self, check: Check, observation: Observation) -> Observation:
-        """The observation, which names a crash as its cause if there is nothing else that explains it.
+    def blame_roots(self, check: Check, observation: Observation) -> Observation:
+        """The observation, which names its root as its cause if there is nothing else that explains it.
 
-        That is so if all its findings accuse answers that are crashes, or if it looked at one and could not judge.
+        That is so if all its findings accuse answers that are a crash, no message, an error under a status of
+        success or a denial of what was there, or if it looked at one and could not judge.
         """
         if observation.outcome is Outcome.UNTESTABLE:
-            crash = next(filter(None, map(self._find_crash, self._list_seen(check))), None)
-            return observation if crash is None else replace(observation, cause=crash.rule)
-        findings = tuple(map(self._blame_crash, observation.findings))
-        broken = [finding for finding in findings if finding.severity is not Severity.INFORMATION]
-        rules = {finding.cause.partition("/")[0] for finding in broken}
-        blamed = findings != observation.findings and len(rules) == 1
-        return replace(observation, findings=findings, cause=rules.pop() if blamed else "")
+            root = next(filter(None, map(self._find_root, self._list_seen(check))), None)
+            return observation if root is None else replace(observation, cause=root.rule)
+        roots = [self._blame(finding) for finding in observation.findings]
+        findings = tuple(
+            finding if root is None else replace(finding, cause=root.stable_code)
+            for finding, root in zip(observation.findings, roots, strict=True)
+        )
+        broken = [
+            root.rule if root is not None else ""
+            for finding, root in zip(findings, roots, strict=True)
+            if finding.severity is not Severity.INFORMATION
+        ]
+        return replace(observation, findings=findings, cause=broken[0] if broken and all(broken) else "")
 
-    def _blame_crash(self, finding: Finding) -> Finding:
-        crashes = [self._find_crash(exchange) for exchange in self._list_accused(finding)]
-        first = crashes[0] if crashes else None
-        if first is None or not all(crashes) or finding.rule == first.rule:
-            return finding
-        return replace(finding, cause=first.stable_code)
+    def _blame(self, finding: Finding) -> Finding | None:
+        """The root of the answers that a finding accuses; None if one has none, or if it is the finding itself."""
+        roots = [self._find_root(exchange) for exchange in self._list_accused(finding)]
+        first = roots[0] if roots else None
+        return None if first is None or not all(roots) or finding.rule == first.rule else first
 
-    def _find_crash(self, exchange: Exchange) -> Finding | None:
-        return next(iter(self.api.read(exchange, None).crash), None)
+    def _find_root(self, exchange: Exchange) -> Finding | None:
+        """What explains whatever else is wrong with an answer; a front end is provoked, which makes no crash."""
+        crash = () if self.front_end else self.api.read(exchange, None).crash
+        return next(iter((*crash, *self.api.judge_roots(exchange, self.before(exchange)))), None)
+
+    def before(self, exchange: Exchange) -> Sequence[Exchange]:
+        """The exchanges that ended before this one."""
+        return self.trail[: next((n for n, seen in enumerate(self.trail) if seen is exchange), 0)]
 
     def _list_accused(self, finding: Finding) -> list[Exchange]:
         """The exchanges that a finding is about."""
@@ -250,7 +263,9 @@ def play(
         failure = Observation.untestable(unmet.reason, unmet.because, remedy=unmet.remedy)
     except Exception:
         failure = error(f"the exercise {exercise.name} raised")
-    return PlayedExercise(results, failure, tuple(hand.trail), time.perf_counter() - begin, api)
+    return PlayedExercise(
+        results, failure, tuple(hand.trail), time.perf_counter() - begin, api, exercise.front_end
+    )
 
 
 def drive(steps: Part[T], hand: ActionRunner) -> T:

@@ -101,7 +101,7 @@ def embed_emulator(
         from harness.transport import ServiceDriver
 
         service = build() if build is not None else api.new_service(target.contract, "")
-        return ServiceDriver(service, service.clock)
+        return ServiceDriver(service, service.clock, last=api.load_protocol().sentinel)
 
     info = TargetInfo(
         name=EMULATOR,
@@ -122,7 +122,8 @@ def _remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarget:
     def connect(session: str = "") -> Driver:
         from harness.transport import Limits, UrlDriver
 
-        return UrlDriver(root + session, Limits().within(options.timeout), ca_file=options.ca_file)
+        limits, last = Limits().within(options.timeout), api.load_protocol().sentinel
+        return UrlDriver(root + session, limits, ca_file=options.ca_file, last=last)
 
     info = TargetInfo(
         name=root,

@@ -9,7 +9,7 @@ it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -239,6 +239,11 @@ class Api:
     """The reading of an exchange, the same object on every call.
 
     Whoever receives the exchange names the contract to judge by; all who read it later pass None.
+    """
+    judge_roots: Callable[[Exchange, Sequence[Exchange]], Iterable[Finding]]
+    """The findings that explain whatever else is wrong with an answer, given all exchanges before it.
+
+    Each is of a rule whose check applies everywhere; information explains, and breaks no rule.
     """
     load_rules: Callable[[], Mapping[str, Rule]]
     """The rules of all revisions, by id, in the order in which they are shown."""

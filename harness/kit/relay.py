@@ -46,6 +46,18 @@ class RelayOpen:
 
 
 @dataclass(frozen=True, slots=True)
+class RelayAside:
+    """Send a request through the intermediary, and go on once it has arrived upstream.
+
+    Its answer is read meanwhile, for at most `timeout` seconds. `Finish` takes what this returns and waits for the
+    end → `RelayedExchange`.
+    """
+
+    relay: Relay
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
 class RelayTogether:
     """Send requests through the intermediary at the same time → `list[RelayedExchange]` in the same order."""
 

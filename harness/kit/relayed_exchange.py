@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.wire import Exchange
+from harness.wire import By, Exchange
+
+_NOT_IMPLEMENTED = 501
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,20 @@ class RelayedExchange:
 
     @property
     def not_offered(self) -> bool:
-        """Whether the intermediary itself refused the request: nothing arrived upstream."""
-        status = self.client.status
-        return not self.upstream and not self.astray and status is not None and 400 <= status < 600
+        """Whether the intermediary itself refused the request (4xx, 501): nothing arrived upstream."""
+        status = self.client.status or 0
+        return self.stayed and (400 <= status < 500 or status == _NOT_IMPLEMENTED)
+
+    @property
+    def stayed(self) -> bool:
+        """Whether nothing arrived upstream."""
+        return not self.upstream and not self.astray
+
+    @property
+    def answered(self) -> bool:
+        """Whether the client got an answer that came to an end.
+
+        A failure of the intermediary's own (5xx, and nothing arrived upstream) is none.
+        """
+        failed = self.stayed and (self.client.status or 0) >= 500 and not self.not_offered
+        return self.client.status is not None and self.client.ending.by is not By.LIMIT and not failed

@@ -1,6 +1,6 @@
 """Levels, findings, observations, verdicts: what is said about a target, as data. Layer 0."""
 
-from harness.outcome.fault import HarnessFault, NotApplicable, TargetFault, Unmet, UsageFault
+from harness.outcome.fault import HarnessFault, NotApplicable, NotWanted, TargetFault, Unmet, UsageFault
 from harness.outcome.finding import Because, Finding, Observation, Outcome, Severity, Where
 from harness.outcome.judgement import Judgement
 from harness.outcome.rule import Basis, Harm, Level, Rule, Source, Subject
@@ -12,5 +12,5 @@ __all__ = [
     "Finding", "Where", "Severity", "Judgement", "Observation", "Outcome", "Because",
     "Verdict", "verdict", "exit_code", "is_untested", "not_judged", "Exit", "RAN",
     "Standing", "standing_of",
-    "HarnessFault", "TargetFault", "UsageFault", "Unmet", "NotApplicable",
+    "HarnessFault", "TargetFault", "UsageFault", "Unmet", "NotApplicable", "NotWanted",
 ]  # fmt: skip

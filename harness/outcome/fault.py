@@ -40,5 +40,9 @@ class Unmet(Exception):
         return Because.RACE_LOST if self.race_lost else Because.LACKING
 
 
+class NotWanted(Exception):
+    """The user left out what an exercise is about."""
+
+
 class NotApplicable(Exception):
     """The target lacks what an exercise or a judge is about, and nothing is wrong with that."""

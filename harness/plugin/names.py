@@ -7,12 +7,11 @@ pytest. A name that the user has defined or registered is never wrong.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import pytest
 
-from harness.outcome import UsageFault
 from harness.outcome.suggest import nearest
 
 PREFIX = "interactions_"
@@ -27,12 +26,12 @@ _UNKNOWN_MARKER = re.compile(r"(?:Unknown pytest\.mark\.(\w+) - )|(?:'(\w+)' not
 """pytest's own words, with warnings as errors and with strict markers."""
 
 
-def refuse_unknown_markers(definition: pytest.Item, fixtures: Iterable[str]) -> None:
-    """Raise UsageFault for a marker with our prefix that nobody has registered."""
+def find_unknown_markers(definition: pytest.Item, fixtures: Collection[str]) -> Iterator[str]:
+    """What is wrong with each marker with our prefix that nobody has registered."""
     known = _read_registered(definition.config)
     for marker in definition.iter_markers():
         if marker.name not in known and (hint := marker_hint(marker.name, known, fixtures)):
-            raise UsageFault(hint)
+            yield hint
 
 
 def marker_hint(name: str, known: Iterable[str], fixtures: Iterable[str]) -> str:

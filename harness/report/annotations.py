@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Verdict
 from harness.outcome.words import format_count
+from harness.report.causes import describe
 from harness.report.evidence.exchange_text import printable
 from harness.report.run_state import RunState
 
@@ -39,12 +40,11 @@ def list_annotations(state: RunState) -> Iterator[str]:
 
 
 def _annotate(result: Result, level: str, state: RunState) -> str:
-    findings = result.observation.findings
-    why = result.excuse or (findings[0].message if findings else result.observation.reason)
+    why = state.mask.text(result.excuse) or describe(result, state)
     place = next((item for item in result.evidence if isinstance(item, RecordedPlace)), None)
     title = state.mask.text(f"{result.id} [{result.rule.level}] {result.title}")
     file = state.mask.text(place.where.file) if place is not None else ""
-    return _format_command(level, state.mask.text(why or result.title), file=file, title=title)
+    return _format_command(level, why, file=file, title=title)
 
 
 def _format_command(name: str, message: str, **properties: str) -> str:

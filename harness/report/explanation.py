@@ -22,12 +22,17 @@ _MOST_FINDINGS, _FEW_FINDINGS = 5, 2
 """Most findings that are shown, in full and otherwise: many are often one defect at many places."""
 
 
-def explain(result: Result, state: RunState, *, evidence: bool = True, verbose: bool = False) -> str:
-    """Everything a person needs to understand one verdict and, with `evidence`, to reproduce it."""
-    return "\n".join(_lines(result, state, evidence, verbose))
+def explain(
+    result: Result, state: RunState, *, evidence: bool = True, verbose: bool = False, whole: bool = False
+) -> str:
+    """Everything a person needs to understand one verdict and, with `evidence`, to reproduce it.
+
+    `verbose`: each exchange that is shown in full; `whole`: all exchanges, whole.
+    """
+    return "\n".join(_lines(result, state, evidence, verbose, whole))
 
 
-def _lines(result: Result, state: RunState, evidence: bool, verbose: bool) -> Iterator[str]:
+def _lines(result: Result, state: RunState, evidence: bool, verbose: bool, whole: bool) -> Iterator[str]:
     observation = result.observation
     if observation.cause:
         word = "blocked by" if observation.outcome is Outcome.BLOCKED else "a consequence of"
@@ -45,7 +50,9 @@ def _lines(result: Result, state: RunState, evidence: bool, verbose: bool) -> It
     if evidence and result.evidence:
         named = any(finding.where.exchange for finding in observation.findings)
         events = [] if verbose else list(event_lines(result, state.display))
-        yield from shown_lines(result.evidence, state.display, named=named, verbose=verbose, events=events)
+        yield from shown_lines(
+            result.evidence, state.display, named=named, verbose=verbose, whole=whole, events=events
+        )
     if result.reproduction is not None:
         yield from reproduction_lines(result.reproduction, state.mask, noun=state.presentation.noun)
         if result.reproduction.replays.played:

@@ -65,7 +65,7 @@ def render(state: RunState) -> str:
         title=f"{subject}: {place}",
         command=presentation.command,
         headline=presentation.headline(state) or presentation.conclusion(state) or subject,
-        lead=_lead(causes),
+        lead=" ".join(filter(None, (state.halted_text, _lead(causes)))),
         state_word=word,
         state_mark=mark,
         facts=[("Target", place), *((_to_sentence(w), state.mask.text(v)) for w, v in presentation.facts(state))],

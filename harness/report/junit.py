@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -68,10 +68,18 @@ def render(state: RunState) -> str:
     headline = state.mask.text(state.presentation.headline(state))
     ledger = [state.mask.text(line) for line in state.presentation.ledger(state)]
     told = {"headline": headline, "ledger": "\n".join(ledger)} if headline else {}
-    return _document((_case(result, state) for result in state.results), state.api.name, told)
+    cases = [_case(result, state) for result in state.results] or list(_list_unheard(state))
+    return write_document(cases, state.api.name, told)
 
 
-def _document(cases: Iterable[JUnitCase], api: str, properties: Mapping[str, str]) -> str:
+def _list_unheard(state: RunState) -> Iterator[JUnitCase]:
+    """An error in place of all cases, if the run ended before it had any: a file without cases looks green."""
+    if message := state.halted_text:
+        yield JUnitCase(suite="target", name="answers", tag=Tag.ERROR, kind="unreachable", message=message)
+
+
+def write_document(cases: Iterable[JUnitCase], api: str, properties: Mapping[str, str]) -> str:
+    """Cases as XML text; `api` begins their class names, `properties` stand on the first suite."""
     suites: dict[str, list[JUnitCase]] = {}
     for case in cases:
         suites.setdefault(case.suite, []).append(case)

@@ -30,6 +30,7 @@ def render(state: RunState) -> str:
         f"## {subject}: {_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
         "",
         *([f"**{_cell(headline)}**", ""] if headline else []),
+        *([_cell(halted), ""] if (halted := state.halted_text) else []),
         f"{about}.",
         "",
         f"| verdict | {presentation.noun}s |",
@@ -37,9 +38,9 @@ def render(state: RunState) -> str:
     ]
     lines += [f"| {v.replace('_', ' ')} | {n} |" for v, n in finished.counts.items() if n]
     if ledger := [state.mask.text(line) for line in presentation.ledger(state)]:
-        lines += ["", *_fence("\n".join(ledger))]
+        lines += ["", *fence("\n".join(ledger))]
     for section in presentation.sections(state):
-        lines += ["", f"### {section.title}", "", *_fence("\n".join(section.lines))]
+        lines += ["", f"### {section.title}", "", *fence("\n".join(section.lines))]
     for verdict in _TOLD:
         results = [result for result in state.most_urgent_first if result.verdict is verdict]
         if results:
@@ -55,16 +56,17 @@ def _entry(result: Result, state: RunState) -> Sequence[str]:
     return [
         f"<details{opened}><summary>{heading}</summary>",
         "",
-        *_fence(text),
+        *fence(text),
         "",
         "</details>",
         "",
     ]
 
 
-def _fence(text: str) -> list[str]:
-    fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text)), 3)
-    return [f"{fence}text", text, fence]
+def fence(text: str, language: str = "text") -> list[str]:
+    """The lines of a block of code, whatever is in it."""
+    ticks = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text)), 3)
+    return [f"{ticks}{language}", text, ticks]
 
 
 def _cell(text: str) -> str:

@@ -83,6 +83,12 @@ class RunState:
         return sorted(self.results, key=urgency_of)
 
     @property
+    def halted_text(self) -> str:
+        """Why the run ended before it was through, as a sentence without secrets; `""` if it was through."""
+        halted = self.whole()[1].halted
+        return f"The run ended early: {self.mask.text(halted).rstrip('.')}." if halted else ""
+
+    @property
     def started_text(self) -> str:
         """When the run began, as a date and time in UTC; `""` if it has not begun."""
         return self.started.strftime("%Y-%m-%dT%H:%M:%SZ") if self.started else ""

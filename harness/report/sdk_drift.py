@@ -1,4 +1,4 @@
-"""How the types of an SDK differ from the schemas: as lines for a person, as Markdown and as plain data.
+"""How the types of an SDK differ from the schemas: as lines for a person, a page, Markdown, plain data.
 
 Layer 6. The shape of the data is published in `schemas/output/drift.schema.json`.
 """
@@ -13,7 +13,9 @@ from harness.drift.comparison import TypeDifference
 from harness.drift.explanations import Explained, Explanation
 from harness.drift.type_model import TypeModel
 from harness.drift.wording import describe, describe_in_code, group_by_place, shorten
+from harness.look.assets import mark_of
 from harness.outcome.words import format_count
+from harness.report.page.rendering import render_template
 
 
 def drift_lines(explained: Explained, *, verbose: bool, width: int) -> Iterator[str]:
@@ -26,7 +28,7 @@ def drift_lines(explained: Explained, *, verbose: bool, width: int) -> Iterator[
             if note:
                 yield from textwrap.wrap(note, width, initial_indent="      ", subsequent_indent="      ")
     if verbose:
-        for explanation, differences in _by_reason(explained):
+        for explanation, differences in group_by_reason(explained):
             yield from textwrap.wrap(f"explained: {explanation.reason}", width, subsequent_indent="  ")
             yield from textwrap.wrap(
                 f"source: {explanation.source}", width, initial_indent="  ", subsequent_indent="  "
@@ -71,7 +73,7 @@ def drift_markdown(older: TypeModel, newer: TypeModel, explained: Explained) -> 
             note = shorten(difference.text)
             lines.append(f"- {describe_in_code(difference)}{f': {note}' if note else ''}")
         lines.append("")
-    known = _by_reason(explained)
+    known = group_by_reason(explained)
     if known:
         lines += ["## Explained", ""]
         for explanation, differences in known:
@@ -83,6 +85,35 @@ def drift_markdown(older: TypeModel, newer: TypeModel, explained: Explained) -> 
         lines += [f"- `{line}`" for line in explained.stale]
         lines.append("")
     return "\n".join(lines)
+
+
+def drift_page(older: TypeModel, newer: TypeModel, explained: Explained) -> str:
+    """The comparison as one HTML file."""
+    new = len(explained.unexplained)
+    return render_template(
+        "sdk_drift",
+        title=f"Drift: {newer.title}",
+        command="drift",
+        headline=f"{format_count(new, 'difference')} that nobody has explained."
+        if new
+        else "Nothing is unexplained.",
+        lead=f"{drift_totals(older, newer, explained)}.",
+        state_word="drift" if new else "no drift",
+        state_mark=mark_of("fail" if new else "pass"),
+        places=[
+            {"where": where, "rows": [(describe_in_code(found), shorten(found.text)) for found in differences]}
+            for where, differences in group_by_place(explained.unexplained)
+        ],
+        reasons=[
+            {
+                "reason": explanation.reason,
+                "source": explanation.source,
+                "ids": [found.id for found in differences],
+            }
+            for explanation, differences in group_by_reason(explained)
+        ],
+        stale=list(explained.stale),
+    )
 
 
 def _record(difference: TypeDifference) -> dict[str, Any]:
@@ -97,7 +128,8 @@ def _record(difference: TypeDifference) -> dict[str, Any]:
     }
 
 
-def _by_reason(explained: Explained) -> list[tuple[Explanation, list[TypeDifference]]]:
+def group_by_reason(explained: Explained) -> list[tuple[Explanation, list[TypeDifference]]]:
+    """What is explained, by the explanation, in the order of the differences."""
     found: dict[Explanation, list[TypeDifference]] = {}
     for difference, explanation in explained.differences:
         if explanation is not None:

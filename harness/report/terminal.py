@@ -56,9 +56,6 @@ _SILENT = " (* no client can notice it)"
 _LISTED = 60
 """Most failures that are listed at the end."""
 
-_WHOLE_WIRE = 1_000_000
-"""Most characters of a body with -vv."""
-
 _SURE_AFTER = 3
 """Exercises after which the time left can be told."""
 
@@ -95,7 +92,7 @@ class TerminalReport:
         self._state = state
         self._presentation = state.presentation
         self._verbose = bool(verbose)
-        self._whole_wire = verbose > 1
+        self._whole = verbose > 1
         self._exercises = 0
         self._begun = self._failed = 0
         self._names: set[str] = set()
@@ -213,13 +210,9 @@ class TerminalReport:
     def _explain(self, result: Result) -> None:
         self._screen.line("")
         self._screen.line(self._headline(result))
-        for line in self._presentation.explain(result, self._state, verbose=self._verbose).split("\n"):
+        text = self._presentation.explain(result, self._state, verbose=self._verbose, whole=self._whole)
+        for line in text.split("\n"):
             self._screen.line(f"  {line}" if line else "", whole=not _PROSE.match(line))
-        if self._whole_wire and result.evidence:
-            self._screen.line(f"  the wire, {count_evidence(result.evidence)}:")
-            for log in logs(result.evidence, self._state.display, shown=_WHOLE_WIRE):
-                for line in (*((f"{log.name}:",) if log.name else ()), *log.lines):
-                    self._screen.line(f"    {line}", whole=True)
 
     def _is_told(self, result: Result) -> bool:
         if self._verbose:

@@ -15,7 +15,7 @@ from hypothesis.strategies import SearchStrategy
 
 from harness.contract import Contract
 from harness.contract.schema.openness import Schema
-from harness.contract.tables.lifecycle import SETTLED, STATUSES
+from harness.contract.tables.lifecycle import RUNNING
 from harness.strategies import values
 from harness.strategies.from_schema import Shapes, definitions, objects, weighted_choice
 from harness.strategies.invalid_values import damaged_values
@@ -33,6 +33,11 @@ _RULED = frozenset(
      "continuation_token", "previous_interaction_id", "stream"}
 )  # fmt: skip
 """Fields of a create that are subject to rules between fields; the others are free."""
+_ADDED_UP = frozenset(
+    {"total_input_tokens", "total_output_tokens", "total_thought_tokens", "total_tool_use_tokens",
+     "total_cached_tokens", "total_tokens"}
+)  # fmt: skip
+"""Counts of tokens that depend on each other; what else a revision counts is free."""
 
 
 def steps(*, legal: bool = True, contract: Contract | None = None) -> SearchStrategy[Json]:
@@ -111,8 +116,11 @@ def usages(draw: st.DrawFn, contract: Contract) -> Json:
 
 @cache
 def _token_counts(contract: Contract) -> SearchStrategy[Json]:
+    """Counts that need not add up: uses of tools, and whatever else the revision counts."""
     uses = objects({"type": st.sampled_from(contract.grounding_tools), "count": values.SMALL})
-    return objects({"initial_input_tokens": values.SMALL, "grounding_tool_count": st.lists(uses, max_size=2)})
+    counters = shapes(contract).schema("usage")["properties"]
+    others = [name for name, part in counters.items() if part.get("type") == "integer" and name not in _ADDED_UP]
+    return objects({**dict.fromkeys(others, values.SMALL), "grounding_tool_count": st.lists(uses, max_size=2)})
 
 
 @st.composite
@@ -191,7 +199,7 @@ def _free_of_interactions(contract: Contract) -> SearchStrategy[Json]:
 
 @st.composite
 def _interaction(draw: st.DrawFn, contract: Contract) -> Json:
-    status = draw(st.sampled_from(sorted(STATUSES)))
+    status = draw(st.sampled_from(sorted(contract.statuses)))
     value: Json = {"status": status, **draw(_free_of_interactions(contract))}
     if draw(st.integers(0, 7)):  # an interaction that is not stored has no id
         value["id"] = draw(values.IDS)
@@ -201,7 +209,7 @@ def _interaction(draw: st.DrawFn, contract: Contract) -> Json:
         value |= {"created": values.moment(begun), "updated": values.moment(begun + draw(values.SMALL))}
     if draw(st.booleans()):
         value["steps"] = [*draw(_opening(contract)), *draw(timelines(contract))]
-    if status in SETTLED and draw(st.booleans()):
+    if status not in RUNNING and draw(st.booleans()):
         value["usage"] = draw(usages(contract))
     if status == "requires_continuation":
         value["continuation_token"] = draw(values.BASE64)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from harness.contract import Contract
-from harness.contract.tables.lifecycle import CANCELLED, FAILED, SETTLED
+from harness.contract.tables.lifecycle import CANCELLED, FAILED
 from harness.contract.tables.steps import DeltaEffect, Shown, StepType
 from harness.strategies import values
 from harness.strategies.from_schema import objects
@@ -94,7 +94,7 @@ def _with_metadata(draw: st.DrawFn, contract: Contract, event: Json) -> Json:
 def _ending(draw: st.DrawFn, contract: Contract, identity: str, plain: bool) -> Json:
     if not plain and not draw(st.integers(0, 9)):
         return {"error": draw(_errors()), "event_type": "error"}
-    status = "completed" if plain else draw(st.sampled_from(sorted(SETTLED)))
+    status = "completed" if plain else draw(st.sampled_from(sorted(contract.lifecycle.ends)))
     interaction: Json = {"id": identity, "status": status}
     if status not in (FAILED, CANCELLED) or draw(st.booleans()):
         interaction["usage"] = draw(usages(contract))
@@ -109,8 +109,8 @@ def _ending(draw: st.DrawFn, contract: Contract, identity: str, plain: bool) -> 
 def _particulars(contract: Contract) -> SearchStrategy[Json]:
     """Other fields that a completed interaction may have."""
     fields = shapes(contract).schema("interaction-partial")["properties"]
-    names = ("object", "model", "agent", "created", "updated", "service_tier")
-    return shapes(contract).members({name: fields[name] for name in names})
+    own = ("id", "status", "usage", "continuation_token", "steps", "environment_id")
+    return shapes(contract).members({name: part for name, part in fields.items() if name not in own})
 
 
 @cache

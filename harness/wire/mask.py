@@ -40,6 +40,9 @@ _CUT = re.compile(r"…|\.\.\.|['\"`()]|\Z")
 _PART = 6
 """Fewest characters of a known secret that are recognised and hidden where a text was cut inside it."""
 
+_ALONE = r"(?<![\w-])(?<!\w\.){}(?![\w-]|\.\w)"
+"""A word that is no part of a longer one, nor of a name with dots or hyphens in it."""
+
 _SHORTEST = 4
 """Length below which a key is hidden in headers only: masked everywhere, it would turn plain text into stars."""
 
@@ -61,8 +64,9 @@ class Mask:
         self._look_for(self.secrets)
 
     def _look_for(self, known: Collection[str]) -> None:
+        words = {value for value in known if value.isalpha()}
         spelled = {spelling for value in known for spelling in (*spellings(value), *cores(value))}
-        self._known = _any_of(spelled)
+        self._known = _any_of(spelled - words, words)
         random = {spelling for value in known if looks_random(value) for spelling in spellings(value)}
         self._begun = _Beginnings(random)
         self._ended = _Beginnings({spelling[::-1] for spelling in random})
@@ -195,10 +199,14 @@ class _Beginnings:
         return "".join((*parts, text[at:]))
 
 
-def _any_of(texts: Collection[str]) -> re.Pattern[str] | None:
-    """A pattern that matches any of these, the longest first, ignoring case; None if there are none."""
-    longest_first = sorted(texts, key=lambda text: (-len(text), text))
-    return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if texts else None
+def _any_of(texts: Collection[str], words: Collection[str] = ()) -> re.Pattern[str] | None:
+    """A pattern that matches any of these, the longest first, ignoring case; None if there are none.
+
+    `words` match only where they stand alone: as a key, `secret` must not tear the name `hook.secret-once` apart.
+    """
+    longest_first = sorted((*texts, *words), key=lambda text: (-len(text), text))
+    parts = [_ALONE.format(re.escape(text)) if text in words else re.escape(text) for text in longest_first]
+    return re.compile("|".join(parts), re.IGNORECASE) if parts else None
 
 
 def _common(secret: str, text: str, start: int) -> int:

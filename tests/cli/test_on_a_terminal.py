@@ -84,11 +84,12 @@ def test_a_gateway_is_judged_under_a_progress_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         port, upstream = one.getsockname()[1], other.getsockname()[1]
     proxy = (sys.executable, "-m", "harness", "proxy", "--target", f"http://127.0.0.1:{upstream}")
-    words = ("gateway", f"http://127.0.0.1:{port}", "--upstream-port", str(upstream), "--watch", "0")
+    times = ("--watch", "0", "--idle", "0.5")
+    words = ("gateway", f"http://127.0.0.1:{port}", "--upstream-port", str(upstream), *times)
     code, drawn = on_a_terminal(*words, "--", *proxy, "--port", str(port))
     assert code == 0, drawn
-    assert "[18/18] waiting for requests that nobody makes" in drawn
-    assert f"{GREEN}25 pass" in drawn
+    assert "[19/19] waiting for requests that nobody makes" in drawn
+    assert f"{GREEN}26 pass" in drawn
 
 
 def test_a_recording_session_draws_progress_and_colour(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from harness.cli.main import main
 from harness.contract import CURRENT
 from harness.outcome import Exit
 
+CASSETTE = Path(__file__).parents[2] / "cassettes" / "emulator" / "agent.yaml"
 COMMANDS = {
     "check": ["check", "emulator"],
     "fuzz": ["fuzz", "emulator"],
@@ -32,6 +34,31 @@ def test_an_unknown_revision_names_the_known(words: list[str], capsys: pytest.Ca
     said = capsys.readouterr().err
     assert f"there is no revision '{CURRENT[:-1]}' of the API: known are {CURRENT}" in said
     assert f"did you mean '{CURRENT}'?" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("2026-12-01", "revision.json must say"), ("next", "'next' is no day: name the folder like")],
+)
+def test_a_folder_without_a_revision_is_refused(
+    name: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder is taken for that of a revision; one that is none ends the command with the reason."""
+    (tmp_path / name).mkdir()
+    assert main(["list", "--revision", str(tmp_path / name)]) == Exit.USAGE
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["list", "explain", "verify", "torture"])
+def test_a_folder_may_be_named(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The folder of a revision does for every command what the name of a shipped one does."""
+    folder = tmp_path / "2026-12-01"
+    folder.mkdir()
+    (folder / "revision.json").write_text(json.dumps({"base": CURRENT}), encoding="utf-8")
+    words = COMMANDS[command] if command != "verify" else ["verify", str(CASSETTE)]
+    at = words.index("--") if "--" in words else len(words)
+    assert main([*words[:at], "--revision", str(folder), *words[at:]]) == Exit.OK
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_the_current_revision_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,12 +22,13 @@ def exchange(
     body: Any = b"",
     ending: Ending = COMPLETE,
     truncated: bool = False,
+    key: str = "",
 ) -> Exchange:
     """An exchange; `sent` and `body` are JSON unless they are bytes."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     asked = sent if isinstance(sent, bytes) else b"" if sent is None else json.dumps(sent).encode()
     made = Exchange(
-        request=Request(method, target, Headers(), asked),
+        request=Request(method, target, Headers([("x-goog-api-key", key)] if key else ()), asked),
         status=status,
         headers=Headers([("content-type", label)]),
         framing=UntilClose(),

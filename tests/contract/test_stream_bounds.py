@@ -105,6 +105,7 @@ def peak_of(stream: bytes, feed: int = 16_384) -> int:
     return peak
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_stream() -> None:
     """Memory does not grow with the number of events, except for a capped set of event id hashes."""
     few, many = peak_of(long_stream(2_000, cursors=False)), peak_of(long_stream(20_000, cursors=False))
@@ -171,6 +172,7 @@ def test_open_steps_are_bounded() -> None:
     assert told == PER_RULE
 
 
+@pytest.mark.slow
 def test_reuse_of_indices_is_judged_up_to_its_cap() -> None:
     """Past the cap of remembered indices the reading says that reuse was not judged."""
     steps = b"".join(frames([start(number), stop(number)], done=False) for number in range(INDICES + 1))

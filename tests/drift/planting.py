@@ -114,6 +114,45 @@ DIFFERENCES = (
         "body.gone POST /triggers body",
     ),
 )
+
+_STEP = (
+    "class DowsingStep(BaseModel):\n"
+    '    r"""A search for water."""\n\n'
+    '    id: str\n    r"""Opaque identifier."""\n\n'
+    '    wells: Optional[List[str]] = None\n    r"""What was found."""\n\n'
+    '    signature: Optional[str] = None\n    r"""Opaque base64 token."""\n\n'
+    '    type: Annotated[Literal["dowsing"], pydantic.Field(alias="type")] = "dowsing"\n\n\n'
+)
+_DELTA = _STEP.replace("DowsingStep", "DowsingDelta").replace('    id: str\n    r"""Opaque identifier."""\n\n', "")
+_CONTENT = (
+    "class ScentContent(BaseModel):\n"
+    '    r"""A scent."""\n\n'
+    '    notes: Optional[str] = None\n    r"""What it smells of."""\n\n'
+    '    type: Annotated[Literal["scent"], pydantic.Field(alias="type")] = "scent"\n\n\n'
+)
+
+
+def _before(file: str, line: str, added: str) -> Planted:
+    return Planted(f"{TYPES}/{file}.py", line, f"{added}{line}", "")
+
+
+NEXT_MONTH = (
+    *(each for each in DIFFERENCES if "dowsing" in each.new.lower()),
+    _before("step", "Step = Annotated[\n", _STEP),
+    _before("step", "        UnknownStep,\n", "        DowsingStep,\n"),
+    _before("stepdeltadata", "StepDeltaData = Annotated[\n", _DELTA),
+    _before("stepdeltadata", "        UnknownStepDeltaData,\n", "        DowsingDelta,\n"),
+    _before("content", "Content = Annotated[\n", _CONTENT),
+    _before("content", "        UnknownContent,\n", "        ScentContent,\n"),
+    _before("interaction", '        "requires_continuation",\n', '        "paused",\n'),
+    _before("interactionsseeventinteraction", '        "requires_continuation",\n', '        "paused",\n'),
+    _before("interactionstatusupdate", '        "requires_continuation",\n', '        "paused",\n'),
+    _before("usage", "    total_tokens: Optional[int] = None\n", "    dreamt_tokens: Optional[int] = None\n"),
+    _before("createmodelinteraction", "    stream: Optional[bool] = None\n", "    dream: Optional[bool] = None\n"),
+    _before("createagentinteraction", "    stream: Optional[bool] = None\n", "    dream: Optional[bool] = None\n"),
+)
+"""What an SDK of next month may bring: a tool, a step with its delta, a content, a status, a count, a field."""
+
 ALSO = ("operation.gone GET /agents/{}",)
 """What an edit brings with it. Together there is each kind but `body.new`, which 3.4.0 has itself."""
 

@@ -23,6 +23,7 @@ from harness.drift.schema_types import read_schemas
 from harness.drift.type_model import TypeModel
 from harness.outcome import UsageFault
 from tests.drift.planting import ALSO, DIFFERENCES, plant
+from tests.report.page.page_reader import PageReader, find_faults
 
 EXPECTED = {planted.id for planted in DIFFERENCES if planted.id} | set(ALSO)
 
@@ -96,11 +97,12 @@ def test_all_kinds_are_planted(explained):
 
 
 def test_a_command_reports_drift(package, capsys, tmp_path):
-    """Drift is exit code 1; text, JSON and Markdown name the same differences, and the JSON fits its schema."""
+    """Drift is exit code 1; page, JSON and Markdown name the same differences, and the JSON fits its schema."""
     from jsonschema import Draft202012Validator
 
-    report = tmp_path / "drift.md"
-    assert main(["drift", "--sdk", str(package), "--report", f"markdown={report}", "--json"]) == 1
+    report, page = tmp_path / "drift.md", tmp_path / "drift.html"
+    formats = ["--report", f"markdown={report}", "--report", f"html={page}"]
+    assert main(["drift", "--sdk", str(package), *formats, "--json"]) == 1
     record = json.loads(capsys.readouterr().out)
     schema = json.loads((resources.folder("schemas") / "output" / "drift.schema.json").read_bytes())
     Draft202012Validator(schema).validate(record)
@@ -108,6 +110,11 @@ def test_a_command_reports_drift(package, capsys, tmp_path):
     assert record["sdk"]["name"] == "google-genai"
     assert "new field `depth` (integer, required)" in report.read_text("utf-8")
     assert "conveniences that the SDK computes" in report.read_text("utf-8")
+    assert find_faults(page.read_text("utf-8")) == []
+    shown = PageReader.read(page.read_text("utf-8")).text
+    assert f"{len(record['unexplained'])} differences that nobody has explained" in shown
+    assert "new field depth (integer, required)" in shown
+    assert "conveniences that the SDK computes" in shown
 
 
 def test_strict_counts_what_is_explained(capsys):

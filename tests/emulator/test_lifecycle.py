@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from harness.contract import RUNNING, may_follow
-from harness.emulator.script.scripts import FINAL_STATUSES
+from harness.contract.tables.lifecycle import LIFECYCLE
 from tests.emulator.client import AGENT, Api, read
 
 
@@ -39,7 +39,7 @@ def test_polls_show_one_state_after_the_other(api, script, first, after):
     assert statuses(api, body["id"], len(after)) == after
 
 
-@pytest.mark.parametrize("goal", FINAL_STATUSES)
+@pytest.mark.parametrize("goal", LIFECYCLE.ends)
 @pytest.mark.parametrize("background", [False, True], ids=["foreground", "background"])
 def test_every_final_status_can_be_reached(api, goal, background):
     """A script can end a run in any settled status, and JSON, stream and polls all show that status."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
+from harness.engine.causes import link
 from harness.engine.events import CheckFinished, RunFinished
+from harness.engine.ledger import Ledger
 from harness.engine.run import RunOptions, check_target
 from harness.interactions import INTERACTIONS
-from harness.outcome import Unmet, Verdict
+from harness.outcome import Finding, Unmet, Verdict, Where
+from harness.report.causes import find_causes
 from harness.report.explanation import explain
 from harness.report.run_state import RunState
-from harness.wire import Request, Response
+from harness.wire import Exchange, Request, Response
 from tests.engine import toys
 
 
@@ -80,3 +85,42 @@ def test_a_consequence_is_explained_in_short() -> None:
     root, caused, _ = last.results
     assert "curl" in explain(root, state)
     assert explain(caused, state).startswith("blocked by create.ok")
+
+
+def says(code: str, pointer: str, expected: str = "string") -> Callable[[Exchange], Iterator[Finding]]:
+    """A judge that finds a value of another type."""
+
+    def judge(created: Exchange) -> Iterator[Finding]:
+        yield Finding.coded(code, "of another type", expected, "7", where=Where("created", pointer=pointer))
+
+    return judge
+
+
+SHAPES = (
+    toys.check("create.shape", creates, says("create.shape/type", "$.steps[0].at")),
+    toys.check("get.shape", creates, says("get.shape/type", "$.steps[3].at")),
+    toys.check("get.another-place", creates, says("get.another-place/type", "$.at")),
+    toys.check("get.another-type", creates, says("get.another-type/type", "$.steps[0].at", "array")),
+    toys.check("get.another-word", creates, says("get.another-word/missing", "$.steps[0].at")),
+)
+
+
+def test_what_several_rules_find_at_one_place_is_one_reason() -> None:
+    """Each rule is broken, and a reader has one thing to mend; another place, type or word is another."""
+    state = RunState(INTERACTIONS)
+    for event in check_target(toys.toy_target(toys.ToyService()), SHAPES, RunOptions()):
+        state.handle(event)
+    last = state.whole()[1]
+    assert [result.verdict for result in last.results] == [Verdict.FAIL] * len(SHAPES)
+    assert [cause.key for cause in find_causes(state)] == [
+        "create.shape/type",
+        "get.another-place/type",
+        "get.another-type/type",
+        "get.another-word/missing",
+    ]
+    assert Ledger.of(last.results).reasons == 4
+    root, same, *_ = last.results
+    assert "a consequence of create.shape/type" in explain(same, state)
+    assert link(last.results, {}, INTERACTIONS) == last.results, "a merge of shards links once more"
+    assert link(last.results[1:], {}, INTERACTIONS)[0].observation.findings[0].cause
+    assert root.observation.findings[0].cause == ""

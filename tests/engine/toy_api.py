@@ -346,6 +346,7 @@ NOTES = Api(
     load_contract=lambda revision: NoteContract(),
     load_protocol=lambda: PROTOCOL,
     read=lambda exchange, contract: NoteReading(exchange),
+    judge_roots=lambda exchange, before: (),
     load_rules=lambda: RULES,
     load_areas=lambda: {"note": "Notes"},
     new_file_judge=_no_file_judge,

@@ -214,15 +214,52 @@ class Http10(ForeignService):
     handler = _Handler
 
 
+class NoContent(ForeignService):
+    """Correct, but odd: a deletion is answered 204, without a body."""
+
+    class _Handler(Handler):
+        def reply(self, status: int, value: Any, headers: Json | None = None) -> None:
+            if value != {}:
+                super().reply(status, value, headers)
+                return
+            self.send_response(204)
+            self.end_headers()
+
+    handler = _Handler
+
+
+class BytesAlone(ForeignService):
+    """Correct, but odd: each byte of a stream is a chunk, and the fields of an answer come in reverse order."""
+
+    class _Handler(Handler):
+        def chunk(self, data: bytes) -> None:
+            for byte in data:
+                super().chunk(bytes([byte]))
+            if not data:
+                super().chunk(data)
+
+    handler = _Handler
+
+    def show(self, run: Run) -> Json:
+        return dict(reversed(super().show(run).items()))
+
+
 STREAMS = ("stream.*", "resume.*", "bg.*", "http.*")
 
 
-@pytest.mark.parametrize("kind", [CarriageReturns, ManyLines, SmallPieces, OddTokens, Http10])
+@pytest.mark.parametrize("kind", [CarriageReturns, ManyLines, SmallPieces, OddTokens, Http10, BytesAlone])
 def test_an_odd_way_of_writing_is_right(kind: type[ForeignService]) -> None:
     """What the standards allow has no finding."""
     report = check(kind(), *STREAMS)
     assert report.faults == {}
     assert report.verdicts["resume.no-gap"] == "pass"
+
+
+def test_a_deletion_without_a_body_is_right() -> None:
+    """204 is as good as 200 and an empty object."""
+    report = check(NoContent(), "del.*", "http.*", "err.*")
+    assert report.faults == {}
+    assert report.verdicts["del.ok"] == "pass"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.foreign.judging import check
-from tests.foreign.server import ForeignService, Json, Run
+from tests.foreign.server import ForeignService, Handler, Json, Run
 
 STREAMS = ("stream.*", "create.status*", "resume.foreground")
 
@@ -75,6 +75,23 @@ class OwnStatus(ForeignService):
         return {**body, "status": "success" if body["status"] == "completed" else body["status"]}
 
 
+class Lingering(Handler):
+    """Sends the last event, and waits until the client hangs up."""
+
+    def chunk(self, data: bytes) -> None:
+        if data:
+            super().chunk(data)
+        else:
+            self.rfile.read(1)
+            self.close_connection = True
+
+
+class StaysOpen(ForeignService):
+    """Ends no stream: after [DONE] the connection stays open."""
+
+    handler = Lingering
+
+
 class DiesBare(ForeignService):
     """Correct, but odd: a background stream fails in the middle, and says so in bare JSON as recorded live."""
 
@@ -115,6 +132,7 @@ class OtherWords(ForeignService):
         (MalformedEnd(), {"stream.schema": "fail"}, ["stream.schema/required"]),
         (BrokenEnd(), {"stream.json": "fail"}, ["stream.json/syntax"]),
         (LosesText(), {"stream.text": "fail"}, ["stream.text"]),
+        (StaysOpen(), {"stream.closes": "warn"}, ["stream.closes"]),
         (OwnStatus(), {"create.status-listed": "warn"}, ["create.status-listed"]),
         (DiesBare(), {}, []),
         (OtherWords(), {}, []),

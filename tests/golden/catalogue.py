@@ -116,7 +116,7 @@ def _proofs() -> list[Item]:
 
 def gateway_words(kind: str, *options: str) -> tuple[str, ...]:
     """The words that start one of the project's gateways and judge it."""
-    quick = ("--upstream-port", "0", "--watch", "0", "--patience", "1")
+    quick = ("--upstream-port", "0", "--watch", "0", "--idle", "0.5", "--patience", "1")
     started = ("--", "{python}", "{programs}/gateways.py", kind, "{port}")
     return ("gateway", "http://127.0.0.1:{port}", *quick, *options, *started)
 

@@ -112,6 +112,19 @@ def test_a_wrong_marker(pytester: pytest.Pytester, strict: tuple[str, ...]) -> N
             result.stdout.fnmatch_lines([named, f"{where}{proposal}"])
 
 
+def test_all_wrong_markers_of_a_test(pytester: pytest.Pytester) -> None:
+    """Of several wrong markers each is told: unknown ones, and those that no fixture of the test reads."""
+    unread = {"interactions_emulator": "()", "interactions_incident": "('no-such')"}
+    lines = [f"@pytest.mark.{name}" for name in WRONG] + [
+        f"@pytest.mark.{name}{it}" for name, it in unread.items()
+    ]
+    pytester.makepyfile("\n".join(["import pytest", *lines, "def test_it(): pass"]))
+    result = run(pytester, "-W", "ignore::pytest.PytestUnknownMarkWarning")
+    result.assert_outcomes(errors=1)
+    hints = [*WRONG.values(), *(f"the marker {name} has no effect on a test *" for name in unread)]
+    result.stdout.fnmatch_lines_random([f"In test_*.py::test_it: {hint}" for hint in hints])
+
+
 PROPOSED = {
     "interactions_casette": "did you mean interactions_cassette?",
     "interaction_chain": "did you mean interactions_chain?",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,3 +81,12 @@ def test_a_script_that_reproduces(tmp_path: Path) -> None:
     assert [line for line in text.splitlines() if "touch" in line] == [
         f"# it said {HIDDEN} touch owned touch owned"
     ]
+
+
+def test_no_key_tears_the_names_of_checks_apart() -> None:
+    """Whatever word a key is, the ids in a report stay whole: a merge finds each check by its id."""
+    ids = [check.id for check in INTERACTIONS.load_catalogue()]
+    words = {word for name in ids for word in re.split(r"\W", name) if word.isalpha()}
+    torn = [word for word in sorted(words) if Mask({"GEMINI_API_KEY": word}).tree(ids) != ids]
+    assert len(words) > 100
+    assert not torn

@@ -16,6 +16,7 @@ def test_a_few_draws_reach_most_of_a_schema(root: str) -> None:
     assert measure(root, 150).share >= LEAST[root]
 
 
+@pytest.mark.slow
 def test_every_event_type_and_delta_type_is_drawn() -> None:
     """Every event type and delta type is drawn."""
     seen = {part for pointer, part in measure("event", 300).seen if pointer in ("event", "delta")}
@@ -23,6 +24,7 @@ def test_every_event_type_and_delta_type_is_drawn() -> None:
     assert seen == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("root", UNREACHABLE)
 def test_what_is_called_unreachable_is_never_drawn(root: str) -> None:
     """No legal value reaches a place listed as unreachable; the measure could see it, but does not count it."""

@@ -6,7 +6,7 @@ Layer 5.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +14,8 @@ from typing import Any
 from harness.benches.client.case_server import CaseServer
 from harness.benches.client.case_workers import CaseQueue, CaseWorkers, PlayedCase, play_case
 from harness.benches.client.cases.case import Case
+from harness.benches.client.cases.stream_source import events_in
+from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.case_judgement import judge_case
 from harness.benches.client.judgement.case_results import CaseResults
 from harness.benches.client.judgement.outcome import result_id
@@ -197,10 +199,19 @@ def _cannot_read(played: PlayedCase, problem: str) -> str:
         f"  it has to end with: {drop.text!r}",
         f"  it ended with:      {_start(ended.collected)}",
         *(f"  on the wire:        {line}" for line in wire),
+        *(f"  {line}" for line in _quote_frame(drop)),
         *(f"  no answer:          {line}" for line in ended.stray),
         *(f"  standard error:     {line}" for line in ended.words.splitlines()[-5:]),
     ]
     return "\n".join(lines)
+
+
+def _quote_frame(drop: ClientAttempt) -> Iterator[str]:
+    """The first frame with text, as the client received it; nothing if there was none."""
+    frames = (frame for one in drop.streams for frame in bytes(one.data).split(b"\n\n"))
+    first = next((frame for frame in frames if drop.text_of(events_in(frame + b"\n\n"))), b"")
+    for number, line in enumerate(first.decode(errors="replace").splitlines()):
+        yield f"{'' if number else 'a frame with text:':<19} {shorten(line, _SHOWN)}"
 
 
 def _start(collected: Any) -> str:

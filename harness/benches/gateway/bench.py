@@ -9,6 +9,7 @@ condition and is bounded.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +24,7 @@ from harness.kit.relay import (
     Prime,
     QueueScript,
     Relay,
+    RelayAside,
     RelayClient,
     RelayOpen,
     RelayTogether,
@@ -34,6 +36,8 @@ from harness.wire import Driver, Exchange, Frame, LiveStream
 
 SETTLING = 1.0
 """Real seconds that the upstream's side may take to end after the client's side has ended."""
+_GLANCE = 0.05
+"""Real seconds between two looks whether a request that has not arrived upstream was answered without it."""
 
 
 class GatewayBench:
@@ -49,8 +53,8 @@ class GatewayBench:
         self.driver = driver
         self.upstream = upstream
         self.client = client
+        self.real = real
         self._watch = watch
-        self._real = real
         self._began = time.monotonic()
         self._mine: set[int] = set()
 
@@ -61,6 +65,8 @@ class GatewayBench:
                 return self.send(action)
             case RelayOpen():
                 return InFlightStream(self, action)
+            case RelayAside():
+                return AsideRequest(self, action)
             case RelayTogether(relays):
                 return self._send_together(relays)
             case Read(stream, events):
@@ -103,6 +109,17 @@ class GatewayBench:
         self.client.note(relayed)
         return relayed
 
+    def await_arrival(self, aside: AsideRequest) -> None:
+        """Wait until a request has arrived upstream or was answered, for at most `patience` seconds."""
+        until = time.monotonic() + self.client.patience
+        while not aside.ended and time.monotonic() < until:
+            if self.upstream.until(lambda: self._has_arrived(aside), _GLANCE):
+                return
+
+    def _has_arrived(self, aside: AsideRequest) -> bool:
+        calls = self.upstream.calls[aside.start :]
+        return any(self.client.compare_calls(aside.relay, call.request) is not Kinship.NONE for call in calls)
+
     def await_hang_up(self, start: int) -> None:
         """Wait until no answer to the calls since number `start` is being read, for at most `patience` seconds."""
         self._until_ended(start, self.client.patience)
@@ -136,7 +153,7 @@ class GatewayBench:
 
     def _until_ended(self, start: int, seconds: float) -> None:
         calls = self.upstream.calls
-        self.upstream.until(lambda: all(call.ended for call in calls[start:]), seconds if self._real else 0.0)
+        self.upstream.until(lambda: all(call.ended for call in calls[start:]), seconds if self.real else 0.0)
 
 
 class InFlightStream:
@@ -166,3 +183,40 @@ class InFlightStream:
 
     def _pair(self, client: Exchange) -> RelayedExchange:
         return self._bench.pair(self._relay, client, self.start, self.arrivals)
+
+
+class AsideRequest:
+    """A request whose answer is read on a thread of its own, while others pass."""
+
+    def __init__(self, bench: GatewayBench, aside: RelayAside) -> None:
+        self.relay = aside.relay
+        self.start = len(bench.upstream.calls)
+        self._bench = bench
+        self._timeout = aside.timeout
+        self._exchange: Exchange | None = None
+        self._fault: BaseException | None = None
+        self._thread = threading.Thread(target=self._send, name="harness-aside", daemon=True)
+        self._thread.start()
+        if bench.real:
+            bench.await_arrival(self)
+        else:
+            self._thread.join()
+
+    @property
+    def ended(self) -> bool:
+        """Whether its answer has ended."""
+        return not self._thread.is_alive()
+
+    def finish(self) -> RelayedExchange:
+        """Wait for the end of its answer. Raises what sending it raised."""
+        self._thread.join()
+        if self._fault is not None:
+            raise self._fault
+        assert self._exchange is not None
+        return self._bench.pair(self.relay, self._exchange, self.start)
+
+    def _send(self) -> None:
+        try:  # opened and not sent, so that a driver that is closed hangs up
+            self._exchange = self._bench.driver.open(self.relay.request, timeout=self._timeout).finish()
+        except BaseException as fault:
+            self._fault = fault

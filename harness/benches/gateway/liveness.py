@@ -18,10 +18,10 @@ from harness.engine.events import ExerciseStarted, RunStopped
 from harness.engine.execute import error
 from harness.engine.traffic.deadline import TimeUp
 from harness.kit.check import Check, Exercise
+from harness.kit.relay import RelayAside
 from harness.kit.relayed_exchange import RelayedExchange
-from harness.outcome import Because, NotApplicable, Observation, Outcome, Unmet
+from harness.outcome import Because, NotApplicable, NotWanted, Observation, Outcome, Unmet
 from harness.outcome.words import format_count
-from harness.wire import By, Exchange
 
 SILENT = 3
 """Number of exchanges in a row without an answer after which a plain request checks that the gateway is there."""
@@ -103,11 +103,12 @@ class ExerciseRunner:
             pass
 
     def _advance(self, running: _Running) -> bool:
-        """Perform the actions of an exercise until one brings exchanges; return False once it has ended."""
+        """Perform the actions of an exercise until one brings exchanges, now or later; False once it has ended."""
         try:
             while True:
-                running.answer = self._bench.perform(running.steps.send(running.answer))
-                if self._keep(running.answer):
+                action = running.steps.send(running.answer)
+                running.answer = self._bench.perform(action)
+                if self._keep(running.answer) or isinstance(action, RelayAside):
                     return True
         except StopIteration:
             pass
@@ -115,6 +116,8 @@ class ExerciseRunner:
             self._stops[running.name] = Observation(
                 Outcome.NOT_APPLICABLE, reason=str(missing), because=Because.REFUSED
             )
+        except NotWanted as left:
+            self._stops[running.name] = Observation(Outcome.EXCLUDED, reason=str(left), because=Because.LEFT_OUT)
         except Unmet as unmet:
             self._stops[running.name] = Observation.untestable(unmet.reason)
         except Exception:
@@ -132,7 +135,7 @@ class ExerciseRunner:
         return bool(relayed)
 
     def _hear(self, relayed: RelayedExchange) -> None:
-        if _answered(relayed.client):
+        if relayed.answered:
             self._silence = None
             return
         if self._silence is None:
@@ -143,7 +146,7 @@ class ExerciseRunner:
     def _ask(self, silence: _Silence) -> None:
         """See whether the gateway still answers; if not, stop and drop the exchanges that it could not answer."""
         self._silence = None
-        if _answered(self._bench.send(self._bench.client.greet("alive.create")).client):
+        if self._bench.send(self._bench.client.greet("alive.create")).answered:
             return
         silent = self._trail[silence.start :]
         del self._trail[silence.start :]
@@ -165,7 +168,7 @@ class ExerciseRunner:
             return said
         if self._untried(check, results):
             return Observation.untestable("not tried", Because.NOT_TRIED, "not tried")
-        silent = any(relayed.client.status is None for relayed in check.select(results))
+        silent = not all(relayed.answered for relayed in check.select(results))
         if said.outcome is Outcome.UNTESTABLE and silent:
             return Observation.untestable(said.reason, Because.NO_ANSWER, "no answer")
         return said
@@ -196,14 +199,11 @@ def _why(silent: Sequence[RelayedExchange], unfinished: int, exercises: int) -> 
     """Why a run stopped early, and what to do about it."""
     exchange = silent[0].client
     came = "no answer" if exchange.status is None else f"an answer ({exchange.status}) without an end"
+    if exchange.complete:
+        came = f"a failure of the gateway's own ({exchange.status})"
     also = f", nor had the next {len(silent) - 1}" if len(silent) > 1 else ""
     return (
         f"the passage {silent[0].name} had {came} ({exchange.ending.words}){also}, nor had a plain create, "
         f"which the gateway had answered before; {unfinished} of {format_count(exercises, 'trial')} not made, or "
         "not to the end. See what the gateway logged then; if it is only slow, allow more with --timeout"
     )
-
-
-def _answered(exchange: Exchange) -> bool:
-    """Whether the gateway answered, and our own time limit did not have to end the answer."""
-    return exchange.status is not None and exchange.ending.by is not By.LIMIT

@@ -80,8 +80,8 @@ def reach(bench: GatewayBench) -> None:
     status = relayed.client.status
     if status is None:
         ending = relayed.client.ending
-        why = ending.detail if ending.how is How.TLS else "is it running?"
-        raise TargetFault(f"the gateway gave {_describe_answer(relayed.client)}: {why}")
+        why = ending.detail if ending.how is not How.REFUSED else ""
+        raise TargetFault(f"the gateway gave {_describe_answer(relayed.client)}: {why or 'is it running?'}")
     if relayed.upstream or relayed.astray:
         return
     if why := explain_wrong_call(relayed.client):

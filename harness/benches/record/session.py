@@ -214,7 +214,7 @@ class RecordingSession:
         difference = replay_difference(scenario, self.target, played.trail, recordings)
         if difference:
             return replace(result, state=ScenarioState.UNFAITHFUL, reason=difference)
-        contract = self.target.api.load_contract(self.target.target.contract.revision)
+        contract = self.target.target.contract
         findings = tuple(
             finding.at(file=str(path)) for finding in verify([fresh], contract, self.target.api).traffic.findings
         )

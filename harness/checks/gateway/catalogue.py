@@ -270,6 +270,15 @@ _LIFE = (
         judge_ends.live,
     ),
     _check(
+        "idle",
+        Level.MUST,
+        _cite_comparison("a stream that stands still for a while"),
+        "A stream in which nothing comes for a while arrives to its end.",
+        "Whenever the model thinks for longer than the gateway waits, an answer that is paid for is lost.",
+        ["idle.stream", "stream.create"],
+        judge_ends.idle,
+    ),
+    _check(
         "truncated",
         Level.MUST,
         _cite_comparison("how an answer ends"),

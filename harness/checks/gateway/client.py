@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from harness.checks.gateway.operation import OperationName, operation_of
 from harness.contract import read
 from harness.contract.requests import RequestBuilder
-from harness.kit.relay import Answer, Kinship, Prime, QueueScript, Relay, RelayOpen, RelayTogether
+from harness.kit.relay import Answer, Kinship, Prime, QueueScript, Relay, RelayAside, RelayOpen, RelayTogether
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.wire import Request
 
@@ -23,11 +23,13 @@ Part: TypeAlias = Generator[Any, Any, Any]
 class GatewayClient:
     """Builds requests with `builder`; `patience` is how many seconds what should happen at once may take.
 
+    `idle` is how many seconds a stream stands still, to see whether it arrives to its end; 0 leaves that out.
     Every create has a prompt that no other request has; requests with an id are known upstream by the id there.
     """
 
-    def __init__(self, builder: RequestBuilder, *, patience: float = 5.0) -> None:
+    def __init__(self, builder: RequestBuilder, *, patience: float = 5.0, idle: float = 11.0) -> None:
         self.builder = builder
+        self.idle = idle
         self._patience = patience
         self._count = 0
         self._behind: dict[str, str] = {}  # the client's id → the upstream's
@@ -83,6 +85,13 @@ class GatewayClient:
         """Send a streaming create and leave its stream to be read; `timeout` limits one read."""
         request, token = yield from self._prepare(script, answer, {"stream": True})
         return (yield RelayOpen(name, request, token, timeout))
+
+    def create_aside(
+        self, name: str, *, script: Mapping[str, Any], answer: Answer, timeout: float, **fields: Any
+    ) -> Part:
+        """Send a create that is answered while other requests pass, within `timeout` seconds."""
+        request, token = yield from self._prepare(script, answer, fields)
+        return (yield RelayAside(Relay(name, request, token), timeout))
 
     def together(self, scripts: Mapping[str, Mapping[str, Any]], answer: Answer) -> Part:
         """Send streaming creates at the same time; `scripts` maps their names to their scripts."""

@@ -5,7 +5,15 @@ Layer 2, data. Each line was tried with the proxy it names or is in its document
 
 from __future__ import annotations
 
+_LONGER_WAIT = (
+    "a longer read time-out; nginx: `proxy_read_timeout`; HAProxy: `timeout server`; Apache: `ProxyTimeout`; "
+    "Envoy: `timeout` and `idle_timeout` of the route; a client library inside the gateway: its own, such as "
+    "`Timeout(…, read=None)` of httpx, `sock_read` and `total` of aiohttp"
+)
 CURES: dict[str, str] = {
+    "gw.idle/cut": _LONGER_WAIT,
+    "gw.idle/clean-end": _LONGER_WAIT,
+    "gw.idle/no-stream": _LONGER_WAIT,
     "gw.live/buffered": (
         "nginx: `proxy_buffering off;` (or an answer with `X-Accel-Buffering: no`), and no `gzip` for "
         "text/event-stream; Apache: `flushpackets=on` on its ProxyPass; Caddy: `flush_interval -1`"

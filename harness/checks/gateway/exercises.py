@@ -17,6 +17,7 @@ from harness.checks.gateway.upstream_answers import (
     Gate,
     Held,
     Meeting,
+    StandStill,
     break_with_bytes,
     edit_stream,
     join_chunks,
@@ -30,7 +31,7 @@ from harness.kit.actions import Close, Finish, Read
 from harness.kit.check import Exercise, relay_exercise
 from harness.kit.relay import CollectStrays, CountCalls, NoteArrivals, Release
 from harness.kit.relayed_exchange import RelayedExchange
-from harness.outcome import NotApplicable, Unmet
+from harness.outcome import NotApplicable, NotWanted, Unmet
 from harness.wire import Exchange
 
 Actions: TypeAlias = Generator[Any, Any, None]
@@ -45,6 +46,21 @@ _LIVE_READ = 4
 """How many times its patience a read may take: if a gateway buffers, the upstream waits twice for the client."""
 _LONG = {**SCRIPT, "ticks": 1_000_000}
 """The script of a background run that does not end, however often it is polled."""
+
+
+@relay_exercise(requests=1, interactions=1, spans=True)
+def idle(client: GatewayClient) -> Actions:
+    """A stream that stands still after its first events, while all other exercises run."""
+    if not client.idle:
+        raise NotWanted("left out by --idle 0")
+    silence = StandStill(_HELD_AFTER, client.idle)
+    limit = client.idle + _LIVE_READ * client.patience
+    crossing = yield from client.create_aside(
+        "idle.stream", stream=True, script=SCRIPT, answer=silence, timeout=limit
+    )
+    if not silence.begun:
+        raise Unmet("no stream upstream could be made to stand still")
+    yield Finish(crossing)
 
 
 @relay_exercise(requests=1, interactions=1, spans=True)
@@ -298,10 +314,10 @@ def resume(client: GatewayClient) -> Actions:
 
 
 EXERCISES: tuple[Exercise, ...] = (
-    watch, plain, cancel, fields, stranger, stream, rich, ends, background, polls, live, hang_up, two, resume,
-    truncation, bare, refusal, loss,
+    idle, watch, plain, cancel, fields, stranger, stream, rich, ends, background, polls, live, hang_up, two,
+    resume, truncation, bare, refusal, loss,
 )  # fmt: skip
-"""In the order in which they are played."""
+"""In the order in which they are played; those that span the others also end in this order."""
 
 
 def last_cursor(exchange: Exchange) -> str | None:

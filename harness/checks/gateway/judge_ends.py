@@ -26,15 +26,18 @@ from harness.checks.gateway.stream_queries import (
     differences,
     frames_of,
     has,
+    held_back,
     no_stream,
     tells,
     tells_error,
+    touched,
 )
 from harness.contract import PROTOCOL, judge_error, read
 from harness.contract.data.json_parse import loads
 from harness.contract.judge.failures.errors import error_of
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
+from harness.outcome.words import format_count
 from harness.wire import By, Exchange, How, UntilClose
 
 _UNREACHABLE = frozenset({502, 503, 504})
@@ -46,19 +49,58 @@ def live(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
     arrivals = passage.arrivals
     if not tells(passage) or arrivals is None:
         raise Unmet(NO_STREAM)
+    if held_back(passage):
+        yield _report_buffer(passage, "nothing arrived in time, and the upstream went on sending")
+        return
     if not arrived(passage):
         raise Unmet("no stream came through")
     in_turn = [(one, other) for one, other in difference(passage).kept if other.number < len(arrivals)]
     paced = [(one, other) for one, other in in_turn if one.number < ONE_BY_ONE - 1]  # none waits after the last
     late = [one for one, other in paced if arrivals[other.number] > max(AT_ONCE, one.number + 1)]
     if not arrivals or len(late) == len(paced):
-        message = f"nothing arrived before the upstream had sent {arrivals[0] if arrivals else 'everything'}"
-        yield notice("gw.live/buffered", passage, message, "each event as it is sent", "a buffer")
+        sent = arrivals[0] if arrivals else "everything"
+        yield _report_buffer(passage, f"nothing arrived before the upstream had sent {sent}")
     elif late:
         message = f"{len(late)} of {len(paced)} events arrived after the upstream had gone on"
         yield notice(
             "gw.live/behind", passage, message, "each event as it is sent", str(late[0]), event=late[0].number
         )
+
+
+def _report_buffer(passage: RelayedExchange, message: str) -> Finding:
+    return notice("gw.live/buffered", passage, message, "each event as it is sent", "a buffer")
+
+
+def idle(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+    """A stream that stood still upstream arrived to its end, and was asked for once."""
+    passage = find_passage(passages, "idle.stream", NO_STREAM)
+    whole = find_passage(passages, "stream.create", NO_STREAM)
+    if not tells(passage) or not tells(whole) or not completes(whole.client):
+        raise Unmet("not even a stream that never stands still arrives to its end")
+    if len(passage.upstream) > 1:
+        message = "the create was sent again when its stream stood still"
+        yield notice("gw.idle/repeated", passage, message, "1 create upstream", str(len(passage.upstream)))
+    if not completes(passage.client):
+        yield _cut_short(passage)
+    elif not touched(difference(whole)):
+        yield from differences("gw.idle", passage, difference(passage))
+
+
+def _cut_short(passage: RelayedExchange) -> Finding:
+    """The finding that a stream ended while it stood still. Raises Unmet if only our time was up."""
+    client, answer = passage.client, passage.answer
+    assert answer is not None
+    if client.ending.by is By.LIMIT and answer.ending.by is not By.CLIENT:
+        raise Unmet(f"the stream that stood still had not ended in time ({client.ending.words})")
+    if client.status is not None and not arrived(passage):
+        return no_stream("gw.idle", passage)
+    events = format_count(len(frames_of(client)), "event")
+    actual = f"{events}, then {client.ending.words}, after {client.seconds:.1f} s"
+    if client.ending.complete and not tells_error(client):
+        message = "a stream that stood still upstream was ended as if it were complete"
+        return notice("gw.idle/clean-end", passage, message, "the rest of the stream", actual)
+    message = "a stream that stood still upstream was broken off"
+    return notice("gw.idle/cut", passage, message, "the rest of the stream", actual)
 
 
 def judge_truncation(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:

@@ -51,7 +51,7 @@ def route(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
             message = f"the gateway does not offer {operation}: nothing arrived upstream"
             actual = answer_line(passage.client)
             yield notice("gw.route/not-offered", passage, message, "", actual, severity=Severity.NON_STRICT)
-        elif status is not None and operation is OperationName.GET:
+        elif succeeded(passage.client) and operation is OperationName.GET:
             message = "the gateway answered get out of a store of its own"
             yield notice("gw.route/own-store", passage, message, severity=Severity.NON_STRICT)
         else:

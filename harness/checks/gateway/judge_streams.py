@@ -21,6 +21,7 @@ from harness.checks.gateway.stream_queries import (
     difference,
     differences,
     frames_of,
+    held_back,
     no_stream,
     tells,
     tells_error,
@@ -41,7 +42,7 @@ def events(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
     What became of the same kind of event in several streams is reported once, the worst first.
     """
     same: dict[tuple[str, ...], list[Finding]] = {}
-    for passage in told_by(passages, tells, NO_STREAM):
+    for passage in told_by(passages, lambda one: tells(one) and not held_back(one), NO_STREAM):
         found = differences("gw.events", passage, difference(passage)) if arrived(passage) else ()
         for finding in found or (no_stream("gw.events", passage),):
             kind = finding.where.pointer or _kind_of(finding.expected or finding.actual)

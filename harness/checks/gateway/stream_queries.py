@@ -22,7 +22,7 @@ from harness.contract.data.assembly import assemble_steps
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Finding, Severity
 from harness.outcome.words import format_count
-from harness.wire import Exchange, Frame
+from harness.wire import By, Exchange, Frame
 from harness.wire.message import EVENT_STREAM
 
 NO_STREAM = "the upstream sent no stream"
@@ -52,6 +52,15 @@ def tells(passage: RelayedExchange) -> bool:
 def arrived(passage: RelayedExchange) -> bool:
     """Whether the client got a stream."""
     return succeeded(passage.client) and read(passage.client).is_stream
+
+
+def held_back(passage: RelayedExchange) -> bool:
+    """Whether the upstream waited for its client, and this one had got nothing when our time was up.
+
+    That is a buffer, and no loss: what it holds would have come after the end.
+    """
+    client = passage.client
+    return passage.arrivals == () and client.status is None and client.ending.by is By.LIMIT
 
 
 def no_stream(rule: str, passage: RelayedExchange) -> Finding:
@@ -86,16 +95,16 @@ STREAM_WORDS = ("no-stream", "lost", "twice", "moved", "invented", "changed")
 def differences(rule: str, passage: RelayedExchange, found: StreamDifference) -> Iterator[Finding]:
     """What became of the events, as findings; the same text split into other deltas counts leniently."""
     mild = _resplit(found, read(passage.client).contract)
-    for word, what, some in (
-        ("lost", "did not arrive", found.lost),
-        ("twice", "came twice", found.doubled),
-        ("moved", "came out of turn", found.moved),
-        ("invented", "came that nobody upstream sent", found.invented),
+    for word, what, wanted, some in (
+        ("lost", "did not arrive", "", found.lost),
+        ("twice", "came twice", "once", found.doubled),
+        ("moved", "came out of turn", "the upstream's order", found.moved),
+        ("invented", "came that nobody upstream sent", "nothing", found.invented),
     ):
         for severity, those in _by_severity(some, mild):
             message = f"{format_count(len(those), 'event')} {what}"
             first = those[0]
-            expected, actual = (str(first), "") if word == "lost" else ("", str(first))
+            expected, actual = (wanted, str(first)) if wanted else (str(first), "nothing")
             more: dict[str, Any] = {"severity": severity, "event": first.number}
             yield notice(f"{rule}/{word}", passage, message, expected, actual, **more)
     if found.changed:

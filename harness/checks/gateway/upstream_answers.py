@@ -99,7 +99,7 @@ class Gate:
         self.sent = 0
         self._allowed = at_once
         self._one_by_one = one_by_one
-        self._looks = int(patience / _LOOK)
+        self._patience = patience
         self._missed = 0
 
     def acknowledge(self, arrived: int) -> None:
@@ -122,12 +122,43 @@ class Gate:
         yield COMPLETE
 
     def _wait_for_client(self, number: int) -> Iterator[Piece]:
-        for _ in range(self._looks):
+        waited, look = 0.0, _LOOK
+        while waited < self._patience:
             if number < self._allowed or self._missed > 1:
                 return
-            yield Pause(_LOOK)
+            yield Pause(look)
+            waited += look
+            look = min(2 * look, _LAZY_LOOK)  # many short pauses take a busy machine far longer than they say
         self._missed += 1
         self._allowed = number + 1
+
+
+class StandStill:
+    """An `Answer` whose stream stands still for `seconds` once `after` events are out, like one that thinks.
+
+    `begun` is whether a stream did. Then come one event and, in a chunk of its own, the rest: a gateway that looks
+    at its clock only when something has come loses that.
+    """
+
+    def __init__(self, after: int, seconds: float) -> None:
+        self.begun = False
+        self._after = after
+        self._seconds = seconds
+
+    def __call__(self, service: Service, request: Request) -> Response:
+        response = service(request)
+        if _streams(response):
+            response.body = PieceBody(self._pieces(list(map(plain, _frames(response)))))
+        return response
+
+    def _pieces(self, frames: Sequence[bytes]) -> Iterator[Piece]:
+        yield Chunk(b"".join(frames[: self._after]))
+        self.begun = True
+        yield Pause(self._seconds)
+        yield Chunk(frames[self._after])
+        yield Pause(10 * _LOOK)
+        yield Chunk(b"".join(frames[self._after + 1 :]))
+        yield COMPLETE
 
 
 class Held:
@@ -191,6 +222,8 @@ class Meeting:
 
 _LOOK = 0.005
 """Seconds between two checks whether more may be sent."""
+_LAZY_LOOK = 0.1
+"""The same once the client has kept the upstream waiting."""
 
 
 def _streams(response: Response) -> bool:

@@ -44,10 +44,16 @@ def expect_stream(exchange: Exchange) -> Iterator[Finding]:
             expected="text/event-stream",
             actual=format_answer(exchange),
         )
-    elif exchange.status in SUCCESS and not exchange.complete:
+    elif exchange.status in SUCCESS and not is_whole(exchange):
         yield note(
             f"{format_request(exchange)} was cut", expected="a complete body", actual=format_ending(exchange)
         )
+
+
+def is_whole(exchange: Exchange) -> bool:
+    """Whether all of the answer came: it ended in order, or it is a stream that only stayed open afterwards."""
+    stream = read(exchange).stream
+    return exchange.complete or (stream is not None and stream.whole)
 
 
 def decode_frames(frames: Iterable[Frame]) -> list[Event]:

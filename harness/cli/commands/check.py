@@ -63,8 +63,9 @@ def run(words: Sequence[str]) -> int:
         shard_seconds=read_seconds(arguments.shard_times),
         traffic=traffic_policy(arguments, lambda seconds, refusal: listeners.handle(Waiting(seconds, refusal))),
     )
-    wait_for(target, arguments.wait)
-    finished = listeners.follow(check_target(target, catalogue, options))
+    with listeners.reporting_faults_of(target.info):
+        wait_for(target, arguments.wait)
+        finished = listeners.follow(check_target(target, catalogue, options))
     if finished.exit is Exit.INTERRUPTED:
         say("harness: interrupted", to_errors=True)
         return Exit.INTERRUPTED

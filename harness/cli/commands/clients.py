@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.benches.client.ready import ReadyClient
     from harness.benches.client.ready.survey import ClientColumn
 
-_FORMATS = ("html", "json")
+_FORMATS = ("html", "json", "junit", "markdown")
 
 
 def run(words: Sequence[str]) -> int:
@@ -217,6 +217,8 @@ def _play(
 def _write(
     columns: Sequence[ClientColumn], files: ReportFiles, folder: Path | None, arguments: argparse.Namespace
 ) -> None:
+    from harness.report.client_table.junit import render_junit
+    from harness.report.client_table.markdown import render_markdown
     from harness.report.client_table.page import render_page
     from harness.report.client_table.pages import TABLE_FILE, write_pages
     from harness.report.client_table.record import make_record
@@ -224,6 +226,8 @@ def _write(
     renderers: dict[str, Callable[[], str]] = {
         "html": lambda: render_page(columns),
         "json": lambda: dump(make_record(columns)),
+        "junit": lambda: render_junit(columns, INTERACTIONS.name),
+        "markdown": lambda: render_markdown(columns),
     }
     files.write(lambda name: renderers[name]())
     if arguments.json:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.cli.arguments import Parser, add_revision_argument, contract_of
+from harness.cli.arguments import Parser, add_revision_argument, check_revision_name, contract_of
 from harness.cli.output import ReportFiles, say, write_json
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from harness.drift.type_model import TypeModel
 
 PYTHON, TYPESCRIPT = "google-genai", "@google/genai"
-_FORMATS = ("json", "markdown")
+_FORMATS = ("html", "json", "markdown")
 
 
 class _Wanted(NamedTuple):
@@ -64,8 +64,10 @@ def run(words: Sequence[str]) -> int:
     for name in formats:
         if name not in _FORMATS:
             raise UsageFault(f"--report: {name!r} is none of {', '.join(_FORMATS)}")
-    if arguments.propose and Path(arguments.propose).exists():
-        raise UsageFault(f"--propose: {arguments.propose!r} is there already: name a new folder")
+    if arguments.propose:
+        check_revision_name("--propose", Path(arguments.propose))
+        if Path(arguments.propose).exists():
+            raise UsageFault(f"--propose: {arguments.propose!r} is there already: name a new folder")
     schemas = contract_of(arguments).schemas
     reports = ReportFiles(arguments.report or ())
 
@@ -73,7 +75,7 @@ def run(words: Sequence[str]) -> int:
     from harness.drift.explanations import explain, load_explanations
     from harness.drift.schema_types import read_schemas
     from harness.report.json_report import dump
-    from harness.report.sdk_drift import drift_lines, drift_markdown, drift_record, drift_totals
+    from harness.report.sdk_drift import drift_lines, drift_markdown, drift_page, drift_record, drift_totals
 
     older = read_schemas(schemas)
     with tempfile.TemporaryDirectory(prefix="harness-drift-") as folder:
@@ -81,7 +83,12 @@ def run(words: Sequence[str]) -> int:
         newer = _read(package)
     explained = explain(compare(older, newer), load_explanations(), package.name, package.version)
     record = drift_record(older, newer, package.name, package.version, schemas.revision, explained)
-    reports.write(lambda name: dump(record) if name == "json" else drift_markdown(older, newer, explained))
+    writers = {
+        "html": lambda: drift_page(older, newer, explained),
+        "json": lambda: dump(record),
+        "markdown": lambda: drift_markdown(older, newer, explained),
+    }
+    reports.write(lambda name: writers[name]())
     if arguments.json:
         write_json(record)
     else:

@@ -51,11 +51,16 @@ def run(words: Sequence[str]) -> int:
     options = replace(_options(arguments), baseline=baseline, excluded=excluded)
     presentation = FuzzPresentation(options.seed, excluded=excluded, baseline=baseline)
     listeners = Listeners(arguments, presentation)
-    wait_for(target, arguments.wait)
     runs = CurlRuns(target, options.seconds)
     vacuous = False
     running = closing(fuzz(target, options, listeners.handle))
-    with told_like_interrupted(), listeners.speaking(), running as events:
+    with (
+        listeners.reporting_faults_of(target.info),
+        told_like_interrupted(),
+        listeners.speaking(),
+        running as events,
+    ):
+        wait_for(target, arguments.wait)
         for event in events:
             vacuous |= isinstance(event, PhaseFinished) and bool(event.vacuous)
             if isinstance(event, CheckFinished) and event.result.observation.findings:

@@ -79,7 +79,7 @@ def run(words: Sequence[str]) -> int:
     )
     select_rules(CATALOGUE, options.only)  # report an unknown rule before anything is started
     requests: Any = target.target  # of this API, as `_target` made it
-    client = GatewayClient(requests, patience=arguments.patience)
+    client = GatewayClient(requests, patience=arguments.patience, idle=arguments.idle)
     clock = LogicalClock()
     emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock, contract=contract_of(arguments))
     upstream = Upstream(emulator, clock, client.is_primable)
@@ -106,6 +106,7 @@ def run(words: Sequence[str]) -> int:
         process = None
         if command is not None:
             process = stack.enter_context(run_command(command, gateway_environment(server.url, os.environ)))
+        stack.enter_context(listeners.reporting_faults_of(target.info))
         _wait(target, arguments.wait, process)
         limit = Deadline(Timer(arguments.deadline or None), arguments.timeout)
         driver = stack.enter_context(closing(GovernedDriver(target.connect(), [limit])))
@@ -177,6 +178,13 @@ def _add_time_arguments(parser: Parser) -> None:
         default=5.0,
         metavar="S",
         help="limit for what should happen at once (default: 5)",
+    )
+    group.add_argument(
+        "--idle",
+        type=some_seconds,
+        default=11.0,
+        metavar="S",
+        help="how long a stream stands still while the others pass; 0 leaves that out (default: 11)",
     )
     group.add_argument(
         "--watch",

@@ -111,18 +111,25 @@ def _parser() -> Parser:
         usage="harness torture [options] -- CMD …\n       harness torture [options] --client NAME[==VERSION]",
         epilog=_EPILOG,
     )
-    _add_case_arguments(parser.add_argument_group("which cases (--dry-run lists them)"))
-    _add_stream_arguments(parser.add_argument_group("the stream"))
-    group = parser.add_argument_group("the client")
-    group.add_argument(
-        "--client",
-        metavar="NAME",
-        help="instead of CMD, one by name (`harness clients --list`)",
-    )
+    group = parser.add_argument_group("what is played (--dry-run lists the cases)")
+    _add_case_arguments(group)
+    _add_stream_arguments(group)
+    _add_client_arguments(parser.add_argument_group("the client"))
+    group = parser.add_argument_group("verdicts and reports")
+    _add_verdict_arguments(group)
+    add_baseline_arguments(group)
+    add_shard_arguments(group)
+    add_output_arguments(group, verbose="name every case")
+    parser.fold(_FOLDED)
+    return parser
+
+
+def _add_client_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--client", metavar="NAME", help="instead of CMD, one by name (`harness clients --list`)")
     group.add_argument(
         "--mode",
         metavar="NAME",
-        help="what to do: follow (default), create, background, poll, chain, tools, cancel",
+        help="follow (default), create, background, poll, chain, tools or cancel",
     )
     group.add_argument("--loop", action="store_true", help="start it once, to read tasks (default: for each case)")
     group.add_argument(
@@ -133,28 +140,24 @@ def _parser() -> Parser:
         help=f"limit for each case ({TIMEOUT:g})",
     )
     group.add_argument("-j", "--jobs", type=count, metavar="N", help="clients at a time (two for each processor)")
-    group = parser.add_argument_group("verdicts")
+
+
+def _add_verdict_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--dry-run", action="store_true", help="list the cases and run nothing")
     group.add_argument("--strict", action="store_true", help="broken SHOULDs fail, too (default: they warn)")
     group.add_argument(
         "--enough",
         type=_whole,
         metavar="N",
-        help="leave a kind after N equal failures (5; 0, which is never, with --baseline or --shard)",
+        help="leave a kind after N equal failures (5; 0, never, with baseline or shard)",
     )
     group.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
-    add_baseline_arguments(group)
-    group = parser.add_argument_group("run")
     group.add_argument(
         "--deadline",
         type=positive_seconds,
         metavar="S",
         help="end after S seconds, never green then (default: none)",
     )
-    add_shard_arguments(group)
-    group = parser.add_argument_group("output")
-    group.add_argument("--dry-run", action="store_true", help="list the cases and run nothing")
-    add_output_arguments(group, verbose="name every case")
-    return parser
 
 
 def _whole(text: str) -> int:
@@ -165,7 +168,7 @@ def _add_case_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--set",
         metavar="NAME",
-        help="quick (50 cases), standard (440, default), thorough (800), every-byte, table; the default of other "
+        help="quick (50 cases), standard (440, default), thorough (800), every-byte, table; default of other "
         "modes: polling (30), turns (40), cancelling (25)",
     )
     group.add_argument(
@@ -211,12 +214,37 @@ def _add_stream_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--cassette", metavar="FILE", help="a recorded stream instead")
 
 
+_FOLDED = (
+    "cuts",
+    "endings",
+    "revision",
+    "text",
+    "script",
+    "further",
+    "scenario",
+    "cassette",
+    "dry_run",
+    "fail_fast",
+    "baseline",
+    "baseline_update",
+    "baseline_prune",
+    "shard",
+    "shard_times",
+    "json",
+    "verbose",
+    "color",
+    "annotations",
+)
+"""What one can do without at first."""
+
 _EPILOG = """\
-CMD finds the server in $INTERACTIONS_BASE_URL (also $GOOGLE_GEMINI_BASE_URL),
-a running interaction in $INTERACTION_ID, its mode in $HARNESS_MODE. It prints
-the text that it ended up with, or writes JSON to $HARNESS_RESULT; an exit code
-other than 0 reports that it gave up. With --loop it reads a line of JSON per
-case and answers with {"case": …, "text": …} (docs/torture.md).
+CMD reads a stream: GET $INTERACTIONS_BASE_URL/v1beta/interactions/$INTERACTION_ID?stream=true
+with any key as x-goog-api-key ($HARNESS_MODE names other modes). It prints
+the text that it ended up with, and nothing else, or writes {"text": …,
+"status": …} into the file $HARNESS_RESULT. It exits with a code other than 0
+if it gave up. With --loop it reads a line {"case": …, "base_url": …,
+"interaction": …, "mode": …} for each case and answers with a line {"case": …,
+"text": …, "status": …} or {"case": …, "error": …}. More: docs/torture.md
 
 exit codes: 0 no promise is broken · 1 one is · 2 usage, or a client that fails
 without a fault · 3 nothing ran · 4 time was up before the end"""

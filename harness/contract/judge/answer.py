@@ -6,8 +6,9 @@ Layer 1, pure. One function per rule, for checks and searches alike. Must not kn
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from harness.contract.judge.failures.errors import unwrap_list
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer, format_ending, format_request
 from harness.outcome import Finding, Severity
@@ -35,8 +36,8 @@ def is_no_answer(exchange: Exchange) -> bool:
 
 
 def is_success(exchange: Exchange) -> bool:
-    """Whether the response is a 2xx that does what was requested; a stream of only an error does not."""
-    if not exchange.succeeded:
+    """Whether the response is a 2xx that does what was requested; an error does not, nor a stream of only one."""
+    if not exchange.succeeded or says_error(exchange):
         return False
     stream = read(exchange).stream
     return stream is None or stream.created is not None or not stream.errors
@@ -53,6 +54,7 @@ def judge_response(exchange: Exchange, key: str) -> Iterator[Finding]:
     if exchange.status is None:
         return
     yield from judge_length(exchange)
+    yield from judge_error_status(exchange)
     if not is_file(exchange):
         yield from judge_json_type(exchange)
         yield from judge_json_valid(exchange)
@@ -60,6 +62,20 @@ def judge_response(exchange: Exchange, key: str) -> Iterator[Finding]:
         yield from judge_error_shape(exchange)
         yield from judge_leaks(exchange, key)
     yield from (finding for finding in read(exchange).findings if finding.rule != "err.shape")
+
+
+def says_error(exchange: Exchange) -> bool:
+    """Whether the response is an error under a status of success.
+
+    What has an id or a name is a resource, which may tell of an error of its own.
+    """
+    if not exchange.succeeded or is_file(exchange):
+        return False
+    body = unwrap_list(read(exchange).json)
+    if not isinstance(body, Mapping) or any(isinstance(body.get(name), str) for name in ("id", "name")):
+        return False
+    error = body.get("error")
+    return bool(error) and isinstance(error, str | Mapping)
 
 
 def is_file(exchange: Exchange) -> bool:
@@ -94,6 +110,13 @@ def judge_json_valid(exchange: Exchange) -> Iterator[Finding]:
         yield Finding("http.json-valid", message, "JSON", format_answer(exchange), severity=severity)
 
 
+def judge_error_status(exchange: Exchange) -> Iterator[Finding]:
+    """An error must come with the status of one."""
+    if says_error(exchange):
+        message = f"an error is answered {exchange.status}, a status of success"
+        yield Finding("err.status", message, "4xx or 5xx", format_answer(exchange))
+
+
 def judge_json_object(exchange: Exchange) -> Iterator[Finding]:
     """A create that asks for no stream must be answered with one JSON object."""
     if not isinstance(read(exchange).json, dict):
@@ -114,6 +137,9 @@ def judge_length(exchange: Exchange) -> Iterator[Finding]:
     if exchange.status is not None and exchange.ending.by is By.SERVER and exchange.ending.how in _CUT:
         message = f"the answer to {format_request(exchange)} ends before its framing says so"
         yield Finding("http.length", message, "a whole body", format_ending(exchange))
+    elif promised is not None and exchange.complete and (more := exchange.ending.sent or 0) > promised:
+        message = f"more bytes than the Content-Length says answer {format_request(exchange)}"
+        yield Finding("http.length", message, f"{promised} bytes", f"at least {more} bytes")
     elif exchange.complete and promised is not None and not _coding(exchange) and promised != exchange.size:
         message = f"Content-Length and body disagree in the answer to {format_request(exchange)}"
         yield Finding("http.length", message, f"{promised} bytes", f"{exchange.size} bytes")

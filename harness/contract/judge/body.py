@@ -7,7 +7,7 @@ such body; what depends on the request (a new id, no leading user_input) is left
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from harness.contract.contract import Contract
 from harness.contract.data.instants import read_instant
 from harness.contract.data.output import count_given
 from harness.contract.judge.status_words import judge_status_word
-from harness.contract.judge.usage import judge_usage
+from harness.contract.judge.usage import judge_usage, list_miscounted
 from harness.contract.schema.nulls import null_finding
 from harness.contract.tables.operations import INTERACTION, Operation
 from harness.contract.tables.renamed import OUTPUTS
@@ -39,8 +39,11 @@ def judge_answer(value: Any, operation: Operation, contract: Contract) -> list[F
 
 
 def judge_interaction(value: Any, contract: Contract, *, rule: str = "create.schema") -> list[Finding]:
-    """Findings about an interaction body, in the order of the rules; a violation of the schema breaks `rule`."""
-    value, findings = _judge_shape(value, INTERACTION, rule, contract)
+    """Findings about an interaction body, in the order of the rules; a violation of the schema breaks `rule`.
+
+    What is wrong with the status or a token count breaks a rule of its own, and is not told of the schema, too.
+    """
+    value, findings = _judge_shape(value, INTERACTION, rule, contract, apart=_list_judged_apart(value))
     status = value.get("status") if isinstance(value, Mapping) else None
     if not isinstance(status, str):
         message, actual = (
@@ -48,7 +51,7 @@ def judge_interaction(value: Any, contract: Contract, *, rule: str = "create.sch
         )
         findings.append(_finding("create.status", message, "a string", actual, "$.status"))
     else:
-        findings += judge_status_word(status, "$.status")
+        findings += judge_status_word(status, "$.status", contract.statuses)
     if not isinstance(value, Mapping):
         return findings
     if is_legacy(value):
@@ -79,13 +82,24 @@ def judge_steps(steps: list[Any], pointer: str = "$.steps") -> list[Finding]:
     return findings + _judge_pairs(steps, told, pointer)
 
 
-def _judge_shape(value: Any, schema: str, rule: str, contract: Contract) -> tuple[Any, list[Finding]]:
+def _list_judged_apart(value: Any) -> frozenset[str]:
+    """The places in an interaction whose shape breaks a rule of its own."""
+    if not isinstance(value, Mapping):
+        return frozenset()
+    status = () if isinstance(value.get("status"), str) else ("$.status",)
+    return frozenset({*status, *(list_miscounted(value["usage"]) if "usage" in value else ())})
+
+
+def _judge_shape(
+    value: Any, schema: str, rule: str, contract: Contract, *, apart: Container[str] = ()
+) -> tuple[Any, list[Finding]]:
     """The places where a value does not fit a schema, as findings against `rule`; and what is left to judge.
 
     A null for an optional member is one lenient finding, and the rest is judged as if the member were absent.
+    What is wrong at the places `apart` is left to others.
     """
     review = contract.schemas.validator(schema).review(value)
-    findings = [problem.finding(rule) for problem in review.problems]
+    findings = [problem.finding(rule) for problem in review.problems if problem.place not in apart]
     return review.value, [*findings, null_finding(rule, review.nulls)] if review.nulls else findings
 
 

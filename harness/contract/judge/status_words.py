@@ -6,10 +6,9 @@ so a word that is not listed breaks no MUST.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from harness.contract.tables import renamed
-from harness.contract.tables.lifecycle import STATUSES
 from harness.outcome import Finding, Where
 from harness.outcome.suggest import nearest
 from harness.outcome.words import shorten
@@ -17,9 +16,9 @@ from harness.outcome.words import shorten
 _SHOWN = 40
 
 
-def judge_status_word(status: str, pointer: str) -> Iterator[Finding]:
-    """A finding if the reference does not list this status."""
-    if not status or status in STATUSES:
+def judge_status_word(status: str, pointer: str, listed: Collection[str]) -> Iterator[Finding]:
+    """A finding if this status is none of those that the revision lists."""
+    if not status or status in listed:
         return
     word, place = shorten(status, _SHOWN), Where(pointer=pointer)
     if status in renamed.STATUSES:
@@ -27,6 +26,6 @@ def judge_status_word(status: str, pointer: str) -> Iterator[Finding]:
         expected = renamed.STATUSES[status]
         yield Finding.coded("create.status-listed/renamed", message, expected, word, where=place)
         return
-    meant = nearest(status, sorted(STATUSES), most=1)
-    expected = meant[0] if meant else ", ".join(sorted(STATUSES))
+    meant = nearest(status, sorted(listed), most=1)
+    expected = meant[0] if meant else ", ".join(sorted(listed))
     yield Finding("create.status-listed", f"the status {word!r} is not listed", expected, word, place)

@@ -20,14 +20,14 @@ from harness.contract.judge.failures.bare_error import read_bare_error
 from harness.contract.judge.finding_log import FindingLog
 from harness.contract.judge.stream_state import StreamState, readable
 from harness.contract.judge.stream_summary import StreamReading
-from harness.contract.judge.usage import judge_usage
+from harness.contract.judge.usage import judge_usage, list_miscounted
 from harness.contract.schema.nulls import drop_nulls, null_finding
 from harness.contract.schema.validator import UnknownPart, Validator
 from harness.contract.tables import renamed
 from harness.contract.tables.protocol import DONE
 from harness.contract.tables.stream_order import COMPLETED, DELTA, ERROR, OTHER, State, row_of
 from harness.outcome import Finding, Severity
-from harness.wire import COMPLETE, Decoder, Ending, Frame
+from harness.wire import COMPLETE, By, Decoder, Ending, Frame, How
 from harness.wire.frame import CutFrame
 from harness.wire.sse import MAX_EVENT
 
@@ -74,7 +74,7 @@ class StreamJudge:
         self._framed = framed
         self._schemas = contract.schemas
         self._decoder = Decoder()
-        self._state = StreamState(contract.steps_table, start)
+        self._state = StreamState(contract.steps_table, contract.statuses, start)
         self._ledger = FindingLog()
         self._cursors = CursorLog()
         handlers = self._state.handlers
@@ -136,7 +136,10 @@ class StreamJudge:
             for finding in bare.judge():
                 where = replace(finding.where, event=self._frames, start=bare.start, end=bare.end)
                 self._ledger.add(replace(finding, where=where))
-        if ending.complete:
+        stayed_open = self._done_at is not None and ending.how is How.STALL and ending.by is By.CLIENT
+        if stayed_open:
+            self._note("stream.closes", ending.detail, "the end of the answer", "silence")
+        if ending.complete or stayed_open:
             self._end_in_order(cut)
         if state.completed is not None and "usage" in state.completed:
             for finding in judge_usage(state.completed["usage"], "$.interaction.usage"):
@@ -171,7 +174,7 @@ class StreamJudge:
             cursors=self._cursors.summary(),
             unknowns=tuple(self._unknowns),
             unjudged=self._list_unjudged(),
-            whole=ending.complete,
+            whole=ending.complete or stayed_open,
             ending=ending,
             size=self._decoder.received,
         )
@@ -262,15 +265,18 @@ class StreamJudge:
             known.nulls.update(new)
             finding = null_finding(rule, new)
             self._place(replace(finding, message=f"{known.kind}: {finding.message}"), frame)
+        legible = not review.problems or readable(known.kind, review.value)
+        apart = _list_judged_apart(known.kind, review.value) if legible else ()
         for problem in review.problems:
-            finding = problem.finding(rule)
-            self._place(replace(finding, message=f"{known.kind}: {problem.message}"), frame)
+            if problem.place not in apart:
+                finding = problem.finding(rule)
+                self._place(replace(finding, message=f"{known.kind}: {problem.message}"), frame)
         for unknown in review.unknowns:
             self._note_unknown(unknown)
         known.misfits += 1
         if known.misfits == UNKNOWNS:
             known.fits = self._schemas.validator(known.schema).is_valid
-        return review.value if not review.problems or readable(known.kind, review.value) else None
+        return review.value if legible else None
 
     def _counts(self) -> dict[str, int]:
         known = {kind: entry.count for kind, entry in self._kinds.items() if entry.count}
@@ -361,3 +367,10 @@ def _do_nothing(event: dict[str, Any]) -> None:
 def _show(frame: Frame) -> str:
     text = frame.data[:_SHOWN].decode("utf-8", "replace")
     return text if len(frame.data) <= _SHOWN else f"{text}… ({len(frame.data)} bytes)"
+
+
+def _list_judged_apart(kind: str, event: dict[str, Any]) -> list[str]:
+    """The places in an event whose shape breaks a rule of its own: the counts that end a stream."""
+    told = event.get("interaction") if kind == COMPLETED else None
+    counted = isinstance(told, dict) and "usage" in told
+    return list_miscounted(told["usage"], "$.interaction.usage") if told is not None and counted else []

@@ -8,7 +8,7 @@ schemas.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from harness.contract.data.json_parse import loads
@@ -71,7 +71,8 @@ class StreamState:
     While `watching` is true, the mere presence of an event may break a rule: call `before` first.
     """
 
-    def __init__(self, steps: StepTable, start: str = "fresh") -> None:
+    def __init__(self, steps: StepTable, listed: Collection[str], start: str = "fresh") -> None:
+        """`listed` are the statuses that the revision lists."""
         if start not in STARTS:
             raise ValueError(f"start={start!r} is none of {', '.join(STARTS)}")
         self.found: list[Finding] = []
@@ -90,6 +91,7 @@ class StreamState:
         self.completed: dict[str, Any] | None = None
         self.interaction_id: str | None = None
         self.statuses: list[str] = []
+        self._listed = listed
         self.errors: list[dict[str, Any]] = []
         self.failed = False
         self.arguments_seen = False
@@ -223,7 +225,7 @@ class StreamState:
     def _is(self, identity: str, status: str) -> None:
         if len(self.statuses) < STATUSES and self.statuses[-1:] != [status]:
             self.statuses.append(status)
-            self.found.extend(judge_status_word(status, "$.status"))
+            self.found.extend(judge_status_word(status, "$.status", self._listed))
         if not self.interaction_id:
             self.interaction_id = identity
         elif identity and identity != self.interaction_id:

@@ -23,10 +23,18 @@ def judge_usage(usage: Any, pointer: str = "$.usage") -> list[Finding]:
         return [_finding("usage.types/object", "usage is no object", "an object", json_type(usage), pointer)]
     wrong = [
         _finding("usage.types/count", "a token count is no count", "an integer >= 0", repr(count)[:40], place)
-        for place, count in _counts(usage, pointer)
-        if not _is_count(count)
+        for place, count in _miscounts(usage, pointer)
     ]
     return wrong or [*_judge_sum(usage, pointer), *_judge_shares(usage, pointer)]
+
+
+def list_miscounted(usage: Any, pointer: str = "$.usage") -> list[str]:
+    """The places in a usage value that break `usage.types`."""
+    return [place for place, _ in _miscounts(usage, pointer)] if isinstance(usage, Mapping) else [pointer]
+
+
+def _miscounts(usage: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, Any]]:
+    return (item for item in _counts(usage, pointer) if not _is_count(item[1]))
 
 
 def _counts(usage: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, Any]]:

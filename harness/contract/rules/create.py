@@ -77,10 +77,10 @@ _ANSWER = (
     ),
     Rule(
         id="create.id-unique",
-        level=Level.SHOULD,
+        level=Level.MUST,
         statement="Every create brings another id, one that was deleted is not given again.",
         breaks="One conversation overwrites another.",
-        source=REFERENCE.cite(Basis.INFERRED, "Interaction: id"),
+        source=SDK.cite(Basis.SCHEMA, "Interaction.id: a unique identifier"),
     ),
     Rule(
         id="create.object",

@@ -154,6 +154,13 @@ _ERROR_BODIES = (
         source=_BODY,
     ),
     Rule(
+        id="err.status",
+        level=Level.MUST,
+        statement="An error is answered with a status of errors, 4xx or 5xx.",
+        breaks="Clients take it for the result: no SDK raises, and a loop that polls never ends.",
+        source=_CODES,
+    ),
+    Rule(
         id="err.no-crash",
         level=Level.MUST,
         statement="A right request does not make the server fail: no 5xx, busy times apart, and no hang-up.",

@@ -231,6 +231,13 @@ RULES: tuple[Rule, ...] = (
         source=_END,
     ),
     Rule(
+        id="stream.closes",
+        level=Level.SHOULD,
+        statement="After [DONE] a stream ends; it does not stay open in silence.",
+        breaks="Clients that read to the end of the answer hang with the whole result in their hands.",
+        source=_RECORDED,
+    ),
+    Rule(
         id="stream.error-shape",
         level=Level.MUST,
         statement="The error in an error event, if there is one, is an object whose code and message are strings.",

@@ -228,4 +228,11 @@ RULES: tuple[Rule, ...] = (
         breaks="Streaming clients take the first part for the whole answer.",
         source=SDK.cite(Basis.SCHEMA, "InteractionSseEvent: continuation_token"),
     ),
+    Rule(
+        id="cont.checkpoint",
+        level=Level.SHOULD,
+        statement="The token of a status update is accepted, and what came before it is not answered again.",
+        breaks="A client that lost the stream of a long answer pays for all of it again, or shows it twice.",
+        source=SDK.cite(Basis.SCHEMA, "InteractionStatusUpdate.continuation_token"),
+    ),
 )

@@ -46,6 +46,11 @@ class SchemaProblem:
     def __str__(self) -> str:
         return f"{self.pointer}: {self.message}"
 
+    @property
+    def place(self) -> str:
+        """Where it is, or where what is missing should be."""
+        return f"{self.pointer}.{self.missing}" if self.missing else self.pointer
+
     def finding(self, rule: str) -> Finding:
         """The problem as a finding against `rule`."""
         code = f"{rule}/{keyword_word(self.keyword)}"

@@ -20,7 +20,7 @@ from typing import Any, cast
 
 from harness import resources
 from harness.contract.schema.openness import Schema
-from harness.contract.schema.unions import MARKS, UNIONS, Mixture, Union
+from harness.contract.schema.unions import MARKS, UNIONS, Mixture, Union, list_members
 from harness.contract.schema.validator import Validator
 from harness.outcome.suggest import nearest
 
@@ -122,6 +122,8 @@ class Schemas:
         """The union of all files in its folder: those that its own file lists in that order, then the others."""
         there = self.list_names(union.folder)
         written = self._read(name)
+        if isinstance(union, Mixture):
+            there = [*list_members(self.document(union.beside)), *there]
         listed = [member for member in union.members(written) if member in there]
         members = [*listed, *(member for member in there if member not in listed)]
         return union.document(written, {member: self.document(member) for member in members})

@@ -9,8 +9,9 @@ listed. Layer 1. Knows how a union is written; must not know any step, or where 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from harness.contract.schema.openness import Schema
 
@@ -32,7 +33,7 @@ class Union:
 
     def members(self, document: Schema) -> list[str]:
         """The names of the files that a union lists, in its order."""
-        return _list_references(document["oneOf"])
+        return list_members(document)
 
     def document(self, document: Schema, members: Mapping[str, Schema]) -> Schema:
         """The union of `members`; `document` is what its own file says now."""
@@ -54,24 +55,31 @@ class Union:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """A union within a schema that has other branches, too: those of `folder` are added to what its file lists."""
+    """A union within a schema, of the files of `folder` and of what the union `beside` lists.
+
+    What its file does not list is added, and wherever the file lists all types of `beside`.
+    """
 
     folder: str
     where: tuple[str, ...]
+    beside: str
 
     def members(self, document: Schema) -> list[str]:
-        """The names of the files of the folder that the union lists, in its order."""
-        return [
-            name for name in _list_references(self._union(document)["oneOf"]) if name.startswith(f"{self.folder}/")
-        ]
+        """The names of the files that the union lists, in its order."""
+        return _list_references(self._union(document)["oneOf"])
 
     def document(self, document: Schema, members: Mapping[str, Schema]) -> Schema:
         """The schema with those of `members` that its file does not list."""
         mixed: Schema = copy.deepcopy({key: part for key, part in document.items() if key != "$comment"})
         union, listed = self._union(mixed), self.members(document)
-        added = {name: type_of(part) for name, part in members.items() if name not in listed}
+        types = {name: type_of(part) for name, part in members.items()}
+        added = {name: kind for name, kind in types.items() if name not in listed}
+        others = {name: kind for name, kind in types.items() if not name.startswith(f"{self.folder}/")}
         *known, unknown = union["oneOf"]
-        unknown["properties"]["type"]["not"]["enum"] += added.values()
+        for values in _find_enums(mixed):
+            if all(kind in values for name, kind in others.items() if name in listed):
+                values += [kind for name, kind in added.items() if name in others]
+        unknown["properties"]["type"]["not"]["enum"] += [added[name] for name in added if name not in others]
         union["oneOf"] = [*known, *({"$ref": f"{name}.json"} for name in added), unknown]
         return mixed
 
@@ -83,7 +91,7 @@ class Mixture:
 
 
 UNIONS: dict[str, Union | Mixture] = {
-    "input": Mixture("steps", ("$defs", "item")),
+    "input": Mixture("steps", ("$defs", "item"), "content"),
     "step": Union("steps", "step", "One step of an interaction, whole."),
     "step-shell": Union(
         "steps",
@@ -93,6 +101,20 @@ UNIONS: dict[str, Union | Mixture] = {
     ),
     "delta": Union("deltas", "delta", "What a step.delta adds to its step."),
 }
+
+
+def _find_enums(part: Any) -> Iterator[list[Any]]:
+    inside = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+    for key, inner in inside:
+        if key == "enum" and isinstance(inner, list):
+            yield inner
+        else:
+            yield from _find_enums(inner)
+
+
+def list_members(document: Schema) -> list[str]:
+    """The names of the files that a union in a document of its own lists."""
+    return _list_references(document["oneOf"])
 
 
 def _list_references(branches: list[Schema]) -> list[str]:

@@ -2,7 +2,8 @@
 
 The single source of that order: the emulator moves its runs by this table, and judges check a target's runs with
 it. Only transitions out of in_progress are documented; the others follow from what the statuses mean, so breaking
-them is at most a warning. The set of statuses is open: nothing is claimed about a status that is not listed.
+them is at most a warning. The set of statuses is open: judges claim nothing about a status without a row. A status
+that only a newer revision lists needs none: `read_lifecycle` lets runs end in it, as clients take it for an end.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from harness.contract.schema.schemas import Schemas
 from harness.outcome import Basis, HarnessFault
 
 QUEUED = "queued"
@@ -56,7 +58,7 @@ class Transition:
     """One row of the table: in `before`, `trigger` leads to `after`."""
 
     before: str
-    trigger: TransitionTrigger
+    trigger: str
     after: str
     basis: Basis
 
@@ -70,7 +72,12 @@ class LifecycleTable:
         self._trigger = {row.after: row.trigger for row in self.transitions}
         self._reached = {status: frozenset(self._reach(status)) for status in STATUSES}
 
-    def next_status(self, status: str, trigger: TransitionTrigger) -> str:
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """The statuses in which a run can end."""
+        return tuple(status for status in self._trigger if status not in RUNNING)
+
+    def next_status(self, status: str, trigger: str) -> str:
         """The status after `trigger`. Raises HarnessFault if it moves nothing that is in this status."""
         try:
             return self._next[status, trigger]
@@ -78,7 +85,7 @@ class LifecycleTable:
             moves = ", ".join(known for before, known in self._next if before == status) or "nothing"
             raise HarnessFault(f"{trigger} does not move a run that is {status}; what moves it: {moves}") from None
 
-    def trigger_of(self, status: str) -> TransitionTrigger:
+    def trigger_of(self, status: str) -> str:
         """The trigger that leads to `status`. Raises HarnessFault if none does."""
         try:
             return self._trigger[status]
@@ -123,6 +130,20 @@ LIFECYCLE = LifecycleTable(
 """What may come next, by which trigger, and on what basis."""
 
 may_follow = LIFECYCLE.may_follow
+
+
+def read_statuses(schemas: Schemas) -> tuple[str, ...]:
+    """The statuses that a revision lists."""
+    return tuple(schemas.document("interaction-status")["x-known-values"])
+
+
+def read_lifecycle(schemas: Schemas) -> LifecycleTable:
+    """The table of a revision: `LIFECYCLE`, and a row for each listed status that it does not have."""
+    added = [status for status in read_statuses(schemas) if status not in STATUSES]
+    if not added:
+        return LIFECYCLE
+    rows = (Transition(IN_PROGRESS, f"END_AS_{status.upper()}", status, Basis.INFERRED) for status in added)
+    return LifecycleTable((*LIFECYCLE.transitions, *rows))
 
 
 def is_settled(status: object) -> bool:

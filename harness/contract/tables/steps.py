@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from harness.contract.schema.schemas import Schemas
-from harness.contract.schema.unions import DELTAS, GROWS, IN_START, properties_of, type_of
+from harness.contract.schema.unions import DELTAS, GROWS, IN_START, list_members, properties_of, type_of
 
 _NONE: frozenset[str] = frozenset()
 
@@ -190,8 +190,7 @@ def read_steps(schemas: Schemas) -> StepTable:
 
 def _branches(schemas: Schemas, union: str) -> tuple[list[str], list[dict[str, Any]]]:
     """The names and the documents of the files that a union lists."""
-    references = [branch["$ref"] for branch in schemas.document(union)["oneOf"] if "$ref" in branch]
-    names = [reference.removesuffix(".json") for reference in references]
+    names = list_members(schemas.document(union))
     return names, [schemas.document(name) for name in names]
 
 

@@ -40,11 +40,8 @@ MODELS = re.compile(
 )
 """Names of models, by family; any version is accepted, because the schema's list is open too."""
 
-TOOLS = frozenset({
-    "code_execution", "computer_use", "file_search", "function", "google_maps", "google_search", "mcp_server",
-    "retrieval", "url_context", "filesystem", "bash", "tool_search", "manage_task", "schedule",
-})  # fmt: skip
-"""Types of tools: those of the SDK, and those that the service itself or third-party probes named."""
+UNLISTED_TOOLS = ("filesystem", "bash", "manage_task", "schedule")
+"""Types of tools that no SDK declares, but that the service itself or third-party probes named."""
 
 _CREATE = "requests/create-interaction"
 
@@ -75,6 +72,11 @@ class CreateValidator(ContinuationRules):
         """The names of the top-level fields of the create request."""
         fields: Json = self.contract.schemas.document(_CREATE)["$defs"]["fields"]["properties"]
         return fields.keys()
+
+    @property
+    def tools(self) -> Collection[str]:
+        """The types of tools that exist."""
+        return (*self.contract.tools, *UNLISTED_TOOLS)
 
     def admit(self, data: bytes, project: str, platform: Platform = GEMINI, version: str = "") -> CreateRequest:
         """Return the order in a request body that came to a surface of the API. Raises Refusal."""
@@ -107,7 +109,7 @@ class CreateValidator(ContinuationRules):
         camel = None if accepts else hints.camel_case(body)
         if camel is not None:
             raise invalid(camel, "parameter_unknown")
-        if hint := hints.bare_tool(body.get("tools"), TOOLS):
+        if hint := hints.bare_tool(body.get("tools"), self.tools):
             raise invalid(hint)
         problems = validator.problems(body, limit=1)
         told = _refusal_message(problems[0]) if problems else "The body does not fit the create request."
@@ -215,8 +217,8 @@ class CreateValidator(ContinuationRules):
         tools = body.get("tools")
         for index, tool in enumerate(tools if isinstance(tools, list) else ()):
             kind = tool.get("type") if isinstance(tool, dict) else None
-            if isinstance(kind, str) and kind not in TOOLS:
-                near = suggestion(kind, TOOLS)
+            if isinstance(kind, str) and kind not in self.tools:
+                near = suggestion(kind, self.tools)
                 told = f"Invalid value at 'tools[{index}].type': there is no tool '{kind}'.{near}"
                 raise invalid(told + describe_schemas(self.contract))
 

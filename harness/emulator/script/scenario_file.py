@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.contract.tables.lifecycle import LIFECYCLE, LifecycleTable
 from harness.documents import load_yaml, read_file
 from harness.emulator.script.scripts import Script, ScriptFault, parse
 from harness.emulator.values.suggestions import suggestion
@@ -24,20 +25,23 @@ class ScenarioFile:
     settings: dict[str, Any]
 
 
-def load(path: str | Path) -> ScenarioFile:
-    """Read a scenario file. Raises ScriptFault that names the file and what is wrong in it."""
+def load(path: str | Path, lifecycle: LifecycleTable = LIFECYCLE) -> ScenarioFile:
+    """Read a scenario file, whose runs end as `lifecycle` says.
+
+    Raises ScriptFault that names the file and what is wrong in it.
+    """
     try:
         text = read_file(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         why = getattr(fault, "strerror", None) or fault
         raise ScriptFault(f"the scenario {path} cannot be read: {why}") from None
     try:
-        return read(text)
+        return read(text, lifecycle)
     except ScriptFault as fault:
         raise ScriptFault(f"{path}: {fault}") from None
 
 
-def read(text: str) -> ScenarioFile:
+def read(text: str, lifecycle: LifecycleTable = LIFECYCLE) -> ScenarioFile:
     """Parse the text of a scenario. Raises ScriptFault."""
     import yaml  # an emulator without scenario files does not need it
 
@@ -52,16 +56,16 @@ def read(text: str) -> ScenarioFile:
     for key in value:
         if key not in _KEYS:
             raise ScriptFault(f"a scenario has no key {key!r}.{suggestion(str(key), _KEYS)}")
-    return ScenarioFile(tuple(_replies(value.get("replies"))), _settings(value.get("settings")))
+    return ScenarioFile(tuple(_replies(value.get("replies"), lifecycle)), _settings(value.get("settings")))
 
 
-def _replies(value: Any) -> list[Script]:
+def _replies(value: Any, lifecycle: LifecycleTable) -> list[Script]:
     if value is not None and not isinstance(value, list):
         raise ScriptFault(f"'replies' is a list of scripts, not {type(value).__name__}")
     scripts = []
     for number, item in enumerate(value or (), start=1):
         try:
-            scripts.append(parse(item))
+            scripts.append(parse(item, lifecycle))
         except ScriptFault as fault:
             raise ScriptFault(f"reply {number}: {fault}") from None
     return scripts

@@ -6,21 +6,16 @@ is played.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
 
+from harness.contract.tables.lifecycle import LIFECYCLE, REQUIRES_CONTINUATION, LifecycleTable
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.suggestions import suggestion
 from harness.outcome.fault import UsageFault
 from harness.wire.message import is_sendable
-
-FINAL_STATUSES = (
-    "completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action",
-    "requires_continuation",
-)  # fmt: skip
-
 
 MCP_STEPS = ("mcp_server_tool", "tool_call")
 """The two forms in which the service showed the calls of MCP servers."""
@@ -137,8 +132,11 @@ EMPTY = Script()
 """Scripts nothing: `replies` answers with its defaults."""
 
 
-def parse(value: Any) -> Script:
-    """Parse decoded JSON or YAML. Raises ScriptFault that says which key is wrong, why, and what fits."""
+def parse(value: Any, lifecycle: LifecycleTable = LIFECYCLE) -> Script:
+    """Parse decoded JSON or YAML; a run may end as `lifecycle` says.
+
+    Raises ScriptFault that says which key is wrong, why, and what fits.
+    """
     if not isinstance(value, Mapping):
         raise ScriptFault(f"a script is an object of keys such as 'text' or 'steps', not {type(value).__name__}")
     for key in value:
@@ -149,6 +147,7 @@ def parse(value: Any) -> Script:
     except msgspec.ValidationError as refusal:
         raise ScriptFault(f"the script does not fit: {refusal}; docs/emulator.md lists the keys") from None
     _check(script)
+    _check_status(script, lifecycle.ends)
     return script
 
 
@@ -177,17 +176,20 @@ def _check(script: Script) -> None:
     for name, number in counts.items():
         if number is not None and number < 0:
             raise ScriptFault(f"{name}={number} must not be negative")
-    if script.status is not None and script.status not in FINAL_STATUSES:
-        raise ScriptFault(f"status={script.status!r} is not one a run can end in: {', '.join(FINAL_STATUSES)}")
     if script.text is not None and script.steps is not None:
         raise ScriptFault("'text' and 'steps' both say what the output is: give one of them")
     for index, step in enumerate(script.steps or ()):
         _check_step(f"steps[{index}]", step)
     _check_deltas(script)
-    if script.continuation_token is not None and script.status not in (None, "requires_continuation"):
-        raise ScriptFault("continuation_token comes with the status requires_continuation only")
     if script.refuse is not None:
         _check_refuse(script.refuse)
+
+
+def _check_status(script: Script, ends: Collection[str]) -> None:
+    if script.status is not None and script.status not in ends:
+        raise ScriptFault(f"status={script.status!r} is not one a run can end in: {', '.join(ends)}")
+    if script.continuation_token is not None and script.status not in (None, REQUIRES_CONTINUATION):
+        raise ScriptFault(f"continuation_token comes with the status {REQUIRES_CONTINUATION} only")
 
 
 def _check_hidden(hidden: Hidden) -> None:

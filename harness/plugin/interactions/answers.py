@@ -71,7 +71,7 @@ AnswerMaker: TypeAlias = Callable[[CreateRequest], Answer]
 
 def check_script(script: Mapping[str, Any], contract: Contract, *, unchecked: bool = False) -> Script:
     """Parse a script. Raises UsageFault for steps that the schemas do not know, unless they are `unchecked`."""
-    parsed = parse(script)
+    parsed = parse(script, contract.lifecycle)
     for number, step in enumerate(() if unchecked else parsed.steps or ()):
         problems = contract.schemas.validator("step", closed=True).problems(step)
         if problems:

@@ -5,14 +5,13 @@ Layer 7. A test whose markers are wrong fails before its fixtures are made, with
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from functools import partial
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
 
 from harness.outcome import UsageFault
-from harness.plugin.names import refuse_unknown_markers
+from harness.plugin.names import find_unknown_markers
 
 _FIXTURES = {
     "interactions_lifecycle": ("interactions_lifecycle",),
@@ -31,16 +30,10 @@ def parametrize(metafunc: pytest.Metafunc, fixtures: Collection[str]) -> str:
 
     `fixtures` are the plugin's, for the message about a marker that does not exist.
     """
-    mistakes: list[str] = []
-    for step in (
-        partial(refuse_unknown_markers, metafunc.definition, fixtures),
-        partial(_reject_unread_markers, metafunc),
-        partial(_routes, metafunc),
-        partial(_cuts, metafunc),
-        partial(_incidents, metafunc),
-    ):
+    mistakes = [*find_unknown_markers(metafunc.definition, fixtures), *_find_unread_markers(metafunc)]
+    for step in (_routes, _cuts, _incidents):
         try:
-            step()
+            step(metafunc)
         except UsageFault as fault:
             mistakes.append(str(fault))
     return "\n".join(f"In {metafunc.definition.nodeid}: {mistake}" for mistake in mistakes)
@@ -58,15 +51,15 @@ def parameter_of(request: pytest.FixtureRequest) -> Any:
         ) from None
 
 
-def _reject_unread_markers(metafunc: pytest.Metafunc) -> None:
-    """Raise UsageFault for a function's own marker that no fixture reads.
+def _find_unread_markers(metafunc: pytest.Metafunc) -> Iterator[str]:
+    """What is wrong with each of a function's own markers that no fixture reads.
 
     Markers of a module or class are not checked: they need not apply to each of its tests.
     """
     for marker in metafunc.definition.own_markers:
         fixtures = _FIXTURES.get(marker.name)
         if fixtures is not None and not any(fixture in metafunc.fixturenames for fixture in fixtures):
-            raise UsageFault(
+            yield (
                 f"the marker {marker.name} has no effect on a test that does not take the fixture {fixtures[0]}: "
                 "add it to the arguments"
             )

@@ -8,6 +8,7 @@ not beyond its deadline on the virtual clock. Sleeps and waits side by side end 
 from __future__ import annotations
 
 import concurrent.futures.thread
+import queue
 import sys
 import threading
 import time
@@ -28,6 +29,9 @@ _real = time.monotonic
 _SLICE = 0.005
 """Real seconds after which a wait looks at the clock again."""
 
+_TRIFLE = 0.05
+"""Seconds that a caller may have counted off a wait before it began; services are told the whole of it."""
+
 _PATIENCE = 0.5
 """Real seconds that a sleep gives another thread to come to its next wait; without that, it would be behind."""
 
@@ -42,6 +46,11 @@ _IDLE = frozenset(
     if hasattr(owner, name)
 )
 """Functions in which a thread does nothing, unless they call another one."""
+
+_SPLITTING = frozenset(
+    function.__code__ for function in (queue.Queue.get, queue.Queue.put, threading.Condition.wait_for)
+)
+"""Functions that wait for what is left of their own `timeout`, again and again."""
 
 
 @dataclass(eq=False, slots=True)
@@ -92,8 +101,9 @@ class ThreadWaits:
                         self._clock.reach(end)
                     if _wait(condition, max(0, min(_SLICE, end - self._clock.now()))):
                         return True
-                pass_time(timeout)
-            self._record(timeout)
+                whole = _find_whole(sys._getframe(1), timeout)
+                pass_time(min(whole, timeout + _TRIFLE))
+            self._record(whole)
             return False
 
         return wait
@@ -143,6 +153,11 @@ class ThreadWaits:
             if is_ours and now - self._running_since.setdefault(ident, now) < _PATIENCE:
                 return True
         return False
+
+
+def _find_whole(caller: FrameType, timeout: float) -> float:
+    """The seconds that the user gave, of which `caller` may have counted some off before it waited."""
+    return float(caller.f_locals["timeout"]) if caller.f_code in _SPLITTING else timeout
 
 
 def _is_woken(wait: _Wait, others: list[_Wait]) -> bool:

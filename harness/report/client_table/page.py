@@ -11,17 +11,17 @@ from harness.benches.client.judgement.outcome import DropOutcome
 from harness.benches.client.ready.survey import Cell, ClientColumn
 from harness.benches.client.ready.table_rows import TableRow
 from harness.look.assets import Mark, mark_of
-from harness.outcome.words import format_count
 from harness.report.client_table.table import (
     MEANINGS,
     ModeTable,
     TableColumn,
+    format_headline,
     group_by_client,
-    is_silent,
     list_packages,
     list_tables,
+    name_column,
 )
-from harness.report.commands.torture import OUTCOME_MARKS
+from harness.report.commands.torture_outcomes import OUTCOME_MARKS
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix
 from harness.report.page.rendering import render_template
 
@@ -32,7 +32,7 @@ def render_page(columns: Sequence[ClientColumn]) -> str:
         "clients",
         title="Clients, and what happens to them",
         command="clients",
-        headline=_headline(columns),
+        headline=format_headline(columns),
         state_word="played on loopback, against the reference emulator",
         state_mark=mark_of("info"),
         meanings=list(_explain(columns)),
@@ -44,16 +44,8 @@ def render_page(columns: Sequence[ClientColumn]) -> str:
             ),
         ],
         clients=[_describe(own) for own in group_by_client(columns).values()],
-        problems=[(f"{one.client}, {one.mode}", one.problem) for one in columns if one.problem],
+        problems=[(name_column(one), one.problem) for one in columns if one.problem],
     )
-
-
-def _headline(columns: Sequence[ClientColumn]) -> str:
-    tried = group_by_client([column for column in columns if column.cells])
-    good = [name for name, own in tried.items() if not any(is_silent(cell) for one in own for cell in one.cells)]
-    if not tried:
-        return "No client could be tried."
-    return f"{len(good)} of {format_count(len(tried), 'client')} never said that all was well when it was not."
 
 
 def _explain(columns: Sequence[ClientColumn]) -> Iterator[tuple[str, Mark, str]]:
@@ -88,7 +80,7 @@ def _draw_cell(row: TableRow, column: TableColumn, cell: Cell) -> MatrixCell:
         text=cell.word,
         words=MEANINGS[DropOutcome(cell.outcome)],
         mark=mark,
-        title=f"{column.client}, {column.first.mode}: {row.about}",
+        title=f"{name_column(column.first)}: {row.about}",
         lines=(f"{cell.word} ({cell.level} {cell.rule}): the client {cell.sentence}.",),
         wire=cell.timeline,
         command=cell.command,

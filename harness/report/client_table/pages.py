@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from harness.benches.client.judgement.outcome import DropOutcome
 from harness.benches.client.ready.survey import Cell, ClientColumn
+from harness.benches.client.ready.table_rows import TableRow
+from harness.report.client_table.markdown import draw_finding, draw_table, draw_word
 from harness.report.client_table.table import (
     MEANINGS,
     SILENT,
     ModeTable,
+    TableColumn,
     count_cells,
+    find_shown,
     group_by_client,
-    is_silent,
     list_packages,
     list_tables,
+    name_column,
 )
 
 TABLE_FILE = "clients/table.json"
@@ -61,7 +64,7 @@ def _draw_page(columns: Sequence[ClientColumn]) -> Iterator[str]:
     yield _HEAD
     yield "| Word | Meaning |\n|---|---|\n"
     used = {outcome for column in columns for cell in column.cells for outcome in cell.word.split(" or ")}
-    yield from (f"| {_emphasize(o, o in SILENT)} | {MEANINGS[o]} |\n" for o in DropOutcome if o in used)
+    yield from (f"| {f'**{o}**' if o in SILENT else o} | {MEANINGS[o]} |\n" for o in DropOutcome if o in used)
     yield from _draw_counts(clients)
     for table in list_tables(columns, incidents=False):
         yield f"\n## {table.title}\n\n{table.about}\n\n"
@@ -76,7 +79,7 @@ def _draw_page(columns: Sequence[ClientColumn]) -> Iterator[str]:
     failed = [column for column in columns if column.problem]
     if failed:
         yield "\n## What could not be tried\n\n"
-        yield from (f"- {c.client}, {c.mode}: {c.problem.splitlines()[0]}\n" for c in failed)
+        yield from (f"- {name_column(c)}: {c.problem.splitlines()[0]}\n" for c in failed)
 
 
 def _draw_counts(clients: Mapping[str, Sequence[ClientColumn]]) -> Iterator[str]:
@@ -90,26 +93,22 @@ def _draw_counts(clients: Mapping[str, Sequence[ClientColumn]]) -> Iterator[str]
 
 
 def _draw_table(table: ModeTable, clients: Mapping[str, Sequence[ClientColumn]]) -> Iterator[str]:
-    headings = " | ".join(f"{one.client.name} {one.versions}".strip() for one in table.columns)
-    yield f"| {'Incident' if table.rows[0].is_incident else 'Fault'} | {headings} |\n"
-    yield f"|---{'|---' * len(table.columns)}|\n"
-    for number, row in enumerate(table.rows):
-        about = f"[{row.about.rstrip('.')}](incidents.md#{row.name})" if row.is_incident else row.about
-        cells = (_link(one.first, one.cells[number], clients[one.client.name]) for one in table.columns)
-        yield f"| {about} | {' | '.join(cells)} |\n"
+    def link(column: TableColumn, cell: Cell) -> str:
+        return _link(column.first, cell, clients[column.client.name])
+
+    yield from draw_table(table, _link_incident, link)
+
+
+def _link_incident(row: TableRow) -> str:
+    return f"[{row.about.rstrip('.')}](incidents.md#{row.name})" if row.is_incident else row.about
 
 
 def _link(column: ClientColumn, cell: Cell, own: Sequence[ClientColumn]) -> str:
     """A cell; if it has a finding, with a link to the column of the same client that shows it."""
-    word = _emphasize(cell.word, is_silent(cell))
     if not cell.sentence:
-        return word
-    shown = _find_shown(column, cell, own)
-    return f"[{word}](clients/{_slug(column.client.name)}.md#{_anchor(shown, cell)})"
-
-
-def _emphasize(word: str, strong: bool) -> str:
-    return f"**{word}**" if strong else word
+        return draw_word(cell)
+    shown = find_shown(column, cell, own)
+    return f"[{draw_word(cell)}](clients/{_slug(column.client.name)}.md#{_anchor(shown, cell)})"
 
 
 def _describe(columns: Sequence[ClientColumn]) -> str:
@@ -127,29 +126,8 @@ def _draw_client(columns: Sequence[ClientColumn]) -> Iterator[str]:
     yield f"# {client.name}\n\nWhat happened to {client.about}, fault by fault ([all clients](../clients.md)).\n"
     for column in columns:
         for cell in column.cells:
-            if cell.sentence and _find_shown(column, cell, columns) is column:
-                yield from _draw_cell(column, cell)
-
-
-def _find_shown(column: ClientColumn, cell: Cell, columns: Sequence[ClientColumn]) -> ClientColumn:
-    """The first version of a client that has this cell in this mode, which is where it is shown."""
-    plain = _without_wire(cell)
-    alike = (one for one in columns if one.mode == column.mode and plain in map(_without_wire, one.cells))
-    return next(alike)
-
-
-def _without_wire(cell: Cell) -> Cell:
-    return replace(cell, command="", timeline=())
-
-
-def _draw_cell(column: ClientColumn, cell: Cell) -> Iterator[str]:
-    yield f"\n## {_name_cell(column, cell)}\n\n"
-    yield f"**{cell.word}** ({cell.level} `{cell.rule}`): the client {_escape(cell.sentence)}.\n\n"
-    yield "\n".join(["```text", *cell.timeline, "```", "", "```sh", cell.command, "```", ""])
-
-
-def _escape(text: str) -> str:
-    return re.sub(r"([*_`<>|\[\]])", r"\\\1", " ".join(text.split()))
+            if cell.sentence and find_shown(column, cell, columns) is column:
+                yield f"\n## {_name_cell(column, cell)}\n\n{draw_finding(cell)}"
 
 
 def _name_cell(column: ClientColumn, cell: Cell) -> str:

@@ -65,7 +65,7 @@ def read_columns(paths: Sequence[Path], modes: Mapping[str, str]) -> list[Client
         try:
             about = {
                 **{k: v for kinds in record["faults"].values() for k, v in kinds.items()},
-                **record.get("incidents", {}),
+                **record["incidents"],
             }
             columns = [_read_column(value, about, modes) for value in record["clients"]]
         except (KeyError, TypeError, AttributeError) as wrong:

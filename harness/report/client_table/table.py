@@ -6,12 +6,13 @@ Layer 6, values. The same columns give the same table: there is nothing of a clo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.benches.client.judgement.outcome import DropOutcome
 from harness.benches.client.ready.ready_clients import ReadyClient
 from harness.benches.client.ready.survey import Cell, ClientColumn
 from harness.benches.client.ready.table_rows import TableRow
+from harness.outcome.words import format_count
 
 MEANINGS = {
     DropOutcome.EXACT: "the whole result, once",
@@ -121,6 +122,33 @@ def count_cells(columns: Sequence[ClientColumn]) -> tuple[int, int, int, int]:
     stopped = sum(not is_silent(cell) and DropOutcome.HUNG in cell.word.split(" or ") for cell in cells)
     right = sum(not cell.sentence for cell in cells)
     return right, len(cells) - right - stopped - silent, stopped, silent
+
+
+def format_headline(columns: Sequence[ClientColumn]) -> str:
+    """How many clients are wrong without a word in some cell."""
+    tried = group_by_client([column for column in columns if column.cells])
+    if not tried:
+        return "No client could be tried."
+    wrong = sum(any(is_silent(cell) for one in own for cell in one.cells) for own in tried.values())
+    if not wrong:
+        return f"None of {format_count(len(tried), 'client')} said that all was well when it was not."
+    return f"{wrong} of {format_count(len(tried), 'client')} said at least once that all was well when it was not."
+
+
+def find_shown(column: ClientColumn, cell: Cell, columns: Sequence[ClientColumn]) -> ClientColumn:
+    """The first version of a client that has this cell in this mode, which is where it is shown."""
+    plain = _without_wire(cell)
+    alike = (one for one in columns if one.mode == column.mode and plain in map(_without_wire, one.cells))
+    return next(alike)
+
+
+def _without_wire(cell: Cell) -> Cell:
+    return replace(cell, command="", timeline=())
+
+
+def name_column(column: ClientColumn) -> str:
+    """A client in its version and mode."""
+    return f"{column.client}, {column.mode}"
 
 
 def group_by_client(columns: Sequence[ClientColumn]) -> dict[str, list[ClientColumn]]:

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from harness.report.run_state import RunState
 
 _QUIET = frozenset({Verdict.PASS, Verdict.NOT_APPLICABLE})
+_WAITING = {
+    "idle": "waiting for a stream that stands still",
+    "watch": "waiting for requests that nobody makes",
+}
+"""What a trial that spans the others does at its end."""
 _MOST = 3
 """Number of findings of a verdict that is told in short."""
 
@@ -85,7 +90,7 @@ class GatewayPresentation(Presentation):
         yield f"{format_count(planned.checks, 'rule')}, {format_count(planned.exercises, 'trial')}"
 
     def progress(self, name: str, *, again: bool) -> str:
-        return "waiting for requests that nobody makes" if again else super().progress(name, again=again)
+        return _WAITING.get(name, name) if again else super().progress(name, again=again)
 
     def is_quiet(self, result: Result, state: RunState) -> bool:
         return result.verdict in _QUIET

@@ -82,7 +82,7 @@ class MutantsPresentation(Presentation):
         return [("checks", str(_phase(state, REFERENCE).counts["checks"]))]
 
     def sections(self, state: RunState) -> Iterator[Section]:
-        yield Section("Which checks notice which mutant", tuple(matrix_lines(state)))
+        yield Section("Mutant by mutant", tuple(matrix_lines(state)))
 
     def suite(self, result: Result) -> str:
         return "mutants" if result.rule is NOTICED else "mutants.checks"

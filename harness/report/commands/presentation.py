@@ -170,11 +170,11 @@ class Presentation:
         said = describe(result, state)
         return (f": {said}" if said != result.title else ""), ()
 
-    def explain(self, result: Result, state: RunState, *, verbose: bool) -> str:
-        """The block that explains a result."""
+    def explain(self, result: Result, state: RunState, *, verbose: bool, whole: bool = False) -> str:
+        """The block that explains a result; `whole`: with all that went over the wire."""
         from harness.report.explanation import explain
 
-        return explain(result, state, verbose=verbose)
+        return explain(result, state, verbose=verbose, whole=whole)
 
     def format_result(self, result: Result, state: RunState, paint: Paint) -> str:
         """A result in one line as it comes, with -v, if results are not told live."""

@@ -25,6 +25,9 @@ from harness.wire.mask import Mask
 ONE_LINE, RELAYED_IN_FULL = 160, 2_000
 """Most characters of a body in one line, normally and in a relayed exchange in full."""
 
+_WHOLE = 1_000_000
+"""Most characters of a body that is shown as a whole."""
+
 _MOST_EXCHANGES = 3
 _MOST_RELAYED = 2
 _MOST_PLACES = 10
@@ -80,19 +83,27 @@ def logs(evidence: Sequence[Evidence], display: Display, *, shown: int = SHOWN) 
 
 
 def shown_lines(
-    evidence: Sequence[Evidence], display: Display, *, named: bool, verbose: bool, events: Sequence[str] = ()
+    evidence: Sequence[Evidence],
+    display: Display,
+    *,
+    named: bool,
+    verbose: bool,
+    whole: bool = False,
+    events: Sequence[str] = (),
 ) -> Iterator[str]:
     """The evidence that a person needs; `named`: a finding says which exchange it is about.
 
-    `events` are lines that stand for the stream in which the fault is.
+    `events` are lines that stand for the stream in which the fault is. `whole`: every exchange, to its last byte.
     """
     mask = display.mask
     exchanges = [item for item in evidence if isinstance(item, Exchange)]
     relayed = [item for item in evidence if isinstance(item, RelayedExchange)]
     logged = [item for item in evidence if isinstance(item, LoggedExchange)]
     if logged:
-        yield from _format_logged(logged)
-    if exchanges:
+        yield from _format_logged(logged, whole=whole)
+    if exchanges and whole:
+        yield from _whole_exchanges(exchanges, display, named=named)
+    elif exchanges:
         yield from _exchanges(exchanges, display, named=named, verbose=verbose, events=events)
     if relayed:
         yield from _format_relayed(relayed, display, verbose=verbose)
@@ -115,7 +126,7 @@ def _exchanges(
 
     Where `events` show that exchange, it has a line each way, too; with `verbose` all are in full.
     """
-    shown, fault = _first(exchanges, display.api) if named else (exchanges[-_MOST_EXCHANGES:], exchanges[-1])
+    shown, fault = _choose(exchanges, display.api, named=named)
     if len(exchanges) > len(shown):
         yield f"exchanges ({len(shown)} of {len(exchanges)}; the JSON and HTML reports have all):"
     for exchange in shown:
@@ -128,8 +139,21 @@ def _exchanges(
     yield from _script(curl_lines(shown, display))
 
 
-def _format_logged(logged: Sequence[LoggedExchange]) -> Iterator[str]:
-    shown = logged[-_MOST_EXCHANGES:]
+def _whole_exchanges(exchanges: Sequence[Exchange], display: Display, *, named: bool) -> Iterator[str]:
+    """All exchanges, each as a whole, and the script of those that matter."""
+    yield f"the wire, {count_evidence(exchanges)}:"
+    for exchange in exchanges:
+        yield from exchange_lines(exchange, display, shown=_WHOLE)
+    yield from _script(curl_lines(_choose(exchanges, display.api, named=named)[0], display))
+
+
+def _choose(exchanges: Sequence[Exchange], api: Api, *, named: bool) -> tuple[Sequence[Exchange], Exchange]:
+    """The exchanges that matter, and the one that shows the fault."""
+    return _first(exchanges, api) if named else (exchanges[-_MOST_EXCHANGES:], exchanges[-1])
+
+
+def _format_logged(logged: Sequence[LoggedExchange], *, whole: bool) -> Iterator[str]:
+    shown = logged if whole else logged[-_MOST_EXCHANGES:]
     if len(logged) > len(shown):
         yield f"exchanges ({len(shown)} of {len(logged)}; the JSON and HTML reports have all):"
     for item in shown:

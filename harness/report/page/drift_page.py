@@ -44,7 +44,7 @@ def render_drifts(drifts: Drifts, *, before: str, after: str, mask: Callable[[st
         title=f"Drift: {mask(before)} and {mask(after)}",
         command="diff",
         headline=headline,
-        lead=f"{drift_totals(drifts)}." if shape or content else "",
+        lead=f"{drift_totals(drifts).capitalize()}." if shape or content else "",
         state_word=word,
         state_mark=mark,
         before=mask(before),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from harness import __version__
 from harness.look.assets import content_hash, read_icons, read_script, read_style
@@ -19,11 +20,12 @@ from harness.look.assets import content_hash, read_icons, read_script, read_styl
 _FOLDER = Path(__file__).parent
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _WEB = re.compile(r"https?://", re.IGNORECASE)
+_QUOTED = re.compile(r"`([^`]+)`")
 
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(_FOLDER / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -31,6 +33,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["prose"] = format_prose
+    return environment
 
 
 def render_template(name: str, *, title: str, command: str, **values: Any) -> str:
@@ -54,6 +58,11 @@ def render_template(name: str, *, title: str, command: str, **values: Any) -> st
         )
     )
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def format_prose(text: str) -> Markup:
+    """The escaped text; what stands in backticks is code."""
+    return Markup(_QUOTED.sub(r"<code>\1</code>", str(escape(text))))
 
 
 def link_of(url: str) -> str:

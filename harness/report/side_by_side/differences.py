@@ -42,6 +42,12 @@ class ComparedRow:
         )
 
     @property
+    def judged_alike(self) -> bool:
+        """Whether nothing is broken, and the runs that judged it say the same."""
+        judged = [entry for entry in self.entries if entry is not None and entry.standing == "judged"]
+        return not self.broken and len({entry.word for entry in judged}) < 2
+
+    @property
     def broken(self) -> int:
         """In how many runs it is broken."""
         return sum(entry is not None and entry.broken for entry in self.entries)

@@ -25,7 +25,7 @@ _JUDGED = frozenset({"pass", "fail", "warn", "info", "xfail", "stale", "error"})
 def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
     """The comparison as one HTML file."""
     names = FragmentNames()
-    telling = compared.telling
+    telling = compared.telling[:_MOST_ROWS]
     broken = (
         bool(compared.list_changes("new")) if compared.same_target else any(row.broken for row in compared.rows)
     )
@@ -38,8 +38,15 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         state_word=word if broken else f"no {word}",
         state_mark=mark_of("fail" if broken else "pass"),
         runs=[_show_run(run, mask) for run in compared.runs],
-        rows=[_show_row(row, names, mask, compared.same_target) for row in telling[:_MOST_ROWS]],
-        left_out=max(0, len(telling) - _MOST_ROWS),
+        rows=[
+            _show_row(row, names, mask, compared.same_target)
+            for row in telling
+            if compared.same_target or not row.judged_alike
+        ],
+        partly=[]
+        if compared.same_target
+        else [_show_row(row, names, mask, False) for row in telling if row.judged_alike],
+        left_out=len(compared.telling) - len(telling),
         same=[mask(row.id) for row in compared.agreeing],
         unjudged=[mask(row.id) for row in compared.unjudged],
         same_target=compared.same_target,

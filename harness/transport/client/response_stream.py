@@ -12,12 +12,13 @@ from dataclasses import replace
 
 from harness.outcome import HarnessFault
 from harness.transport.client.blocking_reader import acknowledge_at_once, receive
+from harness.transport.client.last_event import LINGER_SECONDS, STAYED_OPEN, LastEvent
 from harness.transport.http1.body_reader import Data
 from harness.transport.http1.content_decoding import ContentDecoder, decoder_for
 from harness.transport.http1.heads import ResponseHead
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.response_reader import Event, ResponseReader
-from harness.wire import By, Chunk, Ending, Exchange, ExchangeBuilder, How, Request
+from harness.wire import By, Chunk, Ending, Exchange, ExchangeBuilder, How, Length, Request
 
 
 class NoReading:
@@ -54,6 +55,7 @@ class UrlReading:
         wire: bytes,
         *,
         limits: Limits,
+        last: bytes,
         began: float,
         release: Callable[[socket.socket, bool], None],
     ) -> None:
@@ -64,6 +66,7 @@ class UrlReading:
         self._release = release
         self._reader = ResponseReader(request.method, limits)
         self._coding: ContentDecoder | None = None
+        self._last = LastEvent(last)
         self._ready: list[Event] = []
         self._seconds = 0.0
         self.ended: Ending | None = None
@@ -102,8 +105,12 @@ class UrlReading:
         """The body bytes that have arrived already, else the next ones."""
         events, self._ready = self._ready, []
         if not events and self.ended is None:
-            events = self._receive(time.monotonic() + self._limits.idle_seconds, "idle_seconds")
+            events = self._receive(time.monotonic() + self._idle_seconds, "idle_seconds")
         return b"".join([self._take(event) for event in events])
+
+    @property
+    def _idle_seconds(self) -> float:
+        return min(self._limits.idle_seconds, LINGER_SECONDS) if self._last.seen else self._limits.idle_seconds
 
     def _take(self, event: Event) -> bytes:
         if self.ended is not None:
@@ -119,6 +126,7 @@ class UrlReading:
             data = self._coding.feed(data)
         if data:
             self.recorder.chunk(Chunk(data), time.monotonic() - self._began)
+            self._last.feed(data)
         if self._coding is not None and self._coding.breach is not None:
             self.stop(*self._coding.breach)
         return data
@@ -132,8 +140,12 @@ class UrlReading:
     def _end(self, ending: Ending) -> None:
         if ending.complete and self._coding is not None and (breach := self._coding.finish()) is not None:
             ending = replace(ending, by=breach.by, how=breach.how, detail=breach.detail)
-        if ending.complete and self._reader.excess:
-            ending = replace(ending, detail=f"{self._reader.excess} bytes follow the end of the response")
+        if ending.complete and (excess := self._reader.excess):
+            framing = self.recorder.framing
+            declared = framing.size if isinstance(framing, Length) else None
+            sent = None if declared is None else declared + excess
+            detail = f"{excess} bytes follow the end of the response"
+            ending = replace(ending, declared=declared, sent=sent, detail=detail)
         self._finish(ending)
 
     def stop(self, by: By, how: How, detail: str) -> None:
@@ -143,6 +155,8 @@ class UrlReading:
             self._finish(replace(place, by=by, how=how, detail=detail))
 
     def _finish(self, ending: Ending) -> None:
+        if self._last.seen and ending.by is By.LIMIT and ending.how is How.TIMEOUT:
+            ending = replace(ending, by=By.CLIENT, how=How.STALL, detail=STAYED_OPEN)
         self.ended = ending
         self._seconds = time.monotonic() - self._began
         head = self._reader.head

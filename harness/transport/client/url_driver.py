@@ -35,7 +35,8 @@ class UrlDriver:
     """A `wire.Driver` over sockets; thread-safe.
 
     Request targets are appended to the path of `url`. `headers` are added to every request that lacks them;
-    `ca_file` names certificates to trust besides the system's; `environment=False` ignores HTTPS_PROXY.
+    `ca_file` names certificates to trust besides the system's; `environment=False` ignores HTTPS_PROXY. `last` is
+    the data of the event with which streams say that they are over: after it nobody waits long for their end.
     Raises `UsageFault` for an invalid URL; nothing a target does raises.
     """
 
@@ -47,11 +48,13 @@ class UrlDriver:
         headers: Iterable[tuple[str, str]] = (),
         ca_file: str | None = None,
         environment: bool = True,
+        last: bytes = b"",
     ) -> None:
         self._origin = Origin.parse(url)
         self._limits = limits or Limits()
         self._headers = Headers(headers)
         self._environment = environment
+        self._last = last
         self._tls = trusting(ca_file) if self._origin.scheme == "https" else None
         self._pool = Pool()
         self._lock = threading.Lock()
@@ -122,7 +125,9 @@ class UrlDriver:
         self, sock: socket.socket, request: Request, wire: bytes, limits: Limits, began: float
     ) -> UrlReading:
         try:
-            return UrlReading(sock, request, wire, limits=limits, began=began, release=self._release)
+            return UrlReading(
+                sock, request, wire, limits=limits, last=self._last, began=began, release=self._release
+            )
         except BaseException:
             sock.close()
             raise

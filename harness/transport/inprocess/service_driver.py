@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.outcome import HarnessFault, Unmet
+from harness.transport.client.last_event import LINGER_SECONDS, STAYED_OPEN, LastEvent
 from harness.transport.client.live_stream import LiveStreamReader, read_whole
 from harness.transport.http1.content_decoding import decoder_for
 from harness.transport.http1.limits import Limits
@@ -39,8 +40,11 @@ class ServiceReading:
     After a `step`, `wake` is the moment until which the body pauses, None if it does not pause.
     """
 
-    def __init__(self, service: Service, request: Request, clock: Clock, limits: Limits) -> None:
+    def __init__(
+        self, service: Service, request: Request, clock: Clock, limits: Limits, last: bytes = b""
+    ) -> None:
         self._clock = clock
+        self._last = LastEvent(last)
         self._limits = limits
         self._began = clock.now
         self._idle = 0.0
@@ -97,6 +101,7 @@ class ServiceReading:
             data = self._coding.feed(data)
         if data:
             self.recorder.chunk(Chunk(data), self._clock.now - self._began)
+            self._last.feed(data)
         if self._coding is not None and self._coding.breach is not None:
             self.stop(*self._coding.breach)
         elif self._size > self._limits.body_bytes:
@@ -122,12 +127,16 @@ class ServiceReading:
         """Seconds that may still pass without a byte, and the name of the limit behind them."""
         limits = self._limits
         total = limits.total_seconds - (self._clock.now - self._began)
-        idle = limits.idle_seconds - self._idle
+        most = min(limits.idle_seconds, LINGER_SECONDS) if self._last.seen else limits.idle_seconds
+        idle = most - self._idle
         return (idle, "idle_seconds") if idle <= total else (max(total, 0.0), "total_seconds")
 
     def _give_up(self, left: float, name: str) -> None:
         self._clock.reached(self._clock.now + left)
-        self.stop(By.LIMIT, How.TIMEOUT, f"nothing came in time (Limits.{name})")
+        if self._last.seen:
+            self.stop(By.CLIENT, How.STALL, STAYED_OPEN)
+        else:
+            self.stop(By.LIMIT, How.TIMEOUT, f"nothing came in time (Limits.{name})")
 
     def _end(self, ending: Ending) -> None:
         if ending.how is How.STALL:
@@ -135,8 +144,11 @@ class ServiceReading:
             dead = ending.at in {At.BEFORE_HEADERS, At.IN_HEADERS}
             left, name = (self._limits.head_seconds, "head_seconds") if dead else self._patience()
             self._clock.reached(self._clock.now + left)
-            detail = f"nothing came in time (Limits.{name})"
-            ending = replace(ending, by=By.LIMIT, how=How.TIMEOUT, detail=detail)
+            if self._last.seen:
+                ending = replace(ending, by=By.CLIENT, detail=STAYED_OPEN)
+            else:
+                detail = f"nothing came in time (Limits.{name})"
+                ending = replace(ending, by=By.LIMIT, how=How.TIMEOUT, detail=detail)
         elif ending.complete and self._coding is not None:
             breach = self._coding.finish()
             if breach is not None:
@@ -163,7 +175,11 @@ class ServiceDriver:
     Raises `HarnessFault` if the service or one of its bodies raises, and never raises anything else.
     """
 
-    def __init__(self, service: Service, clock: Clock | None = None, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self, service: Service, clock: Clock | None = None, *, limits: Limits | None = None, last: bytes = b""
+    ) -> None:
+        """`last` as for `UrlDriver`."""
+        self._last = last
         self.service = service
         self.clock = clock or LogicalClock()
         self._limits = limits or Limits()
@@ -173,11 +189,11 @@ class ServiceDriver:
     def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
         """Send one request and read its whole response."""
         limits = self._limits.within(timeout)
-        return read_whole(ServiceReading(self.service, request, self.clock, limits))
+        return read_whole(ServiceReading(self.service, request, self.clock, limits, self._last))
 
     def open(self, request: Request, *, timeout: float | None = None) -> LiveStreamReader:
         """Send, and leave the body for the caller to pull."""
-        reading = ServiceReading(self.service, request, self.clock, self._limits.within(timeout))
+        reading = ServiceReading(self.service, request, self.clock, self._limits.within(timeout), self._last)
         self._open = [other for other in self._open if other.ended is None]
         self._open.append(reading)
         return LiveStreamReader(reading, self._limits.event_bytes)
@@ -187,7 +203,7 @@ class ServiceDriver:
         readings: list[ServiceReading] = []
         try:
             for request in requests:
-                reading = ServiceReading(self.service, request, self.clock, self._limits)
+                reading = ServiceReading(self.service, request, self.clock, self._limits, self._last)
                 readings.append(reading)
             self._interleave(readings)
         finally:

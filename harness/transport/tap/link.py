@@ -95,8 +95,9 @@ class TapLink:
             self._failed = none.ending
             self._give_up()
 
-    def _finish_dial(self, _: object) -> None:
-        if self._upstream is None:
+    def _finish_dial(self, dial: asyncio.Task[None]) -> None:
+        # uvloop closes a connection whose dial is cancelled in its last step without a word to the protocol
+        if self._upstream is None or dial.cancelled():
             self.note_closed("upstream")
 
     def from_client(self, data: bytes) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
+import httpx
 import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
@@ -32,7 +34,13 @@ RIGHT = {DropOutcome.EXACT, DropOutcome.RECOVERED, DropOutcome.COULD_NOT}
 """The outcomes of a client that did nothing wrong."""
 
 
-@pytest.mark.parametrize("reads", [clients.good, clients.good_events, clients.creates_its_own])
+@pytest.mark.parametrize(
+    "reads",
+    [
+        clients.good,
+        *(pytest.param(it, marks=pytest.mark.slow) for it in (clients.good_events, clients.creates_its_own)),
+    ],
+)
 def test_the_helper_survives(reads: Reads) -> None:
     """The resume helper is exact for a drop at every event, by reset or orderly end, with and without ids."""
     events, results = play(reads, event_ids=("all", "none"), jobs=2)
@@ -86,6 +94,23 @@ def test_a_client_that_cannot_read_at_all() -> None:
     assert "INTERACTIONS_BASE_URL" in str(refused.value)
 
 
+def test_a_client_that_reads_the_wrong_thing_is_shown_a_frame() -> None:
+    """Whoever reads frames in another way than they are written sees one as it came, whole and with its text."""
+
+    def reads_nothing(client: httpx.Client, interaction: str) -> str:
+        client.get(f"/v1beta/interactions/{interaction}?stream=true").read()
+        return ""
+
+    with pytest.raises(UsageFault, match="already without any drop the client lost the text") as refused:
+        list(torture(INTERACTIONS, cases_of(), lambda: InProcess(reads_nothing)))
+    shown = str(refused.value).partition("  a frame with text:  ")[2].splitlines()
+    frame = {name: value for name, _, value in (line.strip().partition(": ") for line in shown)}
+    event = json.loads(frame["data"])
+    assert (event["event_type"], frame["event"]) == ("step.delta", "step.delta")
+    assert event["delta"]["text"] == "A text in sev"
+
+
+@pytest.mark.slow
 def test_the_event_of_a_cut() -> None:
     """A cut at a byte, or inside an event, is attributed to the event that it cuts."""
     _, results = play(clients.good, cuts="structural", endings=["end"], script={"text": "Brief."})

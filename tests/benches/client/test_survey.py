@@ -81,6 +81,7 @@ def test_a_cell_says_what_happened_twice(naive: list[ClientColumn]) -> None:
     assert lost.command.endswith("--client curl")
 
 
+@pytest.mark.slow
 def test_the_same_behaviour_gives_the_same_pages(naive: list[ClientColumn]) -> None:
     """A second run of everything gives the same text: no times, no ports."""
     again = columns_of(clients.never_back)
@@ -176,7 +177,7 @@ def test_the_page_has_what_the_table_has(naive: list[ClientColumn]) -> None:
     assert page.count('<button type="button" class="outcome') == len(findings)
     for cell in findings:
         assert cell.command in html.unescape(page)
-    assert "1 of 2 clients never said that all was well when it was not." in page
+    assert "1 of 2 clients said at least once that all was well when it was not." in page
     assert page.index("<h2>Clients that stream") < page.index("<h2>What already happened to others")
 
 

@@ -223,9 +223,9 @@ def polls(patience: int = 10, settled: frozenset[str] = SETTLED, *, trusts_refus
     ("reads", "noticed"),
     [
         (polls(), ""),
-        (polls(settled=frozenset({"completed"})), "ends"),
-        (polls(settled=SETTLED | {"queued"}), "slow-runs"),
-        (polls(patience=5), "slow-runs"),
+        pytest.param(polls(settled=frozenset({"completed"})), "ends", marks=pytest.mark.slow),
+        pytest.param(polls(settled=SETTLED | {"queued"}), "slow-runs", marks=pytest.mark.slow),
+        pytest.param(polls(patience=5), "slow-runs", marks=pytest.mark.slow),
         (polls(trusts_refusals=True), "refused-polls unknown-at-first"),
     ],
     ids=["correct", "until completed", "queued is final", "impatient", "no retry"],

@@ -21,9 +21,11 @@ from harness.wire import LogicalClock, Service
 NOTICED = frozenset({Outcome.NOT_MET, Outcome.NON_STRICT})
 
 
-def bench_through(gateway: Callable[[Service], Service] = lambda upstream: upstream) -> GatewayBench:
+def bench_through(
+    gateway: Callable[[Service], Service] = lambda upstream: upstream, *, idle: float = 11.0
+) -> GatewayBench:
     """A bench (client, gateway, upstream) with a gateway that answers at once."""
-    client, clock = GatewayClient(RequestBuilder(key="a-key")), LogicalClock()
+    client, clock = GatewayClient(RequestBuilder(key="a-key"), idle=idle), LogicalClock()
     upstream = Upstream(Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock), clock, client.is_primable)
     driver = ServiceDriver(gateway(upstream), clock, limits=Limits().within(5.0))
     return GatewayBench(driver, upstream, client, watch=0.0, real=False)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import queue
 import re
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import ClassVar
@@ -161,6 +164,73 @@ class TidiesInput(Faithful):
         return body
 
 
+class GivesUp(Faithful):
+    """A stream that is silent for a while is broken off."""
+
+    read_timeout = 3.0
+
+
+class GivesUpInOrder(Faithful):
+    """A stream that is silent for a while is ended in order."""
+
+    read_timeout = 3.0
+
+    def break_off(self) -> None:
+        if self.silent:
+            self.finish_body()
+        else:
+            super().break_off()
+
+    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+        self.silent = False
+        try:
+            yield from super().chunks(answer)
+        except TimeoutError:
+            self.silent = True
+            raise
+
+
+class AllowsSeconds(Faithful):
+    """A stream that has lasted for a while is ended in order after the next that comes."""
+
+    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+        began = time.monotonic()
+        for chunk in super().chunks(answer):
+            yield chunk
+            if time.monotonic() - began > 3 and answer.headers.get_content_type() == "text/event-stream":
+                return
+
+
+class KeepsAlive(Faithful):
+    """Odd: while a stream is silent, comments say that it is alive."""
+
+    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+        if answer.headers.get_content_type() != "text/event-stream":
+            yield from super().chunks(answer)
+            return
+        came: queue.Queue[bytes | BaseException | None] = queue.Queue()
+
+        def read() -> None:
+            try:
+                for chunk in super(KeepsAlive, self).chunks(answer):
+                    came.put(chunk)
+                came.put(None)
+            except BaseException as error:
+                came.put(error)
+
+        threading.Thread(target=read, daemon=True).start()
+        while True:
+            try:
+                chunk = came.get(timeout=0.5)
+            except queue.Empty:
+                chunk = b": alive\n\n"
+            if isinstance(chunk, BaseException):
+                raise chunk
+            if chunk is None:
+                return
+            yield chunk
+
+
 class RefusesInWords(Faithful):
     """What it cannot reach it answers with 400 and a sentence."""
 
@@ -179,7 +249,7 @@ def findings_of(kind: type[Faithful]) -> dict[str, str]:
     upstream: Upstream = Upstream(emulator, clock, GatewayClient.is_primable)
     with ServerThread(upstream, clock=clock) as server, serving(kind, server.url) as url:
         target = resolve_target(INTERACTIONS, url, TargetOptions(timeout=10))
-        client = GatewayClient(target.target, patience=0.5)
+        client = GatewayClient(target.target, patience=0.5, idle=4.0)
         with closing(target.connect()) as driver:
             bench = GatewayBench(driver, upstream, client, watch=0.0)
             events = list(judge_gateway(bench, CATALOGUE, GatewayOptions()))
@@ -189,7 +259,7 @@ def findings_of(kind: type[Faithful]) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("kind", [Faithful, OtherZone, SmallChunks])
+@pytest.mark.parametrize("kind", [Faithful, OtherZone, SmallChunks, KeepsAlive])
 def test_what_loses_nothing_has_no_finding(kind: type[Faithful]) -> None:
     """A transparent proxy has no finding, nor has one that writes times, chunks or headers in its own way."""
     assert findings_of(kind) == {}
@@ -211,6 +281,9 @@ def test_what_loses_nothing_has_no_finding(kind: type[Faithful]) -> None:
         (SmallBuffer, {"gw.events/lost"}),
         (JoinsParagraphs, {"gw.body/changed", "gw.events/changed"}),
         (TidiesInput, {"gw.body-fields/changed"}),
+        (GivesUp, {"gw.idle/cut"}),
+        (GivesUpInOrder, {"gw.idle/clean-end"}),
+        (AllowsSeconds, {"gw.idle/clean-end"}),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )

@@ -17,7 +17,8 @@ from harness.engine.events import ExerciseStarted, RunFinished
 from harness.kit.check import Check
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Exit, Outcome, TargetFault, UsageFault, Verdict
-from harness.wire import At, By, Ending, Headers, How, Request, Response
+from harness.wire import At, By, Ending, Headers, How, Pause, Piece, PieceBody, Request, Response
+from harness.wire.message import EVENT_STREAM
 from tests.benches.gateway.inprocess import bench_through, judged, noticing, play_all, words
 from tests.checks.gateway.variants import JoinsDeltas
 
@@ -55,6 +56,34 @@ class HangsUp(Gateway):
         if request.method == "DELETE" or b"system_instruction" in request.body:
             return Response.dead(Ending(by=By.SERVER, how=How.RST, at=At.BEFORE_HEADERS))
         return super().__call__(request)
+
+
+class HoldsTooLong(Gateway):
+    """A gateway that buffers streams, so that the upstream waits for the client, and this one for the gateway."""
+
+    def __call__(self, request: Request) -> Response:
+        response = super().__call__(request)
+        if response.headers.media_type() != EVENT_STREAM:
+            return response
+        held: list[Piece] = []
+        for piece in response.body:
+            held.append(piece)
+            if isinstance(piece, Ending):
+                break
+            if sum(pause.seconds for pause in held if isinstance(pause, Pause)) > 1:
+                response.body.close()
+                return Response.dead(Ending(by=By.SERVER, how=How.STALL, at=At.BEFORE_HEADERS))
+        response.body = PieceBody(held)
+        return response
+
+
+def test_a_buffer_that_outlasts_our_patience_is_a_buffer() -> None:
+    """A stream that was held back until our time was up is reported as one, and not as lost."""
+    results = judged(HoldsTooLong, "gw.live", "gw.events")
+    assert noticing(results) == {"gw.live"}
+    (finding,) = results["gw.live"].observation.findings
+    assert finding.stable_code == "gw.live/buffered"
+    assert finding.cure
 
 
 def test_who_neither_answers_nor_asks_is_told() -> None:

@@ -99,12 +99,12 @@ def test_a_gateway_that_stopped_is_not_asked_for_ever(kind: type[Stops]) -> None
     gateway, trials, _, stopped = ran
     assert isinstance(gateway, Stops)
     assert gateway.asked == kind.after + SILENT + 1
-    assert [trial.name for trial in trials] == ["watch", "plain", "cancel", "fields"]
+    assert [trial.name for trial in trials] == ["idle", "watch", "plain", "cancel", "fields"]
     assert stopped is not None
     assert stopped.silent == SILENT
     assert f"{len(stopped.unfinished)} of {len(EXERCISES)} trials not made" in stopped.reason
     assert ran.passage.startswith("fields.")
-    assert {"watch", "fields", "loss"} < set(stopped.unfinished)
+    assert {"idle", "watch", "fields", "loss"} < set(stopped.unfinished)
     assert {"plain", "cancel"}.isdisjoint(stopped.unfinished)
 
 
@@ -166,7 +166,7 @@ def test_one_kind_of_passage_that_hangs_is_the_gateways_own_doing(hangs_on: byte
 
     _, trials, finished, stopped = run(Picky)
     assert stopped is None
-    assert len(trials) == len(EXERCISES) + 1  # the trial that spans the others is reported twice
+    assert len(trials) == len(EXERCISES) + 2  # the two trials that span the others are reported twice
     broken = {result.id for result in finished.results if result.verdict is Verdict.FAIL}
     assert broken & rules
     assert "gw.status" not in broken | {result.id for result in finished.unjudged}

@@ -7,18 +7,23 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import jsonschema
 import pytest
 
 from harness.benches.client.ready import environments
 from harness.benches.client.ready.ready_clients import READY, find_ready
+from harness.benches.client.ready.table_rows import TABLES
 from harness.outcome import UsageFault
 from harness.resources import folder
 from tests.cli.conftest import Harness
 
 SCHEMA = json.loads((folder("schemas") / "output/clients.schema.json").read_text("utf-8"))
+FORMATS = ("html", "json", "junit", "markdown")
 TWO = ("--kinds", "clean-end,reset", "--set", "table")
 
 
@@ -83,7 +88,7 @@ def test_what_is_refused(harness: Harness) -> None:
         ("clients", "--from", str(folder("schemas") / "output/clients.schema.json")): "is no table of clients",
         ("clients", "--from", "a.json", "curl"): "--from plays nothing",
         ("clients", "--rows", "clean-and"): "did you mean 'clean-end'",
-        ("clients", "--report", "junit=x.xml"): "junit",
+        ("clients", "--report", "badge=x.svg"): "unknown format 'badge'",
         ("clients", "--write", "nowhere"): "there is no folder 'nowhere'",
         ("clients", "curl", "--mode", "poll"): "none of these clients has the mode poll",
     }
@@ -95,15 +100,31 @@ def test_what_is_refused(harness: Harness) -> None:
 
 def test_the_json_of_the_published_table() -> None:
     """The table that is published is as its schema says, and each client in it has a driver."""
-    published = json.loads((folder("docs/clients") / "table.json").read_text("utf-8"))
+    published = read_published()
     jsonschema.validate(published, SCHEMA)
     assert {row["client"] for row in published["clients"]} == {client.name for client in READY}
+    assert {(row["client"], row["mode"]) for row in published["clients"]} == {
+        (client.name, mode) for client in READY for mode in client.modes
+    }
     for row in published["clients"]:
-        names = list(published["faults"]["polling-table" if row["mode"] == "poll" else "table"])
+        names = list(published["faults"][TABLES[row["mode"]]])
         faults = [cell["fault"] for cell in row["cells"] if "fault" in cell]
         incidents = [cell["incident"] for cell in row["cells"] if "incident" in cell]
         assert faults == ([] if row["problem"] else names)
-        assert set(incidents) <= published.get("incidents", {}).keys()
+        assert set(incidents) <= published["incidents"].keys()
+
+
+def test_a_table_that_lacks_a_part_is_refused(harness: Harness, tmp_path: Path) -> None:
+    """Each part that the schema requires is asked for by `--from`, too, which says how to write a table."""
+    table = tmp_path / "table.json"
+    assert SCHEMA["required"] == ["faults", "incidents", "clients"]
+    for part in SCHEMA["required"]:
+        lacking = read_published()
+        del lacking[part]
+        table.write_text(json.dumps(lacking), "utf-8")
+        done = harness("clients", "--from", str(table))
+        assert done.code == 2
+        assert f"is no table of clients (KeyError('{part}')): write one with `harness clients" in done.err
 
 
 def test_the_published_pages_are_those_of_the_published_table(harness: Harness, tmp_path: Path) -> None:
@@ -208,19 +229,106 @@ def test_what_is_installed_is_listed_and_removed(harness: Harness, home: Path) -
     assert "nothing of these is installed" in harness("clients", "--remove").out
 
 
+def read_published() -> dict[str, Any]:
+    """The table of the documentation."""
+    found: dict[str, Any] = json.loads((folder("docs/clients") / "table.json").read_text("utf-8"))
+    return found
+
+
+def is_silent(cell: Mapping[str, str]) -> bool:
+    """Whether the caller is not told, in one of the runs at least."""
+    silent = {"wrong-status", "hole", "duplicated", "silent-loss", "double-create"}
+    return bool({cell["outcome"], cell.get("again", "")} & silent)
+
+
+def test_the_table_for_ci(harness: Harness, tmp_path: Path) -> None:
+    """JUnit has a case for each cell; a cell is a failure if and only if nobody is told of what is wrong in it."""
+    report = tmp_path / "clients.xml"
+    published = folder("docs/clients") / "table.json"
+    assert harness("clients", "--from", str(published), "--report", f"junit={report}").code == 0
+    root = ElementTree.parse(report).getroot()
+    columns = [row for row in read_published()["clients"] if row["cells"]]
+    cells = [cell for row in columns for cell in row["cells"]]
+    assert root.attrib["tests"] == str(len(cells))
+    assert [len(suite.findall("testcase")) for suite in root] == [len(row["cells"]) for row in columns]
+    cases = root.findall("testsuite/testcase")
+    assert [case.find("failure") is not None for case in cases] == [*map(is_silent, cells)]
+    assert [case.find("system-out") is not None for case in cases] == [
+        "problem" in cell and not is_silent(cell) for cell in cells
+    ]
+    told = next(case.find("failure") for case in cases if case.find("failure") is not None)
+    assert told is not None
+    assert told.text is not None
+    assert told.attrib["type"] in {cell["outcome"] for cell in cells}
+    assert "harness torture --cuts" in told.text
+    assert " said at least once that all was well when it was not." in ElementTree.tostring(
+        root, encoding="unicode"
+    )
+
+
+def test_a_client_that_could_not_be_tried_is_an_error(harness: Harness, tmp_path: Path) -> None:
+    """Each mode of it is a case of its own, in JUnit and in Markdown, with the reason."""
+    report, page = tmp_path / "clients.xml", tmp_path / "clients.md"
+    reports = ("--report", f"junit={report}", "--report", f"markdown={page}")
+    assert harness("clients", "litellm", "--offline", "--mode", "poll,create", *reports).code == 0
+    root = ElementTree.parse(report).getroot()
+    assert (root.attrib["tests"], root.attrib["errors"]) == ("2", "2")
+    assert {suite.attrib["name"] for suite in root} == {
+        "clients.litellm==1.106.2.create",
+        "clients.litellm==1.106.2.poll",
+    }
+    assert "**No client could be tried.**" in page.read_text("utf-8")
+    assert "Not tried: litellm 1.106.2, poll: litellm: litellm==1.106.2 is not installed" in page.read_text(
+        "utf-8"
+    )
+
+
+def test_the_table_for_an_issue(harness: Harness, tmp_path: Path) -> None:
+    """Markdown has each row without links, and folds the findings away, as many as an issue holds."""
+    whole, one = tmp_path / "whole.md", tmp_path / "one.md"
+    published = read_published()
+    data = tmp_path / "some.json"
+    mine = [row for row in published["clients"] if row["client"] == "any-llm"]
+    data.write_text(json.dumps({**published, "clients": mine}), "utf-8")
+    for table, page in ((folder("docs/clients") / "table.json", whole), (data, one)):
+        assert harness("clients", "--from", str(table), "--report", f"markdown={page}").code == 0
+    text = whole.read_text("utf-8")
+    assert len(text) <= 65_536
+    assert "](" not in text.partition("<details>")[0]
+    faults = {about for kinds in published["faults"].values() for about in kinds.values()}
+    assert all(f"| {about} |" in text for about in {*faults, *published["incidents"].values()})
+    left = re.search(r"An issue holds no more: (\d+) findings are in the other formats", text)
+    assert left is not None
+    newest = mine[0]
+    findings = [cell for cell in newest["cells"] if "problem" in cell]
+    alone = one.read_text("utf-8")
+    assert "An issue holds no more" not in alone
+    for cell in findings:
+        name = f"any-llm {newest['version']}, {newest['mode']}, {cell.get('fault') or cell['incident']}"
+        assert f"<details><summary>{name}: {cell['outcome']}</summary>" in alone
+        assert f"```sh\n{cell['command']}\n```" in alone
+    words = re.findall(r"<summary>.*: (\S+)</summary>", alone)
+    assert [is_silent({"outcome": word}) for word in words] == sorted(
+        (is_silent({"outcome": word}) for word in words), reverse=True
+    )
+
+
 @needs_curl
 def test_the_page_is_written(harness: Harness, tmp_path: Path) -> None:
-    """`--report` writes the page and the JSON of a run; `--from` makes the same of that JSON alone."""
-    page, data = tmp_path / "clients.html", tmp_path / "clients.json"
-    reports = ("--report", f"html={page}", "--report", f"json={data}")
-    done = harness("clients", "curl", "--mode", "follow", "--rows", "no-fault,clean-end", *reports)
+    """`--report` writes each format of a run; `--from` makes the same of its JSON alone."""
+    data = tmp_path / "json"
+    first = [word for name in FORMATS for word in ("--report", f"{name}={tmp_path / name}")]
+    done = harness("clients", "curl", "--mode", "follow", "--rows", "no-fault,clean-end", *first)
     assert (done.code, done.err) == (0, "")
-    assert "silent-loss" in page.read_text("utf-8")
+    assert "silent-loss" in (tmp_path / "html").read_text("utf-8")
+    assert "| the connection ends cleanly, without completion | **silent-loss** |" in (
+        tmp_path / "markdown"
+    ).read_text("utf-8")
     record = json.loads(data.read_text("utf-8"))
     jsonschema.validate(record, SCHEMA)
-    again, same = tmp_path / "again.html", tmp_path / "again.json"
-    done = harness("clients", "--from", str(data), "--report", f"html={again}", "--report", f"json={same}")
+    again = [word for name in FORMATS for word in ("--report", f"{name}={tmp_path / name}-again")]
+    done = harness("clients", "--from", str(data), *again)
     assert (done.code, done.out, done.err) == (0, "", "")
-    assert again.read_text("utf-8") == page.read_text("utf-8")
-    assert same.read_text("utf-8") == data.read_text("utf-8")
+    for name in FORMATS:
+        assert (tmp_path / f"{name}-again").read_text("utf-8") == (tmp_path / name).read_text("utf-8")
     assert [cell["outcome"] for cell in record["clients"][0]["cells"]] == ["exact", "silent-loss"]

@@ -162,6 +162,26 @@ def test_the_page_and_the_data(write: Write, tmp_path: Path, capsys: pytest.Capt
     assert "| `x.one` | MUST | pass | fail |" in markdown.read_text("utf-8")
 
 
+def test_what_only_some_targets_offer_is_folded(write: Write, tmp_path: Path) -> None:
+    """The page begins with what is broken or judged otherwise; what a target refuses stands in a fold below."""
+    refused = check("x.two", "not_applicable", "refused") | {"standing": "refused"}
+    files = [
+        write("a.json", check("x.one", "pass"), check("x.two", "pass"), check("x.three", "pass")),
+        write("b.json", check("x.one", "fail", "no"), refused, check("x.three", "warn", "odd"), url="http://o"),
+    ]
+    page = tmp_path / "c.html"
+    main(["compare", *files, "--report", f"html={page}"])
+    text = page.read_text("utf-8")
+    assert find_faults(text) == []
+    assert "1 broken nowhere" in text
+    assert (
+        text.index('id="x.one"')
+        < text.index('id="x.three"')
+        < text.index('id="partly"')
+        < text.index('id="x.two"')
+    )
+
+
 @pytest.mark.parametrize(
     ("data", "complaint"),
     [

@@ -76,7 +76,9 @@ def shards() -> list[Record]:
     return [run_check("", Shard(number, 3), Selection(checks=("cancel", "get"))) for number in (1, 2, 3)]
 
 
-@pytest.mark.parametrize("mutant", ["", *MUTANTS])
+@pytest.mark.parametrize(
+    "mutant", ["", MUTANTS[0], *(pytest.param(m, marks=pytest.mark.slow) for m in MUTANTS[1:])]
+)
 def test_shards_make_the_run(mutant: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Verdicts by id, causes, ledger with headline, and exit code of the merge are those of one run."""
     whole = run_check(mutant)

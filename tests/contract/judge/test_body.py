@@ -39,8 +39,8 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     "old generation": ({"status": "completed", "outputs": []}, {"create.generation"}),
     "unknown fields": ({**DONE, "new": 1}, set()),
     "unknown steps": ({**DONE, "steps": [{"type": "telepathy", "x": 1}]}, set()),
-    "no status": ({"id": "x"}, {"create.schema", "create.status"}),
-    "status of a number": ({"status": 3}, {"create.schema", "create.status"}),
+    "no status": ({"id": "x"}, {"create.status"}),
+    "status of a number": ({"status": 3}, {"create.status"}),
     "not an object": ([], {"create.schema", "create.status"}),
     "null": (None, {"create.schema", "create.status"}),
     "a known step of another shape": (
@@ -56,6 +56,8 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         {"create.times"},
     ),
     "usage": ({**DONE, "usage": {"total_tokens": -1}}, {"usage.types"}),
+    "a count in text": ({**DONE, "usage": {"total_tokens": "12"}}, {"usage.types"}),
+    "no usage": ({**DONE, "usage": []}, {"usage.types"}),
     "step without a type": ({**DONE, "steps": [{}]}, {"create.schema", "steps.discriminator"}),
     "content without a type": (
         {**DONE, "steps": [output({"text": "x"})]},

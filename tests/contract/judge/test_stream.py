@@ -208,7 +208,25 @@ def test_each_breach_is_found_and_nothing_else(stream: bytes, rules: set[str]) -
 def test_every_rule_of_one_stream_is_broken_by_a_case() -> None:
     """Each rule of the stream judge is broken by at least one case."""
     proved = set().union(*(rules for _, rules in BROKEN.values()))
-    assert proved == {"create.status-listed", *(rule.id for rule in RULES)} - {"stream.evid-delta"}
+    assert proved == {"create.status-listed", *(rule.id for rule in RULES)} - {
+        "stream.evid-delta",
+        "stream.closes",
+    }
+
+
+@pytest.mark.parametrize(
+    ("how", "stream", "rules"),
+    [
+        (How.STALL, frames(CLEAN), {"stream.closes"}),
+        (How.STALL, frames(CLEAN, done=False), set()),
+        (How.FIN, frames(CLEAN), set()),
+    ],
+)
+def test_silence_after_the_sentinel(how: How, stream: bytes, rules: set[str]) -> None:
+    """A stream from which nothing came after [DONE], not even its end, is whole and did not close."""
+    reading = judge(stream, ending=Ending(By.CLIENT, how, detail="it stayed open"))
+    assert broken(reading) == rules
+    assert reading.whole == bool(rules)
 
 
 CLEAN_STREAMS: dict[str, bytes] = {

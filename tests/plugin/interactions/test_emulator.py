@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from harness.cassette import Recording, save
+from harness.contract.tables.lifecycle import LIFECYCLE
 from harness.emulator import Script, Settings
-from harness.emulator.script.scripts import FINAL_STATUSES
 from harness.outcome import UsageFault
 from harness.plugin import InteractionsEmulator
 from harness.plugin.interactions.answers import AnswerFields, FinalStatus
@@ -173,7 +173,7 @@ def test_a_diff_without_noise(emulator: InteractionsEmulator, client: httpx.Clie
 def test_the_typed_keys_are_the_real_ones() -> None:
     """The keys that editors complete are those that there are."""
     assert set(AnswerFields.__annotations__) == set(Script.__struct_fields__) - {"text"}
-    assert set(get_args(FinalStatus)) == set(FINAL_STATUSES)
+    assert set(get_args(FinalStatus)) == set(LIFECYCLE.ends)
     # `max_requests` is the fixture's own limit
     assert set(SettingFields.__annotations__) == {field.name for field in dataclasses.fields(Settings)} - {
         "max_requests"

@@ -116,6 +116,20 @@ def test_a_wait_that_nobody_can_end() -> None:
     assert sleeps.total == pytest.approx(60 + 11_100, abs=1)
 
 
+def test_a_wait_in_parts_is_told_whole() -> None:
+    """A wait that its library repeats for what is left of it counts with the seconds that were given."""
+    full, condition = queue.Queue[int](maxsize=1), threading.Condition()
+    full.put(1)
+    with no_sleep() as sleeps:
+        with pytest.raises(queue.Empty):
+            queue.PriorityQueue[int]().get(timeout=1000)
+        with pytest.raises(queue.Full):
+            full.put(2, timeout=100)
+        with condition:
+            assert not condition.wait_for(lambda: False, timeout=10)
+    assert sleeps == [1000, 100, 10]
+
+
 def test_threads_of_tools_end_no_wait() -> None:
     """A reader of xdist, a thread that `threading` does not know, keeps no wait from being skipped."""
     ready, done = _thread.allocate_lock(), _thread.allocate_lock()

@@ -9,6 +9,7 @@ import pytest
 
 from harness.outcome import HarnessFault
 from harness.transport import Limits, ServerThread, ServiceDriver, UrlDriver
+from harness.transport.client.last_event import LINGER_SECONDS
 from harness.wire import (
     COMPLETE,
     TICK,
@@ -182,6 +183,35 @@ def test_a_stall_costs_the_patience_of_the_client() -> None:
     clock = LogicalClock()
     ServiceDriver(Serving(event(1), Ending(how=How.STALL)), clock, limits=Limits(idle_seconds=7)).send(GET)
     assert clock.now == 7
+
+
+LAST = b"[DONE]"
+OPEN_ENDS = {
+    "at once": ((event(1), Chunk(b"data: [DONE]\n\n")), By.CLIENT),
+    "in pieces": ((event(1), Chunk(b"event: done\r\ndata: [DO"), Chunk(b"NE]\r\n\r"), Chunk(b"\n")), By.CLIENT),
+    "without a space": ((Chunk(b"data:[DONE]\n\n"),), By.CLIENT),
+    "not at all": ((event(1),), By.LIMIT),
+    "without its blank line": ((event(1), Chunk(b"data: [DONE]\n")), By.LIMIT),
+    "in a text": ((Chunk(b'data: {"text": "data: [DONE]"}\n\n'),), By.LIMIT),
+    "before another event": ((Chunk(b"data: [DONE]\n\n"), event(2)), By.LIMIT),
+}
+
+
+@pytest.mark.parametrize("name", OPEN_ENDS)
+def test_after_its_last_event_nobody_waits_long_for_a_stream_to_end(name: str) -> None:
+    """A stream that stays open after its last event is left by the client, in logical time and over a socket."""
+    chunks, by = OPEN_ENDS[name]
+    pieces = (*chunks, Ending(how=How.STALL))
+    how = How.STALL if by is By.CLIENT else How.TIMEOUT
+    clock = LogicalClock()
+    here = ServiceDriver(Serving(*pieces), clock, limits=Limits(idle_seconds=50), last=LAST).send(GET)
+    assert (here.ending.by, here.ending.how) == (by, how)
+    assert clock.now == (LINGER_SECONDS if by is By.CLIENT else 50)
+    with ServerThread(Serving(*pieces)) as server:
+        driver = UrlDriver(server.url, QUICK, last=LAST)
+        there = driver.send(GET)
+        driver.close()
+    assert (there.ending.by, there.ending.how, there.body) == (by, how, here.body)
 
 
 def test_together_interleaves_by_wake_up_time() -> None:

@@ -109,10 +109,10 @@ class ClientAttempt:
 
     @property
     def came_back(self) -> bool:
-        """Whether the client was refused something, or needed more than one stream."""
+        """Whether the client was refused something, lost a stream or an answer, or needed more than one stream."""
         turns = {one.continues for one in self.received if one.continues is not None}
         return len(self.streams) - len(turns) > 1 or any(
-            one.status >= 400 or one.headless or (one.is_stream and not one.completes) for one in self.received
+            one.status >= 400 or one.headless or one.broke_off for one in self.received
         )
 
     @property

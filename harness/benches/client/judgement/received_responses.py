@@ -59,6 +59,12 @@ class ReceivedResponse:
         return self.ending is not None and self.ending.at in (At.BEFORE_HEADERS, At.IN_HEADERS)
 
     @property
+    def broke_off(self) -> bool:
+        """Whether it is a stream without a completion; one that the client left, undisturbed, is none."""
+        disturbed = self.suffered is not None and bool(self.suffered.fired)
+        return self.is_stream and not self.completes and (disturbed or self.ending is not None)
+
+    @property
     def continues(self) -> str | None:
         """The run that a create refers to as its previous turn; None if it begins a conversation."""
         return self._api.load_client_model().continues(self.request) if self.is_create else None

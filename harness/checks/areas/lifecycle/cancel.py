@@ -153,8 +153,10 @@ def _is_seen(held: bool, cancelled: Exchange, polled: list[Exchange]) -> Iterato
         return
     if not held:
         _excuse_a_lost_race(cancelled, polled)
+    if cancelled.status not in SUCCESS:
+        raise Unmet(f"the cancel was refused: {format_answer(cancelled)}")
     late = _last_seen_running(polled)
-    if cancelled.status in SUCCESS and is_settled(last) and late is not None:
+    if is_settled(last) and late is not None:
         yield finding(
             "the cancel was accepted, and the run went on",
             expected="cancelled",

@@ -47,6 +47,7 @@ CHECKS = _RETRIEVE.checks
     profile="core",
     requires=["store"],
     accepts=["200 and the same id", "a brief 404 right after the create (noted)"],
+    everywhere=True,
 )
 def _reads(created: Exchange, reads: list[Exchange]) -> Iterator[Finding]:
     wanted = interaction_in(created).get("id")

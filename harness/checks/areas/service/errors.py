@@ -23,7 +23,7 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.stored import UNKNOWN_ID, WRONG_KEY, a_stored_interaction, all_of
 from harness.contract import read
-from harness.contract.judge.answer import judge_error_shape, judge_leaks
+from harness.contract.judge.answer import judge_error_shape, judge_error_status, judge_leaks
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import KEY_HEADER, RequestBuilder
@@ -38,7 +38,7 @@ CHECKS = _ERRORS.checks
 
 @exercise(requests=12, front_end=True)
 def refused_requests(t: RequestBuilder) -> Steps:
-    """Requests with one mistake each; `errors` holds every 4xx or 5xx answer of the API.
+    """Requests with one mistake each; `answers` are all answers, `errors` every 4xx or 5xx of the API.
 
     Answers to a wrong key and to an unknown route are kept apart: a front end that checks keys, or whatever
     answers for unknown paths, has an error shape of its own.
@@ -57,6 +57,7 @@ def refused_requests(t: RequestBuilder) -> Steps:
         **seen,
         "unknown_route": unknown_route,
         "wrong_key": wrong_key,
+        "answers": [*all_of(seen), unknown_route, wrong_key],
         "errors": [answer for answer in all_of(seen) if (answer.status or 0) >= 400],
     }
 
@@ -141,6 +142,18 @@ _ERRORS.check(
 )
 def _shapes_errors(errors: list[Exchange]) -> Iterator[Finding]:
     yield from among("errors", errors, judge_error_shape)
+
+
+@_ERRORS.check(
+    "err.status",
+    refused_requests,
+    title="errors come with the status of an error",
+    profile="core",
+    accepts=["4xx or 5xx", "a 2xx that reports no error", "a 2xx stream with an error event"],
+    everywhere=True,
+)
+def _gives_errors_their_status(answers: list[Exchange]) -> Iterator[Finding]:
+    yield from among("answers", answers, lambda answer: judge_error_status(require_answer(answer)))
 
 
 @_ERRORS.check(

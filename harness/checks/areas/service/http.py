@@ -58,6 +58,7 @@ def _labels_json(answers: list[Exchange]) -> Iterator[Finding]:
     title="what is labelled JSON parses as JSON in UTF-8",
     profile="core",
     accepts=["any JSON value", "an empty body where there is nothing to say"],
+    everywhere=True,
 )
 def _parses(answers: list[Exchange]) -> Iterator[Finding]:
     yield from _of_those_heard(answers, judge_json_valid)
@@ -83,6 +84,7 @@ def _labels_stream(text: Exchange) -> Iterator[Finding]:
     title="Content-Length and chunks agree with the bytes that come",
     profile="core",
     accepts=["Content-Length", "chunked coding", "the end of the connection where neither was announced"],
+    everywhere=True,
 )
 def _lengths_agree(answers: list[Exchange]) -> Iterator[Finding]:
     yield from _of_those_heard(answers, judge_length)

@@ -5,7 +5,7 @@ Layer 2. Only a scriptable target can be made to pause; elsewhere a run that doe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,13 +14,24 @@ from harness.checks.vocabulary.background_runs import read_whole_stream, script
 from harness.checks.vocabulary.expect import at, expect_interaction, expect_status, finding, interaction_in
 from harness.checks.vocabulary.polling import id_of, need_id, status_of
 from harness.checks.vocabulary.stored import HELLO
-from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, of_kind
+from harness.checks.vocabulary.stream_events import (
+    Event,
+    completion,
+    deltas,
+    events_in,
+    expect_stream,
+    inner,
+    kind,
+    of_kind,
+    stream_id,
+)
+from harness.contract.data.output import output_text
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import exercise, judge_one
-from harness.outcome import Finding, Unmet
+from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import Exchange
 
 _CONTINUATION = new_registry()
@@ -30,6 +41,7 @@ PAUSED = "requires_continuation"
 TOKEN = "aGFybmVzcy1ob3A="
 OTHER_TOKEN = "aGFybmVzcy1ob3AtMg=="
 NOBODYS = "bm8tc3VjaC10b2tlbg=="
+HOPS = "First comes the keel. Then come the ribs. Last comes the mast."
 
 
 @exercise(requests=6, interactions=5)
@@ -135,6 +147,54 @@ def _stream_says_so(streamed: Exchange) -> Iterator[Finding]:
     places: list[Any] = [end, *of_kind(events, "interaction.status_update")]
     if not any(place.get("continuation_token") for place in places):
         yield finding("no token in the stream", expected="a non-empty continuation_token", actual="none")
+
+
+@exercise(requests=2, interactions=2)
+def an_answer_with_checkpoints(t: RequestBuilder) -> Steps:
+    """A stream with tokens in its status updates, and the rest of it asked for with the first of them."""
+    marker = "checkpoints"
+    yield from script(t, marker, text=HOPS, hops=3, checkpoints=True)
+    whole: Exchange = yield from read_whole_stream(t.create(input=f"{HELLO} ({marker})", stream=True))
+    events = events_in(whole)
+    token, _ = _first_checkpoint(events)
+    rest = t.create(continuation_token=token, previous_interaction_id=stream_id(events))
+    return {"whole": whole, "rest": (yield Send(rest)) if token else None}
+
+
+@_CONTINUATION.check(
+    "cont.checkpoint",
+    an_answer_with_checkpoints,
+    title="a token in the middle of a stream continues from there",
+    profile="core",
+    requires=["continuation", "store", "stream"],
+    accepts=["2xx with a new id, and any text that does not begin with what came before the token"],
+    about="rest",
+)
+def _continues_from_there(whole: Exchange, rest: Exchange | None) -> Iterator[Finding]:
+    if rest is None:
+        raise NotApplicable("no status update of this stream has a continuation_token")
+    yield from at("rest", expect_interaction(rest))
+    if rest.status not in SUCCESS:
+        return
+    events = events_in(whole)
+    if id_of(rest) in ("", stream_id(events)):
+        actual = id_of(rest) or "none"
+        yield finding("the rest has no id of its own", expected="a new id", actual=actual).at(exchange="rest")
+    _, before = _first_checkpoint(events)
+    again = output_text(interaction_in(rest))
+    if before and again.startswith(before):
+        expected = f"no text that begins with {format_value(before)}"
+        yield finding("the answer begins again", expected=expected, actual=format_value(again)).at(exchange="rest")
+
+
+def _first_checkpoint(events: Sequence[Event]) -> tuple[str, str]:
+    """The first token in a status update, and the text that came before it."""
+    for index, event in enumerate(events):
+        token = event.get("continuation_token") if kind(event) == "interaction.status_update" else None
+        if isinstance(token, str) and token:
+            texts = (inner(delta, "delta").get("text") for delta in deltas(events[:index], "text"))
+            return token, "".join(text for text in texts if isinstance(text, str))
+    return "", ""
 
 
 def _paused(exchange: Exchange) -> bool:

@@ -28,6 +28,7 @@ from harness.checks.vocabulary.stream_events import (
     events_in,
     expect_stream,
     is_stream,
+    is_whole,
     last_cursor,
     of_kind,
     stream_id,
@@ -77,6 +78,7 @@ TITLES: Mapping[str, str] = {
     "stream.completed-no-steps": "interaction.completed leaves the steps to the deltas",
     "stream.done": "a stream ends with [DONE]",
     "stream.done-final": "nothing follows [DONE]",
+    "stream.closes": "a stream ends after [DONE]",
     "stream.evid-unique": "event ids do not repeat",
 }
 """Titles of the rules that a single stream can break; a rule without a title here gets its statement."""
@@ -111,6 +113,7 @@ ACCEPTS: Mapping[str, tuple[str, ...]] = {
     "stream.completed-no-steps": ("no steps", "an empty list", "the very steps that were streamed"),
     "stream.done": ("[DONE], named `done` or not", "none after an error event"),
     "stream.done-final": ("nothing, if [DONE] came",),
+    "stream.closes": ("an end of the answer within a second",),
     "stream.evid-unique": ("another id on each event that has one",),
 }
 """What passes under each of these rules, in words."""
@@ -223,7 +226,7 @@ def _brings_the_stored_text(streams: Streams, stored: Mapping[str, Exchange]) ->
     compared = 0
     for name, body in _stored_bodies(streams, stored).items():
         ended = completion(events_in(streams[name])) or {}
-        if streams[name].complete and ended.get("status") == body.get("status") == "completed":
+        if is_whole(streams[name]) and ended.get("status") == body.get("status") == "completed":
             compared += 1
             yield from at(f"stored[{name}]", judge_streamed_text(read(streams[name]).streamed_steps, body))
     if not compared:
@@ -249,7 +252,7 @@ def _equals_what_is_stored(streams: Streams, stored: Mapping[str, Exchange]) -> 
         place = f"stored[{name}]"
         if name not in bodies:
             yield from at(place, expect_interaction(answer))
-        elif streams[name].complete and completion(events_in(streams[name])) is not None:
+        elif is_whole(streams[name]) and completion(events_in(streams[name])) is not None:
             yield from at(place, judge_streamed_steps(read(streams[name]).streamed_steps, bodies[name]))
 
 
@@ -265,7 +268,7 @@ def _ends_as_stored(streams: Streams, stored: Mapping[str, Exchange]) -> Iterato
     compared = 0
     for name, body in _stored_bodies(streams, stored).items():
         end = completion(events_in(streams[name]))
-        if streams[name].complete and end is not None:
+        if is_whole(streams[name]) and end is not None:
             compared += 1
             yield from at(f"stored[{name}]", judge_streamed_end(end, body))
     if not compared:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from harness.checks.gateway.mutants.mutant import FrameEdit, MutantTable, event_of, raw, with_payload
+from harness.checks.gateway.mutants.mutant import FrameEdit, Gateway, MutantTable, event_of, raw, with_payload
 from harness.contract import PROTOCOL
-from harness.wire import COMPLETE, Ending, Frame, Request, encode
+from harness.wire import COMPLETE, Body, Ending, Frame, How, Pause, Piece, Request, encode
 
 AREA = MutantTable()
 _DONE = encode("done", PROTOCOL.sentinel)
@@ -223,6 +223,45 @@ class IsOneBehind(Buffers):
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         held, self.held = self.held, raw(frame)
         return (held,) if held else ()
+
+
+class _Impatient:
+    """A body that ends with `ending` in place of a pause of two seconds or more."""
+
+    def __init__(self, inner: Body, ending: Ending) -> None:
+        self._inner = inner
+        self._ending = ending
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        piece = next(self._inner)
+        if isinstance(piece, Pause) and piece.seconds >= 2:
+            self._inner.close()
+            return self._ending
+        return piece
+
+    def close(self) -> None:
+        """Close the wrapped body."""
+        self._inner.close()
+
+
+@AREA.mutant("idle.ended", "idle")
+class EndsWhatStandsStill(Gateway):
+    """A stream that stands still for two seconds is ended normally."""
+
+    ending = COMPLETE
+
+    def relay_stream(self, request: Request, body: Body) -> Body:
+        return _Impatient(body, self.ending)
+
+
+@AREA.mutant("idle.dropped", "idle")
+class DropsWhatStandsStill(EndsWhatStandsStill):
+    """A stream that stands still for two seconds is broken off."""
+
+    ending = Ending(how=How.FIN)
 
 
 @AREA.mutant("cut.done", "truncated")

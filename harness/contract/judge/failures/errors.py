@@ -20,7 +20,7 @@ _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 def error_of(value: Any) -> tuple[str, str] | None:
     """(code, message) of an error body of either shape, None if it is not one; a numeric code becomes digits."""
-    error = _error(_unwrap_list(value))
+    error = _error(unwrap_list(value))
     if error is None:
         return None
     code, message = error.get("code"), error.get("message")
@@ -81,13 +81,14 @@ def _judge_code(code: str, status: int | None) -> list[Finding]:
 
 
 def _is_gateway(value: Any) -> bool:
-    error = _error(_unwrap_list(value))
+    error = _error(unwrap_list(value))
     code = error.get("code") if error is not None else None
     numeric = isinstance(code, int) and not isinstance(code, bool)
     return numeric and error is not None and isinstance(error.get("message"), str)
 
 
-def _unwrap_list(value: Any) -> Any:
+def unwrap_list(value: Any) -> Any:
+    """The only item of a list, as the gateway wraps errors; anything else as it is."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.contract.contract import Contract
-from harness.contract.judge.answer import is_no_answer, is_success
+from harness.contract.judge.answer import is_no_answer, is_success, says_error
 from harness.contract.judge.history.creates import judge_create
 from harness.contract.judge.history.ends import judge_cancel, judge_delete
 from harness.contract.judge.history.history_state import HistoryState, Intent
@@ -125,7 +125,7 @@ class HistoryJudge:
         """Judge the next exchange by all that came before it."""
         judgement = self._begin()
         read(exchange, self._state.contract)
-        if is_no_answer(exchange):
+        if is_no_answer(exchange) or says_error(exchange):  # a defect in itself, which says nothing of the history
             return judgement
         operation = operation_of(exchange.request)
         if operation is not None:

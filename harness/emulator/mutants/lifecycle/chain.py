@@ -59,6 +59,16 @@ def _inherit_tools(order: CreateRequest, engine: Engine) -> None:
         order.body = {"tools": order.previous.body["tools"], **order.body}
 
 
+def _is_checkpoint(admission: CreateValidator, order: CreateRequest) -> bool:
+    issued = admission.tokens.get(order.body["continuation_token"])
+    return issued is not None and bool(issued.rest)
+
+
+def _answer_again(run: Run, order: CreateRequest, engine: Engine) -> None:
+    if order.previous is not None and order.rest:
+        run.steps = [*order.previous.steps]
+
+
 def _name_as_parent(body: Json, call: Call) -> None:
     if "previous_interaction_id" in body and b"continuation_token" in call.request.body:
         body["id"] = body["previous_interaction_id"]
@@ -168,6 +178,10 @@ MUTANTS = table(
         "The stream of an interaction that requires continuation reports it as completed.",
         event("interaction.completed", inside("interaction", inside(
             "status", turn(requires_continuation="completed"))))),
+    row("checkpoint-refused", "The continuation token of a status update is refused.",
+        before(CreateValidator.continuation, when(_is_checkpoint, refuse("'continuation_token' is not valid.")))),
+    row("checkpoint-restarts", "The continuation token of a status update begins the answer again.",
+        run(_answer_again)),
     row("chained-not-stored", "A chained interaction has an id but is not stored.",
         run(_forget_chained)),
     row("stateless-turn-refused", "The output steps of an earlier turn are refused as input.",

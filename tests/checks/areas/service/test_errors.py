@@ -8,6 +8,7 @@ BAD = refusal(400)
 OK = answer(body=interaction())
 CRASH = refusal(500, "api_error")
 DEAD = answer(None)
+OPAQUE = {"code": "invalid_request", "message": "no"}
 KEY = "sk-harness-0123456789"
 FRONT_END = {"error": {"code": 404, "message": "Method not found.", "status": "NOT_FOUND"}}
 
@@ -64,6 +65,12 @@ CASES = [
     case("err.code-string", "not_met", "empty", errors=[refusal(429, "")]),
     case("err.code-word", "met", "a word", errors=[refusal(400, "some_new_code")]),
     case("err.code-word", "not_met", "upper case", errors=[refusal(429, "RESOURCE_EXHAUSTED")]),
+    case("err.status", "met", "the API's", answers=[BAD, OK]),
+    case("err.status", "met", "a failed resource", answers=[answer(body={"name": "op/1", "error": OPAQUE})]),
+    case("err.status", "untestable", "no answer", answers=[DEAD]),
+    case("err.status", "not_met", "an object", answers=[BAD, answer(body={"error": OPAQUE})]),
+    case("err.status", "not_met", "text", answers=[answer(body={"success": False, "error": "no such model"})]),
+    case("err.status", "not_met", "the front end's in a list", answers=[answer(body=[FRONT_END])]),
     case("err.no-crash", "met", "refused, busy or not offered", answers=[BAD, refusal(503), refusal(501), OK]),
     case("err.no-crash", "met", "a request that is wrong", answers=[created(500, {"input": 7})]),
     case("err.no-crash", "not_met", "a create that is right", answers=[OK, created(500, RIGHT)]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.checks.areas.streams.continuation import a_paused_answer
 from harness.emulator import Emulator
 from harness.transport import ServiceDriver
+from harness.wire import Exchange
 from tests.checks._play import answer, case, interaction, play, refusal
 from tests.checks._streams import event, streamed, text_events
 
@@ -15,6 +16,14 @@ END = {**SILENT[-1], "interaction": {**SILENT[-1]["interaction"], "continuation_
 UPDATE = event(
     "interaction.status_update", interaction_id="v1_one", status="in_progress", continuation_token="dG9rZW4="
 )
+HOPS = [*text_events("He")[:-1], UPDATE, text_events("He")[-1]]
+
+
+def said(text: str, **fields: str) -> Exchange:
+    """An interaction that answers with a text."""
+    steps = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
+    return answer(body=interaction(**{"id": "v1_two", "steps": steps, **fields}))
+
 
 CASES = [
     case("cont.token", "met", "a token", paused=PAUSED),
@@ -36,6 +45,12 @@ CASES = [
     case("cont.stream", "not_met", "as if completed", streamed=streamed(text_events("He"))),
     case("cont.stream", "not_met", "just ends", streamed=streamed(SILENT[:-1])),
     case("cont.stream", "not_met", "no stream", streamed=NEXT),
+    case("cont.checkpoint", "met", "the rest", whole=streamed(HOPS), rest=said("llo")),
+    case("cont.checkpoint", "met", "other words", whole=streamed(HOPS), rest=said("and llo")),
+    case("cont.checkpoint", "not_applicable", "no token", whole=streamed(SILENT), rest=None),
+    case("cont.checkpoint", "not_met", "refused", whole=streamed(HOPS), rest=refusal(400)),
+    case("cont.checkpoint", "not_met", "from the start", whole=streamed(HOPS), rest=said("Hello")),
+    case("cont.checkpoint", "not_met", "the same id", whole=streamed(HOPS), rest=said("llo", id="v1_one")),
 ]  # fmt: skip
 
 

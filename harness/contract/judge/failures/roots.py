@@ -1,0 +1,82 @@
+"""What explains whatever else is wrong with an answer, so that this is told once, as what it is.
+
+Layer 1, pure. An answer that is no whole message, no JSON, an error under a status of success, or that denies
+what was there breaks many rules at once. A crash is judged apart (`crash.py`): it explains the rest only if the
+request was right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.contract.judge.answer import judge_error_status, judge_json_valid, judge_length
+from harness.contract.judge.reading import read
+from harness.contract.judge.wording import format_answer, format_request
+from harness.contract.requests import KEY_HEADER
+from harness.contract.runs import named_interaction, summarise_create
+from harness.outcome import Finding, Severity
+from harness.wire import Exchange
+from harness.wire.json_value import object_or_none
+
+_GONE = frozenset({404, 410})
+_CREATE = "POST interactions"
+_GET = "GET interactions/{id}"
+_DELETE = "DELETE interactions/{id}"
+
+
+def judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
+    """The findings from which the rest follows, the first one before all; `before` are the exchanges before it."""
+    yield from judge_length(exchange)
+    yield from (finding for finding in judge_json_valid(exchange) if finding.severity is Severity.BROKEN)
+    yield from judge_error_status(exchange)
+    yield from _judge_loss(exchange, before)
+
+
+def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
+    """An interaction that was there, and that nobody deleted, must be found.
+
+    Only a plain GET proves that it is lost, after one that showed it: another call may not be offered, and what
+    was just created may need a moment. There the finding is information, which explains why a call failed.
+    """
+    found = _subject(exchange) if exchange.status in _GONE else ""
+    known = next((seen for seen in reversed(before) if found and _tells_of(seen, found, exchange)), None)
+    if known is None or read(known).call == _DELETE:
+        return
+    proven = all(map(_is_plain_get, (known, exchange)))
+    yield Finding.coded(
+        "get.ok/lost",
+        f"{format_request(exchange)} does not find what was there before",
+        f"{found}, as answered to {format_request(known)}",
+        format_answer(exchange),
+        severity=Severity.BROKEN if proven else Severity.INFORMATION,
+    )
+
+
+def _is_plain_get(exchange: Exchange) -> bool:
+    return read(exchange).call == _GET and "?" not in exchange.request.target
+
+
+def _subject(exchange: Exchange) -> str:
+    """The id of the interaction that a call is about or continues; "" if there is none."""
+    order = summarise_create(exchange.request)
+    return order.parent if order is not None else named_interaction(exchange.request)
+
+
+def _tells_of(seen: Exchange, found: str, exchange: Exchange) -> bool:
+    """Whether an earlier exchange showed an interaction, or may have deleted it, to the caller of this one."""
+    reading = read(seen)
+    if reading.call not in (_CREATE, _GET, _DELETE) or _caller(seen) != _caller(exchange):
+        return False
+    if reading.call == _DELETE:
+        return named_interaction(seen.request) == found
+    return seen.succeeded and reading.id == found and not _keeps_nothing(seen)
+
+
+def _caller(exchange: Exchange) -> tuple[str, str]:
+    """Who asks, and under which version of the API."""
+    return exchange.request.headers.get(KEY_HEADER), exchange.request.segments[0]
+
+
+def _keeps_nothing(create: Exchange) -> bool:
+    body = object_or_none(create.request.body) or {}
+    return body.get("store") is False

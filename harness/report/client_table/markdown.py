@@ -1,0 +1,96 @@
+"""The table of clients as Markdown to paste: tables without links, and what the findings rest on, folded away.
+
+Layer 6.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from harness.benches.client.ready.survey import Cell, ClientColumn
+from harness.benches.client.ready.table_rows import TableRow
+from harness.outcome.words import format_count
+from harness.report.client_table.table import (
+    ModeTable,
+    TableColumn,
+    find_shown,
+    format_headline,
+    group_by_client,
+    is_silent,
+    list_tables,
+    name_column,
+)
+from harness.report.markdown import fence
+
+ISSUE_LIMIT = 65_536
+"""How many characters an issue on GitHub may have."""
+
+
+def render_markdown(columns: Sequence[ClientColumn]) -> str:
+    """The tables, then the findings, those first that nobody is told of, as far as an issue holds them."""
+    tables = "".join(_draw_tables(columns))
+    findings = list(_list_findings(columns))
+    kept: list[str] = []
+    room = ISSUE_LIMIT - len(tables) - len(_say_left_out(len(findings)))
+    while len(kept) < len(findings) and len(findings[len(kept)]) <= room:
+        room -= len(findings[len(kept)])
+        kept.append(findings[len(kept)])
+    left = len(findings) - len(kept)
+    return "".join([tables, *kept, _say_left_out(left) if left else ""])
+
+
+def draw_table(
+    table: ModeTable, draw_row: Callable[[TableRow], str], draw_cell: Callable[[TableColumn, Cell], str]
+) -> Iterator[str]:
+    """The lines of one table; the functions draw the head of a row, and a cell."""
+    headings = " | ".join(f"{one.client.name} {one.versions}".strip() for one in table.columns)
+    yield f"| {'Incident' if table.rows[0].is_incident else 'Fault'} | {headings} |\n"
+    yield f"|---{'|---' * len(table.columns)}|\n"
+    for number, row in enumerate(table.rows):
+        cells = " | ".join(draw_cell(one, one.cells[number]) for one in table.columns)
+        yield f"| {draw_row(row)} | {cells} |\n"
+
+
+def draw_word(cell: Cell) -> str:
+    """What came of a cell, in bold if nobody is told."""
+    return f"**{cell.word}**" if is_silent(cell) else cell.word
+
+
+def draw_finding(cell: Cell) -> str:
+    """What a client did wrong, what went over the wire, and the command that repeats it."""
+    said = re.sub(r"([*_`<>|\[\]])", r"\\\1", " ".join(cell.sentence.split()))
+    sentence = f"**{cell.word}** ({cell.level} `{cell.rule}`): the client {said}."
+    return "\n".join([sentence, "", *fence("\n".join(cell.timeline)), "", *fence(cell.command, "sh"), ""])
+
+
+def _draw_tables(columns: Sequence[ClientColumn]) -> Iterator[str]:
+    yield f"## Clients, and what happens to them\n\n**{format_headline(columns)}**\n"
+    for incidents in (False, True):
+        for table in list_tables(columns, incidents=incidents):
+            yield f"\n### {table.title}{': incidents' if incidents else ''}\n\n"
+            yield from draw_table(table, lambda row: row.about, lambda _, cell: draw_word(cell))
+    yield "\n"
+    yield from (
+        f"Not tried: {name_column(one)}: {one.problem.splitlines()[0]}\n\n" for one in columns if one.problem
+    )
+
+
+def _list_findings(columns: Sequence[ClientColumn]) -> Iterator[str]:
+    """Each finding once, though several versions of a client have it."""
+    found = [
+        (column, cell)
+        for own in group_by_client(columns).values()
+        for column in own
+        for cell in column.cells
+        if cell.sentence and find_shown(column, cell, own) is column
+    ]
+    for column, cell in sorted(found, key=lambda one: not is_silent(one[1])):
+        title = html.escape(f"{name_column(column)}, {cell.row.name}: {cell.word}", quote=False)
+        yield f"<details><summary>{title}</summary>\n\n{draw_finding(cell)}\n</details>\n"
+
+
+def _say_left_out(number: int) -> str:
+    what = format_count(number, "finding")
+    return f"\nAn issue holds no more: {what} are in the other formats, `html`, `json` and `junit`.\n"

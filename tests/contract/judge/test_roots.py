@@ -1,0 +1,83 @@
+"""Whatever is wrong with an answer as a whole is told before all that follows from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.contract import load
+from harness.contract.judge.failures.roots import judge_roots
+from harness.contract.judge.history.history_judge import HistoryJudge
+from harness.outcome import Severity
+from harness.wire import At, By, Ending, Exchange, How
+from tests.contract.exchanges import ROOT, exchange
+
+FOUND = {"id": "i1", "status": "completed"}
+GONE = {"error": {"code": "not_found", "message": "There is no such interaction."}}
+PATH = f"{ROOT}/i1"
+
+
+def seen(status: int = 200, body: Any = FOUND, **request: Any) -> Exchange:
+    """An exchange that was read by the current contract."""
+    return exchange(status=status, body=body, **{"method": "GET", "target": PATH, **request})
+
+
+CREATED = seen(method="POST", target=ROOT, sent={"input": "hi"})
+SHOWN = seen()
+DELETED = seen(body={}, method="DELETE")
+UNKEPT = seen(method="POST", target=ROOT, sent={"input": "hi", "store": False})
+OTHER_CALLER = seen(key="other")
+LOST = seen(404, GONE)
+CHAINED = seen(404, GONE, method="POST", target=ROOT, sent={"input": "hi", "previous_interaction_id": "i1"})
+CUT = Ending(By.SERVER, How.FIN, At.IN_BODY, declared=90, sent=40)
+
+
+@pytest.mark.parametrize(
+    ("answer", "root"),
+    [
+        (SHOWN, []),
+        (LOST, []),
+        (seen(200, GONE), ["err.status"]),
+        (seen(200, b'{"id": "i1"'), ["http.json-valid"]),
+        (seen(200, b'{"id": "i1"', ending=CUT), ["http.length", "http.json-valid"]),
+    ],
+    ids=["right", "refused", "an error that succeeds", "broken JSON", "cut"],
+)
+def test_the_worst_comes_first(answer: Exchange, root: list[str]) -> None:
+    """An answer that is no whole message explains why it is no JSON, and not the other way round."""
+    assert [finding.rule for finding in judge_roots(answer, [])] == root
+
+
+@pytest.mark.parametrize(
+    ("before", "answer", "severities"),
+    [
+        ([CREATED, SHOWN], LOST, [Severity.BROKEN]),
+        ([CREATED], LOST, [Severity.INFORMATION]),
+        ([SHOWN], CHAINED, [Severity.INFORMATION]),
+        ([SHOWN], seen(404, GONE, target=f"{PATH}?stream=true"), [Severity.INFORMATION]),
+        ([SHOWN, DELETED], LOST, []),
+        ([UNKEPT], LOST, []),
+        ([OTHER_CALLER], LOST, []),
+        ([SHOWN], seen(404, GONE, target="/v1/interactions/i1"), []),
+        ([SHOWN], seen(403, GONE), []),
+    ],
+    ids=[
+        "shown, then gone", "just created", "continued", "a stream", "deleted", "not kept", "of another key",
+        "another version", "forbidden",
+    ],
+)  # fmt: skip
+def test_what_was_there_is_lost(before: list[Exchange], answer: Exchange, severities: list[Severity]) -> None:
+    """Only a plain GET after one that showed the interaction proves a loss; what was deleted is none."""
+    found = list(judge_roots(answer, before))
+    assert [finding.severity for finding in found] == severities
+    assert {finding.stable_code for finding in found} <= {"get.ok/lost"}
+
+
+def test_an_error_that_succeeds_says_nothing_of_the_history() -> None:
+    """A refusal under a status of success is told as that, and not as a deletion without effect."""
+    judge = HistoryJudge(load(), sole_client=True)
+    for before in (CREATED, DELETED):
+        judge.note(before)
+    assert not judge.note(seen(200, GONE)).findings
+    assert [finding.rule for finding in judge.note(SHOWN).findings] == ["del.gone"]
