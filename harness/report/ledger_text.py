@@ -67,18 +67,19 @@ def _missing(ledger: Ledger) -> str:
 
 
 def _others(finished: RunFinished, ledger: Ledger) -> str:
-    """What else made the run fail."""
+    """What else made the run fail, or warns."""
     strict = sum(
         result.verdict is Verdict.FAIL and result.rule.level is not Level.MUST for result in finished.results
     )
     untested = sum(result.untested and result.verdict is Verdict.FAIL for result in finished.results)
-    stale = finished.counts[Verdict.STALE]
+    stale, warned = finished.counts[Verdict.STALE], finished.counts[Verdict.WARN]
     told = [
         f"{format_count(strict, 'SHOULD')} {'fails' if strict == 1 else 'fail'} under --strict" if strict else "",
         f"{format_count(untested, 'untested MUST')} {'fails' if untested == 1 else 'fail'} under --strict"
         if untested
         else "",
         f"{format_count(stale, 'baseline entry is', 'baseline entries are')} stale" if stale else "",
+        format_count(warned, "warning") if warned else "",
     ]
     return "".join(f"; {part}" for part in told if part)
 

@@ -32,6 +32,19 @@ class SwallowsBriefly(Swallows):
         return 3.0 if "ten thousand" in str(body["input"]) else 0.5
 
 
+class EchoesOn(Swallows):
+    """Swallows the cancel; a run takes a fiftieth of a second for each word of its input."""
+
+    def length_of(self, body: Json) -> float:
+        return len(str(body["input"]).split()) / 50
+
+
+class EchoesUntilCancelled(ForeignService):
+    """Correct; its runs take as long, and a cancel stops them."""
+
+    length_of = EchoesOn.length_of
+
+
 class SaysCancelled(ForeignService):
     """Says that the run is cancelled, and lets it go on."""
 
@@ -88,8 +101,9 @@ def test_a_cancel_that_does_nothing_is_a_failure() -> None:
 
 def test_a_run_that_was_too_short_is_tried_again_with_a_longer_one() -> None:
     """A server whose short answers hide the defect is asked for a long one."""
-    faults, _ = found(SwallowsBriefly())
-    assert faults == {"cancel.state": "fail"}
+    for service in (SwallowsBriefly(), EchoesOn()):
+        assert found(service)[0] == {"cancel.state": "fail"}
+    assert found(EchoesUntilCancelled())[0] == {}
 
 
 def test_an_answer_that_says_cancelled_is_held_to_it() -> None:

@@ -31,6 +31,17 @@ class SiblingContinued(ForeignService):
         return answer
 
 
+class GivesIdsTwice(ForeignService):
+    """Makes ids of something that does not change with every create, such as the second."""
+
+    creates = 0
+
+    def create(self, body: Json) -> Any:
+        self.creates += 1
+        self.made = self.creates // 2
+        return super().create(body)
+
+
 class TimeGoesBack(ForeignService):
     """The time of the last change goes back by a fraction at each poll."""
 
@@ -71,6 +82,12 @@ class TimeIsWrittenOtherwise(ForeignService):
 def test_each_defect_is_found_once_and_nothing_else(service: ForeignService, faults: dict[str, str]) -> None:
     """A server with one defect has the one finding that names it."""
     assert check(service, *STATE).faults == faults
+
+
+def test_an_id_that_is_given_twice_is_a_failure() -> None:
+    """The id is documented as unique: whoever has it would read the conversation of another."""
+    report = check(GivesIdsTwice(), "create.id-unique")
+    assert (report.faults, report.exit) == ({"create.id-unique": "fail"}, 1)
 
 
 def test_equal_instants_are_equal() -> None:

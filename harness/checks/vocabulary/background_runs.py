@@ -20,8 +20,14 @@ from harness.wire import Exchange, LiveStream, Request
 LONG = "Write a story of two thousand words about a lighthouse."
 """An input that keeps a live model busy for some seconds."""
 
-LONGER = "Write a story of ten thousand words about a lighthouse, chapter by chapter."
-"""An input that keeps it busy for longer, for a run that was over too soon with `LONG`."""
+LONGER = "Write a story of ten thousand words about a lighthouse, chapter by chapter: " + " ".join(
+    f"{number}. What the keeper sees in night {number}, and what he writes into his book."
+    for number in range(1, 17)
+)
+"""An input that keeps it busy for longer, for a run that was over too soon with `LONG`.
+
+It has hundreds of words itself: servers made for tests answer what they were asked.
+"""
 
 HELD_AFTER = 8
 """Events that a held run sends before it stops: enough to cut it in the middle of a step."""

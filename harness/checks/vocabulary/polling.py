@@ -105,7 +105,12 @@ def poll_until_found(t: RequestBuilder, interaction_id: str, *, patient: bool = 
 
 def poll_after_stream(t: RequestBuilder, interaction_id: str) -> Part[list[Exchange]]:
     """GET what a stream told to its end, until it has settled there too, for at most `gone_within`."""
-    return (yield from repeat(t, t.get(interaction_id), _over, within=t.gone_within if t.keeps else 0.0))
+    return (yield from poll_for(t, interaction_id, t.gone_within if t.keeps else 0.0))
+
+
+def poll_for(t: RequestBuilder, interaction_id: str, seconds: float) -> Part[list[Exchange]]:
+    """Like `polls`, for at most `seconds`; no other exercise waits less because this was in vain."""
+    return (yield from repeat(t, t.get(interaction_id), _over, within=seconds))
 
 
 def poll_until_answered(t: RequestBuilder, request: Request, *, patient: bool = True) -> Part[list[Exchange]]:

@@ -44,6 +44,13 @@ RULES: tuple[Rule, ...] = (
         source=_POLL,
     ),
     Rule(
+        id="bg.survives-hangup",
+        level=Level.MUST,
+        statement="A background run whose create is streamed goes on to its end when the client hangs up.",
+        breaks="One lost connection loses the whole run, which background execution is there to prevent.",
+        source=BACKGROUND.cite(Basis.DOCUMENTED, "Resume a stream"),
+    ),
+    Rule(
         id="bg.result",
         level=Level.MUST,
         statement="When a background run is completed, GET holds its output.",

@@ -64,6 +64,13 @@ RULES: tuple[Rule, ...] = (
         source=_RESUME,
     ),
     Rule(
+        id="resume.from-create",
+        level=Level.MUST,
+        statement="A reader that leaves the stream of its create gets the rest by GET with the cursor it has.",
+        breaks="The documented loop, create as a stream and resume when it breaks off, loses or doubles output.",
+        source=_RESUME,
+    ),
+    Rule(
         id="resume.last",
         level=Level.MAY,
         statement="A cursor at the final event yields no new events.",

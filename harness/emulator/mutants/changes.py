@@ -5,7 +5,7 @@ Layer 2. A change gets the thing that its hook hands over, then what that belong
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 from typing import Any, NoReturn
@@ -14,8 +14,9 @@ import msgspec
 
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.parts import SKIP, Change
+from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, Refusal, json_response
-from harness.wire import COMPLETE, Chunk, Chunked, Headers, Length, PieceBody, Response
+from harness.wire import COMPLETE, Body, Chunk, Chunked, Headers, Length, Piece, PieceBody, Response
 from harness.wire.json_value import object_or_none
 from harness.wire.message import EVENT_STREAM
 
@@ -221,3 +222,19 @@ def edit_json(response: Response, change: Callable[[Any], Any]) -> Response:
     value = msgspec.json.decode(read_bytes(response))
     other = change(value)
     return with_bytes(response, msgspec.json.encode(value if other is None else other))
+
+
+def replace_text(body: Body, old: bytes, new: bytes) -> Body:
+    """Replace one text in each chunk of a body."""
+    return PieceBody(_reword(body, old, new), body.close)
+
+
+def _reword(pieces: Iterable[Piece], old: bytes, new: bytes) -> Iterator[Piece]:
+    for piece in pieces:
+        yield Chunk(piece.data.replace(old, new)) if isinstance(piece, Chunk) else piece
+
+
+def rename_events(body: Body, run: Run, prefix: bytes) -> Body:
+    """Put a prefix before the event ids of a run's stream."""
+    field, tag = b'"event_id":"', run.tag.encode()
+    return replace_text(body, field + tag, field + prefix + tag)

@@ -191,6 +191,9 @@ def _list_suspicions(failures: Iterable[Failure]) -> Iterator[str]:
 def _vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[str]:
     """Reasons why the search proves nothing; none if it does."""
     if engine == LAWS and not tally.played:
+        if place.timer.left <= 0:
+            yield "time was up before a law was played: give the search more with --time"
+            return
         yield "the target does not stream, so no law applies: leave the engine out with -e history,schema"
         return
     totals, requests = tally.answers.totals, tally.answers.requests

@@ -58,6 +58,13 @@ def test_a_law_finds_what_is_lost_after_a_drop() -> None:
     assert {"resume.no-gap"} <= found <= {"resume.no-gap", "stream.equals-get"}
 
 
+def test_laws_without_time_accuse_nobody() -> None:
+    """If time is up before a law was played, the search says so, and not that the target does not stream."""
+    (why,) = laws(reference(), replace(SMALL, seconds=1e-9)).vacuous
+    assert "time was up" in why
+    assert "--time" in why
+
+
 def test_what_is_known_is_passed_over() -> None:
     """A defect listed in `passed_over` is not reported again."""
     known = ["del.gone GET interactions/{id}"]

@@ -1,4 +1,4 @@
-"""Checks of several readers of a run in progress, and of a reader that disconnects and comes back.
+"""Checks of several readers of a run in progress, and of readers that disconnect and come back.
 
 Layer 2. This is what resume is for; `harness.checks.areas.streams.resume` checks many cuts of a finished run.
 """
@@ -10,13 +10,24 @@ from collections.abc import Iterator
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import (
     HELD_AFTER,
+    LONG,
+    LONGER,
+    BackgroundRun,
     read_to_a_cursor,
     read_whole_stream,
     release_run,
+    script,
     start_held_run,
 )
-from harness.checks.vocabulary.expect import at
-from harness.checks.vocabulary.polling import open_stream
+from harness.checks.vocabulary.expect import at, finding
+from harness.checks.vocabulary.polling import (
+    need_id,
+    open_stream,
+    poll_for,
+    poll_until_settled,
+    settled,
+    status_of,
+)
 from harness.checks.vocabulary.stream_diff import additions, is_fuller, leniencies, losses
 from harness.checks.vocabulary.stream_events import (
     Event,
@@ -26,11 +37,14 @@ from harness.checks.vocabulary.stream_events import (
     expect_stream,
     is_stream,
     last_cursor,
+    stream_id,
 )
 from harness.contract import read
 from harness.contract.data.event_diff import compare
+from harness.contract.data.run_events import is_of_the_run, shape_of
+from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Close, Exchanges, Finish, Open, Read, Steps, stop_exercise
+from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
@@ -41,6 +55,9 @@ CHECKS = _READERS.checks
 
 _READ_BEFORE_CUT = 5
 """Events a reader receives before it disconnects; more if none of them carries a cursor."""
+
+_ALONE = 0.25
+"""The part of the time of a run after which one that was left is compared with another."""
 
 
 @exercise(requests=6, interactions=1)
@@ -68,6 +85,56 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
     return {**seen, "had": had, "token": token, "rest": rest}
 
 
+@exercise(requests=6, interactions=1)
+def a_background_stream_left(t: RequestBuilder) -> Steps:
+    """A background run whose reader leaves the stream of its create, polls it to its end, and reads the rest.
+
+    A run that does not end as one should gets a twin: the same, but nobody leaves it. A run that is over before it
+    can be left is tried again with a longer one.
+    """
+    for text in (LONG, LONGER):
+        held = yield from script(t, "left", hold={"after": HELD_AFTER})
+        stream = yield Open(t.create(input=f"{text} (left)", background=True, stream=True))
+        had = yield from read_to_a_cursor(stream, _READ_BEFORE_CUT, most=HELD_AFTER)
+        left: Exchange = yield Close(stream)
+        if completion(had) is None:
+            break
+    found = stream_id(had)
+    if not is_stream(left) or not found:
+        raise Unmet(f"the create brought no stream with an id to leave: {format_answer(left)}")
+    if completion(had) is not None:
+        raise Unmet("the run was over before its stream could be left", race_lost=True)
+    yield from release_run(t, BackgroundRun(found, left, held))
+    seen: Exchanges = {"left": left, **(yield from _poll_beside_a_twin(t, found, f"{text} (twin)"))}
+    if not _ends_well(seen["polled"][-1]):
+        return stop_exercise(seen, f"the run did not go on: {format_answer(seen['polled'][-1])}")
+    token = last_cursor(had)
+    seen["replay"] = yield from read_whole_stream(t.get(found, stream=True))
+    if token is None:
+        return stop_exercise(seen, "no event of the create's stream had an event_id")
+    rest = yield from read_whole_stream(t.get(found, stream=True, last_event_id=token))
+    return {**seen, "had": had, "token": token, "rest": rest}
+
+
+def _poll_beside_a_twin(t: RequestBuilder, found: str, text: str) -> Part[Exchanges]:
+    """Poll a run; if that does not end well in a part of the time, until another run of the same text has settled.
+
+    The other began later, so a run that is not over then has stopped.
+    """
+    polled = yield from poll_for(t, found, t.waiting.of(t.wait * _ALONE))
+    if _ends_well(polled[-1]):
+        return {"polled": polled, "twin": None}
+    twin = need_id((yield Send(t.create(input=text, background=True))))
+    seen = yield from poll_until_settled(t, twin)
+    polled += yield from poll_for(t, found, t.gone_within)
+    return {"polled": polled, "twin": seen[-1]}
+
+
+def _ends_well(answer: Exchange) -> bool:
+    """Whether an answer shows a run that is over, and not because something stopped it."""
+    return settled(answer) and status_of(answer) not in ("failed", "cancelled")
+
+
 @_READERS.check(
     "resume.two-readers",
     a_running_run_with_readers,
@@ -90,22 +157,35 @@ def _serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[F
             yield from at(place, additions(name, events_in(reader), rest))
 
 
+_THE_REST = (
+    "exactly the rest",
+    "the event of the cursor once more, first: non-strict",
+    "the same result as a replay whose deltas are split differently: non-strict",
+)
+
+
+@_READERS.check(
+    "resume.from-create",
+    a_background_stream_left,
+    title="a reader that left the stream of its create gets the rest",
+    profile="background",
+    requires=["background", "stream", "background-slow", "event-ids", "resume"],
+    accepts=_THE_REST,
+)
 @_READERS.check(
     "resume.live",
     a_running_run_with_readers,
     title="a reader that returns to a running run gets the rest",
     profile="background",
     requires=["background", "stream", "background-slow", "event-ids", "resume"],
-    accepts=[
-        "exactly the rest",
-        "the event of the cursor once more, first: non-strict",
-        "the same result as a replay whose deltas are split differently: non-strict",
-    ],
+    accepts=_THE_REST,
 )
 def _takes_a_reader_back(had: list[Event], token: str, rest: Exchange, replay: Exchange) -> Iterator[Finding]:
     due = events_in(replay)
     cut = max(number for number, event in enumerate(had) if cursor(event) == token)
-    place = next((number for number, event in enumerate(due) if cursor(event) == token), cut)
+    place = _place_of(had[: cut + 1], due)
+    if place is None:
+        place = next((number for number, event in enumerate(due) if cursor(event) == token), cut)
     yield from at("rest", expect_stream(rest))
     if not is_stream(rest):
         return
@@ -118,3 +198,35 @@ def _takes_a_reader_back(had: list[Event], token: str, rest: Exchange, replay: E
     yield from at("rest", losses(name, due, found))
     yield from at("rest", additions(name, events_in(rest), found))
     yield from at("rest", leniencies(name, found))
+
+
+def _place_of(had: list[Event], due: list[Event]) -> int | None:
+    """The number among the events due of the last that a reader had; None if it had others.
+
+    It does not follow from the cursor, which may be of another event in another stream.
+    """
+    mine = [shape_of(event) for event in had if is_of_the_run(event)]
+    theirs = [(number, shape_of(event)) for number, event in enumerate(due) if is_of_the_run(event)][: len(mine)]
+    return theirs[-1][0] if mine and [shape for _, shape in theirs] == mine else None
+
+
+@_READERS.check(
+    "bg.survives-hangup",
+    a_background_stream_left,
+    title="a background run goes on when the client that streams its create leaves",
+    profile="background",
+    requires=["background", "stream", "background-slow", "store"],
+    accepts=["a run that ends by itself, at the latest soon after one that nobody left"],
+)
+def _goes_on_alone(polled: list[Exchange], twin: Exchange | None) -> Iterator[Finding]:
+    last = polled[-1]
+    if _ends_well(last):
+        return
+    if twin is None or not _ends_well(twin):
+        raise Unmet(f"a run that nobody left ends as {status_of(twin) if twin else 'nothing'!r}, too")
+    lost = finding(
+        "the run was lost with the stream of its create",
+        expected=f"{status_of(twin)}, as one that nobody left",
+        actual=status_of(last) or format_answer(last),
+    )
+    yield lost.at(exchange=f"polled[{len(polled) - 1}]")

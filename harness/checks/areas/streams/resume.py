@@ -46,24 +46,35 @@ _OPENINGS = (b"event", b"data", b"id", b"retry", b":", b"\n", b"\r", b"\xef\xbb\
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A stream resumed after `cursor`, the cursor of event number `at` of the whole stream."""
+    """A stream resumed after `cursor`, the cursor of event number `at` of the whole stream.
+
+    With `before`, the cursor was taken from a stream that was itself resumed: it is of event `at` of those.
+    """
 
     cursor: str
     at: int
     exchange: Exchange
+    before: tuple[Event, ...] = ()
 
     @property
     def name(self) -> str:
         """The name of the exchange among the results of its exercise and in messages."""
-        return f"resume after event {self.at}"
+        return f"resume after event {self.at}" + (" of a resumed stream" if self.before else "")
+
+    def reference(self, whole: Sequence[Event]) -> Sequence[Event]:
+        """The events among which the cursor is number `at`."""
+        return self.before or whole
 
 
 # --- exercises
 
 
-@exercise(requests=7 + CUTS, interactions=1)
+@exercise(requests=8 + CUTS, interactions=1)
 def a_finished_run_resumed(t: RequestBuilder) -> Steps:
-    """A background run read to its end, replayed, and resumed after some of its events and after the last."""
+    """A background run read to its end, replayed, and resumed after some of its events and after the last.
+
+    One of the resumed streams is resumed once more, with a cursor of its own, as after a second lost connection.
+    """
     found = need_id((yield Send(t.create(input=HELLO, background=True))))
     yield from poll_until_found(t, found)  # so that what answers by the path alone brings this again
     first: Exchange = yield Finish((yield from open_stream(t, found)))
@@ -98,6 +109,12 @@ def _resumes(t: RequestBuilder, found: str, events: Sequence[Event], places: Seq
         token = cursor(events[place]) or ""
         exchange = yield from read_whole_stream(t.get(found, stream=True, last_event_id=token))
         rests.append(Resumed(token, place, exchange))
+    again = rests[len(rests) // 2]
+    before = tuple(events_in(again.exchange)) if is_stream(again.exchange) else ()
+    for place in cuts(before, 3)[1:2]:
+        token = cursor(before[place]) or ""
+        exchange = yield from read_whole_stream(t.get(found, stream=True, last_event_id=token))
+        rests.append(Resumed(token, place, exchange, before))
     return rests
 
 
@@ -183,7 +200,8 @@ def _lacks_nothing(events: list[Event], rests: list[Resumed]) -> Iterator[Findin
     for resumed in rests:
         yield from at(resumed.name, expect_stream(resumed.exchange))
         if is_stream(resumed.exchange):
-            yield from at(resumed.name, losses(resumed.name, events, _rest(events, resumed)))
+            whole = resumed.reference(events)
+            yield from at(resumed.name, losses(resumed.name, whole, _rest(events, resumed)))
 
 
 @_RESUME.check(
@@ -220,7 +238,7 @@ def _keeps_its_ids(events: list[Event], rests: list[Resumed], first: Exchange) -
         yield from _moved_ids("the first reading", events, events_in(first))
     for resumed in rests:
         if is_stream(resumed.exchange) and _rest(events, resumed) == Rest():
-            due = events[resumed.at + 1 :]
+            due = resumed.reference(events)[resumed.at + 1 :]
             yield from at(resumed.name, _moved_ids(resumed.name, due, events_in(resumed.exchange)))
 
 
@@ -262,7 +280,8 @@ def _is_well_formed(rests: list[Resumed], replay: Exchange) -> Iterator[Finding]
 
 
 def _rest(events: Sequence[Event], resumed: Resumed) -> Rest:
-    return compare(events, resumed.at, events_in(resumed.exchange), read(resumed.exchange).contract)
+    came, contract = events_in(resumed.exchange), read(resumed.exchange).contract
+    return compare(resumed.reference(events), resumed.at, came, contract)
 
 
 def _flaws(stream: Exchange, usual: Container[str]) -> Iterator[Finding]:

@@ -8,14 +8,15 @@ from itertools import chain
 from typing import Any
 
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import when
+from harness.emulator.mutants.changes import rename_events, when
 from harness.emulator.mutants.hooks import stream
-from harness.emulator.mutants.parts import instead, part
+from harness.emulator.mutants.parts import after, instead, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_body import StreamBody
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.values.call import Call, Refusal
+from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 from harness.wire import COMPLETE, Body, Chunk, Piece, PieceBody, Response
 
@@ -108,8 +109,32 @@ def _without(pieces: Iterable[Piece], number: int) -> Iterator[Piece]:
         yield piece
 
 
+def _streams_create(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> bool:
+    return opened[0].background and opened[1].stream
+
+
+def _cancel_with_stream(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> None:
+    """Cancel the run when this body is closed."""
+    body, run = response.body, opened[0]
+
+    def close() -> None:
+        body.close()
+        if not run.settled:
+            run.cancel()
+
+    response.body = PieceBody(body, close)
+
+
+def _rename_events(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> None:
+    response.body = rename_events(response.body, opened[0], b"first-")
+
+
 MUTANTS = table(
     "readers",
+    row("left-create-cancels", "A background run is cancelled when the client that streams its create hangs up.",
+        after(Engine.answer, when(_streams_create, _cancel_with_stream))),
+    row("create-stream-own-ids", "The stream of a background create has event ids that no GET understands.",
+        after(Engine.answer, when(_streams_create, _rename_events))),
     row("second-reader-steals",
         "Two readers of a run in progress share its events: each gets only those the other has not taken.",
         part(_SecondReaderSteals)),

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain, repeat
 
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import crash, empty_stream, is_unknown, refuse, when, without_query
+from harness.emulator.mutants.changes import (
+    crash,
+    empty_stream,
+    is_unknown,
+    refuse,
+    rename_events,
+    replace_text,
+    when,
+    without_query,
+)
 from harness.emulator.mutants.hooks import request, stream
 from harness.emulator.mutants.parts import after, instead
 from harness.emulator.mutants.rows import row
@@ -15,7 +23,7 @@ from harness.emulator.run.run import Run
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.values.call import Call, Refusal
 from harness.kit.mutant import table
-from harness.wire import COMPLETE, Body, Chunk, Chunked, Pause, Piece, PieceBody, Response
+from harness.wire import COMPLETE, Body, Chunk, Chunked, Pause, PieceBody, Response
 
 
 def _streams(call: Call, engine: Engine) -> bool:
@@ -55,23 +63,12 @@ def _without_end(body: Body, run: Run, position: int) -> Body:
     return PieceBody(chain(run.frames.all()[position:-2], (COMPLETE,)))
 
 
-def _replace_text(body: Body, old: bytes, new: bytes) -> Body:
-    """Replace one text in each chunk."""
-    return PieceBody(_reword(body, old, new), body.close)
-
-
-def _reword(pieces: Iterable[Piece], old: bytes, new: bytes) -> Iterator[Piece]:
-    for piece in pieces:
-        yield Chunk(piece.data.replace(old, new)) if isinstance(piece, Chunk) else piece
-
-
 def _with_first(first: Chunk, body: Body) -> Body:
     return PieceBody(chain((first,), body), body.close)
 
 
 def _renumber(body: Body, run: Run, position: int) -> Body:
-    field, tag = b'"event_id":"', run.tag.encode()
-    return _replace_text(body, field + tag, field + b"again-" + tag)
+    return rename_events(body, run, b"again-")
 
 
 def _repeat_at_end(position: int, streams: Streams, run: Run, cursor: str | None) -> int:
@@ -99,7 +96,7 @@ def _hang_on_unknown_cursor(streams: Streams, run: Run, cursor: str | None = Non
 
 def _name_another(response: Response, engine: Engine, call: Call, interaction_id: str) -> None:
     if _streams(call, engine):
-        response.body = _replace_text(response.body, f'"{interaction_id}"'.encode(), b'"v1_0000000000000000"')
+        response.body = replace_text(response.body, f'"{interaction_id}"'.encode(), b'"v1_0000000000000000"')
 
 
 MUTANTS = table(

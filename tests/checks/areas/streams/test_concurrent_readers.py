@@ -14,6 +14,13 @@ JSON = answer(body=interaction())
 BEAT = event("interaction.heartbeat")
 EMPTY_ERROR = event("error")
 BACK = {"had": EVENTS[:5], "token": "ev4", "replay": WHOLE}
+DONE = answer(body=interaction())
+GONE = refusal(404)
+
+
+def polled(status):
+    """What the polls of a run showed, the last of them this status."""
+    return [answer(body=interaction(status="in_progress")), answer(body=interaction(status=status))]
 
 
 def joined(text, found):
@@ -28,6 +35,18 @@ CASES = [
     case("resume.two-readers", "not_met", "the second gets nothing", readers=[WHOLE, EMPTY], replay=WHOLE),
     case("resume.two-readers", "not_met", "the second refused", readers=[WHOLE, refusal(409)], replay=WHOLE),
     case("resume.two-readers", "untestable", "no replay to compare with", readers=[WHOLE, WHOLE], replay=JSON),
+    case("bg.survives-hangup", "met", "it went on", polled=polled("completed"), twin=None),
+    case("bg.survives-hangup", "met", "it waits for a tool", polled=polled("requires_action"), twin=DONE),
+    case("bg.survives-hangup", "not_met", "it stands still", polled=polled("in_progress"), twin=DONE),
+    case("bg.survives-hangup", "not_met", "cancelled", polled=polled("cancelled"), twin=DONE),
+    case("bg.survives-hangup", "not_met", "failed", polled=polled("failed"), twin=DONE),
+    case("bg.survives-hangup", "not_met", "gone", polled=[GONE], twin=DONE),
+    case("bg.survives-hangup", "untestable", "all fail", polled=polled("failed"), twin=polled("failed")[-1]),
+    case("resume.from-create", "met", "the rest", rest=streamed(EVENTS[5:]), **BACK),
+    case("resume.from-create", "not_met", "refused", rest=refusal(400), **BACK),
+    case("resume.from-create", "not_met", "only what came later", rest=streamed(EVENTS[8:]), **BACK),
+    case("resume.from-create", "not_met", "ids of its own", rest=streamed(EVENTS[5:]), token="ev4", replay=WHOLE,
+         had=[{**one, "event_id": f"ev{number}"} for number, one in enumerate(EVENTS[:4], 1)]),
     case("resume.live", "met", "the rest", rest=streamed(EVENTS[5:]), **BACK),
     case("resume.live", "non_strict", "the boundary once more", rest=streamed(EVENTS[4:]), **BACK),
     case("resume.live", "non_strict", "a replay that joins its deltas", rest=streamed(EVENTS[7:]), had=EVENTS[:7],

@@ -27,6 +27,11 @@ def rests(*, skip=0, again=0, other=None):
     ]
 
 
+def second(begins):
+    """A stream resumed after the second event of a stream that was resumed itself, which brought `EVENTS[2:]`."""
+    return Resumed("ev3", 1, resumed(EVENTS[begins:]), tuple(EVENTS[2:]))
+
+
 RIGHT = {"events": EVENTS, "rests": rests()}
 SPLIT_AT_6 = {"events": EVENTS, "rests": [Resumed("ev5", 5, streamed(RESPLIT[6:]))]}
 
@@ -49,6 +54,9 @@ CASES = [
     case("resume.no-gap", "met", "one too many", events=EVENTS, rests=rests(again=1)),
     case("resume.no-gap", "met", "split differently", **SPLIT_AT_6),
     case("resume.no-gap", "not_met", "one skipped", events=EVENTS, rests=rests(skip=1)),
+    case("resume.no-gap", "not_met", "one skipped after a second cursor", events=EVENTS, rests=[second(5)]),
+    case("resume.exclusive", "met", "the rest after a second cursor", events=EVENTS, rests=[second(4)]),
+    case("resume.exclusive", "not_met", "much again after a second cursor", events=EVENTS, rests=[second(2)]),
     case("resume.no-gap", "not_met", "empty", events=EVENTS, rests=rests(other=stream_of(DONE))),
     case("resume.no-gap", "not_met", "JSON", events=EVENTS, rests=rests(other=JSON)),
     case("resume.no-gap", "not_met", "one of many dead", events=EVENTS, rests=[*rests(), Resumed("ev1", 1, DEAD)]),
