@@ -298,7 +298,7 @@ def _interactions_shared(request: pytest.FixtureRequest) -> Iterator[None]:
     emulator = _find_service(request)
     session = _session(request.config)
     request.node.stash[_TOLD] = emulator.format_context
-    with emulator.redirecting(), guard_beside(request, session.environment.url, emulator):
+    with emulator.in_use(), guard_beside(request, session.environment.url, emulator):
         yield
 
 

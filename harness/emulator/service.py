@@ -220,6 +220,13 @@ class Emulator:
             return self._default.describe_state()
 
     @property
+    def waiting(self) -> list[str]:
+        """What only time moves on in the default session: runs that last, and what is in processing."""
+        with self._lock:
+            runs = [run.id for run in self._default.store.all() if run.until_due() is not None and not run.held]
+            return [*runs, *self._default.neighbours.find_processing()]
+
+    @property
     def session_states(self) -> dict[str, dict[str, Any]]:
         """The same for each other session, by name, the oldest first."""
         with self._lock:

@@ -122,8 +122,8 @@ class ObservedService:
                 f"the code under test sent more than {format_count(self.limit, 'request')} in this test and "
                 f"seems to go on for ever; the last ones: {', '.join(calls)}"
             )
-            if more := self.explain():
-                self.runaway += f"; {more}"
+            for more in (self.explain(), self.explain_waiting()):
+                self.runaway += f"; {more}" if more else ""
             raise RequestLimit(self.runaway)
 
     # For tests
@@ -139,7 +139,11 @@ class ObservedService:
         with self._lock:
             logged, made = self._log.to_dicts(), list(self._made)
         return SentRequests(
-            SentRequest(**request, interaction=self.look(found) if (found := by.find_id()) else None)
+            SentRequest(
+                **request,
+                interaction=self.look(found) if (found := by.find_id()) else None,
+                refusal=by.find_refusal(),
+            )
             for request, by in zip(logged, made, strict=True)
         )
 
@@ -185,6 +189,10 @@ class ObservedService:
         self.service = faulty = cut(self._whole, plan, self._protocol)
         self._planned.add_drop(faulty, optional=optional)
         return faulty
+
+    def explain_waiting(self) -> str:
+        """What a loop that never ends may wait for; "" if nothing takes time."""
+        return ""
 
     def find_complaints(self) -> Iterator[str]:
         """What makes a test fail whose own code has passed, in sentences: what it planned and never happened."""
@@ -240,16 +248,16 @@ class ObservedService:
 
     @contextmanager
     def open(self, session: SessionServer, *, redirects: bool = True) -> Iterator[str]:
-        """Serve on the session's socket while the block runs; if it `redirects`, for the live service too."""
+        """Serve on the session's socket while the block runs; if it `redirects`, it is `in_use`."""
         self._session = session
         with ExitStack() as stack:
             tenant = Tenant(self.over_socket, self.clock, self.waits)
             self._prefix = stack.enter_context(session.serving(tenant))
             if redirects:
-                stack.enter_context(self.redirecting())
+                stack.enter_context(self.in_use())
             yield self._prefix
 
-    def redirecting(self) -> AbstractContextManager[None]:
+    def in_use(self) -> AbstractContextManager[None]:
         """Answer the requests of clients that were built for the live service, while the block runs."""
         hosts = self._session.environment.live_hosts if self._session is not None else ()
         return redirect(self.transport, hosts)
@@ -266,3 +274,9 @@ class MadeBy:
         if self.received is None or self.received.status >= 400:
             return None
         return self.received.find_created_id()
+
+    def find_refusal(self) -> str:
+        """The status and the error that it was refused with; "" if it was not."""
+        if self.received is None or self.received.status < 400:
+            return ""
+        return f"{self.received.status}: {self.received.error}".rstrip(": ")

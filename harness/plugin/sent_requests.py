@@ -38,7 +38,8 @@ class SentRequest:
     """One request, with secrets masked.
 
     `body` is decoded if it is JSON, text otherwise, None if there was none. `interaction` is what a create has
-    made, as it is now; None if it made none, or if it is gone.
+    made, as it is now; None if it made none, or if it is gone. `refusal` is the status and the error that a create
+    was answered with; "" if it was accepted.
     """
 
     method: str
@@ -46,6 +47,7 @@ class SentRequest:
     headers: Mapping[str, str] = field(repr=False)
     body: Any
     interaction: Mapping[str, Any] | None = field(default=None, repr=False)
+    refusal: str = ""
 
     @property
     def path(self) -> str:

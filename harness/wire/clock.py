@@ -5,6 +5,7 @@ Layer 0. No module below `transport` may ask the operating system for the time; 
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Protocol
 
 TICK = 0.002
@@ -27,14 +28,18 @@ class Clock(Protocol):
     def tick(self) -> None:
         """Record that a request arrived."""
 
+    @property
+    def skipped(self) -> float:
+        """How many of its seconds a client has slept without waiting (`LogicalClock.skip_to`)."""
+
     def reached(self, moment: float) -> None:
         """Record that a pause due to end at `moment` is over; several readers never count the same time twice."""
 
 
 class LogicalClock:
-    """The clock of tests: deterministic, and never waits."""
+    """The clock of tests: deterministic, and never waits. Threads may share it."""
 
-    __slots__ = ("_now", "speed", "tick_seconds")
+    __slots__ = ("_lock", "_now", "skipped", "speed", "tick_seconds")
 
     def __init__(self, *, tick_seconds: float = TICK, speed: float = 1.0) -> None:
         if tick_seconds <= 0:
@@ -44,6 +49,8 @@ class LogicalClock:
         if speed <= 0:
             raise ValueError(f"speed={speed!r} must be positive: 60 plays a minute of this clock in a second")
         self._now = 0.0
+        self._lock = Lock()
+        self.skipped = 0.0
         self.tick_seconds = tick_seconds
         self.speed = speed
 
@@ -54,9 +61,16 @@ class LogicalClock:
 
     def tick(self) -> None:
         """Move by one tick: a request arrived."""
-        self._now += self.tick_seconds
+        with self._lock:
+            self._now += self.tick_seconds
 
     def reached(self, moment: float) -> None:
         """Move to `moment` unless time is already past it."""
-        if moment > self._now:
-            self._now = moment
+        with self._lock:
+            self._now = max(self._now, moment)
+
+    def skip_to(self, moment: float) -> None:
+        """Move to `moment`, like `reached`, because a client's sleep that ends then was skipped."""
+        with self._lock:
+            self.skipped += max(0.0, moment - self._now)
+            self._now = max(self._now, moment)

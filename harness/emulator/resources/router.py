@@ -75,6 +75,10 @@ class Resources:
             "fileSearchStores": self._stores.handle,
         }
 
+    def find_processing(self) -> list[str]:
+        """The names of files and documents that only time makes ready."""
+        return [*self.uploaded.find_processing(), *self._stores.find_processing()]
+
     def handle(self, call: Call) -> Response | None:
         """Return the response, or None if the path belongs to none of these resources. Raises `Refusal`.
 

@@ -61,7 +61,7 @@ class Run:
 
     __slots__ = (
         "_ends_in_error", "_events", "_frames", "_goal", "_hidden", "_hold", "_lag", "_old_status", "_order",
-        "_paced", "_polls", "_queue", "_started", "_usage", "_world", "agent", "background",
+        "_paced", "_polls", "_queue", "_skipped", "_started", "_usage", "_world", "agent", "background",
         "bodies", "body", "checkpoints", "context", "created", "environment_id", "errors", "given", "id",
         "interruption", "model", "moves", "number", "platform", "project", "script", "serial", "settled",
         "shown", "size", "steps", "stored", "token", "updated", "waiting",
@@ -111,6 +111,7 @@ class Run:
         self._lag = 0
         self._old_status = ""
         self._started = world.clock.now if self.background else 0.0
+        self._skipped = world.clock.skipped
         self._hidden = script.hidden.polls if script.hidden is not None else 0
         self._ends_in_error = False
         if script.error_event is not None:
@@ -231,7 +232,9 @@ class Run:
             return False
         if hidden.seconds is not None:
             self._let_pass(hidden.seconds / (hidden.polls + 1))
-            return self._world.clock.now - self._started < hidden.seconds
+            hides = self._world.clock.now - self._started < hidden.seconds
+            self._skipped = self._world.clock.skipped if hides else self._skipped
+            return hides
         if hidden.polls == 0:
             return True
         self._hidden -= 1
@@ -241,6 +244,7 @@ class Run:
         """Move to the next visible state, because a client has polled."""
         if self.script.lasts is not None and not self.settled:
             self._let_pass(self.script.lasts / (self._polls + 1))
+            self._skipped = self._world.clock.skipped
         self.keep_pace()
         if self._lag:
             self._lag -= 1
@@ -406,8 +410,13 @@ class Run:
             self._show(self.shown + self._stride)
 
     def _let_pass(self, seconds: float) -> None:
-        """Where time is logical, a client that polls has waited its share of it; a real clock knows better."""
-        self._world.clock.reached(self._world.clock.now + seconds)
+        """Where time is logical, a client that polls has waited its share of it; a real clock knows better.
+
+        So does a logical one that the client's own sleeps have moved since its last poll.
+        """
+        clock = self._world.clock
+        if clock.skipped == self._skipped:
+            clock.reached(clock.now + seconds)
 
     def _leave_queue(self) -> None:
         if self.waiting:

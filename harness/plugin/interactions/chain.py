@@ -6,6 +6,7 @@ chain also its environment; tools are not inherited; a replayed thought keeps it
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from harness.contract.data.output import text_of
 from harness.outcome import UsageFault
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.lifecycle_routes import TOOL
+from harness.plugin.sent_requests import SentRequest
 from harness.wire import Request
 from harness.wire.json_value import object_or_none
 
@@ -103,15 +105,18 @@ class Chain:
             self.emulator.call("DELETE", f"interactions/{link.id}")
         return link
 
-    def assert_continued(self, after: ChainTurn | None = None) -> dict[str, Any]:
-        """Assert that the client's latest create correctly continues a turn (the last one); return its body."""
+    def assert_continued(self, after: ChainTurn | None = None, *, new_environment: bool = False) -> dict[str, Any]:
+        """Assert that the client's latest create correctly continues a turn (the last one); return its body.
+
+        It must have been accepted. With `new_environment`, an agent may go on without the files so far.
+        """
         __tracebackhide__ = True
         link = after or self.last
-        bodies = self.emulator.requests.bodies("create")
-        problem = self._wrong(link, bodies)
+        creates = [sent for sent in self.emulator.requests if sent.call.startswith("create")]
+        problem = self._wrong(link, creates, new_environment)
         if problem:
-            raise AssertionError(f"the client {problem}.\n  the turn to go on from: {link.id}")
-        body: dict[str, Any] = bodies[-1]
+            raise AssertionError(f"the client {problem.rstrip('.')}.\n  the turn to go on from: {link.id}")
+        body: dict[str, Any] = creates[-1].body
         return body
 
     def assert_replayed(self, steps: Sequence[Any]) -> None:
@@ -167,23 +172,40 @@ class Chain:
         now = self.emulator.look(previous) if isinstance(previous, str) else None
         self._seen.append((previous, now["status"] if now else None))
 
-    def _wrong(self, link: ChainTurn, bodies: Sequence[Any]) -> str:
-        if not bodies:
+    def _wrong(self, link: ChainTurn, creates: Sequence[SentRequest], new_environment: bool) -> str:
+        if not creates:
             return "created no interaction"
         for previous, status in self._seen:
             if previous == link.id and status in RUNNING:
                 return (
                     f"chained to an interaction that was still {status!r}: wait until it has settled, it is a 400"
                 )
-        body = bodies[-1]
-        previous = body.get("previous_interaction_id")
+        last = creates[-1]
+        previous = last.body.get("previous_interaction_id")
         if previous is None:
             return "sent no previous_interaction_id: the model has forgotten the conversation"
         if previous != link.id:
             return f"chained to {previous!r}, which is not the turn to go on from"
-        if link.environment_id and not body.get("environment"):
-            return f"dropped `environment`: an agent's chain needs it too (it was {link.environment_id!r})"
-        return _describe_unanswered(link, body)
+        return (
+            _describe_environment(link, last.body.get("environment"), new_environment)
+            or _describe_unanswered(link, last.body)
+            or (f"was refused: {last.refusal}" if last.refusal else "")
+        )
+
+
+def _describe_environment(link: ChainTurn, given: Any, new_environment: bool) -> str:
+    """What is wrong with the environment that an agent's turn goes on in; a fork of the last one is right."""
+    kept = link.environment_id
+    if not kept:
+        return ""
+    if not given:
+        return f"dropped `environment`: an agent's chain needs it too (it was {kept!r})"
+    if new_environment or kept in json.dumps(given):
+        return ""
+    return (
+        f"went on in another environment: {given!r} has none of the files that the agent has made in {kept!r}. "
+        "If that is meant, say assert_continued(new_environment=True)"
+    )
 
 
 def _describe_unanswered(link: ChainTurn, body: Mapping[str, Any]) -> str:

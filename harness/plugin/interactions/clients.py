@@ -2,7 +2,7 @@
 
 Layer 7. No socket and no waiting; code that needs a real connection uses `base_url`. An in-process client has no
 connection that only its own event loop could close, and no use for the certificates of authorities, whose loading
-takes longer than most tests.
+takes longer than most tests. It waits as long as the client that google-genai makes for itself: for ever.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def client(served: ObservedService) -> Iterator[Any]:
         with _genai(served) as genai:
             yield genai
     else:
-        with _httpx().Client(transport=served.transport, base_url=BASE_URL, headers=_key()) as plain:
+        with _httpx().Client(base_url=BASE_URL, headers=_key(), **_like_the_sdks(served)) as plain:
             yield plain
 
 
@@ -63,7 +63,7 @@ def _open_async(served: ObservedService) -> Iterator[Any]:
         with _genai(served) as genai:
             yield genai.aio
     else:
-        plain = _httpx().AsyncClient(transport=served.transport, base_url=BASE_URL, headers=_key())
+        plain = _httpx().AsyncClient(base_url=BASE_URL, headers=_key(), **_like_the_sdks(served))
         with _closing(plain):
             yield plain
 
@@ -78,8 +78,8 @@ def _genai(served: ObservedService) -> Iterator[Any]:
     from google import genai
 
     library = importlib.import_module("httpx2") if _has("httpx2") else _httpx()
-    asynchronous = library.AsyncClient(transport=served.transport)
-    with library.Client(transport=served.transport) as sync, _closing(asynchronous):
+    asynchronous = library.AsyncClient(**_like_the_sdks(served))
+    with library.Client(**_like_the_sdks(served)) as sync, _closing(asynchronous):
         options = genai.types.HttpOptions(
             base_url=BASE_URL,
             httpx_client=sync,  # google-genai does not close the clients it is given
@@ -91,6 +91,11 @@ def _genai(served: ObservedService) -> Iterator[Any]:
             yield made
         finally:
             made.close()
+
+
+def _like_the_sdks(served: ObservedService) -> dict[str, Any]:
+    """The options that google-genai gives to the HTTP clients it makes; httpx would time out after 5 s."""
+    return {"transport": served.transport, "timeout": None, "follow_redirects": True}
 
 
 @cache

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, Unpack
 
@@ -21,7 +21,8 @@ from harness.plugin.interactions.answers import AnswerFields, AnswerMaker, check
 from harness.plugin.interactions.clients import AsyncClientContext, async_client, client
 from harness.plugin.observed_service import ALLOWED, ObservedService
 from harness.plugin.session_server import SessionServer
-from harness.wire import Headers, Request
+from harness.plugin.virtual_time.service_clocks import moved_by_sleeps
+from harness.wire import Headers, LogicalClock, Request
 
 _KEY = ("x-goog-api-key", PLACEHOLDER_KEY)
 _SHOWN = 60
@@ -67,8 +68,9 @@ class InteractionsEmulator(ObservedService):
         assert_all_used: bool = True,
         **settings: Unpack[SettingFields],
     ) -> None:
-        self.emulator = Emulator(Settings().with_values(settings), seed=seed)
-        super().__init__(self.emulator, self.emulator.clock, INTERACTIONS, max_requests=max_requests)
+        self._time = LogicalClock()
+        self.emulator = Emulator(Settings().with_values(settings), clock=self._time, seed=seed)
+        super().__init__(self.emulator, self._time, INTERACTIONS, max_requests=max_requests)
         self.assert_all_used = assert_all_used
         self._answers: list[QueuedAnswer] = []
         self._mishaps: list[str] = []
@@ -111,6 +113,12 @@ class InteractionsEmulator(ObservedService):
             self._answers.append(answer)
         return self
 
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Answer clients of the live service while the block runs, and let skipped sleeps move the clock."""
+        with super().in_use(), moved_by_sleeps(self._time):
+            yield
+
     # Without pytest
 
     def __enter__(self) -> Self:
@@ -151,6 +159,15 @@ class InteractionsEmulator(ObservedService):
             creates = sum(call.startswith("create") for call in self.list_requests().calls)
             came = f"{format_count(creates, 'create')} came, and none took it. {ALLOWED}"
             yield from (f"{_describe(answer)} was never used: {came}" for answer in unused)
+
+    def explain_waiting(self) -> str:
+        """What a loop that never ends may wait for: whatever only the clock moves on."""
+        if not (waiting := self.emulator.waiting):
+            return ""
+        return (
+            f"{', '.join(waiting[:3])} waits for time, of which a request takes {self._time.tick_seconds:g} s: "
+            "sleep between two polls (interactions_no_sleep lets the time pass at once), or move `emulator.clock`"
+        )
 
     def change(self, **settings: Unpack[SettingFields]) -> InteractionsEmulator:
         """Change settings by name."""

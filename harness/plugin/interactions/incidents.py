@@ -86,7 +86,21 @@ class PlayedIncident:
             return "it never happened, because the code under test sent nothing"
         if self._faulty is None or any(suffered.fired for suffered in self._faulty.log):
             return ""
+        if self._was_streamed():
+            return (
+                "nothing of it happened, because the client left each stream before: is its own read timeout "
+                "shorter than the stream's pauses?"
+            )
         return f"nothing of it happened: to meet it, a client must {_NEEDS[str(self.incident.meet)]}"
+
+    def _was_streamed(self) -> bool:
+        """Whether a stream meets it, and the client opened one of a run that does."""
+        sent, wanted = self.emulator.list_requests(), self.incident.fields.get("background", False)
+        return (
+            str(self.incident.meet).endswith("stream")
+            and any(call == "create stream" or call.startswith("stream") for call in sent.calls)
+            and any(body.get("background", False) == wanted for body in sent.bodies("create"))
+        )
 
     def _wrong_result(self, result: Any) -> str:
         wanted = self.incident.follow

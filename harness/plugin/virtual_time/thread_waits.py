@@ -20,6 +20,7 @@ from math import inf
 from types import FrameType
 from typing import Any
 
+from harness.plugin.virtual_time.service_clocks import begin_sleep
 from harness.plugin.virtual_time.virtual_clock import SERVER_THREAD, VirtualClock, find_caller, is_exempt
 
 _wait = threading.Condition.wait
@@ -27,6 +28,9 @@ _real = time.monotonic
 
 _SLICE = 0.005
 """Real seconds after which a wait looks at the clock again."""
+
+_TRIFLE = 0.05
+"""Seconds that a caller may have counted off a wait before it began; services are told the whole of it."""
 
 _PATIENCE = 0.5
 """Real seconds that a sleep gives another thread to come to its next wait; without that, it would be behind."""
@@ -73,13 +77,14 @@ class ThreadWaits:
     def sleep(self, seconds: float) -> None:
         """Let the seconds pass; threads that wait for less come first."""
         self._record(seconds)
-        me = _Wait(self._clock.now() + seconds, next(self._numbers))
+        me, pass_time = _Wait(self._clock.now() + seconds, next(self._numbers)), begin_sleep()
         with self._changed, self._begin(me):
             while self._clock.now() < me.deadline:
                 if self._comes_first(me) and not self._is_anyone_on_the_way():
                     self._clock.reach(me.deadline)
                 else:
                     _wait(self._changed, _SLICE)
+            pass_time(seconds)
 
     def replacement(self) -> Callable[..., bool]:
         """The method `threading.Condition.wait` for as long as the clock is used."""
@@ -87,7 +92,7 @@ class ThreadWaits:
         def wait(condition: threading.Condition, timeout: float | None = None) -> bool:
             if timeout is not None and (timeout <= 0 or self._clock.over or is_exempt(find_caller())):
                 return _wait(condition, timeout)
-            end = inf if timeout is None else self._clock.now() + timeout
+            end, pass_time = inf if timeout is None else self._clock.now() + timeout, begin_sleep()
             with self._begin(me := _Wait(end, next(self._numbers), condition)):
                 if timeout is None:
                     return _wait(condition)
@@ -96,7 +101,9 @@ class ThreadWaits:
                         self._clock.reach(end)
                     if _wait(condition, max(0, min(_SLICE, end - self._clock.now()))):
                         return True
-            self._record(_find_whole(sys._getframe(1), timeout))
+                whole = _find_whole(sys._getframe(1), timeout)
+                pass_time(min(whole, timeout + _TRIFLE))
+            self._record(whole)
             return False
 
         return wait

@@ -16,6 +16,8 @@ from itertools import count
 from types import FrameType
 from typing import Any
 
+from harness.plugin.virtual_time.service_clocks import begin_sleep
+
 SERVER_THREAD = "harness-server"
 
 _TOOLS = ("_pytest", "pytest", "pluggy", "xdist", "execnet", "hypothesis", "faulthandler", "pytest_timeout")
@@ -35,6 +37,10 @@ _MOMENT = 0.02
 
 _TURNS = 5
 """Turns of the loop in which a timer may cancel the sleeper: its callback, the waiting task, the cancellation."""
+
+
+_DIGITS = 1
+"""A timer that was set just before a sleep began is due a trifle earlier: services see whole tenths."""
 
 
 class VirtualClock:
@@ -75,26 +81,35 @@ class VirtualClock:
 
         Other tasks run in between, and those that sleep too wake in order.
         """
-        me = (self.now() + seconds, next(self._numbers))
+        begin, pass_time = self.now(), begin_sleep()
+        me = (begin + seconds, next(self._numbers))
         here = self._sleeping.setdefault(threading.get_ident(), [])
         heapq.heappush(here, me)
         try:
             await pause(0)
             while here[0] != me:
                 await pause(0)
-            await self._run_timers(me[0], len(here), pause)
+            await self._run_timers(me[0], len(here), pause, lambda due: pass_time(round(due - begin, _DIGITS)))
             self.reach(me[0])
+            pass_time(seconds)
         finally:
             here.remove(me)
             heapq.heapify(here)
 
-    async def _run_timers(self, wake: float, sleepers: int, pause: Callable[[float], Awaitable[Any]]) -> None:
-        """Move to each timer of the running asyncio loop that is due before `wake`, and let it run."""
+    async def _run_timers(
+        self,
+        wake: float,
+        sleepers: int,
+        pause: Callable[[float], Awaitable[Any]],
+        note: Callable[[float], None],
+    ) -> None:
+        """Move to each timer of the running asyncio loop that is due before `wake`, note it, and let it run."""
         while (due := _find_timer(self.now(), wake)) is not None:
             if len(asyncio.all_tasks()) > sleepers:
                 await pause(_MOMENT)
             if _find_timer(self.now(), wake) == due:
                 self.reach(due)
+                note(due)
                 for _ in range(_TURNS):
                     await pause(0)
 

@@ -2,12 +2,13 @@
 
 Layer 3. Knows the transport interface and the exceptions of these libraries; `seen` decides what a client would
 see. Factories build the classes, because the base classes belong to a library that is named only at the call. Time
-is logical: a pause moves the clock and counts against the read timeout of the request.
+is logical: a pause moves the clock and counts against the read timeout of the request, if it has one.
 """
 
 from __future__ import annotations
 
 import importlib
+import math
 import time
 from collections.abc import AsyncIterator, Iterator
 from types import ModuleType
@@ -126,8 +127,9 @@ class _Reading:
         self._library = library
         self._request = theirs
         self._clock = clock
-        patience = theirs.extensions.get("timeout", {}).get("read")
-        self._patience = limits.idle_seconds if patience is None else patience
+        patience = theirs.extensions.get("timeout", {"read": limits.idle_seconds}).get("read")
+        self._patience = math.inf if patience is None else patience
+        self._most_silence = limits.idle_seconds if patience is None else patience
         self._most_pauses = limits.pauses
         self._idle = 0.0
         self._pauses = 0
@@ -176,9 +178,12 @@ class _Reading:
             self._wake = None
 
     def _to_exception(self, ending: Ending) -> Exception:
-        """The client's exception for an ending; a stall first moves the clock by the rest of the read timeout."""
+        """The client's exception for an ending; a stall first moves the clock by the rest of the read timeout.
+
+        A client without one would wait for ever, which no test can.
+        """
         if ending.how is How.STALL:
-            self._clock.reached(self._clock.now + self._patience - self._idle)
+            self._clock.reached(self._clock.now + max(0.0, self._most_silence - self._idle))
         return self._error(ending)
 
     def _error(self, ending: Ending) -> Exception:

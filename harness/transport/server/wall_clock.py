@@ -32,6 +32,9 @@ class WallClock:
         self.speed = speed
         self.tick_seconds = tick_seconds * speed
 
+    skipped = 0.0
+    """Nobody skips a sleep where time is real."""
+
     @property
     def now(self) -> float:
         """Seconds since this clock was made."""

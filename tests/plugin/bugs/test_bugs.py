@@ -12,6 +12,7 @@ import pytest
 from harness.benches.client.cases.case import Case
 from harness.checks.clients.modes import TEXT
 from harness.plugin import ROUTES, Chain, DroppedStream, InteractionsEmulator, Lifecycle, cases_of, no_sleep
+from harness.plugin.interactions.chain import AGENT
 from harness.plugin.observed_service import ObservedService
 from harness.plugin.request_limit import RequestLimit
 from tests.benches.client.cases import new_case
@@ -275,8 +276,10 @@ def test_the_good_client_chains() -> None:
         agent = Chain(InteractionsEmulator())
     with client_of(agent.emulator) as client:
         link = agent.build(2, agent=True)
-        clients.chains(client, link.id, model=None, agent="antigravity-preview-09-2026", environment="remote")
+        clients.chains(client, link.id, model=None, agent=AGENT, environment=link.environment_id)
         agent.assert_continued()
+        clients.chains(client, link.id, model=None, agent=AGENT, environment="remote")
+        agent.assert_continued(new_environment=True)
 
 
 CHAINING: list[tuple[dict[str, Any], dict[str, Any], str]] = [
@@ -285,6 +288,9 @@ CHAINING: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"running": True}, {}, "still 'in_progress': wait until it has settled"),
     ({"agent": True}, {}, "dropped `environment`"),
     ({"function_call": True}, {}, "without a result"),
+    ({"agent": True}, {"model": None, "agent": AGENT, "environment": "remote"}, "went on in another environment"),
+    ({"agent": True}, {"model": None, "agent": AGENT, "environment": "env_x"}, "went on in another environment"),
+    ({}, {"model": "gemini-0.1-unheard-of"}, "was refused: 404: .*gemini-0.1-unheard-of"),
 ]
 
 
@@ -298,6 +304,16 @@ def test_chaining_bug(turn: dict[str, Any], changes: dict[str, Any], said: str) 
         clients.chains(client, link.id, **changes)
     with pytest.raises(AssertionError, match=said):
         chain.assert_continued()
+
+
+def test_a_refused_environment() -> None:
+    """A turn in an environment that does not exist has not continued anything, wherever it may go on."""
+    chain = Chain(InteractionsEmulator())
+    link = chain.turn(agent=True)
+    with client_of(chain.emulator) as client:
+        clients.chains(client, link.id, model=None, agent=AGENT, environment="env_x")
+    with pytest.raises(AssertionError, match=r"was refused: 404: .*env_x"):
+        chain.assert_continued(new_environment=True)
 
 
 def test_deleted_link() -> None:

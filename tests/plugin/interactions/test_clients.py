@@ -47,6 +47,37 @@ def test_with_google_genai() -> None:
     assert options.httpx_async_client.is_closed
 
 
+@pytest.mark.parametrize("genai", [True, False])
+def test_they_wait_as_long_as_the_sdks_own(monkeypatch: pytest.MonkeyPatch, genai: bool) -> None:
+    """No client of ours has a read timeout: a pause of a minute is no error that a user of the SDK would see."""
+    monkeypatch.setattr(clients, "has_genai", lambda: genai)
+    own = http_clients(pytest.importorskip("google.genai").Client(api_key="k", http_options={"base_url": URL}))
+    with client(InteractionsEmulator()) as sync, async_client(InteractionsEmulator()) as asynchronous:
+        ours = http_clients(sync)[:1] + http_clients(asynchronous)[-1:]
+    assert [one.timeout.read for one in ours] == [one.timeout.read for one in own] == [None, None]
+    assert [one.follow_redirects for one in ours] == [one.follow_redirects for one in own]
+
+
+URL = "http://127.0.0.1:9"
+
+
+def http_clients(made: Any) -> list[Any]:
+    """The HTTP clients in a client of the SDK, sync and async; a plain one is its own."""
+    inner = getattr(made, "_api_client", None)
+    return [made] if inner is None else [inner._httpx_client, inner._async_httpx_client]
+
+
+def test_a_long_pause_ends_no_stream() -> None:
+    """A stream of a run that takes an hour, with minutes between two events, arrives whole."""
+    pytest.importorskip("google.genai")
+    emulator = InteractionsEmulator()
+    emulator.reply("One two three.", lasts=3600)
+    with client(emulator) as made:
+        seen = [event.event_type for event in made.interactions.create(**BODY, background=True, stream=True)]
+    assert seen[-1] == "interaction.completed"
+    assert emulator.clock.now > 3600
+
+
 @pytest.mark.parametrize("made", [client, async_client])
 @pytest.mark.parametrize("genai", [True, False])
 def test_no_client_has_a_tls_context_of_its_own(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
 import pytest
 
 from harness.outcome import UsageFault
+from harness.plugin import client
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.incidents import PlayedIncident
 from tests.plugin.toys import run
@@ -77,6 +81,47 @@ def test_an_incident_that_was_never_met_fails() -> None:
         AssertionError, match="nothing of it happened: to meet it, a client must create with backgr"
     ):
         incident.assert_outcome(incident.answer)
+
+
+def follow(client: Any, fields: dict[str, Any]) -> str:
+    """A loop that takes up its stream after the last event with an id, as often as it takes."""
+    made, cursor, kept = client.interactions.create(**{**fields, "stream": False}).id, None, ""
+    for _ in range(20):
+        text, more = kept, {"last_event_id": cursor} if cursor else {}
+        with suppress(Exception):
+            for event in client.interactions.get(made, stream=True, **more):
+                if event.event_type == "step.delta" and event.delta.type == "text":
+                    text += event.delta.text
+                if event.event_type == "interaction.completed":
+                    return text
+                if event.event_id:
+                    cursor, kept = event.event_id, text
+    raise AssertionError("it never ended")
+
+
+def test_a_loop_survives_ten_minutes() -> None:
+    """The cut after ten minutes is met by the SDK's client as it comes, and survived by a loop that resumes."""
+    pytest.importorskip("google.genai")
+    incident = played("stream-cut-at-600s")
+    with client(incident.emulator) as made:
+        incident.assert_outcome(follow(made, incident.fields))
+    assert incident.emulator.clock.now > 840
+
+
+def test_a_client_that_leaves_first_is_not_told_to_stream() -> None:
+    """A client whose own read timeout ends each stream did what meets the incident, and is told so."""
+    import httpx
+
+    incident = played("stream-cut-at-600s")
+    headers = {"x-goog-api-key": "k"}
+    with (
+        httpx.Client(transport=incident.emulator.transport, base_url="http://a.test", headers=headers) as hasty,
+        pytest.raises(httpx.ReadTimeout),
+    ):
+        hasty.post("/v1beta/interactions", json=incident.fields)
+    with pytest.raises(AssertionError, match=r"left each stream before: .*read timeout") as caught:
+        incident.assert_outcome("")
+    assert "must create" not in str(caught.value)
 
 
 def test_an_unknown_name() -> None:

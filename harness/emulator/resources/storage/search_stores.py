@@ -8,7 +8,7 @@ holds something is deleted only with `force` is recorded, with its wording.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,6 +109,13 @@ class SearchStores:
                 if answer is not None:
                     return answer
         raise no_operation(call, "create, list, get, delete, :importFile, operations and documents")
+
+    def find_processing(self) -> Iterator[str]:
+        """The names of the documents that are not ready yet."""
+        now = self._stamps.now()
+        for _, _, store in self._kept.everywhere():
+            found = (document for _, document in store.documents.values() if not has_come(document.ready, now))
+            yield from (document.fields["name"] for document in found)
 
     def receive(self, call: Call) -> Receiver:
         """Return what takes the bytes of the upload that this request begins. Raises `Refusal` 400 or 403."""

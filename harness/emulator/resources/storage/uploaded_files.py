@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,11 @@ class UploadedFiles:
                 self._remove(call.project, name)
                 return json_response({})
         raise no_operation(call, "get, list, :download and delete; an upload is POST /upload/{version}/files")
+
+    def find_processing(self) -> Iterator[str]:
+        """The names of the files that are not ready yet."""
+        now = self._stamps.now()
+        yield from (file.fields["name"] for _, _, file in self._kept.everywhere() if not has_come(file.ready, now))
 
     def receive(self, call: Call) -> Receiver:
         """Return what takes the bytes of the upload that this request begins. Raises `Refusal` 400 or 409."""
