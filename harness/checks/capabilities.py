@@ -99,7 +99,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "resume.finished": ("resume.no-gap",),
     "resume.encoded": ("resume.no-gap",),
     "resume.live": ("resume.no-gap", "resume.exclusive"),
-    "resume.from-create": ("resume.live", "resume.no-gap", "resume.exclusive"),
+    "resume.from-create": ("bg.survives-hangup", "resume.live", "resume.no-gap", "resume.exclusive"),
     "resume.two-readers": ("resume.live", "resume.no-gap", "resume.exclusive"),
     "resume.replay": ("resume.two-readers", "resume.live"),
     "resume.well-formed": ("resume.no-gap",),

@@ -108,7 +108,7 @@ class NamesConnections(ForeignService):
 def test_a_run_that_ends_with_the_stream_of_its_create_is_a_failure(service: type[ForeignService]) -> None:
     """A background run goes on without its client; the twin that nobody left shows that it could have."""
     report = check(service(), *LEFT, words=QUICK)
-    assert report.faults == {"bg.survives-hangup": "fail"}
+    assert report.verdicts == {"bg.survives-hangup": "fail", "resume.from-create": "blocked"}
     assert report.messages["bg.survives-hangup"] == ["the run was lost with the stream of its create"]
     assert report.exit == 1
 

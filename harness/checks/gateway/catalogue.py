@@ -275,7 +275,7 @@ _LIFE = (
         _cite_comparison("a stream that stands still for a while"),
         "A stream in which nothing comes for a while arrives to its end.",
         "Whenever the model thinks for longer than the gateway waits, an answer that is paid for is lost.",
-        ["idle.stream", "stream.create"],
+        ["idle.stream", "stream.create", "stream.one-chunk"],
         judge_ends.idle,
     ),
     _check(

@@ -74,15 +74,15 @@ def _report_buffer(passage: RelayedExchange, message: str) -> Finding:
 def idle(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """A stream that stood still upstream arrived to its end, and was asked for once."""
     passage = find_passage(passages, "idle.stream", NO_STREAM)
-    whole = find_passage(passages, "stream.create", NO_STREAM)
-    if not tells(passage) or not tells(whole) or not completes(whole.client):
+    others = [other for other in passages if other is not passage and tells(other)]
+    if not tells(passage) or not others or not all(completes(other.client) for other in others):
         raise Unmet("not even a stream that never stands still arrives to its end")
     if len(passage.upstream) > 1:
         message = "the create was sent again when its stream stood still"
         yield notice("gw.idle/repeated", passage, message, "1 create upstream", str(len(passage.upstream)))
     if not completes(passage.client):
         yield _cut_short(passage)
-    elif not touched(difference(whole)):
+    elif not any(touched(difference(other)) for other in others):
         yield from differences("gw.idle", passage, difference(passage))
 
 

@@ -34,7 +34,7 @@ def acknowledge_at_once(sock: socket.socket) -> None:
 
 
 def receive(sock: socket.socket, reader: ResponseReader, *, until: float, limit: str) -> list[Event]:
-    """Read once, until the moment `until` at the latest; `limit` names the field of `Limits` that sets it."""
+    """Read once, until the moment `until` at the latest; `limit` names what sets it."""
     left = until - time.monotonic()
     try:
         if left <= 0:
@@ -42,7 +42,7 @@ def receive(sock: socket.socket, reader: ResponseReader, *, until: float, limit:
         sock.settimeout(left)
         data = sock.recv(_READ_BYTES)
     except TimeoutError:
-        return [reader.stop(How.TIMEOUT, By.LIMIT, f"nothing came in time (Limits.{limit})")]
+        return [reader.stop(How.TIMEOUT, By.LIMIT, f"nothing came in time ({limit})")]
     except (OSError, ValueError) as error:
         return [reader.stop(*_classify_error(error))]
     return reader.feed(data) if data else [reader.fin()]

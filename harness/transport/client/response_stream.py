@@ -135,7 +135,7 @@ class UrlReading:
         """The events that arrive before `until`."""
         if self._deadline < until:
             until, name = self._deadline, "total_seconds"
-        return receive(self._sock, self._reader, until=until, limit=name)
+        return receive(self._sock, self._reader, until=until, limit=self._limits.name_wait(name))
 
     def _end(self, ending: Ending) -> None:
         if ending.complete and self._coding is not None and (breach := self._coding.finish()) is not None:

@@ -1,7 +1,7 @@
 """Every bound that keeps a hostile peer from hanging or flooding us, with its default and its reason.
 
 Layer 3. Knows numbers only. Reaching a bound on the client's side never raises: the exchange gets an `Ending` with
-`By.LIMIT`, whose `detail` names the field of `Limits` that was reached.
+`By.LIMIT`, whose `detail` names the field of `Limits` that was reached, or the time that the exchange was given.
 """
 
 from __future__ import annotations
@@ -59,6 +59,12 @@ class Limits(_Positive):
     """Decoded bytes per byte on the wire, once a mebibyte has been decoded; honest JSON stays below 50."""
     pauses: int = 100_000
     """Consecutive pieces without a byte; in-process only, where no real time passes that could run out."""
+
+    def name_wait(self, bound: str) -> str:
+        """What to call a bound of seconds: the time that one exchange was given, else its field."""
+        if self.head_seconds == self.idle_seconds == self.total_seconds:
+            return f"{self.total_seconds:g} s for the whole request"
+        return f"Limits.{bound}"
 
     def within(self, seconds: float | None) -> Limits:
         """The same bounds for one exchange that may take `seconds` in total, however it spends them."""

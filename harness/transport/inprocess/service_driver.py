@@ -136,7 +136,7 @@ class ServiceReading:
         if self._last.seen:
             self.stop(By.CLIENT, How.STALL, STAYED_OPEN)
         else:
-            self.stop(By.LIMIT, How.TIMEOUT, f"nothing came in time (Limits.{name})")
+            self.stop(By.LIMIT, How.TIMEOUT, f"nothing came in time ({self._limits.name_wait(name)})")
 
     def _end(self, ending: Ending) -> None:
         if ending.how is How.STALL:
@@ -147,7 +147,7 @@ class ServiceReading:
             if self._last.seen:
                 ending = replace(ending, by=By.CLIENT, detail=STAYED_OPEN)
             else:
-                detail = f"nothing came in time (Limits.{name})"
+                detail = f"nothing came in time ({self._limits.name_wait(name)})"
                 ending = replace(ending, by=By.LIMIT, how=How.TIMEOUT, detail=detail)
         elif ending.complete and self._coding is not None:
             breach = self._coding.finish()

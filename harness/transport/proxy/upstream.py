@@ -111,7 +111,7 @@ class _Arriving:
 
     def _receive(self, seconds: float, limit: str) -> None:
         with self._reading:
-            events = receive(self._sock, self._reader, until=time.monotonic() + seconds, limit=limit)
+            events = receive(self._sock, self._reader, until=time.monotonic() + seconds, limit=f"Limits.{limit}")
         if self._closed:
             self._sock.close()
         for event in events:
