@@ -30,7 +30,11 @@ def parametrize(metafunc: pytest.Metafunc, fixtures: Collection[str]) -> str:
 
     `fixtures` are the plugin's, for the message about a marker that does not exist.
     """
-    mistakes = [*find_unknown_markers(metafunc.definition, fixtures), *_find_unread_markers(metafunc)]
+    mistakes = [
+        *find_unknown_markers(metafunc.definition, fixtures),
+        *_find_unread_markers(metafunc),
+        *_find_unread_arguments(metafunc),
+    ]
     for step in (_routes, _cuts, _incidents):
         try:
             step(metafunc)
@@ -63,6 +67,15 @@ def _find_unread_markers(metafunc: pytest.Metafunc) -> Iterator[str]:
                 f"the marker {marker.name} has no effect on a test that does not take the fixture {fixtures[0]}: "
                 "add it to the arguments"
             )
+
+
+def _find_unread_arguments(metafunc: pytest.Metafunc) -> Iterator[str]:
+    """The arguments of a function's own markers that no fixture would read."""
+    for marker in metafunc.definition.own_markers:
+        if marker.name == "interactions_emulator" and marker.args:
+            yield f"{marker.name} takes its settings by name, such as event_ids='sparse': {marker.args!r}"
+        if marker.name in ("interactions_lifecycle", "interactions_incident") and marker.kwargs:
+            yield f"{marker.name} takes names, one after the other, and no {next(iter(marker.kwargs))}="
 
 
 def _routes(metafunc: pytest.Metafunc) -> None:

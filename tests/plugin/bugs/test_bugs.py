@@ -290,7 +290,7 @@ CHAINING: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"function_call": True}, {}, "without a result"),
     ({"agent": True}, {"model": None, "agent": AGENT, "environment": "remote"}, "went on in another environment"),
     ({"agent": True}, {"model": None, "agent": AGENT, "environment": "env_x"}, "went on in another environment"),
-    ({}, {"model": "gemini-0.1-unheard-of"}, "was refused: 404: .*gemini-0.1-unheard-of"),
+    ({}, {"model": "unheard-of-1"}, "was refused: 404: .*unheard-of-1"),
 ]
 
 

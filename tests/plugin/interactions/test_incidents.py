@@ -161,3 +161,34 @@ def test_markers(pytester: pytest.Pytester) -> None:
     assert "did you mean 'stale-chain-id'" in text
     assert "plays the incidents that a marker names" in text
     assert "the marker interactions_incident has no effect" in text
+
+
+ARGUMENTS = """
+import pytest
+
+@pytest.mark.interactions_emulator("sparse")
+def test_setting(interactions_emulator):
+    pass
+
+@pytest.mark.interactions_lifecycle("failed", routes="queued")
+def test_route(interactions_lifecycle):
+    pass
+
+@pytest.mark.interactions_incident("stale-chain-id", speed=2)
+def test_incident(interactions_incident):
+    pass
+"""
+
+
+def test_arguments_that_nobody_reads(pytester: pytest.Pytester) -> None:
+    """An argument of a marker that would be ignored fails its test, with what the marker takes."""
+    pytester.makepyfile(ARGUMENTS)
+    result = run(pytester)
+    result.assert_outcomes(errors=3)
+    result.stdout.fnmatch_lines_random(
+        [
+            "*interactions_emulator takes its settings by name, such as event_ids='sparse': ('sparse',)*",
+            "*interactions_lifecycle takes names, one after the other, and no routes=*",
+            "*interactions_incident takes names, one after the other, and no speed=*",
+        ]
+    )
