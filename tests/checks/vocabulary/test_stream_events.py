@@ -49,7 +49,10 @@ def test_a_wrong_label_hides_no_events():
     ("exchange", "severities"),
     [
         (streamed(GOOD), []),
-        (replace(streamed(GOOD), ending=Ending(By.SERVER, How.FIN)), [Severity.INFORMATION]),
+        (
+            answer(body=streamed(GOOD).body, label="text/event-stream", ending=Ending(By.SERVER, How.FIN)),
+            [Severity.INFORMATION],
+        ),
         (answer(body=interaction()), [Severity.BROKEN]),
         (refusal(400), [Severity.BROKEN]),
         (answer(None), [Severity.BROKEN]),
