@@ -148,7 +148,12 @@ HOSTILE: dict[str, tuple[Callable[[RawConnection], None], Ending, int | None, by
         200,
         b"abc",
     ),
-    "content length too small": (saying(OK + b"content-length: 2\r\n\r\nabc"), COMPLETE, 200, b"ab"),
+    "content length too small": (
+        saying(OK + b"content-length: 2\r\n\r\nabc"),
+        Ending(how=How.COMPLETE, at=At.IN_BODY, declared=2, sent=3),
+        200,
+        b"ab",
+    ),
     "endless body": (endless(OPEN, b"x" * 5000), FLOOD, 200, None),
     "endless events": (endless(CHUNKED, chunk(b"data: x\n\n" * 100) + b"\r\n"), FLOOD, 200, None),
     "endless small body, slowly": (endless(OPEN, b"x", every=0.02), TIMEOUT, 200, None),
