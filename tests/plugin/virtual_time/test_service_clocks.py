@@ -73,8 +73,12 @@ def test_a_timer(emulator: InteractionsEmulator) -> None:
 
 
 def test_threads_do_not_add_up(emulator: InteractionsEmulator) -> None:
-    """Four threads that sleep a minute side by side are a minute for the emulator, or a little more."""
-    assert 60 <= moved(emulator, sleep_in_threads) < 180
+    """Sleeps side by side are as long for the emulator as for the code that sleeps."""
+    begin = emulator.clock.now
+    with no_sleep():
+        started = time.monotonic()
+        sleep_in_threads()
+        assert 60 <= emulator.clock.now - begin <= time.monotonic() - started + 1
 
 
 def test_all_of_this_test_and_no_other() -> None:
