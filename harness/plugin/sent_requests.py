@@ -9,13 +9,13 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 from urllib.parse import parse_qs, urlsplit
 
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.suggest import did_you_mean, nearest
 from harness.outcome.words import format_count
 
 _SHOWN, _BEGINNING = 1000, 60
@@ -96,7 +96,10 @@ class SentRequests(list[SentRequest]):
         sent = self.bodies("create")
         shown = [_part(body, wanted) for body, wanted in zip(sent, bodies, strict=False)] + sent[len(bodies) :]
         if shown != list(bodies):
-            raise AssertionError("the client created something else than expected:\n" + _diff(list(bodies), shown))
+            hints = "".join(_hint_names(bodies, sent))
+            raise AssertionError(
+                f"the client created something else than expected:\n{_diff(list(bodies), shown)}{hints}"
+            )
 
     def assert_count(
         self,
@@ -152,6 +155,15 @@ def _describe_bounds(low: int, high: int | None) -> str:
 
 
 _OTHER = re.compile(r"[A-Z]+ /")
+
+
+def _hint_names(bodies: Iterable[Mapping[str, Any]], sent: Iterable[Any]) -> Iterator[str]:
+    """For each expected field that no create had, the name that was probably meant."""
+    had = {name: None for body in sent if isinstance(body, Mapping) for name in body}
+    for name in dict.fromkeys(name for body in bodies for name in body if name not in had):
+        near = nearest(name, had, most=1)
+        if near:
+            yield f"\nno create has a field {name!r}: did you mean {near[0]!r}?"
 
 
 def _require_kind(call: str) -> str:

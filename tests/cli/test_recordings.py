@@ -129,6 +129,21 @@ def test_a_dead_target_replaces_no_recording(emulator: str, harness: Harness) ->
     assert load("a.yaml").recordings == (recording,)
 
 
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("pass", "no request came: a.yaml was not written (does the client use INTERACTIONS_BASE_URL?)"),
+        ("raise SystemExit(7)", "no request came: a.yaml was not written (the command ended with status 7)"),
+    ],
+)
+def test_without_a_request_the_summary_says_why(emulator: str, harness: Harness, program: str, said: str) -> None:
+    """A command that failed is named as what it is, and a file that never was is not called unchanged."""
+    words = ("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0")
+    done = harness(*words, "--", sys.executable, "-c", program)
+    assert said in done.out
+    assert done.code == (7 if "7" in program else 3)
+
+
 def test_a_recorder_that_stands_ends_with_its_summary(emulator: str, tmp_path: Path) -> None:
     """A recorder prints its address first and, on SIGTERM, a summary of what it recorded."""
     path = tmp_path / "a.yaml"

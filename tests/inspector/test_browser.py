@@ -189,6 +189,16 @@ def test_answers_are_queued_failed_and_reset(window: Window) -> None:
     window.wait(".request")
 
 
+def test_what_nobody_watched_is_not_called_nothing(window: Window) -> None:
+    """A page that was opened after the requests says that they came, not that nothing ever called."""
+    window.wait_for_text("#hello-title", "Nothing has called this server yet.")
+    window.page.goto("about:blank")
+    window.create()
+    window.page.goto(window.url)
+    window.wait_for_text("#gap", "1 request came while no window was open")
+    window.wait_for_text("#hello-title", "Nothing has come since this page was opened.")
+
+
 def test_disarming_leaves_what_else_waits(window: Window) -> None:
     """Each thing that is armed has its own Disarm: a failure goes without the queued answer, and the reverse."""
     window.page.click("#queue")

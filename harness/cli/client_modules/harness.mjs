@@ -26,6 +26,7 @@ export class HarnessError extends Error {
 
 /** Start `harness serve` on a free port. */
 export async function start(options = {}) {
+  refuseUnknown("start", options, ["scenario", "incident", "speed", "settings", ...LAUNCH_OPTIONS]);
   const { scenario, incident, speed, settings = {}, args = [], ...rest } = options;
   const words = ["serve", "--port", "0", "--json"];
   if (scenario !== undefined) words.push("--scenario", scenario);
@@ -37,13 +38,15 @@ export async function start(options = {}) {
 
 /** Start `harness replay` of a recording on a free port: what was not recorded is an error that names the nearest. */
 export async function replay(cassette, options = {}) {
+  refuseUnknown("replay", options, LAUNCH_OPTIONS);
   const { args = [], ...rest } = options;
   return launch(["replay", cassette, "--port", "0", "--json", ...args], rest);
 }
 
 /** Use a server that runs already. */
-export async function connect(url, { token } = {}) {
-  const harness = new Harness(url, { token });
+export async function connect(url, options = {}) {
+  refuseUnknown("connect", options, ["token"]);
+  const harness = new Harness(url, { token: options.token });
   await harness.faults();
   return harness;
 }
@@ -68,7 +71,9 @@ class Controls {
   /**
    * Refuse the next requests of a kind. `shape` says who seems to have written the error, `body` is one of your own.
    */
-  async fail(status = 503, { on = "any", times = 1, retryAfter, retryInfo, shape, body } = {}) {
+  async fail(status = 503, options = {}) {
+    refuseUnknown("fail", options, ["on", "times", "retryAfter", "retryInfo", "shape", "body"]);
+    const { on = "any", times = 1, retryAfter, retryInfo, shape, body } = options;
     const scope = SCOPES[on];
     if (scope === undefined) throw new HarnessError(`on: ${on} is none of ${Object.keys(SCOPES).join(", ")}`);
     const words = [`status:${status}`];
@@ -88,9 +93,11 @@ class Controls {
   async #plan(scope, connections) {
     const before = new Map(this.#parts);
     if (/^\s*[a-z]+\s*=/.test(connections)) this.#parts.set(connections.split("=")[0].trim(), connections);
-    else this.#parts.set(scope, `${scope}=${connections}`);
+    else this.#parts.set(scope, scope === "streams" ? connections : `${scope}=${connections}`);
+    const { streams, ...others } = Object.fromEntries(this.#parts); // what names no scope comes first
+    const parts = [...(streams === undefined ? [] : [streams]), ...Object.values(others)];
     try {
-      return await this.call("POST", "faults", { plan: [...this.#parts.values()].join("/") });
+      return await this.call("POST", "faults", { plan: parts.join("/") });
     } catch (error) {
       this.#parts = before;
       throw error;
@@ -210,6 +217,14 @@ export class Session extends Controls {
   async [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
     await this.end();
   }
+}
+
+const LAUNCH_OPTIONS = ["command", "seconds", "args"];
+
+function refuseUnknown(call, options, known) {
+  const wrong = Object.keys(options).filter((name) => !known.includes(name));
+  if (wrong.length === 0) return;
+  throw new HarnessError(`${call}() has no option ${wrong.join(", ")}: it takes ${known.join(", ")}`);
 }
 
 const SCOPES = {

@@ -117,7 +117,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.json:
         write_json(summary_record(summary))
     else:
-        _print(summary)
+        _print(summary, code)
     return code or int(_exit(summary))
 
 
@@ -236,14 +236,21 @@ def _tell(text: str) -> None:
     say(printable(mask_text(text)))
 
 
-def _print(summary: Summary) -> None:
+def _print(summary: Summary, status: int) -> None:
+    """Print what was recorded; `status` is that of the command that was run, 0 if none was."""
     if summary.interrupted:
         say(f"recordings of an interrupted recorder are in {summary.interrupted}")
     if summary.passed > summary.discarded:
         exchanges = format_count(summary.recorded, "exchange")
         say(f"recorded {exchanges} to {summary.cassette}, replayed {summary.played} from it")
     elif not summary.discarded:
-        say(f"no request came: {summary.cassette} is as it was (does the client use {BASE_URL_VARIABLES[0]}?)")
+        state = "is as it was" if Path(summary.cassette).exists() else "was not written"
+        ended = (
+            f"the command ended with status {status}"
+            if status
+            else f"does the client use {BASE_URL_VARIABLES[0]}?"
+        )
+        say(f"no request came: {summary.cassette} {state} ({ended})")
     if summary.hung_up:
         say(f"{summary.hung_up} of them ended because the client hung up")
     for what in summary.stopped:

@@ -128,6 +128,15 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         return 0 if self.hold else None
 
 
+_PARTS = {
+    "error_event": ScriptedError.__struct_fields__,
+    "hidden": Hidden.__struct_fields__,
+    "hold": Hold.__struct_fields__,
+    "match": Match.__struct_fields__,
+    "refuse": Refuse.__struct_fields__,
+}
+"""The keys of a script that hold an object, and the keys of that."""
+
 EMPTY = Script()
 """Scripts nothing: `replies` answers with its defaults."""
 
@@ -142,6 +151,11 @@ def parse(value: Any, lifecycle: LifecycleTable = LIFECYCLE) -> Script:
     for key in value:
         if key not in Script.__struct_fields__:
             raise ScriptFault(f"a script has no key {key!r}.{suggestion(str(key), Script.__struct_fields__)}")
+    for name, parts in _PARTS.items():
+        for key in value[name] if isinstance(value.get(name), Mapping) else ():
+            if key not in parts:
+                hint = suggestion(str(key), parts) or f" Its keys are {', '.join(parts)}."
+                raise ScriptFault(f"{name} has no key {key!r}.{hint}")
     try:
         script = msgspec.convert(dict(value), Script)
     except msgspec.ValidationError as refusal:

@@ -136,6 +136,9 @@ function count() {
   find("found").hidden = !model.findings;
   find("found").replaceChildren(icon("fail"), plural(model.findings, "finding"));
   find("hello").hidden = model.exchanges.size > 0;
+  find("hello-title").textContent = model.unseen
+    ? "Nothing has come since this page was opened."
+    : "Nothing has called this server yet.";
   const gaps = [
     model.unseen && `${plural(model.unseen, "request")} came while no window was open`,
     model.dropped && `${plural(model.dropped, "older request")} made room for new ones`,

@@ -76,9 +76,11 @@ def check_script(script: Mapping[str, Any], contract: Contract, *, unchecked: bo
         problems = contract.schemas.validator("step", closed=True).problems(step)
         if problems:
             where = problems[0].pointer.replace("$", f"steps[{number}]", 1)
+            message = problems[0].message
+            stop = "" if message.endswith("?") else "."
             raise UsageFault(
-                f"{where}: {problems[0].message}. If the service has what the schemas of {contract.revision} "
-                "lack, say unchecked=True"
+                f"{where}: {message}{stop} If the service has what the schemas of {contract.revision} lack, "
+                "say unchecked=True"
             )
     return parsed
 

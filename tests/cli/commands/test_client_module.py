@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="no node on
 
 CHAIN = folder("cassettes") / "emulator" / "chain.yaml"
 PROGRAM = """
-import { HarnessError, replay } from "./harness.mjs";
+import { HarnessError, connect, replay, start } from "./harness.mjs";
 
 const [python, cassette] = process.argv.slice(2);
 const command = [python, "-m", "harness"];
@@ -36,6 +36,13 @@ const ask = async (input) => {
 };
 said.recorded = await ask("My name is Ada.");
 said.unrecorded = await ask("My name is Bob.");
+said.options = {
+  start: await start({ command, scenerio: "x.yaml" }).catch(told),
+  replay: await replay(cassette, { command, second: 3 }).catch(told),
+  connect: await connect(harness.url, { tokn: "x" }).catch(told),
+  fail: await harness.fail(503, { on: "create", time: 3, retryafter: 0 }).catch(told),
+};
+said.typo = await harness.drop("evnt:5,rst").catch(told);
 await harness.fail(503, { on: "create" });
 said.failed = (await ask("My name is Ada."))[0];
 said.fired = (await harness.faults()).connections.map(({ fired }) => fired);
@@ -88,6 +95,31 @@ def test_faults_are_applied_to_recordings(said: dict[str, Any]) -> None:
     assert said["failed"] == 503
     assert ["status:503"] in said["fired"]
     assert said["plan"] is None
+
+
+@pytest.mark.parametrize(
+    ("call", "wrong", "right"),
+    [
+        ("start", "scenerio", "scenario"),
+        ("replay", "second", "seconds"),
+        ("connect", "tokn", "token"),
+        ("fail", "time, retryafter", "on, times, retryAfter"),
+    ],
+)
+def test_an_unknown_option_is_refused_with_the_known_ones(
+    said: dict[str, Any], call: str, wrong: str, right: str
+) -> None:
+    """A misspelt option would arm something else, or nothing: it is an error that lists what there is."""
+    is_ours, _, message = said["options"][call]
+    assert is_ours
+    assert message.startswith(f"{call}() has no option {wrong}: it takes ")
+    assert right in message
+
+
+def test_a_wrong_plan_is_shown_as_it_was_written(said: dict[str, Any]) -> None:
+    """The place of a mistake counts in the user's own text."""
+    assert "column 1:" in said["typo"][2]
+    assert "streams=" not in said["typo"][2]
 
 
 def test_what_a_recording_cannot_do_is_refused_in_words(said: dict[str, Any]) -> None:

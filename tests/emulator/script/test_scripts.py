@@ -157,6 +157,21 @@ def test_scripted_usage_and_environment(api):
     assert (body["usage"]["total_tokens"], body["usage"]["extra"], body["environment_id"]) == (99, 1, "env-1")
 
 
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ({"match": {"contains": "y"}}, "match has no key 'contains'. Did you mean 'input_contains'?"),
+        ({"refuse": {"statsu": 503}}, "refuse has no key 'statsu'. Did you mean 'status'?"),
+        ({"hold": {"till": 3}}, "hold has no key 'till'. Its keys are after."),
+    ],
+)
+def test_a_wrong_key_inside_is_explained(script, said):
+    """A misspelt key of an object in a script is named with what was meant, or with what there is."""
+    with pytest.raises(ScriptFault) as refused:
+        Emulator().script(script)
+    assert str(refused.value) == said
+
+
 SCENARIO = """
 description: two answers
 settings: {event_ids: sparse}

@@ -103,6 +103,7 @@ def test_steps_are_checked(emulator: InteractionsEmulator, step: Any, said: str)
     with pytest.raises(UsageFault) as caught:
         emulator.reply(steps=[step])
     assert said in str(caught.value)
+    assert "?." not in str(caught.value)
     assert "unchecked=True" in str(caught.value)
     emulator.reply(steps=[step], unchecked=True)
 
@@ -168,6 +169,16 @@ def test_a_diff_without_noise(emulator: InteractionsEmulator, client: httpx.Clie
         emulator.requests.assert_created({"input": "Hi", "model": "gemini-3.5-flash", "store": False})
     changed = [line.strip() for line in str(caught.value).splitlines() if line.startswith(("  +", "  -"))]
     assert changed == ['-     "store": false']
+
+
+def test_a_misspelt_field_is_told_by_its_name(emulator: InteractionsEmulator, client: httpx.Client) -> None:
+    """An expected field that no create had is shown beside the one that was probably meant."""
+    create(client)
+    with pytest.raises(AssertionError, match="no create has a field 'modle': did you mean 'model'"):
+        emulator.requests.assert_created({"modle": "gemini-3.5-flash"})
+    with pytest.raises(AssertionError) as caught:
+        emulator.requests.assert_created({"model": "gemini-9"})
+    assert "did you mean" not in str(caught.value)
 
 
 def test_the_typed_keys_are_the_real_ones() -> None:
