@@ -11,6 +11,7 @@ import pytest
 from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.case_judgement import judge_case
+from harness.benches.client.judgement.causes import judge_result
 from harness.benches.client.judgement.outcome import WHOLE, DropOutcome, outcome_of, run_of
 from harness.benches.client.process.client_commands import ClientResult
 from harness.checks.clients.rules import RULES
@@ -26,6 +27,7 @@ from harness.transport import transport
 from tests.benches.client import clients
 from tests.benches.client.cases import cases_of_set, new_case, new_source
 from tests.benches.client.clients import InProcess, Reads
+from tests.contract.streams import WHOLE as WHOLE_STREAM
 
 SETTLED = frozenset({"completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action"})
 CREATE = {"model": "gemini-3.5-flash", "input": "Mine.", "background": True, "stream": True}
@@ -44,6 +46,13 @@ def play(reads: Reads, plan: str, **options: Any) -> Result:
 def say(result: Result) -> str:
     """What is said of a result."""
     return "; ".join(finding.message for finding in result.observation.findings)
+
+
+def test_a_result_that_cannot_be_compared_has_one_reason() -> None:
+    """A test that forgot to return its result is told what to give, and nothing about its requests."""
+    wrong = judge_result(INTERACTIONS, WHOLE_STREAM, None, (), INTERACTIONS.load_contract(""))
+    assert wrong is not None
+    assert wrong.text == "ended with None: give assert_seen_once the text, the events or the interaction"
 
 
 def test_a_client_whose_own_request_is_refused() -> None:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from harness.benches.client.judgement.received_responses import ReceivedResponse
 from harness.kit.api import Api
-from harness.kit.client_model import DOUBLE_CREATE, HOLE, LOSS, TWICE, UNFINISHED, Defect, Event
+from harness.kit.client_model import DOUBLE_CREATE, HOLE, LOSS, TWICE, UNFINISHED, UNUSABLE, Defect, Event
 from harness.wire import Request
 
 Received = Sequence[ReceivedResponse]
@@ -29,6 +29,8 @@ def judge_result(
     if again := describe_double_create(api, received):
         return Defect(DOUBLE_CREATE, again)
     wrong = api.load_client_model().compare(whole, collected, contract)
+    if wrong is not None and wrong.word == UNUSABLE:
+        return wrong
     if wrong is not None:
         why = _Causes(api, whole, received).explain(wrong.word)
         return Defect(wrong.word, f"{wrong.text}: {why}") if why else wrong
