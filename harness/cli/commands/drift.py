@@ -5,6 +5,7 @@ Layer 7.
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import shutil
 import sys
@@ -60,14 +61,7 @@ def run(words: Sequence[str]) -> int:
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="list the explained differences, too")
     arguments = parser.parse(words)
-    formats = [word.partition("=")[0] for word in arguments.report or ()]
-    for name in formats:
-        if name not in _FORMATS:
-            raise UsageFault(f"--report: {name!r} is none of {', '.join(_FORMATS)}")
-    if arguments.propose:
-        check_revision_name("--propose", Path(arguments.propose))
-        if Path(arguments.propose).exists():
-            raise UsageFault(f"--propose: {arguments.propose!r} is there already: name a new folder")
+    _refuse_what_cannot_be_written(arguments)
     schemas = contract_of(arguments).schemas
     reports = ReportFiles(arguments.report or ())
 
@@ -100,6 +94,17 @@ def run(words: Sequence[str]) -> int:
         _write_proposal(arguments.propose, arguments.propose_patch, schemas, older, newer, explained, package)
     drift = explained.differences if arguments.strict else explained.unexplained
     return Exit.FAILED if drift else Exit.OK
+
+
+def _refuse_what_cannot_be_written(arguments: argparse.Namespace) -> None:
+    for word in arguments.report or ():
+        name = word.partition("=")[0]
+        if name not in _FORMATS:
+            raise UsageFault(f"--report: {name!r} is none of {', '.join(_FORMATS)}")
+    if arguments.propose:
+        check_revision_name("--propose", Path(arguments.propose))
+        if Path(arguments.propose).exists():
+            raise UsageFault(f"--propose: {arguments.propose!r} is there already: name a new folder")
 
 
 def _obtain(word: str, folder: Path) -> Package:
