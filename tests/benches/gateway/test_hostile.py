@@ -14,7 +14,7 @@ from tests.benches.gateway.foreign_gateway import Faithful, serving
 from tests.transport.hostile_peers import ENDING, PEERS
 from tests.transport.peers import RawConnection, RawServer, free_port
 
-BRIEF = ["--patience", "1", "--timeout", "1", "--deadline", "20", "--watch", "0"]
+BRIEF = ["--patience", "1", "--timeout", "1", "--deadline", "20", "--watch", "0", "--idle", "0.5"]
 
 
 @pytest.mark.parametrize("name", PEERS)
