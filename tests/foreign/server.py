@@ -196,6 +196,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     service: ForeignService
+    closed = threading.Event()
 
     def log_message(self, *words: Any) -> None:
         """Say nothing."""
@@ -266,7 +267,7 @@ class Handler(BaseHTTPRequestHandler):
             for due, event in events:
                 run = self.service.runs.get(str(event.get("event_id", "")).partition("-")[0])
                 if run is not None:
-                    event = wait_for(due, run, event)
+                    event = wait_for(due, run, event, self.closed)
                 self.chunk(self.service.encode(event))
                 if event.get("interaction", {}).get("status") == "cancelled":
                     break
@@ -280,10 +281,14 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
 
-def wait_for(due: float, run: Run, event: Json) -> Json:
-    """Wait until an event of a run is due; return it, or what ends the stream if the run is cancelled before."""
+def wait_for(due: float, run: Run, event: Json, closed: threading.Event) -> Json:
+    """Wait until an event of a run is due; return it, or what ends the stream if the run is cancelled before.
+
+    Raises ConnectionError once the server is `closed`: no thread of a run without an end may outlive its test.
+    """
     while run.cancelled_at is None and run.age < due:
-        threading.Event().wait(min(0.02, due - run.age))
+        if closed.wait(min(0.02, due - run.age)):
+            raise ConnectionAbortedError
     if run.cancelled_at is None or run.age >= due:
         return event
     end = {"id": run.id, "status": "cancelled"}
@@ -322,13 +327,15 @@ class _Server(ThreadingHTTPServer):
 @contextmanager
 def serving(service: ForeignService) -> Iterator[str]:
     """Serve on loopback; yields the URL."""
-    handler = type("ServiceHandler", (service.handler,), {"service": service})
+    closed = threading.Event()
+    handler = type("ServiceHandler", (service.handler,), {"service": service, "closed": closed})
     server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
+        closed.set()
         server.shutdown()
         server.server_close()
         thread.join()

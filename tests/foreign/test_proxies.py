@@ -80,7 +80,9 @@ class CompressesAtTheEnd(ForeignService):
             frames = []
             for due, event in events:
                 run = self.service.runs.get(event["event_id"].partition("-")[0])
-                frames.append(self.service.encode(event if run is None else wait_for(due, run, event)))
+                frames.append(
+                    self.service.encode(event if run is None else wait_for(due, run, event, self.closed))
+                )
             data = gzip.compress(b"".join(frames) + self.service.closing())
             self.send_response(200)
             for name, value in (("type", "text/event-stream"), ("encoding", "gzip"), ("length", str(len(data)))):
