@@ -137,7 +137,7 @@ class Audit:
     def _judge(self, exchange: Exchange, played: PlayedExercise, exercise: Exercise) -> None:
         reading = self.api.read(exchange, None)
         seen: set[tuple[str, ...]] = set()
-        roots = (*reading.crash, *self.api.judge_roots(exchange, played.before(exchange)))
+        roots = played.find_roots(exchange)
         told = [root for root in roots if root.rule in self.rules and root.severity is not Severity.INFORMATION]
         for finding in told[:1] or (*reading.findings, *reading.unlisted):
             if finding.rule not in self.rules or finding.severity is Severity.INFORMATION:

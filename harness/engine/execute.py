@@ -112,7 +112,7 @@ class PlayedExercise:
         success or a denial of what was there, or if it looked at one and could not judge.
         """
         if observation.outcome is Outcome.UNTESTABLE:
-            root = next(filter(None, map(self._find_root, self._list_seen(check))), None)
+            root = next((root for seen in self._list_seen(check) for root in self.find_roots(seen)), None)
             return observation if root is None else replace(observation, cause=root.rule)
         roots = [self._blame(finding) for finding in observation.findings]
         findings = tuple(
@@ -128,18 +128,16 @@ class PlayedExercise:
 
     def _blame(self, finding: Finding) -> Finding | None:
         """The root of the answers that a finding accuses; None if one has none, or if it is the finding itself."""
-        roots = [self._find_root(exchange) for exchange in self._list_accused(finding)]
+        roots = [next(self.find_roots(exchange), None) for exchange in self._list_accused(finding)]
         first = roots[0] if roots else None
         return None if first is None or not all(roots) or finding.rule == first.rule else first
 
-    def _find_root(self, exchange: Exchange) -> Finding | None:
+    def find_roots(self, exchange: Exchange) -> Iterator[Finding]:
         """What explains whatever else is wrong with an answer; a front end is provoked, which makes no crash."""
-        crash = () if self.front_end else self.api.read(exchange, None).crash
-        return next(iter((*crash, *self.api.judge_roots(exchange, self.before(exchange)))), None)
-
-    def before(self, exchange: Exchange) -> Sequence[Exchange]:
-        """The exchanges that ended before this one."""
-        return self.trail[: next((n for n, seen in enumerate(self.trail) if seen is exchange), 0)]
+        if not self.front_end:
+            yield from self.api.read(exchange, None).crash
+        at = next((number for number, seen in enumerate(self.trail) if seen is exchange), 0)
+        yield from self.api.judge_roots(exchange, self.trail[:at])
 
     def _list_accused(self, finding: Finding) -> list[Exchange]:
         """The exchanges that a finding is about."""

@@ -7,7 +7,7 @@ such body; what depends on the request (a new id, no leading user_input) is left
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -43,7 +43,7 @@ def judge_interaction(value: Any, contract: Contract, *, rule: str = "create.sch
 
     What is wrong with the status or a token count breaks a rule of its own, and is not told of the schema, too.
     """
-    value, findings = _judge_shape(value, INTERACTION, rule, contract, apart=_list_judged_apart(value))
+    value, findings = _judge_shape(value, INTERACTION, rule, contract, apart=_list_judged_apart)
     status = value.get("status") if isinstance(value, Mapping) else None
     if not isinstance(status, str):
         message, actual = (
@@ -91,15 +91,21 @@ def _list_judged_apart(value: Any) -> frozenset[str]:
 
 
 def _judge_shape(
-    value: Any, schema: str, rule: str, contract: Contract, *, apart: Container[str] = ()
+    value: Any,
+    schema: str,
+    rule: str,
+    contract: Contract,
+    *,
+    apart: Callable[[Any], Container[str]] = lambda _: (),
 ) -> tuple[Any, list[Finding]]:
     """The places where a value does not fit a schema, as findings against `rule`; and what is left to judge.
 
     A null for an optional member is one lenient finding, and the rest is judged as if the member were absent.
-    What is wrong at the places `apart` is left to others.
+    `apart` lists the places of a value at which what is wrong is left to others.
     """
     review = contract.schemas.validator(schema).review(value)
-    findings = [problem.finding(rule) for problem in review.problems if problem.place not in apart]
+    others = apart(value) if review.problems else ()
+    findings = [problem.finding(rule) for problem in review.problems if problem.place not in others]
     return review.value, [*findings, null_finding(rule, review.nulls)] if review.nulls else findings
 
 

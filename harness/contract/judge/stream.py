@@ -372,5 +372,6 @@ def _show(frame: Frame) -> str:
 def _list_judged_apart(kind: str, event: dict[str, Any]) -> list[str]:
     """The places in an event whose shape breaks a rule of its own: the counts that end a stream."""
     told = event.get("interaction") if kind == COMPLETED else None
-    counted = isinstance(told, dict) and "usage" in told
-    return list_miscounted(told["usage"], "$.interaction.usage") if told is not None and counted else []
+    if not isinstance(told, dict) or "usage" not in told:
+        return []
+    return list_miscounted(told["usage"], "$.interaction.usage")

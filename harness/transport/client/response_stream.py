@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from harness.outcome import HarnessFault
 from harness.transport.client.blocking_reader import acknowledge_at_once, receive
-from harness.transport.client.last_event import LINGER_SECONDS, STAYED_OPEN, LastEvent
+from harness.transport.client.last_event import LastEvent
 from harness.transport.http1.body_reader import Data
 from harness.transport.http1.content_decoding import ContentDecoder, decoder_for
 from harness.transport.http1.heads import ResponseHead
@@ -105,12 +105,9 @@ class UrlReading:
         """The body bytes that have arrived already, else the next ones."""
         events, self._ready = self._ready, []
         if not events and self.ended is None:
-            events = self._receive(time.monotonic() + self._idle_seconds, "idle_seconds")
+            idle_seconds = self._last.limit(self._limits.idle_seconds)
+            events = self._receive(time.monotonic() + idle_seconds, "idle_seconds")
         return b"".join([self._take(event) for event in events])
-
-    @property
-    def _idle_seconds(self) -> float:
-        return min(self._limits.idle_seconds, LINGER_SECONDS) if self._last.seen else self._limits.idle_seconds
 
     def _take(self, event: Event) -> bytes:
         if self.ended is not None:
@@ -155,9 +152,7 @@ class UrlReading:
             self._finish(replace(place, by=by, how=how, detail=detail))
 
     def _finish(self, ending: Ending) -> None:
-        if self._last.seen and ending.by is By.LIMIT and ending.how is How.TIMEOUT:
-            ending = replace(ending, by=By.CLIENT, how=How.STALL, detail=STAYED_OPEN)
-        self.ended = ending
+        self.ended = ending = self._last.conclude(ending)
         self._seconds = time.monotonic() - self._began
         head = self._reader.head
         clean = ending.complete and head is not None and head.keep and not self._reader.excess

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.outcome import HarnessFault, Unmet
-from harness.transport.client.last_event import LINGER_SECONDS, STAYED_OPEN, LastEvent
+from harness.transport.client.last_event import LastEvent
 from harness.transport.client.live_stream import LiveStreamReader, read_whole
 from harness.transport.http1.content_decoding import decoder_for
 from harness.transport.http1.limits import Limits
@@ -127,16 +127,12 @@ class ServiceReading:
         """Seconds that may still pass without a byte, and the name of the limit behind them."""
         limits = self._limits
         total = limits.total_seconds - (self._clock.now - self._began)
-        most = min(limits.idle_seconds, LINGER_SECONDS) if self._last.seen else limits.idle_seconds
-        idle = most - self._idle
+        idle = self._last.limit(limits.idle_seconds) - self._idle
         return (idle, "idle_seconds") if idle <= total else (max(total, 0.0), "total_seconds")
 
     def _give_up(self, left: float, name: str) -> None:
         self._clock.reached(self._clock.now + left)
-        if self._last.seen:
-            self.stop(By.CLIENT, How.STALL, STAYED_OPEN)
-        else:
-            self.stop(By.LIMIT, How.TIMEOUT, f"nothing came in time ({self._limits.name_wait(name)})")
+        self.stop(By.LIMIT, How.TIMEOUT, f"nothing came in time ({self._limits.name_wait(name)})")
 
     def _end(self, ending: Ending) -> None:
         if ending.how is How.STALL:
@@ -144,22 +140,19 @@ class ServiceReading:
             dead = ending.at in {At.BEFORE_HEADERS, At.IN_HEADERS}
             left, name = (self._limits.head_seconds, "head_seconds") if dead else self._patience()
             self._clock.reached(self._clock.now + left)
-            if self._last.seen:
-                ending = replace(ending, by=By.CLIENT, detail=STAYED_OPEN)
-            else:
-                detail = f"nothing came in time ({self._limits.name_wait(name)})"
-                ending = replace(ending, by=By.LIMIT, how=How.TIMEOUT, detail=detail)
+            detail = f"nothing came in time ({self._limits.name_wait(name)})"
+            ending = replace(ending, by=By.LIMIT, how=How.TIMEOUT, detail=detail)
         elif ending.complete and self._coding is not None:
             breach = self._coding.finish()
             if breach is not None:
                 ending = replace(self._seen.place(), by=breach.by, how=breach.how, detail=breach.detail)
-        self.ended = ending
+        self.ended = self._last.conclude(ending)
         self._seen.close()
 
     def stop(self, by: By, how: How, detail: str) -> None:
         """Hang up, unless the response has ended already."""
         if self.ended is None:
-            self.ended = replace(self._seen.place(), by=by, how=how, detail=detail)
+            self.ended = self._last.conclude(replace(self._seen.place(), by=by, how=how, detail=detail))
             self._seen.close()
 
     def record(self) -> Exchange:

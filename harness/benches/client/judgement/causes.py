@@ -29,8 +29,6 @@ def judge_result(
     if again := describe_double_create(api, received):
         return Defect(DOUBLE_CREATE, again)
     wrong = api.load_client_model().compare(whole, collected, contract)
-    if wrong is not None and wrong.word == UNUSABLE:
-        return wrong
     if wrong is not None:
         why = _Causes(api, whole, received).explain(wrong.word)
         return Defect(wrong.word, f"{wrong.text}: {why}") if why else wrong
@@ -86,6 +84,8 @@ class _Causes:
 
     def explain(self, word: str) -> str:
         """Why the result has the defect `word`, with `it` as the subject; "" if nothing more is to say."""
+        if word == UNUSABLE:
+            return ""
         errors = {
             c
             for one in self._streams

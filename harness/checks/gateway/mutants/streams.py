@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from harness.checks.gateway.mutants.mutant import FrameEdit, Gateway, MutantTable, event_of, raw, with_payload
 from harness.contract import PROTOCOL
-from harness.wire import COMPLETE, Body, Ending, Frame, How, Pause, Piece, Request, encode
+from harness.wire import COMPLETE, Body, Ending, Frame, How, Pause, Piece, PieceBody, Request, encode
 
 AREA = MutantTable()
 _DONE = encode("done", PROTOCOL.sentinel)
@@ -225,26 +225,14 @@ class IsOneBehind(Buffers):
         return (held,) if held else ()
 
 
-class _Impatient:
-    """A body that ends with `ending` in place of a pause of two seconds or more."""
-
-    def __init__(self, inner: Body, ending: Ending) -> None:
-        self._inner = inner
-        self._ending = ending
-
-    def __iter__(self) -> Iterator[Piece]:
-        return self
-
-    def __next__(self) -> Piece:
-        piece = next(self._inner)
+def _lose_patience(body: Body, ending: Ending) -> Iterator[Piece]:
+    """The pieces of a body, which ends with `ending` in place of a pause of two seconds or more."""
+    for piece in body:
         if isinstance(piece, Pause) and piece.seconds >= 2:
-            self._inner.close()
-            return self._ending
-        return piece
-
-    def close(self) -> None:
-        """Close the wrapped body."""
-        self._inner.close()
+            body.close()
+            yield ending
+            return
+        yield piece
 
 
 @AREA.mutant("idle.ended", "idle")
@@ -254,7 +242,7 @@ class EndsWhatStandsStill(Gateway):
     ending = COMPLETE
 
     def relay_stream(self, request: Request, body: Body) -> Body:
-        return _Impatient(body, self.ending)
+        return PieceBody(_lose_patience(body, self.ending), body.close)
 
 
 @AREA.mutant("idle.dropped", "idle")

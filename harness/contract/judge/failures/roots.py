@@ -38,8 +38,9 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     Only a plain GET proves that it is lost, after one that showed it: another call may not be offered, and what
     was just created may need a moment. There the finding is information, which explains why a call failed.
     """
-    found = _subject(exchange) if exchange.status in _GONE else ""
-    known = next((seen for seen in reversed(before) if found and _tells_of(seen, found, exchange)), None)
+    if exchange.status not in _GONE or not (found := _subject(exchange)):
+        return
+    known = next((seen for seen in reversed(before) if _tells_of(seen, found, exchange)), None)
     if known is None or read(known).call == _DELETE:
         return
     proven = all(map(_is_plain_get, (known, exchange)))

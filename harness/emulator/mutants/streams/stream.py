@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, assign, drop, inside, put, refuse, skip, when
@@ -14,7 +14,7 @@ from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, Refusal
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
-from harness.wire import Body, Chunk, Chunked, Ending, How, Pause, Piece, Response
+from harness.wire import Body, Chunk, Chunked, Ending, How, Pause, Piece, PieceBody, Response
 
 _HIGH, _LOW = "\ue000", "\ue001"
 """Placeholders from the private use area for surrogate halves, which cannot be encoded."""
@@ -126,21 +126,9 @@ class _Hoard:
         self._body.close()
 
 
-class _StaysOpen:
-    """Ends no body that would have ended in order."""
-
-    def __init__(self, body: Body) -> None:
-        self._body = body
-
-    def __iter__(self) -> Iterator[Piece]:
-        return self
-
-    def __next__(self) -> Piece:
-        piece = next(self._body)
-        return Ending(how=How.STALL) if isinstance(piece, Ending) and piece.complete else piece
-
-    def close(self) -> None:
-        self._body.close()
+def _without_end(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    for piece in pieces:
+        yield Ending(how=How.STALL) if isinstance(piece, Ending) and piece.complete else piece
 
 
 def _hoard_if_compressible(response: Response, engine: Engine, call: Call) -> None:
@@ -195,7 +183,7 @@ MUTANTS = table(
     row("stream-buffered-if-compressible", "Streams are held back from clients that accept compression.",
         after(Engine.create, _hoard_if_compressible)),
     row("stream-stays-open", "After [DONE] the connection stays open, and nothing comes any more.",
-        stream(lambda body, run, position: _StaysOpen(body))),
+        stream(lambda body, run, position: PieceBody(_without_end(body), body.close))),
     row("background-stream-json", "background together with stream is answered with JSON.",
         create(assign(stream=lambda order, _: order.stream and not order.background))),
     row("background-stream-refused", "background together with stream is refused.",
