@@ -132,6 +132,8 @@ def is_terminal(name: str, text: str) -> None:
     """Plain lines without control characters, that say what is wrong."""
     said = {"torture": "DUPLICATED", "mutants": "SURVIVES"}.get(name, WRONG[name])
     assert said in text
+    first = text.split("\n\n")[0].splitlines()
+    assert len(first) == len(set(first)), "nothing is said twice as it comes"
     assert not set(text) & {"\x1b", "\r"}
 
 
@@ -157,6 +159,9 @@ def is_html(name: str, text: str) -> None:
     page = PageReader.read(text)
     assert any(identity.startswith(WRONG[name]) for identity in page.ids), page.ids
     assert 'class="failure"' in text
+    cures = re.findall(r'<p class="cure">.*', text)
+    assert all("`" not in cure for cure in cures), "code is set as code"
+    assert (cures != []) is (name == "gateway")
 
 
 def is_markdown(name: str, text: str) -> None:
