@@ -89,7 +89,7 @@ def test_a_gateway_is_judged_under_a_progress_line() -> None:
     code, drawn = on_a_terminal(*words, "--", *proxy, "--port", str(port))
     assert code == 0, drawn
     assert "[20/20] waiting for requests that nobody makes" in drawn
-    assert f"{GREEN}26 pass" in drawn
+    assert f"{GREEN}27 pass" in drawn
 
 
 def test_a_recording_session_draws_progress_and_colour(tmp_path: Path) -> None:

@@ -273,10 +273,10 @@ def live(client: GatewayClient) -> Actions:
 
 
 @relay_exercise(requests=2, interactions=2)
-def coded(client: GatewayClient) -> Actions:
+def gzip(client: GatewayClient) -> Actions:
     """Answers to a client that takes gzip: JSON that comes compressed from upstream, and a live stream."""
-    yield from client.create("coded.create", answer=compress_if_asked, accepts="gzip")
-    yield from _pace(client, "coded.live", accepts="gzip")
+    yield from client.create("gzip.create", answer=compress_if_asked, accepts="gzip")
+    yield from _pace(client, "gzip.live", accepts="gzip")
 
 
 def _pace(client: GatewayClient, name: str, *, accepts: str = "") -> Actions:
@@ -327,7 +327,7 @@ def resume(client: GatewayClient) -> Actions:
 
 
 EXERCISES: tuple[Exercise, ...] = (
-    idle, watch, plain, cancel, fields, stranger, stream, rich, ends, background, polls, live, coded, hang_up, two,
+    idle, watch, plain, cancel, fields, stranger, stream, rich, ends, background, polls, live, gzip, hang_up, two,
     resume, truncation, bare, refusal, loss,
 )  # fmt: skip
 """In the order in which they are played; those that span the others also end in this order."""

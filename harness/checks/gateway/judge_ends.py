@@ -53,7 +53,7 @@ def live(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
     found = list(_judge_pace(find_passage(passages, "live.stream", NO_STREAM)))
     yield from found
     for passage in passages:
-        if passage.name == "coded.live" and tells(passage) and not found and not _is_miscoded(passage.client):
+        if passage.name == "gzip.live" and tells(passage) and not found and not _is_miscoded(passage.client):
             yield from map(_blame_coding, _judge_pace(passage))
 
 
