@@ -16,7 +16,7 @@ from harness.cli.baseline_options import add_baseline_arguments, baseline_of, fi
 from harness.cli.commands.serve import command_environment
 from harness.cli.configuration import apply_section
 from harness.cli.masking import mask_text, own_secrets
-from harness.cli.output import Listeners, add_output_arguments, say
+from harness.cli.output import Listeners, add_output_arguments, read_report_words, say
 from harness.cli.serving import split_command
 from harness.cli.sharding import add_shard_arguments, read_seconds, shard_of
 from harness.cli.signal_handling import ends_when_told
@@ -69,6 +69,7 @@ def run(words: Sequence[str]) -> int:
     event_ids, base = _base(arguments)
     cases = _cases(arguments, base, event_ids)
     if arguments.dry_run:
+        read_report_words(arguments.report)
         return _dry_run(cases)
     if ready is None:
         assert command is not None
