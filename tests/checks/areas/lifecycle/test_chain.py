@@ -33,6 +33,8 @@ CRASH = refusal(500)
 UNCOUNTED = answer(body=interaction(usage=None))
 GROWN = answer(body=interaction(steps=[*STEPS, *STEPS]))
 
+TURNS = {"parent": PARENT, "child": CHILD}
+
 CASES = [
     case("chain.ok", "met", "a new id", parent=PARENT, child=CHILD),
     case("chain.ok", "untestable", "a parent that waits", parent=PENDING, child=CHILD),
@@ -52,11 +54,15 @@ CASES = [
     case("chain.takes-effect", "not_met", "ignored", parent=PARENT, child=turn(tokens=2), stray=OTHER),
     case("chain.takes-effect", "untestable", "not counted", parent=PARENT, child=UNCOUNTED, stray=OTHER),
     case("chain.takes-effect", "untestable", "no child", parent=PARENT, child=REFUSED, stray=OTHER),
-    case("chain.whole-history", "met", "more", parent=PARENT, child=CHILD, grandchild=turn(tokens=16)),
-    case("chain.whole-history", "untestable", "uncounted", parent=PARENT, child=turn(tokens=2), grandchild=OTHER),
-    case("chain.whole-history", "untestable", "no id", parent=PARENT, child=CHILD, grandchild=None),
-    case("chain.whole-history", "untestable", "refused", parent=PARENT, child=CHILD, grandchild=REFUSED),
-    case("chain.whole-history", "not_met", "as much as the second", parent=PARENT, child=CHILD, grandchild=OTHER),
+    case("chain.whole-history", "met", "more", **TURNS, grandchild=turn(tokens=16), retold=turn(tokens=15)),
+    case("chain.whole-history", "met", "not to be told again", **TURNS, grandchild=turn(tokens=16), retold=REFUSED),
+    case("chain.whole-history", "untestable", "uncounted", **{**TURNS, "child": turn(tokens=2)}, grandchild=OTHER,
+         retold=OTHER),
+    case("chain.whole-history", "untestable", "no id", **TURNS, grandchild=None, retold=None),
+    case("chain.whole-history", "untestable", "refused", **TURNS, grandchild=REFUSED, retold=OTHER),
+    case("chain.whole-history", "not_met", "as much as the second", **TURNS, grandchild=OTHER, retold=OTHER),
+    case("chain.whole-history", "not_met", "without the first", **TURNS, grandchild=turn(tokens=16),
+         retold=turn(tokens=16)),
     case("chain.streamed", "met", "more", parent=PARENT, child=CHILD, streamed=ended(9)),
     case("chain.streamed", "untestable", "not counted", parent=PARENT, child=turn(tokens=2), streamed=ended(2)),
     case("chain.streamed", "untestable", "no count at its end", parent=PARENT, child=CHILD, streamed=ended(None)),
