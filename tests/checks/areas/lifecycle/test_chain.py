@@ -55,7 +55,7 @@ CASES = [
     case("chain.takes-effect", "untestable", "not counted", parent=PARENT, child=UNCOUNTED, stray=OTHER),
     case("chain.takes-effect", "untestable", "no child", parent=PARENT, child=REFUSED, stray=OTHER),
     case("chain.whole-history", "met", "more", **TURNS, grandchild=turn(tokens=16), retold=turn(tokens=15)),
-    case("chain.whole-history", "met", "not to be told again", **TURNS, grandchild=turn(tokens=16), retold=REFUSED),
+    case("chain.whole-history", "met", "not told again", **TURNS, grandchild=turn(tokens=16), retold=REFUSED),
     case("chain.whole-history", "untestable", "uncounted", **{**TURNS, "child": turn(tokens=2)}, grandchild=OTHER,
          retold=OTHER),
     case("chain.whole-history", "untestable", "no id", **TURNS, grandchild=None, retold=None),
