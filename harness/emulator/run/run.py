@@ -42,7 +42,7 @@ class RunContext(Protocol):
     contract: Contract
     settings: Settings
     clock: Clock
-    moments: Timestamps
+    timestamps: Timestamps
     events: EventWriter
     meter: Meter
 
@@ -89,7 +89,7 @@ class Run:
         self.context = 0
         if order.previous is not None and not script.without_context:
             self.context = order.previous.total_context()
-        self.created = self.updated = world.moments.now()
+        self.created = self.updated = world.timestamps.now()
         self.bodies: dict[bool, bytes] = {}
         self._goal = reply.status
         self.settled = False
@@ -334,7 +334,7 @@ class Run:
         self._goal = lifecycle.next_status(self.status, lifecycle.trigger_of(status))
         self.settled = True
         self.waiting = False
-        self.updated = self._world.moments.now()
+        self.updated = self._world.timestamps.now()
         self._usage = None
         if self._events is not None:
             self._close(self._events)
