@@ -30,9 +30,7 @@ def _names_unknown_agent(validator: CreateValidator, body: Json, project: str) -
 
 
 def _is_built_in(validator: CreateValidator, name: str, project: str) -> bool:
-    return validator._resources.agent(name, project) is None and CreateValidator.is_agent(
-        validator, name, project
-    )
+    return validator._resources.agent(name, project) is None and CreateValidator.is_agent(validator, name, project)
 
 
 def _make_environment(validator: CreateValidator, order: CreateRequest) -> None:
