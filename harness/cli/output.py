@@ -44,12 +44,8 @@ class ReportFiles:
     """
 
     def __init__(self, words: Iterable[str], formats: Sequence[str] = FORMATS) -> None:
-        self._files = [_parse_report(word, formats) for word in words]
+        self._files = read_report_words(words, formats)
         for _, path in self._files:
-            if not path.parent.is_dir():
-                raise UsageFault(f"--report: there is no folder {str(path.parent)!r} to write {path.name!r} to")
-            if path.is_dir():
-                raise UsageFault(f"--report: {str(path)!r} is a folder, name a file in it")
             if path.is_file() and not _is_step_summary(path):
                 path.unlink()
 
@@ -169,6 +165,20 @@ def _own_summary(arguments: argparse.Namespace, *, annotates: bool) -> list[str]
     return [f"markdown={path}"] if annotates and path and not named else []
 
 
+def read_report_words(words: Iterable[str] | None, formats: Sequence[str] = FORMATS) -> list[tuple[str, Path]]:
+    """Format and file of each `FORMAT=PATH`. Raises UsageFault if it cannot be written; touches nothing."""
+    files = [_parse_report(word, formats) for word in words or ()]
+    for name, path in files:
+        if not path.parent.is_dir():
+            raise UsageFault(f"--report: there is no folder {str(path.parent)!r} to write {path.name!r} to")
+        if path.is_dir():
+            raise UsageFault(f"--report: {str(path)!r} is a folder, name a file in it")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise UsageFault(f"--report: {str(path)!r} cannot be written: you may not write there")
+        _refuse_other_suffix(name, path)
+    return files
+
+
 def _parse_report(word: str, formats: Sequence[str]) -> tuple[str, Path]:
     name, equals, path = word.partition("=")
     if name not in formats:
@@ -176,6 +186,26 @@ def _parse_report(word: str, formats: Sequence[str]) -> tuple[str, Path]:
     if not equals or not path:
         raise UsageFault(f"--report {word!r} names no file: write {name}=PATH")
     return name, Path(path)
+
+
+_SUFFIXES = {
+    "json": (".json",),
+    "junit": (".xml",),
+    "markdown": (".md",),
+    "html": (".html", ".htm"),
+    "badge": (".json",),
+}
+_OTHERS = {".svg", ".png", ".pdf"}.union(*_SUFFIXES.values())
+"""Suffixes that say what is in a file; with any other, a file may hold any format."""
+
+
+def _refuse_other_suffix(name: str, path: Path) -> None:
+    """Raise UsageFault if the suffix of a report names another format: whoever opens it would not find that."""
+    own = _SUFFIXES[name]
+    if path.suffix.lower() in _OTHERS.difference(own):
+        what = "JSON for an endpoint badge of shields.io" if name == "badge" else name
+        right = path.with_suffix(own[0])
+        raise UsageFault(f"--report: {name} writes {what}, and {str(path)!r} says otherwise: write {name}={right}")
 
 
 def _is_step_summary(path: Path) -> bool:

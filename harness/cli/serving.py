@@ -21,6 +21,9 @@ from harness.cli.output import say
 from harness.cli.signal_handling import ENDING, INTERRUPT, handle_signals
 from harness.outcome import Exit, UsageFault
 
+DUMMY_KEY = "harness-dummy-key"
+"""What a client of the emulator sends that has no key; any will do."""
+
 BASE_URL_VARIABLES = ("INTERACTIONS_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "GEMINI_BASE_URL")
 """google-genai (Python and JavaScript) reads the second one; the others are for the user's own code."""
 

@@ -27,7 +27,7 @@ class Control:
         self._sessions = sessions
         self._paths: dict[tuple[str, str], Callable[[Engine, Any], Response]] = {
             ("POST", "scripts"): self.scripts,
-            ("GET", "scripts"): self.count_scripts,
+            ("GET", "scripts"): self.list_unmet,
             ("DELETE", "scripts"): self.drop_scripts,
             ("DELETE", "scripts/refusals"): self.drop_refusals,
             ("DELETE", "scripts/answers"): self.drop_answers,
@@ -98,6 +98,10 @@ class Control:
     def count_scripts(self, engine: Engine, body: Any) -> Response:
         """Return the length of the queue."""
         return json_response({"queued": len(engine.scripts)})
+
+    def list_unmet(self, engine: Engine, body: Any) -> Response:
+        """Return the length of the queue, and the answers in it that no create has taken."""
+        return json_response({"queued": len(engine.scripts), "unmet": engine.scripts.unmet})
 
     def drop_scripts(self, engine: Engine, body: Any) -> Response:
         """Empty the queue."""

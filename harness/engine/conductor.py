@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -70,6 +71,7 @@ class Conductor:
     _stops: dict[str, Exchange] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _ledgers: list[CreatedResources] = field(default_factory=list)
+    _drivers: list[Driver] = field(default_factory=list)
     _roots: Mapping[str, tuple[str, ...]] = field(init=False)
     _blocking: frozenset[str] = field(init=False)
     _sharers: Mapping[str, int] = field(init=False)
@@ -213,18 +215,21 @@ class Conductor:
                 said.put(None)
 
         threads = [threading.Thread(target=worker, daemon=True) for _ in range(workers)]
-        for thread in threads:
-            thread.start()
         try:
+            for thread in threads:
+                thread.start()
             yield from self._until_done(said, workers)
         except KeyboardInterrupt:
             self.halt(INTERRUPTED)
         finally:
             self._stop.set()
-            for thread in threads:
-                thread.join(_JOIN if self.halted else None)
-            if any(thread.is_alive() for thread in threads):
-                self.clean(*self._ledgers)  # they still wait for an answer, and nobody waits for them
+            # One that an interrupt kept from starting would find the run stopped.
+            started = [thread for thread in threads if thread.ident is not None]
+            if not _join(started, _JOIN if self.halted else None):
+                for driver in self._drivers:  # what they wait for may be a stream that never ends
+                    driver.interrupt()
+                if not _join(started, _JOIN):
+                    self.clean(*self._ledgers)  # they are still connecting, and nobody waits for them
 
     def clean(self, *ledgers: CreatedResources) -> None:
         """Delete what nobody else will delete."""
@@ -263,6 +268,7 @@ class Conductor:
         ledger = CreatedResources(self.target.api)
         self._ledgers.append(ledger)
         with session_of(self.target) if self.sessions else closing(self.target.connect()) as driver:
+            self._drivers.append(driver)
             try:
                 for group in groups:
                     if self._stop.is_set():
@@ -285,7 +291,8 @@ class Conductor:
     def _group(self, group: Group, driver: Driver, ledger: CreatedResources) -> Iterator[RunEvent | Judged]:
         exercise, members = group
         yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
-        played = play(self.target.api, exercise, self.target.target, driver, ledger)
+        target, halted = self.target, lambda: bool(self.halted)
+        played = play(target.api, exercise, target.target, driver, ledger, halted)
         self._audit.note(exercise, played)
         promised = (
             SCRIPTABLE in self.target.target.capabilities
@@ -333,6 +340,14 @@ class Conductor:
 def format_time_up(up: TimeUp) -> str:
     """Why the run ended: its time, and what it was waiting for."""
     return f"its time was up (--deadline){f'; {up}' if str(up) else ''}"
+
+
+def _join(threads: Sequence[threading.Thread], seconds: float | None) -> bool:
+    """Wait for threads, together at most `seconds`; whether all have ended."""
+    until = None if seconds is None else time.monotonic() + seconds
+    for thread in threads:
+        thread.join(None if until is None else max(0.0, until - time.monotonic()))
+    return not any(thread.is_alive() for thread in threads)
 
 
 class _Shared:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
@@ -37,7 +38,7 @@ from harness.kit.actions import (
 from harness.kit.api import Api, ApiContract, ApiRequests
 from harness.kit.check import Check, Exercise
 from harness.outcome import Because, Finding, HarnessFault, Observation, Outcome, Severity, Unmet
-from harness.wire import By, Driver, Exchange, How, Listening, LiveStream
+from harness.wire import By, Driver, Exchange, How, Listening, LiveStream, Request
 from harness.wire.delivery import Arrival, Inbox
 
 T = TypeVar("T")
@@ -48,6 +49,9 @@ _ITEM = re.compile(r"(?P<name>[^\[]+)\[(?P<part>.*)\]")
 
 MAX_ACTIONS = 100_000
 """An exercise that asks for more actions than this is treated as an endless loop in our code."""
+
+_FIRST_EVENT_SECONDS = 1.0
+"""How long to wait for the event that names what a stream has created, before the stream is hung up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,10 +248,18 @@ def error(what: str) -> Observation:
 
 
 def play(
-    api: Api, exercise: Exercise, target: ApiRequests, driver: Driver, ledger: CreatedResources
+    api: Api,
+    exercise: Exercise,
+    target: ApiRequests,
+    driver: Driver,
+    ledger: CreatedResources,
+    is_halted: Callable[[], bool] = lambda: False,
 ) -> PlayedExercise:
-    """Run one exercise to its end; open streams are closed however it ends."""
-    hand = ActionRunner(api, driver, ledger, target.contract, judged=True)
+    """Run one exercise to its end; open streams are closed however it ends.
+
+    Raises TimeUp instead of performing an action once the run `is_halted`.
+    """
+    hand = ActionRunner(api, driver, ledger, target.contract, judged=True, is_halted=is_halted)
     begin = time.perf_counter()
     results: Exchanges | None = None
     failure: Observation | None = None
@@ -304,18 +316,23 @@ class ActionRunner:
         contract: ApiContract,
         *,
         judged: bool = False,
+        is_halted: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._is_halted = is_halted
         self._api = api
         self._driver = driver
         self._ledger = ledger
         self._contract = contract
         self._judged = judged
         self._open: dict[int, LiveStream] = {}
+        self._unread: dict[int, Request] = {}
         self._receivers: list[Inbox] = []
         self.trail: list[Exchange] = []
 
     def perform(self, action: Action) -> Any:
         """Perform an action and return its result; see `checks.actions`."""
+        if self._is_halted():  # the time that others then get is for deleting
+            raise TimeUp
         before = len(self.trail)
         try:
             brought = self._perform(action)
@@ -342,17 +359,22 @@ class ActionRunner:
                 with hold_interrupts(request):
                     stream = self._driver.open(request, timeout=timeout)
                     self._open[id(stream)] = stream
+                    if request.method == "POST":
+                        self._unread[id(stream)] = request
                 return stream
             case Read(stream, events):
-                return stream.read(events)
+                with self._hold_until_read(stream):
+                    return stream.read(events)
             case Finish(stream):
-                return self._finish(stream, stream.finish())
+                with self._hold_until_read(stream):
+                    return self._finish(stream, stream.finish())
             case Close(stream):
                 return self._finish(stream, stream.close())
             case Wait(seconds):
                 return self._driver.wait(seconds)
             case Together(requests):
-                return [self._keep(exchange) for exchange in self._driver.together(requests)]
+                with hold_interrupts(*requests):
+                    return [self._keep(exchange) for exchange in self._driver.together(requests, self._note)]
             case Listen():
                 return self._listen()
             case Collect(receiver, count, seconds):
@@ -383,12 +405,33 @@ class ActionRunner:
         return arrivals
 
     def hang_up(self) -> None:
-        """Close every receiver and every stream that is still open; the streams' exchanges are kept too."""
+        """Close every receiver and every stream that is still open; the streams' exchanges are kept too.
+
+        Of a create that nobody has read yet the first event is read, as it names what has to be deleted.
+        """
         while self._receivers:
             self._receivers.pop().close()
         while self._open:
-            _, stream = self._open.popitem()
-            self._keep(stream.close())
+            key, stream = self._open.popitem()
+            try:
+                if key in self._unread:
+                    stream.hurry(_FIRST_EVENT_SECONDS)
+                    stream.read(1)
+                self._keep(stream.close())
+            except TimeUp as up:  # whoever sends the next request will hear of it
+                if up.exchange is not None:
+                    self._note(up.exchange)
+
+    @contextmanager
+    def _hold_until_read(self, stream: LiveStream) -> Iterator[None]:
+        """The bytes that an interrupt takes from a reader's hand would be those that name what was created."""
+        request = self._unread.get(id(stream))
+        if request is None:
+            yield
+            return
+        with hold_interrupts(request):
+            yield
+            del self._unread[id(stream)]
 
     def _finish(self, stream: LiveStream, exchange: Exchange) -> Exchange:
         """Forget a stream only after its end, so that an interrupted read still gets it closed and noted."""
@@ -396,7 +439,10 @@ class ActionRunner:
         return self._keep(exchange)
 
     def _keep(self, exchange: Exchange) -> Exchange:
-        self._api.read(exchange, self._contract)  # all who read it later judge by this contract
-        self._ledger.note(exchange)
+        self._note(exchange)
         self.trail.append(exchange)
         return exchange
+
+    def _note(self, exchange: Exchange) -> None:
+        self._api.read(exchange, self._contract)  # all who read it later judge by this contract
+        self._ledger.note(exchange)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.faults import FaultyService, Plan
+from harness.faults import FaultyService
+from harness.faults.unmet import find_unmet
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
-from harness.outcome.words import format_count
 from harness.wire import Headers, Response, StreamProtocol
 
 KINDS = ("any", "create", "get", "stream", "cancel", "delete")
@@ -97,29 +97,5 @@ class PlannedFaults:
                 what = "no request" if planned.on == "any" else f"no {planned.on}"
                 yield f"{planned} was never met: {what} came after it"
         for faulty, optional in self._drops:
-            if not optional and (problem := _find_unfired(faulty)):
-                yield problem
-
-
-def _find_unfired(faulty: FaultyService) -> str:
-    """What of a fault plan did not happen; "" if all of it did. Of a drawn plan, one fault is enough."""
-    return next(filter(None, (_find_unfired_of(faulty, part) for part in faulty.plan.parts)), "")
-
-
-def _find_unfired_of(faulty: FaultyService, plan: Plan) -> str:
-    """The same of one part of the plan."""
-    log = [suffered for suffered in faulty.log if suffered.scope is plan.scope]
-    if plan.seed is not None and any(suffered.fired for suffered in log):
-        return ""
-    first, came = 1, faulty.count_of(plan.scope)
-    for connection in plan.connections:
-        last = first + connection.times - 1 if connection.times is not None else came
-        met = [suffered for suffered in log if first <= suffered.number <= max(first, last)]
-        missing = [fault for fault in connection.faults if not any(fault in one.fired for one in met)]
-        if missing and not met:
-            asked = format_count(came, "stream")
-            return f"drop({str(plan)!r}) never took effect: it is for stream {first}, and {asked} came"
-        if missing:
-            return f"drop({str(plan)!r}) never took effect: no stream came as far as {missing[0]}"
-        first = last + 1
-    return ""
+            if not optional and (why := find_unmet(faulty)):
+                yield f"drop({str(faulty.plan)!r}) never took effect: {why}"

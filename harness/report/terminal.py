@@ -43,6 +43,9 @@ from harness.wire import Exchange
 _LEFT_SHOWN = 5
 """Most things left behind that are named one by one."""
 
+_UNTESTED_SHOWN = 6
+"""Most untested SHOULDs that are named without -v."""
+
 _PROSE = re.compile(
     r"\s*(requirement|source|what breaks|accepted|finding|expected|actual|cure|baseline|a cons|blocked)"
 )
@@ -304,9 +307,17 @@ def _say_what_v_adds(finished: RunFinished) -> Iterator[str]:
     counts = finished.counts
     brief = ["warning"] * bool(counts[Verdict.WARN]) + ["failure"] * (counts[Verdict.FAIL] > 1)
     more = [f"explains each {' and '.join(brief)}"] * bool(brief)
-    more += ["names what was not tested"] * bool(counts[Verdict.UNTESTABLE])
+    if untested := [result.id for result in finished.results if _is_untested_wish(result)]:
+        left = len(untested) - _UNTESTED_SHOWN
+        also = f" and {left} more" if left > 0 else ""
+        more.append(f"says why these were not tested: {', '.join(untested[:_UNTESTED_SHOWN])}{also}")
     if more:
         yield f"-v {' and '.join(more)}"
+
+
+def _is_untested_wish(result: Result) -> bool:
+    """Whether it is an untested SHOULD or MAY; the untested MUSTs have lines of their own."""
+    return result.verdict is Verdict.UNTESTABLE and result.rule.level is not Level.MUST
 
 
 def _is_silent(result: Result) -> bool:

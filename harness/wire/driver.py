@@ -6,7 +6,7 @@ every failure is the `Ending` of an `Exchange`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from harness.wire.delivery import Inbox
@@ -30,6 +30,9 @@ class LiveStream(Protocol):
 
     def read(self, events: int) -> list[Frame]:
         """The next `events` frames; fewer when the body ended, was cut, or a limit was reached first."""
+
+    def hurry(self, seconds: float) -> None:
+        """Let the rest of the body take at most so many seconds; it cannot get more than it had."""
 
     def finish(self) -> Exchange:
         """Read to the end and return the record."""
@@ -55,11 +58,19 @@ class Driver(Protocol):
     def open(self, request: Request, *, timeout: float | None = None) -> LiveStream:
         """Send a request and read the response head; the body is left to be pulled. `timeout` is as in `send`."""
 
-    def together(self, requests: Sequence[Request]) -> list[Exchange]:
-        """Send all requests at the same time; the results are in the order of the requests."""
+    def together(
+        self, requests: Sequence[Request], note: Callable[[Exchange], object] | None = None
+    ) -> list[Exchange]:
+        """Send all requests at the same time; the results are in the order of the requests.
+
+        `note` gets each answer as soon as it is there, perhaps on another thread: an interrupt loses the list.
+        """
 
     def wait(self, seconds: float) -> None:
         """Let time pass at the target: real time on a socket, logical time in this process."""
+
+    def interrupt(self) -> None:
+        """End what is under way, called from another thread; later requests are sent as before."""
 
     def close(self) -> None:
         """Release connections and threads; hang up open streams."""

@@ -261,6 +261,8 @@ class Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 64
+    """The standard five make the sixth of parallel clients wait a second for its connection."""
 
     def handle_error(self, request: Any, address: Any) -> None:
         """Say nothing of clients that went away."""

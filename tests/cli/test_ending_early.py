@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,86 @@ def test_ctrl_c_writes_the_reports(jobs: str, tmp_path: Path) -> None:
     assert len(service.runs) < 10, (
         "a slow machine may end the clean-up before its end, but not before its beginning"
     )
+
+
+class HalfAnswers(Service):
+    """Answers five of the creates that are sent together, and three of them never."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.busy = threading.Event()
+        self.waiting = itertools.count(1)
+
+    def begin(self, body: dict[str, Any], tokens: int) -> Run:
+        if not any(word in str(body["input"]) for word in ("six", "seven", "eight")):
+            return super().begin(body, tokens)
+        if next(self.waiting) == 3:
+            while len(self.runs) < 5:
+                self.pause()
+            self.busy.set()
+        while True:
+            self.pause()
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_loses_no_answer_of_several(jobs: str) -> None:
+    """Of creates that were sent together, those that were answered are deleted; the others are not waited for."""
+    service = HalfAnswers()
+    with serve_foreign(service) as url:
+        command = [sys.executable, "-m", "harness", "check", url, "-c", "rob.concurrent,get.unknown", "-j", jobs]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=FOLDER, text=True) as process:
+            assert service.busy.wait(60)
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
+        assert process.returncode == Exit.INTERRUPTED
+        assert out.splitlines()[-1].startswith("The run ended early; ")
+        assert sum(line.startswith("DELETE") for line in service.log) >= 5
+        assert service.runs == {}
+
+
+class Endless(foreign.NeverSettles):
+    """Background runs stream for ever; tells when the stream of a create is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.busy = threading.Event()
+        self.asked = False
+
+    def streams(self, body: dict[str, Any]) -> bool:
+        self.asked = self.asked or bool(body.get("background") and body.get("stream"))
+        return super().streams(body)
+
+    def resume(self, run: Run, last: str | None) -> Iterator[dict[str, Any] | str]:
+        for number, event in enumerate(super().resume(run, last)):
+            yield event
+            if number == 1 and run.seconds and self.asked:
+                self.busy.set()
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_ends_what_is_read(jobs: str) -> None:
+    """A stream without an end is hung up, and its run is deleted."""
+    service = Endless()
+    with serve_foreign(service) as url:
+        command = [
+            sys.executable,
+            "-m",
+            "harness",
+            "check",
+            url,
+            "-c",
+            "stream.*,get.unknown",
+            "--timeout",
+            "5",
+            "-j",
+            jobs,
+        ]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=FOLDER, text=True) as process:
+            assert service.busy.wait(60)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+        assert process.returncode == Exit.INTERRUPTED
+        assert service.runs == {}
 
 
 def test_ctrl_c_ends_the_mutants_at_once(tmp_path: Path) -> None:

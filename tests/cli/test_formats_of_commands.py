@@ -132,6 +132,8 @@ def is_terminal(name: str, text: str) -> None:
     """Plain lines without control characters, that say what is wrong."""
     said = {"torture": "DUPLICATED", "mutants": "SURVIVES"}.get(name, WRONG[name])
     assert said in text
+    first = text.split("\n\n")[0].splitlines()
+    assert len(first) == len(set(first)), "nothing is said twice as it comes"
     assert not set(text) & {"\x1b", "\r"}
 
 
@@ -157,6 +159,9 @@ def is_html(name: str, text: str) -> None:
     page = PageReader.read(text)
     assert any(identity.startswith(WRONG[name]) for identity in page.ids), page.ids
     assert 'class="failure"' in text
+    cures = re.findall(r'<p class="cure">.*', text)
+    assert all("`" not in cure for cure in cures), "code is set as code"
+    assert (cures != []) is (name == "gateway")
 
 
 def is_markdown(name: str, text: str) -> None:
@@ -186,3 +191,38 @@ CELLS = {
     "markdown": is_markdown,
     "badge": is_badge,
 }
+
+
+@pytest.mark.parametrize(
+    ("word", "right"),
+    [("badge=b.svg", "badge=b.json"), ("html=r.json", "html=r.html"), ("junit=r.html", "junit=r.xml")],
+)
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_a_suffix_of_another_format_is_refused(
+    capsys: pytest.CaptureFixture[str], more: list[str], word: str, right: str
+) -> None:
+    """Whoever opens such a file would not find what its name says; the message has the right word."""
+    assert main(["check", EMULATOR, "-c", "get.ok", "--report", word, *more]) == 2
+    assert f"write {right}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["check", EMULATOR], ["torture", "--cuts", "event:5,rst"]])
+def test_a_dry_run_refuses_what_the_run_would_refuse(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, command: list[str]
+) -> None:
+    """A report that could not be written is told, and a report of an earlier run is left alone."""
+    old = tmp_path / "old.html"
+    old.write_text("old", "utf-8")
+    client = ["--", "true"] if command[0] == "torture" else []
+    words = [*command, "--dry-run", "--report", f"html={old}"]
+    assert main([*words, *client]) == 0
+    assert old.read_text("utf-8") == "old"
+    assert main([*words, "--report", f"json={tmp_path}/nowhere/r.json", *client]) == 2
+    assert "there is no folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["report", "report.txt", "REPORT.HTML"])
+def test_a_suffix_that_says_nothing_fits_every_format(tmp_path: Path, name: str) -> None:
+    """Only a suffix that names another format is refused."""
+    assert main(["check", EMULATOR, "-c", "get.ok", "--report", f"html={tmp_path / name}"]) == 0
+    assert (tmp_path / name).read_text("utf-8").startswith("<!doctype html>")

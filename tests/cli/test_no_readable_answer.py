@@ -17,7 +17,7 @@ from tests.cli.conftest import Harness
 from tests.transport.hostile_peers import PEERS
 from tests.transport.peers import RawServer, free_port
 
-FORMATS = {"json": "r.json", "html": "r.html", "junit": "r.xml", "markdown": "r.md", "badge": "r.svg"}
+FORMATS = {"json": "r.json", "html": "r.html", "junit": "r.xml", "markdown": "r.md", "badge": "badge.json"}
 COMMANDS = {
     "check": ["--deadline", "20"],
     "fuzz": ["--no-store", "--time", "5"],

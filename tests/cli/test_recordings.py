@@ -300,6 +300,17 @@ def test_a_folder_that_cannot_be_is_told_before_anything_is_sent(emulator: str, 
         assert "recorded" not in done.out
 
 
+def test_scenarios_of_the_emulator_need_no_key(
+    emulator: str, harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The emulator takes any key, so recording it works without one; nothing says that a key is missing."""
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    words = ("--scenario", "lifecycle", "--yes", "--max-requests", "9", "--cassettes", "made")
+    done = harness("record", "--target", emulator, *words)
+    assert (done.code, "no key is sent" in done.out) == (0, False), done.out + done.err
+    assert len(load("made/lifecycle.yaml").recordings) == 4
+
+
 def test_a_proxy_in_front_of_nothing_says_so(harness: Harness) -> None:
     """If the target is down, a proxy says why once, counts the failed requests at the end, and exits with 4."""
     look = "import os, urllib.request as u\nfor _ in range(3):"

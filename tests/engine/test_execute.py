@@ -18,10 +18,11 @@ from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import PlayedExercise, _exchanges_at, play
 from harness.engine.targets import TargetOptions, embed_emulator
+from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.retries import Retries
 from harness.interactions import INTERACTIONS, embedded_settings
-from harness.kit.actions import STOPPED, Steps
+from harness.kit.actions import STOPPED, Open, Steps
 from harness.kit.check import exercise as an_exercise
 from harness.outcome import Finding, Observation, Outcome, Unmet
 from harness.transport import ServiceDriver
@@ -84,6 +85,30 @@ def test_a_stream_whose_reading_is_interrupted_is_hung_up_and_noted(monkeypatch:
     with pytest.raises(KeyboardInterrupt):
         play(INTERACTIONS, streamed, RequestBuilder(key="any"), ServiceDriver(Emulator()), ledger)
     assert [path.rpartition("/")[0] for path in ledger.owed] == ["/v1beta/interactions"]
+
+
+@an_exercise(requests=2, interactions=2)
+def opened_unread(t: RequestBuilder) -> Steps:
+    """An exercise that gives up before it reads what it has opened."""
+    yield Open(t.create(input="hi", stream=True))
+    yield Open(t.create(input="hi", stream=True))
+    raise Unmet("whatever")
+
+
+def test_of_a_stream_that_nobody_has_read_the_first_event_is_read() -> None:
+    """It names what the create has made: without it nobody could delete that."""
+    ledger = CreatedResources(INTERACTIONS)
+    play(INTERACTIONS, opened_unread, RequestBuilder(key="any"), ServiceDriver(Emulator()), ledger)
+    assert len(ledger.owed) == 2
+
+
+def test_a_halted_run_performs_nothing() -> None:
+    """The time that a run still has after its end is for deleting."""
+    driver, halted = ServiceDriver(Emulator()), iter([False, True])
+    ledger = CreatedResources(INTERACTIONS)
+    with pytest.raises(TimeUp):
+        play(INTERACTIONS, opened_unread, RequestBuilder(key="any"), driver, ledger, lambda: next(halted))
+    assert len(ledger.owed) == 1
 
 
 @an_exercise(requests=1, interactions=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import pytest
 
@@ -10,6 +11,8 @@ from harness.engine.events import Waiting
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions import INTERACTIONS
+from harness.kit.check import Check
+from harness.outcome import Level
 from harness.report.presented_run import PresentedRun
 from harness.report.screen import wants_colour
 from harness.report.terminal import TerminalReport
@@ -30,7 +33,12 @@ class Screen(io.StringIO):
 
 
 def watched(
-    service: toys.ToyService | None = None, *, terminal: bool = False, colour: bool = False, verbose: bool = False
+    service: toys.ToyService | None = None,
+    *,
+    terminal: bool = False,
+    colour: bool = False,
+    verbose: bool = False,
+    catalogue: Sequence[Check] = CATALOGUE,
 ) -> str:
     """The output of a run over the toy catalogue."""
     screen, story = Screen(terminal=terminal), PresentedRun(INTERACTIONS)
@@ -38,7 +46,7 @@ def watched(
     options = RunOptions(
         traffic=TrafficPolicy(report_wait=lambda seconds, refusal: report.handle(Waiting(seconds, refusal)))
     )
-    for event in check_target(toys.toy_target(service or toys.ToyService()), CATALOGUE, options):
+    for event in check_target(toys.toy_target(service or toys.ToyService()), catalogue, options):
         story.handle(event)
         report.handle(event)
     return screen.getvalue()
@@ -75,7 +83,7 @@ def test_totals_name_every_bucket_that_is_not_empty() -> None:
     """The last lines count all checks by verdict and say what the result means."""
     lines = watched().splitlines()
     assert lines[-6].startswith("8 checks: 3 pass, 2 fail, 1 warn, 1 untestable, 1 error in ")
-    assert lines[-5] == "-v explains each warning and failure and names what was not tested"
+    assert lines[-5] == "-v explains each warning and failure"
     assert lines[-4] == "judged 6 of 8, 1 untested, 1 failed by the harness itself"
     assert lines[-3].startswith("untested MUST rob.unmet: the target has no x; testable ")
     assert lines[-2].startswith("the harness itself erred")
@@ -88,6 +96,16 @@ def test_what_was_not_tested_is_named_with_v() -> None:
     line = "UNTESTABLE rob.unmet [MUST] toy rob.unmet: the target has no x"
     assert line not in watched()
     assert line in watched(verbose=True)
+
+
+def test_untested_shoulds_are_named_in_one_line() -> None:
+    """Without -v, the SHOULDs that could not be tested are named, as many as fit a line; MUSTs have their own."""
+    wishes = [toys.check(f"rob.wish-{n}", toys.unmet, toys.nothing, level=Level.SHOULD) for n in range(8)]
+    lines = watched(catalogue=[*CATALOGUE, *wishes]).splitlines()
+    ids = ", ".join(wish.id for wish in wishes[:6])
+    assert (
+        lines[-5] == f"-v explains each warning and failure and says why these were not tested: {ids} and 2 more"
+    )
 
 
 def test_plain_text_without_a_terminal() -> None:

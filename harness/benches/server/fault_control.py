@@ -12,6 +12,7 @@ import threading
 from typing import Any
 
 from harness.faults import FaultyService, Plan, Suffered, cut, parse
+from harness.faults.unmet import find_unmet
 from harness.outcome import UsageFault
 from harness.wire import Request, Response, Service, StreamProtocol
 
@@ -139,7 +140,7 @@ class Faulty:
     def _record(self, session: str) -> dict[str, Any]:
         faulty = self._faulty.get(session)
         if faulty is None:
-            return {"plan": None, "connections": []}
+            return {"plan": None, "connections": [], "unmet": None}
         log = [
             {
                 "number": suffered.number,
@@ -151,7 +152,7 @@ class Faulty:
             }
             for suffered in faulty.log
         ]
-        return {"plan": str(faulty.plan), "connections": log}
+        return {"plan": str(faulty.plan), "connections": log, "unmet": find_unmet(faulty) or None}
 
     def _refuse(self, status: int, code: str, message: str) -> Response:
         return Response.json(status, self._protocol.error_body(status, code, message))

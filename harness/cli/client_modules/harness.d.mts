@@ -94,9 +94,13 @@ export interface FailOptions {
   body?: unknown;
 }
 
-/** A fault plan, and what it did: `fired` are those of the planned `faults` that took effect. */
+/**
+ * A fault plan, and what it did: `fired` are those of the planned `faults` that took effect; `unmet` says why one of
+ * the plan never did.
+ */
 export interface Faults {
   plan: string | null;
+  unmet: string | null;
   connections: Array<{
     number: number; method: string; path: string; scope: string; faults: string[]; fired: string[];
   }>;
@@ -142,6 +146,8 @@ declare class Controls {
   /** Apply a fault plan to streams (docs/faults.md), such as "event:5,rst". */
   drop(plan: string): Promise<Faults>;
   faults(): Promise<Faults>;
+  /** Throw if an answer, a failure or a drop that is planned now never took effect. */
+  assertAllMet(): Promise<void>;
   /** Remove failures and drops. */
   mend(): Promise<void>;
   /** Behave as in an incident that really happened. */

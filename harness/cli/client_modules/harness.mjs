@@ -54,6 +54,7 @@ export async function connect(url, options = {}) {
 /** What can be told to a server, or to one session of it. */
 class Controls {
   #parts = new Map();
+  #excused = new Set();
   #token;
 
   constructor(url, token) {
@@ -109,6 +110,27 @@ class Controls {
     return this.call("GET", "faults");
   }
 
+  /**
+   * Throw if an answer, a failure or a drop that is planned now never took effect: such a test has tested nothing.
+   * What an incident plans is left out: few clients meet all of it.
+   */
+  async assertAllMet() {
+    const unmet = (await this.#findUnmet()).filter(({ what }) => !this.#excused.has(what));
+    if (unmet.length > 0) throw new HarnessError(unmet.map(({ what, why }) => `${what} ${why}`).join("\n"));
+  }
+
+  async #findUnmet() {
+    const { plan, unmet } = await this.faults();
+    const found = unmet ? [{ what: `the plan "${plan}"`, why: `never took effect: ${unmet}` }] : [];
+    try {
+      const { unmet: answers } = await this.call("GET", "scripts");
+      return [...found, ...answers.map((what) => ({ what, why: "was never given: no create took it" }))];
+    } catch (error) {
+      if (error.status === 404) return found; // a recording, or a proxy: there is nothing to script
+      throw error;
+    }
+  }
+
   /** Remove failures and drops. */
   async mend() {
     this.#parts.clear();
@@ -117,7 +139,9 @@ class Controls {
 
   /** Behave as in an incident that really happened (docs/incidents.md); resolves to all that is known of it. */
   async incident(name) {
-    return this.call("POST", "incidents", { name });
+    const incident = await this.call("POST", "incidents", { name });
+    this.#excused = new Set((await this.#findUnmet()).map(({ what }) => what));
+    return incident;
   }
 
   /** Stop background runs where they are. */

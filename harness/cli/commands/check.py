@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from harness.cli.arguments import Parser, count, level_named
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
-from harness.cli.output import Listeners, add_output_arguments, say, write_json
+from harness.cli.output import Listeners, add_output_arguments, read_report_words, say, write_json
 from harness.cli.sharding import add_shard_arguments, read_seconds, shard_of
 from harness.cli.target_options import (
     add_deadline_argument,
@@ -49,6 +49,7 @@ def run(words: Sequence[str]) -> int:
     profiles = target.api.load_profiles()
     make_plan(catalogue, selection, Capabilities(said), profiles)  # report an unknown id before anything is sent
     if arguments.dry_run:
+        read_report_words(arguments.report)
         return _dry_run(target.api, catalogue, selection, said, as_json=arguments.json)
     listeners = Listeners(arguments, Presentation())
     options = RunOptions(

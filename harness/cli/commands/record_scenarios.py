@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from harness.cli.arguments import Parser, add_header_argument, count, positive_seconds
 from harness.cli.masking import hide
 from harness.cli.output import say, write_json
+from harness.cli.serving import DUMMY_KEY
 from harness.cli.signal_handling import told_like_interrupted
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
@@ -71,12 +72,14 @@ def run_scenarios(arguments: argparse.Namespace) -> int:
     from harness.wire.mask import Mask
 
     scenarios = select_scenarios(list(arguments.scenario))
-    target = _target(arguments)
-    session = RecordingSession(target, Path(), arguments.max_requests or 0, ca_file=arguments.ca_file)
+    session = RecordingSession(_target(arguments), Path(), arguments.max_requests or 0, ca_file=arguments.ca_file)
+    if session.provenance.target == "emulator" and not session.target.info.secrets:
+        arguments.api_key = DUMMY_KEY
+        session.target = _target(arguments)
     session.folder = Path(arguments.cassettes or Path("cassettes") / session.provenance.target)
     session.continued = arguments.continued
     _confirm(arguments, session, scenarios)
-    mask = Mask(target.info.secrets, PROTOCOL.secret_fields)
+    mask = Mask(session.target.info.secrets, PROTOCOL.secret_fields)
     out = sys.stderr if arguments.json else sys.stdout
     report = RecordingReport(out, mask, colour=wants_colour(out, os.environ))
     session.hear = report.hear

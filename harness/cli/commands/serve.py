@@ -18,6 +18,7 @@ from harness.cli.guarding import Access, access, add_guard_arguments
 from harness.cli.inspecting import add_open_argument, new_inspector, open_page, page_of
 from harness.cli.output import say
 from harness.cli.serving import (
+    DUMMY_KEY,
     add_listen_arguments,
     add_tls_arguments,
     announce,
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from harness.emulator import Emulator
     from harness.incidents import Incident
     from harness.inspector import Inspector
-
-DUMMY_KEY = "harness-dummy-key"
 
 PAGE_FIELDS = ("content-type", "authorization", "x-goog-api-key", "x-goog-api-client", "x-goog-user-project")
 """Headers that pages of other origins may send; the live service omits api-revision, too (third-party source)."""

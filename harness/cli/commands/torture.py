@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from harness.cli.baseline_options import baseline_of, finish
 from harness.cli.configuration import apply_section
 from harness.cli.masking import mask_text, own_secrets
-from harness.cli.output import Listeners, say
+from harness.cli.output import Listeners, read_report_words, say
 from harness.cli.serving import split_command
 from harness.cli.sharding import read_seconds, shard_of
 from harness.cli.signal_handling import ends_when_told
@@ -51,6 +51,7 @@ def run(words: Sequence[str]) -> int:
     event_ids, base = read_base(arguments)
     cases = cases_of_options(arguments, base, event_ids)
     if arguments.dry_run:
+        read_report_words(arguments.report)
         return _dry_run(cases)
     if ready is None:
         assert command is not None

@@ -11,9 +11,13 @@ from typing import TypeAlias
 
 from harness.emulator.script.scripts import EMPTY, Script, ScriptFault
 from harness.emulator.values.create_request import CreateRequest
+from harness.outcome.words import shorten
 
 ScriptMaker: TypeAlias = Callable[[CreateRequest], Script]
 """Makes the script for a create when it comes."""
+
+_SHOWN = 60
+"""Characters of an answer's text in a description."""
 
 
 @dataclass(slots=True, eq=False)
@@ -31,6 +35,13 @@ class QueuedAnswer:
     def fits(self, order: CreateRequest) -> bool:
         """Whether it is for this create."""
         return self.script.match is None or self.script.match.fits(order)
+
+    def describe(self) -> str:
+        """Its text, shortened, or what else it is."""
+        script = self.script
+        if script.refuse is not None:
+            return f"a refusal with {script.refuse.status}"
+        return "an answer" if script.text is None else f"the answer {shorten(repr(script.text), _SHOWN)}"
 
     def take(self, order: CreateRequest) -> Script:
         """The script to play for a create."""
@@ -53,6 +64,11 @@ class ScriptQueue:
     def refusals(self) -> int:
         """How many of the answers in the queue are refusals."""
         return sum(answer.script.refuse is not None for answer in self._waiting)
+
+    @property
+    def unmet(self) -> list[str]:
+        """The answers in the queue that no create has taken, in a few words each."""
+        return [answer.describe() for answer in self._waiting if not answer.taken]
 
     def add(self, *answers: Script | QueuedAnswer, first: bool = False) -> None:
         """Queue all answers, on request before those that wait.

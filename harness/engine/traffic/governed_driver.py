@@ -125,12 +125,14 @@ class GovernedDriver:
                 break
         return stream
 
-    def together(self, requests: Sequence[Request]) -> list[Exchange]:
+    def together(
+        self, requests: Sequence[Request], note: Callable[[Exchange], object] | None = None
+    ) -> list[Exchange]:
         """Send all at once, or none if one must not be sent; repeat them only if all were refused."""
         for number in count():
             attempts = [Attempt(request, parallel=True) for request in requests]
             if self._admit(attempts):
-                answers = self._driver.together(requests)
+                answers = self._driver.together(requests, note)
                 exchanges = [self._conclude(*pair) for pair in zip(attempts, answers, strict=True)]
             else:
                 why = next(attempt.withheld for attempt in attempts if attempt.withheld)
@@ -161,6 +163,10 @@ class GovernedDriver:
         for policy in self._policies:
             policy.bound_wait(0.0)
         return arrivals
+
+    def interrupt(self) -> None:
+        """End what is under way at the inner driver."""
+        self._driver.interrupt()
 
     def close(self) -> None:
         """Close the inner driver, unless somebody else owns it."""
@@ -235,6 +241,9 @@ class _GovernedStream:
             self.finish()
         return frames
 
+    def hurry(self, seconds: float) -> None:
+        self._stream.hurry(seconds)
+
     def finish(self) -> Exchange:
         return self._conclude_once(self._stream.finish)
 
@@ -259,6 +268,9 @@ class _UnsentStream:
 
     def read(self, events: int) -> list[Frame]:
         return []
+
+    def hurry(self, seconds: float) -> None:
+        pass
 
     def finish(self) -> Exchange:
         return self._exchange

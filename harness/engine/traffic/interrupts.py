@@ -20,13 +20,13 @@ _GRACE = 2.0
 _NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
 
-def hold_interrupts(request: Request) -> AbstractContextManager[None]:
-    """Let an interrupt take effect when a request that may create something has been answered and noted.
+def hold_interrupts(*requests: Request) -> AbstractContextManager[None]:
+    """Let an interrupt take effect when requests that may create something have been answered and noted.
 
     It takes effect after `_GRACE` seconds at the latest, and at once if it comes again. Python interrupts nothing
     but the main thread, so in others there is nothing to hold back.
     """
-    return _hold() if request.method == "POST" else nullcontext()
+    return _hold() if any(request.method == "POST" for request in requests) else nullcontext()
 
 
 @contextmanager

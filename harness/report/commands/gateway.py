@@ -103,7 +103,9 @@ class GatewayPresentation(Presentation):
         for finding in findings[:most]:
             words.append(f"{finding.message}{f': {finding.actual}' if finding.actual else ''}")
             words += [f"known cure: {finding.cure}"] if finding.cure else []
-        lines = [f"             {printable(state.mask.text(' '.join(text.split())))}" for text in words]
+        lines = [
+            f"             {printable(state.mask.text(' '.join(text.split())))}" for text in dict.fromkeys(words)
+        ]
         if len(findings) > most:
             lines.append(f"             … and {len(findings) - most} more (-v)")
         return "", lines

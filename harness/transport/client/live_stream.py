@@ -23,6 +23,9 @@ class ByteSource(Protocol):
     def more(self) -> bytes:
         """The next bytes of the body, possibly none; sets `ended` once there will be no more."""
 
+    def hurry(self, seconds: float) -> None:
+        """Let the rest take at most so many seconds."""
+
     def stop(self, by: By, how: How, detail: str) -> None:
         """Hang up, unless the response has ended already."""
 
@@ -62,6 +65,10 @@ class LiveStreamReader:
                 detail = f"one event exceeds {self._event_bytes} bytes (Limits.event_bytes)"
                 self._source.stop(By.LIMIT, How.FIN, detail)
         return [self._frames.popleft() for _ in range(min(events, len(self._frames)))]
+
+    def hurry(self, seconds: float) -> None:
+        """Let the rest of the body take at most so many seconds."""
+        self._source.hurry(seconds)
 
     def finish(self) -> Exchange:
         """Read to the end and return the record, which also holds what was not read as frames."""

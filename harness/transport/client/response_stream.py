@@ -33,6 +33,9 @@ class NoReading:
         """Always empty."""
         return b""
 
+    def hurry(self, seconds: float) -> None:
+        """Do nothing: it ended before it began."""
+
     def stop(self, by: By, how: How, detail: str) -> None:
         """Do nothing: it ended before it began."""
 
@@ -144,6 +147,10 @@ class UrlReading:
             detail = f"{excess} bytes follow the end of the response"
             ending = replace(ending, declared=declared, sent=sent, detail=detail)
         self._finish(ending)
+
+    def hurry(self, seconds: float) -> None:
+        """Let the rest take at most so many seconds."""
+        self._deadline = min(self._deadline, time.monotonic() + seconds)
 
     def stop(self, by: By, how: How, detail: str) -> None:
         """Hang up, unless the response has ended already."""

@@ -10,9 +10,11 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from urllib.parse import quote
+from weakref import WeakSet
 
 from harness import __version__
 from harness.outcome import Unmet, UsageFault
@@ -59,6 +61,7 @@ class UrlDriver:
         self._pool = Pool()
         self._lock = threading.Lock()
         self._open: list[UrlReading | NoReading] = []
+        self._sockets: WeakSet[socket.socket] = WeakSet()
 
     def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
         """Send one request and read its whole response; `timeout` bounds all of it, in seconds."""
@@ -77,12 +80,25 @@ class UrlDriver:
             self._open.append(reading)
         return LiveStreamReader(reading, self._limits.event_bytes)
 
-    def together(self, requests: Sequence[Request]) -> list[Exchange]:
+    def together(
+        self, requests: Sequence[Request], note: Callable[[Exchange], object] | None = None
+    ) -> list[Exchange]:
         """Send all at the same time, each on its own thread; responses come in the order of the requests."""
-        if not requests:
-            return []
-        with ThreadPoolExecutor(len(requests), thread_name_prefix="harness-client") as threads:
-            return list(threads.map(self.send, requests))
+
+        def send(request: Request, answer: Future[Exchange]) -> None:
+            try:
+                exchange = self.send(request)
+                if note is not None:
+                    note(exchange)
+                answer.set_result(exchange)
+            except BaseException as raised:
+                answer.set_exception(raised)
+
+        # No executor: the interpreter would wait for its threads, and they for their answers.
+        answers: list[Future[Exchange]] = [Future() for _ in requests]
+        for request, answer in zip(requests, answers, strict=True):
+            threading.Thread(target=send, args=(request, answer), name="harness-client", daemon=True).start()
+        return [answer.result() for answer in answers]
 
     def listen(self) -> Inbox:
         """Open a receiver on a port of this machine. Raises Unmet if the target is on another one."""
@@ -98,6 +114,14 @@ class UrlDriver:
     def wait(self, seconds: float) -> None:
         """Sleep."""
         time.sleep(seconds)
+
+    def interrupt(self) -> None:
+        """Shut down every connection: whoever reads from one finds its end."""
+        with self._lock:
+            sockets = list(self._sockets)
+        for sock in sockets:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Hang up open streams and close kept connections."""
@@ -119,6 +143,8 @@ class UrlDriver:
             sock = dial(self._origin, limits, self._tls, environment=self._environment)
         except NoConnection as none:
             return NoReading(request, none.ending, began)
+        with self._lock:
+            self._sockets.add(sock)
         return self._reading(sock, request, wire, limits, began)
 
     def _reading(

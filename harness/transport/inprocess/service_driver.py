@@ -7,7 +7,7 @@ length after the moment it was pulled, so readers that pause at the same time mo
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness.outcome import HarnessFault, Unmet
@@ -149,6 +149,12 @@ class ServiceReading:
         self.ended = self._last.conclude(ending)
         self._seen.close()
 
+    def hurry(self, seconds: float) -> None:
+        """Let the rest take at most so many seconds of the clock."""
+        until = self._clock.now - self._began + seconds
+        if 0 < until < self._limits.total_seconds:
+            self._limits = replace(self._limits, total_seconds=until)
+
     def stop(self, by: By, how: How, detail: str) -> None:
         """Hang up, unless the response has ended already."""
         if self.ended is None:
@@ -191,7 +197,9 @@ class ServiceDriver:
         self._open.append(reading)
         return LiveStreamReader(reading, self._limits.event_bytes)
 
-    def together(self, requests: Sequence[Request]) -> list[Exchange]:
+    def together(
+        self, requests: Sequence[Request], note: Callable[[Exchange], object] | None = None
+    ) -> list[Exchange]:
         """Send all before reading any; then the response that wakes first is read first, ties in request order."""
         readings: list[ServiceReading] = []
         try:
@@ -202,7 +210,11 @@ class ServiceDriver:
         finally:
             for reading in readings:
                 reading.stop(By.CLIENT, How.FIN, "another of the requests failed")
-        return [reading.record() for reading in readings]
+        exchanges = [reading.record() for reading in readings]
+        if note is not None:
+            for exchange in exchanges:
+                note(exchange)
+        return exchanges
 
     def _interleave(self, readings: Sequence[ServiceReading]) -> None:
         queue = [(self.clock.now, index) for index in range(len(readings))]
@@ -227,6 +239,9 @@ class ServiceDriver:
     def wait(self, seconds: float) -> None:
         """Move the clock; nothing sleeps."""
         self.clock.reached(self.clock.now + seconds)
+
+    def interrupt(self) -> None:
+        """Do nothing: no real time passes while somebody waits."""
 
     def close(self) -> None:
         """Hang up the streams that are still open."""

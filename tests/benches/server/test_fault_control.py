@@ -116,3 +116,23 @@ def test_a_plan_that_is_none_is_refused_at_the_door() -> None:
     """An invalid plan is refused before anything is served."""
     with pytest.raises(UsageFault, match="nonsense"):
         Faulty(Emulator(), PROTOCOL, plan="nonsense")
+
+
+@pytest.mark.parametrize(
+    ("plan", "unmet"),
+    [
+        ("creates=status:503", None),
+        ("event:500,rst", "it is for stream 1, and 0 streams came"),
+        ("gets=status:503", "it is for get 1, and 0 gets came"),
+        ("resumes=status:404", "it is for resumed stream 1, and 0 resumed streams came"),
+        ("creates=status:503/status:503", "it is for create 2, and 1 create came"),
+        ("all=status:429,times:all", None),
+    ],
+)
+def test_what_of_a_plan_never_happened_is_told(plan: str, unmet: str | None) -> None:
+    """After one create, the record says which fault of the plan met nothing, in the words of its scope."""
+    service = emulated()
+    assert ask(service, "GET", FAULTS)[1]["unmet"] is None
+    ask(service, "POST", FAULTS, {"plan": plan})
+    ask(service, "POST", "/v1beta/interactions", CREATE)
+    assert ask(service, "GET", FAULTS)[1]["unmet"] == unmet

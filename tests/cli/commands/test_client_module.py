@@ -46,6 +46,9 @@ said.typo = await harness.drop("evnt:5,rst").catch(told);
 await harness.fail(503, { on: "create" });
 said.failed = (await ask("My name is Ada."))[0];
 said.fired = (await harness.faults()).connections.map(({ fired }) => fired);
+said.met = await harness.assertAllMet().then(() => null, told);
+await harness.drop("event:500,rst");
+said.unmet = await harness.assertAllMet().catch(told);
 await harness.mend();
 said.plan = (await harness.faults()).plan;
 said.reply = await harness.reply("Hello.").catch(told);
@@ -53,6 +56,25 @@ await harness.stop();
 said.stopped = await fetch(harness.url).catch((error) => error.cause.code);
 said.missing = await replay("nowhere.yaml", { command }).catch(told);
 said.absent = await replay(cassette, { command: "no-such-command" }).catch(told);
+
+const emulator = await start({ command });
+const session = await emulator.session();
+const create = async () => {
+  const body = JSON.stringify({ model: "gemini-3.5-flash", input: "Hi" });
+  const headers = { "content-type": "application/json", "x-goog-api-key": "any" };
+  await fetch(`${session.url}/v1beta/interactions`, { method: "POST", headers, body });
+};
+await session.reply("One.", { times: 0 });
+await session.reply("Two.", { match: { input_contains: "weather" } });
+await session.reply({ refuse: { status: 429 }, match: { input_contains: "more" } });
+await create();
+said.answers = await session.assertAllMet().catch(told);
+await session.reset();
+await session.incident("stream-cut-at-600s");
+said.incident = await session.assertAllMet().then(() => null, told);
+await session.reply("Three.");
+said.besides = await session.assertAllMet().catch(told);
+await emulator.stop();
 console.log(JSON.stringify(said));
 """
 
@@ -95,6 +117,27 @@ def test_faults_are_applied_to_recordings(said: dict[str, Any]) -> None:
     assert said["failed"] == 503
     assert ["status:503"] in said["fired"]
     assert said["plan"] is None
+
+
+def test_an_answer_that_no_create_took_is_an_error(said: dict[str, Any]) -> None:
+    """An answer for all creates is met by the first; others are named. What an incident plans is left out."""
+    is_ours, _, message = said["answers"]
+    assert is_ours
+    assert message.splitlines() == [
+        "the answer 'Two.' was never given: no create took it",
+        "a refusal with 429 was never given: no create took it",
+    ]
+    assert said["incident"] is None
+    assert said["besides"][2] == "the answer 'Three.' was never given: no create took it"
+
+
+def test_a_drop_that_nothing_met_is_an_error(said: dict[str, Any]) -> None:
+    """`assertAllMet` is silent after the refusal took effect, and says why the drop never did."""
+    assert said["met"] is None
+    is_ours, _, message = said["unmet"]
+    assert is_ours
+    assert message.startswith('the plan "event:500,rst/creates=status:503" never took effect: ')
+    assert "it is for stream 1, and 0 streams came" in message
 
 
 @pytest.mark.parametrize(

@@ -66,5 +66,5 @@ def test_scripts_are_counted_put_first_and_dropped() -> None:
     assert ask(emulator, "POST", f"{scripts}/next", {"text": "first"}) == {"queued": 2}
     created = ask(emulator, "POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "x"})
     assert "first" in json.dumps(created)
-    assert ask(emulator, "GET", scripts) == {"queued": 1}
+    assert ask(emulator, "GET", scripts)["queued"] == 1
     assert ask(emulator, "DELETE", scripts) == {"queued": 0}

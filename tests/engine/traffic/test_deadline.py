@@ -50,6 +50,9 @@ class FakeStream:
     def read(self, events: int) -> list[Frame]:
         return []
 
+    def hurry(self, seconds: float) -> None:
+        pass
+
     def finish(self) -> Exchange:
         return self._exchange
 
@@ -74,12 +77,17 @@ class FakeDriver:
     def open(self, request: Request, *, timeout: float | None = None) -> LiveStream:
         return FakeStream(self.send(request, timeout=timeout))
 
-    def together(self, requests: Sequence[Request]) -> list[Exchange]:
+    def together(
+        self, requests: Sequence[Request], note: Callable[[Exchange], object] | None = None
+    ) -> list[Exchange]:
         return [self.send(request) for request in requests]
 
     def wait(self, seconds: float) -> None:
         self.bounds.append(seconds)
         self.timer.rest -= seconds
+
+    def interrupt(self) -> None:
+        raise AssertionError("nobody interrupts here")
 
     def close(self) -> None:
         raise AssertionError("the driver inside is not ours to close")

@@ -414,6 +414,53 @@ def test_a_connection_that_dies_under_a_kept_request_is_dialled_again(driver: Ca
     assert [exchange.ending for exchange in exchanges] == [COMPLETE] * 2
 
 
+def test_together_notes_each_answer_as_it_comes(driver: Callable[[str], UrlDriver]) -> None:
+    """Whoever is interrupted while some answers are missing knows those that came."""
+    noted: list[str] = []
+    seen = threading.Event()
+
+    def handler(connection: RawConnection) -> None:
+        if b"/last" in read_head(connection.sock):
+            assert seen.wait(5)
+        connection.send(whole(b"{}"))
+
+    def note(exchange: Exchange) -> None:
+        noted.append(exchange.request.target)
+        seen.set()
+
+    with RawServer(handler, read_request=False) as server:
+        driver(server.url).together([Request("GET", "/last"), Request("GET", "/first")], note)
+    assert noted == ["/first", "/last"]
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n1"])
+def test_an_interrupt_ends_what_is_under_way(head: bytes) -> None:
+    """It comes from another thread; the driver can be used afterwards."""
+    waiting, over = threading.Event(), threading.Event()
+
+    def handler(connection: RawConnection) -> None:
+        if b"/hangs" in read_head(connection.sock):
+            connection.send(head)
+            waiting.set()
+            over.wait(20)
+        else:
+            connection.send(whole(b"{}"))
+
+    with RawServer(handler, read_request=False) as server:
+        client = UrlDriver(server.url)
+        ended: list[Exchange] = []
+        thread = threading.Thread(target=lambda: ended.append(client.send(Request("GET", "/hangs"))))
+        thread.start()
+        assert waiting.wait(5)
+        client.interrupt()
+        thread.join(10)
+        after = client.send(Request("GET", "/answers"))
+        over.set()
+    assert [exchange.ending.by for exchange in ended] == [By.SERVER]
+    client.close()
+    assert after.ending == COMPLETE
+
+
 def test_together_is_concurrent_and_ordered(driver: Callable[[str], UrlDriver]) -> None:
     """Requests sent together are all under way before the first is answered; responses keep their order."""
     everyone = threading.Barrier(5, timeout=2)

@@ -6,6 +6,7 @@ hung up. Events of a connection, such as heartbeats, do not count.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -171,4 +172,5 @@ def _rule(timeline: Timeline, reading: PartialReading, position: int) -> str:
 
 
 def _format(event: Event) -> str:
-    return shorten(str({name: event.get(name) for name in _SHOWN if name in event}), 160)
+    shown = {name: event[name] for name in _SHOWN if name in event}
+    return shorten(json.dumps(shown, ensure_ascii=False), 160)
