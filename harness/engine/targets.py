@@ -122,7 +122,7 @@ def _remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarget:
     def connect(session: str = "") -> Driver:
         from harness.transport import Limits, UrlDriver
 
-        limits, last = Limits().within(options.timeout), api.load_protocol().sentinel
+        limits, last = Limits(option="--timeout").within(options.timeout), api.load_protocol().sentinel
         return UrlDriver(root + session, limits, ca_file=options.ca_file, last=last)
 
     info = TargetInfo(

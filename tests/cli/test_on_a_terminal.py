@@ -79,6 +79,18 @@ def test_every_command_bears_a_terminal(words: tuple[str, ...]) -> None:
     assert "Traceback" not in drawn
 
 
+def test_a_comparison_is_wrapped_to_the_terminal(tmp_path: Path) -> None:
+    """No line of `compare` is wider than a narrow terminal; a log gets whole lines."""
+    report = tmp_path / "one.json"
+    assert on_a_terminal("check", "emulator", "-c", "create.ok", "--report", f"json={report}")[0] == 0
+    words = ("compare", f"one={report}", f"two={report}")
+    code, drawn = on_a_terminal(*words, environment={"COLUMNS": "40"})
+    assert code == 0, drawn
+    assert max(len(line) for line in drawn.splitlines()) < 40
+    log = subprocess.run([sys.executable, "-m", "harness", *words], capture_output=True, text=True, check=True)
+    assert max(len(line) for line in log.stdout.splitlines()) > 40
+
+
 def test_a_gateway_is_judged_under_a_progress_line() -> None:
     """`gateway` counts the trials on a progress line and then prints the verdicts."""
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
@@ -88,8 +100,8 @@ def test_a_gateway_is_judged_under_a_progress_line() -> None:
     words = ("gateway", f"http://127.0.0.1:{port}", "--upstream-port", str(upstream), *times)
     code, drawn = on_a_terminal(*words, "--", *proxy, "--port", str(port))
     assert code == 0, drawn
-    assert "[19/19] waiting for requests that nobody makes" in drawn
-    assert f"{GREEN}26 pass" in drawn
+    assert "[20/20] waiting for requests that nobody makes" in drawn
+    assert f"{GREEN}27 pass" in drawn
 
 
 def test_a_recording_session_draws_progress_and_colour(tmp_path: Path) -> None:

@@ -86,6 +86,35 @@ class AnswersByBody(ForeignService):
         return self.kept[asked]
 
 
+class MintsIdsAnew(ForeignService):
+    """Every answer names another id, and each of them is found."""
+
+    shown = 0
+
+    def show(self, run: Run) -> Json:
+        self.shown += 1
+        body = super().show(run)
+        return {**body, "id": f"{body['id']}x{self.shown}"} if body["id"] else body
+
+    def find(self, identity: str) -> Run:
+        return super().find(identity.partition("x")[0])
+
+
+class TellsMilliseconds(ForeignService):
+    """Times are numbers: milliseconds since 1970."""
+
+    def show(self, run: Run) -> Json:
+        return {**super().show(run), "created": 1763650000000, "updated": 1763650000001}
+
+
+class ShowsOneStep(ForeignService):
+    """`steps` is the step itself if there is only one."""
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        return {**body, "steps": body["steps"][0]} if "steps" in body else body
+
+
 MOST = ("http.*", "err.*", "create.*", "get.*", "del.*", "usage.*", "stream.*", "cancel.*", "chain.*")
 
 
@@ -97,6 +126,7 @@ MOST = ("http.*", "err.*", "create.*", "get.*", "del.*", "usage.*", "stream.*", 
         (CountsCharacters, MOST, "http.length"),
         (WritesUtf16, MOST, "http.json-valid"),
         (TwoWorkers, ("get.*", "cancel.*", "chain.*", "resume.*", "http.unknown-query"), "get.ok"),
+        (MintsIdsAnew, (*MOST, "bg.*", "resume.*"), "get.ok"),
         (AnswersByBody, ("create.*", "get.*", "del.*", "http.*"), "create.id-unique"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
@@ -105,3 +135,13 @@ def test_one_fact_is_one_finding(kind: type[ForeignService], globs: tuple[str, .
     """The last line has one reason, and the one failure names it."""
     report = check(kind(), *globs)
     assert (report.exit, report.faults) == (1, {root: "fail"})
+
+
+@pytest.mark.parametrize("kind", [TellsMilliseconds, ShowsOneStep])
+def test_one_defect_of_a_schema_is_one_reason(
+    kind: type[ForeignService], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever answers an interaction breaks its own rule by it, and nothing else is accused."""
+    report = check(kind(), *MOST, "bg.*", "rob.concurrent*")
+    assert report.faults == dict.fromkeys(("create.schema", "get.schema", "cancel.schema"), "fail")
+    assert "for 1 reason" in capsys.readouterr().out

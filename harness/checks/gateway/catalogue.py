@@ -165,6 +165,15 @@ _ANSWERS = (
         judge_requests.media_type,
     ),
     _check(
+        "coding",
+        Level.MUST,
+        Source(Basis.GENERIC, "RFC 9110", "8.4 Content-Encoding"),
+        "An answer to a client that takes gzip is in the coding that its Content-Encoding names.",
+        "Clients that offer compression, as most do, fail to decode the answer, or read it as garbage.",
+        ["gzip.*"],
+        judge_ends.judge_coding,
+    ),
+    _check(
         "additions",
         Level.MAY,
         _cite_comparison("more than was sent"),
@@ -266,7 +275,7 @@ _LIFE = (
         _cite_comparison("when events arrive"),
         "An event arrives before the upstream has the next one.",
         "Answers appear all at once or lag behind, and time-outs end streams that are alive.",
-        ["live.stream"],
+        ["live.stream", "gzip.live"],
         judge_ends.live,
     ),
     _check(

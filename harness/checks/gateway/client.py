@@ -6,6 +6,7 @@ Layer 2. Implements `kit.relay.RelayClient` for this API. Must not know how a re
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
@@ -14,7 +15,7 @@ from harness.contract import read
 from harness.contract.requests import RequestBuilder
 from harness.kit.relay import Answer, Kinship, Prime, QueueScript, Relay, RelayAside, RelayOpen, RelayTogether
 from harness.kit.relayed_exchange import RelayedExchange
-from harness.wire import Request
+from harness.wire import Headers, Request
 
 Part: TypeAlias = Generator[Any, Any, Any]
 """A part of an exercise, to be called with `yield from`."""
@@ -68,11 +69,20 @@ class GatewayClient:
                 self._behind.setdefault(before, behind)
 
     def create(
-        self, name: str, *, script: Mapping[str, Any] | None = None, answer: Answer | None = None, **fields: Any
+        self,
+        name: str,
+        *,
+        script: Mapping[str, Any] | None = None,
+        answer: Answer | None = None,
+        accepts: str = "",
+        **fields: Any,
     ) -> Part:
-        """Send a create with these fields; its run plays `script`, or the upstream answers it with `answer`."""
+        """Send a create with these fields; its run plays `script`, or the upstream answers it with `answer`.
+
+        `accepts` is the content coding that the client offers to take.
+        """
         request, token = yield from self._prepare(script, answer, fields)
-        return (yield Relay(name, request, token))
+        return (yield Relay(name, _offer(request, accepts), token))
 
     def open(
         self,
@@ -81,10 +91,11 @@ class GatewayClient:
         script: Mapping[str, Any] | None,
         answer: Answer | None = None,
         timeout: float | None = None,
+        accepts: str = "",
     ) -> Part:
         """Send a streaming create and leave its stream to be read; `timeout` limits one read."""
         request, token = yield from self._prepare(script, answer, {"stream": True})
-        return (yield RelayOpen(name, request, token, timeout))
+        return (yield RelayOpen(name, _offer(request, accepts), token, timeout))
 
     def create_aside(
         self, name: str, *, script: Mapping[str, Any], answer: Answer, timeout: float, **fields: Any
@@ -132,6 +143,12 @@ class GatewayClient:
 
     def _id_behind(self, interaction_id: str) -> str:
         return self._behind.get(interaction_id, interaction_id)
+
+
+def _offer(request: Request, coding: str) -> Request:
+    """The request of a client that takes answers in this coding; "" changes nothing."""
+    fields = (*request.headers, *([("accept-encoding", coding)] if coding else []))
+    return replace(request, headers=Headers(fields))
 
 
 def _fill_in(given: Any, token: str) -> Any:

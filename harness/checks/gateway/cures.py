@@ -18,6 +18,10 @@ CURES: dict[str, str] = {
         "nginx: `proxy_buffering off;` (or an answer with `X-Accel-Buffering: no`), and no `gzip` for "
         "text/event-stream; Apache: `flushpackets=on` on its ProxyPass; Caddy: `flush_interval -1`"
     ),
+    "gw.live/compressed": (
+        "no compression of text/event-stream, or a flush after each event; nginx: no `text/event-stream` in "
+        "`gzip_types`; `compression` of Express: a `filter` that leaves it out"
+    ),
     "gw.live/behind": (
         "nginx: `proxy_buffering off;` (or an answer with `X-Accel-Buffering: no`), and no `gzip` for "
         "text/event-stream; Apache: `flushpackets=on` on its ProxyPass; Caddy: `flush_interval -1`"

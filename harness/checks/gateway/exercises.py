@@ -19,6 +19,7 @@ from harness.checks.gateway.upstream_answers import (
     Meeting,
     StandStill,
     break_with_bytes,
+    compress_if_asked,
     edit_stream,
     join_chunks,
     refusing,
@@ -268,9 +269,21 @@ def bare(client: GatewayClient) -> Actions:
 @relay_exercise(requests=1, interactions=1)
 def live(client: GatewayClient) -> Actions:
     """A stream whose next event is sent only once the client has the one before."""
+    yield from _pace(client, "live.stream")
+
+
+@relay_exercise(requests=2, interactions=2)
+def gzip(client: GatewayClient) -> Actions:
+    """Answers to a client that takes gzip: JSON that comes compressed from upstream, and a live stream."""
+    yield from client.create("gzip.create", answer=compress_if_asked, accepts="gzip")
+    yield from _pace(client, "gzip.live", accepts="gzip")
+
+
+def _pace(client: GatewayClient, name: str, *, accepts: str = "") -> Actions:
+    """Read a stream whose next event is sent only once the client has the one before."""
     gate = Gate(AT_ONCE, ONE_BY_ONE, client.patience)
     crossing = yield from client.open(
-        "live.stream", script=SCRIPT, answer=gate, timeout=_LIVE_READ * client.patience
+        name, script=SCRIPT, answer=gate, timeout=_LIVE_READ * client.patience, accepts=accepts
     )
     arrivals: list[int] = []
     while len(arrivals) < ONE_BY_ONE and (yield Read(crossing, 1)):
@@ -314,7 +327,7 @@ def resume(client: GatewayClient) -> Actions:
 
 
 EXERCISES: tuple[Exercise, ...] = (
-    idle, watch, plain, cancel, fields, stranger, stream, rich, ends, background, polls, live, hang_up, two,
+    idle, watch, plain, cancel, fields, stranger, stream, rich, ends, background, polls, live, gzip, hang_up, two,
     resume, truncation, bare, refusal, loss,
 )  # fmt: skip
 """In the order in which they are played; those that span the others also end in this order."""

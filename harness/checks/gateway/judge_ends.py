@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from harness.checks.gateway.cures import CURES
 from harness.checks.gateway.exercises import AT_ONCE, BARE_ERRORS, ONE_BY_ONE
 from harness.checks.gateway.findings import (
     answer_line,
@@ -40,12 +41,50 @@ from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import By, Exchange, How, UntilClose
 
+_GZIP = b"\x1f\x8b"
 _UNREACHABLE = frozenset({502, 503, 504})
 
 
 def live(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    """Each event arrived before the upstream sent the next one; events that never arrived are not late."""
-    passage = find_passage(passages, "live.stream", NO_STREAM)
+    """Each event arrived before the upstream sent the next one; events that never arrived are not late.
+
+    A stream that is late in a coding that the client offers is told only if it is in time without one.
+    """
+    found = list(_judge_pace(find_passage(passages, "live.stream", NO_STREAM)))
+    yield from found
+    for passage in passages:
+        if passage.name == "gzip.live" and tells(passage) and not found and not _is_miscoded(passage.client):
+            yield from map(_blame_coding, _judge_pace(passage))
+
+
+def _blame_coding(finding: Finding) -> Finding:
+    message = f"for a client that takes gzip, {finding.message}"
+    code = "gw.live/compressed"
+    return replace(finding, code=code, message=message, cure=CURES[code])
+
+
+def judge_coding(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+    """What Content-Encoding says of an answer is true."""
+    reached = told_by(
+        passages, lambda one: succeeded(one.answer) and succeeded(one.client), "no answer came through"
+    )
+    for passage in reached:
+        client = passage.client
+        if _is_miscoded(client):
+            named = client.headers.get("content-encoding") or "none"
+            message = f"an answer that is not in the coding that its Content-Encoding names ({named})"
+            actual = client.ending.detail or "a body that begins as gzip"
+            yield notice("gw.coding", passage, message, "a body in the coding that is named", actual)
+
+
+def _is_miscoded(client: Exchange) -> bool:
+    """Whether a body cannot be decoded as its Content-Encoding says, or is gzip and none is named."""
+    if client.ending.how is How.BAD_HTTP and client.ending.detail.startswith("content-encoding"):
+        return True
+    return client.body.startswith(_GZIP) and not client.headers.get("content-encoding")
+
+
+def _judge_pace(passage: RelayedExchange) -> Iterator[Finding]:
     arrivals = passage.arrivals
     if not tells(passage) or arrivals is None:
         raise Unmet(NO_STREAM)

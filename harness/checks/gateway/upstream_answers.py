@@ -26,6 +26,7 @@ from harness.wire import (
     UntilClose,
     encode,
 )
+from harness.wire.compression import accepts, compress
 from harness.wire.message import EVENT_STREAM
 
 UNKNOWN_TYPE = "interaction.harness_unknown"
@@ -72,6 +73,12 @@ def join_chunks(service: Service, request: Request) -> Response:
     if _streams(response):
         response.body = PieceBody((Chunk(b"".join(map(plain, _frames(response)))), COMPLETE))
     return response
+
+
+def compress_if_asked(service: Service, request: Request) -> Response:
+    """The emulator's answer in gzip, if the gateway offers to take it. This function is an `Answer`."""
+    response = service(request)
+    return compress(response, "gzip") if accepts(request.headers.get("accept-encoding"), "gzip") else response
 
 
 def break_with_bytes(after: int, data: bytes) -> Answer:

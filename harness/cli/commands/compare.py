@@ -5,6 +5,7 @@ Layer 7.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from harness.cli.masking import mask_text, mask_tree
 from harness.cli.output import ReportFiles, say, write_json
 from harness.outcome import Exit, UsageFault
 from harness.report.json_report import dump
+from harness.report.screen import Screen
 from harness.report.side_by_side.differences import compare_runs, list_lines
 from harness.report.side_by_side.run_file import RunFile, read_run
 
@@ -60,8 +62,9 @@ def run(words: Sequence[str]) -> int:
     if arguments.json:
         write_json(mask_tree(compare_record(compared)))
     else:
+        screen = Screen(sys.stdout)
         for line in list_lines(compared):
-            say(mask_text(line))
+            screen.line(mask_text(line))
     asked = [{entry.id for entry in run.entries.values() if entry.asked} for run in runs]
     if not set.intersection(*asked) and all(run.lists_all for run in runs):
         say("harness: the reports have no result in common", to_errors=True)

@@ -15,7 +15,7 @@ from harness.contract.contract import Contract
 from harness.contract.data.instants import read_instant
 from harness.contract.data.output import count_given
 from harness.contract.judge.status_words import judge_status_word
-from harness.contract.judge.usage import judge_usage, list_miscounted
+from harness.contract.judge.usage import judge_counted, judge_usage, list_miscounted
 from harness.contract.schema.nulls import null_finding
 from harness.contract.tables.operations import INTERACTION, Operation
 from harness.contract.tables.renamed import OUTPUTS
@@ -60,6 +60,7 @@ def judge_interaction(value: Any, contract: Contract, *, rule: str = "create.sch
     findings += _judge_times(value)
     if "usage" in value:
         findings += judge_usage(value["usage"])
+        findings += judge_counted(value)
     steps = value.get("steps")
     if isinstance(steps, list):
         findings += judge_steps(steps)
@@ -113,7 +114,7 @@ def _judge_times(value: Mapping[str, Any]) -> list[Finding]:
     moments = {}
     findings = []
     for name in ("created", "updated"):
-        if name in value:
+        if isinstance(value.get(name), str):  # any other type breaks the schema
             moments[name] = read_instant(value[name])
             if moments[name] is None:
                 actual = repr(value[name])[:40]

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.contract.judge.stream_summary import StreamReading
+from harness.contract.judge.usage import has_to_count
 from harness.contract.rules import stream
 from harness.contract.tables.error_codes import STATUS_OF
 from harness.contract.tables.stream_order import DELTA, ERROR, START, STOP
@@ -58,6 +59,8 @@ def list_judged_in_interaction(value: Any) -> frozenset[str]:
         judged.add("create.status-listed")
     if {"created", "updated"} & value.keys():
         judged.add("create.times")
+    if has_to_count(value):
+        judged.add("usage.counted")
     steps = value.get("steps")
     judged.update(_list_of_usage(value.get("usage")))
     judged.update(_list_of_steps(steps if isinstance(steps, list) else []))

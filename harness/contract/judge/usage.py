@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.contract.data.output import output_text
 from harness.contract.schema.explain import json_type
 from harness.outcome import Finding, Where
 
@@ -26,6 +27,27 @@ def judge_usage(usage: Any, pointer: str = "$.usage") -> list[Finding]:
         for place, count in _miscounts(usage, pointer)
     ]
     return wrong or [*_judge_sum(usage, pointer), *_judge_shares(usage, pointer)]
+
+
+def judge_counted(interaction: Mapping[str, Any]) -> list[Finding]:
+    """The finding that nothing was counted for an answer that has text."""
+    if not has_to_count(interaction) or any(count != 0 for _, count in _counts(interaction["usage"], "$.usage")):
+        return []
+    message = "no token was counted for an answer that has text"
+    return [_finding("usage.counted", message, "at least one token", "0 in every count", "$.usage")]
+
+
+def has_to_count(interaction: Mapping[str, Any]) -> bool:
+    """Whether it is completed, has text, and says how many tokens that took."""
+    usage = interaction.get("usage")
+    told = isinstance(usage, Mapping) and any(name in usage for name in ("total_tokens", "total_output_tokens"))
+    return told and interaction.get("status") == "completed" and bool(output_text(interaction).strip())
+
+
+def count_output(usage: Any) -> int:
+    """The output tokens that a usage value tells of; 0 if it tells of none."""
+    count = usage.get("total_output_tokens") if isinstance(usage, Mapping) else None
+    return count if isinstance(count, int) and not isinstance(count, bool) else 0
 
 
 def list_miscounted(usage: Any, pointer: str = "$.usage") -> list[str]:

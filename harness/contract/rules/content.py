@@ -27,6 +27,13 @@ RULES: tuple[Rule, ...] = (
         source=RECORDINGS.cite(Basis.OBSERVED, "interactions, all with usage"),
     ),
     Rule(
+        id="usage.counted",
+        level=Level.SHOULD,
+        statement="A completed answer that has text has counted tokens: not all of its counts are 0.",
+        breaks="Usage looks free, and budgets that add up tokens never end.",
+        source=RECORDINGS.cite(Basis.OBSERVED, "interactions, all with usage"),
+    ),
+    Rule(
         id="usage.modality",
         level=Level.SHOULD,
         statement="The tokens of a by-modality list do not exceed the total they belong to.",

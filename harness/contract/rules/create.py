@@ -259,7 +259,7 @@ _OPTIONS = (
     Rule(
         id="create.max-tokens",
         level=Level.MAY,
-        statement="A tiny max_output_tokens ends as incomplete or completed, never as a server error.",
+        statement="A tiny max_output_tokens ends as incomplete or completed, with no more output than that.",
         breaks="A limit set to save money costs a retry loop.",
         source=REFERENCE.cite(Basis.SCHEMA, "GenerationConfig: max_output_tokens"),
     ),

@@ -5,7 +5,7 @@ Layer 1. Data only. Most are inferred or generic HTTP; none asks for more than a
 
 from __future__ import annotations
 
-from harness.contract.rules.pages import ERRORS, HTTP, JSON, PROBES, REFERENCE, URIS
+from harness.contract.rules.pages import ERRORS, HTTP, JSON, PROBES, REFERENCE, STREAMING, URIS
 from harness.outcome import Basis, Level, Rule
 
 _REFUSAL = ERRORS.cite(Basis.INFERRED, "Codes: invalid_request")
@@ -20,10 +20,10 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="rob.concurrent-streams",
-        level=Level.SHOULD,
-        statement="Streams that run at the same time bring each its own text.",
+        level=Level.MUST,
+        statement="Streams that run at the same time bring each its own text, as one alone does (stream.text).",
         breaks="Under load one user reads the answer to another.",
-        source=REFERENCE.cite(Basis.INFERRED, "Interaction: id, steps"),
+        source=STREAMING.cite(Basis.DOCUMENTED, "Streamed and plain answers"),
     ),
     Rule(
         id="rob.deep-json",

@@ -61,8 +61,8 @@ _READING = (
     Rule(
         id="get.include-input",
         level=Level.MAY,
-        statement="include_input=true is accepted.",
-        breaks="A documented call is refused.",
+        statement="include_input=true brings the input with the interaction.",
+        breaks="A conversation that is read back has answers and no questions.",
         source=REFERENCE.cite(Basis.SCHEMA, "Get an interaction: include_input"),
     ),
     Rule(

@@ -19,9 +19,9 @@ _STATUS = """
 """
 _TEXT = """
     get.ok get.same get.matches-post bg.result stream.opens stream.framing stream.json stream.surrogates
-    stream.equals-get stream.start-before stream.stop-once stream.args-join stream.index-reuse resume.opens
-    resume.replay resume.no-gap resume.exclusive resume.live resume.from-create resume.finished resume.encoded
-    resume.two-readers
+    stream.text stream.equals-get stream.start-before stream.stop-once stream.args-join stream.index-reuse
+    resume.opens resume.replay resume.no-gap resume.exclusive resume.live resume.from-create resume.finished
+    resume.encoded resume.two-readers
     chain.stored chain.whole-history chain.streamed chain.parent-unchanged chain.own-steps tool.stream-call
     create.unicode rob.concurrent-streams
 """

@@ -11,7 +11,7 @@ IGNORED = frozenset({
     "clock", "_clock", "lock", "_lock", "log", "timestamps", "ids", "settings", "_settings", "resources",
     "_resources", "number", "created", "updated", "serial", "_kept", "_world", "replies", "meter", "recorder",
     "_began", "_limits", "_started", "wake", "_paced", "moves", "_mark", "_iterator",
-    "contract", "_contract", "_order", "_writer",
+    "contract", "_contract", "_validator", "_order", "_writer",
 })  # fmt: skip
 """Fields that hold times, locks, logs, generators of ids, the contract, and parts without state of their own."""
 

@@ -23,7 +23,7 @@ class _Positive:
     def __post_init__(self) -> None:
         for bound in fields(self):  # type: ignore[arg-type]
             value = getattr(self, bound.name)
-            if not value > 0:
+            if not isinstance(value, str) and not value > 0:
                 raise ValueError(
                     f"{type(self).__name__}.{bound.name}={value!r} must be positive: "
                     "a bound of nothing would refuse every exchange"
@@ -60,10 +60,14 @@ class Limits(_Positive):
     pauses: int = 100_000
     """Consecutive pieces without a byte; in-process only, where no real time passes that could run out."""
 
+    option: str = ""
+    """The option of a command that sets the seconds; "" if it is the program that set them."""
+
     def name_wait(self, bound: str) -> str:
         """What to call a bound of seconds: the time that one exchange was given, else its field."""
         if self.head_seconds == self.idle_seconds == self.total_seconds:
-            return f"{self.total_seconds:g} s for the whole request"
+            cure = f", {self.option} gives more" if self.option else ""
+            return f"{self.total_seconds:g} s for the whole request{cure}"
         return f"Limits.{bound}"
 
     def within(self, seconds: float | None) -> Limits:

@@ -27,13 +27,14 @@ class Faithful(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True  # head and body are two writes
     upstream = ""
     read_timeout = 30.0
+    hop = frozenset(HOP)
 
     def relay(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         connection = http.client.HTTPConnection(urlsplit(self.upstream).netloc, timeout=self.read_timeout)
         fields = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
         try:
-            connection.request(self.command, self.path, self.edit_request(body), fields)
+            connection.request(self.command, self.path, self.edit_request(body), self.edit_fields(fields))
             sock = connection.sock  # the answer takes it over
             answer = connection.getresponse()
         except (OSError, http.client.HTTPException):
@@ -46,8 +47,9 @@ class Faithful(BaseHTTPRequestHandler):
         threading.Thread(target=self.watch_client, args=(sock, over), daemon=True).start()
         self.send_response(answer.status)
         for name, value in answer.headers.items():
-            if name.lower() not in HOP:
+            if name.lower() not in self.hop:
                 self.send_header(name, self.edit_header(name.lower(), value))
+        self.add_headers(answer)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         try:
@@ -100,6 +102,12 @@ class Faithful(BaseHTTPRequestHandler):
 
     def edit_request(self, body: bytes) -> bytes:
         return body
+
+    def edit_fields(self, fields: dict[str, str]) -> dict[str, str]:
+        return fields
+
+    def add_headers(self, answer: http.client.HTTPResponse) -> None:
+        """Write further header fields of the answer."""
 
     def edit_header(self, name: str, value: str) -> str:
         return value

@@ -8,6 +8,7 @@ import queue
 import re
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from typing import ClassVar
@@ -23,7 +24,7 @@ from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.transport import ServerThread
 from harness.wire import LogicalClock
-from tests.benches.gateway.foreign_gateway import Faithful, serving
+from tests.benches.gateway.foreign_gateway import HOP, Faithful, serving
 
 pytestmark = pytest.mark.slow
 
@@ -242,6 +243,56 @@ class RefusesInWords(Faithful):
         self.wfile.write(b"nope")
 
 
+class Compresses(Faithful):
+    """Right: streams are compressed for clients that take gzip, and each event is flushed."""
+
+    flush = zlib.Z_SYNC_FLUSH
+
+    def packs(self, answer: http.client.HTTPResponse) -> bool:
+        wanted = "gzip" in self.headers.get("accept-encoding", "")
+        return wanted and answer.headers.get_content_type() == "text/event-stream"
+
+    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+        if not self.packs(answer):
+            yield from super().chunks(answer)
+            return
+        coder = zlib.compressobj(wbits=31)
+        for chunk in super().chunks(answer):
+            yield coder.compress(chunk) + (coder.flush(self.flush) if self.flush else b"")
+        yield coder.flush()
+
+    def add_headers(self, answer: http.client.HTTPResponse) -> None:
+        if self.packs(answer):
+            self.send_header("Content-Encoding", "gzip")
+
+
+class CompressesAtTheEnd(Compresses):
+    """Streams are compressed, and nobody flushes."""
+
+    flush = 0
+
+
+class TakesNoCoding(Faithful):
+    """Odd: nothing compressed is asked of the upstream."""
+
+    def edit_fields(self, fields: dict[str, str]) -> dict[str, str]:
+        return {name: value for name, value in fields.items() if name.lower() != "accept-encoding"}
+
+
+class NamesNoCoding(Faithful):
+    """Content-Encoding is taken for a matter between two hops."""
+
+    hop = HOP | {"content-encoding"}
+
+
+class NamesCoding(TakesNoCoding):
+    """What is said to be compressed is not."""
+
+    def add_headers(self, answer: http.client.HTTPResponse) -> None:
+        if "gzip" in self.headers.get("accept-encoding", ""):
+            self.send_header("Content-Encoding", "gzip")
+
+
 def findings_of(kind: type[Faithful]) -> dict[str, str]:
     """The first code of each rule that has findings, in order, and the words of all of them."""
     clock = LogicalClock()
@@ -259,7 +310,7 @@ def findings_of(kind: type[Faithful]) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("kind", [Faithful, OtherZone, SmallChunks, KeepsAlive])
+@pytest.mark.parametrize("kind", [Faithful, OtherZone, SmallChunks, KeepsAlive, Compresses, TakesNoCoding])
 def test_what_loses_nothing_has_no_finding(kind: type[Faithful]) -> None:
     """A transparent proxy has no finding, nor has one that writes times, chunks or headers in its own way."""
     assert findings_of(kind) == {}
@@ -284,6 +335,9 @@ def test_what_loses_nothing_has_no_finding(kind: type[Faithful]) -> None:
         (GivesUp, {"gw.idle/cut"}),
         (GivesUpInOrder, {"gw.idle/clean-end"}),
         (AllowsSeconds, {"gw.idle/clean-end"}),
+        (CompressesAtTheEnd, {"gw.live/compressed"}),
+        (NamesNoCoding, {"gw.coding"}),
+        (NamesCoding, {"gw.coding"}),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )

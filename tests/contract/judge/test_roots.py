@@ -30,6 +30,8 @@ UNKEPT = seen(method="POST", target=ROOT, sent={"input": "hi", "store": False})
 OTHER_CALLER = seen(key="other")
 LOST = seen(404, GONE)
 CHAINED = seen(404, GONE, method="POST", target=ROOT, sent={"input": "hi", "previous_interaction_id": "i1"})
+ANOTHER = seen(body={**FOUND, "id": "i2"})
+CANCELLED = seen(body={**FOUND, "id": "i3"}, method="POST", target=f"{PATH}/cancel")
 CUT = Ending(By.SERVER, How.FIN, At.IN_BODY, declared=90, sent=40)
 
 
@@ -41,12 +43,32 @@ CUT = Ending(By.SERVER, How.FIN, At.IN_BODY, declared=90, sent=40)
         (seen(200, GONE), ["err.status"]),
         (seen(200, b'{"id": "i1"'), ["http.json-valid"]),
         (seen(200, b'{"id": "i1"', ending=CUT), ["http.length", "http.json-valid"]),
+        (ANOTHER, ["get.ok"]),
+        (seen(body={**FOUND, "steps": {"type": "model_output"}}), ["get.schema"]),
+        (seen(body={**FOUND, "steps": None}), []),
+        (CANCELLED, []),
     ],
-    ids=["right", "refused", "an error that succeeds", "broken JSON", "cut"],
+    ids=[
+        "right",
+        "refused",
+        "an error that succeeds",
+        "broken JSON",
+        "cut",
+        "of another",
+        "one step",
+        "no steps",
+        "a cancel of another",
+    ],
 )
 def test_the_worst_comes_first(answer: Exchange, root: list[str]) -> None:
     """An answer that is no whole message explains why it is no JSON, and not the other way round."""
     assert [finding.rule for finding in judge_roots(answer, [])] == root
+
+
+def test_ids_that_do_not_last_explain_other_answers() -> None:
+    """That a cancel shows another id follows from a GET that did so, and from nothing else."""
+    assert [finding.stable_code for finding in judge_roots(CANCELLED, [ANOTHER])] == ["get.ok/other"]
+    assert list(judge_roots(CANCELLED, [SHOWN])) == []
 
 
 @pytest.mark.parametrize(

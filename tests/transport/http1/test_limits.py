@@ -31,3 +31,6 @@ def test_within_bounds_the_whole_exchange() -> None:
     )
     assert limits.within(1).connect_seconds == 1
     assert limits.within(None) is limits
+    assert limits.within(3).name_wait("idle_seconds") == "3 s for the whole request"
+    told = Limits(option="--timeout").within(3).name_wait("idle_seconds")
+    assert told == "3 s for the whole request, --timeout gives more"

@@ -16,6 +16,7 @@ from harness.contract import read
 from harness.contract.data import json_parse
 from harness.contract.data.output import output_steps, output_text, steps_text
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.usage import count_output
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps
@@ -23,6 +24,7 @@ from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
+_FEW_TOKENS = 8
 _ANSWERS = new_registry()
 CHECKS = _ANSWERS.checks
 
@@ -145,24 +147,29 @@ def _names_the_tier(created: Exchange) -> Iterator[Finding]:
 @exercise(requests=1, interactions=1)
 def a_tiny_limit(t: RequestBuilder) -> Steps:
     """A create with a limit of a few output tokens."""
-    limit = {"max_output_tokens": 8}
+    limit = {"max_output_tokens": _FEW_TOKENS}
     return {"limited": (yield Send(t.create(input="Count from 1 to 100.", generation_config=limit)))}
 
 
 @_ANSWERS.check(
     "create.max-tokens",
     a_tiny_limit,
-    title="a tiny max_output_tokens ends as incomplete or completed",
+    title="a tiny max_output_tokens bounds the answer",
     profile="core",
     accepts=["incomplete", "completed", "400 to a limit below the model's own (non-strict)"],
 )
 def _bears_limits(limited: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(limited, tolerates={400})
-    if limited.status in SUCCESS:
-        status = interaction_in(limited).get("status")
-        if status not in ("incomplete", "completed"):
-            wanted = "incomplete or completed"
-            yield finding("another status", expected=wanted, actual=format_value(status)).at(pointer="$.status")
+    if limited.status not in SUCCESS:
+        return
+    body = interaction_in(limited)
+    status, made = body.get("status"), count_output(body.get("usage"))
+    if status not in ("incomplete", "completed"):
+        wanted = "incomplete or completed"
+        yield finding("another status", expected=wanted, actual=format_value(status)).at(pointer="$.status")
+    elif status == "completed" and made > _FEW_TOKENS:
+        expected, actual = f"at most {_FEW_TOKENS} output tokens, or incomplete", f"{made}, completed"
+        yield Finding.coded("create.max-tokens/ignored", "the limit changes nothing", expected, actual)
 
 
 def _is_json(text: str) -> bool:

@@ -121,6 +121,8 @@ def _can_be_cancelled(run: Exchange, held: bool, cancelled: Exchange, polled: li
         _excuse_a_lost_race(cancelled, polled)
     yield from expect_reply("cancel.ok", cancelled)
     if cancelled.status in SUCCESS:
+        if id_of(run) not in {id_of(answer) for answer in (cancelled, *polled)} - {""}:
+            raise Unmet("neither the cancel nor a GET shows the id that was asked for")
         yield from judge_cancel_answer(cancelled, id_of(run))
 
 

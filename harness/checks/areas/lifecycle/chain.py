@@ -19,6 +19,7 @@ from harness.checks.vocabulary.expect import (
     expect_status,
     finding,
     interaction_in,
+    object_in,
     require_answer,
 )
 from harness.checks.vocabulary.polling import (
@@ -31,7 +32,7 @@ from harness.checks.vocabulary.polling import (
 )
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, is_stream
-from harness.contract.data.output import output_steps
+from harness.contract.data.output import output_steps, output_text
 from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps, judge_unchanged
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
@@ -48,13 +49,14 @@ CHECKS = _CHAIN.checks
 # --- exercises
 
 
-@exercise(requests=10, interactions=5)
+@exercise(requests=11, interactions=6)
 def a_chain(t: RequestBuilder) -> Steps:
     """A parent and two children with the same input as the parent, so that only the history differs.
 
-    The first child is read before and after the second one is made; it gets a child of its own. One child of the
-    parent is streamed. The last create names a parent that does not exist: who takes that as well looks at no
-    parent at all.
+    The first child is read before and after the second one is made; it gets a child of its own. The turn of the
+    first child is told again without a parent, which is all that a target knows that has forgotten the parent. One
+    child of the parent is streamed. The last create names a parent that does not exist: who takes that as well
+    looks at no parent at all.
     """
     parent: Exchange = yield Send(t.create(input=HELLO))
     found = need_id(parent)
@@ -70,6 +72,7 @@ def a_chain(t: RequestBuilder) -> Steps:
     seen["grandchild"] = (
         (yield Send(t.create(input=HELLO, previous_interaction_id=child_id))) if child_id else None
     )
+    seen["retold"] = (yield Send(t.create(input=_tell_again(child), store=False))) if child_id else None
     seen["streamed"] = yield Send(t.create(input=HELLO, previous_interaction_id=found, stream=True))
     seen["after"] = yield Send(t.get(found))
     return {**seen, "stray": (yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID)))}
@@ -99,6 +102,12 @@ def a_stateless_turn(t: RequestBuilder) -> Steps:
         return stop_exercise(seen, "the first turn had no steps to send back")
     turn = [_build_input(HELLO), *steps, _build_input("And once more.")]
     return {**seen, "second": (yield Send(t.create(input=turn, store=False)))}
+
+
+def _tell_again(answer: Exchange) -> list[dict[str, Any]]:
+    """A turn whose question was `HELLO`, and the same question again; of the answer no more than its text."""
+    told = {"type": "model_output", "content": [{"type": "text", "text": output_text(object_in(answer))}]}
+    return [_build_input(HELLO), told, _build_input(HELLO)]
 
 
 def _build_input(text: str) -> dict[str, Any]:
@@ -207,17 +216,26 @@ def _carries_history(parent: Exchange, child: Exchange) -> Iterator[Finding]:
     title="a third turn knows the first one",
     profile="chaining",
     requires=["store", "chain"],
-    accepts=["more input tokens than the second turn", "no more in the second turn than alone (untestable)"],
+    accepts=[
+        "more input tokens than the second turn, and than the second and third alone",
+        "no more in the second turn than alone (untestable)",
+    ],
     about="grandchild",
 )
-def _carries_whole_history(parent: Exchange, child: Exchange, grandchild: Exchange | None) -> Iterator[Finding]:
+def _carries_whole_history(
+    parent: Exchange, child: Exchange, grandchild: Exchange | None, retold: Exchange | None
+) -> Iterator[Finding]:
     alone, chained = _input_tokens(parent), _need_history(parent, child)
-    if grandchild is None:
+    if grandchild is None or retold is None:
         raise Unmet("the child has no id to continue")
     longer = _input_tokens(grandchild)
+    without_first = (_read_tokens(interaction_in(retold)) or 0) if retold.status in SUCCESS else 0
     if longer <= chained:
         expected = f"more than {chained} input tokens; the first turn has {alone}"
         yield finding("a third turn carries no more than a second", expected=expected, actual=str(longer))
+    elif longer <= without_first:
+        expected = f"more than the {without_first} input tokens of the second and third turn without the first"
+        yield finding("a third turn does not carry the first", expected=expected, actual=str(longer))
 
 
 @_CHAIN.check(

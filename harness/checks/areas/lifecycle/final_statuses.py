@@ -15,6 +15,7 @@ from harness.checks.vocabulary.polling import need_id, poll_until_settled, polls
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, is_stream, of_kind
 from harness.contract.data.output import output_steps
+from harness.contract.judge.usage import count_output
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps
@@ -119,6 +120,9 @@ def _failure_is_visible(failed: Exchange, failed_stream: Exchange) -> Iterator[F
 )
 def _truncation_is_visible(cut_short: Exchange, its_stream: Exchange) -> Iterator[Finding]:
     if status_of(cut_short) != "incomplete" and _stream_status(its_stream) != "incomplete":
+        made = count_output(interaction_in(cut_short).get("usage"))
+        if made > 1:
+            raise Unmet(f"the limit of one output token was ignored: the run made {made} and is no shorter")
         raise Unmet(f"one token was enough: {status_of(cut_short)!r}", race_lost=True)
     yield from _ends_as("incomplete", cut_short, its_stream, "cut_short", "its_stream")
 

@@ -135,14 +135,23 @@ def _shows_the_input(got: Exchange) -> Iterator[Finding]:
         yield finding("the timeline begins elsewhere", expected="user_input", actual=format_value(first))
 
 
-_RETRIEVE.check(
+@_RETRIEVE.check(
     "get.include-input",
     a_stored_interaction,
-    title="include_input=true is accepted",
+    title="include_input=true brings the input",
     profile="core",
     requires=["store"],
-    accepts=["2xx with or without an input field"],
-)(judge_one("with_input", expect_interaction))
+    accepts=["a field `input`", "a leading user_input step"],
+    about="with_input",
+)
+def _brings_the_input(with_input: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(with_input)
+    if with_input.status not in SUCCESS:
+        return
+    body = interaction_in(with_input)
+    if not body.get("input") and all(step.get("type") != "user_input" for step in steps_of(body)):
+        rule = "get.include-input"
+        yield Finding.coded(f"{rule}/ignored", "include_input=true changes nothing", "the input", "none")
 
 
 _RETRIEVE.check(

@@ -13,6 +13,7 @@ from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import at, interaction_in, of_rule
 from harness.checks.vocabulary.stored import a_stored_interaction
 from harness.contract.data.output import output_steps
+from harness.contract.judge.usage import has_to_count
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
@@ -44,6 +45,21 @@ def _counts_tokens(created: Exchange) -> Iterator[Finding]:
 def _adds_up(created: Exchange) -> Iterator[Finding]:
     _need_usage(created)
     yield from of_rule("usage.sum", created)
+
+
+@_USAGE.check(
+    "usage.counted",
+    a_stored_interaction,
+    title="an answer with text has counted tokens",
+    profile="core",
+    accepts=["any count above 0", "no counts"],
+    everywhere=True,
+)
+def _counts_something(created: Exchange) -> Iterator[Finding]:
+    _need_usage(created)
+    if not has_to_count(interaction_in(created)):
+        raise Unmet("the answer is not completed, or has no text or no total")
+    yield from of_rule("usage.counted", created)
 
 
 @_USAGE.check(

@@ -123,7 +123,7 @@ def _keeps_streams_apart(streams: list[Exchange], stored: list[Exchange]) -> Ite
         if is_whole(stream) and ended.get("status") == body.get("status") == "completed":
             compared += 1
             text = judge_streamed_text(read(stream).streamed_steps, body, "rob.concurrent-streams")
-            yield from at(f"streams[{number}]", text)
+            yield from at(f"stored[{number}]", text)
     if compared < 2:
         raise Unmet("not even two of the streams were whole and can be read again")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from harness.checks.gateway.mutants.mutant import EditedBody, FrameEdit, Gateway, MutantTable
 from harness.wire import (
@@ -18,6 +19,7 @@ from harness.wire import (
     Service,
     UntilClose,
 )
+from harness.wire.compression import CodedBody, accepts
 
 AREA = MutantTable()
 _DROPPED_RUN = 3
@@ -75,6 +77,49 @@ class _Lossy(_Mapped):
             if self._runs == _DROPPED_RUN and isinstance(piece, Chunk):
                 return next(self._inner)
         return piece
+
+
+@AREA.mutant("live.compressed", "live")
+class Hoards(Gateway):
+    """Streams are compressed for clients that take gzip, and come out when they have ended."""
+
+    def relay_stream(self, request: Request, body: Body) -> Body:
+        return _Hoarding(body, "gzip") if accepts(request.headers.get("accept-encoding"), "gzip") else body
+
+    def relay_response(self, request: Request, response: Response) -> Response:
+        response = super().relay_response(request, response)
+        if isinstance(response.body, _Hoarding):
+            response.headers = response.headers.having("content-encoding", "gzip")
+        return response
+
+
+class _Hoarding(CodedBody):
+    """A compressed body that is flushed only at its end."""
+
+    def _code(self, piece: Chunk) -> Chunk:
+        return Chunk(self._coder.compress(piece.data))
+
+
+@AREA.mutant("coding.unnamed", "coding")
+class ForgetsCoding(Gateway):
+    """Compressed answers are passed on as they are, without their Content-Encoding."""
+
+    def relay_response(self, request: Request, response: Response) -> Response:
+        response.headers = response.headers.without("content-encoding")
+        return super().relay_response(request, response)
+
+
+@AREA.mutant("coding.invented", "coding")
+class InventsCoding(Gateway):
+    """Clients that take gzip are told that they get it, and get plain text."""
+
+    def relay_request(self, request: Request) -> Request:
+        return replace(request, headers=request.headers.without("accept-encoding"))
+
+    def relay_response(self, request: Request, response: Response) -> Response:
+        if accepts(request.headers.get("accept-encoding"), "gzip"):
+            response.headers = response.headers.having("content-encoding", "gzip")
+        return super().relay_response(request, response)
 
 
 @AREA.mutant("close.completed", "truncated")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.contract.judge.agreement import judge_identity
 from harness.contract.judge.answer import judge_error_status, judge_json_valid, judge_length
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer, format_request
@@ -30,6 +31,8 @@ def judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     yield from (finding for finding in judge_json_valid(exchange) if finding.severity is Severity.BROKEN)
     yield from judge_error_status(exchange)
     yield from _judge_loss(exchange, before)
+    yield from _judge_identity(exchange, before)
+    yield from _judge_steps(exchange)
 
 
 def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
@@ -51,6 +54,30 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
         format_answer(exchange),
         severity=Severity.BROKEN if proven else Severity.INFORMATION,
     )
+
+
+def _judge_identity(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
+    """An answer must show the interaction that was asked for.
+
+    Only a plain GET proves that ids do not last: what a stream or a cancel shows then follows from it.
+    """
+    asked, reading = named_interaction(exchange.request), read(exchange)
+    if not asked or not exchange.succeeded or reading.id in (None, asked):
+        return
+    if _is_plain_get(exchange) or any(_is_plain_get(seen) and _shows_another(seen) for seen in before):
+        yield from judge_identity("get.ok", asked, reading.id)
+
+
+def _shows_another(exchange: Exchange) -> bool:
+    return exchange.succeeded and read(exchange).id not in (None, named_interaction(exchange.request))
+
+
+def _judge_steps(exchange: Exchange) -> Iterator[Finding]:
+    """Where the steps are no list, there is no output to judge, nor to compare with."""
+    reading = read(exchange)
+    if isinstance((reading.interaction or {}).get("steps") or [], list):
+        return
+    yield from (finding for finding in reading.findings if finding.where.pointer == "$.steps")
 
 
 def _is_plain_get(exchange: Exchange) -> bool:

@@ -114,6 +114,8 @@ MUTANTS = table(
         after(Emulator.perform, _tell_other_tier)),
     row("tiny-limit-crashes", "A create with a tiny max_output_tokens is answered with 500.",
         after(ReplyBuilder.within_limit, when(lambda kept_and_cut, *_: kept_and_cut[1], crash))),
+    row("tiny-limit-ignored", "max_output_tokens changes nothing.",
+        instead(ReplyBuilder.within_limit, lambda replies, order, steps: (steps, False))),
     row("tiny-limit-fails", "A run whose output was cut by max_output_tokens has the status failed.",
         instead(ReplyBuilder.status, lambda replies, steps, script, cut: (
             "failed" if cut else ReplyBuilder.status(replies, steps, script, cut)))),

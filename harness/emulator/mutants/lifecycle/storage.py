@@ -20,7 +20,7 @@ from harness.emulator.mutants.changes import (
     turn,
     when,
 )
-from harness.emulator.mutants.hooks import admit, create, request, response, steps
+from harness.emulator.mutants.hooks import admit, body, create, request, response, steps
 from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.interaction_body import Bodies
@@ -122,6 +122,9 @@ MUTANTS = table(
         request("GET interactions/*", when(
             lambda call, _: "include_input" in call.query,
             refuse("Unknown parameter 'include_input'.", 400, "parameter_unknown")))),
+    row("include-input-ignored", "include_input changes nothing, and the timeline lacks the user's input.",
+        steps(lambda steps, run, timeline: run.finished_steps()),
+        body(drop("input"))),
     row("stream-parameter-truthy",
         "A read with any value of `stream` is answered with a stream, `false` included.",
         instead(Engine.flag, lambda engine, query, name: (
