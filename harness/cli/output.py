@@ -68,11 +68,11 @@ class Listeners:
 
     def __init__(self, arguments: argparse.Namespace, presentation: Presentation) -> None:
         from harness.interactions import INTERACTIONS
-        from harness.report.run_state import RunState
+        from harness.report.presented_run import PresentedRun
         from harness.report.screen import wants_colour
         from harness.report.terminal import TerminalReport
 
-        self.state = RunState(INTERACTIONS, presentation)
+        self.state = PresentedRun(INTERACTIONS, presentation=presentation)
         self.screen: TerminalReport | None = None
         self._json = bool(arguments.json)
         self._annotates = wants_annotations(arguments.annotations)

@@ -51,14 +51,14 @@ _FLAGS = {"true": True, "false": False, "1": True, "0": False, "": False}
 class Engine:
     """The interactions of one session: handles calls that have been routed and authenticated."""
 
-    admission_type: type[CreateValidator] = CreateValidator
+    validator_type: type[CreateValidator] = CreateValidator
     auth_type: type[Auth] = Auth
     bodies_type: type[Bodies] = Bodies
     deliveries_type: type[Deliveries] = Deliveries
     events_type: type[EventWriter] = EventWriter
     ids_type: type[IdSequence] = IdSequence
     meter_type: type[Meter] = Meter
-    neighbours_type: type[Resources] = Resources
+    resources_type: type[Resources] = Resources
     replies_type: type[ReplyBuilder] = ReplyBuilder
     run_type: type[Run] = Run
     store_type: type[InteractionStore] = InteractionStore
@@ -69,7 +69,7 @@ class Engine:
         self.clock = clock
         self.lock = lock
         self.ids = self.ids_type(seed)
-        self.moments = Timestamps(clock)
+        self.timestamps = Timestamps(clock)
         self.scripts = ScriptQueue(settings.max_queued)
         mask = Mask(fields=contract.protocol.secret_fields)
         self.log = RequestLog(settings.max_requests, mask, most_bytes=settings.max_request_bytes)
@@ -85,17 +85,17 @@ class Engine:
         self.meter = self.meter_type(self.contract)
         self.bodies = self.bodies_type()
         self.store = self.store_type(settings.max_runs, settings.max_run_bytes)
-        self.neighbours = self.neighbours_type(self.ids.make_id, self.moments.now, settings, self.contract)
+        self.resources = self.resources_type(self.ids.make_id, self.timestamps.now, settings, self.contract)
         self.deliveries = self.deliveries_type(
             self.clock,
-            Stamps(self.ids.make_id, self.moments.now),
-            self.neighbours.webhooks,
-            self.moments.read_unix,
+            Stamps(self.ids.make_id, self.timestamps.now),
+            self.resources.webhooks,
+            self.timestamps.read_unix,
         )
-        self.replies = self.replies_type(self.ids, self.neighbours.deliver)
-        self.neighbours.triggers.run = self.run_trigger
-        self.neighbours.triggers.look_up = self.look_up
-        self.admission = self.admission_type(settings, self.neighbours, self.find, self.contract)
+        self.replies = self.replies_type(self.ids, self.resources.deliver)
+        self.resources.triggers.run = self.run_trigger
+        self.resources.triggers.look_up = self.look_up
+        self.validator = self.validator_type(settings, self.resources, self.find, self.contract)
         self.streams = self.streams_type(self, self.lock)
 
     def watch(self) -> OrderWatch | None:
@@ -111,8 +111,8 @@ class Engine:
         self.settings = settings
         self.ids.vertex = settings.platform == "vertex"
         self.auth = self.auth_type(settings)
-        self.admission.settings = settings
-        self.neighbours.settings = settings
+        self.validator.settings = settings
+        self.resources.settings = settings
 
     def reset(self) -> None:
         """Forget runs, resources, scripts and requests; the id counter goes on, so that no id is used twice."""
@@ -169,7 +169,7 @@ class Engine:
         """POST /interactions."""
         try:
             surface = find_platform(self.settings.platform, vertex=call.vertex)
-            opened = self.open(self.admission.admit(call.request.body, call.project, surface, call.version))
+            opened = self.open(self.validator.admit(call.request.body, call.project, surface, call.version))
             response = self.answer(opened)
         except Refusal as refusal:
             return self.refused_create(call, refusal)
@@ -193,9 +193,9 @@ class Engine:
         reply = self.replies.reply(order, script)
         run = self.run_type(self, order, script, reply, run_id=self.interaction_id(number), number=number)
         if script.steps is not None:
-            self.admission.sent.remember(run.steps)
+            self.validator.sent.remember(run.steps)
         if order.agent is not None and order.environment_id is not None:
-            self.neighbours.keep_written(order.environment_id, order.project, run.steps)
+            self.resources.keep_written(order.environment_id, order.project, run.steps)
         if self.holding and run.background:
             run.hold()
         if not run.settled and not run.stored:
@@ -211,7 +211,7 @@ class Engine:
         if run.stored:
             self.store.keep(run)
         self.deliveries.watch(run)
-        self.admission.remember_token(run)
+        self.validator.remember_token(run)
 
     def answer(self, opened: tuple[Run, CreateRequest]) -> Response:
         """Return a stream, or the interaction as JSON; the JSON of a held foreground run waits for its release."""
@@ -331,20 +331,20 @@ class Engine:
 
     def attend(self) -> bool:
         """Start runs that triggers owe, and move those that webhooks wait for; whether one is still running."""
-        self.neighbours.triggers.attend()
+        self.resources.triggers.attend()
         return self.deliveries.attend()
 
     @property
     def next_due(self) -> float | None:
         """When the next delivery or scheduled run is due, in seconds of the clock."""
-        due = self.neighbours.triggers.next_due
-        moments = [self.deliveries.next_due, self.moments.read_clock(due) if due is not None else None]
+        due = self.resources.triggers.next_due
+        moments = [self.deliveries.next_due, self.timestamps.read_clock(due) if due is not None else None]
         return min((moment for moment in moments if moment is not None), default=None)
 
     def run_trigger(self, body: dict[str, Any], project: str) -> dict[str, Any]:
         """Create an interaction from a trigger's body. Raises Refusal."""
         surface = PLATFORMS[self.settings.platform]
-        run, _ = self.open(self.admission.admit(msgspec.json.encode(body), project, surface))
+        run, _ = self.open(self.validator.admit(msgspec.json.encode(body), project, surface))
         return self.bodies.interaction(run, timeline=False)
 
     def look_up(self, interaction_id: str, project: str) -> dict[str, Any] | None:

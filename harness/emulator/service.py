@@ -85,7 +85,7 @@ class Emulator:
 
     def operate(self, engine: Engine, request: Request, where: Route) -> Response:
         """Authenticate a request and perform its operation. Raises Refusal."""
-        if engine.neighbours.keyless(request):
+        if engine.resources.keyless(request):
             project = "default"
         else:
             project = engine.auth.project(request, where.query)
@@ -99,7 +99,7 @@ class Emulator:
     def perform(self, engine: Engine, call: Call) -> Response | None:
         """Perform the operation of an authenticated call; None if its path has none. Raises Refusal."""
         response = engine.handle(call)
-        return response if response is not None else engine.neighbours.handle(self.with_body(call))
+        return response if response is not None else engine.resources.handle(self.with_body(call))
 
     def with_body(self, call: Call) -> Call:
         """Return the call with its JSON body parsed; an upload keeps its raw body. Raises Refusal 400."""
@@ -142,13 +142,13 @@ class Emulator:
         with self._lock:
             self._offset = now - self.clock.now
             for engine in self.sessions.engines():
-                engine.moments.offset = self._offset
+                engine.timestamps.offset = self._offset
 
     def _new_engine(self, number: int, settings: Settings) -> Engine:
         seed = self._seed * 1_000_003 + number
         engine = self.engine_type(settings, self.clock, seed, self._lock, self.contract)
         if self._offset is not None:
-            engine.moments.offset = self._offset
+            engine.timestamps.offset = self._offset
         return engine
 
     # For fixtures: methods of the default session
@@ -224,7 +224,7 @@ class Emulator:
         """What only time moves on in the default session: runs that last, and what is in processing."""
         with self._lock:
             runs = [run.id for run in self._default.store.all() if run.until_due() is not None and not run.held]
-            return [*runs, *self._default.neighbours.find_processing()]
+            return [*runs, *self._default.resources.find_processing()]
 
     @property
     def session_states(self) -> dict[str, dict[str, Any]]:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import heapify, heappop, heapreplace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from harness.inspector.seen_exchange import SeenExchange
 from harness.wire import Chunk, Ending
-
-if TYPE_CHECKING:
-    from harness.inspector.traffic import SeenExchange
 
 MOST_NOTES, MOST_BYTES = 20_000, 16 * 1024 * 1024
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
+from harness.inspector.seen_exchange import SeenExchange
 from harness.wire import By, Ending
 from harness.wire.pieces import At
-
-if TYPE_CHECKING:
-    from harness.inspector.traffic import SeenExchange
 
 Change: TypeAlias = dict[str, Any]
 """One thing that happened; `is` names its kind."""

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from harness.inspector.traffic import SeenExchange, SeenTraffic
+from harness.inspector.seen_exchange import SeenExchange
+from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import Api, ApiContract
 from harness.wire import Exchange, Headers, Request
 from harness.wire.json_value import json_or_none, object_or_none

@@ -22,7 +22,8 @@ from harness.inspector.evidence import Evidence
 from harness.inspector.feed import Feed
 from harness.inspector.judging import TrafficJudge
 from harness.inspector.saving import write_cassette
-from harness.inspector.traffic import SeenExchange, SeenTraffic
+from harness.inspector.seen_exchange import SeenExchange
+from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import Api, ApiContract
 from harness.look.assets import read_script, read_tokens
 from harness.outcome import UsageFault

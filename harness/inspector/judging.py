@@ -11,7 +11,8 @@ import time
 
 from harness.faults.values.cuts import Cut
 from harness.inspector.changes import Change
-from harness.inspector.traffic import SeenExchange, SeenTraffic
+from harness.inspector.seen_exchange import SeenExchange
+from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import Api, ApiContract
 from harness.outcome import Finding, Severity
 

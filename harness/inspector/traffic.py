@@ -12,9 +12,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from harness.faults.service import Suffered
 from harness.inspector.backlog import Backlog, Note
 from harness.inspector.changes import (
     Change,
@@ -25,87 +24,21 @@ from harness.inspector.changes import (
     describe_head,
     describe_request,
 )
-from harness.kit.api import Api, RunOrder
+from harness.inspector.seen_exchange import SeenExchange
+from harness.inspector.seen_runs import SeenRuns
+from harness.kit.api import Api
 from harness.wire import (
-    KEPT_BYTES,
     Chunk,
-    Decoder,
     Ending,
-    Exchange,
-    ExchangeBuilder,
     Frame,
     Framing,
     Headers,
     Request,
 )
-from harness.wire.coding import CODINGS, Inflater, coding_of
 from harness.wire.json_value import object_or_none
-from harness.wire.message import EVENT_STREAM
 
 MOST_REQUESTS, MOST_EVENTS, MOST_BYTES = 1000, 20_000, 64 * 1024 * 1024
 """Bounds of what is kept; the oldest exchanges go first."""
-
-
-_MOST_STATUSES = 20
-
-
-class SeenEvent(NamedTuple):
-    """One event of a stream: its kind, its span in the body, when it came, and the cursor it carries."""
-
-    name: str
-    look: str
-    start: int
-    end: int
-    moment: float
-    cursor: str | None
-
-
-class SeenExchange:
-    """One exchange under observation, an `AnswerObserver`. The lock of the `SeenTraffic` guards it.
-
-    `after` is the number of the exchange whose stream it resumes, and `column` the place of its first event in
-    the whole stream. `run` is the id of the run it is about. `suffered` is what a fault plan did to it.
-    """
-
-    def __init__(self, traffic: SeenTraffic, number: int, request: Request, began: float) -> None:
-        self.number = number
-        self.request = request
-        self.began = began
-        self.order: RunOrder | None = None
-        self.run = ""
-        self.cursor: str | None = None
-        self.after: int | None = None
-        self.column = 0
-        self.status: int | None = None
-        self.is_stream = False
-        self.events: list[SeenEvent] = []
-        self.more_events = 0
-        self.ending: Ending | None = None
-        self.exchange: Exchange | None = None
-        self.findings: tuple[Change, ...] = ()
-        self.suffered: Suffered | None = None
-        self.error = ""
-        self.recorder = ExchangeBuilder(request)
-        self.decoder = Decoder()
-        self.inflater: Inflater | None = None
-        self.size = len(request.body) + len(request.target)
-        self.unread: deque[Any] = deque()  # a moment, what went out, the next moment, …
-        self.forgotten = self.judged = False
-        self._traffic = traffic
-
-    def note_head(self, status: int, headers: Headers, framing: Framing) -> None:
-        self._traffic.note_head(self, status, headers, framing)
-
-    def note_chunk(self, chunk: Chunk) -> None:
-        self._traffic.note(self, chunk)
-
-    def note_end(self, ending: Ending) -> None:
-        self._traffic.note(self, ending)
-
-    def find_column_after(self, cursor: str) -> int | None:
-        """The column after the event with this cursor; None if there was no such event."""
-        at = next((at for at, event in enumerate(self.events) if event.cursor == cursor), None)
-        return None if at is None else self.column + at + 1
 
 
 class SeenTraffic:
@@ -134,7 +67,7 @@ class SeenTraffic:
         self._bounds = requests, events, size
         self._listeners: list[Listener] = []
         self._kept: dict[int, SeenExchange] = {}
-        self._runs: dict[str, Change] = {}
+        self._runs = SeenRuns(api, requests)
         self._backlog = Backlog()
         self._count = self._events = self._size = 0
         self._ended: deque[SeenExchange] = deque(maxlen=requests)
@@ -201,13 +134,7 @@ class SeenTraffic:
     def note_head(self, seen: SeenExchange, status: int, headers: Headers, framing: Framing) -> None:
         """The head of an answer goes out."""
         with self.lock:
-            coding = coding_of(headers)
-            if coding in CODINGS:  # only a tap sees answers as they were coded
-                seen.inflater = Inflater(coding)
-                headers = headers.without("content-encoding", "content-length")
-            seen.recorder.head(status, headers, framing)
-            seen.status = status
-            seen.is_stream = headers.media_type() == EVENT_STREAM
+            seen.take_head(status, headers, framing)
             if not seen.forgotten:
                 self.tell(describe_head(seen))
 
@@ -250,42 +177,22 @@ class SeenTraffic:
             self._read_end(note.seen, note.what, note.moment)
 
     def _read_chunk(self, seen: SeenExchange, chunk: Chunk, moment: float) -> None:
-        if seen.inflater is not None:
-            chunk = Chunk(_inflate(seen, chunk.data))
-        kept = min(len(chunk.data), max(0, KEPT_BYTES - seen.recorder.size))
-        seen.recorder.chunk(chunk, moment - seen.began)
-        seen.size += kept
+        frames, kept = seen.take_chunk(chunk, moment)
         self._size += kept
-        if seen.is_stream:
-            for frame in seen.decoder.feed(chunk.data):
-                self._read_event(seen, frame, moment)
+        for frame in frames:
+            self._read_event(seen, frame, moment)
         self._shrink()
 
     def _read_event(self, seen: SeenExchange, frame: Frame, moment: float) -> None:
         value = object_or_none(frame.data)
         if len(seen.events) < self._bounds[1]:
-            seen.events.append(self._event_of(seen, frame, value, moment))
+            seen.take_event(frame, value, self._protocol, moment)
             self._events += 1
             self.tell(describe_event(seen, len(seen.events) - 1))
         else:
             seen.more_events += 1
         if value is not None:
             self._follow(seen, value, moment)
-
-    def _event_of(
-        self, seen: SeenExchange, frame: Frame, value: Mapping[str, Any] | None, moment: float
-    ) -> SeenEvent:
-        if value is None:
-            is_end = frame.data == self._protocol.sentinel
-            name, look, cursor = ("end of stream", "done", None) if is_end else ("not JSON", "odd", None)
-        else:
-            name, cursor = self._protocol.name_event(value), self._protocol.cursor(value)
-            is_edge = self._protocol.completes(value) or not (seen.events or seen.column or seen.cursor)
-            is_error = self._protocol.is_error(value)
-            look = "error" if is_error else "edge" if is_edge else "step"
-            if look == "step" and self._protocol.is_fragment(value):
-                look = "delta"
-        return SeenEvent(name, look, frame.start, frame.end, moment, cursor)
 
     def _read_end(self, seen: SeenExchange, ending: Ending, moment: float) -> None:
         seen.ending = ending
@@ -298,26 +205,9 @@ class SeenTraffic:
         self.tell(describe_end(seen))
 
     def _follow(self, seen: SeenExchange, value: Mapping[str, Any], moment: float) -> None:
-        """Keep and tell what an answer or an event says about its run, if that is new."""
-        told = self._api.read_status(value)
-        if told is None or seen.status is None or seen.status >= 400:
-            return
-        seen.run = told[0] or seen.run
-        if not seen.run:
-            return
-        run = self._runs.get(seen.run)
-        if run is None:
-            run = self._runs[seen.run] = {"is": "run", "id": seen.run, "n": seen.number, "statuses": []}
-            if len(self._runs) > self._bounds[0]:
-                del self._runs[next(iter(self._runs))]
-        if seen.order is not None and "words" not in run:
-            order = seen.order
-            run |= {"parent": order.parent, "background": order.background, "words": order.words}
-        statuses = run["statuses"]
-        if not statuses or statuses[-1][0] != told[1]:
-            statuses.append([told[1], moment])
-            del statuses[:-_MOST_STATUSES]
-            self.tell({**run, "statuses": list(statuses)})
+        change = self._runs.follow(seen, value, moment)
+        if change is not None:
+            self.tell(change)
 
     # The bounds
 
@@ -365,7 +255,7 @@ class SeenTraffic:
         """All that is kept, for a page that begins to look."""
         with self.lock:
             changes = [change for seen in self._kept.values() for change in describe_all(seen)]
-            return [*changes, *({**run, "statuses": list(run["statuses"])} for run in self._runs.values())]
+            return [*changes, *self._runs.describe_all()]
 
     def take_ended(self) -> SeenExchange | None:
         """The next exchange that has ended and was not taken yet."""
@@ -382,13 +272,3 @@ class SeenTraffic:
         with self.lock:
             seen.findings = findings
             self.tell({"is": "findings", "n": seen.number, "findings": list(findings)})
-
-
-def _inflate(seen: SeenExchange, data: bytes) -> bytes:
-    """The decoded bytes; what cannot be decoded, or is more than is kept, is left out."""
-    if seen.inflater is None or seen.recorder.size > KEPT_BYTES:
-        return b""
-    try:
-        return seen.inflater.feed(data, KEPT_BYTES)
-    except ValueError:
-        return b""

@@ -12,7 +12,7 @@ from harness.outcome import Verdict
 from harness.outcome.words import format_count
 from harness.report.causes import describe
 from harness.report.evidence.exchange_text import printable
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 
 _SHOWN = 10
 
@@ -22,7 +22,7 @@ _LEVELS = {
 }
 
 
-def list_annotations(state: RunState) -> Iterator[str]:
+def list_annotations(state: PresentedRun) -> Iterator[str]:
     """One workflow command a line: failures, warnings, and the sentence that concludes the run."""
     for level, verdicts in _LEVELS.items():
         results = [result for result in state.most_urgent_first if result.verdict in verdicts]
@@ -39,7 +39,7 @@ def list_annotations(state: RunState) -> Iterator[str]:
         yield _format_command("notice", state.mask.text(headline), title=title)
 
 
-def _annotate(result: Result, level: str, state: RunState) -> str:
+def _annotate(result: Result, level: str, state: PresentedRun) -> str:
     why = state.mask.text(result.excuse) or describe(result, state)
     place = next((item for item in result.evidence if isinstance(item, RecordedPlace)), None)
     title = state.mask.text(f"{result.id} [{result.rule.level}] {result.title}")

@@ -9,14 +9,14 @@ from harness.engine.ledger import Ledger
 from harness.outcome import RAN, Exit
 from harness.outcome.words import format_count
 from harness.report.json_report import dump
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 
 _COLOURS = {Exit.OK: "brightgreen", Exit.FAILED: "red"}
 _HOLES = "green"
 """The colour of a run without a failure that did not judge every MUST."""
 
 
-def render(state: RunState) -> str:
+def render(state: PresentedRun) -> str:
     """The badge as JSON; grey if nothing ran or the harness erred, because that says nothing about the target."""
     _, finished = state.whole()
     ledger = Ledger.of(finished.results)

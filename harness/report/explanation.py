@@ -22,22 +22,19 @@ _MOST_FINDINGS, _FEW_FINDINGS = 5, 2
 """Most findings that are shown, in full and otherwise: many are often one defect at many places."""
 
 
-def explain(
-    result: Result, state: RunState, *, evidence: bool = True, verbose: bool = False, whole: bool = False
-) -> str:
-    """Everything a person needs to understand one verdict and, with `evidence`, to reproduce it.
+def explain(result: Result, state: RunState, *, noun: str = "", verbose: bool = False, whole: bool = False) -> str:
+    """Everything a person needs to understand one verdict and to reproduce it; `noun` says what it is one of.
 
     `verbose`: each exchange that is shown in full; `whole`: all exchanges, whole.
     """
-    return "\n".join(_lines(result, state, evidence, verbose, whole))
+    return "\n".join(_lines(result, state, noun, verbose, whole))
 
 
-def _lines(result: Result, state: RunState, evidence: bool, verbose: bool, whole: bool) -> Iterator[str]:
+def _lines(result: Result, state: RunState, noun: str, verbose: bool, whole: bool) -> Iterator[str]:
     observation = result.observation
     if observation.cause:
         word = "blocked by" if observation.outcome is Outcome.BLOCKED else "a consequence of"
         yield f"{word} {observation.cause}, which is explained there"
-        evidence = False
     yield from rule_lines(result.rule, title=result.title)
     if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.accepts:
         yield f"accepted: {'; or '.join(result.accepts)}"
@@ -47,14 +44,14 @@ def _lines(result: Result, state: RunState, evidence: bool, verbose: bool, whole
         yield from printable(state.mask.text(observation.reason)).rstrip().split("\n")
     if result.excuse:
         yield f"baseline: {state.mask.text(result.excuse)}"
-    if evidence and result.evidence:
+    if result.evidence and not observation.cause:
         named = any(finding.where.exchange for finding in observation.findings)
         events = [] if verbose else list(event_lines(result, state.display))
         yield from shown_lines(
             result.evidence, state.display, named=named, verbose=verbose, whole=whole, events=events
         )
     if result.reproduction is not None:
-        yield from reproduction_lines(result.reproduction, state.mask, noun=state.presentation.noun)
+        yield from reproduction_lines(result.reproduction, state.mask, noun=noun)
         if result.reproduction.replays.played:
             yield replay_words(result.reproduction.replays)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 
 _MODULES = {
     "json": "json_report",
@@ -20,7 +20,7 @@ _MODULES = {
 FORMATS = tuple(_MODULES)
 
 
-def render(name: str, state: RunState) -> str:
+def render(name: str, state: PresentedRun) -> str:
     """Render a finished run in the named format, which must be one of FORMATS."""
     text: str = import_module(f"harness.report.{_MODULES[name]}").render(state)
     return text

@@ -21,7 +21,7 @@ from harness.report.page.detail import detail
 from harness.report.page.fragments import FragmentNames
 from harness.report.page.rendering import link_of, render_template
 from harness.report.page.standing_rows import VerdictCount, count_for_bar, list_standings
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 
 MOST_DETAILED = 50
 """Failures that are shown with their evidence; the others are named, and the JSON report has theirs."""
@@ -45,7 +45,7 @@ _MARKS = {
 _VOID = Mark("void", "void")
 
 
-def render(state: RunState) -> str:
+def render(state: PresentedRun) -> str:
     """The report of a finished run as one page."""
     target, finished = state.whole()
     presentation = state.presentation
@@ -101,7 +101,7 @@ def _count_left_out(item: LeftOut) -> VerdictCount:
     return VerdictCount(word=item.words, number=item.number, mark=mark_of("not_asked"), hatched=True)
 
 
-def describe_state(state: RunState) -> tuple[str, Mark]:
+def describe_state(state: PresentedRun) -> tuple[str, Mark]:
     """The state of a run in a word or two; a green run with holes is not green."""
     _, finished = state.whole()
     good, bad = state.presentation.states
@@ -144,7 +144,9 @@ def _choose_detailed(causes: list[Cause]) -> list[Result]:
     return ordered[:MOST_DETAILED]
 
 
-def _show_cause(cause: Cause, state: RunState, names: FragmentNames, detailed: frozenset[str]) -> dict[str, Any]:
+def _show_cause(
+    cause: Cause, state: PresentedRun, names: FragmentNames, detailed: frozenset[str]
+) -> dict[str, Any]:
     full = [result for result in cause.results if result.id in detailed]
     rest = [state.mask.text(result.id) for result in cause.results if result.id not in detailed]
     listed = shorten(", ".join(rest[:_NAMED]), 2_000)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 
 
-def render(state: RunState) -> str:
+def render(state: PresentedRun) -> str:
     """The report of a finished run, indented, with a final newline."""
     state.whole()
     return dump(state.presentation.record(state))

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from harness.engine.results import Result
 from harness.outcome import Standing, Verdict
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -63,7 +63,7 @@ class JUnitCase:
     seconds: float = 0.0
 
 
-def render(state: RunState) -> str:
+def render(state: PresentedRun) -> str:
     """The report of a finished run as XML text: a case for each result, suites in the order of their first."""
     headline = state.mask.text(state.presentation.headline(state))
     ledger = [state.mask.text(line) for line in state.presentation.ledger(state)]
@@ -72,7 +72,7 @@ def render(state: RunState) -> str:
     return write_document(cases, state.api.name, told)
 
 
-def _list_unheard(state: RunState) -> Iterator[JUnitCase]:
+def _list_unheard(state: PresentedRun) -> Iterator[JUnitCase]:
     """An error in place of all cases, if the run ended before it had any: a file without cases looks green."""
     if message := state.halted_text:
         yield JUnitCase(suite="target", name="answers", tag=Tag.ERROR, kind="unreachable", message=message)
@@ -131,7 +131,7 @@ def _add(suite: ET.Element, case: JUnitCase, api: str) -> None:
             ET.SubElement(element, "system-out").text = f"{case.kind}\n{text}"
 
 
-def _case(result: Result, state: RunState) -> JUnitCase:
+def _case(result: Result, state: PresentedRun) -> JUnitCase:
     verdict, presentation = result.verdict, state.presentation
     findings = result.observation.findings
     plain = findings[0].message if findings else result.observation.reason.strip().rpartition("\n")[2]

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from harness.engine.results import Result
 from harness.outcome import Verdict
 from harness.outcome.words import format_count
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 
 _TOLD = (Verdict.FAIL, Verdict.ERROR, Verdict.STALE, Verdict.WARN, Verdict.XFAIL, Verdict.UNTESTABLE)
 _OPEN = frozenset({Verdict.FAIL, Verdict.ERROR})
 
 
-def render(state: RunState) -> str:
+def render(state: PresentedRun) -> str:
     """The report of a finished run."""
     target, finished = state.whole()
     presentation = state.presentation
@@ -49,7 +49,7 @@ def render(state: RunState) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _entry(result: Result, state: RunState) -> Sequence[str]:
+def _entry(result: Result, state: PresentedRun) -> Sequence[str]:
     text = state.presentation.explain(result, state, verbose=False)
     opened = " open" if result.verdict in _OPEN else ""
     heading = f"<code>{_html(result.id)}</code> [{result.rule.level}] {_html(state.mask.text(result.title))}"

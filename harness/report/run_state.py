@@ -1,7 +1,7 @@
 """The state of a run, collected from its events; it is complete once the run has finished.
 
 Layer 6. The formats that can only be written after the end (JSON, JUnit, HTML, Markdown, badge) are functions of
-a finished `RunState`. What differs from command to command is in its `presentation`.
+a finished run. How a command words it is not in here: see `presented_run`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from harness.engine.events import (
 from harness.engine.results import Result
 from harness.kit.api import Api
 from harness.outcome import Level, Verdict
-from harness.report.commands.presentation import Presentation
 from harness.report.evidence.display import EMBEDDED_ROOT, Display
 from harness.wire.mask import Mask
 
@@ -36,7 +35,6 @@ class RunState:
     """
 
     api: Api
-    presentation: Presentation = field(default_factory=Presentation)
     target: TargetInfo | None = None
     capabilities: Capabilities = field(default_factory=Capabilities)
     planned: Planned = field(default_factory=lambda: Planned(0, 0))

@@ -36,7 +36,7 @@ from harness.report.causes import FAILING, describe, find_causes
 from harness.report.commands.presentation import EXPLAINED
 from harness.report.evidence.evidence_text import count_evidence, logs
 from harness.report.evidence.exchange_text import printable
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 from harness.report.screen import Heartbeat, Screen, count_seen, format_seconds
 from harness.wire import Exchange
 
@@ -82,7 +82,7 @@ class TerminalReport:
     def __init__(
         self,
         out: TextIO,
-        state: RunState,
+        state: PresentedRun,
         *,
         colour: bool = False,
         verbose: int = 0,

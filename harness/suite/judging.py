@@ -84,7 +84,7 @@ class Judge:
 
     def explain(self, result: Result) -> str:
         """Format the requirement, source, findings, exchange and curl lines."""
-        return explain(result, self._state)
+        return explain(result, self._state, noun="check")
 
     def close(self) -> None:
         """End the run: close open streams and delete what was created."""

@@ -15,7 +15,7 @@ import pytest
 
 from harness.cassette import Player, Recording
 from harness.contract import PROTOCOL, load
-from harness.contract.data.event_diff import Rest, compare
+from harness.contract.data.event_diff import EventDiff, compare
 from harness.contract.data.json_parse import loads
 from harness.emulator import Emulator, Settings
 from harness.faults import Connection, Cut, Drop, Place, Plan, Spot, cut, every_byte, structural
@@ -93,7 +93,7 @@ class Oracle:
     def is_whole(self, at: int, rest: Exchange) -> bool:
         """Whether a resume after event `at` brought exactly the rest; equal answers are compared once."""
         key = (at, rest.body)
-        if key not in self._right and compare(self._whole, at, events(rest.body), load()) == Rest():
+        if key not in self._right and compare(self._whole, at, events(rest.body), load()) == EventDiff():
             self._right.add(key)
         return rest.complete and key in self._right
 

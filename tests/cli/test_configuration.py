@@ -115,11 +115,12 @@ def test_wrong_tables_of_a_command(text: str, said: str, tmp_path: Path, monkeyp
 
 def test_torture_and_verify_have_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`torture` and `verify` read theirs, with the kinds of their own flags."""
-    from harness.cli.commands import torture, verify
+    from harness.cli.commands import verify
+    from harness.cli.torture_options import build_parser
 
     text = "[tool.harness]\nstrict = true\n[tool.harness.torture]\njobs = 2\nloop = true\n"
     monkeypatch.chdir(write(tmp_path, text + '[tool.harness.verify]\nreport = ["junit=v.xml"]\n'))
-    tortured = apply_section("torture", torture._parser(), [])
+    tortured = apply_section("torture", build_parser(), [])
     assert (tortured.jobs, tortured.loop, tortured.timeout) == (2, True, 30.0)
     verified = apply_section("verify", verify._parser(), ["a.yaml"])
     assert (verified.strict, verified.report, verified.paths) == (True, ["junit=v.xml"], ["a.yaml"])

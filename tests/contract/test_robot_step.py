@@ -108,12 +108,15 @@ def test_assembly_rebuilds_it(robots: Contract) -> None:
 def test_streams_with_it_are_drawn(robots: Contract) -> None:
     """A drawn stream may have the step with its delta, and the judge finds nothing wrong with it."""
     pytest.importorskip("hypothesis", reason="needs the fuzz extra")
+    from hypothesis import Phase
+
     from harness.strategies import event_streams
     from tests.strategies.drawing import least
 
     stream = least(
         event_streams(contract=robots),
         lambda stream: any(event.get("delta", {}).get("type") == "robot_call" for event in stream.events),
+        phases=[Phase.generate],
     )
     judge = StreamJudge(robots, background=stream.background)
     judge.feed(stream.data())

@@ -251,7 +251,7 @@ class Tour:
         here = self.note(self.api.create(agent=AGENT, environment="remote")).get("environment_id")
         self.new(agent=AGENT, environment=here)
 
-    def neighbours(self) -> None:
+    def resources(self) -> None:
         """Use every neighbouring collection."""
         for number in (1, 2, 1):
             self.ask("POST", "agents", {"id": f"helper-{number}", "base_agent": AGENT})
@@ -370,7 +370,7 @@ class Tour:
 
         An exception caused by a mutant is recorded as part of the result.
         """
-        parts = (self.keys, self.reads, self.neighbours, self.storage, self.voices, self.kept, self.delivered)
+        parts = (self.keys, self.reads, self.resources, self.storage, self.voices, self.kept, self.delivered)
         for part in (*parts, self.refusals, self.turns, self.creates, self.runs):
             self.api.emulator.reset()
             self.seen = []

@@ -12,7 +12,7 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import Finding, Unmet, Verdict, Where
 from harness.report.causes import find_causes
 from harness.report.explanation import explain
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 from harness.wire import Exchange, Request, Response
 from tests.engine import toys
 
@@ -56,9 +56,9 @@ CATALOGUE = (
 )
 
 
-def finished() -> tuple[RunState, RunFinished]:
+def finished() -> tuple[PresentedRun, RunFinished]:
     """The state and the last event of a run in which creates are refused."""
-    state = RunState(INTERACTIONS)
+    state = PresentedRun(INTERACTIONS)
     for event in check_target(toys.toy_target(Refusing()), CATALOGUE, RunOptions()):
         state.handle(event)
         assert not isinstance(event, CheckFinished) or not event.result.observation.cause
@@ -107,7 +107,7 @@ SHAPES = (
 
 def test_what_several_rules_find_at_one_place_is_one_reason() -> None:
     """Each rule is broken, and a reader has one thing to mend; another place, type or word is another."""
-    state = RunState(INTERACTIONS)
+    state = PresentedRun(INTERACTIONS)
     for event in check_target(toys.toy_target(toys.ToyService()), SHAPES, RunOptions()):
         state.handle(event)
     last = state.whole()[1]

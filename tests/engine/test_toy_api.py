@@ -28,7 +28,7 @@ from harness.report.commands.fuzz import FuzzPresentation, failures
 from harness.report.commands.mutants import MutantsPresentation
 from harness.report.explanation import explain
 from harness.report.formats import FORMATS, render
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 from harness.transport import ServerThread, ServiceDriver
 from harness.wire import Headers, How, Request
 from tests.engine import toy_api, toy_search
@@ -38,9 +38,9 @@ CREATE = Request("POST", "/v7/notes", Headers([("note-key", "any")]), b'{"text":
 WORDS = Request("GET", "/v7/notes/n1/words", Headers([("note-key", "any")]))
 
 
-def judged(service: type[NoteService] = NoteService) -> RunState:
+def judged(service: type[NoteService] = NoteService) -> PresentedRun:
     """The state of a finished run against a note service in this process."""
-    state = RunState(NOTES)
+    state = PresentedRun(NOTES)
     target = embed_emulator(NOTES, TargetOptions(), lambda: service(NoteContract()))
     for event in check_target(target, NOTES.load_catalogue(), RunOptions()):
         state.handle(event)
@@ -107,9 +107,9 @@ def test_every_format_reports_it(name: str) -> None:
         assert "Notes API" in text
 
 
-def search_for(service: type[NoteService], *engines: str) -> RunState:
+def search_for(service: type[NoteService], *engines: str) -> PresentedRun:
     """The state of a finished search of a note service in this process."""
-    state = RunState(NOTES, FuzzPresentation())
+    state = PresentedRun(NOTES, presentation=FuzzPresentation())
     target = embed_emulator(NOTES, TargetOptions(), lambda: service(NoteContract()))
     budget = Budget(histories=30, steps=8, laws=1, schema=1)
     for event in fuzz(target, FuzzOptions(engines=engines, budget=budget)):
@@ -139,7 +139,7 @@ def test_a_search_of_a_right_service_finds_nothing_and_proves_something() -> Non
 def test_its_mutant_is_noticed() -> None:
     """The kill matrix of the toy: its mutant is noticed by one check, and the other check has no proof."""
     summaries = {name: mutant.summary for name, mutant in NOTES.load_mutants().items()}
-    state = RunState(NOTES, MutantsPresentation())
+    state = PresentedRun(NOTES, presentation=MutantsPresentation())
     for event in prove(NOTES, ProofOptions(summaries=summaries, whole=True)):
         state.handle(event)
     assert {result.id: result.verdict for result in state.results} == {

@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 from harness.interactions import INTERACTIONS
 from harness.report.formats import render
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 from harness.report.terminal import TerminalReport
 from tests.engine import toys
 from tests.report.story import heard, secret_protocol
@@ -45,7 +45,7 @@ class Terminal(io.StringIO):
 def print_run(*, columns: int = 0, verbose: int = 0, colour: bool = False) -> str:
     """What a person sees of a run over the toy catalogue, without the progress lines."""
     out = Terminal(columns)
-    state = RunState(replace(INTERACTIONS, load_protocol=secret_protocol))
+    state = PresentedRun(replace(INTERACTIONS, load_protocol=secret_protocol))
     with patch.dict(os.environ, {"COLUMNS": str(columns or 80), "TERM": "xterm"}):
         report = TerminalReport(out, state, colour=colour, verbose=verbose, now=lambda: 0.0)
         for event in heard(toys.ToyService()):
@@ -56,7 +56,7 @@ def print_run(*, columns: int = 0, verbose: int = 0, colour: bool = False) -> st
 
 def print_page() -> str:
     """The body of the page, without styles and scripts."""
-    state = RunState(replace(INTERACTIONS, load_protocol=secret_protocol))
+    state = PresentedRun(replace(INTERACTIONS, load_protocol=secret_protocol))
     state.started = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
     for event in heard(toys.ToyService()):
         state.handle(event)

@@ -10,7 +10,7 @@ from harness.engine.events import RunEvent
 from harness.engine.run import RunOptions, check_target
 from harness.interactions import INTERACTIONS
 from harness.outcome import Finding
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 from harness.wire import Exchange, StreamProtocol
 from harness.wire.secrets.patterns import SecretFields
 from tests.engine import toys
@@ -33,9 +33,9 @@ def secret_protocol() -> StreamProtocol:
     return replace(INTERACTIONS.load_protocol(), secret_fields=SecretFields({"secret"}))
 
 
-def told(service: toys.ToyService | None = None) -> RunState:
+def told(service: toys.ToyService | None = None) -> PresentedRun:
     """What the listeners heard during a run over the toy catalogue."""
-    story = RunState(replace(INTERACTIONS, load_protocol=secret_protocol))
+    story = PresentedRun(replace(INTERACTIONS, load_protocol=secret_protocol))
     for event in heard(service or toys.ToyService()):
         story.handle(event)
     return story

@@ -15,7 +15,7 @@ from harness.engine.execute import play
 from harness.interactions import INTERACTIONS
 from harness.outcome import Verdict
 from harness.report.formats import FORMATS, render
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 from harness.resources import folder
 from tests.engine import toys
 from tests.report.page.page_reader import PageReader, find_faults
@@ -23,13 +23,13 @@ from tests.report.story import CATALOGUE, told
 
 
 @pytest.fixture(scope="module")
-def story() -> RunState:
+def story() -> PresentedRun:
     """One finished run for all tests of this module."""
     return told()
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_no_secret_in_any_format(name: str, story: RunState) -> None:
+def test_no_secret_in_any_format(name: str, story: PresentedRun) -> None:
     """The API key appears in a finding and in every request, but in no report."""
     assert toys.KEY not in render(name, story)
 
@@ -38,18 +38,18 @@ def test_no_secret_in_any_format(name: str, story: RunState) -> None:
 def test_half_a_run_is_no_report(name: str) -> None:
     """Rendering before the run has finished raises, since a truncated report would look complete."""
     with pytest.raises(RuntimeError, match="not finished"):
-        render(name, RunState(INTERACTIONS))
+        render(name, PresentedRun(INTERACTIONS))
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_text_can_always_be_written(name: str, story: RunState) -> None:
+def test_text_can_always_be_written(name: str, story: PresentedRun) -> None:
     """Whatever the target sent, a report is valid UTF-8 without terminal control characters."""
     text = render(name, story)
     text.encode("utf-8")
     assert not set(text) & {"\x1b", "\x00"}
 
 
-def test_json_fits_its_schema_and_adds_up(story: RunState) -> None:
+def test_json_fits_its_schema_and_adds_up(story: PresentedRun) -> None:
     """The JSON report matches its published schema, and its counts add up to the total."""
     report = json.loads(render("json", story))
     schema = json.loads((folder("schemas") / "output" / "check.schema.json").read_text(encoding="utf-8"))
@@ -62,7 +62,7 @@ def test_json_fits_its_schema_and_adds_up(story: RunState) -> None:
     )
 
 
-def test_junit_counts_agree_with_the_cases(story: RunState) -> None:
+def test_junit_counts_agree_with_the_cases(story: PresentedRun) -> None:
     """The JUnit report is valid XML with one case for each check, and its counts match the cases."""
     root = ET.fromstring(render("junit", story))
     assert len(root.findall(".//testcase")) == len(CATALOGUE) == int(root.attrib["tests"])
@@ -83,7 +83,7 @@ def test_times_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(times.values()) == 6.0 * len(set(played))
 
 
-def test_html_is_self_contained_and_balanced(story: RunState) -> None:
+def test_html_is_self_contained_and_balanced(story: PresentedRun) -> None:
     """The HTML report loads nothing external, its markup is sound, and markup from the target is escaped."""
     page = render("html", story)
     assert find_faults(page) == []
@@ -93,7 +93,7 @@ def test_html_is_self_contained_and_balanced(story: RunState) -> None:
     assert {f"{check.id}" for check in CATALOGUE} <= set(reader.ids)
 
 
-def test_markdown_fences_hold(story: RunState) -> None:
+def test_markdown_fences_hold(story: PresentedRun) -> None:
     """Backticks in a response do not end the Markdown block that quotes it."""
     lines = render("markdown", story).splitlines()
     fences = [line for line in lines if set(line.removesuffix("text")) == {"`"}]

@@ -13,7 +13,7 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation
 from harness.report.causes import order_findings
 from harness.report.commands.mutants import MutantsPresentation
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 from harness.report.screen import PAUSE, Heartbeat, Screen
 from harness.report.terminal import TerminalReport
 from tests.report.golden_files import Terminal
@@ -97,10 +97,10 @@ def test_a_heartbeat_ends_with_its_output() -> None:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> tuple[TerminalReport, RunState, Terminal, Time]:
+def run(monkeypatch: pytest.MonkeyPatch) -> tuple[TerminalReport, PresentedRun, Terminal, Time]:
     """A terminal report of a run of ten exercises that has begun."""
     monkeypatch.setenv("TERM", "xterm")
-    out, now, state = Terminal(80), Time(), RunState(INTERACTIONS)
+    out, now, state = Terminal(80), Time(), PresentedRun(INTERACTIONS)
     report = TerminalReport(out, state, now=now)
     for event in (RunStarted(TargetInfo(name="x", url="http://x")), Planned(20, 10)):
         state.handle(event)
@@ -108,7 +108,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> tuple[TerminalReport, RunState, Term
     return report, state, out, now
 
 
-def test_progress_has_counts_and_the_time_left(run: tuple[TerminalReport, RunState, Terminal, Time]) -> None:
+def test_progress_has_counts_and_the_time_left(run: tuple[TerminalReport, PresentedRun, Terminal, Time]) -> None:
     """After a few exercises the progress line says how many failed, and about how long the rest takes."""
     report, _, out, now = run
     for number in range(4):
@@ -124,7 +124,7 @@ def test_progress_has_counts_and_the_time_left(run: tuple[TerminalReport, RunSta
 def test_what_nobody_counted_before_has_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that cannot say how many results there will be draws no line of the form `[0/0]`."""
     monkeypatch.setenv("TERM", "xterm")
-    out, state = Terminal(80), RunState(INTERACTIONS, MutantsPresentation())
+    out, state = Terminal(80), PresentedRun(INTERACTIONS, presentation=MutantsPresentation())
     report = TerminalReport(out, state)
     result = decide(INTERACTIONS.load_rules()["get.ok"], Observation.of([]), Policy())
     for planned, drawn in ((Planned(0, 0), ""), (Planned(1, 0), "[1/1] get.ok")):
@@ -136,7 +136,7 @@ def test_what_nobody_counted_before_has_no_progress(monkeypatch: pytest.MonkeyPa
 
 
 def test_of_many_failures_only_the_worst_is_explained(
-    run: tuple[TerminalReport, RunState, Terminal, Time],
+    run: tuple[TerminalReport, PresentedRun, Terminal, Time],
 ) -> None:
     """Each failure is a line when it comes and in the list at the end, above which the worst one is explained."""
     report, state, out, _ = run
@@ -167,5 +167,5 @@ def test_the_findings_of_a_result_are_sorted_by_harm() -> None:
         Finding("resume.no-gap", "silent"),
     )
     result = decide(rules["get.ok"], Observation.of(found), Policy())
-    state = replace(RunState(INTERACTIONS))
+    state = replace(PresentedRun(INTERACTIONS))
     assert [finding.message for finding in order_findings(result, state)] == ["silent", "loud", "a consequence"]

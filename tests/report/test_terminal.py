@@ -13,7 +13,7 @@ from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import Level
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 from harness.report.screen import wants_colour
 from harness.report.terminal import TerminalReport
 from harness.wire import Request, Response
@@ -41,7 +41,7 @@ def watched(
     catalogue: Sequence[Check] = CATALOGUE,
 ) -> str:
     """The output of a run over the toy catalogue."""
-    screen, story = Screen(terminal=terminal), RunState(INTERACTIONS)
+    screen, story = Screen(terminal=terminal), PresentedRun(INTERACTIONS)
     report = TerminalReport(screen, story, colour=colour, verbose=verbose)
     options = RunOptions(
         traffic=TrafficPolicy(report_wait=lambda seconds, refusal: report.handle(Waiting(seconds, refusal)))

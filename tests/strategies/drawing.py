@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -25,8 +25,11 @@ def draws(strategy: SearchStrategy[Any], number: int = 150) -> list[Any]:
     return found
 
 
-def least(strategy: SearchStrategy[Any], wanted: Callable[[Any], bool]) -> Any:
-    """The value that Hypothesis shrinks to, among those that are wanted."""
+def least(
+    strategy: SearchStrategy[Any], wanted: Callable[[Any], bool], phases: Collection[Phase] = tuple(Phase)
+) -> Any:
+    """The least of the wanted values, or, without the phase of shrinking, the first one drawn."""
     from hypothesis import find
 
-    return find(strategy, wanted, settings=settings(database=None, max_examples=2000, derandomize=True))
+    limits = settings(database=None, max_examples=2000, derandomize=True, phases=phases)
+    return find(strategy, wanted, settings=limits)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.checks.vocabulary.expect import finding, lenient_finding
 from harness.checks.vocabulary.stream_events import Event, cursor
-from harness.contract.data.event_diff import Rest
+from harness.contract.data.event_diff import EventDiff
 from harness.contract.data.run_events import is_of_the_run, shape_of
 from harness.outcome import Finding
 from harness.outcome.words import format_count
@@ -27,13 +27,13 @@ def cuts(whole: Sequence[Event], limit: int) -> list[int]:
     return [able[round(place * stride)] for place in range(limit)]
 
 
-def losses(name: str, whole: Sequence[Event], rest: Rest) -> Iterator[Finding]:
+def losses(name: str, whole: Sequence[Event], diff: EventDiff) -> Iterator[Finding]:
     """Yield a finding for missing events."""
-    if rest.missing:
-        lost = rest.missing[0]
-        first = "the first of them " if len(rest.missing) > 1 else ""
+    if diff.missing:
+        lost = diff.missing[0]
+        first = "the first of them " if len(diff.missing) > 1 else ""
         yield finding(
-            f"{name} lacks {format_count(len(rest.missing), 'event')}, {first}number {lost} of the whole",
+            f"{name} lacks {format_count(len(diff.missing), 'event')}, {first}number {lost} of the whole",
             expected=str(whole[lost].get("event_type")),
             actual="nothing",
         ).at(event=lost)
@@ -46,24 +46,24 @@ def is_fuller(one: Sequence[Event], other: Sequence[Event]) -> bool:
     return once and set(others) <= set(shapes) and len(others) != len(shapes)
 
 
-def additions(name: str, came: Sequence[Event], rest: Rest) -> Iterator[Finding]:
+def additions(name: str, came: Sequence[Event], diff: EventDiff) -> Iterator[Finding]:
     """Yield a finding for events that should not have come, or that came in another order."""
-    if rest.extra:
-        first = rest.extra[0]
+    if diff.extra:
+        first = diff.extra[0]
         yield finding(
-            f"{name} holds {format_count(len(rest.extra), 'wrong event')}",
+            f"{name} holds {format_count(len(diff.extra), 'wrong event')}",
             expected="only what followed",
             actual=f"{came[first].get('event_type')} as event {first}",
         ).at(event=first)
-    elif rest.reordered:
+    elif diff.reordered:
         yield finding(f"{name} has the right events in another order")
 
 
-def leniencies(name: str, rest: Rest) -> Iterator[Finding]:
+def leniencies(name: str, diff: EventDiff) -> Iterator[Finding]:
     """Yield a finding for what is correct only in a lenient reading."""
-    if rest.repeated:
+    if diff.repeated:
         yield lenient_finding(
             f"{name} repeats the event of its cursor", expected="the event after it", actual="the event"
         )
-    elif rest.resplit:
+    elif diff.resplit:
         yield lenient_finding(f"{name} splits its deltas differently", expected="the same deltas", actual="others")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.arguments import Parser, count, positive_seconds
-from harness.cli.commands.torture import STARTING, TIMEOUT, install_ready, new_client
 from harness.cli.output import ReportFiles, say, write_json
+from harness.cli.tested_clients import STARTING, TIMEOUT, install_ready, new_client
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.suggest import did_you_mean

@@ -51,7 +51,7 @@ def is_split_otherwise(event: Event, expected: Event) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class EventDiff:
     """How the events received after a cursor differ from the expected ones.
 
     `missing` are indices in the whole stream, `extra` are indices in the received events. `repeated`: the event of
@@ -73,7 +73,7 @@ def compare(
     contract: Contract,
     *,
     had: Sequence[Event] | None = None,
-) -> Rest:
+) -> EventDiff:
     """Judge `came` as the answer to a resume after event number `at` of `whole` (-1: from the start).
 
     `had` is what the reader had received until then, if `whole` is from another reading. The two may split their
@@ -83,14 +83,14 @@ def compare(
     got = {number: shape_of(event) for number, event in enumerate(came) if is_of_the_run(event)}
     expected, actual = list(due.values()), list(got.values())
     if actual == expected:
-        return Rest()
+        return EventDiff()
     if 0 <= at < len(whole) and is_same_event(whole[at], came[min(got)] if got else {}) and actual[1:] == expected:
-        return Rest(repeated=True)
+        return EventDiff(repeated=True)
     if _same_result(whole, [*(whole[: at + 1] if had is None else had), *came], contract):
-        return Rest(resplit=True)
+        return EventDiff(resplit=True)
     missing = tuple(_surplus(due, actual))
     extra = tuple(_surplus(got, expected))
-    return Rest(missing, extra, reordered=not missing and not extra)
+    return EventDiff(missing, extra, reordered=not missing and not extra)
 
 
 def _surplus(these: Mapping[int, str], those: Sequence[str]) -> list[int]:

@@ -1,7 +1,8 @@
 """Normalises the forms that `input` may have to one, a list of steps.
 
 Layer 1. Source: the create request's schema (string, content, list of contents, list of steps) and recordings, in
-which a function result is also found inside a user_input step. Must not refuse anything; `admission` does that.
+which a function result is also found inside a user_input step. Must not refuse anything;
+who takes the create does that.
 """
 
 from __future__ import annotations

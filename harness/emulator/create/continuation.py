@@ -1,7 +1,7 @@
 """What a create may continue: a parent, a continuation token, pending calls, steps that are sent back.
 
 Layer 2. The rules for every turn but the first, one per method, with the source in the docstring; the rules for a
-request by itself are in `admission`.
+request by itself are in `validation`.
 """
 
 from __future__ import annotations

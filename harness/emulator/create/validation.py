@@ -32,7 +32,7 @@ from harness.emulator.values.suggestions import suggestion
 Json = dict[str, Any]
 
 AGENTS = re.compile(r"(antigravity|deep-research|code-mender)-[\w.-]+")
-"""Names of built-in agents; saved agents are looked up in the neighbours."""
+"""Names of built-in agents; saved agents are looked up among the resources."""
 
 MODELS = re.compile(
     r"(models/)?((gemini|gemma|lyria|nano-banana|veo|imagen)[a-z-]*-\d[\w.-]*"
@@ -57,7 +57,7 @@ class CreateValidator(ContinuationRules):
     def __init__(
         self,
         settings: Settings,
-        neighbours: Resources,
+        resources: Resources,
         find: Callable[[str, str], Run | None],
         contract: Contract,
     ) -> None:
@@ -65,7 +65,7 @@ class CreateValidator(ContinuationRules):
         self.contract = contract
         self.sent = SentSteps(contract, settings.max_runs)
         self.settings = settings
-        self._neighbours = neighbours
+        self._resources = resources
 
     @property
     def known_fields(self) -> Collection[str]:
@@ -257,7 +257,7 @@ class CreateValidator(ContinuationRules):
 
     def is_agent(self, name: str, project: str) -> bool:
         """Whether the name is a built-in agent or one saved in this project."""
-        return AGENTS.fullmatch(name) is not None or self._neighbours.agent(name, project) is not None
+        return AGENTS.fullmatch(name) is not None or self._resources.agent(name, project) is not None
 
     def agent_rules(self, order: CreateRequest) -> None:
         """Deep research runs only in the background (guide); `agent_limits` judges what else agents refuse."""
@@ -281,7 +281,7 @@ class CreateValidator(ContinuationRules):
 
     def references(self, order: CreateRequest) -> None:
         """Files must have been uploaded and be active, and stores must exist (recorded for files)."""
-        self._neighbours.refer(order, items(order.given))
+        self._resources.refer(order, items(order.given))
 
     def environment(self, order: CreateRequest) -> None:
         """Resolve the environment; continuing a managed agent needs it besides the parent (background page)."""
@@ -293,7 +293,7 @@ class CreateValidator(ContinuationRules):
                     'add "environment": "remote" or the environment_id of the earlier interaction.'
                 )
             return
-        made = self._neighbours.create_environment(wanted, order.project, agent=order.agent or "")
+        made = self._resources.create_environment(wanted, order.project, agent=order.agent or "")
         order.environment_id = str(made["id"])
 
     def needs_environment(self, order: CreateRequest) -> bool:

@@ -35,14 +35,14 @@ SKIP = object()
 """What a change before a method returns to leave the method out."""
 
 _SLOTS: dict[type, str] = {
-    CreateValidator: "admission_type",
+    CreateValidator: "validator_type",
     Auth: "auth_type",
     Bodies: "bodies_type",
     Deliveries: "deliveries_type",
     EventWriter: "events_type",
     IdSequence: "ids_type",
     Meter: "meter_type",
-    Resources: "neighbours_type",
+    Resources: "resources_type",
     ReplyBuilder: "replies_type",
     Run: "run_type",
     InteractionStore: "store_type",

@@ -10,19 +10,17 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from harness.contract import Contract
 from harness.contract.tables.steps import DeltaEffect, DeltaType, Shown, StepTable
+from harness.emulator.run.interaction import Interaction
 from harness.emulator.script.scripts import Script
 from harness.emulator.values.text_split import pieces
 from harness.outcome import HarnessFault
 from harness.wire import Chunk
-
-if TYPE_CHECKING:
-    from harness.emulator.run.run import Run
 
 Json = dict[str, Any]
 
@@ -52,7 +50,7 @@ class EventWriter:
         self._contract = contract
         self._told: dict[tuple[int, int], tuple[Script, Json, list[SharedEvent]]] = {}
 
-    def sequence(self, run: Run) -> list[Json]:
+    def sequence(self, run: Interaction) -> list[Json]:
         """Return all payloads before the closing one."""
         events = [*self.opening(run)]
         for index, step in enumerate(run.steps):
@@ -61,11 +59,11 @@ class EventWriter:
                 events.append(self.checkpoint(run, run.checkpoints[index]))
         return events
 
-    def opening(self, run: Run) -> list[Json]:
+    def opening(self, run: Interaction) -> list[Json]:
         """Return interaction.created, then the first status."""
         return [self.build_created(run), self.status_update(run, "in_progress")]
 
-    def build_created(self, run: Run) -> Json:
+    def build_created(self, run: Interaction) -> Json:
         """interaction.created."""
         interaction = {
             "id": run.public_id,
@@ -78,16 +76,16 @@ class EventWriter:
         interaction.update(run.script.extra)
         return {"interaction": interaction, "event_type": "interaction.created"}
 
-    def status_update(self, run: Run, status: str) -> Json:
+    def status_update(self, run: Interaction, status: str) -> Json:
         """interaction.status_update."""
         return {"interaction_id": run.public_id, "status": status, "event_type": "interaction.status_update"}
 
-    def checkpoint(self, run: Run, token: str) -> Json:
+    def checkpoint(self, run: Interaction, token: str) -> Json:
         """A status update with a token from which the rest can be asked for (types of the SDK)."""
         update = self.status_update(run, "in_progress")
         return {"interaction_id": update.pop("interaction_id"), "continuation_token": token, **update}
 
-    def step(self, run: Run, index: int, step: Json) -> Iterator[Json]:
+    def step(self, run: Interaction, index: int, step: Json) -> Iterator[Json]:
         """Yield all events of one step."""
         yield self.start(index, step)
         if run.script.says_output and step["type"] == "model_output":
@@ -97,7 +95,7 @@ class EventWriter:
                 yield self.delta(index, delta)
         yield self.stop(run, index)
 
-    def shared_deltas(self, run: Run, index: int, step: Json) -> list[SharedEvent]:
+    def shared_deltas(self, run: Interaction, index: int, step: Json) -> list[SharedEvent]:
         """Return the deltas of an output that the script fixes word for word, built once for all of its runs.
 
         The cache is keyed by the identity of the script, so it keeps the script alive as long as its deltas.
@@ -119,14 +117,14 @@ class EventWriter:
         """step.delta."""
         return {"index": index, "delta": delta, "event_type": "step.delta"}
 
-    def stop(self, run: Run, index: int) -> Json:
+    def stop(self, run: Interaction, index: int) -> Json:
         """step.stop; for an agent with the usage so far."""
         stop: Json = {"index": index}
         if run.agent is not None and run.platform.names_author:
             stop["usage"] = run.usage_after(index + 1)
         return {**stop, "event_type": "step.stop"}
 
-    def build_completed(self, run: Run) -> Json:
+    def build_completed(self, run: Interaction) -> Json:
         """interaction.completed, whatever status the run ended in; without steps, which came as deltas."""
         interaction: Json = {"id": run.public_id, "status": run.status}
         if run.token is not None:
@@ -168,7 +166,7 @@ class EventWriter:
         unknown = {} if merged else {name: step[name] for name in step if name not in kind.fields}
         return {**shell, **unknown, "type": kind.name}
 
-    def deltas(self, run: Run, step: Json) -> list[Json]:
+    def deltas(self, run: Interaction, step: Json) -> list[Json]:
         """Return the deltas that complete the shell to the step."""
         ways = frozenset(delta.grows.how for delta in self._steps.deltas_of(step["type"]))
         if not ways:
@@ -178,7 +176,7 @@ class EventWriter:
             raise HarnessFault(f"no writer streams a {step['type']}, whose deltas grow it by {', '.join(ways)}")
         return write(self, run, step)
 
-    def build_thought_deltas(self, run: Run, step: Json) -> list[Json]:
+    def build_thought_deltas(self, run: Interaction, step: Json) -> list[Json]:
         """Return the deltas of a thought: first its summaries, then the signature."""
         part, text = self._find_delta(step, DeltaEffect.PARTS), self._find_delta(step, DeltaEffect.APPEND)
         items, signature = step.get(part.grows.field) or (), step.get(text.grows.field)
@@ -187,7 +185,7 @@ class EventWriter:
             deltas.append({text.grows.field: signature, "type": text.name})
         return deltas
 
-    def output(self, run: Run, step: Json) -> list[Json]:
+    def output(self, run: Interaction, step: Json) -> list[Json]:
         """Return the deltas of an output: each text in pieces, then its annotations; other contents whole."""
         deltas: list[Json] = []
         for content in step.get("content") or ():
@@ -199,14 +197,14 @@ class EventWriter:
                 deltas.append({"annotations": content["annotations"], "type": "text_annotation_delta"})
         return deltas
 
-    def text_pieces(self, run: Run, text: str) -> list[str]:
+    def text_pieces(self, run: Interaction, text: str) -> list[str]:
         """Return the pieces of one text; pieces that a script lists are used if they join to it."""
         plan = run.script.deltas
         if isinstance(plan, list):
             return plan if "".join(plan) == text else [text]
         return pieces(text, plan or DEFAULT_PIECES) or [""]
 
-    def arguments(self, run: Run, step: Json) -> list[Json]:
+    def arguments(self, run: Interaction, step: Json) -> list[Json]:
         """Return the deltas of the arguments as JSON text, in two fragments unless the text is very short."""
         delta = self._find_delta(step, DeltaEffect.JSON)
         text = _encode(step.get(delta.grows.field) or {}).decode()
@@ -241,7 +239,7 @@ class EventWriter:
         rest = {key: value for key, value in payload.items() if key != "event_type"}
         return {**rest, "event_id": event_id, "event_type": payload["event_type"]}
 
-    def event_id(self, run: Run, index: int, payload: Json) -> str | None:
+    def event_id(self, run: Interaction, index: int, payload: Json) -> str | None:
         """Return the id of event number `index`, or None by policy; opaque, needs percent-encoding in a URL.
 
         The Gemini API spells where the event is, such as `0_thought_15`, in base64 (one report, two equal ids).

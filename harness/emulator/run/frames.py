@@ -5,13 +5,11 @@ Layer 2. Knows bytes and cursors. The run decides how many of the frames a reade
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.emulator.run.event_writer import EventWriter, SharedEvent
+from harness.emulator.run.interaction import Interaction
 from harness.wire import Chunk
-
-if TYPE_CHECKING:
-    from harness.emulator.run.run import Run
 
 Json = dict[str, Any]
 
@@ -19,10 +17,11 @@ Json = dict[str, Any]
 class Frames:
     """Frames by number. The frame after the last event closes the stream."""
 
-    __slots__ = ("_chunks", "_run", "cursors")
+    __slots__ = ("_chunks", "_run", "_writer", "cursors")
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Interaction, writer: EventWriter) -> None:
         self._run = run
+        self._writer = writer
         self._chunks: list[Chunk] = []
         self.cursors: list[str | None] = []
 
@@ -40,14 +39,14 @@ class Frames:
 
     def interrupting(self) -> Chunk:
         """Return the error event that ends one stream while the run goes on; its id is not a valid cursor."""
-        wanted, writer = self._run.script.error_event, self._run.writer
+        wanted, writer = self._run.script.error_event, self._writer
         assert wanted is not None
         payload = writer.error(wanted.code or "gateway_timeout", wanted.message)
         return Chunk(writer.frame(writer.with_id(payload, f"{self._run.tag}/error=" if wanted.id else None)))
 
     def _encode(self, count: int) -> None:
         """Encode events until there are `count` frames."""
-        chunks, events, writer = self._chunks, self._run.events, self._run.writer
+        chunks, events, writer = self._chunks, self._run.events, self._writer
         marked = self._run.event_ids != "none"
         for index in range(len(chunks), min(count, len(events))):
             payload = events[index]
@@ -65,7 +64,7 @@ class Frames:
         wanted = self._run.script.error_event
         if payload["event_type"] == "error" and wanted is not None and not wanted.id:
             return None
-        return self._run.writer.event_id(self._run, index, payload)
+        return self._writer.event_id(self._run, index, payload)
 
 
 def _share_frame(writer: EventWriter, payload: SharedEvent) -> Chunk:

@@ -1,9 +1,9 @@
 """The life of one interaction: which of its events have happened so far, and what moves it on.
 
-Layer 2. All state of an interaction is here and nowhere else. A run is moved on by polls (each shows the next
-visible state) and by finished pauses of its own readers (each shows the next events). Pulling a piece never moves
-it, and neither do requests for other interactions, so that parallel tests do not finish each other's runs. With
-the setting `pace` only the clock moves it. Must not know HTTP.
+Layer 2. All state of an interaction is here and in `interaction`, nowhere else. A run is moved on by polls (each
+shows the next visible state) and by finished pauses of its own readers (each shows the next events). Pulling a
+piece never moves it, and neither do requests for other interactions, so that parallel tests do not finish each
+other's runs. With the setting `pace` only the clock moves it. Must not know HTTP.
 
 Sources: the lifecycle of the background page; that queued comes first and that cancelling closes the open step is
 inferred. A background run that is in progress has always shown its first two events (created, in progress), so a
@@ -19,12 +19,10 @@ from harness.emulator.reply.replies import Reply
 from harness.emulator.run.cancel_cut import count_complete_steps, cut
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.frames import Frames
+from harness.emulator.run.interaction import Interaction, InteractionContext
 from harness.emulator.run.order_watch import OrderWatch
 from harness.emulator.script.scripts import Script
 from harness.emulator.values.create_request import CreateRequest
-from harness.emulator.values.settings import Settings
-from harness.emulator.values.timestamps import Timestamps
-from harness.emulator.values.usage import Meter, count_invocations
 from harness.wire import Clock
 
 Json = dict[str, Any]
@@ -33,18 +31,12 @@ LONGEST = 200
 """The approximate maximum of pauses in a run; a run with more events shows several of them per pause."""
 
 
-_ZEROS = frozenset({"total_cached_tokens", "total_tool_use_tokens"})
-
-
-class RunContext(Protocol):
+class RunContext(InteractionContext, Protocol):
     """What a run needs from its engine."""
 
     contract: Contract
-    settings: Settings
     clock: Clock
-    moments: Timestamps
     events: EventWriter
-    meter: Meter
 
     def watch(self) -> OrderWatch | None:
         """Return a watch over the events of a run, if they are to be watched."""
@@ -53,47 +45,20 @@ class RunContext(Protocol):
         """Note that a run has just come to its end."""
 
 
-class Run:
-    """An interaction.
-
-    `steps` are its output steps, `shown` is the number of events that have happened, `serial` the store's number.
-    """
+class Run(Interaction):
+    """An interaction, and what moves it on."""
 
     __slots__ = (
-        "_ends_in_error", "_events", "_frames", "_goal", "_hidden", "_hold", "_lag", "_old_status", "_order",
-        "_paced", "_polls", "_queue", "_skipped", "_started", "_usage", "_world", "agent", "background",
-        "bodies", "body", "checkpoints", "context", "created", "environment_id", "errors", "given", "id",
-        "interruption", "model", "moves", "number", "platform", "project", "script", "serial", "settled",
-        "shown", "size", "steps", "stored", "token", "updated", "waiting",
+        "_ends_in_error", "_events", "_frames", "_hidden", "_hold", "_order", "_paced", "_polls", "_queue",
+        "_skipped", "_started", "interruption", "moves",
     )  # fmt: skip
+
+    _world: RunContext
 
     def __init__(
         self, world: RunContext, order: CreateRequest, script: Script, reply: Reply, *, run_id: str, number: int
     ) -> None:
-        self._world = world
-        self.script = script
-        self.number = number
-        self.serial = 0
-        self.id = run_id
-        self.project = order.project
-        self.model, self.agent = order.model, order.agent
-        self.background, self.stored = order.background, order.store
-        self.body, self.given = order.body, order.given
-        self.platform = order.platform
-        self.environment_id = script.environment_id or order.environment_id
-        self.steps = reply.steps
-        self.errors = reply.errors
-        self.token = reply.token
-        self.checkpoints = reply.checkpoints
-        self.size = order.size
-        self.context = 0
-        if order.previous is not None and not script.without_context:
-            self.context = order.previous.total_context()
-        self.created = self.updated = world.moments.now()
-        self.bodies: dict[bool, bytes] = {}
-        self._goal = reply.status
-        self.settled = False
-        self._usage: Json | None = None
+        super().__init__(world, order, script, reply, run_id=run_id, number=number)
         self._events: list[Json] | None = None
         self._order: OrderWatch | None = None
         self._frames: Frames | None = None
@@ -102,14 +67,11 @@ class Run:
 
     def _start(self) -> None:
         script, world = self.script, self._world
-        self.waiting = self.background and script.queued > 0
         self._queue = script.queued
         self._polls = world.settings.ticks if script.ticks is None else script.ticks
         self._hold = script.held_after if script.hold else None
         self.moves = 0
         self._paced = 0
-        self._lag = 0
-        self._old_status = ""
         self._started = world.clock.now if self.background else 0.0
         self._skipped = world.clock.skipped
         self._hidden = script.hidden.polls if script.hidden is not None else 0
@@ -123,87 +85,6 @@ class Run:
         else:
             self.shown = min(self._hold, len(self.events))
 
-    # How clients see it
-
-    @property
-    def public_id(self) -> str:
-        """The id on the wire: empty if the interaction is not stored, as in recordings."""
-        return self.id if self.stored else ""
-
-    @property
-    def author(self) -> Json:
-        """The model or the agent, as a field of bodies and events."""
-        return {"agent": self.agent} if self.agent is not None else {"model": self.model}
-
-    @property
-    def announced_author(self) -> Json:
-        """The author as the events of a stream name it."""
-        return self.author if self.platform.names_author else {}
-
-    @property
-    def tag(self) -> str:
-        """The prefix of this run's event ids."""
-        return f"{self.number:016x}"
-
-    @property
-    def event_ids(self) -> str:
-        """The policy for event ids, with `auto` resolved."""
-        policy = self._world.settings.event_ids
-        if policy != "auto":
-            return policy
-        return self.platform.event_ids if self.background else "none"
-
-    @property
-    def created_status(self) -> str:
-        """The status in interaction.created."""
-        if self.script.created_status is not None:
-            return self.script.created_status
-        return "queued" if self.background and self.script.queued else "in_progress"
-
-    @property
-    def status(self) -> str:
-        """The actual status at this moment."""
-        if self.settled:
-            return self._goal
-        return "queued" if self.waiting else "in_progress"
-
-    @property
-    def visible_status(self) -> str:
-        """The status that polls see; for a while after a cancel it may still be the old one."""
-        return self._old_status if self._lag else self.status
-
-    @property
-    def service_tier(self) -> str:
-        """The tier that served the request."""
-        return self.body.get("service_tier") or "standard"
-
-    @property
-    def usage(self) -> Json:
-        """Token counts of all `steps`; counts in the script replace them."""
-        if self._usage is None:
-            self._usage = self.usage_after(len(self.steps))
-            self._usage.update(self.script.usage)
-        return self._usage
-
-    def usage_after(self, steps: int) -> Json:
-        """Return the token counts after the first `steps` steps."""
-        system = self.body.get("system_instruction") or ""
-        usage = self._world.meter.usage(self.given, self.steps[:steps], context=self.context, system=system)
-        if not self.platform.counts_nothing:
-            made = [{"modality": "text", "tokens": usage["total_output_tokens"]}]
-            usage = {name: value for name, value in usage.items() if name not in _ZEROS or value}
-            usage.setdefault("output_tokens_by_modality", made)
-        elif self.platform.counts_prompt and self.model is not None:
-            usage |= count_invocations(usage)
-            if "-transcribe" in self.model:
-                usage |= {"total_output_tokens": 0, "total_tokens": usage["total_input_tokens"]}
-        return usage
-
-    def total_context(self) -> int:
-        """Return how many tokens of context a child of this run starts with: its whole input and output."""
-        usage = self.usage
-        return int(usage.get("total_input_tokens", 0)) + int(usage.get("total_output_tokens", 0))
-
     @property
     def pace(self) -> float | None:
         """Seconds of the clock between two moves of this run; None: polls and readers move it."""
@@ -216,12 +97,6 @@ class Run:
     def _stride(self) -> int:
         """How many events one move shows."""
         return max(1, len(self.events) // LONGEST)
-
-    def finished_steps(self) -> list[Json]:
-        """Return the steps that are complete at this moment."""
-        if self.settled:
-            return self.steps
-        return self.steps[: count_complete_steps(self.events[: self.shown])]
 
     # What moves it
 
@@ -334,7 +209,7 @@ class Run:
         self._goal = lifecycle.next_status(self.status, lifecycle.trigger_of(status))
         self.settled = True
         self.waiting = False
-        self.updated = self._world.moments.now()
+        self.updated = self._world.timestamps.now()
         self._usage = None
         if self._events is not None:
             self._close(self._events)
@@ -359,15 +234,10 @@ class Run:
         return self._events
 
     @property
-    def readable(self) -> int:
-        """How many frames a reader can get now, including the closing frame."""
-        return len(self.events) + 1 if self.settled else self.shown
-
-    @property
     def frames(self) -> Frames:
         """The events as bytes."""
         if self._frames is None:
-            self._frames = Frames(self)
+            self._frames = Frames(self, self.writer)
         return self._frames
 
     def _close(self, events: list[Json]) -> None:

@@ -1,18 +1,31 @@
 """An admitted create request: what the body asks for, resolved.
 
-Layer 2. The value that `admission` returns and that replies and runs are made from.
+Layer 2. The value that `create.validation` makes and that replies and runs are made from.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from harness.emulator.values.platform import GEMINI, Platform
 from harness.emulator.values.sample_budget import SampleBudget
 
-if TYPE_CHECKING:
-    from harness.emulator.run.run import Run
+
+class ParentRun(Protocol):
+    """What a turn may take from the one that it continues."""
+
+    id: str
+    agent: str | None
+    body: dict[str, Any]
+    bodies: dict[bool, bytes]
+    given: list[dict[str, Any]]
+    steps: list[dict[str, Any]]
+    token: str | None
+    context: int
+
+    def total_context(self) -> int:
+        """Return how many tokens of context it leaves: its whole input and output."""
 
 
 @dataclass(slots=True, eq=False)
@@ -33,7 +46,7 @@ class CreateRequest:
     stream: bool
     store: bool
     background: bool
-    previous: Run | None = None
+    previous: ParentRun | None = None
     environment_id: str | None = None
     documents: list[str] = field(default_factory=list)
     platform: Platform = GEMINI

@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from harness.engine.results import Result
 from harness.outcome import Exit, Level, Verdict
 from harness.outcome.words import format_count
+from harness.report.causes import describe, find_causes
 from harness.report.evidence.exchange_text import printable
+from harness.report.explanation import explain
+from harness.report.ledger_text import headline, ledger_lines
+from harness.report.records import run_record
+from harness.report.shards.check_part import check_part_record
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned, RunFinished
@@ -78,22 +83,14 @@ class Presentation:
 
     def headline(self, state: RunState) -> str:
         """The sentence that a reader takes from a finished run: the last line of every format; `""` for none."""
-        from harness.report.ledger_text import headline
-
         return headline(state.whole()[1])
 
     def ledger(self, state: RunState) -> Iterator[str]:
         """What was judged, and where everything else stands."""
-        from harness.report.ledger_text import ledger_lines
-
         return ledger_lines(state.whole()[1])
 
     def record(self, state: RunState) -> dict[str, Any]:
         """The whole run as the command's schema in `schemas/output` describes it, secrets hidden."""
-        from harness.report.causes import find_causes
-        from harness.report.records import run_record
-        from harness.report.shards.check_part import check_part_record
-
         target, finished = state.whole()
         causes = [state.mask.tree(cause.record()) for cause in find_causes(state)]
         record = run_record(
@@ -163,8 +160,6 @@ class Presentation:
         """A result that needs no explaining: what follows its headline, and further lines."""
         if result.verdict is Verdict.STALE:
             return ": it passes now; take it out of the baseline (--baseline-prune)", ()
-        from harness.report.causes import describe
-
         if result.excuse:
             return f": {printable(state.mask.text(result.excuse)).strip().splitlines()[0]}", ()
         said = describe(result, state)
@@ -172,9 +167,7 @@ class Presentation:
 
     def explain(self, result: Result, state: RunState, *, verbose: bool, whole: bool = False) -> str:
         """The block that explains a result; `whole`: with all that went over the wire."""
-        from harness.report.explanation import explain
-
-        return explain(result, state, verbose=verbose, whole=whole)
+        return explain(result, state, noun=self.noun, verbose=verbose, whole=whole)
 
     def format_result(self, result: Result, state: RunState, paint: Paint) -> str:
         """A result in one line as it comes, with -v, if results are not told live."""

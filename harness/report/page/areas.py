@@ -14,7 +14,7 @@ from harness.outcome import Standing, Verdict
 from harness.report.causes import FAILING, describe
 from harness.report.page.fragments import FragmentNames
 from harness.report.page.standing_rows import VerdictCount, count_for_bar
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 
 _OPEN = frozenset({*FAILING, Verdict.WARN, Verdict.INFO})
 
@@ -56,7 +56,7 @@ class Area:
         return sum(part.number for part in self.bar if not part.hatched)
 
 
-def list_areas(state: RunState, names: FragmentNames, detailed: frozenset[str]) -> list[Area]:
+def list_areas(state: PresentedRun, names: FragmentNames, detailed: frozenset[str]) -> list[Area]:
     """The areas in the order of the catalogue; `detailed` are the ids of the results that are shown in full."""
     members: dict[str, list[Result]] = defaultdict(list)
     for result in state.results:
@@ -76,7 +76,7 @@ def list_areas(state: RunState, names: FragmentNames, detailed: frozenset[str]) 
     ]
 
 
-def _to_row(result: Result, state: RunState, names: FragmentNames, detailed: frozenset[str]) -> ResultRow:
+def _to_row(result: Result, state: PresentedRun, names: FragmentNames, detailed: frozenset[str]) -> ResultRow:
     rule = result.rule
     word, kind = shown_verdict(result)
     said = "" if result.verdict is Verdict.PASS else describe(result, state)

@@ -22,7 +22,7 @@ from harness.report.page.event_list import EventList, list_events
 from harness.report.page.fragments import FragmentNames
 from harness.report.page.story.story import Story
 from harness.report.page.story.tell import tell_story
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 
 WIRE_SHOWN = 8_192
 """Most characters of a body that the page has; the JSON report is named for the rest."""
@@ -73,7 +73,7 @@ class Detail:
     left_out: str
 
 
-def detail(result: Result, state: RunState, names: FragmentNames) -> Detail:
+def detail(result: Result, state: PresentedRun, names: FragmentNames) -> Detail:
     """A result in full; secrets hidden."""
     rule, observation, display = result.rule, result.observation, state.display
     word, kind = shown_verdict(result)
@@ -117,7 +117,7 @@ def _more(number: int, noun: str) -> str:
     return f"{format_count(number, noun)}: the JSON report has all" if number > 0 else ""
 
 
-def _show(finding: Finding, state: RunState) -> ShownFinding:
+def _show(finding: Finding, state: PresentedRun) -> ShownFinding:
     expected, actual = compare_texts(_clean(finding.expected, state), _clean(finding.actual, state))
     return ShownFinding(
         message=_clean(finding.message, state),
@@ -128,5 +128,5 @@ def _show(finding: Finding, state: RunState) -> ShownFinding:
     )
 
 
-def _clean(text: str, state: RunState) -> str:
+def _clean(text: str, state: PresentedRun) -> str:
     return shorten(printable(state.mask.text(text)).strip(), _TEXT)

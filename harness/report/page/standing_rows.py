@@ -16,7 +16,7 @@ from harness.outcome import Standing, Verdict
 from harness.outcome.words import format_count, shorten
 from harness.report.evidence.exchange_text import printable
 from harness.report.ledger_text import remedy_of
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 
 _REASON = 140
 _MOST_IDS = 60
@@ -64,7 +64,7 @@ class StandingRow:
     part: bool = False
 
 
-def list_standings(state: RunState) -> Iterator[StandingRow]:
+def list_standings(state: PresentedRun) -> Iterator[StandingRow]:
     """The rows that are not empty; those that are no part add up to the results and what was left out."""
     ledger = Ledger.of(state.results)
     judged = ledger.rows[Standing.JUDGED]
@@ -130,7 +130,7 @@ def _by_level(results: Sequence[Result]) -> Iterator[Group]:
             yield Group(ids=(), more=0, reason=f"{level}: {listed}")
 
 
-def _by_reason(results: Sequence[Result], state: RunState, *, remedies: bool) -> Iterator[Group]:
+def _by_reason(results: Sequence[Result], state: PresentedRun, *, remedies: bool) -> Iterator[Group]:
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)
     for result in results:
         observation = result.observation
@@ -145,5 +145,5 @@ def _by_reason(results: Sequence[Result], state: RunState, *, remedies: bool) ->
         )  # fmt: skip
 
 
-def _show(text: str, state: RunState) -> str:
+def _show(text: str, state: PresentedRun) -> str:
     return shorten(" ".join(printable(state.mask.text(text)).split()), _REASON)

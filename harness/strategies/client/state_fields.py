@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 
 IGNORED = frozenset({
-    "clock", "_clock", "lock", "_lock", "log", "moments", "ids", "settings", "_settings", "neighbours",
-    "_neighbours", "number", "created", "updated", "serial", "_kept", "_world", "replies", "meter", "recorder",
+    "clock", "_clock", "lock", "_lock", "log", "timestamps", "ids", "settings", "_settings", "resources",
+    "_resources", "number", "created", "updated", "serial", "_kept", "_world", "replies", "meter", "recorder",
     "_began", "_limits", "_started", "wake", "_paced", "moves", "_mark", "_iterator",
-    "contract", "_contract", "_validator", "_order",
+    "contract", "_contract", "_validator", "_order", "_writer",
 })  # fmt: skip
 """Fields that hold times, locks, logs, generators of ids, the contract, and parts without state of their own."""
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness.checks.vocabulary.stream_diff import additions, cuts, leniencies, losses
 from harness.contract import load
-from harness.contract.data.event_diff import Rest, compare
+from harness.contract.data.event_diff import EventDiff, compare
 from harness.outcome import Severity
 from tests.checks._streams import numbered, text_events
 
@@ -19,7 +19,7 @@ RESPLIT = text_events("He", "llo wor", "ld")[CUT + 1 :]
 @pytest.mark.parametrize("at", range(-1, len(WHOLE)))
 def test_the_exact_rest_is_right_at_every_cut(at):
     """At every cut, exactly the events after it are right; their ids are not compared (another rule does that)."""
-    assert compare(WHOLE, at, [{**event, "event_id": "x"} for event in WHOLE[at + 1 :]], load()) == Rest()
+    assert compare(WHOLE, at, [{**event, "event_id": "x"} for event in WHOLE[at + 1 :]], load()) == EventDiff()
 
 
 @pytest.mark.parametrize("at", range(len(WHOLE)))
@@ -47,15 +47,15 @@ def test_a_replay_from_the_start_is_extra(at):
 @pytest.mark.parametrize(
     ("came", "expected"),
     [
-        pytest.param(RESPLIT, Rest(resplit=True), id="split differently"),
-        pytest.param([], Rest(missing=tuple(range(CUT + 1, len(WHOLE)))), id="nothing"),
-        pytest.param(DUE[:-1], Rest(missing=(len(WHOLE) - 1,)), id="no completion"),
-        pytest.param([DUE[1], DUE[0], *DUE[2:]], Rest(reordered=True), id="reordered"),
-        pytest.param([*DUE, DUE[0]], Rest(extra=(4,)), id="one event again"),
+        pytest.param(RESPLIT, EventDiff(resplit=True), id="split differently"),
+        pytest.param([], EventDiff(missing=tuple(range(CUT + 1, len(WHOLE)))), id="nothing"),
+        pytest.param(DUE[:-1], EventDiff(missing=(len(WHOLE) - 1,)), id="no completion"),
+        pytest.param([DUE[1], DUE[0], *DUE[2:]], EventDiff(reordered=True), id="reordered"),
+        pytest.param([*DUE, DUE[0]], EventDiff(extra=(4,)), id="one event again"),
         pytest.param(
-            [event for event in DUE if event["event_type"] != "step.stop"], Rest(missing=(9,)), id="no stop"
+            [event for event in DUE if event["event_type"] != "step.stop"], EventDiff(missing=(9,)), id="no stop"
         ),
-        pytest.param(WHOLE[CUT - 1 :], Rest(extra=(0, 1)), id="two events again"),
+        pytest.param(WHOLE[CUT - 1 :], EventDiff(extra=(0, 1)), id="two events again"),
     ],
 )
 def test_what_came_is_told_apart(came, expected):
@@ -73,7 +73,7 @@ def test_other_text_is_not_a_resplit():
 def test_a_later_status_in_created_is_no_difference():
     """A replay after the end may already show the final status in its first event."""
     later = [{**WHOLE[0], "interaction": {"id": "v1_one", "status": "completed"}}, *WHOLE[1:]]
-    assert compare(WHOLE, -1, later, load()) == Rest()
+    assert compare(WHOLE, -1, later, load()) == EventDiff()
 
 
 @pytest.mark.parametrize(("limit", "count"), [(2, 2), (3, 3), (8, 8), (99, len(WHOLE) - 1)])
@@ -91,12 +91,12 @@ def test_without_cursors_there_are_no_cuts():
 @pytest.mark.parametrize(
     ("rest", "severities"),
     [
-        (Rest(), []),
-        (Rest(missing=(1,)), [Severity.BROKEN]),
-        (Rest(extra=(0,)), [Severity.BROKEN]),
-        (Rest(reordered=True), [Severity.BROKEN]),
-        (Rest(repeated=True), [Severity.NON_STRICT]),
-        (Rest(resplit=True), [Severity.NON_STRICT]),
+        (EventDiff(), []),
+        (EventDiff(missing=(1,)), [Severity.BROKEN]),
+        (EventDiff(extra=(0,)), [Severity.BROKEN]),
+        (EventDiff(reordered=True), [Severity.BROKEN]),
+        (EventDiff(repeated=True), [Severity.NON_STRICT]),
+        (EventDiff(resplit=True), [Severity.NON_STRICT]),
     ],
 )
 def test_findings_of_a_rest(rest, severities):
@@ -114,7 +114,7 @@ def test_findings_of_a_rest(rest, severities):
 )
 def test_a_loss_in_words(missing, told):
     """The message of a loss says how many events are missing and where the gap begins."""
-    assert [finding.message for finding in losses("it", WHOLE, Rest(missing=missing))] == [told]
+    assert [finding.message for finding in losses("it", WHOLE, EventDiff(missing=missing))] == [told]
 
 
 def test_events_too_deep_to_compare_do_not_raise():

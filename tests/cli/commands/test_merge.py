@@ -19,7 +19,7 @@ from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.report.json_report import render
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 from harness.resources import folder
 
 FEW = Selection(checks=("get", "cancel", "bg", "err"))
@@ -42,7 +42,7 @@ def run_check(mutant: str, shard: Shard | None = None, selection: Selection = FE
     """The JSON report of one run against a mutant, or against the emulator itself."""
     contract = INTERACTIONS.load_contract("")
     target = embed_emulator(INTERACTIONS, TargetOptions(), lambda: INTERACTIONS.new_service(contract, mutant))
-    state = RunState(INTERACTIONS)
+    state = PresentedRun(INTERACTIONS)
     options = RunOptions(selection=selection, shard=shard, strict=strict)
     for event in check_target(target, INTERACTIONS.load_catalogue(), options):
         state.handle(event)

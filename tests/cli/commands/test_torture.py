@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from harness.benches.client.process.client_commands import Task
-from harness.cli.commands.torture import environment_of
+from harness.cli.tested_clients import environment_of
 from harness.faults import parse
 from harness.resources import folder
 from tests.benches.client.clients import LOOP, ONE_SHOT, program

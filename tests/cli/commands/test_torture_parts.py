@@ -18,7 +18,7 @@ from harness.outcome import Exit
 from harness.plugin import cases_of
 from harness.report.commands.torture import TorturePresentation
 from harness.report.formats import render
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 from harness.resources import folder
 from tests.benches.client import clients
 from tests.benches.client.clients import LOOP, InProcess, program
@@ -121,7 +121,7 @@ class WaitsAtResets(InProcess):
 
 def test_time_is_up() -> None:
     """A run whose time is up says what was not played, and is not green, though nothing failed."""
-    state = RunState(INTERACTIONS, TorturePresentation())
+    state = PresentedRun(INTERACTIONS, presentation=TorturePresentation())
     cases = cases_of(cuts=["event:3,end", "event:4,rst"])
     for event in torture(INTERACTIONS, cases, WaitsAtResets, TortureOptions(deadline=5.0)):
         state.handle(event)

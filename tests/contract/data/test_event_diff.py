@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.contract import load
-from harness.contract.data.event_diff import Rest, Start, compare, find_start
+from harness.contract.data.event_diff import EventDiff, Start, compare, find_start
 from harness.contract.judge.history.timeline import PartialReading, Timeline, judge_short, take_events
 from harness.outcome import Severity
 
@@ -107,4 +107,4 @@ def test_where_a_reading_begins(first: Event, start: Start) -> None:
 
 def test_nothing_is_compared_before_the_run() -> None:
     """A rest of only heartbeats lacks everything."""
-    assert compare(WHOLE, AT, [PING], load()) == Rest(missing=(3, 4, 5, 6))
+    assert compare(WHOLE, AT, [PING], load()) == EventDiff(missing=(3, 4, 5, 6))

@@ -1,1 +1,1 @@
-"""Tests of the neighbouring resources; they call `Neighbours` directly, without the emulator around it."""
+"""Tests of the other resources; they call `Resources` directly, without the emulator around it."""

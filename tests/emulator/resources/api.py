@@ -48,12 +48,12 @@ class Api:
     now: str = NOON
     project: str = "default"
     settings: Settings = field(default_factory=Settings)
-    neighbours: Resources = field(init=False)
+    resources: Resources = field(init=False)
 
     def __post_init__(self) -> None:
         count = itertools.count(1)
         ids = lambda prefix: f"{prefix}-{next(count):04d}"  # noqa: E731
-        self.neighbours = Resources(ids, lambda: self.now, self.settings, load())
+        self.resources = Resources(ids, lambda: self.now, self.settings, load())
 
     def send(self, method: str, target: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Answer:
         """Send one request; `body` is bytes, or a dict or list that is sent as JSON."""
@@ -63,7 +63,7 @@ class Api:
         parsed = None if isinstance(body, bytes) else body
         call = Call(request, way.segments, way.query, parsed, self.project, version=way.version)
         try:
-            response = self.neighbours.handle(call)
+            response = self.resources.handle(call)
         except Refusal as refusal:
             response = refusal.response()
         assert response is not None, f"{target} is nobody's"

@@ -1,4 +1,4 @@
-"""A fresh client of empty neighbours for every test."""
+"""A fresh client of empty resources for every test."""
 
 import pytest
 

@@ -27,7 +27,7 @@ def test_an_agent_lives_and_goes(api: Api) -> None:
     assert api.ok("POST", AGENTS, body) == body
     assert api.ok("GET", f"{AGENTS}/csv-helper") == body
     assert api.ok("GET", AGENTS) == {"agents": [body]}
-    assert api.neighbours.agent("csv-helper", "default") == body
+    assert api.resources.agent("csv-helper", "default") == body
     assert api.ok("DELETE", f"{AGENTS}/csv-helper") == {}
     assert api.refused("GET", f"{AGENTS}/csv-helper") == (404, "not_found")
     assert api.refused("DELETE", f"{AGENTS}/csv-helper") == (404, "not_found")

@@ -136,13 +136,13 @@ def test_an_unknown_origin_is_404(api: Api) -> None:
     assert api.refused("POST", ENVIRONMENTS, {"from_environment": "nope"}) == (404, "not_found")
     mine = api.environment()
     with pytest.raises(Refusal) as refused:
-        api.neighbours.create_environment(mine, "other")
+        api.resources.create_environment(mine, "other")
     assert refused.value.status == 404
 
 
 def test_an_interaction_gets_a_fresh_or_an_old_environment(api: Api) -> None:
     """`remote` makes a new environment, an id reuses that one, an object with an id replaces only its rules."""
-    make = api.neighbours.create_environment
+    make = api.resources.create_environment
     first, second = make("remote", "default"), make({"type": "remote"}, "default")
     assert first["id"] != second["id"]
     made = make({"type": "remote", "sources": [inline("a")], "env": {"A": "b", "C": {"value": "d"}}}, "default")
@@ -154,7 +154,7 @@ def test_an_interaction_gets_a_fresh_or_an_old_environment(api: Api) -> None:
 
 def test_a_repeated_source_is_echoed_once(api: Api) -> None:
     """Sending the same source to an environment again replaces it, so that nothing grows."""
-    make = api.neighbours.create_environment
+    make = api.resources.create_environment
     made = make("remote", "default")
     for text in ("1", "22"):
         again = make({"environment_id": made["id"], "sources": [inline("a", text)]}, "default")
@@ -168,7 +168,7 @@ def test_a_saved_agent_forks_its_base_environment(api: Api, base: str) -> None:
     origin: Any = api.environment(**config) if base == "id" else config
     agent = {"id": "helper", "base_agent": "antigravity-preview-09-2026", "base_environment": origin}
     api.ok("POST", "/v1beta/agents", agent)
-    make = api.neighbours.create_environment
+    make = api.resources.create_environment
     first = make("remote", "default", agent="helper")
     second = make({"network": "disabled", "sources": [inline("b")]}, "default", agent="helper")
     assert len({origin if base == "id" else "", first["id"], second["id"]}) == 3
@@ -184,7 +184,7 @@ def test_a_run_in_a_named_environment_forks_nothing(api: Api) -> None:
         {"id": "h", "base_agent": "antigravity-preview-09-2026", "base_environment": "remote"},
     )
     mine = api.environment()
-    assert api.neighbours.create_environment(mine, "default", agent="h")["id"] == mine
+    assert api.resources.create_environment(mine, "default", agent="h")["id"] == mine
 
 
 def test_credentials_must_exist_to_be_named(api: Api) -> None:

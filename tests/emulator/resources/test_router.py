@@ -1,4 +1,4 @@
-"""Routing: which requests belong to the neighbours."""
+"""Routing: which requests belong to the resources."""
 
 import pytest
 
@@ -15,10 +15,10 @@ from tests.emulator.resources.api import NOON, Api
     "target", ["/v1beta/interactions", "/v1beta/interactions/x", "/v1beta/models", "/v1beta", "/"]
 )
 def test_other_paths_are_left_alone(target: str) -> None:
-    """For any other path, the neighbours return None, so that the emulator goes on looking."""
+    """For any other path, the resources return None, so that the emulator goes on looking."""
     way = route(target)
-    neighbours = Resources(str, lambda: NOON, Settings(), load())
-    assert neighbours.handle(Call(Request("GET", target), way.segments, way.query)) is None
+    resources = Resources(str, lambda: NOON, Settings(), load())
+    assert resources.handle(Call(Request("GET", target), way.segments, way.query)) is None
 
 
 @pytest.mark.parametrize("name", ["agents", "environments", "credentials", "webhooks", "triggers"])

@@ -22,8 +22,8 @@ class Engine:
     def __init__(self, api: Api, status: str = "completed") -> None:
         self.status = status
         self.bodies: list[dict[str, Any]] = []
-        api.neighbours.triggers.run = self.run
-        api.neighbours.triggers.look_up = self.look_up
+        api.resources.triggers.run = self.run
+        api.resources.triggers.look_up = self.look_up
 
     def run(self, body: dict[str, Any], project: str) -> dict[str, Any]:
         """Stand in for `Triggers.run`."""
@@ -193,7 +193,7 @@ def test_failures_in_a_row_stop_a_trigger(api: Api, how: str) -> None:
 
 
 def test_without_interactions_a_run_is_unimplemented(api: Api, target: str) -> None:
-    """A run gets 501 if the neighbours have no way to run interactions."""
+    """A run gets 501 if the resources have no way to run interactions."""
     assert api.refused("POST", f"{target}/executions") == (501, "unimplemented")
 
 

@@ -228,14 +228,14 @@ def test_a_cancelled_upload_leaves_nothing(api: Api, base: str) -> None:
 def test_an_upload_address_is_its_own_permission(api: Api, base: str) -> None:
     """The address works without a key during the upload, and writes to the project that began the upload."""
     address = start(api, f"{base}/a")
-    assert api.neighbours.keyless(Request("PUT", address, Headers()))
-    assert not api.neighbours.keyless(Request("PUT", f"{base}/a?upload_id=guess", Headers()))
-    assert not api.neighbours.keyless(Request("PUT", f"{base}/a", Headers()))
+    assert api.resources.keyless(Request("PUT", address, Headers()))
+    assert not api.resources.keyless(Request("PUT", f"{base}/a?upload_id=guess", Headers()))
+    assert not api.resources.keyless(Request("PUT", f"{base}/a", Headers()))
     query = address.partition("?")[2]
-    assert not api.neighbours.keyless(Request("GET", f"/v1beta/interactions/x?{query}", Headers()))
+    assert not api.resources.keyless(Request("GET", f"/v1beta/interactions/x?{query}", Headers()))
     api.project = "somebody else"
     assert api.send("PUT", address, b"x").status == 200
-    assert not api.neighbours.keyless(Request("PUT", address, Headers()))
+    assert not api.resources.keyless(Request("PUT", address, Headers()))
 
 
 def test_the_address_keeps_a_session_prefix(api: Api) -> None:

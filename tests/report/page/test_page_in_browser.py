@@ -19,7 +19,7 @@ from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Exit, Verdict
 from harness.report.commands.torture import TorturePresentation
 from harness.report.html_report import MOST_ROWS, render
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 from tests.chromium import NEEDS_CHROMIUM, open_chromium
 from tests.report.page.test_story import FIRST, LOST, REST, result
 from tests.report.story import told
@@ -40,7 +40,7 @@ def browser() -> Iterator[Any]:
         yield chromium
 
 
-def run_of_many(passed: int) -> RunState:
+def run_of_many(passed: int) -> PresentedRun:
     """A finished run with the failures of the story, one that lost an event, and so many that passed."""
     state = told()
     _, finished = state.whole()
@@ -72,7 +72,7 @@ class OpenPage:
     def violations(self) -> list[str]:
         """What axe finds wrong, with the first element of each."""
         self.page.evaluate(AXE)
-        found = self.page.evaluate("axe.run()")["violations"]
+        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
         return [f"{item['id']}: {item['nodes'][0]['html'][:200]}" for item in found]
 
 
@@ -189,7 +189,7 @@ def test_a_cell_opens_its_cases(browser: Any, tmp_path: Path) -> None:
     assert opened.complaints == []
 
 
-def tortured() -> RunState:
+def tortured() -> PresentedRun:
     """A finished torture run of two cases: one is exact, one lost its end."""
     from harness.checks.clients.rules import WHOLE
     from harness.engine.decide import Policy, decide
@@ -209,7 +209,7 @@ def tortured() -> RunState:
         return replace(made, reproduction=Reproduction(command="harness torture -- x"))
 
     results = (case(0, "exact"), case(1, "silent-loss", Finding.coded("client.whole/silent-loss", "lost its end")))
-    state = RunState(INTERACTIONS, TorturePresentation())
+    state = PresentedRun(INTERACTIONS, presentation=TorturePresentation())
     state.target = TargetInfo(name="node x.mjs")
     state.planned = Planned(3, 0)
     state.phases = [PhaseFinished(name="plain", counts={"events": 3}, notes=("text",))]

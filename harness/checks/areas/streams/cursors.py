@@ -15,7 +15,7 @@ from harness.checks.vocabulary.expect import expect_reply, expect_status, findin
 from harness.checks.vocabulary.stored import UNKNOWN_ID
 from harness.checks.vocabulary.stream_events import events_in, expect_stream, is_stream, of_kind
 from harness.contract import read
-from harness.contract.data.event_diff import Rest, compare
+from harness.contract.data.event_diff import EventDiff, compare
 from harness.contract.data.run_events import is_of_the_run
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
@@ -50,7 +50,7 @@ def _reads_an_encoded_cursor(rests: list[Resumed], encoded: Resumed) -> Iterator
     expected = events_in(plain.exchange)
     yield from expect_stream(encoded.exchange)
     contract = read(encoded.exchange).contract
-    if is_stream(encoded.exchange) and compare(expected, -1, events_in(encoded.exchange), contract) != Rest():
+    if is_stream(encoded.exchange) and compare(expected, -1, events_in(encoded.exchange), contract) != EventDiff():
         yield finding(
             f"cursor {encoded.cursor!r} gives other events when it is percent-encoded",
             expected=format_count(len(expected), "event"),

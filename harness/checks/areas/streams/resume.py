@@ -25,7 +25,7 @@ from harness.checks.vocabulary.stream_events import (
     stream_id,
 )
 from harness.contract import read
-from harness.contract.data.event_diff import Rest, compare
+from harness.contract.data.event_diff import EventDiff, compare
 from harness.contract.data.run_events import is_of_the_run, is_same_event
 from harness.contract.judge.agreement import judge_identity
 from harness.contract.requests import RequestBuilder
@@ -237,7 +237,7 @@ def _keeps_its_ids(events: list[Event], rests: list[Resumed], first: Exchange) -
     if is_stream(first):
         yield from _moved_ids("the first reading", events, events_in(first))
     for resumed in rests:
-        if is_stream(resumed.exchange) and _rest(events, resumed) == Rest():
+        if is_stream(resumed.exchange) and _rest(events, resumed) == EventDiff():
             due = resumed.reference(events)[resumed.at + 1 :]
             yield from at(resumed.name, _moved_ids(resumed.name, due, events_in(resumed.exchange)))
 
@@ -279,7 +279,7 @@ def _is_well_formed(rests: list[Resumed], replay: Exchange) -> Iterator[Finding]
 # --- what the judges share
 
 
-def _rest(events: Sequence[Event], resumed: Resumed) -> Rest:
+def _rest(events: Sequence[Event], resumed: Resumed) -> EventDiff:
     came, contract = events_in(resumed.exchange), read(resumed.exchange).contract
     return compare(resumed.reference(events), resumed.at, came, contract)
 

@@ -21,42 +21,40 @@ def _misses_environment(refusal: Refusal, call: Call) -> bool:
     return refusal.status == 404 and "environment" in refusal.message
 
 
-def _names_agent_as_model(admission: CreateValidator, body: Json, project: str) -> bool:
-    return "model" in body and admission.is_agent(body["model"], project)
+def _names_agent_as_model(validator: CreateValidator, body: Json, project: str) -> bool:
+    return "model" in body and validator.is_agent(body["model"], project)
 
 
-def _names_unknown_agent(admission: CreateValidator, body: Json, project: str) -> bool:
-    return "agent" in body and not admission.is_agent(body["agent"], project)
+def _names_unknown_agent(validator: CreateValidator, body: Json, project: str) -> bool:
+    return "agent" in body and not validator.is_agent(body["agent"], project)
 
 
-def _is_built_in(admission: CreateValidator, name: str, project: str) -> bool:
-    return admission._neighbours.agent(name, project) is None and CreateValidator.is_agent(
-        admission, name, project
-    )
+def _is_built_in(validator: CreateValidator, name: str, project: str) -> bool:
+    return validator._resources.agent(name, project) is None and CreateValidator.is_agent(validator, name, project)
 
 
-def _make_environment(admission: CreateValidator, order: CreateRequest) -> None:
-    order.environment_id = str(admission._neighbours.create_environment("remote", order.project)["id"])
+def _make_environment(validator: CreateValidator, order: CreateRequest) -> None:
+    order.environment_id = str(validator._resources.create_environment("remote", order.project)["id"])
 
 
-def _make_new_environment(result: None, admission: CreateValidator, order: CreateRequest) -> None:
+def _make_new_environment(result: None, validator: CreateValidator, order: CreateRequest) -> None:
     if order.environment_id is not None:
-        _make_environment(admission, order)
+        _make_environment(validator, order)
 
 
-def _make_missing_environment(admission: CreateValidator, order: CreateRequest) -> None:
+def _make_missing_environment(validator: CreateValidator, order: CreateRequest) -> None:
     try:
-        CreateValidator.environment(admission, order)
+        CreateValidator.environment(validator, order)
     except Refusal as refusal:
         if refusal.status != 404:
             raise
-        _make_environment(admission, order)
+        _make_environment(validator, order)
 
 
 MUTANTS = table(
     "agents",
     row("agent-refused", "No agent can be run.",
-        instead(CreateValidator.is_agent, lambda admission, name, project: False)),
+        instead(CreateValidator.is_agent, lambda validator, name, project: False)),
     row("agent-never-settles", "An agent's run stays in progress forever.",
         status(lambda status, run: status if run.agent is None else "in_progress")),
     row("environment-not-told", "A run in an environment does not name its environment.",
@@ -64,7 +62,7 @@ MUTANTS = table(
     row("environment-always-told", "Every interaction names an environment, even if it has none.",
         body(when(lambda body, run: run.environment_id is None, put(environment_id="0" * 32)))),
     row("chain-without-environment", "A managed agent may be continued without an environment.",
-        instead(CreateValidator.needs_environment, lambda admission, order: False)),
+        instead(CreateValidator.needs_environment, lambda validator, order: False)),
     row("chain-with-environment-refused", "A create with both a parent and an environment is refused.",
         admit("environment", when(
             lambda order: order.previous is not None and "environment" in order.body,
@@ -79,7 +77,7 @@ MUTANTS = table(
         before(CreateValidator.author, when(
             _names_agent_as_model, refuse("There is no such model.", 404, "model_not_found")))),
     row("agent-unknown-accepted", "Any name that is not a model is accepted as an agent.",
-        instead(CreateValidator.is_agent, lambda admission, name, project: not admission.is_model(name))),
+        instead(CreateValidator.is_agent, lambda validator, name, project: not validator.is_model(name))),
     row("agent-unknown-crashes", "A create with an agent that does not exist is answered with 500.",
         before(CreateValidator.author, when(_names_unknown_agent, crash))),
     row("environment-unknown-accepted", "An environment that does not exist is silently replaced by a new one.",

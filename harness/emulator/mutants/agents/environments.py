@@ -71,7 +71,7 @@ def _hide_paths(listing: Json, call: Call) -> None:
         del entry["path"]
 
 
-def _change_line_ends(response: Response | None, neighbours: Resources, call: Call) -> Response | None:
+def _change_line_ends(response: Response | None, resources: Resources, call: Call) -> Response | None:
     if response is None or call.query.get("alt") != "media" or call.segments[0] != "environments":
         return None
     return with_bytes(response, read_bytes(response).replace(b"\n", b"\r\n") + b"\r\n")

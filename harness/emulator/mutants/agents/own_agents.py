@@ -24,7 +24,7 @@ from harness.wire import Response
 
 
 def _is_taken(call: Call, engine: Engine) -> bool:
-    return engine.neighbours.agent(read_json(call).get("id", ""), call.project) is not None
+    return engine.resources.agent(read_json(call).get("id", ""), call.project) is not None
 
 
 def _accept_reserved(refusal: Refusal, call: Call) -> Response | None:
@@ -33,7 +33,7 @@ def _accept_reserved(refusal: Refusal, call: Call) -> Response | None:
 
 def _forget_runs_of_deleted(engine: Engine, interaction_id: str, project: str) -> Run | None:
     run = Engine.find(engine, interaction_id, project)
-    if run is None or run.agent is None or engine.admission.is_agent(run.agent, project):
+    if run is None or run.agent is None or engine.validator.is_agent(run.agent, project):
         return run
     return None
 

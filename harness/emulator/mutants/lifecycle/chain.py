@@ -39,8 +39,8 @@ def _forget_chained(run: Run, order: CreateRequest, engine: Engine) -> None:
         engine.store.forget(run)
 
 
-def _drop_unknown_parent(admission: CreateValidator, body: Json, project: str, *surface: object) -> None:
-    if admission._find(body.get("previous_interaction_id", ""), project) is None:
+def _drop_unknown_parent(validator: CreateValidator, body: Json, project: str, *surface: object) -> None:
+    if validator._find(body.get("previous_interaction_id", ""), project) is None:
         body.pop("previous_interaction_id", None)
 
 
@@ -59,8 +59,8 @@ def _inherit_tools(order: CreateRequest, engine: Engine) -> None:
         order.body = {"tools": order.previous.body["tools"], **order.body}
 
 
-def _is_checkpoint(admission: CreateValidator, order: CreateRequest) -> bool:
-    issued = admission.tokens.get(order.body["continuation_token"])
+def _is_checkpoint(validator: CreateValidator, order: CreateRequest) -> bool:
+    issued = validator.tokens.get(order.body["continuation_token"])
     return issued is not None and bool(issued.rest)
 
 
@@ -157,7 +157,7 @@ MUTANTS = table(
         before(CreateValidator.resolve, _drop_unknown_parent)),
     row("chain-unknown-crashes", "A create with a parent that does not exist is answered with 500.",
         before(CreateValidator.parent, when(
-            lambda admission, parent_id, project: admission._find(parent_id, project) is None, crash))),
+            lambda validator, parent_id, project: validator._find(parent_id, project) is None, crash))),
     row("tools-inherited", "The tools of a parent are inherited.",
         create(_inherit_tools)),
     row("continuation-token-missing", "An interaction that requires continuation has no continuation token.",

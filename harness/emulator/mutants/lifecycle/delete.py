@@ -45,7 +45,7 @@ class _DeletedStreamsOn(_Graveyard):
 
 class _DeletedChainsOn(_Graveyard):
     def create(self, call: Call) -> Response:
-        self.admission._find = lambda parent, project: self.dead.get(parent) or self.find(parent, project)
+        self.validator._find = lambda parent, project: self.dead.get(parent) or self.find(parent, project)
         return super().create(call)
 
 

@@ -14,14 +14,14 @@ from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 
 
-def _is_contents(admission: CreateValidator, body: Json) -> bool:
+def _is_contents(validator: CreateValidator, body: Json) -> bool:
     given = body.get("input")
-    return isinstance(given, list) and bool(given) and given[0].get("type") in admission.contract.contents
+    return isinstance(given, list) and bool(given) and given[0].get("type") in validator.contract.contents
 
 
-def _is_steps(admission: CreateValidator, body: Json) -> bool:
+def _is_steps(validator: CreateValidator, body: Json) -> bool:
     given = body.get("input")
-    return isinstance(given, list) and any(item.get("type") not in admission.contract.contents for item in given)
+    return isinstance(given, list) and any(item.get("type") not in validator.contract.contents for item in given)
 
 
 def _has_bare_step(given: Any) -> bool:

@@ -27,7 +27,7 @@ def _accept_any_schedule(refusal: Refusal, call: Call) -> Response | None:
 
 def _delete_runs(call: Call, engine: object) -> None:
     """Delete the interactions of a trigger with it."""
-    triggers = engine.neighbours.triggers  # type: ignore[attr-defined]
+    triggers = engine.resources.triggers  # type: ignore[attr-defined]
     kept = triggers._kept.find(call.project, call.segments[1])
     for _, execution in kept.executions.values() if kept is not None else ():
         run = engine.find(execution.get("interaction_id", ""), call.project)  # type: ignore[attr-defined]
@@ -48,8 +48,8 @@ MUTANTS = table(
         response("POST triggers", inside("next_run_time", lambda text, *_: text.replace("T09:30", "T01:30")))),
     row("triggers-pause-ignored", "A pause of a trigger is answered with 200 but changes nothing.",
         request("PATCH triggers/*", lambda call, engine: (
-            json_response(engine.neighbours.triggers._view(
-                engine.neighbours.triggers._kept.get(call.project, call.segments[1])))))),
+            json_response(engine.resources.triggers._view(
+                engine.resources.triggers._kept.get(call.project, call.segments[1])))))),
     row("triggers-paused-refuse", "A paused trigger cannot be run by hand.",
         request("POST triggers/*/executions", refuse("The trigger is paused.", 400, "failed_precondition"))),
     row("triggers-paused-skip", "A run by hand of a paused trigger is skipped.",

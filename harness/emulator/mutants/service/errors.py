@@ -53,9 +53,9 @@ def _error_as(refusal: Refusal, body: Json) -> Response:
     return edit_json(refusal.response(), lambda _: body)
 
 
-def _invent_a_create(admission: CreateValidator, data: bytes) -> Json:
+def _invent_a_create(validator: CreateValidator, data: bytes) -> Json:
     try:
-        return CreateValidator.parse(admission, data)
+        return CreateValidator.parse(validator, data)
     except Refusal:
         return {"model": "gemini-3.5-flash", "input": "?"}
 
@@ -64,8 +64,8 @@ def _find_wrongly_typed(body: Json) -> list[str]:
     return [name for name, value in body.items() if name in _TYPES and not isinstance(value, _TYPES[name])]
 
 
-def _drop_wrongly_typed(admission: CreateValidator, body: Json) -> None:
-    admission.unknown_fields(body)
+def _drop_wrongly_typed(validator: CreateValidator, body: Json) -> None:
+    validator.unknown_fields(body)
     for name in _find_wrongly_typed(body):
         del body[name]
     body.setdefault("input", "?")
@@ -73,12 +73,12 @@ def _drop_wrongly_typed(admission: CreateValidator, body: Json) -> None:
         body.setdefault("model", "gemini-3.5-flash")
 
 
-def _find_unknown_fields(admission: CreateValidator, body: Json, *more: object) -> set[str]:
-    return set(body) - set(admission.known_fields)
+def _find_unknown_fields(validator: CreateValidator, body: Json, *more: object) -> set[str]:
+    return set(body) - set(validator.known_fields)
 
 
-def _drop_unknown_fields(admission: CreateValidator, body: Json) -> None:
-    for name in _find_unknown_fields(admission, body):
+def _drop_unknown_fields(validator: CreateValidator, body: Json) -> None:
+    for name in _find_unknown_fields(validator, body):
         del body[name]
 
 
@@ -141,7 +141,7 @@ MUTANTS = table(
     row("unknown-field-crashes", "A create with an unknown field is answered with 500.",
         before(CreateValidator.unknown_fields, when(_find_unknown_fields, crash))),
     row("unknown-model-mapped", "Any name that is not an agent is accepted as a model.",
-        instead(CreateValidator.is_model, lambda admission, name: not admission.is_agent(name, ""))),
+        instead(CreateValidator.is_model, lambda validator, name: not validator.is_agent(name, ""))),
     row("unknown-model-crashes", "A create with a model that does not exist is answered with 500.",
         error("POST interactions", when(lambda refusal, _: refusal.code == "model_not_found", crash))),
     row("bad-enum-accepted", "Unknown tool types and thinking levels are ignored.",

@@ -37,8 +37,8 @@ def _reads_encoded_path(request: Request, where: Route) -> bool:
     return request.method == "GET" and any("/" in segment for segment in where.segments)
 
 
-def _take_camel_case(admission: CreateValidator, body: Json) -> None:
-    known = admission.known_fields
+def _take_camel_case(validator: CreateValidator, body: Json) -> None:
+    known = validator.known_fields
     for name in [name for name in body if name not in known and snake(name) in known]:
         body[snake(name)] = body.pop(name)
 

@@ -26,7 +26,7 @@ def _any_thought(order: CreateRequest) -> bool:
     return any(step.get("type") == "thought" for step in order.given)
 
 
-def _crash_without_signature(admission: CreateValidator, step: Json) -> None:
+def _crash_without_signature(validator: CreateValidator, step: Json) -> None:
     if not step.get("signature"):
         crash()
 

@@ -106,7 +106,7 @@ def test_what_holds_something_is_deleted_with_force(api: Api, store: str) -> Non
     assert api.ok("DELETE", f"{document}?force=True") == {}
     bring_in(api, store, {})
     assert api.ok("DELETE", f"{store}?force=true") == {}
-    assert (api.send("GET", store).status, api.neighbours.uploaded.shelf.held) == (403, 0)
+    assert (api.send("GET", store).status, api.resources.uploaded.shelf.held) == (403, 0)
 
 
 def test_stores_are_separate_projects(api: Api, store: str) -> None:

@@ -98,7 +98,7 @@ def test_a_name_that_two_uploads_want_goes_to_the_first(api: Api) -> None:
     """If two uploads of one name are under way, the second one to end is refused and holds no memory."""
     both = [start(api, "files", {"file": {"name": "files/x"}}, 5) for _ in range(2)]
     ends = [send(api, begun, "upload, finalize", b"hello").status for begun in both]
-    assert (ends, api.neighbours.uploaded.shelf.held) == ([200, 409], 5)
+    assert (ends, api.resources.uploaded.shelf.held) == ([200, 409], 5)
 
 
 def test_a_video_is_processed_for_a_while(api: Api) -> None:
@@ -119,7 +119,7 @@ def test_a_file_expires_after_two_days(api: Api) -> None:
     assert api.send("GET", f"{V}/files/x").status == 200
     api.now = "2026-09-23T12:00:00Z"
     assert api.send("GET", f"{V}/files/x").status == 403
-    assert (api.ok("GET", f"{V}/files"), api.neighbours.uploaded.shelf.held) == ({}, 0)
+    assert (api.ok("GET", f"{V}/files"), api.resources.uploaded.shelf.held) == ({}, 0)
 
 
 def test_a_deleted_file_is_as_one_that_never_was(api: Api) -> None:
@@ -156,7 +156,7 @@ def test_objects_of_cloud_storage_are_registered(api: Api) -> None:
 
 def test_only_generated_files_are_downloaded(api: Api) -> None:
     """A generated file can be fetched from its address; an uploaded one cannot."""
-    address = api.neighbours.deliver(b"film", "video/mp4", "default")
+    address = api.resources.deliver(b"film", "video/mp4", "default")
     answer = api.send("GET", address.removeprefix("https://generativelanguage.googleapis.com"))
     assert (answer.data, answer.headers.get("content-type")) == (b"film", "video/mp4")
     upload(api, name="files/x")
@@ -189,4 +189,4 @@ def test_the_oldest_file_makes_room(api: Api, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(collection, "MOST_ITEMS", 2)
     names = [upload(api)["name"] for _ in range(3)]
     left = [file["name"] for file in api.ok("GET", f"{V}/files")["files"]]
-    assert (left, api.neighbours.uploaded.shelf.held) == (names[1:], 10)
+    assert (left, api.resources.uploaded.shelf.held) == (names[1:], 10)
