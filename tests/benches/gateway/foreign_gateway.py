@@ -119,12 +119,19 @@ class Faithful(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64
+    """The standard five make the sixth of parallel clients wait a second for its connection."""
+
+    def handle_error(self, *_: object) -> None:
+        """A client that has left is nothing to talk about."""
+
+
 @contextmanager
 def serving(kind: type[Faithful], upstream: str) -> Iterator[str]:
     """The base URL of such a gateway in front of `upstream`."""
     handler = type(kind.__name__, (kind,), {"upstream": upstream})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that has left
+    with _Server(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()

@@ -272,6 +272,8 @@ def serving(service: Plain) -> Iterator[str]:
             pass
 
     class Server(ThreadingHTTPServer):
+        request_queue_size = 64
+
         def handle_error(self, request: Any, client_address: Any) -> None:
             """A client that gave up waiting is nothing to talk about."""
 
