@@ -75,12 +75,13 @@ class ReadsFieldsOnly(Faithful):
     """Lines of a stream that are no fields are dropped."""
 
     def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+        if answer.headers.get_content_type() != "text/event-stream":
+            yield from super().chunks(answer)
+            return
         rest = b""
         for chunk in super().chunks(answer):
             *lines, rest = (rest + chunk).split(b"\n")
             yield b"".join(line + b"\n" for line in lines if not line or line.startswith((b"event:", b"data:")))
-        if answer.headers.get_content_type() != "text/event-stream":
-            yield rest
 
 
 class Buffers(Faithful):
