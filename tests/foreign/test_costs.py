@@ -135,7 +135,7 @@ class OneStreamAtATime(ForeignService):
         (ForgetsGrandparents(), {"chain.whole-history": "warn"}),
         (ForgetsIfStreamed(), {"chain.streamed": "warn"}),
         (EndsOtherwise(), {"stream.end-matches-get": "warn"}),
-        (MixesStreams(), {"rob.concurrent-streams": "warn"}),
+        (MixesStreams(), {"rob.concurrent-streams": "fail"}),
         (BillsLate(), {}),
         (CountsNoHistory(), {}),
     ],

@@ -59,7 +59,7 @@ CASES = [
     case("create.times", "met", "with an offset", created=created(updated="2026-11-20T08:00:01.5+01:00")),
     case("create.times", "not_met", "absent", created=created(created=None)),
     case("create.times", "not_met", "backwards", created=created(updated="2026-11-19T07:00:00Z")),
-    case("create.times", "not_met", "seconds", created=created(created=1790000000)),
+    case("create.times", "not_met", "seconds", created=created(created="1790000000")),
     case("create.model-echo", "met", "an alias resolved", created=created(model="gemini-flash-latest-001")),
     case("create.model-echo", "not_met", "absent", created=created(model=None)),
     case("create.steps-output-only", "met", "output", created=OK),
