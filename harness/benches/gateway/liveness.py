@@ -119,7 +119,7 @@ class ExerciseRunner:
         except NotWanted as left:
             self._stops[running.name] = Observation(Outcome.EXCLUDED, reason=str(left), because=Because.LEFT_OUT)
         except Unmet as unmet:
-            self._stops[running.name] = Observation.untestable(unmet.reason)
+            self._stops[running.name] = Observation.untestable(unmet.reason, remedy=unmet.remedy)
         except Exception:
             self._stops[running.name] = error(f"the exercise {running.name} raised")
         self._finished.add(running.name)
@@ -170,7 +170,7 @@ class ExerciseRunner:
             return Observation.untestable("not tried", Because.NOT_TRIED, "not tried")
         silent = not all(relayed.answered for relayed in check.select(results))
         if said.outcome is Outcome.UNTESTABLE and silent:
-            return Observation.untestable(said.reason, Because.NO_ANSWER, "no answer")
+            return Observation.untestable(said.reason, Because.NO_ANSWER, "no answer", said.remedy)
         return said
 
     def _judge(self, check: Check, results: dict[str, RelayedExchange]) -> Observation:

@@ -23,6 +23,7 @@ from harness.checks.gateway.stream_queries import (
     frames_of,
     held_back,
     no_stream,
+    require_time,
     tells,
     tells_error,
     touched,
@@ -42,7 +43,13 @@ def events(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
     What became of the same kind of event in several streams is reported once, the worst first.
     """
     same: dict[tuple[str, ...], list[Finding]] = {}
+    late: list[Unmet] = []
     for passage in told_by(passages, lambda one: tells(one) and not held_back(one), NO_STREAM):
+        try:
+            require_time(passage)
+        except Unmet as unmet:
+            late.append(unmet)
+            continue
         found = differences("gw.events", passage, difference(passage)) if arrived(passage) else ()
         for finding in found or (no_stream("gw.events", passage),):
             kind = finding.where.pointer or _kind_of(finding.expected or finding.actual)
@@ -50,6 +57,8 @@ def events(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
     for alike in same.values():
         more = f", and so in {format_count(len(alike) - 1, 'more stream')}" if len(alike) > 1 else ""
         yield replace(alike[0], message=alike[0].message + more, weight=len(alike))
+    if late and not same:
+        raise late[0]
 
 
 def _kind_of(shown: str) -> str:
@@ -131,6 +140,7 @@ def utf8(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
     passage = find_passage(passages, "stream.bytes", NO_STREAM)
     if not tells(passage) or not arrived(whole) or touched(difference(whole)):
         raise Unmet("not even whole chunks arrive as they were")
+    require_time(passage)
     if not arrived(passage):
         yield no_stream("gw.utf8", passage)
     elif touched(found := difference(passage)):

@@ -20,12 +20,15 @@ from harness.checks.gateway.relay_diff import (
 from harness.contract import PROTOCOL, Contract, compare_steps, read
 from harness.contract.data.assembly import assemble_steps
 from harness.kit.relayed_exchange import RelayedExchange
-from harness.outcome import Finding, Severity
+from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
-from harness.wire import By, Exchange, Frame
+from harness.wire import By, Exchange, Frame, How
 from harness.wire.message import EVENT_STREAM
 
 NO_STREAM = "the upstream sent no stream"
+_STILL_COMING = 1.0
+"""Seconds since the last byte within which a stream has not stopped."""
+
 _OF_THE_API = ("interaction.", "step.", "error")
 
 
@@ -61,6 +64,18 @@ def held_back(passage: RelayedExchange) -> bool:
     """
     client = passage.client
     return passage.arrivals == () and client.status is None and client.ending.by is By.LIMIT
+
+
+def require_time(passage: RelayedExchange) -> None:
+    """Raise Unmet if bytes were still coming when our own time was up: what is missing then was not lost."""
+    client = passage.client
+    moments = client.arrivals.moments
+    late = client.ending.by is By.LIMIT and client.ending.how is How.TIMEOUT
+    if late and moments and client.seconds - moments[-1] < _STILL_COMING:
+        raise Unmet(
+            f"{passage.name} was still coming when our time was up, after {client.seconds:.1f} s",
+            remedy="with more time (--timeout)",
+        )
 
 
 def no_stream(rule: str, passage: RelayedExchange) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Iterator
 
 import pytest
 
@@ -17,7 +18,7 @@ from harness.engine.events import ExerciseStarted, RunFinished
 from harness.kit.check import Check
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Exit, Outcome, TargetFault, UsageFault, Verdict
-from harness.wire import At, By, Ending, Headers, How, Pause, Piece, PieceBody, Request, Response
+from harness.wire import At, Body, By, Chunk, Ending, Headers, How, Pause, Piece, PieceBody, Request, Response
 from harness.wire.message import EVENT_STREAM
 from tests.benches.gateway.inprocess import bench_through, judged, noticing, play_all, words
 from tests.checks.gateway.variants import JoinsDeltas
@@ -84,6 +85,38 @@ def test_a_buffer_that_outlasts_our_patience_is_a_buffer() -> None:
     (finding,) = results["gw.live"].observation.findings
     assert finding.stable_code == "gw.live/buffered"
     assert finding.cure
+
+
+class DripsBytes(Gateway):
+    """Passes single bytes on so slowly that our time is up before they have all come."""
+
+    largest, seconds = 1, 0.01
+
+    def relay_stream(self, request: Request, body: Body) -> Body:
+        return PieceBody(self._pieces(body), on_close=body.close)
+
+    def _pieces(self, body: Body) -> Iterator[Piece]:
+        for piece in body:
+            if isinstance(piece, Chunk) and len(piece.data) <= self.largest:
+                yield Pause(self.seconds)
+            yield piece
+
+
+class Drips(DripsBytes):
+    """Does that with all of a stream."""
+
+    largest, seconds = 1_000_000, 0.9
+
+
+@pytest.mark.parametrize(("gateway", "rule"), [(DripsBytes, "gw.utf8"), (Drips, "gw.events")])
+def test_what_still_came_when_our_time_was_up_is_not_lost(gateway: type[Gateway], rule: str) -> None:
+    """A slow stream is nobody's loss; what it would have shown is untested, and the run is not green for it."""
+    results = judged(gateway, rule)
+    assert noticing(results) == set()
+    observed = results[rule].observation
+    assert observed.outcome is Outcome.UNTESTABLE
+    assert "was still coming when our time was up" in observed.reason
+    assert observed.remedy == "with more time (--timeout)"
 
 
 def test_who_neither_answers_nor_asks_is_told() -> None:
