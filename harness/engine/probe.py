@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin
 from harness.engine.cleanup import CreatedResources
-from harness.engine.execute import ActionRunner, drive
+from harness.engine.traffic.perform import ActionRunner, drive
 from harness.engine.traffic.retries import missing_answer
 from harness.kit.actions import Part, Send
 from harness.kit.api import SCRIPTABLE, TWO_KEYS, Api, ApiRequests

@@ -1,0 +1,204 @@
+"""Performs the actions that an exercise asks for, and keeps what they brought.
+
+Layer 4. Knows no checks: whoever plays an exercise decides what its exchanges mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+from harness.engine.cleanup import CreatedResources
+from harness.engine.traffic.deadline import TimeUp
+from harness.engine.traffic.governed_driver import GovernedDriver
+from harness.engine.traffic.interrupts import hold_interrupts
+from harness.kit.actions import (
+    Action,
+    Close,
+    Collect,
+    Finish,
+    Listen,
+    Open,
+    Part,
+    Read,
+    Send,
+    Together,
+    Wait,
+)
+from harness.kit.api import Api, ApiContract
+from harness.outcome import HarnessFault, Unmet
+from harness.wire import Driver, Exchange, Listening, LiveStream, Request
+from harness.wire.delivery import Arrival, Inbox
+
+T = TypeVar("T")
+
+MAX_ACTIONS = 100_000
+"""An exercise that asks for more actions than this is treated as an endless loop in our code."""
+
+_FIRST_EVENT_SECONDS = 1.0
+"""How long to wait for the event that names what a stream has created, before the stream is hung up."""
+
+
+def drive(steps: Part[T], hand: ActionRunner) -> T:
+    """Perform the actions of an exercise, or of a part of one, and return what it returns. Raises what it raises.
+
+    Raises HarnessFault after `MAX_ACTIONS` actions.
+    """
+    answer: Any = None
+    try:
+        for _ in range(MAX_ACTIONS):
+            try:
+                action = steps.send(answer)
+            except StopIteration as stop:
+                return cast("T", stop.value)
+            answer = hand.perform(action)
+    finally:
+        steps.close()
+    raise HarnessFault(f"an exercise asked for more than {MAX_ACTIONS} actions: it never ends")
+
+
+class ActionRunner:
+    """Performs actions, and remembers the open streams and, in `trail`, the finished exchanges.
+
+    If the answers are to be `judged`, `perform` raises Unmet for one that our own haste cut short.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        driver: Driver,
+        ledger: CreatedResources,
+        contract: ApiContract,
+        *,
+        judged: bool = False,
+        is_halted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._is_halted = is_halted
+        self._api = api
+        self._driver = driver
+        self._ledger = ledger
+        self._contract = contract
+        self._judged = judged
+        self._open: dict[int, LiveStream] = {}
+        self._unread: dict[int, Request] = {}
+        self._receivers: list[Inbox] = []
+        self.trail: list[Exchange] = []
+
+    def perform(self, action: Action) -> Any:
+        """Perform an action and return its result; see `kit.actions`."""
+        if self._is_halted():  # the time that others then get is for deleting
+            raise TimeUp
+        before = len(self.trail)
+        try:
+            brought = self._perform(action)
+        except TimeUp as up:
+            if up.exchange is not None:
+                self._ledger.note(up.exchange)
+            raise
+        if self._judged:
+            self.refuse_excused(self.trail[before:])
+        return brought
+
+    def refuse_excused(self, exchanges: Iterable[Exchange]) -> None:
+        """Raise Unmet if our own haste cut an answer short: then nothing may be held against the target."""
+        for exchange in exchanges:
+            if exchange.excuse:
+                raise Unmet(f"{self._api.format_request(exchange)} had no answer: {exchange.excuse}")
+
+    def _perform(self, action: Action) -> Any:
+        match action:
+            case Send(request, timeout, sees):
+                with hold_interrupts(request):
+                    return self._keep(self._showing(sees).send(request, timeout=timeout))
+            case Open(request, timeout):
+                with hold_interrupts(request):
+                    stream = self._driver.open(request, timeout=timeout)
+                    self._open[id(stream)] = stream
+                    if request.method == "POST":
+                        self._unread[id(stream)] = request
+                return stream
+            case Read(stream, events):
+                with self._hold_until_read(stream):
+                    return stream.read(events)
+            case Finish(stream):
+                with self._hold_until_read(stream):
+                    return self._finish(stream, stream.finish())
+            case Close(stream):
+                return self._finish(stream, stream.close())
+            case Wait(seconds):
+                return self._driver.wait(seconds)
+            case Together(requests):
+                with hold_interrupts(*requests):
+                    return [self._keep(exchange) for exchange in self._driver.together(requests, self._note)]
+            case Listen():
+                return self._listen()
+            case Collect(receiver, count, seconds):
+                return self._collect(receiver, count, seconds)
+        raise HarnessFault(f"an exercise yielded {action!r}, which is no action")
+
+    def _showing(self, statuses: frozenset[int]) -> Driver:
+        """The driver for a request that wants to see refusals; one without policies shows them anyway."""
+        return self._driver.show(statuses) if isinstance(self._driver, GovernedDriver) else self._driver
+
+    def _listen(self) -> Inbox:
+        """Open a receiver; a driver that has none leaves the exercise untestable."""
+        if not isinstance(self._driver, Listening):
+            raise Unmet("nothing that the target sends by itself can be received here")
+        receiver = self._driver.listen()
+        self._receivers.append(receiver)
+        return receiver
+
+    def _collect(self, receiver: Inbox, count: int, seconds: float) -> list[Arrival]:
+        """Wait for deliveries. They are evidence like any exchange, but nothing in them was created by us."""
+        if isinstance(self._driver, GovernedDriver):
+            arrivals = self._driver.collect(receiver, count, seconds)
+        else:
+            arrivals = receiver.collect(count, seconds)
+        self.trail.extend(arrival.exchange for arrival in arrivals)
+        for arrival in arrivals:
+            self._api.read(arrival.exchange, self._contract)
+        return arrivals
+
+    def hang_up(self) -> None:
+        """Close every receiver and every stream that is still open; the streams' exchanges are kept too.
+
+        Of a create that nobody has read yet the first event is read, as it names what has to be deleted.
+        """
+        while self._receivers:
+            self._receivers.pop().close()
+        while self._open:
+            key, stream = self._open.popitem()
+            try:
+                if key in self._unread:
+                    stream.hurry(_FIRST_EVENT_SECONDS)
+                    stream.read(1)
+                self._keep(stream.close())
+            except TimeUp as up:  # whoever sends the next request will hear of it
+                if up.exchange is not None:
+                    self._note(up.exchange)
+
+    @contextmanager
+    def _hold_until_read(self, stream: LiveStream) -> Iterator[None]:
+        """The bytes that an interrupt takes from a reader's hand would be those that name what was created."""
+        request = self._unread.get(id(stream))
+        if request is None:
+            yield
+            return
+        with hold_interrupts(request):
+            yield
+            del self._unread[id(stream)]
+
+    def _finish(self, stream: LiveStream, exchange: Exchange) -> Exchange:
+        """Forget a stream only after its end, so that an interrupted read still gets it closed and noted."""
+        self._open.pop(id(stream), None)
+        return self._keep(exchange)
+
+    def _keep(self, exchange: Exchange) -> Exchange:
+        self._note(exchange)
+        self.trail.append(exchange)
+        return exchange
+
+    def _note(self, exchange: Exchange) -> None:
+        self._api.read(exchange, self._contract)  # all who read it later judge by this contract
+        self._ledger.note(exchange)
