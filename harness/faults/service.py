@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -109,6 +109,16 @@ class FaultyService:
         self._lock = threading.Lock()
         self._parts = {part.scope: _Part(part, part.sequence()) for part in plan.parts}
         self._log: deque[Suffered] = deque(maxlen=_KEPT)
+
+    def go_on_from(self, former: FaultyService, renewed: Collection[str]) -> None:
+        """Go on where `former` is in the parts that both plans have, but for those whose scopes are `renewed`."""
+        kept = {
+            scope: part
+            for scope, part in former._parts.items()
+            if scope not in renewed and scope in self._parts and self._parts[scope].plan == part.plan
+        }
+        self._parts.update(kept)
+        self._log.extend(suffered for suffered in former.log if suffered.scope in kept)
 
     @property
     def log(self) -> tuple[Suffered, ...]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Sequence
 from typing import Any
 
-from harness.faults import FaultyService, Plan, Suffered, cut, parse
+from harness.faults import FaultyService, Plan, Scope, Suffered, cut, parse
 from harness.faults.unmet import find_unmet
 from harness.outcome import UsageFault
 from harness.wire import Request, Response, Service, StreamProtocol
@@ -19,6 +20,10 @@ from harness.wire import Request, Response, Service, StreamProtocol
 _PLACE = re.compile(r"((?:/__harness__/sessions/[^/?]+)?)(/[^?]*)")
 _CONTROL = "/__harness__/"
 _FAULTS = "/__harness__/faults"
+_HOW = (
+    'Write {"plan": "event:5+60,rst"} (docs/faults.md); "renewed", if you give it, is a list of '
+    f"{', '.join(Scope)} (docs/control.md)."
+)
 _ROOM = 64
 """Number of plans kept before the first removal of those whose sessions have ended."""
 
@@ -26,7 +31,8 @@ _ROOM = 64
 class Faulty:
     """A `Service` around another whose fault plan may change; each session has its own, `plan` is the server's.
 
-    `POST …/__harness__/faults` takes `{"plan": "event:5,rst"}`, `GET` returns the plan and the connections it has
+    `POST …/__harness__/faults` takes `{"plan": "event:5,rst"}`; with `"renewed": ["streams"]`, parts of the plan
+    for other scopes go on counting, if they are as they were. `GET` returns the plan and the connections it has
     applied to so far, and `DELETE` ends it. `control` answers everything else below `/__harness__/` and knows
     which sessions exist; None if there is no such API. Raises UsageFault for an invalid plan.
     """
@@ -48,11 +54,14 @@ class Faulty:
         if plan is not None:
             self._set("", parse(plan))
 
-    def _set(self, session: str, plan: Plan) -> None:
+    def _set(self, session: str, plan: Plan, renewed: Sequence[str] | None = None) -> None:
         if len(self._faulty) >= self._room:
             self._forget_ended()
+        faulty = cut(self._service, plan, self._protocol)
         with self._lock:
-            self._faulty[session] = cut(self._service, plan, self._protocol)
+            if renewed is not None and (former := self._faulty.get(session)) is not None:
+                faulty.go_on_from(former, renewed)
+            self._faulty[session] = faulty
 
     def _forget_ended(self) -> None:
         """Drop the plans of sessions that ended without a DELETE, as the oldest do when there are too many."""
@@ -129,12 +138,15 @@ class Faulty:
 
     def _change(self, session: str, body: bytes) -> Response:
         try:
-            plan = parse(json.loads(body)["plan"])
+            value = json.loads(body)
+            plan, renewed = parse(value["plan"]), value.get("renewed")
+            if renewed is not None:
+                renewed = [str(Scope(name)) for name in renewed]
         except UsageFault as wrong:
             return self._refuse(400, "invalid_request", str(wrong))
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            return self._refuse(400, "invalid_request", 'Write {"plan": "event:5+60,rst"}, see docs/faults.md.')
-        self._set(session, plan)
+            return self._refuse(400, "invalid_request", _HOW)
+        self._set(session, plan, renewed)
         return _answer(200, self._record(session))
 
     def _record(self, session: str) -> dict[str, Any]:

@@ -97,8 +97,10 @@ class Controls {
     else this.#parts.set(scope, scope === "streams" ? connections : `${scope}=${connections}`);
     const { streams, ...others } = Object.fromEntries(this.#parts); // what names no scope comes first
     const parts = [...(streams === undefined ? [] : [streams]), ...Object.values(others)];
+    // The other parts go on counting: what they refused or dropped already does not come again.
+    const renewed = connections.split("/").map((part) => /^\s*([a-z]+)\s*=/.exec(part)?.[1] ?? scope);
     try {
-      return await this.call("POST", "faults", { plan: parts.join("/") });
+      return await this.call("POST", "faults", { plan: parts.join("/"), renewed });
     } catch (error) {
       this.#parts = before;
       throw error;

@@ -96,7 +96,44 @@ def test_where_nobody_answers_the_control_api_faults_are_all_there_is() -> None:
     assert ask(service, "POST", "/v1beta/interactions", CREATE)[0] == 503
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"plan": 3}', b'{"plan": "event:1,fim"}', b"[" * 9999])
+REFUSE_ONE = "creates=status:503"
+
+
+@pytest.mark.parametrize(
+    ("plan", "more", "statuses", "fired"),
+    [
+        (f"event:5,rst/{REFUSE_ONE}", {}, [503, 200], 1),
+        (f"event:5,rst/{REFUSE_ONE}", {"renewed": ["streams"]}, [200, 200], 1),
+        (f"event:5,rst/{REFUSE_ONE}", {"renewed": ["streams", "creates"]}, [503, 200], 1),
+        ("event:5,rst/creates=status:500", {"renewed": ["streams"]}, [500, 200], 1),
+        ("event:5,rst", {"renewed": ["streams"]}, [200, 200], 0),
+    ],
+)
+def test_a_part_that_is_not_renewed_goes_on_counting(
+    plan: str, more: dict[str, Any], statuses: list[int], fired: int
+) -> None:
+    """What refused a create before does not refuse the next one again, unless it is renewed or another one."""
+    service = emulated()
+    ask(service, "POST", FAULTS, {"plan": REFUSE_ONE})
+    assert ask(service, "POST", "/v1beta/interactions", CREATE)[0] == 503
+    assert ask(service, "POST", FAULTS, {"plan": plan, **more})[0] == 200
+    assert [ask(service, "POST", "/v1beta/interactions", CREATE)[0] for _ in statuses] == statuses
+    record = ask(service, "GET", FAULTS)[1]
+    assert sum(bool(one["fired"]) for one in record["connections"]) == fired
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"plan": "event:5,rst", "renewed": ["stream"]}',
+        b"",
+        b"[]",
+        b"{",
+        b'{"plan": 3}',
+        b'{"plan": "event:1,fim"}',
+        b"[" * 9999,
+    ],
+)
 def test_what_is_no_plan_is_refused_and_changes_nothing(body: bytes) -> None:
     """An invalid plan is refused with 400, and the previous plan stays in force."""
     service = emulated()

@@ -62,7 +62,7 @@ const session = await emulator.session();
 const create = async () => {
   const body = JSON.stringify({ model: "gemini-3.5-flash", input: "Hi" });
   const headers = { "content-type": "application/json", "x-goog-api-key": "any" };
-  await fetch(`${session.url}/v1beta/interactions`, { method: "POST", headers, body });
+  return (await fetch(`${session.url}/v1beta/interactions`, { method: "POST", headers, body })).status;
 };
 await session.reply("One.", { times: 0 });
 await session.reply("Two.", { match: { input_contains: "weather" } });
@@ -70,6 +70,13 @@ await session.reply({ refuse: { status: 429 }, match: { input_contains: "more" }
 await create();
 said.answers = await session.assertAllMet().catch(told);
 await session.reset();
+await session.fail(503, { on: "create" });
+said.again = [await create()];
+await session.drop("event:5,rst");
+said.again.push(await create());
+await session.fail(503, { on: "create" });
+said.again.push(await create());
+await session.mend();
 await session.incident("stream-cut-at-600s");
 said.incident = await session.assertAllMet().then(() => null, told);
 await session.reply("Three.");
@@ -131,12 +138,18 @@ def test_an_answer_that_no_create_took_is_an_error(said: dict[str, Any]) -> None
     assert said["besides"][2] == "the answer 'Three.' was never given: no create took it"
 
 
+def test_a_failure_comes_as_often_as_it_is_asked_for(said: dict[str, Any]) -> None:
+    """A drop that is planned later brings no old failure again; the same failure, asked for again, comes again."""
+    assert said["again"] == [503, 200, 503]
+
+
 def test_a_drop_that_nothing_met_is_an_error(said: dict[str, Any]) -> None:
     """`assertAllMet` is silent after the refusal took effect, and says why the drop never did."""
     assert said["met"] is None
     is_ours, _, message = said["unmet"]
     assert is_ours
     assert message.startswith('the plan "event:500,rst/creates=status:503" never took effect: ')
+    assert "create" not in message.rpartition(": ")[2]
     assert "it is for stream 1, and 0 streams came" in message
 
 
