@@ -147,6 +147,34 @@ def test_models_are_known_by_family(api, name, status):
     assert api.create(model=name).status == status
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("gemini-3.5-flsh", "gemini-3.5-flash"),
+        ("gemini-3.5-flassh-lite", "gemini-3.5-flash-lite"),
+        ("gemini-9.9-por", "gemini-9.9-pro"),
+        ("gemini-3.1-pro-perview", "gemini-3.1-pro-preview"),
+        ("models/gemini-3.5-flast", "models/gemini-3.5-flash"),
+        ("gemini-flash-lates", "gemini-flash-latest"),
+    ],
+)
+def test_a_misspelt_model_is_refused_as_live(api, name, meant):
+    """A slip inside the name of a known family is no new model: the service has none of that name."""
+    answer = api.create(model=name)
+    assert answer.error == (404, "model_not_found")
+    assert f"did you mean '{meant}'?" in answer.json["error"]["message"]
+    assert Api.with_settings(models="any").create(model=name).status == 200
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gemini-5-neon", "gemini-4-ultra", "imagen-4.0-generate", "gemini-4-pro-exp-0827", "gemini-4-flash-002"],
+)
+def test_a_new_word_in_a_name_is_a_new_model(api, name):
+    """Models come every month: a word that is not almost a known one is taken."""
+    assert api.create(model=name).status == 200
+
+
 def test_every_known_model_of_the_schema_is_taken(api):
     """Every model that the schema lists is accepted."""
     for name in load().schemas.document("model-name")["x-known-values"]:

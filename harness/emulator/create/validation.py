@@ -16,6 +16,7 @@ from harness.contract.data.input import as_steps, items, text_of
 from harness.contract.schema.explain import SchemaProblem, json_type
 from harness.emulator.create import agent_limits, live_refusals
 from harness.emulator.create.continuation import ContinuationRules
+from harness.emulator.create.model_names import correct_model_name, is_model_name
 from harness.emulator.create.unknown_parts import SentSteps
 from harness.emulator.create.windows import judge_windows
 from harness.emulator.http import hints
@@ -33,12 +34,6 @@ Json = dict[str, Any]
 
 AGENTS = re.compile(r"(antigravity|deep-research|code-mender)-[\w.-]+")
 """Names of built-in agents; saved agents are looked up among the resources."""
-
-MODELS = re.compile(
-    r"(models/)?((gemini|gemma|lyria|nano-banana|veo|imagen)[a-z-]*-\d[\w.-]*"
-    r"|gemini-[a-z-]+-latest|gemini-(omni|robotics)[\w.-]+|nano-banana-pro-preview)"
-)
-"""Names of models, by family; any version is accepted, because the schema's list is open too."""
 
 UNLISTED_TOOLS = ("filesystem", "bash", "manage_task", "schedule")
 """Types of tools that no SDK declares, but that the service itself or third-party probes named."""
@@ -230,17 +225,19 @@ class CreateValidator(ContinuationRules):
                 raise not_found(f"There is no agent '{name}'.{self.agent_hint(name)}")
             return None, name
         name = body["model"]
-        if self.is_model(name):
+        meant = correct_model_name(name, self.contract.schemas.document("model-name")["x-known-values"])
+        takes_any = self.settings.models == "any"
+        if self.is_model(name) and (takes_any or meant == name):
             return name, None
         if self.is_agent(name, project):
             return None, name
-        if self.settings.models == "any":
+        if takes_any:
             return name, None
+        hint = f": did you mean '{meant}'?" if self.is_model(meant) else "; names look like 'gemini-3.5-flash'."
         raise Refusal(
             404,
             "model_not_found",
-            f"There is no model '{name}'; names look like 'gemini-3.5-flash'. "
-            "(The emulator's setting models=any takes every name.)",
+            f"There is no model '{name}'{hint} (The emulator's setting models=any takes every name.)",
         )
 
     def agent_hint(self, name: str) -> str:
@@ -253,7 +250,7 @@ class CreateValidator(ContinuationRules):
 
     def is_model(self, name: str) -> bool:
         """Whether the name belongs to a family of models."""
-        return MODELS.fullmatch(name) is not None
+        return is_model_name(name)
 
     def is_agent(self, name: str, project: str) -> bool:
         """Whether the name is a built-in agent or one saved in this project."""

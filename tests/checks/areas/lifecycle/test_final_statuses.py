@@ -17,6 +17,7 @@ ERROR_STREAM = streamed([*text_events("He")[:4], event("error", error={"code": "
 COMPLETED_STREAM = streamed(text_events("He"))
 SHORT = shows("incomplete")
 SHORT_STREAM = streamed(text_events("He", status="incomplete"))
+TERSE = shows("completed", usage={"total_output_tokens": 1})
 
 CASES = [
     case("bg.queued", "met", "and on", queued=True, history=[QUEUED, QUEUED, RUNNING, DONE]),
@@ -44,9 +45,16 @@ CASES = [
     ("check_id", "exchanges"),
     [
         ("bg.queued", {"queued": False, "history": [RUNNING, DONE]}),
-        ("bg.incomplete-visible", {"cut_short": DONE, "its_stream": COMPLETED_STREAM}),
+        ("bg.incomplete-visible", {"cut_short": TERSE, "its_stream": COMPLETED_STREAM}),
     ],
 )
 def test_luck_is_nobodys_fault(check_id, exchanges):
     """A state that a target cannot be forced into is reported as a lost race, not as a failure."""
     assert judge(check_id, **exchanges).because is Because.RACE_LOST
+
+
+def test_an_ignored_limit_is_no_luck():
+    """A run that made more than the one token it was allowed has not merely been terse."""
+    observed = judge("bg.incomplete-visible", cut_short=DONE, its_stream=COMPLETED_STREAM)
+    assert observed.because is Because.LACKING
+    assert "was ignored: the run made 3" in observed.reason
