@@ -34,6 +34,7 @@ UNCOUNTED = answer(body=interaction(usage=None))
 GROWN = answer(body=interaction(steps=[*STEPS, *STEPS]))
 
 TURNS = {"parent": PARENT, "child": CHILD}
+TOLD = {**TURNS, "parent_retold": CHILD}
 
 CASES = [
     case("chain.ok", "met", "a new id", parent=PARENT, child=CHILD),
@@ -54,15 +55,19 @@ CASES = [
     case("chain.takes-effect", "not_met", "ignored", parent=PARENT, child=turn(tokens=2), stray=OTHER),
     case("chain.takes-effect", "untestable", "not counted", parent=PARENT, child=UNCOUNTED, stray=OTHER),
     case("chain.takes-effect", "untestable", "no child", parent=PARENT, child=REFUSED, stray=OTHER),
-    case("chain.whole-history", "met", "more", **TURNS, grandchild=turn(tokens=16), retold=turn(tokens=15)),
-    case("chain.whole-history", "met", "not told again", **TURNS, grandchild=turn(tokens=16), retold=REFUSED),
-    case("chain.whole-history", "untestable", "uncounted", **{**TURNS, "child": turn(tokens=2)}, grandchild=OTHER,
+    case("chain.whole-history", "met", "more", **TOLD, grandchild=turn(tokens=16), retold=turn(tokens=15)),
+    case("chain.whole-history", "met", "not told again", **TOLD, grandchild=turn(tokens=16), retold=REFUSED),
+    case("chain.whole-history", "untestable", "uncounted", **{**TOLD, "child": turn(tokens=2)}, grandchild=OTHER,
          retold=OTHER),
-    case("chain.whole-history", "untestable", "no id", **TURNS, grandchild=None, retold=None),
-    case("chain.whole-history", "untestable", "refused", **TURNS, grandchild=REFUSED, retold=OTHER),
-    case("chain.whole-history", "not_met", "as much as the second", **TURNS, grandchild=OTHER, retold=OTHER),
-    case("chain.whole-history", "not_met", "without the first", **TURNS, grandchild=turn(tokens=16),
+    case("chain.whole-history", "untestable", "no id", **TOLD, grandchild=None, retold=None),
+    case("chain.whole-history", "untestable", "refused", **TOLD, grandchild=REFUSED, retold=OTHER),
+    case("chain.whole-history", "not_met", "as much as the second", **TOLD, grandchild=OTHER, retold=OTHER),
+    case("chain.whole-history", "not_met", "without the first", **TOLD, grandchild=turn(tokens=16),
          retold=turn(tokens=16)),
+    case("chain.whole-history", "met", "told at length", **{**TOLD, "parent_retold": turn(tokens=99)},
+         grandchild=turn(tokens=16), retold=turn(tokens=99)),
+    case("chain.whole-history", "met", "not told at all", **{**TOLD, "parent_retold": REFUSED},
+         grandchild=turn(tokens=16), retold=turn(tokens=16)),
     case("chain.streamed", "met", "more", parent=PARENT, child=CHILD, streamed=ended(9)),
     case("chain.streamed", "untestable", "not counted", parent=PARENT, child=turn(tokens=2), streamed=ended(2)),
     case("chain.streamed", "untestable", "no count at its end", parent=PARENT, child=CHILD, streamed=ended(None)),
