@@ -291,8 +291,8 @@ class Conductor:
     def _group(self, group: Group, driver: Driver, ledger: CreatedResources) -> Iterator[RunEvent | Judged]:
         exercise, members = group
         yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
-        target, halted = self.target, lambda: bool(self.halted)
-        played = play(target.api, exercise, target.target, driver, ledger, halted)
+        target = self.target
+        played = play(target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted))
         self._audit.note(exercise, played)
         promised = (
             SCRIPTABLE in self.target.target.capabilities

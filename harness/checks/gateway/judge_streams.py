@@ -22,8 +22,9 @@ from harness.checks.gateway.stream_queries import (
     differences,
     frames_of,
     held_back,
+    is_unfinished,
+    lacks_time,
     no_stream,
-    require_time,
     tells,
     tells_error,
     touched,
@@ -43,12 +44,10 @@ def events(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
     What became of the same kind of event in several streams is reported once, the worst first.
     """
     same: dict[tuple[str, ...], list[Finding]] = {}
-    late: list[Unmet] = []
+    unfinished: list[RelayedExchange] = []
     for passage in told_by(passages, lambda one: tells(one) and not held_back(one), NO_STREAM):
-        try:
-            require_time(passage)
-        except Unmet as unmet:
-            late.append(unmet)
+        if is_unfinished(passage):
+            unfinished.append(passage)
             continue
         found = differences("gw.events", passage, difference(passage)) if arrived(passage) else ()
         for finding in found or (no_stream("gw.events", passage),):
@@ -57,8 +56,8 @@ def events(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
     for alike in same.values():
         more = f", and so in {format_count(len(alike) - 1, 'more stream')}" if len(alike) > 1 else ""
         yield replace(alike[0], message=alike[0].message + more, weight=len(alike))
-    if late and not same:
-        raise late[0]
+    if unfinished and not same:
+        raise lacks_time(unfinished[0])
 
 
 def _kind_of(shown: str) -> str:
@@ -140,7 +139,8 @@ def utf8(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
     passage = find_passage(passages, "stream.bytes", NO_STREAM)
     if not tells(passage) or not arrived(whole) or touched(difference(whole)):
         raise Unmet("not even whole chunks arrive as they were")
-    require_time(passage)
+    if is_unfinished(passage):
+        raise lacks_time(passage)
     if not arrived(passage):
         yield no_stream("gw.utf8", passage)
     elif touched(found := difference(passage)):

@@ -66,16 +66,19 @@ def held_back(passage: RelayedExchange) -> bool:
     return passage.arrivals == () and client.status is None and client.ending.by is By.LIMIT
 
 
-def require_time(passage: RelayedExchange) -> None:
-    """Raise Unmet if bytes were still coming when our own time was up: what is missing then was not lost."""
-    client = passage.client
-    moments = client.arrivals.moments
+def is_unfinished(passage: RelayedExchange) -> bool:
+    """Whether bytes were still coming when our own time was up: what is missing then was not lost."""
+    client, moments = passage.client, passage.client.arrivals.moments
     late = client.ending.by is By.LIMIT and client.ending.how is How.TIMEOUT
-    if late and moments and client.seconds - moments[-1] < _STILL_COMING:
-        raise Unmet(
-            f"{passage.name} was still coming when our time was up, after {client.seconds:.1f} s",
-            remedy="with more time (--timeout)",
-        )
+    return late and bool(moments) and client.seconds - moments[-1] < _STILL_COMING
+
+
+def lacks_time(passage: RelayedExchange) -> Unmet:
+    """Why nothing can be said of an unfinished stream."""
+    return Unmet(
+        f"{passage.name} was still coming when our time was up, after {passage.client.seconds:.1f} s",
+        remedy="with more time (--timeout)",
+    )
 
 
 def no_stream(rule: str, passage: RelayedExchange) -> Finding:

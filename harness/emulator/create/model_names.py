@@ -6,7 +6,7 @@ Layer 2. The list of models is open and grows every month, so what is known serv
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from itertools import takewhile
 
 _FAMILIES = re.compile(
@@ -22,8 +22,10 @@ def is_model_name(name: str) -> bool:
     return _FAMILIES.fullmatch(name) is not None
 
 
-def correct_model_name(name: str, known: Iterable[str]) -> str:
+def correct_model_name(name: str, known: Collection[str]) -> str:
     """The name with each word as the `known` models write it, if it is one slip away from theirs."""
+    if name in known:
+        return name
     words = {word for model in known for word in model.split("-") if word.isalpha() and len(word) >= _SHORT}
     family, *parts = name.split("-")
     return "-".join([family, *(_correct(part, words) for part in parts)])

@@ -76,11 +76,11 @@ _PRIVATE_HOST = (
     r"|(?:[\w-]+\.)+(?:internal|intranet|local|corp|lan|home\.arpa)"
 )
 _FORM_FIELD = (
-    r"(?m:^)[^\r\n]{0,40}?(?i:form-data;(?=[^\r\n]{0,200}?\bname=\"?[\w.\-]{0,99}(?:key|token|secret|password|authorization)))"
-    r"(?:[^\r\n]{0,999}\r?\n){1,8}?\r?\n(?P<secret>[^\r\n]+)"
+    r"(?m:^)(?=[^\r\n]{0,40}?(?i:form-data;[^\r\n]{0,200}?\bname=\"?[\w.\-]{0,99}(?:key|token|secret|password|authorization)))"
+    r"(?:[^\r\n]{0,1049}+\r?\n){1,8}?\r?\n(?P<secret>[^\r\n]+)"
 )
-"""Begins with its line, and looks ahead for the name: with a start at each `form-data` and each `name=`, a line
-that repeats them would be read thousands of times."""
+"""Begins with its line, and looks ahead once for the name: with a start at each `form-data` and each `name=`, a
+line that repeats them would be read thousands of times."""
 
 _PARAMETER = "|".join(SECRET_PARAMETERS).replace("_", "[_-]?")
 
@@ -141,9 +141,9 @@ def sightings(text: str, looks: Iterable[Look] = (*CREDENTIALS, *PRIVATE_PLACES)
     for begin, limit in regions(text):
         for kind, pattern in looks:
             end = limit
-            while end < len(text) and any(found.end() == end for found in pattern.finditer(text, begin, end)):
+            while (matches := [*pattern.finditer(text, begin, end)]) and matches[-1].end() == end < len(text):
                 end = min(begin + 2 * (end - begin), len(text))  # a secret may be longer than the part
-            for found in pattern.finditer(text, begin, end):
+            for found in matches:
                 if not is_placeholder(found["secret"]):
                     yield Sighting(kind, *found.span("secret"))
 

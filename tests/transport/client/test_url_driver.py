@@ -8,15 +8,18 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from harness.outcome import UsageFault
-from harness.transport import Limits, UrlDriver
-from harness.wire import COMPLETE, At, By, Ending, Exchange, Headers, How, Request
+from harness.transport import Limits, ServerThread, UrlDriver
+from harness.wire import COMPLETE, At, By, Chunk, Ending, Exchange, Headers, How, Request
+from tests.transport.certificates import certificate_in
 from tests.transport.peers import (
     RawConnection,
     RawServer,
+    Serving,
     free_port,
     read_head,
     saying,
@@ -459,6 +462,22 @@ def test_an_interrupt_ends_what_is_under_way(head: bytes) -> None:
     assert [exchange.ending.by for exchange in ended] == [By.SERVER]
     client.close()
     assert after.ending == COMPLETE
+
+
+def test_an_interrupt_ends_what_is_under_way_behind_tls(tmp_path: Path) -> None:
+    """Another thread may end a TLS connection while its reader waits for more."""
+    certificate, stalls = certificate_in(tmp_path), Serving(Chunk(b"ab"), Ending(how=How.STALL))
+    with ServerThread(stalls, tls=certificate.context) as server:
+        client = UrlDriver(server.url, ca_file=certificate.ca_file, environment=False)
+        stream = client.open(GET)
+        ended: list[Exchange] = []
+        thread = threading.Thread(target=lambda: ended.append(stream.finish()))
+        thread.start()
+        until(lambda: bool(stalls.bodies))
+        client.interrupt()
+        thread.join(10)
+        client.close()
+    assert [(exchange.status, exchange.ending.by) for exchange in ended] == [(200, By.SERVER)]
 
 
 def test_together_is_concurrent_and_ordered(driver: Callable[[str], UrlDriver]) -> None:
