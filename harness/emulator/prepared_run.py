@@ -41,8 +41,8 @@ def prepare_run(
     elif further is None:
         emulator.script({**script, "times": 0})
     else:
-        emulator.script({**script, "times": 0, "match": {"previous": False}})
-        emulator.script({**further, "times": 0, "match": {"previous": True}})
+        emulator.script({**script, "times": 0, "match": {"further": False}})
+        emulator.script({**further, "times": 0, "match": {"further": True}})
     return _begin_run(emulator)
 
 

@@ -145,7 +145,7 @@ class ClientModel:
     """The statuses of a run that has ended and did not fail: a text alone may report them."""
 
     continues: Callable[[Request], str | None]
-    """The id of the run that a create continues as a further turn; None if it begins a conversation."""
+    """What a create goes on from, the id of a run or a transcript in words; None if it begins a conversation."""
     goes_on: Callable[[Request], bool]
     """Whether a create goes on with a run that had stopped, so that both are one result."""
     find_id: Callable[[Mapping[str, Any]], str | None]

@@ -1,26 +1,36 @@
-// The AI SDK with its Google provider: `google.interactions(model)` in `streamText`.
+// The AI SDK with its Google provider: `google.interactions(model)` in `streamText`, and polled in `generateText`.
 import { createGoogleGenerativeAI } from "@ai-sdk/google";
-import { streamText } from "ai";
-import { answerTasks, IDLE } from "./tasks.mjs";
+import { generateText, isStepCount, jsonSchema, streamText, tool } from "ai";
+import { answerTasks, IDLE, LOOK } from "./tasks.mjs";
 
 const STATUSES = { stop: "completed", length: "incomplete", "tool-calls": "requires_action", error: "failed" };
+const look = tool({ inputSchema: jsonSchema(LOOK.parameters), execute: () => ({ found: 1 }) });
 
 await answerTasks(async (task) => {
-  const google = createGoogleGenerativeAI({ baseURL: `${task.base_url}/v1beta`, apiKey: "any" });
-  const result = streamText({
-    model: google.interactions("gemini-3.5-flash"),
-    prompt: "Go.",
-    timeout: { chunkMs: IDLE },
-    providerOptions: { google: { background: task.mode === "background" } },
-    onError: () => {},
-  });
-  let text = "";
-  let reason;
+  const model = createGoogleGenerativeAI({ baseURL: `${task.base_url}/v1beta`, apiKey: "any" }).interactions(
+    "gemini-3.5-flash",
+  );
+  const asked = (google) => ({ model, prompt: "Go.", providerOptions: { google } });
+  if (task.mode === "poll") {
+    const { text, finishReason } = await generateText(asked({ background: true }));
+    return { text, status: STATUSES[finishReason] };
+  }
+  if (task.mode === "tools") return read({ ...asked({}), tools: { look }, stopWhen: isStepCount(2) });
+  const { id, ...answer } = await read(asked({ background: task.mode === "background" }));
+  return task.mode === "chain" ? read(asked({ previousInteractionId: id })) : answer;
+});
+
+/** What a stream says, to the last of its steps. */
+async function read(options) {
+  const result = streamText({ ...options, timeout: { chunkMs: IDLE }, onError: () => {} });
+  let [text, reason, id] = ["", undefined, undefined];
   for await (const part of result.fullStream) {
     if (part.type === "error") throw part.error;
     if (part.type === "abort") throw new Error("aborted");
+    if (part.type === "start-step") text = "";
     if (part.type === "text-delta") text += part.text;
+    if (part.type === "finish-step") id = part.providerMetadata?.google?.interactionId;
     if (part.type === "finish") reason = part.finishReason;
   }
-  return { text, status: STATUSES[reason] };
-});
+  return { text, status: STATUSES[reason], id };
+}

@@ -8,15 +8,14 @@ import sys
 import time
 
 from google import genai
-from tasks import SECONDS, answer_tasks
+from tasks import answer_tasks, genai_options
 
 PAUSE = 0.05
 
 
 def read(task):
     """Do one task."""
-    options = {"base_url": task["base_url"], "timeout": int(SECONDS * 1000)}
-    client = genai.Client(api_key="any", http_options=options)
+    client = genai.Client(api_key="any", http_options=genai_options(task))
     text, cursor = "", None
     while True:
         try:

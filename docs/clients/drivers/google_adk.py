@@ -14,11 +14,23 @@ os.environ["GEMINI_API_KEY"] = os.environ["GOOGLE_API_KEY"] = "any"
 STATUSES = {"STOP": "completed", "MAX_TOKENS": "incomplete"}
 
 
+def look() -> dict[str, int]:
+    """Look."""
+    return {"found": 1}
+
+
 async def read(task):
     """Do one task."""
     model = Gemini(model="gemini-3.5-flash", use_interactions_api=True, base_url=task["base_url"])
-    runner = InMemoryRunner(agent=Agent(name="reader", model=model), app_name="reader")
+    tools = [look] if task["mode"] == "tools" else []
+    runner = InMemoryRunner(agent=Agent(name="reader", model=model, tools=tools), app_name="reader")
     session = await runner.session_service.create_session(app_name="reader", user_id="user")
+    answer = await turn(runner, session)
+    return await turn(runner, session) if task["mode"] == "chain" else answer
+
+
+async def turn(runner, session):
+    """Send a message, and read what comes; what was said before a function was called is no result."""
     message = types.Content(role="user", parts=[types.Part(text="Go.")])
     pieces, whole, reason = "", None, None
     async for event in runner.run_async(
@@ -29,6 +41,8 @@ async def read(task):
     ):
         if event.error_code or event.error_message:
             raise Failed(f"{event.error_code}: {event.error_message}")
+        if event.get_function_responses():
+            pieces, whole, reason = "", None, None
         parts = event.content.parts if event.content else []
         text = "".join(part.text or "" for part in parts or [] if not part.thought)
         pieces += text if event.partial else ""

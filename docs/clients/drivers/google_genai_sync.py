@@ -3,13 +3,12 @@
 import time
 
 from google import genai
-from tasks import CREATE, LOOK, SECONDS, SETTLED, answer_of, answer_tasks, event_of, further_of
+from tasks import CREATE, LOOK, SETTLED, answer_of, answer_tasks, event_of, further_of, genai_options
 
 
 def read(task):
     """Do one task."""
-    options = {"base_url": task["base_url"], "timeout": int(SECONDS * 1000)}
-    client = genai.Client(api_key="any", http_options=options)
+    client = genai.Client(api_key="any", http_options=genai_options(task))
     interactions = client.interactions
     match task["mode"]:
         case "poll":

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from google import genai
-from tasks import CREATE, LOOK, SECONDS, answer_tasks, further_of
+from tasks import CREATE, LOOK, answer_tasks, further_of, genai_options
 
 from harness.resume import RetryLimits, follow
 
@@ -12,8 +12,7 @@ PATIENCE = RetryLimits(delay=0.05, poll=0.05)
 
 def read(task):
     """Do one task."""
-    options = {"base_url": task["base_url"], "timeout": int(SECONDS * 1000)}
-    client = genai.Client(api_key="any", http_options=options)
+    client = genai.Client(api_key="any", http_options=genai_options(task))
     match task["mode"]:
         case "follow":
             stream = follow(client, task["interaction"], patience=PATIENCE)

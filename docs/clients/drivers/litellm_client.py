@@ -7,7 +7,7 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 import litellm
 import litellm.interactions as interactions
-from tasks import CREATE, SECONDS, SETTLED, Failed, answer_of, answer_tasks
+from tasks import CREATE, LOOK, SECONDS, SETTLED, Failed, answer_of, answer_tasks, further_of
 
 litellm.suppress_debug_info = True  # its hints go to standard output
 
@@ -24,15 +24,29 @@ def read(task):
         outputs = [step for step in found.steps or [] if step["type"] == "model_output"]
         text = "".join(part.get("text", "") for step in outputs for part in step["content"])
         return {"text": text, "status": found.status}
+    if task["mode"] == "tools":
+        more["tools"] = [LOOK]
+    parts = stream({**more, "background": True} if task["mode"] == "background" else more)
+    if task["mode"] in ("chain", "tools") and (further := further_of(parts, task)):
+        parts = stream({**more, **further, "model": more["model"]})
+    return answer_of(parts)
+
+
+def stream(create):
+    """Read a turn to its end."""
     parts = []
-    for event in interactions.create(**more, stream=True):
+    for event in interactions.create(**create, stream=True):
         if event.event_type == "error":
             raise Failed(f"error event: {event}"[:300])
+        if event.event_type == "interaction.created":
+            parts.append({"id": event.interaction["id"]})
+        if event.event_type == "step.start" and event.step["type"] == "function_call":
+            parts.append({"call": {"call_id": event.step["id"], "name": event.step["name"]}})
         if event.event_type == "step.delta" and event.delta["type"] == "text":
             parts.append({"text": event.delta["text"]})
         if event.event_type == "interaction.completed":
             parts.append({"status": event.interaction["status"]})
-    return answer_of(parts)
+    return parts
 
 
 answer_tasks(read)

@@ -1,6 +1,7 @@
 """Answers the tasks of `harness torture --loop`: one line of JSON in, one line out."""
 
 import json
+import ssl
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,10 @@ SECONDS = 4.0
 CREATE = {"model": "gemini-3.5-flash", "input": "Go."}
 LOOK = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
 SETTLED = {"completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action"}
+
+
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For a client that would read the certificates of the system for each task, though it is sent to a plain URL."""
 
 
 class Failed(Exception):
@@ -26,6 +31,16 @@ def answer_tasks(read: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"[:500]}
         print(json.dumps({"case": task["case"], **answer}), flush=True)
+
+
+def genai_options(task: dict[str, Any]) -> dict[str, Any]:
+    """The `http_options` of google-genai for a task."""
+    return {
+        "base_url": task["base_url"],
+        "timeout": int(SECONDS * 1000),
+        "client_args": {"verify": NO_TLS},
+        "async_client_args": {"verify": NO_TLS, "ssl": NO_TLS},
+    }
 
 
 def event_of(event: Any) -> dict[str, Any]:

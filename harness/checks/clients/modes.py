@@ -15,8 +15,13 @@ TEXT = "A text in several pieces: déjà vu, 東京 and 🦊, to the very end."
 
 _SAYS: Mapping[str, Any] = {"text": TEXT}
 _CALLS: Mapping[str, Any] = {
-    "steps": [{"type": "function_call", "id": "call_1", "name": "look", "arguments": {"place": "behind the door"}}]
+    "steps": [
+        {"type": "thought", "signature": "VGhlIGNhbGwgaXMgbWluZS4="},
+        {"type": "function_call", "id": "call_1", "name": "look", "arguments": {"place": "behind the door"}},
+    ]
 }
+"""With a signed thought: a client may send the turn back in a transcript of its own, instead of an id."""
+
 _HELD: Mapping[str, Any] = {"text": TEXT, "hold": {"after": 5}}
 
 _ALL = (

@@ -8,14 +8,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.contract.data.output import count_transcript
+from harness.outcome.words import format_count
 from harness.wire import Request
 from harness.wire.json_value import object_or_none
 
 
 def find_previous(create: Request) -> str | None:
-    """The interaction that a create refers to as its previous turn; None if it begins a conversation."""
-    found = (object_or_none(create.body) or {}).get("previous_interaction_id")
-    return found if isinstance(found, str) else None
+    """What a create goes on from; None if it begins a conversation.
+
+    That is the interaction it names as its previous turn or, where it sends the earlier turns along, their number
+    of steps in words: a client may keep the conversation itself.
+    """
+    body = object_or_none(create.body) or {}
+    named, given = body.get("previous_interaction_id"), body.get("input")
+    if isinstance(named, str):
+        return named
+    steps = count_transcript(given)
+    return f"a transcript of {format_count(steps, 'step')}" if steps else None
 
 
 def goes_on(create: Request) -> bool:

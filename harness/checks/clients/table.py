@@ -8,11 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 from harness.checks.clients.kinds import CONTINUES
-from harness.faults.kinds import CaseKind, at
+from harness.faults.kinds import CaseKind, at, in_further
 
 
 def _row(name: str, about: str, plan: str, **more: Any) -> CaseKind:
     return CaseKind(name=name, about=about, plans=at(plan), **more)
+
+
+def _further(name: str, about: str, plan: str) -> CaseKind:
+    return CaseKind(name=name, about=about, plans=in_further(at(plan)))
 
 
 def _end(status: str, about: str) -> CaseKind:
@@ -79,13 +83,13 @@ TURNS_TABLE = (
     _row("no-fault", "nothing goes wrong", "pass"),
     _row("first-reset", "the stream of the first turn is reset", "event:{late},rst"),
     _row("first-clean-end", "the stream of the first turn ends cleanly, without completion", "event:{late},end"),
-    _row("further-reset", "the stream of the further turn is reset", "pass/event:{late},rst"),
-    _row(
+    _further("further-reset", "the stream of the further turn is reset", "pass/event:{late},rst"),
+    _further(
         "further-clean-end",
         "the stream of the further turn ends cleanly, without completion",
         "pass/event:{late},end",
     ),
-    _row("further-twice", "an event of the further turn comes twice, with the same id", "pass/dup:{late}"),
+    _further("further-twice", "an event of the further turn comes twice, with the same id", "pass/dup:{late}"),
     _row("lost-answer", "the answer to the further turn is lost before its first byte", "pass/before-headers,rst"),
     _row("late-answer", "the answer to the further turn comes late", "pass/late:0.2"),
     _row("further-503", "the further turn is refused once: 503", "pass/status:503"),

@@ -65,7 +65,14 @@ export interface Script {
   continuation_token?: string;
   environment_id?: string;
   times?: number;
-  match?: { model?: string; agent?: string; previous?: boolean; input_contains?: string; tool?: string };
+  match?: {
+    model?: string;
+    agent?: string;
+    previous?: boolean;
+    further?: boolean;
+    input_contains?: string;
+    tool?: string;
+  };
 }
 
 /** Settings of the emulator; docs/emulator.md explains each. */

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.arguments import Parser, count, positive_seconds
+from harness.cli.masking import mask_text
 from harness.cli.output import ReportFiles, say, write_json
 from harness.cli.tested_clients import STARTING, TIMEOUT, install_ready, new_client
 from harness.interactions import INTERACTIONS
@@ -187,7 +188,8 @@ def _read(names: Sequence[str]) -> list[ClientColumn]:
     from harness.report.client_table.record import read_columns
 
     modes = INTERACTIONS.load_client_model().modes
-    return read_columns([Path(name) for name in names], {name: mode.about for name, mode in modes.items()})
+    columns = read_columns([Path(name) for name in names], {name: mode.about for name, mode in modes.items()})
+    return [_mask_column(column) for column in columns]
 
 
 def _play(
@@ -208,10 +210,20 @@ def _play(
     for column in survey(
         INTERACTIONS, clients, install, modes=modes, only=rows, jobs=arguments.jobs, seconds=arguments.timeout
     ):
+        column = _mask_column(column)
         columns.append(column)
         for line in column_lines(column):
             say(line, to_errors=arguments.json)
     return columns
+
+
+def _mask_column(column: ClientColumn) -> ClientColumn:
+    """The column with the user's keys hidden in what clients said and sent."""
+    cells = (
+        replace(cell, sentence=mask_text(cell.sentence), timeline=tuple(map(mask_text, cell.timeline)))
+        for cell in column.cells
+    )
+    return replace(column, problem=mask_text(column.problem), cells=tuple(cells))
 
 
 def _write(

@@ -11,6 +11,7 @@ from typing import Any
 
 USER_INPUT = "user_input"
 _GIVEN = (USER_INPUT, "function_result")
+_PRODUCED = ("model_output", "function_call", "thought")
 
 
 def steps_of(interaction: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -26,6 +27,16 @@ def count_given(steps: Sequence[Any]) -> int:
     while first < len(kinds) and kinds[first] in _GIVEN:
         first += 1
     return first
+
+
+def count_transcript(given: object) -> int:
+    """How many steps of a create's input are of earlier turns: all up to the last that a run produced."""
+    kinds = (
+        [step.get("type") if isinstance(step, Mapping) else None for step in given]
+        if isinstance(given, list)
+        else []
+    )
+    return max((number for number, kind in enumerate(kinds, 1) if kind in _PRODUCED), default=0)
 
 
 def output_steps(interaction: Mapping[str, Any]) -> list[dict[str, Any]]:

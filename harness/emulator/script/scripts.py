@@ -70,6 +70,7 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     model: str | None = None
     agent: str | None = None
     previous: bool | None = None
+    further: bool | None = None
     input_contains: str | None = None
     tool: str | None = None
 
@@ -80,6 +81,7 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             (self.model is None or self.model == order.model)
             and (self.agent is None or self.agent == order.agent)
             and (self.previous is None or self.previous == (order.previous is not None))
+            and (self.further is None or self.further == order.is_further)
             and (self.input_contains is None or self.input_contains in order.text)
             and (self.tool is None or self.tool in named)
         )

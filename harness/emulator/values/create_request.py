@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from harness.contract.data.output import count_transcript
 from harness.emulator.values.platform import GEMINI, Platform
 from harness.emulator.values.sample_budget import SampleBudget
 
@@ -53,6 +54,11 @@ class CreateRequest:
     budget: SampleBudget = field(default_factory=SampleBudget)
     size: int = 0
     rest: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def is_further(self) -> bool:
+        """Whether it goes on with a conversation: by the id of a run, or with earlier answers in its input."""
+        return self.previous is not None or count_transcript(self.given) > 0
 
     @property
     def generation(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Layer 1.
 
 from __future__ import annotations
 
-from harness.faults.kinds.case_kind import CaseKind, at, at_each, chain_plans
+from harness.faults.kinds.case_kind import CaseKind, at, at_each, chain_plans, in_further
 from harness.faults.kinds.stream_kinds import HINTED
 
 _LOST_POLLS = (
@@ -36,7 +36,9 @@ UNKNOWN_AT_FIRST = CaseKind(
 FURTHER_DROPS = CaseKind(
     name="further-drops",
     about="the stream of the further turn breaks off",
-    plans=chain_plans(at_each("pass/event:{n},end", "pass/event:{n},rst"), at("pass/event:{middle}+40,end")),
+    plans=in_further(
+        chain_plans(at_each("pass/event:{n},end", "pass/event:{n},rst"), at("pass/event:{middle}+40,end"))
+    ),
 )
 LOST_ANSWERS = CaseKind(
     name="lost-answers",
@@ -54,7 +56,7 @@ REFUSED_ANSWERS = CaseKind(
 DOUBLED_ANSWERS = CaseKind(
     name="doubled-answers",
     about="events of either turn come twice, with the same id",
-    plans=at_each("dup:{n}", "pass/dup:{n}"),
+    plans=chain_plans(at_each("dup:{n}"), in_further(at_each("pass/dup:{n}"))),
     event_ids=("all",),
 )
 LOST_CANCELS = CaseKind(

@@ -17,10 +17,14 @@ from harness.wire.json_value import object_or_none
 
 @dataclass(frozen=True)
 class StreamShape:
-    """What the places of a kind depend on: the bytes of a stream, and where its events are."""
+    """What the places of a kind depend on: the bytes of a stream, and where its events are.
+
+    `further` is the shape of the stream of a further turn, None if there is no such turn.
+    """
 
     body: bytes
     protocol: StreamProtocol
+    further: StreamShape | None = None
 
     @cached_property
     def frames(self) -> int:
@@ -61,6 +65,11 @@ def at(*plans: str) -> Plans:
 def at_each(*plans: str) -> Plans:
     """These plans at each landmark of the stream, `{n}`; `{after}` is the place after it."""
     return lambda shape: (plan.format(n=n, after=n + 1) for n in shape.landmarks for plan in plans)
+
+
+def in_further(plans: Plans) -> Plans:
+    """These plans, at places of the stream of the further turn."""
+    return lambda shape: plans(shape.further or shape)
 
 
 def chain_plans(*parts: Plans) -> Plans:

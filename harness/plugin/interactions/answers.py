@@ -29,6 +29,7 @@ class AnswerMatch(TypedDict, total=False):
     model: str
     agent: str
     previous: bool
+    further: bool
     input_contains: str
     tool: str
 

@@ -18,7 +18,7 @@ from harness.benches.client.cases.incident_cases import cases_of_incidents
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
 from harness.benches.client.process.client_commands import ClientResult, LoopClient, Task
 from harness.checks.clients.modes import MODES
-from harness.contract.data.output import output_text
+from harness.contract.data.output import output_steps, output_text
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.interactions import INTERACTIONS
@@ -89,6 +89,28 @@ def chains(client: httpx.Client, _: str) -> ClientResult:
     return ClientResult(collected=second.text, status=second.status)
 
 
+def keeps_its_transcript(client: httpx.Client, _: str) -> ClientResult:
+    """Sends the earlier turns along instead of an id: what it said, was asked, and answers."""
+    given = [{"type": "user_input", "content": [{"type": "text", "text": "Look."}]}]
+    first = turn(client, input=given, tools=[LOOK], background=True)
+    said = [*given, *output_steps(first.interaction), *answer(next(calls_of(first)))]
+    second = turn(client, input=said, tools=[LOOK], background=True)
+    return ClientResult(collected=second.text, status=second.status)
+
+
+def posts_its_transcript_again(client: httpx.Client, _: str) -> str:
+    """Sends the turn that carries its transcript again when the connection breaks."""
+    first = turn(client, input="Look.", tools=[LOOK], background=True)
+    said = [*output_steps(first.interaction), *answer(next(calls_of(first)))]
+    for _try in range(2):
+        try:
+            found = client.post(PATH, json={"model": MODEL, "input": said, "tools": [LOOK]}).json()
+            return str(output_text(found))
+        except httpx.TransportError:
+            continue
+    raise EOFError
+
+
 def posts_the_answer_again(client: httpx.Client, _: str) -> str:
     """Sends its second turn again when the connection breaks."""
     first = turn(client, input="Look.", tools=[LOOK], background=True)
@@ -154,7 +176,10 @@ def believes_in_its_cancel(client: httpx.Client, interaction: str) -> ClientResu
     return ClientResult(status="cancelled")
 
 
-@pytest.mark.parametrize(("reads", "mode"), [(chains, "chain"), (uses_tools, "tools"), (cancels, "cancel")])
+@pytest.mark.parametrize(
+    ("reads", "mode"),
+    [(chains, "chain"), (uses_tools, "tools"), (keeps_its_transcript, "tools"), (cancels, "cancel")],
+)
 def test_a_correct_client_is_right_in_the_usual_set(reads: Reads, mode: str) -> None:
     """Nobody who does it right is blamed, whatever is lost, refused or late; usually every third case."""
     cases = cases_of_set(MODES[mode].usual_set, base_of(mode))
@@ -171,6 +196,9 @@ def test_a_correct_client_is_right_in_the_usual_set(reads: Reads, mode: str) -> 
         (uses_tools, "tools", "event:3,rst", DropOutcome.RECOVERED),
         (uses_tools, "tools", "pass/before-headers,rst", DropOutcome.COULD_NOT),
         (posts_the_answer_again, "tools", "calls=before-headers,rst", DropOutcome.DOUBLE_CREATE),
+        (keeps_its_transcript, "tools", "pass", DropOutcome.EXACT),
+        (keeps_its_transcript, "tools", "pass/before-headers,rst", DropOutcome.COULD_NOT),
+        (posts_its_transcript_again, "tools", "calls=before-headers,rst", DropOutcome.DOUBLE_CREATE),
         (forgets_its_second_turn, "chain", "pass/before-headers,rst", DropOutcome.WRONG_STATUS),
         (cancels, "cancel", "pass", DropOutcome.EXACT),
         (cancels, "cancel", "event:2,end", DropOutcome.RECOVERED),

@@ -26,7 +26,7 @@ ACCEPTED = [
     {"status": "failed", "errors": [{"code": "api_error", "message": "x"}]},
     {"refuse": {"status": 503, "headers": {"retry-after": "1"}}},
     {"error_event": {"after": 2, "code": "api_error", "message": "x", "id": True, "fatal": False}},
-    {"match": {"model": MODEL, "previous": False, "input_contains": "x"}, "times": 0},
+    {"match": {"model": MODEL, "previous": False, "further": False, "input_contains": "x"}, "times": 0},
     {"continuation_token": "dG9r", "usage": {"total_tokens": 1}, "environment_id": "e", "ticks": 0, "queued": 1},
 ]
 
@@ -91,10 +91,10 @@ def test_schema_names_every_key_and_setting():
     assert set(document["settings"]["properties"]) == {field.name for field in fields_of(Settings)}
 
 
-def order(*, model=None, agent=None, text="", tools=()):
+def order(*, model=None, agent=None, text="", tools=(), given=()):
     """An admitted create with these properties."""
     body = {"tools": list(tools)}
-    return CreateRequest(body, "default", model, agent, [], text, stream=False, store=True, background=False)
+    return CreateRequest(body, "default", model, agent, [*given], text, stream=False, store=True, background=False)
 
 
 def test_queue_gives_the_first_that_fits():
@@ -106,6 +106,17 @@ def test_queue_gives_the_first_that_fits():
     asked = [{"text": "oh hi"}, {"text": "hi"}, {"text": "x", "agent": AGENT}, {"text": "x"}, {"text": "x"}]
     given = [queue.take(order(**create)).text for create in asked]
     assert given == ["hi", "rest", "agent", "rest", None]
+
+
+def test_a_further_turn_is_one_with_a_transcript_too():
+    """`further` matches a create with earlier answers in its input, and not one with several words of the user."""
+    queue = ScriptQueue(10)
+    for further in (True, False):
+        queue.add(parse({"text": f"further: {further}", "match": {"further": further}, "times": 0}))
+    words = {"type": "user_input", "content": [{"type": "text", "text": "Hi."}]}
+    said = {"type": "model_output", "content": [{"type": "text", "text": "Hello."}]}
+    asked = [order(given=[words, words]), order(given=[words, said, words])]
+    assert [queue.take(create).text for create in asked] == ["further: False", "further: True"]
 
 
 def test_queue_keeps_what_stands_for_ever():

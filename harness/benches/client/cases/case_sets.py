@@ -59,6 +59,14 @@ def _cases(api: Api, kind: CaseKind, base: Case, event_ids: Sequence[str], seed:
             script = {key: value for key, value in {**base.answer, **more}.items() if value is not None}
             further = base.further if kind.further is None else kind.further
             case = replace(shared, event_ids=ids, script=script if more else base.script, further=further)
-            shape = StreamShape(whole_stream(api, case, seed), api.load_protocol())
+            shape = _shape_of(api, case, seed)
             for plan in kind.plans(shape):
                 yield replace(case, plan=str(parse(plan)))
+
+
+def _shape_of(api: Api, case: Case, seed: int) -> StreamShape:
+    further = None
+    if case.mode.turns and case.further_answer is not None:
+        second = replace(case, script=case.further_answer)
+        further = StreamShape(whole_stream(api, second, seed), api.load_protocol())
+    return StreamShape(whole_stream(api, case, seed), api.load_protocol(), further)

@@ -34,6 +34,7 @@ class ReceivedResponse:
         self._coding = coding_of(response.headers)
         self._inflater = Inflater(self._coding) if self._coding in CODINGS else None
         self.data = bytearray()
+        self._read: tuple[int, list[dict[str, Any]]] = (0, [])
         self.ending: Ending | None = None
 
     def take(self, data: bytes) -> None:
@@ -41,8 +42,10 @@ class ReceivedResponse:
         self.data += data if self._inflater is None else self._inflater.feed(data, DECODED_BYTES)
 
     def events(self) -> list[dict[str, Any]]:
-        """The complete events that were delivered."""
-        return events_in(bytes(self.data))
+        """The complete events that were delivered. They are decoded once, as judges and timelines ask often."""
+        if self._read[0] != len(self.data):
+            self._read = (len(self.data), events_in(bytes(self.data)))
+        return self._read[1]
 
     def read_json(self) -> dict[str, Any]:
         """The JSON object that was delivered; an empty one if it was none, or not whole."""
@@ -66,7 +69,7 @@ class ReceivedResponse:
 
     @property
     def continues(self) -> str | None:
-        """The run that a create refers to as its previous turn; None if it begins a conversation."""
+        """The run or the transcript that a create goes on from; None if it begins a conversation."""
         return self._api.load_client_model().continues(self.request) if self.is_create else None
 
     @property
@@ -105,7 +108,9 @@ class ReceivedResponse:
         A completion that lacks only its blank line counts: some clients deliver it.
         """
         if self.is_stream:
-            return any(self._protocol.completes(event) for event in events_in(bytes(self.data) + b"\n\n"))
+            if any(map(self._protocol.completes, self.events())):
+                return True
+            return any(map(self._protocol.completes, events_in(bytes(self.data) + b"\n\n")))
         told = self._api.read_status(self.read_json())
         return told is not None and self._api.load_client_model().is_final(told[1])
 
