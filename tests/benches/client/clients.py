@@ -23,7 +23,8 @@ class InProcess:
 
     def read(self, task: Task, seconds: float) -> ClientResult:
         """Call the function."""
-        with httpx.Client(base_url=task.base_url, headers={"x-goog-api-key": "key"}, timeout=seconds) as client:
+        about = {"base_url": task.base_url, "timeout": seconds, "verify": False}  # it needs no certificates
+        with httpx.Client(headers={"x-goog-api-key": "key"}, **about) as client:
             try:
                 found = self._reads(client, task.interaction)
                 return found if isinstance(found, ClientResult) else ClientResult(collected=found)
