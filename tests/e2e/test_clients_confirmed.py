@@ -50,6 +50,32 @@ FAULTS = {
 }
 """The faults that the proxy can apply, by their names in the table; the text goes on after the fifth event."""
 
+POLLED = {
+    "no-fault": "pass",
+    "lost-create": "calls=before-headers,rst",
+    "create-503": "calls=status:503",
+    "404-at-first": "calls=pass/status:404",
+    "lost-poll": "calls=pass/before-headers,rst",
+    "half-poll": "calls=pass/byte:60,end",
+    "poll-503": "calls=pass/status:503",
+}
+CHAINED = {
+    "no-fault": "pass",
+    "first-reset": "event:5,rst",
+    "first-clean-end": "event:5,end",
+    "further-reset": "pass/event:5,rst",
+    "further-clean-end": "pass/event:5,end",
+    "further-twice": "pass/dup:5",
+    "lost-answer": "pass/before-headers,rst",
+    "further-503": "pass/status:503",
+    "further-400": "pass/status:400,times:all",
+}
+FAULTS_OF = {"poll": POLLED, "chain": CHAINED}
+"""Those of modes that do more than to read one stream."""
+
+TURNS = {"chain": 2}
+"""How many interactions a mode makes if all goes well; the others make one."""
+
 SAME = {"recovered": "exact", "could-not": "reported", "crashed": "reported"}
 """Outcomes that cannot be told apart without the judges."""
 
@@ -92,9 +118,9 @@ def behind(service: ForeignService, plan: str) -> Iterator[str]:
         yield server.url
 
 
-def outcome(fault: str, ended: ClientResult, creates: int) -> str:
+def outcome(fault: str, ended: ClientResult, creates: int, turns: int = 1) -> str:
     """In the words of the table: what a client ended up with."""
-    if creates > 1:
+    if creates > turns:
         return "double-create"
     if ended.stopped:
         return "hung"
@@ -118,13 +144,13 @@ def try_all(client: ReadyClient, command: list[str], mode: str) -> dict[str, str
     found = {}
     talking = LoopClient(command, environment("http://127.0.0.1:9", Task("", "", "", mode)), starting=60.0)
     try:
-        for fault, plan in FAULTS.items():
+        for fault, plan in FAULTS_OF.get(mode, FAULTS).items():
             service = QuickService()
             given = service.create({"model": "gemini-3.5-flash", "input": "Go.", "background": True})["id"]
             with behind(service, plan) as url:
                 shot = CommandClient(command, lambda task, url=url: environment(url, task))
                 ended = (talking if client.loops else shot).read(Task(url, given, fault, mode), 10)
-            found[fault] = outcome(fault, ended, service.made - 1)
+            found[fault] = outcome(fault, ended, service.made - 1, TURNS.get(mode, 1))
     finally:
         talking.close()
     return found
@@ -139,7 +165,7 @@ def confirm(client: ReadyClient, command: list[str], mode: str) -> None:
     assert found == {fault: told[fault] for fault in found}
 
 
-PAIRS = [(one, mode) for one in READY for mode in one.modes if mode in ("create", "follow")]
+PAIRS = [(one, mode) for one in READY for mode in one.modes if mode in ("create", "follow", *FAULTS_OF)]
 
 
 def test_google_genai() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -55,6 +56,13 @@ def run(project: Path, *words: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def test_the_page_names_the_versions_that_are_tried() -> None:
+    """What the page installs is what its recipes run with."""
+    tried = json.loads((NODE / "package.json").read_text("utf-8"))["dependencies"]
+    (line,) = re.findall(r"npm install --save-dev (.*?)^```", DOCS.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert line.replace("\\\n", " ").split() == [f"{name}@{version}" for name, version in sorted(tried.items())]
 
 
 def test_node_test(project: Path) -> None:

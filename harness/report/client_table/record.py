@@ -55,7 +55,7 @@ def _record_cell(cell: Cell) -> dict[str, Any]:
 
 
 def read_columns(paths: Sequence[Path], modes: Mapping[str, str]) -> list[ClientColumn]:
-    """The columns of recorded tables, in the order of the clients; of one that is in several, the last.
+    """The columns of recorded tables, in the order of a whole run; of one that is in several, the last.
 
     `modes` says what each mode asks of a client. Raises UsageFault if a file is no such table.
     """
@@ -74,8 +74,15 @@ def read_columns(paths: Sequence[Path], modes: Mapping[str, str]) -> list[Client
                 "write one with `harness clients --report json=FILE`"
             ) from None
         found.update({(one.client.name, one.client.version, one.mode): one for one in columns})
-    order = {client.name: number for number, client in enumerate(READY)}
-    return sorted(found.values(), key=lambda column: order[column.client.name])
+    return sorted(found.values(), key=_place)
+
+
+def _place(column: ClientColumn) -> tuple[int, int, int]:
+    """Where a whole run has the column: by client, version and mode. Versions that it has not come last."""
+    number, client = next((n, one) for n, one in enumerate(READY) if one.name == column.client.name)
+    versions, modes = (client.version, *client.last), client.modes
+    version = versions.index(column.client.version) if column.client.version in versions else len(versions)
+    return number, version, modes.index(column.mode) if column.mode in modes else len(modes)
 
 
 def _read_column(value: Mapping[str, Any], about: Mapping[str, str], modes: Mapping[str, str]) -> ClientColumn:
