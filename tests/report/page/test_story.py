@@ -15,6 +15,7 @@ from harness.report.page.event_list import list_events
 from harness.report.page.fragments import FragmentNames
 from harness.report.page.story.story import StoryStep
 from harness.report.page.story.tell import tell_story
+from harness.report.page.stream import number_in_whole
 from harness.wire import At, By, Chunk, Ending, Exchange, ExchangeBuilder, Headers, How, Request, UntilClose
 from harness.wire.mask import Mask
 
@@ -158,6 +159,22 @@ def test_a_history_ends_with_what_its_finding_is_about() -> None:
     ]
     accused = next(number for number, row in enumerate(rows) if row.accused)
     assert [row.kind for row in rows[:accused]].count("cut") == 1
+
+
+def test_an_event_of_a_resumed_stream_has_one_number() -> None:
+    """Place, list and diagram count as the whole stream does; its judge counted from the connection's start."""
+    differs = Finding("resume.no-gap", "it differs", actual="step.stop").at(event=1)
+    shown = result((FIRST, REST), differs, ())
+    assert number_in_whole(differs, shown, DISPLAY).where.event == 4
+    found, story = list_events(shown, DISPLAY), tell_story(shown, DISPLAY)
+    assert found is not None
+    assert story is not None
+    assert [row.number for fold in found.folds for row in fold.rows if row.accused] == [4]
+    assert [step.cells for step in story.steps if step.hot and step.kind == "answer"] == [
+        ("3 step.delta", "4 step.delta")
+    ]
+    whole = result((FIRST,), differs, ())
+    assert number_in_whole(differs, whole, DISPLAY) == differs
 
 
 def test_a_terminal_shows_the_same_list() -> None:
