@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.engine.decide import Policy, decide
-from harness.engine.results import Result
+from harness.engine.results import ClientRun, Result, WireMoment
 from harness.interactions import INTERACTIONS
 from harness.outcome import Basis, Finding, Level, Observation, Rule, Source
 from harness.report.event_text import event_lines
@@ -119,6 +119,16 @@ def test_exchanges_without_a_beginning_keep_their_order() -> None:
     story = tell_story(result((replace(FIRST, began=None), REST), LOST, ("", "")), DISPLAY)
     assert story is not None
     assert [step.at for step in story.steps if step.kind == "request"] == [None, None]
+
+
+def test_a_request_of_a_client_keeps_its_path() -> None:
+    """What is remarked of a request is told beside its path, and neither is cut."""
+    moment = WireMoment(at=0.1, request="POST /v1beta/interactions (stream)", answer="200, 1 event", fault="")
+    run = ClientRun(number=0, name="x", settings={}, row="reset", moments=(moment,))
+    made = decide(RULE, Observation.of([LOST]), Policy(), show=lambda _: (run,))
+    story = tell_story(made, DISPLAY)
+    assert story is not None
+    assert (story.steps[0].quoted, story.steps[0].detail) == ("…/interactions", "(stream)")
 
 
 def test_no_secret_is_told() -> None:
