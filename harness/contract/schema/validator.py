@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.contract.schema import openness
-from harness.contract.schema.explain import SchemaProblem, explain, json_type
+from harness.contract.schema.explain import Misfit, SchemaProblem, explain, json_type
 from harness.contract.schema.nulls import split_nulls
 from harness.contract.schema.openness import Schema, UnknownPart
 
@@ -64,7 +64,8 @@ class Validator:
                 return []
         except ValueError as refusal:
             return [SchemaProblem("$", f"is not JSON: {refusal}", "JSON", json_type(value), "json")]
-        return explain(self._schema, value, limit=limit) or [self._disagreement(value)]
+        found = explain(self._schema, value, self._find_misfits(value), limit=limit)
+        return found or [self._disagreement(value)]
 
     def review(self, value: Any) -> Review:
         """Problems, unknowns and needless nulls; as fast as `is_valid` for what the closed twin accepts."""
@@ -78,6 +79,13 @@ class Validator:
             return self._twin.is_valid(value)
         except ValueError:
             return False
+
+    def _find_misfits(self, value: Any) -> list[Misfit]:
+        """Where a value that does not fit misfits; empty if it is nested too deep to be searched."""
+        try:
+            return [Misfit(error.instance_path, error.schema_path) for error in self._compiled.iter_errors(value)]
+        except ValueError:
+            return []
 
     def _disagreement(self, value: Any) -> SchemaProblem:
         reason = next(iter(self._compiled.iter_errors(value)))

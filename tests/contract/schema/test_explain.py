@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.contract.schema.explain import SchemaProblem, explain
+from harness.contract.schema.validator import Validator
 
 
 def kind(name, **properties):
@@ -58,6 +59,26 @@ def test_the_reason_is_told_from_the_branch_that_was_meant(schema, value, pointe
     [problem] = explain(schema, value, limit=5)
     assert problem.pointer == pointer
     assert words in problem.message
+
+
+@pytest.mark.parametrize(("schema", "value", "pointer", "words"), TOLD.values(), ids=TOLD)
+def test_the_reason_is_found_deep_in_a_value(schema, value, pointer, words):
+    """The fast validator names the place, behind references and lists, and the reason there is the same."""
+    whole = {
+        "$defs": {"thing": schema},
+        "type": "object",
+        "properties": {"things": {"allOf": [{"type": "array", "items": {"$ref": "#/$defs/thing"}}]}},
+    }
+    [problem] = Validator("things", whole).problems({"things": [value]})
+    assert problem.pointer == pointer.replace("$", "$.things[0]", 1)
+    assert words in problem.message
+
+
+def test_a_name_that_is_not_allowed_is_told_beside_other_problems():
+    """A keyword about the names of members is found though its misfit is no part of the value."""
+    schema = {"propertyNames": {"maxLength": 1}, "properties": {"a": {"type": "string"}}}
+    problems = Validator("names", schema).problems({"a": 1, "bb": 2})
+    assert {problem.keyword for problem in problems} == {"maxLength", "type"}
 
 
 def test_every_missing_field_is_told():
