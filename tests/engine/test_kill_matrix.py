@@ -15,7 +15,7 @@ import pytest
 
 from harness.emulator.mutants import MUTANTS
 from harness.engine import kill_matrix as matrices
-from harness.engine.kill_matrix import Matrix, kill_matrix
+from harness.engine.kill_matrix import kill_matrix
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from tests.engine.killers import CHECKS, find_killers, load_killers, load_victims
@@ -65,22 +65,13 @@ def test_every_check_notices_a_mutant(area: str) -> None:
     assert unproved == set()
 
 
-@pytest.fixture(scope="module", params=MUTANTS_BY_AREA)
-def matrix(request: pytest.FixtureRequest) -> Matrix:
-    """The rows of the mutants of one area, computed in this process."""
-    return kill_matrix(INTERACTIONS, MUTANTS_BY_AREA[request.param], jobs=1)
-
-
 @pytest.mark.slow
-def test_the_whole_catalogue_notices_every_mutant(matrix: Matrix) -> None:
-    """No mutant gets away from the whole catalogue."""
-    assert matrix.survivors == ()
-
-
-@pytest.mark.slow
-def test_nothing_went_wrong_on_our_side(matrix: Matrix) -> None:
-    """No exercise and no judge raised, whatever a mutant answered."""
+@pytest.mark.parametrize("area", MUTANTS_BY_AREA)
+def test_the_whole_catalogue_notices_every_mutant(area: str) -> None:
+    """No mutant gets away from the whole catalogue, and no exercise or judge raises, whatever a mutant answers."""
+    matrix = kill_matrix(INTERACTIONS, MUTANTS_BY_AREA[area], jobs=1)
     assert matrix.errors == {}
+    assert matrix.survivors == ()
 
 
 def test_the_areas_are_the_whole() -> None:
@@ -95,6 +86,7 @@ def test_the_reference_breaks_nothing() -> None:
     assert [why for why in unmet.values() if not why.startswith("untestable")] == []
 
 
+@pytest.mark.slow
 def test_processes_agree() -> None:
     """Two processes find the same killers for the same mutants."""
     some = list(MUTANTS)[:2]

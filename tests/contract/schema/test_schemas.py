@@ -56,6 +56,7 @@ def follow(path: Path, ref: str) -> Any:
     return part
 
 
+@pytest.mark.slow
 def test_every_file_is_a_valid_schema():
     """Each file satisfies the meta-schema of draft 2020-12."""
     from jsonschema import Draft202012Validator
@@ -351,6 +352,7 @@ def test_streams_are_declared_by_frame_and_as_a_whole():
         assert content["text/event-stream"].keys() == {"schema", "itemSchema"}
 
 
+@pytest.mark.slow
 def test_schemathesis_loads_all_operations():
     """Schemathesis loads every operation, and a state machine for one resource begins with its create.
 
