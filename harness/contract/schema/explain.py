@@ -14,6 +14,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from harness.contract.schema.openness import Schema, step_into
@@ -22,6 +23,7 @@ from harness.outcome.suggest import nearest
 from harness.outcome.words import shorten
 
 if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
 
 _SHOWN = 80
@@ -82,19 +84,27 @@ def explain(schema: Schema, value: Any, misfits: Iterable[Misfit] = (), *, limit
     from jsonschema import Draft202012Validator
 
     validator = Draft202012Validator(schema)
+    found = _take_first(limit, chain.from_iterable(_explain_at(misfit, validator, value) for misfit in misfits))
+    return found or _take_first(limit, _explain_at(_WHOLE, validator, value))
+
+
+def _take_first(limit: int, problems: Iterable[SchemaProblem]) -> list[SchemaProblem]:
+    """The first that differ, without looking for more."""
     found: dict[SchemaProblem, None] = {}
-    for misfit in (*misfits, _WHOLE):
-        if misfit is _WHOLE and found:
+    for problem in problems:
+        found.setdefault(problem)
+        if len(found) == limit:
             break
-        part, base = value, "$"
-        for step in misfit.value:
-            part, base = part[step], step_into(base, step)
-        for error in validator.evolve(schema=_take_keyword(schema, misfit.keyword)).iter_errors(part):
-            for problem in _problems(error, base):
-                found.setdefault(problem)
-                if len(found) == limit:
-                    return list(found)
     return list(found)
+
+
+def _explain_at(misfit: Misfit, validator: Draft202012Validator, value: Any) -> Iterator[SchemaProblem]:
+    part, base = value, "$"
+    for step in misfit.value:
+        part, base = part[step], step_into(base, step)
+    schema = _take_keyword(cast("Schema", validator.schema), misfit.keyword)
+    for error in validator.evolve(schema=schema).iter_errors(part):
+        yield from _problems(error, base)
 
 
 def _take_keyword(schema: Schema, path: Sequence[str | int]) -> Schema:
