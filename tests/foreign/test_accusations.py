@@ -122,6 +122,7 @@ def test_a_crash_has_a_rule_of_its_own() -> None:
     assert report.messages["err.no-crash"] == ["POST interactions makes the server fail"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("service", "globs", "codes"),
     [
