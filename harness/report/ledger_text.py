@@ -33,7 +33,7 @@ def headline(finished: RunFinished) -> str:
     missing = _missing(ledger)
     halted = "the run ended early; " if finished.halted else ""
     if not judged:
-        return name_part(finished, f"{halted}no MUST was judged{missing}.")
+        return name_part(finished, f"{halted}no MUST was judged{missing}{_others(finished, ledger)}.")
     if broken:
         verb = "is" if len(broken) == 1 else "are"
         said = f"{len(broken)} of {format_count(len(judged), 'judged MUST')} {verb} broken, for "
