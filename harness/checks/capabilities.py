@@ -74,6 +74,8 @@ PROOFS: dict[str, str] = {
 
 RESTS_ON: dict[str, tuple[str, ...]] = {
     "get.ok": ("create.id-unique",),
+    "bg.at-once": ("create.status-listed",),
+    "chain.after-settled": ("get.ok",),
     "cancel.stays": ("cancel.state",),
     "cancel.get-after": ("cancel.state",),
     "cancel.stream-ends": ("cancel.state",),

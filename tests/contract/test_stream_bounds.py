@@ -113,6 +113,7 @@ def test_memory_does_not_grow_with_the_stream() -> None:
     assert peak_of(long_stream(20_000, cursors=True)) - many < 20_000 * 250
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_one_feed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Feeding a whole body at once does not hold all its frames in memory."""
     monkeypatch.setattr("harness.wire.sse._SLICE", 16_384)

@@ -154,6 +154,7 @@ def believes_in_its_cancel(client: httpx.Client, interaction: str) -> ClientResu
     return ClientResult(status="cancelled")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("reads", "mode"), [(chains, "chain"), (uses_tools, "tools"), (cancels, "cancel")])
 def test_a_correct_client_is_right_in_the_usual_set(reads: Reads, mode: str) -> None:
     """Nobody who does it right is blamed, whatever is lost, refused or late; usually every third case."""
@@ -225,6 +226,7 @@ def test_a_run_that_never_settles(reads: Reads, wanted: DropOutcome) -> None:
     assert case.command_line(["x"]) == "harness torture --set polling --kinds never-settles --mode poll -- x"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reads", "mode"),
     [
