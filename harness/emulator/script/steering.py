@@ -16,9 +16,7 @@ from harness.emulator.script.script_queue import ScriptQueue
 class Steering:
     """Call `note_begun` for each new run; `unstored` gets those that no store keeps until they settle."""
 
-    def __init__(
-        self, store: InteractionStore, bodies: Bodies, scripts: ScriptQueue, unstored: list[Run]
-    ) -> None:
+    def __init__(self, store: InteractionStore, bodies: Bodies, scripts: ScriptQueue, unstored: list[Run]) -> None:
         self.holding = False
         self._store = store
         self._bodies = bodies
