@@ -62,7 +62,8 @@ def _missing(ledger: Ledger) -> str:
     if not left:
         return ""
     counts = Counter(result.standing for result in left)
-    listed = ", ".join(f"{counts[standing]} {words}" for standing, words in _WORDS.items() if counts[standing])
+    kinds = [(counts[standing], words) for standing, words in _WORDS.items() if counts[standing]]
+    listed = ", ".join(words if number == len(left) else f"{number} {words}" for number, words in kinds)
     return f"; {len(left)} {'was' if len(left) == 1 else 'were'} not judged: {listed}"
 
 
