@@ -97,6 +97,7 @@ class Bench:
         self._checks = tuple(catalogue)
         self._fingerprints: dict[str, Fingerprint] = {}
         self._own: dict[str, Observation] = {}
+        self._able = everything(api.load_capabilities())
         audit = Audit.of(self._checks, self._api)
         for exercise, checks in self._groups:
             played = self._play(exercise, build)
@@ -132,8 +133,7 @@ class Bench:
         return PlayedMutant(mutant, tuple(killers), tuple(errors), time.perf_counter() - begun)
 
     def _play(self, exercise: Exercise, build: Callable[[], EmbeddedService] | None) -> PlayedExercise:
-        able = everything(self._api.load_capabilities())
-        resolved = embed_emulator(self._api, TargetOptions(revision=self._revision), build).able(able)
+        resolved = embed_emulator(self._api, TargetOptions(revision=self._revision), build).able(self._able)
         driver = resolved.connect()
         try:
             return play(self._api, exercise, resolved.target, driver, CreatedResources(self._api))

@@ -1,8 +1,9 @@
 """Finds out with few requests what a target can do; never asks about what the user declared.
 
-Layer 4. Sends at most `MOST_REQUESTS` requests, not counting the clean-up and repeated looks at what is not there
-yet. This is also the smoke test: a target that cannot be reached, refuses everything or is another API raises
-TargetFault, because then there is nothing to judge. The requests are the API's: `Api.load_probes`.
+Layer 4. Sends at most `MOST_REQUESTS` requests, not counting the clean-up, repeated looks at what is not there
+yet, and what is asked again because it crashed: who crashes now and then does not lack what was asked for. This is
+also the smoke test: a target that cannot be reached, refuses everything or is another API raises TargetFault,
+because then there is nothing to judge. The requests are the API's: `Api.load_probes`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from harness.wire import Driver, Exchange, Request
 from harness.wire.json_value import object_or_none
 
 MOST_REQUESTS = 29
+_TRIES = 3
+"""How often a request is sent that is answered 5xx; whoever crashes each time is not asked on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +103,16 @@ class Prober:
 
     def ask(self, request: Request, *names: str) -> Exchange | None:
         """Send a request and return the answer; if none came, None, and these capabilities are assumed present."""
-        exchange: Exchange = self._hand.perform(Send(request))
+        exchange = self._send(request)
         return exchange if self.heard(exchange, *names) else None
+
+    def _send(self, request: Request) -> Exchange:
+        """Send a request, and again if the target crashed over it."""
+        for _ in range(_TRIES):
+            exchange: Exchange = self._hand.perform(Send(request))
+            if exchange.status is None or exchange.status < 500 or not missing_answer(exchange):
+                break
+        return exchange
 
     def heard(self, exchange: Exchange, *names: str) -> bool:
         """Whether an exchange has an answer; if it has none, these capabilities are assumed present."""
@@ -137,7 +148,7 @@ class Prober:
 
     def _greet(self) -> None:
         insist = any(item.how is CapabilityOrigin.DECLARED and item.name != TWO_KEYS for item in self.found)
-        greeted = self._probes.greet(self.target, lambda request: self._hand.perform(Send(request)), insist=insist)
+        greeted = self._probes.greet(self.target, self._send, insist=insist)
         self.greeting = greeted.answer
         self.notes += greeted.notes
         self.target = self.target.with_says(greeted.says)

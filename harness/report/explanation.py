@@ -15,6 +15,7 @@ from harness.report.event_text import event_lines
 from harness.report.evidence.evidence_text import shown_lines
 from harness.report.evidence.exchange_text import printable
 from harness.report.finding_text import finding_lines
+from harness.report.page.stream import number_in_whole
 from harness.report.run_state import RunState
 from harness.wire.mask import Mask
 
@@ -38,7 +39,7 @@ def _lines(result: Result, state: RunState, noun: str, verbose: bool, whole: boo
     yield from rule_lines(result.rule, title=result.title)
     if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.accepts:
         yield f"accepted: {'; or '.join(result.accepts)}"
-    findings = order_findings(result, state)
+    findings = [number_in_whole(found, result, state.display) for found in order_findings(result, state)]
     yield from findings_lines(findings, state.mask, most=_MOST_FINDINGS if verbose else _FEW_FINDINGS)
     if observation.reason:
         yield from printable(state.mask.text(observation.reason)).rstrip().split("\n")

@@ -60,12 +60,14 @@ def render(state: PresentedRun) -> str:
     subject = presentation.subject.format(api=state.api.title)
     word, mark = describe_state(state)
     left_out = list(presentation.left_out(state))
+    whole = presentation.headline(state) or presentation.conclusion(state) or subject
+    first, rest = _split(whole, state)
     return render_template(
         "run",
         title=f"{subject}: {place}",
         command=presentation.command,
-        headline=presentation.headline(state) or presentation.conclusion(state) or subject,
-        lead=" ".join(filter(None, (state.halted_text, _lead(causes)))),
+        headline=first,
+        lead=[line for line in (state.halted_text, _lead(causes, presentation.unaware), rest) if line],
         state_word=word,
         state_mark=mark,
         facts=[("Target", place), *((_to_sentence(w), state.mask.text(v)) for w, v in presentation.facts(state))],
@@ -81,8 +83,9 @@ def render(state: PresentedRun) -> str:
         causes=[_show_cause(cause, state, names, detailed) for cause in causes],
         broken_about=(
             f"{format_count(sum(len(c.results) for c in causes), 'failure')}, grouped by cause. "
-            "What a client cannot notice comes first, then what most answers show."
+            f"What {presentation.unaware} cannot notice comes first, then what most answers show."
         ),
+        unaware=presentation.unaware,
         matrices=list(presentation.matrices(state)),
         sections=[
             {"title": s.title, "lines": s.lines, "fragment": names.name(s.title)}
@@ -127,12 +130,23 @@ def _to_sentence(text: str) -> str:
     return text[0].upper() + text[1:] if _WORD.match(text + " ") else text
 
 
-def _lead(causes: list[Cause]) -> str:
+def _split(headline: str, state: PresentedRun) -> tuple[str, str]:
+    """How much is broken, for the heading, and the rest, for below it. Where no MUST is broken it stays whole:
+    a heading that says that all is well also says what was not judged.
+    """
+    _, finished = state.whole()
+    first, _, rest = headline.partition("; ")
+    if finished.halted or not rest or not Ledger.of(finished.results).broken_musts:
+        return headline, ""
+    return f"{first}.", f"{rest[0].upper()}{rest[1:]}"
+
+
+def _lead(causes: list[Cause], unaware: str) -> str:
     """What to know at once beside the headline: the worst cause."""
     if not causes:
         return ""
     worst = causes[0]
-    how = "The worst is invisible to a client" if worst.silent else "The worst"
+    how = f"The worst is invisible to {unaware}" if worst.silent else "The worst"
     return f"{how}: {worst.title}."
 
 

@@ -33,7 +33,7 @@ def headline(finished: RunFinished) -> str:
     missing = _missing(ledger)
     halted = "the run ended early; " if finished.halted else ""
     if not judged:
-        return name_part(finished, f"{halted}no MUST was judged{missing}.")
+        return name_part(finished, f"{halted}no MUST was judged{missing}{_others(finished, ledger)}.")
     if broken:
         verb = "is" if len(broken) == 1 else "are"
         said = f"{len(broken)} of {format_count(len(judged), 'judged MUST')} {verb} broken, for "
@@ -62,7 +62,8 @@ def _missing(ledger: Ledger) -> str:
     if not left:
         return ""
     counts = Counter(result.standing for result in left)
-    listed = ", ".join(f"{counts[standing]} {words}" for standing, words in _WORDS.items() if counts[standing])
+    kinds = [(counts[standing], words) for standing, words in _WORDS.items() if counts[standing]]
+    listed = ", ".join(words if number == len(left) else f"{number} {words}" for number, words in kinds)
     return f"; {len(left)} {'was' if len(left) == 1 else 'were'} not judged: {listed}"
 
 

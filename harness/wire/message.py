@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -21,6 +22,9 @@ BUSY = frozenset({408, 429, 503, 504})
 
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """The form of method and field names (RFC 9110, 5.6.2)."""
+
+_LONGEST_KEPT = 256
+"""Length up to which the parts of a target are kept: each part of this package asks for them once more."""
 
 MORE_THAN_A_LINE = re.compile(r"[\r\n\0]")
 """Characters that neither a field value nor a reason phrase may contain."""
@@ -124,16 +128,28 @@ class Request:
     @property
     def segments(self) -> tuple[str, ...]:
         """The decoded path segments; an encoded slash stays inside its segment."""
-        return tuple(unquote(part) for part in self.raw_path.strip("/").split("/"))
+        path = self.raw_path
+        return _split_path(path) if len(path) <= _LONGEST_KEPT else _split_path.__wrapped__(path)
 
     @property
     def query(self) -> list[tuple[str, str]]:
         """Decoded query pairs in order, blank values kept."""
-        return parse_qsl(self.target.partition("?")[2], keep_blank_values=True)
+        query = self.target.partition("?")[2]
+        return list(_split_query(query) if len(query) <= _LONGEST_KEPT else _split_query.__wrapped__(query))
 
     def parameter(self, name: str) -> str | None:
         """The last value of one query parameter, None when it was not sent."""
         return dict(self.query).get(name)
+
+
+@lru_cache(1024)
+def _split_path(path: str) -> tuple[str, ...]:
+    return tuple(unquote(part) for part in path.strip("/").split("/"))
+
+
+@lru_cache(1024)
+def _split_query(query: str) -> tuple[tuple[str, str], ...]:
+    return tuple(parse_qsl(query, keep_blank_values=True))
 
 
 @dataclass(frozen=True, slots=True)

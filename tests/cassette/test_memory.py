@@ -61,6 +61,7 @@ def recording(body: bytes, kind: str, asked: bytes = b"") -> Recording:
     return Recording(request, 200, Headers([("content-type", kind)]), body, pieces)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("secrets", [(), ("another-0123456789",)], ids=["no secret known", "a secret known"])
 @pytest.mark.parametrize("kind", BODIES)
 def test_what_a_body_takes(tmp_path: Path, kind: str, secrets: tuple[str, ...]) -> None:

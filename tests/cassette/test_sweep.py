@@ -26,7 +26,7 @@ BYTES = 10_000
 DELTAS = {"all": 46, "sparse": 56}
 """The number of deltas that make a stream of that size."""
 PARTS = 8
-"""Tests into which the cuts at every byte are divided."""
+"""Tests into which the cuts at every byte are divided: one for a quick run, the others are slow."""
 TEXT = "Déjà vu in 東京 🦊, told in pieces that belong together. "
 HEADERS = Headers((("x-goog-api-key", "key"), ("content-type", "application/json")))
 CREATE = Request(
@@ -112,7 +112,7 @@ def sweep(carried: Carrier, recording: Recording, places: Iterable[Place], drop:
             assert oracle.is_whole(at, driver.send(request)), place
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.slow) for part in range(1, PARTS))])
 @pytest.mark.parametrize("drop", [Drop.FIN, Drop.RST])
 def test_every_byte(drop: Drop, part: int) -> None:
     """In process, prefix and resumed rest make the whole stream for a cut at every byte."""
@@ -121,12 +121,14 @@ def test_every_byte(drop: Drop, part: int) -> None:
     sweep(in_process, recorded("all"), places[part::PARTS], drop)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drop", [Drop.FIN, Drop.RST])
 def test_sparse_ids(drop: Drop) -> None:
     """If few events have an id, those after the last id are repeated on resume but not counted twice."""
     sweep(in_process, recorded("sparse"), structural(recorded("sparse").body), drop)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drop", [Drop.FIN, Drop.RST])
 def test_on_a_socket(drop: Drop) -> None:
     """Over loopback, prefix and resumed rest make the whole stream too, and a reset is exact to the byte."""

@@ -75,6 +75,7 @@ def observe(name, driver, target):
     return {check.id: check.observe(played.exchanges) for check in BY_EXERCISE[name]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", TARGETS)
 def test_no_target_brings_an_exercise_down(what):
     """Whatever a target answers, every exercise ends and every judge returns an observation."""

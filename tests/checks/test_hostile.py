@@ -99,6 +99,7 @@ def test_most_judges_are_fed():
     assert len(CHECKS) > 0.75 * len(CATALOGUE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exchange", [*HOSTILE.values(), *ODD_FIELDS.values()], ids=[*HOSTILE, *ODD_FIELDS])
 def test_judges_bear_anything(exchange):
     """Each judge returns an observation for every hostile exchange, and its findings can be encoded."""
@@ -123,6 +124,7 @@ def test_exercises_bear_anything(name):
         assert played.unmet is not None or all(check.observe(played.exchanges) for check in checks)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(body=st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, VALUES)), status=st.sampled_from([200, 404]))
 def test_judges_bear_any_fields(body, status):

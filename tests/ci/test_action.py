@@ -129,6 +129,7 @@ def test_the_page_shows_what_is_there() -> None:
     assert any("harness check" in line for line in gitlab["conformance"]["script"])
 
 
+@pytest.mark.slow
 def test_the_lines_of_a_shell_run(runner: Path) -> None:
     """What the page says for any other system, with the harness that is installed already."""
     (script,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
@@ -142,6 +143,7 @@ def test_the_lines_of_a_shell_run(runner: Path) -> None:
     assert (runner / "junit.xml").is_file()
 
 
+@pytest.mark.slow
 def test_the_shards_of_the_examples_are_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The examples run every part once, and merge the files that these write, with options that exist."""
     blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]

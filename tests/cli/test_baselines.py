@@ -41,6 +41,7 @@ def run(harness: Harness, words: list[str], *options: str) -> int:
     return harness(*words[:own], "--baseline", FILE, *options, *words[own:]).code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_life_of_an_entry(harness: Harness, name: str) -> None:
     """An update makes the run pass, the entry excuses the failure, then it is stale, and pruning removes it."""
@@ -63,6 +64,7 @@ def test_another_finding_is_not_excused(harness: Harness) -> None:
     assert run(harness, verify(broken=True)) == 1
 
 
+@pytest.mark.slow
 def test_a_failure_of_a_search_is_excused_by_its_rule(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """`fuzz` reports an excused failure with its reason, and does not fail for it."""
     monkeypatch.setattr("harness.emulator.Emulator", MUTANTS["delete-keeps"].build)

@@ -47,6 +47,7 @@ def told(number: int, *command: str, ignoring: bool = False) -> int:
     return process.returncode
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
 def test_a_signal_ends_the_command_and_all_it_started(name: str) -> None:
     """A signal also ends the processes that the command started, and the exit code names the signal."""
@@ -54,12 +55,14 @@ def test_a_signal_ends_the_command_and_all_it_started(name: str) -> None:
     assert told(number, "sh", "-c", f'"{sys.executable}" -c "{UP.format(60)}"; true') == 128 + number
 
 
+@pytest.mark.slow
 def test_who_does_not_hear_the_signal_is_not_left_behind() -> None:
     """A process that ignores SIGINT, such as a shell's background job, is ended all the same."""
     command = f'sleep 60 & exec "{sys.executable}" -c "{UP.format(60)}"'
     assert told(signal.SIGINT, "sh", "-c", command) == 128 + signal.SIGINT
 
 
+@pytest.mark.slow
 def test_nobody_outlives_a_command_that_ends_by_itself() -> None:
     """If the command ends by itself, processes it left in the background are ended: their server is gone."""
     command = [sys.executable, "-m", "harness", "serve", "--", "sh", "-c", "sleep 60 & echo up"]
@@ -67,6 +70,7 @@ def test_nobody_outlives_a_command_that_ends_by_itself() -> None:
     assert (ended.returncode, ended.stdout) == (0, b"up\n")
 
 
+@pytest.mark.slow
 def test_a_hang_up_that_is_ignored_stays_so() -> None:
     """`nohup harness serve -- CMD` keeps running when its terminal closes."""
     assert told(signal.SIGHUP, sys.executable, "-c", UP.format(0.3), ignoring=True) == 0

@@ -119,6 +119,7 @@ def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     return name, place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["terminal", *FORMATS])
 def test_a_format_of_a_command(ran: tuple[str, Path], kind: str) -> None:
     """Each format of each command is well-formed by the rules of the format, and says what is wrong."""

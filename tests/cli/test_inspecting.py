@@ -59,6 +59,7 @@ def _record(target: tuple[str, ...], file: str) -> None:
         process.wait(20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_page_is_at_the_root(servers: dict[str, Serving], command: str) -> None:
     """A browser gets the page and its files at the root; the first line of `--json` names its address."""
@@ -142,6 +143,7 @@ def test_without_a_browser_the_address_is_said(harness: Harness, monkeypatch: py
     assert "no browser was found: open http://127.0.0.1:" in done.err
 
 
+@pytest.mark.slow
 def test_the_upstream_of_a_gateway_has_the_page(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

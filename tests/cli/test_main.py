@@ -108,6 +108,7 @@ def test_our_own_checkout_is_no_shadow() -> None:
     assert shadow_note(Path(__file__).parents[2]) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("words", [["check", "-j", "2"], ["fuzz", "--no-store"]], ids=["check", "fuzz"])
 def test_who_is_told_to_end_cleans_up(words: list[str], number: signal.Signals) -> None:

@@ -49,6 +49,7 @@ def test_check_draws_progress_and_colour() -> None:
     assert GREEN in drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "environment"), [((), {"NO_COLOR": "1"}), (("--color", "never"), {}), ((), {"TERM": "dumb"})]
 )
@@ -60,6 +61,7 @@ def test_colour_can_be_refused(words: tuple[str, ...], environment: dict[str, st
     assert ("\x1b" in drawn) is ("TERM" not in environment)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -79,6 +81,7 @@ def test_every_command_bears_a_terminal(words: tuple[str, ...]) -> None:
     assert "Traceback" not in drawn
 
 
+@pytest.mark.slow
 def test_a_comparison_is_wrapped_to_the_terminal(tmp_path: Path) -> None:
     """No line of `compare` is wider than a narrow terminal; a log gets whole lines."""
     report = tmp_path / "one.json"
@@ -91,6 +94,7 @@ def test_a_comparison_is_wrapped_to_the_terminal(tmp_path: Path) -> None:
     assert max(len(line) for line in log.stdout.splitlines()) > 40
 
 
+@pytest.mark.slow
 def test_a_gateway_is_judged_under_a_progress_line() -> None:
     """`gateway` counts the trials on a progress line and then prints the verdicts."""
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:

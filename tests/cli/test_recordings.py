@@ -156,6 +156,7 @@ def test_a_recorder_that_stands_ends_with_its_summary(emulator: str, tmp_path: P
     assert len(load(path).recordings) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["serve", "proxy", "replay"])
 def test_a_fault_can_be_named_wherever_something_is_served(command: str, emulator: str, tmp_path: Path) -> None:
     """The same fault plan cuts the same stream at the same byte in `serve`, `proxy` and `replay`."""
@@ -350,6 +351,7 @@ def test_a_taken_port_names_the_option(emulator: str, harness: Harness) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_page_may_call_a_replay_where_that_is_asked_for(emulator: str, tmp_path: Path) -> None:
     """A recorded CORS header is replayed once, since browsers refuse it twice; `--cors` replaces it by its own."""
     path = tmp_path / "a.yaml"

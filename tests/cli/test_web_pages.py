@@ -309,6 +309,7 @@ u.urlopen(u.Request(url, headers={"x-harness-token": os.environ["HARNESS_CONTROL
     assert done.code == 0, done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "told"),
     [

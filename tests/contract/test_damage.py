@@ -138,6 +138,7 @@ def test_every_damage_of_our_own_stream_is_found() -> None:
     assert count > 100
 
 
+@pytest.mark.slow
 @needs_corpus
 def test_every_damage_of_recorded_streams_is_found() -> None:
     """The same damage to any recorded stream is detected."""
@@ -192,6 +193,7 @@ def test_every_damage_of_our_own_body_is_found() -> None:
     assert missed == []
 
 
+@pytest.mark.slow
 @needs_corpus
 def test_every_damage_of_recorded_bodies_is_found() -> None:
     """The same damage to any recorded body is detected."""

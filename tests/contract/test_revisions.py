@@ -47,6 +47,7 @@ def imported(module: ast.Module, name: str) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_nothing_loads_a_revision_that_nobody_named() -> None:
     """Outside of cli, plugin and suite no call of `load` leaves the revision out."""
     calls = [
@@ -60,6 +61,7 @@ def test_nothing_loads_a_revision_that_nobody_named() -> None:
     assert calls == []
 
 
+@pytest.mark.slow
 def test_the_current_revision_is_read_at_the_doors_only() -> None:
     """`CURRENT` is named by no module but those listed with a reason, and each of these still names it."""
     named = {

@@ -105,6 +105,7 @@ def test_assembly_rebuilds_it(robots: Contract) -> None:
     assert assemble_steps(events_in(streamed(robots)), robots) == [MOVE]
 
 
+@pytest.mark.slow
 def test_streams_with_it_are_drawn(robots: Contract) -> None:
     """A drawn stream may have the step with its delta, and the judge finds nothing wrong with it."""
     pytest.importorskip("hypothesis", reason="needs the fuzz extra")

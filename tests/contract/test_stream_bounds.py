@@ -15,7 +15,7 @@ from harness.contract import StreamJudge, load
 from harness.contract.judge import stream
 from harness.contract.judge.cursors import CURSORS, CursorLog
 from harness.contract.judge.finding_log import PER_RULE
-from harness.contract.judge.stream_state import INDICES, OPEN_STEPS
+from harness.contract.judge.open_steps import INDICES, OPEN_STEPS
 from harness.contract.schema import validator
 from harness.wire import encode
 from tests.contract.streams import WHOLE, broken, completed, created, delta, frames, judge, payload, start, stop
@@ -113,6 +113,7 @@ def test_memory_does_not_grow_with_the_stream() -> None:
     assert peak_of(long_stream(20_000, cursors=True)) - many < 20_000 * 250
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_one_feed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Feeding a whole body at once does not hold all its frames in memory."""
     monkeypatch.setattr("harness.wire.sse._SLICE", 16_384)

@@ -1,4 +1,4 @@
-"""Each tutorial is followed to the letter in an empty folder: its files, its commands, and what they print.
+"""README and tutorials are followed to the letter in an empty folder: their files, commands, and what these print.
 
 A line `…` stands for any lines, and `…` within a line for any characters. `pip install` is not run.
 """
@@ -18,6 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+README = ROOT / "README.md"
 ANY = "…"
 
 pytestmark = [
@@ -77,9 +78,12 @@ def shell(tmp_path: Path) -> dict[str, str]:
     return {**keep, **quiet, "PATH": path, "PYTHONPATH": str(ROOT)}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_tutorial_holds(page: Path, tmp_path: Path, shell: dict[str, str]) -> None:
-    """Every command prints what the page shows."""
+@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.stem)
+def test_a_page_holds(page: Path, tmp_path: Path, shell: dict[str, str]) -> None:
+    """Every command prints what the page shows. Who reads the README has the application of the first tutorial."""
+    if page is README:
+        app = next(block for block in read_blocks(PAGES[0]) if block.title)
+        (tmp_path / app.title).write_text(app.text, encoding="utf-8")
     ran = 0
     for block in read_blocks(page):
         if block.title:

@@ -78,6 +78,7 @@ def create(contract: Contract, body: Json, script: Json | None = None) -> tuple[
     return response.status, b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
 
 
+@pytest.mark.slow
 def test_nothing_is_left_to_do(sdk: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Compared with the proposed revision, the SDK has nothing new."""
     assert main(["drift", "--sdk", str(sdk), "--revision", str(folder)]) == 0
@@ -93,6 +94,7 @@ def test_only_what_the_sdk_brings_is_written(folder: Path) -> None:
     assert not new & {"input.json", "step.json", "step-shell.json", "delta.json"}
 
 
+@pytest.mark.slow
 def test_the_patch_is_the_same_change(sdk: Path, newer: Contract, tmp_path: Path) -> None:
     """The shipped schemas with the patch applied are those of the proposed revision."""
     patch = tmp_path / "newer.patch"

@@ -124,6 +124,7 @@ def test_strict_counts_what_is_explained(capsys):
     assert "0 unexplained differences" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_sdk_is_not_imported(package):
     """A comparison imports neither the SDK nor pydantic."""
     code = (

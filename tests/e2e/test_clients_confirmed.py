@@ -168,6 +168,7 @@ def confirm(client: ReadyClient, command: list[str], mode: str) -> None:
 PAIRS = [(one, mode) for one in READY for mode in one.modes if mode in ("create", "follow", *FAULTS_OF)]
 
 
+@pytest.mark.slow
 def test_google_genai() -> None:
     """The SDK, in the version that is installed for the tests."""
     (client,) = (one for one in READY if one.name == HERE)

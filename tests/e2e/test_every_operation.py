@@ -293,6 +293,7 @@ def _tell(story: Callable[[Caller], Iterator[tuple[str, Any]]], caller: Caller, 
         seen[f"{story.__name__} (rest)"] = f"{type(fault).__name__}: {fault}"
 
 
+@pytest.mark.slow
 def test_every_operation_works(results: Mapping[str, Mapping[str, str]]) -> None:
     """Every operation gives the result that its story expects."""
     names = list(dict.fromkeys(name for seen in results.values() for name in seen))

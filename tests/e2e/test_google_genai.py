@@ -220,6 +220,7 @@ def upload(base_url: str, name: str) -> str:
         return str(plain.files.upload(file=io.BytesIO(b"text"), config=config).uri)
 
 
+@pytest.mark.slow
 def test_parts_of_media(client: Any, base_url: str) -> None:
     """The options that say which part of a document, a sheet, an audio or a video is read are accepted."""
     pages = {"type": "static", "page_options": {"start_page": 1, "end_page": 2, "content_layers": ["page_text"]}}

@@ -243,6 +243,7 @@ def against(service: Service, client: Callable[[str], Seen]) -> Seen:
         return client(server.url)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", ["event:5+60,rst", "event:5,fin"])
 @pytest.mark.parametrize("name", CLIENTS)
 def test_a_replay_is_to_a_client_what_the_server_was(name: str, plan: str, tmp_path: Path) -> None:

@@ -90,6 +90,7 @@ def write_programs(place: Path, safe: Safe) -> Path:
     return Path(shutil.copy(PROGRAMS / f"reads_with_{safe.lines}", place))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "safe",
     [

@@ -403,6 +403,7 @@ def test_the_reference_does_not_stumble(reference):
     assert list(Tour(Emulator(SETTINGS)).walk()) == reference
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MUTANTS)
 def test_mutants_differ(name, reference):
     """Each mutant can be built and gives a different answer than the reference somewhere on the tour."""

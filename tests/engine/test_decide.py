@@ -23,6 +23,7 @@ def broken(*codes: str) -> Observation:
     return Observation.of(Finding("get.odd", "odd", code=code) for code in codes)
 
 
+@pytest.mark.slow
 def test_only_one_module_asks_the_table() -> None:
     """No module but `engine/decide` calls `verdict`, `not_judged` or `exit_code`, none but it makes a Result."""
     callers = set()

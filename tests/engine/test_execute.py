@@ -299,6 +299,7 @@ def test_evidence_has_what_it_stands_on() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", list(MUTANTS)[::25])
 def test_every_place_the_catalogue_names_is_there(mutant: str) -> None:
     """For every finding in the catalogue, the place that it names leads to an exchange."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.foreign.judging import check
-from tests.foreign.server import ForeignService, Json, Refused, Run
+from tests.foreign.server import ForeignService, Handler, Json, Refused, Run
 
 
 class Crashes(ForeignService):
@@ -60,6 +60,25 @@ class NoGet(ForeignService):
         return {**super().show(run), "id": run.id}
 
 
+class CrashesAtFirst(ForeignService):
+    """What is read for the first time is answered 500; what it does not offer is refused after that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    class _Handler(Handler):
+        service: CrashesAtFirst
+
+        def dispatch(self, data: bytes) -> Any:
+            if self.command == "GET" and self.path not in self.service.asked:
+                self.service.asked.add(self.path)
+                raise Refused(500, "api_error", "a bad moment")
+            return super().dispatch(data)
+
+    handler = _Handler
+
+
 class EchoesLabels(ForeignService):
     """Takes any labels, and repeats them."""
 
@@ -103,6 +122,7 @@ def test_a_crash_has_a_rule_of_its_own() -> None:
     assert report.messages["err.no-crash"] == ["POST interactions makes the server fail"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("service", "globs", "codes"),
     [
@@ -147,3 +167,10 @@ def test_a_signature_that_comes_twice_is_one() -> None:
     report = check(SignsTwice(), "stream.equals-get", "stream.text", "stream.sig-last", "stream.evid-delta")
     assert report.faults == {}
     assert report.verdicts["stream.evid-delta"] == "info"
+
+
+def test_one_crash_of_a_question_is_no_offer() -> None:
+    """What a target does not offer is not asked of it, though the first question was answered 500."""
+    report = check(CrashesAtFirst(), "env.*", "trigger.*", "hook.*", "agents.*")
+    assert report.faults == {}
+    assert set(report.verdicts.values()) <= {"not_applicable", "untestable"}

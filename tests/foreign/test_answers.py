@@ -115,6 +115,7 @@ def test_what_is_odd_is_right() -> None:
     assert len(report.verdicts) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("defect", "fault", "verdict"),
     [

@@ -127,6 +127,7 @@ class OneStreamAtATime(ForeignService):
             self.free.release()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("service", "faults"),
     [

@@ -98,6 +98,7 @@ class KeepsLimits(TakesLimits):
         return event
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("service", "rule", "verdict", "code"),
     [

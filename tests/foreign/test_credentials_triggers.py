@@ -160,6 +160,7 @@ def test_an_odd_keeper_is_right() -> None:
     assert report.verdicts["cred.in-allowlist"] == "not_applicable"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("service", "faults"),
     [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -115,6 +117,61 @@ class ShowsOneStep(ForeignService):
         return {**body, "steps": body["steps"][0]} if "steps" in body else body
 
 
+class NumbersIds(ForeignService):
+    """Ids are numbers in JSON; in a path they are found."""
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        return {**body, "id": int(body["id"][1:])} if body["id"] else body
+
+    def find(self, identity: str) -> Run:
+        return super().find(f"i{identity}")
+
+
+class IndexInText(ForeignService):
+    """The index of a step is a string in every event."""
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        for due, event in super().events(run):
+            yield due, {**event, "index": str(event["index"])} if "index" in event else event
+
+
+class TextInLists(ForeignService):
+    """The text of a delta is a list of texts."""
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        for due, event in super().events(run):
+            delta = event.get("delta")
+            yield due, {**event, "delta": {**delta, "text": [delta["text"]]}} if delta else event
+
+
+class ContentIsText(ForeignService):
+    """The content of a step is its text."""
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        return {**body, "steps": [{"type": "model_output", "content": "Hello"}]} if "steps" in body else body
+
+
+class CountsAsAList(ForeignService):
+    """`usage` is a list of one object."""
+
+    def usage(self, run: Run) -> Any:
+        return [super().usage(run)]
+
+
+class RemembersOneAnswer(ForeignService):
+    """A cache in front that knows the route alone: every GET is answered as the first of a completed run."""
+
+    kept: Json | None = None
+
+    def get(self, run: Run, query: Json) -> Any:
+        answer = super().get(run, query)
+        if isinstance(answer, dict) and answer["status"] == "completed":
+            self.kept = self.kept or answer
+        return answer if query else self.kept or answer
+
+
 MOST = ("http.*", "err.*", "create.*", "get.*", "del.*", "usage.*", "stream.*", "cancel.*", "chain.*")
 
 
@@ -127,6 +184,11 @@ MOST = ("http.*", "err.*", "create.*", "get.*", "del.*", "usage.*", "stream.*", 
         (WritesUtf16, MOST, "http.json-valid"),
         (TwoWorkers, ("get.*", "cancel.*", "chain.*", "resume.*", "http.unknown-query"), "get.ok"),
         (MintsIdsAnew, (*MOST, "bg.*", "resume.*"), "get.ok"),
+        (NumbersIds, (*MOST, "store.*"), "create.schema"),
+        (IndexInText, ("stream.*", "rob.concurrent-streams"), "stream.schema"),
+        (TextInLists, ("stream.*", "rob.concurrent-streams"), "stream.schema"),
+        (CountsAsAList, MOST, "usage.types"),
+        (RemembersOneAnswer, (*MOST, "bg.*"), "get.ok"),
         (AnswersByBody, ("create.*", "get.*", "del.*", "http.*"), "create.id-unique"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
@@ -137,7 +199,7 @@ def test_one_fact_is_one_finding(kind: type[ForeignService], globs: tuple[str, .
     assert (report.exit, report.faults) == (1, {root: "fail"})
 
 
-@pytest.mark.parametrize("kind", [TellsMilliseconds, ShowsOneStep])
+@pytest.mark.parametrize("kind", [TellsMilliseconds, ShowsOneStep, ContentIsText])
 def test_one_defect_of_a_schema_is_one_reason(
     kind: type[ForeignService], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,3 +207,41 @@ def test_one_defect_of_a_schema_is_one_reason(
     report = check(kind(), *MOST, "bg.*", "rob.concurrent*")
     assert report.faults == dict.fromkeys(("create.schema", "get.schema", "cancel.schema"), "fail")
     assert "for 1 reason" in capsys.readouterr().out
+
+
+def test_what_is_not_seen_for_a_wrong_type_is_blocked_and_not_refused() -> None:
+    """A target whose ids are numbers does offer to keep interactions."""
+    report = check(NumbersIds(), "create.schema", "get.*", "del.*")
+    assert report.verdicts["get.ok"] == report.verdicts["del.gone"] == "blocked"
+    assert "not_applicable" not in report.verdicts.values()
+
+
+class WritesCapitals(ForeignService):
+    """Statuses are written in capitals, wherever they are shown."""
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        return {**body, "status": body["status"].upper()}
+
+
+def test_a_status_that_nobody_knows_is_no_end() -> None:
+    """A run whose status is not listed is not accused of being over: what rests on its status is blocked."""
+    report = check(WritesCapitals(), "create.*", "bg.*", "cancel.*")
+    assert report.faults == {"create.status-listed": "warn"}
+    assert report.verdicts["bg.at-once"] == "blocked"
+
+
+class CountsInCamelCase(ForeignService):
+    """The names of the token counts are written in camel case."""
+
+    def usage(self, run: Run) -> Json:
+        return {
+            re.sub("_(.)", lambda found: found[1].upper(), name): count
+            for name, count in super().usage(run).items()
+        }
+
+
+def test_counts_that_nobody_knows_are_no_usage() -> None:
+    """A usage object without one count that the reference names does not say what an answer cost."""
+    report = check(CountsInCamelCase(), "create.*", "usage.*")
+    assert report.faults == {"create.usage": "warn"}

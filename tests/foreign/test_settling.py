@@ -6,6 +6,8 @@ import time
 from collections import defaultdict
 from typing import Any
 
+import pytest
+
 from tests.foreign.judging import check
 from tests.foreign.server import ForeignService, Json, Run
 
@@ -31,6 +33,7 @@ class NeverSettles(ForeignService):
         return sorted((looks[-1] - looks[0] for looks in self.looks.values()), reverse=True)
 
 
+@pytest.mark.slow
 def test_one_run_is_waited_for_and_the_others_less() -> None:
     """The check of settling waits as long as the user allows, the others a part of that."""
     service = NeverSettles()

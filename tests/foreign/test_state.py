@@ -84,6 +84,7 @@ def test_each_defect_is_found_once_and_nothing_else(service: ForeignService, fau
     assert check(service, *STATE).faults == faults
 
 
+@pytest.mark.slow
 def test_an_id_that_is_given_twice_is_a_failure() -> None:
     """The id is documented as unique: whoever has it would read the conversation of another."""
     report = check(GivesIdsTwice(), "create.id-unique")

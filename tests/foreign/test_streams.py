@@ -124,6 +124,7 @@ class OtherWords(ForeignService):
         return b"data: %s\n\n" % json.dumps(event).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("service", "faults", "codes"),
     [

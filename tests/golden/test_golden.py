@@ -130,6 +130,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
     assert list(differences(tmp_path / "a", tmp_path / "b")) == [("x", ["- only in the first recording"])]
 
 
+@pytest.mark.slow
 def test_a_command_is_recorded(tmp_path: Path) -> None:
     """Exit code, output, errors and files of a command are in the recording, and a second one is equal to it."""
     words = ("check", "emulator", "-c", "get", "--json", "--report", "badge=b.json")

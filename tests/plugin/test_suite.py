@@ -52,6 +52,7 @@ class Counting(Emulator):
         return Response.json(200, data)
 
 
+@pytest.mark.slow
 def test_all_answers_of_the_run_count(pytester: pytest.Pytester) -> None:
     """A defect seen only in another exercise fails the check about all answers; no request is sent twice."""
     emulator = Counting(Settings(require_key=False))

@@ -401,6 +401,7 @@ def test_it(interactions_cassette):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("then", "upstream", "said"),
     [

@@ -253,6 +253,7 @@ def test_where_warnings_are_errors(pytester: pytest.Pytester) -> None:
     result.stdout.no_fnmatch_line("*unchecked.py*")
 
 
+@pytest.mark.slow
 def test_on_workers(pytester: pytest.Pytester) -> None:
     """The warning of a pytest-xdist worker is shown."""
     toys(pytester, {"nothing": UNCHECKED["nothing"]})

@@ -83,6 +83,7 @@ def test_a_script_that_reproduces(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_no_key_tears_the_names_of_checks_apart() -> None:
     """Whatever word a key is, the ids in a report stay whole: a merge finds each check by its id."""
     ids = [check.id for check in INTERACTIONS.load_catalogue()]

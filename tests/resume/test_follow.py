@@ -89,6 +89,7 @@ def test_every_event(drop: str, event_ids: str, resume: str) -> None:
         assert_whole(stream, list(stream))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("event_ids", ["deltas", "none"])
 @pytest.mark.parametrize("drop", ["stall", "bad-chunk", "end"])
 def test_structural_cuts(drop: str, event_ids: str) -> None:
@@ -99,6 +100,7 @@ def test_structural_cuts(drop: str, event_ids: str) -> None:
         assert_whole(stream, list(stream))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", ["{},end/{},rst", "{},rst,times:3"])
 def test_every_byte_twice(plan: str) -> None:
     """Drops on the second and third connection are handled like the first."""
@@ -134,6 +136,7 @@ def test_odd_streams(plan: str) -> None:
     assert_whole(stream, list(stream))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("event_ids", ["all", "deltas", "some", "sparse", "none"])
 @pytest.mark.parametrize("plan", ["replay:{}+{}", "replay:{}+{},event:9,fin"])
 def test_replays_within_a_stream(event_ids: str, plan: str) -> None:

@@ -10,6 +10,7 @@ LEAST = {"interaction": 0.4, "event": 0.4, "requests/create-interaction": 0.4}
 """Shares that a few draws reach at least; `python -m harness.strategies.coverage` prints those of many draws."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("root", LEAST)
 def test_a_few_draws_reach_most_of_a_schema(root: str) -> None:
     """A few draws reach this share of a schema: its branches, and its optional fields both present and absent."""

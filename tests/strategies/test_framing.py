@@ -19,6 +19,7 @@ def decoded(pieces: list[bytes]) -> list[tuple[str, bytes]]:
     return [((frame.event or b"").decode(), frame.data) for piece in pieces for frame in decoder.feed(piece)]
 
 
+@pytest.mark.slow
 def test_a_framing_carries_the_same_events() -> None:
     """Whatever the line endings, comments, fields and pieces, the decoder returns the original payloads."""
     for stream, pieces in draws(DRESSED, 100):

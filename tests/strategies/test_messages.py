@@ -16,6 +16,7 @@ STRATEGIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_legal_values_hold_nothing_unknown(name: str) -> None:
     """A legal value fits the closed schema, so it has no unknown fields."""
@@ -24,6 +25,7 @@ def test_legal_values_hold_nothing_unknown(name: str) -> None:
         assert validator.problems(value) == [], value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_illegal_values_are_refused(name: str) -> None:
     """An illegal value does not fit its schema: the open one for responses, the closed one for requests."""
@@ -44,6 +46,7 @@ def test_each_rule_between_fields_is_broken_by_its_least_body(body: dict[str, ob
     assert not load().schemas.validator("requests/create-interaction", closed=True).is_valid(body)
 
 
+@pytest.mark.slow
 def test_a_create_shrinks_to_model_and_input() -> None:
     """The smallest create has a model and a short input."""
     body = least(create_requests(), lambda value: True)

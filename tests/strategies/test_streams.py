@@ -28,12 +28,14 @@ def test_legal_streams_have_no_findings() -> None:
         assert reading.unknowns == ()
 
 
+@pytest.mark.slow
 def test_illegal_streams_break_the_rule_they_name() -> None:
     """The stream judge, which shares no code with the generator, finds the rule that was broken."""
     for stream in draws(event_streams(legal=False), 200):
         assert stream.breaks in {finding.rule for finding in judged(stream).findings}, stream
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", sorted(BREAKAGES))
 def test_each_breakage_breaks_its_rule(rule: str) -> None:
     """Every entry of the table breaks its rule of the contract in any stream that it is applied to."""
@@ -58,6 +60,7 @@ def test_background_is_as_asked(background: bool) -> None:
             assert all("event_id" in event for event in deltas)
 
 
+@pytest.mark.slow
 def test_a_stream_shrinks_to_its_creation_and_its_end() -> None:
     """The smallest stream has two events: its creation and its completion."""
     assert len(least(event_streams(), lambda stream: True).events) == 2

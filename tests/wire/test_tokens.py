@@ -100,6 +100,7 @@ def test_a_text_that_only_nests() -> None:
     assert max(len(token.path) for token in found) <= 65
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [4095, 4096, 4097, 300_000])
 @pytest.mark.parametrize("text", ["x", "x" * 99 + "\n", '"', "\\", 'é\\"', '{"a": [1, "b"]}'])
 def test_long_strings(text: str, length: int) -> None:

@@ -64,7 +64,6 @@ class TortureOptions:
 
     jobs: int = 1
     seconds: float = 30.0
-    seed: int = 0
     enough: int = 0
     undisturbed: Case | None = None
     warm: bool = False
@@ -102,7 +101,6 @@ def torture(
         new_client,
         jobs=max(1, min(options.jobs, len(mine))),
         seconds=options.seconds,
-        seed=options.seed,
         first=quiet if options.warm else None,
         timer=timer,
     )
@@ -112,7 +110,6 @@ def torture(
         command=options.command,
         repeated=options.repeated,
         usual=len(undisturbed.attempt.received),
-        seed=options.seed,
     )
     with closing(iter(workers)) as ended:
         for played in ended:
@@ -168,7 +165,7 @@ def _run_undisturbed(
     """Let the client read the stream without a fault. Raises UsageFault if it cannot."""
     client = new_client()
     try:
-        with CaseServer(api, seed=options.seed) as server:
+        with CaseServer(api) as server:
             played = play_case(server, client, 0, quiet, min(options.seconds, timer.left))
     finally:
         client.close()

@@ -6,11 +6,11 @@ not, must not show a part twice, and must not create twice without a word. Comin
 
 from __future__ import annotations
 
+from harness.contract.rules import pages
 from harness.outcome import Basis, Level, Rule, Source
 
-_PAGE = "Interactions API"
-_RESUME = Source(Basis.DOCUMENTED, _PAGE, "Streaming: resume after a drop with last_event_id")
-_END = Source(Basis.DOCUMENTED, _PAGE, "Streaming: interaction.completed ends a stream")
+_RESUME = pages.BACKGROUND.cite(Basis.DOCUMENTED, "Resume a stream: last_event_id")
+_END = pages.STREAMING.cite(Basis.DOCUMENTED, "interaction.completed ends a stream")
 
 WHOLE = Rule(
     id="client.whole",
@@ -47,7 +47,7 @@ STATUS = Rule(
     statement="The status that a client reports is that of the interaction.",
     silent=True,
     breaks="Users take a failed, cancelled or truncated run for a good one.",
-    source=Source(Basis.DOCUMENTED, _PAGE, "Interaction: status"),
+    source=pages.REFERENCE.cite(Basis.DOCUMENTED, "Interaction: status"),
 )
 RECOVERS = Rule(
     id="client.recovers",

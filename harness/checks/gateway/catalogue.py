@@ -12,20 +12,16 @@ from collections.abc import Sequence
 from harness.checks.gateway import judge_ends, judge_requests, judge_streams
 from harness.checks.gateway.exercises import EXERCISES
 from harness.checks.gateway.findings import RelayJudge
+from harness.contract.rules import pages
 from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayCatalogue
 from harness.outcome import Basis, Level, Rule, Source, Subject
 
 PROFILE = "gateway"
-_REFERENCE = "Interactions API reference"
 
 
 def _cite_comparison(what: str) -> Source:
     return Source(Basis.COMPARED, "Both sides of the gateway", what)
-
-
-def _cite_page(page: str, section: str) -> Source:
-    return Source(Basis.DOCUMENTED, page, section)
 
 
 _SILENT = frozenset(
@@ -65,7 +61,7 @@ _REQUESTS = (
     _check(
         "route",
         Level.MUST,
-        _cite_page(_REFERENCE, "Create, get, cancel, delete"),
+        pages.REFERENCE.cite(Basis.DOCUMENTED, "Create, get, cancel, delete"),
         "Each documented operation arrives upstream as that operation.",
         "A cancel or a deletion is not done, and the run goes on and is billed.",
         ["plain.create", "plain.get", "plain.delete", "cancel.cancel"],
@@ -74,7 +70,7 @@ _REQUESTS = (
     _check(
         "query",
         Level.MUST,
-        _cite_page(_REFERENCE, "Get an interaction: stream, last_event_id, include_input"),
+        pages.REFERENCE.cite(Basis.DOCUMENTED, "Get an interaction: stream, last_event_id, include_input"),
         "The documented query parameters of a get arrive upstream.",
         "A stream cannot be opened again after a drop: what was lost stays lost.",
         ["plain.get-input", "resume.first", "resume.rest"],
@@ -92,7 +88,7 @@ _REQUESTS = (
     _check(
         "unknown-field",
         Level.SHOULD,
-        _cite_page("API errors", "Codes: parameter_unknown"),
+        pages.ERRORS.cite(Basis.DOCUMENTED, "Codes: parameter_unknown"),
         "A field of a create that the gateway does not know arrives upstream, or the create is refused.",
         "A misspelled field is never noticed, and a new one cannot be used until the gateway learns it.",
         ["stranger.create"],
@@ -167,7 +163,7 @@ _ANSWERS = (
     _check(
         "coding",
         Level.MUST,
-        Source(Basis.GENERIC, "RFC 9110", "8.4 Content-Encoding"),
+        pages.HTTP.cite(Basis.GENERIC, "8.4 Content-Encoding"),
         "An answer to a client that takes gzip is in the coding that its Content-Encoding names.",
         "Clients that offer compression, as most do, fail to decode the answer, or read it as garbage.",
         ["gzip.*"],
@@ -206,7 +202,7 @@ _STREAMS = (
     _check(
         "event-ids",
         Level.MUST,
-        _cite_page("Background execution", "Resume a stream: event_id"),
+        pages.BACKGROUND.cite(Basis.DOCUMENTED, "Resume a stream: event_id"),
         "Events that carry an id carry one behind the gateway, each its own.",
         "A dropped stream cannot be resumed.",
         ["background.stream", "resume.first", "resume.whole"],
@@ -251,7 +247,7 @@ _STREAMS = (
     _check(
         "utf8",
         Level.MUST,
-        Source(Basis.GENERIC, "RFC 9112", "7.1 Chunked transfer coding: chunks are no units of text"),
+        pages.HTTP_1.cite(Basis.GENERIC, "7.1 Chunked transfer coding: chunks are no units of text"),
         "Characters survive when the upstream's chunks end inside them.",
         "Text in most languages is damaged now and then, wherever the network happens to cut.",
         ["stream.create", "stream.bytes"],
@@ -299,7 +295,7 @@ _LIFE = (
     _check(
         "error-event",
         Level.SHOULD,
-        Source(Basis.SCHEMA, _REFERENCE, "Stream events: error"),
+        pages.REFERENCE.cite(Basis.SCHEMA, "Stream events: error"),
         "An error that the gateway itself tells in a stream is an error event of the API.",
         "Clients see an event without a type, skip it, and take the end for an end.",
         ["truncation.*", "stream.broken-frame"],
@@ -317,7 +313,7 @@ _LIFE = (
     _check(
         "own-error",
         Level.SHOULD,
-        Source(Basis.SCHEMA, "API errors", "Shape of an error"),
+        pages.ERRORS.cite(Basis.SCHEMA, "Shape of an error"),
         "An error that the gateway itself answers has the API's shape: an object with a code and a message.",
         "Clients find neither code nor message, and report a fault of their own in place of the gateway's.",
         ["plain.*", "cancel.*", "fields.*", "stranger.*", "loss.*", "truncation.*"],
@@ -326,7 +322,7 @@ _LIFE = (
     _check(
         "resume-through",
         Level.MUST,
-        _cite_page("Background execution", "Resume a stream"),
+        pages.BACKGROUND.cite(Basis.DOCUMENTED, "Resume a stream"),
         "A dropped stream can be resumed through the gateway: nothing is missing, nothing comes twice.",
         "Text is lost or doubled at each drop.",
         ["resume.first", "resume.rest", "resume.whole"],

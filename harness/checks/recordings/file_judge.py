@@ -13,7 +13,7 @@ from typing import Any
 from harness.cassette.foreign.har import Unreadable, exchanges_in
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
-from harness.contract.judge.body import is_legacy, judge_interaction
+from harness.contract.judge.body import is_legacy, judge_reviewed
 from harness.contract.judge.failures.errors import error_of, judge_error
 from harness.contract.judge.history.recorded import judge_recorded
 from harness.contract.judge.judged_rules import (
@@ -102,9 +102,10 @@ class FileJudge:
             self._alone("bodies", list_judged_in_error(value, None), judge_error(value, None))
         elif _looks_like_one(value):
             rules = list_judged_in_interaction(value) | {"create.schema"} | UNLISTED
+            review = self._contract.schemas.validator(INTERACTION).review(value)
             found = [
-                *judge_interaction(value, self._contract),
-                *judge_unlisted_in(value, INTERACTION, self._contract),
+                *judge_reviewed(review, self._contract),
+                *judge_unlisted_in(review, self._contract.revision),
             ]
             self._alone("bodies", rules, found)
         else:

@@ -53,7 +53,7 @@ def additions(name: str, came: Sequence[Event], diff: EventDiff) -> Iterator[Fin
         yield finding(
             f"{name} holds {format_count(len(diff.extra), 'wrong event')}",
             expected="only what followed",
-            actual=f"{came[first].get('event_type')} as event {first}",
+            actual=str(came[first].get("event_type")),
         ).at(event=first)
     elif diff.reordered:
         yield finding(f"{name} has the right events in another order")

@@ -17,6 +17,7 @@ from harness.contract.data.output import count_given
 from harness.contract.judge.status_words import judge_status_word
 from harness.contract.judge.usage import judge_counted, judge_usage, list_miscounted
 from harness.contract.schema.nulls import null_finding
+from harness.contract.schema.validator import Review
 from harness.contract.tables.operations import INTERACTION, Operation
 from harness.contract.tables.renamed import OUTPUTS
 from harness.outcome import Finding, Severity, Where
@@ -31,19 +32,24 @@ def is_legacy(value: Any) -> bool:
     return isinstance(value, Mapping) and value.get(OUTPUTS) is not None and "steps" not in value
 
 
-def judge_answer(value: Any, operation: Operation, contract: Contract) -> list[Finding]:
-    """Findings about the JSON response of an operation; none if the operation has no schema."""
+def judge_answer(review: Review, operation: Operation, contract: Contract) -> list[Finding]:
+    """Findings about the JSON response of an operation, reviewed by the schema of that operation."""
     if operation.schema == INTERACTION:
-        return judge_interaction(value, contract, rule=operation.rule)
-    return _judge_shape(value, operation.schema, operation.rule, contract)[1] if operation.schema else []
+        return judge_reviewed(review, contract, rule=operation.rule)
+    return _judge_shape(review, operation.rule)
 
 
-def judge_interaction(value: Any, contract: Contract, *, rule: str = "create.schema") -> list[Finding]:
+def judge_interaction(value: Any, contract: Contract) -> list[Finding]:
+    """Findings about an interaction body, as `judge_reviewed` has them."""
+    return judge_reviewed(contract.schemas.validator(INTERACTION).review(value), contract)
+
+
+def judge_reviewed(review: Review, contract: Contract, *, rule: str = "create.schema") -> list[Finding]:
     """Findings about an interaction body, in the order of the rules; a violation of the schema breaks `rule`.
 
     What is wrong with the status or a token count breaks a rule of its own, and is not told of the schema, too.
     """
-    value, findings = _judge_shape(value, INTERACTION, rule, contract, apart=_list_judged_apart)
+    value, findings = review.value, _judge_shape(review, rule, _list_judged_apart)
     status = value.get("status") if isinstance(value, Mapping) else None
     if not isinstance(status, str):
         message, actual = (
@@ -92,22 +98,16 @@ def _list_judged_apart(value: Any) -> frozenset[str]:
 
 
 def _judge_shape(
-    value: Any,
-    schema: str,
-    rule: str,
-    contract: Contract,
-    *,
-    apart: Callable[[Any], Container[str]] = lambda _: (),
-) -> tuple[Any, list[Finding]]:
-    """The places where a value does not fit a schema, as findings against `rule`; and what is left to judge.
+    review: Review, rule: str, list_apart: Callable[[Any], Container[str]] = lambda _: ()
+) -> list[Finding]:
+    """The places where a value does not fit its schema, as findings against `rule`.
 
     A null for an optional member is one lenient finding, and the rest is judged as if the member were absent.
-    `apart` lists the places of a value at which what is wrong is left to others.
+    `list_apart` lists the places of the value at which what is wrong is left to others.
     """
-    review = contract.schemas.validator(schema).review(value)
-    others = apart(value) if review.problems else ()
+    others = list_apart(review.value) if review.problems else ()
     findings = [problem.finding(rule) for problem in review.problems if problem.place not in others]
-    return review.value, [*findings, null_finding(rule, review.nulls)] if review.nulls else findings
+    return [*findings, null_finding(rule, review.nulls)] if review.nulls else findings
 
 
 def _judge_times(value: Mapping[str, Any]) -> list[Finding]:

@@ -24,6 +24,7 @@ from harness.contract.judge.judged_rules import (
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading
 from harness.contract.judge.unlisted import judge_unlisted, judge_unlisted_in
+from harness.contract.schema.validator import Review
 from harness.contract.tables.operations import INTERACTION, Operation, has_numeric_errors, operation_of
 from harness.contract.tables.protocol import interaction_id, is_resume
 from harness.outcome import Finding, HarnessFault
@@ -69,6 +70,12 @@ class Reading:
     def json_fault(self) -> str:
         """What is wrong with the JSON: "" if nothing, or `absent`, `encoding`, `syntax`, `depth`, `surrogate`."""
         return self._parsed.fault
+
+    @cached_property
+    def _review(self) -> Review:
+        """The JSON value by the schema of the operation, which must have one: to explain a misfit takes long."""
+        assert self.operation is not None
+        return self.contract.schemas.validator(self.operation.schema).review(self.json)
 
     @property
     def error(self) -> tuple[str, str] | None:
@@ -152,7 +159,7 @@ class Reading:
         if not exchange.succeeded or operation is None or not operation.schema or not exchange.body:
             return ()
         if self.json_fault in ("", "surrogate"):
-            found = judge_answer(self.json, operation, self.contract)
+            found = judge_answer(self._review, operation, self.contract)
             return tuple(finding for finding in found if not self._is_echo(finding))
         return (self._no_json(operation),) if exchange.complete and not exchange.truncated else ()
 
@@ -185,7 +192,7 @@ class Reading:
             return tuple(judge_unlisted(self.stream.unknowns, self.contract.revision))
         if not self.exchange.succeeded or operation is None or not operation.schema or self.json is None:
             return ()
-        return tuple(judge_unlisted_in(self.json, operation.schema, self.contract))
+        return tuple(judge_unlisted_in(self._review, self.contract.revision))
 
     def _is_echo(self, finding: Finding) -> bool:
         """Whether a finding is about a field that repeats what the request said: a fault of the caller's."""

@@ -7,10 +7,8 @@ comes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from harness.contract.contract import Contract
-from harness.contract.schema.validator import UnknownPart
+from harness.contract.schema.validator import Review, UnknownPart
 from harness.outcome import Finding, Where
 
 UNLISTED = frozenset({"http.unlisted"})
@@ -19,10 +17,9 @@ UNLISTED = frozenset({"http.unlisted"})
 _SHOWN = 60
 
 
-def judge_unlisted_in(value: Any, schema: str, contract: Contract) -> Iterator[Finding]:
-    """What a JSON value holds that its schema does not name."""
-    review = contract.schemas.validator(schema).review(value)
-    return judge_unlisted([(None, part) for part in review.unknowns], contract.revision)
+def judge_unlisted_in(review: Review, revision: str) -> Iterator[Finding]:
+    """What a JSON value holds that its schema in this revision does not name."""
+    return judge_unlisted([(None, part) for part in review.unknowns], revision)
 
 
 def judge_unlisted(parts: Iterable[tuple[int | None, UnknownPart]], revision: str) -> Iterator[Finding]:

@@ -44,6 +44,11 @@ def has_to_count(interaction: Mapping[str, Any]) -> bool:
     return told and interaction.get("status") == "completed" and bool(output_text(interaction).strip())
 
 
+def has_counts(usage: Any) -> bool:
+    """Whether a usage value tells of any cost; one of another type breaks `usage.types`."""
+    return any(_counts(usage, "")) if isinstance(usage, Mapping) else bool(usage)
+
+
 def count_output(usage: Any) -> int:
     """The output tokens that a usage value tells of; 0 if it tells of none."""
     count = usage.get("total_output_tokens") if isinstance(usage, Mapping) else None

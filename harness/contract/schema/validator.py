@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.contract.schema import openness
-from harness.contract.schema.explain import SchemaProblem, explain, json_type
+from harness.contract.schema.explain import Explainer, SchemaProblem, json_type
 from harness.contract.schema.nulls import split_nulls
 from harness.contract.schema.openness import Schema, UnknownPart
 
@@ -37,18 +37,20 @@ class Validator:
     branches for the unknown it decides a union by its constants alone, five times as fast.
     """
 
-    __slots__ = ("_compiled", "_open", "_schema", "_twin", "name")
+    __slots__ = ("_compile", "_compiled", "_explainer", "_open", "_parts", "_schema", "_twin", "name")
 
     def __init__(self, name: str, schema: Schema, *, closed: bool = False) -> None:
         """Compile the self-contained open `schema`, or its closed twin."""
         import jsonschema_rs
 
-        compiled = jsonschema_rs.Draft202012Validator
+        self._compile = compiled = jsonschema_rs.Draft202012Validator
         self.name = name
         self._open = schema
         self._schema = openness.close(schema) if closed else schema
         self._compiled = compiled(self._schema)
         self._twin = compiled(openness.close(schema, keep=False))
+        self._parts: dict[str, jsonschema_rs.Draft202012Validator] = {}
+        self._explainer: Explainer | None = None  # most values are never explained, and jsonschema loads slowly
 
     def is_valid(self, value: Any) -> bool:
         """Whether decoded JSON fits. Never raises: what JSON cannot express (a lone surrogate) does not fit."""
@@ -64,7 +66,9 @@ class Validator:
                 return []
         except ValueError as refusal:
             return [SchemaProblem("$", f"is not JSON: {refusal}", "JSON", json_type(value), "json")]
-        return explain(self._schema, value, limit=limit) or [self._disagreement(value)]
+        if self._explainer is None:
+            self._explainer = Explainer(self._schema, self._fits)
+        return self._explainer.explain(value, limit=limit) or [self._disagreement(value)]
 
     def review(self, value: Any) -> Review:
         """Problems, unknowns and needless nulls; as fast as `is_valid` for what the closed twin accepts."""
@@ -77,6 +81,15 @@ class Validator:
         try:
             return self._twin.is_valid(value)
         except ValueError:
+            return False
+
+    def _fits(self, reference: str, value: Any) -> bool:
+        """Whether a value fits what a reference within the schema names."""
+        if reference not in self._parts:
+            self._parts[reference] = self._compile({"$ref": reference, "$defs": self._schema.get("$defs", {})})
+        try:
+            return self._parts[reference].is_valid(value)
+        except ValueError:  # nested too deep for the fast validator
             return False
 
     def _disagreement(self, value: Any) -> SchemaProblem:

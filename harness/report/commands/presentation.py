@@ -62,8 +62,8 @@ class Presentation:
 
     `subject` heads a page, `badge` labels a badge; in both, `{api}` is the title of the API. `noun` is what
     one result is, `command` the command that made it. `states` says in a word that all is well, and that it is
-    not. `live`: a terminal shows the results as they come; otherwise `closing` shows them. `lists_causes`: it
-    lists the causes of failures at the end.
+    not. `unaware`: who does not notice a silent breach. `live`: a terminal shows the results as they come;
+    otherwise `closing` shows them. `lists_causes`: it lists the causes of failures at the end.
     """
 
     subject = "{api}"
@@ -71,6 +71,7 @@ class Presentation:
     command = "check"
     noun = "check"
     states = ("conformant", "not conformant")
+    unaware = "a client"
     live = True
     lists_causes = False
     conclusions: dict[Exit, str] = {

@@ -36,6 +36,7 @@ class TorturePresentation(Presentation):
     badge = "drops survived"
     command = "torture"
     states = ("survives", "does not survive")
+    unaware = "the user"
     noun = "case"
     live = False
     lists_causes = True

@@ -22,6 +22,7 @@ from harness.report.page.event_list import EventList, list_events
 from harness.report.page.fragments import FragmentNames
 from harness.report.page.story.story import Story
 from harness.report.page.story.tell import tell_story
+from harness.report.page.stream import number_in_whole
 from harness.report.presented_run import PresentedRun
 
 WIRE_SHOWN = 8_192
@@ -99,7 +100,7 @@ def detail(result: Result, state: PresentedRun, names: FragmentNames) -> Detail:
         url=rule.source.url,
         breaks=rule.breaks,
         accepted=result.accepts,
-        findings=tuple(_show(finding, state) for finding in shown),
+        findings=tuple(_show(number_in_whole(finding, result, display), state) for finding in shown),
         more_findings=_more(len(observation.findings) - len(shown), "more finding"),
         reason=_clean(observation.reason, state),
         story=tell_story(result, display),

@@ -15,7 +15,14 @@ from harness.outcome import Finding
 from harness.outcome.words import format_count
 from harness.report.evidence.display import Display
 from harness.report.evidence.exchange_text import printable
-from harness.report.page.stream import NEVER, StreamEvent, events_before, number_events
+from harness.report.page.stream import (
+    NEVER,
+    StreamEvent,
+    events_before,
+    find_stream,
+    number_events,
+    number_in_whole,
+)
 from harness.wire import Exchange
 
 _NEIGHBOURS = 2
@@ -53,18 +60,10 @@ class EventList:
 
 
 def list_events(result: Result, display: Display) -> EventList | None:
-    """The list for the first finding that names an event; None if none does.
-
-    Where a finding does not name its exchange, as in a history that was searched for, the last one shows it.
-    """
-    named = {name: item for name, item in zip(result.named, result.evidence, strict=False) if name}
-    if result.evidence:
-        named[""] = result.evidence[-1]
+    """The list for the first finding that names an event; None if none does."""
     for finding in result.observation.findings:
-        exchange = named.get(finding.where.exchange)
-        if finding.where.event is not None and isinstance(exchange, Exchange) and exchange.is_stream:
-            earlier = [item for item in result.evidence if isinstance(item, Exchange) and item is not exchange]
-            return _list(finding, exchange, earlier, display)
+        if (found := find_stream(finding, result)) is not None:
+            return _list(number_in_whole(finding, result, display), *found, display)
     return None
 
 
@@ -77,11 +76,7 @@ def _list(finding: Finding, exchange: Exchange, earlier: Sequence[Exchange], dis
         )
     after = before[-1].number
     cut = EventRow(kind="cut", name=f"a new connection: the client resumes after event {after}")
-    if finding.actual != NEVER:  # its number is the one in its own connection
-        rows = [replace(row, accused=n == finding.where.event) for n, row in enumerate(rows)]
-        folds = _fold([*_rows(before), cut, *rows])
-    else:
-        folds = _fold(_accuse([*_rows(before), cut, *rows], finding))
+    folds = _fold(_accuse([*_rows(before), cut, *rows], finding))
     return EventList(about="both connections in one list, numbered as in the whole stream", folds=folds)
 
 

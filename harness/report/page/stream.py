@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from harness.engine.results import Result
 from harness.outcome import Finding
 from harness.outcome.words import shorten
 from harness.report.evidence.display import Display
@@ -95,6 +96,31 @@ def number_events(
         numbered.append(replace(event, number=number))
         number += 1
     return numbered
+
+
+def number_in_whole(finding: Finding, result: Result, display: Display) -> Finding:
+    """The finding with its event numbered as in the whole stream: its judge counts from the connection's start."""
+    at, found = finding.where.event, find_stream(finding, result)
+    if at is None or found is None or finding.actual == NEVER:
+        return finding
+    before = events_before(*found, display)
+    if before is None:
+        return finding
+    return finding.at(event=len(before) + at)
+
+
+def find_stream(finding: Finding, result: Result) -> tuple[Exchange, list[Exchange]] | None:
+    """The stream in which a finding names an event, and the other exchanges; None if it names none.
+
+    Where a finding does not name its exchange, as in a history that was searched for, the last one shows it.
+    """
+    if finding.where.event is None or not result.evidence:
+        return None
+    named = {name: item for name, item in zip(result.named, result.evidence, strict=False) if name}
+    exchange = named.get(finding.where.exchange, None if finding.where.exchange else result.evidence[-1])
+    if not isinstance(exchange, Exchange) or not exchange.is_stream:
+        return None
+    return exchange, [item for item in result.evidence if isinstance(item, Exchange) and item is not exchange]
 
 
 def events_before(exchange: Exchange, earlier: Sequence[Exchange], display: Display) -> list[StreamEvent] | None:

@@ -215,6 +215,7 @@ print(found.pid, file=sys.stderr, flush=True)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("new", [one_shot, talking])
 def test_a_descendant_that_left_the_group(new: Callable[[str], Client]) -> None:
     """A child outside the process group holds the outputs open; it is waited for only as long as for a client."""

@@ -176,6 +176,7 @@ def believes_in_its_cancel(client: httpx.Client, interaction: str) -> ClientResu
     return ClientResult(status="cancelled")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reads", "mode"),
     [(chains, "chain"), (uses_tools, "tools"), (keeps_its_transcript, "tools"), (cancels, "cancel")],
@@ -253,6 +254,7 @@ def test_a_run_that_never_settles(reads: Reads, wanted: DropOutcome) -> None:
     assert case.command_line(["x"]) == "harness torture --set polling --kinds never-settles --mode poll -- x"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reads", "mode"),
     [

@@ -63,6 +63,7 @@ def pages(naive: list[ClientColumn]) -> dict[str, str]:
     return dict(write_pages([*naive, *columns_of(correct, "good")]))
 
 
+@pytest.mark.slow
 def test_a_cell_says_what_happened_twice(naive: list[ClientColumn]) -> None:
     """A finding has two outcomes that agree, a rule, a drawing and a command; a good cell has none of them."""
     cells = {cell.row.name: cell for cell in naive[0].cells}
@@ -96,6 +97,7 @@ def anchors_of(page: str) -> set[str]:
     return {heading.replace(", ", "-").replace(".", "") for heading in headings}
 
 
+@pytest.mark.slow
 def test_every_link_of_the_table_leads_to_its_finding(pages: dict[str, str]) -> None:
     """Each cell with a finding links to an anchor that exists; a client without findings has no page."""
     links = re.findall(r"\]\((clients/[a-z-]+\.md)#([a-z0-9-]+)\)", pages["clients.md"])
@@ -170,6 +172,7 @@ def test_an_incident_is_repeated_in_its_mode() -> None:
     assert line == "harness torture --incidents failed-polled-forever --mode poll --client litellm"
 
 
+@pytest.mark.slow
 def test_the_page_has_what_the_table_has(naive: list[ClientColumn]) -> None:
     """Each finding of the page opens what went over the wire and the command that repeats it."""
     page = render_page([*naive, *columns_of(correct, "good")])

@@ -17,6 +17,7 @@ from tests.transport.peers import RawConnection, RawServer, free_port
 BRIEF = ["--patience", "1", "--timeout", "1", "--deadline", "20", "--watch", "0", "--idle", "0.5"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PEERS)
 def test_what_is_no_gateway_gets_a_sentence(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A run through a peer that breaks HTTP ends, says why, and writes its reports."""
@@ -51,6 +52,7 @@ class Turns(Faithful):
     do_GET = do_POST = do_DELETE = relay
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*ENDING, "fields that drip", "a flood of interim answers"])
 def test_a_gateway_that_goes_bad_is_never_green(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

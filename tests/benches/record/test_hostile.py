@@ -48,6 +48,7 @@ def test_a_target_that_breaks_http(name: str, tmp_path: Path) -> None:
     judge(recorder, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENDLESS)
 def test_a_target_that_never_ends(name: str, tmp_path: Path) -> None:
     """A recorder ends with its client, whatever the target still sends."""

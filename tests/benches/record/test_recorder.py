@@ -93,6 +93,7 @@ def test_record_modes_are_those_of_vcrpy(
     assert recorder.summary.misses == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1 << 20, 9 << 20])
 def test_a_large_answer_delays_no_other(size: int, tmp_path: Path) -> None:
     """While a large answer is being looked into, the small ones of others are recorded and arrive."""

@@ -151,6 +151,7 @@ def test_the_old_recording_stays_until_its_drift_was_seen(certificate: Certifica
     assert (tmp_path / "lifecycle.yaml").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("plan", "state", "reason"),
     [

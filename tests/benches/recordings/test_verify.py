@@ -428,6 +428,7 @@ def test_the_gate_finds_a_key_and_does_not_print_it(tmp_path: Path, capsys: pyte
     assert key not in out
 
 
+@pytest.mark.slow
 def test_the_gate_has_no_hit_on_the_corpus(corpus: Path) -> None:
     """There are no hits in the recordings of the live service, nor in our own cassettes."""
     scanned, hits = secrets_in([corpus, SHIPPED], PROTOCOL)

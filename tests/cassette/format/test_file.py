@@ -43,6 +43,7 @@ from tests.cassette.samples import (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(recordings())
 @settings(max_examples=150, deadline=None)
 def test_round_trip(recording: Recording) -> None:

@@ -171,6 +171,7 @@ ONE_LINE = (
 PLANTED = [(place, look) for place in PLACES for look in LOOKS if "\n" not in look or place not in ONE_LINE]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("place", "secret"), PLANTED, ids=lambda word: word[:14])
 def test_looks_like_a_secret(place: str, secret: str, tmp_path: Path) -> None:
     """Anything that looks like a secret is removed wherever in an exchange it occurs, and is reported."""

@@ -22,6 +22,7 @@ ABOUT_OWN_ERRORS = ("gw.error-event", "gw.own-error")
 """Rules that do not apply to a gateway that sends no error of its own."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.id)
 def test_each_mutant_is_noticed_by_the_rule_it_is_made_for(mutant: Mutant[GatewayBuild]) -> None:
     """The rule that a mutant breaks notices it, with the expected severity, and no judge raises."""

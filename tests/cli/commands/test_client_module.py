@@ -106,6 +106,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return heard
 
 
+@pytest.mark.slow
 def test_a_recorded_answer_comes_byte_for_byte(said: dict[str, Any]) -> None:
     """The answer is that of the file."""
     first = load(CHAIN).recordings[0]

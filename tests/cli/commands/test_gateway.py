@@ -80,6 +80,7 @@ def test_the_projects_own_proxy_has_no_finding(harness: Harness, port: int) -> N
     assert "27 pass, 2 not applicable" in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mutant", "said"),
     [
@@ -102,6 +103,7 @@ def test_a_gateway_that_does_not(harness: Harness, port: int, mutant: str, said:
     assert re.search(r"29 rules: 2[0-9] pass, [12] fail, ", done.out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mutant", "rule"), [("live.buffered", "gw.live"), ("hang-up.ignored", "gw.hang-up")])
 def test_what_depends_on_time_is_noticed_over_sockets(harness: Harness, port: int, mutant: str, rule: str) -> None:
     """Buffering and ignored hang-ups are noticed over real sockets, with threads and kernels in between."""
@@ -109,6 +111,7 @@ def test_what_depends_on_time_is_noticed_over_sockets(harness: Harness, port: in
     assert (done.code, json.loads(done.out)["rules"][0]["verdict"]) == (1, "fail")
 
 
+@pytest.mark.slow
 def test_a_warning_is_one_line_each(harness: Harness, port: int) -> None:
     """A broken SHOULD does not fail the run; it is reported in short, and explained with -v."""
     done = harness(*words(port, "names.dropped", "--only", "gw.event-names"))
@@ -192,6 +195,7 @@ def leaving(port: int, deed: str, *options: str) -> list[str]:
     return [program if word == PROGRAM else word for word in words(port, "leaves", *options)]
 
 
+@pytest.mark.slow
 def test_a_gateway_that_dies_on_the_way(harness: Harness, port: int) -> None:
     """If the gateway dies, the run stops with 4 and shows the first unanswered passage and the last output."""
     deed = "os.write(2, b'out of memory'), os._exit(9)"
@@ -204,6 +208,7 @@ def test_a_gateway_that_dies_on_the_way(harness: Harness, port: int) -> None:
     assert "has ended (exit code 9)\nout of memory" in done.err
 
 
+@pytest.mark.slow
 def test_a_gateway_that_hangs_on_the_way(harness: Harness, port: int, tmp_path: Path) -> None:
     """A gateway that hangs costs only a few time-outs; JSON has the passage, JUnit an error per untried rule."""
     files = ("--report", f"junit={tmp_path}/x.xml", "--json")

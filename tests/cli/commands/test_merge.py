@@ -159,6 +159,7 @@ def _empty(records: list[Record]) -> None:
     assert ran
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -190,6 +191,7 @@ def test_what_is_not_one_run_is_refused(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_one_server_at_several_addresses(
     shards: list[Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

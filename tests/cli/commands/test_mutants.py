@@ -93,6 +93,7 @@ def _play_shards(harness: Harness, folder: Path, of: int, *mutants: str) -> list
     return files
 
 
+@pytest.mark.slow
 def test_shards_make_the_run(harness: Harness, tmp_path: Path) -> None:
     """The merge of three shards is the matrix of one run, played by the real catalogue."""
     globs = SOME[:3]

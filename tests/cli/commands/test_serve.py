@@ -97,6 +97,7 @@ def test_usage(words: list[str], told: str, harness: Harness) -> None:
     assert told in done.err
 
 
+@pytest.mark.slow
 def test_https(tmp_path: Path, harness: Harness) -> None:
     """With a certificate the server speaks TLS; `check` accepts it only with that certificate as --ca-file."""
     certificate_in(tmp_path)

@@ -103,6 +103,7 @@ def test_giving_up_is_a_warning(harness: Harness) -> None:
     assert harness("torture", "--strict", *words).code == 1
 
 
+@pytest.mark.slow
 def test_fail_fast(harness: Harness) -> None:
     """With --fail-fast, the first failure ends the run, and the cases not run are counted."""
     done = harness("torture", "--fail-fast", "-j", "1", "--endings", "rst", "--", *program(BAD))

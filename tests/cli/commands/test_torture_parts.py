@@ -48,6 +48,7 @@ def compare(record: dict[str, Any]) -> list[Any]:
     return [record["client"], record["text"], record["events"], record["exit"], record["counts"], cases]
 
 
+@pytest.mark.slow
 def test_shards_add_up_to_the_run(harness: Harness) -> None:
     """Two shards, merged, are one run: results, their order, exit code, headline and reports."""
     words = ("torture", "--loop", *CUTS, "--enough", "0")
@@ -70,6 +71,7 @@ def test_shards_add_up_to_the_run(harness: Harness) -> None:
     assert "duplicated" in Path("merged.xml").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_shards_of_different_runs_are_refused(harness: Harness) -> None:
     """Reports of other cases, one that is missing and one that is named twice do not make a run."""
     for number, cut in ((1, "event:3,rst"), (2, "event:4,rst")):
@@ -119,6 +121,7 @@ class WaitsAtResets(InProcess):
     close = stop
 
 
+@pytest.mark.slow
 def test_time_is_up() -> None:
     """A run whose time is up says what was not played, and is not green, though nothing failed."""
     state = PresentedRun(INTERACTIONS, presentation=TorturePresentation())

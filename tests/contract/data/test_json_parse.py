@@ -43,6 +43,7 @@ def test_no_bytes_raise(data: bytes) -> None:
     loads(data)
 
 
+@pytest.mark.slow
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
 def test_agrees_with_the_standard_library(value: object) -> None:
     """JSON written by the standard library is parsed back to the same value."""

@@ -140,8 +140,8 @@ def test_another_operation_breaks_its_own_rule() -> None:
     for call, rule in (("GET /v1beta/interactions/x", "get.schema"), ("POST /v1beta/agents", "agents.schema")):
         operation = operation_of(Request(*call.split(" ")))
         assert operation is not None
-        body = {"status": "completed", "id": 7}
-        assert [finding.rule for finding in judge_answer(body, operation, load())] == [rule]
+        review = load().schemas.validator(operation.schema).review({"status": "completed", "id": 7})
+        assert [finding.rule for finding in judge_answer(review, operation, load())] == [rule]
 
 
 def test_a_summary_may_lack_its_type() -> None:

@@ -46,6 +46,9 @@ CUT = Ending(By.SERVER, How.FIN, At.IN_BODY, declared=90, sent=40)
         (ANOTHER, ["get.ok"]),
         (seen(body={**FOUND, "steps": {"type": "model_output"}}), ["get.schema"]),
         (seen(body={**FOUND, "steps": None}), []),
+        (seen(body={**FOUND, "steps": [{"type": "model_output", "content": "hi"}]}), ["get.schema"]),
+        (seen(body={**FOUND, "steps": [{"type": "model_output", "content": [{"type": "text", "text": 1}]}]}), []),
+        (seen(body={**FOUND, "id": 1}), ["get.schema"]),
         (CANCELLED, []),
     ],
     ids=[
@@ -57,6 +60,9 @@ CUT = Ending(By.SERVER, How.FIN, At.IN_BODY, declared=90, sent=40)
         "of another",
         "one step",
         "no steps",
+        "content as text",
+        "one text that is none",
+        "a number as id",
         "a cancel of another",
     ],
 )

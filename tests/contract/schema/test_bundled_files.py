@@ -71,6 +71,7 @@ def test_the_compound_document_is_found_by_ids():
             assert validator.is_valid(example) == schemas.validator(name).is_valid(example), (name, example)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_openapi_is_valid_under_its_version(name):
     """A validator of the version that the document states accepts it."""

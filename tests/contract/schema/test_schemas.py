@@ -12,6 +12,7 @@ import pytest
 from harness import resources
 from harness.contract import CURRENT, REVISIONS, load
 from harness.contract.schema import openness
+from harness.contract.schema.explain import Explainer
 from harness.contract.schema.strict_files import strict_files
 from harness.contract.schema.union_files import COMMAND, union_files
 
@@ -55,6 +56,7 @@ def follow(path: Path, ref: str) -> Any:
     return part
 
 
+@pytest.mark.slow
 def test_every_file_is_a_valid_schema():
     """Each file satisfies the meta-schema of draft 2020-12."""
     from jsonschema import Draft202012Validator
@@ -281,7 +283,7 @@ def mutants() -> Any:
 
 
 def test_both_validators_agree_on_mutated_messages():
-    """jsonschema-rs, its fast path included, and jsonschema agree on every message, open and closed."""
+    """jsonschema-rs, its fast path included, and jsonschema agree on every message and on what is wrong."""
     pytest.importorskip("hypothesis", reason="needs the fuzz extra")
     from hypothesis import given, settings
     from jsonschema import Draft202012Validator
@@ -296,6 +298,7 @@ def test_both_validators_agree_on_mutated_messages():
             verdict = Draft202012Validator(schema).is_valid(value)
             assert validator.is_valid(value) == verdict
             assert bool(validator.problems(value)) != verdict
+            assert validator.problems(value, limit=50) == Explainer(schema).explain(value, limit=50)
 
     agree()
 
@@ -349,6 +352,7 @@ def test_streams_are_declared_by_frame_and_as_a_whole():
         assert content["text/event-stream"].keys() == {"schema", "itemSchema"}
 
 
+@pytest.mark.slow
 def test_schemathesis_loads_all_operations():
     """Schemathesis loads every operation, and a state machine for one resource begins with its create.
 

@@ -393,6 +393,6 @@ def test_what_json_cannot_say_is_a_problem_and_not_an_exception(value):
 
 def test_a_disagreement_of_the_libraries_is_reported(monkeypatch):
     """If the explaining library finds no problem, the refusal is still reported."""
-    monkeypatch.setattr("harness.contract.schema.validator.explain", lambda schema, value, limit: [])
+    monkeypatch.setattr("harness.contract.schema.explain.Explainer.explain", lambda *_, **__: [])
     [problem] = load().schemas.validator("interaction").problems({"status": 7})
     assert problem.keyword == "disagreement"

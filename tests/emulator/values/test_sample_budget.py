@@ -70,6 +70,7 @@ TOO_MUCH = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", [formatted, declared])
 @pytest.mark.parametrize("name", TOO_MUCH)
 def test_a_schema_that_asks_for_too_much_is_refused(api, name, asked):
@@ -207,6 +208,7 @@ SCHEMAS = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(schema=SCHEMAS.filter(bool), asked=st.sampled_from([formatted, declared]), stream=st.booleans())
 def test_any_schema_gets_an_answer_of_bounded_size(schema, asked, stream):
@@ -221,6 +223,7 @@ def test_any_schema_gets_an_answer_of_bounded_size(schema, asked, stream):
         assert characters <= MOST_CHARACTERS
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(SCHEMAS)
 def test_a_sample_never_costs_more_than_its_budget(schema):

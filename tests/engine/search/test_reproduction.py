@@ -96,6 +96,7 @@ def test_the_test_plays_the_very_history(failure: Failure) -> None:
     assert module["HISTORY"] == [odd.record()]
 
 
+@pytest.mark.slow
 def test_the_test_passes_on_a_server_that_keeps_the_promise(failure: Failure, tmp_path: Path) -> None:
     """The generated module is a test that pytest collects, and the reference passes it."""
     path = tmp_path / "test_found.py"

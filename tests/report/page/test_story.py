@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.engine.decide import Policy, decide
-from harness.engine.results import Result
+from harness.engine.results import ClientRun, Result, WireMoment
 from harness.interactions import INTERACTIONS
 from harness.outcome import Basis, Finding, Level, Observation, Rule, Source
 from harness.report.event_text import event_lines
@@ -15,6 +15,7 @@ from harness.report.page.event_list import list_events
 from harness.report.page.fragments import FragmentNames
 from harness.report.page.story.story import StoryStep
 from harness.report.page.story.tell import tell_story
+from harness.report.page.stream import number_in_whole
 from harness.wire import At, By, Chunk, Ending, Exchange, ExchangeBuilder, Headers, How, Request, UntilClose
 from harness.wire.mask import Mask
 
@@ -120,6 +121,16 @@ def test_exchanges_without_a_beginning_keep_their_order() -> None:
     assert [step.at for step in story.steps if step.kind == "request"] == [None, None]
 
 
+def test_a_request_of_a_client_keeps_its_path() -> None:
+    """What is remarked of a request is told beside its path, and neither is cut."""
+    moment = WireMoment(at=0.1, request="POST /v1beta/interactions (stream)", answer="200, 1 event", fault="")
+    run = ClientRun(number=0, name="x", settings={}, row="reset", moments=(moment,))
+    made = decide(RULE, Observation.of([LOST]), Policy(), show=lambda _: (run,))
+    story = tell_story(made, DISPLAY)
+    assert story is not None
+    assert (story.steps[0].quoted, story.steps[0].detail) == ("…/interactions", "(stream)")
+
+
 def test_no_secret_is_told() -> None:
     """A key in a request body, a path or an answer is masked in every step and every event."""
     body = b'{"input":"hush-hush-hush"}'
@@ -158,6 +169,22 @@ def test_a_history_ends_with_what_its_finding_is_about() -> None:
     ]
     accused = next(number for number, row in enumerate(rows) if row.accused)
     assert [row.kind for row in rows[:accused]].count("cut") == 1
+
+
+def test_an_event_of_a_resumed_stream_has_one_number() -> None:
+    """Place, list and diagram count as the whole stream does; its judge counted from the connection's start."""
+    differs = Finding("resume.no-gap", "it differs", actual="step.stop").at(event=1)
+    shown = result((FIRST, REST), differs, ())
+    assert number_in_whole(differs, shown, DISPLAY).where.event == 4
+    found, story = list_events(shown, DISPLAY), tell_story(shown, DISPLAY)
+    assert found is not None
+    assert story is not None
+    assert [row.number for fold in found.folds for row in fold.rows if row.accused] == [4]
+    assert [step.cells for step in story.steps if step.hot and step.kind == "answer"] == [
+        ("3 step.delta", "4 step.delta")
+    ]
+    whole = result((FIRST,), differs, ())
+    assert number_in_whole(differs, whole, DISPLAY) == differs
 
 
 def test_a_terminal_shows_the_same_list() -> None:

@@ -255,6 +255,7 @@ def place(ending: Ending) -> tuple[object, ...]:
     return ending.by, ending.how, at, *((ending.declared, ending.sent) if exact else (None, None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_target_is_an_ending(name: str, driver: Callable[[str], UrlDriver]) -> None:
     """Whatever a target does, the exchange ends in bounded time with the right ending."""

@@ -76,6 +76,7 @@ READERS: dict[str, tuple[Callable[..., Seen], Callable[..., Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("kind", READERS)
 def test_an_ending_is_the_librarys_own_exception(kind: str, name: str, library: Any) -> None:

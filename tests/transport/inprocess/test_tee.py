@@ -58,6 +58,7 @@ def fetch_async(library: Any, url: str, sink: Any) -> tuple[bytes, str]:
     return asyncio.run(main())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fetching", [fetch, fetch_async], ids=["sync", "async"])
 @pytest.mark.parametrize("name", ENDING)
 def test_client_and_record_agree(name: str, fetching: Any, library: ModuleType) -> None:

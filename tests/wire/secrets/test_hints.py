@@ -21,6 +21,7 @@ def test_every_look_is_hinted_at(look: str) -> None:
     assert list(sightings(f"x {look} y"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filler", [FILLER, "Löwe "])
 @pytest.mark.parametrize("at", [0, SHORT - 40, SHORT, 2 * SHORT - 9])
 def test_nothing_is_missed_in_a_long_text(at: int, filler: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.polling import id_of, poll_after_stream
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
-from harness.checks.vocabulary.stream_events import completion, events_in, is_stream, is_whole, stream_id
+from harness.checks.vocabulary.stream_events import adds_up, completion, events_in, is_stream, stream_id
 from harness.contract import read
 from harness.contract.judge.agreement import judge_streamed_text
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
@@ -120,7 +120,7 @@ def _keeps_streams_apart(streams: list[Exchange], stored: list[Exchange]) -> Ite
     compared = 0
     for number, (stream, answer) in enumerate(zip(streams, stored, strict=False)):
         body, ended = object_in(answer), completion(events_in(stream)) or {}
-        if is_whole(stream) and ended.get("status") == body.get("status") == "completed":
+        if adds_up(stream) and ended.get("status") == body.get("status") == "completed":
             compared += 1
             text = judge_streamed_text(read(stream).streamed_steps, body, "rob.concurrent-streams")
             yield from at(f"stored[{number}]", text)

@@ -22,6 +22,7 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.stream_events import (
     Event,
+    adds_up,
     completion,
     cursor,
     deltas,
@@ -226,7 +227,7 @@ def _brings_the_stored_text(streams: Streams, stored: Mapping[str, Exchange]) ->
     compared = 0
     for name, body in _stored_bodies(streams, stored).items():
         ended = completion(events_in(streams[name])) or {}
-        if is_whole(streams[name]) and ended.get("status") == body.get("status") == "completed":
+        if adds_up(streams[name]) and ended.get("status") == body.get("status") == "completed":
             compared += 1
             yield from at(f"stored[{name}]", judge_streamed_text(read(streams[name]).streamed_steps, body))
     if not compared:
@@ -252,7 +253,7 @@ def _equals_what_is_stored(streams: Streams, stored: Mapping[str, Exchange]) -> 
         place = f"stored[{name}]"
         if name not in bodies:
             yield from at(place, expect_interaction(answer))
-        elif is_whole(streams[name]) and completion(events_in(streams[name])) is not None:
+        elif adds_up(streams[name]) and completion(events_in(streams[name])) is not None:
             yield from at(place, judge_streamed_steps(read(streams[name]).streamed_steps, bodies[name]))
 
 

@@ -7,6 +7,7 @@ request was right.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from harness.contract.judge.agreement import judge_identity
@@ -23,6 +24,8 @@ _GONE = frozenset({404, 410})
 _CREATE = "POST interactions"
 _GET = "GET interactions/{id}"
 _DELETE = "DELETE interactions/{id}"
+_BEARING = re.compile(r"\$\.(id|steps(\[\d+\](\.content)?)?)")
+_BEARING_EVENT = re.compile(r"\$\.(index|step|step\.content|delta|delta\.text|interaction)")
 
 
 def judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
@@ -32,7 +35,22 @@ def judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     yield from judge_error_status(exchange)
     yield from _judge_loss(exchange, before)
     yield from _judge_identity(exchange, before)
-    yield from _judge_steps(exchange)
+    yield from judge_bearing(exchange)
+
+
+def judge_bearing(exchange: Exchange) -> Iterator[Finding]:
+    """Findings of another type where output is read from: id, steps, their content, the deltas of a stream.
+
+    There is then nothing to judge, nor to compare with.
+    """
+    reading = read(exchange)
+    bearing = _BEARING_EVENT if reading.stream is not None else _BEARING
+    if reading.stream is not None or reading.interaction is not None:
+        yield from (
+            finding
+            for finding in reading.findings
+            if finding.stable_code.endswith("/type") and bearing.fullmatch(finding.where.pointer)
+        )
 
 
 def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
@@ -70,14 +88,6 @@ def _judge_identity(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[
 
 def _shows_another(exchange: Exchange) -> bool:
     return exchange.succeeded and read(exchange).id not in (None, named_interaction(exchange.request))
-
-
-def _judge_steps(exchange: Exchange) -> Iterator[Finding]:
-    """Where the steps are no list, there is no output to judge, nor to compare with."""
-    reading = read(exchange)
-    if isinstance((reading.interaction or {}).get("steps") or [], list):
-        return
-    yield from (finding for finding in reading.findings if finding.where.pointer == "$.steps")
 
 
 def _is_plain_get(exchange: Exchange) -> bool:

@@ -34,7 +34,8 @@ def tell_exchanges(
     streams = 0
     for number, exchange in enumerate(shown):
         streams += exchange.is_stream
-        about = [finding for finding in findings if _names(finding, named.get(id(exchange), ""))]
+        name = named.get(id(exchange), "")
+        about = [each for each in findings if _names(each, name, last=exchange is exchanges[-1])]
         label = f"stream {streams}" if parallel and exchange.is_stream else ""
         events = number_events(exchange, shown[:number], about, display) if exchange.is_stream else []
         began = _began(exchange) - first if timed else None
@@ -76,9 +77,11 @@ def _with_pauses(moments: Sequence[_Moment]) -> Iterator[StoryStep]:
         yield moment.step
 
 
-def _names(finding: Finding, name: str) -> bool:
-    """Whether a finding speaks of what has this name."""
-    return bool(name) and finding.where.exchange == name
+def _names(finding: Finding, name: str, *, last: bool) -> bool:
+    """Whether a finding speaks of what has this name; if it names an event and no exchange, of the last one."""
+    if not finding.where.exchange:
+        return last and finding.where.event is not None
+    return finding.where.exchange == name
 
 
 def _tell_exchange(
@@ -128,7 +131,8 @@ def _tell_stream(
         empty = StoryStep(kind="answer", text=str(exchange.status), detail="a stream without an event", hot=True)
         yield _Moment(start + first, empty)
         return
-    accused = set() if lost else {f.where.event for f in findings if f.where.event is not None}
+    places = [f.where.event for f in findings if f.where.event is not None and not lost]
+    accused = {events[place].number for place in places if place < len(events)}
     keep = choose_bursts(chunks, accused)
     skipped: list[Burst] = []
     for number, burst in enumerate(chunks):

@@ -57,9 +57,10 @@ def _tell_run(run: ClientRun, display: Display) -> Story:
 
     steps: list[StoryStep] = []
     for moment in run.moments[:MOST_EXCHANGES]:
-        method, _, path = show(moment.request).partition(" ")
-        at = round(1000 * moment.at)
-        steps.append(StoryStep(kind="request", text=method, quoted=shorten_path(path), at=at))
+        method, _, rest = show(moment.request).partition(" ")
+        path, *remarks = rest.split(" ", 1)
+        at, remark = round(1000 * moment.at), "".join(remarks)
+        steps.append(StoryStep(kind="request", text=method, quoted=shorten_path(path), detail=remark, at=at))
         steps.append(StoryStep(kind="answer", text=show(moment.answer)))
         if moment.fault:
             steps.append(StoryStep(kind="break", text=show(moment.fault), hot=True))
