@@ -25,12 +25,6 @@ async def read(task):
     tools = [look] if task["mode"] == "tools" else []
     runner = InMemoryRunner(agent=Agent(name="reader", model=model, tools=tools), app_name="reader")
     session = await runner.session_service.create_session(app_name="reader", user_id="user")
-    answer = await turn(runner, session)
-    return await turn(runner, session) if task["mode"] == "chain" else answer
-
-
-async def turn(runner, session):
-    """Send a message, and read what comes; what was said before a function was called is no result."""
     message = types.Content(role="user", parts=[types.Part(text="Go.")])
     pieces, whole, reason = "", None, None
     async for event in runner.run_async(
