@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.plugin.environment_variables import BASE_URL_VARIABLES
-from harness.plugin.interactions.fixtures import (
+from harness.plugin.interactions.fixtures import (  # noqa: F401 - pytest finds the fixtures here
     _interactions_shared,
     interactions_async_client,
     interactions_cassette,
@@ -36,15 +36,6 @@ from harness.plugin.interactions.stashes import (
     TOLD,
     find_session,
 )
-
-__all__ = [
-    "interactions_emulator", "interactions_module_emulator", "interactions_session_emulator",
-    "_interactions_shared",
-    "interactions_client", "interactions_async_client", "interactions_cassette", "interactions_chain",
-    "interactions_dropped_stream", "interactions_incident", "interactions_lifecycle", "interactions_no_sleep",
-    "interactions_webhooks",
-]  # fmt: skip
-"""The fixtures: pytest finds them here."""
 
 _MISTAKES = pytest.StashKey[dict[str, str]]()
 
