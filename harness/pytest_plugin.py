@@ -1,48 +1,51 @@
-"""The pytest plugin: options, markers and fixtures over `harness.plugin`. No logic; see `docs/pytest.md`.
+"""The pytest plugin: options, markers and hooks over `harness.plugin`. No logic; see `docs/pytest.md`.
 
-Layer 8. Loaded in every pytest session where the package is installed, so nothing heavy is imported at the top:
-the modules behind a fixture are imported by the first test that requests it.
+Layer 8. Loaded in every pytest session where the package is installed, so nothing heavy is imported at the top.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Generator
+from typing import Any
 
 import pytest
 
-from harness.plugin.environment_variables import BASE_URL_VARIABLES, EnvironmentVariables
+from harness.plugin.environment_variables import BASE_URL_VARIABLES
+from harness.plugin.interactions.fixtures import (  # noqa: F401 - pytest finds the fixtures here
+    _interactions_shared,
+    interactions_async_client,
+    interactions_cassette,
+    interactions_chain,
+    interactions_client,
+    interactions_dropped_stream,
+    interactions_emulator,
+    interactions_incident,
+    interactions_lifecycle,
+    interactions_module_emulator,
+    interactions_no_sleep,
+    interactions_session_emulator,
+    interactions_webhooks,
+)
+from harness.plugin.interactions.stashes import (
+    CASSETTE,
+    ENVIRONMENT,
+    PROMISES,
+    SERVICES,
+    SESSION,
+    SHARED,
+    TOLD,
+    find_session,
+)
 
-if TYPE_CHECKING:
-    from harness.plugin.cassette_fixture import CassetteFixture
-    from harness.plugin.final_checks import Complaining
-    from harness.plugin.interactions.chain import Chain
-    from harness.plugin.interactions.dropped_stream import DroppedStream
-    from harness.plugin.interactions.emulator import InteractionsEmulator
-    from harness.plugin.interactions.incidents import PlayedIncident
-    from harness.plugin.interactions.lifecycle import Lifecycle
-    from harness.plugin.interactions.webhooks import WebhooksFixture
-    from harness.plugin.observed_service import ObservedService
-    from harness.plugin.session_server import SessionServer
-    from harness.plugin.unused_result import Promise
-    from harness.plugin.virtual_time.sleep_skipping import Sleeps
-
-_ENVIRONMENT = pytest.StashKey[EnvironmentVariables]()
-_SESSION = pytest.StashKey["SessionServer"]()
-_TOLD = pytest.StashKey[Callable[[], str]]()
-_PROMISES = pytest.StashKey[dict[str, "Promise"]]()
 _MISTAKES = pytest.StashKey[dict[str, str]]()
-_SERVICES = pytest.StashKey[list["Complaining"]]()
 
-_CASSETTE = "interactions_cassette"
 _OURS = frozenset({
     "interactions_emulator", "interactions_client", "interactions_async_client", "interactions_lifecycle",
     "interactions_chain", "interactions_dropped_stream", "interactions_incident", "interactions_module_emulator",
-    "interactions_session_emulator", "interactions_webhooks", _CASSETTE,
+    "interactions_session_emulator", "interactions_webhooks", CASSETTE,
 })  # fmt: skip
-_SHARED = ("interactions_module_emulator", "interactions_session_emulator")
 _IN_TEST = "_interactions_shared"
-_FIXTURES = _OURS | {"interactions_no_sleep", *_SHARED}
+_FIXTURES = _OURS | {"interactions_no_sleep", *SHARED}
 
 _PARAMETRIZED = frozenset({"interactions_lifecycle", "interactions_dropped_stream", "interactions_incident"})
 
@@ -88,7 +91,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Redirect clients that are built while conftest files are imported, if the configuration asks for it."""
     if early_config.getini("interactions_early"):
-        _session(early_config).listen()
+        find_session(early_config).listen()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -99,9 +102,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the server and restore the environment."""
-    if (session := config.stash.get(_SESSION, None)) is not None:
+    if (session := config.stash.get(SESSION, None)) is not None:
         session.close()
-    if (environment := config.stash.get(_ENVIRONMENT, None)) is not None:
+    if (environment := config.stash.get(ENVIRONMENT, None)) is not None:
         environment.uninstall()
 
 
@@ -117,16 +120,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(mistakes[name], pytrace=False)
     if (
         isinstance(item, pytest.Function)
-        and item.get_closest_marker(_CASSETTE)
-        and _CASSETTE not in item.fixturenames
+        and item.get_closest_marker(CASSETTE)
+        and CASSETTE not in item.fixturenames
     ):
-        item.fixturenames.append(_CASSETTE)
+        item.fixturenames.append(CASSETTE)
     names = getattr(item, "fixturenames", [])
-    if not set(_SHARED).isdisjoint(names) and _IN_TEST not in names:
+    if not set(SHARED).isdisjoint(names) and _IN_TEST not in names:
         names.insert(0, _IN_TEST)
     if not _OURS.isdisjoint(names):
-        _session(item.config).environment.route(True)
-    elif (environment := item.config.stash.get(_ENVIRONMENT, None)) is not None:
+        find_session(item.config).environment.route(True)
+    elif (environment := item.config.stash.get(ENVIRONMENT, None)) is not None:
         environment.route(False)
     if item.get_closest_marker("vcr") is not None:
         from harness.plugin.vcr_compat import refuse_plain_replay
@@ -146,7 +149,7 @@ def pytest_recording_configure(vcr: Any) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that passed although a plan of its own was never met, or a request was not recorded."""
     result = yield
-    if (services := item.stash.get(_SERVICES, None)) is not None:
+    if (services := item.stash.get(SERVICES, None)) is not None:
         from harness.plugin.final_checks import check_services
 
         check_services(services)
@@ -156,7 +159,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """Restore the environment, or point it to our server for modules that are imported between tests."""
-    if (environment := item.config.stash.get(_ENVIRONMENT, None)) is not None:
+    if (environment := item.config.stash.get(ENVIRONMENT, None)) is not None:
         environment.route(environment.early)
 
 
@@ -188,17 +191,17 @@ def pytest_runtest_makereport(
 
         reword(call)
     report = yield
-    if report.when == "call" and _SERVICES in item.stash:
+    if report.when == "call" and SERVICES in item.stash:
         from harness.plugin.final_checks import CALL_PASSED
 
         item.stash[CALL_PASSED] = report.passed
-    if report.failed and (told := item.stash.get(_TOLD, None)) is not None and (text := told()):
+    if report.failed and (told := item.stash.get(TOLD, None)) is not None and (text := told()):
         report.sections.append(("interactions", text))
     if call.excinfo is not None and call.excinfo.errisinstance(pytest.FixtureLookupError):
         from harness.plugin.names import explain_missing_fixture
 
         explain_missing_fixture(report, call.excinfo.value, _FIXTURES)
-    if (promises := item.stash.get(_PROMISES, None)) is not None:
+    if (promises := item.stash.get(PROMISES, None)) is not None:
         from harness.plugin.unused_result import follow
 
         follow(item, report, promises)
@@ -209,12 +212,12 @@ def pytest_runtest_makereport(
 
 def _release(item: pytest.Item) -> None:
     """Let go of the test's services: pytest keeps every item until the session ends."""
-    if _TOLD in item.stash:
-        del item.stash[_TOLD]
-    if _PROMISES in item.stash:
-        del item.stash[_PROMISES]
-    if _SERVICES in item.stash:
-        del item.stash[_SERVICES]
+    if TOLD in item.stash:
+        del item.stash[TOLD]
+    if PROMISES in item.stash:
+        del item.stash[PROMISES]
+    if SERVICES in item.stash:
+        del item.stash[SERVICES]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -237,172 +240,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for title, lines in sections(reports):
         terminalreporter.section(title)
         terminalreporter.write_line(lines)
-
-
-def _session(config: pytest.Config) -> SessionServer:
-    if _SESSION not in config.stash:
-        from harness.interactions import INTERACTIONS
-        from harness.plugin.session_server import SessionServer
-
-        names, early = config.getini("interactions_environment"), config.getini("interactions_early")
-        config.stash[_ENVIRONMENT] = environment = EnvironmentVariables(names, early=early)
-        environment.install()
-        config.stash[_SESSION] = SessionServer(environment, INTERACTIONS)
-    return config.stash[_SESSION]
-
-
-@pytest.fixture
-def interactions_emulator(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
-    """A fresh emulator of the API, on a socket (`.base_url`) and in-process (`.transport`)."""
-    from harness.plugin.interactions.emulator import InteractionsEmulator
-    from harness.plugin.vcr_compat import guard_beside
-
-    settings: dict[str, Any] = {}
-    for marker in request.node.iter_markers("interactions_emulator"):
-        settings = {**marker.kwargs, **settings}
-    emulator = InteractionsEmulator(seed=request.config.getoption("--interactions-seed"), **settings)
-    session = _session(request.config)
-    request.node.stash[_TOLD] = emulator.format_context
-    request.node.stash.setdefault(_SERVICES, []).append(emulator)
-    with emulator.open(session), guard_beside(request, session.environment.url, emulator):
-        yield emulator
-
-
-def _open_shared(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
-    from harness.plugin.final_checks import check_services
-    from harness.plugin.interactions.emulator import InteractionsEmulator
-
-    emulator = InteractionsEmulator(seed=request.config.getoption("--interactions-seed"))
-    with emulator.open(_session(request.config), redirects=False):
-        yield emulator
-    check_services([emulator])
-
-
-@pytest.fixture(scope="module")
-def interactions_module_emulator(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
-    """One emulator for all tests of a module that use it."""
-    yield from _open_shared(request)
-
-
-@pytest.fixture(scope="session")
-def interactions_session_emulator(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
-    """One emulator for all tests of a session that use it."""
-    yield from _open_shared(request)
-
-
-@pytest.fixture
-def _interactions_shared(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Added to every test with a shared emulator: reports, redirects and guards as for one of its own."""
-    from harness.plugin.vcr_compat import guard_beside
-
-    emulator = _find_service(request)
-    session = _session(request.config)
-    request.node.stash[_TOLD] = emulator.format_context
-    with emulator.in_use(), guard_beside(request, session.environment.url, emulator):
-        yield
-
-
-def _find_service(request: pytest.FixtureRequest) -> ObservedService:
-    """The service behind this test's clients: its recording if it has one, otherwise its emulator."""
-    names = (_CASSETTE, "interactions_emulator", *_SHARED)
-    chosen = next((name for name in names if name in request.fixturenames), "interactions_emulator")
-    return cast("ObservedService", request.getfixturevalue(chosen))
-
-
-@pytest.fixture
-def interactions_client(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A `google.genai.Client` of the test's emulator or recording; a plain `httpx.Client` without google-genai."""
-    from harness.plugin.interactions.clients import client
-
-    with client(_find_service(request)) as made:
-        yield made
-
-
-@pytest.fixture
-def interactions_async_client(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """The async client: `google.genai.Client().aio`, or an `httpx.AsyncClient` without google-genai."""
-    from harness.plugin.interactions.clients import async_client
-
-    with async_client(_find_service(request)) as made:
-        yield made
-
-
-@pytest.fixture
-def interactions_no_sleep() -> Iterator[Sleeps]:
-    """Skips and counts the sleeps of the code under test."""
-    from harness.plugin.virtual_time.sleep_skipping import no_sleep
-
-    with no_sleep() as sleeps:
-        yield sleeps
-
-
-@pytest.fixture
-def interactions_incident(
-    request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator
-) -> PlayedIncident:
-    """An incident that really happened, which the test's emulator plays; see docs/incidents.md."""
-    from harness.plugin.interactions.incidents import PlayedIncident
-    from harness.plugin.interactions.parametrize import parameter_of
-
-    played = PlayedIncident(interactions_emulator, parameter_of(request))
-    request.node.stash.setdefault(_PROMISES, {})["interactions_incident"] = played
-    return played
-
-
-@pytest.fixture
-def interactions_lifecycle(
-    request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator
-) -> Lifecycle:
-    """An interaction that will take one of the routes, and its expected outcome."""
-    from harness.plugin.interactions.lifecycle import Lifecycle
-    from harness.plugin.interactions.parametrize import parameter_of
-
-    lifecycle = Lifecycle(interactions_emulator, parameter_of(request))
-    request.node.stash.setdefault(_PROMISES, {})["interactions_lifecycle"] = lifecycle
-    return lifecycle
-
-
-@pytest.fixture
-def interactions_chain(interactions_emulator: InteractionsEmulator) -> Chain:
-    """Builds chains of interactions and checks what each turn has seen."""
-    from harness.plugin.interactions.chain import Chain
-
-    return Chain(interactions_emulator)
-
-
-@pytest.fixture
-def interactions_webhooks(interactions_emulator: InteractionsEmulator) -> WebhooksFixture:
-    """Receives what the emulator delivers to webhooks, and makes deliveries for a receiver of the test's own."""
-    from harness.plugin.interactions.webhooks import WebhooksFixture
-
-    return WebhooksFixture(interactions_emulator)
-
-
-@pytest.fixture
-def interactions_dropped_stream(
-    request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator
-) -> DroppedStream:
-    """An interaction whose stream drops where the test's parameter says."""
-    from harness.plugin.interactions.dropped_stream import DroppedStream
-    from harness.plugin.interactions.parametrize import parameter_of
-
-    marker = request.node.get_closest_marker("interactions_dropped_stream")
-    given = marker is not None and not isinstance(marker.kwargs.get("cuts", ""), str)
-    stream = DroppedStream(interactions_emulator, parameter_of(request), request.node.nodeid, given=given)
-    request.node.stash[_TOLD] = stream.format_context
-    request.node.stash.setdefault(_PROMISES, {})["interactions_dropped_stream"] = stream
-    return stream
-
-
-@pytest.fixture
-def interactions_cassette(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
-    """The test's recording, played without a network or recorded from a service."""
-    from harness.interactions import INTERACTIONS
-    from harness.plugin.cassette_fixture import cassette_of, guard_of
-
-    session = _session(request.config)
-    with cassette_of(request, INTERACTIONS) as cassette, cassette.open(session):
-        request.node.stash[_TOLD] = cassette.format_context
-        request.node.stash.setdefault(_SERVICES, []).append(cassette)
-        with guard_of(request, INTERACTIONS, session.environment.url, cassette):
-            yield cassette

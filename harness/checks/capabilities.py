@@ -75,6 +75,7 @@ PROOFS: dict[str, str] = {
 RESTS_ON: dict[str, tuple[str, ...]] = {
     "get.ok": ("create.id-unique",),
     "bg.at-once": ("create.status-listed",),
+    "bg.settles": ("bg.result",),
     "chain.after-settled": ("get.ok",),
     "cancel.stays": ("cancel.state",),
     "cancel.get-after": ("cancel.state",),

@@ -84,12 +84,12 @@ def read_configuration(folder: Path | None = None) -> dict[str, Any]:
     return {} if path is None else _values(_table(path), KEYS, path, "")
 
 
-def read_section(command: str, parser: Parser, folder: Path | None = None) -> dict[str, Any]:
+def read_section(command: str, parser: Parser) -> dict[str, Any]:
     """What a command with a table of its own takes from both tables, by argparse name; its own takes precedence.
 
     Its keys are the long flags of its parser. Raises UsageFault as `read_configuration` does.
     """
-    path = _nearest_file(folder)
+    path = _nearest_file()
     if path is None:
         return {}
     table = _table(path)
@@ -119,7 +119,7 @@ def _kind_of(action: argparse.Action) -> str:
     return _KINDS.get(getattr(action.type, "__name__", ""), _STRING)
 
 
-def _nearest_file(folder: Path | None) -> Path | None:
+def _nearest_file(folder: Path | None = None) -> Path | None:
     here = folder or Path.cwd()
     paths = (place / "pyproject.toml" for place in (here, *here.parents))
     return next((path for path in paths if path.is_file()), None)

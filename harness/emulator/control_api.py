@@ -124,15 +124,15 @@ class Control:
 
     def release(self, engine: Engine, body: Any) -> Response:
         """Let one held run continue, or all of them."""
-        return json_response({"released": engine.release(_one_id(body, "release"))})
+        return json_response({"released": engine.steering.release(_one_id(body, "release"))})
 
     def advance(self, engine: Engine, body: Any) -> Response:
         """Let one held run go on by one event, or all of them."""
-        return json_response({"advanced": engine.advance(_one_id(body, "advance"))})
+        return json_response({"advanced": engine.steering.advance(_one_id(body, "advance"))})
 
     def hold(self, engine: Engine, body: Any) -> Response:
         """Hold one background run, or all of them, including future ones."""
-        return json_response({"held": engine.hold(_one_id(body, "hold"))})
+        return json_response({"held": engine.steering.hold(_one_id(body, "hold"))})
 
     def reset(self, engine: Engine, body: Any) -> Response:
         """Forget runs, resources, scripts and requests."""

@@ -31,6 +31,7 @@ from harness.emulator.run.stream_body import HeldBody
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.script.script_queue import ScriptQueue
 from harness.emulator.script.scripts import Script
+from harness.emulator.script.steering import Steering
 from harness.emulator.values.call import Call, Refusal, invalid, json_response, not_found
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.ids import IdSequence, interaction_id
@@ -73,7 +74,6 @@ class Engine:
         self.scripts = ScriptQueue(settings.max_queued)
         mask = Mask(fields=contract.protocol.secret_fields)
         self.log = RequestLog(settings.max_requests, mask, most_bytes=settings.max_request_bytes)
-        self.holding = False
         self._unstored: list[Run] = []
         self._build(settings)
 
@@ -85,6 +85,7 @@ class Engine:
         self.meter = self.meter_type(self.contract)
         self.bodies = self.bodies_type()
         self.store = self.store_type(settings.max_runs, settings.max_run_bytes)
+        self.steering = Steering(self.store, self.bodies, self.scripts, self._unstored)
         self.resources = self.resources_type(self.ids.make_id, self.timestamps.now, settings, self.contract)
         self.deliveries = self.deliveries_type(
             self.clock,
@@ -118,7 +119,6 @@ class Engine:
         """Forget runs, resources, scripts and requests; the id counter goes on, so that no id is used twice."""
         self.scripts.clear()
         self.log.clear()
-        self.holding = False
         self._build(self.settings)
 
     # Operations
@@ -196,10 +196,7 @@ class Engine:
             self.validator.sent.remember(run.steps)
         if order.agent is not None and order.environment_id is not None:
             self.resources.keep_written(order.environment_id, order.project, run.steps)
-        if self.holding and run.background:
-            run.hold()
-        if not run.settled and not run.stored:
-            self._unstored = [*(held for held in self._unstored if not held.settled), run]
+        self.steering.note_begun(run)
         return run
 
     def interaction_id(self, number: int) -> str:
@@ -351,49 +348,6 @@ class Engine:
         """Return an interaction as it is now, or None, without moving it on."""
         run = self.find(interaction_id, project)
         return self.bodies.interaction(run, timeline=True) if run is not None else None
-
-    # For scripts and fixtures
-
-    def look(self, interaction_id: str) -> dict[str, Any] | None:
-        """Return an interaction of any project as it is now, or None, without moving it on.
-
-        It names its parent, which no surface of the service shows.
-        """
-        run = self.store.get(interaction_id)
-        if run is None:
-            return None
-        parent = {name: value for name, value in run.body.items() if name == "previous_interaction_id"}
-        return {**self.bodies.interaction(run, timeline=True), **parent}
-
-    def hold(self, interaction_id: str | None = None) -> int:
-        """Hold one background run, or all of them, including future ones; return how many run no further."""
-        if interaction_id is None:
-            self.holding = True
-        chosen = [run for run in self._select(interaction_id) if run.background]
-        for run in chosen:
-            run.hold()
-        return sum(run.on_hold for run in chosen)
-
-    def describe_state(self) -> dict[str, Any]:
-        """How many answers wait and how many of them refuse, whether new runs are held, and which runs are."""
-        held = [run.id for run in self.store.all() if run.background and run.on_hold]
-        return {
-            "queued": len(self.scripts), "refusals": self.scripts.refusals, "holding": self.holding, "held": held,
-        }  # fmt: skip
-
-    def release(self, interaction_id: str | None = None) -> int:
-        """Let one held run continue, or all of them; return how many were held."""
-        if interaction_id is None:
-            self.holding = False
-        return sum(run.release() for run in self._select(interaction_id))
-
-    def advance(self, interaction_id: str | None = None) -> int:
-        """Let one held run go on by one event and hold it there, or all of them; return how many were held."""
-        return sum(run.advance() for run in self._select(interaction_id))
-
-    def _select(self, interaction_id: str | None) -> list[Run]:
-        """The run with this id, or all runs without one."""
-        return [run for run in (*self.store.all(), *self._unstored) if interaction_id in (None, run.id)]
 
 
 @lru_cache(maxsize=64)

@@ -195,29 +195,29 @@ class Emulator:
     def look(self, interaction_id: str) -> dict[str, Any] | None:
         """Return an interaction as it is now, or None. Unlike a poll, this does not move the interaction on."""
         with self._lock:
-            return self._default.look(interaction_id)
+            return self._default.steering.look(interaction_id)
 
     def hold(self, id: str | None = None) -> Emulator:  # noqa: A002 - the word of the control API
         """Hold one background run, or all of them, including future ones, until `release`."""
         with self._lock:
-            self._default.hold(id)
+            self._default.steering.hold(id)
         return self
 
     def release(self, id: str | None = None) -> int:  # noqa: A002 - the word of the control API
         """Let one held run continue, or all of them; return how many were held."""
         with self._lock:
-            return self._default.release(id)
+            return self._default.steering.release(id)
 
     def advance(self, id: str | None = None) -> int:  # noqa: A002 - the word of the control API
         """Let one held run go on by one event, or all of them; return how many were held."""
         with self._lock:
-            return self._default.advance(id)
+            return self._default.steering.advance(id)
 
     @property
     def state(self) -> dict[str, Any]:
-        """What waits and what is held in the default session (`Engine.describe_state`)."""
+        """What waits and what is held in the default session (`Steering.describe_state`)."""
         with self._lock:
-            return self._default.describe_state()
+            return self._default.steering.describe_state()
 
     @property
     def waiting(self) -> list[str]:

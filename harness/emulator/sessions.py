@@ -67,7 +67,7 @@ class Sessions:
 
     def describe_states(self) -> dict[str, dict[str, Any]]:
         """What waits and what is held in each session but the default one, by name, the oldest first."""
-        return {name: engine.describe_state() for name, engine in self._named.items()}
+        return {name: engine.steering.describe_state() for name, engine in self._named.items()}
 
     def capabilities(self, session: str | None = None) -> set[str]:
         """Return the capabilities that the settings of a session allow. Raises Refusal 404."""

@@ -66,6 +66,11 @@ class RunPlan:
     """The checks of all shards if this is the plan of one, else none."""
 
     @property
+    def running(self) -> list[Check]:
+        """The checks that run, in all shards."""
+        return [planned.check for planned in self.whole or self.checks if planned.skip is None]
+
+    @property
     def roots(self) -> Mapping[str, tuple[str, ...]]:
         """The checks that run whose findings block another one, by the id of that one."""
         running = [planned.check for planned in self.checks if planned.skip is None]

@@ -11,10 +11,11 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
+from harness.engine.audit import Audit
 from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capability, everything
 from harness.engine.cleanup import CreatedResources
-from harness.engine.conductor import INTERRUPTED, Conductor, format_time_up
+from harness.engine.conductor import Conductor
 from harness.engine.decide import Policy, exit_of
 from harness.engine.events import Planned, Probed, RunEvent, RunFinished, RunStarted
 from harness.engine.plan import Selection, make_plan, needed_capabilities
@@ -24,6 +25,7 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.timeout_budget import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.traffic_policy import TrafficPolicy
+from harness.engine.workers import INTERRUPTED, Workers, format_time_up
 from harness.kit.api import SCRIPTABLE
 from harness.kit.check import Check
 from harness.outcome import Exit
@@ -84,27 +86,22 @@ def check_target(
     is_scriptable = not halted and SCRIPTABLE in found.capabilities  # who was interrupted has not asked
     sessions = options.jobs > 1 and is_scriptable and not target.throwaway
     policy = Policy(strict=options.strict, baseline=options.baseline)
-    conductor = Conductor(
-        governed.able(found.capabilities, found.says),
-        policy,
-        plan,
-        timer,
-        fail_fast=options.fail_fast,
-        sessions=sessions,
-    )
+    audit = Audit.of(plan.running, target.api)
+    workers = Workers(governed.able(found.capabilities, found.says), timer, audit, sessions=sessions)
     if halted:
-        conductor.halt(halted)
-        conductor.clean(ledger)
+        workers.halt(halted)
+        workers.clean(ledger)
+    conductor = Conductor(workers, plan, policy, fail_fast=options.fail_fast)
     with closing(conductor.play(options.jobs, options.choose)) as playing:
-        yield from _until_interrupted(playing, lambda: conductor.halt(INTERRUPTED))
+        yield from _until_interrupted(playing, lambda: workers.halt(INTERRUPTED))
     yield from conductor.conclude()
     ordered = conductor.link_results()
-    code = Exit.INTERRUPTED if conductor.halted == INTERRUPTED else exit_of(ordered)
+    code = Exit.INTERRUPTED if workers.halted == INTERRUPTED else exit_of(ordered)
     cut = TimeoutLosses() if timeouts is None else timeouts.losses
-    seconds, left = time.perf_counter() - begin, tuple(conductor.leftovers)
+    seconds, left = time.perf_counter() - begin, tuple(workers.leftovers)
     shard = _begin_part(options, catalogue, target.target.contract.revision)
     part = None if shard is None else conductor.describe_part(shard)
-    yield RunFinished(ordered, seconds, code, left, retries.waited, cut, conductor.halted, part)
+    yield RunFinished(ordered, seconds, code, left, retries.waited, cut, workers.halted, part)
 
 
 def _begin_part(options: RunOptions, catalogue: Sequence[Check], revision: str) -> ShardPart | None:

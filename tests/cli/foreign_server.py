@@ -14,9 +14,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.foreign.listening import listening
 
 LONG, SHORT = 0.8, 0.05
 """Seconds that a background run takes, for inputs that ask for many words and for others."""
@@ -259,25 +261,9 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-    """The standard five make the sixth of parallel clients wait a second for its connection."""
-
-    def handle_error(self, request: Any, address: Any) -> None:
-        """Say nothing of clients that went away."""
-
-
 @contextmanager
 def serve_foreign(service: Service, handler: type[Handler] = Handler) -> Iterator[str]:
     """Serve it on loopback; gives its URL."""
     bound = type("Bound", (handler,), {"service": service})
-    server = _Server(("127.0.0.1", 0), bound)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        service.over.set()
-        server.shutdown()
-        server.server_close()
+    with listening(bound, service.over.set) as url:
+        yield url

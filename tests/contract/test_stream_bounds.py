@@ -15,7 +15,7 @@ from harness.contract import StreamJudge, load
 from harness.contract.judge import stream
 from harness.contract.judge.cursors import CURSORS, CursorLog
 from harness.contract.judge.finding_log import PER_RULE
-from harness.contract.judge.stream_state import INDICES, OPEN_STEPS
+from harness.contract.judge.open_steps import INDICES, OPEN_STEPS
 from harness.contract.schema import validator
 from harness.wire import encode
 from tests.contract.streams import WHOLE, broken, completed, created, delta, frames, judge, payload, start, stop

@@ -12,9 +12,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.foreign.listening import listening
 
 Json = dict[str, Any]
 WORDS = ["Hello", " there,", " all", " of you."]
@@ -316,26 +318,10 @@ def parse_object(data: bytes) -> Json:
 ForeignService.handler = Handler
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is nothing to report."""
-
-
 @contextmanager
 def serving(service: ForeignService) -> Iterator[str]:
     """Serve on loopback; yields the URL."""
     closed = threading.Event()
     handler = type("ServiceHandler", (service.handler,), {"service": service, "closed": closed})
-    server = _Server(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        closed.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(handler, closed.set) as url:
+        yield url

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tests.foreign.judging import check
-from tests.foreign.server import ForeignService, Handler, Json, Refused, Run, wait_for
+from tests.foreign.server import ForeignService, Handler, Headed, Json, Refused, Run, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +36,19 @@ class CachesByPath(ForeignService):
             return value
 
     handler = _Handler
+
+
+class KeepsTheFirstLook(ForeignService):
+    """For ever, a GET without a query is answered from a cache, which says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[str, Json] = {}
+
+    def get(self, run: Run, query: Json) -> Any:
+        if query:
+            return super().get(run, query)
+        return Headed(self.kept.setdefault(run.id, self.show(run)), age="77")
 
 
 class ReadsPlusAsSpace(ForeignService):
@@ -283,3 +296,12 @@ def test_one_fact_is_one_finding(
 ) -> None:
     """A defect is found under the rule that names it; what else breaks because of it is blocked."""
     assert check(kind(), *globs).faults == faults
+
+
+def test_an_answer_that_never_changes_is_told_from_a_run_that_never_ends() -> None:
+    """A run whose stream is completed, and which GET shows as going on for ever, breaks a MUST that says so."""
+    globs = ("bg.settles", "bg.result", "bg.transition", "bg.create", "resume.opens")
+    report = check(KeepsTheFirstLook(), *globs, words=("--timeout", "3"))
+    assert report.faults == {"bg.result": "fail"}
+    assert report.codes["bg.result"] == ["bg.result/outlived"]
+    assert report.verdicts["bg.settles"] == "blocked"

@@ -64,7 +64,6 @@ class TortureOptions:
 
     jobs: int = 1
     seconds: float = 30.0
-    seed: int = 0
     enough: int = 0
     undisturbed: Case | None = None
     warm: bool = False
@@ -102,7 +101,6 @@ def torture(
         new_client,
         jobs=max(1, min(options.jobs, len(mine))),
         seconds=options.seconds,
-        seed=options.seed,
         first=quiet if options.warm else None,
         timer=timer,
     )
@@ -112,7 +110,6 @@ def torture(
         command=options.command,
         repeated=options.repeated,
         usual=len(undisturbed.attempt.received),
-        seed=options.seed,
     )
     with closing(iter(workers)) as ended:
         for played in ended:
@@ -168,7 +165,7 @@ def _run_undisturbed(
     """Let the client read the stream without a fault. Raises UsageFault if it cannot."""
     client = new_client()
     try:
-        with CaseServer(api, seed=options.seed) as server:
+        with CaseServer(api) as server:
             played = play_case(server, client, 0, quiet, min(options.seconds, timer.left))
     finally:
         client.close()
@@ -182,8 +179,15 @@ def _describe_undisturbed(played: PlayedCase) -> PhaseFinished:
     """The first note is the text that the client has to end up with."""
     drop, ended = played.attempt, played.ended
     counts = {"events": len(drop.events), "characters": len(drop.text)}
-    notes = (drop.text, *(f"this line on its standard output is no answer: {line}" for line in ended.stray))
+    stray = (f"this line on its standard output is no answer: {line}" for line in ended.stray)
+    notes = (drop.text, *_list_not_done(drop), *stray)
     return PhaseFinished(name=UNDISTURBED, seconds=ended.seconds, counts=counts, notes=notes)
+
+
+def _list_not_done(drop: ClientAttempt) -> Iterator[str]:
+    """What the mode asks for and the client did not do, so that nothing can befall it."""
+    if drop.case.mode.creates and not any(one.is_create for one in drop.received):
+        yield f"mode {drop.case.mode.name} asks for a create, and the client sent none: none is put to the test"
 
 
 def _cannot_read(played: PlayedCase, problem: str) -> str:

@@ -39,9 +39,8 @@ class CaseServer:
     Requests of a stopped client that are still on their way do not reach a later case.
     """
 
-    def __init__(self, api: Api, *, seed: int = 0) -> None:
+    def __init__(self, api: Api) -> None:
         self._api = api
-        self._seed = seed
         self._clock = LogicalClock(tick_seconds=_TICK)
         self._server = ServerThread(self, clock=self._clock)
         self._lock = threading.Lock()
@@ -62,7 +61,7 @@ class CaseServer:
         """Start a case; return its attempt and its base URL. `stop` is called after `limit_requests`."""
         self._clock.speed = case.speed
         scripted = self._api.load_client_model().service
-        service = scripted.new(contract=case.contract, clock=self._clock, seed=self._seed)
+        service = scripted.new(contract=case.contract, clock=self._clock, seed=0)
         drop = ClientAttempt(StreamSource(self._api, service, case), case)
         with self._lock:
             self._number += 1

@@ -91,7 +91,6 @@ class CaseWorkers:
         *,
         jobs: int,
         seconds: float,
-        seed: int,
         first: Case | None = None,
         timer: Timer | None = None,
     ) -> None:
@@ -100,7 +99,6 @@ class CaseWorkers:
         self._new_client = new_client
         self._jobs = jobs
         self._seconds = seconds
-        self._seed = seed
         self._first = first
         self._timer = timer or Timer(None)
         self._lock = threading.Lock()
@@ -137,7 +135,7 @@ class CaseWorkers:
                 if self._over:
                     return
                 self._clients.append(client)
-            with CaseServer(self._api, seed=self._seed) as server:
+            with CaseServer(self._api) as server:
                 if self._first is not None:
                     play_case(server, client, 0, self._first, self._seconds)
                 while (task := self._cases.take()) is not None:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.benches.gateway.bench import GatewayBench
-from harness.engine.conductor import INTERRUPTED, format_time_up
 from harness.engine.events import ExerciseStarted, RunStopped
 from harness.engine.execute import error
 from harness.engine.traffic.deadline import TimeUp
+from harness.engine.workers import INTERRUPTED, format_time_up
 from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayAside
 from harness.kit.relayed_exchange import RelayedExchange

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from harness.benches.gateway.bench import GatewayBench
 from harness.benches.gateway.liveness import ExerciseRunner, parts_of
 from harness.engine.baseline import Baseline
-from harness.engine.conductor import INTERRUPTED
 from harness.engine.decide import Policy, decide, exit_of
 from harness.engine.events import CheckFinished, Planned, RunEvent, RunFinished, RunStarted, TargetInfo
 from harness.engine.results import Reproduction, Result
+from harness.engine.workers import INTERRUPTED
 from harness.kit.check import Check
 from harness.kit.relay import RelayCatalogue
 from harness.kit.relayed_exchange import RelayedExchange

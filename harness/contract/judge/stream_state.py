@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-from harness.contract.data.json_parse import loads
+from harness.contract.judge.open_steps import STEP_GUARDS, OpenSteps
 from harness.contract.judge.status_words import judge_status_word
 from harness.contract.tables import lifecycle, renamed
-from harness.contract.tables.steps import DeltaEffect, StepTable
+from harness.contract.tables.steps import StepTable
 from harness.contract.tables.stream_order import (
     COMPLETED,
     CREATED,
@@ -34,35 +34,11 @@ from harness.contract.tables.stream_order import (
 from harness.outcome import Finding
 from harness.outcome.words import format_count
 
-_NONE: frozenset[str] = frozenset()
-
-OPEN_STEPS = 256
-"""The most steps tracked as open; a stream that opens more broke the rules long before. The oldest is dropped."""
-
-INDICES = 65_536
-"""The most indices remembered as used; beyond that, reuse is not judged."""
-
-ARGUMENT_BYTES = 4 * 1024 * 1024
-"""The most characters of arguments_delta kept for one call; longer arguments are not parsed."""
-
 ERRORS = 16
 """The most error events that are kept."""
 
 STATUSES = 64
 """The most status changes that are kept."""
-
-
-class OpenStep:
-    """A step between its start and its stop. `plain` holds the delta types that need no further checks."""
-
-    __slots__ = ("arguments", "kind", "plain", "signed", "size")
-
-    def __init__(self, kind: str | None, plain: frozenset[str]) -> None:
-        self.kind = kind
-        self.plain = plain
-        self.arguments: list[str] = []
-        self.size = 0
-        self.signed = False
 
 
 class StreamState:
@@ -94,18 +70,11 @@ class StreamState:
         self._listed = listed
         self.errors: list[dict[str, Any]] = []
         self.failed = False
-        self.arguments_seen = False
-        self.signatures_seen = False
-        self.stop_usages = 0
-        self._spent = 0
         self._ended = False  # by an event that cannot be read, or has an old name
         self.unjudged: dict[str, None] = {}
-        self._steps = steps
         self._start = start
-        self._open: dict[int, OpenStep] = {}
-        self._used: set[int] = set()
-        self._expected: int | None = None if start == "resumed" else 0
-        self._mid_step = start == "resumed"
+        self.steps = OpenSteps(steps, self.found, self.unjudged, resumed=start == "resumed")
+        self._open = self.steps.open
         self._creations = 0
         self._late = False
         self._closed_in: State | None = None
@@ -116,7 +85,7 @@ class StreamState:
         if state not in THRESHOLDS:
             return
         row = row_of(state, kind)
-        self._enter(State.RESUMED if self._mid_step else row.next)
+        self._enter(State.RESUMED if self.steps.mid_step else row.next)
         if not row.breaks or (state is State.EXPECT_CREATED and renamed.EVENTS.get(kind) == CREATED):
             return
         if state is State.EXPECT_CREATED:
@@ -184,7 +153,7 @@ class StreamState:
         """
         row, guards = _ROWS[self.state][kind]
         if row.breaks == "stream.start-before":
-            self._missing_step(event["index"], "delta")
+            self.steps.miss(event["index"], "delta")
         for holds in guards:
             if holds(self, event) is False:
                 break
@@ -264,144 +233,32 @@ class StreamState:
     # --- steps ----------------------------------------------------------------------------------------------
 
     def _step_start(self, event: dict[str, Any]) -> None:
-        index = event["index"]
-        self._mid_step = False
+        self.steps.mid_step = False
         self._advance(START, event)
-        if index not in self._used:
-            self._expected = index + 1
-        self._begin(index, event["step"]["type"])
-
-    def _index_next(self, event: dict[str, Any]) -> None:
-        index = event["index"]
-        if index in self._used:
-            self._report("stream.index-reuse", f"index {index} is started again", str(self._expected), index)
-        elif self._expected is not None and index != self._expected:
-            self._report("stream.index-contiguous", f"a step starts at index {index}", str(self._expected), index)
-
-    def _none_open(self, event: dict[str, Any]) -> None:
-        if self._open:
-            index, others = event["index"], ", ".join(map(str, list(self._open)[:4]))
-            self._report("stream.no-interleave", f"step {index} starts while {others} is open", "step.stop", index)
-
-    def _begin(self, index: int, kind: str | None) -> None:
-        if len(self._used) < INDICES:
-            self._used.add(index)
-        else:
-            self.unjudged["stream.index-reuse"] = None
-        if len(self._open) >= OPEN_STEPS:
-            self._open.pop(next(iter(self._open)))
-        self._open[index] = OpenStep(kind, self._steps.plain(kind))
-
-    def _delta_index(self, event: dict[str, Any]) -> None:
-        if event["index"] not in self._open:
-            self._missing_step(event["index"], "delta")
-
-    def _delta_known(self, event: dict[str, Any]) -> bool:
-        kind = event["delta"]["type"]
-        if kind in self._steps.deltas:
-            return True
-        if kind in renamed.DELTAS:
-            message = f"{kind} is the name before May 2026 of {renamed.DELTAS[kind]}"
-            self._report("stream.legacy-names/delta", message, renamed.DELTAS[kind], kind)
-        else:
-            self._report("stream.delta-known", "the delta's type is not listed", "a listed type", kind)
-        return False
-
-    def _delta_fits(self, event: dict[str, Any]) -> bool:
-        step, kind = self._open.get(event["index"]), event["delta"]["type"]
-        if step is None:
-            return False
-        fitting = self._steps.list_allowed(step.kind)
-        if kind not in fitting:
-            message = f"a {kind} delta in a {step.kind} step"
-            self._report("stream.delta-fits", message, " or ".join(sorted(fitting)), kind)
-        return True
-
-    def _before_signature(self, event: dict[str, Any]) -> None:
-        step, delta = self._open[event["index"]], event["delta"]
-        kind = delta["type"]
-        grows = self._steps.deltas[kind].grows
-        if step.signed and grows.how is not DeltaEffect.APPEND:
-            message = f"a {kind} delta follows the signature of its {step.kind}"
-            self._report("stream.sig-last", message, "step.stop", kind)
-        elif grows.how is DeltaEffect.APPEND and step.kind is not None and kind in self._steps.streams(step.kind):
-            if delta.get(grows.field):  # an empty signature comes between others
-                step.signed, step.plain, self.signatures_seen = True, _NONE, True
-        elif grows.how is DeltaEffect.JSON:
-            self.arguments_seen = True
-            self._arguments(step, delta.get(grows.field))
-
-    def _arguments(self, step: OpenStep, fragment: object) -> None:
-        text = fragment if isinstance(fragment, str) else ""
-        step.size += len(text)
-        if step.size <= ARGUMENT_BYTES:
-            step.arguments.append(text)
-        elif step.arguments:
-            step.arguments.clear()
-            self.unjudged["stream.args-join"] = None
+        self.steps.begin(event["index"], event["step"]["type"])
 
     def _step_stop(self, event: dict[str, Any]) -> None:
         self._advance(STOP, event)
-        self._open.pop(event["index"], None)
+        self.steps.end(event["index"])
         if self._open and self.state is State.BETWEEN_STEPS:
             self._enter(State.IN_STEP)
 
-    def _stop_index(self, event: dict[str, Any]) -> bool:
-        if event["index"] in self._open:
-            return True
-        self._missing_step(event["index"], "stop")
-        return False
 
-    def _arguments_join(self, event: dict[str, Any]) -> None:
-        index = event["index"]
-        step = self._open[index]
-        if not step.arguments or step.size > ARGUMENT_BYTES or not self._steps.brings_json(step.kind):
-            return
-        joined = "".join(step.arguments)
-        if joined and not isinstance(loads(joined.encode("utf-8", "replace")).value, dict):
-            message = f"the arguments of step {index} do not join to an object"
-            self._report("stream.args-join", message, "a JSON object", joined[:80])
-
-    def _usage_grows(self, event: dict[str, Any]) -> None:
-        usage = event.get("usage")
-        total = usage.get("total_tokens") if isinstance(usage, dict) else None
-        if not isinstance(total, int):
-            return
-        self.stop_usages += 1
-        if total < self._spent:
-            message = f"the usage falls at the end of step {event['index']}"
-            self._report("stream.stop-usage", message, f"{self._spent} tokens or more", f"{total} tokens")
-        self._spent = max(self._spent, total)
-
-    def _missing_step(self, index: int, what: str) -> None:
-        """Handle a delta or stop for a step that is not open: it started before a resume, or this is an error."""
-        if self._mid_step and index not in self._used:
-            self._expected = index + 1
-            self._begin(index, None)
-        elif what == "stop" and index in self._used:
-            self._report("stream.stop-once/again", f"step {index} is stopped again", "one step.stop", "another")
-        else:
-            stopped = index in self._used
-            state = "has stopped" if stopped else "was never started"
-            code = "stream.start-before/stopped" if stopped else "stream.start-before/never"
-            self._report(code, f"step.{what} for index {index}, which {state}", "step.start", what)
+Guard = Callable[[StreamState, dict[str, Any]], bool | None]
 
 
-_GUARDS: dict[str, Callable[[StreamState, dict[str, Any]], bool | None]] = {
+def _of_steps(guard: Callable[[OpenSteps, dict[str, Any]], bool | None]) -> Guard:
+    """A guard about steps, as one that is asked of the state."""
+    return lambda state, event: guard(state.steps, event)
+
+
+_GUARDS: dict[str, Guard] = {
     "created-once": StreamState._created_once,
     "created-status": StreamState._created_status,
-    "index-next": StreamState._index_next,
-    "none-open": StreamState._none_open,
-    "delta-index": StreamState._delta_index,
-    "delta-known": StreamState._delta_known,
-    "delta-fits": StreamState._delta_fits,
-    "before-signature": StreamState._before_signature,
-    "stop-index": StreamState._stop_index,
-    "arguments-join": StreamState._arguments_join,
-    "usage-grows": StreamState._usage_grows,
     "all-stopped": StreamState._all_stopped,
     "completed-status": StreamState._completed_status,
     "completed-steps": StreamState._completed_steps,
+    **{name: _of_steps(guard) for name, guard in STEP_GUARDS.items()},
 }
 """What decides each guard that the table names; `is-over` is decided by `finish`."""
 

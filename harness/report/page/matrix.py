@@ -54,7 +54,7 @@ class MatrixRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeMatrix:
-    """The table. `key` is its fragment in the page, `corner` heads the rows, `legend` explains marks.
+    """The table. `key` is its fragment in the page, `corner` heads the rows.
 
     `narrow`: many columns; their names stand upright, and cells have no shape, so that their text must say it all.
     """
@@ -65,7 +65,6 @@ class OutcomeMatrix:
     corner: str
     columns: tuple[MatrixColumn, ...]
     rows: tuple[MatrixRow, ...]
-    legend: tuple[tuple[Mark, str], ...] = ()
     narrow: bool = False
 
     def __post_init__(self) -> None:

@@ -14,8 +14,10 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
+
+from tests.foreign.listening import listening
 
 HOP = {"connection", "transfer-encoding", "keep-alive", "host", "content-length"}
 
@@ -119,19 +121,9 @@ class Faithful(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 64
-    """The standard five make the sixth of parallel clients wait a second for its connection."""
-
-    def handle_error(self, *_: object) -> None:
-        """A client that has left is nothing to talk about."""
-
-
 @contextmanager
 def serving(kind: type[Faithful], upstream: str) -> Iterator[str]:
     """The base URL of such a gateway in front of `upstream`."""
     handler = type(kind.__name__, (kind,), {"upstream": upstream})
-    with _Server(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with listening(handler) as url:
+        yield url

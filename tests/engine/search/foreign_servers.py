@@ -11,8 +11,10 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.foreign.listening import listening
 
 Json = dict[str, Any]
 Answer = tuple[int, Json]
@@ -271,29 +273,5 @@ def serving(service: Plain) -> Iterator[str]:
         def log_message(self, *words: object) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        request_queue_size = 64
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            """A client that gave up waiting is nothing to talk about."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        service.released.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-if __name__ == "__main__":
-    import sys
-
-    with serving(globals()[sys.argv[1]]()) as url:
-        sys.stdout.write(url + "\n")
-        sys.stdout.flush()
-        threading.Event().wait()
+    with listening(Handler, service.released.set) as url:
+        yield url

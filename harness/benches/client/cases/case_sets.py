@@ -24,7 +24,6 @@ def cases_of_set(
     *,
     event_ids: Sequence[str] = ("all",),
     only: Sequence[str] = (),
-    seed: int = 0,
 ) -> list[Case]:
     """The cases of a set; `only` names some of its kinds. Raises UsageFault for an unknown set or kind.
 
@@ -42,12 +41,12 @@ def cases_of_set(
         case
         for kind in chosen.values()
         if kind.name in (only or chosen)
-        for case in _cases(api, kind, base, event_ids, seed)
+        for case in _cases(api, kind, base, event_ids)
     ]
     return list(dict.fromkeys(found))
 
 
-def _cases(api: Api, kind: CaseKind, base: Case, event_ids: Sequence[str], seed: int) -> Iterator[Case]:
+def _cases(api: Api, kind: CaseKind, base: Case, event_ids: Sequence[str]) -> Iterator[Case]:
     recorded = base.cassette is not None
     if recorded and (kind.scripts != ({},) or "none" in kind.event_ids or "sparse" in kind.event_ids):
         return
@@ -59,6 +58,6 @@ def _cases(api: Api, kind: CaseKind, base: Case, event_ids: Sequence[str], seed:
             script = {key: value for key, value in {**base.answer, **more}.items() if value is not None}
             further = base.further if kind.further is None else kind.further
             case = replace(shared, event_ids=ids, script=script if more else base.script, further=further)
-            shape = StreamShape(whole_stream(api, case, seed), api.load_protocol())
+            shape = StreamShape(whole_stream(api, case), api.load_protocol())
             for plan in kind.plans(shape):
                 yield replace(case, plan=str(parse(plan)))

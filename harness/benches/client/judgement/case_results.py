@@ -54,14 +54,13 @@ class CaseResults:
         command: tuple[str, ...],
         repeated: tuple[str, ...],
         usual: int,
-        seed: int,
     ) -> None:
         self._api = api
         self._policy = policy
         self._command = command
         self._repeated = repeated
         self._usual = usual
-        self._places = _Places(api, seed)
+        self._places = _Places(api)
 
     def decide(self, played: PlayedCase) -> Result:
         """The result of a case that has ended."""
@@ -90,9 +89,8 @@ _STREAMED = (Scope.ALL, Scope.STREAMS, Scope.STARTS, Scope.RESUMES)
 class _Places:
     """Finds the event of the stream that a case cuts."""
 
-    def __init__(self, api: Api, seed: int) -> None:
+    def __init__(self, api: Api) -> None:
         self._api = api
-        self._seed = seed
         self._ends: dict[tuple[str, str | None, str], list[int]] = {}
         self._lock = threading.Lock()
 
@@ -113,6 +111,6 @@ class _Places:
         key = (case.event_ids, case.cassette, str(replace(case, plan="pass")))
         with self._lock:
             if key not in self._ends:
-                frames = Decoder().feed(whole_stream(self._api, case, self._seed))
+                frames = Decoder().feed(whole_stream(self._api, case))
                 self._ends[key] = [frame.end for frame in frames]
             return self._ends[key]

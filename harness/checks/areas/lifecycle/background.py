@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import HELD_AFTER, LONG, LONGER, BackgroundRun, release_run, script
 from harness.checks.vocabulary.expect import at, expect_interaction, expect_reply, finding, interaction_in
-from harness.checks.vocabulary.polling import id_of, polls, settled, status_of
+from harness.checks.vocabulary.polling import id_of, open_stream, poll_after_stream, polls, settled, status_of
 from harness.checks.vocabulary.stored import HELLO
+from harness.checks.vocabulary.stream_events import completion
+from harness.contract import read
 from harness.contract.judge.agreement import (
     judge_changes,
     judge_end_status,
@@ -24,14 +26,17 @@ from harness.contract.judge.agreement import (
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise
-from harness.outcome import Finding, Unmet
+from harness.outcome import Finding, Unmet, Where
 from harness.wire import Exchange
 from harness.wire.message import segment
 
 _BACKGROUND = new_registry()
 CHECKS = _BACKGROUND.checks
+
+_STREAM_LOOK = 5.0
+"""Seconds for the stream of a run that does not settle, which may never end."""
 
 HTTP_PATIENCE = 60.0
 """Seconds after which plain HTTP calls are typically cut off."""
@@ -42,15 +47,28 @@ HTTP_PATIENCE = 60.0
 
 @exercise(requests=6, interactions=1)
 def a_background_run(t: RequestBuilder) -> Steps:
-    """A background run, polled until it has settled and then read twice more."""
+    """A background run, polled until it has settled and then read twice more.
+
+    If it does not settle, its stream is read: where that tells of an end, `outlived` is what GET shows after it.
+    """
     seen: Exchanges = {"created": (yield Send(t.create(input=HELLO, background=True)))}
     found = id_of(seen["created"])
     if not found:
         return stop_exercise(seen, f"the background create brought no id: {format_answer(seen['created'])}")
-    seen["polled"] = yield from polls(t, found, whole=True)
+    seen["polled"], seen["outlived"] = (yield from polls(t, found, whole=True)), None
     if not settled(seen["polled"][-1]):
+        seen["outlived"] = yield from _ask_after_its_stream(t, found)
         return stop_exercise(seen, f"the run did not settle within {t.wait:g} s")
     return {**seen, "later": [(yield Send(t.get(found))), (yield Send(t.get(found)))]}
+
+
+def _ask_after_its_stream(t: RequestBuilder, found: str) -> Part[Exchange | None]:
+    """What GET shows long after the stream of a run was completed; None if it was not, or if GET knows of it."""
+    stream: Exchange = yield Finish((yield from open_stream(t, found, timeout=min(t.wait, _STREAM_LOOK))))
+    if (completion(read(stream).events) or {}).get("status") != "completed":
+        return None
+    last = (yield from poll_after_stream(t, found))[-1]
+    return None if settled(last) or last.status not in SUCCESS else last
 
 
 @exercise(requests=2, interactions=1)
@@ -157,11 +175,26 @@ def _comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
     requires=["background", "store"],
     accepts=["a model_output step", "other steps of output, and no model_output (non-strict)"],
 )
-def _holds_its_output(polled: list[Exchange]) -> Iterator[Finding]:
+def _holds_its_output(polled: list[Exchange], outlived: Exchange | None) -> Iterator[Finding]:
+    if outlived is not None:
+        yield from at("outlived", _judge_outlived(outlived))
+        return
     body = interaction_in(polled[-1])
     if body.get("status") != "completed":
         raise Unmet(f"the run ended as {body.get('status')!r}, not completed")
     yield from at(f"polled[{len(polled) - 1}]", judge_result(body))
+
+
+def _judge_outlived(shown: Exchange) -> Iterator[Finding]:
+    """A run whose stream is completed is completed; `shown` is what GET says long after."""
+    age = shown.headers.get("age")
+    yield Finding.coded(
+        "bg.result/outlived",
+        "GET shows a run as going on long after its stream was completed",
+        "completed",
+        f"{status_of(shown)}, from a cache (Age: {age})" if age else status_of(shown),
+        where=Where(pointer="$.status"),
+    )
 
 
 @_BACKGROUND.check(

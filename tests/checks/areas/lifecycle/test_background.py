@@ -13,6 +13,7 @@ QUEUED = shows("queued", steps=None)
 REFUSED = refusal(400)
 CRASH = refusal(500)
 DEAD = answer(None)
+THOUGHT = shows("completed", steps=[{"type": "thought"}])
 SLOW = replace(RUNNING, seconds=61.0)
 TIMELESS = answer(body=interaction(updated=None))
 FAILED = shows("failed", steps=[], errors=[{"code": "api_error", "message": "No."}])
@@ -48,10 +49,11 @@ CASES = [
     case("bg.settles", "not_met", "never", polled=[RUNNING, RUNNING]),
     case("bg.settles", "not_met", "for ever in the queue", polled=[QUEUED]),
     case("bg.settles", "not_met", "gone", polled=[RUNNING, refusal(404)]),
-    case("bg.result", "met", "output", polled=[RUNNING, DONE]),
-    case("bg.result", "untestable", "failed", polled=[FAILED]),
-    case("bg.result", "not_met", "no steps", polled=[shows("completed", steps=[])]),
-    case("bg.result", "not_met", "a thought only", polled=[shows("completed", steps=[{"type": "thought"}])]),
+    case("bg.result", "met", "output", outlived=None, polled=[RUNNING, DONE]),
+    case("bg.result", "untestable", "failed", outlived=None, polled=[FAILED]),
+    case("bg.result", "not_met", "no steps", outlived=None, polled=[shows("completed", steps=[])]),
+    case("bg.result", "not_met", "a thought only", outlived=None, polled=[THOUGHT]),
+    case("bg.result", "not_met", "a stream that knows more", outlived=RUNNING, polled=[RUNNING]),
     case("bg.same-id", "met", "the same", created=RUNNING, polled=[RUNNING, DONE]),
     case("bg.same-id", "met", "a brief 404", created=RUNNING, polled=[refusal(404), DONE]),
     case("bg.same-id", "not_met", "another", created=RUNNING, polled=[RUNNING, shows("completed", id="v1_two")]),

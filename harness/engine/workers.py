@@ -1,0 +1,223 @@
+"""Plays the groups of a plan, one after the other or in several threads, and deletes what they created.
+
+Layer 4. Each worker has a driver and a ledger of its own. However a run ends, its workers end too, and clean up.
+Must not know what is decided of what they saw.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from harness.engine.audit import Audit
+from harness.engine.causes import stopped_at
+from harness.engine.cleanup import CreatedResources
+from harness.engine.events import ExerciseStarted, RunEvent
+from harness.engine.execute import PlayedExercise, play
+from harness.engine.plan import Group, PlannedCheck
+from harness.engine.sessions import session_of
+from harness.engine.targets import ResolvedTarget
+from harness.engine.traffic.deadline import Timer, TimeUp
+from harness.kit.api import SCRIPTABLE
+from harness.outcome import Observation, Outcome
+from harness.wire import Driver, Exchange
+
+INTERRUPTED = "it was interrupted"
+
+_GRACE = 5.0
+"""Seconds to delete what was created, once the time of the run is up."""
+
+_JOIN = 2.0
+"""Seconds to wait for workers whose requests nobody can end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One check that was judged; `audited`: the answers of other exercises decided it."""
+
+    planned: PlannedCheck
+    observation: Observation
+    played: PlayedExercise | None = None
+    audited: bool = False
+
+
+@dataclass(slots=True)
+class Workers:
+    """The workers of one run. `halted` says why it ended before it was through, `""` while it has not.
+
+    `stops` get the exchange at which an exercise stopped, by the check that it leaves untestable.
+    """
+
+    target: ResolvedTarget
+    timer: Timer
+    audit: Audit
+    sessions: bool = False
+    halted: str = ""
+    leftovers: list[str] = field(default_factory=list)
+    stops: dict[str, Exchange] = field(default_factory=dict)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _ledgers: list[CreatedResources] = field(default_factory=list)
+    _drivers: list[Driver] = field(default_factory=list)
+
+    def play(
+        self, groups: list[Group], jobs: int, choose: Callable[[Sequence[str]], str] | None
+    ) -> Generator[RunEvent | Judged, None, None]:
+        """Play all groups with up to `jobs` workers; one alone lets `choose` name the next exercise."""
+        workers = min(jobs, len(groups))
+        return self._parallel(groups, workers) if workers > 1 else self._work(_choose_order(groups, choose))
+
+    def stop(self) -> None:
+        """Begin no further group."""
+        self._stop.set()
+
+    def halt(self, why: str) -> None:
+        """End the run before it is through; only the first reason counts."""
+        self.halted = self.halted or why
+        self._stop.set()
+        self.timer.end()
+
+    def clean(self, *ledgers: CreatedResources) -> None:
+        """Delete what nobody else will delete."""
+        with closing(self.target.connect()) as driver:
+            for ledger in ledgers:
+                self._clean(ledger, driver)
+
+    def _parallel(self, groups: list[Group], workers: int) -> Generator[RunEvent | Judged, None, None]:
+        waiting = _Shared(groups)
+        said: queue.Queue[RunEvent | Judged | BaseException | None] = queue.Queue()
+
+        def worker() -> None:
+            try:
+                for event in self._work(waiting):
+                    said.put(event)
+            except BaseException as raised:
+                said.put(raised)
+            finally:
+                said.put(None)
+
+        threads = [threading.Thread(target=worker, daemon=True) for _ in range(workers)]
+        try:
+            for thread in threads:
+                thread.start()
+            yield from self._until_done(said, workers)
+        except KeyboardInterrupt:
+            self.halt(INTERRUPTED)
+        finally:
+            self._stop.set()
+            # One that an interrupt kept from starting would find the run stopped.
+            started = [thread for thread in threads if thread.ident is not None]
+            if not _join(started, _JOIN if self.halted else None):
+                for driver in self._drivers:  # what they wait for may be a stream that never ends
+                    driver.interrupt()
+                if not _join(started, _JOIN):
+                    self.clean(*self._ledgers)  # they are still connecting, and nobody waits for them
+
+    def _until_done(
+        self, said: queue.Queue[RunEvent | Judged | BaseException | None], workers: int
+    ) -> Iterator[RunEvent | Judged]:
+        """What the workers say, until all are done; a run that ends early does not wait for hanging requests."""
+        left = workers
+        while left:
+            try:
+                word = said.get(timeout=_JOIN if self.halted else None)
+            except queue.Empty:
+                return
+            if word is None:
+                left -= 1
+            elif isinstance(word, BaseException):
+                raise word
+            else:
+                yield word
+
+    def _work(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
+        """Do one worker's part; the end of the run's time is no fault."""
+        try:
+            yield from self._work_through(groups)
+        except TimeUp as up:
+            self.halt(format_time_up(up))
+        except KeyboardInterrupt:
+            self.halt(INTERRUPTED)
+
+    def _work_through(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
+        """Play group after group with a driver and a ledger of its own."""
+        ledger = CreatedResources(self.target.api)
+        self._ledgers.append(ledger)
+        with session_of(self.target) if self.sessions else closing(self.target.connect()) as driver:
+            self._drivers.append(driver)
+            try:
+                for group in groups:
+                    if self._stop.is_set():
+                        break
+                    yield from self._group(group, driver, ledger)
+            except (TimeUp, KeyboardInterrupt) as end:
+                self.halt(format_time_up(end) if isinstance(end, TimeUp) else INTERRUPTED)
+            finally:
+                if not self.target.throwaway:
+                    self._clean(ledger, driver)
+
+    def _clean(self, ledger: CreatedResources, driver: Driver) -> None:
+        if self.halted:
+            self.timer.end(_GRACE)
+        try:
+            self.leftovers.extend(ledger.clean(driver))
+        except TimeUp:
+            self.leftovers.extend(ledger.owed)
+
+    def _group(self, group: Group, driver: Driver, ledger: CreatedResources) -> Iterator[RunEvent | Judged]:
+        exercise, members = group
+        yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
+        target = self.target
+        played = play(target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted))
+        self.audit.note(exercise, played)
+        promised = (
+            SCRIPTABLE in self.target.target.capabilities
+        )  # whoever has the control API announces what it does
+        for planned in members:
+            observation = played.observe(planned.check)
+            if not promised and not planned.declared:
+                observation = played.excuse_what_is_not_offered(observation)
+            observation = played.blame_roots(planned.check, observation)
+            if observation.outcome is Outcome.UNTESTABLE and (stop := stopped_at(played.trail)) is not None:
+                self.stops[planned.check.id] = stop
+            yield Judged(planned, observation, played)
+
+
+def format_time_up(up: TimeUp) -> str:
+    """Why the run ended: its time, and what it was waiting for."""
+    return f"its time was up (--deadline){f'; {up}' if str(up) else ''}"
+
+
+def _join(threads: Sequence[threading.Thread], seconds: float | None) -> bool:
+    """Wait for threads, together at most `seconds`; whether all have ended."""
+    until = None if seconds is None else time.monotonic() + seconds
+    for thread in threads:
+        thread.join(None if until is None else max(0.0, until - time.monotonic()))
+    return not any(thread.is_alive() for thread in threads)
+
+
+class _Shared:
+    """An iterator that several workers may draw from."""
+
+    def __init__(self, groups: list[Group]) -> None:
+        self._iterator = iter(groups)
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> _Shared:
+        return self
+
+    def __next__(self) -> Group:
+        with self._lock:
+            return next(self._iterator)
+
+
+def _choose_order(groups: list[Group], choose: Callable[[Sequence[str]], str] | None) -> Iterator[Group]:
+    if choose is None:
+        yield from groups
+        return
+    left = {exercise.name: (exercise, members) for exercise, members in groups}
+    while left:
+        yield left.pop(choose(tuple(left)))

@@ -1,0 +1,182 @@
+"""The fixtures of the pytest plugin: each opens a part of `harness.plugin` and tells the hooks of it.
+
+Layer 7. Loaded in every pytest session, so the modules behind a fixture are imported by the first test that
+requests it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from harness.plugin.interactions.stashes import CASSETTE, PROMISES, SERVICES, SHARED, TOLD, find_session
+
+if TYPE_CHECKING:
+    from harness.plugin.cassette_fixture import CassetteFixture
+    from harness.plugin.interactions.chain import Chain
+    from harness.plugin.interactions.dropped_stream import DroppedStream
+    from harness.plugin.interactions.emulator import InteractionsEmulator
+    from harness.plugin.interactions.incidents import PlayedIncident
+    from harness.plugin.interactions.lifecycle import Lifecycle
+    from harness.plugin.interactions.webhooks import WebhooksFixture
+    from harness.plugin.observed_service import ObservedService
+    from harness.plugin.virtual_time.sleep_skipping import Sleeps
+
+
+@pytest.fixture
+def interactions_emulator(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
+    """A fresh emulator of the API, on a socket (`.base_url`) and in-process (`.transport`)."""
+    from harness.plugin.interactions.emulator import InteractionsEmulator
+    from harness.plugin.vcr_compat import guard_beside
+
+    settings: dict[str, Any] = {}
+    for marker in request.node.iter_markers("interactions_emulator"):
+        settings = {**marker.kwargs, **settings}
+    emulator = InteractionsEmulator(seed=request.config.getoption("--interactions-seed"), **settings)
+    session = find_session(request.config)
+    request.node.stash[TOLD] = emulator.format_context
+    request.node.stash.setdefault(SERVICES, []).append(emulator)
+    with emulator.open(session), guard_beside(request, session.environment.url, emulator):
+        yield emulator
+
+
+def _open_shared(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
+    from harness.plugin.final_checks import check_services
+    from harness.plugin.interactions.emulator import InteractionsEmulator
+
+    emulator = InteractionsEmulator(seed=request.config.getoption("--interactions-seed"))
+    with emulator.open(find_session(request.config), redirects=False):
+        yield emulator
+    check_services([emulator])
+
+
+@pytest.fixture(scope="module")
+def interactions_module_emulator(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
+    """One emulator for all tests of a module that use it."""
+    yield from _open_shared(request)
+
+
+@pytest.fixture(scope="session")
+def interactions_session_emulator(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
+    """One emulator for all tests of a session that use it."""
+    yield from _open_shared(request)
+
+
+@pytest.fixture
+def _interactions_shared(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Added to every test with a shared emulator: reports, redirects and guards as for one of its own."""
+    from harness.plugin.vcr_compat import guard_beside
+
+    emulator = _find_service(request)
+    session = find_session(request.config)
+    request.node.stash[TOLD] = emulator.format_context
+    with emulator.in_use(), guard_beside(request, session.environment.url, emulator):
+        yield
+
+
+def _find_service(request: pytest.FixtureRequest) -> ObservedService:
+    """The service behind this test's clients: its recording if it has one, otherwise its emulator."""
+    names = (CASSETTE, "interactions_emulator", *SHARED)
+    chosen = next((name for name in names if name in request.fixturenames), "interactions_emulator")
+    return cast("ObservedService", request.getfixturevalue(chosen))
+
+
+@pytest.fixture
+def interactions_client(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A `google.genai.Client` of the test's emulator or recording; a plain `httpx.Client` without google-genai."""
+    from harness.plugin.interactions.clients import client
+
+    with client(_find_service(request)) as made:
+        yield made
+
+
+@pytest.fixture
+def interactions_async_client(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The async client: `google.genai.Client().aio`, or an `httpx.AsyncClient` without google-genai."""
+    from harness.plugin.interactions.clients import async_client
+
+    with async_client(_find_service(request)) as made:
+        yield made
+
+
+@pytest.fixture
+def interactions_no_sleep() -> Iterator[Sleeps]:
+    """Skips and counts the sleeps of the code under test."""
+    from harness.plugin.virtual_time.sleep_skipping import no_sleep
+
+    with no_sleep() as sleeps:
+        yield sleeps
+
+
+@pytest.fixture
+def interactions_incident(
+    request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator
+) -> PlayedIncident:
+    """An incident that really happened, which the test's emulator plays; see docs/incidents.md."""
+    from harness.plugin.interactions.incidents import PlayedIncident
+    from harness.plugin.interactions.parametrize import parameter_of
+
+    played = PlayedIncident(interactions_emulator, parameter_of(request))
+    request.node.stash.setdefault(PROMISES, {})["interactions_incident"] = played
+    return played
+
+
+@pytest.fixture
+def interactions_lifecycle(
+    request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator
+) -> Lifecycle:
+    """An interaction that will take one of the routes, and its expected outcome."""
+    from harness.plugin.interactions.lifecycle import Lifecycle
+    from harness.plugin.interactions.parametrize import parameter_of
+
+    lifecycle = Lifecycle(interactions_emulator, parameter_of(request))
+    request.node.stash.setdefault(PROMISES, {})["interactions_lifecycle"] = lifecycle
+    return lifecycle
+
+
+@pytest.fixture
+def interactions_chain(interactions_emulator: InteractionsEmulator) -> Chain:
+    """Builds chains of interactions and checks what each turn has seen."""
+    from harness.plugin.interactions.chain import Chain
+
+    return Chain(interactions_emulator)
+
+
+@pytest.fixture
+def interactions_webhooks(interactions_emulator: InteractionsEmulator) -> WebhooksFixture:
+    """Receives what the emulator delivers to webhooks, and makes deliveries for a receiver of the test's own."""
+    from harness.plugin.interactions.webhooks import WebhooksFixture
+
+    return WebhooksFixture(interactions_emulator)
+
+
+@pytest.fixture
+def interactions_dropped_stream(
+    request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator
+) -> DroppedStream:
+    """An interaction whose stream drops where the test's parameter says."""
+    from harness.plugin.interactions.dropped_stream import DroppedStream
+    from harness.plugin.interactions.parametrize import parameter_of
+
+    marker = request.node.get_closest_marker("interactions_dropped_stream")
+    given = marker is not None and not isinstance(marker.kwargs.get("cuts", ""), str)
+    stream = DroppedStream(interactions_emulator, parameter_of(request), request.node.nodeid, given=given)
+    request.node.stash[TOLD] = stream.format_context
+    request.node.stash.setdefault(PROMISES, {})["interactions_dropped_stream"] = stream
+    return stream
+
+
+@pytest.fixture
+def interactions_cassette(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
+    """The test's recording, played without a network or recorded from a service."""
+    from harness.interactions import INTERACTIONS
+    from harness.plugin.cassette_fixture import cassette_of, guard_of
+
+    session = find_session(request.config)
+    with cassette_of(request, INTERACTIONS) as cassette, cassette.open(session):
+        request.node.stash[TOLD] = cassette.format_context
+        request.node.stash.setdefault(SERVICES, []).append(cassette)
+        with guard_of(request, INTERACTIONS, session.environment.url, cassette):
+            yield cassette

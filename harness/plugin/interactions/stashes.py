@@ -1,0 +1,46 @@
+"""What the plugin keeps in pytest's stashes, shared by its hooks and fixtures: the session's server and so on.
+
+Layer 7. Loaded in every pytest session, so nothing heavy is imported at the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.plugin.environment_variables import EnvironmentVariables
+
+if TYPE_CHECKING:
+    from harness.plugin.final_checks import Complaining
+    from harness.plugin.session_server import SessionServer
+    from harness.plugin.unused_result import Promise
+
+ENVIRONMENT = pytest.StashKey[EnvironmentVariables]()
+SESSION = pytest.StashKey["SessionServer"]()
+
+TOLD = pytest.StashKey[Callable[[], str]]()
+"""What a failing test's report tells of its service."""
+
+PROMISES = pytest.StashKey[dict[str, "Promise"]]()
+"""The fixtures whose outcome a test has to check."""
+
+SERVICES = pytest.StashKey[list["Complaining"]]()
+"""What complains at the end of a test about plans that were never met."""
+
+SHARED = ("interactions_module_emulator", "interactions_session_emulator")
+CASSETTE = "interactions_cassette"
+
+
+def find_session(config: pytest.Config) -> SessionServer:
+    """The server of this pytest session, begun by its first use."""
+    if SESSION not in config.stash:
+        from harness.interactions import INTERACTIONS
+        from harness.plugin.session_server import SessionServer
+
+        names, early = config.getini("interactions_environment"), config.getini("interactions_early")
+        config.stash[ENVIRONMENT] = environment = EnvironmentVariables(names, early=early)
+        environment.install()
+        config.stash[SESSION] = SessionServer(environment, INTERACTIONS)
+    return config.stash[SESSION]
