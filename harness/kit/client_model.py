@@ -31,8 +31,9 @@ class ClientMode:
     """One thing that a client can be asked to do.
 
     `script` is the answer to a create, `further` to one that continues another run (None: the same). `usual_set`
-    are the cases that are played if no others are asked for. If it has `turns`, the client's result is that of a
-    further turn. A client that was told nothing does what is `usual`.
+    are the cases that are played if no others are asked for. If it `creates`, the client makes the run itself; if
+    it has `turns`, the client's result is that of a further turn. A client that was told nothing does what is
+    `usual`.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ClientMode:
     usual_set: str
     script: Mapping[str, Any]
     further: Mapping[str, Any] | None = None
+    creates: bool = False
     turns: bool = False
     usual: bool = False
 

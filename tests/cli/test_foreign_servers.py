@@ -92,9 +92,8 @@ def test_what_is_refused_is_not_held_against_anybody(name: str, harness: Harness
     seen = judged(harness, service(), handler=handler)
     assert (seen.code, seen.complaints) == (0, set())
     ledger = seen.report["ledger"]
-    assert re.fullmatch(
-        r"\d+ of [67]\d MUSTs hold; \d+ were not judged: \d+ not offered by the target\.", ledger["headline"]
-    )
+    words = r"\d+ of [67]\d MUSTs hold; \d+ were not judged: not offered by the target\."
+    assert re.fullmatch(words, ledger["headline"])
     assert ledger["untested_musts"] == ledger["accepted_not_done"] == []
     assert sum(ledger["rows"].values()) == seen.report["summary"]["total"]
     assert ledger["rows"]["judged"] > 30
@@ -106,7 +105,7 @@ def test_a_server_that_only_creates_is_told_what_it_is(harness: Harness) -> None
         done = harness("check", url, "--api-key", "k")
     last = done.out.splitlines()[-1]
     assert done.code == 0
-    words = r"(\d+) of (\d+) MUSTs hold; (\d+) were not judged: \3 not offered by the target\."
+    words = r"(\d+) of (\d+) MUSTs hold; (\d+) were not judged: not offered by the target\."
     assert (found := re.match(words, last))
     assert int(found[1]) < int(found[3])
 
@@ -119,7 +118,7 @@ def test_strict_is_green_where_everything_that_is_offered_was_judged(harness: Ha
     assert done.code == 1
     assert "untested MUST auth.header: no key was given" in done.out
     assert "testable with a key (--api-key, GEMINI_API_KEY)" in done.out
-    assert done.out.splitlines()[-1].endswith("1 untested; 1 untested MUST fails under --strict.")
+    assert done.out.splitlines()[-1].endswith("1 was not judged: untested; 1 untested MUST fails under --strict.")
 
 
 def test_the_root_is_judged_even_if_it_was_not_asked_for(harness: Harness) -> None:

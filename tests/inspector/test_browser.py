@@ -140,6 +140,9 @@ def test_a_dropped_stream_and_its_resume(window: Window) -> None:
     assert window.page.eval_on_selector_all(".request.streams", columns) == [0, 8]
     cells = window.page.locator(".resumed .cell:not(.had):not(.next)")
     assert cells.count() == len(rest) + 1  # and [DONE]
+    assert str(cells.first.get_attribute("title")).startswith("8 "), "numbered as in the whole stream"
+    cells.first.click()
+    window.wait_for_text(".detail .title", "8 step.delta(text)")
     cut, first = (
         window.page.locator(selector).first.bounding_box()
         for selector in (".request .cell.cut", ".resumed .cell.delta")

@@ -179,8 +179,15 @@ def _describe_undisturbed(played: PlayedCase) -> PhaseFinished:
     """The first note is the text that the client has to end up with."""
     drop, ended = played.attempt, played.ended
     counts = {"events": len(drop.events), "characters": len(drop.text)}
-    notes = (drop.text, *(f"this line on its standard output is no answer: {line}" for line in ended.stray))
+    stray = (f"this line on its standard output is no answer: {line}" for line in ended.stray)
+    notes = (drop.text, *_list_not_done(drop), *stray)
     return PhaseFinished(name=UNDISTURBED, seconds=ended.seconds, counts=counts, notes=notes)
+
+
+def _list_not_done(drop: ClientAttempt) -> Iterator[str]:
+    """What the mode asks for and the client did not do, so that nothing can befall it."""
+    if drop.case.mode.creates and not any(one.is_create for one in drop.received):
+        yield f"mode {drop.case.mode.name} asks for a create, and the client sent none: none is put to the test"
 
 
 def _cannot_read(played: PlayedCase, problem: str) -> str:

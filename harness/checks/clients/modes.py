@@ -37,18 +37,21 @@ _ALL = (
         about="create an interaction with a stream, and read it",
         usual_set="standard",
         script=_SAYS,
+        creates=True,
     ),
     ClientMode(
         name="background",
         about="create an interaction in the background with a stream, and read it",
         usual_set="standard",
         script=_SAYS,
+        creates=True,
     ),
     ClientMode(
         name="poll",
         about="create an interaction in the background, and ask with GET until it has ended",
         usual_set="polling",
         script=_SAYS,
+        creates=True,
     ),
     ClientMode(
         name="chain",
@@ -56,6 +59,7 @@ _ALL = (
         usual_set="turns",
         script={"text": "The first turn is over."},
         further=_SAYS,
+        creates=True,
         turns=True,
     ),
     ClientMode(
@@ -65,6 +69,7 @@ _ALL = (
         usual_set="turns",
         script=_CALLS,
         further=_SAYS,
+        creates=True,
         turns=True,
     ),
     ClientMode(

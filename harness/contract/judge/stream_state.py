@@ -212,9 +212,8 @@ class StreamState:
 
     def _all_stopped(self, event: dict[str, Any]) -> None:
         for index in () if _broken_off(event) else self._open:
-            self._report(
-                "stream.stop-once/open", f"step {index} is still open at interaction.completed", "step.stop"
-            )
+            message = f"step {index} is still open at interaction.completed"
+            self._report("stream.stop-once/open", message, "step.stop", "interaction.completed")
 
     def _completed_status(self, event: dict[str, Any]) -> None:
         interaction = event["interaction"]

@@ -95,6 +95,7 @@ export class Details {
 
   showEvent(seen, number) {
     const event = seen.events[number];
+    const inWhole = seen.column + number;
     const before = number ? seen.events[number - 1] : null;
     const step = (by) => make("button", {
       type: "button", class: "button small", disabled: !seen.events[number + by], onclick: () => this.actions.pick(seen, number + by),
@@ -102,7 +103,7 @@ export class Details {
     const findings = seen.findings.filter((finding) => finding.event === number);
     const pause = before && event.at - before.at >= 0.1 ? `, after ${seconds(event.at - before.at)} s of silence` : "";
     const head = [
-      make("div", {}, make("h3", { class: "title" }, `${number} ${event.name}`),
+      make("div", {}, make("h3", { class: "title" }, `${inWhole} ${event.name}`),
         make("p", { class: "quiet" }, `of ${seen.method} ${seen.target}`)),
       make("div", { class: "buttons" }, step(-1), step(1),
         make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(seen, null) }, "Request")),
@@ -110,13 +111,13 @@ export class Details {
       make("dl", {}, make("dt", {}, "arrived"), make("dd", {}, `${event.at.toFixed(2)} s${pause}`),
         make("dt", {}, "size"), make("dd", {}, bytes(event.size)),
         make("dt", {}, "cursor"), make("dd", { class: "mono" }, event.cursor || "none"),
-        seen.column ? [make("dt", {}, "in the whole"), make("dd", {}, `number ${seen.column + number}`)] : ""),
+        seen.column ? [make("dt", {}, "since the resume"), make("dd", {}, `number ${number}`)] : ""),
     ];
     return this.fill(head, `exchanges/${seen.n}/${number}`, ({ text, value }) => [
       make("div", {}, make("h3", {}, "Data"), json(value ?? text)),
       make("div", { class: "buttons" },
-        this.model.hello.drop && make("button", { type: "button", class: "button small", onclick: () => this.actions.dropAt(seen.column + number + 1) },
-          `Drop the next stream after ${number}`),
+        this.model.hello.drop && make("button", { type: "button", class: "button small", onclick: () => this.actions.dropAt(inWhole + 1) },
+          `Drop the next stream after ${inWhole}`),
         make("button", { type: "button", class: "button small", onclick: (click) => copy(value ? JSON.stringify(value) : text, click.currentTarget) }, "Copy JSON")),
     ]);
   }
@@ -130,7 +131,7 @@ export class Details {
       compared && make("dl", {}, make("dt", {}, "expected"), make("dd", {}, finding.expected || "–"),
         make("dt", {}, "actual"), make("dd", {}, finding.actual || "–")),
       finding.breaks && make("span", { class: "breaks" }, finding.breaks),
-      finding.event !== shown && seen.events[finding.event] && make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(seen, finding.event) }, `Event ${finding.event}`),
+      finding.event !== shown && seen.events[finding.event] && make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(seen, finding.event) }, `Event ${seen.column + finding.event}`),
       source(finding));
   }
 

@@ -81,6 +81,11 @@ export class Flow {
     this.drawMarks();
   }
 
+  // An event as it is called: by its number in the whole stream, and its kind.
+  nameOf(number) {
+    return `${this.seen.column + number} ${this.seen.events[number].name}`;
+  }
+
   place(look, column, title) {
     const cell = make("i", { class: `cell ${look}`, title });
     cell.style.gridColumn = column + 1;
@@ -121,9 +126,9 @@ export class Flow {
         old.look = look;
         old.cell.className = `cell ${look}`;
       }
-      old.cell.title = `events ${old.first} to ${number}`;
+      old.cell.title = `events ${this.seen.column + old.first} to ${this.seen.column + number}`;
     } else {
-      const cell = this.place(look, column, `${number} ${event.name}`);
+      const cell = this.place(look, column, this.nameOf(number));
       if (fresh) cell.classList.add("new");
       this.byColumn.set(column, { cell, look, first: number, last: number });
     }
@@ -146,7 +151,7 @@ export class Flow {
       this.marks.push({ column: seen.column + seen.events.length, text: `${how} after ${plural(seen.events.length, "event")}`, kind: "cut" });
     }
     for (const finding of seen.findings.slice(0, MOST_MARKS)) {
-      if (finding.event !== null) this.marks.push({ column: seen.column + finding.event, text: `${finding.event} ${finding.rule}`, kind: "bad" });
+      if (finding.event !== null) this.marks.push({ column: seen.column + finding.event, text: `${seen.column + finding.event} ${finding.rule}`, kind: "bad" });
     }
     this.draw();
   }
@@ -174,7 +179,7 @@ export class Flow {
     this.chosenCell = this.byColumn?.get(this.columnOf(this.seen.column + number))?.cell || null;
     this.chosenCell?.classList.add("on");
     this.element.setAttribute("aria-valuenow", number);
-    this.element.setAttribute("aria-valuetext", `${number} ${this.seen.events[number].name}`);
+    this.element.setAttribute("aria-valuetext", this.nameOf(number));
     this.chosen = number;
   }
 

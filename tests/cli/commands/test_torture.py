@@ -31,6 +31,14 @@ def test_a_client_that_survives(harness: Harness) -> None:
     assert "the client survives every case that was tried" in done.out
 
 
+@pytest.mark.parametrize(("mode", "told"), [("create", True), ("follow", False)])
+def test_a_client_that_does_something_else_is_told(harness: Harness, mode: str, told: bool) -> None:
+    """A client that follows the given run, though it is to create one, is green only for what it did."""
+    done = harness("torture", "--mode", mode, "--cuts", "event:3,rst", "--", *program(ONE_SHOT))
+    assert done.code == 0, done.err
+    assert ("asks for a create, and the client sent none" in done.out) is told
+
+
 def test_a_client_that_does_not(harness: Harness) -> None:
     """Each kind of failure is shown once, with reason, wire, standard error and a command that repeats it."""
     done = harness("torture", "--cuts", "event:9,rst", "--cuts", "event:8,rst", "--", *program(BAD))
