@@ -38,6 +38,9 @@ CHECKS = _STREAMING.checks
 _LASTS = 1.0
 """Seconds that a stream must take for anything to be said of when its events came."""
 
+_READS = 5
+"""How many times as long as a GET it must take: where everything is slow, the end is seen soon after the start."""
+
 _LATE = 0.8
 """A first event that comes after this part of the whole time was held back."""
 
@@ -111,7 +114,7 @@ def _arrives_bit_by_bit(slow: Exchange, looked: Exchange | None) -> Iterator[Fin
     if not frames:
         raise Unmet("the stream held no event")
     first, last = arrival_of(slow, frames[0].end), arrival_of(slow, frames[-1].end)
-    if last < _LASTS:
+    if last < max(_LASTS, _READS * (looked.seconds if looked is not None else 0)):
         raise Unmet(f"the whole stream took {last:.2f} s, too little to tell", race_lost=True)
     if first >= _LATE * last:
         coding = slow.headers.get("content-encoding")

@@ -11,6 +11,7 @@ from tests.checks._streams import event, streamed, text_events
 
 GOOD = text_events("He", "llo")
 JSON = answer(body=interaction())
+SLOW = replace(JSON, seconds=0.5)
 DEAD = answer(None)
 RUNNING = shows("in_progress")
 ERROR = event("error", error={"code": "deadline_exceeded", "message": "Too late."})
@@ -29,6 +30,7 @@ CASES = [
     case("stream.incremental", "met", "one after the other", slow=came(0.1, 2.0), looked=None),
     case("stream.incremental", "untestable", "over at once", slow=came(0.1, 0.11), looked=JSON),
     case("stream.incremental", "untestable", "no stream", slow=JSON, looked=None),
+    case("stream.incremental", "untestable", "all is slow", slow=came(2.0, 2.1), looked=SLOW),
     case("stream.incremental", "not_met", "all at the end", slow=came(2.0, 2.1), looked=JSON),
     case("stream.incremental", "not_met", "in one piece", slow=came(2.0), looked=JSON),
     case("stream.alt-sse", "met", "a stream", streamed=streamed(GOOD)),
