@@ -14,8 +14,8 @@ from harness.report.causes import order_findings
 from harness.report.event_text import event_lines
 from harness.report.evidence.evidence_text import shown_lines
 from harness.report.evidence.exchange_text import printable
+from harness.report.evidence.stream_events import number_in_whole
 from harness.report.finding_text import finding_lines
-from harness.report.page.stream import number_in_whole
 from harness.report.run_state import RunState
 from harness.wire.mask import Mask
 

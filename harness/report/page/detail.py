@@ -14,6 +14,7 @@ from harness.outcome.words import format_count, shorten
 from harness.report.causes import order_findings
 from harness.report.evidence.evidence_text import Log, logs, place_line
 from harness.report.evidence.exchange_text import printable
+from harness.report.evidence.stream_events import number_in_whole
 from harness.report.explanation import replay_words, reproduction_lines
 from harness.report.finding_text import place
 from harness.report.page.areas import shown_verdict
@@ -22,7 +23,6 @@ from harness.report.page.event_list import EventList, list_events
 from harness.report.page.fragments import FragmentNames
 from harness.report.page.story.story import Story
 from harness.report.page.story.tell import tell_story
-from harness.report.page.stream import number_in_whole
 from harness.report.presented_run import PresentedRun
 
 WIRE_SHOWN = 8_192

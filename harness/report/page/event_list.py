@@ -15,7 +15,7 @@ from harness.outcome import Finding
 from harness.outcome.words import format_count
 from harness.report.evidence.display import Display
 from harness.report.evidence.exchange_text import printable
-from harness.report.page.stream import (
+from harness.report.evidence.stream_events import (
     NEVER,
     StreamEvent,
     events_before,

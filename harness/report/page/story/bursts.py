@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.outcome.words import format_count
+from harness.report.evidence.stream_events import StreamEvent
 from harness.report.page.story.steps import MOST_CELLS
 from harness.report.page.story.story import StoryStep
-from harness.report.page.stream import StreamEvent
 from harness.wire import Exchange
 
 _MOST_CHUNKS = 9

@@ -10,10 +10,10 @@ from harness.outcome import Finding
 from harness.outcome.words import format_count
 from harness.report.evidence.display import Display
 from harness.report.evidence.exchange_text import printable
+from harness.report.evidence.stream_events import StreamEvent, lost_by, number_events
 from harness.report.page.story.bursts import Burst, choose_bursts, draw_burst, fold_bursts, group_by_chunk
 from harness.report.page.story.steps import format_ending, format_span, request_step, say_answer
 from harness.report.page.story.story import Story, StoryStep
-from harness.report.page.stream import StreamEvent, lost_by, number_events
 from harness.wire import Exchange
 
 PAUSE = 0.1

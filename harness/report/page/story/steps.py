@@ -7,8 +7,8 @@ from urllib.parse import unquote
 from harness.outcome.words import shorten
 from harness.report.evidence.display import Display
 from harness.report.evidence.exchange_text import printable
+from harness.report.evidence.stream_events import read_events
 from harness.report.page.story.story import StoryStep
-from harness.report.page.stream import read_events
 from harness.wire import By, Ending, Exchange, How, Request
 
 MOST_CELLS = 12
