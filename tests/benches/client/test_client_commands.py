@@ -219,7 +219,10 @@ print(found.pid, file=sys.stderr, flush=True)
 @pytest.mark.parametrize("new", [one_shot, talking])
 def test_a_descendant_that_left_the_group(new: Callable[[str], Client]) -> None:
     """A child outside the process group holds the outputs open; it is waited for only as long as for a client."""
-    got = ends(new(ESCAPES), 1)
+    for limit in (1, 4, 16):  # a busy machine may need more time to start the two
+        got = ends(new(ESCAPES), limit)
+        if got.words:
+            break
     os.kill(int(got.words), signal.SIGKILL)
     assert got.stopped or got.error
 
