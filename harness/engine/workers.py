@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from harness.engine.audit import Audit
 from harness.engine.causes import stopped_at
@@ -25,6 +26,8 @@ from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.kit.api import SCRIPTABLE
 from harness.outcome import Observation, Outcome
 from harness.wire import Driver, Exchange
+
+Said = TypeVar("Said")
 
 INTERRUPTED = "it was interrupted"
 
@@ -103,7 +106,11 @@ class Workers:
         try:
             for thread in threads:
                 thread.start()
-            yield from self._until_done(said, workers)
+            # A run that ends early does not wait for hanging requests.
+            heard: Iterator[RunEvent | Judged] = take_until_done(
+                said, workers, lambda: _JOIN if self.halted else None
+            )
+            yield from heard
         except KeyboardInterrupt:
             self.halt(INTERRUPTED)
         finally:
@@ -115,23 +122,6 @@ class Workers:
                     driver.interrupt()
                 if not _join(started, _JOIN):
                     self.clean(*self._ledgers)  # they are still connecting, and nobody waits for them
-
-    def _until_done(
-        self, said: queue.Queue[RunEvent | Judged | BaseException | None], workers: int
-    ) -> Iterator[RunEvent | Judged]:
-        """What the workers say, until all are done; a run that ends early does not wait for hanging requests."""
-        left = workers
-        while left:
-            try:
-                word = said.get(timeout=_JOIN if self.halted else None)
-            except queue.Empty:
-                return
-            if word is None:
-                left -= 1
-            elif isinstance(word, BaseException):
-                raise word
-            else:
-                yield word
 
     def _work(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
         """Do one worker's part; the end of the run's time is no fault."""
@@ -173,9 +163,8 @@ class Workers:
         target = self.target
         played = play(target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted))
         self.audit.note(exercise, played)
-        promised = (
-            SCRIPTABLE in self.target.target.capabilities
-        )  # whoever has the control API announces what it does
+        # Whoever has the control API announces what it does.
+        promised = SCRIPTABLE in target.target.capabilities
         for planned in members:
             observation = played.observe(planned.check)
             if not promised and not planned.declared:
@@ -184,6 +173,29 @@ class Workers:
             if observation.outcome is Outcome.UNTESTABLE and (stop := stopped_at(played.trail)) is not None:
                 self.stops[planned.check.id] = stop
             yield Judged(planned, observation, played)
+
+
+def take_until_done(
+    said: queue.Queue[Said | BaseException | None], workers: int, patience: Callable[[], float | None]
+) -> Iterator[Said]:
+    """What workers put into a queue, until each has put None. Raises what one of them raised.
+
+    Ends early when nothing comes for `patience()` seconds, at once if these are 0 or less; None waits for ever.
+    """
+    while workers:
+        seconds = patience()
+        if seconds is not None and seconds <= 0:
+            return
+        try:
+            word = said.get(timeout=seconds)
+        except queue.Empty:
+            return
+        if word is None:
+            workers -= 1
+        elif isinstance(word, BaseException):
+            raise word
+        else:
+            yield word
 
 
 def format_time_up(up: TimeUp) -> str:

@@ -16,6 +16,7 @@ from harness.benches.client.cases.case import Case
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.process.client_commands import Client, ClientResult, Task
 from harness.engine.traffic.deadline import Timer
+from harness.engine.workers import take_until_done
 from harness.kit.api import Api
 
 
@@ -110,19 +111,10 @@ class CaseWorkers:
         threads = [threading.Thread(target=self._work, name="harness-torture") for _ in range(self._jobs)]
         for thread in threads:
             thread.start()
-        working = len(threads)
         try:
-            while working and not self._timer.over():
-                try:
-                    item = self._ended.get(timeout=min(self._timer.left, threading.TIMEOUT_MAX))
-                except queue.Empty:
-                    return
-                if item is None:
-                    working -= 1
-                elif isinstance(item, BaseException):
-                    raise item
-                else:
-                    yield item
+            yield from take_until_done(
+                self._ended, len(threads), lambda: min(self._timer.left, threading.TIMEOUT_MAX)
+            )
         finally:
             self._stop()
             for thread in threads:

@@ -14,7 +14,7 @@ from harness.checks.probes.handshake import GREETING
 from harness.checks.vocabulary.polling import id_of, open_stream, poll_until_found, status_of
 from harness.checks.vocabulary.routes import NO_ROUTE, is_no_route
 from harness.contract import read
-from harness.contract.judge.failures.roots import judge_bearing
+from harness.contract.judge.failures.roots import judge_output_types
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
@@ -67,7 +67,7 @@ def _thoughts(ask: Probe) -> None:
 def _storage(ask: Probe) -> None:
     found = read(ask.greeting).id
     if not found:
-        wrong = next(judge_bearing(ask.greeting), None)
+        wrong = next(judge_output_types(ask.greeting), None)
         lack = Lack.REFUSED if wrong is None else Lack.NOT_DONE
         told = "" if wrong is None else f" that can be asked for: at {wrong.where.pointer} it {wrong.message}"
         ask.settle("store", False, f"the create answered no id{told}", lack)

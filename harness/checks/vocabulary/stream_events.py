@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from harness.checks.vocabulary.expect import expect_status, finding, note, require_answer
 from harness.contract import PROTOCOL, read
 from harness.contract.data import json_parse
-from harness.contract.judge.failures.roots import judge_bearing
+from harness.contract.judge.failures.roots import judge_output_types
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending, format_request
 from harness.outcome import Finding, Unmet
@@ -59,7 +59,7 @@ def is_whole(exchange: Exchange) -> bool:
 
 def adds_up(exchange: Exchange) -> bool:
     """Whether a stream is whole, and its events have the shape that its steps are made from."""
-    return is_whole(exchange) and not any(judge_bearing(exchange))
+    return is_whole(exchange) and not any(judge_output_types(exchange))
 
 
 def decode_frames(frames: Iterable[Frame]) -> list[Event]:

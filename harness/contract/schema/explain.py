@@ -79,8 +79,8 @@ class Explainer:
             if not (isinstance(value, dict | list) and fits(reference, value)):
                 yield from follow(validator, reference, value, around)
 
-        unlike = extend(Draft202012Validator, {"$ref": follow_misfit})  # type: ignore[no-untyped-call]
-        self._validator = unlike(schema)
+        validator_type = extend(Draft202012Validator, {"$ref": follow_misfit})  # type: ignore[no-untyped-call]
+        self._validator = validator_type(schema)
 
     def explain(self, value: Any, *, limit: int) -> list[SchemaProblem]:
         """At most `limit` reasons why a value does not fit, in the order of the schema."""

@@ -85,11 +85,11 @@ def number_events(
 ) -> list[StreamEvent]:
     """The events of a stream, numbered as in the whole: a resumed one goes on where its reader was."""
     events = read_events(exchange, display)
-    had = events_before(exchange, earlier, display)
-    if had is None:
+    begun = _find_begun(exchange, earlier, display)
+    if begun is None:
         return events
     lost = sorted({finding.where.event or 0 for finding in lost_by(findings)})
-    numbered, number = [], len(had)
+    numbered, number = [], begun[1]
     for event in events:
         while number in lost:
             number += 1
@@ -103,10 +103,8 @@ def number_in_whole(finding: Finding, result: Result, display: Display) -> Findi
     at, found = finding.where.event, find_stream(finding, result)
     if at is None or found is None or finding.actual == NEVER:
         return finding
-    before = events_before(*found, display)
-    if before is None:
-        return finding
-    return finding.at(event=len(before) + at)
+    begun = _find_begun(*found, display)
+    return finding if begun is None else finding.at(event=begun[1] + at)
 
 
 def find_stream(finding: Finding, result: Result) -> tuple[Exchange, list[Exchange]] | None:
@@ -125,6 +123,12 @@ def find_stream(finding: Finding, result: Result) -> tuple[Exchange, list[Exchan
 
 def events_before(exchange: Exchange, earlier: Sequence[Exchange], display: Display) -> list[StreamEvent] | None:
     """The events that a reader has when it resumes, from the stream that gave it its cursor; None if none did."""
+    begun = _find_begun(exchange, earlier, display)
+    return None if begun is None else read_events(begun[0], display)[: begun[1]]
+
+
+def _find_begun(exchange: Exchange, earlier: Sequence[Exchange], display: Display) -> tuple[Exchange, int] | None:
+    """The stream that gave a reader its cursor, and the number of events up to that one; None if none did."""
     protocol = display.api.load_protocol()
     resumed = protocol.is_resume(exchange.request)
     if resumed is None or not resumed[1]:
@@ -133,5 +137,5 @@ def events_before(exchange: Exchange, earlier: Sequence[Exchange], display: Disp
         if other.is_stream and other is not exchange:
             for number, frame in enumerate(Decoder().feed(other.body)):
                 if protocol.cursor(object_or_none(frame.data) or {}) == resumed[1]:
-                    return read_events(other, display)[: number + 1]
+                    return other, number + 1
     return None

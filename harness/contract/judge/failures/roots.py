@@ -24,8 +24,8 @@ _GONE = frozenset({404, 410})
 _CREATE = "POST interactions"
 _GET = "GET interactions/{id}"
 _DELETE = "DELETE interactions/{id}"
-_BEARING = re.compile(r"\$\.(id|steps(\[\d+\](\.content)?)?)")
-_BEARING_EVENT = re.compile(r"\$\.(index|step|step\.content|delta|delta\.text|interaction)")
+_OUTPUT = re.compile(r"\$\.(id|steps(\[\d+\](\.content)?)?)")
+_OUTPUT_OF_EVENT = re.compile(r"\$\.(index|step|step\.content|delta|delta\.text|interaction)")
 
 
 def judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
@@ -35,21 +35,21 @@ def judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     yield from judge_error_status(exchange)
     yield from _judge_loss(exchange, before)
     yield from _judge_identity(exchange, before)
-    yield from judge_bearing(exchange)
+    yield from judge_output_types(exchange)
 
 
-def judge_bearing(exchange: Exchange) -> Iterator[Finding]:
+def judge_output_types(exchange: Exchange) -> Iterator[Finding]:
     """Findings of another type where output is read from: id, steps, their content, the deltas of a stream.
 
     There is then nothing to judge, nor to compare with.
     """
     reading = read(exchange)
-    bearing = _BEARING_EVENT if reading.stream is not None else _BEARING
+    places = _OUTPUT_OF_EVENT if reading.stream is not None else _OUTPUT
     if reading.stream is not None or reading.interaction is not None:
         yield from (
             finding
             for finding in reading.findings
-            if finding.stable_code.endswith("/type") and bearing.fullmatch(finding.where.pointer)
+            if finding.stable_code.endswith("/type") and places.fullmatch(finding.where.pointer)
         )
 
 
