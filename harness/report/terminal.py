@@ -256,8 +256,7 @@ class TerminalReport:
         self._lines(self._text(line) for line in self._presentation.ledger(self._state))
         if conclusion := self._presentation.conclusion(self._state):
             self._screen.line(conclusion)
-        if headline := self._presentation.headline(self._state):
-            self._screen.line(headline)
+        self._screen.line(str(self._presentation.headline(self._state)))
 
     def _list_failures(self) -> None:
         """The worst failure in full, and a line for each: the worst first."""
