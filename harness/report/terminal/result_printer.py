@@ -8,7 +8,7 @@ from harness.engine.results import Result
 from harness.outcome import Because, Verdict
 from harness.report.commands.presentation import EXPLAINED
 from harness.report.presented_run import PresentedRun
-from harness.report.screen import Screen
+from harness.report.terminal.screen import Screen
 
 _PROSE = re.compile(
     r"\s*(requirement|source|what breaks|accepted|finding|expected|actual|cure|baseline|a cons|blocked)"

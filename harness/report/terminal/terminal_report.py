@@ -34,9 +34,9 @@ from harness.report.causes import FAILING
 from harness.report.evidence.evidence_text import count_evidence, logs
 from harness.report.evidence.exchange_text import printable
 from harness.report.presented_run import PresentedRun
-from harness.report.screen import Heartbeat, Screen, format_seconds
-from harness.report.terminal_results import ResultPrinter
-from harness.report.terminal_summary import SummaryPrinter
+from harness.report.terminal.result_printer import ResultPrinter
+from harness.report.terminal.screen import Heartbeat, Screen, format_seconds
+from harness.report.terminal.summary_printer import SummaryPrinter
 from harness.wire import Exchange
 
 _SURE_AFTER = 3

@@ -16,8 +16,8 @@ from harness.outcome.words import format_count, shorten
 from harness.report.causes import describe, find_causes
 from harness.report.evidence.exchange_text import printable
 from harness.report.presented_run import PresentedRun
-from harness.report.screen import Screen, count_seen
-from harness.report.terminal_results import COLOUR, ResultPrinter
+from harness.report.terminal.result_printer import COLOUR, ResultPrinter
+from harness.report.terminal.screen import Screen, count_seen
 
 _LEFT_SHOWN = 5
 """Most things left behind that are named one by one."""
