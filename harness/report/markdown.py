@@ -23,13 +23,13 @@ def render(state: PresentedRun) -> str:
     presentation = state.presentation
     place = state.mask.text(target.url or target.name)
     facts = [f"{word} `{_cell(state.mask.text(value))}`" for word, value in presentation.facts(state)]
-    headline = presentation.headline(state)
     about = ", ".join([*facts, format_count(len(finished.results), presentation.noun)])
     subject = presentation.subject.format(api=state.api.title)
     lines = [
         f"## {subject}: {_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
         "",
-        *([f"**{_cell(headline)}**", ""] if headline else []),
+        f"**{_cell(str(presentation.headline(state)))}**",
+        "",
         *([_cell(halted), ""] if (halted := state.halted_text) else []),
         f"{about}.",
         "",

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from harness.checks.capabilities import PROFILES
 from harness.cli.arguments import Parser, add_revision_argument, contract_of, level_named
-from harness.cli.catalogue import load_every_check
 from harness.cli.output import say, write_json
+from harness.cli.rules.every_check import load_every_check
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
 from harness.interactions import INTERACTIONS

@@ -17,7 +17,7 @@ from harness.outcome.words import format_count
 from harness.report.causes import describe, find_causes
 from harness.report.evidence.exchange_text import printable
 from harness.report.explanation import explain
-from harness.report.ledger_text import headline, ledger_lines
+from harness.report.ledger_text import Headline, headline, ledger_lines
 from harness.report.records import run_record
 from harness.report.shards.check_part import check_part_record
 
@@ -91,8 +91,8 @@ class Presentation:
 
     # for every format
 
-    def headline(self, state: RunState) -> str:
-        """The sentence that a reader takes from a finished run: the last line of every format; `""` for none."""
+    def headline(self, state: RunState) -> Headline:
+        """The sentence that a reader takes from a finished run: the last line of every format."""
         return headline(state.whole()[1])
 
     def ledger(self, state: RunState) -> Iterator[str]:

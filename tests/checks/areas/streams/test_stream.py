@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks.areas.streams import stream, stream_timing
+from harness.checks.catalogue import CATALOGUE
 from harness.contract.rules import BY_ID
 from harness.outcome import Outcome
 from tests.checks._play import answer, case, interaction, judge, refusal
@@ -98,7 +98,7 @@ CASES = [
 
 def test_every_rule_of_a_stream_has_a_check():
     """Every rule in the contract's `stream` area has a check, also rules added later."""
-    judged = {check.id for check in (*stream.CHECKS, *stream_timing.CHECKS)}
+    judged = {check.id for check in CATALOGUE}
     assert {rule.id for rule in BY_ID.values() if rule.area == "stream"} <= judged
 
 
