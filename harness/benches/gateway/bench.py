@@ -105,7 +105,7 @@ class GatewayBench:
     def _collect_strays(self, name: str, client: Exchange, start: int) -> RelayedExchange:
         """All calls since number `start` that no client sent, once the time to watch is over."""
         self.driver.wait(max(0.0, self._watch - (time.monotonic() - self._began)))
-        strays = self._unclaimed(start)
+        strays = self._list_unclaimed(start)
         relayed = RelayedExchange(name=name, client=client, upstream=self.upstream.records(strays))
         self.client.note(relayed)
         return relayed
@@ -131,7 +131,7 @@ class GatewayBench:
         """Both sides of one request: the client's, and its own calls since number `start`."""
         self._until_ended(start, SETTLING)
         self.upstream.prime(None)
-        fresh = self._unclaimed(start)
+        fresh = self._list_unclaimed(start)
         mine = self._own(fresh, relay)
         astray = [] if mine else fresh[:1]
         self._mine.update(map(id, (*mine, *astray)))
@@ -148,7 +148,7 @@ class GatewayBench:
         self.client.note(relayed)
         return relayed
 
-    def _unclaimed(self, start: int) -> list[UpstreamCall]:
+    def _list_unclaimed(self, start: int) -> list[UpstreamCall]:
         """The calls since number `start` that belong to no request yet; what a client gave up may come late."""
         calls = [call for call in self.upstream.calls[start:] if id(call) not in self._mine]
         for call in calls:
