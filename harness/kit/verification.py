@@ -15,7 +15,7 @@ ANSWERS = (".json", ".sse", ".events.jsonl")
 """Suffixes of the files that hold the response to a request, beside the file of that request."""
 
 
-class LeftOut(NamedTuple):
+class UnjudgedEntry(NamedTuple):
     """A file that is not judged, or an entry of it; `entry` is empty if it is the file."""
 
     file: str
@@ -42,5 +42,5 @@ class Verification:
     entries: int = 0
     judged: dict[str, int] = field(default_factory=lambda: {"streams": 0, "bodies": 0, "requests": 0})
     rules: Counter[str] = field(default_factory=Counter)
-    left_out: list[LeftOut] = field(default_factory=list)
+    left_out: list[UnjudgedEntry] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
