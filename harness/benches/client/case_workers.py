@@ -122,9 +122,9 @@ class CaseWorkers:
     """Threads that each take the next case; iterating yields the ended cases in the order in which they end.
 
     A case may take `seconds`, and as long again as `first`, a case without a fault, took: `start` if it was played
-    alone. If there are several jobs, each client does `first` before, of which nobody hears, because all of them
-    at once are slower. A case that ran out of time is played again while all others wait, and this counts; once
-    that has confirmed it, other cases of its kind are believed.
+    alone. If there are several jobs, one client does `first` beside the others, which may take longer, and nobody
+    hears of it. A case that ran out of time is played again while all others wait, and this counts; once that has
+    confirmed it, other cases of its kind are believed.
 
     When the time of `timer` is up, the clients are stopped, and what they were at is not heard of.
     """
@@ -157,7 +157,10 @@ class CaseWorkers:
         self._ended: queue.Queue[PlayedCase | BaseException | None] = queue.Queue()
 
     def __iter__(self) -> Generator[PlayedCase, None, None]:
-        threads = [threading.Thread(target=self._work, name="harness-torture") for _ in range(self._jobs)]
+        threads = [
+            threading.Thread(target=self._work, args=(number,), name="harness-torture")
+            for number in range(self._jobs)
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -169,7 +172,7 @@ class CaseWorkers:
             for thread in threads:
                 thread.join()
 
-    def _work(self) -> None:
+    def _work(self, number: int) -> None:
         client = self._new_client()
         try:
             with self._lock:
@@ -177,7 +180,7 @@ class CaseWorkers:
                     return
                 self._clients.append(client)
             with CaseServer(self._api) as server:
-                if self._jobs > 1:
+                if self._jobs > 1 and number == 0:
                     self._measure_start(server, client)
                 while (task := self._cases.take()) is not None:
                     self._ended.put(self._play(server, client, *task))
