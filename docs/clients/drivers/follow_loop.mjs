@@ -32,9 +32,41 @@ async function sendCancel({ base_url, interaction }, tries = 6) {
 async function takeTurns(task, read) {
   const tools = task.mode === "tools" ? { tools: [LOOK] } : {};
   const seen = [];
-  const onEvent = ({ event_type, step }) => event_type === "step.start" && seen.push(step);
-  const first = await read({ create: { ...CREATE, ...tools, background: true }, onEvent });
-  const steps = (first.interaction.steps ?? seen).filter((step) => step.type === "function_call");
-  const further = furtherOf({ id: first.id, calls: steps.map(({ id, name }) => ({ call_id: id, name })) }, task);
-  return answerOf(further ? await read({ create: { ...further, background: true } }) : first);
+  const first = await read({ create: { ...CREATE, ...tools, background: true }, onEvent: (event) => note(seen, event) });
+  const steps = (first.interaction.steps ?? seen).filter((step) => step.type !== "user_input");
+  const calls = steps.filter((step) => step.type === "function_call");
+  const further = furtherOf({ id: first.id, calls: calls.map(({ id, name }) => ({ call_id: id, name })) }, task);
+  return answerOf(further ? await goOn(read, steps, { ...further, background: true }) : first);
+}
+
+/** Read the further turn; with the whole conversation, if the service has forgotten the first one. */
+async function goOn(read, steps, further) {
+  try {
+    return await read({ create: further });
+  } catch (error) {
+    if (![400, 404].includes(error.cause?.status)) throw error;
+    console.error(`${error}: the conversation is sent again`);
+  }
+  const { input, previous_interaction_id, ...rest } = further;
+  const more = typeof input === "string" ? userSays(input) : input;
+  return read({ create: { ...rest, input: [...userSays(CREATE.input), ...steps, ...more] } });
+}
+
+/** What the user says, as steps. */
+function userSays(text) {
+  return [{ type: "user_input", content: [{ type: "text", text }] }];
+}
+
+/** Put an event of a stream into the steps, as far as they are sent back. */
+function note(steps, { event_type, index, step, delta }) {
+  if (event_type === "step.start") steps[index] = structuredClone(step);
+  if (delta?.type === "thought_signature") steps[index].signature = delta.signature;
+  if (delta?.type === "text") (steps[index].content ??= []).push({ type: "text", text: delta.text });
+  if (delta?.type === "arguments_delta") {
+    const had = typeof steps[index].arguments === "string" ? steps[index].arguments : "";
+    steps[index].arguments = had + delta.arguments;
+  }
+  if (event_type === "step.stop" && typeof steps[index].arguments === "string") {
+    steps[index].arguments = JSON.parse(steps[index].arguments);
+  }
 }

@@ -1,11 +1,12 @@
 """`harness.resume` with google-genai."""
 
+import sys
 from contextlib import suppress
 
 from google import genai
 from tasks import CREATE, LOOK, answer_tasks, further_of, genai_options
 
-from harness.resume import RetryLimits, follow
+from harness.resume import Refused, RetryLimits, follow
 
 PATIENCE = RetryLimits(delay=0.05, poll=0.05)
 
@@ -52,7 +53,27 @@ def take_turns(client, task):
     steps = [step for step in stream.interaction["steps"] if step["type"] == "function_call"]
     calls = [{"call": {"call_id": step["id"], "name": step["name"]}} for step in steps]
     further = further_of([{"id": stream.id}, *calls], task)
-    return answer_of(turn(client, **further, background=True)) if further else answer
+    return go_on(client, stream.interaction, further) if further else answer
+
+
+def go_on(client, first, further):
+    """Read the further turn; with the whole conversation, if the service has forgotten the first one."""
+    try:
+        return answer_of(turn(client, **further, background=True))
+    except Refused as refused:
+        if refused.status not in (400, 404):
+            raise
+        print(f"{refused}: the conversation is sent again", file=sys.stderr)
+    answered = [step for step in first["steps"] if step["type"] != "user_input"]
+    more = further.pop("input")
+    further.pop("previous_interaction_id")
+    said = [*user_says(CREATE["input"]), *answered, *(user_says(more) if isinstance(more, str) else more)]
+    return answer_of(turn(client, **further, input=said, background=True))
+
+
+def user_says(text):
+    """What the user says, as steps."""
+    return [{"type": "user_input", "content": [{"type": "text", "text": text}]}]
 
 
 answer_tasks(read)
