@@ -1,6 +1,6 @@
 // The JavaScript client of this project, ../follow.mjs.
 import { follow } from "../follow.mjs";
-import { answerOf, answerTasks, CREATE, furtherOf, IDLE, LOOK } from "./tasks.mjs";
+import { answerOf, answerTasks, CREATE, furtherOf, goOn, IDLE, LOOK, note } from "./tasks.mjs";
 
 await answerTasks(async (task) => {
   const read = (what) => follow({ baseUrl: task.base_url, key: "any", idle: IDLE, ...what });
@@ -32,41 +32,10 @@ async function sendCancel({ base_url, interaction }, tries = 6) {
 async function takeTurns(task, read) {
   const tools = task.mode === "tools" ? { tools: [LOOK] } : {};
   const seen = [];
-  const first = await read({ create: { ...CREATE, ...tools, background: true }, onEvent: (event) => note(seen, event) });
-  const steps = (first.interaction.steps ?? seen).filter((step) => step.type !== "user_input");
+  const onEvent = (event) => note(seen, event);
+  const first = await read({ create: { ...CREATE, ...tools, background: true }, onEvent });
+  const steps = first.interaction.steps ?? seen;
   const calls = steps.filter((step) => step.type === "function_call");
   const further = furtherOf({ id: first.id, calls: calls.map(({ id, name }) => ({ call_id: id, name })) }, task);
-  return answerOf(further ? await goOn(read, steps, { ...further, background: true }) : first);
-}
-
-/** Read the further turn; with the whole conversation, if the service has forgotten the first one. */
-async function goOn(read, steps, further) {
-  try {
-    return await read({ create: further });
-  } catch (error) {
-    if (![400, 404].includes(error.cause?.status)) throw error;
-    console.error(`${error}: the conversation is sent again`);
-  }
-  const { input, previous_interaction_id, ...rest } = further;
-  const more = typeof input === "string" ? userSays(input) : input;
-  return read({ create: { ...rest, input: [...userSays(CREATE.input), ...steps, ...more] } });
-}
-
-/** What the user says, as steps. */
-function userSays(text) {
-  return [{ type: "user_input", content: [{ type: "text", text }] }];
-}
-
-/** Put an event of a stream into the steps, as far as they are sent back. */
-function note(steps, { event_type, index, step, delta }) {
-  if (event_type === "step.start") steps[index] = structuredClone(step);
-  if (delta?.type === "thought_signature") steps[index].signature = delta.signature;
-  if (delta?.type === "text") (steps[index].content ??= []).push({ type: "text", text: delta.text });
-  if (delta?.type === "arguments_delta") {
-    const had = typeof steps[index].arguments === "string" ? steps[index].arguments : "";
-    steps[index].arguments = had + delta.arguments;
-  }
-  if (event_type === "step.stop" && typeof steps[index].arguments === "string") {
-    steps[index].arguments = JSON.parse(steps[index].arguments);
-  }
+  return answerOf(further ? await goOn((create) => read({ create }), { ...further, background: true }, steps) : first);
 }

@@ -1,12 +1,11 @@
 """`harness.resume` with google-genai."""
 
-import sys
 from contextlib import suppress
 
 from google import genai
-from tasks import CREATE, LOOK, answer_tasks, further_of, genai_options
+from tasks import CREATE, LOOK, answer_tasks, further_of, genai_options, go_on
 
-from harness.resume import Refused, RetryLimits, follow
+from harness.resume import RetryLimits, follow
 
 PATIENCE = RetryLimits(delay=0.05, poll=0.05)
 
@@ -47,33 +46,17 @@ def cancel(client, given):
 
 
 def take_turns(client, task):
-    """Read a turn to its end, then the one that continues it or answers its call."""
+    """Read a turn to its end, then the one that continues it or answers its call, whatever is forgotten."""
     stream = turn(client, **CREATE, **({"tools": [LOOK]} if task["mode"] == "tools" else {}), background=True)
     answer = answer_of(stream)
     steps = [step for step in stream.interaction["steps"] if step["type"] == "function_call"]
     calls = [{"call": {"call_id": step["id"], "name": step["name"]}} for step in steps]
     further = further_of([{"id": stream.id}, *calls], task)
-    return go_on(client, stream.interaction, further) if further else answer
-
-
-def go_on(client, first, further):
-    """Read the further turn; with the whole conversation, if the service has forgotten the first one."""
-    try:
-        return answer_of(turn(client, **further, background=True))
-    except Refused as refused:
-        if refused.status not in (400, 404):
-            raise
-        print(f"{refused}: the conversation is sent again", file=sys.stderr)
-    answered = [step for step in first["steps"] if step["type"] != "user_input"]
-    more = further.pop("input")
-    further.pop("previous_interaction_id")
-    said = [*user_says(CREATE["input"]), *answered, *(user_says(more) if isinstance(more, str) else more)]
-    return answer_of(turn(client, **further, input=said, background=True))
-
-
-def user_says(text):
-    """What the user says, as steps."""
-    return [{"type": "user_input", "content": [{"type": "text", "text": text}]}]
+    if not further:
+        return answer
+    return go_on(
+        lambda create: answer_of(turn(client, **create, background=True)), further, stream.interaction["steps"]
+    )
 
 
 answer_tasks(read)
