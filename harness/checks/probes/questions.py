@@ -305,7 +305,9 @@ def _by_list(ask: Probe, name: str, collection: str = "") -> None:
         ask.settle(name, listed, f"GET {collection} answered {answer.status}")
 
 
-UNDISCOVERABLE = ("two-keys", "agents-crud", "continuation", "long-decode")
+UNDISCOVERABLE = (
+    "two-keys", "agents-crud", "continuation", "long-decode", "image-answers", "audio-answers", "deep-research",
+)  # fmt: skip
 """Capabilities that no request can find out."""
 
 QUESTIONS: tuple[Question, ...] = (
