@@ -2,8 +2,8 @@
 
 `python -m harness.drift.changes` writes the page from `changes.json` and from the revisions of the schemas.
 `python -m harness.drift.changes NAME OLD_VERSION OLD_FOLDER NEW_VERSION NEW_FOLDER RELEASED` compares two unpacked
-SDKs first and keeps what it found there, so that the page can be made without them. RELEASED is the day on which the
-newer one came out: that of the newest file in a wheel, or what `npm view NAME time` says. Layer 2.
+SDKs first and keeps what it found there, so that the page can be made without them. RELEASED is the day of the
+newer one: that of the newest file in a wheel, or what `npm view NAME time` says. Layer 2.
 """
 
 from __future__ import annotations
