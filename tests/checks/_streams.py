@@ -50,10 +50,10 @@ def streamed(events: list[Event]) -> Exchange:
     return stream_of(*events, DONE)
 
 
-def streamed_in_background(events: list[Event]) -> Exchange:
-    """The events as the answer to a create in the background, with the sentinel."""
+def begun(events: list[Event], *, only: str = "") -> Exchange:
+    """The events, with ids as `numbered` gives them, as the answer to a create in the background."""
     sent = {"background": True, "stream": True}
-    body = stream_of(*events, DONE).body
+    body = stream_of(*numbered(events, only=only), DONE).body
     return answer(body=body, label=SSE, method="POST", target="/v1beta/interactions", sent=sent)
 
 
