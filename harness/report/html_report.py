@@ -88,7 +88,7 @@ def render(state: PresentedRun) -> str:
         unaware=presentation.unaware,
         matrices=list(presentation.matrices(state)),
         sections=[
-            {"title": s.title, "lines": s.lines, "fragment": names.name(s.title)}
+            {"title": s.title, "lines": s.lines, "folded": s.folded, "fragment": names.name(s.title)}
             for s in presentation.sections(state)
         ],
         catalogue_word="Catalogue" if noun in ("check", "rule") else "Results",

@@ -40,7 +40,12 @@ def render(state: PresentedRun) -> str:
     if ledger := [state.mask.text(line) for line in presentation.ledger(state)]:
         lines += ["", *fence("\n".join(ledger))]
     for section in presentation.sections(state):
-        lines += ["", f"### {section.title}", "", *fence("\n".join(section.lines))]
+        lines += ["", f"### {section.title}"]
+        if section.lines:
+            lines += ["", *fence("\n".join(section.lines))]
+        for group in section.folded:
+            lines += ["", f"<details><summary>{_html(group.summary)}</summary>"]
+            lines += ["", *fence("\n".join(group.lines)), "", "</details>"]
     for verdict in _TOLD:
         results = [result for result in state.most_urgent_first if result.verdict is verdict]
         if results:

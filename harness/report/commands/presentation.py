@@ -40,11 +40,20 @@ Paint: TypeAlias = Callable[[str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
+class FoldedLines:
+    """Lines that a page shows when a reader opens them, below one that sums them up."""
+
+    summary: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A part of a page beside the results: a strip, a table of engines, what was left out."""
 
     title: str
-    lines: tuple[str, ...]
+    lines: tuple[str, ...] = ()
+    folded: tuple[FoldedLines, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
