@@ -22,6 +22,7 @@ from harness.checks.areas.lifecycle import (
     background,
     cancel,
     chain,
+    chain_history,
     create,
     create_options,
     delete,
@@ -42,8 +43,16 @@ from harness.checks.areas.resources import (
     webhooks,
 )
 from harness.checks.areas.service import auth, errors, http, robustness
-from harness.checks.areas.streams import concurrent_readers, continuation, cursors, resume, stream, stream_timing
-from harness.checks.areas.tool_use import search, tool_results, tool_search, tools
+from harness.checks.areas.streams import (
+    concurrent_readers,
+    continuation,
+    cursors,
+    resume,
+    stored_streams,
+    stream,
+    stream_timing,
+)
+from harness.checks.areas.tool_use import search, tool_choice, tool_results, tool_search, tools
 from harness.checks.capabilities import PROOFS, RESTS_ON
 from harness.kit.check import Check
 
@@ -58,6 +67,7 @@ _AREAS = (
     retrieve,
     delete,
     stream,
+    stored_streams,
     stream_timing,
     resume,
     cursors,
@@ -68,7 +78,9 @@ _AREAS = (
     cancel,
     late_cancels,
     chain,
+    chain_history,
     tools,
+    tool_choice,
     tool_results,
     tool_search,
     search,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import contract
-from harness.cli.catalogue import load_every_check
+from harness.cli.rules.every_check import load_every_check
 from harness.contract.rules import BY_ID, pages
 from harness.contract.rules.areas import AREAS
 from harness.outcome import Basis, Level, Rule
