@@ -59,8 +59,8 @@ def _record_cell(cell: Cell) -> dict[str, Any]:
 def read_columns(paths: Sequence[Path], modes: Mapping[str, str]) -> list[ClientColumn]:
     """The columns of recorded tables, in the order of a whole run; of one that is in several, the last.
 
-    `modes` says what each mode asks of a client. Raises UsageFault if a file is no such table, or if the columns of a
-    mode were not all played the same rows.
+    `modes` says what each mode asks of a client. Raises UsageFault if a file is no such table, or if not all of a
+    mode were played the same rows.
     """
     found: dict[tuple[str, str, str], ClientColumn] = {}
     for path in paths:
