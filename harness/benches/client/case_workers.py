@@ -152,7 +152,7 @@ class CaseWorkers:
         self._hung_kinds: set[str] = set()
         self._timer = timer or Timer(None)
         self._lock = threading.Lock()
-        self._over = False
+        self._over = threading.Event()
         self._clients: list[Client] = []
         self._ended: queue.Queue[PlayedCase | BaseException | None] = queue.Queue()
 
@@ -176,14 +176,15 @@ class CaseWorkers:
         client = self._new_client()
         try:
             with self._lock:
-                if self._over:
+                if self._over.is_set():
                     return
                 self._clients.append(client)
             with CaseServer(self._api) as server:
                 if self._jobs > 1 and number == 0:
                     self._measure_start(server, client)
                 while (task := self._cases.take()) is not None:
-                    self._ended.put(self._play(server, client, *task))
+                    if (played := self._play(server, client, *task)) is not None:
+                        self._ended.put(played)
         except BaseException as error:
             self._ended.put(error)
         finally:
@@ -197,15 +198,18 @@ class CaseWorkers:
         with self._lock:
             self._start = max(self._start, ended.seconds)
 
-    def _play(self, server: CaseServer, client: Client, number: int, case: Case) -> PlayedCase:
+    def _play(self, server: CaseServer, client: Client, number: int, case: Case) -> PlayedCase | None:
+        """How a case ended; None if the run was over before it could be played."""
         with self._floor.share():
+            if self._over.is_set():
+                return None
             played = play_case(server, client, number, case, self._seconds, self._start)
         kind = case.kind or case.row
         if not played.out_of_time or kind in self._hung_kinds:
             return played
         with self._floor.take_alone():
-            if self._over:
-                return played
+            if self._over.is_set():
+                return None
             again = play_case(server, client, number, case, self._seconds, self._start)
         if again.out_of_time:
             self._hung_kinds.add(kind)
@@ -214,7 +218,7 @@ class CaseWorkers:
     def _stop(self) -> None:
         self._cases.close()
         with self._lock:
-            self._over = True
+            self._over.set()
             clients = list(self._clients)
         for client in clients:
             client.stop()

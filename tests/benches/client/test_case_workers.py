@@ -114,6 +114,38 @@ def test_a_flood_is_not_played_again() -> None:
     assert client.played[RESETS[0]] == 1
 
 
+def test_nothing_is_begun_once_the_run_is_over() -> None:
+    """Who waits while a case is played again does not begin its own when the run is stopped meanwhile."""
+    beside, again, stopped = threading.Event(), threading.Event(), threading.Event()
+    plans = [*RESETS, "event:7,rst"]
+    late: list[bool] = []
+
+    class Stopped(Stopwatch):
+        def read(self, task: Task, seconds: float, start: float = 0.0) -> ClientResult:
+            if task.case == plans[0]:
+                assert beside.wait(20)
+                if self.played[task.case]:
+                    again.set()
+                    assert stopped.wait(20)
+            elif task.case == plans[1]:
+                beside.set()
+                again.wait(0.3)  # time for the other one to ask for being alone
+            elif task.case == plans[2]:
+                late.append(stopped.is_set())
+            return super().read(task, seconds, start)
+
+        def stop(self) -> None:
+            stopped.set()
+
+    client = Stopped(lambda case, number: 99 if case == plans[0] and number == 1 else 1)
+    run = torture(INTERACTIONS, cases_of(cuts=plans), lambda: client, TortureOptions(jobs=2, seconds=SECONDS))
+    while not isinstance(next(run), CheckFinished):
+        pass
+    assert again.wait(20)
+    run.close()
+    assert True not in late
+
+
 def test_the_second_time_is_alone() -> None:
     """While a case is played again, nothing else is; what was being played before ends first."""
     lock, beside, again = threading.Lock(), threading.Event(), threading.Event()
