@@ -130,7 +130,7 @@ def _describe_text(text: str | None, answer: str) -> str:
     again = text.removeprefix(answer) if text is not None and text.startswith(answer) else ""
     if again and answer.endswith(again):
         return (
-            f"the client has {again!r} twice at the end: when it resumed, events that follow its cursor came again, "
+            f"the client has {again!r} twice at the end: when it resumed, events after its cursor came again, "
             "and it kept both (an event without an id does not move the cursor: drop what came after it)"
         )
     if text is not None and answer.startswith(text):
