@@ -19,7 +19,6 @@ from harness.report.evidence.exchange_text import printable
 from harness.report.explanation import explain
 from harness.report.ledger_text import Headline, headline, ledger_lines
 from harness.report.records import run_record
-from harness.report.shards.check_part import check_part_record
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned, RunFinished
@@ -107,6 +106,8 @@ class Presentation:
             target, state.capabilities, finished, state.display, started=state.started_text, causes=causes
         )
         if finished.part is not None:
+            from harness.report.shards.check_part import check_part_record
+
             record["shard"] = state.mask.tree(check_part_record(finished.part, finished.results, state.api))
         return record
 

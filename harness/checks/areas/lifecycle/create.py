@@ -60,9 +60,8 @@ def _creates(created: Exchange) -> Iterator[Finding]:
     everywhere=True,
 )
 def _has_a_status(created: Exchange) -> Iterator[Finding]:
-    status = interaction_in(created).get("status")
-    if not isinstance(status, str) or not status:
-        yield finding("no status", expected="a string", actual=format_value(status)).at(pointer="$.status")
+    interaction_in(created)
+    yield from of_rule("create.status", created)
 
 
 @_CREATE.check(
