@@ -74,7 +74,8 @@ PROOFS: dict[str, str] = {
 
 RESTS_ON: dict[str, tuple[str, ...]] = {
     "get.ok": ("create.id-unique",),
-    "bg.at-once": ("create.status-listed",),
+    "create.status-listed": ("create.status",),
+    "bg.at-once": ("create.status", "create.status-listed"),
     "bg.settles": ("bg.result",),
     "chain.after-settled": ("get.ok",),
     "cancel.stays": ("cancel.state",),
