@@ -66,8 +66,6 @@ MUTANTS = table(
         status(lambda status, _: status.upper())),
     row("status-own", "A run that is over is called a success.",
         status(lambda status, _: "success" if status == "completed" else status)),
-    row("status-own-background", "A background run that is over is called a success.",
-        status(lambda status, run: "success" if status == "completed" and run.background else status)),
     row("steps-object", "Steps are an object by index, not a list.",
         body(_number_steps)),
     row("outputs-not-steps", "Responses have `outputs` instead of steps, as in the old generation of the API.",
