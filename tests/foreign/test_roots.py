@@ -109,6 +109,18 @@ class TellsMilliseconds(ForeignService):
         return {**super().show(run), "created": 1763650000000, "updated": 1763650000001}
 
 
+class NumbersModels(ForeignService):
+    """The model is a number, in bodies and in the events that hold an interaction."""
+
+    def show(self, run: Run) -> Json:
+        return {**super().show(run), "model": 7}
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        for due, event in super().events(run):
+            shown = event.get("interaction")
+            yield due, {**event, "interaction": {**shown, "model": 7}} if shown else event
+
+
 class ShowsOneStep(ForeignService):
     """`steps` is the step itself if there is only one."""
 
@@ -199,13 +211,14 @@ def test_one_fact_is_one_finding(kind: type[ForeignService], globs: tuple[str, .
     assert (report.exit, report.faults) == (1, {root: "fail"})
 
 
-@pytest.mark.parametrize("kind", [TellsMilliseconds, ShowsOneStep, ContentIsText])
+@pytest.mark.parametrize("kind", [TellsMilliseconds, NumbersModels, ShowsOneStep, ContentIsText])
 def test_one_defect_of_a_schema_is_one_reason(
     kind: type[ForeignService], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever answers an interaction breaks its own rule by it, and nothing else is accused."""
+    """Whatever shows an interaction breaks its own rule by it, and nothing else is accused."""
     report = check(kind(), *MOST, "bg.*", "rob.concurrent*")
-    assert report.faults == dict.fromkeys(("create.schema", "get.schema", "cancel.schema"), "fail")
+    streamed = ("stream.schema",) if kind is NumbersModels else ()
+    assert report.faults == dict.fromkeys(("create.schema", "get.schema", "cancel.schema", *streamed), "fail")
     assert "for 1 reason" in capsys.readouterr().out
 
 
