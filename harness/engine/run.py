@@ -30,7 +30,6 @@ from harness.kit.api import SCRIPTABLE
 from harness.kit.check import Check
 from harness.outcome import Exit
 
-
 _TO_ASK = 0.2
 """The share of a run's time in which the target may be asked what it can do; the rest is for judging."""
 
