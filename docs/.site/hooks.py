@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from drawings import drawings_page  # noqa: E402
 
-from harness.cli.rule_pages import rule_index, rule_pages  # noqa: E402 - the project itself, wherever it is
+from harness.cli.rules.rule_pages import rule_index, rule_pages  # noqa: E402 - the project itself, wherever it is
 
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>(?!https?:|#|mailto:)[^)\s]+)\)")
 _WIDE_TABLE = re.compile(r"^\|(?:[^|\n]*\|){9}", re.MULTILINE)

@@ -8,12 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from harness.checks.areas.agents import agents, environment_files, environments, saved_agents, uploads
+from harness.checks.areas.agents import (
+    agents,
+    environment_files,
+    environments,
+    research,
+    sandboxes,
+    saved_agents,
+    uploads,
+)
 from harness.checks.areas.lifecycle import (
     answer_options,
     background,
     cancel,
     chain,
+    chain_history,
     create,
     create_options,
     delete,
@@ -34,8 +43,16 @@ from harness.checks.areas.resources import (
     webhooks,
 )
 from harness.checks.areas.service import auth, errors, http, robustness
-from harness.checks.areas.streams import concurrent_readers, continuation, cursors, resume, stream, stream_timing
-from harness.checks.areas.tool_use import search, tool_results, tool_search, tools
+from harness.checks.areas.streams import (
+    concurrent_readers,
+    continuation,
+    cursors,
+    resume,
+    stored_streams,
+    stream,
+    stream_timing,
+)
+from harness.checks.areas.tool_use import search, tool_choice, tool_results, tool_search, tools
 from harness.checks.capabilities import PROOFS, RESTS_ON
 from harness.kit.check import Check
 
@@ -50,6 +67,7 @@ _AREAS = (
     retrieve,
     delete,
     stream,
+    stored_streams,
     stream_timing,
     resume,
     cursors,
@@ -60,16 +78,20 @@ _AREAS = (
     cancel,
     late_cancels,
     chain,
+    chain_history,
     tools,
+    tool_choice,
     tool_results,
     tool_search,
     search,
     continuation,
     agents,
+    research,
     saved_agents,
     environments,
     environment_files,
     uploads,
+    sandboxes,
     webhooks,
     files,
     file_search,

@@ -21,7 +21,7 @@ from harness.report.json_report import dump
 if TYPE_CHECKING:
     from harness.engine.events import RunEvent, RunFinished, TargetInfo
     from harness.report.commands.presentation import Presentation
-    from harness.report.terminal import TerminalReport
+    from harness.report.terminal.terminal_report import TerminalReport
 
 _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
@@ -69,8 +69,8 @@ class Listeners:
     def __init__(self, arguments: argparse.Namespace, presentation: Presentation) -> None:
         from harness.interactions import INTERACTIONS
         from harness.report.presented_run import PresentedRun
-        from harness.report.screen import wants_colour
-        from harness.report.terminal import TerminalReport
+        from harness.report.terminal.screen import wants_colour
+        from harness.report.terminal.terminal_report import TerminalReport
 
         self.state = PresentedRun(INTERACTIONS, presentation=presentation)
         self.screen: TerminalReport | None = None

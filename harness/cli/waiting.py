@@ -8,7 +8,7 @@ from __future__ import annotations
 from harness.benches.server.reachability import wait_until_up
 from harness.cli.output import say
 from harness.engine.targets import ResolvedTarget
-from harness.report.screen import Heartbeat
+from harness.report.terminal.screen import Heartbeat
 
 _EVERY = 5.0
 """Seconds between two lines."""

@@ -74,7 +74,6 @@ class Engine:
         self.scripts = ScriptQueue(settings.max_queued)
         mask = Mask(fields=contract.protocol.secret_fields)
         self.log = RequestLog(settings.max_requests, mask, most_bytes=settings.max_request_bytes)
-        self._unstored: list[Run] = []
         self._build(settings)
 
     def _build(self, settings: Settings) -> None:
@@ -85,7 +84,7 @@ class Engine:
         self.meter = self.meter_type(self.contract)
         self.bodies = self.bodies_type()
         self.store = self.store_type(settings.max_runs, settings.max_run_bytes)
-        self.steering = Steering(self.store, self.bodies, self.scripts, self._unstored)
+        self.steering = Steering(self.store, self.bodies, self.scripts)
         self.resources = self.resources_type(self.ids.make_id, self.timestamps.now, settings, self.contract)
         self.deliveries = self.deliveries_type(
             self.clock,
@@ -116,7 +115,11 @@ class Engine:
         self.resources.settings = settings
 
     def reset(self) -> None:
-        """Forget runs, resources, scripts and requests; the id counter goes on, so that no id is used twice."""
+        """Forget runs, resources, scripts and requests; the id counter goes on, so that no id is used twice.
+
+        What is held is let go first: nobody could release it later, and its readers would wait for ever.
+        """
+        self.steering.release()
         self.scripts.clear()
         self.log.clear()
         self._build(self.settings)

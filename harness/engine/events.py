@@ -101,9 +101,9 @@ class PhaseFinished:
     """A part of a run is over: an engine of a search, a file of recordings, the reading without a fault.
 
     `counts` has names of the part's choice; `findings` is how much it found to be wrong. `notes` are for the user,
-    `vacuous` are reasons why (this much of) the part proves nothing. `answers` counts the kinds of answers that it
-    judged, `calls` those of each call; `accepted` are the calls that succeeded at least once, `never_accepted`
-    those that never did.
+    `vacuous` are reasons why (this much of) the part proves nothing. `left_out` lists for each reason what is
+    not judged; `""` is the whole part. `answers` counts the kinds of answers that it judged, `calls` those of each
+    call; `accepted` are the calls that succeeded at least once, `never_accepted` those that never did.
     """
 
     name: str
@@ -112,6 +112,7 @@ class PhaseFinished:
     findings: int = 0
     notes: tuple[str, ...] = ()
     vacuous: tuple[str, ...] = ()
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     answers: Mapping[str, int] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
     never_accepted: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from harness.faults.event_faults import EventStage
+from harness.faults.event_stage import EventStage
 from harness.faults.frame_faults import rewrite
 from harness.faults.splitting import Event
 from harness.faults.values.answers import Edit, Raw, Reshape, Status

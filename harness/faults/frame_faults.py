@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from harness.faults.event_faults import Completion, EventStage
+from harness.faults.event_stage import Completion, EventStage
 from harness.faults.splitting import Event
 from harness.faults.values.frames import Comment, Garble, Glue, Members, Omit, Part
 from harness.wire import Chunk, Ending, Piece, StreamProtocol, encode

@@ -33,10 +33,8 @@ def list_annotations(state: PresentedRun) -> Iterator[str]:
             names = ", ".join(result.id for result in results[len(shown) :])
             title = f"{format_count(len(results) - len(shown), 'more ' + state.presentation.noun)}"
             yield _format_command(level, state.mask.text(names), title=title)
-    headline = state.presentation.headline(state) or state.presentation.conclusion(state)
-    if headline:
-        title = state.presentation.subject.format(api=state.api.title)
-        yield _format_command("notice", state.mask.text(headline), title=title)
+    title = state.presentation.subject.format(api=state.api.title)
+    yield _format_command("notice", state.mask.text(str(state.presentation.headline(state))), title=title)
 
 
 def _annotate(result: Result, level: str, state: PresentedRun) -> str:

@@ -16,6 +16,7 @@ from harness.outcome import Exit
 from harness.outcome.words import format_count, shorten
 from harness.report.causes import Cause, find_causes
 from harness.report.commands.presentation import LeftOut
+from harness.report.ledger_text import Headline
 from harness.report.page.areas import Area, list_areas, shown_verdict
 from harness.report.page.detail import detail
 from harness.report.page.fragments import FragmentNames
@@ -60,8 +61,7 @@ def render(state: PresentedRun) -> str:
     subject = presentation.subject.format(api=state.api.title)
     word, mark = describe_state(state)
     left_out = list(presentation.left_out(state))
-    whole = presentation.headline(state) or presentation.conclusion(state) or subject
-    first, rest = _split(whole, state)
+    first, rest = _split(presentation.headline(state), state)
     return render_template(
         "run",
         title=f"{subject}: {place}",
@@ -88,7 +88,7 @@ def render(state: PresentedRun) -> str:
         unaware=presentation.unaware,
         matrices=list(presentation.matrices(state)),
         sections=[
-            {"title": s.title, "lines": s.lines, "fragment": names.name(s.title)}
+            {"title": s.title, "lines": s.lines, "folded": s.folded, "fragment": names.name(s.title)}
             for s in presentation.sections(state)
         ],
         catalogue_word="Catalogue" if noun in ("check", "rule") else "Results",
@@ -130,15 +130,15 @@ def _to_sentence(text: str) -> str:
     return text[0].upper() + text[1:] if _WORD.match(text + " ") else text
 
 
-def _split(headline: str, state: PresentedRun) -> tuple[str, str]:
+def _split(headline: Headline, state: PresentedRun) -> tuple[str, str]:
     """How much is broken, for the heading, and the rest, for below it. Where no MUST is broken it stays whole:
     a heading that says that all is well also says what was not judged.
     """
     _, finished = state.whole()
-    first, _, rest = headline.partition("; ")
-    if finished.halted or not rest or not Ledger.of(finished.results).broken_musts:
-        return headline, ""
-    return f"{first}.", f"{rest[0].upper()}{rest[1:]}"
+    if finished.halted or not headline.more or not Ledger.of(finished.results).broken_musts:
+        return str(headline), ""
+    rest = "; ".join(headline.more)
+    return f"{headline.first}.", f"{rest[0].upper()}{rest[1:]}."
 
 
 def _lead(causes: list[Cause], unaware: str) -> str:

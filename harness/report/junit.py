@@ -65,9 +65,9 @@ class JUnitCase:
 
 def render(state: PresentedRun) -> str:
     """The report of a finished run as XML text: a case for each result, suites in the order of their first."""
-    headline = state.mask.text(state.presentation.headline(state))
+    headline = state.mask.text(str(state.presentation.headline(state)))
     ledger = [state.mask.text(line) for line in state.presentation.ledger(state)]
-    told = {"headline": headline, "ledger": "\n".join(ledger)} if headline else {}
+    told = {"headline": headline, "ledger": "\n".join(ledger)}
     cases = [_case(result, state) for result in state.results] or list(_list_unheard(state))
     return write_document(cases, state.api.name, told)
 

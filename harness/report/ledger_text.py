@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from harness.engine.events import RunFinished
@@ -26,34 +27,49 @@ _WORDS = {
 }
 
 
-def headline(finished: RunFinished) -> str:
-    """The sentence that a reader takes from a run. It never says "all" if something was not judged."""
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The sentence that a reader takes from a run: what it says first, and what else is to be known."""
+
+    first: str
+    more: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{'; '.join((self.first, *self.more))}."
+
+
+def make_headline(finished: RunFinished, *clauses: str) -> Headline:
+    """The headline of these clauses, of which some may be empty.
+
+    That of a shard says that it is only one, because a shard never speaks for the run.
+    """
+    first, *more = filter(None, clauses)
+    if finished.part is not None:
+        shard = finished.part.shard
+        first = f"shard {shard.number} of {shard.of} by itself: {first}"
+    return Headline(first[0].upper() + first[1:], tuple(more))
+
+
+def headline(finished: RunFinished) -> Headline:
+    """What a run says of its MUSTs. It never says "all" if something was not judged."""
     ledger = Ledger.of(finished.results)
     judged, broken = ledger.judged_musts, ledger.broken_musts
     missing = _missing(ledger)
-    halted = "the run ended early; " if finished.halted else ""
+    excused = f"{len(ledger.excused_musts)} broken and excused by the baseline" if ledger.excused_musts else ""
     if not judged:
-        return name_part(finished, f"{halted}no MUST was judged{missing}{_others(finished, ledger)}.")
-    if broken:
+        said, excused = "no MUST was judged", ""
+    elif broken:
         verb = "is" if len(broken) == 1 else "are"
         said = f"{len(broken)} of {format_count(len(judged), 'judged MUST')} {verb} broken, for "
         said += format_count(ledger.reasons, "reason")
-    elif missing or ledger.excused_musts:
+    elif missing or excused:
         hold = len(judged) - len(ledger.excused_musts)
         said = f"{hold} of {format_count(len(ledger.wanted_musts), 'MUST')} {'holds' if hold == 1 else 'hold'}"
     else:
         whole = "all " if finished.part is None else ""
         said = f"{whole}{len(judged)} MUSTs hold" if len(judged) > 1 else "the only MUST holds"
-    excused = f"; {len(ledger.excused_musts)} broken and excused by the baseline" if ledger.excused_musts else ""
-    return name_part(finished, f"{halted}{said}{excused}{missing}{_others(finished, ledger)}.")
-
-
-def name_part(finished: RunFinished, said: str) -> str:
-    """The sentence of a run; of a shard it says that it is only one, because a shard never speaks for the run."""
-    if finished.part is not None:
-        shard = finished.part.shard
-        said = f"shard {shard.number} of {shard.of} by itself: {said}"
-    return said[0].upper() + said[1:]
+    halted = "the run ended early" if finished.halted else ""
+    return make_headline(finished, halted, said, excused, missing, *_others(finished))
 
 
 def _missing(ledger: Ledger) -> str:
@@ -64,25 +80,20 @@ def _missing(ledger: Ledger) -> str:
     counts = Counter(result.standing for result in left)
     kinds = [(counts[standing], words) for standing, words in _WORDS.items() if counts[standing]]
     listed = ", ".join(words if number == len(left) else f"{number} {words}" for number, words in kinds)
-    return f"; {len(left)} {'was' if len(left) == 1 else 'were'} not judged: {listed}"
+    return f"{len(left)} {'was' if len(left) == 1 else 'were'} not judged: {listed}"
 
 
-def _others(finished: RunFinished, ledger: Ledger) -> str:
+def _others(finished: RunFinished) -> Iterator[str]:
     """What else made the run fail, or warns."""
-    strict = sum(
-        result.verdict is Verdict.FAIL and result.rule.level is not Level.MUST for result in finished.results
-    )
-    untested = sum(result.untested and result.verdict is Verdict.FAIL for result in finished.results)
-    stale, warned = finished.counts[Verdict.STALE], finished.counts[Verdict.WARN]
-    told = [
-        f"{format_count(strict, 'SHOULD')} {'fails' if strict == 1 else 'fail'} under --strict" if strict else "",
-        f"{format_count(untested, 'untested MUST')} {'fails' if untested == 1 else 'fail'} under --strict"
-        if untested
-        else "",
-        f"{format_count(stale, 'baseline entry is', 'baseline entries are')} stale" if stale else "",
-        format_count(warned, "warning") if warned else "",
-    ]
-    return "".join(f"; {part}" for part in told if part)
+    failed = [result for result in finished.results if result.verdict is Verdict.FAIL]
+    if strict := sum(result.rule.level is not Level.MUST for result in failed):
+        yield f"{format_count(strict, 'SHOULD')} {'fails' if strict == 1 else 'fail'} under --strict"
+    if untested := sum(result.untested for result in failed):
+        yield f"{format_count(untested, 'untested MUST')} {'fails' if untested == 1 else 'fail'} under --strict"
+    if stale := finished.counts[Verdict.STALE]:
+        yield f"{format_count(stale, 'baseline entry is', 'baseline entries are')} stale"
+    if warned := finished.counts[Verdict.WARN]:
+        yield format_count(warned, "warning")
 
 
 def ledger_lines(finished: RunFinished) -> Iterator[str]:
@@ -132,7 +143,7 @@ def ledger_record(finished: RunFinished) -> dict[str, Any]:
     """The same as plain data."""
     ledger = Ledger.of(finished.results)
     return {
-        "headline": headline(finished),
+        "headline": str(headline(finished)),
         "rows": {str(standing): len(results) for standing, results in ledger.rows.items()},
         "accepted_not_done": [
             {"code": root.observation.findings[0].stable_code, "blocks": ledger.blocked_by(root)}

@@ -23,13 +23,13 @@ def render(state: PresentedRun) -> str:
     presentation = state.presentation
     place = state.mask.text(target.url or target.name)
     facts = [f"{word} `{_cell(state.mask.text(value))}`" for word, value in presentation.facts(state)]
-    headline = presentation.headline(state)
     about = ", ".join([*facts, format_count(len(finished.results), presentation.noun)])
     subject = presentation.subject.format(api=state.api.title)
     lines = [
         f"## {subject}: {_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
         "",
-        *([f"**{_cell(headline)}**", ""] if headline else []),
+        f"**{_cell(str(presentation.headline(state)))}**",
+        "",
         *([_cell(halted), ""] if (halted := state.halted_text) else []),
         f"{about}.",
         "",
@@ -40,7 +40,12 @@ def render(state: PresentedRun) -> str:
     if ledger := [state.mask.text(line) for line in presentation.ledger(state)]:
         lines += ["", *fence("\n".join(ledger))]
     for section in presentation.sections(state):
-        lines += ["", f"### {section.title}", "", *fence("\n".join(section.lines))]
+        lines += ["", f"### {section.title}"]
+        if section.lines:
+            lines += ["", *fence("\n".join(section.lines))]
+        for group in section.folded:
+            lines += ["", f"<details><summary>{_html(group.summary)}</summary>"]
+            lines += ["", *fence("\n".join(group.lines)), "", "</details>"]
     for verdict in _TOLD:
         results = [result for result in state.most_urgent_first if result.verdict is verdict]
         if results:

@@ -94,9 +94,7 @@ def drift_page(older: TypeModel, newer: TypeModel, explained: Explained) -> str:
         "sdk_drift",
         title=f"Drift: {newer.title}",
         command="drift",
-        headline=f"{format_count(new, 'difference')} that nobody has explained."
-        if new
-        else "Nothing is unexplained.",
+        headline=_headline(new, len(explained.differences)),
         lead=f"{drift_totals(older, newer, explained)}.",
         state_word="drift" if new else "no drift",
         state_mark=mark_of("fail" if new else "pass"),
@@ -110,10 +108,18 @@ def drift_page(older: TypeModel, newer: TypeModel, explained: Explained) -> str:
                 "source": explanation.source,
                 "ids": [found.id for found in differences],
             }
-            for explanation, differences in group_by_reason(explained)
+            for explanation, differences in sorted(group_by_reason(explained), key=lambda item: -len(item[1]))
         ],
         stale=list(explained.stale),
     )
+
+
+def _headline(unexplained: int, found: int) -> str:
+    if unexplained:
+        return f"{format_count(unexplained, 'difference')} that nobody has explained."
+    if found:
+        return f"{format_count(found, 'difference')}, all explained."
+    return "No difference."
 
 
 def _record(difference: TypeDifference) -> dict[str, Any]:

@@ -13,7 +13,16 @@ import pytest
 
 from harness.checks import CAPABILITIES, Check, Exercise, areas
 from harness.checks.catalogue import CATALOGUE, gather
-from harness.contract.judge import body, open_steps, status_words, stream, stream_state, unlisted, usage
+from harness.contract.judge import (
+    body,
+    event_kind,
+    open_steps,
+    status_words,
+    stream,
+    stream_state,
+    unlisted,
+    usage,
+)
 from harness.contract.judge.failures import bare_error, crash, errors
 from harness.contract.rules import BY_ID
 from harness.contract.tables import operations, stream_order
@@ -58,8 +67,8 @@ def test_every_rule_has_its_check():
 def test_what_one_answer_can_break_is_asked_of_every_answer():
     """Every rule that a single answer can break has a check that is applied to every answer (`everywhere`)."""
     judges = (
-        body, crash, usage, errors, status_words, bare_error, stream_state, open_steps, stream, stream_order,
-        operations, unlisted,
+        body, crash, usage, errors, status_words, bare_error, stream_state, open_steps, stream, event_kind,
+        stream_order, operations, unlisted,
     )  # fmt: skip
     source = "".join(Path(str(module.__file__)).read_text("utf-8") for module in judges)
     named = {found for found in re.findall(r'"([a-z]+\.[a-z0-9-]+)(?:/[a-z0-9-]+)?"', source) if found in BY_ID}

@@ -51,9 +51,9 @@ def test_the_whole_corpus_is_judged_or_left_out_by_name() -> None:
     assert warnings == ODDITIES
     assert Verdict.FAIL not in map(verdict_of, result.findings)
     legacy = {path.name for kind in ("sse", "response") for path in files(kind, "outputs")}
-    assert legacy <= {Path(file).name for file, reason in result.left_out if "outputs" in reason}
+    assert legacy <= {Path(place.file).name for place in result.left_out if "outputs" in place.reason}
     modern = {path.name for path in paths("sse", "response")}
-    assert not modern & {Path(file).name for file, _ in result.left_out}
+    assert not modern & {Path(place.file).name for place in result.left_out}
 
 
 def pairs() -> list[Path]:

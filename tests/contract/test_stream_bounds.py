@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contract import StreamJudge, load
-from harness.contract.judge import stream
+from harness.contract.judge import event_kind, stream
 from harness.contract.judge.cursors import CURSORS, CursorLog
 from harness.contract.judge.finding_log import PER_RULE
 from harness.contract.judge.open_steps import INDICES, OPEN_STEPS
@@ -142,8 +142,9 @@ def test_faults_beyond_the_kept_ones_are_only_counted(wrong: object, monkeypatch
 
         return counted
 
-    for name in ("Finding", "replace"):
-        monkeypatch.setattr(f"harness.contract.judge.stream.{name}", counting(name, getattr(stream, name)))
+    for module in (stream, event_kind):
+        for name in ("Finding", "replace"):
+            monkeypatch.setattr(module, name, counting(name, getattr(module, name)))
     monkeypatch.setattr(Explainer, "explain", counting("explain", Explainer.explain))
     again = encode("x", wrong) if isinstance(wrong, bytes) else frames([wrong], done=False)
     few, many = (judge(frames([created(), *[again] * times, completed()])) for times in (200, 1000))

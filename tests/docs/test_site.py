@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.rule_facts import describe_everything
-from harness.cli.rule_pages import rule_index, rule_pages
+from harness.cli.rules.rule_facts import describe_everything
+from harness.cli.rules.rule_pages import rule_index, rule_pages
 from harness.resources import folder
 
 ROOT = Path(__file__).resolve().parents[2]

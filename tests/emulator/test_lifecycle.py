@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import pytest
 
@@ -119,6 +119,29 @@ def test_held_foreground_answers_after_release(api, store):
     assert type(first).__name__ == "Pause"
     assert api.emulator.release() == 1
     assert b"Late." in next(response.body).data
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"store": False},
+        {"stream": True},
+        {"store": False, "stream": True},
+        {"background": True, "stream": True},
+    ],
+    ids=str,
+)
+def test_a_reset_ends_what_is_held(api, options):
+    """Whoever waits for a held answer gets it when the session is reset, because nobody could release it later."""
+    api.emulator.reply("Late.", hold=True)
+    body = {"model": "gemini-3.5-flash", "input": "x", **options}
+    held = api.emulator(api.request("POST", "/v1beta/interactions", body)).body
+    assert any(type(piece).__name__ == "Pause" for piece in islice(held, 20))
+    api.emulator.reset()
+    rest = list(islice(held, 50))
+    assert rest[-1].complete
+    assert b"completed" in b"".join(piece.data for piece in rest if type(piece).__name__ == "Chunk")
 
 
 def test_cancel_stops_a_run(api):

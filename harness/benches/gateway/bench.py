@@ -57,6 +57,7 @@ class GatewayBench:
         self._watch = watch
         self._began = time.monotonic()
         self._mine: set[int] = set()
+        self._given_up: list[Relay | RelayOpen] = []
 
     def perform(self, action: Any) -> Any:
         """Perform one action of an exercise and return its result."""
@@ -104,7 +105,7 @@ class GatewayBench:
     def _collect_strays(self, name: str, client: Exchange, start: int) -> RelayedExchange:
         """All calls since number `start` that no client sent, once the time to watch is over."""
         self.driver.wait(max(0.0, self._watch - (time.monotonic() - self._began)))
-        strays = [call for call in self.upstream.calls[start:] if id(call) not in self._mine]
+        strays = self._list_unclaimed(start)
         relayed = RelayedExchange(name=name, client=client, upstream=self.upstream.records(strays))
         self.client.note(relayed)
         return relayed
@@ -130,7 +131,7 @@ class GatewayBench:
         """Both sides of one request: the client's, and its own calls since number `start`."""
         self._until_ended(start, SETTLING)
         self.upstream.prime(None)
-        fresh = [call for call in self.upstream.calls[start:] if id(call) not in self._mine]
+        fresh = self._list_unclaimed(start)
         mine = self._own(fresh, relay)
         astray = [] if mine else fresh[:1]
         self._mine.update(map(id, (*mine, *astray)))
@@ -142,8 +143,20 @@ class GatewayBench:
             pairs=self.client.pairs,
             arrivals=arrivals,
         )
+        if relayed.stayed and not relayed.answered:
+            self._given_up.append(relay)
         self.client.note(relayed)
         return relayed
+
+    def _list_unclaimed(self, start: int) -> list[UpstreamCall]:
+        """The calls since number `start` that belong to no request yet; what a client gave up may come late."""
+        calls = [call for call in self.upstream.calls[start:] if id(call) not in self._mine]
+        for call in calls:
+            kin = (one for one in self._given_up if self.client.compare_calls(one, call.request) is Kinship.SAME)
+            if late := next(kin, None):
+                self._given_up.remove(late)
+                self._mine.add(id(call))
+        return [call for call in calls if id(call) not in self._mine]
 
     def _own(self, calls: Sequence[UpstreamCall], relay: Relay | RelayOpen) -> list[UpstreamCall]:
         """The calls that are certainly this request; if there are none, those that are like it."""

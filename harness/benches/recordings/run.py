@@ -23,6 +23,7 @@ from harness.engine.events import (
 )
 from harness.engine.results import RecordedPlace, Result
 from harness.kit.api import Api, ApiContract
+from harness.kit.verification import Verification
 from harness.outcome import Basis, Finding, Level, Observation, Rule, Source, Where
 
 USABLE = Rule(
@@ -62,8 +63,15 @@ def _phase(path: Path, part: Verified) -> PhaseFinished:
         counts={"entries": traffic.entries, **traffic.judged, **_by_revision(part)},
         findings=len(traffic.findings),
         notes=tuple(line for facts in part.facts for line in _fact_lines(facts)),
-        vacuous=tuple(reason for _, reason in traffic.left_out),
+        left_out=_left_out_by_reason(traffic),
     )
+
+
+def _left_out_by_reason(traffic: Verification) -> dict[str, tuple[str, ...]]:
+    entries: dict[str, list[str]] = {}
+    for _, entry, reason in traffic.left_out:
+        entries.setdefault(reason, []).append(entry)
+    return {reason: tuple(names) for reason, names in entries.items()}
 
 
 def _by_revision(part: Verified) -> dict[str, int]:

@@ -12,7 +12,7 @@ from collections.abc import Generator
 from typing import Any, TypeAlias
 
 from harness.checks.gateway.client import GatewayClient
-from harness.checks.gateway.create_fields import AGENT, FIELDS, IMAGE, STRANGER, TEXT
+from harness.checks.gateway.create_fields import AGENT, FIELDS, STRANGER
 from harness.checks.gateway.upstream_answers import (
     Gate,
     Held,
@@ -27,6 +27,17 @@ from harness.checks.gateway.upstream_answers import (
     with_broken_frame,
     with_strangers,
 )
+from harness.checks.gateway.upstream_scripts import (
+    BARE_ERRORS,
+    CLOSING,
+    ENDS,
+    LARGE,
+    LONG,
+    REFUSALS,
+    RICH,
+    SCRIPT,
+    TRUNCATIONS,
+)
 from harness.contract import PROTOCOL, read
 from harness.kit.actions import Close, Finish, Read
 from harness.kit.check import Exercise, relay_exercise
@@ -37,16 +48,11 @@ from harness.wire import Exchange
 
 Actions: TypeAlias = Generator[Any, Any, None]
 
-_DELTAS = ["Hello", " brave", " new", " world,\n\n", "  déjà vu,", " 東京,", " 🦊🦊", "!"]
-SCRIPT: dict[str, Any] = {"deltas": _DELTAS, "thought": False, "times": 0}
-_LARGE = {**SCRIPT, "deltas": [f"{number} " + "long " * 4000 for number in range(5)]}
 _HELD_AFTER = 5
 AT_ONCE, ONE_BY_ONE = 3, 9
 """A live stream begins with the first number of events, and goes on one by one up to the second."""
 _LIVE_READ = 4
 """How many times its patience a read may take: if a gateway buffers, the upstream waits twice for the client."""
-_LONG = {**SCRIPT, "ticks": 1_000_000}
-"""The script of a background run that does not end, however often it is polled."""
 
 
 @relay_exercise(requests=1, interactions=1, spans=True)
@@ -68,7 +74,7 @@ def idle(client: GatewayClient) -> Actions:
 def watch(client: GatewayClient) -> Actions:
     """A background run that the client never asks about again, while all other exercises run."""
     start = yield CountCalls()
-    create = yield from client.create("watch.create", background=True, script=_LONG)
+    create = yield from client.create("watch.create", background=True, script=LONG)
     yield CollectStrays("watch.strays", create.client, start)
 
 
@@ -86,7 +92,7 @@ def plain(client: GatewayClient) -> Actions:
 @relay_exercise(requests=2, interactions=1)
 def cancel(client: GatewayClient) -> Actions:
     """A background run, cancelled."""
-    create = yield from client.create("cancel.create", background=True, script=_LONG)
+    create = yield from client.create("cancel.create", background=True, script=LONG)
     yield client.cancel("cancel.cancel", running_id_of(create))
 
 
@@ -109,7 +115,7 @@ def stranger(client: GatewayClient) -> Actions:
 @relay_exercise(requests=6, interactions=6)
 def stream(client: GatewayClient) -> Actions:
     """Streams: of large events, plain, in one chunk, in single bytes, with unknown events, with a broken one."""
-    yield from client.create("stream.large", stream=True, script=_LARGE)
+    yield from client.create("stream.large", stream=True, script=LARGE)
     for name, answer in {
         "create": None,
         "one-chunk": join_chunks,
@@ -118,22 +124,6 @@ def stream(client: GatewayClient) -> Actions:
         "broken-frame": edit_stream(with_broken_frame),
     }.items():
         yield from client.create(f"stream.{name}", stream=True, script=SCRIPT, answer=answer)
-
-
-TRUNCATIONS = {
-    "none": "event:0,end",
-    "boundary": "event:5,end",
-    "between-chunks": "event:5,fin",
-    "in-event": "event:6+25,fin",
-    "in-character": "utf8:5,rst",
-    "reset": "event:5,rst",
-    "uncompleted": "completion,end",
-    "uncompleted-reset": "completion,rst",
-}
-"""Where and how the upstream's stream breaks off, as fault plans."""
-
-CLOSING = {"closing": "event:5,end", "closing-reset": "event:5,rst"}
-"""The same for a body that ends with its connection, where a reset alone tells an end from a drop."""
 
 
 @relay_exercise(requests=len(TRUNCATIONS | CLOSING) + 1, interactions=len(TRUNCATIONS | CLOSING) + 1)
@@ -157,17 +147,6 @@ def truncation(client: GatewayClient) -> Actions:
     yield from client.create("truncation.json", answer=suffering("calls=byte:40,fin"))
 
 
-REFUSALS: tuple[tuple[int, str, str, tuple[tuple[str, str], ...]], ...] = (
-    (400, "invalid_request", "The harness refuses this call: wrong.", ()),
-    (403, "permission_denied", "The harness refuses this call: not allowed.", ()),
-    (404, "model_not_found", "The harness refuses this call: no such model.", ()),
-    (429, "rate_limit_exceeded", "The harness refuses this call: too many.", (("retry-after", "7"),)),
-    (500, "api_error", "The harness refuses this call: broken.", ()),
-    (503, "service_unavailable", "The harness refuses this call: busy.", (("retry-after", "7"),)),
-)
-"""What the upstream refuses with: status, code, message, header fields."""
-
-
 @relay_exercise(requests=len(REFUSALS) + 1, interactions=0)
 def refusal(client: GatewayClient) -> Actions:
     """Creates that the upstream refuses, plain and streaming."""
@@ -184,40 +163,11 @@ def loss(client: GatewayClient) -> Actions:
     yield from client.create("loss.stream", stream=True, answer=suffering("before-headers,rst"))
 
 
-_CALL = {"id": "call_1", "name": "look_up", "arguments": {"word": "hi", "more": [1, 2.5]}}
-_RICH: dict[str, Any] = {
-    "steps": [
-        {
-            "type": "thought",
-            "signature": "c2lnbmF0dXJlLW9mLXRob3VnaHQ=",
-            "summary": [TEXT | {"text": "Look it up."}],
-        },
-        {"type": "model_output", "content": [TEXT | {"text": "Here: 東京 🦊"}, IMAGE]},
-        {"type": "function_call", **_CALL, "signature": "c2lnbmF0dXJlLWI="},
-    ],
-    "status": "requires_action",
-}
-"""A run that thinks, shows an image and calls a function, with the signatures that the next turn must repeat."""
-
-
 @relay_exercise(requests=2, interactions=2)
 def rich(client: GatewayClient) -> Actions:
     """What an answer can hold beside text, as a stream and as JSON."""
-    yield from client.create("rich.stream", stream=True, script=_RICH)
-    yield from client.create("rich.create", script=_RICH)
-
-
-ENDS: dict[str, dict[str, Any]] = {
-    "failed": {"status": "failed"},
-    "cancelled": {"status": "cancelled"},
-    "incomplete": {"status": "incomplete"},
-    "error": {"error_event": {"after": 5, "code": "service_unavailable", "message": "The harness is busy."}},
-    "failed-error": {
-        "status": "failed",
-        "error_event": {"after": 5, "code": "api_error", "message": "The harness failed."},
-    },
-}
-"""How a stream can end other than well, and still in order."""
+    yield from client.create("rich.stream", stream=True, script=RICH)
+    yield from client.create("rich.create", script=RICH)
 
 
 @relay_exercise(requests=len(ENDS) + 1, interactions=len(ENDS) + 1)
@@ -241,21 +191,6 @@ def polls(client: GatewayClient) -> Actions:
     found = running_id_of(create)
     yield client.get("polls.get", found)
     yield client.get("polls.get-again", found)
-
-
-BARE_ERRORS = {
-    "list": b"""[{
-  "error": {
-    "code": 503,
-    "message": "The harness is currently unavailable.",
-    "status": "UNAVAILABLE"
-  }
-}
-]
-""",
-    "line": b'{"error":{"message":"The harness blocked the input.","code":"prohibited_content"}}\n',
-}
-"""Errors as the service writes them into a stream that it cannot go on with: JSON that belongs to no event."""
 
 
 @relay_exercise(requests=len(BARE_ERRORS), interactions=len(BARE_ERRORS))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from harness.checks.gateway.cures import CURES
-from harness.checks.gateway.exercises import AT_ONCE, BARE_ERRORS, ONE_BY_ONE
+from harness.checks.gateway.exercises import AT_ONCE, ONE_BY_ONE
 from harness.checks.gateway.findings import (
     answer_line,
     find_passage,
@@ -33,6 +33,7 @@ from harness.checks.gateway.stream_queries import (
     tells_error,
     touched,
 )
+from harness.checks.gateway.upstream_scripts import BARE_ERRORS
 from harness.contract import PROTOCOL, judge_error, read
 from harness.contract.data.json_parse import loads
 from harness.contract.judge.failures.errors import error_of

@@ -8,9 +8,10 @@ assumed present, and the checks decide.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from harness.checks.probes.handshake import GREETING
+from harness.checks.probes.probe import Probe
 from harness.checks.vocabulary.polling import id_of, open_stream, poll_until_found, status_of
 from harness.checks.vocabulary.routes import NO_ROUTE, is_no_route
 from harness.contract import read
@@ -32,31 +33,6 @@ _LOOK_SECONDS = 10.0
 _UNSETTLED = frozenset({"in_progress", "queued"})
 _UNSUPPORTED = frozenset({400, 405, 422, 501})
 """Refusals of a field that a target does not know; any other one is about what the field says."""
-
-
-class Probe(Protocol):
-    """The prober as the questions see it: sends requests and records findings and notes for the reader."""
-
-    target: RequestBuilder
-    greeting: Exchange
-    notes: list[str]
-
-    def ask(self, request: Request, *names: str) -> Exchange | None:
-        """Send a request and return the answer; if none came, None, and these capabilities are assumed present."""
-
-    def heard(self, exchange: Exchange, *names: str) -> bool:
-        """Whether an exchange has an answer; if it has none, these capabilities are assumed present."""
-
-    def settle(
-        self, name: str, present: bool, note: str, lack: Lack = Lack.REFUSED, *, owing_to: str = ""
-    ) -> None:
-        """Record whether a capability is present, as observed; if it is not, why, and owing to which other one."""
-
-    def perform(self, part: Part[Any]) -> Any:
-        """Play a part of an exercise and return its result."""
-
-    def why_lacking(self, name: str) -> Lack | None:
-        """Why a capability that was asked for is not present; None if it is, or if nothing is known of it."""
 
 
 def _thoughts(ask: Probe) -> None:
@@ -259,34 +235,6 @@ def _describe_refusal(answer: Exchange | None) -> str:
     return f": {format_answer(answer)}" if answer is not None and answer.status not in SUCCESS else ""
 
 
-def _environments(ask: Probe) -> None:
-    _by_list(ask, "environments")
-
-
-def _webhooks(ask: Probe) -> None:
-    _by_list(ask, "webhooks")
-
-
-def _credentials(ask: Probe) -> None:
-    _by_list(ask, "credentials")
-
-
-def _triggers(ask: Probe) -> None:
-    _by_list(ask, "triggers")
-
-
-def _files(ask: Probe) -> None:
-    _by_list(ask, "files")
-
-
-def _search_stores(ask: Probe) -> None:
-    _by_list(ask, "file-search-stores", "fileSearchStores")
-
-
-def _voices(ask: Probe) -> None:
-    _by_list(ask, "voices")
-
-
 def _decisions(ask: Probe) -> None:
     """Ask for a decision without questions, which costs nothing: only a target that has none lacks the route."""
     answer = ask.ask(ask.target.request("POST", "decisions", {}), "decisions")
@@ -295,17 +243,23 @@ def _decisions(ask: Probe) -> None:
         ask.settle("decisions", served, f"POST decisions without questions answered {answer.status}")
 
 
-def _by_list(ask: Probe, name: str, collection: str = "") -> None:
-    """Settle whether a collection, by default of the same name, is there: it can be listed."""
+def _ask_for_list(name: str, collection: str = "") -> Question:
+    """Whether a collection, by default of the same name, is there: it can be listed."""
     collection = collection or name
-    answer = ask.ask(ask.target.request("GET", collection, query={"page_size": 1}), name)
-    if answer is not None:
-        body = read(answer).json
-        listed = answer.status == 200 and isinstance(body, dict) and "error" not in body
-        ask.settle(name, listed, f"GET {collection} answered {answer.status}")
+
+    def settle(ask: Probe) -> None:
+        answer = ask.ask(ask.target.request("GET", collection, query={"page_size": 1}), name)
+        if answer is not None:
+            body = read(answer).json
+            listed = answer.status == 200 and isinstance(body, dict) and "error" not in body
+            ask.settle(name, listed, f"GET {collection} answered {answer.status}")
+
+    return Question((name,), settle)
 
 
-UNDISCOVERABLE = ("two-keys", "agents-crud", "continuation", "long-decode")
+UNDISCOVERABLE = (
+    "two-keys", "agents-crud", "continuation", "long-decode", "image-answers", "audio-answers", "deep-research",
+)  # fmt: skip
 """Capabilities that no request can find out."""
 
 QUESTIONS: tuple[Question, ...] = (
@@ -319,13 +273,13 @@ QUESTIONS: tuple[Question, ...] = (
     Question(("functions",), _functions),
     Question(("search",), _search),
     Question(("agents",), _agents),
-    Question(("environments",), _environments),
-    Question(("webhooks",), _webhooks),
-    Question(("credentials",), _credentials),
-    Question(("triggers",), _triggers),
-    Question(("files",), _files),
-    Question(("file-search-stores",), _search_stores),
-    Question(("voices",), _voices),
+    _ask_for_list("environments"),
+    _ask_for_list("webhooks"),
+    _ask_for_list("credentials"),
+    _ask_for_list("triggers"),
+    _ask_for_list("files"),
+    _ask_for_list("file-search-stores", "fileSearchStores"),
+    _ask_for_list("voices"),
     Question(("decisions",), _decisions),
     Question(("delete",), _deletion),
 )

@@ -29,7 +29,7 @@ from harness.contract.judge.stream_summary import StreamReading
 from harness.contract.judge.unlisted import UNLISTED, judge_unlisted, judge_unlisted_in
 from harness.contract.tables.operations import INTERACTION
 from harness.contract.tables.protocol import COLLECTION
-from harness.kit.verification import Answer, Verification
+from harness.kit.verification import Answer, UnjudgedEntry, Verification
 from harness.outcome import Finding
 from harness.wire import Ending, Exchange, Frame
 
@@ -63,9 +63,9 @@ class FileJudge:
         else:
             self.leave_out("not a kind of file that holds recorded traffic")
 
-    def leave_out(self, reason: str) -> None:
+    def leave_out(self, reason: str, entry: str = "") -> None:
         """Note that the file, or an entry of it, is not judged, and why."""
-        self._result.left_out.append((self._file, reason))
+        self._result.left_out.append(UnjudgedEntry(self._file, entry, reason))
 
     def _alone(self, kind: str, rules: Iterable[str], findings: Iterable[Finding]) -> None:
         """Add the findings of a file that is one stream, body or request."""
@@ -141,7 +141,7 @@ class FileJudge:
                 read(entry, self._contract)
             reason = str(entry) if isinstance(entry, Unreadable) else _why_not(entry)
             if isinstance(entry, Unreadable) or reason:
-                self.leave_out(f"{name}: {reason}")
+                self.leave_out(reason, name)
             else:
                 self._exchange(name, entry)
                 judged.append((name, entry))

@@ -16,7 +16,7 @@ from harness.cli.output import say, write_json
 from harness.outcome import Exit
 from harness.outcome.words import format_count
 from harness.report.evidence.exchange_text import printable
-from harness.report.screen import wants_colour
+from harness.report.terminal.screen import wants_colour
 
 _COLOUR = {Condition.OK: "32", Condition.NOTE: "33", Condition.PROBLEM: "31;1"}
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.cli.arguments import Parser, add_revision_argument, contract_of
-from harness.cli.catalogue import load_every_check
 from harness.cli.output import say
-from harness.cli.rule_facts import RuleFacts, describe_check, describe_rule, list_rules_without_check
+from harness.cli.rules.every_check import load_every_check
+from harness.cli.rules.rule_facts import RuleFacts, describe_check, describe_rule, list_rules_without_check
 from harness.contract import Contract
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan

@@ -9,15 +9,14 @@ from collections.abc import Sequence
 
 from harness.checks.capabilities import PROFILES
 from harness.cli.arguments import Parser, add_revision_argument, contract_of, level_named
-from harness.cli.catalogue import load_every_check
 from harness.cli.output import say, write_json
+from harness.cli.rules.every_check import load_every_check
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import Subject
 from harness.outcome.words import format_count
-from harness.report.records import check_record
 
 
 def run(words: Sequence[str]) -> int:
@@ -47,6 +46,8 @@ def run(words: Sequence[str]) -> int:
     contract = contract_of(arguments)
     checks = [item.check for item in plan.checks if item.skip is None and contract.holds(item.check.rule)]
     if arguments.json:
+        from harness.report.records import check_record
+
         write_json([check_record(check) for check in checks])
     else:
         _print(checks)

@@ -45,7 +45,7 @@ def _list_values(command: str, action: argparse.Action) -> list[Candidate]:
 
 
 def _list_checks() -> Iterator[Candidate]:
-    from harness.cli.catalogue import load_every_check
+    from harness.cli.rules.every_check import load_every_check
 
     return (Candidate(check.id, check.title) for check in load_every_check())
 

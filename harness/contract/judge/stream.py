@@ -1,61 +1,39 @@
 """Judges one stream while its bytes arrive: frames, JSON, schema, order, cursors, and the way it ends.
 
 Layer 1, sans-IO and incremental: what is kept does not grow with the stream, except the capped set of cursors. The
-contract's schemas define the shape of events and `stream_state` their order; this module applies both and gives
-findings their places. Events are checked against the closed schema first, because that is cheap and nearly all of
-them pass; only those that it rejects are examined further: are they wrong, or merely unknown?
+contract's schemas define the shape of events (`event_kind`) and `stream_state` their order; this module applies
+both and gives findings their places.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
-from harness.contract.contract import Contract, EventType
+from harness.contract.contract import Contract
 from harness.contract.data.json_parse import REFUSALS, decode, loads
 from harness.contract.judge.causes import with_causes
 from harness.contract.judge.cursors import CursorLog
+from harness.contract.judge.event_kind import UNKNOWNS, EventKind
 from harness.contract.judge.failures.bare_error import read_bare_error
 from harness.contract.judge.finding_log import FindingLog
 from harness.contract.judge.stream_state import StreamState, readable
 from harness.contract.judge.stream_summary import StreamReading
-from harness.contract.judge.usage import judge_usage, list_miscounted
-from harness.contract.schema.nulls import drop_nulls, null_finding
-from harness.contract.schema.validator import UnknownPart, Validator
+from harness.contract.judge.usage import judge_usage
+from harness.contract.schema.validator import UnknownPart
 from harness.contract.tables import renamed
 from harness.contract.tables.protocol import DONE
-from harness.contract.tables.stream_order import COMPLETED, DELTA, ERROR, OTHER, State, row_of
+from harness.contract.tables.stream_order import COMPLETED, DELTA, OTHER, State, row_of
 from harness.outcome import Finding, Severity
 from harness.wire import COMPLETE, By, Decoder, Ending, Frame, How
 from harness.wire.frame import CutFrame
 from harness.wire.sse import MAX_EVENT
 
-UNKNOWNS = 64
-"""The most unknowns kept for a stream. An event type that failed the closed schema this often is then checked
-against the open one."""
-
 KINDS = 64
 """The most unknown event types that are counted by name; further ones share the name `(other)`."""
 
 _SHOWN = 120
-
-
-class _Kind:
-    """The validator, handler and counters of one known event type."""
-
-    __slots__ = ("count", "fits", "handle", "kind", "misfits", "name", "nulls", "resumable", "schema")
-
-    def __init__(self, event: EventType, closed: Validator, handle: Callable[[dict[str, Any]], None]) -> None:
-        self.kind = event.name
-        self.schema = event.schema
-        self.name = event.name.encode()
-        self.fits: Callable[[Any], bool] = closed.is_valid
-        self.handle = handle
-        self.count = 0
-        self.resumable = 0
-        self.misfits = 0
-        self.nulls: set[str] = set()
 
 
 class StreamJudge:
@@ -72,14 +50,13 @@ class StreamJudge:
         self._start = start
         self._background = background
         self._framed = framed
-        self._schemas = contract.schemas
         self._decoder = Decoder()
         self._state = StreamState(contract.steps_table, contract.statuses, start)
         self._ledger = FindingLog()
         self._cursors = CursorLog()
         handlers = self._state.handlers
         self._kinds = {
-            name: _Kind(event, self._schemas.validator(event.schema, closed=True), handlers.get(name, _do_nothing))
+            name: EventKind(event, contract.schemas, handlers.get(name, _do_nothing))
             for name, event in contract.events.items()
         }
         self._strangers: dict[str, int] = {}
@@ -181,7 +158,7 @@ class StreamJudge:
 
     # --- one event ------------------------------------------------------------------------------------------
 
-    def _event(self, frame: Frame, known: _Kind, event: dict[str, Any], fit: bool) -> None:
+    def _event(self, frame: Frame, known: EventKind, event: dict[str, Any], fit: bool) -> None:
         """Handle an event of a known type that needs more than the fast path."""
         state = self._state
         if self._done_at is not None:
@@ -252,31 +229,19 @@ class StreamJudge:
         self._state.before(name)
         self._collect(frame)
 
-    def _misfit(self, frame: Frame, known: _Kind, event: dict[str, Any]) -> dict[str, Any] | None:
+    def _misfit(self, frame: Frame, known: EventKind, event: dict[str, Any]) -> dict[str, Any] | None:
         """Note why the schema rejects the event: faults or unknowns. Return what of it the order can read."""
-        rule = "stream.error-shape" if known.kind == ERROR else "stream.schema"
-        if known.nulls and known.fits(trimmed := drop_nulls(event, known.nulls)):
-            return cast("dict[str, Any]", trimmed)
-        if known.misfits >= UNKNOWNS and self._ledger.counted(rule):  # a fault, and explaining it is slow
+        trimmed = known.trim(event)
+        if trimmed is not None:
+            return trimmed
+        if known.misfits >= UNKNOWNS and self._ledger.counted(known.rule):  # a fault, and explaining it is slow
             return event if readable(known.kind, event) else None
-        review = self._schemas.validator(known.schema).review(event)
-        new = tuple(pointer for pointer in review.nulls if pointer not in known.nulls)
-        if new and len(known.nulls) < UNKNOWNS:
-            known.nulls.update(new)
-            finding = null_finding(rule, new)
-            self._place(replace(finding, message=f"{known.kind}: {finding.message}"), frame)
-        legible = not review.problems or readable(known.kind, review.value)
-        apart = _list_judged_apart(known.kind, review.value) if legible else ()
-        for problem in review.problems:
-            if problem.place not in apart:
-                finding = problem.finding(rule)
-                self._place(replace(finding, message=f"{known.kind}: {problem.message}"), frame)
+        review = known.review(event)
+        for finding in review.findings:
+            self._place(finding, frame)
         for unknown in review.unknowns:
             self._note_unknown(unknown)
-        known.misfits += 1
-        if known.misfits == UNKNOWNS:
-            known.fits = self._schemas.validator(known.schema).is_valid
-        return review.value if legible else None
+        return review.value
 
     def _counts(self) -> dict[str, int]:
         known = {kind: entry.count for kind, entry in self._kinds.items() if entry.count}
@@ -367,11 +332,3 @@ def _do_nothing(event: dict[str, Any]) -> None:
 def _show(frame: Frame) -> str:
     text = frame.data[:_SHOWN].decode("utf-8", "replace")
     return text if len(frame.data) <= _SHOWN else f"{text}… ({len(frame.data)} bytes)"
-
-
-def _list_judged_apart(kind: str, event: dict[str, Any]) -> list[str]:
-    """The places in an event whose shape breaks a rule of its own: the counts that end a stream."""
-    told = event.get("interaction") if kind == COMPLETED else None
-    if not isinstance(told, dict) or "usage" not in told:
-        return []
-    return list_miscounted(told["usage"], "$.interaction.usage")

@@ -14,21 +14,21 @@ from harness.emulator.script.script_queue import ScriptQueue
 
 
 class Steering:
-    """Call `note_begun` for each new run; `unstored` gets those that no store keeps until they settle."""
+    """Call `note_begun` for each new run: those that no store keeps are kept here until they settle."""
 
-    def __init__(self, store: InteractionStore, bodies: Bodies, scripts: ScriptQueue, unstored: list[Run]) -> None:
+    def __init__(self, store: InteractionStore, bodies: Bodies, scripts: ScriptQueue) -> None:
         self.holding = False
         self._store = store
         self._bodies = bodies
         self._scripts = scripts
-        self._unstored = unstored
+        self._unstored: list[Run] = []
 
     def note_begun(self, run: Run) -> None:
         """Hold a new run if all are to be held."""
         if self.holding and run.background:
             run.hold()
         if not run.settled and not run.stored:
-            self._unstored[:] = [*(held for held in self._unstored if not held.settled), run]
+            self._unstored = [*(held for held in self._unstored if not held.settled), run]
 
     def look(self, interaction_id: str) -> dict[str, Any] | None:
         """Return an interaction of any project as it is now, or None, without moving it on.

@@ -12,7 +12,16 @@ from typing import Any
 import msgspec
 
 from harness.checks.clients.result_forms import events_of, plain
-from harness.contract import PROTOCOL, StreamJudge, judge_error, judge_interaction, load, read
+from harness.contract import (
+    CURRENT,
+    PROTOCOL,
+    Contract,
+    StreamJudge,
+    judge_error,
+    judge_interaction,
+    load,
+    read,
+)
 from harness.contract.data.json_parse import loads
 from harness.contract.rules import BY_ID, level_of
 from harness.outcome import Finding, Level, Severity, UsageFault
@@ -25,15 +34,18 @@ from harness.wire.message import EVENT_STREAM
 _SHOWN = 10
 
 
-def assert_conforms(value: Any, *, level: str = "SHOULD", background: bool = False) -> None:
+def assert_conforms(
+    value: Any, *, level: str = "SHOULD", background: bool = False, revision: str = CURRENT
+) -> None:
     """Assert that nothing in `value` breaks a rule of at least this `level` (MUST, SHOULD, MAY).
 
-    `background=True` says that a stream belongs to a background run, whose deltas should carry cursors.
+    `background=True` says that a stream belongs to a background run, whose deltas should carry cursors. `revision`
+    is the one of the API that the value must keep to, or the path of its folder.
     """
     __tracebackhide__ = True
     wanted = _levels(level)
-    broken = [finding for finding in findings_of(value, background=background) if level_of(finding.rule) in wanted]
-    broken = [finding for finding in broken if finding.severity is Severity.BROKEN]
+    findings = findings_of(value, background=background, revision=revision)
+    broken = [found for found in findings if level_of(found.rule) in wanted and found.severity is Severity.BROKEN]
     if broken:
         lines = [_format_finding(finding) for finding in broken[:_SHOWN]]
         more = f"\n  … and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
@@ -41,30 +53,38 @@ def assert_conforms(value: Any, *, level: str = "SHOULD", background: bool = Fal
         raise AssertionError(f"{count} against the contract:\n" + "\n".join(lines) + more)
 
 
-def findings_of(value: Any, *, background: bool = False) -> list[Finding]:
+def findings_of(value: Any, *, background: bool = False, revision: str = CURRENT) -> list[Finding]:
     """Judge a response, stream, interaction or exchange. Raises UsageFault for a value it cannot read."""
+    contract = _load(revision)
     if isinstance(value, Exchange):
-        return list(read(value, load()).findings)
+        return list(read(value, contract).findings)
     if isinstance(value, bytes):
-        return _of_bytes(value, background)
+        return _of_bytes(value, background, contract)
     if hasattr(value, "status_code") and hasattr(value, "headers"):
-        return _of_response(value, background)
+        return _of_response(value, background, contract)
     events = events_of(list(value) if _is_lazy(value) else value)
     if events is not None:
-        return _of_events(events, background)
+        return _of_events(events, background, contract)
     body = plain(value)
     if not isinstance(body, Mapping):
         raise UsageFault(
             f"assert_conforms cannot read a {type(value).__name__}: pass a response, the bytes of a stream, its "
             "events, or an interaction"
         )
-    return judge_error(body, None) if set(body) == {"error"} else judge_interaction(dict(body), load())
+    return judge_error(body, None) if set(body) == {"error"} else judge_interaction(dict(body), contract)
 
 
-def _of_response(response: Any, background: bool) -> list[Finding]:
+def _load(revision: str) -> Contract:
+    try:
+        return load(revision)
+    except LookupError as error:
+        raise UsageFault(f"assert_conforms(revision={revision!r}): {error.args[0]}") from None
+
+
+def _of_response(response: Any, background: bool, contract: Contract) -> list[Finding]:
     data = response.content if hasattr(response, "content") else response.read()
     if str(response.headers.get("content-type", "")).lower().startswith(EVENT_STREAM):
-        return _of_stream(data, background)
+        return _of_stream(data, background, contract)
     refused = response.status_code >= 400
     read_body = loads(data)
     if read_body.value is None and read_body.fault:
@@ -73,27 +93,27 @@ def _of_response(response: Any, background: bool) -> list[Finding]:
     return (
         judge_error(read_body.value, response.status_code)
         if refused
-        else judge_interaction(read_body.value, load())
+        else judge_interaction(read_body.value, contract)
     )
 
 
-def _of_bytes(data: bytes, background: bool) -> list[Finding]:
+def _of_bytes(data: bytes, background: bool, contract: Contract) -> list[Finding]:
     return (
-        judge_interaction(loads(data).value, load())
+        judge_interaction(loads(data).value, contract)
         if data.lstrip()[:1] in (b"{", b"[")
-        else _of_stream(data, background)
+        else _of_stream(data, background, contract)
     )
 
 
-def _of_stream(data: bytes, background: bool) -> list[Finding]:
-    judge = StreamJudge(load(), background=background)
+def _of_stream(data: bytes, background: bool, contract: Contract) -> list[Finding]:
+    judge = StreamJudge(contract, background=background)
     judge.feed(data)
     return list(judge.finish().findings)
 
 
-def _of_events(events: Iterable[Mapping[str, Any]], background: bool) -> list[Finding]:
+def _of_events(events: Iterable[Mapping[str, Any]], background: bool, contract: Contract) -> list[Finding]:
     """Judge parsed events; their framing is unknown and not judged."""
-    judge = StreamJudge(load(), background=background, framed=False)
+    judge = StreamJudge(contract, background=background, framed=False)
     for event in events:
         judge.feed(encode(str(event.get("event_type", "")), msgspec.json.encode(event)))
     return list(judge.finish().findings)

@@ -19,7 +19,7 @@ from harness.report.commands.presentation import EXPLAINED, Paint, Presentation,
 from harness.report.evidence.exchange_text import printable
 from harness.report.evidence.reproduction import commands, pytest_module, why_no_cassette
 from harness.report.explanation import replay_words, reproduction_lines
-from harness.report.ledger_text import name_part
+from harness.report.ledger_text import Headline, make_headline
 from harness.report.records import code_record, target_record
 from harness.report.shards.fuzz_part import fuzz_part_record
 from harness.wire.mask import Mask
@@ -55,22 +55,22 @@ class FuzzPresentation(Presentation):
         self.written: dict[int, Sequence[Path]] = {}
         self.ran: dict[int, str] = {}
 
-    def headline(self, state: RunState) -> str:
+    def headline(self, state: RunState) -> Headline:
         found = failures(state.results)
         broken = [result for result in found if result.verdict in (Verdict.FAIL, Verdict.ERROR)]
         answers = sum(sum(phase.answers.values()) for phase in state.phases)
         empty = [phase.name for phase in state.phases if phase.vacuous]
-        holes = f"; {', '.join(empty)} proved too little" if empty else ""
+        holes = f"{', '.join(empty)} proved too little" if empty else ""
         finished = state.whole()[1]
         if not answers:
-            return name_part(finished, f"no answer was judged{holes}.")
+            return make_headline(finished, "no answer was judged", holes)
         if broken:
             musts = sum(result.rule.level is Level.MUST for result in broken)
             said = f"{format_count(len(broken), 'promise')} {'is' if len(broken) == 1 else 'are'} broken"
             said += f", {musts} of them a MUST" if 0 < musts < len(broken) else ""
         else:
             said = "no promise that fails a run is broken" if found else "nothing is broken"
-        return name_part(finished, f"{said} in {format_count(answers, 'judged answer')}{holes}.")
+        return make_headline(finished, f"{said} in {format_count(answers, 'judged answer')}", holes)
 
     def ledger(self, state: RunState) -> Iterator[str]:
         return iter(())

@@ -15,7 +15,7 @@ from harness.look.assets import mark_of
 from harness.outcome import Exit
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import Paint, Presentation, Section
-from harness.report.ledger_text import name_part
+from harness.report.ledger_text import Headline, make_headline
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix
 
 if TYPE_CHECKING:
@@ -36,20 +36,23 @@ class MutantsPresentation(Presentation):
     live = False
     conclusions: dict[Exit, str] = {}
 
-    def headline(self, state: RunState) -> str:
+    def headline(self, state: RunState) -> Headline:
         rows, finished = rows_of(state), state.whole()[1]
         killed = sum(bool(row.killers) for row in rows)
         erred = sum(bool(row.errors) for row in rows)
         unproved = sum(result.rule is PROVED for result in state.results)
         if finished.exit is Exit.INTERRUPTED:
             tried = f"{len(rows)} of {format_count(state.planned.checks, 'mutant')} were tried"
-            return name_part(finished, f"interrupted: {tried}, and {killed} of them are noticed.")
+            return make_headline(finished, f"interrupted: {tried}, and {killed} of them are noticed")
         said = f"all {len(rows)} mutants are" if killed == len(rows) else f"{killed} of {len(rows)} mutants are"
         idle = "check notices" if unproved == 1 else "checks notice"
-        rest = f"; {unproved} {idle} none" if unproved else ""
-        rest += f"; {erred} could not be judged" if erred else ""
         checks = format_count(_phase(state, REFERENCE).counts["checks"], "check")
-        return name_part(finished, f"{said} noticed by {checks}{rest}.")
+        return make_headline(
+            finished,
+            f"{said} noticed by {checks}",
+            f"{unproved} {idle} none" if unproved else "",
+            f"{erred} could not be judged" if erred else "",
+        )
 
     def matrices(self, state: RunState) -> Iterator[OutcomeMatrix]:
         if rows := rows_of(state):

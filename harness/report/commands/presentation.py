@@ -17,9 +17,8 @@ from harness.outcome.words import format_count
 from harness.report.causes import describe, find_causes
 from harness.report.evidence.exchange_text import printable
 from harness.report.explanation import explain
-from harness.report.ledger_text import headline, ledger_lines
+from harness.report.ledger_text import Headline, headline, ledger_lines
 from harness.report.records import run_record
-from harness.report.shards.check_part import check_part_record
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned, RunFinished
@@ -41,11 +40,20 @@ Paint: TypeAlias = Callable[[str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
+class FoldedLines:
+    """Lines that a page shows when a reader opens them, below one that sums them up."""
+
+    summary: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A part of a page beside the results: a strip, a table of engines, what was left out."""
 
     title: str
-    lines: tuple[str, ...]
+    lines: tuple[str, ...] = ()
+    folded: tuple[FoldedLines, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +90,8 @@ class Presentation:
 
     # for every format
 
-    def headline(self, state: RunState) -> str:
-        """The sentence that a reader takes from a finished run: the last line of every format; `""` for none."""
+    def headline(self, state: RunState) -> Headline:
+        """The sentence that a reader takes from a finished run: the last line of every format."""
         return headline(state.whole()[1])
 
     def ledger(self, state: RunState) -> Iterator[str]:
@@ -98,6 +106,8 @@ class Presentation:
             target, state.capabilities, finished, state.display, started=state.started_text, causes=causes
         )
         if finished.part is not None:
+            from harness.report.shards.check_part import check_part_record
+
             record["shard"] = state.mask.tree(check_part_record(finished.part, finished.results, state.api))
         return record
 

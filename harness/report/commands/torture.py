@@ -18,7 +18,7 @@ from harness.report.commands.torture_lines import group_lines, groups, kind_line
 from harness.report.commands.torture_matrix import fault_matrix
 from harness.report.commands.torture_outcomes import SIGNS, list_untried
 from harness.report.evidence.exchange_text import printable
-from harness.report.ledger_text import name_part
+from harness.report.ledger_text import Headline, make_headline
 from harness.report.records import code_record
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ class TorturePresentation(Presentation):
         Exit.UNREACHABLE: "not every case was played, so this says nothing of the others",
     }
 
-    def headline(self, state: RunState) -> str:
+    def headline(self, state: RunState) -> Headline:
         _, finished = state.whole()
         outcomes = Counter(map(outcome_of, finished.results))
         planned = max(state.planned.checks, len(finished.results))
         right = sum(outcomes[best] for best in _BEST)
         if right == planned and right:
-            return name_part(finished, f"the client ends right in all {planned} cases.")
+            return make_headline(finished, f"the client ends right in all {planned} cases")
         left = planned - len(finished.results)
         untold = sum(map(_tells_no_status, finished.results))
         told = [
@@ -65,9 +65,9 @@ class TorturePresentation(Presentation):
             f"{outcomes[DropOutcome.COULD_NOT]} leave it no way" if outcomes[DropOutcome.COULD_NOT] else "",
             f"{left} {'was' if left == 1 else 'were'} not tried" if left else "",
         ]
-        early = "the run ended early; " if finished.halted else ""
-        said = f"{early}the client ends right in {right} of {planned} cases"
-        return name_part(finished, f"{said}; {', '.join(filter(None, told))}.")
+        early = "the run ended early" if finished.halted else ""
+        said = f"the client ends right in {right} of {planned} cases"
+        return make_headline(finished, early, said, ", ".join(filter(None, told)))
 
     def left_out(self, state: RunState) -> Iterator[LeftOut]:
         skipped = sum(item["cases"] for item in list_untried(state))

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.benches.recordings.run import REVISION, USABLE
 from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Finding
 from harness.outcome.words import format_count
-from harness.report.commands.presentation import Paint, Presentation, Section
+from harness.report.commands.presentation import FoldedLines, Paint, Presentation, Section
 from harness.report.evidence.evidence_text import place_line
 from harness.report.evidence.exchange_text import printable
 from harness.report.finding_text import compared_lines
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from harness.report.run_state import RunState
 
 _KINDS = ("streams", "bodies", "requests")
+_PLACES_SHOWN = 5
+
+
+class _Place(NamedTuple):
+    """A file, or an entry of it; `entry` is empty if it is the file."""
+
+    file: str
+    entry: str
 
 
 class VerifyPresentation(Presentation):
@@ -32,7 +40,7 @@ class VerifyPresentation(Presentation):
     subject = "Recordings"
     badge = "recordings"
     command = "verify"
-    states = ("no finding", "findings")
+    states = ("conformant", "not conformant")
     noun = "rule"
     live = False
     conclusions = {}
@@ -41,7 +49,11 @@ class VerifyPresentation(Presentation):
         return iter(())
 
     def record(self, state: RunState) -> dict[str, Any]:
-        left_out = [{"file": phase.name, "reason": why} for phase in state.phases for why in phase.vacuous]
+        left_out = [
+            {"file": place.file, **({"entry": place.entry} if place.entry else {}), "reason": reason}
+            for reason, places in _left_out(state).items()
+            for place in places
+        ]
         record: dict[str, Any] = state.mask.tree(
             {
                 "entries": {"judged": _sum(state, "entries"), "left_out": len(left_out)},
@@ -59,8 +71,8 @@ class VerifyPresentation(Presentation):
         return [(kind, str(_sum(state, kind))) for kind in _KINDS]
 
     def sections(self, state: RunState) -> Iterator[Section]:
-        if lines := tuple(self._left_out(state)):
-            yield Section("Left out", lines)
+        if groups := tuple(_fold_left_out(state)):
+            yield Section("Left out", folded=groups)
         if lines := tuple(line for phase in state.phases for line in self.phase(phase, state)):
             yield Section("As recorded", lines)
 
@@ -81,20 +93,22 @@ class VerifyPresentation(Presentation):
             kind = f"{place.verdict.upper()} {finding.rule} [{result.rule.level}]"
             yield f"{place_line(place, state.mask)}: {kind} {printable(state.mask.text(finding.message))}"
             yield from (f"  {line}" for line in compared_lines(finding, state.mask))
-        yield from self._left_out(state)
+        for group in _fold_left_out(state):
+            shown = (
+                group.lines if verbose or len(group.lines) <= _PLACES_SHOWN else group.lines[: _PLACES_SHOWN - 1]
+            )
+            yield f"left out: {group.summary}"
+            yield from (f"  {line}" for line in shown)
+            if len(shown) < len(group.lines):
+                yield f"  and {len(group.lines) - len(shown)} more (-v lists them)"
         for revision, files in _by_revision(state).items():
             yield f"{format_count(files, 'file')} judged by revision {revision}"
         for file, reason in _unusable(state):
             yield printable(state.mask.text(f"broken: {file}: {reason}"))
 
-    def _left_out(self, state: RunState) -> Iterator[str]:
-        for phase in state.phases:
-            for why in phase.vacuous:
-                yield printable(state.mask.text(f"left out: {phase.name}: {why}"))
-
     def totals(self, state: RunState, paint: Paint) -> str | None:
         entries = _sum(state, "entries")
-        left_out = sum(len(phase.vacuous) for phase in state.phases)
+        left_out = sum(map(len, _left_out(state).values()))
         bodies = format_count(_sum(state, "bodies"), "body", "bodies")
         return (
             f"judged {format_count(_sum(state, 'streams'), 'stream')}, {bodies}, "
@@ -119,6 +133,22 @@ def list_findings(state: RunState) -> list[tuple[Result, RecordedPlace, Finding]
 def _unusable(state: RunState) -> list[tuple[str, str]]:
     findings = [finding for r in state.results if r.rule is USABLE for finding in r.observation.findings]
     return [(finding.where.file, finding.message) for finding in findings]
+
+
+def _left_out(state: RunState) -> dict[str, list[_Place]]:
+    """What was not judged, by reason."""
+    places: dict[str, list[_Place]] = {}
+    for phase in state.phases:
+        for reason, entries in phase.left_out.items():
+            places.setdefault(reason, []).extend(_Place(phase.name, entry) for entry in entries)
+    return places
+
+
+def _fold_left_out(state: RunState) -> Iterator[FoldedLines]:
+    """What was not judged: its places below each reason, the reason of most of them first."""
+    for reason, places in sorted(_left_out(state).items(), key=lambda item: -len(item[1])):
+        lines = [state.mask.text(f"{file}: {entry}" if entry else file) for file, entry in places]
+        yield FoldedLines(printable(state.mask.text(f"{len(places)} × {reason}")), tuple(map(printable, lines)))
 
 
 def _by_revision(state: RunState) -> dict[str, int]:

@@ -12,7 +12,7 @@ from harness.checks.gateway.mutants.mutant import Gateway, read_body
 from harness.checks.gateway.upstream_answers import refusing, suffering
 from harness.contract import load, read
 from harness.kit.relay import CollectStrays
-from harness.wire import COMPLETE, Body, By, Chunk, Ending, How, Pause, PieceBody, Request, Response
+from harness.wire import COMPLETE, At, Body, By, Chunk, Ending, How, Pause, PieceBody, Request, Response
 from tests.benches.gateway.inprocess import Sides, bench_through, play_all
 
 _OWN_ERROR = b'data: {"error": {"message": "upstream broke", "code": "502"}}\n\n'
@@ -95,6 +95,39 @@ def test_what_belongs_to_a_request() -> None:
     assert [call.request.raw_path for call in got.upstream] == ["/v1beta/interactions/v1_nothing"]
     strays = line.bench.perform(CollectStrays("x.strays", create.client, 0)).upstream
     assert [call.request.raw_path for call in strays] == ["/v1beta/interactions/v1_own"] * 2
+
+
+class Late(Gateway):
+    """A gateway that hangs up on the first GET, and passes it on with the next request, `times` times."""
+
+    times = 1
+    kept: Request | None = None
+
+    def __call__(self, request: Request) -> Response:
+        if self.kept is None and request.method == "GET":
+            self.kept = request
+            return Response.dead(Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS))
+        for _ in range(self.times if self.kept else 0):
+            read_body(self.upstream(self.kept))
+        return self.upstream(request)
+
+
+class LateTwice(Late):
+    """It passes it on twice."""
+
+    times = 2
+
+
+@pytest.mark.parametrize(("gateway", "own"), [(Late, 0), (LateTwice, 1)])
+def test_what_a_client_gave_up_may_come_late(gateway: type[Late], own: int) -> None:
+    """A request that had no answer, and arrives after its client has gone, is no request of the gateway's own."""
+    line = Sides(gateway)
+    create = line.create("x.create")
+    assert line.get("x.get", "v1_nothing").stayed
+    deleted = line.bench.send(line.client.delete("x.delete", "v1_other"))
+    assert [call.request.method for call in deleted.upstream] == ["DELETE"]
+    strays = line.bench.perform(CollectStrays("x.strays", create.client, 0)).upstream
+    assert [call.request.raw_path for call in strays] == ["/v1beta/interactions/v1_nothing"] * own
 
 
 class Slow(Gateway):

@@ -257,8 +257,9 @@ def test_what_is_left_out_is_named(tmp_path: Path, name: str, data: bytes, reaso
     path = tmp_path / name
     path.write_bytes(data)
     result = verify([path], load(), INTERACTIONS).traffic
-    assert [file for file, _ in result.left_out] == [str(path)]
-    assert reason in result.left_out[0][1]
+    ((file, entry, why),) = result.left_out
+    assert file == str(path)
+    assert reason in (f"{entry}: {why}" if entry else why)
     assert (result.findings, sum(result.judged.values())) == ([], 0)
 
 
@@ -272,7 +273,8 @@ def test_the_totals_add_up(tmp_path: Path, name: str, data: bytes) -> None:
     path.write_bytes(data)
     result = verify([path], load(), INTERACTIONS).traffic
     assert (result.entries, len(result.left_out)) == (4, 1)
-    assert result.left_out[0][1].startswith("entry 2, POST /v1beta/interactions: no answer came")
+    _, entry, reason = result.left_out[0]
+    assert (entry, reason.partition(":")[0]) == ("entry 2, POST /v1beta/interactions", "no answer came")
 
 
 def test_a_strange_entry_hides_no_other(tmp_path: Path) -> None:
@@ -283,7 +285,7 @@ def test_a_strange_entry_hides_no_other(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(document))
     verified = verify([path], load(), INTERACTIONS)
     result = verified.traffic
-    assert result.left_out == [(str(path), "entry 2: status is missing: a mapping belongs there")]
+    assert result.left_out == [(str(path), "entry 2", "status is missing: a mapping belongs there")]
     named = {f"entry {number}, POST /v1beta/interactions" for number in (1, 3)}
     assert {finding.where.exchange for finding in result.findings} >= named
     assert result.entries == 2
@@ -345,7 +347,7 @@ def test_a_request_is_known_by_the_answer_beside_it(tmp_path: Path) -> None:
     (tmp_path / "a.request.json").write_bytes(b'{"surprise":1}')
     (tmp_path / "a.json").write_bytes(b'{"outputs":[]}')
     result = verify([tmp_path / "a.request.json"], load(), INTERACTIONS).traffic
-    assert "`outputs`" in result.left_out[0][1]
+    assert "`outputs`" in result.left_out[0].reason
 
 
 def test_a_request_that_was_refused_is_judged_and_accuses_nobody(tmp_path: Path) -> None:
@@ -389,7 +391,7 @@ def test_folders_are_walked(tmp_path: Path) -> None:
     (tmp_path / ".git" / "y.sse").write_bytes(b"")
     result = verify([tmp_path], load(), INTERACTIONS).traffic
     assert result.judged == {"streams": 1, "bodies": 1, "requests": 0}
-    assert [Path(file).name for file, _ in result.left_out] == ["c.md"]
+    assert [Path(place.file).name for place in result.left_out] == ["c.md"]
 
 
 def test_findings_of_a_stream_have_their_bytes(tmp_path: Path) -> None:

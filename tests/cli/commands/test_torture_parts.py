@@ -133,8 +133,10 @@ def test_time_is_up() -> None:
     assert record["exit"] == Exit.UNREACHABLE
     assert [case["case"] for case in record["cases"]] == ["event:3,end"]
     assert "its 5 s were up (--deadline), and 1 case had not been played" in record["halted"]
-    said = state.presentation.headline(state)
-    assert said == "The run ended early; the client ends right in 1 of 2 cases; 1 was not tried."
+    assert (
+        str(state.presentation.headline(state))
+        == "The run ended early; the client ends right in 1 of 2 cases; 1 was not tried."
+    )
 
 
 def test_a_status_that_is_not_told_is_no_broken_promise(harness: Harness) -> None:

@@ -52,7 +52,8 @@ def test_the_totals_add_up(harness: Harness) -> None:
     """Each entry of a cassette is judged or listed as left out; an unanswered one with who ended it, and where."""
     path = folder("cassettes") / "emulator" / "dropped-before-headers.yaml"
     done = harness("verify", str(path))
-    assert ": no answer came: rst by the server, before headers" in done.out
+    assert "left out: 1 × no answer came: rst by the server, before headers" in done.out
+    assert f"\n  {path}: entry " in done.out
     assert "in 1 of 2 entries; left out 1; 0 findings" in done.out.splitlines()[-2]
     report = json.loads(harness("verify", str(path), "--json").out)
     assert report["entries"] == {"judged": 1, "left_out": len(report["left_out"])}
@@ -80,7 +81,26 @@ def test_nothing_to_judge_is_not_green(harness: Harness) -> None:
     Path("notes.txt").write_text("hello", encoding="utf-8")
     done = harness("verify", ".")
     assert done.code == 3
-    assert "left out: notes.txt: " in done.out
+    assert "left out: 1 × not a kind of file" in done.out
+    assert "\n  notes.txt\n" in done.out
+
+
+def test_what_is_left_out_stands_below_its_reason(harness: Harness, tmp_path: Path) -> None:
+    """Most of one reason come first; a terminal shows a few places, -v and reports all of them."""
+    Path("kept").mkdir()
+    for number in range(7):
+        Path(f"kept/{number}.txt").write_text("hello", encoding="utf-8")
+    Path("kept/old.json").write_text('{"outputs":[]}', encoding="utf-8")
+    reports = [word for name in ("html", "markdown") for word in ("--report", f"{name}=out.{name}")]
+    lines = harness("verify", "kept", *reports).out.splitlines()
+    start = lines.index("left out: 7 × not a kind of file that holds recorded traffic")
+    assert lines[start + 1 : start + 6] == [*(f"  kept/{n}.txt" for n in range(4)), "  and 3 more (-v lists them)"]
+    assert lines[start + 6].startswith("left out: 1 × a body of the `outputs` generation")
+    assert "  kept/6.txt" in harness("verify", "kept", "-v").out.splitlines()
+    for name in ("html", "markdown"):
+        text = Path(f"out.{name}").read_text(encoding="utf-8")
+        assert "7 × not a kind of file" in text
+        assert "kept/6.txt" in text
 
 
 def test_missing_path(harness: Harness) -> None:

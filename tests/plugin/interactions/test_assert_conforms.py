@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from harness.contract import CURRENT
+from harness.contract.schema.schemas import load_schemas
 from harness.outcome import UsageFault
 from harness.plugin import InteractionsEmulator, assert_conforms
 
@@ -82,3 +85,20 @@ def test_what_cannot_be_read() -> None:
     """Any other value is refused with a message."""
     with pytest.raises(UsageFault, match="cannot read a int"):
         assert_conforms(7)
+
+
+def test_another_revision(client: httpx.Client, tmp_path: Path) -> None:
+    """A value is judged by the revision that is named; an unknown one is named with those that there are."""
+    folder = tmp_path / "2027-01-01"
+    folder.mkdir()
+    (folder / "revision.json").write_text(json.dumps({"base": CURRENT}))
+    interaction = dict(load_schemas(CURRENT).document("interaction"))
+    interaction["required"] = [*interaction.get("required", []), "robot"]
+    (folder / "interaction.json").write_text(json.dumps(interaction))
+    answer = client.post("/interactions", json=BODY)
+    for value in (answer, answer.content, answer.json()):
+        assert_conforms(value)
+        with pytest.raises(AssertionError, match="robot"):
+            assert_conforms(value, revision=str(folder))
+    with pytest.raises(UsageFault, match=f"2031-01-01.*{CURRENT}"):
+        assert_conforms(answer, revision="2031-01-01")

@@ -1,12 +1,11 @@
 """Checks of chains: turns that continue an earlier interaction through previous_interaction_id.
 
-Layer 2. Whether the history was carried over is judged by the count of input tokens, never by prose.
+Layer 2. `chain_history` checks what such a turn knows of the earlier ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -20,7 +19,6 @@ from harness.checks.vocabulary.expect import (
     finding,
     interaction_in,
     object_in,
-    require_answer,
 )
 from harness.checks.vocabulary.polling import (
     expect_id,
@@ -31,11 +29,10 @@ from harness.checks.vocabulary.polling import (
     status_of,
 )
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
-from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, is_stream
 from harness.contract.data.output import output_steps, output_text
-from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps, judge_unchanged
+from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps
 from harness.contract.judge.replies import SUCCESS
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise, judge_one
@@ -137,29 +134,6 @@ def _can_be_continued(parent: Exchange, child: Exchange) -> Iterator[Finding]:
 
 
 @_CHAIN.check(
-    "chain.takes-effect",
-    a_chain,
-    title="previous_interaction_id is not ignored",
-    profile="chaining",
-    requires=["store", "chain"],
-    accepts=["more input tokens than the same input alone", "a refusal of a parent that does not exist"],
-    about="child",
-)
-def _takes_effect(parent: Exchange, child: Exchange, stray: Exchange) -> Iterator[Finding]:
-    interaction_in(child)
-    if stray.status not in SUCCESS:
-        require_answer(stray)
-        return
-    alone, chained = _input_tokens(parent), _input_tokens(child)
-    if chained <= alone:
-        yield finding(
-            "a parent changes nothing, and one that does not exist is taken, too",
-            expected=f"more than {alone} input tokens",
-            actual=f"{chained} input tokens",
-        )
-
-
-@_CHAIN.check(
     "chain.stored",
     a_chain,
     title="a chained interaction is stored like any other",
@@ -195,76 +169,6 @@ def _names_its_parent(parent: Exchange, child: Exchange, child_read: Exchange | 
     if child_read is not None and child_read.status in SUCCESS:
         bodies.append(interaction_in(child_read))
     yield from judge_echo(id_of(parent), bodies)
-
-
-@_CHAIN.check(
-    "chain.history",
-    a_chain,
-    title="the history is carried over",
-    profile="chaining",
-    requires=["store", "chain"],
-    accepts=["more input tokens than the same input alone"],
-    about="child",
-)
-def _carries_history(parent: Exchange, child: Exchange) -> Iterator[Finding]:
-    alone, chained = _input_tokens(parent), _input_tokens(child)
-    if chained <= alone:
-        yield finding("a chained turn costs no more input", expected=f"more than {alone}", actual=str(chained))
-
-
-@_CHAIN.check(
-    "chain.whole-history",
-    a_chain,
-    title="a third turn knows the first one",
-    profile="chaining",
-    requires=["store", "chain"],
-    accepts=[
-        "more input tokens than the second turn, and than the second and third alone",
-        "no more in the second turn than alone (untestable)",
-    ],
-    about="grandchild",
-)
-def _carries_whole_history(
-    parent: Exchange,
-    child: Exchange,
-    grandchild: Exchange | None,
-    retold: Exchange | None,
-    parent_retold: Exchange,
-) -> Iterator[Finding]:
-    alone, chained = _input_tokens(parent), _need_history(parent, child)
-    if grandchild is None or retold is None:
-        raise Unmet("the child has no id to continue")
-    longer = _input_tokens(grandchild)
-    without_first = _tokens_told(retold)
-    comparable = 0 < _tokens_told(parent_retold) <= chained  # some count the JSON that tells a turn, too
-    if longer <= chained:
-        expected = f"more than {chained} input tokens; the first turn has {alone}"
-        yield finding("a third turn carries no more than a second", expected=expected, actual=str(longer))
-    elif comparable and longer <= without_first:
-        expected = f"more than the {without_first} input tokens of the second and third turn without the first"
-        yield finding("a third turn does not carry the first", expected=expected, actual=str(longer))
-
-
-@_CHAIN.check(
-    "chain.streamed",
-    a_chain,
-    title="a streamed turn continues its parent, too",
-    profile="chaining",
-    requires=["store", "chain", "stream"],
-    accepts=["more input tokens than the same input alone", "no more in a plain turn either (untestable)"],
-    about="streamed",
-)
-def _streams_with_history(parent: Exchange, child: Exchange, streamed: Exchange) -> Iterator[Finding]:
-    alone, chained = _input_tokens(parent), _need_history(parent, child)
-    if streamed.status in SUCCESS and not is_stream(streamed):
-        raise Unmet("the streamed turn is no stream")
-    yield from expect_stream(streamed)
-    tokens = _read_tokens(completion(events_in(streamed)) or {})
-    if tokens is None:
-        raise Unmet("the stream ends without a count of input tokens")
-    if tokens <= alone:
-        expected = f"more than {alone} input tokens; the plain turn has {chained}"
-        yield finding("a streamed turn carries no history", expected=expected, actual=str(tokens))
 
 
 @_CHAIN.check(
@@ -321,31 +225,6 @@ def _may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
 
 
 @_CHAIN.check(
-    "chain.siblings-apart",
-    a_chain,
-    title="two children of one parent know nothing of each other",
-    profile="chaining",
-    requires=["store"],
-    accepts=["equal input costs an equal history", "the first child is as it was before the second"],
-)
-def _keeps_siblings_apart(
-    parent: Exchange, child: Exchange, sibling: Exchange, child_read: Exchange | None, child_again: Exchange | None
-) -> Iterator[Finding]:
-    own, other = _input_tokens(child), _input_tokens(sibling)
-    if other - own >= max(1, _input_tokens(parent)):
-        leak = finding("the second child carries the first one's turn", expected=str(own), actual=str(other))
-        yield replace(leak, rule="chain.siblings-apart", code="chain.siblings-apart/history").at(
-            exchange="sibling", pointer="$.usage.total_input_tokens"
-        )
-    if child_read is None or child_again is None:
-        return
-    before = interaction_in(child_read)
-    yield from at("child_again", expect_interaction(child_again))
-    rule = "chain.siblings-apart"
-    yield from at("child_again", judge_unchanged(rule, before, interaction_in(child_again)))
-
-
-@_CHAIN.check(
     "chain.running",
     a_chain_to_a_running_run,
     title="a run in progress cannot be continued",
@@ -390,36 +269,3 @@ _CHAIN.check(
     profile="core",
     accepts=["2xx and an interaction"],
 )(judge_one("second", expect_interaction))
-
-
-# --- what the judges share
-
-
-def _input_tokens(exchange: Exchange) -> int:
-    body: Mapping[str, Any] = interaction_in(exchange)
-    tokens = _read_tokens(body)
-    if tokens is None:
-        raise Unmet(f"no count of input tokens: {format_answer(exchange)}")
-    if not output_steps(body):
-        raise Unmet("the turn has no output to be carried over")
-    return tokens
-
-
-def _read_tokens(body: Mapping[str, Any]) -> int | None:
-    """The count of input tokens in an interaction."""
-    usage = body.get("usage")
-    tokens = usage.get("total_input_tokens") if isinstance(usage, dict) else None
-    return tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else None
-
-
-def _tokens_told(answer: Exchange) -> int:
-    """The input tokens of a conversation that was told again; 0 if it was refused or not counted."""
-    return (_read_tokens(interaction_in(answer)) or 0) if answer.status in SUCCESS else 0
-
-
-def _need_history(parent: Exchange, child: Exchange) -> int:
-    """The input tokens of a second turn. Raises `Unmet` if this target does not count the history."""
-    chained = _input_tokens(child)
-    if chained <= _input_tokens(parent):
-        raise Unmet("a second turn costs no more input than the first, so the counts tell nothing of history")
-    return chained

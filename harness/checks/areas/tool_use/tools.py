@@ -1,4 +1,4 @@
-"""Checks of function calls, streamed or not. `tool_results` checks the results of calls, `search` searches.
+"""Checks of function calls, streamed or not. `tool_choice` checks which are made, `tool_results` their results.
 
 Layer 2. A model that is forced to call may still not do so; a missing call is untestable, not broken.
 """
@@ -17,7 +17,6 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
 )
 from harness.checks.vocabulary.polling import id_of, poll_until_found, status_of
-from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import completion, events_in
 from harness.checks.vocabulary.streamed import FORCED, WEATHER, streams_of_all_kinds
 from harness.contract import compare_steps, read
@@ -41,7 +40,6 @@ ANSWERS: Mapping[str, Any] = {
 }
 """One result in each form that the schema allows."""
 
-TIME: Mapping[str, Any] = {**WEATHER, "name": "get_time", "description": "The time of day in one place."}
 
 Call = Mapping[str, Any]
 
@@ -51,16 +49,22 @@ def calls_in(exchange: Exchange) -> list[dict[str, Any]]:
     return pending_calls(output_steps(interaction_in(exchange)))
 
 
+def need_calls(exchange: Exchange) -> Sequence[Call]:
+    """Return the pending calls of an answer. Raises `Unmet` if there is none."""
+    calls = calls_in(exchange)
+    if not calls:
+        raise Unmet(f"the model called no function: {format_answer(exchange)}")
+    return calls
+
+
 def first_call(exchange: Exchange) -> Call:
     """Return the first pending call with an id. Raises `Unmet` if there is none."""
-    calls = calls_in(exchange)
+    calls = need_calls(exchange)
     for call in calls:
         if isinstance(call.get("id"), str) and call["id"]:
             return call
-    if calls:
-        name = format_value(calls[0].get("name"))
-        raise Unmet(f"the model called {name}, but the call has no id that a result could name")
-    raise Unmet(f"the model called no function: {format_answer(exchange)}")
+    name = format_value(calls[0].get("name"))
+    raise Unmet(f"the model called {name}, but the call has no id that a result could name")
 
 
 def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
@@ -104,43 +108,7 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     return {**seen, "toolless": (yield Send(t.create(input=QUESTION, previous_interaction_id=answered)))}
 
 
-@exercise(requests=1, interactions=1)
-def a_turn_without_calls(t: RequestBuilder) -> Steps:
-    """A function that is declared but forbidden by tool_choice."""
-    choice = {"tool_choice": "none"}
-    return {"answer": (yield Send(t.create(input=QUESTION, tools=[WEATHER], generation_config=choice)))}
-
-
-@exercise(requests=1, interactions=1)
-def a_call_among_allowed(t: RequestBuilder) -> Steps:
-    """Two declared functions, only one of them allowed, and a question that needs the other."""
-    choice = {"tool_choice": {"allowed_tools": {"mode": "any", "tools": [WEATHER["name"]]}}}
-    body = {"input": "What time is it in Paris?", "tools": [TIME, WEATHER]}
-    return {"answer": (yield Send(t.create(body, generation_config=choice)))}
-
-
-@exercise(requests=1, interactions=1)
-def a_needless_call(t: RequestBuilder) -> Steps:
-    """A forced call where the question needs none."""
-    return {"answer": (yield Send(t.create(input=HELLO, tools=[WEATHER], **FORCED)))}
-
-
-# --- judges of calls
-
-
-@_TOOLS.check(
-    "tool.choice-any",
-    a_needless_call,
-    title="tool_choice any forces a call",
-    profile="tools",
-    accepts=["a call of the function", "a refusal, or a run that did not end in order: untestable"],
-)
-def _is_forced(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_offered(answer)
-    if status_of(answer) in CUT_SHORT:
-        raise Unmet(f"the run ended as {status_of(answer)}")
-    if not calls_in(answer):
-        yield finding("no function was called", expected="a function_call step", actual=format_answer(answer))
+# --- judges
 
 
 @_TOOLS.check(
@@ -153,8 +121,7 @@ def _is_forced(answer: Exchange) -> Iterator[Finding]:
 )
 def _waits_for_the_result(asked: Exchange) -> Iterator[Finding]:
     yield from expect_offered(asked)
-    if not calls_in(asked):
-        raise Unmet(f"the model called no function: {format_answer(asked)}")
+    need_calls(asked)
     if status_of(asked) in CUT_SHORT:
         raise Unmet(f"the run ended as {status_of(asked)}, so nobody waits for the result")
     steps = output_steps(interaction_in(asked))
@@ -170,7 +137,7 @@ def _waits_for_the_result(asked: Exchange) -> Iterator[Finding]:
     accepts=["a text for id and name, an object, if an empty one, for arguments"],
 )
 def _has_its_fields(asked: Exchange) -> Iterator[Finding]:
-    for call in _some_calls(asked):
+    for call in need_calls(asked):
         for name in ("id", "name"):
             if not isinstance(call.get(name), str) or not call[name]:
                 yield finding(f"a call without {name}", expected="a text", actual=format_value(call.get(name)))
@@ -189,7 +156,7 @@ def _has_its_fields(asked: Exchange) -> Iterator[Finding]:
     accepts=["the name that was declared"],
 )
 def _was_declared(asked: Exchange) -> Iterator[Finding]:
-    for call in _some_calls(asked):
+    for call in need_calls(asked):
         if call.get("name") != WEATHER["name"]:
             yield finding(
                 "an undeclared function", expected=str(WEATHER["name"]), actual=format_value(call.get("name"))
@@ -205,7 +172,7 @@ def _was_declared(asked: Exchange) -> Iterator[Finding]:
     accepts=["the required parameters, in their types", "more than was declared"],
 )
 def _fits_its_declaration(asked: Exchange) -> Iterator[Finding]:
-    for call in _some_calls(asked):
+    for call in need_calls(asked):
         arguments = call.get("arguments")
         if isinstance(arguments, dict) and not isinstance(arguments.get("location"), str):
             yield finding(
@@ -233,35 +200,6 @@ def _shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
 
 
 @_TOOLS.check(
-    "tool.choice-none",
-    a_turn_without_calls,
-    title="tool_choice none means no call",
-    profile="tools",
-    requires=["functions"],
-    accepts=["an answer without a pending call", "a refusal of the option: untestable"],
-)
-def _calls_nothing(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_offered(answer)
-    if calls_in(answer):
-        yield finding("a function was called", expected="no call", actual=format_value(calls_in(answer)[0]))
-
-
-@_TOOLS.check(
-    "tool.choice-allowed",
-    a_call_among_allowed,
-    title="only a function that tool_choice allows is called",
-    profile="tools",
-    requires=["functions"],
-    accepts=["calls of the allowed function", "no call, or a refusal of the option: untestable"],
-)
-def _calls_what_is_allowed(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_offered(answer)
-    for call in _some_calls(answer):
-        if call.get("name") != WEATHER["name"]:
-            yield finding("another function", expected=str(WEATHER["name"]), actual=format_value(call.get("name")))
-
-
-@_TOOLS.check(
     "chain.no-tools",
     a_tool_loop,
     title="tools are not inherited",
@@ -273,9 +211,6 @@ def _inherits_no_tools(toolless: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(toolless)
     if calls_in(toolless):
         yield finding("a function was called that this turn did not declare", expected="no call", actual="one")
-
-
-# --- judges of streamed calls
 
 
 @_TOOLS.check(
@@ -316,16 +251,6 @@ def _streamed_call_is_whole(tool: Exchange) -> Iterator[Finding]:
             yield finding(
                 "the arguments do not join", expected="an object", actual=format_value(call.get("arguments"))
             )
-
-
-# --- what the judges share
-
-
-def _some_calls(exchange: Exchange) -> Sequence[Call]:
-    calls = calls_in(exchange)
-    if not calls:
-        raise Unmet(f"the model called no function: {format_answer(exchange)}")
-    return calls
 
 
 def _streamed_calls(stream: Exchange) -> list[Call]:

@@ -13,7 +13,7 @@ from harness.benches.recordings.run import USABLE
 from harness.checks.capabilities import CAPABILITIES
 from harness.checks.clients.rules import RULES as CLIENT_RULES
 from harness.checks.gateway.cures import cures_of
-from harness.cli.catalogue import load_every_check
+from harness.cli.rules.every_check import load_every_check
 from harness.contract.rules import BY_ID
 from harness.contract.rules.searched import RULES as NEIGHBOUR_RULES
 from harness.engine.proof import NOTICED, PROVED

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from harness.cli.rule_facts import Fact, RuleFacts, describe_everything, list_codes
+from harness.cli.rules.rule_facts import Fact, RuleFacts, describe_everything, list_codes
 from harness.interactions import INTERACTIONS
 
 _SHOWN_AS_CODE = frozenset({"run it alone"})

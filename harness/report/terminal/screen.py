@@ -10,7 +10,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TextIO
 
 from harness.outcome.words import shorten
@@ -79,6 +79,11 @@ class Screen:
         self._written = self._now()
         if self._written - self._flushed >= _FLUSHED_EVERY:  # somebody may follow the log
             self._flush()
+
+    def lines(self, texts: Iterable[str]) -> None:
+        """Write several lines that stay."""
+        for text in texts:
+            self.line(text)
 
     def draw(self, text: str) -> None:
         """Draw the progress line in place of the previous one; in a log, say it if it was silent for long."""

@@ -1,0 +1,79 @@
+"""What the upstream is made to say: the scripts of its runs, and how its answers fail. Layer 2, data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.checks.gateway.create_fields import IMAGE, TEXT
+
+_DELTAS = ["Hello", " brave", " new", " world,\n\n", "  déjà vu,", " 東京,", " 🦊🦊", "!"]
+SCRIPT: dict[str, Any] = {"deltas": _DELTAS, "thought": False, "times": 0}
+LARGE = {**SCRIPT, "deltas": [f"{number} " + "long " * 4000 for number in range(5)]}
+LONG = {**SCRIPT, "ticks": 1_000_000}
+"""The script of a background run that does not end, however often it is polled."""
+
+TRUNCATIONS = {
+    "none": "event:0,end",
+    "boundary": "event:5,end",
+    "between-chunks": "event:5,fin",
+    "in-event": "event:6+25,fin",
+    "in-character": "utf8:5,rst",
+    "reset": "event:5,rst",
+    "uncompleted": "completion,end",
+    "uncompleted-reset": "completion,rst",
+}
+"""Where and how the upstream's stream breaks off, as fault plans."""
+CLOSING = {"closing": "event:5,end", "closing-reset": "event:5,rst"}
+"""The same for a body that ends with its connection, where a reset alone tells an end from a drop."""
+
+REFUSALS: tuple[tuple[int, str, str, tuple[tuple[str, str], ...]], ...] = (
+    (400, "invalid_request", "The harness refuses this call: wrong.", ()),
+    (403, "permission_denied", "The harness refuses this call: not allowed.", ()),
+    (404, "model_not_found", "The harness refuses this call: no such model.", ()),
+    (429, "rate_limit_exceeded", "The harness refuses this call: too many.", (("retry-after", "7"),)),
+    (500, "api_error", "The harness refuses this call: broken.", ()),
+    (503, "service_unavailable", "The harness refuses this call: busy.", (("retry-after", "7"),)),
+)
+"""What the upstream refuses with: status, code, message, header fields."""
+
+_CALL = {"id": "call_1", "name": "look_up", "arguments": {"word": "hi", "more": [1, 2.5]}}
+
+RICH: dict[str, Any] = {
+    "steps": [
+        {
+            "type": "thought",
+            "signature": "c2lnbmF0dXJlLW9mLXRob3VnaHQ=",
+            "summary": [TEXT | {"text": "Look it up."}],
+        },
+        {"type": "model_output", "content": [TEXT | {"text": "Here: 東京 🦊"}, IMAGE]},
+        {"type": "function_call", **_CALL, "signature": "c2lnbmF0dXJlLWI="},
+    ],
+    "status": "requires_action",
+}
+"""A run that thinks, shows an image and calls a function, with the signatures that the next turn must repeat."""
+
+ENDS: dict[str, dict[str, Any]] = {
+    "failed": {"status": "failed"},
+    "cancelled": {"status": "cancelled"},
+    "incomplete": {"status": "incomplete"},
+    "error": {"error_event": {"after": 5, "code": "service_unavailable", "message": "The harness is busy."}},
+    "failed-error": {
+        "status": "failed",
+        "error_event": {"after": 5, "code": "api_error", "message": "The harness failed."},
+    },
+}
+"""How a stream can end other than well, and still in order."""
+
+BARE_ERRORS = {
+    "list": b"""[{
+  "error": {
+    "code": 503,
+    "message": "The harness is currently unavailable.",
+    "status": "UNAVAILABLE"
+  }
+}
+]
+""",
+    "line": b'{"error":{"message":"The harness blocked the input.","code":"prohibited_content"}}\n',
+}
+"""Errors as the service writes them into a stream that it cannot go on with: JSON that belongs to no event."""

@@ -1,0 +1,1 @@
+"""What a person watches during a run and reads at its end. Layer 6."""

@@ -1,0 +1,70 @@
+"""Results on a terminal: each in one line, or explained. Layer 6."""
+
+from __future__ import annotations
+
+import re
+
+from harness.engine.results import Result
+from harness.outcome import Because, Verdict
+from harness.report.commands.presentation import EXPLAINED
+from harness.report.presented_run import PresentedRun
+from harness.report.terminal.screen import Screen
+
+_PROSE = re.compile(
+    r"\s*(requirement|source|what breaks|accepted|finding|expected|actual|cure|baseline|a cons|blocked)"
+)
+"""How the lines of an explanation begin that are no evidence: what is to be copied must not be wrapped."""
+
+_ARGUED = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.XFAIL})
+"""Verdicts that -v explains."""
+
+COLOUR = {
+    Verdict.PASS: "32",
+    Verdict.FAIL: "31;1",
+    Verdict.ERROR: "35;1",
+    Verdict.WARN: "33",
+    Verdict.STALE: "31",
+    Verdict.XFAIL: "33",
+    Verdict.INFO: "36",
+}
+
+
+class ResultPrinter:
+    """Prints results as they come. With `verbose` it explains each failure and warning; with 2, in full."""
+
+    def __init__(self, screen: Screen, state: PresentedRun, verbose: int) -> None:
+        self._screen = screen
+        self._state = state
+        self._presentation = state.presentation
+        self._verbose = bool(verbose)
+        self._whole = verbose > 1
+
+    def print_brief(self, result: Result) -> None:
+        """Print a result of the run that goes on: what is wrong at once, the rest as far as it is wanted."""
+        verdict = result.verdict
+        if verdict is Verdict.ERROR or (self._verbose and verdict in _ARGUED):
+            self.explain(result)
+        elif verdict in EXPLAINED or self._is_told(result):
+            tail, more = self._presentation.brief(result, self._state, verbose=self._verbose)
+            self._screen.line(self._headline(result) + tail)
+            self._screen.lines(more)
+
+    def explain(self, result: Result) -> None:
+        """Print a result with all that explains it."""
+        self._screen.line("")
+        self._screen.line(self._headline(result))
+        text = self._presentation.explain(result, self._state, verbose=self._verbose, whole=self._whole)
+        for line in text.split("\n"):
+            self._screen.line(f"  {line}" if line else "", whole=not _PROSE.match(line))
+
+    def _is_told(self, result: Result) -> bool:
+        if self._verbose:
+            return result.verdict is not Verdict.EXCLUDED
+        ours = result.observation.because is Because.OUR_LIMIT
+        told_at_the_end = ours or (self._state.stopped is not None and result.unjudged)
+        return not told_at_the_end and not self._presentation.is_quiet(result, self._state)
+
+    def _headline(self, result: Result) -> str:
+        word = result.verdict.upper().replace("_", " ")
+        label = self._screen.paint(COLOUR.get(result.verdict, "2"), f"{word:<10}")
+        return f"{label} {result.id} [{result.rule.level}] {result.title}"

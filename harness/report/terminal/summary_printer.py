@@ -1,0 +1,159 @@
+"""The end of a run on a terminal: what failed, the totals, what is left behind, what was not judged, the headline.
+
+Layer 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.engine.events import RunFinished
+from harness.engine.results import Result
+from harness.engine.traffic.retries import Waited
+from harness.engine.traffic.timeout_budget import TimeoutLosses
+from harness.outcome import Level, Verdict
+from harness.outcome.words import format_count, shorten
+from harness.report.causes import describe, find_causes
+from harness.report.evidence.exchange_text import printable
+from harness.report.presented_run import PresentedRun
+from harness.report.terminal.result_printer import COLOUR, ResultPrinter
+from harness.report.terminal.screen import Screen, count_seen
+
+_LEFT_SHOWN = 5
+"""Most things left behind that are named one by one."""
+
+_UNTESTED_SHOWN = 6
+"""Most untested SHOULDs that are named without -v."""
+
+_SILENT = " (* no client can notice it)"
+
+_LISTED = 60
+"""Most failures that are listed at the end."""
+
+
+class SummaryPrinter:
+    """Prints the end of a run. `verbose`: the failures were explained as they came."""
+
+    def __init__(self, screen: Screen, state: PresentedRun, results: ResultPrinter, *, verbose: bool) -> None:
+        self._screen = screen
+        self._state = state
+        self._presentation = state.presentation
+        self._results = results
+        self._verbose = verbose
+
+    def print_end(self, finished: RunFinished) -> None:
+        """Print what a finished run comes to."""
+        self._screen.erase()
+        self._screen.lines(self._presentation.closing(self._state, self._screen.paint, verbose=self._verbose))
+        self._list_failures()
+        self._screen.lines(self._totals(finished))
+        if finished.waited.times:
+            self._screen.line(_waits(finished.waited))
+        for path in finished.leftovers[:_LEFT_SHOWN]:
+            self._screen.line(f"left behind (its deletion failed): {self._text(path)}")
+        if (more := len(finished.leftovers) - _LEFT_SHOWN) > 0:
+            self._screen.line(f"left behind, too: {more} more, which the JSON report names")
+        if finished.cut.hurried or finished.cut.unsent:
+            self._screen.line(self._state.mask.text(_describe_cut(finished.cut)))
+        if finished.unjudged:
+            self._screen.lines(self._presentation.not_judged(finished))
+        if self._presentation.live and not self._verbose:
+            self._screen.lines(_say_what_v_adds(finished))
+        if excluded := finished.counts[Verdict.EXCLUDED]:
+            self._screen.line(
+                f"{format_count(excluded, 'check was', 'checks were')} excluded, of which nothing is said"
+            )
+        if finished.halted:
+            self._screen.line(f"the run ended early: {self._text(finished.halted)}")
+        self._screen.lines(self._text(line) for line in self._presentation.ledger(self._state))
+        if conclusion := self._presentation.conclusion(self._state):
+            self._screen.line(conclusion)
+        self._screen.line(str(self._presentation.headline(self._state)))
+
+    def _text(self, text: str) -> str:
+        return printable(self._state.mask.text(text))
+
+    def _list_failures(self) -> None:
+        """The worst failure in full, and a line for each: the worst first."""
+        causes = find_causes(self._state)
+        failed = [result for cause in causes for result in cause.results]
+        if self._presentation.live:
+            if (worst := _worst_of(failed)) is not None and not self._verbose:
+                self._screen.lines(["", "the worst failure:"] if len(failed) > 1 else [])
+                self._results.explain(worst)
+            lines = [self._one_line(result) for result in failed]
+        elif self._presentation.lists_causes:
+            lines = [f"  {cause.key} ({cause.counts}): {cause.title}" for cause in causes]
+        else:
+            return
+        if len(lines) > 1:
+            self._screen.line("")
+            starred = any(map(_is_silent, failed)) and self._presentation.live
+            self._screen.line(f"what failed, the worst first{_SILENT if starred else ''}:")
+            self._screen.lines(self._fit(line) for line in lines[:_LISTED])
+        if len(lines) > _LISTED:
+            self._screen.line(f"  … and {len(lines) - _LISTED} more, which the reports name")
+
+    def _one_line(self, result: Result) -> str:
+        word = self._screen.paint(COLOUR.get(result.verdict, "2"), f"{result.verdict:<5}")
+        level = "" if result.rule.level is Level.MUST else f" [{result.rule.level}]"
+        return f"  {word} {result.id}{'*' if _is_silent(result) else ''}{level}: {describe(result, self._state)}"
+
+    def _fit(self, line: str) -> str:
+        """A line that the terminal does not wrap; in a log it is left whole."""
+        columns = self._screen.columns
+        unseen = len(line) - count_seen(line)
+        return line if columns is None else shorten(line, columns - 1 + unseen)
+
+    def _totals(self, finished: RunFinished) -> Iterator[str]:
+        said = self._presentation.totals(self._state, self._screen.paint)
+        if said is not None:
+            yield said
+            return
+        yield ""
+        counts = [(verdict, number) for verdict, number in finished.counts.items() if number]
+        words = [self._screen.paint(COLOUR.get(v, "2"), f"{n} {v.replace('_', ' ')}") for v, n in counts]
+        judged = format_count(len(finished.results), self._presentation.noun)
+        yield f"{judged}: {', '.join(words)} in {finished.seconds:.1f} s"
+
+
+def _say_what_v_adds(finished: RunFinished) -> Iterator[str]:
+    counts = finished.counts
+    brief = ["warning"] * bool(counts[Verdict.WARN]) + ["failure"] * (counts[Verdict.FAIL] > 1)
+    more = [f"explains each {' and '.join(brief)}"] * bool(brief)
+    if untested := [result.id for result in finished.results if _is_untested_wish(result)]:
+        left = len(untested) - _UNTESTED_SHOWN
+        also = f" and {left} more" if left > 0 else ""
+        more.append(f"says why these were not tested: {', '.join(untested[:_UNTESTED_SHOWN])}{also}")
+    if more:
+        yield f"-v {' and '.join(more)}"
+
+
+def _is_untested_wish(result: Result) -> bool:
+    """Whether it is an untested SHOULD or MAY; the untested MUSTs have lines of their own."""
+    return result.verdict is Verdict.UNTESTABLE and result.rule.level is not Level.MUST
+
+
+def _is_silent(result: Result) -> bool:
+    """Whether it is a failure that a client cannot notice."""
+    return result.rule.silent and result.verdict is Verdict.FAIL
+
+
+def _worst_of(failed: Sequence[Result]) -> Result | None:
+    """The worst failure of the target; errors of our own were explained when they came."""
+    return next((result for result in failed if result.verdict is Verdict.FAIL), None)
+
+
+def _waits(waited: Waited) -> str:
+    return f"waited {waited.seconds:.1f} s in {waited.times} pauses that the target asked for"
+
+
+def _describe_cut(cut: TimeoutLosses) -> str:
+    """What was not asked, or got too little time, because answers did not end; and what to do about it."""
+    unsent = f"{format_count(cut.unsent, 'request was', 'requests were')} not sent" if cut.unsent else ""
+    hurried = f"{cut.hurried} got less time" if cut.hurried else ""
+    return (
+        f"{format_count(cut.answers, 'answer')} did not end in time (the first: {cut.first}), so "
+        f"{' and '.join(filter(None, (hurried, unsent)))}: what these were for is not judged (-v names it); "
+        "if the target is only slow, raise --timeout"
+    )
