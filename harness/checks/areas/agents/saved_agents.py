@@ -186,8 +186,8 @@ def _changes_one_field(patched: Exchange) -> Iterator[Finding]:
 def _keeps_its_tools(together: Exchange, shown: Exchange, alone: list[Exchange]) -> Iterator[Finding]:
     kinds = [str(tool["type"]) for tool in TOOLS]
     if together.status in CLIENT_ERROR:
-        refused = [kind for kind, answer in zip(kinds, alone, strict=True) if answer.status in CLIENT_ERROR]
-        if len(refused) == len(kinds):
+        refused = [kind for kind, answer in zip(kinds, alone, strict=False) if answer.status in CLIENT_ERROR]
+        if len(refused) == len(alone):
             raise NotApplicable(f"no agent with a tool can be saved here: {format_answer(together)}")
         yield finding("not every kind is taken", expected=", ".join(kinds), actual=f"no {', '.join(refused)}")
         return
