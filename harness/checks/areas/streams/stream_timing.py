@@ -82,7 +82,6 @@ def a_slow_stream(t: RequestBuilder) -> Steps:
     the background unless that is refused. Compression is offered, as most clients do: it may hold events back.
     What seems to be held back is asked for again.
     """
-    yield from script(t, "slow-stream", queued=_SLOW_TICKS)
     seen: Exchanges = {}
     for _ in range(_TRIES):
         seen = yield from _watch_a_slow_stream(t)
@@ -92,6 +91,7 @@ def a_slow_stream(t: RequestBuilder) -> Steps:
 
 
 def _watch_a_slow_stream(t: RequestBuilder) -> Part[Exchanges]:
+    yield from script(t, "slow-stream", queued=_SLOW_TICKS)
     body = {"input": f"{LONG} (slow-stream)", "stream": True}
     stream: LiveStream = yield Open(_offer_compression(t.create(body, background=True)))
     if stream.status not in SUCCESS:
