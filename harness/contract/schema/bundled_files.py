@@ -1,9 +1,10 @@
 """The schemas of a revision in one file each way: for people and tools that use neither Python nor this project.
 
 `bundled/` holds a compound JSON Schema document, and an OpenAPI document under each version that tools read: 3.2,
-and 3.1 without `itemSchema`, which only 3.2 has; of the latter also one with known kinds only, for typed clients. They are generated and checked in; a test fails if they are out
-of date, and `python -m harness.contract.schema.bundled_files` rewrites them. It also gives each schema file its
-`$id` and its form. Layer 1. Knows where the files are; must not know what a schema says.
+and 3.1 without `itemSchema`, which only 3.2 has; of the latter also one with known kinds only, for typed clients.
+They are generated and checked in; a test fails if they are out of date, and `python -m
+harness.contract.schema.bundled_files` rewrites them. It also gives each schema file its `$id` and its form. Layer
+1. Knows where the files are; must not know what a schema says.
 """
 
 from __future__ import annotations
