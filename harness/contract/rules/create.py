@@ -236,6 +236,20 @@ _OPTIONS = (
         source=STRUCTURED_OUTPUT.cite(Basis.DOCUMENTED, "Streaming structured outputs"),
     ),
     Rule(
+        id="create.format-image",
+        level=Level.SHOULD,
+        statement="A model that makes images answers an image to a response_format of that type.",
+        breaks="Programs that ask for a picture get a text about one.",
+        source=REFERENCE.cite(Basis.DOCUMENTED, "ResponseFormat: image"),
+    ),
+    Rule(
+        id="create.format-audio",
+        level=Level.SHOULD,
+        statement="A model that speaks answers audio to a response_format of that type.",
+        breaks="Programs that ask for speech get a text to read.",
+        source=REFERENCE.cite(Basis.DOCUMENTED, "ResponseFormat: audio"),
+    ),
+    Rule(
         id="create.no-summaries",
         level=Level.SHOULD,
         statement="With thinking_summaries none, thoughts have no summary.",

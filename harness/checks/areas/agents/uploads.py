@@ -27,18 +27,18 @@ _UPLOADS = new_registry()
 CHECKS = _UPLOADS.checks
 
 FIRST, SECOND = b"first\n", b"second, and longer\n"
-PATH = "harness/upload.txt"
+PATH, BELOW = "harness-upload.txt", "harness/new/upload.txt"
 EMPTY: dict[str, str] = {}
-RESUMED, COMMANDED = "harness/resumed.txt", "harness/by-command.txt"
+RESUMED, COMMANDED = "harness-resumed.txt", "harness-by-command.txt"
 
 Headed = tuple[tuple[str, str], ...]
 X_UPLOAD: Headed = (("x-upload-content-type", "text/plain"), ("x-upload-content-length", str(len(SECOND))))
 X_GOOG: Headed = start_headers(SECOND, "text/plain")
 
 
-@exercise(requests=8)
+@exercise(requests=10)
 def uploads_to_an_environment(t: RequestBuilder) -> Steps:
-    """Write a file, write it again without and with `overwrite`, and read it after each upload."""
+    """Write a file, again without and with `overwrite`, and one in directories that are not there; read each."""
     made: Exchange = yield Send(t.request("POST", "environments", EMPTY))
     found = id_of(made)
     if not found:
@@ -52,15 +52,17 @@ def uploads_to_an_environment(t: RequestBuilder) -> Steps:
         "kept": (yield Send(read)),
         "replaced": (yield Send(_upload(t, path, SECOND, overwrite=True))),
         "new_content": (yield Send(read)),
+        "written_below": (yield Send(_upload(t, path, FIRST, BELOW))),
+        "below": (yield Send(t.request("GET", f"{path}/files/{BELOW}", query={"alt": "media"}))),
     }
     yield Send(t.request("DELETE", path))
     return seen
 
 
-def _upload(t: RequestBuilder, path: str, data: bytes, **query: bool) -> Request:
+def _upload(t: RequestBuilder, path: str, data: bytes, name: str = PATH, **query: bool) -> Request:
     label = [("content-type", "text/plain")]
     return t.request(
-        "PUT", f"{path}/files/{PATH}", data, query=query, headers=label, version=f"upload/{t.version}"
+        "PUT", f"{path}/files/{name}", data, query=query, headers=label, version=f"upload/{t.version}"
     )
 
 
@@ -105,6 +107,21 @@ def _replaces_when_told(written: Exchange, replaced: Exchange, new_content: Exch
     yield from at("new_content", expect_bytes(new_content, SECOND))
 
 
+@_UPLOADS.check(
+    "env.upload-creates-parents",
+    uploads_to_an_environment,
+    title="an upload makes the directories that its path names",
+    profile="agents",
+    requires=["environments"],
+    accepts=["2xx with a JSON object, and the same bytes under any label"],
+)
+def _makes_directories(written: Exchange, written_below: Exchange, below: Exchange) -> Iterator[Finding]:
+    _need_written(written)
+    yield from at("written_below", expect_object(written_below))
+    if written_below.status in SUCCESS:
+        yield from at("below", expect_bytes(below, FIRST))
+
+
 @exercise(requests=10)
 def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
     """Upload a file in each resumable form, and an archive to be unpacked; read what is there afterwards."""
@@ -122,11 +139,11 @@ def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
     if seen["commanded"].headers.get("x-goog-upload-url"):
         seen["sent"] = yield Send(continue_upload(t, seen["commanded"], "upload, finalize", SECOND))
     packed = t.request(
-        "PUT", f"{path}/files/unpacked", pack(PATH, FIRST), query={"extract": True},
+        "PUT", f"{path}/files/unpacked", pack(BELOW, FIRST), query={"extract": True},
         headers=[("content-type", "application/x-tar")], version=f"upload/{t.version}",
     )  # fmt: skip
     seen["extracted"] = yield Send(packed)
-    for name, place in (("resumed", RESUMED), ("by_command", COMMANDED), ("unpacked", f"unpacked/{PATH}")):
+    for name, place in (("resumed", RESUMED), ("by_command", COMMANDED), ("unpacked", f"unpacked/{BELOW}")):
         seen[name] = yield Send(t.request("GET", f"{path}/files/{place}", query={"alt": "media"}))
     yield Send(t.request("DELETE", path))
     return seen
