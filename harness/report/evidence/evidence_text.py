@@ -12,6 +12,7 @@ from itertools import groupby
 
 from harness.engine.evidence import made_or_changed, referenced_ids
 from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, RecordedPlace
+from harness.faults.legal_noise import spell_out
 from harness.kit.api import Api
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome.words import format_count, shorten
@@ -252,7 +253,7 @@ def _draw_timeline(run: ClientRun) -> Iterator[str]:
         yield f"{first.at:7.3f} s  -> {request}" + (f"  ({len(others) + 1} times)" if others else "")
         yield f"{'':9}  <- {answer}"
         if fault:
-            yield f"{'':9}  !! {fault}"
+            yield f"{'':9}  !! {spell_out(fault)}"
     if run.end:
         yield f"{'':9}  => the client {run.end}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.engine.results import ClientRun, Result
+from harness.faults.legal_noise import spell_out
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome.words import format_count
 from harness.report.evidence.display import Display
@@ -63,7 +64,7 @@ def _tell_run(run: ClientRun, display: Display) -> Story:
         steps.append(StoryStep(kind="request", text=method, quoted=shorten_path(path), detail=remark, at=at))
         steps.append(StoryStep(kind="answer", text=show(moment.answer)))
         if moment.fault:
-            steps.append(StoryStep(kind="break", text=show(moment.fault), hot=True))
+            steps.append(StoryStep(kind="break", text=show(spell_out(moment.fault)), hot=True))
     if run.end:
         steps.append(StoryStep(kind="pause", text=f"the client {show(run.end)}"))
     return Story(lanes=("client", "server"), about=format_count(len(run.moments), "request"), steps=tuple(steps))
