@@ -200,7 +200,7 @@ def _format_relayed(relayed: Sequence[RelayedExchange], display: Display, *, ver
 def relayed_lines(relayed: RelayedExchange, mask: Mask, shown: int = ONE_LINE) -> Iterator[str]:
     """The four directions in order: a line for each request and each answer."""
     yield f"client → gateway    {_request(relayed.client.request, mask, shown)}"
-    behind = (*relayed.upstream, *relayed.astray)
+    behind = (*relayed.upstream, *relayed.misrouted)
     if not behind:
         yield "gateway → upstream  nothing"
     for exchange in behind:

@@ -35,7 +35,7 @@ def _tell_relayed(relayed: Sequence[RelayedExchange], accused: set[str], display
     steps: list[StoryStep] = []
     for item in chosen[:3]:
         steps.append(request_step(item.client.request, None, display))
-        behind = (*item.upstream, *item.astray)
+        behind = (*item.upstream, *item.misrouted)
         for number, exchange in enumerate(behind):
             steps.append(request_step(exchange.request, None, display, lane="back", hot=number > 0))
             steps.append(answer_step(exchange, "back", display))
