@@ -123,6 +123,17 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
 }
 """Checks that say nothing of their own while another one is broken."""
 
+_READ_A_STATUS = """
+    create.status-listed create.completed-has-output create.response-format usage.counted stream.text
+    del.running bg.at-once bg.result bg.no-regress bg.queued bg.failed-diag bg.failed-visible
+    bg.incomplete-visible long.same-id resume.two-readers resume.live cancel.ok cancel.schema cancel.state
+    cancel.shows-output cancel.stays cancel.result-stays cancel.get-after cancel.stream-ends cancel.twice
+    cancel.settled cancel.keeps-background-result chain.ok chain.running chain.after-settled
+    tool.requires-action cont.token cont.next cont.with-input cont.bad-token cont.stream agent.token-limit
+    agent.chain-needs-env agent.chain-env agent.env-kept agent.mixed-chain hook.delivery rob.concurrent-streams
+"""
+RESTS_ON |= {check: ("create.status", *RESTS_ON.get(check, ())) for check in _READ_A_STATUS.split()}
+
 
 def new_registry() -> Registry:
     """An empty registry for the checks of one area."""

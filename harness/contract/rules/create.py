@@ -36,8 +36,8 @@ _ANSWER = (
     Rule(
         id="create.status",
         level=Level.MUST,
-        statement="An interaction has a status, a string.",
-        breaks="Poll loops compare it: without one they end at once or never.",
+        statement="An interaction has a status, and writes the words of the reference as the reference does.",
+        breaks="Clients compare it: poll loops end at once or never, and no run is ever seen to succeed.",
         source=_RESOURCE,
     ),
     Rule(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from harness.engine.results import Result
 from harness.outcome import Exit, Level, Verdict
 from harness.outcome.words import format_count
-from harness.report.causes import describe, find_causes
+from harness.report.causes import describe, describe_stale, find_causes
 from harness.report.evidence.exchange_text import printable
 from harness.report.explanation import explain
 from harness.report.ledger_text import Headline, headline, ledger_lines
@@ -170,7 +170,7 @@ class Presentation:
     def brief(self, result: Result, state: RunState, *, verbose: bool) -> tuple[str, Sequence[str]]:
         """A result that needs no explaining: what follows its headline, and further lines."""
         if result.verdict is Verdict.STALE:
-            return ": it passes now; take it out of the baseline (--baseline-prune)", ()
+            return f": {describe_stale(result)} (--baseline-prune)", ()
         if result.excuse:
             return f": {printable(state.mask.text(result.excuse)).strip().splitlines()[0]}", ()
         said = describe(result, state)

@@ -10,15 +10,21 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.checks.areas.agents.agents import environment_of
-from harness.checks.areas.agents.environment_files import NOTE, NOTE_PATH, SOURCES, expect_bytes
+from harness.checks.areas.agents.environment_files import (
+    NOTE,
+    NOTE_PATH,
+    SOURCES,
+    expect_bytes,
+    open_environment,
+)
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import at, expect_interaction, finding, object_in
-from harness.checks.vocabulary.polling import id_of, need_id, poll_until_settled
+from harness.checks.vocabulary.polling import need_id, poll_until_settled
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Steps
+from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -37,7 +43,7 @@ RULES = {"allowlist": [{"domain": DOMAIN}]}
 def an_agent_with_a_base(t: RequestBuilder) -> Steps:
     """Save an agent whose base is an environment with a file, run it twice, and read the file in each sandbox."""
     yield Send(t.request("DELETE", f"agents/{AGENT}"))
-    base = yield from _open(t, {"sources": SOURCES})
+    base = yield from open_environment(t, {"sources": SOURCES})
     saved = {"id": AGENT, "base_agent": t.agent, "base_environment": base}
     made: Exchange = yield Send(t.request("POST", "agents", saved))
     seen: Exchanges = {"base": base, "made": made, "ran": [], "copied": []}
@@ -46,11 +52,11 @@ def an_agent_with_a_base(t: RequestBuilder) -> Steps:
         seen["ran"].append(run)
         if run.status in SUCCESS:
             seen["ran"][-1] = (yield from poll_until_settled(t, need_id(run)))[-1]
-    sandboxes = {found: None for answer in seen["ran"] if (found := environment_of(answer))}
+    sandboxes = dict.fromkeys(filter(None, map(environment_of, seen["ran"])))
     for found in sandboxes:
         seen["copied"].append((yield Send(_read_note(t, found))))
     yield Send(t.request("DELETE", f"agents/{AGENT}"))
-    for found in {base: None, **sandboxes}:
+    for found in dict.fromkeys((base, *sandboxes)):
         yield Send(t.request("DELETE", f"environments/{segment(found)}"))
     return seen
 
@@ -82,7 +88,7 @@ def _gets_a_copy(base: str, made: Exchange, ran: list[Exchange], copied: list[Ex
 @exercise(requests=9, interactions=1)
 def a_network_that_is_changed(t: RequestBuilder) -> Steps:
     """An environment without network, a run that names it with rules of its own, and looks before and after."""
-    found = yield from _open(t, {"sources": SOURCES, "network": "disabled"})
+    found = yield from open_environment(t, {"sources": SOURCES, "network": "disabled"})
     path = f"environments/{segment(found)}"
     seen: Exchanges = {"named": found, "before": (yield Send(t.request("GET", path)))}
     where = {"type": "remote", "environment_id": found, "network": RULES}
@@ -124,15 +130,6 @@ def _replaces_rules(
 
 def _forbids_all(network: Any) -> bool:
     return network in ("disabled", {"allowlist": "disabled"}, {"allowlist": []})
-
-
-def _open(t: RequestBuilder, body: dict[str, Any]) -> Part[str]:
-    """Make an environment and return its id. Raises `Unmet`."""
-    made: Exchange = yield Send(t.request("POST", "environments", body))
-    found = id_of(made)
-    if not found:
-        raise Unmet(f"no environment could be made: {format_answer(made)}")
-    return found
 
 
 def _read_note(t: RequestBuilder, environment: str) -> Any:

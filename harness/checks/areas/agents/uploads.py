@@ -9,10 +9,9 @@ import io
 import tarfile
 from collections.abc import Iterator
 
-from harness.checks.areas.agents.environment_files import expect_bytes
+from harness.checks.areas.agents.environment_files import expect_bytes, open_environment
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import at, expect_object, expect_refusal, expect_status, finding
-from harness.checks.vocabulary.polling import id_of
 from harness.checks.vocabulary.resumable import continue_by_range, continue_upload, start_headers
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
@@ -28,7 +27,6 @@ CHECKS = _UPLOADS.checks
 
 FIRST, SECOND = b"first\n", b"second, and longer\n"
 PATH, BELOW = "harness-upload.txt", "harness/new/upload.txt"
-EMPTY: dict[str, str] = {}
 RESUMED, COMMANDED = "harness-resumed.txt", "harness-by-command.txt"
 
 Headed = tuple[tuple[str, str], ...]
@@ -39,11 +37,7 @@ X_GOOG: Headed = start_headers(SECOND, "text/plain")
 @exercise(requests=10)
 def uploads_to_an_environment(t: RequestBuilder) -> Steps:
     """Write a file, again without and with `overwrite`, and one in directories that are not there; read each."""
-    made: Exchange = yield Send(t.request("POST", "environments", EMPTY))
-    found = id_of(made)
-    if not found:
-        raise Unmet(f"no environment could be made: {format_answer(made)}")
-    path = f"environments/{segment(found)}"
+    path = f"environments/{segment((yield from open_environment(t, {})))}"
     read = t.request("GET", f"{path}/files/{PATH}", query={"alt": "media"})
     seen: Exchanges = {
         "written": (yield Send(_upload(t, path, FIRST))),
@@ -125,11 +119,7 @@ def _makes_directories(written: Exchange, written_below: Exchange, below: Exchan
 @exercise(requests=10)
 def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
     """Upload a file in each resumable form, and an archive to be unpacked; read what is there afterwards."""
-    made: Exchange = yield Send(t.request("POST", "environments", EMPTY))
-    found = id_of(made)
-    if not found:
-        raise Unmet(f"no environment could be made: {format_answer(made)}")
-    path = f"environments/{segment(found)}"
+    path = f"environments/{segment((yield from open_environment(t, {})))}"
     seen: Exchanges = {}
     resumable = _upload_form(t, f"{path}/files/{RESUMED}", {"uploadType": "resumable"}, X_UPLOAD)
     seen["started"] = seen["finished"] = yield Send(resumable)

@@ -74,6 +74,8 @@ MUTANTS = table(
         body(put(status=2))),
     row("status-upper", "The status is in capitals.",
         status(lambda status, _: status.upper())),
+    row("status-own", "A run that is over is called a success.",
+        status(lambda status, _: "success" if status == "completed" else status)),
     row("steps-object", "Steps are an object by index, not a list.",
         body(_number_steps)),
     row("outputs-not-steps", "Responses have `outputs` instead of steps, as in the old generation of the API.",

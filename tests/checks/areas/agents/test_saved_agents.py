@@ -66,6 +66,7 @@ CASES = [
     case("agents.tools", "met", "tools are not shown", together=ONE, shown=ONE, alone=[]),
     case("agents.tools", "not_met", "one is lost", together=armed(*KINDS), shown=armed(*KINDS[1:]), alone=[]),
     case("agents.tools", "not_met", "one is refused", together=BAD, shown=MISSING, alone=[ONE] * 4 + [BAD]),
+    case("agents.tools", "met", "one at a time", together=BAD, shown=MISSING, alone=[ONE] * 5),
     case("agents.tools", "not_applicable", "none is taken", together=BAD, shown=MISSING, alone=[BAD] * 5),
     case("agents.tools", "not_met", "crash", together=refusal(500, "api_error"), shown=MISSING, alone=[]),
     case("agents.dup", "met", "409", twice=DUPLICATE),
