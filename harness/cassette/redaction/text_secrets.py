@@ -17,7 +17,7 @@ from harness.wire.secrets.patterns import is_placeholder, looks_random, plain_na
 from harness.wire.tokens import Token, encode_literal, pair_up, seems_json, tokens
 
 _DEPTH = 4
-"""How many levels of JSON inside JSON strings are followed."""
+"""How many levels of JSON are read: that of the text itself, and of strings in it up to three deep."""
 
 _BLANK = " " * 65_536
 _FEW = 4096
@@ -44,16 +44,27 @@ class TextReader:
         self._longest = max(map(len, stems), default=1)
         self._exempt = frozenset(map(plain_name, protocol.opaque_fields | protocol.id_fields))
 
-    def learn(self, text: str, above: tuple[str, ...] = ()) -> None:
+    def learn(self, text: str, above: tuple[str, ...] = (), depth: int = 0) -> None:
         """Add the random-looking values of secret fields to the table, because they may appear again elsewhere.
 
-        Only useful for a text that names secrets, or that stands below such a name.
+        Only useful for a text that names secrets, or that stands below such a name. Looks as deep into JSON inside
+        JSON as `changes`.
         """
         for token in self.literals(text, above):
-            if token.is_string and not token.is_name and token.closed and self._secret.covers(token.path):
-                value = _without_scheme(token.text)
-                if looks_random(value):
-                    self._table.learn(value)
+            if not token.is_string or token.is_name:
+                continue
+            if self._secret.covers(token.path):
+                self._learn_value(token)
+            elif depth + 1 < _DEPTH and self._may_nest(token) and self.names_secrets(token.text):
+                self.learn(token.text, depth=depth + 1)
+
+    def _may_nest(self, token: Token) -> bool:
+        return seems_json(token.text) and not self._is_exempt(token)
+
+    def _learn_value(self, token: Token) -> None:
+        value = _without_scheme(token.text)
+        if token.closed and looks_random(value):
+            self._table.learn(value)
 
     def changes(
         self,
@@ -129,6 +140,7 @@ class TextReader:
     def _value(self, token: Token, depth: int) -> tuple[str, str]:
         """A literal's value with its secrets replaced, and the kind of the first secret."""
         if not token.is_name and self._secret.covers(token.path):
+            self._learn_value(token)  # `learn` cannot: it may be in a text that is split over events
             return self.hide_value(token.text), "secret field"
         changes = without_overlap(self.changes(token.text, depth=depth + 1, cut=not token.closed))
         return apply_changes(token.text, changes), changes[0].kind if changes else ""

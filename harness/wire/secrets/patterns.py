@@ -82,6 +82,9 @@ _FORM_FIELD = (
 """Begins with its line, and looks ahead once for the name: with a start at each `form-data` and each `name=`, a
 line that repeats them would be read thousands of times."""
 
+_QUOTE = r"(?:\\{0,15}[\"'])?"
+"""Also the quote of a string in JSON that is four strings deep."""
+
 _PARAMETER = "|".join(SECRET_PARAMETERS).replace("_", "[_-]?")
 
 _TABLE = (
@@ -110,7 +113,7 @@ _TABLE = (
     (
         "named secret",
         r"(?i:(?<![A-Za-z0-9])(?:api[_-]?key|client[_-]?secret|(?:access|refresh|auth)[_-]?token|access[_-]?key"
-        r"|secret[_-]?key|secret|password|passwd))[\"']?\s*[=:]\s*[\"']?"
+        r"|secret[_-]?key|secret|password|passwd))" + _QUOTE + r"\s*[=:]\s*" + _QUOTE +
         r"(?P<secret>" + _WITH_DIGIT + r"[\w\-+/.]{12,}=*)",
     ),
     ("form field", _FORM_FIELD),

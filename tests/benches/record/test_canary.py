@@ -27,7 +27,8 @@ COOKIE = "canary-session-0f9e8d7c6b5a4938"
 PASSWORD = "canary-horse-battery-staple-77"
 IN_TEXT = "sk-canary0123456789abcdefghijklmnopqrstuvwxyz012345"
 PLACED = {name: f"zq{number}e8canary{name}0f1d2c3b" for number, name in enumerate((
-    "token", "value", "variable", "variablevalue", "listed", "injected", "header", "zipped", "part", "oauth"
+    "token", "value", "variable", "variablevalue", "listed", "injected", "header", "zipped", "part", "oauth",
+    "nested",
 ))}  # fmt: skip
 """Secrets without a recognizable form: only their place identifies them."""
 
@@ -52,6 +53,7 @@ def leaky(request: Request) -> Response:
             "deep": [{"client_secret": PASSWORD, "note": f"Bearer {BEARER}"}],
             "text": f"use {IN_TEXT} please",
         },
+        "said": request.body.decode() if PLACED["nested"].encode() in request.body else "",
         "gone": f"see https://storage.example/x?key={API_KEY}",
     }
     answer = Response.whole(400, Headers([*headers, ("x-debug", API_KEY)]), json.dumps(body).encode())
@@ -88,6 +90,7 @@ def requests() -> list[Request]:
     listed = {"env": [{"name": "API_TOKEN", "value": PLACED["listed"]}], "input": " ".join(ISSUED)}
     part = f'--b\r\nContent-Disposition: form-data; name="api_key"\r\n\r\n{PLACED["part"]}\r\n--b--\r\n'
     zipped = json.dumps({"api_key": PLACED["zipped"]}).encode()
+    nested = {"input": json.dumps({"n": json.dumps({"db_password": PLACED["nested"]})})}
     oauth = {"type": "oauth2", "client_secret": PLACED["oauth"], "refresh_token": PLACED["oauth"]}
     body = {"input": f"my key is {IN_TEXT}", "deep": {"list": [{"password": PASSWORD}], "api_key": API_KEY}}
     return [
@@ -101,7 +104,13 @@ def requests() -> list[Request]:
         sent("/v1beta/interactions", listed),
         sent("/v1beta/x", gzip.compress(zipped), content_encoding="gzip"),
         sent("/v1beta/x", part.encode(), content_type="multipart/form-data; boundary=b"),
+        sent("/v1beta/x", nested),
     ]
+
+
+def quoting() -> Request:
+    """A request with a secret that only an earlier one, two JSON strings deep, calls by its name."""
+    return sent("/v1beta/x", {"input": f"once more {PLACED['nested']}"})
 
 
 def sent(path: str, body: object, **headers: str) -> Request:
@@ -124,7 +133,7 @@ def test_no_canary_survives(
             Recorder(server.url, Path(name), INTERACTIONS, encoding="identity") as tap,
         ):
             driver = UrlDriver(tap.url)
-            for request in requests():
+            for request in (*requests(), quoting()):
                 assert driver.send(request).complete
             driver.close()
             seen_while_recording += [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
@@ -162,7 +171,7 @@ def test_a_redacted_cassette_passes_the_gate(tmp_path: Path, monkeypatch: pytest
         Recorder(server.url, Path("a.yaml"), INTERACTIONS, encoding="identity") as tap,
     ):
         driver = UrlDriver(tap.url)
-        for request in requests():
+        for request in (*requests(), quoting()):
             driver.send(request)
         driver.close()
     assert main(["verify", "--secrets", "a.yaml"]) == 0

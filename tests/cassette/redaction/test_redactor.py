@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from time import process_time
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -309,6 +310,50 @@ def test_learned_from_its_name() -> None:
     later = redactor.redact(answered(post({}), {"error": {"message": "the key my-own-key-1 is not valid"}}))
     assert first.request.headers.get("x-goog-api-key") == "REDACTED-1"
     assert json.loads(later.body) == {"error": {"message": "the key REDACTED-1 is not valid"}}
+
+
+def _nested(value: Any, levels: int) -> str:
+    """The JSON of a value, in a string in the JSON of an object, so many times."""
+    text = json.dumps(value)
+    for _ in range(levels):
+        text = json.dumps({"n": text})
+    return text
+
+
+@pytest.mark.parametrize("name", ["api_key", "db_password"])
+@pytest.mark.parametrize("levels", [0, 1, 2])
+def test_learned_from_its_name_in_json_inside_json(levels: int, name: str) -> None:
+    """A key named in JSON up to three strings deep is hidden in the answer and later, also where no name is."""
+    redactor, key = Redactor(PROTOCOL), "zq9nestedkey1234567890abcdef"
+    asked = post({"input": _nested({name: key}, levels)})
+    first = redactor.redact(answered(asked, {"text": f"you sent {asked.body.decode()}", "word": f"not {key}"}))
+    later = redactor.redact(answered(post({"input": f"the word {key}"}), {}))
+    assert key not in first.request.body.decode()
+    assert key not in first.body.decode()
+    assert json.loads(first.body)["word"] == "not REDACTED-1"
+    assert json.loads(later.request.body) == {"input": "the word REDACTED-1"}
+
+
+def test_learned_from_its_name_in_a_split_text() -> None:
+    """A key named in arguments that come in parts is hidden wherever else it occurs, also earlier."""
+    key = "zq9nestedkey1234567890abcdef"
+    parts = [_arguments(part) for part in _thirds(json.dumps({"password": key}))]
+    kept = Redactor(PROTOCOL).redact(streamed(post({"input": f"use {key}"}), parts))
+    assert json.loads(kept.request.body) == {"input": "use REDACTED-1"}
+
+
+def test_names_in_nested_json_cost_what_they_are_long() -> None:
+    """Learning from JSON inside JSON takes time proportional to its length."""
+
+    def seconds(times: int) -> float:
+        text = _nested({f"api_key{n}": f"value-{n}" for n in range(times)}, 3)
+        body = json.dumps({"input": [text, {"x": "[" * times}]}).encode()
+        began = process_time()
+        Redactor(PROTOCOL).bodies.learn(body)
+        return process_time() - began
+
+    short = min(seconds(500) for _ in range(3))
+    assert seconds(8000) < 64 * short + 0.05, "growth by the square would be 256 times"
 
 
 def test_consistent() -> None:

@@ -52,6 +52,26 @@ def test_cassette(place: str, tmp_path: Path) -> None:
             assert KEY not in repr(hits)
 
 
+def test_what_nested_json_names_is_found_in_every_entry(tmp_path: Path) -> None:
+    """A key that only the last entry names, in JSON inside JSON, is also found in the first, which quotes it."""
+    key = "zq9nestedkey1234567890abcdef"
+    quoted = answered(post({"input": f"the word {key}"}), {})
+    naming = answered(post({"input": json.dumps({"n": json.dumps({"db_password": key})})}), {})
+    save(tmp_path / "a.yaml", [quoted, naming])
+    places = [hit.place for hit in scan_file(tmp_path / "a.yaml", PROTOCOL)]
+    assert [sum(f"interactions[{number}]" in place for place in places) > 0 for number in (0, 1)] == [True, True]
+
+
+@pytest.mark.parametrize("levels", range(5))
+def test_a_name_in_escaped_json_within_words(levels: int, tmp_path: Path) -> None:
+    """A key after its name is found in text that quotes JSON, however often that was escaped."""
+    said = json.dumps({"api_key": "zq9nestedkey1234567890abcdef"})
+    for _ in range(levels):
+        said = json.dumps(said)
+    save(tmp_path / "a.yaml", [answered(post({}), {"text": f"You said {said}."})])
+    assert {hit.kind for hit in scan_file(tmp_path / "a.yaml", PROTOCOL)} == {"named secret"}
+
+
 FILES = (
     (
         "a.har",

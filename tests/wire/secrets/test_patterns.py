@@ -60,6 +60,7 @@ GUILTY = (
     ("/x;key=abcdefgh", "abcdefgh"),
     ("https://a.b/c#access-token=abcdefgh", "abcdefgh"),
     ("/x?api-key=abcdefgh", "abcdefgh"),
+    (r"{\"a\":\"{\\\"api_key\\\": \\\"abcdefgh1jkl\\\"}\"}", "abcdefgh1jkl"),
     ('form-data; name="my_api_key"\r\nContent-Type: text/plain\r\n\r\nhm\r\n--B', "hm"),
 )
 
@@ -145,7 +146,8 @@ ENDLESS = (
     ("", "form-data; name=key", 5_000, ""), ("", "eyJ", 10_000, ""), ("", "sk-", 10_000, ""),
     ("", "https://a@", 10_000, ""), ("", "x@", 20_000, "://"), ("", ";key=", 10_000, ""),
     ("", "api_key=", 10_000, ""), ("", "form-data; name=key\n", 5_000, ""),
-    ("", "form-data; name=key" * 9 + "\n", 1_000, ""),
+    ("", "form-data; name=key" * 9 + "\n", 1_000, ""), ("", "api_key" + "\\" * 15, 5_000, ""),
+    ("api_key", "\\", 50_000, ""), ("api_key", '\\" ', 50_000, ""),
 )  # fmt: skip
 
 
