@@ -105,7 +105,7 @@ def _send_plainly(root: str) -> None:
     urllib.request.urlopen(urllib.request.Request(url, b"hello", commands)).close()
 
 
-@pytest.mark.parametrize("send", [_send_with_sdk, _send_plainly])
+@pytest.mark.parametrize("send", [pytest.param(_send_with_sdk, marks=pytest.mark.slow), _send_plainly])
 def test_clients_upload_to_a_replay(send: Callable[[str], None], tmp_path: Path) -> None:
     """An SDK and a plain client upload through the recorder, and again to a replay without the server."""
     path, service = tmp_path / "a.yaml", _Counted(Emulator())
