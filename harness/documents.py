@@ -2,8 +2,8 @@
 
 Layer 0. A recording or a baseline may come from a stranger's pull request, and continuous integration reads it.
 So a file that is no file (a pipe, a device) is refused before a byte is read, and a document that is small but
-stands for something huge, endless or bottomless is refused before it is built. Must not know what a document
-means.
+stands for something huge, endless or bottomless is refused before it is built, and so is a mapping that has a key
+twice, as a bad merge leaves it. Must not know what a document means.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def _own_size(node: Any) -> int:
 
 @cache
 def loader_class() -> Any:
-    """PyYAML's safe loader, in C where there is one, with a limit to nesting and to numbers."""
+    """PyYAML's safe loader, in C where there is one, with limits to nesting and numbers, and each key once."""
     import yaml
 
     class BoundedLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -173,6 +173,13 @@ def loader_class() -> Any:
         def ascend_resolver(self) -> None:
             self._depth -= 1
 
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            own = node.value  # following merge keys puts another list in its place
+            mapping = super().construct_mapping(node, deep)
+            if len(mapping) != len(own) or node.value is not own:
+                _refuse_twins(self, own)
+            return mapping
+
         def construct_yaml_int(self, node: Any) -> int:
             if len(node.value) > _MAX_DIGITS:
                 raise yaml.constructor.ConstructorError(
@@ -182,3 +189,20 @@ def loader_class() -> Any:
 
     BoundedLoader.add_constructor("tag:yaml.org,2002:int", BoundedLoader.construct_yaml_int)
     return BoundedLoader
+
+
+def _refuse_twins(loader: Any, pairs: list[Any]) -> None:
+    """Raise yaml.YAMLError if a key is among `pairs` twice. PyYAML itself keeps the last in silence."""
+    import yaml
+
+    lines: dict[Any, int] = {}
+    for key_node, _ in pairs:
+        key = loader.construct_object(key_node, deep=True)
+        if key in lines:
+            raise yaml.constructor.ConstructorError(
+                None,
+                None,
+                f"`{str(key)[:60]}` is there twice, first in line {lines[key]}: delete one of them",
+                key_node.start_mark,
+            )
+        lines[key] = key_node.start_mark.line + 1

@@ -237,6 +237,7 @@ def _load_client_model() -> ClientModel:
         is_final=is_settled,
         quiet=frozenset({"completed", "requires_action", "requires_continuation"}),
         continues=requests.find_previous,
+        find_input=requests.find_input,
         goes_on=requests.goes_on,
         find_id=requests.find_id,
         find_error=requests.find_error,

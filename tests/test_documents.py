@@ -68,6 +68,33 @@ def test_merge_keys_are_read() -> None:
     assert load_yaml("base: &base {a: 1}\nitem: {<<: *base, b: 2}\n")["item"] == {"a": 1, "b": 2}
 
 
+TWINS = {
+    "a bad merge": "request:\n  method: POST\n  method: GET\n  uri: /\n",
+    "the same value": "a:\n  method: 1\n  method: 1\n",
+    "beside a merge key": "base: &base {a: 1}\nb: {<<: *base, method: 1,\n method: 2, a: 3}\n",
+    "written in two ways": "a: 1\nmethod: x\n'method': y\n",
+    "in a list": "- 1\n- method: x\n  method: y\n",
+}
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_key_that_is_there_twice_is_refused(name: str) -> None:
+    """PyYAML takes the last of two equal keys in silence; here both are named by their lines."""
+    first, second = (
+        number for number, line in enumerate(TWINS[name].splitlines(), 1) for _ in range(line.count("method"))
+    )
+    with pytest.raises(yaml.MarkedYAMLError, match=f"`method` is there twice, first in line {first}: ") as wrong:
+        load_yaml(TWINS[name])
+    assert wrong.value.problem_mark is not None
+    assert wrong.value.problem_mark.line + 1 == second
+
+
+def test_a_key_may_override_a_merged_one() -> None:
+    """What a merge key brings, and the mapping says anew, is no key that is there twice."""
+    text = "a: &a {x: 1, y: 1}\nb: &b {y: 2}\nc: {<<: [*a, *b], x: 3}\nd: {<<: *a}\n"
+    assert load_yaml(text) == {"a": {"x": 1, "y": 1}, "b": {"y": 2}, "c": {"x": 3, "y": 1}, "d": {"x": 1, "y": 1}}
+
+
 def test_an_empty_document_is_nothing() -> None:
     """A file without a document is None, or no document."""
     assert load_yaml("") is None

@@ -16,7 +16,9 @@ from tests.contract.streams import ANSWER, created, delta, frames, judge
 def test_every_code_is_published() -> None:
     """The file has what the judges can give, nothing else (`python -m harness.finding_codes` rewrites it)."""
     codes, retired = read_published()
-    assert codes == all_codes()
+    changed = sorted({*codes} ^ {*all_codes()})
+    assert not changed, f"run `python -m harness.finding_codes`, which rewrites codes.json: {', '.join(changed)}"
+    assert codes == sorted(codes)
     assert not set(codes) & set(retired)
 
 

@@ -42,7 +42,9 @@ export async function follow(options) {
     }
     if (heard.final) break;
     if (heard.id === undefined && ![429, 503].includes(problem.status)) {
-      throw new GaveUp(`the create may have been lost, so it is not sent again: ${problem.message}`, { cause: problem });
+      const refused = problem.status >= 400 && problem.status < 500;
+      const why = refused ? "the create was refused" : "the create may have been lost, so it is not sent again";
+      throw new GaveUp(`${why}: ${problem.message}`, { cause: problem });
     }
     if (problem instanceof OnlyPolls) streams = false;
     else if (problem.status >= 400 && problem.status < 500 && ![404, 408, 409, 429].includes(problem.status)) {

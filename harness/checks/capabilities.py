@@ -35,6 +35,9 @@ CAPABILITIES: dict[str, str] = {
     "decisions": "answers questions by probabilities",
     "continuation": "pauses with requires_continuation",
     "long-decode": "decodes long answers in several hops",
+    "image-answers": "answers images",
+    "audio-answers": "answers speech",
+    "deep-research": "runs deep research",
     "script": "can be scripted through /__harness__/",
 }
 """Every capability a check may require, with its meaning; declared by the user or probed."""
@@ -56,6 +59,9 @@ REMEDIES: dict[str, str] = {
     "agents-crud": "with --capability +agents-crud, if this key may create agents",
     "continuation": "with --capability +continuation, on a test target whose plain creates pause",
     "long-decode": "with --capability +long-decode and a model that does (--model), which costs 65,536 tokens",
+    "image-answers": "with --capability +image-answers and a model that makes images (--model)",
+    "audio-answers": "with --capability +audio-answers and a model that speaks (--model)",
+    "deep-research": "with --capability +deep-research and --wait 3600, for two runs of many minutes",
     "background-slow": "with a model whose background runs last some seconds (--model)",
     "functions": "with a model that calls a function when told to (--model)",
     "search": "with a model that can search (--model)",
@@ -91,8 +97,13 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "create.format-streamed": ("create.response-format",),
     "env.recursive": ("env.files",),
     "env.fork-files": ("env.file-content",),
+    "filesearch.import": ("file.upload", "filesearch.operation", "filesearch.document"),
+    "filesearch.import-found": ("filesearch.import",),
+    "agent.base-fork": ("agents.run", "env.file-content"),
+    "env.update-network": ("agent.field", "env.network", "env.file-content"),
     **dict.fromkeys(
-        ("env.upload-resumable", "env.upload-x-goog", "env.upload-extract"), ("env.file-content", "env.upload")
+        ("env.upload-creates-parents", "env.upload-resumable", "env.upload-x-goog", "env.upload-extract"),
+        ("env.file-content", "env.upload"),
     ),
     "del.gone-stream": ("del.gone",),
     "del.chain-after": ("del.gone", "chain.takes-effect"),
@@ -111,6 +122,17 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     ),
 }
 """Checks that say nothing of their own while another one is broken."""
+
+_READ_A_STATUS = """
+    create.status-listed create.completed-has-output create.response-format usage.counted stream.text
+    del.running bg.at-once bg.result bg.no-regress bg.queued bg.failed-diag bg.failed-visible
+    bg.incomplete-visible long.same-id resume.two-readers resume.live cancel.ok cancel.schema cancel.state
+    cancel.shows-output cancel.stays cancel.result-stays cancel.get-after cancel.stream-ends cancel.twice
+    cancel.settled cancel.keeps-background-result chain.ok chain.running chain.after-settled
+    tool.requires-action cont.token cont.next cont.with-input cont.bad-token cont.stream agent.token-limit
+    agent.chain-needs-env agent.chain-env agent.env-kept agent.mixed-chain hook.delivery rob.concurrent-streams
+"""
+RESTS_ON |= {check: ("create.status", *RESTS_ON.get(check, ())) for check in _READ_A_STATUS.split()}
 
 
 def new_registry() -> Registry:

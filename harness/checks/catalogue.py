@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from harness.checks.areas.agents import agents, environment_files, environments, saved_agents, uploads
+from harness.checks.areas.agents import (
+    agents,
+    environment_files,
+    environments,
+    research,
+    sandboxes,
+    saved_agents,
+    uploads,
+)
 from harness.checks.areas.lifecycle import (
     answer_options,
     background,
@@ -78,10 +86,12 @@ _AREAS = (
     search,
     continuation,
     agents,
+    research,
     saved_agents,
     environments,
     environment_files,
     uploads,
+    sandboxes,
     webhooks,
     files,
     file_search,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from harness.benches.server.script_run import is_alike, is_runnable, run_commands
+from harness.benches.server.script_run import MOST_SECONDS, is_alike, is_runnable, run_commands
 from harness.engine.cleanup import CreatedResources
 from harness.engine.results import Result
 from harness.engine.targets import ResolvedTarget
@@ -20,6 +20,9 @@ from harness.wire import Exchange
 from harness.wire.mask import Mask
 
 SAME = "run, with the same answers"
+
+_LEAST_SECONDS = 2.0
+"""What the lines of one failure get, however little time is left."""
 
 
 class CurlRuns:
@@ -41,8 +44,11 @@ class CurlRuns:
         with self._serve() as root:
             lines = curl_lines(trail, Display(self._target.api, root, Mask(self._target.info.secrets)))
             requests = [exchange.request for exchange in trail]
-            answers = run_commands(lines, requests, self._target.info.secrets)
+            patience = min(MOST_SECONDS, max(_LEAST_SECONDS, self._timer.left))
+            answers = run_commands(lines, requests, self._target.info.secrets, patience)
             self._clean(answers)
+        if answers[-1].status is None and self._timer.over():
+            return "not run to the end, as time was up"
         return _compare(trail[-1], answers[-1])
 
     @contextmanager

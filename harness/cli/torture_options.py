@@ -68,7 +68,7 @@ def _add_client_arguments(group: argparse._ArgumentGroup) -> None:
         type=positive_seconds,
         default=TIMEOUT,
         metavar="S",
-        help=f"limit for each case ({TIMEOUT:g})",
+        help=f"limit for each case, once started ({TIMEOUT:g})",
     )
     group.add_argument("-j", "--jobs", type=count, metavar="N", help="clients at a time (two for each processor)")
 

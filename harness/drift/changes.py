@@ -1,8 +1,9 @@
 """What changed in the API from version to version, as a page for its users: `docs/api-changes.md`.
 
 `python -m harness.drift.changes` writes the page from `changes.json` and from the revisions of the schemas.
-`python -m harness.drift.changes NAME OLD_VERSION OLD_FOLDER NEW_VERSION NEW_FOLDER` compares two unpacked SDKs
-first and keeps what it found there, so that the page can be made without them. Layer 2.
+`python -m harness.drift.changes NAME OLD_VERSION OLD_FOLDER NEW_VERSION NEW_FOLDER RELEASED` compares two unpacked
+SDKs first and keeps what it found there, so that the page can be made without them. RELEASED is the day of the
+newer one: that of the newest file in a wheel, or what `npm view NAME time` says. Layer 2.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import sys
 from collections.abc import Mapping
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,8 @@ _HEAD = f"""\
 # What changed in the API
 
 From version to version of the official SDKs, whose types are the first to show a change, and from revision to
-revision of the schemas. Types are called as in [schemas/](../schemas/) where they are there, else as in the SDK.
-[drift.md](drift.md) says how this is found.
+revision of the schemas; newest first, with the day on which the newer version came out. Types are called as in
+[schemas/](../schemas/) where they are there, else as in the SDK. [drift.md](drift.md) says how this is found.
 """
 
 
@@ -45,8 +47,8 @@ def format_page(changes: list[dict[str, Any]]) -> str:
     if len(REVISIONS) == 1:
         told = load_schemas(REVISIONS[0]).as_of
         lines += ["## Schemas", "", f"There is one revision, {REVISIONS[0]}, {told}.", ""]
-    for change in reversed(changes):
-        lines += [f"## {change['sdk']} {change['from']} to {change['to']}", ""]
+    for change in sorted(changes, key=itemgetter("released"), reverse=True):
+        lines += [f"## {change['sdk']} {change['from']} to {change['to']} ({change['released']})", ""]
         for where, items in change["changes"].items():
             lines += [f"- `{where}`"]
             lines += [f"  - {item}" for item in items]
@@ -86,19 +88,18 @@ def _compare_revisions(before: str, after: str) -> list[str]:
 
 
 def read_changes() -> list[dict[str, Any]]:
-    """The comparisons kept so far, oldest first."""
+    """The comparisons kept so far."""
     found: list[dict[str, Any]] = json.loads(FILE.read_bytes())
     return found
 
 
-def _add(name: str, old: str, old_folder: str, new: str, new_folder: str) -> None:
+def _add(name: str, old: str, old_folder: str, new: str, new_folder: str, released: str) -> None:
     read = read_typescript_sdk if name.startswith("@") else read_python_sdk
     ours = read_schemas(load_schemas(REVISIONS[-1]))
     changes = list_changes(read(Path(old_folder), old), read(Path(new_folder), new), ours)
     kept = [each for each in read_changes() if (each["sdk"], each["from"], each["to"]) != (name, old, new)]
-    FILE.write_text(
-        format_json([*kept, {"sdk": name, "from": old, "to": new, "changes": changes}]), encoding="utf-8"
-    )
+    told = {"sdk": name, "from": old, "to": new, "released": released, "changes": changes}
+    FILE.write_text(format_json([*kept, told]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ def prepare_run(
     *,
     script: Mapping[str, Any],
     further: Mapping[str, Any] | None,
+    refusal: Mapping[str, Any] | None,
     scenario: str | None,
     settings: Mapping[str, Any],
 ) -> str:
@@ -32,6 +33,8 @@ def prepare_run(
     If the script refuses every create, the run is one from before.
     """
     emulator.change(**settings)
+    if refusal is not None:
+        emulator.script({**refusal, "times": 0, "match": {"previous": True}})
     if "refuse" in script and scenario is None:
         found = _begin_run(emulator)
         emulator.script({**script, "times": 0})

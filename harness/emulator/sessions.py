@@ -17,7 +17,7 @@ CAPABILITIES = (
     "v1", "auth", "two-keys", "store", "delete", "chain", "stream", "background", "cancel", "resume",
     "background-slow", "event-ids", "functions", "thoughts", "search", "agents", "environments", "agents-crud",
     "webhooks", "credentials", "triggers", "files", "file-search-stores", "voices", "decisions", "continuation",
-    "long-decode", "script",
+    "long-decode", "image-answers", "audio-answers", "deep-research", "script",
 )  # fmt: skip
 """What the emulator can do, as names of capabilities in the catalogue."""
 

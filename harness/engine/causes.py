@@ -79,7 +79,7 @@ def link(
 
 def _tell_once(results: Sequence[Result]) -> list[Result]:
     """The results; what several rules say of one place in a body is caused by the first that says it."""
-    first: dict[tuple[str, ...], str] = {}
+    first: list[Finding] = []
     told = []
     for result in results:
         findings = tuple(_blame_first(finding, first) for finding in result.observation.findings)
@@ -87,14 +87,32 @@ def _tell_once(results: Sequence[Result]) -> list[Result]:
     return told
 
 
-def _blame_first(finding: Finding, first: dict[tuple[str, ...], str]) -> Finding:
+def _blame_first(finding: Finding, first: list[Finding]) -> Finding:
     """The finding, caused by the first one that says the same of the same place, if that is of another rule."""
     word = _word_of(finding.stable_code)
     blamed_otherwise = finding.cause and _word_of(finding.cause) != word
     if not (word and finding.where.pointer) or finding.severity is not Severity.BROKEN or blamed_otherwise:
         return finding
-    code = first.setdefault((word, *finding.kind()[1:], finding.expected), finding.stable_code)
+    same = next((known for known in first if _say_the_same(known, finding)), None)
+    if same is None:
+        first.append(finding)
+        return finding
+    code = same.stable_code
     return finding if code == finding.stable_code else replace(finding, cause=code)
+
+
+def _say_the_same(one: Finding, other: Finding) -> bool:
+    """Whether two findings have one word, expect the same, and are about one place, in a body or in an event."""
+    if _word_of(one.stable_code) != _word_of(other.stable_code) or one.expected != other.expected:
+        return False
+    place, other_place = one.kind()[-1], other.kind()[-1]
+    if place == other_place:
+        return True
+    if (one.where.event is None) is (other.where.event is None):
+        return False
+    event, body = (other_place, place) if one.where.event is None else (place, other_place)
+    _, _, held = event.removeprefix("$.").partition(".")  # an event holds what a body is, or has in a list
+    return bool(held) and body.endswith(f".{held}")
 
 
 def _word_of(code: str) -> str:

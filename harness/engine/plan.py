@@ -65,6 +65,9 @@ class RunPlan:
     whole: tuple[PlannedCheck, ...] = ()
     """The checks of all shards if this is the plan of one, else none."""
 
+    most_telling_first: bool = False
+    """Whether exercises that judge many MUSTs with few requests come first: there is no time for all."""
+
     @property
     def running(self) -> list[Check]:
         """The checks that run, in all shards."""
@@ -90,18 +93,24 @@ class RunPlan:
 
     @property
     def groups(self) -> list[Group]:
-        """The checks that run, by the exercise they share, in the order of the catalogue."""
+        """The checks that run, by the exercise they share, in the order of the catalogue unless time is short."""
         grouped: dict[str, list[PlannedCheck]] = {}
         for planned in self.checks:
             if planned.skip is None:
                 grouped.setdefault(planned.check.exercise.name, []).append(planned)
-        return [(members[0].check.exercise, tuple(members)) for members in grouped.values()]
+        groups = [(members[0].check.exercise, tuple(members)) for members in grouped.values()]
+        return sorted(groups, key=_musts_per_request, reverse=True) if self.most_telling_first else groups
 
     @property
     def cost(self) -> tuple[int, int]:
         """Requests and interactions that the exercises declare, not counting the probe and the clean-up."""
         exercises = [exercise for exercise, _ in self.groups]
         return sum(e.requests for e in exercises), sum(e.interactions for e in exercises)
+
+
+def _musts_per_request(group: Group) -> float:
+    exercise, members = group
+    return sum(planned.check.rule.level is Level.MUST for planned in members) / max(1, exercise.requests)
 
 
 def make_plan(
@@ -183,6 +192,7 @@ def _explain_exclusion(
 
 
 _REASONS = {
+    Lack.UNASKED: Because.OUR_LIMIT,
     Lack.DENIED: Because.LEFT_OUT,
     Lack.REFUSED: Because.REFUSED,
     Lack.UNDECLARED: Because.UNDECLARED,
@@ -205,10 +215,12 @@ def _to_observation(first: Capability, names: Sequence[str], proofs: Mapping[str
     """Why a check does not run that needs the capabilities `names`, of which the `first` weighs most."""
     if first.lack is not Lack.NOT_DONE:
         reason = f"the target lacks {', '.join(sorted(names))}{f' ({first.note})' if first.note else ''}"
+        unasked = first.lack is Lack.UNASKED
         return Observation(
-            Outcome.NOT_APPLICABLE,
-            reason=reason,
+            Outcome.NOT_RUN if unasked else Outcome.NOT_APPLICABLE,
+            reason=first.note if unasked else reason,
             because=_REASONS[first.lack],
+            instead="not run" if unasked else "",
             remedy=first.remedy,
         )
     root = proofs.get(first.owing_to or first.name, "")

@@ -8,7 +8,7 @@ because then there is nothing to judge. The requests are the API's: `Api.load_pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from harness.engine.cleanup import CreatedResources
 from harness.engine.traffic.perform import ActionRunner, drive
 from harness.engine.traffic.retries import missing_answer
 from harness.kit.actions import Part, Send
-from harness.kit.api import SCRIPTABLE, TWO_KEYS, Api, ApiRequests
+from harness.kit.api import SCRIPTABLE, TWO_KEYS, Api, ApiRequests, Question
 from harness.kit.lack import Lack
 from harness.wire import Driver, Exchange, Request
 from harness.wire.json_value import object_or_none
@@ -44,12 +44,14 @@ def probe(
     said: Iterable[Capability],
     needed: frozenset[str],
     ledger: CreatedResources | None = None,
+    is_late: Callable[[], bool] = lambda: False,
 ) -> Probing:
     """Find out what the target can do. Raises TargetFault if there is nothing to judge.
 
-    If the run is ended meanwhile, what was created is still owed by the `ledger`.
+    Once `is_late`, nothing more is asked, so that time is left to judge something. If the run is ended meanwhile,
+    what was created is still owed by the `ledger`.
     """
-    return Prober(api, driver, target, said, needed, ledger).run()
+    return Prober(api, driver, target, said, needed, ledger, is_late).run()
 
 
 class Prober:
@@ -66,9 +68,11 @@ class Prober:
         said: Iterable[Capability],
         needed: frozenset[str],
         ledger: CreatedResources | None = None,
+        is_late: Callable[[], bool] = lambda: False,
     ) -> None:
         self._api = api
         self._probes = api.load_probes()
+        self._is_late = is_late
         self.driver = driver
         self.target = target
         self.found = Capabilities(said)
@@ -85,8 +89,7 @@ class Prober:
             self._greet()
             self._ask_control()
             for question in self._probes.questions:
-                if any(self._open(name) for name in question.settles):
-                    question.ask(self)
+                self._ask_about(question)
         finally:
             self._hand.hang_up()
             self.ledger.clean(self.driver)
@@ -105,6 +108,16 @@ class Prober:
         """Send a request and return the answer; if none came, None, and these capabilities are assumed present."""
         exchange = self._send(request)
         return exchange if self.heard(exchange, *names) else None
+
+    def _ask_about(self, question: Question) -> None:
+        """Ask what is open, unless it is late."""
+        names = [name for name in question.settles if self._open(name)]
+        if names and not self._is_late():
+            question.ask(self)
+            return
+        for name in names:
+            note = f"there was no time to ask about {name}, because answers take long"
+            self.found.settle(Capability(name, False, CapabilityOrigin.PROBED, note, Lack.UNASKED))
 
     def _send(self, request: Request) -> Exchange:
         """Send a request, and again if the target crashed over it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.engine.audit import Audit
 from harness.engine.baseline import Baseline
@@ -29,6 +29,9 @@ from harness.engine.workers import INTERRUPTED, Workers, format_time_up
 from harness.kit.api import SCRIPTABLE
 from harness.kit.check import Check
 from harness.outcome import Exit
+
+_TO_ASK = 0.2
+"""The share of a run's time in which the target may be asked what it can do; the rest is for judging."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +79,12 @@ def check_target(
         )
     )
     ledger = CreatedResources(target.api)
-    halted, found = _probe(governed, options, needed, ledger)
+    halted, found = _probe(governed, options, needed, ledger, timer)
     if not halted:
         yield Probed(found.capabilities, found.requests, found.notes)
     plan = make_plan(catalogue, options.selection, found.capabilities, profiles)
+    if found.requests and plan.cost[0] * timer.spent / found.requests > timer.left:
+        plan = replace(plan, most_telling_first=True)
     if options.shard is not None:
         plan = split_plan(plan, options.shard, options.shard_seconds)
     yield Planned(len(plan.checks), len(plan.groups), str(options.shard or ""))
@@ -119,12 +124,20 @@ def _begin_part(options: RunOptions, catalogue: Sequence[Check], revision: str) 
 
 
 def _probe(
-    target: ResolvedTarget, options: RunOptions, needed: frozenset[str], ledger: CreatedResources
+    target: ResolvedTarget,
+    options: RunOptions,
+    needed: frozenset[str],
+    ledger: CreatedResources,
+    timer: Timer,
 ) -> tuple[str, Probing]:
     """Why the run has to end already, or `""`; and what is known of the target, everything assumed if it ended."""
+
+    def is_late() -> bool:
+        return timer.share_spent > _TO_ASK
+
     try:
         with closing(target.connect()) as driver:
-            return "", probe(target.api, driver, target.target, options.said, needed, ledger)
+            return "", probe(target.api, driver, target.target, options.said, needed, ledger, is_late)
     except TimeUp as up:
         halted = format_time_up(up)
     except KeyboardInterrupt:

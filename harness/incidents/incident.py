@@ -57,6 +57,7 @@ _MODES = {
     Encounter.BACKGROUND_STREAM: ("follow", "background", "create"),
     Encounter.POLL: ("follow", "poll"),
     Encounter.CANCEL: ("cancel",),
+    Encounter.TURNS: ("chain",),
 }
 """The modes of a client that meets an incident."""
 
@@ -144,11 +145,19 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             title=self.title,
             modes=self.modes,
             plan="pass" if self.plan is None else str(self.plan),
-            script=self.scripts[0] if self.scripts else None,
+            script=self.scripts[0] if self.scripts and self._refusal is None else None,
+            refusal=self._refusal,
             settings=self.settings,
             hopeless=self.follow in ("reports", "in_progress"),
             speed=SPEED,
         )
+
+    @property
+    def _refusal(self) -> dict[str, Any] | None:
+        """The answer to turns that name the one before; None if they are not refused."""
+        last = self.scripts[-1] if self.scripts else {}
+        refused = last.get("match") == {"previous": True} and "refuse" in last
+        return {"refuse": last["refuse"]} if refused else None
 
     def text_of(self, name: str) -> str:
         """One of the texts, written out."""

@@ -16,7 +16,8 @@ from harness.wire import Clock, Request, Response
 Event = Mapping[str, Any]
 
 LOSS, HOLE, TWICE, OTHER = "silent-loss", "hole", "duplicated", "altered"
-DOUBLE_CREATE, UNFINISHED, UNUSABLE = "double-create", "unfinished", "unusable"
+DOUBLE_CREATE, LOST_CONTEXT = "double-create", "lost-context"
+UNFINISHED, UNUSABLE = "unfinished", "unusable"
 
 
 class Defect(NamedTuple):
@@ -49,7 +50,8 @@ class ClientMode:
 class PrepareRun(Protocol):
     """Makes a fresh service answer as told, and begins a run in it; returns the id of the run.
 
-    A `scenario` file takes the place of the scripts. `settings` are those of the service.
+    A `scenario` file takes the place of the scripts. `settings` are those of the service. `refusal` is the answer
+    to creates that name another run, in place of `further`; None: they are not refused.
     """
 
     def __call__(
@@ -59,6 +61,7 @@ class PrepareRun(Protocol):
         *,
         script: Mapping[str, Any],
         further: Mapping[str, Any] | None,
+        refusal: Mapping[str, Any] | None,
         scenario: str | None,
         settings: Mapping[str, Any],
     ) -> str: ...
@@ -111,9 +114,9 @@ class ClientWords:
 class ClientIncident:
     """What already happened to others, as a case for clients in `modes`; what is None is as in the mode.
 
-    `settings` are those of the service. If it is `hopeless`, all that a client can do is to report it. `speed` is
-    how much faster than the machine's
-    the clock of the service runs.
+    `settings` are those of the service. `refusal` is its answer to a create that names a previous run. If it is
+    `hopeless`, all that a client can do is to report it. `speed` is how much faster its clock runs than
+    that of the machine.
     """
 
     name: str
@@ -121,6 +124,7 @@ class ClientIncident:
     modes: tuple[str, ...]
     plan: str
     script: Mapping[str, Any] | None = None
+    refusal: Mapping[str, Any] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     hopeless: bool = False
     speed: float = 1.0
@@ -148,6 +152,8 @@ class ClientModel:
 
     continues: Callable[[Request], str | None]
     """What a create goes on from, the id of a run or a transcript in words; None if it begins a conversation."""
+    find_input: Callable[[Request], str]
+    """What a create says: two that say the same without going on from anything are one create, sent twice."""
     goes_on: Callable[[Request], bool]
     """Whether a create goes on with a run that had stopped, so that both are one result."""
     find_id: Callable[[Mapping[str, Any]], str | None]

@@ -17,6 +17,9 @@ class Lack(StrEnum):
     NOT_DONE = "accepted_not_done"
     """The target accepted what asks for it (2xx), and did something else."""
 
+    UNASKED = "unasked"
+    """There was no time to ask."""
+
     UNDECLARED = "undeclared"
     """Nothing was asked: it cannot be found out that way."""
 

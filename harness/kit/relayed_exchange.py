@@ -16,7 +16,8 @@ _NOT_IMPLEMENTED = 501
 class RelayedExchange:
     """`client` is what the client sent and got; `upstream` is what arrived behind the intermediary, in order.
 
-    If nothing of the kind arrived, `astray` is the request that did; it is taken for what became of the client's.
+    If nothing of the kind arrived, `misrouted` is the request that did: it is taken for what became of that of the
+    client.
     `pairs` are the ids that earlier answers gave: the upstream's, then the client's. An upstream answer that was
     still being read has an ending `By.LIMIT`. If the upstream waited for its client, `arrivals` has for each event
     that came how many had been sent by then. The name begins with that of its exercise, up to the dot.
@@ -25,7 +26,7 @@ class RelayedExchange:
     name: str
     client: Exchange
     upstream: tuple[Exchange, ...] = ()
-    astray: tuple[Exchange, ...] = ()
+    misrouted: tuple[Exchange, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     arrivals: tuple[int, ...] | None = None
 
@@ -43,7 +44,7 @@ class RelayedExchange:
     @property
     def stayed(self) -> bool:
         """Whether nothing arrived upstream."""
-        return not self.upstream and not self.astray
+        return not self.upstream and not self.misrouted
 
     @property
     def answered(self) -> bool:

@@ -17,6 +17,7 @@ _LACKS = {
     Lack.REFUSED: "not offered",
     Lack.UNSEEN: "asked for and not seen",
     Lack.DENIED: "denied by you",
+    Lack.UNASKED: "not asked, for want of time",
     Lack.UNDECLARED: "not asked, because only --capability can tell",
 }
 _COLOURS = {_OFFERED: "32", _NOT_DONE: "31"}

@@ -42,8 +42,15 @@ class Cause:
     weight: int
 
     @property
+    def is_stale(self) -> bool:
+        """Whether it is an entry of the baseline that excuses nothing any more."""
+        return all(result.verdict is Verdict.STALE for result in self.results)
+
+    @property
     def counts(self) -> str:
         """What is broken, in a few words."""
+        if self.is_stale:
+            return "stale entry"
         musts = sum(result.rule.level is Level.MUST for result in self.results)
         others = len(self.results) - musts
         parts = [format_count(musts, "MUST")] if musts else []
@@ -76,8 +83,10 @@ def find_causes(state: RunState) -> list[Cause]:
 
 
 def key_of(result: Result) -> str:
-    """The code of the finding that explains a result."""
+    """The code of the finding that explains a result; of a stale entry, the id that the baseline has."""
     findings = result.observation.findings
+    if result.verdict is Verdict.STALE:
+        return result.id
     if result.observation.cause:
         return result.observation.cause
     if not findings:
@@ -126,11 +135,17 @@ def _to_cause(key: str, results: Sequence[Result], affected: Sequence[Result], s
     )
 
 
+def describe_stale(result: Result) -> str:
+    """Why a baseline's entry excuses nothing any more."""
+    now = "it only warns now" if result.observation.findings else "it passes now"
+    return f"{now}; take it out of the baseline"
+
+
 def describe(result: Result, state: RunState) -> str:
     """What is wrong, in one line: the worst finding, else the reason; long ids are cut."""
     observation = result.observation
     if result.verdict is Verdict.STALE:
-        return "it passes now; take it out of the baseline"
+        return describe_stale(result)
     if observation.findings:
         worst = order_findings(result, state)[0]
         text = summarize(worst.message, worst.where.pointer)

@@ -6,8 +6,10 @@ Layer 6. Each format is imported only when it is needed.
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from harness.report.presented_run import PresentedRun
+if TYPE_CHECKING:
+    from harness.report.presented_run import PresentedRun
 
 _MODULES = {
     "json": "json_report",

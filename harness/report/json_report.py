@@ -6,8 +6,10 @@ Layer 6.
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-from harness.report.presented_run import PresentedRun
+if TYPE_CHECKING:
+    from harness.report.presented_run import PresentedRun
 
 
 def render(state: PresentedRun) -> str:

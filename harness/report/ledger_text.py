@@ -90,10 +90,15 @@ def _others(finished: RunFinished) -> Iterator[str]:
         yield f"{format_count(strict, 'SHOULD')} {'fails' if strict == 1 else 'fail'} under --strict"
     if untested := sum(result.untested for result in failed):
         yield f"{format_count(untested, 'untested MUST')} {'fails' if untested == 1 else 'fail'} under --strict"
-    if stale := finished.counts[Verdict.STALE]:
-        yield f"{format_count(stale, 'baseline entry is', 'baseline entries are')} stale"
+    yield count_stale(finished)
     if warned := finished.counts[Verdict.WARN]:
         yield format_count(warned, "warning")
+
+
+def count_stale(finished: RunFinished) -> str:
+    """How many entries of the baseline excuse nothing any more, which fails a run; `""` if none."""
+    stale = finished.counts[Verdict.STALE]
+    return f"{format_count(stale, 'baseline entry is', 'baseline entries are')} stale" if stale else ""
 
 
 def ledger_lines(finished: RunFinished) -> Iterator[str]:

@@ -50,6 +50,13 @@ def streamed(events: list[Event]) -> Exchange:
     return stream_of(*events, DONE)
 
 
+def begun(events: list[Event], *, only: str = "") -> Exchange:
+    """The events, with ids as `numbered` gives them, as the answer to a create in the background."""
+    sent = {"background": True, "stream": True}
+    body = stream_of(*numbered(events, only=only), DONE).body
+    return answer(body=body, label=SSE, method="POST", target="/v1beta/interactions", sent=sent)
+
+
 def resumed(events: list[Event]) -> Exchange:
     """The events as the answer to a resume, with the sentinel."""
     body = stream_of(*events, DONE).body

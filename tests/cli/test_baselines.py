@@ -56,6 +56,22 @@ def test_the_life_of_an_entry(harness: Harness, name: str) -> None:
     assert yaml.safe_load(Path(FILE).read_text("utf-8")) == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_stale_entry_is_no_failure_of_the_target(harness: Harness, name: str) -> None:
+    """The run fails, and its last lines say why: the entry by its id, and nothing that is broken."""
+    command: Callable[..., list[str]]
+    command, result_id = COMMANDS[name]
+    run(harness, command(broken=True), "--baseline-update")
+    words = command(broken=False)
+    own = words.index("--") if "--" in words else len(words)
+    done = harness(*words[:own], "--baseline", FILE, *words[own:])
+    assert done.code == 1
+    assert f"{result_id} (stale entry): it passes now" in done.out
+    assert "1 baseline entry is stale" in done.out.splitlines()[-1]
+    assert "does not survive" not in done.out
+
+
 def test_another_finding_is_not_excused(harness: Harness) -> None:
     """An entry for one finding of a rule does not excuse another one of the same rule."""
     Path(FILE).write_text("- {id: stream.start-before, finding: stream.start-before/stopped}\n", encoding="utf-8")

@@ -53,6 +53,17 @@ def test_help_imports_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+def test_the_list_imports_no_run() -> None:
+    """`harness list` imports the catalogue, and nothing that runs it or reports of a run."""
+    code = (
+        "import sys; from harness.cli import main; main(['list']); "
+        "parts = ('harness.benches', 'harness.transport', 'harness.emulator', 'harness.report.commands'); "
+        "sys.exit(', '.join(name for name in sys.modules if name.startswith(parts)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("raised", "code", "told"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from harness.benches.packages import find_installed
@@ -29,6 +31,12 @@ def test_the_page_reaches_the_installed_sdk():
         pytest.skip("google-genai is not installed")
     told = [change["to"] for change in read_changes() if change["sdk"] == "google-genai"]
     assert package.version in told
+
+
+def test_the_page_tells_the_days_newest_first():
+    """Each comparison has the day of its newer version, and the page goes back in time."""
+    days = re.findall(r"^## \S+ \S+ to \S+ \((\d{4}-\d\d-\d\d)\)$", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert days == sorted((change["released"] for change in read_changes()), reverse=True)
 
 
 def test_changes_are_told_in_the_words_of_the_schemas():

@@ -88,6 +88,16 @@ class QuickService(ForeignService):
 
     lasts = 0.05
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[dict[str, Any]] = []
+
+    def create(self, body: dict[str, Any]) -> Any:
+        """Keep what was asked, if it made an interaction."""
+        made = super().create(body)
+        self.asked.append(body)
+        return made
+
     def admit(self, body: Any) -> None:
         """Refuse nothing: some clients send tools and settings that change no answer here."""
 
@@ -118,14 +128,21 @@ def behind(service: ForeignService, plan: str) -> Iterator[str]:
         yield server.url
 
 
-def outcome(fault: str, ended: ClientResult, creates: int, turns: int = 1) -> str:
-    """In the words of the table: what a client ended up with."""
-    if creates > turns:
+def is_forgetful(further: dict[str, Any]) -> bool:
+    """Whether a second turn neither names the first nor repeats what the model said in it."""
+    return "previous_interaction_id" not in further and '"model_output"' not in json.dumps(further["input"])
+
+
+def outcome(fault: str, ended: ClientResult, asked: list[dict[str, Any]], turns: int = 1) -> str:
+    """In the words of the table: what a client ended up with that asked for these interactions."""
+    if len(asked) > turns:
         return "double-create"
     if ended.stopped:
         return "hung"
     if ended.error:
         return "reported"
+    if len(asked) > 1 and is_forgetful(asked[-1]):
+        return "lost-context"
     text = str(ended.collected if not isinstance(ended.collected, list) else joined(ended.collected))
     if text == WHOLE:
         return "exact" if ended.status or fault != "no-completion" else "wrong-status"
@@ -150,7 +167,7 @@ def try_all(client: ReadyClient, command: list[str], mode: str) -> dict[str, str
             with behind(service, plan) as url:
                 shot = CommandClient(command, lambda task, url=url: environment(url, task))
                 ended = (talking if client.loops else shot).read(Task(url, given, fault, mode), 10)
-            found[fault] = outcome(fault, ended, service.made - 1, TURNS.get(mode, 1))
+            found[fault] = outcome(fault, ended, service.asked[1:], TURNS.get(mode, 1))
     finally:
         talking.close()
     return found

@@ -81,6 +81,7 @@ class Tour:
             {"stream": True, "response_format": FORM},
             {"tools": [TOOL], "generation_config": {"tool_choice": "any"}},
             {"agent": AGENT, "agent_config": {"type": "antigravity", "max_total_tokens": 1}},
+            {"response_format": {"type": "image"}}, {"response_format": {"type": "audio"}},
         ):  # fmt: skip
             self.new(**fields)
         for given in ({"type": "text", "text": "x"}, [{"type": "text", "text": "x"}],
@@ -248,6 +249,11 @@ class Tour:
             agent = self.new(agent=AGENT, environment="remote")
             self.new(agent=AGENT, previous_interaction_id=agent, **fields)
             self.new(previous_interaction_id=agent)
+        research: dict[str, Any] = {"agent": RESEARCH, "background": True}
+        plan = self.new(**research, agent_config={"type": "deep-research", "collaborative_planning": True})
+        for _ in range(6):
+            self.ask("GET", f"interactions/{plan}")
+        self.new(**research, previous_interaction_id=plan)
         here = self.note(self.api.create(agent=AGENT, environment="remote")).get("environment_id")
         self.new(agent=AGENT, environment=here)
 
@@ -270,6 +276,13 @@ class Tour:
         self.ask("PUT", f"{put}/x?extract=true", pack("d/e.txt", b"x"))
         self.ask("PUT", f"{put}/y?uploadType=resumable", b"")
         self.ask("PUT", f"{put}/z", b"", **START)
+        self.ask("PUT", f"{put}/new/directory/f.txt", b"x")
+        self.new(agent=AGENT, environment={"environment_id": fork, "network": {"allowlist": [{"domain": "a.b"}]}})
+        self.ask("GET", f"environments/{fork}")
+        tools = [TOOL, {"type": "mcp_server", "name": "m", "url": "https://m.example"}]
+        self.ask("POST", "agents", {"id": "based", "base_agent": AGENT, "base_environment": fork, "tools": tools})
+        based = self.note(self.api.create(agent="based", environment="remote")).get("environment_id")
+        self.ask("GET", f"environments/{based}/files?recursive=true")
         for path in ("", "?recursive=true", "/a.txt", "/nope", "/a.txt?alt=media", "?alt=media"):
             self.ask("GET", f"environments/{made[0]}/files{path}")
         for query in ("", "", "?overwrite=true"):
@@ -340,6 +353,12 @@ class Tour:
         self.collection("files", file["name"].partition("/")[2])
         self.new([content])
         store = self.ask("POST", "fileSearchStores", {"displayName": "S"})["name"]
+        brought = {"fileName": self.upload("files", b"text")["file"]["name"]}
+        self.api.emulator.clock.reached(self.api.emulator.clock.now + 5)
+        imported = self.ask("POST", f"{store}:importFile", brought)
+        self.api.emulator.clock.reached(self.api.emulator.clock.now + 5)
+        self.ask("GET", str(imported.get("name", f"{store}/operations/none")))
+        self.new(tools=[{"type": "file_search", "file_search_store_names": [store]}])
         operation = self.upload(f"{store}:uploadToFileSearchStore", b"text")
         self.api.emulator.clock.reached(self.api.emulator.clock.now + 5)
         ended = self.ask("GET", str(operation.get("name", f"{store}/operations/none")))

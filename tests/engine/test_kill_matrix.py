@@ -48,7 +48,10 @@ def test_every_mutant_is_noticed(area: str) -> None:
         else:
             if not find_killers(INTERACTIONS.load_catalogue(), mutant):
                 unnoticed.add(mutant)
-    assert unnoticed == set()
+    assert not unnoticed, (
+        f"no check notices {', '.join(sorted(unnoticed))}: `harness mutants -v NAME` shows what they see of it; "
+        "either it changes nothing, or a check has to look closer"
+    )
 
 
 @pytest.mark.parametrize("area", CHECKS_BY_AREA)
@@ -62,7 +65,10 @@ def test_every_check_notices_a_mutant(area: str) -> None:
         if not unproved:
             break
         unproved -= set(find_killers(CHECKS_BY_AREA[area], mutant.id))
-    assert unproved == set()
+    assert not unproved, (
+        f"no mutant breaks {', '.join(sorted(unproved))}: add a row that does to harness/emulator/mutants, in the "
+        "module of its area"
+    )
 
 
 @pytest.mark.slow
@@ -71,7 +77,7 @@ def test_the_whole_catalogue_notices_every_mutant(area: str) -> None:
     """No mutant gets away from the whole catalogue, and no exercise or judge raises, whatever a mutant answers."""
     matrix = kill_matrix(INTERACTIONS, MUTANTS_BY_AREA[area], jobs=1)
     assert matrix.errors == {}
-    assert matrix.survivors == ()
+    assert matrix.survivors == (), "see test_every_mutant_is_noticed"
 
 
 def test_the_areas_are_the_whole() -> None:

@@ -178,7 +178,7 @@ class ReadsNotes:
     def __init__(self, *, resumes: bool) -> None:
         self._resumes = resumes
 
-    def read(self, task: Task, seconds: float) -> ClientResult:
+    def read(self, task: Task, seconds: float, start: float = 0.0) -> ClientResult:
         """Read the words of a note."""
         words: list[str] = []
         end, after = False, 0

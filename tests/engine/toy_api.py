@@ -322,6 +322,7 @@ CLIENTS = ClientModel(
     is_final=lambda status: status == "told",
     quiet=frozenset({"told"}),
     continues=lambda create: None,
+    find_input=lambda create: "",
     goes_on=lambda create: False,
     find_id=lambda answer: answer.get("id"),
     find_error=lambda answer: answer.get("problem", ""),

@@ -35,6 +35,17 @@ class BeginsLate(ForeignService):
         yield from ((max(due, run.lasts / 3), event) for due, event in super().events(run))
 
 
+class StallsOnce(ForeignService):
+    """Correct, but odd: the machine had no time for one stream, all of which came late at once."""
+
+    stalled = False
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        late = 1.2 if run.body.get("background") and not self.stalled else 0.0
+        self.stalled = self.stalled or late > 0
+        yield from ((max(due, late), event) for due, event in super().events(run))
+
+
 class Quick(ForeignService):
     """Its runs are over at once, and their events come together."""
 
@@ -43,7 +54,13 @@ class Quick(ForeignService):
 
 @pytest.mark.parametrize(
     ("service", "verdict"),
-    [(HoldsBack(), "warn"), (HoldsBackBehindComments(), "warn"), (BeginsLate(), "pass"), (Quick(), "untestable")],
+    [
+        (HoldsBack(), "warn"),
+        (HoldsBackBehindComments(), "warn"),
+        (BeginsLate(), "pass"),
+        (StallsOnce(), "pass"),
+        (Quick(), "untestable"),
+    ],
     ids=lambda value: type(value).__name__ if isinstance(value, ForeignService) else "",
 )
 def test_only_a_stream_that_is_held_back_is_said_to_be(service: ForeignService, verdict: str) -> None:

@@ -13,7 +13,7 @@ from tests.foreign.server import ForeignService, Headed, Json, Refused, parse_ob
 
 CHECKS = (
     "env.recursive", "env.tar", "env.fork-files",
-    "env.upload-resumable", "env.upload-x-goog", "env.upload-extract",
+    "env.upload-resumable", "env.upload-x-goog", "env.upload-extract", "env.upload-creates-parents",
 )  # fmt: skip
 SUPPORTS = ("--capability", "+environments")
 
@@ -130,6 +130,16 @@ class LosesPieces(Sandboxes):
         return {"files": []} if "upload_id" in query else super().upload(path, query, headers, data)
 
 
+class NeedsDirectories(Sandboxes):
+    """Wrong: a file can only be put where a directory is."""
+
+    def finish(self, box: str, name: str, data: bytes) -> Json:
+        parent = name.rpartition("/")[0]
+        if parent and not any(path.startswith(f"{parent}/") for path in self.boxes[box]):
+            raise Refused(404, "not_found", "There is no such directory.")
+        return super().finish(box, name, data)
+
+
 def test_odd_sandboxes_are_right() -> None:
     """Leading slashes, `./` in archives and addresses of another host are no faults."""
     report = check(Sandboxes(), *CHECKS, words=SUPPORTS)
@@ -143,6 +153,7 @@ def test_odd_sandboxes_are_right() -> None:
         (PacksNothing, {"env.tar"}),
         (ForksNothing, {"env.fork-files"}),
         (FlattensArchives, {"env.upload-extract"}),
+        (NeedsDirectories, {"env.upload-creates-parents"}),
         (LosesPieces, {"env.upload-resumable", "env.upload-x-goog"}),
     ],
 )

@@ -59,6 +59,52 @@ class ReplacesAll(Keeping):
         return {"id": agent["id"], **body}
 
 
+class TakesThree(Keeping):
+    """Right for all that is documented: agents with other tools cannot be saved."""
+
+    def make(self, body: Json) -> Json:
+        if {tool["type"] for tool in body.get("tools", ())} & {"mcp_server", "function"}:
+            raise Refused(400, "invalid_request", "These tools are not supported.")
+        return super().make(body)
+
+
+class TakesNone(Keeping):
+    """Odd, but right: no agent has tools."""
+
+    def make(self, body: Json) -> Json:
+        if body.get("tools"):
+            raise Refused(400, "invalid_request", "Agents have no tools.")
+        return super().make(body)
+
+
+class HidesTools(Keeping):
+    """Odd, but right: tools are kept and not shown."""
+
+    def make(self, body: Json) -> Json:
+        return super().make({name: value for name, value in body.items() if name != "tools"})
+
+
+class LosesTools(Keeping):
+    """Wrong: of several tools the last one is kept."""
+
+    def make(self, body: Json) -> Json:
+        return super().make({**body, "tools": body.get("tools", [])[-1:]})
+
+
+@pytest.mark.parametrize(
+    ("service", "verdict"),
+    [
+        (Keeping, "pass"), (HidesTools, "pass"), (TakesNone, "not_applicable"),
+        (TakesThree, "info"), (LosesTools, "info"),
+    ],
+)  # fmt: skip
+def test_tools_of_saved_agents(service: type[Keeping], verdict: str) -> None:
+    """All five kinds are taken and kept; what is refused or lost is told, and breaks nothing."""
+    report = check(service(), "agents.*", words=("--capability", "+agents-crud"))
+    assert report.verdicts["agents.tools"] == verdict
+    assert report.faults == {}
+
+
 @pytest.mark.parametrize(
     ("service", "verdict"),
     [(Keeping, "pass"), (RefusesChanges, "not_applicable"), (IgnoresChanges, "info"), (ReplacesAll, "info")],

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.foreign.judging import check
-from tests.foreign.server import ForeignService, Headed, Json, Refused, parse_object
+from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, parse_object
 
 MINE = ("file.*", "filesearch.*", "voice.*", "decision.*")
 ANSWERS: Json = {
@@ -28,6 +28,7 @@ class Keeping(ForeignService):
         self.under_way: dict[str, str] = {}
 
     def admit(self, body: Json) -> None:
+        body = {name: value for name, value in body.items() if name != "tools"}
         given = body.get("input")
         parts = given if isinstance(given, list) else []
         for part in parts:
@@ -43,6 +44,23 @@ class Keeping(ForeignService):
         if name not in self.kept:
             raise Refused(404, "not_found", "There is no such thing.")
         return self.kept[name]
+
+    def show(self, run: Run) -> Json:
+        for tool in run.body.get("tools", ()):
+            for store in tool.get("file_search_store_names", ()):
+                content = run.steps[-1]["content"][0]
+                content["annotations"] = [{"type": "file_citation", "source": one} for one in self.search(store)]
+        return super().show(run)
+
+    def search(self, store: str) -> list[str]:
+        """The documents of a store that a search finds."""
+        return [name for name in self.kept if name.startswith(f"{store}/documents/")]
+
+    def bring(self, store: str, file: str) -> Json:
+        """Make a document of a file."""
+        self.look(store), self.look(file)
+        self.made += 1
+        return self.document(store, f"imported-{self.made}")
 
     def keep(self, name: str, **fields: object) -> Json:
         self.kept[name] = {"name": name, **fields}
@@ -69,10 +87,13 @@ class Keeping(ForeignService):
             return Headed({"file": file}, x_goog_upload_status="final")
         store = path.partition(":")[0]
         self.look(store)
-        document = f"{store}/documents/{self.made}"
-        self.keep(document)
-        operation = self.keep(f"{store}/operations/{self.made}", done=True, response={"documentName": document})
-        return Headed(operation, x_goog_upload_status="final")
+        return Headed(self.document(store, str(self.made)), x_goog_upload_status="final")
+
+    def document(self, store: str, name: str) -> Json:
+        """Keep a document, and answer the operation that made it."""
+        self.keep(f"{store}/documents/{name}")
+        response = {"documentName": f"{store}/documents/{name}"}
+        return self.keep(f"{store}/operations/{name}", done=True, response=response)
 
     def neighbour(self, method: str, parts: list[str], data: bytes, query: Json) -> Json:
         path = "/".join(parts)
@@ -83,6 +104,8 @@ class Keeping(ForeignService):
         if (method, path) == ("POST", "fileSearchStores"):
             self.made += 1
             return self.keep(f"fileSearchStores/{self.made}")
+        if (method, path.partition(":")[2]) == ("POST", "importFile"):
+            return self.bring(path.partition(":")[0], parse_object(data)["fileName"])
         if method == "GET" and path in ("files", "voices", "fileSearchStores"):
             return {
                 path: [one for name, one in self.kept.items() if name.count("/") == 1 and name.startswith(path)]
@@ -148,6 +171,27 @@ class LosesDocuments(Keeping):
 
     def look(self, name: str) -> Json:
         return super().look("" if "/documents/" in name else name)
+
+
+class ForgetsImports(Keeping):
+    """Wrong: a file is imported, and no document comes of it."""
+
+    def bring(self, store: str, file: str) -> Json:
+        return {"name": f"{store}/operations/none", "done": True, "response": {}}
+
+
+class HidesImports(Keeping):
+    """Wrong: what was imported can be read, and no search finds it."""
+
+    def search(self, store: str) -> list[str]:
+        return [name for name in super().search(store) if "imported" not in name]
+
+
+class SearchesNothing(Keeping):
+    """Odd, but right: the model never looks into a store."""
+
+    def search(self, store: str) -> list[str]:
+        return []
 
 
 class TakesLong(Keeping):
@@ -239,6 +283,9 @@ def test_what_is_not_offered_is_no_fault() -> None:
         (ForgetsFiles, {"file.gone-in-create": "warn"}),
         (RefusesFiles, {"file.in-create": "warn"}),
         (LosesDocuments, {"filesearch.document": "warn"}),
+        (ForgetsImports, {"filesearch.import": "warn"}),
+        (HidesImports, {"filesearch.import-found": "warn"}),
+        (SearchesNothing, {}),
         (DeletesAll, {"filesearch.crud": "warn", "filesearch.delete-force": "warn"}),
         (KeepsVoices, {"voice.prompted-needs-store": "warn"}),
         (HalfAnswers, {"decision.answers": "warn"}),

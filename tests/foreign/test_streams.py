@@ -134,7 +134,7 @@ class OtherWords(ForeignService):
         (BrokenEnd(), {"stream.json": "fail"}, ["stream.json/syntax"]),
         (LosesText(), {"stream.text": "fail"}, ["stream.text"]),
         (StaysOpen(), {"stream.closes": "warn"}, ["stream.closes"]),
-        (OwnStatus(), {"create.status-listed": "warn"}, ["create.status-listed"]),
+        (OwnStatus(), {"create.status": "fail"}, ["create.status/unknown-end"]),
         (DiesBare(), {}, []),
         (OtherWords(), {}, []),
     ],

@@ -41,7 +41,8 @@ def test_an_incident_is_whole(incident: Incident) -> None:
     assert incident.follow in OUTCOMES
     assert incident.answer or incident.follow != "survives"
     assert bool(incident.modes) != bool(incident.unplayed), "it is played to clients, or says why not"
-    assert len(incident.scripts) <= 1 or not incident.modes
+    played = incident.to_client_incident()
+    assert len(incident.scripts) <= 1 or played.refusal or not incident.modes
     used = set(re.findall(r"\$(\w+)", incident.fault + json.dumps(incident.replies)))
     assert used == set(incident.texts)
     assert incident.parse_scripts() is not None
@@ -123,12 +124,13 @@ def test_incidents_as_cases(capsys: pytest.CaptureFixture[str]) -> None:
         "create": "legacy-schema-switched-off",
         "background": "environment-still-being-made",
         "poll": "answer-lost-before-headers",
+        "chain": "stale-chain-id",
         "tools": "function-result-without-name",
         "cancel": "cancel-method-not-found",
         "follow": "arguments-in-fragments",
     }.items():
         assert main(["torture", "--incidents", "--mode", mode, "--dry-run", "--", "true"]) == 0
         assert name in capsys.readouterr().out.splitlines()
-    assert main(["torture", "--incidents", "stale-chain-id", "--", "true"]) == 2
-    assert "harness serve --incident stale-chain-id" in capsys.readouterr().err
+    assert main(["torture", "--incidents", "sdk-retries-501", "--", "true"]) == 2
+    assert "harness serve --incident sdk-retries-501" in capsys.readouterr().err
     assert main(["torture", "--incidents", "--set", "quick", "--", "true"]) == 2

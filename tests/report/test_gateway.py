@@ -42,9 +42,9 @@ DROPPED = Ending(by=By.SERVER, how=How.RST, at=At.BEFORE_HEADERS)
 STREAM = b'data: {"event_type":"step.stop"}\n\ndata: [DONE]\n\n'
 
 
-def lines(client: Exchange, *upstream: Exchange, astray: tuple[Exchange, ...] = ()) -> list[str]:
+def lines(client: Exchange, *upstream: Exchange, misrouted: tuple[Exchange, ...] = ()) -> list[str]:
     """The lines that show a passage."""
-    passage = RelayedExchange(name="x.y", client=client, upstream=upstream, astray=astray)
+    passage = RelayedExchange(name="x.y", client=client, upstream=upstream, misrouted=misrouted)
     return list(relayed_lines(passage, Mask({"KEY": SECRET})))
 
 
@@ -63,7 +63,7 @@ def test_all_four_sides_in_order() -> None:
 
 def test_what_arrived_instead_is_shown() -> None:
     """A misdirected request is shown in place of the expected one; if none arrived, that is said."""
-    assert lines(exchange(CREATE, 404), astray=(exchange(COLON, 404),))[1].endswith(
+    assert lines(exchange(CREATE, 404), misrouted=(exchange(COLON, 404),))[1].endswith(
         "POST /v1beta/interactions/a:cancel"
     )
     assert lines(exchange(CREATE, 404))[1] == "gateway → upstream  nothing"

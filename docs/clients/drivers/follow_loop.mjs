@@ -1,6 +1,6 @@
 // The JavaScript client of this project, ../follow.mjs.
 import { follow } from "../follow.mjs";
-import { answerOf, answerTasks, CREATE, furtherOf, IDLE, LOOK } from "./tasks.mjs";
+import { answerOf, answerTasks, CREATE, furtherOf, goOn, IDLE, LOOK, note } from "./tasks.mjs";
 
 await answerTasks(async (task) => {
   const read = (what) => follow({ baseUrl: task.base_url, key: "any", idle: IDLE, ...what });
@@ -32,9 +32,10 @@ async function sendCancel({ base_url, interaction }, tries = 6) {
 async function takeTurns(task, read) {
   const tools = task.mode === "tools" ? { tools: [LOOK] } : {};
   const seen = [];
-  const onEvent = ({ event_type, step }) => event_type === "step.start" && seen.push(step);
+  const onEvent = (event) => note(seen, event);
   const first = await read({ create: { ...CREATE, ...tools, background: true }, onEvent });
-  const steps = (first.interaction.steps ?? seen).filter((step) => step.type === "function_call");
-  const further = furtherOf({ id: first.id, calls: steps.map(({ id, name }) => ({ call_id: id, name })) }, task);
-  return answerOf(further ? await read({ create: { ...further, background: true } }) : first);
+  const steps = first.interaction.steps ?? seen;
+  const calls = steps.filter((step) => step.type === "function_call");
+  const further = furtherOf({ id: first.id, calls: calls.map(({ id, name }) => ({ call_id: id, name })) }, task);
+  return answerOf(further ? await goOn((create) => read({ create }), { ...further, background: true }, steps) : first);
 }

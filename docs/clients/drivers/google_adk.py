@@ -25,12 +25,17 @@ async def read(task):
     tools = [look] if task["mode"] == "tools" else []
     runner = InMemoryRunner(agent=Agent(name="reader", model=model, tools=tools), app_name="reader")
     session = await runner.session_service.create_session(app_name="reader", user_id="user")
-    message = types.Content(role="user", parts=[types.Part(text="Go.")])
+    answer = await take_turn(runner, session.id, "Go.")
+    return await take_turn(runner, session.id, "Go on.") if task["mode"] == "chain" else answer
+
+
+async def take_turn(runner, session, text):
+    """Say something, and read the answer."""
     pieces, whole, reason = "", None, None
     async for event in runner.run_async(
         user_id="user",
-        session_id=session.id,
-        new_message=message,
+        session_id=session,
+        new_message=types.Content(role="user", parts=[types.Part(text=text)]),
         run_config=RunConfig(streaming_mode=StreamingMode.SSE),
     ):
         if event.error_code or event.error_message:

@@ -1,9 +1,10 @@
 """`harness.resume` with google-genai."""
 
 from contextlib import suppress
+from functools import partial
 
 from google import genai
-from tasks import CREATE, LOOK, answer_tasks, further_of, genai_options
+from tasks import CREATE, LOOK, answer_tasks, further_of, genai_options, go_on
 
 from harness.resume import RetryLimits, follow
 
@@ -46,13 +47,14 @@ def cancel(client, given):
 
 
 def take_turns(client, task):
-    """Read a turn to its end, then the one that continues it or answers its call."""
+    """Read a turn to its end, then the one that continues it or answers its call, whatever is forgotten."""
     stream = turn(client, **CREATE, **({"tools": [LOOK]} if task["mode"] == "tools" else {}), background=True)
-    answer = answer_of(stream)
-    steps = [step for step in stream.interaction["steps"] if step["type"] == "function_call"]
-    calls = [{"call": {"call_id": step["id"], "name": step["name"]}} for step in steps]
-    further = further_of([{"id": stream.id}, *calls], task)
-    return answer_of(turn(client, **further, background=True)) if further else answer
+    answer, steps = answer_of(stream), stream.interaction["steps"]
+    calls = [step for step in steps if step["type"] == "function_call"]
+    told = [{"call": {"call_id": call["id"], "name": call["name"]}} for call in calls]
+    further = further_of([{"id": stream.id}, *told], task)
+    more = partial(turn, client, background=True)
+    return go_on(lambda create: answer_of(more(**create)), further, steps) if further else answer
 
 
 answer_tasks(read)

@@ -29,3 +29,32 @@ export function furtherOf({ id, calls }, task) {
   const results = calls.map((call) => ({ type: "function_result", ...call, result: { found: 1 } }));
   return results.length ? { ...more, input: results, tools: [LOOK] } : undefined;
 }
+
+/** What `read` makes of the further turn; of all that was said, if the turn that made `steps` is forgotten. */
+export async function goOn(read, further, steps) {
+  try {
+    return await read(further);
+  } catch (error) {
+    if (![400, 404].includes(error.cause?.status)) throw error;
+    console.error(`${error}: the conversation is sent again`);
+  }
+  const { input, previous_interaction_id, ...rest } = further;
+  const answered = steps.filter((step) => step.type !== "user_input");
+  const more = typeof input === "string" ? userSays(input) : input;
+  return read({ ...rest, input: [...userSays(CREATE.input), ...answered, ...more] });
+}
+
+/** What the user says, as steps. */
+const userSays = (text) => [{ type: "user_input", content: [{ type: "text", text }] }];
+
+/** Put an event of a stream into the steps that it tells of. */
+export function note(steps, { event_type, index, step, delta }) {
+  if (event_type === "step.start") steps[index] = structuredClone(step);
+  if (delta?.type === "thought_signature") steps[index].signature = delta.signature;
+  if (delta?.type === "text") (steps[index].content ??= []).push({ type: "text", text: delta.text });
+  if (delta?.type === "arguments_delta") steps[index].told = (steps[index].told ?? "") + delta.arguments;
+  if (event_type === "step.stop" && steps[index].told) {
+    const { told, ...rest } = steps[index];
+    steps[index] = { ...rest, arguments: JSON.parse(told) };
+  }
+}

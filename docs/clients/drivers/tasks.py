@@ -71,6 +71,28 @@ def further_of(parts: list[dict[str, Any]], task: dict[str, Any]) -> dict[str, A
     return {**CREATE, "input": results, "tools": [LOOK], "previous_interaction_id": found} if results else {}
 
 
+def go_on(
+    read: Callable[[dict[str, Any]], dict[str, Any]], further: dict[str, Any], steps: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """What `read` makes of the further turn; of all that was said, if the turn that made `steps` is forgotten."""
+    try:
+        return read(further)
+    except Exception as refused:
+        if getattr(refused, "status", None) not in (400, 404):
+            raise
+        print(f"{refused}: the conversation is sent again", file=sys.stderr)
+    more = further["input"] if isinstance(further["input"], list) else user_says(further["input"])
+    answered = [step for step in steps if step["type"] != "user_input"]
+    whole = {**further, "input": [*user_says(CREATE["input"]), *answered, *more]}
+    del whole["previous_interaction_id"]
+    return read(whole)
+
+
+def user_says(text: str) -> list[dict[str, Any]]:
+    """What the user says, as steps."""
+    return [{"type": "user_input", "content": [{"type": "text", "text": text}]}]
+
+
 def answer_of(parts: list[dict[str, Any]]) -> dict[str, Any]:
     """The answer of a client that has read these parts to the end of its iterator."""
     statuses = [part["status"] for part in parts if "status" in part]

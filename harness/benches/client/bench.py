@@ -54,9 +54,9 @@ _SHOWN = 500
 class TortureOptions:
     """How to play the cases, and how strictly to judge them.
 
-    `jobs` clients play at a time, each case bounded by `seconds`. After `enough` equal failures of one kind its
-    other cases are left out; 0 leaves none out. `undisturbed` is played first (None: the first case without its
-    plan), by each of the clients if `warm`. A reproduction runs `command` with the options `repeated`.
+    `jobs` clients play at a time, each case bounded by `seconds` and what the client takes without a fault. After
+    `enough` equal failures of one kind its other cases are left out; 0 leaves none out. `undisturbed` is played
+    first (None: the first case without its plan). A reproduction runs `command` with the options `repeated`.
 
     After `deadline` seconds the run ends with what it has. With `shard`, only that part of the cases is played;
     `shard_seconds` are what an earlier run took, by the ids of results.
@@ -66,7 +66,6 @@ class TortureOptions:
     seconds: float = 30.0
     enough: int = 0
     undisturbed: Case | None = None
-    warm: bool = False
     fail_fast: bool = False
     deadline: float | None = None
     shard: Shard | None = None
@@ -101,7 +100,8 @@ def torture(
         new_client,
         jobs=max(1, min(options.jobs, len(mine))),
         seconds=options.seconds,
-        first=quiet if options.warm else None,
+        first=quiet,
+        start=undisturbed.ended.seconds,
         timer=timer,
     )
     judge = CaseResults(

@@ -8,7 +8,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from harness.benches.client.case_server import CaseServer
@@ -29,12 +30,19 @@ class PlayedCase(NamedTuple):
     ended: ClientResult
     asked_for_ever: bool
 
+    @property
+    def out_of_time(self) -> bool:
+        """Whether its client was stopped because its time was up."""
+        return bool(self.ended.stopped) and not self.ended.flooded and not self.asked_for_ever
 
-def play_case(server: CaseServer, client: Client, number: int, case: Case, seconds: float) -> PlayedCase:
-    """Let the client do one case, for `seconds` at most."""
+
+def play_case(
+    server: CaseServer, client: Client, number: int, case: Case, seconds: float, start: float = 0.0
+) -> PlayedCase:
+    """Let the client do one case, for `seconds` at most, and `start` more that it needs without a fault."""
     attempt, url = server.begin(case, client.stop)
     try:
-        ended = client.read(Task(url, attempt.id, str(case), case.mode.name), seconds)
+        ended = client.read(Task(url, attempt.id, str(case), case.mode.name), seconds, start)
     finally:
         asked_for_ever = server.end()
     return PlayedCase(number, case, attempt, ended, asked_for_ever)
@@ -77,10 +85,47 @@ class CaseQueue:
             self._cases.clear()
 
 
+class _Floor:
+    """Lets many play at the same time, or one alone. Who waits to be alone comes before those who would share."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._playing = 0
+        self._waiting = 0
+
+    @contextmanager
+    def share(self) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting)
+            self._playing += 1
+        yield from self._leave(alone=False)
+
+    @contextmanager
+    def take_alone(self) -> Iterator[None]:
+        with self._changed:
+            self._waiting += 1
+            self._changed.wait_for(lambda: not self._playing)
+            self._playing += 1
+        yield from self._leave(alone=True)
+
+    def _leave(self, *, alone: bool) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._playing -= 1
+                self._waiting -= alone
+                self._changed.notify_all()
+
+
 class CaseWorkers:
     """Threads that each take the next case; iterating yields the ended cases in the order in which they end.
 
-    Each client does `first` before, of which nobody hears: a client may need its time limit to load what it needs.
+    A case may take `seconds`, and as long again as `first`, a case without a fault, took: `start` if it was played
+    alone. If there are several jobs, one client does `first` beside the others, which may take longer, and nobody
+    hears of it. A case that ran out of time is played again while all others wait, and this counts; once that has
+    confirmed it, other cases of its kind are believed.
+
     When the time of `timer` is up, the clients are stopped, and what they were at is not heard of.
     """
 
@@ -92,7 +137,8 @@ class CaseWorkers:
         *,
         jobs: int,
         seconds: float,
-        first: Case | None = None,
+        first: Case,
+        start: float = 0.0,
         timer: Timer | None = None,
     ) -> None:
         self._api = api
@@ -101,14 +147,20 @@ class CaseWorkers:
         self._jobs = jobs
         self._seconds = seconds
         self._first = first
+        self._start = start
+        self._floor = _Floor()
+        self._hung_kinds: set[str] = set()
         self._timer = timer or Timer(None)
         self._lock = threading.Lock()
-        self._over = False
+        self._over = threading.Event()
         self._clients: list[Client] = []
         self._ended: queue.Queue[PlayedCase | BaseException | None] = queue.Queue()
 
     def __iter__(self) -> Generator[PlayedCase, None, None]:
-        threads = [threading.Thread(target=self._work, name="harness-torture") for _ in range(self._jobs)]
+        threads = [
+            threading.Thread(target=self._work, args=(number,), name="harness-torture")
+            for number in range(self._jobs)
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -120,28 +172,53 @@ class CaseWorkers:
             for thread in threads:
                 thread.join()
 
-    def _work(self) -> None:
+    def _work(self, number: int) -> None:
         client = self._new_client()
         try:
             with self._lock:
-                if self._over:
+                if self._over.is_set():
                     return
                 self._clients.append(client)
             with CaseServer(self._api) as server:
-                if self._first is not None:
-                    play_case(server, client, 0, self._first, self._seconds)
+                if self._jobs > 1 and number == 0:
+                    self._measure_start(server, client)
                 while (task := self._cases.take()) is not None:
-                    self._ended.put(play_case(server, client, *task, self._seconds))
+                    if (played := self._play(server, client, *task)) is not None:
+                        self._ended.put(played)
         except BaseException as error:
             self._ended.put(error)
         finally:
             client.close()
             self._ended.put(None)
 
+    def _measure_start(self, server: CaseServer, client: Client) -> None:
+        """Let the client do the case without a fault beside the others, which may take longer than alone."""
+        with self._floor.share():
+            ended = play_case(server, client, 0, self._first, self._seconds, self._start).ended
+        with self._lock:
+            self._start = max(self._start, ended.seconds)
+
+    def _play(self, server: CaseServer, client: Client, number: int, case: Case) -> PlayedCase | None:
+        """How a case ended; None if the run was over before it could be played."""
+        with self._floor.share():
+            if self._over.is_set():
+                return None
+            played = play_case(server, client, number, case, self._seconds, self._start)
+        kind = case.kind or case.row
+        if not played.out_of_time or kind in self._hung_kinds:
+            return played
+        with self._floor.take_alone():
+            if self._over.is_set():
+                return None
+            again = play_case(server, client, number, case, self._seconds, self._start)
+        if again.out_of_time:
+            self._hung_kinds.add(kind)
+        return again
+
     def _stop(self) -> None:
         self._cases.close()
         with self._lock:
-            self._over = True
+            self._over.set()
             clients = list(self._clients)
         for client in clients:
             client.stop()

@@ -133,13 +133,13 @@ class GatewayBench:
         self.upstream.prime(None)
         fresh = self._list_unclaimed(start)
         mine = self._own(fresh, relay)
-        astray = [] if mine else fresh[:1]
-        self._mine.update(map(id, (*mine, *astray)))
+        misrouted = [] if mine else fresh[:1]
+        self._mine.update(map(id, (*mine, *misrouted)))
         relayed = RelayedExchange(
             name=relay.name,
             client=client,
             upstream=self.upstream.records(mine),
-            astray=self.upstream.records(astray),
+            misrouted=self.upstream.records(misrouted),
             pairs=self.client.pairs,
             arrivals=arrivals,
         )

@@ -82,7 +82,7 @@ def reach(bench: GatewayBench) -> None:
         ending = relayed.client.ending
         why = ending.detail if ending.how is not How.REFUSED else ""
         raise TargetFault(f"the gateway gave {_describe_answer(relayed.client)}: {why or 'is it running?'}")
-    if relayed.upstream or relayed.astray:
+    if relayed.upstream or relayed.misrouted:
         return
     if why := explain_wrong_call(relayed.client):
         raise TargetFault(f"the gateway answered {_describe_answer(relayed.client)}: {why}")

@@ -63,6 +63,8 @@ def line_of(path: Path, place: tuple[str | int, ...]) -> str:
         return ""
     line = node.start_mark.line
     for step in place:
+        if isinstance(node.value, str):
+            break
         if isinstance(step, int):
             node = node.value[step]
             line = node.start_mark.line

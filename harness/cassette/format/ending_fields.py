@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from harness.cassette.format.errors import FieldError, refuse_unknown
 from harness.wire import At, By, Chunked, Ending, Framing, How, Length, UntilClose
 
 _Member = TypeVar("_Member", bound=StrEnum)
+_FIELDS = ("how", "by", "at", "declared", "sent", "detail", "after_us")
 
 
 def ending_as_data(ending: Ending, wait: int) -> dict[str, Any]:
@@ -32,18 +34,19 @@ def ending_as_data(ending: Ending, wait: int) -> dict[str, Any]:
 
 
 def ending_from_data(data: object) -> tuple[Ending, int]:
-    """The ending and its wait in microseconds. Raises ValueError naming the wrong field."""
+    """The ending and its wait in microseconds. Raises FieldError."""
     if not isinstance(data, Mapping):
-        raise ValueError(f"end={data!r} is no mapping: write at least `end: {{how: complete}}`")
+        raise FieldError(f"end={data!r} is no mapping: write at least `end: {{how: complete}}`", "end")
+    refuse_unknown(data, _FIELDS, "end", "end")
     ending = Ending(
         by=_member(By, data, "by", By.SERVER),
         how=_member(How, data, "how", None),
         at=_member(At, data, "at", At.IN_BODY),
-        declared=_count(data, "declared"),
-        sent=_count(data, "sent"),
+        declared=_count(data, "declared", "end"),
+        sent=_count(data, "sent", "end"),
         detail=str(data.get("detail", "")),
     )
-    return ending, _count(data, "after_us") or 0
+    return ending, _count(data, "after_us", "end") or 0
 
 
 def framing_as_data(framing: Framing) -> dict[str, Any]:
@@ -54,27 +57,30 @@ def framing_as_data(framing: Framing) -> dict[str, Any]:
 
 
 def framing_from_data(data: Mapping[str, Any]) -> Framing:
-    """The framing of an `x-stream` mapping. Raises ValueError naming the wrong field."""
+    """The framing of an `x-stream` mapping. Raises FieldError."""
     kind = data.get("framing")
     if kind == "length":
         size = _count(data, "length")
         if size is None:
-            raise ValueError("framing is 'length' but no length is given: write what Content-Length promised")
+            raise FieldError(
+                "framing is 'length' but no length is given: write what Content-Length promised", "framing"
+            )
         return Length(size)
     if kind not in ("chunked", "close"):
-        raise ValueError(f"framing={kind!r} is none of chunked, length, close")
+        raise FieldError(f"framing={kind!r} is none of chunked, length, close", "framing")
     return Chunked() if kind == "chunked" else UntilClose()
 
 
 def _member(kind: type[_Member], data: Mapping[str, Any], name: str, default: _Member | None) -> _Member:
     value = data.get(name, default)
     if value not in list(kind):
-        raise ValueError(f"end.{name}={value!r} is none of {', '.join(kind)}")
+        raise FieldError(f"end.{name}={value!r} is none of {', '.join(kind)}", "end", name)
     return kind(value)
 
 
-def _count(data: Mapping[str, Any], name: str) -> int | None:
+def _count(data: Mapping[str, Any], name: str, *place: str) -> int | None:
     value = data.get(name)
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-        raise ValueError(f"{name}={value!r} is no number of bytes or microseconds: write 0 or more")
+        message = f"{name}={value!r} is no number of bytes or microseconds: write 0 or more"
+        raise FieldError(message, *place, name)
     return value

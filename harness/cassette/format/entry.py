@@ -19,8 +19,10 @@ from harness.cassette.format.ending_fields import (
     framing_as_data,
     framing_from_data,
 )
+from harness.cassette.format.errors import FieldError, refuse_unknown
 from harness.cassette.format.framing import Pieces, by_event, pack, pieces_of, unpack
 from harness.cassette.format.recording import UNKNOWN_ORIGIN, Recording, Unit
+from harness.outcome.suggest import nearest
 from harness.wire import Chunked, Framing, Headers, Length, Request, UntilClose
 from harness.wire.message import MORE_THAN_A_LINE, is_sendable
 
@@ -31,6 +33,11 @@ NO_ANSWER = 0
 """The status code of an entry whose connection ended before the response head arrived."""
 
 _STATUSES = range(200, 1000)
+"""What a status line may say; above 599 it is invalid, but servers send it, and a recording keeps it."""
+_RESPONSE_KEYS = ("status", "headers", "body", KEY)
+_EXTENSION_KEYS = (
+    "v", "framing", "length", "pieces", "unit", "approximate", "coding", "size", "sha256", "end",
+)  # fmt: skip
 _ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/?#*]*)(.*)", re.DOTALL)
 
 
@@ -61,18 +68,17 @@ def request_entry(request: Request, origin: str) -> dict[str, Any]:
 
 
 def from_entry(entry: Mapping[str, Any]) -> Recording:
-    """Read the recording of one entry. Raises ValueError saying what is wrong and what belongs there."""
+    """Read the recording of one entry. Raises FieldError saying what is wrong and what belongs there."""
     asked, came = _mapping(entry, "request"), _mapping(entry, "response")
-    extra = asked.keys() - REQUEST_KEYS
-    if extra:
-        raise ValueError(f"request holds {sorted(extra)}, which vcrpy cannot load: only {sorted(REQUEST_KEYS)}")
+    refuse_unknown(asked, sorted(REQUEST_KEYS), "request", "request")
+    _refuse_slips(came)
     origin, target = _split(asked.get("uri"))
-    status = _mapping(came, "status")
-    body = came.get("body")
-    data = _bytes(body.get("string") if isinstance(body, Mapping) else body)
-    headers = _headers(came)
+    status = _mapping(came, "status", "response")
+    data = _body(came.get("body"))
+    headers = _headers(came, "response")
+    sent = _bytes(asked.get("body"), "request", "body")
     plain = Recording(
-        request=Request(str(asked.get("method")), target, _headers(asked), _bytes(asked.get("body"))),
+        request=Request(str(asked.get("method")), target, _headers(asked, "request"), sent),
         status=_code(status.get("code")),
         headers=headers,
         body=data,
@@ -84,18 +90,37 @@ def from_entry(entry: Mapping[str, Any]) -> Recording:
         origin=origin,
     )
     _check_head(plain)
-    return _as_recorded(plain, came[KEY]) if KEY in came else replace(plain, pieces=_guess(plain, ()))
+    if KEY not in came:
+        return replace(plain, pieces=_guess(plain, ()))
+    try:
+        return _as_recorded(plain, came[KEY])
+    except FieldError as wrong:
+        raise wrong.inside("response", KEY) from None
+
+
+def _refuse_slips(came: Mapping[str, Any]) -> None:
+    """Raise FieldError for an unknown field of a response that seems to be meant for one which is missing.
+
+    vcrpy keeps unknown fields, and reads a response without a body as an empty one.
+    """
+    missing = [name for name in _RESPONSE_KEYS if name not in came]
+    for name in came:
+        meant = nearest(str(name), missing, most=1) if name not in _RESPONSE_KEYS else []
+        if meant:
+            raise FieldError(f"response has no field `{name}`: did you mean {meant[0]!r}?", "response", str(name))
 
 
 def _check_head(recording: Recording) -> None:
-    """Raise ValueError for a response head that no server could send."""
+    """Raise FieldError for a response head that no server could send."""
     for name, value in recording.headers:
         if not is_sendable(name, value):
-            raise ValueError(
-                f"response header {name!r}: {value[:60]!r} cannot be sent: a name is a word, a value one line"
-            )
+            raise FieldError(
+                f"response header {name!r}: {value[:60]!r} cannot be sent: a name is a word, a value one line",
+                "response", "headers", name,
+            )  # fmt: skip
     if MORE_THAN_A_LINE.search(recording.reason) is not None:
-        raise ValueError(f"response.status.message={recording.reason[:60]!r} is more than one line")
+        message = f"response.status.message={recording.reason[:60]!r} is more than one line"
+        raise FieldError(message, "response", "status", "message")
 
 
 def _extension(recording: Recording) -> dict[str, Any]:
@@ -115,21 +140,22 @@ def _extension(recording: Recording) -> dict[str, Any]:
 def _as_recorded(plain: Recording, extension: object) -> Recording:
     """Add the extension's pieces, framing and ending; if the body was edited since, the pieces are a guess."""
     if not isinstance(extension, Mapping):
-        raise ValueError(f"response.{KEY}={extension!r} is no mapping: delete it or record again")
+        raise FieldError(f"response.{KEY}={extension!r} is no mapping: delete it or record again")
     if extension.get("v") != VERSION:
-        raise ValueError(f"response.{KEY}.v={extension.get('v')!r}: this release reads version {VERSION}")
+        message = f"response.{KEY}.v={extension.get('v')!r}: this release reads version {VERSION}"
+        raise FieldError(message, "v")
+    refuse_unknown(extension, _EXTENSION_KEYS, f"response.{KEY}")
     unit = extension.get("unit", Unit.PIECE)
     if unit not in list(Unit):
-        raise ValueError(f"unit={unit!r} is none of {', '.join(Unit)}")
-    size, pieces = extension.get("size"), unpack(str(extension.get("pieces", "")))
+        raise FieldError(f"unit={unit!r} is none of {', '.join(Unit)}", "unit")
+    size, pieces = extension.get("size"), _pieces(extension)
     if size != pieces.total:
-        raise ValueError(f"size={size!r} but the pieces add up to {pieces.total} bytes: record it again")
+        raise FieldError(f"size={size!r} but the pieces add up to {pieces.total} bytes: record it again", "size")
     ending, wait = ending_from_data(extension.get("end"))
     framing = framing_from_data(extension)
     if isinstance(framing, Length) and framing.size < pieces.total:
-        raise ValueError(
-            f"length={framing.size} but the body has {pieces.total} bytes: a longer one is never sent"
-        )
+        message = f"length={framing.size} but the body has {pieces.total} bytes: a longer one is never sent"
+        raise FieldError(message, "length")
     coding = str(extension.get("coding", ""))
     if hashlib.sha256(plain.body).hexdigest() == extension.get("sha256") and pieces.total == len(plain.body):
         approximate = extension.get("approximate") is True
@@ -139,6 +165,13 @@ def _as_recorded(plain: Recording, extension: object) -> Recording:
         )  # fmt: skip
     known = replace(plain, framing=framing, ending=ending, wait=wait, coding=coding)
     return known.with_body(plain.body, _guess(plain, pieces.waits), before=pieces.total)
+
+
+def _pieces(extension: Mapping[str, Any]) -> Pieces:
+    try:
+        return unpack(str(extension.get("pieces", "")))
+    except ValueError as wrong:
+        raise FieldError(str(wrong), "pieces") from None
 
 
 def _guess(recording: Recording, waits: Sequence[int]) -> Pieces:
@@ -176,10 +209,11 @@ def _group_by_name(headers: Headers) -> dict[str, list[str]]:
     return grouped
 
 
-def _headers(part: Mapping[str, Any]) -> Headers:
+def _headers(part: Mapping[str, Any], name: str) -> Headers:
     fields = part.get("headers") or {}
     if not isinstance(fields, Mapping):
-        raise ValueError(f"headers={str(fields)[:60]!r} is no mapping: write `name: [value]`")
+        message = f"{name}.headers={str(fields)[:60]!r} is no mapping: write `name: [value]`"
+        raise FieldError(message, name, "headers")
     return Headers(
         (str(name), _text(value))
         for name, values in fields.items()
@@ -191,17 +225,19 @@ def _text(value: object) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
-def _mapping(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = entry.get(name)
+def _mapping(data: Mapping[str, Any], name: str, *place: str) -> Mapping[str, Any]:
+    value = data.get(name)
     if not isinstance(value, Mapping):
-        raise ValueError(f"{name} is {'missing' if value is None else repr(value)[:60]}: a mapping belongs there")
+        what = "missing" if value is None else repr(value)[:60]
+        raise FieldError(f"{name} is {what}: a mapping belongs there", *place, name)
     return value
 
 
 def _split(uri: object) -> tuple[str, str]:
     """Split a URI into origin and target; the target is kept as it is, without normalisation."""
     if not isinstance(uri, str) or not uri:
-        raise ValueError(f"request.uri={uri!r} is no URI: write scheme, host, path and query")
+        message = f"request.uri={uri!r} is no URI: write scheme, host, path and query"
+        raise FieldError(message, "request", "uri")
     match = _ORIGIN.fullmatch(uri)
     return (match[1], match[2]) if match else (UNKNOWN_ORIGIN, uri)
 
@@ -210,17 +246,33 @@ def _code(value: object) -> int | None:
     if value == NO_ANSWER and value is not False:
         return None
     if not isinstance(value, int) or value not in _STATUSES:
-        raise ValueError(
-            f"response.status.code={value!r} is no final HTTP status: write 200 to 599, 0 for no answer"
-        )
+        raise FieldError(
+            f"response.status.code={value!r} is no final HTTP status: write 200 to 599 "
+            "(up to 999 if a server really sent it), 0 for no answer",
+            "response", "status", "code",
+        )  # fmt: skip
     return value
 
 
-def _bytes(value: object) -> bytes:
+def _body(value: object) -> bytes:
+    """The body of a response; vcrpy writes `{}` if there was none to read."""
+    if not isinstance(value, Mapping):
+        return _bytes(value, "response", "body")
+    if value and "string" not in value:
+        raise FieldError(
+            f"response.body lacks `string`: it holds {', '.join(map(repr, value))}; write the text as "
+            "`string: …`, bytes as `string: !!binary …` in base64",
+            "response", "body", str(next(iter(value))),
+        )  # fmt: skip
+    return _bytes(value.get("string"), "response", "body", "string")
+
+
+def _bytes(value: object, *place: str) -> bytes:
     if value is None:
         return b""
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
-    raise ValueError(f"a body is {type(value).__name__}: text or !!binary belongs there")
+    kind = type(value).__name__
+    raise FieldError(f"{'.'.join(place)} is {kind}: a body is text or !!binary", *place)

@@ -16,12 +16,13 @@ from typing import IO, Any, Protocol
 
 from harness.cassette.format.document import line_of, parse
 from harness.cassette.format.entry import KEY, REQUEST_KEYS, from_entry
-from harness.cassette.format.errors import CassetteError
+from harness.cassette.format.errors import CassetteError, FieldError
 from harness.cassette.format.provenance import Provenance
 from harness.cassette.format.recording import Recording
 from harness.cassette.format.yaml_scalars import dumper, lighten, release
 from harness.documents import open_file
 from harness.outcome import HarnessFault
+from harness.outcome.suggest import nearest
 
 
 class Serializer(Protocol):
@@ -69,7 +70,7 @@ class Layout:
             raise self.error(str(wrong), "metadata") from None
 
     def recordings(self, entries: Iterable[Mapping[str, Any]]) -> list[Recording]:
-        """Convert entries to recordings. Raises CassetteError naming the entry and its line."""
+        """Convert entries to recordings. Raises CassetteError naming the entry and the line to edit."""
         made = []
         for number, entry in enumerate(self.readings(entries)):
             if isinstance(entry, ValueError):
@@ -88,7 +89,8 @@ class Layout:
 
     def entry_error(self, number: int, wrong: ValueError) -> CassetteError:
         """A CassetteError for the entry at position `number`, counted from 0."""
-        return self.error(f"entry {number + 1}: {wrong}", "interactions", number)
+        place = wrong.place if isinstance(wrong, FieldError) else ()
+        return self.error(f"entry {number + 1}: {wrong}", "interactions", number, *place)
 
     def error(self, message: str, *place: str | int) -> CassetteError:
         """A CassetteError for the value at `place` in the file, with its line."""
@@ -219,14 +221,27 @@ def _problem(document: object) -> tuple[str, tuple[str | int, ...]] | None:
         return (f"metadata={str(document['metadata'])[:40]!r} is no mapping: delete it", ("metadata",))
     if not isinstance(document["interactions"], list):
         return ("`interactions` is no list: write one entry, `- request: …`, a recording", ("interactions",))
-    for number, entry in enumerate(document["interactions"]):
-        for part in ("request", "response"):
-            if not isinstance(entry, Mapping) or not isinstance(entry.get(part), Mapping):
-                return (f"entry {number + 1} has no `{part}` mapping", ("interactions", number))
-        extra = sorted(map(str, entry["request"].keys() - REQUEST_KEYS))
-        missing = sorted(REQUEST_KEYS - entry["request"].keys())
-        if extra or missing:
-            wrong = f"holds {', '.join(extra)}: delete it" if extra else f"lacks {', '.join(missing)}: write it"
-            place = ("interactions", number, "request")
-            return f"entry {number + 1}: its request {wrong}, or vcrpy cannot load the file", place
+    problems = (_problem_of_entry(number, entry) for number, entry in enumerate(document["interactions"]))
+    return next(filter(None, problems), None)
+
+
+def _problem_of_entry(number: int, entry: object) -> tuple[str, tuple[str | int, ...]] | None:
+    """(message, place) of what vcrpy would not load of the entry at position `number`, or None."""
+    place: tuple[str | int, ...] = ("interactions", number)
+    fields = entry if isinstance(entry, Mapping) else {}
+    for part in ("request", "response"):
+        if not isinstance(fields.get(part), Mapping):
+            others = [] if part in fields else [str(name) for name in fields]
+            meant = nearest(part, others, most=1)
+            hint = f": was `{meant[0]}` meant?" if meant else ""
+            return f"entry {number + 1} has no `{part}` mapping{hint}", (*place, *(meant or [part]))
+    asked = fields["request"]
+    missing = sorted(REQUEST_KEYS - asked.keys())
+    for name in (str(name) for name in asked if name not in REQUEST_KEYS):
+        slip = nearest(name, missing, most=1)
+        cure = f"did you mean {slip[0]!r}?" if slip else "delete it, or vcrpy cannot load the file"
+        return f"entry {number + 1}: its request holds {name}: {cure}", (*place, "request", name)
+    if missing:
+        wrong = f"its request lacks {', '.join(missing)}: write it, or vcrpy cannot load the file"
+        return f"entry {number + 1}: {wrong}", (*place, "request")
     return None

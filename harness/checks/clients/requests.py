@@ -5,6 +5,7 @@ Layer 2, pure; never raises on odd input.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,11 @@ def find_previous(create: Request) -> str | None:
         return named
     steps = count_transcript(given)
     return f"a transcript of {format_count(steps, 'step')}" if steps else None
+
+
+def find_input(create: Request) -> str:
+    """The input of a create, as JSON."""
+    return json.dumps((object_or_none(create.body) or {}).get("input"), sort_keys=True)
 
 
 def goes_on(create: Request) -> bool:

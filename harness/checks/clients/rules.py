@@ -1,7 +1,8 @@
 """What is asked of a client.
 
 Layer 2, values only. What a client MUST do is little: it must not say that it has the whole answer when it has
-not, must not show a part twice, and must not create twice without a word. Coming back after a drop is a SHOULD.
+not, must not show a part twice, and must neither create twice nor forget a turn without a word. Coming back after
+a drop is a SHOULD.
 """
 
 from __future__ import annotations
@@ -40,6 +41,15 @@ CREATES_ONCE = Rule(
         "9.2.2 Idempotent Methods",
         "https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2",
     ),
+)
+CONTEXT = Rule(
+    id="client.context",
+    level=Level.MUST,
+    statement="A client that reports success for a further turn has sent it with what it goes on from: "
+    "previous_interaction_id, or the earlier turns.",
+    silent=True,
+    breaks="The model answers without the conversation, and nobody is told that it was forgotten.",
+    source=pages.OVERVIEW.cite(Basis.DOCUMENTED, "Stateful conversations: previous_interaction_id"),
 )
 STATUS = Rule(
     id="client.status",
@@ -84,5 +94,5 @@ STANDS = Rule(
     source=Source(Basis.OBSERVED, "issue trackers of clients", "exceptions that no caller can catch"),
 )
 
-RULES = {rule.id: rule for rule in (WHOLE, ONCE, CREATES_ONCE, STATUS, RECOVERS, READS, ENDS, STANDS)}
+RULES = {rule.id: rule for rule in (WHOLE, ONCE, CREATES_ONCE, CONTEXT, STATUS, RECOVERS, READS, ENDS, STANDS)}
 """What is asked of a client, by id."""

@@ -61,7 +61,7 @@ class GatewayClient:
 
     def note(self, relayed: RelayedExchange) -> None:
         """Bind both sides to the contract of the run, and learn the ids of a create."""
-        for exchange in (relayed.client, *relayed.upstream, *relayed.astray):
+        for exchange in (relayed.client, *relayed.upstream, *relayed.misrouted):
             read(exchange, self.builder.contract)
         if operation_of(relayed.client.request) is OperationName.CREATE and relayed.answer is not None:
             before, behind = read(relayed.client).id, read(relayed.answer).id

@@ -62,12 +62,12 @@ def idle(client: GatewayClient) -> Actions:
         raise NotWanted("left out by --idle 0")
     silence = StandStill(_HELD_AFTER, client.idle)
     limit = client.idle + _LIVE_READ * client.patience
-    crossing = yield from client.create_aside(
+    in_flight = yield from client.create_aside(
         "idle.stream", stream=True, script=SCRIPT, answer=silence, timeout=limit
     )
     if not silence.begun:
         raise Unmet("no stream upstream could be made to stand still")
-    yield Finish(crossing)
+    yield Finish(in_flight)
 
 
 @relay_exercise(requests=1, interactions=1, spans=True)
@@ -137,10 +137,10 @@ def truncation(client: GatewayClient) -> Actions:
     for name, plan in (TRUNCATIONS | CLOSING).items():
         answer = Held(plan, closes=name in CLOSING)
         if passes_on and name != "none":
-            crossing = yield from client.open(f"truncation.{name}", script=SCRIPT, answer=answer)
-            passes_on = bool((yield Read(crossing, 1)))
+            in_flight = yield from client.open(f"truncation.{name}", script=SCRIPT, answer=answer)
+            passes_on = bool((yield Read(in_flight, 1)))
             answer.let()
-            yield Finish(crossing)
+            yield Finish(in_flight)
         if not passes_on or name == "none":
             answer.let()
             yield from client.create(f"truncation.{name}", stream=True, script=SCRIPT, answer=answer)
@@ -217,24 +217,24 @@ def gzip(client: GatewayClient) -> Actions:
 def _pace(client: GatewayClient, name: str, *, accepts: str = "") -> Actions:
     """Read a stream whose next event is sent only once the client has the one before."""
     gate = Gate(AT_ONCE, ONE_BY_ONE, client.patience)
-    crossing = yield from client.open(
+    in_flight = yield from client.open(
         name, script=SCRIPT, answer=gate, timeout=_LIVE_READ * client.patience, accepts=accepts
     )
     arrivals: list[int] = []
-    while len(arrivals) < ONE_BY_ONE and (yield Read(crossing, 1)):
+    while len(arrivals) < ONE_BY_ONE and (yield Read(in_flight, 1)):
         arrivals.append(gate.sent)
         gate.acknowledge(len(arrivals))
-    yield NoteArrivals(crossing, tuple(arrivals))
-    yield Finish(crossing)
+    yield NoteArrivals(in_flight, tuple(arrivals))
+    yield Finish(in_flight)
 
 
 @relay_exercise(requests=1, interactions=1)
 def hang_up(client: GatewayClient) -> Actions:
     """A client that hangs up while the stream stands still."""
     script = {**SCRIPT, "hold": {"after": _HELD_AFTER}}
-    crossing = yield from client.open("hang_up.stream", script=script)
-    yield Read(crossing, 1)
-    yield Close(crossing)
+    in_flight = yield from client.open("hang_up.stream", script=script)
+    yield Read(in_flight, 1)
+    yield Close(in_flight)
     yield Release()
 
 
@@ -250,9 +250,9 @@ def resume(client: GatewayClient) -> Actions:
     """A background run whose stream the client drops, resumes, and then reads as a whole."""
     create = yield from client.create("resume.create", background=True, script=SCRIPT)
     found = running_id_of(create)
-    crossing = yield client.open_get("resume.first", found, stream=True)
-    yield Read(crossing, _HELD_AFTER)
-    first = yield Close(crossing)
+    in_flight = yield client.open_get("resume.first", found, stream=True)
+    yield Read(in_flight, _HELD_AFTER)
+    first = yield Close(in_flight)
     if not read(first.client).is_stream:
         return
     cursor = last_cursor(first.client)

@@ -25,7 +25,7 @@ SHOWN = 200
 
 def notice(
     code: str,
-    passage: RelayedExchange,
+    relayed: RelayedExchange,
     message: str,
     expected: str = "",
     actual: str = "",
@@ -35,24 +35,24 @@ def notice(
     event: int | None = None,
 ) -> Finding:
     """A finding about one relayed exchange; `code` is a rule, or `rule/word`."""
-    where = Where(exchange=passage.name, pointer=pointer, event=event)
+    where = Where(exchange=relayed.name, pointer=pointer, event=event)
     shown = shorten(expected, SHOWN), shorten(actual, SHOWN)
     return Finding.coded(code, message, *shown, where=where, severity=severity, cure=CURES.get(code, ""))
 
 
 def told_by(
-    passages: Sequence[RelayedExchange], tells: Callable[[RelayedExchange], bool], otherwise: str
+    exchanges: Sequence[RelayedExchange], tells: Callable[[RelayedExchange], bool], otherwise: str
 ) -> Iterator[RelayedExchange]:
-    """The passages for which `tells` is true. Raises Unmet with the reason `otherwise` if there is none."""
-    chosen = [passage for passage in passages if tells(passage)]
+    """The exchanges for which `tells` is true. Raises Unmet with the reason `otherwise` if there is none."""
+    chosen = [relayed for relayed in exchanges if tells(relayed)]
     if not chosen:
         raise Unmet(otherwise)
     return iter(chosen)
 
 
-def find_passage(passages: Sequence[RelayedExchange], name: str, otherwise: str) -> RelayedExchange:
-    """The passage with this name. Raises Unmet with the reason `otherwise` if there is none."""
-    return next(told_by(passages, lambda passage: passage.name == name, otherwise))
+def find_relayed(exchanges: Sequence[RelayedExchange], name: str, otherwise: str) -> RelayedExchange:
+    """The relayed with this name. Raises Unmet with the reason `otherwise` if there is none."""
+    return next(told_by(exchanges, lambda relayed: relayed.name == name, otherwise))
 
 
 def succeeded(exchange: Exchange | None) -> bool:

@@ -12,7 +12,7 @@ from harness.checks.gateway.cures import CURES
 from harness.checks.gateway.exercises import AT_ONCE, ONE_BY_ONE
 from harness.checks.gateway.findings import (
     answer_line,
-    find_passage,
+    find_relayed,
     format_value,
     notice,
     succeeded,
@@ -46,16 +46,16 @@ _GZIP = b"\x1f\x8b"
 _UNREACHABLE = frozenset({502, 503, 504})
 
 
-def live(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def live(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Each event arrived before the upstream sent the next one; events that never arrived are not late.
 
     A stream that is late in a coding that the client offers is told only if it is in time without one.
     """
-    found = list(_judge_pace(find_passage(passages, "live.stream", NO_STREAM)))
+    found = list(_judge_pace(find_relayed(exchanges, "live.stream", NO_STREAM)))
     yield from found
-    for passage in passages:
-        if passage.name == "gzip.live" and tells(passage) and not found and not _is_miscoded(passage.client):
-            yield from map(_blame_coding, _judge_pace(passage))
+    for relayed in exchanges:
+        if relayed.name == "gzip.live" and tells(relayed) and not found and not _is_miscoded(relayed.client):
+            yield from map(_blame_coding, _judge_pace(relayed))
 
 
 def _blame_coding(finding: Finding) -> Finding:
@@ -64,18 +64,18 @@ def _blame_coding(finding: Finding) -> Finding:
     return replace(finding, code=code, message=message, cure=CURES[code])
 
 
-def judge_coding(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def judge_coding(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """What Content-Encoding says of an answer is true."""
     reached = told_by(
-        passages, lambda one: succeeded(one.answer) and succeeded(one.client), "no answer came through"
+        exchanges, lambda one: succeeded(one.answer) and succeeded(one.client), "no answer came through"
     )
-    for passage in reached:
-        client = passage.client
+    for relayed in reached:
+        client = relayed.client
         if _is_miscoded(client):
             named = client.headers.get("content-encoding") or "none"
             message = f"an answer that is not in the coding that its Content-Encoding names ({named})"
             actual = client.ending.detail or "a body that begins as gzip"
-            yield notice("gw.coding", passage, message, "a body in the coding that is named", actual)
+            yield notice("gw.coding", relayed, message, "a body in the coding that is named", actual)
 
 
 def _is_miscoded(client: Exchange) -> bool:
@@ -85,68 +85,68 @@ def _is_miscoded(client: Exchange) -> bool:
     return client.body.startswith(_GZIP) and not client.headers.get("content-encoding")
 
 
-def _judge_pace(passage: RelayedExchange) -> Iterator[Finding]:
-    arrivals = passage.arrivals
-    if not tells(passage) or arrivals is None:
+def _judge_pace(relayed: RelayedExchange) -> Iterator[Finding]:
+    arrivals = relayed.arrivals
+    if not tells(relayed) or arrivals is None:
         raise Unmet(NO_STREAM)
-    if held_back(passage):
-        yield _report_buffer(passage, "nothing arrived in time, and the upstream went on sending")
+    if held_back(relayed):
+        yield _report_buffer(relayed, "nothing arrived in time, and the upstream went on sending")
         return
-    if not arrived(passage):
+    if not arrived(relayed):
         raise Unmet("no stream came through")
-    in_turn = [(one, other) for one, other in difference(passage).kept if other.number < len(arrivals)]
+    in_turn = [(one, other) for one, other in difference(relayed).kept if other.number < len(arrivals)]
     paced = [(one, other) for one, other in in_turn if one.number < ONE_BY_ONE - 1]  # none waits after the last
     late = [one for one, other in paced if arrivals[other.number] > max(AT_ONCE, one.number + 1)]
     if not arrivals or len(late) == len(paced):
         sent = arrivals[0] if arrivals else "everything"
-        yield _report_buffer(passage, f"nothing arrived before the upstream had sent {sent}")
+        yield _report_buffer(relayed, f"nothing arrived before the upstream had sent {sent}")
     elif late:
         message = f"{len(late)} of {len(paced)} events arrived after the upstream had gone on"
         yield notice(
-            "gw.live/behind", passage, message, "each event as it is sent", str(late[0]), event=late[0].number
+            "gw.live/behind", relayed, message, "each event as it is sent", str(late[0]), event=late[0].number
         )
 
 
-def _report_buffer(passage: RelayedExchange, message: str) -> Finding:
-    return notice("gw.live/buffered", passage, message, "each event as it is sent", "a buffer")
+def _report_buffer(relayed: RelayedExchange, message: str) -> Finding:
+    return notice("gw.live/buffered", relayed, message, "each event as it is sent", "a buffer")
 
 
-def idle(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def idle(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """A stream that stood still upstream arrived to its end, and was asked for once."""
-    passage = find_passage(passages, "idle.stream", NO_STREAM)
-    others = [other for other in passages if other is not passage and tells(other)]
-    if not tells(passage) or not others or not all(completes(other.client) for other in others):
+    relayed = find_relayed(exchanges, "idle.stream", NO_STREAM)
+    others = [other for other in exchanges if other is not relayed and tells(other)]
+    if not tells(relayed) or not others or not all(completes(other.client) for other in others):
         raise Unmet("not even a stream that never stands still arrives to its end")
-    if len(passage.upstream) > 1:
+    if len(relayed.upstream) > 1:
         message = "the create was sent again when its stream stood still"
-        yield notice("gw.idle/repeated", passage, message, "1 create upstream", str(len(passage.upstream)))
-    if not completes(passage.client):
-        yield _cut_short(passage)
+        yield notice("gw.idle/repeated", relayed, message, "1 create upstream", str(len(relayed.upstream)))
+    if not completes(relayed.client):
+        yield _cut_short(relayed)
     elif not any(touched(difference(other)) for other in others):
-        yield from differences("gw.idle", passage, difference(passage))
+        yield from differences("gw.idle", relayed, difference(relayed))
 
 
-def _cut_short(passage: RelayedExchange) -> Finding:
+def _cut_short(relayed: RelayedExchange) -> Finding:
     """The finding that a stream ended while it stood still. Raises Unmet if only our time was up."""
-    client, answer = passage.client, passage.answer
+    client, answer = relayed.client, relayed.answer
     assert answer is not None
     if client.ending.by is By.LIMIT and answer.ending.by is not By.CLIENT:
         raise Unmet(f"the stream that stood still had not ended in time ({client.ending.words})")
-    if client.status is not None and not arrived(passage):
-        return no_stream("gw.idle", passage)
+    if client.status is not None and not arrived(relayed):
+        return no_stream("gw.idle", relayed)
     events = format_count(len(frames_of(client)), "event")
     actual = f"{events}, then {client.ending.words}, after {client.seconds:.1f} s"
     if client.ending.complete and not tells_error(client):
         message = "a stream that stood still upstream was ended as if it were complete"
-        return notice("gw.idle/clean-end", passage, message, "the rest of the stream", actual)
+        return notice("gw.idle/clean-end", relayed, message, "the rest of the stream", actual)
     message = "a stream that stood still upstream was broken off"
-    return notice("gw.idle/cut", passage, message, "the rest of the stream", actual)
+    return notice("gw.idle/cut", relayed, message, "the rest of the stream", actual)
 
 
-def judge_truncation(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def judge_truncation(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An answer that broke off upstream did not look complete to the client."""
-    for passage in told_by(passages, _breaks_off, "nothing that breaks off came from upstream"):
-        client, answer = passage.client, passage.answer
+    for relayed in told_by(exchanges, _breaks_off, "nothing that breaks off came from upstream"):
+        client, answer = relayed.client, relayed.answer
         assert answer is not None
         if not succeeded(client) or tells_error(client):
             continue
@@ -154,16 +154,16 @@ def judge_truncation(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
         cut = f"an answer that ends after {answer.size} bytes ({how})"
         if (made_up := _made_up_end(answer, client)) is not None:
             message = "the gateway made up the end of a stream that broke off"
-            yield notice("gw.truncated/made-up", passage, message, cut, made_up)
+            yield notice("gw.truncated/made-up", relayed, message, cut, made_up)
         elif _is_loud(answer) and client.ending.complete:
             code = "gw.truncated/clean-end" if read(answer).is_stream else "gw.truncated/clean-json"
-            yield notice(code, passage, f"{cut} arrived as a complete one", "a drop", answer_line(client))
+            yield notice(code, relayed, f"{cut} arrived as a complete one", "a drop", answer_line(client))
 
 
-def judge_bare_error(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def judge_bare_error(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An error that the upstream wrote outside of any event reached the client in some form."""
-    for passage in told_by(passages, tells, NO_STREAM):
-        client, answer = passage.client, passage.answer
+    for relayed in told_by(exchanges, tells, NO_STREAM):
+        client, answer = relayed.client, relayed.answer
         assert answer is not None
         if not succeeded(client) or not client.ending.complete or tells_error(client):
             continue
@@ -172,44 +172,44 @@ def judge_bare_error(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
         if message and message.encode() not in client.body:
             told = "an error that the upstream wrote into the stream outside of any event was dropped"
             yield notice(
-                "gw.bare-error", passage, told, message, "a stream that ends in order, without a word of it"
+                "gw.bare-error", relayed, told, message, "a stream that ends in order, without a word of it"
             )
 
 
-def judge_own_errors(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def judge_own_errors(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An error that the gateway itself answers has the shape of the API's; each kind of mistake is reported once.
 
     The plain page of a proxy whose upstream cannot be reached (502, 503, 504) claims nothing and is no mistake.
     """
-    own = [passage for passage in passages if _is_own_error(passage)]
+    own = [relayed for relayed in exchanges if _is_own_error(relayed)]
     if not own:
         raise NotApplicable("the gateway answered no error of its own")
     seen: dict[str, list[Finding]] = {}
-    for passage in own:
-        for finding in _judge_own_error(passage):
+    for relayed in own:
+        for finding in _judge_own_error(relayed):
             seen.setdefault(finding.stable_code + finding.message, []).append(finding)
     for same in seen.values():
         yield replace(same[0], weight=len(same))
 
 
-def _is_own_error(passage: RelayedExchange) -> bool:
-    if (passage.client.status or 0) < 400 or passage.astray:
+def _is_own_error(relayed: RelayedExchange) -> bool:
+    if (relayed.client.status or 0) < 400 or relayed.misrouted:
         return False
-    return passage.answer is None or (passage.answer.status or 0) < 400
+    return relayed.answer is None or (relayed.answer.status or 0) < 400
 
 
-def _judge_own_error(passage: RelayedExchange) -> Iterator[Finding]:
-    client = passage.client
+def _judge_own_error(relayed: RelayedExchange) -> Iterator[Finding]:
+    client = relayed.client
     if read(client).json_fault:
         if client.status not in _UNREACHABLE:
             message, expected = "an error of the gateway's own is no JSON", '{"error": {"code", "message"}}'
-            yield notice("gw.own-error/no-json", passage, message, expected, answer_line(client))
+            yield notice("gw.own-error/no-json", relayed, message, expected, answer_line(client))
         return
     for wrong in judge_error(read(client).json, client.status):
         message = f"in an error of the gateway's own, {wrong.message}"
         severity = wrong.severity
         yield notice(
-            "gw.own-error/shape", passage, message, wrong.expected, answer_line(client), severity=severity
+            "gw.own-error/shape", relayed, message, wrong.expected, answer_line(client), severity=severity
         )
 
 
@@ -219,9 +219,9 @@ def _is_loud(answer: Exchange) -> bool:
     return not answer.ending.complete and not closed
 
 
-def _breaks_off(passage: RelayedExchange) -> bool:
-    answer = passage.answer
-    if answer is None or not succeeded(answer) or passage.client.status is None:
+def _breaks_off(relayed: RelayedExchange) -> bool:
+    answer = relayed.answer
+    if answer is None or not succeeded(answer) or relayed.client.status is None:
         return False
     return not answer.ending.complete or (read(answer).is_stream and not completes(answer))
 
@@ -235,45 +235,45 @@ def _made_up_end(answer: Exchange, client: Exchange) -> str | None:
     return None
 
 
-def error_event(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def error_event(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Each error that the gateway itself puts into a stream is an error event of the API.
 
     Each kind of mistake is reported once.
     """
-    told = [passage for passage in passages if tells_error(passage.client)]
+    told = [relayed for relayed in exchanges if tells_error(relayed.client)]
     if not told:
         raise NotApplicable("the gateway told no error in a stream")
     seen: set[str] = set()
-    for passage in told:
-        for finding in _wrong_errors(passage):
+    for relayed in told:
+        for finding in _wrong_errors(relayed):
             if finding.message not in seen:
                 seen.add(finding.message)
                 yield finding
 
 
-def _wrong_errors(passage: RelayedExchange) -> Iterator[Finding]:
-    for number, event in enumerate(read(passage.client).events):
+def _wrong_errors(relayed: RelayedExchange) -> Iterator[Finding]:
+    for number, event in enumerate(read(relayed.client).events):
         if "error" not in event:
             continue
         if not PROTOCOL.is_error(event):
             message = "an error in a stream is no error event"
             expected, actual = '"event_type": "error"', format_value(event)
-            yield notice("gw.error-event/type", passage, message, expected, actual, event=number)
+            yield notice("gw.error-event/type", relayed, message, expected, actual, event=number)
         for wrong in judge_error(event, None):
             shown = wrong.message, wrong.expected, wrong.actual
-            yield notice("gw.error-event/shape", passage, *shown, event=number)
+            yield notice("gw.error-event/shape", relayed, *shown, event=number)
 
 
-def resume_through(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def resume_through(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The events before a drop, followed by those after its cursor, make the whole stream."""
-    first = find_passage(passages, "resume.first", "no background run could be streamed")
+    first = find_relayed(exchanges, "resume.first", "no background run could be streamed")
     if first.not_offered:
         raise NotApplicable("the gateway does not offer get")
     if not arrived(first):
         yield no_stream("gw.resume-through", first)
         return
-    rest = find_passage(passages, "resume.rest", "no event came with an id to resume from")
-    whole = find_passage(passages, "resume.whole", "the whole stream did not come")
+    rest = find_relayed(exchanges, "resume.rest", "no event came with an id to resume from")
+    whole = find_relayed(exchanges, "resume.whole", "the whole stream did not come")
     if not arrived(rest):
         yield no_stream("gw.resume-through", rest)
         return
@@ -288,12 +288,12 @@ def resume_through(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
     yield from differences("gw.resume-through", rest, found)
 
 
-def hang_up(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def hang_up(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The upstream noticed that the client hung up."""
-    passage = find_passage(passages, "hang_up.stream", NO_STREAM)
-    if not tells(passage):
+    relayed = find_relayed(exchanges, "hang_up.stream", NO_STREAM)
+    if not tells(relayed):
         raise Unmet(NO_STREAM)
-    assert passage.answer is not None
-    if passage.answer.ending.by is not By.CLIENT:
+    assert relayed.answer is not None
+    if relayed.answer.ending.by is not By.CLIENT:
         message = "the client left, and the gateway went on reading"
-        yield notice("gw.hang-up", passage, message, "a hang-up", "the stream is still being read upstream")
+        yield notice("gw.hang-up", relayed, message, "a hang-up", "the stream is still being read upstream")

@@ -13,7 +13,7 @@ from typing import Any
 from harness.checks.gateway.create_fields import STRANGER
 from harness.checks.gateway.findings import (
     answer_line,
-    find_passage,
+    find_relayed,
     format_value,
     notice,
     request_line,
@@ -37,72 +37,72 @@ _DEFAULTS = {"$.stream": False, "$.background": False, "$.store": True}
 """The defaults of a create that leaves these fields out."""
 
 
-def route(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def route(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Each operation arrived upstream as the same operation."""
-    for passage in passages:
-        operation, status = operation_of(passage.client.request), passage.client.status
-        if passage.upstream:
+    for relayed in exchanges:
+        operation, status = operation_of(relayed.client.request), relayed.client.status
+        if relayed.upstream:
             continue
-        if passage.astray:
-            arrived = request_line(passage.astray[0].request)
-            sent = request_line(passage.client.request)
-            yield notice("gw.route/elsewhere", passage, f"{operation} arrived as something else", sent, arrived)
-        elif passage.not_offered:
+        if relayed.misrouted:
+            arrived = request_line(relayed.misrouted[0].request)
+            sent = request_line(relayed.client.request)
+            yield notice("gw.route/elsewhere", relayed, f"{operation} arrived as something else", sent, arrived)
+        elif relayed.not_offered:
             message = f"the gateway does not offer {operation}: nothing arrived upstream"
-            actual = answer_line(passage.client)
-            yield notice("gw.route/not-offered", passage, message, "", actual, severity=Severity.NON_STRICT)
-        elif succeeded(passage.client) and operation is OperationName.GET:
+            actual = answer_line(relayed.client)
+            yield notice("gw.route/not-offered", relayed, message, "", actual, severity=Severity.NON_STRICT)
+        elif succeeded(relayed.client) and operation is OperationName.GET:
             message = "the gateway answered get out of a store of its own"
-            yield notice("gw.route/own-store", passage, message, severity=Severity.NON_STRICT)
+            yield notice("gw.route/own-store", relayed, message, severity=Severity.NON_STRICT)
         else:
             did = "answered" if status is not None else "gave no answer to"
             message = f"the gateway {did} {operation}, and nothing arrived upstream"
-            yield notice("gw.route/nowhere", passage, message, "the request upstream", answer_line(passage.client))
+            yield notice("gw.route/nowhere", relayed, message, "the request upstream", answer_line(relayed.client))
 
 
-def query(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def query(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Each query parameter arrived. A cursor may have another value: a gateway may use its own event ids."""
-    for passage in told_by(passages, lambda one: one.answer is not None, "no such request arrived upstream"):
-        assert passage.answer is not None
-        behind = passage.answer.request
-        for name, value in passage.client.request.query:
+    for relayed in told_by(exchanges, lambda one: one.answer is not None, "no such request arrived upstream"):
+        assert relayed.answer is not None
+        behind = relayed.answer.request
+        for name, value in relayed.client.request.query:
             got = behind.parameter(name)
             if got is None or (name != _CURSOR and got.lower() != value.lower()):
                 message = f"the query parameter {name} did not arrive"
-                yield notice("gw.query", passage, message, f"{name}={value}", request_line(behind))
+                yield notice("gw.query", relayed, message, f"{name}={value}", request_line(behind))
 
 
-def body_fields(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def body_fields(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Each documented field of a create arrived with its value, or the create was refused."""
     seen: set[str] = set()
-    for passage in passages:
-        if passage.answer is None and succeeded(passage.client):
+    for relayed in exchanges:
+        if relayed.answer is None and succeeded(relayed.client):
             yield notice(
-                "gw.body-fields/nowhere", passage, "a create was answered, and none arrived", "a create upstream"
+                "gw.body-fields/nowhere", relayed, "a create was answered, and none arrived", "a create upstream"
             )
-        elif passage.client.status is None and not (passage.upstream or passage.astray):
+        elif relayed.client.status is None and not (relayed.upstream or relayed.misrouted):
             message = "a create was neither sent on nor refused"
-            expected, actual = "a create upstream, or a refusal", answer_line(passage.client)
-            yield notice("gw.body-fields/no-answer", passage, message, expected, actual)
-        for change in request_changes(passage):
+            expected, actual = "a create upstream, or a refusal", answer_line(relayed.client)
+            yield notice("gw.body-fields/no-answer", relayed, message, expected, actual)
+        for change in request_changes(relayed):
             top = change.pointer.split(".")[1].split("[")[0]
             if change.kind is Kind.ADDED or top in seen or _is_default(change):
                 continue
             seen.add(top)
             message = f"the field {change.pointer.removeprefix('$.')} of a create was {change.kind} on its way"
             got = format_value(change.after) if change.kind is Kind.CHANGED else "no such field upstream"
-            actual = f"{got}; the client was told {passage.client.status or 'nothing'}"
+            actual = f"{got}; the client was told {relayed.client.status or 'nothing'}"
             code = "gw.body-fields/lost" if change.kind is Kind.LOST else "gw.body-fields/changed"
-            yield notice(code, passage, message, format_value(change.before), actual, pointer=change.pointer)
+            yield notice(code, relayed, message, format_value(change.before), actual, pointer=change.pointer)
 
 
-def request_changes(passage: RelayedExchange) -> list[Change]:
+def request_changes(relayed: RelayedExchange) -> list[Change]:
     """How a create's fields changed on their way upstream; empty if no create arrived."""
-    if passage.answer is None:
+    if relayed.answer is None:
         return []
-    sent, got = (loads(e.request.body).value for e in (passage.client, passage.answer))
-    pairs = Pairs((before, behind) for behind, before in passage.pairs)
-    contents = read(passage.client).contract.contents
+    sent, got = (loads(e.request.body).value for e in (relayed.client, relayed.answer))
+    pairs = Pairs((before, behind) for behind, before in relayed.pairs)
+    contents = read(relayed.client).contract.contents
     return list(changes(_canonical(sent, contents), _canonical(got, contents), pairs))
 
 
@@ -123,149 +123,149 @@ def _is_default(change: Change) -> bool:
     return change.kind is Kind.LOST and _DEFAULTS.get(change.pointer, ...) is change.before
 
 
-def unknown_field(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def unknown_field(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An unknown field was passed on, or the create was refused."""
-    passage = find_passage(passages, "stranger.create", "no create was sent")
-    lost = [change for change in request_changes(passage) if change.pointer == f"$.{STRANGER}"]
-    if lost and succeeded(passage.client):
+    relayed = find_relayed(exchanges, "stranger.create", "no create was sent")
+    lost = [change for change in request_changes(relayed) if change.pointer == f"$.{STRANGER}"]
+    if lost and succeeded(relayed.client):
         message = "a field that the gateway does not know was dropped without a word"
         expected = f"{STRANGER} upstream, or a refusal"
-        actual = answer_line(passage.client)
-        yield notice("gw.unknown-field", passage, message, expected, actual, pointer=f"$.{STRANGER}")
+        actual = answer_line(relayed.client)
+        yield notice("gw.unknown-field", relayed, message, expected, actual, pointer=f"$.{STRANGER}")
 
 
-def once(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def once(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """One create of the client became at most one create upstream."""
-    for passage in told_by(passages, lambda one: bool(one.upstream), "no create arrived upstream"):
-        times = len(passage.upstream)
+    for relayed in told_by(exchanges, lambda one: bool(one.upstream), "no create arrived upstream"):
+        times = len(relayed.upstream)
         if times < 2:
             continue
-        refused = all((e.status or 0) >= 400 for e in passage.upstream[:-1])
-        first = answer_line(passage.upstream[0])
+        refused = all((e.status or 0) >= 400 for e in relayed.upstream[:-1])
+        first = answer_line(relayed.upstream[0])
         if refused:
             message = f"a create that the upstream refused was sent {times} times"
             yield notice(
-                "gw.once/refused", passage, message, "1 create upstream", first, severity=Severity.NON_STRICT
+                "gw.once/refused", relayed, message, "1 create upstream", first, severity=Severity.NON_STRICT
             )
         else:
             message = f"one create became {times} upstream"
             actual = f"{times}, the first of them: {first}"
-            yield notice("gw.once/repeated", passage, message, "1 create upstream", actual)
+            yield notice("gw.once/repeated", relayed, message, "1 create upstream", actual)
 
 
-def nothing_else(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def nothing_else(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """No request arrived upstream that no client made.
 
     Each kind of request is reported once, as a lenient finding if it is no operation of this API.
     """
-    passage = find_passage(passages, "watch.strays", "the background run to watch could not be created")
+    relayed = find_relayed(exchanges, "watch.strays", "the background run to watch could not be created")
     kinds: dict[tuple[str, OperationName], list[str]] = {}
-    for exchange in passage.upstream:
+    for exchange in relayed.upstream:
         kind = exchange.request.method, operation_of(exchange.request)
         kinds.setdefault(kind, []).append(request_line(exchange.request))
     for (_, operation), lines in kinds.items():
         message = f"{format_count(len(lines), 'request')} arrived upstream that no client made"
         severity = Severity.NON_STRICT if operation is OperationName.OTHER else Severity.BROKEN
         code = "gw.nothing-else/foreign" if operation is OperationName.OTHER else "gw.nothing-else/own-request"
-        yield notice(code, passage, message, "nothing", ", ".join(dict.fromkeys(lines)), severity=severity)
+        yield notice(code, relayed, message, "nothing", ", ".join(dict.fromkeys(lines)), severity=severity)
 
 
-def status(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def status(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The client got the status that the upstream sent."""
-    told = told_by(passages, lambda one: _status(one.answer) is not None, "the upstream gave no status")
-    for passage in told:
-        gave, came = _status(passage.answer), passage.client.status
+    told = told_by(exchanges, lambda one: _status(one.answer) is not None, "the upstream gave no status")
+    for relayed in told:
+        gave, came = _status(relayed.answer), relayed.client.status
         if gave != came:
             mild = gave is not None and gave >= 500 and came is not None and came >= 500
             severity = Severity.NON_STRICT if mild else Severity.BROKEN
             message = f"the upstream's {gave} arrived as {came or 'no answer'}"
             code = "gw.status/other-5xx" if mild else "gw.status/changed"
-            yield notice(code, passage, message, str(gave), answer_line(passage.client), severity=severity)
+            yield notice(code, relayed, message, str(gave), answer_line(relayed.client), severity=severity)
 
 
-def error_body(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def error_body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The code and message of an error arrived; more text around the message is fine."""
-    for passage in told_by(passages, _is_error, "the upstream gave no error"):
-        assert passage.answer is not None
-        said, came = read(passage.answer).error, read(passage.client).error
+    for relayed in told_by(exchanges, _is_error, "the upstream gave no error"):
+        assert relayed.answer is not None
+        said, came = read(relayed.answer).error, read(relayed.client).error
         assert said is not None
-        actual = answer_line(passage.client)
+        actual = answer_line(relayed.client)
         if came is None or said[1] not in came[1]:
-            yield notice("gw.error-body/message", passage, "the message of an error was lost", said[1], actual)
+            yield notice("gw.error-body/message", relayed, "the message of an error was lost", said[1], actual)
         if came is None or said[0] != came[0]:
             message, pointer = "the code of an error was lost", "$.error.code"
-            yield notice("gw.error-body/code", passage, message, said[0], actual, pointer=pointer)
+            yield notice("gw.error-body/code", relayed, message, said[0], actual, pointer=pointer)
 
 
-def retry_after(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def retry_after(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The Retry-After of a refusal arrived."""
-    told = told_by(passages, lambda one: bool(_retry_after(one.answer)), "the upstream named no time to retry")
-    for passage in told:
-        gave, came = _retry_after(passage.answer), _retry_after(passage.client)
+    told = told_by(exchanges, lambda one: bool(_retry_after(one.answer)), "the upstream named no time to retry")
+    for relayed in told:
+        gave, came = _retry_after(relayed.answer), _retry_after(relayed.client)
         if gave != came:
-            message = f"Retry-After of a {_status(passage.answer)} did not arrive"
-            yield notice("gw.retry-after", passage, message, f"Retry-After: {gave}", came or "no such field")
+            message = f"Retry-After of a {_status(relayed.answer)} did not arrive"
+            yield notice("gw.retry-after", relayed, message, f"Retry-After: {gave}", came or "no such field")
 
 
-def body(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Every field of a JSON answer arrived with its value.
 
     A field that was lost or changed in several answers is reported once; what does the most harm comes first.
     """
-    for passage in passages:
-        if not passage.upstream and read(passage.client).status in RUNNING:
+    for relayed in exchanges:
+        if not relayed.upstream and read(relayed.client).status in RUNNING:
             message = "a poll was answered out of the gateway's own store, where the run goes on for ever"
-            expected, actual = "what the upstream shows: the run is over", answer_line(passage.client)
-            yield notice("gw.body/stale", passage, message, expected, actual)
+            expected, actual = "what the upstream shows: the run is over", answer_line(relayed.client)
+            yield notice("gw.body/stale", relayed, message, expected, actual)
     broken: dict[tuple[str, str], list[tuple[Change, RelayedExchange]]] = {}
-    for passage in told_by(passages, tells_json, "no JSON came from upstream"):
-        if succeeded(passage.client) and read(passage.client).json_fault:
+    for relayed in told_by(exchanges, tells_json, "no JSON came from upstream"):
+        if succeeded(relayed.client) and read(relayed.client).json_fault:
             message = "the JSON of an answer did not arrive"
-            yield notice("gw.body/no-json", passage, message, "JSON", answer_line(passage.client))
-        for change in answer_changes(passage):
+            yield notice("gw.body/no-json", relayed, message, "JSON", answer_line(relayed.client))
+        for change in answer_changes(relayed):
             if change.kind is not Kind.ADDED:
-                broken.setdefault((change.kind, change.pointer), []).append((change, passage))
+                broken.setdefault((change.kind, change.pointer), []).append((change, relayed))
     for found in sorted(broken.values(), key=lambda found: found[0][0].rank):
         yield _changed_field(found)
 
 
 def _changed_field(found: list[tuple[Change, RelayedExchange]]) -> Finding:
-    change, passage = found[0]
+    change, relayed = found[0]
     message = f"the field {change.pointer.removeprefix('$.')} of an answer was {change.kind}"
     if len(found) > 1:
         message += f", in {format_count(len(found), 'answer')}"
     code = "gw.body/lost" if change.kind is Kind.LOST else "gw.body/changed"
     actual = format_value(change.after) if change.kind is Kind.CHANGED else "no such field"
-    finding = notice(code, passage, message, format_value(change.before), actual, pointer=change.pointer)
+    finding = notice(code, relayed, message, format_value(change.before), actual, pointer=change.pointer)
     return replace(finding, weight=len(found))
 
 
-def media_type(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def media_type(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The media type of an answer arrived; another JSON type is as good as application/json."""
-    told = told_by(passages, lambda one: bool(_media_type(one.answer)), "the upstream named no media type")
-    for passage in told:
-        if not (succeeded(passage.client) and passage.client.body):
+    told = told_by(exchanges, lambda one: bool(_media_type(one.answer)), "the upstream named no media type")
+    for relayed in told:
+        if not (succeeded(relayed.client) and relayed.client.body):
             continue
-        gave, came = _media_type(passage.answer), passage.client.headers.media_type()
+        gave, came = _media_type(relayed.answer), relayed.client.headers.media_type()
         if gave != came and not (gave.endswith("json") and came.endswith("json")):
             what = "a stream" if gave == EVENT_STREAM else "an answer"
             code = "gw.media-type/stream" if gave == EVENT_STREAM else "gw.media-type/json"
             message = f"the media type of {what} was changed"
-            yield notice(code, passage, message, gave, came or "no Content-Type")
+            yield notice(code, relayed, message, gave, came or "no Content-Type")
 
 
-def tells_json(passage: RelayedExchange) -> bool:
+def tells_json(relayed: RelayedExchange) -> bool:
     """Whether the upstream sent a whole, successful JSON answer."""
-    answer = passage.answer
+    answer = relayed.answer
     return answer is not None and answer.complete and succeeded(answer) and not read(answer).json_fault
 
 
-def answer_changes(passage: RelayedExchange) -> list[Change]:
+def answer_changes(relayed: RelayedExchange) -> list[Change]:
     """How the fields of an answer changed on their way to the client; empty if either side has no JSON."""
-    if not tells_json(passage) or not succeeded(passage.client) or read(passage.client).json_fault:
+    if not tells_json(relayed) or not succeeded(relayed.client) or read(relayed.client).json_fault:
         return []
-    assert passage.answer is not None
-    return list(changes(read(passage.answer).json, read(passage.client).json, Pairs(passage.pairs)))
+    assert relayed.answer is not None
+    return list(changes(read(relayed.answer).json, read(relayed.client).json, Pairs(relayed.pairs)))
 
 
 def _status(exchange: Exchange | None) -> int | None:
@@ -276,8 +276,8 @@ def _media_type(exchange: Exchange | None) -> str:
     return exchange.headers.media_type() if exchange is not None and succeeded(exchange) else ""
 
 
-def _is_error(passage: RelayedExchange) -> bool:
-    answer = passage.answer
+def _is_error(relayed: RelayedExchange) -> bool:
+    answer = relayed.answer
     return answer is not None and (answer.status or 0) >= 400 and read(answer).error is not None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.checks.gateway.findings import find_passage, notice, told_by
+from harness.checks.gateway.findings import find_relayed, notice, told_by
 from harness.checks.gateway.judge_requests import answer_changes, request_changes
 from harness.checks.gateway.operation import operation_of
 from harness.checks.gateway.relay_diff import Change, Kind, RelayedEvent, changes
@@ -38,19 +38,19 @@ from harness.outcome.words import format_count
 _TYPE = re.compile(r'"event_type": ?"([^"]*)"')
 
 
-def events(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def events(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Each event arrived once and in order, and none was invented.
 
     What became of the same kind of event in several streams is reported once, the worst first.
     """
     same: dict[tuple[str, ...], list[Finding]] = {}
     unfinished: list[RelayedExchange] = []
-    for passage in told_by(passages, lambda one: tells(one) and not held_back(one), NO_STREAM):
-        if is_unfinished(passage):
-            unfinished.append(passage)
+    for relayed in told_by(exchanges, lambda one: tells(one) and not held_back(one), NO_STREAM):
+        if is_unfinished(relayed):
+            unfinished.append(relayed)
             continue
-        found = differences("gw.events", passage, difference(passage)) if arrived(passage) else ()
-        for finding in found or (no_stream("gw.events", passage),):
+        found = differences("gw.events", relayed, difference(relayed)) if arrived(relayed) else ()
+        for finding in found or (no_stream("gw.events", relayed),):
             kind = finding.where.pointer or _kind_of(finding.expected or finding.actual)
             same.setdefault((finding.stable_code, finding.severity, kind), []).append(finding)
     for alike in same.values():
@@ -66,117 +66,117 @@ def _kind_of(shown: str) -> str:
     return match[1] if match else ""
 
 
-def event_ids(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def event_ids(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Events that had an id still have one; a different id is fine as long as it is unique."""
-    for passage in told_by(passages, lambda one: tells(one) and arrived(one), "no stream with ids came through"):
-        kept = [(one, other) for one, other in difference(passage).kept if one.cursor is not None]
+    for relayed in told_by(exchanges, lambda one: tells(one) and arrived(one), "no stream with ids came through"):
+        kept = [(one, other) for one, other in difference(relayed).kept if one.cursor is not None]
         lost = [one for one, other in kept if other.cursor is None]
         if lost:
             message = f"{format_count(len(lost), 'event')} lost their event_id"
             first = lost[0]
-            yield notice("gw.event-ids/lost", passage, message, first.cursor or "", "no id", event=first.number)
+            yield notice("gw.event-ids/lost", relayed, message, first.cursor or "", "no id", event=first.number)
         given = [other.cursor for _, other in kept if other.cursor is not None]
         if len(set(given)) < len(given):
             message = "several events have one event_id"
-            yield notice("gw.event-ids/shared", passage, message, "an id each", str(given[-1]))
+            yield notice("gw.event-ids/shared", relayed, message, "an id each", str(given[-1]))
 
 
-def event_names(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def event_names(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Events kept their `event:` lines."""
-    for passage in told_by(passages, lambda one: tells(one) and arrived(one), "no stream came through"):
-        found = difference(passage)
+    for relayed in told_by(exchanges, lambda one: tells(one) and arrived(one), "no stream came through"):
+        found = difference(relayed)
         pairs = [(one, other) for one, other in found.kept if one.frame.event is not None]
         wrong = [(one, other) for one, other in pairs if one.frame.event != other.frame.event]
         if wrong:
             one, other = wrong[0]
             message = f"{len(wrong)} of {len(pairs)} events lost their event: line"
-            yield notice("gw.event-names", passage, message, _name(one), _name(other), event=one.number)
+            yield notice("gw.event-names", relayed, message, _name(one), _name(other), event=one.number)
 
 
 def _name(told: RelayedEvent) -> str:
     return "no such line" if told.frame.event is None else f"event: {told.frame.event.decode('utf-8', 'replace')}"
 
 
-def unknown_event(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def unknown_event(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An event of an unknown type was passed on."""
-    for passage in told_by(passages, lambda one: tells(one) and arrived(one), "no stream came through"):
-        for told in difference(passage).lost:
+    for relayed in told_by(exchanges, lambda one: tells(one) and arrived(one), "no stream came through"):
+        for told in difference(relayed).lost:
             if told.value is not None and told.value.get("event_type") == UNKNOWN_TYPE:
                 message = "an event of a type that the gateway does not know was dropped"
-                yield notice("gw.unknown-event", passage, message, str(told), "no such event", event=told.number)
+                yield notice("gw.unknown-event", relayed, message, str(told), "no such event", event=told.number)
 
 
-def unknown_event_field(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def unknown_event_field(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An unknown field of an event was passed on."""
     place = f"$.{UNKNOWN_FIELD}"
-    for passage in told_by(passages, lambda one: tells(one) and arrived(one), "no stream came through"):
+    for relayed in told_by(exchanges, lambda one: tells(one) and arrived(one), "no stream came through"):
         poorer = [
             one
-            for one, other in difference(passage).changed
+            for one, other in difference(relayed).changed
             if any(change.pointer.startswith(place) for change in changes(one.value, other.value, None))
         ]
         if poorer:
             message = f"{format_count(len(poorer), 'event')} lost a field that the gateway does not know"
             at: dict[str, Any] = {"pointer": place, "event": poorer[0].number}
-            yield notice("gw.unknown-event-field", passage, message, UNKNOWN_FIELD, "no such field", **at)
+            yield notice("gw.unknown-event-field", relayed, message, UNKNOWN_FIELD, "no such field", **at)
 
 
-def broken_frame(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def broken_frame(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """A frame that cannot be parsed was passed on, or the stream failed; it was not skipped."""
-    passage = find_passage(passages, "stream.broken-frame", NO_STREAM)
-    if not tells(passage):
+    relayed = find_relayed(exchanges, "stream.broken-frame", NO_STREAM)
+    if not tells(relayed):
         raise Unmet(NO_STREAM)
-    skipped = [told for told in difference(passage).lost if told.value is None and weighs(told)]
-    if skipped and completes(passage.client) and not tells_error(passage.client):
+    skipped = [told for told in difference(relayed).lost if told.value is None and weighs(told)]
+    if skipped and completes(relayed.client) and not tells_error(relayed.client):
         message = "an event that the gateway could not read was skipped, and the stream says it is complete"
         told = skipped[0]
-        yield notice("gw.broken-frame", passage, message, str(told), "interaction.completed", event=told.number)
+        yield notice("gw.broken-frame", relayed, message, str(told), "interaction.completed", event=told.number)
 
 
-def utf8(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def utf8(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Characters survived chunks that end inside them."""
-    whole = find_passage(passages, "stream.create", NO_STREAM)
-    passage = find_passage(passages, "stream.bytes", NO_STREAM)
-    if not tells(passage) or not arrived(whole) or touched(difference(whole)):
+    whole = find_relayed(exchanges, "stream.create", NO_STREAM)
+    relayed = find_relayed(exchanges, "stream.bytes", NO_STREAM)
+    if not tells(relayed) or not arrived(whole) or touched(difference(whole)):
         raise Unmet("not even whole chunks arrive as they were")
-    if is_unfinished(passage):
-        raise lacks_time(passage)
-    if not arrived(passage):
-        yield no_stream("gw.utf8", passage)
-    elif touched(found := difference(passage)):
-        yield from differences("gw.utf8", passage, found)
+    if is_unfinished(relayed):
+        raise lacks_time(relayed)
+    if not arrived(relayed):
+        yield no_stream("gw.utf8", relayed)
+    elif touched(found := difference(relayed)):
+        yield from differences("gw.utf8", relayed, found)
 
 
-def judge_isolation(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def judge_isolation(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Two streams at the same time did not mix."""
-    both = list(told_by(passages, lambda one: tells(one) and arrived(one), "no two streams came through"))
-    for passage, other in zip(both, reversed(both), strict=True):
-        if passage is other:
+    both = list(told_by(exchanges, lambda one: tells(one) and arrived(one), "no two streams came through"))
+    for relayed, other in zip(both, reversed(both), strict=True):
+        if relayed is other:
             raise Unmet("only one of two streams came through")
         word = other.name.rpartition(".")[2].encode()
-        strange = [frame for frame in frames_of(passage.client) if word in frame.data]
+        strange = [frame for frame in frames_of(relayed.client) if word in frame.data]
         if strange:
             actual = strange[0].data.decode("utf-8", "replace")
             message = f"events of another stream came ({len(strange)})"
-            yield notice("gw.isolated", passage, message, "", actual)
+            yield notice("gw.isolated", relayed, message, "", actual)
 
 
-def additions(passages: Sequence[RelayedExchange]) -> Iterator[Finding]:
+def additions(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Nothing was added to creates, answers or events; each place is reported once, with all that was added."""
     found: dict[str, tuple[RelayedExchange, list[str]]] = {}
-    for passage in passages:
-        for place, change in _find_additions(passage):
-            pointers = found.setdefault(place, (passage, []))[1]
+    for relayed in exchanges:
+        for place, change in _find_additions(relayed):
+            pointers = found.setdefault(place, (relayed, []))[1]
             if change.pointer not in pointers:
                 pointers.append(change.pointer)
-    for place, (passage, pointers) in found.items():
-        yield notice("gw.additions", passage, f"added to {place}: {', '.join(sorted(pointers))}")
+    for place, (relayed, pointers) in found.items():
+        yield notice("gw.additions", relayed, f"added to {place}: {', '.join(sorted(pointers))}")
 
 
-def _find_additions(passage: RelayedExchange) -> Iterator[tuple[str, Change]]:
-    places = [("a create", request_changes(passage))]
-    places.append((f"the answer to a {operation_of(passage.client.request)}", answer_changes(passage)))
-    if tells(passage) and arrived(passage):
-        for one, other in difference(passage).kept:
+def _find_additions(relayed: RelayedExchange) -> Iterator[tuple[str, Change]]:
+    places = [("a create", request_changes(relayed))]
+    places.append((f"the answer to a {operation_of(relayed.client.request)}", answer_changes(relayed)))
+    if tells(relayed) and arrived(relayed):
+        for one, other in difference(relayed).kept:
             places.append(("an event", list(changes(one.value, other.value, None))))
     return ((place, change) for place, some in places for change in some if change.kind is Kind.ADDED)

@@ -1,4 +1,4 @@
-"""What judges of streams ask about a passage: what each side got, and what became of the events on the way.
+"""What judges of streams ask about a relayed: what each side got, and what became of the events on the way.
 
 Layer 2, pure.
 """
@@ -32,13 +32,13 @@ _STILL_COMING = 1.0
 _OF_THE_API = ("interaction.", "step.", "error")
 
 
-def difference(passage: RelayedExchange) -> StreamDifference:
-    """What became of the events of a passage's stream; computed once per passage."""
-    assert passage.answer is not None
-    found = passage.client.notes.get(__name__)
+def difference(relayed: RelayedExchange) -> StreamDifference:
+    """What became of the events of a relayed's stream; computed once per relayed."""
+    assert relayed.answer is not None
+    found = relayed.client.notes.get(__name__)
     if not isinstance(found, StreamDifference):
-        found = compare_streams(frames_of(passage.answer), frames_of(passage.client))
-        passage.client.notes[__name__] = found
+        found = compare_streams(frames_of(relayed.answer), frames_of(relayed.client))
+        relayed.client.notes[__name__] = found
     return found
 
 
@@ -47,43 +47,43 @@ def frames_of(exchange: Exchange) -> list[Frame]:
     return read(exchange).frames
 
 
-def tells(passage: RelayedExchange) -> bool:
+def tells(relayed: RelayedExchange) -> bool:
     """Whether the upstream sent a stream."""
-    return passage.answer is not None and succeeded(passage.answer) and read(passage.answer).is_stream
+    return relayed.answer is not None and succeeded(relayed.answer) and read(relayed.answer).is_stream
 
 
-def arrived(passage: RelayedExchange) -> bool:
+def arrived(relayed: RelayedExchange) -> bool:
     """Whether the client got a stream."""
-    return succeeded(passage.client) and read(passage.client).is_stream
+    return succeeded(relayed.client) and read(relayed.client).is_stream
 
 
-def held_back(passage: RelayedExchange) -> bool:
+def held_back(relayed: RelayedExchange) -> bool:
     """Whether the upstream waited for its client, and this one had got nothing when our time was up.
 
     That is a buffer, and no loss: what it holds would have come after the end.
     """
-    client = passage.client
-    return passage.arrivals == () and client.status is None and client.ending.by is By.LIMIT
+    client = relayed.client
+    return relayed.arrivals == () and client.status is None and client.ending.by is By.LIMIT
 
 
-def is_unfinished(passage: RelayedExchange) -> bool:
+def is_unfinished(relayed: RelayedExchange) -> bool:
     """Whether bytes were still coming when our own time was up: what is missing then was not lost."""
-    client, moments = passage.client, passage.client.arrivals.moments
+    client, moments = relayed.client, relayed.client.arrivals.moments
     late = client.ending.by is By.LIMIT and client.ending.how is How.TIMEOUT
     return late and bool(moments) and client.seconds - moments[-1] < _STILL_COMING
 
 
-def lacks_time(passage: RelayedExchange) -> Unmet:
+def lacks_time(relayed: RelayedExchange) -> Unmet:
     """Why nothing can be said of an unfinished stream."""
     return Unmet(
-        f"{passage.name} was still coming when our time was up, after {passage.client.seconds:.1f} s",
+        f"{relayed.name} was still coming when our time was up, after {relayed.client.seconds:.1f} s",
         remedy="with more time (--timeout)",
     )
 
 
-def no_stream(rule: str, passage: RelayedExchange) -> Finding:
+def no_stream(rule: str, relayed: RelayedExchange) -> Finding:
     """The finding that the client got no stream."""
-    return notice(f"{rule}/no-stream", passage, "no stream arrived", EVENT_STREAM, answer_line(passage.client))
+    return notice(f"{rule}/no-stream", relayed, "no stream arrived", EVENT_STREAM, answer_line(relayed.client))
 
 
 def touched(found: StreamDifference) -> bool:
@@ -110,9 +110,9 @@ STREAM_WORDS = ("no-stream", "lost", "twice", "moved", "invented", "changed")
 """What can become of a stream: the words after the rule in the codes of findings that compare one."""
 
 
-def differences(rule: str, passage: RelayedExchange, found: StreamDifference) -> Iterator[Finding]:
+def differences(rule: str, relayed: RelayedExchange, found: StreamDifference) -> Iterator[Finding]:
     """What became of the events, as findings; the same text split into other deltas counts leniently."""
-    mild = _resplit(found, read(passage.client).contract)
+    mild = _resplit(found, read(relayed.client).contract)
     for word, what, wanted, some in (
         ("lost", "did not arrive", "", found.lost),
         ("twice", "came twice", "once", found.doubled),
@@ -124,12 +124,12 @@ def differences(rule: str, passage: RelayedExchange, found: StreamDifference) ->
             first = those[0]
             expected, actual = (wanted, str(first)) if wanted else (str(first), "nothing")
             more: dict[str, Any] = {"severity": severity, "event": first.number}
-            yield notice(f"{rule}/{word}", passage, message, expected, actual, **more)
+            yield notice(f"{rule}/{word}", relayed, message, expected, actual, **more)
     if found.changed:
-        yield _changed_events(rule, passage, found, Severity.NON_STRICT if mild else Severity.BROKEN)
+        yield _changed_events(rule, relayed, found, Severity.NON_STRICT if mild else Severity.BROKEN)
 
 
-def _changed_events(rule: str, passage: RelayedExchange, found: StreamDifference, severity: Severity) -> Finding:
+def _changed_events(rule: str, relayed: RelayedExchange, found: StreamDifference, severity: Severity) -> Finding:
     """The finding that events were changed; it shows the change that does the most harm."""
     worst = min(
         ((change, before, after) for before, after in found.changed for change in _losses(before, after)),
@@ -141,12 +141,12 @@ def _changed_events(rule: str, passage: RelayedExchange, found: StreamDifference
     if worst is None:
         before, after = found.changed[0]
         shown: dict[str, Any] = {"severity": severity, "event": before.number}
-        return notice(f"{rule}/changed", passage, message, str(before), str(after), **shown)
+        return notice(f"{rule}/changed", relayed, message, str(before), str(after), **shown)
     change, before, _ = worst
     message += f": {change.pointer.removeprefix('$.')} of {before.kind}"
     after_text = "no such field" if change.kind is Kind.LOST else format_value(change.after)
     shown = {"severity": severity, "event": before.number, "pointer": change.pointer}
-    return notice(f"{rule}/changed", passage, message, format_value(change.before), after_text, **shown)
+    return notice(f"{rule}/changed", relayed, message, format_value(change.before), after_text, **shown)
 
 
 def _losses(before: RelayedEvent, after: RelayedEvent) -> list[Change]:

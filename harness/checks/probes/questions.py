@@ -257,7 +257,9 @@ def _ask_for_list(name: str, collection: str = "") -> Question:
     return Question((name,), settle)
 
 
-UNDISCOVERABLE = ("two-keys", "agents-crud", "continuation", "long-decode")
+UNDISCOVERABLE = (
+    "two-keys", "agents-crud", "continuation", "long-decode", "image-answers", "audio-answers", "deep-research",
+)  # fmt: skip
 """Capabilities that no request can find out."""
 
 QUESTIONS: tuple[Question, ...] = (

@@ -118,9 +118,9 @@ class FileJudge:
             self.leave_out(reason)
             return
         refused = any(map(_is_refusal, answers))
-        value = json_in(data)
-        found = judge_create_request(value, self._contract, refused=refused)
-        self._alone("requests", list_judged_in_request(value), found)
+        json_in(data)  # a file that is no JSON is not what its name promises
+        found = judge_create_request(data, self._contract, refused=refused)
+        self._alone("requests", list_judged_in_request(data), found)
 
     def documents(self, documents: list[Any]) -> None:
         """Judge the documents of a YAML file that is not a cassette."""
@@ -156,10 +156,11 @@ class FileJudge:
         refused = exchange.status in CLIENT_ERROR
         creates = request.method == "POST" and request.segments[-1:] == (COLLECTION,)
         if creates and (exchange.succeeded or refused):
-            value = json_parse.loads(request.body).value
-            found = judge_create_request(value, self._contract, refused=refused)
-            self._note_findings("requests", list_judged_in_request(value), found, name)
-        if reading.stream is not None or exchange.body:
+            found = judge_create_request(request.body, self._contract, refused=refused)
+            self._note_findings("requests", list_judged_in_request(request.body), found, name)
+        if reading.emptiness:
+            self._note_findings("bodies", [found.rule for found in reading.emptiness], reading.emptiness, name)
+        elif reading.stream is not None or exchange.body:
             kind = "bodies" if reading.stream is None else "streams"
             rules = reading.judged | (UNLISTED if exchange.succeeded else frozenset())
             self._note_findings(kind, rules, (*reading.findings, *reading.unlisted), name)

@@ -55,13 +55,15 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
 
 @exercise(requests=5, interactions=3)
 def several_interactions(t: RequestBuilder) -> Steps:
-    """Create two, delete the first, create a third, read the second."""
+    """Create two, delete the first, create a third, read the second; `creates` holds all answers to creates."""
     seen: Exchanges = {"first": (yield Send(t.create(input=HELLO))), "second": (yield Send(t.create(input=HELLO)))}
+    seen["creates"] = [seen["first"], seen["second"]]
     one, other = id_of(seen["first"]), id_of(seen["second"])
     if not one or not other:
         return stop_exercise(seen, "a create brought no id, so there is nothing to delete or read")
     seen["deleted"] = yield Send(t.delete(one))
     seen["third"] = yield Send(t.create(input=HELLO))
+    seen["creates"].append(seen["third"])
     seen["other"] = (yield from poll_until_found(t, other))[-1]
     return seen
 

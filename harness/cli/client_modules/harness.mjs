@@ -38,9 +38,10 @@ export async function start(options = {}) {
 
 /** Start `harness replay` of a recording on a free port: what was not recorded is an error that names the nearest. */
 export async function replay(cassette, options = {}) {
-  refuseUnknown("replay", options, LAUNCH_OPTIONS);
-  const { args = [], ...rest } = options;
-  return launch(["replay", cassette, "--port", "0", "--json", ...args], rest);
+  refuseUnknown("replay", options, ["mode", ...LAUNCH_OPTIONS]);
+  const { mode, args = [], ...rest } = options;
+  const words = mode === undefined ? [] : ["--mode", mode];
+  return launch(["replay", cassette, "--port", "0", "--json", ...words, ...args], rest);
 }
 
 /** Use a server that runs already. */
@@ -283,15 +284,18 @@ async function launch(words, { command = process.env.HARNESS_COMMAND ?? "harness
   const [program, ...before] = Array.isArray(command) ? command : [command];
   const child = spawn(program, [...before, ...words], { stdio: ["ignore", "pipe", "pipe"] });
   const kill = () => child.kill("SIGKILL");
+  const holds = [child, child.stdout, child.stderr];
   process.once("exit", kill); // a test runner that ends early must not leave a server behind
   const ended = new Promise((resolve) => child.once("close", resolve));
   const stop = async () => {
     process.off("exit", kill);
+    for (const held of holds) held.ref?.(); // what is awaited must not end the program
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
     await ended;
   };
   try {
     const { base_url: url, control_token: token } = await firstLine(child, program, seconds);
+    for (const held of holds) held.unref?.(); // a test that fails before stop() must not keep its runner alive
     return new Harness(url, { token, stop });
   } catch (error) {
     await stop();

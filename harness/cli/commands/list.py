@@ -17,7 +17,6 @@ from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import Subject
 from harness.outcome.words import format_count
-from harness.report.records import check_record
 
 
 def run(words: Sequence[str]) -> int:
@@ -47,6 +46,8 @@ def run(words: Sequence[str]) -> int:
     contract = contract_of(arguments)
     checks = [item.check for item in plan.checks if item.skip is None and contract.holds(item.check.rule)]
     if arguments.json:
+        from harness.report.records import check_record
+
         write_json([check_record(check) for check in checks])
     else:
         _print(checks)

@@ -83,7 +83,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.json:
         write_json(replay_record(arguments.cassette, player))
     else:
-        _print(player)
+        _print(player, verbose=arguments.verbose)
     for line in faulty.story():
         say(line, to_errors=arguments.json)
     return code or int(_exit(player))
@@ -120,6 +120,12 @@ def _parser() -> Parser:
     parser.add_argument("--cors", action="store_true", help="allow calls from web pages of any origin")
     add_open_argument(parser)
     parser.add_argument("--assign-ids", action="store_true", help="add stable ids to events that have none")
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="list the unused recordings even if a request was not recorded",
+    )
     return parser
 
 
@@ -157,7 +163,7 @@ def replay_record(path: str, player: Player) -> dict[str, Any]:
     return told
 
 
-def _print(player: Player) -> None:
+def _print(player: Player, *, verbose: bool) -> None:
     for miss in player.misses:
         say(mask_text(f"miss: {miss}"))
     for number, recording in player.approximate():
@@ -173,7 +179,7 @@ def _print(player: Player) -> None:
             )
         )
     unused = player.unused()
-    for number, recording in unused:
+    for number, recording in unused if verbose or not player.misses else ():
         say(mask_text(f"unused: recording {number + 1}, {recording.request.method} {recording.request.target}"))
     used = len(player.recordings) - len(unused)
     missed = format_count(len(player.misses), "request")

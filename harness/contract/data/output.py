@@ -73,6 +73,13 @@ def _blank(part: Any) -> Any:
     return {**part, "text": ""} if isinstance(part, Mapping) and "text" in part else part
 
 
+def output_contents(interaction: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The contents of every model_output step that the run produced; none that is not an object."""
+    outputs = [step for step in output_steps(interaction) if step.get("type") == "model_output"]
+    contents = [step["content"] for step in outputs if isinstance(step.get("content"), list)]
+    return [part for content in contents for part in content if isinstance(part, dict)]
+
+
 def text_of(content: object) -> str:
     """The text of a step's content, with all its parts joined; a plain string is returned as it is."""
     if isinstance(content, str):

@@ -51,10 +51,9 @@ def judge_reviewed(review: Review, contract: Contract, *, rule: str = "create.sc
     """
     value, findings = review.value, _judge_shape(review, rule, _list_judged_apart)
     status = value.get("status") if isinstance(value, Mapping) else None
-    if not isinstance(status, str):
-        message, actual = (
-            ("there is no status", "none") if status is None else ("status is no string", repr(status)[:40])
-        )
+    if not isinstance(status, str) or not status:
+        actual = "none" if status is None else repr(status)[:40]
+        message = "status is no string" if status not in (None, "") else "there is no status"
         findings.append(_finding("create.status", message, "a string", actual, "$.status"))
     else:
         findings += judge_status_word(status, "$.status", contract.statuses)

@@ -14,7 +14,7 @@ from harness.contract.rules import stream
 from harness.contract.tables.error_codes import STATUS_OF
 from harness.contract.tables.stream_order import DELTA, ERROR, START, STOP
 
-_STREAM = frozenset({"create.status-listed", *(rule.id for rule in stream.RULES)})
+_STREAM = frozenset({"create.status", "create.status-listed", *(rule.id for rule in stream.RULES)})
 _FRAMING = frozenset(
     {"stream.framing", "stream.name-agrees", "stream.done", "stream.done-final", "stream.bare-error"}
 )

@@ -185,6 +185,17 @@ class Reading:
         return tuple(judge_crash(self.exchange, self.operation, self.contract))
 
     @cached_property
+    def emptiness(self) -> tuple[Finding, ...]:
+        """The finding that a success came whole and without the body that its operation answers with.
+
+        It is kept apart from `findings`, because a live check of the operation says it in its own words.
+        """
+        exchange, operation = self.exchange, self.operation
+        if operation is None or not operation.schema or self.is_stream or exchange.body or exchange.truncated:
+            return ()
+        return (self._no_json(operation),) if exchange.succeeded and exchange.complete else ()
+
+    @cached_property
     def unlisted(self) -> tuple[Finding, ...]:
         """What the body of a success holds that the contract does not name; kept apart, because it is no fault."""
         operation = self.operation
@@ -203,7 +214,7 @@ class Reading:
         return isinstance(sent, dict) and name in sent and name in self.json and sent[name] == self.json[name]
 
     def _no_json(self, operation: Operation) -> Finding:
-        shown = self.exchange.body[:80].decode("utf-8", "replace")
+        shown = self.exchange.body[:80].decode("utf-8", "replace") or "an empty body"
         return Finding(operation.rule, f"the answer to {operation.call} is no JSON", operation.schema, shown)
 
 

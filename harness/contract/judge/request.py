@@ -1,6 +1,6 @@
 """Judges the body of a recorded create, which a client wrote: its schema, and what would be refused besides.
 
-Layer 1, pure, and safe for any JSON value. A live check writes its requests itself and needs none of this.
+Layer 1, pure, and safe for any bytes. A live check writes its requests itself and needs none of this.
 """
 
 from __future__ import annotations
@@ -10,13 +10,18 @@ from dataclasses import replace
 from typing import Any
 
 from harness.contract.contract import Contract
+from harness.contract.data import json_parse
 from harness.outcome import Finding, Severity, Where
 
 
-def judge_create_request(value: Any, contract: Contract, *, refused: bool) -> list[Finding]:
+def judge_create_request(body: bytes, contract: Contract, *, refused: bool) -> list[Finding]:
     """Findings about a create; what is wrong with one that was refused tells why it was, and is no fault."""
-    problems = contract.schemas.validator("requests/create-interaction", closed=True).problems(value)
-    found = [*(problem.finding("request.schema") for problem in problems), *_judge_names(value)]
+    parsed = json_parse.loads(body)
+    if parsed.fault in ("", "surrogate"):
+        problems = contract.schemas.validator("requests/create-interaction", closed=True).problems(parsed.value)
+        found = [*(problem.finding("request.schema") for problem in problems), *_judge_names(parsed.value)]
+    else:
+        found = [_no_json(body)]
     if not refused:
         return found
     return [
@@ -25,8 +30,14 @@ def judge_create_request(value: Any, contract: Contract, *, refused: bool) -> li
     ]
 
 
-def list_judged_in_request(value: Any) -> frozenset[str]:
+def _no_json(body: bytes) -> Finding:
+    shown = body[:80].decode("utf-8", "replace") or "an empty body"
+    return Finding.coded("request.schema/json", "the body of the request is no JSON", "a JSON object", shown)
+
+
+def list_judged_in_request(body: bytes) -> frozenset[str]:
     """The rules that this create could have broken."""
+    value = json_parse.loads(body).value
     return frozenset({"request.schema", *("tool.result-name" for _ in _results(value))})
 
 

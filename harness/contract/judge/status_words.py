@@ -1,12 +1,13 @@
 """Judges a status as a word: it should be one that the reference lists, wherever it is shown.
 
 Layer 1. Every body and every stream is judged by this one function, whoever reads it. The set of statuses is open,
-so a word that is not listed breaks no MUST.
+so a new word breaks no MUST. A listed word in another spelling does: it says nothing new, and no client knows it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Sequence
 
 from harness.contract.tables import renamed
 from harness.outcome import Finding, Where
@@ -14,6 +15,8 @@ from harness.outcome.suggest import nearest
 from harness.outcome.words import shorten
 
 _SHOWN = 40
+_NO_LETTER = re.compile("[^a-z]+")
+_ENUM_PREFIX = re.compile("^(interaction)?(status|state)")
 
 
 def judge_status_word(status: str, pointer: str, listed: Collection[str]) -> Iterator[Finding]:
@@ -21,11 +24,35 @@ def judge_status_word(status: str, pointer: str, listed: Collection[str]) -> Ite
     if not status or status in listed:
         return
     word, place = shorten(status, _SHOWN), Where(pointer=pointer)
+    meant = next((known for known in listed if _spell_alike(known) == _spell_alike(status)), "")
+    if meant:
+        message = f"the status {word!r} is {meant!r} in another spelling"
+        yield Finding.coded("create.status/spelling", message, meant, word, where=place)
+        return
     if status in renamed.STATUSES:
         message = f"the status {word!r} is of the time before May 2026"
         expected = renamed.STATUSES[status]
         yield Finding.coded("create.status-listed/renamed", message, expected, word, where=place)
         return
-    meant = nearest(status, sorted(listed), most=1)
-    expected = meant[0] if meant else ", ".join(sorted(listed))
+    near = nearest(status, sorted(listed), most=1)
+    expected = near[0] if near else ", ".join(sorted(listed))
     yield Finding("create.status-listed", f"the status {word!r} is not listed", expected, word, place)
+
+
+def judge_ends(statuses: Sequence[str], listed: Collection[str]) -> Iterator[Finding]:
+    """Of several plain runs, at least one must end in a status that the revision lists."""
+    if len(statuses) > 1 and not any(status in listed for status in statuses):
+        words = ", ".join(repr(shorten(status, _SHOWN)) for status in dict.fromkeys(statuses))
+        yield Finding.coded(
+            "create.status/unknown-end",
+            f"of {len(statuses)} plain runs none ends in a status that clients know",
+            "completed",
+            words,
+            where=Where(pointer="$.status"),
+        )
+
+
+def _spell_alike(status: str) -> str:
+    """What a status has in common with its other spellings: COMPLETED, InProgress, INTERACTION_STATUS_FAILED."""
+    letters = _ENUM_PREFIX.sub("", _NO_LETTER.sub("", status.casefold()))
+    return letters.replace("canceled", "cancelled")

@@ -9,11 +9,13 @@ from harness.contract.rules.pages import (
     ANTIGRAVITY,
     BACKGROUND,
     CUSTOM_AGENTS,
+    DEEP_RESEARCH,
     ENVIRONMENTS,
     ERRORS,
     NOTEBOOK,
     OVERVIEW,
     PROBES,
+    QUICKSTART,
     REFERENCE,
     SDK,
 )
@@ -130,6 +132,14 @@ RULES: tuple[Rule, ...] = (
         source=PROBES.cite(Basis.OBSERVED, "deep research needs background"),
     ),
     Rule(
+        id="agent.plan-flow",
+        level=Level.SHOULD,
+        statement="Deep research with collaborative_planning completes with a plan, and a turn without it that "
+        "continues the plan completes with the report.",
+        breaks="Nobody can look at what is to be researched before an hour of it has been paid for.",
+        source=DEEP_RESEARCH.cite(Basis.DOCUMENTED, "Collaborative planning"),
+    ),
+    Rule(
         id="agents.create",
         level=Level.SHOULD,
         statement="Creating an agent answers it under the id that was asked for.",
@@ -142,6 +152,21 @@ RULES: tuple[Rule, ...] = (
         statement="An agent can be created, read, listed and deleted, and is gone afterwards.",
         breaks="Custom agents cannot be managed.",
         source=SDK.cite(Basis.SCHEMA, "agents: create, get, list, delete"),
+    ),
+    Rule(
+        id="agents.tools",
+        level=Level.MAY,
+        statement="An agent can be saved with each of the five kinds of tools of its type, and keeps them.",
+        breaks="An agent that was saved with its tools runs without one of them. (Probes of the Gemini API "
+        "saw three of the five accepted.)",
+        source=SDK.cite(Basis.SCHEMA, "AgentTool"),
+    ),
+    Rule(
+        id="agent.base-fork",
+        level=Level.SHOULD,
+        statement="Each run of a saved agent gets a copy of its base_environment.",
+        breaks="Runs overwrite each other's files, or spoil what later runs begin with.",
+        source=QUICKSTART.cite(Basis.DOCUMENTED, "base_environment: each call forks it"),
     ),
     Rule(
         id="agents.run",

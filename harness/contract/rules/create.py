@@ -36,8 +36,8 @@ _ANSWER = (
     Rule(
         id="create.status",
         level=Level.MUST,
-        statement="An interaction has a status, a string.",
-        breaks="Poll loops compare it: without one they end at once or never.",
+        statement="An interaction has a status, and writes the words of the reference as the reference does.",
+        breaks="Clients compare it: poll loops end at once or never, and no run is ever seen to succeed.",
         source=_RESOURCE,
     ),
     Rule(
@@ -234,6 +234,20 @@ _OPTIONS = (
         statement="The text deltas of an answer in a JSON response_format join to JSON.",
         breaks="Programs that parse the streamed answer fail, or show a Markdown fence to their users.",
         source=STRUCTURED_OUTPUT.cite(Basis.DOCUMENTED, "Streaming structured outputs"),
+    ),
+    Rule(
+        id="create.format-image",
+        level=Level.SHOULD,
+        statement="A model that makes images answers an image to a response_format of that type.",
+        breaks="Programs that ask for a picture get a text about one.",
+        source=REFERENCE.cite(Basis.DOCUMENTED, "ResponseFormat: image"),
+    ),
+    Rule(
+        id="create.format-audio",
+        level=Level.SHOULD,
+        statement="A model that speaks answers audio to a response_format of that type.",
+        breaks="Programs that ask for speech get a text to read.",
+        source=REFERENCE.cite(Basis.DOCUMENTED, "ResponseFormat: audio"),
     ),
     Rule(
         id="create.no-summaries",

@@ -24,6 +24,14 @@ RULES: tuple[Rule, ...] = (
         source=ENVIRONMENTS.cite(Basis.DOCUMENTED, "Network: disabled"),
     ),
     Rule(
+        id="env.update-network",
+        level=Level.SHOULD,
+        statement="A run whose environment names an environment_id and a network replaces the rules of that "
+        "sandbox, and its files stay.",
+        breaks="Code goes on reaching hosts that were shut off, or its files are gone with the old rules.",
+        source=ENVIRONMENTS.cite(Basis.DOCUMENTED, "Update the network of an environment: environment_id"),
+    ),
+    Rule(
         id="env.crud",
         level=Level.SHOULD,
         statement="An environment can be created, read, listed and deleted, and is gone afterwards.",
@@ -92,6 +100,13 @@ RULES: tuple[Rule, ...] = (
         statement="A file that is written with PUT can be read.",
         breaks="What an agent shall work on never reaches it.",
         source=ENVIRONMENTS.cite(Basis.DOCUMENTED, "Upload a file"),
+    ),
+    Rule(
+        id="env.upload-creates-parents",
+        level=Level.SHOULD,
+        statement="An upload to a path whose directories are not there makes them.",
+        breaks="A project can only be brought in by who first makes each of its directories, which no call does.",
+        source=ENVIRONMENTS.cite(Basis.DOCUMENTED, "Upload a file: parent directories"),
     ),
     Rule(
         id="env.upload-exists",

@@ -5,7 +5,7 @@ Layer 1. Data only. A target that does not offer a resource breaks none of its r
 
 from __future__ import annotations
 
-from harness.contract.rules.pages import DECISIONS_GUIDE, FILES_ISSUES, SDK, STORES_ISSUE
+from harness.contract.rules.pages import DECISIONS_GUIDE, FILE_SEARCH, FILES_ISSUES, SDK, STORES_ISSUE
 from harness.outcome import Basis, Level, Rule
 
 RULES: tuple[Rule, ...] = (
@@ -86,6 +86,20 @@ RULES: tuple[Rule, ...] = (
         statement="The document that an upload made can be read under its name.",
         breaks="A client cannot tell what a store holds.",
         source=SDK.cite(Basis.SCHEMA, "documents.get: Document"),
+    ),
+    Rule(
+        id="filesearch.import",
+        level=Level.SHOULD,
+        statement="An import of a file answers an operation below the store, which ends with a document.",
+        breaks="A file that was uploaded once has to be uploaded again for each store.",
+        source=SDK.cite(Basis.SCHEMA, "FileSearchStores.import_file: ImportFileOperation"),
+    ),
+    Rule(
+        id="filesearch.import-found",
+        level=Level.SHOULD,
+        statement="A search finds what was imported into a store as it finds what was uploaded to one.",
+        breaks="The answers of a model leave out half of what the store holds, and nobody is told.",
+        source=FILE_SEARCH.cite(Basis.DOCUMENTED, "Import files, then search the store"),
     ),
     Rule(
         id="filesearch.delete-force",

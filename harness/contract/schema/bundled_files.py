@@ -1,9 +1,10 @@
 """The schemas of a revision in one file each way: for people and tools that use neither Python nor this project.
 
 `bundled/` holds a compound JSON Schema document, and an OpenAPI document under each version that tools read: 3.2,
-and 3.1 without `itemSchema`, which only 3.2 has. They are generated and checked in; a test fails if they are out
-of date, and `python -m harness.contract.schema.bundled_files` rewrites them. It also gives each schema file its
-`$id` and its form. Layer 1. Knows where the files are; must not know what a schema says.
+and 3.1 without `itemSchema`, which only 3.2 has; of the latter also one with known kinds only, for typed clients.
+They are generated and checked in; a test fails if they are out of date, and `python -m
+harness.contract.schema.bundled_files` rewrites them. It also gives each schema file its `$id` and its form. Layer
+1. Knows where the files are; must not know what a schema says.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def bundled_files(revision: str) -> dict[Path, str]:
         folder / "schemas.json": format_json(compound(schemas)),
         folder / "openapi-3.2.json": format_json(flatten_openapi(schemas, "3.2.0")),
         folder / "openapi-3.1.json": format_json(flatten_openapi(schemas, "3.1.1")),
+        folder / "openapi-3.1-known.json": format_json(keep_known(flatten_openapi(schemas, "3.1.1"))),
     }
 
 
@@ -72,6 +74,25 @@ def flatten_openapi(schemas: Schemas, version: str) -> Schema:
         parts = {name: part for name, part in parts.items() if name not in ("Frame", "WholeStream")}
     document["components"]["schemas"] = dict(sorted(parts.items()))
     return document
+
+
+def keep_known(part: Any) -> Any:
+    """A copy that has only what this revision names, so that a type generator makes unions that can be narrowed.
+
+    What stands beside a kind of a union for kinds of a newer API goes, and listed values become all there are.
+    """
+    if isinstance(part, list):
+        return [keep_known(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    copy = {key: keep_known(value) for key, value in part.items()}
+    for word in ("oneOf", "anyOf"):
+        if isinstance(part.get(word), list):
+            named = [item for item in copy[word] if "x-unknown" not in item]
+            copy[word] = named or copy[word]
+    if part.get("type") == "string" and isinstance(part.get("x-known-values"), list):
+        copy["enum"] = part["x-known-values"]
+    return copy
 
 
 class _Flat:

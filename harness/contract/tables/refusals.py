@@ -44,6 +44,9 @@ class InvalidCreates:
             yield name, {**plain, **filled}
 
 
+RESEARCHER = "deep-research-preview-04-2026"
+"""A deep-research agent by its documented name."""
+
 _HOOK = {"uris": ["https://harness.invalid/hook"]}
 
 _ROWS = (
@@ -80,7 +83,7 @@ _ROWS = (
     InvalidCreates("agent.unknown-env",
             {"nowhere": {"agent": Own.AGENT, "environment": "harness-no-such-environment", "background": True}},
             {400, 404}, _CLIENT_ERROR),
-    InvalidCreates("agent.dr-bg", {"research": {"agent": "deep-research-preview-04-2026"}}, _CLIENT_ERROR),
+    InvalidCreates("agent.dr-bg", {"research": {"agent": RESEARCHER}}, _CLIENT_ERROR),
 )  # fmt: skip
 
 REFUSALS: Mapping[str, InvalidCreates] = {row.rule: row for row in _ROWS}

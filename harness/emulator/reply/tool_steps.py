@@ -113,10 +113,10 @@ def own_call(name: str, arguments: Json, result: Json, ids: IdSequence) -> list[
     ]
 
 
-def annotation(tools: list[Json], text: str, documents: Sequence[str] = ()) -> Json | None:
+def annotation(tools: list[Json], text: str, documents: Sequence[str] | None = None) -> Json | None:
     """Return the citation that the tools add to all of `text`, or None: byte offsets, the end exclusive.
 
-    `documents` are the titles of what a file search finds.
+    `documents` are the titles of what a file search finds, None if it names no store: then it finds some file.
     """
     kinds = {tool.get("type") for tool in tools}
     end = len(text.encode())
@@ -125,8 +125,9 @@ def annotation(tools: list[Json], text: str, documents: Sequence[str] = ()) -> J
     span = {"start_index": 0, "end_index": end}
     if kinds & {"google_search", "url_context"}:
         return {**span, "url": PAGE, "title": "Example page", "type": "url_citation"}
-    if "file_search" in kinds:
-        return {**span, "file_name": next(iter(documents), "notes.txt"), "page_number": 1, "type": "file_citation"}
+    if "file_search" in kinds and documents != []:
+        title = documents[0] if documents else "notes.txt"
+        return {**span, "file_name": title, "page_number": 1, "type": "file_citation"}
     if "google_maps" in kinds:
         return {**span, "place_id": "place-1", "name": "Example Square", "url": PAGE, "type": "place_citation"}
     return None

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.emulator.resources.collection import Collection
-from harness.emulator.resources.environments.configuration import Blueprints
+from harness.emulator.resources.environments.configuration import EnvironmentConfigReader
 from harness.emulator.resources.paging import listing
 from harness.emulator.resources.refusals import no_operation, usable_id
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
@@ -31,11 +31,13 @@ _SCHEMA = "requests/create-agent"
 
 
 class Agents:
-    """Saved agents per project; `blueprints` validates their base environment and the credentials they name."""
+    """Saved agents per project; `configs` validates their base environment and the credentials they name."""
 
-    def __init__(self, reader: SchemaReader, blueprints: Blueprints, platform: Callable[[], str]) -> None:
+    def __init__(
+        self, reader: SchemaReader, configs: EnvironmentConfigReader, platform: Callable[[], str]
+    ) -> None:
         self._reader = reader
-        self._blueprints = blueprints
+        self._configs = configs
         self._platform = platform
         self._agents: Collection[dict[str, Any]] = Collection("agent")
 
@@ -89,7 +91,7 @@ class Agents:
         for index, tool in enumerate(agent.get("tools", ())):
             self._check_tool(f"tools[{index}]", tool, project)
         if "base_environment" in agent:
-            self._blueprints.read(agent["base_environment"], project, "base_environment")
+            self._configs.read(agent["base_environment"], project, "base_environment")
 
     def _check_base(self, base: str, project: str) -> None:
         """A saved agent may be built on, too (the cookbook and the service's own skills do it)."""
@@ -114,4 +116,4 @@ class Agents:
             raise invalid(f"Invalid value at '{place}': an mcp_server needs a name of a-z, 0-9, _ and -, {came}.")
         if not tool.get("url"):
             raise invalid(f"Invalid value at '{place}': the mcp_server {name!r} needs a url.")
-        self._blueprints.check_credential(tool.get("credential"), project)
+        self._configs.check_credential(tool.get("credential"), project)

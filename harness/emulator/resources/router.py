@@ -15,7 +15,7 @@ from harness.emulator.resources.agents import Agents
 from harness.emulator.resources.collection import Stamps
 from harness.emulator.resources.credentials import Credentials
 from harness.emulator.resources.decisions import Decisions
-from harness.emulator.resources.environments.configuration import Blueprints
+from harness.emulator.resources.environments.configuration import EnvironmentConfigReader
 from harness.emulator.resources.environments.environments import Environments
 from harness.emulator.resources.environments.file_uploads import EnvironmentUploads
 from harness.emulator.resources.environments.files import Files
@@ -49,9 +49,9 @@ class Resources:
         stamps = Stamps(ids, now)
         reader = SchemaReader(contract, lambda: self.settings)
         self._credentials = Credentials(reader, stamps)
-        blueprints = Blueprints(reader, self._credentials.has)
-        self._agents = Agents(reader, blueprints, lambda: self.settings.platform)
-        self._environments = Environments(stamps, blueprints)
+        configs = EnvironmentConfigReader(reader, self._credentials.has)
+        self._agents = Agents(reader, configs, lambda: self.settings.platform)
+        self._environments = Environments(stamps, configs)
         self._files = Files(self._environments)
         self._uploads = Uploads(stamps)
         self._environment_uploads = EnvironmentUploads(self._environments)

@@ -49,7 +49,7 @@ class CreateRequest:
     background: bool
     previous: ParentRun | None = None
     environment_id: str | None = None
-    documents: list[str] = field(default_factory=list)
+    documents: list[str] | None = None
     platform: Platform = GEMINI
     budget: SampleBudget = field(default_factory=SampleBudget)
     size: int = 0

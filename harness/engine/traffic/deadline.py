@@ -53,6 +53,11 @@ class Timer:
         """Seconds until the end; infinite if there is no limit."""
         return math.inf if self._seconds is None else self._seconds - self.spent
 
+    @property
+    def share_spent(self) -> float:
+        """The part of the time that is spent, from 0 to 1; 0 if there is no limit."""
+        return 0.0 if self._seconds is None else self.spent / max(self._seconds, 1e-9)
+
     def over(self) -> bool:
         """Whether time is up."""
         return self.left <= 0

@@ -110,7 +110,7 @@ class PlayedIncident:
             return f"it must be reported, but the client ended normally, with {result!r}"
         if wanted == "survives":
             text = result if isinstance(result, str) else text_in(result)
-            return "" if text == self.incident.answer else f"the client ended up with {text!r}"
+            return "" if text == self.incident.answer else _describe_text(text, self.incident.answer)
         status = status_of(result)
         if wanted is None or status == wanted or (wanted == "completed" and status is None):
             return ""
@@ -123,6 +123,19 @@ class PlayedIncident:
             return ""
         made = [one for one in self.emulator.list_requests() if one.interaction is not None]
         return "the client created it twice" if len(made) > 1 else ""
+
+
+def _describe_text(text: str | None, answer: str) -> str:
+    """How a text differs from the answer that it should be."""
+    again = text.removeprefix(answer) if text is not None and text.startswith(answer) else ""
+    if again and answer.endswith(again):
+        return (
+            f"the client has {again!r} twice at the end: when it resumed, events after its cursor came again, "
+            "and it kept both (an event without an id does not move the cursor: drop what came after it)"
+        )
+    if text is not None and answer.startswith(text):
+        return f"the client lacks the end, {answer[len(text) :]!r}"
+    return f"the client ended up with {text!r}"
 
 
 _NEEDS = {

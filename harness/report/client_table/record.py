@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from harness.benches.client.ready.ready_clients import READY, find_ready
 from harness.benches.client.ready.survey import Cell, ClientColumn
 from harness.benches.client.ready.table_rows import TABLES, TableRow
 from harness.outcome import UsageFault
+from harness.report.client_table.table import name_column
 from harness.report.side_by_side.run_file import read_record
 
 
@@ -57,7 +59,8 @@ def _record_cell(cell: Cell) -> dict[str, Any]:
 def read_columns(paths: Sequence[Path], modes: Mapping[str, str]) -> list[ClientColumn]:
     """The columns of recorded tables, in the order of a whole run; of one that is in several, the last.
 
-    `modes` says what each mode asks of a client. Raises UsageFault if a file is no such table.
+    `modes` says what each mode asks of a client. Raises UsageFault if a file is no such table, or if not all of a
+    mode were played the same rows.
     """
     found: dict[tuple[str, str, str], ClientColumn] = {}
     for path in paths:
@@ -74,7 +77,23 @@ def read_columns(paths: Sequence[Path], modes: Mapping[str, str]) -> list[Client
                 "write one with `harness clients --report json=FILE`"
             ) from None
         found.update({(one.client.name, one.client.version, one.mode): one for one in columns})
-    return sorted(found.values(), key=_place)
+    columns = sorted(found.values(), key=_place)
+    for mode in modes:
+        _check_rows([one for one in columns if one.mode == mode and one.cells])
+    return columns
+
+
+def _check_rows(columns: Sequence[ClientColumn]) -> None:
+    """Raise UsageFault if one of these columns has rows that another one lacks."""
+    for one, other in pairwise(columns):
+        rows, others = [cell.row.name for cell in one.cells], [cell.row.name for cell in other.cells]
+        if rows != others:
+            more, fewer = (one, other) if set(rows) - set(others) else (other, one)
+            missing = min(set(rows) ^ set(others), default="its rows in the same order")
+            raise UsageFault(
+                f"{name_column(fewer)} was not played {missing}, as {name_column(more)} was: one table needs the "
+                "same rows of all, so play it again"
+            )
 
 
 def _place(column: ClientColumn) -> tuple[int, int, int]:

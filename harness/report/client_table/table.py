@@ -25,6 +25,7 @@ MEANINGS = {
     DropOutcome.HOLE: "it reports success, and text is missing in the middle",
     DropOutcome.DUPLICATED: "it reports success, and has text twice",
     DropOutcome.SILENT_LOSS: "it reports success, and the end is missing",
+    DropOutcome.LOST_CONTEXT: "it reports success for a turn that it sent without the one before",
     DropOutcome.DOUBLE_CREATE: "it created a second interaction without a word",
 }
 SILENT = frozenset(
@@ -33,6 +34,7 @@ SILENT = frozenset(
         DropOutcome.HOLE,
         DropOutcome.DUPLICATED,
         DropOutcome.SILENT_LOSS,
+        DropOutcome.LOST_CONTEXT,
         DropOutcome.DOUBLE_CREATE,
     }
 )

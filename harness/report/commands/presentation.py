@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from harness.engine.results import Result
 from harness.outcome import Exit, Level, Verdict
 from harness.outcome.words import format_count
-from harness.report.causes import describe, find_causes
+from harness.report.causes import describe, describe_stale, find_causes
 from harness.report.evidence.exchange_text import printable
 from harness.report.explanation import explain
 from harness.report.ledger_text import Headline, headline, ledger_lines
 from harness.report.records import run_record
-from harness.report.shards.check_part import check_part_record
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned, RunFinished
@@ -107,6 +106,8 @@ class Presentation:
             target, state.capabilities, finished, state.display, started=state.started_text, causes=causes
         )
         if finished.part is not None:
+            from harness.report.shards.check_part import check_part_record
+
             record["shard"] = state.mask.tree(check_part_record(finished.part, finished.results, state.api))
         return record
 
@@ -169,7 +170,7 @@ class Presentation:
     def brief(self, result: Result, state: RunState, *, verbose: bool) -> tuple[str, Sequence[str]]:
         """A result that needs no explaining: what follows its headline, and further lines."""
         if result.verdict is Verdict.STALE:
-            return ": it passes now; take it out of the baseline (--baseline-prune)", ()
+            return f": {describe_stale(result)} (--baseline-prune)", ()
         if result.excuse:
             return f": {printable(state.mask.text(result.excuse)).strip().splitlines()[0]}", ()
         said = describe(result, state)

@@ -18,7 +18,7 @@ from harness.report.commands.torture_lines import group_lines, groups, kind_line
 from harness.report.commands.torture_matrix import fault_matrix
 from harness.report.commands.torture_outcomes import SIGNS, list_untried
 from harness.report.evidence.exchange_text import printable
-from harness.report.ledger_text import Headline, make_headline
+from harness.report.ledger_text import Headline, count_stale, make_headline
 from harness.report.records import code_record
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ class TorturePresentation(Presentation):
         planned = max(state.planned.checks, len(finished.results))
         right = sum(outcomes[best] for best in _BEST)
         if right == planned and right:
-            return make_headline(finished, f"the client ends right in all {planned} cases")
+            where = "the only case" if planned == 1 else f"all {planned} cases"
+            return make_headline(finished, f"the client ends right in {where}", count_stale(finished))
         left = planned - len(finished.results)
         untold = sum(map(_tells_no_status, finished.results))
         told = [
@@ -64,6 +65,7 @@ class TorturePresentation(Presentation):
             f"{outcomes[DropOutcome.HUNG]} never end" if outcomes[DropOutcome.HUNG] else "",
             f"{outcomes[DropOutcome.COULD_NOT]} leave it no way" if outcomes[DropOutcome.COULD_NOT] else "",
             f"{left} {'was' if left == 1 else 'were'} not tried" if left else "",
+            count_stale(finished),
         ]
         early = "the run ended early" if finished.halted else ""
         said = f"the client ends right in {right} of {planned} cases"
@@ -157,7 +159,10 @@ class TorturePresentation(Presentation):
         _, finished = state.whole()
         said = super().conclusion(state)
         outcomes = Counter(map(outcome_of, finished.results))
-        if finished.exit is Exit.OK and finished.counts[Verdict.WARN]:
+        stale = count_stale(finished)
+        if stale and finished.exit is Exit.FAILED and not finished.counts[Verdict.FAIL]:
+            said = f"the client breaks nothing, but {stale}: --baseline-prune takes out what excuses nothing"
+        elif finished.exit is Exit.OK and finished.counts[Verdict.WARN]:
             weak = format_count(finished.counts[Verdict.WARN], "case")
             said = f"the client breaks no promise, but is weak in {weak} (warnings; --strict fails on them)"
         elif finished.exit is Exit.OK and outcomes and not sum(outcomes[best] for best in _BEST):
@@ -176,8 +181,8 @@ class TorturePresentation(Presentation):
         words += [f"{left} not run"] if left else []
         excused = finished.counts[Verdict.XFAIL]
         words += [f"{excused} excused by the baseline"] if excused else []
-        stale = finished.counts[Verdict.STALE]
-        words += [f"{stale} exact now (--baseline-prune)"] if stale else []
+        stale = count_stale(finished)
+        words += [f"{stale} (--baseline-prune)"] if stale else []
         return f"\n{format_count(state.planned.checks, 'case')}: {', '.join(words)} in {finished.seconds:.1f} s"
 
 

@@ -27,6 +27,7 @@ SIGNS = {
     DropOutcome.HOLE: ("H", "31;1"),
     DropOutcome.DUPLICATED: ("D", "31;1"),
     DropOutcome.SILENT_LOSS: ("L", "31;1"),
+    DropOutcome.LOST_CONTEXT: ("F", "31;1"),
     DropOutcome.DOUBLE_CREATE: ("C", "31;1"),
 }
 """The sign and the colour of each outcome: capitals are broken promises."""

@@ -12,6 +12,7 @@ from itertools import groupby
 
 from harness.engine.evidence import made_or_changed, referenced_ids
 from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, RecordedPlace
+from harness.faults.legal_noise import spell_out
 from harness.kit.api import Api
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome.words import format_count, shorten
@@ -199,7 +200,7 @@ def _format_relayed(relayed: Sequence[RelayedExchange], display: Display, *, ver
 def relayed_lines(relayed: RelayedExchange, mask: Mask, shown: int = ONE_LINE) -> Iterator[str]:
     """The four directions in order: a line for each request and each answer."""
     yield f"client → gateway    {_request(relayed.client.request, mask, shown)}"
-    behind = (*relayed.upstream, *relayed.astray)
+    behind = (*relayed.upstream, *relayed.misrouted)
     if not behind:
         yield "gateway → upstream  nothing"
     for exchange in behind:
@@ -252,7 +253,7 @@ def _draw_timeline(run: ClientRun) -> Iterator[str]:
         yield f"{first.at:7.3f} s  -> {request}" + (f"  ({len(others) + 1} times)" if others else "")
         yield f"{'':9}  <- {answer}"
         if fault:
-            yield f"{'':9}  !! {fault}"
+            yield f"{'':9}  !! {spell_out(fault)}"
     if run.end:
         yield f"{'':9}  => the client {run.end}"
 

@@ -20,6 +20,7 @@ from harness.look.assets import content_hash, read_icons, read_script, read_styl
 _FOLDER = Path(__file__).parent
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _WEB = re.compile(r"https?://", re.IGNORECASE)
+_JOINT = re.compile(r"([/.])(?=[A-Za-z])")
 _QUOTED = re.compile(r"`([^`]+)`")
 
 
@@ -34,6 +35,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["prose"] = format_prose
+    environment.filters["breakable"] = format_breakable
     return environment
 
 
@@ -63,6 +65,11 @@ def render_template(name: str, *, title: str, command: str, **values: Any) -> st
 def format_prose(text: str) -> Markup:
     """The escaped text; what stands in backticks is code."""
     return Markup(_QUOTED.sub(r"<code>\1</code>", str(escape(text))))
+
+
+def format_breakable(name: str) -> Markup:
+    """The escaped name, which may go on in the next line after a stroke or a dot before a letter."""
+    return Markup(_JOINT.sub(r"\1<wbr>", str(escape(name))))
 
 
 def link_of(url: str) -> str:

@@ -82,11 +82,11 @@ class SummaryPrinter:
                 self._screen.lines(["", "the worst failure:"] if len(failed) > 1 else [])
                 self._results.explain(worst)
             lines = [self._one_line(result) for result in failed]
-        elif self._presentation.lists_causes:
-            lines = [f"  {cause.key} ({cause.counts}): {cause.title}" for cause in causes]
         else:
-            return
-        if len(lines) > 1:
+            listed = [cause for cause in causes if self._presentation.lists_causes or cause.is_stale]
+            lines = [f"  {cause.key} ({cause.counts}): {cause.title}" for cause in listed]
+        unnamed = not self._presentation.live and any(cause.is_stale for cause in causes)
+        if len(lines) > 1 or unnamed:
             self._screen.line("")
             starred = any(map(_is_silent, failed)) and self._presentation.live
             self._screen.line(f"what failed, the worst first{_SILENT if starred else ''}:")

@@ -21,7 +21,7 @@ class InProcess:
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
 
-    def read(self, task: Task, seconds: float) -> ClientResult:
+    def read(self, task: Task, seconds: float, start: float = 0.0) -> ClientResult:
         """Call the function."""
         about = {"base_url": task.base_url, "timeout": seconds, "verify": False}  # it needs no certificates
         with httpx.Client(headers={"x-goog-api-key": "key"}, **about) as client:

@@ -141,7 +141,7 @@ def test_what_a_worker_raises_is_raised() -> None:
         return clients.good(client, interaction)  # type: ignore[arg-type]
 
     class Odd(InProcess):
-        def read(self, task: object, seconds: float) -> object:  # type: ignore[override]
+        def read(self, task: object, seconds: float, start: float = 0.0) -> object:  # type: ignore[override]
             if len(calls) == 1:
                 raise UsageFault("this one wrote no JSON")
             return super().read(task, seconds)  # type: ignore[arg-type]

@@ -184,6 +184,18 @@ def test_out_of_time(new: Callable[[str], Client]) -> None:
         os.kill(int(got.words), 0)
 
 
+@pytest.mark.parametrize(
+    "new",
+    [lambda: one_shot("print('all')"), lambda: talking("""input(); print('{"text": "all"}')""")],
+    ids=["one-shot", "loop"],
+)
+def test_the_start_comes_on_top(new: Callable[[], Client]) -> None:
+    """A client that has no time but that of its start does its task; what is told is the limit without it."""
+    assert ends(new(), 0).stopped == "had not ended after 0 s"
+    client = new()
+    assert (client.read(TASK, 0, 60).collected, client.close()) == ("all", None)
+
+
 FLOOD = "import sys\nwhile True: sys.stdout.write('y' * 65536)"
 
 

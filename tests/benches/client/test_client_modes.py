@@ -24,13 +24,14 @@ from harness.engine.results import Result
 from harness.interactions import INTERACTIONS
 from harness.outcome import Verdict
 from harness.resources import folder
-from harness.resume import RetryLimits, follow
+from harness.resume import Refused, RetryLimits, follow
 from tests.benches.client.cases import cases_of_set, new_case
 from tests.benches.client.clients import InProcess, Reads, program
 
 MODEL = "gemini-3.5-flash"
 LOOK = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
 PATH = "/v1beta/interactions"
+TWO = {"type": "text", "text": "Two."}
 WHOLE_SETS = os.environ.get("CLIENT_MUTANTS") == "all"
 
 
@@ -95,6 +96,63 @@ def keeps_its_transcript(client: httpx.Client, _: str) -> ClientResult:
     first = turn(client, input=given, tools=[LOOK], background=True)
     said = [*given, *output_steps(first.interaction), *answer(next(calls_of(first)))]
     second = turn(client, input=said, tools=[LOOK], background=True)
+    return ClientResult(collected=second.text, status=second.status)
+
+
+def begins_anew(client: httpx.Client, _: str) -> ClientResult:
+    """Sends its second turn without the first, if that broke off."""
+    first = turn(client, input="One.", background=True)
+    named = {} if first.connections > 1 else {"previous_interaction_id": first.interaction["id"]}
+    second = turn(client, input="Two.", background=True, **named)
+    return ClientResult(collected=second.text, status=second.status)
+
+
+def forgets_the_answer(client: httpx.Client, _: str) -> ClientResult:
+    """Sends what was said along with its second turn but, if the first broke off, not what was answered."""
+    first = turn(client, input="One.", background=True)
+    one, two = ({"type": "user_input", "content": [{"type": "text", "text": text}]} for text in ("One.", "Two."))
+    answered = [] if first.connections > 1 else output_steps(first.interaction)
+    second = turn(client, input=[one, *answered, two], background=True)
+    return ClientResult(collected=second.text, status=second.status)
+
+
+def says_it_again(client: httpx.Client, _: str) -> ClientResult:
+    """Sends its first turn twice, if it broke off."""
+    first = turn(client, input="One.", background=True)
+    if first.connections > 1:
+        second = turn(client, input="One.", background=True)
+    else:
+        second = turn(client, input="Two.", previous_interaction_id=first.interaction["id"], background=True)
+    return ClientResult(collected=second.text, status=second.status)
+
+
+def keeps_both(mode: str) -> Reads:
+    """Names the first turn and, if that is refused, sends the whole transcript, once."""
+
+    def reads(client: httpx.Client, _: str) -> ClientResult:
+        tools = {"tools": [LOOK]} if mode == "tools" else {}
+        given = [{"type": "user_input", "content": [{"type": "text", "text": "One."}]}]
+        first = turn(client, input=given, background=True, **tools)
+        more = answer(next(calls_of(first))) if tools else [{"type": "user_input", "content": [TWO]}]
+        try:
+            second = turn(
+                client, input=more, previous_interaction_id=first.interaction["id"], background=True, **tools
+            )
+        except Refused:
+            said = [*given, *output_steps(first.interaction), *more]
+            second = turn(client, input=said, background=True, **tools)
+        return ClientResult(collected=second.text, status=second.status)
+
+    return reads
+
+
+def shortens_its_history(client: httpx.Client, _: str) -> ClientResult:
+    """Names the first turn and, if that is refused, sends the second one alone."""
+    first = turn(client, input="One.", background=True)
+    try:
+        second = turn(client, input="Two.", previous_interaction_id=first.interaction["id"], background=True)
+    except Refused:
+        second = turn(client, input="Two.", background=True)
     return ClientResult(collected=second.text, status=second.status)
 
 
@@ -200,6 +258,9 @@ def test_a_correct_client_is_right_in_the_usual_set(reads: Reads, mode: str) -> 
         (keeps_its_transcript, "tools", "pass", DropOutcome.EXACT),
         (keeps_its_transcript, "tools", "pass/before-headers,rst", DropOutcome.COULD_NOT),
         (posts_its_transcript_again, "tools", "calls=before-headers,rst", DropOutcome.DOUBLE_CREATE),
+        (begins_anew, "chain", "event:3,end", DropOutcome.LOST_CONTEXT),
+        (forgets_the_answer, "chain", "event:3,end", DropOutcome.LOST_CONTEXT),
+        (says_it_again, "chain", "event:3,end", DropOutcome.DOUBLE_CREATE),
         (forgets_its_second_turn, "chain", "pass/before-headers,rst", DropOutcome.WRONG_STATUS),
         (cancels, "cancel", "pass", DropOutcome.EXACT),
         (cancels, "cancel", "event:2,end", DropOutcome.RECOVERED),
@@ -212,6 +273,23 @@ def test_a_correct_client_is_right_in_the_usual_set(reads: Reads, mode: str) -> 
 def test_what_a_client_makes_of_it(reads: Reads, mode: str, plan: str, wanted: DropOutcome) -> None:
     """A lost, refused or broken second turn, and a cancel that was not heard."""
     assert outcome(reads, mode, plan) is wanted
+
+
+@pytest.mark.parametrize(
+    ("reads", "mode", "incident", "wanted"),
+    [
+        (chains, "chain", "stale-chain-id", DropOutcome.REPORTED),
+        (keeps_both("chain"), "chain", "stale-chain-id", DropOutcome.RECOVERED),
+        (shortens_its_history, "chain", "stale-chain-id", DropOutcome.LOST_CONTEXT),
+        (uses_tools, "tools", "chain-re-rooted", DropOutcome.REPORTED),
+        (keeps_both("tools"), "tools", "chain-re-rooted", DropOutcome.RECOVERED),
+        (keeps_its_transcript, "tools", "chain-re-rooted", DropOutcome.EXACT),
+    ],
+)
+def test_a_chain_that_the_service_forgot(reads: Reads, mode: str, incident: str, wanted: DropOutcome) -> None:
+    """Who keeps a transcript goes on with it; who begins anew without a word has lost the conversation."""
+    (result,) = play(reads, cases_of_incidents(INTERACTIONS, base_of(mode), [incident]))
+    assert outcome_of(result) is wanted, run_of(result).end
 
 
 def creates(client: httpx.Client, _: str) -> ClientResult:

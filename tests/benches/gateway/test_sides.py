@@ -30,9 +30,9 @@ def test_both_sides_of_a_create() -> None:
 
 def test_a_hang_up_is_written_down() -> None:
     """If the client hangs up, the upstream's record ends where the client did, with the part sent until then."""
-    crossing = Sides().open("x.stream", script=SCRIPT)
-    crossing.read(2)
-    passage = crossing.close()
+    in_flight = Sides().open("x.stream", script=SCRIPT)
+    in_flight.read(2)
+    passage = in_flight.close()
     assert passage.answer is not None
     assert (passage.answer.ending.by, passage.answer.ending.how) == (By.CLIENT, How.FIN)
     assert passage.answer.body.count(b"data: ") >= 2
@@ -70,10 +70,10 @@ def test_one_create_is_primed() -> None:
 def test_early_events_are_kept_with_the_passage() -> None:
     """The record of a held stream says how many events the client had before the stream was released."""
     line = Sides()
-    crossing = line.open("x.stream", script={**SCRIPT, "hold": {"after": 3}})
-    crossing.arrivals = (len(crossing.read(3)),)
+    in_flight = line.open("x.stream", script={**SCRIPT, "hold": {"after": 3}})
+    in_flight.arrivals = (len(in_flight.read(3)),)
     line.upstream.reference.release()
-    assert crossing.finish().arrivals == (3,)
+    assert in_flight.finish().arrivals == (3,)
 
 
 class Busy(Gateway):
@@ -151,7 +151,7 @@ def test_a_slow_gateway_has_the_events_before_their_stream_breaks() -> None:
 
 
 def test_what_arrives_instead_is_astray() -> None:
-    """If a request reaches the upstream as a different one, it is found and recorded as astray."""
+    """If a request reaches the upstream as a different one, it is found and recorded as misrouted."""
 
     class Elsewhere(Gateway):
         def relay_request(self, request: Request) -> Request:
@@ -159,7 +159,7 @@ def test_what_arrives_instead_is_astray() -> None:
 
     passage = (line := Sides(Elsewhere)).bench.send(line.client.delete("x.delete", "v1_a"))
     assert passage.upstream == ()
-    assert [call.request.raw_path for call in passage.astray] == ["/v1beta/interactions/v1_a/elsewhere"]
+    assert [call.request.raw_path for call in passage.misrouted] == ["/v1beta/interactions/v1_a/elsewhere"]
     assert not passage.not_offered
 
 

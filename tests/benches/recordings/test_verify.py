@@ -191,6 +191,31 @@ FILES: dict[str, tuple[str, bytes, tuple[int, int, int], set[str]]] = {
         (1, 0, 1),
         set(),
     ),
+    "a GET answered with nothing": (
+        "a.yaml",
+        cassette(case("GET", f"{URI}/v1_a", None, 200, "application/json", b"")),
+        (0, 1, 0),
+        {"get.schema"},
+    ),
+    "a create and a cancel answered with nothing": (
+        "a.yaml",
+        cassette({**JSON_CASE, "body": b""}, case("POST", f"{URI}/v1_a/cancel", None, 200, "", b"")),
+        (0, 2, 1),
+        {"create.schema", "cancel.schema"},
+    ),
+    "a DELETE answered with nothing": ("a.yaml", cassette({**DELETED_CASE, "body": b""}), (0, 0, 0), set()),
+    "dropped before the body": (
+        "a.yaml",
+        cassette({**JSON_CASE, "body": b""}, response={"x-stream": extension(b"", {"how": "rst"})}),
+        (0, 0, 1),
+        set(),
+    ),
+    "a request that is no JSON": (
+        "a.yaml",
+        cassette({**JSON_CASE, "sent": '{"model": "m'}),
+        (0, 1, 1),
+        {"request.schema"},
+    ),
     "when and then": ("a.yaml", when_then(JSON_CASE), (0, 1, 1), set()),
     "har": ("a.har", har(STREAM_CASE), (1, 0, 1), set()),
     "json cassette": (
@@ -321,6 +346,14 @@ def test_what_is_broken_is_red(
     assert (file, reason in said) == (str(tmp_path / name), True)
     assert main(["verify", str(tmp_path)]) == 1
     assert f"broken: {file}: {said}" in capsys.readouterr().out
+
+
+def test_a_request_that_is_no_json_is_one_finding(tmp_path: Path) -> None:
+    """What was cut or edited is told once, with its first characters, and not as fields that are missing."""
+    path = tmp_path / "a.yaml"
+    path.write_bytes(cassette({**JSON_CASE, "sent": '{"model": "m'}))
+    (found,) = verify([path], load(CURRENT), INTERACTIONS).traffic.findings
+    assert (found.stable_code, found.actual) == ("request.schema/json", '{"model": "m')
 
 
 def test_a_finding_names_its_entry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -156,7 +156,7 @@ RESPONSES = (
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"), [*BROKEN, *((GOOD + response + "\n", 4, said) for response, said in RESPONSES)]
+    ("text", "line", "said"), [*BROKEN, *((GOOD + response + "\n", 5, said) for response, said in RESPONSES)]
 )
 def test_malformed(tmp_path: Path, text: str, line: int, said: str) -> None:
     """A malformed file raises an error with the file, the line and what is wrong."""
@@ -166,6 +166,81 @@ def test_malformed(tmp_path: Path, text: str, line: int, said: str) -> None:
         load(path)
     assert said in str(wrong.value)
     assert str(wrong.value).startswith(f"{path}, line {line}: ")
+
+
+SLIPS = (
+    ("method: GET", "metod: GET", "its request holds metod: did you mean 'method'?"),
+    ("  response:", "  respons:", "entry 1 has no `response` mapping: was `respons` meant?"),
+    ("body: {string: abc}", "body: {strng: abc}", "response.body lacks `string`: it holds 'strng'"),
+    ("body: {string: abc}", "body: {base64_string: YWJj}", "lacks `string`: it holds 'base64_string'"),
+    ("body: {string: abc}", "body: {string: [abc]}", "response.body.string is list"),
+    ("    body: {string", "    bdy: {string", "response has no field `bdy`: did you mean 'body'?"),
+    ("    headers: {x", "    heders: {x", "response has no field `heders`: did you mean 'headers'?"),
+    ("    x-stream:", "    x-streem:", "response has no field `x-streem`: did you mean 'x-stream'?"),
+    ("code: 200", "code: OK", "response.status.code='OK' is no final HTTP status"),
+    ("framing: close", "frameing: close", "x-stream has no field `frameing`: did you mean 'framing'?"),
+    ("framing: close", "framing: closed", "framing='closed' is none of"),
+    ("pieces: 3@0", "pieces: 3", "'3' is no piece"),
+    ("size: 3", "size: 4", "size=4 but the pieces add up to 3"),
+    ("how: complete", "how: exploded", "end.how='exploded' is none of"),
+    ("        by: server", "        buy: server", "end has no field `buy`: did you mean 'by'?"),
+    ("x: [y]", 'x: ["y\\r\\nz"]', "a value one line"),
+)
+LINE_BY_LINE = """version: 1
+interactions:
+- request:
+    method: GET
+    uri: http://a/
+    body: null
+    headers: {}
+  response:
+    status:
+      code: 200
+      message: OK
+    headers: {x: [y]}
+    body: {string: abc}
+    x-stream:
+      v: 1
+      framing: close
+      pieces: 3@0
+      size: 3
+      end:
+        how: complete
+        by: server
+"""
+
+
+@pytest.mark.parametrize(("right", "slip", "said"), SLIPS, ids=[slip for _, slip, _ in SLIPS])
+def test_a_slip_is_named_with_the_line_to_edit(tmp_path: Path, right: str, slip: str, said: str) -> None:
+    """A field with a wrong name or value is told by its own line, not by that of its entry."""
+    path = tmp_path / "bad.yaml"
+    path.write_text(LINE_BY_LINE)
+    assert load(path).recordings[0].body == b"abc"
+    assert LINE_BY_LINE.count(right) == 1
+    path.write_text(LINE_BY_LINE.replace(right, slip))
+    with pytest.raises(CassetteError) as wrong:
+        load(path)
+    line = LINE_BY_LINE[: LINE_BY_LINE.index(right.strip())].count("\n") + 1
+    assert str(wrong.value).startswith(f"{path}, line {line}: entry 1")
+    assert said in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    "body", ["body: {}", "body: null", "body: {string: null}", "body: ''", "protocol: HTTP/2"]
+)
+def test_what_vcrpy_writes_without_a_body(tmp_path: Path, body: str) -> None:
+    """vcrpy writes `body: {}` if none could be read: it stays readable, as do its other fields."""
+    path = tmp_path / "a.yaml"
+    text = LINE_BY_LINE[: LINE_BY_LINE.index("    x-stream")]
+    path.write_text(text.replace("body: {string: abc}", body))
+    assert load(path).recordings[0].body == b""
+
+
+def test_a_status_that_a_server_really_sent(tmp_path: Path) -> None:
+    """A status above 599 is invalid, but servers send it: what the recorder wrote is read again."""
+    path = tmp_path / "a.yaml"
+    save(path, [answered(post({}), {}, status=999)])
+    assert load(path).recordings[0].status == 999
 
 
 def test_not_there_and_not_text(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from harness.cassette import load
@@ -84,6 +86,37 @@ said.besides = await session.assertAllMet().catch(told);
 await emulator.stop();
 console.log(JSON.stringify(said));
 """
+
+
+FAILS = """
+import { test } from "node:test";
+import { start } from "./harness.mjs";
+
+test("a test that fails before it stops its server", async () => {
+  const { url } = await start({ command: [process.env.PYTHON, "-m", "harness"] });
+  throw new Error(`gone: ${url}`);
+});
+"""
+
+
+def test_a_failing_test_ends_its_runner_and_the_server(tmp_path: Path) -> None:
+    """Who never comes to `stop()` keeps neither the test runner alive nor the server."""
+    assert main(["client", "js", "-o", str(tmp_path)]) == 0
+    (tmp_path / "fails.test.mjs").write_text(FAILS, "utf-8")
+    done = subprocess.run(
+        ["node", "--test", "fails.test.mjs"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    gone = re.search(r"gone: (http://[^\s']+)", done.stdout)
+    assert gone, done.stdout
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(gone[1])
 
 
 @pytest.fixture(scope="module")

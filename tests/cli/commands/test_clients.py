@@ -237,8 +237,19 @@ def read_published() -> dict[str, Any]:
 
 def is_silent(cell: Mapping[str, str]) -> bool:
     """Whether the caller is not told, in one of the runs at least."""
-    silent = {"wrong-status", "hole", "duplicated", "silent-loss", "double-create"}
+    silent = {"wrong-status", "hole", "duplicated", "silent-loss", "lost-context", "double-create"}
     return bool({cell["outcome"], cell.get("again", "")} & silent)
+
+
+def test_columns_of_other_rows_make_no_table(harness: Harness, tmp_path: Path) -> None:
+    """A column that an earlier version played lacks what is new: its cells would be taken for others."""
+    table = read_published()
+    older = next(one for one in table["clients"] if (one["client"], one["mode"]) == ("litellm", "chain"))
+    older["cells"] = [cell for cell in older["cells"] if cell.get("incident") != "stale-chain-id"]
+    (tmp_path / "older.json").write_text(json.dumps(table), "utf-8")
+    done = harness("clients", "--from", str(tmp_path / "older.json"))
+    assert done.code == 2
+    assert "litellm 1.106.2, chain was not played stale-chain-id, as google-adk 2.12.0, chain was" in done.err
 
 
 def test_the_table_for_ci(harness: Harness, tmp_path: Path) -> None:

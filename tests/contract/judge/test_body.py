@@ -34,6 +34,11 @@ FOUND = {"type": "google_search_result", "call_id": "s1", "result": []}
 CASES: dict[str, tuple[Any, set[str]]] = {
     "minimal": ({"status": "completed"}, set()),
     "unknown status": ({"status": "pondering"}, {"create.status-listed"}),
+    "a status in capitals": ({"status": "COMPLETED"}, {"create.status"}),
+    "a status with the name of its enum": ({"status": "INTERACTION_STATUS_IN_PROGRESS"}, {"create.status"}),
+    "a status in camel case": ({"status": "requiresAction"}, {"create.status"}),
+    "a status in American spelling": ({"status": "canceled"}, {"create.status"}),
+    "the status that enums begin with": ({"status": "STATUS_UNSPECIFIED"}, {"create.status-listed"}),
     "old status": ({"status": "done"}, {"create.status-listed"}),
     "no output of the old generation": ({"status": "in_progress", "outputs": None}, set()),
     "old generation": ({"status": "completed", "outputs": []}, {"create.generation"}),

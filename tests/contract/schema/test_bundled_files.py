@@ -13,7 +13,7 @@ from harness.contract import CURRENT, REVISIONS, load
 from harness.contract.schema.bundled_files import BASE, COMMAND, bundled_files, compound, name_type, source_files
 
 ROOT = resources.folder("schemas")
-DOCUMENTS = ("openapi-3.2.json", "openapi-3.1.json")
+DOCUMENTS = ("openapi-3.2.json", "openapi-3.1.json", "openapi-3.1-known.json")
 
 
 def read(name: str) -> Any:
@@ -76,7 +76,7 @@ def test_the_compound_document_is_found_by_ids():
 def test_openapi_is_valid_under_its_version(name):
     """A validator of the version that the document states accepts it."""
     validators = pytest.importorskip("openapi_spec_validator")
-    version = name.removeprefix("openapi-").removesuffix(".json")
+    version = name.split("-")[1].removesuffix(".json")
     validator = getattr(validators, f"OpenAPIV{version.replace('.', '')}SpecValidator")
     assert [error.message for error in validator(read(name)).iter_errors()] == []
     assert read(name)["openapi"].startswith(version)
@@ -98,6 +98,19 @@ def test_only_3_2_speaks_of_items():
     assert "itemSchema" in json.dumps(read("openapi-3.2.json"))
     assert "itemSchema" not in json.dumps(read("openapi-3.1.json"))
     assert "Event" in read("openapi-3.1.json")["components"]["schemas"]
+
+
+def test_known_kinds_are_all_that_is_left():
+    """The document for typed clients has the same kinds and no other, and each listed value as a value."""
+    whole, known = (read(name)["components"]["schemas"] for name in DOCUMENTS[1:])
+    assert known.keys() == whole.keys()
+    assert [item for item in whole["Step"]["oneOf"] if "x-unknown" not in item] == known["Step"]["oneOf"]
+    assert len(known["Step"]["oneOf"]) == len(whole["Step"]["oneOf"]) - 1
+    for part in walk(known):
+        for item in (*part.get("oneOf", ()), *part.get("anyOf", ())):
+            assert "x-unknown" not in item
+    assert "completed" in known["InteractionStatus"]["enum"]
+    assert "enum" not in whole["InteractionStatus"]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

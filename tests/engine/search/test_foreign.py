@@ -18,7 +18,7 @@ from harness.cli import main
 from harness.cli.reproducing import SAME
 from harness.engine.search import run, shrink
 from harness.outcome import Exit
-from harness.report import screen
+from harness.report.terminal import screen
 from tests.engine.search import foreign_servers as foreign
 
 pytestmark = pytest.mark.slow

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,11 +24,16 @@ from harness.engine.search.openapi.scenario_collector import ScenarioCollector
 from harness.engine.search.openapi.served_families import find_families, read_links
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.targets import TargetOptions, embed_emulator
+from harness.engine.traffic import deadline
+from harness.engine.traffic.deadline import Timer
 from harness.interactions import INTERACTIONS, embedded_settings
 from harness.kit.search import Family
 from harness.strategies.document.tailored_document import write_document
 from harness.wire import Headers, Request, Response
 from tests.engine.search.places import mutant, reference
+
+if TYPE_CHECKING:
+    from schemathesis.config import SchemathesisConfig
 
 pytestmark = pytest.mark.slow
 
@@ -293,3 +300,51 @@ def test_a_time_too_short_to_prove_anything_says_so(monkeypatch: pytest.MonkeyPa
 def test_little_time_is_spent_on_the_first_resources(left: float, share: float) -> None:
     """Time that is too short for all resources suffices for the first ones, instead of for none."""
     assert engine._share(DOCUMENT.families, SimpleNamespace(left=left)) == share  # type: ignore[arg-type]
+
+
+class Tool:
+    """Stands in for schemathesis: each event takes a second of a counted clock, until it is told to stop."""
+
+    def __init__(self, load_seconds: float) -> None:
+        self.now, self.load_seconds, self.events = 0.0, load_seconds, 0
+        self.max_time: int | None = None
+        self.stopped = False
+
+    def load(self, path: str, *, config: SchemathesisConfig) -> Any:
+        """Load the document, which takes its time."""
+        self.now += self.load_seconds
+        self.config = config
+        return SimpleNamespace(include=lambda **words: SimpleNamespace(as_state_machine=lambda: None))
+
+    def execute(self) -> Tool:
+        """Begin; `max_time` is what it was given."""
+        self.max_time = self.config.max_time
+        return self
+
+    def __iter__(self) -> Iterator[object]:
+        while not self.stopped and self.events < 100:
+            self.now += 1.0
+            self.events += 1
+            yield object()
+
+    def stop(self) -> None:
+        """End."""
+        self.stopped = True
+
+
+@pytest.mark.parametrize(
+    ("load_seconds", "max_time", "events"),
+    [(0.0, 15, 15), (6.0, 9, 9), (20.0, None, 0)],
+    ids=["idle", "busy", "late"],
+)
+def test_a_search_ends_with_its_time_whatever_the_tool_does(
+    monkeypatch: pytest.MonkeyPatch, load_seconds: float, max_time: int | None, events: int
+) -> None:
+    """The tool gets what loading the document has left, and is told to stop when the time is up."""
+    tool = Tool(load_seconds)
+    monkeypatch.setattr(deadline, "time", SimpleNamespace(perf_counter=lambda: tool.now))
+    monkeypatch.setattr("schemathesis.openapi.from_path", tool.load)
+    monkeypatch.setattr("schemathesis.engine.from_schema", lambda schema: tool)
+    hearing: Any = SimpleNamespace(family=FAMILIES["interactions"], roots=set())
+    engine._execute(hearing, Path("openapi.json"), {}, Timer(15.0))
+    assert (tool.max_time, tool.events) == (max_time, events)

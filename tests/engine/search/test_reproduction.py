@@ -7,20 +7,24 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from harness.cassette import load
+from harness.cli import reproducing
 from harness.engine.decide import Policy
 from harness.engine.events import TargetInfo
 from harness.engine.search.failure import Failure
 from harness.engine.search.search_target import play
+from harness.engine.traffic import deadline
 from harness.interactions import INTERACTIONS
 from harness.kit.api import PRIMARY_KEY
 from harness.report.evidence.display import EMBEDDED_ROOT, Display
 from harness.report.evidence.reproduction import pytest_module, why_no_cassette, write_all
 from harness.transport import ServerThread, ServiceDriver
+from harness.wire import At, By, Ending, Exchange, ExchangeBuilder, How, Request
 from harness.wire.mask import Mask
 from tests.engine.search.places import history, mutant
 
@@ -112,3 +116,29 @@ def test_the_test_passes_on_a_server_that_keeps_the_promise(failure: Failure, tm
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
+
+
+def test_the_lines_of_a_failure_get_the_time_that_is_left(
+    failure: Failure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines that hang are cut at the end of the search's time, and are not said to have brought another answer."""
+    now, given = [0.0], []
+
+    def hang(lines: list[str], requests: list[Request], secrets: Any, seconds: float) -> list[Exchange]:
+        given.append(seconds)
+        now[0] += seconds
+        return [unanswered(request) for request in requests]
+
+    monkeypatch.setattr(reproducing, "is_runnable", lambda: True)
+    monkeypatch.setattr(reproducing, "run_commands", hang)
+    monkeypatch.setattr(deadline, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    runs = reproducing.CurlRuns(mutant("delete-keeps").resolved, 10.0)
+    result = failure.decide(Policy(), INTERACTIONS)
+    assert runs.run(result) == "not run to the end, as time was up"
+    assert runs.run(result) == "not run, as time was up"
+    assert given == [10.0]
+
+
+def unanswered(request: Request) -> Exchange:
+    """An exchange without an answer."""
+    return ExchangeBuilder(request).finish(Ending(By.LIMIT, How.TIMEOUT, At.BEFORE_HEADERS), 0.0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.incidents import find_incident
 from harness.outcome import UsageFault
 from harness.plugin import client
 from harness.plugin.interactions.emulator import InteractionsEmulator
@@ -38,7 +39,13 @@ def test_the_right_outcome_passes() -> None:
 
 
 WRONG = {
-    "half a text": (CLEAN_END, "All of", "ended up with 'All of'"),
+    "half a text": (CLEAN_END, "All of", "lacks the end, ' the answer, in several pieces, to its last word.'"),
+    "an end that came again": (
+        CLEAN_END,
+        find_incident(CLEAN_END).answer + " last word.",
+        "' last word.' twice at the end",
+    ),
+    "another text": (CLEAN_END, "Something else.", "ended up with 'Something else.'"),
     "an error that need not be": (CLEAN_END, ValueError("x"), "can be survived, but the client raised ValueError"),
     "silence": ("bare-json-refusal-in-stream", "", "must be reported, but the client ended normally"),
     "a wrong status": ("error-event-then-end", "completed", "ended failed, and the client says completed"),

@@ -21,13 +21,13 @@ _UNMARKED = frozenset({"text", "times"})
 class Case:
     """What a client is asked to do, and the faults that it meets: `plan` is in the grammar of docs/faults.md.
 
-    `script` is what the service answers, and `further` what it answers to creates that continue another run; None:
-    what the mode says. A `scenario` file takes the place of both. `settings` are further ones of the service; only
-    incidents have them. `contract` is the one by which the stream is served and read; None: the current one, or
-    what the cassette states. `kind` names the part of a set that the case belongs to, "" for one
-    that somebody asked for. If it is `hopeless`, all that a client can do is to report a failure; only its kind or
-    its incident says so. `incident` names one that the case plays; `speed` is how much faster than the machine's
-    its clock runs.
+    `script` is what the service answers, and `further` what it answers to creates that continue another run;
+    None: what the mode says. A `scenario` file takes the place of both. `refusal` is the answer to creates
+    that name a previous run, and `settings` are further ones of the service; only incidents have them.
+    `contract` is the one by which the stream is served and read; None: the current one, or what the cassette
+    states. `kind` names the part of a set that the case belongs to, "" for one that somebody asked for. If it
+    is `hopeless`, all that a client can do is to report a failure; only its kind or its incident says so.
+    `incident` names one that the case plays; `speed` is how much faster than the machine's its clock runs.
     """
 
     plan: str
@@ -36,6 +36,7 @@ class Case:
     resume: str = "exclusive"
     script: Mapping[str, Any] | None = field(default=None, hash=False)
     further: Mapping[str, Any] | None = field(default=None, hash=False)
+    refusal: Mapping[str, Any] | None = field(default=None, hash=False)
     scenario: str | None = None
     cassette: str | None = None
     contract: Any = None

@@ -47,6 +47,7 @@ def incident_case(incident: ClientIncident, base: Case) -> Case:
         base,
         plan=incident.plan,
         script=incident.script,
+        refusal=incident.refusal,
         settings=incident.settings,
         kind="incidents",
         incident=incident.name,

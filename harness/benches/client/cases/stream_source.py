@@ -37,6 +37,7 @@ class StreamSource:
             service,
             script=case.answer,
             further=case.further_answer,
+            refusal=case.refusal,
             scenario=case.scenario,
             settings={"event_ids": case.event_ids, "resume": case.resume, **case.settings},
         )
@@ -81,7 +82,7 @@ class StreamSource:
 def _key(case: Case) -> tuple[str | None, ...]:
     """What two cases must have in common to share a source."""
     further = case.further_answer
-    scripts = json.dumps([dict(case.answer), further and dict(further), dict(case.settings)], sort_keys=True)
+    scripts = json.dumps([case.answer, further, case.refusal, case.settings], sort_keys=True, default=dict)
     return case.event_ids, case.resume, case.cassette, case.scenario, scripts
 
 

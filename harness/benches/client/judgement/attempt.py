@@ -11,7 +11,12 @@ from typing import Any
 
 from harness.benches.client.cases.case import Case
 from harness.benches.client.cases.stream_source import StreamSource
-from harness.benches.client.judgement.causes import describe_double_create, judge_knowledge, judge_result
+from harness.benches.client.judgement.causes import (
+    describe_double_create,
+    judge_context,
+    judge_knowledge,
+    judge_result,
+)
 from harness.benches.client.judgement.received_responses import ReceivedResponse, WatchedService, merge_equal_lines
 from harness.faults import (
     Chunks,
@@ -130,6 +135,10 @@ class ClientAttempt:
     def created_again(self) -> bool:
         """Whether the client made a second run in place of the first."""
         return bool(describe_double_create(self.api, self.received))
+
+    def find_lost_context(self) -> Defect | None:
+        """How the further turn that the mode asks for was sent without the first; None if it was not."""
+        return judge_context(self.api, self.received) if self.case.mode.turns else None
 
     def find_defect(self, collected: Any) -> Defect | None:
         """What the client did wrong; None if nothing.

@@ -12,6 +12,7 @@ from harness.benches.client.case_server import limit_requests
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.causes import judge_knowledge
 from harness.benches.client.judgement.outcome import (
+    CONTEXT,
     CREATES_ONCE,
     ENDS,
     ONCE,
@@ -70,6 +71,8 @@ def _judge_failure(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
 
 
 def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
+    if (forgot := attempt.find_lost_context()) is not None:
+        return _fault(CONTEXT, forgot.word, forgot.text)
     if attempt.missed_turn and not attempt.created_again:
         return _fault(WHOLE, UNFINISHED, "reports success, though its further turn never got an answer")
     if _says_little(attempt, ended) and not attempt.created_again:

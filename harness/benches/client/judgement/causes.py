@@ -13,7 +13,17 @@ from urllib.parse import parse_qsl, urlsplit
 
 from harness.benches.client.judgement.received_responses import ReceivedResponse
 from harness.kit.api import Api
-from harness.kit.client_model import DOUBLE_CREATE, HOLE, LOSS, TWICE, UNFINISHED, UNUSABLE, Defect, Event
+from harness.kit.client_model import (
+    DOUBLE_CREATE,
+    HOLE,
+    LOSS,
+    LOST_CONTEXT,
+    TWICE,
+    UNFINISHED,
+    UNUSABLE,
+    Defect,
+    Event,
+)
 from harness.wire import Request
 
 Received = Sequence[ReceivedResponse]
@@ -65,6 +75,19 @@ def describe_double_create(api: Api, received: Received) -> str:
     lost = f"the first answer told no id, so say that it was lost ({words.keeps_id})"
     advice = "resume the first by its id" if known else lost
     return f"posted the create {times} times: a second {words.run} runs and is billed; {advice}"
+
+
+def judge_context(api: Api, received: Received) -> Defect | None:
+    """The defect of a client whose last turn says something new, but not what it goes on from."""
+    made = [one for one in received if one.is_create and not one.goes_on and one.status < 400]
+    if len(made) < 2 or made[-1].continues is not None or made[-1].input == made[0].input:
+        return None
+    run = api.load_client_model().words.run
+    return Defect(
+        LOST_CONTEXT,
+        f"sent its further turn without the first one: it names no previous {run} and brings no answer along, so "
+        "the model knows nothing of it",
+    )
 
 
 def _was_given_one(received: Received) -> bool:

@@ -43,11 +43,15 @@ class DropOutcome(StrEnum):
     SILENT_LOSS = "silent-loss"
     """It reported success, and the end is missing."""
 
+    LOST_CONTEXT = "lost-context"
+    """It reported success for a further turn that it had sent without the first."""
+
     DOUBLE_CREATE = "double-create"
     """It created a second run without a word."""
 
 
 WHOLE, ONCE, CREATES_ONCE, STATUS = "client.whole", "client.once", "client.creates-once", "client.status"
+CONTEXT = "client.context"
 RECOVERS, READS, ENDS, STANDS = "client.recovers", "client.reads", "client.ends", "client.stands"
 """The ids of the rules that a `ClientModel` has for every API."""
 
@@ -58,6 +62,7 @@ OUTCOMES: dict[str, DropOutcome] = {
     f"{WHOLE}/unfinished": DropOutcome.WRONG_STATUS,
     f"{WHOLE}/unusable": DropOutcome.CRASHED,
     f"{ONCE}/duplicated": DropOutcome.DUPLICATED,
+    f"{CONTEXT}/lost-context": DropOutcome.LOST_CONTEXT,
     f"{CREATES_ONCE}/double-create": DropOutcome.DOUBLE_CREATE,
     f"{STATUS}/wrong-status": DropOutcome.WRONG_STATUS,
     f"{STATUS}/untold": DropOutcome.WRONG_STATUS,

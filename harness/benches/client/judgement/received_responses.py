@@ -73,6 +73,11 @@ class ReceivedResponse:
         return self._api.load_client_model().continues(self.request) if self.is_create else None
 
     @property
+    def input(self) -> str:
+        """What a create says."""
+        return self._api.load_client_model().find_input(self.request)
+
+    @property
     def goes_on(self) -> bool:
         """Whether a create goes on with a run that had stopped."""
         return self.is_create and self._api.load_client_model().goes_on(self.request)

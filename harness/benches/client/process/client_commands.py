@@ -50,9 +50,12 @@ class Task:
 
 
 class Client(Protocol):
-    """Reads one stream after another. `stop` ends the current task; another thread may call it."""
+    """Reads one stream after another. `stop` ends the current task; another thread may call it.
 
-    def read(self, task: Task, seconds: float) -> ClientResult: ...
+    `read` stops a client after `seconds`, and `start` more that it needs even if nothing happens.
+    """
+
+    def read(self, task: Task, seconds: float, start: float = 0.0) -> ClientResult: ...
 
     def stop(self) -> None: ...
 
@@ -73,20 +76,20 @@ class CommandClient:
         self._environment = environment
         self._process: Process | None = None
 
-    def read(self, task: Task, seconds: float) -> ClientResult:
+    def read(self, task: Task, seconds: float, start: float = 0.0) -> ClientResult:
         """Run the command. Raises UsageFault if it cannot be started or its result file is malformed."""
         begun = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="harness-") as folder:
             file = Path(folder) / "result.json"
-            ended = self._run({**self._environment(task), "HARNESS_RESULT": str(file)}, seconds)
+            ended = self._run({**self._environment(task), "HARNESS_RESULT": str(file)}, seconds, start)
             answer = None if ended.stopped or ended.crashed else read_file(file)
         ended = replace(ended, seconds=time.monotonic() - begun)
         return (
             ended if answer is None else replace(_apply_answer(answer, ended), error=ended.error or _error(answer))
         )
 
-    def _run(self, environment: Mapping[str, str], seconds: float) -> ClientResult:
-        until = time.monotonic() + seconds
+    def _run(self, environment: Mapping[str, str], seconds: float, start: float) -> ClientResult:
+        until = time.monotonic() + seconds + start
         process = self._process = Process(self._command, environment)
         code = None
         try:
@@ -116,7 +119,7 @@ class LoopClient:
     """A command that reads tasks as lines of JSON and answers each with one: `{"case": …, "text": …}`, say.
 
     If it exits, it is started again for the next task. Lines that are no answers are kept as `stray`. The first
-    task after a start may take `starting` seconds longer.
+    task after a start may take at least `starting` seconds longer.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], *, starting: float = 0.0) -> None:
@@ -126,12 +129,12 @@ class LoopClient:
         self._process: Process | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
-    def read(self, task: Task, seconds: float) -> ClientResult:
+    def read(self, task: Task, seconds: float, start: float = 0.0) -> ClientResult:
         """Give it one task. Raises UsageFault if the command does not start or its answer is malformed."""
-        begun, more = time.monotonic(), 0.0
+        begun = time.monotonic()
         if self._process is None:
             self._process = Process(self._command, self._environment, asked=True)
-            more = self._starting
+            start = max(start, self._starting)
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="harness-")
         file = Path(self._folder.name) / "result.json"
@@ -141,7 +144,7 @@ class LoopClient:
             "mode": task.mode,
         }  # fmt: skip
         self._process.say(json.dumps(line).encode() + b"\n")
-        ended = self._listen(self._process, task.case, file, begun + seconds + more, seconds + more)
+        ended = self._listen(self._process, task.case, file, begun + seconds + start, seconds)
         return replace(ended, seconds=time.monotonic() - begun)
 
     def _listen(self, process: Process, case: str, file: Path, until: float, seconds: float) -> ClientResult:

@@ -134,7 +134,7 @@ READY: tuple[ReadyClient, ...] = (
         about="the Agent Development Kit for Python, `Gemini(use_interactions_api=True)`, streamed",
         driver="google_adk.py",
         language=Language.PYTHON,
-        modes=("create", "tools"),
+        modes=("create", "chain", "tools"),
         package="google-adk",
         version="2.13.0",
         last=("2.12.0",),

@@ -114,7 +114,7 @@ def survey(
     `new_client` installs a client and says how to make it; `only` names some of the rows. A client that cannot be
     installed, or fails without any fault, has a column that says so.
     """
-    shared = TortureOptions(jobs=jobs, seconds=seconds, warm=True, command=())
+    shared = TortureOptions(jobs=jobs, seconds=seconds, command=())
     for client in clients:
         chosen = [mode for mode in client.modes if mode in modes and rows_of(api, mode, only)]
         options = replace(shared, repeated=("--client", client.spec))

@@ -9,6 +9,7 @@ import io
 import tarfile
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import at, expect_object, expect_refusal, expect_status, finding
@@ -17,7 +18,7 @@ from harness.checks.vocabulary.polling import id_of
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps
+from harness.kit.actions import Exchanges, Part, Send, Steps
 from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -34,10 +35,7 @@ SOURCES = [{"type": "inline", "target": NOTE_PATH, "content": NOTE}]
 @exercise(requests=10)
 def files_of_an_environment(t: RequestBuilder) -> Steps:
     """Create an environment with one file; list and download it in every way, fork it, read what is missing."""
-    made: Exchange = yield Send(t.request("POST", "environments", {"sources": SOURCES}))
-    found = id_of(made)
-    if not found:
-        raise Unmet(f"no environment could be made: {format_answer(made)}")
+    found = yield from open_environment(t, {"sources": SOURCES})
     path = f"environments/{segment(found)}"
     seen: Exchanges = {"listing": (yield Send(t.request("GET", f"{path}/files", query={"recursive": True})))}
     seen["top"] = yield Send(t.request("GET", f"{path}/files"))
@@ -144,6 +142,15 @@ def _copies_files(forked: Exchange, copied: Exchange) -> Iterator[Finding]:
     yield from at("forked", expect_object(forked))
     if forked.status in SUCCESS:
         yield from at("copied", expect_bytes(copied, NOTE.encode()))
+
+
+def open_environment(t: RequestBuilder, body: dict[str, Any]) -> Part[str]:
+    """Make an environment and return its id. Raises `Unmet`."""
+    made: Exchange = yield Send(t.request("POST", "environments", body))
+    found = id_of(made)
+    if not found:
+        raise Unmet(f"no environment could be made: {format_answer(made)}")
+    return found
 
 
 def expect_bytes(content: Exchange, data: bytes) -> Iterator[Finding]:

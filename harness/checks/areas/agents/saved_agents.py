@@ -19,6 +19,7 @@ from harness.checks.vocabulary.expect import (
     expect_status,
     finding,
     note,
+    object_in,
     of_rule,
 )
 from harness.checks.vocabulary.lives import (
@@ -35,7 +36,7 @@ from harness.contract import read
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, NotApplicable
 from harness.wire import Exchange
@@ -48,6 +49,7 @@ OWN = ("harness-check-one", "harness-check-two")
 """Ids of the agents to create and delete; agents left over from an earlier, interrupted run are deleted first."""
 
 
+WITH_TOOLS = "harness-check-tools"
 INSTRUCTION = "Answer in one word."
 NOT_IMPLEMENTED = 501
 CHANGED = "Changed by interactions-harness."
@@ -79,6 +81,42 @@ def agents_of_our_own(t: RequestBuilder) -> Steps:
     seen["left"] = (yield from poll_until_found(t, ran))[-1] if ran else None
     yield Send(t.request("DELETE", f"agents/{OWN[1]}"))
     return seen
+
+
+TOOLS: tuple[dict[str, Any], ...] = (
+    {"type": "code_execution"},
+    {"type": "google_search"},
+    {"type": "url_context"},
+    {"type": "mcp_server", "name": "harness", "url": "https://mcp.example.org/mcp"},
+    {
+        "type": "function",
+        "name": "harness_check",
+        "description": "Nothing.",
+        "parameters": {"type": "object"},
+    },
+)
+
+
+@exercise(requests=4)
+def an_agent_with_every_tool(t: RequestBuilder) -> Steps:
+    """Save an agent with a tool of each kind; if that is refused, one agent for each."""
+    seen: Exchanges = {"alone": []}
+    seen["together"], seen["shown"] = yield from _save_with(t, *TOOLS)
+    if seen["together"].status in CLIENT_ERROR:
+        for tool in TOOLS:
+            made, _ = yield from _save_with(t, tool)
+            seen["alone"].append(made)
+    return seen
+
+
+def _save_with(t: RequestBuilder, *tools: dict[str, Any]) -> Part[tuple[Exchange, Exchange]]:
+    """Save an agent with tools, read it and delete it → the answers to create and read."""
+    path = f"agents/{WITH_TOOLS}"
+    yield Send(t.request("DELETE", path))
+    made: Exchange = yield Send(t.request("POST", "agents", {**_agent(t, WITH_TOOLS), "tools": list(tools)}))
+    shown: Exchange = yield Send(t.request("GET", path))
+    yield Send(t.request("DELETE", path))
+    return made, shown
 
 
 def _agent(t: RequestBuilder, name: str) -> dict[str, Any]:
@@ -135,6 +173,37 @@ def _changes_one_field(patched: Exchange) -> Iterator[Finding]:
         raise NotApplicable(f"agents cannot be changed here: {format_answer(patched)}")
     yield from expect_object(patched)
     yield from judge_values(patched, {"description": CHANGED, "system_instruction": INSTRUCTION})
+
+
+@_OWN.check(
+    "agents.tools",
+    an_agent_with_every_tool,
+    title="an agent is saved with a tool of each kind",
+    profile="agents",
+    requires=["agents-crud"],
+    accepts=[
+        "2xx, and the tools if the agent shows any",
+        "one tool at a time",
+        "no tool is taken: not applicable",
+    ],
+)
+def _keeps_its_tools(together: Exchange, shown: Exchange, alone: list[Exchange]) -> Iterator[Finding]:
+    kinds = [str(tool["type"]) for tool in TOOLS]
+    if together.status in CLIENT_ERROR:
+        refused = [kind for kind, answer in zip(kinds, alone, strict=False) if answer.status in CLIENT_ERROR]
+        if len(refused) == len(alone):
+            raise NotApplicable(f"no agent with a tool can be saved here: {format_answer(together)}")
+        if refused:
+            yield finding("not every kind is taken", expected=", ".join(kinds), actual=f"no {', '.join(refused)}")
+        return
+    yield from at("together", expect_object(together))
+    tools = object_in(shown).get("tools")
+    if isinstance(tools, list) and tools:
+        kept = {tool.get("type") for tool in tools if isinstance(tool, dict)}
+        if lost := [kind for kind in kinds if kind not in kept]:
+            yield finding("a tool is not kept", expected=", ".join(lost), actual=format_value(tools)).at(
+                exchange="shown"
+            )
 
 
 @_OWN.check(

@@ -9,10 +9,9 @@ import io
 import tarfile
 from collections.abc import Iterator
 
-from harness.checks.areas.agents.environment_files import expect_bytes
+from harness.checks.areas.agents.environment_files import expect_bytes, open_environment
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import at, expect_object, expect_refusal, expect_status, finding
-from harness.checks.vocabulary.polling import id_of
 from harness.checks.vocabulary.resumable import continue_by_range, continue_upload, start_headers
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
@@ -27,23 +26,18 @@ _UPLOADS = new_registry()
 CHECKS = _UPLOADS.checks
 
 FIRST, SECOND = b"first\n", b"second, and longer\n"
-PATH = "harness/upload.txt"
-EMPTY: dict[str, str] = {}
-RESUMED, COMMANDED = "harness/resumed.txt", "harness/by-command.txt"
+PATH, BELOW = "harness-upload.txt", "harness/new/upload.txt"
+RESUMED, COMMANDED = "harness-resumed.txt", "harness-by-command.txt"
 
 Headed = tuple[tuple[str, str], ...]
 X_UPLOAD: Headed = (("x-upload-content-type", "text/plain"), ("x-upload-content-length", str(len(SECOND))))
 X_GOOG: Headed = start_headers(SECOND, "text/plain")
 
 
-@exercise(requests=8)
+@exercise(requests=10)
 def uploads_to_an_environment(t: RequestBuilder) -> Steps:
-    """Write a file, write it again without and with `overwrite`, and read it after each upload."""
-    made: Exchange = yield Send(t.request("POST", "environments", EMPTY))
-    found = id_of(made)
-    if not found:
-        raise Unmet(f"no environment could be made: {format_answer(made)}")
-    path = f"environments/{segment(found)}"
+    """Write a file, again without and with `overwrite`, and one in directories that are not there; read each."""
+    path = f"environments/{segment((yield from open_environment(t, {})))}"
     read = t.request("GET", f"{path}/files/{PATH}", query={"alt": "media"})
     seen: Exchanges = {
         "written": (yield Send(_upload(t, path, FIRST))),
@@ -52,15 +46,17 @@ def uploads_to_an_environment(t: RequestBuilder) -> Steps:
         "kept": (yield Send(read)),
         "replaced": (yield Send(_upload(t, path, SECOND, overwrite=True))),
         "new_content": (yield Send(read)),
+        "written_below": (yield Send(_upload(t, path, FIRST, BELOW))),
+        "below": (yield Send(t.request("GET", f"{path}/files/{BELOW}", query={"alt": "media"}))),
     }
     yield Send(t.request("DELETE", path))
     return seen
 
 
-def _upload(t: RequestBuilder, path: str, data: bytes, **query: bool) -> Request:
+def _upload(t: RequestBuilder, path: str, data: bytes, name: str = PATH, **query: bool) -> Request:
     label = [("content-type", "text/plain")]
     return t.request(
-        "PUT", f"{path}/files/{PATH}", data, query=query, headers=label, version=f"upload/{t.version}"
+        "PUT", f"{path}/files/{name}", data, query=query, headers=label, version=f"upload/{t.version}"
     )
 
 
@@ -105,14 +101,25 @@ def _replaces_when_told(written: Exchange, replaced: Exchange, new_content: Exch
     yield from at("new_content", expect_bytes(new_content, SECOND))
 
 
+@_UPLOADS.check(
+    "env.upload-creates-parents",
+    uploads_to_an_environment,
+    title="an upload makes the directories that its path names",
+    profile="agents",
+    requires=["environments"],
+    accepts=["2xx with a JSON object, and the same bytes under any label"],
+)
+def _makes_directories(written: Exchange, written_below: Exchange, below: Exchange) -> Iterator[Finding]:
+    _need_written(written)
+    yield from at("written_below", expect_object(written_below))
+    if written_below.status in SUCCESS:
+        yield from at("below", expect_bytes(below, FIRST))
+
+
 @exercise(requests=10)
 def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
     """Upload a file in each resumable form, and an archive to be unpacked; read what is there afterwards."""
-    made: Exchange = yield Send(t.request("POST", "environments", EMPTY))
-    found = id_of(made)
-    if not found:
-        raise Unmet(f"no environment could be made: {format_answer(made)}")
-    path = f"environments/{segment(found)}"
+    path = f"environments/{segment((yield from open_environment(t, {})))}"
     seen: Exchanges = {}
     resumable = _upload_form(t, f"{path}/files/{RESUMED}", {"uploadType": "resumable"}, X_UPLOAD)
     seen["started"] = seen["finished"] = yield Send(resumable)
@@ -122,11 +129,11 @@ def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
     if seen["commanded"].headers.get("x-goog-upload-url"):
         seen["sent"] = yield Send(continue_upload(t, seen["commanded"], "upload, finalize", SECOND))
     packed = t.request(
-        "PUT", f"{path}/files/unpacked", pack(PATH, FIRST), query={"extract": True},
+        "PUT", f"{path}/files/unpacked", pack(BELOW, FIRST), query={"extract": True},
         headers=[("content-type", "application/x-tar")], version=f"upload/{t.version}",
     )  # fmt: skip
     seen["extracted"] = yield Send(packed)
-    for name, place in (("resumed", RESUMED), ("by_command", COMMANDED), ("unpacked", f"unpacked/{PATH}")):
+    for name, place in (("resumed", RESUMED), ("by_command", COMMANDED), ("unpacked", f"unpacked/{BELOW}")):
         seen[name] = yield Send(t.request("GET", f"{path}/files/{place}", query={"alt": "media"}))
     yield Send(t.request("DELETE", path))
     return seen

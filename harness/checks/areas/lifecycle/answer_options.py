@@ -14,7 +14,7 @@ from harness.checks.vocabulary.stored import a_stored_interaction
 from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream
 from harness.contract import read
 from harness.contract.data import json_parse
-from harness.contract.data.output import output_steps, output_text, steps_text
+from harness.contract.data.output import output_contents, output_steps, output_text, steps_text
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.usage import count_output
 from harness.contract.judge.wording import format_answer, format_value
@@ -87,6 +87,61 @@ def _streams_formats(streamed: Exchange) -> Iterator[Finding]:
     text = steps_text(read(streamed).streamed_steps)
     if not _is_json(text):
         yield finding("the streamed text is no JSON", expected="JSON", actual=format_value(text))
+
+
+@exercise(requests=1, interactions=1)
+def an_answer_in_pixels(t: RequestBuilder) -> Steps:
+    """A create that requests an image."""
+    body = {"input": "Draw a red circle on white ground.", "response_format": {"type": "image"}}
+    return {"drawn": (yield Send(t.create(body)))}
+
+
+@exercise(requests=1, interactions=1)
+def an_answer_aloud(t: RequestBuilder) -> Steps:
+    """A create that requests speech."""
+    body = {"input": "Say cheerfully: good morning!", "response_format": {"type": "audio"}}
+    return {"spoken": (yield Send(t.create(body)))}
+
+
+_MEDIA = ["data or a uri, of any type of this kind", "a run that does not complete: untestable"]
+
+
+@_ANSWERS.check(
+    "create.format-image",
+    an_answer_in_pixels,
+    title="an image that is asked for is answered",
+    profile="core",
+    requires=["image-answers"],
+    accepts=_MEDIA,
+)
+def _draws(drawn: Exchange) -> Iterator[Finding]:
+    yield from _is_medium(drawn, "image")
+
+
+@_ANSWERS.check(
+    "create.format-audio",
+    an_answer_aloud,
+    title="speech that is asked for is answered",
+    profile="core",
+    requires=["audio-answers"],
+    accepts=_MEDIA,
+)
+def _speaks(spoken: Exchange) -> Iterator[Finding]:
+    yield from _is_medium(spoken, "audio")
+
+
+def _is_medium(answer: Exchange, kind: str) -> Iterator[Finding]:
+    """A completed answer must have a content of that kind, with something in it."""
+    yield from expect_interaction(answer)
+    if answer.status not in SUCCESS:
+        return
+    body = interaction_in(answer)
+    if body.get("status") != "completed":
+        raise Unmet(f"the answer is not completed but {format_value(body.get('status'))}")
+    found = output_contents(body)
+    if not any(one.get("type") == kind and (one.get("data") or one.get("uri")) for one in found):
+        actual = ", ".join(str(one.get("type")) for one in found) or "no content"
+        yield finding(f"no {kind} in the answer", expected=f"{kind} with data or uri", actual=actual)
 
 
 @exercise(requests=1, interactions=1)

@@ -5,10 +5,12 @@ Layer 2. For creates that must be refused, and for options, see `create_options`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
+    among,
     at,
     expect_interaction,
     expect_refusal,
@@ -16,6 +18,7 @@ from harness.checks.vocabulary.expect import (
     expect_settled,
     finding,
     interaction_in,
+    object_in,
     of_rule,
     require_answer,
 )
@@ -25,6 +28,7 @@ from harness.contract.data.output import steps_of
 from harness.contract.judge.agreement import judge_id, judge_new_id
 from harness.contract.judge.answer import judge_json_object
 from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.status_words import judge_ends
 from harness.contract.judge.usage import has_counts
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
@@ -53,16 +57,17 @@ def _creates(created: Exchange) -> Iterator[Finding]:
 
 @_CREATE.check(
     "create.status",
-    a_stored_interaction,
-    title="an interaction has a status",
+    several_interactions,
+    title="an interaction has a status, in the words of the reference",
     profile="core",
-    accepts=["any word"],
+    accepts=["the listed words as they are spelled", "new words, unless no plain run ends in a listed one"],
     everywhere=True,
 )
-def _has_a_status(created: Exchange) -> Iterator[Finding]:
-    status = interaction_in(created).get("status")
-    if not isinstance(status, str) or not status:
-        yield finding("no status", expected="a string", actual=format_value(status)).at(pointer="$.status")
+def _has_a_status(creates: Sequence[Exchange]) -> Iterator[Finding]:
+    shown = [created for created in creates if object_in(created)] or [*creates[:1]]
+    statuses = [str(interaction_in(created).get("status")) for created in shown]
+    broken = [*among("creates", shown, partial(of_rule, "create.status"))]
+    yield from broken[:1] or judge_ends(statuses, read(shown[0]).contract.statuses)
 
 
 @_CREATE.check(
@@ -75,6 +80,8 @@ def _has_a_status(created: Exchange) -> Iterator[Finding]:
 )
 def _is_a_listed_status(created: Exchange) -> Iterator[Finding]:
     interaction_in(created)
+    for other in of_rule("create.status", created):
+        raise Unmet(other.message)
     yield from of_rule("create.status-listed", created)
 
 

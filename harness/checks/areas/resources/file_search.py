@@ -1,6 +1,6 @@
-"""Checks of file search stores: their life, and how an upload becomes a document.
+"""Checks of file search stores: their life, how an upload or a file becomes a document, and that it is found.
 
-Layer 2. Creates one store, uploads one short text to it, and deletes both.
+Layer 2. Creates three stores with one short text each, asks a model about two of them, and deletes all.
 """
 
 from __future__ import annotations
@@ -9,23 +9,33 @@ from collections.abc import Iterator
 from functools import partial
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.expect import at, expect_object, expect_status, finding, object_in
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_interaction,
+    expect_object,
+    expect_status,
+    finding,
+    object_in,
+)
 from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes, read_and_list
 from harness.checks.vocabulary.polling import repeat
 from harness.checks.vocabulary.resumable import begin_upload, continue_upload
+from harness.contract.data.output import output_contents
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise, judge_one
-from harness.outcome import Finding
-from harness.wire import Exchange
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange, Request
 from harness.wire.message import segment
 
 _STORES = new_registry()
 CHECKS = _STORES.checks
 
-TEXT = b"The harness was here.\n"
+TEXT = b"The lighthouse of Harness Point was painted green in the year 1903.\n"
+QUESTION = "Search the files: in which year was the lighthouse of Harness Point painted, and in which colour?"
+FILE = {"file": {"displayName": "harness-check.txt", "mimeType": "text/plain"}}
 COLLECTION = "fileSearchStores"
 
 
@@ -124,6 +134,10 @@ def _ends(ended: Exchange) -> Iterator[Finding]:
     accepts=["2xx and the document of that name"],
 )
 def _can_be_read(ended: Exchange, document: Exchange) -> Iterator[Finding]:
+    yield from _is_document(ended, document)
+
+
+def _is_document(ended: Exchange, document: Exchange) -> Iterator[Finding]:
     yield from expect_object(document)
     if document.status in SUCCESS and _name_of(document) != _document_of(ended):
         yield finding("another document", expected=_document_of(ended), actual=_name_of(document) or "(none)")
@@ -150,6 +164,112 @@ _STORES.check(
     requires=["file-search-stores"],
     accepts=["4xx without force"],
 )(judge_one("unforced", partial(expect_status, accepts=CLIENT_ERROR)))
+
+
+@exercise(requests=34, interactions=2)
+def a_text_that_is_imported(t: RequestBuilder) -> Steps:
+    """Upload a text to one store, import it from a file into another, and ask a model for it in each."""
+    started: Exchange = yield Send(begin_upload(t, "files", FILE, TEXT, "text/plain"))
+    kept: Exchange = yield Send(continue_upload(t, started, "upload, finalize", TEXT))
+    file = _name_of_file(kept)
+    yield from repeat(t, t.request("GET", _escape(file)), _is_active, within=t.wait)
+    one, two = (yield from _make_store(t)), (yield from _make_store(t))
+    seen: Exchanges = {"store": two}
+    begun = begin_upload(t, f"{_escape(one)}:uploadToFileSearchStore", {}, TEXT, "text/plain")
+    uploaded: Exchange = yield Send(continue_upload(t, (yield Send(begun)), "upload, finalize", TEXT))
+    looked = yield from _wait_for(t, uploaded)
+    if looked is None or not _document_of(looked):
+        raise Unmet(f"an upload to a store led to no document: {format_answer(looked or uploaded)}")
+    seen["asked"] = yield Send(_ask(t, one))
+    seen["imported"] = yield Send(t.request("POST", f"{_escape(two)}:importFile", {"fileName": file}))
+    seen["ended"] = (yield from _wait_for(t, seen["imported"])) or seen["imported"]
+    document = _document_of(seen["ended"])
+    seen["document"] = (yield Send(t.request("GET", _escape(document)))) if document else None
+    seen["found"] = yield Send(_ask(t, two))
+    for path, query in ((file, {}), (one, {"force": True}), (two, {"force": True})):
+        yield Send(t.request("DELETE", _escape(path), query=query))
+    return seen
+
+
+@_STORES.check(
+    "filesearch.import",
+    a_text_that_is_imported,
+    title="a file that is imported becomes a document",
+    profile="resources",
+    requires=["file-search-stores", "files"],
+    accepts=["2xx and an operation below the store, which ends with the name of a document that can be read"],
+    about="imported",
+)
+def _is_imported(store: str, imported: Exchange, ended: Exchange, document: Exchange | None) -> Iterator[Finding]:
+    yield from at("imported", expect_object(imported))
+    if imported.status not in SUCCESS:
+        return
+    if not _name_of(imported).startswith(f"{store}/"):
+        expected = f'{{"name": "{store}/…"}}'
+        yield finding("no operation", expected=expected, actual=format_answer(imported)).at(exchange="imported")
+    elif document is None:
+        actual = format_value(object_in(ended))
+        yield finding("not done", expected="done, and documentName", actual=actual).at(exchange="ended")
+    else:
+        yield from at("document", _is_document(ended, document))
+
+
+@_STORES.check(
+    "filesearch.import-found",
+    a_text_that_is_imported,
+    title="what is imported into a store is found like what is uploaded",
+    profile="resources",
+    requires=["file-search-stores", "files"],
+    accepts=["a file_citation", "no citation of the uploaded text, either: untestable"],
+)
+def _is_found(asked: Exchange, document: Exchange | None, found: Exchange) -> Iterator[Finding]:
+    if document is None or document.status not in SUCCESS:
+        raise Unmet("the file that was imported became no document")
+    if not _cites(asked):
+        raise Unmet(f"the model cites nothing of a text that was uploaded: {format_answer(asked)}")
+    yield from at("found", expect_interaction(found))
+    if found.status in SUCCESS and not _cites(found):
+        yield finding("the imported text is not cited", expected="a file_citation", actual="none").at(
+            exchange="found"
+        )
+
+
+def _make_store(t: RequestBuilder) -> Part[str]:
+    """Make a store and return its name. Raises `Unmet`."""
+    made: Exchange = yield Send(t.request("POST", COLLECTION, {"displayName": "harness-check"}))
+    if not _name_of(made).startswith(f"{COLLECTION}/"):
+        raise Unmet(f"no store could be made: {format_answer(made)}")
+    return _name_of(made)
+
+
+def _wait_for(t: RequestBuilder, begun: Exchange) -> Part[Exchange | None]:
+    """Poll an operation until it is done → the last answer, None if there is no operation."""
+    operation = _name_of(begun)
+    if not operation:
+        return None
+    return (yield from repeat(t, t.request("GET", _escape(operation)), _is_done, within=t.wait))[-1]
+
+
+def _ask(t: RequestBuilder, store: str) -> Request:
+    return t.create(input=QUESTION, tools=[{"type": "file_search", "file_search_store_names": [store]}])
+
+
+def _cites(answer: Exchange) -> bool:
+    notes = [part.get("annotations") for part in output_contents(object_in(answer))]
+    found = [note for some in notes if isinstance(some, list) for note in some if isinstance(note, dict)]
+    return any(note.get("type") == "file_citation" for note in found)
+
+
+def _name_of_file(kept: Exchange) -> str:
+    file = object_in(kept).get("file")
+    name = file.get("name") if isinstance(file, dict) else None
+    if not isinstance(name, str) or not name:
+        raise Unmet(f"no file could be uploaded: {format_answer(kept)}")
+    return name
+
+
+def _is_active(answer: Exchange) -> bool:
+    return answer.status not in SUCCESS or object_in(answer).get("state") != "PROCESSING"
 
 
 def _name_of(answer: Exchange) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import read_whole_stream
-from harness.checks.vocabulary.expect import at, finding
+from harness.checks.vocabulary.expect import at, expect_reply, finding
 from harness.checks.vocabulary.polling import need_id, open_stream, poll_until_found
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_diff import additions, cuts, is_fuller, leniencies, losses
@@ -28,6 +28,7 @@ from harness.contract import read
 from harness.contract.data.event_diff import EventDiff, compare
 from harness.contract.data.run_events import is_of_the_run, is_same_event
 from harness.contract.judge.agreement import judge_identity
+from harness.contract.judge.replies import SUCCESS
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise
@@ -138,6 +139,9 @@ def _escape_cursor(t: RequestBuilder, found: str, token: str) -> Request:
 )
 def _opens_a_stream(first: Exchange, replay: Exchange) -> Iterator[Finding]:
     for name, reading in (("first", first), ("replay", replay)):
+        yield from at(name, expect_reply("resume.opens", reading))
+        if reading.status not in SUCCESS:
+            continue
         yield from at(name, expect_stream(reading))
         label = reading.headers.media_type()
         if is_stream(reading) and label != "text/event-stream":

@@ -16,6 +16,7 @@ from harness.checks.vocabulary.expect import (
     expect_status,
     finding,
     interaction_in,
+    of_rule,
 )
 from harness.checks.vocabulary.stream_events import (
     adds_up,
@@ -25,7 +26,6 @@ from harness.checks.vocabulary.stream_events import (
     expect_stream,
     is_stream,
     is_whole,
-    of_kind,
     stream_id,
 )
 from harness.checks.vocabulary.streamed import Streams, streams_of_all_kinds
@@ -155,12 +155,7 @@ def _deltas_have_cursors(background: Exchange) -> Iterator[Finding]:
     events = events_in(background)
     if not any(cursor(event) for event in events):
         raise Unmet("no event of the background stream carries an event_id")
-    bare = [event for event in of_kind(events, "step.delta") if not cursor(event)]
-    if bare:
-        count = len(of_kind(events, "step.delta"))
-        yield finding(
-            "deltas without event_id", expected="one on each", actual=f"{len(bare)} of {count} have none"
-        )
+    yield from of_rule("stream.evid-delta", background)
 
 
 @_STREAM.check(

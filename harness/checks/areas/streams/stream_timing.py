@@ -27,7 +27,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING
-from harness.kit.actions import Close, Exchanges, Finish, Open, Read, Send, Steps
+from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Headers, LiveStream, Request
@@ -43,6 +43,9 @@ _READS = 5
 
 _LATE = 0.8
 """A first event that comes after this part of the whole time was held back."""
+
+_TRIES = 3
+"""How many streams must be held back: one may have been, where the machine had no time for its reader."""
 
 _SLOW_TICKS = 600
 """How long a scripted slow run is queued."""
@@ -77,7 +80,17 @@ def a_slow_stream(t: RequestBuilder) -> Steps:
 
     A stream whose first event comes while the run goes on is not held back, so the rest of it is left. It runs in
     the background unless that is refused. Compression is offered, as most clients do: it may hold events back.
+    What seems to be held back is asked for again.
     """
+    seen: Exchanges = {}
+    for _ in range(_TRIES):
+        seen = yield from _watch_a_slow_stream(t)
+        if not _is_held_back(seen["slow"], seen["looked"]):
+            break
+    return seen
+
+
+def _watch_a_slow_stream(t: RequestBuilder) -> Part[Exchanges]:
     yield from script(t, "slow-stream", queued=_SLOW_TICKS)
     body = {"input": f"{LONG} (slow-stream)", "stream": True}
     stream: LiveStream = yield Open(_offer_compression(t.create(body, background=True)))
@@ -110,13 +123,12 @@ def _arrives_bit_by_bit(slow: Exchange, looked: Exchange | None) -> Iterator[Fin
     events_in(slow)
     if looked is not None and status_of(looked) in RUNNING:
         return
-    frames = read(slow).frames
-    if not frames:
+    if not read(slow).frames:
         raise Unmet("the stream held no event")
-    first, last = arrival_of(slow, frames[0].end), arrival_of(slow, frames[-1].end)
-    if last < max(_LASTS, _READS * (looked.seconds if looked is not None else 0)):
+    first, last = _first_and_last(slow)
+    if last < _least_to_tell(looked):
         raise Unmet(f"the whole stream took {last:.2f} s, too little to tell", race_lost=True)
-    if first >= _LATE * last:
+    if _is_held_back(slow, looked):
         coding = slow.headers.get("content-encoding")
         by = f" by what compresses them ({coding})" if coding else ""
         yield finding(
@@ -124,6 +136,25 @@ def _arrives_bit_by_bit(slow: Exchange, looked: Exchange | None) -> Iterator[Fin
             expected="the first event well before the last",
             actual=f"the first after {first:.2f} s, the last after {last:.2f} s",
         )
+
+
+def _is_held_back(slow: Exchange, looked: Exchange | None) -> bool:
+    """Whether the first event came when all was over, of a run that lasted."""
+    if (looked is not None and status_of(looked) in RUNNING) or not read(slow).frames:
+        return False
+    first, last = _first_and_last(slow)
+    return last >= _least_to_tell(looked) and first >= _LATE * last
+
+
+def _first_and_last(slow: Exchange) -> tuple[float, float]:
+    """When the first and the last event came, in seconds after the request."""
+    frames = read(slow).frames
+    return arrival_of(slow, frames[0].end), arrival_of(slow, frames[-1].end)
+
+
+def _least_to_tell(looked: Exchange | None) -> float:
+    """How long a stream must take for anything to be said."""
+    return max(_LASTS, _READS * (looked.seconds if looked is not None else 0))
 
 
 @exercise(requests=1, interactions=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.mutants.changes import Json, crash, drop, put, refuse, skip, when
-from harness.emulator.mutants.hooks import admit, body, error, status
+from harness.emulator.mutants.hooks import admit, body, error, output, status
 from harness.emulator.mutants.parts import after, before, instead
 from harness.emulator.mutants.rows import row
 from harness.emulator.reply.replies import ReplyBuilder
@@ -15,6 +15,10 @@ from harness.kit.mutant import table
 
 def _runs_research(body: Json) -> bool:
     return str(body.get("agent", "")).startswith("deep-research")
+
+
+def _plans(order: CreateRequest) -> bool:
+    return bool((order.body.get("agent_config") or {}).get("collaborative_planning"))
 
 
 def _misses_environment(refusal: Refusal, call: Call) -> bool:
@@ -90,6 +94,13 @@ MUTANTS = table(
     row("research-in-foreground-crashes", "Deep research without background is answered with 500.",
         admit("shape", when(
             lambda body: _runs_research(body) and body.get("background") is not True, crash))),
+    row("research-plan-empty", "Deep research that shall plan completes without a word.",
+        output(when(lambda steps, order: _plans(order), lambda steps, order: [
+            step for step in steps if step["type"] != "model_output"]))),
+    row("research-plan-final", "What deep research planned cannot be carried out.",
+        admit("environment", when(
+            lambda order: order.previous is not None and _runs_research({"agent": order.agent}),
+            refuse("'previous_interaction_id' is not supported by this agent.")))),
     row("agents-saved-not-run", "A saved agent cannot be run: its id is not recognised.",
         instead(CreateValidator.is_agent, _is_built_in)),
     row("agent-limit-ignored", "An agent spends more than its max_total_tokens, and completes.",

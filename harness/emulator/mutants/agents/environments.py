@@ -26,7 +26,7 @@ from harness.emulator.mutants.changes import (
 )
 from harness.emulator.mutants.hooks import error, request, response
 from harness.emulator.mutants.lives import life_rows, unknown_rows
-from harness.emulator.mutants.parts import Change, Defect, after
+from harness.emulator.mutants.parts import Change, Defect, after, around
 from harness.emulator.mutants.rows import row
 from harness.emulator.resources import Resources
 from harness.emulator.values.call import Call
@@ -77,6 +77,21 @@ def _change_line_ends(response: Response | None, resources: Resources, call: Cal
     return with_bytes(response, read_bytes(response).replace(b"\n", b"\r\n") + b"\r\n")
 
 
+def _without(field: str) -> Change:
+    """Make the environment of a run without a field of what the create asks for."""
+
+    def make(inner: Change, _: Resources, config: Any, project: str, **who: str) -> Any:
+        named = isinstance(config, dict) and "environment_id" in config
+        return inner(without(config, field) if named else config, project, **who)
+
+    return make
+
+
+def _open_base(inner: Change, resources: Resources, config: Any, project: str, *, agent: str = "") -> Any:
+    base = (resources.agent(agent, project) or {}).get("base_environment")
+    return inner(base if isinstance(base, str) and config == "remote" else config, project)
+
+
 MUTANTS = table(
     "environments",
     *life_rows("environments", "environments", "environments"),
@@ -99,6 +114,14 @@ MUTANTS = table(
         request("POST environments", _fork_alone)),
     row("environments-fork-empty", "A fork is an environment without files.",
         request("POST environments", _forget_origin)),
+    row("environment-rules-kept", "A run that gives its sandbox other network rules runs under the old ones.",
+        around(Resources.create_environment, _without("network"))),
+    row("environment-rules-elsewhere", "A run that gives a sandbox other network rules gets a sandbox of its own.",
+        around(Resources.create_environment, _without("environment_id"))),
+    row("agents-base-shared", "All runs of a saved agent work in its base_environment itself.",
+        around(Resources.create_environment, _open_base)),
+    row("agents-base-forgotten", "A run of a saved agent begins in an empty sandbox, whatever its base holds.",
+        around(Resources.create_environment, lambda inner, _, config, project, **who: inner(config, project))),
     row("files-always-below", "A listing always shows everything below a directory.",
         request("GET environments/*/files/**", lambda call, _: _with_depth(call, "true"))),
     row("files-never-below", "A listing shows one directory, whatever `recursive` says.",

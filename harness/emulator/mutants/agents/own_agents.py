@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
+
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     answer,
     crash,
     lose_first,
     read_json,
+    refuse,
     when,
     without_query,
 )
@@ -38,6 +41,17 @@ def _forget_runs_of_deleted(engine: Engine, interaction_id: str, project: str) -
     return None
 
 
+def _kinds(call: Call) -> list[str]:
+    return [tool.get("type", "") for tool in read_json(call).get("tools", ())]
+
+
+def _drop_tool(call: Call, kind: str) -> Call:
+    body = read_json(call)
+    kept = [tool for tool in body.get("tools", ()) if tool.get("type") != kind]
+    data = msgspec.json.encode({**body, "tools": kept}) if "tools" in body else call.request.body
+    return replace(call, request=replace(call.request, body=data))
+
+
 MUTANTS = table(
     "own agents",
     *life_rows("agents", "agents", "agents"),
@@ -56,6 +70,11 @@ MUTANTS = table(
         error("PATCH agents/*", answer({}))),
     row("agents-patch-resets", "A change of an agent clears the fields that it does not name.",
         response("PATCH agents/*", lambda agent, call: {"id": agent["id"], **read_json(call)})),
+    row("agents-lose-a-tool", "A saved agent has no mcp_server among its tools, although it was saved with one.",
+        request("POST agents", lambda call, _: _drop_tool(call, "mcp_server"))),
+    row("agents-refuse-functions", "An agent with a function among its tools cannot be saved.",
+        request("POST agents", when(
+            lambda call, _: "function" in _kinds(call), refuse("Invalid value at 'tools'.")))),
     row("agents-list-object", "The list of agents is an object by id.",
         response("GET agents", lambda page, _: (
             {"agents": {agent["id"]: agent for agent in page.get("agents", [])}}))),

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.emulator.mutants.changes import answer, crash, drop_header, without_query
+from harness.emulator.engine import Engine
+from harness.emulator.mutants.changes import answer, crash, drop_header, refuse, when, without_query
 from harness.emulator.mutants.hooks import request
 from harness.emulator.mutants.parts import after
 from harness.emulator.mutants.rows import row
 from harness.emulator.service import Emulator
+from harness.emulator.values.call import Call
 from harness.kit.mutant import table
+
+
+def _misses_directory(call: Call, engine: Engine) -> bool:
+    """Whether a file is sent below a directory of an environment that holds none of that name."""
+    _, _, environment, _, *directories = call.segments[:-1]
+    if not directories or "extract" in call.query:
+        return False
+    files = engine.resources._environments.open(environment, call.project).tree
+    return files.node("/".join(directories)) is None
+
 
 MUTANTS = table(
     "uploads",
@@ -17,6 +29,8 @@ MUTANTS = table(
         request("* upload/**", crash)),
     row("upload-lost", "An upload is answered with 200 but nothing is written.",
         request("* upload/**", answer({"files": []}))),
+    row("upload-needs-directories", "An upload to a directory that is not there is refused.",
+        request("* upload/environments/**", when(_misses_directory, refuse("There is no such directory.", 404)))),
     row("upload-archive-kept", "An archive is stored as one file, although it should be unpacked.",
         request("* upload/**", lambda call, _: without_query(call, "extract"))),
     row("upload-without-location", "A resumable upload is begun and nobody is told where to send the bytes.",

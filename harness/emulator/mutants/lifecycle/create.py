@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, assign, crash, drop, each, put, when, with_status
 from harness.emulator.mutants.hooks import body, create, deltas, output, request, response, status, steps
@@ -23,6 +25,14 @@ def _number_steps(body: Json, run: Run) -> None:
 
 def _show_outputs(body: Json, run: Run) -> None:
     body["outputs"] = [part for step in body.pop("steps", ()) for part in step.get("content", ())]
+
+
+def _is(kind: str) -> Callable[..., bool]:
+    return lambda content, *context: content.get("type") == kind
+
+
+def _in_words(content: Json, *context: object) -> Json:
+    return {"text": f"Imagine: {content['mime_type']}.", "type": "text"}
 
 
 def _fence(content: Json, *context: object) -> None:
@@ -64,6 +74,8 @@ MUTANTS = table(
         body(put(status=2))),
     row("status-upper", "The status is in capitals.",
         status(lambda status, _: status.upper())),
+    row("status-own", "A run that is over is called a success.",
+        status(lambda status, _: "success" if status == "completed" else status)),
     row("steps-object", "Steps are an object by index, not a list.",
         body(_number_steps)),
     row("outputs-not-steps", "Responses have `outputs` instead of steps, as in the old generation of the API.",
@@ -102,6 +114,10 @@ MUTANTS = table(
     row("format-ignored", "A create with a JSON response format returns prose.",
         instead(ReplyBuilder.fill_format,
                 lambda replies, order, wanted: replies.text_content(order, replies.words(order)))),
+    row("image-described", "A create that asks for an image returns a text about one.",
+        after(ReplyBuilder.fill_format, when(_is("image"), _in_words))),
+    row("speech-written", "A create that asks for speech returns its text.",
+        after(ReplyBuilder.fill_format, when(_is("audio"), _in_words))),
     row("format-fenced", "A create with a JSON response format returns JSON inside a Markdown code fence.",
         after(ReplyBuilder.fill_format, _fence)),
     row("format-streamed-fenced", "Streams wrap a JSON answer in a Markdown code fence.",

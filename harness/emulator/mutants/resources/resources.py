@@ -25,6 +25,7 @@ from harness.emulator.mutants.hooks import admit, arrival, request, response
 from harness.emulator.mutants.lives import life_rows
 from harness.emulator.mutants.parts import Change, Defect, after
 from harness.emulator.mutants.rows import row
+from harness.emulator.resources import Resources
 from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call, Refusal
 from harness.emulator.values.create_request import CreateRequest
@@ -58,6 +59,14 @@ def _without_size(response: Response, call: Call) -> None:
 
 def _names_a_file(order: CreateRequest) -> bool:
     return any("/files/" in str(part.get("uri", "")) for part in items(order.given))
+
+
+def _lose_imported(result: None, resources: Resources, order: CreateRequest, contents: object) -> None:
+    kept = [store for _, _, store in resources._stores._kept.everywhere()]
+    made = [one for store in kept for one in store.operations.items()]
+    imported = [document.fields["displayName"] for name, document in made if not name.startswith("upload/")]
+    if order.documents is not None:
+        order.documents = [title for title in order.documents if title not in imported]
 
 
 def _force(call: Call, engine: Engine) -> Call:
@@ -126,6 +135,12 @@ MUTANTS = table(
         response("GET fileSearchStores/*/upload/operations/*", drop("done", "response"))),
     row("store-upload-forgotten", "An upload to a store is answered with an empty object.",
         response("POST upload/fileSearchStores/*:uploadToFileSearchStore", lambda value, call: {})),
+    row("store-import-forgotten", "An import into a store is answered with an empty object.",
+        response("POST fileSearchStores/*:importFile", lambda value, call: {})),
+    row("store-import-never-ends", "The operation of an import into a store never ends.",
+        response("GET fileSearchStores/*/operations/*", drop("done", "response"))),
+    row("store-import-not-searched", "What was imported into a store is kept and never found.",
+        after(Resources.refer, _lose_imported)),
     row("store-document-lost", "An upload to a store names a document that is not there.",
         request("GET fileSearchStores/*/documents/*", not_found)),
     row("store-delete-forces", "A store that holds documents is deleted without force.",

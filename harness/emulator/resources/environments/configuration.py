@@ -40,7 +40,7 @@ class EnvironmentConfig:
     network: Any = None
 
 
-class Blueprints:
+class EnvironmentConfigReader:
     """Reads configurations; `has_credential(id, project)` tells whether a credential exists."""
 
     def __init__(self, reader: SchemaReader, has_credential: Callable[[str, str], bool]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.emulator.resources.collection import Collection, Stamps
-from harness.emulator.resources.environments.configuration import Blueprints, EnvironmentConfig
+from harness.emulator.resources.environments.configuration import EnvironmentConfig, EnvironmentConfigReader
 from harness.emulator.resources.environments.file_tree import Tree, clean
 from harness.emulator.resources.paging import listing
 from harness.emulator.resources.refusals import no_operation, over_quota
@@ -55,16 +55,16 @@ class Environment:
 class Environments:
     """Environments per project."""
 
-    def __init__(self, stamps: Stamps, blueprints: Blueprints) -> None:
+    def __init__(self, stamps: Stamps, configs: EnvironmentConfigReader) -> None:
         self._stamps = stamps
-        self._blueprints = blueprints
+        self._configs = configs
         self._kept: Collection[Environment] = Collection("environment", evicts=True)
 
     def handle(self, call: Call) -> Response:
         """Create, list, get, delete."""
         match call.request.method, call.segments[1:]:
             case "POST", ():
-                wanted = self._blueprints.read_create(call.body, call.project)
+                wanted = self._configs.read_create(call.body, call.project)
                 return json_response(self._make(wanted, call.project).view())
             case "GET", ():
                 found, token = self._kept.page(call.project, call.query)
@@ -90,12 +90,12 @@ class Environments:
         object means a new one. `base` is the `base_environment` of the saved agent that runs, if any: its files
         are kept, its network rules are replaced if `config` has some. Raises `Refusal` 400 or 404.
         """
-        wanted = self._blueprints.read(config, project)
+        wanted = self._configs.read(config, project)
         if wanted.origin:
             return self._reuse(wanted, project).view()
         if base is None:
             return self._make(wanted, project).view()
-        forked = self._make(self._blueprints.read(base, project, "base_environment"), project)
+        forked = self._make(self._configs.read(base, project, "base_environment"), project)
         self._apply(forked, wanted)
         return forked.view()
 

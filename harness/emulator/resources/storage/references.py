@@ -26,10 +26,13 @@ def judge_contents(contents: Iterable[dict[str, Any]], files: UploadedFiles, pro
             _explain(lambda name=match[1]: files.open_active(name, project))
 
 
-def judge_stores(tools: Iterable[dict[str, Any]], stores: SearchStores, project: str) -> list[str]:
-    """Return the titles of the documents that the tools search; raise `Refusal` 403 for an unknown store."""
+def judge_stores(tools: Iterable[dict[str, Any]], stores: SearchStores, project: str) -> list[str] | None:
+    """Return the titles of the documents in the stores that the tools name, None if they name none.
+
+    Raises `Refusal` 403 for an unknown store.
+    """
     names = [name for tool in tools if tool.get("type") == "file_search" for name in _names(tool)]
-    return _explain(lambda: stores.titles(names, project)) if names else []
+    return _explain(lambda: stores.titles(names, project)) if names else None
 
 
 def _names(tool: dict[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ Layer 4.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -120,16 +121,19 @@ def _search(
     timer = Timer(budget.seconds)
     if budget.seconds is not None and hearing.has_links:
         first = Timer(budget.seconds / 2)
-        _execute(hearing, path, _stateful_only(_configuration(place, root, budget, first, seed, hearing)))
+        _execute(hearing, path, _stateful_only(_configuration(place, root, budget, first, seed, hearing)), first)
     for again in range(1 + MORE_ROUNDS):
         if timer.over() or (again and not (hearing.began and hearing.missing_links())):
             break
         settings = _configuration(place, root, budget, timer, seed + again, hearing)
-        _execute(hearing, path, _stateful_only(settings) if again else settings)
+        _execute(hearing, path, _stateful_only(settings) if again else settings, timer)
 
 
-def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, Any]) -> None:
-    """Load the document, run the engine, and pass its events to `hearing`."""
+def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, Any], timer: Timer) -> None:
+    """Load the document, run the engine, and pass its events to `hearing`.
+
+    On a busy machine loading alone takes seconds, so the engine gets what is left after that.
+    """
     import schemathesis
     from schemathesis.config import SchemathesisConfig
     from schemathesis.engine import events, from_schema
@@ -138,11 +142,22 @@ def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, An
     whole = schemathesis.openapi.from_path(str(path), config=config)
     schema = whole.include(path_regex=hearing.family.scope)
     hearing.roots = set(getattr(schema.as_state_machine(), "_root_labels", ()))
-    for event in from_schema(schema).execute():
+    if timer.over():
+        return
+    config.max_time = _whole_seconds(timer.left)
+    stream = from_schema(schema).execute()
+    for event in stream:
         if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
             hearing.scenario(event.recorder)
         elif isinstance(event, events.NonFatalError | events.FatalError):
             hearing.note_error(event)
+        if timer.over():
+            stream.stop()
+
+
+def _whole_seconds(left: float) -> int | None:
+    """Seconds as schemathesis takes them: at least one, or None for no limit."""
+    return None if left == math.inf else max(1, int(left))
 
 
 def _proves(hearing: ScenarioCollector) -> bool:
@@ -188,7 +203,6 @@ def _configuration(
 ) -> dict[str, Any]:
     target = place.requests
     headers = dict(target.request("GET", "").headers.items())
-    time_limit = {} if budget.seconds is None else {"max-time": max(1, round(timer.left))}
     return {
         "seed": seed,
         "max-failures": 200,
@@ -205,7 +219,6 @@ def _configuration(
             "fuzzing": {"enabled": True},
             "stateful": {"enabled": hearing.has_links, "max-steps": 10, "inference": {"algorithms": []}},
         },
-        **time_limit,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.engine.results import ClientRun, Result
+from harness.faults.legal_noise import spell_out
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome.words import format_count
 from harness.report.evidence.display import Display
@@ -34,7 +35,7 @@ def _tell_relayed(relayed: Sequence[RelayedExchange], accused: set[str], display
     steps: list[StoryStep] = []
     for item in chosen[:3]:
         steps.append(request_step(item.client.request, None, display))
-        behind = (*item.upstream, *item.astray)
+        behind = (*item.upstream, *item.misrouted)
         for number, exchange in enumerate(behind):
             steps.append(request_step(exchange.request, None, display, lane="back", hot=number > 0))
             steps.append(answer_step(exchange, "back", display))
@@ -63,7 +64,7 @@ def _tell_run(run: ClientRun, display: Display) -> Story:
         steps.append(StoryStep(kind="request", text=method, quoted=shorten_path(path), detail=remark, at=at))
         steps.append(StoryStep(kind="answer", text=show(moment.answer)))
         if moment.fault:
-            steps.append(StoryStep(kind="break", text=show(moment.fault), hot=True))
+            steps.append(StoryStep(kind="break", text=show(spell_out(moment.fault)), hot=True))
     if run.end:
         steps.append(StoryStep(kind="pause", text=f"the client {show(run.end)}"))
     return Story(lanes=("client", "server"), about=format_count(len(run.moments), "request"), steps=tuple(steps))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.checks.areas.agents.saved_agents import CHANGED, INSTRUCTION, OWN
+from harness.checks.areas.agents.saved_agents import CHANGED, INSTRUCTION, OWN, TOOLS
 from tests.checks._play import answer, case, interaction, refusal
 
 ONE = answer(body={"id": OWN[0], "base_agent": "x"})
@@ -12,6 +12,15 @@ MISSING = refusal(404, "not_found")
 RUN = answer(body=interaction())
 DUPLICATE = refusal(409, "already_exists")
 LIFE = {"made": [ONE, TWO], "fetched": ONE, "deleted": EMPTY, "gone": MISSING}
+
+
+KINDS = [tool["type"] for tool in TOOLS]
+BAD = refusal(400)
+
+
+def armed(*kinds):
+    """An agent with tools of these kinds."""
+    return answer(body={"id": OWN[0], "base_agent": "x", "tools": [{"type": kind} for kind in kinds]})
 
 
 def shapes(agent, **more):
@@ -53,6 +62,13 @@ CASES = [
     case("agents.runs-stay", "untestable", "not deleted", ran=RUN, deleted=MISSING, left=RUN),
     case("agents.runs-stay", "untestable", "never ran", ran=MISSING, deleted=EMPTY, left=None),
     case("agents.runs-stay", "not_met", "gone", ran=RUN, deleted=EMPTY, left=MISSING),
+    case("agents.tools", "met", "all are kept", together=armed(*KINDS), shown=armed(*KINDS), alone=[]),
+    case("agents.tools", "met", "tools are not shown", together=ONE, shown=ONE, alone=[]),
+    case("agents.tools", "not_met", "one is lost", together=armed(*KINDS), shown=armed(*KINDS[1:]), alone=[]),
+    case("agents.tools", "not_met", "one is refused", together=BAD, shown=MISSING, alone=[ONE] * 4 + [BAD]),
+    case("agents.tools", "met", "one at a time", together=BAD, shown=MISSING, alone=[ONE] * 5),
+    case("agents.tools", "not_applicable", "none is taken", together=BAD, shown=MISSING, alone=[BAD] * 5),
+    case("agents.tools", "not_met", "crash", together=refusal(500, "api_error"), shown=MISSING, alone=[]),
     case("agents.dup", "met", "409", twice=DUPLICATE),
     case("agents.dup", "not_met", "accepted", twice=ONE),
     case("agents.reserved", "met", "400", reserved=refusal(400)),

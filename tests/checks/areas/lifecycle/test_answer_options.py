@@ -17,6 +17,12 @@ def saying(text, **fields):
     return answer(body=interaction(steps=steps, **fields))
 
 
+def making(kind, **fields):
+    """An answer whose output is a text and a medium."""
+    contents = [{"type": "text", "text": "Here:"}, {"type": kind, **fields}]
+    return answer(body=interaction(steps=[{"type": "model_output", "content": contents}]))
+
+
 def thinking(**fields):
     """An answer with one thought."""
     return answer(body=interaction(steps=[{"type": "thought", **fields}]))
@@ -42,6 +48,15 @@ CASES = [
     case("create.max-tokens", "non_strict", "below the least", limited=BAD),
     case("create.max-tokens", "not_met", "failed", limited=answer(body=interaction(status="failed"))),
     case("create.max-tokens", "not_met", "crash", limited=CRASH),
+    case("create.format-image", "met", "as data", drawn=making("image", data="aGk=", mime_type="image/jpeg")),
+    case("create.format-image", "met", "as a file, beside a text", drawn=making("image", uri="https://f.example/1")),
+    case("create.format-image", "untestable", "blocked", drawn=answer(body=interaction(status="failed"))),
+    case("create.format-image", "not_met", "a text", drawn=saying("Imagine a circle.")),
+    case("create.format-image", "not_met", "nothing in it", drawn=making("image", data="")),
+    case("create.format-image", "not_met", "refused", drawn=BAD),
+    case("create.format-audio", "met", "as data", spoken=making("audio", data="aGk=", mime_type="audio/l16")),
+    case("create.format-audio", "not_met", "an image", spoken=making("image", data="aGk=")),
+    case("create.format-audio", "not_met", "no output", spoken=thinking(signature="c2ln")),
     case("create.format-streamed", "met", "JSON", streamed=streamed(text_events('{"word": ', '"hi"}'))),
     case("create.format-streamed", "not_met", "prose", streamed=streamed(text_events("Here: ", "{}"))),
     case("create.format-streamed", "not_met", "fenced", streamed=streamed(text_events("```json\n", "{}"))),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.checks._play import answer, case, refusal
+from tests.checks._play import answer, case, interaction, refusal
 
 NAME = "fileSearchStores/s"
 DOCUMENT = f"{NAME}/documents/d"
@@ -25,6 +25,19 @@ def ended(**fields):
 
 
 DONE = ended(done=True, response={"documentName": DOCUMENT})
+IMPORTED = {"store": NAME, "imported": answer(body={"name": f"{NAME}/operations/o"}), "ended": DONE,
+            "document": READ}  # fmt: skip
+
+
+def citing(kind="file_citation"):
+    """An answer with an annotation."""
+    note = {"type": kind, "start_index": 0, "end_index": 5}
+    content = [{"type": "text", "text": "Green.", "annotations": [note]}]
+    return answer(body=interaction(steps=[{"type": "model_output", "content": content}]))
+
+
+NOBODY = refusal(404)
+SILENT = answer(body=interaction())
 SHAPES = {"made": MADE, "listed": LISTED, "ended": DONE, "document": READ}
 
 CASES = [
@@ -45,6 +58,18 @@ CASES = [
     case("filesearch.document", "not_met", "missing", ended=DONE, document=refusal(404)),
     case("filesearch.schema", "met", "as published", **SHAPES),
     case("filesearch.schema", "not_met", "done is a word", **{**SHAPES, "ended": ended(done="yes")}),
+    case("filesearch.import", "met", "a document", **IMPORTED),
+    case("filesearch.import", "not_met", "refused", **{**IMPORTED, "imported": NOBODY, "ended": NOBODY}),
+    case("filesearch.import", "not_met", "no operation", **{**IMPORTED, "imported": EMPTY, "ended": EMPTY}),
+    case("filesearch.import", "not_met", "never done", **{**IMPORTED, "ended": ended(), "document": None}),
+    case("filesearch.import", "not_met", "no such document", **{**IMPORTED, "document": refusal(404)}),
+    case("filesearch.import-found", "met", "cited", asked=citing(), document=READ, found=citing()),
+    case("filesearch.import-found", "untestable", "nothing is cited", asked=SILENT, document=READ, found=SILENT),
+    case("filesearch.import-found", "untestable", "no document", asked=citing(), document=None, found=SILENT),
+    case("filesearch.import-found", "not_met", "not cited", asked=citing(), document=READ, found=SILENT),
+    case("filesearch.import-found", "not_met", "refused", asked=citing(), document=READ, found=refusal(403)),
+    case("filesearch.import-found", "not_met", "a link is no file", asked=citing(), document=READ,
+         found=citing("url_citation")),
     case("filesearch.delete-force", "met", "refused", unforced=refusal(400, "failed_precondition")),
     case("filesearch.delete-force", "not_met", "deleted", unforced=EMPTY),
 ]  # fmt: skip

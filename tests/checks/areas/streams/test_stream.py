@@ -8,7 +8,7 @@ from harness.checks.catalogue import CATALOGUE
 from harness.contract.rules import BY_ID
 from harness.outcome import Outcome
 from tests.checks._play import answer, case, interaction, judge, refusal
-from tests.checks._streams import call_events, numbered, streamed, text_events
+from tests.checks._streams import begun, call_events, numbered, streamed, text_events
 
 GOOD = text_events("He", "llo")
 TEXT = streamed(GOOD)
@@ -83,9 +83,9 @@ CASES = [
     case("stream.bg-and-stream", "not_met", "refused", background=REFUSED),
     case("stream.bg-and-stream", "not_met", "no id", background=streamed(text_events("Hi", found=""))),
     case("stream.bg-and-stream", "not_met", "dead", background=DEAD),
-    case("stream.evid-delta", "met", "on each", background=BACKGROUND),
-    case("stream.evid-delta", "met", "on deltas only", background=streamed(numbered(GOOD, only="step.delta"))),
-    case("stream.evid-delta", "not_met", "elsewhere only", background=streamed(numbered(GOOD, only="step.start"))),
+    case("stream.evid-delta", "met", "on each", background=begun(GOOD)),
+    case("stream.evid-delta", "met", "on deltas only", background=begun(GOOD, only="step.delta")),
+    case("stream.evid-delta", "not_met", "elsewhere only", background=begun(GOOD, only="step.start")),
     case("stream.evid-delta", "untestable", "none", background=TEXT),
     case("resume.foreground", "met", "replayed", text=TEXT, replay=TEXT),
     case("resume.foreground", "met", "refused", text=TEXT, replay=REFUSED),

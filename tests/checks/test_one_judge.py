@@ -1,0 +1,104 @@
+"""A rule has one judge: what the contract decides, no check decides by a judgement of its own."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import pytest
+
+from harness.checks.catalogue import CATALOGUE
+from harness.checks.vocabulary.expect import expect_reply, finding, of_rule
+from harness.contract import judge as contract_judges
+from harness.contract.judge.history.history_judge import DECIDES
+from harness.kit.check import Check
+
+_RULE = re.compile(r'"([a-z]+\.[a-z0-9-]+)(?:/[a-z0-9-]+)?"')
+_READINGS = {"crash", "unlisted"}
+"""Judgements that a reading of an answer holds apart from its findings."""
+
+
+def decided_by_the_contract() -> set[str]:
+    """The rules that a judge of the contract names, of one answer or of a history."""
+    folder = Path(str(contract_judges.__file__)).parent
+    source = "".join(path.read_text("utf-8") for path in folder.rglob("*.py") if path.stem != "judged_rules")
+    return {*_RULE.findall(source), *DECIDES}
+
+
+def asks_the_contract(function: Any, seen: set[Any]) -> bool:
+    """Whether a function comes, through those that it calls, to a judgement of the contract."""
+    for part in unwrap(function):
+        if part in seen or not inspect.isfunction(part):
+            continue
+        seen.add(part)
+        home = part.__module__
+        if part in (of_rule, expect_reply) or home.endswith(".event_diff"):
+            return True
+        if home.startswith("harness.contract.judge") and part.__name__.startswith("judge_"):
+            return True
+        if not home.startswith(("harness.checks", __name__)):
+            continue
+        names = set(names_in(part.__code__))
+        if names & _READINGS or any(asks_the_contract(part.__globals__.get(name), seen) for name in names):
+            return True
+    return False
+
+
+def unwrap(function: Any) -> Iterator[Any]:
+    """A function, what it wraps, what it is given beforehand, and what it closes over."""
+    while isinstance(function, partial):
+        yield from (value for value in function.args if callable(value))
+        function = function.func
+    yield function
+    for cell in getattr(function, "__closure__", None) or ():
+        if callable(cell.cell_contents):
+            yield from unwrap(cell.cell_contents)
+
+
+def names_in(code: CodeType) -> Iterator[str]:
+    """The names that a function uses, those of its inner functions included."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from names_in(constant)
+
+
+_DECIDED = decided_by_the_contract()
+_BOTH = [check for check in CATALOGUE if check.id in _DECIDED]
+
+
+def test_many_rules_are_decided_by_the_contract() -> None:
+    """The list that this module tests is no empty one."""
+    assert len(_BOTH) > 100
+
+
+@pytest.mark.parametrize("check", _BOTH, ids=lambda check: check.id)
+def test_a_check_asks_the_judge_of_its_rule(check: Check) -> None:
+    """What the contract decides, a check asks the contract; it may add what only its exercise shows."""
+    assert asks_the_contract(check.judge, set()), (
+        f"{check.id} is decided in harness/contract/judge and a second time by its check: "
+        "let the check ask `of_rule`, `expect_reply` or the contract's `judge_…` function"
+    )
+
+
+def _own_judgement(answer: object) -> Iterator[object]:
+    yield finding("a status of its own", expected="200", actual=str(answer))
+
+
+@pytest.mark.parametrize(
+    ("judge", "asks"),
+    [
+        (_own_judgement, False),
+        (partial(of_rule, "create.status"), True),
+        (lambda answer: of_rule("create.status", answer), True),
+    ],
+    ids=["its own", "asks", "asks within"],
+)
+def test_a_second_judge_is_seen(judge: Callable[..., object], asks: bool) -> None:
+    """A judgement of a check's own is told from one of the contract's."""
+    assert asks_the_contract(judge, set()) is asks
