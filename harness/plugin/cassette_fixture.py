@@ -167,6 +167,11 @@ def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
         fixture.remarks.append(
             f"{wanted.path.name}: {len(unused)} of {len(player.recordings)} not played: {shown}"
         )
+    for number, address in player.elsewhere():
+        fixture.remarks.append(
+            f"{wanted.path.name}: recording {number + 1} names another address ({address}): what is sent there is "
+            "not replayed"
+        )
     if (stale := _stale(cassette, wanted)) is not None:
         fixture.remarks.append(stale)
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from harness.benches.client.cases.stream_source import events_in
 from harness.cassette import CassetteFile, Recording
-from harness.cassette.replay.player import MISS_CODE, MISS_STATUS
+from harness.cassette.replay.player import MISS_CODE, MISS_STATUS, answer_from
 from harness.kit.api import Api
 from harness.plugin.environment_variables import PLACEHOLDER_KEY
 from harness.transport.proxy.upstream import UpstreamServer
@@ -35,6 +35,7 @@ from harness.wire import (
     Response,
     StreamProtocol,
 )  # fmt: skip
+from harness.wire.addresses import readdress, stand_in_url
 from harness.wire.message import EVENT_STREAM
 from harness.wire.secrets.forms import secrets_in_header
 
@@ -75,6 +76,7 @@ class RecordingService:
 
     def __call__(self, request: Request) -> Response:
         """Answer a request, forwarding each piece as it arrives."""
+        asked = request
         headers = request.headers.without(*_HOP)
         if self._key is not None and headers.get(self._api.key_header) == PLACEHOLDER_KEY:
             headers = headers.having(self._api.key_header, self._key)
@@ -82,15 +84,17 @@ class RecordingService:
         written = self._without_filtered(request)
         known = self._file.play(written)
         if known is not None:
-            return known.response(scale=0)
+            return answer_from(known, asked)
         if not self._file.may_record:
             return self._miss(f"not recorded: {request.method} {request.raw_path}")
         if self._key is None and request.headers.get(self._api.key_header) == PLACEHOLDER_KEY:
             return self._miss(f"there is no key to record with: set {self._api.key_variable}")
         target = self._prefix + request.target
         response = self._upstream(Request(request.method, target, request.headers, request.body))
+        response.headers = readdress(response.headers, self._origin + self._prefix, self._origin)
         response.body = _Kept(response, written, self._protocol, partial(self._keep, self._left_out(request)))
-        return response
+        fields = readdress(response.headers, self._origin, stand_in_url(asked))
+        return Response(response.status, fields, response.framing, response.body, response.reason)
 
     def _keep(self, secrets: Sequence[str], exchange: Exchange) -> None:
         if exchange.ending.how in _UNREACHED:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harness.outcome import UsageFault
 from harness.plugin.environment_variables import EnvironmentVariables
 from harness.wire import Clock, Request, Response, Service
+from harness.wire.addresses import readdress, stand_in_url
 
 if TYPE_CHECKING:
     from harness.benches.server.page_guard import PageGuard
@@ -134,6 +135,8 @@ class _Router:
             return self._refuse(tenant)
         inner = Request(request.method, target, request.headers, request.body)
         response = guard.refusal_of_control(inner) or tenant.service(inner)
+        root = stand_in_url(request)
+        response.headers = readdress(response.headers, root, root + request.target.removesuffix(target))
         response.clock = tenant.clock  # even if another test is current when the response pauses
         return response
 

@@ -176,3 +176,31 @@ def test_the_framing_is_recorded_once(slow: tuple[Slow, str], tmp_path: Path, ta
         assert httpx.get(cassette.base_url + target).status_code == 200
     (made,) = load(tmp_path / "it.yaml").recordings
     assert [name.lower() for name, _ in made.headers].count(field) == 1
+
+
+@pytest.mark.parametrize("prefix", ["", "/below"])
+def test_an_upload_leads_back_to_the_fixture(prefix: str, tmp_path: Path) -> None:
+    """Where the service names its own URL for an upload, the client goes on at the fixture, also in the replay."""
+    received: list[bytes] = []
+
+    def service(request: Request) -> Response:
+        if request.method == "PUT":
+            received.append(request.body)
+            return Response.whole(200, kind("application/json"), b"{}")
+        url = f"http://{request.headers.get('host')}{prefix}/upload/there?upload_id=secret-0f1e2d3c4b5a"
+        return Response.whole(200, Headers([("x-goog-upload-url", url)]), b"")
+
+    def upload(url: str) -> None:
+        there = httpx.post(f"{url}/upload/v1beta/files").headers["x-goog-upload-url"]
+        assert there.startswith(f"{url}/upload/there?")
+        assert httpx.put(there, content=b"hello").status_code == 200
+
+    with InThread(WaitingServer(service)) as server:
+        for _ in ("record", "replay"):
+            with recording(tmp_path / "a.yaml", server.url + prefix) as cassette:
+                upload(cassette.base_url)
+            assert received == [b"hello"]
+    assert [item.request.target.partition("?")[0] for item in load(tmp_path / "a.yaml").recordings] == [
+        "/upload/v1beta/files",
+        "/upload/there",
+    ]

@@ -23,6 +23,7 @@ from typing import Any, Protocol
 
 from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, Target, Unit, load
 from harness.cassette.record.cassette_writer import MOST_BYTES
+from harness.cassette.replay.player import answer_from
 from harness.kit.api import Api
 from harness.kit.wrong_call import explain_wrong_url
 from harness.outcome import UsageFault
@@ -243,7 +244,7 @@ class Recorder:
                 return upstream(request)
             with self._lock:
                 self.summary.played += 1
-            return known.response(scale=0)
+            return answer_from(known, request)
 
         return service
 

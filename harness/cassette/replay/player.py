@@ -20,6 +20,7 @@ from harness.cassette.replay.matching import Canon, CanonicalRequest, RequestDif
 from harness.cassette.replay.resumable_streams import ResumableStream, streams_of, why_not, with_cursors
 from harness.outcome.words import format_count
 from harness.wire import Request, Response, StreamProtocol
+from harness.wire.addresses import find_elsewhere, readdress, stand_in_url
 
 MODES = ("strict", "resume")
 MISS_STATUS = 400
@@ -40,6 +41,13 @@ class Miss:
 
     def __str__(self) -> str:
         return self.reason
+
+
+def answer_from(recording: Recording, request: Request, *, scale: float = 0) -> Response:
+    """The recorded answer; what names the recorded server in its head names whom the client asked instead."""
+    answer = recording.response(scale=scale)
+    answer.headers = readdress(answer.headers, recording.origin, stand_in_url(request))
+    return answer
 
 
 class Player:
@@ -85,7 +93,7 @@ class Player:
                 self.misses.append(recording)
                 body = self._protocol.error_body(MISS_STATUS, MISS_CODE, recording.reason)
                 return Response.json(MISS_STATUS, body)
-        return recording.response(scale=self._scale)
+        return answer_from(recording, request, scale=self._scale)
 
     def unused(self) -> list[tuple[int, Recording]]:
         """The recordings that have answered no request, with their positions in the cassette."""
@@ -99,6 +107,16 @@ class Player:
                 (n, recording)
                 for n, recording in enumerate(self.recordings)
                 if recording.approximate and self._index.is_played(n)
+            ]
+
+    def elsewhere(self) -> list[tuple[int, str]]:
+        """The played recordings, with positions, that send their client to another server, and the root of it."""
+        with self._lock:
+            return [
+                (n, root)
+                for n, recording in enumerate(self.recordings)
+                if recording.status is not None and self._index.is_played(n)
+                for root in find_elsewhere(recording.status, recording.headers, recording.origin)
             ]
 
     def _find(self, request: Request, asked: CanonicalRequest) -> Recording | Miss:

@@ -29,6 +29,7 @@ from harness.interactions import INTERACTIONS
 from harness.kit.wrong_call import explain_redirect
 from harness.outcome import Exit, UsageFault
 from harness.report.evidence.exchange_text import printable
+from harness.wire.addresses import find_elsewhere, stand_in_url
 
 if TYPE_CHECKING:
     from harness.wire import Ending, Request, Response, Service
@@ -106,6 +107,10 @@ class _Notes:
             with self._lock:
                 self._asked += 1
             answer = upstream(request)
+            for place in find_elsewhere(answer.status, answer.headers, stand_in_url(request)):
+                self._say_once(
+                    f"the answer names another address ({place}): what the client sends there does not pass here"
+                )
             if wrong := explain_redirect(answer.status, answer.headers, request.raw_path):
                 self._say_once(f"the target answered {answer.status}: {wrong}")
             return answer

@@ -156,6 +156,7 @@ def replay_record(path: str, player: Player) -> dict[str, Any]:
             for number, recording in player.unused()
         ],
         "misses": [str(miss) for miss in player.misses],
+        "elsewhere": [{"number": number + 1, "address": address} for number, address in player.elsewhere()],
         "approximate": [number + 1 for number, _ in player.approximate()],
     }
     told: dict[str, Any] = mask_tree(record)
@@ -169,6 +170,13 @@ def _print(player: Player, *, verbose: bool) -> None:
         request = mask_text(f"{recording.request.method} {recording.request.target}")
         say(
             f"approximate: recording {number + 1}, {request}: edited, or recorded without pieces; they are a guess"
+        )
+    for number, address in player.elsewhere():
+        say(
+            mask_text(
+                f"elsewhere: recording {number + 1} names another address ({address}): what the client sends "
+                "there is not replayed"
+            )
         )
     unused = player.unused()
     for number, recording in unused if verbose or not player.misses else ():

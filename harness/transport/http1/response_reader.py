@@ -54,6 +54,11 @@ class ResponseReader:
         return len(self._buffer) if self.ended is not None else 0
 
     @property
+    def head_bytes(self) -> int:
+        """How many bytes the complete heads take so far, interim ones included."""
+        return self._head_bytes
+
+    @property
     def ending_bytes(self) -> int:
         """How many bytes, the latest ones before the excess, end the response or may turn out to."""
         return self._body.ending_bytes if self._body is not None else 0

@@ -23,6 +23,7 @@ from harness.transport.http1.response_reader import Event, ResponseReader
 from harness.transport.server.hang_up_listener import LEAVING
 from harness.transport.tap.dial import upstream_origin
 from harness.wire import At, By, Chunk, Ending, How, Pause, Piece, Request, Response
+from harness.wire.addresses import readdress, stand_in_url
 
 _OURS = ("host", "content-length", "expect", "accept-encoding")
 _HOP_BY_HOP = (
@@ -40,6 +41,7 @@ _LIMITS = Limits(
 class UpstreamServer:
     """A `Service` that forwards to the server at `target` (`http[s]://host[:port]`), in identity encoding.
 
+    Addresses in the heads of answers that name the server name what the client called instead.
     Nothing the server does raises: a connection that dies becomes the `Ending` of the body.
     """
 
@@ -62,7 +64,9 @@ class UpstreamServer:
         head = body.head()
         if head is None:
             return Response.dead(body.ended or Ending(how=How.FIN, at=At.BEFORE_HEADERS))
-        return Response(head.status, head.headers.without(*_OF_THE_CONNECTION), head.framing, body, head.reason)
+        fields = head.headers.without(*_OF_THE_CONNECTION)
+        fields = readdress(fields, self._origin.url, stand_in_url(request))
+        return Response(head.status, fields, head.framing, body, head.reason)
 
     def _wire(self, request: Request) -> bytes:
         fields = [("host", self._origin.authority), *request.headers.without(*_OURS, *_HOP_BY_HOP)]

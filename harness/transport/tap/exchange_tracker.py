@@ -18,6 +18,7 @@ from harness.transport.http1.limits import RECORDED_BYTES, Limits
 from harness.transport.http1.response_reader import Event, ResponseReader, begins_a_stream
 from harness.transport.tap.requests import Asked, RequestFollower
 from harness.wire import By, Chunk, Ending, Exchange, ExchangeBuilder, How, Request
+from harness.wire.addresses import find_elsewhere, may_name_addresses, readdress_head, settled_bytes
 from harness.wire.observed_body import AnswerObserver
 
 Observe: TypeAlias = Callable[[Request], AnswerObserver | None]
@@ -43,11 +44,13 @@ class ForwardedRequests(NamedTuple):
 class Passed(NamedTuple):
     """The exchanges that finished, and what may be forwarded of the bytes that have not been forwarded yet.
 
+    `data` goes to the client in place of what came, with addresses of the target put right.
     All but the last `ending` bytes may be forwarded before the exchanges are kept, then all but the last `open`
     ones: those may turn out to end an answer that has not finished.
     """
 
     finished: Sequence[Exchange]
+    data: bytes
     ending: int
     open: int = 0
 
@@ -55,8 +58,13 @@ class Passed(NamedTuple):
 class _Answer:
     """The answer to one request, while it passes through."""
 
-    def __init__(self, asked: Asked, most: int, notes: list[str], observer: AnswerObserver | None) -> None:
+    def __init__(
+        self, asked: Asked, origin: str, most: int, notes: list[str], observer: AnswerObserver | None
+    ) -> None:
         self.asked = asked
+        self._origin = origin
+        self._head: bytearray | None = bytearray()  # None once it is whole and forwarded
+        self._head_sent = 0  # how much of it was forwarded, as it is for the client
         self._observer = observer
         self._notes = notes
         self.reader = ResponseReader(asked.head.method, _LIMITS)
@@ -77,15 +85,41 @@ class _Answer:
         sent = self.asked.sent
         return 0.0 if sent is None else max(now - sent, 0.0)
 
-    def feed(self, data: bytes, now: float) -> None:
-        """Process bytes of the answer, and possibly of the next one (`reader.excess`)."""
+    def feed(self, data: bytes, now: float) -> bytes:
+        """Process bytes of the answer, and possibly of the next one (`reader.excess`); return what to forward.
+
+        In a head, an address is held back until it is whole, because it may be the target's.
+        """
         self._last = self._moment(now)
         for event in self.reader.feed(data):
             self._take(event)
+        own = data[: max(len(data) - self.reader.excess, 0)]
+        if self._head is None:
+            return own
+        self._head += own
+        if self.reader.head is not None or self.over:
+            return self.rest()
+        begun = self._for_client(bytes(self._head[: settled_bytes(bytes(self._head))]))
+        sent, self._head_sent = self._head_sent, len(begun)
+        return begun[sent:]
+
+    def rest(self) -> bytes:
+        """What was held back of the head, and what followed it."""
+        head, self._head = bytes(self._head or b""), None
+        size = self.reader.head_bytes if self.reader.head is not None else settled_bytes(head)
+        return (self._for_client(head[:size]) + head[size:])[self._head_sent :] if head else b""
+
+    def _for_client(self, head: bytes) -> bytes:
+        return readdress_head(head, self._origin, self.asked.client_sees)
 
     def _take(self, event: Event) -> None:
         if isinstance(event, ResponseHead):
             self._recorder.head(event.status, event.headers, event.framing, event.reason)
+            for place in find_elsewhere(event.status, event.headers, self._origin):
+                self._notes.append(
+                    f"{self.asked.what}: the answer names another address ({place}): what the client sends there "
+                    "is not recorded"
+                )
             if self._observer is not None:
                 self._observer.note_head(event.status, event.headers, event.framing)
         elif isinstance(event, Data):
@@ -117,7 +151,8 @@ class _Answer:
 class Wiretap:
     """Listens to one connection. Bodies of more than `most` bytes are forwarded but not recorded.
 
-    `lost` says why the traffic can no longer be parsed, "" while it can; it is forwarded in any case.
+    `origin` is the target's root. `lost` says why the traffic can no longer be parsed, "" while it can; it is
+    forwarded in any case.
     """
 
     def __init__(
@@ -127,7 +162,9 @@ class Wiretap:
         encoding: str | None = None,
         most: int = RECORDED_BYTES,
         observe: Observe = lambda request: None,
+        origin: str = "",
     ) -> None:
+        self._origin = origin or f"http://{authority}"
         self._requests = RequestFollower(authority, encoding=encoding, most=most)
         self._most = most
         self._observe = observe
@@ -184,36 +221,42 @@ class Wiretap:
         if len(self._asked) > 1 or self._asked[0].sent is None:
             return False
         if self._answer is None:
-            return begins_a_stream(self._asked[0].head.method, data)
+            return begins_a_stream(self._asked[0].head.method, data) and not may_name_addresses(data)
         return self._answer.reader.outlasts(data)
 
     def downward(self, data: bytes, now: float) -> Passed:
-        """Process bytes from upstream, which are forwarded to the client unchanged."""
+        """Process bytes from upstream, of which only addresses in heads change on their way to the client."""
         finished: list[Exchange] = []
-        ending_bytes, rest = 0, data
+        out, ending_at, rest = b"", -1, data
         while rest and self._asked and not self._lost:
             answer = self._current()
             if answer.over:
                 break  # complete before its request is: wait for the request
-            answer.feed(rest, now)
+            out += answer.feed(rest, now)
+            excess = answer.reader.excess
+            rest = rest[max(len(rest) - excess, 0) :] if excess else b""
             ending = answer.reader.ended
             if ending is None or answer.asked.sent is None:
                 break
-            excess = answer.reader.excess
             if not finished:
-                ending_bytes = excess + max(answer.reader.ending_bytes, 1)
+                ending_at = len(out) - max(answer.reader.ending_bytes, 1)
             finished += self._finish(answer, ending, now)
-            rest = rest[len(rest) - excess :] if excess else b""
         waiting = self._answer
         unfinished = 0 if waiting is None or waiting.over or self._lost else waiting.reader.ending_bytes
-        return Passed(finished, max(ending_bytes, unfinished), unfinished)
+        out += rest
+        ending_bytes = len(out) - ending_at if finished else 0
+        return Passed(finished, out, max(ending_bytes, unfinished), unfinished)
+
+    def rest(self) -> bytes:
+        """What is left of a head that has not become whole, when the connection ends."""
+        return b"" if self._answer is None else self._answer.rest()
 
     def _current(self) -> _Answer:
         if self._answer is None:
             asked = self._asked[0]
             if asked not in self._observers:  # answered before it was complete
                 self._observers[asked] = self._observe(asked.request)
-            self._answer = _Answer(asked, self._most, self._requests.notes, self._observers[asked])
+            self._answer = _Answer(asked, self._origin, self._most, self._requests.notes, self._observers[asked])
         return self._answer
 
     def _finish(self, answer: _Answer, ending: Ending, now: float) -> list[Exchange]:

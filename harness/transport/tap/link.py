@@ -32,6 +32,9 @@ class Switchboard(Protocol):
     def authority(self) -> str: ...
 
     @property
+    def origin(self) -> str: ...
+
+    @property
     def encoding(self) -> str | None: ...
 
     @property
@@ -59,7 +62,9 @@ class TapLink:
     def __init__(self, board: Switchboard) -> None:
         self._board = board
         self._loop = asyncio.get_running_loop()
-        self._wire = Wiretap(board.authority, encoding=board.encoding, most=board.most, observe=board.observe)
+        self._wire = Wiretap(
+            board.authority, encoding=board.encoding, most=board.most, observe=board.observe, origin=board.origin
+        )
         self._client = cast("asyncio.Transport", None)
         self._upstream: asyncio.Transport | None = None
         self._early = bytearray()
@@ -160,7 +165,7 @@ class TapLink:
                 self._loop.call_later(_AFTER_SECONDS, self._note)
             return
         passed = self._wire.downward(data, self._loop.time())
-        self._held += data
+        self._held += passed.data
         kept = self._board.keep(passed.finished) if passed.finished else None
         if kept is None:
             self._release(passed.open)
@@ -201,6 +206,7 @@ class TapLink:
     def _close(self, by: By, how: How, detail: str, action: Callable[[How], None], *, torn: bool = False) -> None:
         """Record what is open, then forward the ending with `action`."""
         self._catch_up()
+        self._held += self._wire.rest()
         finished = self._wire.end(by, how, self._loop.time(), detail, torn=torn)
         self._tell()
         self._closed = True

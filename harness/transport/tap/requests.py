@@ -19,7 +19,7 @@ from harness.wire import Chunked, Length, Request
 HEAD_BYTES = 256 * 1024
 _UNBOUND = 1 << 60
 
-_HOST = re.compile(rb"(?im)^(host:)[^\r\n]*")
+_HOST = re.compile(rb"(?im)^(host:)[ \t]*([^\r\n]*)")
 _ENCODING = re.compile(rb"(?im)^accept-encoding:[^\r\n]*\r?\n")
 
 
@@ -27,11 +27,13 @@ _ENCODING = re.compile(rb"(?im)^accept-encoding:[^\r\n]*\r?\n")
 class Asked:
     """One request, created when its head is complete; `sent` is the moment at which its body was complete too.
 
-    `too_large` means that its body or its answer's body exceeds what is recorded.
+    `client_sees` is the root of the URL that its client asked. `too_large` means that its body or its answer's
+    body exceeds what is recorded.
     """
 
     head: RequestHead
     began: float
+    client_sees: str = ""
     body: bytearray = field(default_factory=bytearray)
     sent: float | None = None
     too_large: bool = False
@@ -114,13 +116,15 @@ class RequestFollower:
             if len(self._buffer) > HEAD_BYTES:
                 self.lost = f"a request head exceeds {HEAD_BYTES} bytes"
             return False
-        rewritten, head = _rewrite_head(bytes(self._buffer[: end.end()]), self._authority, self._encoding)
+        raw = bytes(self._buffer[: end.end()])
+        rewritten, head = _rewrite_head(raw, self._authority, self._encoding)
         del self._buffer[: end.end()]
         out.append(rewritten)
         if isinstance(head, BadHead):
             self.lost = f"a request that is none, and what follows it on its connection: {head}"
             return False
-        self._begin(Asked(head, self._now))
+        host = _HOST.search(raw)
+        self._begin(Asked(head, self._now, f"http://{host[2].strip().decode('latin-1')}" if host else ""))
         return True
 
     def _begin(self, asked: Asked) -> None:

@@ -56,7 +56,7 @@ def test_a_client_that_does_not(harness: Harness) -> None:
 def test_the_reproduction_reproduces(harness: Harness) -> None:
     """The command that repeats a case, in each format, is run: it has all of the options that matter."""
     options = (
-        "--event-ids", "none", "--resume", "inclusive", "--loop", "--timeout", "7", "--strict",
+        "--event-ids", "none", "--resume", "inclusive", "--loop", "--timeout", "70", "--strict",
         "--script", json.dumps({"text": "Say it's so, twice.", "deltas": 5, "status": "incomplete"}),
     )  # fmt: skip
     words = ("--cuts", "event:7,rst", "--cuts", "pass", *options, "--report", "junit=x.xml")

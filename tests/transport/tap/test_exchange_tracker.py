@@ -82,6 +82,39 @@ def test_the_last_chunk_is_held_back_whole(
     assert forwarded == len(before)
 
 
+@given(st.lists(answers(), min_size=1, max_size=3), st.lists(st.integers(0, 4096), max_size=8), st.booleans())
+def test_all_bytes_pass_once_and_in_order(parts: list[bytes], cuts: list[int], names: bool) -> None:
+    """However pipelined responses are split, the client gets their bytes; only the target's address is another."""
+    field = b"\r\nlocation: http://%b/x\r\n\r\n"
+    data = b"".join(parts)
+    came = data.replace(b"\r\n\r\n", field % b"target", 1) if names else data
+    expected = data.replace(b"\r\n\r\n", field % b"recorder", 1) if names else data
+    wire, sent = Wiretap("target"), b""
+    wire.upward(get().replace(b"host: h", b"host: recorder") * len(parts), 0.0)
+    for piece in pieces_of(came, cuts):
+        unseen = wire.passes(piece)
+        passed = wire.downward(piece, 1.0)
+        sent += piece if unseen else passed.data
+    assert sent + wire.rest() in (expected, came)
+
+
+def test_a_head_in_parts_is_put_right() -> None:
+    """Byte by byte: all but the address passes at once, and that when it is whole; the record keeps what came."""
+    wire, sent = Wiretap("target"), []
+    wire.upward(b"PUT /x HTTP/1.1\r\nHost: recorder:8\r\ncontent-length: 0\r\n\r\n", 0.0)
+    interim, head = b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\nx-upload-url: http://%b/x\r\n"
+    finished = []
+    for byte in interim + head % b"target" + b"content-length: 1\r\n\r\n!":
+        passed = wire.downward(bytes([byte]), 1.0)
+        sent.append(passed.data)
+        finished += passed.finished
+    assert b"".join(sent[: len(interim)]) == interim
+    place = len(interim + head) - len(b"%b/x\r\n")
+    assert (b"".join(sent[:place])).endswith(b"x-upload-url: ")
+    assert b"".join(sent) == interim + head % b"recorder:8" + b"content-length: 1\r\n\r\n!"
+    assert [exchange.headers.get("x-upload-url") for exchange in finished] == ["http://target/x"]
+
+
 def test_the_pieces_of_a_stream_pass_unseen() -> None:
     """Every piece but the last is forwarded unparsed: the head, whole chunks, a chunk that comes in two reads."""
     wire = Wiretap("target")

@@ -43,6 +43,7 @@ class Board:
     """A tap whose dialling never finishes."""
 
     authority = "target"
+    origin = "http://target"
     encoding = None
     most = 1 << 20
 

@@ -1,0 +1,129 @@
+"""Uploads to an address that an answer names: recorded, and replayed when the recorded server is down."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.benches.record import Recorder
+from harness.cassette import Player, load
+from harness.contract import PROTOCOL
+from harness.emulator import Emulator
+from harness.interactions import INTERACTIONS
+from harness.transport import ServerThread
+from harness.wire import Headers, Request, Response, Service
+
+UPLOADED = {"file": {"name": "files/f1", "state": "ACTIVE"}}
+
+
+class Store:
+    """A server that says in one header at which absolute URL it takes the bytes; `root` is how it names itself."""
+
+    def __init__(self, field: str = "X-Goog-Upload-URL", prefix: str = "", root: str = "") -> None:
+        self._field, self._prefix, self._root = field, prefix, root
+        self.received: list[bytes] = []
+
+    def __call__(self, request: Request) -> Response:
+        if not request.raw_path.startswith(f"{self._prefix}/upload"):
+            return Response.json(404, b"{}")
+        if request.method == "PUT":
+            self.received.append(request.body)
+            return Response.json(200, json.dumps(UPLOADED).encode())
+        root = self._root or f"http://{request.headers.get('host')}"
+        url = f"{root}{self._prefix}/upload/there?upload_id=secret-0f1e2d3c4b5a"
+        return Response.whole(200, Headers([(self._field, url)]), b"")
+
+
+def upload(root: str, field: str = "X-Goog-Upload-URL") -> str:
+    """Upload in two requests as a plain client does; return where the second one went."""
+    start = urllib.request.Request(f"{root}/upload/v1beta/files", b"{}", {"x-goog-api-key": "key-0f1e2d3c4b5a"})
+    with urllib.request.urlopen(start) as answer:
+        url = str(answer.headers[field])
+    with urllib.request.urlopen(urllib.request.Request(url, b"hello", method="PUT")) as answer:
+        assert json.load(answer) == UPLOADED
+    return url
+
+
+@pytest.mark.parametrize("mode", ["once", "new_episodes"])
+@pytest.mark.parametrize("prefix", ["", "/v9/proxy"])
+@pytest.mark.parametrize("field", ["X-Goog-Upload-URL", "x-goog-upload-control-url", "Location"])
+def test_an_upload_is_recorded_and_replayed(field: str, prefix: str, mode: str, tmp_path: Path) -> None:
+    """The bytes pass the recorder, and a replay answers both requests while the recorded server is down."""
+    path, store = tmp_path / "a.yaml", Store(field, prefix)
+    with ServerThread(store) as server:
+        if mode == "new_episodes":
+            with Recorder(server.url, path, INTERACTIONS) as first:
+                urllib.request.urlopen(urllib.request.Request(f"{first.url}{prefix}/upload/x", b"")).close()
+        with Recorder(server.url, path, INTERACTIONS, mode=mode) as recorder:
+            assert upload(recorder.url + prefix, field).startswith(f"{recorder.url}{prefix}/upload/there?")
+    assert store.received == [b"hello"]
+    assert recorder.summary.recorded == 2
+    assert recorder.summary.unrecorded == []
+    assert server.url in path.read_text("utf-8")
+    assert recorder.url not in path.read_text("utf-8")
+    assert "0f1e2d3c4b5a" not in path.read_text("utf-8")
+    player = Player(load(path).recordings[-2:], PROTOCOL)
+    with ServerThread(player) as replay:
+        assert upload(replay.url + prefix, field).startswith(f"{replay.url}{prefix}/upload/there?")
+    assert (player.misses, player.unused()) == ([], [])
+
+
+def test_an_upload_to_another_server_is_named(tmp_path: Path) -> None:
+    """What an answer sends elsewhere cannot be recorded: it is told at once and at the end, without its path."""
+    told: list[str] = []
+    with (
+        ServerThread(Store()) as other,
+        ServerThread(Store(root=other.url)) as server,
+        Recorder(server.url, tmp_path / "a.yaml", INTERACTIONS, warn=told.append) as recorder,
+    ):
+        assert upload(recorder.url).startswith(other.url)
+    assert told == recorder.summary.unrecorded
+    said = f"the answer names another address ({other.url}): what the client sends there is not recorded"
+    assert told == [f"POST /upload/v1beta/files: {said}"]
+    player = Player(load(tmp_path / "a.yaml").recordings, PROTOCOL)
+    player(Request("POST", "/upload/v1beta/files", body=b"{}"))
+    assert player.elsewhere() == [(0, other.url)]
+
+
+def _send_with_sdk(root: str) -> None:
+    genai = pytest.importorskip("google.genai")
+    client = genai.Client(api_key="key-0f1e2d3c4b5a", http_options={"base_url": root})
+    file = Path(__file__)
+    assert client.files.upload(file=str(file), config={"mime_type": "text/plain"}).name
+
+
+def _send_plainly(root: str) -> None:
+    fields = {"X-Goog-Upload-Protocol": "resumable", "X-Goog-Upload-Command": "start", "x-goog-api-key": "k" * 20}
+    start = urllib.request.Request(f"{root}/upload/v1beta/files", b'{"file": {}}', fields)
+    with urllib.request.urlopen(start) as answer:
+        url = answer.headers["x-goog-upload-url"]
+    commands = {"X-Goog-Upload-Command": "upload, finalize", "X-Goog-Upload-Offset": "0"}
+    urllib.request.urlopen(urllib.request.Request(url, b"hello", commands)).close()
+
+
+@pytest.mark.parametrize("send", [pytest.param(_send_with_sdk, marks=pytest.mark.slow), _send_plainly])
+def test_clients_upload_to_a_replay(send: Callable[[str], None], tmp_path: Path) -> None:
+    """An SDK and a plain client upload through the recorder, and again to a replay without the server."""
+    path, service = tmp_path / "a.yaml", _Counted(Emulator())
+    with ServerThread(service) as server, Recorder(server.url, path, INTERACTIONS) as recorder:
+        before = service.requests
+        send(recorder.url)
+    assert recorder.summary.recorded == service.requests - before == 2
+    player = Player(load(path).recordings, PROTOCOL)
+    with ServerThread(player) as replay:
+        send(replay.url)
+    assert (player.misses, player.unused()) == ([], [])
+
+
+class _Counted:
+    def __init__(self, inner: Service) -> None:
+        self._inner = inner
+        self.requests = 0
+
+    def __call__(self, request: Request) -> Response:
+        self.requests += 1
+        return self._inner(request)
