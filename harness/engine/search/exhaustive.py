@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, TypeVar
 
+from harness.engine.search.answer_counts import AnswerCounts
 from harness.engine.search.failure import Bug, EngineRun
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.state_digest import digest_state
@@ -77,6 +78,7 @@ def every(
         failures=tuple(bug.failure(ENGINE, search.sightings[key]) for key, bug in search.bugs.items()),
         vacuous=() if search.plays else ("nothing was played",),
         notes=notes,
+        answers=search.answers,
     )
 
 
@@ -90,13 +92,15 @@ class _Search:
         self.sightings: Counter[str] = Counter()
         self.histories = 0
         self.plays = 0
+        self.answers = AnswerCounts()
 
     def deeper(
         self, frontier: dict[bytes, SearchState], shard: Shard | None, *, counts: bool = True
     ) -> dict[bytes, SearchState]:
         """Play one more step from each state of `frontier`; return the new states by digest.
 
-        With a `shard`, only every so many of these steps are played. `counts`: these histories are counted.
+        With a `shard`, only every so many of these steps are played. `counts`: these histories and the answers
+        to their last steps are counted.
         """
         found: dict[bytes, SearchState] = {}
         turns = count()
@@ -107,7 +111,7 @@ class _Search:
                 if shard is not None and next(turns) % shard.of != shard.number - 1:
                     continue
                 self.histories += reached.paths if counts else 0
-                digest, follow = self._play((*reached.history, step))
+                digest, follow = self._play((*reached.history, step), counts=counts)
                 if digest is None:
                     continue
                 if digest in found:
@@ -121,12 +125,16 @@ class _Search:
         """The steps that a history may begin with."""
         return self._on_fresh((), lambda world: tuple(world.player.list_choices()))
 
-    def _play(self, history: History) -> tuple[bytes | None, tuple[Step, ...]]:
+    def _play(self, history: History, *, counts: bool) -> tuple[bytes | None, tuple[Step, ...]]:
         """The state after a history, None if its last step broke a promise; and what may follow."""
         self.plays += 1
 
         def last(world: World) -> tuple[bytes | None, tuple[Step, ...]]:
+            before = set(map(id, world.trail))
             found = [defect for defect in world.play(history[-1]) if self._place.judged(defect)]
+            for exchange in world.trail if counts else ():
+                if id(exchange) not in before:
+                    self.answers.add(self._place.model.name_call(exchange.request), exchange.status)
             for defect in found:
                 bug = Bug(defect, history, tuple(world.sent))
                 self.bugs.setdefault(defect.key, bug)

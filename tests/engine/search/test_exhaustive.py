@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from harness.engine.search.answer_counts import AnswerCounts
 from harness.engine.search.exhaustive import _service, every
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.state_digest import StateDigest, digest_state
+from harness.engine.sharding.shards import Shard
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
@@ -33,6 +35,14 @@ def test_a_defect_is_found_with_its_shortest_history(name: str, rule: str, depth
     """The search is breadth-first, so a defect is found with its shortest history."""
     found = {failure.rule: failure for failure in every(mutant(name), depth).failures}
     assert len(found[rule].history) == depth
+
+
+def test_what_was_judged_is_counted() -> None:
+    """The answers to the last step of each history are counted, and the shards' add up to those of the whole."""
+    whole = every(reference(), 2)
+    assert 0 < whole.answers.requests <= whole.counts["histories"]
+    shards = [every(reference(), 2, shard=Shard(number, 2)) for number in (1, 2)]
+    assert AnswerCounts.of(part.answers for part in shards).totals == whole.answers.totals
 
 
 def test_time_says_which_depth_is_complete() -> None:
