@@ -97,7 +97,7 @@ class Parser(argparse.ArgumentParser):
         word = unknown[1].split()[0]
         flag = word.partition("=")[0]
         if not flag.startswith("-"):
-            raise UsageFault(f"there is one argument too many, {word!r}{self._advise()}")
+            raise UsageFault(f"there is one argument too many, {word!r}{self._advise(word)}")
         known = [option for option in self._option_string_actions if option.startswith("--")]
         hint = did_you_mean(flag, known, otherwise=f" (see `{self.prog} --help`)")
         raise UsageFault(f"unknown flag {flag!r}{hint}")
@@ -105,8 +105,10 @@ class Parser(argparse.ArgumentParser):
     def _make_formatter(self, prog: str) -> _HelpFormatter:
         return _HelpFormatter(prog, self._folded)
 
-    def _advise(self) -> str:
-        """What to do about an argument too many: often it is a command, and its `--` was forgotten."""
+    def _advise(self, word: str) -> str:
+        """What to do about an argument too many: it may be a server, or a command whose `--` was forgotten."""
+        if "://" in word and "--target" in self._option_string_actions:
+            return f": write --target {word}"
         dashes = ": write `--` before a command to run" if "-- CMD" in (self.usage or "") else ""
         return f"{dashes} (see `{self.prog} --help`)"
 

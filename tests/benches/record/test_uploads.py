@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from harness.benches.record import Recorder
 from harness.cassette import Player, load
+from harness.cli import main
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.interactions import INTERACTIONS
@@ -87,6 +89,29 @@ def test_an_upload_to_another_server_is_named(tmp_path: Path) -> None:
     player = Player(load(tmp_path / "a.yaml").recordings, PROTOCOL)
     player(Request("POST", "/upload/v1beta/files", body=b"{}"))
     assert player.elsewhere() == [(0, other.url)]
+
+
+STARTS = """
+import os, urllib.request
+url = os.environ["INTERACTIONS_BASE_URL"] + "/upload/v1beta/files"
+urllib.request.urlopen(urllib.request.Request(url, b"{}")).close()
+"""
+
+
+def test_commands_say_where_a_client_is_sent(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A proxy says that an address leads past it, and a replay the same of what was recorded."""
+    path = str(tmp_path / "a.yaml")
+    program = ("--", sys.executable, "-c", STARTS)
+    with ServerThread(Store()) as other, ServerThread(Store(root=other.url)) as server:
+        assert main(["proxy", "--target", server.url, "--port", "0", *program]) == 0
+        names = f"names another address ({other.url}): what the client sends there"
+        assert f"the answer {names} does not pass here" in capfd.readouterr().err
+        assert main(["record", "--target", server.url, "--cassette", path, *program]) == 1
+        assert f"the answer {names} is not recorded" in capfd.readouterr().err
+    assert main(["replay", path, "--port", "0", *program]) == 0
+    assert f"recording 1 {names} is not replayed" in "".join(capfd.readouterr())
+    assert main(["replay", path, "--port", "0", "--json", *program]) == 0
+    assert json.loads(capfd.readouterr().out)["elsewhere"] == [{"number": 1, "address": other.url}]
 
 
 def _send_with_sdk(root: str) -> None:

@@ -73,6 +73,7 @@ def test_version_option_overrides_the_url(harness: Harness, toy: Toy) -> None:
         (["check", DEAD, "-j", "0"], 2, "1 or more"),
         (["check", DEAD, "-H", "nonsense"], 2, "Name: value"),
         (["check", DEAD, "extra"], 2, "one argument too many, 'extra' (see"),
+        (["proxy", DEAD], 2, f"one argument too many, {DEAD!r}: write --target {DEAD}"),
         (["serve", "npm", "test"], 2, "one argument too many, 'npm': write `--` before a command"),
         (
             ["serve", "--scenario", "none.yaml"],
