@@ -64,26 +64,29 @@ class Canon:
     """Makes requests of one API comparable; `secrets` are those that the recorder was given.
 
     Secrets are removed from a request as from a recording, and all placeholders are made equal. So it does not
-    matter which key a client uses, or whether the recording was redacted.
+    matter which key a client uses, or whether the recording was redacted. What one request names as secret is
+    hidden wherever a later one quotes it. Safe to use from several threads.
     """
 
     def __init__(self, protocol: StreamProtocol, *, secrets: Iterable[str] = ()) -> None:
         self._protocol = protocol
-        self._secrets = tuple(secrets)
+        self._redactor = Redactor(protocol, secrets=secrets)
         self._made: dict[Request, CanonicalRequest] = {}
 
     def of(self, request: Request) -> CanonicalRequest:
         """The canonical form of a request; recent results are cached."""
         made = self._made.get(request)
         if made is None:
-            if len(self._made) >= _CACHED:
+            known = self._redactor.learned
+            made = self._canonical(request)
+            if len(self._made) >= _CACHED or self._redactor.learned != known:
                 self._made.clear()
-            made = self._made[request] = self._canonical(request)
+            self._made[request] = made
         return made
 
     def _canonical(self, request: Request) -> CanonicalRequest:
-        redactor = Redactor(self._protocol, secrets=self._secrets)
-        clean = redactor.request(request)
+        clean = self._redactor.request(request)
+        self._redactor.report.clear()  # nobody reads it, and it would grow with every request
         kind, value = _value(clean)
         kept = (
             (n, _hide_placeholders(v))

@@ -78,6 +78,8 @@ class Player:
         self._protocol = protocol
         self._scale = 1 / speed
         self._canon = Canon(protocol, secrets=secrets)
+        for recording in self.recordings:  # one may quote what only a later one names as secret
+            self._canon.of(recording.request)
         self._index = Index(protocol)
         self._index.add(self.recordings, [self._canon.of(recording.request) for recording in self.recordings])
         self._mode = mode

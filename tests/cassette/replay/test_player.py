@@ -303,6 +303,29 @@ def test_strict_knows_no_other_resume() -> None:
     assert "the mode resume" not in play.misses[1].reason
 
 
+NAMED = '{"api_key": "zq9nestedkey1234567890abcdef"}'
+QUOTED = "the word zq9nestedkey1234567890abcdef"
+
+
+@pytest.mark.parametrize("redacted", [False, True])
+@pytest.mark.parametrize("inputs", [(NAMED, QUOTED), (NAMED, QUOTED, NAMED, QUOTED)], ids=len)
+def test_a_secret_that_an_earlier_request_named(inputs: tuple[str, ...], *, redacted: bool) -> None:
+    """A key is hidden where a later request only quotes it, as in the recording."""
+    asked = [post({"model": "m", "input": text}) for text in inputs]
+    recordings = [answered(request, {"id": f"v1_{n}"}) for n, request in enumerate(asked)]
+    redactor = Redactor(PROTOCOL)
+    play = player(*(map(redactor.redact, recordings) if redacted else recordings))
+    assert [play(request).status for request in asked] == [200] * len(asked)
+    assert play.unused() == []
+
+
+def test_an_unredacted_quote_before_the_name_is_found() -> None:
+    """In a recording that nobody redacted, requests match in whichever order a secret becomes known."""
+    asked = [post({"model": "m", "input": text}) for text in (QUOTED, NAMED)]
+    play = player(*(answered(request, {"id": f"v1_{n}"}) for n, request in enumerate(asked)))
+    assert [play(request).status for request in asked] == [200, 200]
+
+
 def test_fullest_recording() -> None:
     """Of several recordings of a stream the complete one is resumed, and its recorded resumes count as used."""
     dropped = streamed(CREATE, STREAM[:4], Ending(how=How.RST))

@@ -107,7 +107,7 @@ class WaitsAtResets(InProcess):
         super().__init__(clients.good)
         self._stopped = threading.Event()
 
-    def read(self, task: Task, seconds: float) -> ClientResult:
+    def read(self, task: Task, seconds: float, start: float = 0.0) -> ClientResult:
         """Read the stream, or wait."""
         if "rst" in task.case:
             self._stopped.wait()
