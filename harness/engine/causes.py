@@ -8,7 +8,7 @@ better: the finding that blocks is judged by its own rule.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -79,7 +79,7 @@ def link(
 
 def _tell_once(results: Sequence[Result]) -> list[Result]:
     """The results; what several rules say of one place in a body is caused by the first that says it."""
-    first: list[Finding] = []
+    first: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     told = []
     for result in results:
         findings = tuple(_blame_first(finding, first) for finding in result.observation.findings)
@@ -87,24 +87,26 @@ def _tell_once(results: Sequence[Result]) -> list[Result]:
     return told
 
 
-def _blame_first(finding: Finding, first: list[Finding]) -> Finding:
-    """The finding, caused by the first one that says the same of the same place, if that is of another rule."""
+def _blame_first(finding: Finding, first: dict[tuple[str, str], list[Finding]]) -> Finding:
+    """The finding, caused by the first one that says the same of the same place, if that is of another rule.
+
+    `first` has those that were told, by what they say.
+    """
     word = _word_of(finding.stable_code)
     blamed_otherwise = finding.cause and _word_of(finding.cause) != word
     if not (word and finding.where.pointer) or finding.severity is not Severity.BROKEN or blamed_otherwise:
         return finding
-    same = next((known for known in first if _say_the_same(known, finding)), None)
+    told = first[word, finding.expected]
+    same = next((known for known in told if _is_same_place(known, finding)), None)
     if same is None:
-        first.append(finding)
+        told.append(finding)
         return finding
     code = same.stable_code
     return finding if code == finding.stable_code else replace(finding, cause=code)
 
 
-def _say_the_same(one: Finding, other: Finding) -> bool:
-    """Whether two findings have one word, expect the same, and are about one place, in a body or in an event."""
-    if _word_of(one.stable_code) != _word_of(other.stable_code) or one.expected != other.expected:
-        return False
+def _is_same_place(one: Finding, other: Finding) -> bool:
+    """Whether two findings that say the same are about one place, in a body or in an event."""
     place, other_place = one.kind()[-1], other.kind()[-1]
     if place == other_place:
         return True
