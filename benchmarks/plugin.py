@@ -84,32 +84,10 @@ def importing(module: str) -> float:
     return float(done.stdout)
 
 
-_FIRST_FIXTURE = """
-import time, pytest
-from harness.plugin.environment_variables import EnvironmentVariables
-environment = EnvironmentVariables(())
-environment.install()
-def opened():
-    begin = time.perf_counter()
-    from harness.plugin.network_guard import loopback_only
-    from harness.plugin.observed_service import InteractionsEmulator
-    with InteractionsEmulator().open(session), loopback_only():
-        return time.perf_counter() - begin
-begin = time.perf_counter()
-from harness.plugin.session_server import SessionServer
-session = SessionServer(environment)
-first = time.perf_counter() - begin + opened()
-again = sorted(opened() for _ in range(200))
-session.close()
-environment.uninstall()
-print(first, again[100])
-"""
-
-
 def fixture() -> tuple[float, float]:
     """Seconds until an emulator is ready on its socket: the first in a session, with imports, and later ones."""
     done = subprocess.run(
-        [sys.executable, "-c", _FIRST_FIXTURE], cwd=Path(__file__).parents[1], env=_environment(),
+        [sys.executable, "-m", "benchmarks._first_fixture"], cwd=Path(__file__).parents[1], env=_environment(),
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     first, again = map(float, done.stdout.split())
