@@ -177,7 +177,7 @@ print(json.dumps({"case": task.get("case")}))
 def test_out_of_time(new: Callable[[str], Client]) -> None:
     """A client that does not end in time is stopped."""
     got = ends(
-        new("import os, time; print(os.getpid(), file=__import__('sys').stderr, flush=True); time.sleep(60)"), 1
+        new("import os, time; print(os.getpid(), file=__import__('sys').stderr, flush=True); time.sleep(60)"), 4
     )
     assert got.stopped
     with pytest.raises(ProcessLookupError):
