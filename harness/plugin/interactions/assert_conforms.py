@@ -23,6 +23,7 @@ from harness.contract import (
     read,
 )
 from harness.contract.data.json_parse import loads
+from harness.contract.revision_names import find_revision
 from harness.contract.rules import BY_ID, level_of
 from harness.outcome import Finding, Level, Severity, UsageFault
 from harness.outcome.words import format_count
@@ -55,7 +56,7 @@ def assert_conforms(
 
 def findings_of(value: Any, *, background: bool = False, revision: str = CURRENT) -> list[Finding]:
     """Judge a response, stream, interaction or exchange. Raises UsageFault for a value it cannot read."""
-    contract = _load(revision)
+    contract = load(find_revision(revision, "assert_conforms, revision"))
     if isinstance(value, Exchange):
         return list(read(value, contract).findings)
     if isinstance(value, bytes):
@@ -72,13 +73,6 @@ def findings_of(value: Any, *, background: bool = False, revision: str = CURRENT
             "events, or an interaction"
         )
     return judge_error(body, None) if set(body) == {"error"} else judge_interaction(dict(body), contract)
-
-
-def _load(revision: str) -> Contract:
-    try:
-        return load(revision)
-    except LookupError as error:
-        raise UsageFault(f"assert_conforms(revision={revision!r}): {error.args[0]}") from None
 
 
 def _of_response(response: Any, background: bool, contract: Contract) -> list[Finding]:
