@@ -60,12 +60,12 @@ def findings_of(value: Any, *, background: bool = False, revision: str = CURRENT
     if isinstance(value, Exchange):
         return list(read(value, contract).findings)
     if isinstance(value, bytes):
-        return _of_bytes(value, background, contract)
+        return _judge_bytes(value, background, contract)
     if hasattr(value, "status_code") and hasattr(value, "headers"):
-        return _of_response(value, background, contract)
+        return _judge_response(value, background, contract)
     events = events_of(list(value) if _is_lazy(value) else value)
     if events is not None:
-        return _of_events(events, background, contract)
+        return _judge_events(events, background, contract)
     body = plain(value)
     if not isinstance(body, Mapping):
         raise UsageFault(
@@ -75,10 +75,10 @@ def findings_of(value: Any, *, background: bool = False, revision: str = CURRENT
     return judge_error(body, None) if set(body) == {"error"} else judge_interaction(dict(body), contract)
 
 
-def _of_response(response: Any, background: bool, contract: Contract) -> list[Finding]:
+def _judge_response(response: Any, background: bool, contract: Contract) -> list[Finding]:
     data = response.content if hasattr(response, "content") else response.read()
     if str(response.headers.get("content-type", "")).lower().startswith(EVENT_STREAM):
-        return _of_stream(data, background, contract)
+        return _judge_stream(data, background, contract)
     refused = response.status_code >= 400
     read_body = loads(data)
     if read_body.value is None and read_body.fault:
@@ -91,21 +91,21 @@ def _of_response(response: Any, background: bool, contract: Contract) -> list[Fi
     )
 
 
-def _of_bytes(data: bytes, background: bool, contract: Contract) -> list[Finding]:
+def _judge_bytes(data: bytes, background: bool, contract: Contract) -> list[Finding]:
     return (
         judge_interaction(loads(data).value, contract)
         if data.lstrip()[:1] in (b"{", b"[")
-        else _of_stream(data, background, contract)
+        else _judge_stream(data, background, contract)
     )
 
 
-def _of_stream(data: bytes, background: bool, contract: Contract) -> list[Finding]:
+def _judge_stream(data: bytes, background: bool, contract: Contract) -> list[Finding]:
     judge = StreamJudge(contract, background=background)
     judge.feed(data)
     return list(judge.finish().findings)
 
 
-def _of_events(events: Iterable[Mapping[str, Any]], background: bool, contract: Contract) -> list[Finding]:
+def _judge_events(events: Iterable[Mapping[str, Any]], background: bool, contract: Contract) -> list[Finding]:
     """Judge parsed events; their framing is unknown and not judged."""
     judge = StreamJudge(contract, background=background, framed=False)
     for event in events:
