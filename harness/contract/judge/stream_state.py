@@ -194,7 +194,7 @@ class StreamState:
     def _is(self, identity: str, status: str) -> None:
         if len(self.statuses) < STATUSES and self.statuses[-1:] != [status]:
             self.statuses.append(status)
-            self.found.extend(judge_status_word(status, "$.status", self._listed))
+            self.found.extend(judge_status_word(status, self._listed))
         if not self.interaction_id:
             self.interaction_id = identity
         elif identity and identity != self.interaction_id:

@@ -24,7 +24,6 @@ from harness.wire import Response
 SECRET_PREFIX = "whsec_"
 
 REVOKE_LATER = "revoke_previous_secrets_after_h24"
-REVOKE_NOW = "revoke_previous_secrets_immediately"
 
 MOST_SECRETS = 8
 """Limit on the secrets of one webhook; if they are rotated faster than they expire, the oldest are dropped."""
