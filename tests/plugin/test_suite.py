@@ -133,6 +133,7 @@ def test_wrong_options(pytester: pytest.Pytester, option: tuple[str, str], said:
     result.stdout.fnmatch_lines([f"*{said}"])
 
 
+@pytest.mark.slow
 def test_an_unreachable_target(pytester: pytest.Pytester) -> None:
     """If the server cannot be reached, the run ends at once, with the same exit code as `harness check`."""
     result = run(pytester, *SUITE, "--interactions-url", "http://127.0.0.1:9")
@@ -146,6 +147,7 @@ def test_not_collected_by_accident(pytester: pytest.Pytester) -> None:
     run(pytester, "--interactions-url", "emulator").assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_what_a_target_repeats_is_shown_without_the_key(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

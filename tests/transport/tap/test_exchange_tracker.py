@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from time import process_time
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -116,6 +117,7 @@ def test_a_head_in_parts_is_put_right() -> None:
     assert [exchange.headers.get("x-upload-url") for exchange in finished] == ["http://target/x"]
 
 
+@pytest.mark.slow
 def test_a_head_that_dribbles_in_costs_what_it_is_long() -> None:
     """Byte by byte, 16 times the head takes about 16 times the time, also where one line holds a long address."""
     field = b"a: " + b"b" * 20 + b"\r\n"
