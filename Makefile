@@ -8,11 +8,11 @@ BIN := $(VENV)/bin
 check: $(VENV)/.base  ## run the whole catalogue against the built-in emulator
 	$(BIN)/harness check emulator
 
-test: $(VENV)/.dev bytecode  ## run the tests: some five minutes on two idle cores
+test: $(VENV)/.dev bytecode  ## run the tests: some four minutes on two idle cores
 	$(BIN)/python -m pytest -q -n 3
 
 test-slow: $(VENV)/.dev bytecode  ## run the slow ones: whole searches, the whole kill matrix, client mutants, foreign servers, browsers
-	$(BIN)/python -m pytest -q -n 2 -m slow
+	$(BIN)/python -m pytest -q -n 3 -m slow
 
 coverage: $(VENV)/.dev bytecode  ## which lines `make test` runs, subprocesses included; needs Python 3.12 for its cheap tracing
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' \

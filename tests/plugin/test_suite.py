@@ -139,6 +139,7 @@ def test_wrong_options(pytester: pytest.Pytester, option: tuple[str, str], said:
     result.stdout.fnmatch_lines([f"*{said}"])
 
 
+@pytest.mark.slow
 def test_another_revision_judges(pytester: pytest.Pytester) -> None:
     """A target is judged by the revision that is named, here the folder of one that asks for one field more."""
     folder = pytester.mkdir("2027-01-01")
@@ -161,6 +162,7 @@ def test_only_rules_that_hold_become_items(monkeypatch: pytest.MonkeyPatch) -> N
     assert ids - {check.id for check in select_checks("core", "must", CURRENT)} == {"create.status"}
 
 
+@pytest.mark.slow
 def test_an_unreachable_target(pytester: pytest.Pytester) -> None:
     """If the server cannot be reached, the run ends at once, with the same exit code as `harness check`."""
     result = run(pytester, *SUITE, "--interactions-url", "http://127.0.0.1:9")
@@ -174,6 +176,7 @@ def test_not_collected_by_accident(pytester: pytest.Pytester) -> None:
     run(pytester, "--interactions-url", "emulator").assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_what_a_target_repeats_is_shown_without_the_key(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
