@@ -1,6 +1,6 @@
 """The operations on interactions of one session: create, get, cancel, delete.
 
-Layer 2. A session with these operations; its parts are wired together in `session`. Must not know the network or
+Layer 2. A session with these operations; its parts are wired together in `session_parts`. Must not know the network or
 the control API; the caller holds the lock.
 """
 
@@ -17,7 +17,7 @@ from harness.emulator.resources.paging import listing, page
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_body import HeldBody
 from harness.emulator.script.scripts import Script
-from harness.emulator.session import Session
+from harness.emulator.session_parts import SessionParts
 from harness.emulator.values.call import Call, Refusal, invalid, json_response, not_found
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.ids import interaction_id
@@ -31,7 +31,7 @@ from harness.wire.pieces import COMPLETE, Chunk
 _FLAGS = {"true": True, "false": False, "1": True, "0": False, "": False}
 
 
-class Engine(Session):
+class Engine(SessionParts):
     """The interactions of one session: handles calls that have been routed and authenticated."""
 
     def _build(self, settings: Settings) -> None:

@@ -33,7 +33,7 @@ from harness.wire.mask import Mask
 from harness.wire.request_log import RequestLog
 
 
-class Session:
+class SessionParts:
     """The parts of one session, and its time."""
 
     validator_type: type[CreateValidator] = CreateValidator
