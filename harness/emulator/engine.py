@@ -1,7 +1,7 @@
 """The operations on interactions of one session: create, get, cancel, delete.
 
-Layer 2. A session with these operations; its parts are wired together in `session_parts`. Must not know the network or
-the control API; the caller holds the lock.
+Layer 2. What they work with is wired together in `session_parts`. Must not know the network or the control API;
+the caller holds the lock.
 """
 
 from __future__ import annotations
