@@ -123,7 +123,7 @@ def make_plan(
     """
     wanted = _matching(catalogue, selection.checks) if selection.checks else None
     excluded = _matching(catalogue, selection.exclude)
-    _known_profiles(selection.profiles, profiles)
+    _require_known_profiles(selection.profiles, profiles)
     proofs = {check.proves: check.id for check in catalogue if check.proves and check.id not in excluded}
     planned = []
     for check in catalogue:
@@ -169,7 +169,7 @@ def _matching(catalogue: Iterable[Check], patterns: Iterable[str]) -> frozenset[
     return frozenset(found)
 
 
-def _known_profiles(names: Iterable[str], known: Profiles) -> None:
+def _require_known_profiles(names: Iterable[str], known: Profiles) -> None:
     for name in names:
         if name not in known:
             raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, known)}")

@@ -13,8 +13,9 @@ from harness.wire.message import Headers, Request
 
 _FIELD = r"(?:[\w-]+-)?(?:location|ur[il])"
 _NAME = re.compile(rf"(?i){_FIELD}")
-_LINE = re.compile(rf"(?im)^({_FIELD}:[ \t]*)(\S+)".encode())
-_OPEN = re.compile(rf"(?i){_FIELD}:[ \t]*".encode())
+_ADDRESS = re.compile(rf"(?im)^{_FIELD}:[ \t]*".encode())
+_URL = re.compile(rb"[ \t]*(\S+)")
+_LINES = re.compile(rb"[^\n]*\n|[^\n]+")
 _ROOT = re.compile(r"(?i)(https?)://(\[[^\]\s/]+\]|[^\s/:?#@\[\]]+)(?::(\d{1,5}))?(?=[/?#]|\Z)")
 _PORTS = {"http": "80", "https": "443"}
 _REDIRECTS = range(300, 400)
@@ -36,23 +37,55 @@ def readdress(headers: Headers, server: str, stand_in: str) -> Headers:
     )
 
 
-def readdress_head(head: bytes, server: str, stand_in: str) -> bytes:
-    """The same for the bytes of a head, in which nothing else changes."""
-    return _LINE.sub(
-        lambda line: line[1] + _readdress(line[2].decode("latin-1"), server, stand_in).encode("latin-1"), head
-    )
+class HeadReaddresser:
+    """The same for the bytes of a head that comes in pieces, in which nothing else changes.
 
+    An address is held back until its line is whole. No byte is looked at twice, however small the pieces are.
+    """
 
-def settled_bytes(head: bytes) -> int:
-    """How many bytes of a head that is still coming cannot belong to an address that goes on."""
-    line = head.rfind(b"\n") + 1
-    open_ = _OPEN.match(head, line)
-    return len(head) if open_ is None else open_.end()
+    def __init__(self, server: str, stand_in: str) -> None:
+        self._server = server
+        self._stand_in = stand_in
+        self._begin_line()
+
+    def _begin_line(self) -> None:
+        self._line = bytearray()
+        self._sent = 0  # how much of the line was forwarded
+        self._is_named = False  # whether its colon has come
+        self._address_at: int | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """Process bytes of the head; return what to forward."""
+        return b"".join(map(self._feed_line, _LINES.findall(data)))
+
+    def rest(self) -> bytes:
+        """What was held back of a line that has not become whole."""
+        rest = bytes(self._line[self._sent :])
+        self._begin_line()
+        return rest
+
+    def _feed_line(self, piece: bytes) -> bytes:
+        self._line += piece
+        if not self._is_named and b":" in piece:
+            self._is_named = True
+            named = _ADDRESS.match(self._line)
+            self._address_at = named and named.end()
+        if piece.endswith(b"\n"):
+            self._put_address()
+            return self.rest()
+        sent, self._sent = self._sent, len(self._line) if self._address_at is None else self._address_at
+        return bytes(self._line[sent : self._sent])
+
+    def _put_address(self) -> None:
+        url = self._address_at is not None and _URL.match(self._line, self._address_at)
+        if url:
+            new = _readdress(url[1].decode("latin-1"), self._server, self._stand_in)
+            self._line[url.start(1) : url.end(1)] = new.encode("latin-1")
 
 
 def may_name_addresses(head: bytes) -> bool:
-    """Whether `readdress_head` could change these bytes, which may go on after the head."""
-    return _LINE.search(head) is not None
+    """Whether a `HeadReaddresser` could change these bytes, which may go on after the head."""
+    return _ADDRESS.search(head) is not None
 
 
 def find_elsewhere(status: int, headers: Headers, server: str) -> Iterator[str]:

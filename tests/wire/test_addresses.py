@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.wire import Headers, Request
-from harness.wire.addresses import find_elsewhere, may_name_addresses, readdress, readdress_head, stand_in_url
+from harness.wire.addresses import HeadReaddresser, find_elsewhere, may_name_addresses, readdress, stand_in_url
 
 OURS = "http://127.0.0.1:9"
 CASES = (
@@ -24,6 +24,13 @@ CASES = (
 )
 
 
+def feed_in_pieces(head: bytes, server: str, size: int) -> bytes:
+    """What a client gets of a head that comes in pieces of `size` bytes."""
+    readdresser = HeadReaddresser(server, OURS)
+    pieces = (head[at : at + size] for at in range(0, len(head), size))
+    return b"".join(map(readdresser.feed, pieces)) + readdresser.rest()
+
+
 @pytest.mark.parametrize(("server", "url", "expected"), CASES)
 @pytest.mark.parametrize(
     "name", ["X-Goog-Upload-URL", "x-goog-upload-control-url", "Location", "Content-Location"]
@@ -33,7 +40,8 @@ def test_where_a_client_goes_on(name: str, server: str, url: str, expected: str)
     new = expected or url
     assert readdress(Headers([(name, url), ("x", url)]), server, OURS).items() == ((name, new), ("x", url))
     head = f"HTTP/1.1 200 OK\r\n{name}: %b\r\nx: {url}\r\n\r\n".encode()
-    assert readdress_head(head % url.encode(), server, OURS) == head % new.encode()
+    for size in (1, 7, len(head) + len(url)):
+        assert feed_in_pieces(head % url.encode(), server, size) == head % new.encode()
     assert may_name_addresses(head % url.encode())
 
 
@@ -59,3 +67,22 @@ SENT = (
 def test_what_sends_a_client_elsewhere(name: str, url: str, status: int, expected: list[str]) -> None:
     """An upload or a result at another server is named, without its path; a redirect is told by others."""
     assert list(find_elsewhere(status, Headers([(name, url)]), "https://api.example")) == expected
+
+
+HELD = (
+    (b"HTTP/1.1 2", b"HTTP/1.1 2"),
+    (b"a: 1\r\nlocati", b"a: 1\r\nlocati"),
+    (b"location: https://api.example/up", b"location: "),
+    (b"location: https://api.example\r\nx: h", b"location: http://127.0.0.1:9\r\nx: h"),
+    (b"x: https://api.example/up", b"x: https://api.example/up"),
+    (b"x:y location: https://api.example/up", b"x:y location: https://api.example/up"),
+)
+
+
+@pytest.mark.parametrize(("begun", "forwarded"), HELD)
+def test_only_an_unfinished_address_is_held_back(begun: bytes, forwarded: bytes) -> None:
+    """A client sees how far a head has come; what is held back of an address comes as it is if nothing follows."""
+    readdresser = HeadReaddresser("https://api.example", OURS)
+    assert readdresser.feed(begun) == forwarded
+    held = begun.endswith(b"/up") and begun.startswith(b"location")
+    assert readdresser.rest() == (b"https://api.example/up" if held else b"")

@@ -71,6 +71,7 @@ def test_list(harness: Harness) -> None:
     assert len(harness("mutants", "--list").out.splitlines()) == len(MUTANTS)
 
 
+@pytest.mark.slow
 def test_one_real_row(harness: Harness) -> None:
     """A real mutant is noticed by the real catalogue."""
     name = next(name for name in MUTANTS)
