@@ -12,8 +12,6 @@ from tests.e2e.peers.installing import KEY
 from tests.transport.peers import free_port
 
 NOTICED = frozenset({"fail", "warn"})
-SERVER_OPTIONS = {"litellm": ("--capability", "+v1")}
-"""A gateway for the official SDK has to serve /v1, which the SDK calls by default."""
 
 
 @dataclass(frozen=True)
