@@ -159,12 +159,15 @@ class Recorder:
                 stack.callback(writer.shutdown)
             if not self._adds:
                 self._player = Player(load(self._path).recordings, self._protocol)
-                player = self._player if window is None else window.around(self._player)
+                player = self._player if window is None else _behind(window, self._player)
                 self.url = stack.enter_context(ServerThread(player, **self._address)).url
             elif front:
                 service = self._known_or(UpstreamServer(self._listen(stack, {})))
                 if window is not None:
-                    service, waiting["waits"] = window.around(service), lambda request: not window.claims(request)
+                    service, waiting["waits"] = (
+                        _behind(window, service),
+                        lambda request: not window.claims(request),
+                    )
                 server = WaitingServer(service, **self._address, **waiting)
                 self.url = stack.enter_context(InThread(server)).url
             else:
@@ -258,6 +261,12 @@ class Recorder:
             return answer_from(known, request)
 
         return service
+
+
+def _behind(window: Window, service: Service) -> Service:
+    """The service with a window's page, and without what the window refuses."""
+    seen = window.around(service)
+    return lambda request: window.answer(request) if window.claims(request) else seen(request)
 
 
 def make_folder(folder: Path) -> None:
