@@ -84,7 +84,7 @@ class Canon:
             self._made[request] = made
         return made
 
-    def written(self, request: Request) -> CanonicalRequest:
+    def write_form(self, request: Request) -> CanonicalRequest:
         """The same form with secrets and placeholders as they are written; never to be shown."""
         return self._form(decode_request(request), str)
 

@@ -40,7 +40,7 @@ class QuoteMatcher:
         ]
         if not waiting or not request.body:
             return None
-        got = self._canon.written(request)
+        got = self._canon.write_form(request)
         fits = [(number, fit) for number in waiting for fit in self._fits(asked, got, number, recordings[number])]
         if len({self._index.forms[number] for number, _ in fits}) != 1:
             return None
@@ -55,7 +55,7 @@ class QuoteMatcher:
         """The recorded form with the request's texts in it, and these texts; nothing if it is another request."""
         form = self._index.forms[number]
         if number not in self._written:
-            self._written[number] = self._canon.written(recording.request)
+            self._written[number] = self._canon.write_form(recording.request)
         filled = fill_in(asked, got, form, self._written[number], self._texts)
         if filled is not None and self._index.substitutes(asked, filled[0]) is not None:
             yield filled
