@@ -167,6 +167,7 @@ class CassetteFile:
         """Drop all recordings: nothing will be played any more, and writing needs the memory."""
         self._cassette.data.clear()
         self._recordings, self._index, self._canon = [], Index(self._protocol), Canon(self._protocol)
+        self._quotes = QuoteMatcher(self._canon, self._index)
 
     @property
     def may_record(self) -> bool:
