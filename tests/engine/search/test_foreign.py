@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,9 @@ import pytest
 from harness import resources
 from harness.cli import main
 from harness.cli.reproducing import SAME
-from harness.emulator import Emulator
 from harness.engine.search import run, shrink
 from harness.outcome import Exit
 from harness.report.terminal import screen
-from harness.transport import ServerThread
-from harness.wire import Request, Response
 from tests.engine.search import foreign_servers as foreign
 
 pytestmark = pytest.mark.slow
@@ -183,37 +179,6 @@ def test_an_interrupted_search_reports_what_it_has(
     assert failure["replays"]["why_not"] == shrink.STOPPED
     assert record["engines"][1]["vacuous"] == ["the run was interrupted before it began"]
     assert "no-5xx" in (tmp_path / "x.xml").read_text()
-
-
-@pytest.mark.slow
-def test_an_interrupt_ends_the_search_by_the_document(capsys: pytest.CaptureFixture[str]) -> None:
-    """The tool behind this engine takes Ctrl-C for the end of one resource: no other is begun after it."""
-    emulator, calls = Emulator(), count()
-
-    def service(request: Request) -> Response:
-        if "/v1beta/" in request.target and next(calls) == 12:
-            os.kill(os.getpid(), signal.SIGINT)
-            threading.Event().wait(0.05)
-        return emulator(request)
-
-    with ServerThread(service) as server:
-        main(
-            [
-                "fuzz",
-                server.url,
-                "-e",
-                "schema",
-                "--max-examples",
-                "10",
-                "--no-store",
-                "--json",
-                "--api-key",
-                "any",
-            ]
-        )
-    record = json.loads(capsys.readouterr().out)
-    assert next(calls) > 12
-    assert record["engines"][0]["counts"]["resources"] == 1
 
 
 def test_a_code_can_be_excluded(capsys: pytest.CaptureFixture[str]) -> None:
