@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ pytest_plugins = ["pytester"]
 
 for variable in ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
     os.environ.pop(variable, None)  # what tests start prints what it prints on a developer's machine
+
+gc.disable()  # nothing that is collected is garbage
 
 without_bytecode = sys.dont_write_bytecode
 sys.dont_write_bytecode = False  # what is collected is rewritten once, not by each worker of each run
@@ -52,8 +55,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """From here on bytecode is kept or not as the user wants it."""
+    """From here on bytecode is kept or not as the user wants it, and garbage is what tests leave."""
     sys.dont_write_bytecode = without_bytecode
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

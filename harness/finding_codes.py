@@ -64,7 +64,8 @@ def all_codes() -> list[str]:
 def _literals() -> Iterator[str]:
     """Every string in the package that has the form of a code."""
     for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        text = path.read_text("utf-8")
+        for node in ast.walk(ast.parse(text)) if _CODE.search(text) else ():
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value):
                 yield node.value
 

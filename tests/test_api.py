@@ -36,7 +36,8 @@ def exported() -> dict[str, set[str]]:
     """Return the names in `__all__`, by module."""
     found: dict[str, set[str]] = {}
     for path in sorted((ROOT / "harness").rglob("*.py")):
-        for node in ast.parse(path.read_text("utf-8")).body:
+        text = path.read_text("utf-8")
+        for node in ast.parse(text).body if "__all__" in text else ():
             if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
                 parts = path.relative_to(ROOT).with_suffix("").parts
                 found[".".join(parts).removesuffix(".__init__")] = set(ast.literal_eval(node.value))

@@ -53,6 +53,7 @@ def test_a_bomb_is_refused_in_words(name: str) -> None:
             load_all_yaml(source if not isinstance(source, io.BytesIO) else io.BytesIO(text.encode()))
 
 
+@pytest.mark.slow
 def test_aliases_as_tools_write_them_are_read() -> None:
     """PyYAML writes an alias for a value that occurs twice; such documents are read as they always were."""
     headers = [f"value {number}" for number in range(10)]
@@ -144,6 +145,7 @@ def test_a_missing_file_is_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "command", ["verify", *(pytest.param(c, marks=pytest.mark.slow) for c in COMMANDS if c != "verify")]
 )
+@pytest.mark.slow
 def test_every_command_that_reads_a_file_refuses_evil_ones(tmp_path: Path, command: str) -> None:
     """A command given a bomb or a pipe ends by itself, names the file and the reason, and shows no traceback."""
     names = ("aliases that multiply", "a list in itself", "30,000 levels")

@@ -100,10 +100,10 @@ AGREED: dict[str, tuple[str, str]] = {
 
 OURS = "interactions-harness"
 
-LOOKED_AT = (
+LOOKED_AT = {
     ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Name, ast.Attribute,
     ast.arg, ast.Constant, ast.Expr,
-)  # fmt: skip
+}  # fmt: skip
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -117,9 +117,8 @@ def package_of(path: Path) -> str:
 @cache
 def nodes_of(path: Path) -> tuple[ast.AST, ...]:
     """Return the nodes of a module that the tests look at."""
-    return tuple(
-        node for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path))) if isinstance(node, LOOKED_AT)
-    )
+    tree = ast.parse(path.read_text("utf-8"), str(path))
+    return tuple(node for node in ast.walk(tree) if type(node) in LOOKED_AT)
 
 
 def imports_of(path: Path) -> Iterator[tuple[int, str]]:

@@ -10,6 +10,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,8 @@ def is_participle(name: str) -> bool:
 
 def named_by_participle(tree: ast.AST, scope: str = "") -> Iterator[str]:
     """The qualified names of functions that are named so and are neither properties nor answers of yes or no."""
-    for node in ast.iter_child_nodes(tree):
+    parts = (getattr(tree, part, ()) for part in ("body", "orelse", "handlers", "finalbody", "cases"))
+    for node in chain.from_iterable(parts):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             if is_participle(node.name) and not _may_be_named_so(node):
                 yield scope + node.name

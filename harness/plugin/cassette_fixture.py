@@ -185,11 +185,11 @@ def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
             f"{wanted.path.name}: recording {number + 1} names another address ({address}): what is sent there is "
             "not replayed"
         )
-    if (stale := _stale(cassette, wanted)) is not None:
+    if (stale := _say_why_stale(cassette, wanted)) is not None:
         fixture.remarks.append(stale)
 
 
-def _stale(cassette: Cassette, wanted: Wanted) -> str | None:
+def _say_why_stale(cassette: Cassette, wanted: Wanted) -> str | None:
     recorded = cassette.provenance.recorded if cassette.provenance is not None else ""
     if wanted.max_age is None or not recorded:
         return None

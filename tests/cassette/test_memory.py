@@ -191,6 +191,7 @@ def test_long_scalars_are_compared_and_shown_as_ever(text: str, monkeypatch: pyt
     assert shortened == difference() is not None
 
 
+@pytest.mark.slow
 def test_pieces_are_those_of_the_body(tmp_path: Path) -> None:
     """A long body in which a secret was replaced has the same pieces in the file and in memory."""
     body = BODIES["text/event-stream"] + delta(f"key {SECRET} end")

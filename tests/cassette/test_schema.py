@@ -28,6 +28,7 @@ def test_schema_is_one() -> None:
 
 @given(recordings())
 @settings(max_examples=60, deadline=None)
+@pytest.mark.slow
 def test_what_is_written(recording: Recording) -> None:
     """Every saved cassette and every journal matches the schema."""
     with TemporaryDirectory() as where:

@@ -114,6 +114,7 @@ def sweep(carried: Carrier, recording: Recording, places: Iterable[Place], drop:
 
 @pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.slow) for part in range(1, PARTS))])
 @pytest.mark.parametrize("drop", [Drop.FIN, Drop.RST])
+@pytest.mark.slow
 def test_every_byte(drop: Drop, part: int) -> None:
     """In process, prefix and resumed rest make the whole stream for a cut at every byte."""
     places = list(every_byte(recorded("all").body))

@@ -47,6 +47,7 @@ def run_step(runner: Path, command: str, *arguments: str, key: str = "") -> subp
     )
 
 
+@pytest.mark.slow
 def test_a_check_leaves_its_reports(runner: Path) -> None:
     """A green run exits with 0, tells it as an output and a notice, and leaves three reports."""
     done = run_step(runner, "check", "emulator", "-c", "get.*")
@@ -55,6 +56,7 @@ def test_a_check_leaves_its_reports(runner: Path) -> None:
     assert "::notice title=Interactions API::" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_failure_is_one_of_the_step(runner: Path) -> None:
     """A finding makes the step fail, and is annotated at its file; an argument may hold a space."""
     recording = runner / "a recording.sse"
@@ -64,6 +66,7 @@ def test_a_failure_is_one_of_the_step(runner: Path) -> None:
     assert f"::error file={recording},title=" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_client_is_what_follows_two_dashes(runner: Path) -> None:
     """Reports are named before the client's command line, whose words stay as they are."""
     done = run_step(runner, "torture", "--", "sh", "-c", "exit 7 # $HOME *")
@@ -71,6 +74,7 @@ def test_a_client_is_what_follows_two_dashes(runner: Path) -> None:
     assert "the client gave up: exit code 7" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_key_is_not_shown(runner: Path) -> None:
     """The key reaches the command as a variable and is in no output."""
     key = "AIza" + "x" * 35
@@ -106,6 +110,7 @@ def run_hook(hook: dict[str, Any], runner: Path, *files: Path) -> subprocess.Com
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_hook_refuses_a_key(runner: Path) -> None:
     """A key in a recording is found."""
     path = runner / "cassettes" / "leak.yaml"

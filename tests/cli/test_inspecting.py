@@ -113,6 +113,7 @@ def test_no_other_page_is_told(servers: dict[str, Serving], command: str, field:
     assert answer.status_code == 403
 
 
+@pytest.mark.slow
 def test_beyond_this_machine_the_address_carries_a_token() -> None:
     """A recorder that others can reach tells only who has the token, which the printed address carries."""
     with (
@@ -135,6 +136,7 @@ def test_open_opens_the_page(harness: Harness, monkeypatch: pytest.MonkeyPatch) 
     assert [page.rpartition(":")[0] for page in opened] == ["http://127.0.0.1"]
 
 
+@pytest.mark.slow
 def test_without_a_browser_the_address_is_said(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no browser can be started, the address is printed."""
     monkeypatch.setattr(webbrowser, "open", lambda page: False)

@@ -41,6 +41,7 @@ def on_a_terminal(*words: str, environment: Mapping[str, str] | None = None) -> 
     return process.returncode, drawn.decode()
 
 
+@pytest.mark.slow
 def test_check_draws_progress_and_colour() -> None:
     """`check` draws progress while it runs, and colour in the end."""
     code, drawn = on_a_terminal("check", "emulator", "-c", "create.*")
@@ -108,6 +109,7 @@ def test_a_gateway_is_judged_under_a_progress_line() -> None:
     assert f"{GREEN}27 pass" in drawn
 
 
+@pytest.mark.slow
 def test_a_recording_session_draws_progress_and_colour(tmp_path: Path) -> None:
     """A recording session shows the scenario in progress, and a green word for each one recorded."""
     with ServerThread(Emulator()) as server:

@@ -147,6 +147,7 @@ def test_without_a_request_the_summary_says_why(emulator: str, harness: Harness,
     assert done.code == (7 if "7" in program else 3)
 
 
+@pytest.mark.slow
 def test_a_recorder_that_stands_ends_with_its_summary(emulator: str, tmp_path: Path) -> None:
     """A recorder prints its address first and, on SIGTERM, a summary of what it recorded."""
     path = tmp_path / "a.yaml"
@@ -174,6 +175,7 @@ def test_a_fault_can_be_named_wherever_something_is_served(command: str, emulato
     assert len(cut.body) == whole.index(b"\n\n", whole.index(b"\n\n") + 2) + 2 + 7
 
 
+@pytest.mark.slow
 def test_faults_can_be_set_while_a_server_runs(emulator: str) -> None:
     """`POST /__harness__/faults` sets a plan, `GET` reports what it did, and a wrong plan gets a readable 400."""
     with standing("proxy", "--target", emulator) as (first, _):
@@ -275,6 +277,7 @@ def test_a_target_that_is_not_there_is_told(harness: Harness) -> None:
     assert len(valid("record", last_object(done.out))["unanswered"]) == 1
 
 
+@pytest.mark.slow
 def test_a_recorder_that_is_stopped_stops_its_command(emulator: str, tmp_path: Path) -> None:
     """On SIGTERM a recorder ends its client first: the exchange is recorded, and no process is left behind."""
     client = [*ask("hi")[:2], ASK + "print('asked', flush=True)\nimport time\ntime.sleep(60)", "hi"]

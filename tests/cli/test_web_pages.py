@@ -327,6 +327,7 @@ def test_the_token_can_be_chosen(start: Start, monkeypatch: pytest.MonkeyPatch) 
     assert "control_token" not in start("serve", "--host", "localhost").line
 
 
+@pytest.mark.slow
 def test_a_command_gets_the_token(harness: Harness) -> None:
     """The command that a server runs for finds the token in its environment."""
     code = """

@@ -43,6 +43,7 @@ def test_any_bytes_are_judged(noise: bytes) -> None:
 
 
 @given(st.lists(EVENTS, max_size=8), st.sampled_from(["fresh", "replay", "resumed"]))
+@pytest.mark.slow
 def test_any_events_are_judged_the_same_however_cut(events: list[object], begin: str) -> None:
     """Any JSON events are judged, and byte by byte the result is the same as at once."""
     stream = frames(events)

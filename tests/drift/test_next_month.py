@@ -85,6 +85,7 @@ def test_nothing_is_left_to_do(sdk: Path, folder: Path, capsys: pytest.CaptureFi
     assert f"the schemas {NAME}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_only_what_the_sdk_brings_is_written(folder: Path) -> None:
     """A content becomes no step, and what follows from other files is not repeated."""
     new = {path.relative_to(folder).as_posix() for path in folder.rglob("*.json")}
@@ -147,6 +148,7 @@ def test_a_run_may_end_in_the_new_status(newer: Contract) -> None:
         create(load(CURRENT), {"input": "Go."}, {"text": "Later.", "status": "paused"})
 
 
+@pytest.mark.slow
 def test_status_and_count_are_drawn(newer: Contract) -> None:
     """The strategies end runs in the new status, and count what it counts."""
     pytest.importorskip("hypothesis", reason="needs the fuzz extra")

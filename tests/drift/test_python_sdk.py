@@ -67,6 +67,7 @@ def proposal(ours: TypeModel, theirs: TypeModel, explained: Explained) -> Propos
     return propose(load().schemas, ours, theirs, explained.unexplained)
 
 
+@pytest.mark.slow
 def test_nothing_unexplained_and_no_stale_explanation(capsys):
     """The installed google-genai differs from the schemas as `explained.yaml` says, and each line is needed."""
     pytest.importorskip("google.genai._gaos.types", reason="google-genai 3.3+ is not installed")
@@ -78,6 +79,7 @@ def test_nothing_unexplained_and_no_stale_explanation(capsys):
     assert record["sdk"]["types"] > 150
 
 
+@pytest.mark.slow
 def test_every_planted_difference_is_seen(explained):
     """Each planted difference is among those that nobody explained."""
     assert len(EXPECTED) >= 14
@@ -96,6 +98,7 @@ def test_all_kinds_are_planted(explained):
     assert kinds == set(DifferenceKind)
 
 
+@pytest.mark.slow
 def test_a_command_reports_drift(package, capsys, tmp_path):
     """Drift is exit code 1; page, JSON and Markdown name the same differences, and the JSON fits its schema."""
     from jsonschema import Draft202012Validator

@@ -303,6 +303,7 @@ def test_every_operation_works(results: Mapping[str, Mapping[str, str]]) -> None
     assert wrong == {}
 
 
+@pytest.mark.slow
 def test_no_operation_was_left_out(results: Mapping[str, Mapping[str, str]]) -> None:
     """The stories cover every public method of the resources."""
     client = genai.Client(api_key="test-key")
@@ -317,6 +318,7 @@ def test_no_operation_was_left_out(results: Mapping[str, Mapping[str, str]]) -> 
     assert missing == set()
 
 
+@pytest.mark.slow
 def test_files_are_read_from_paths(tmp_path: Path) -> None:
     """A file that is given by its path keeps the type that the client guesses from its name."""
     path = tmp_path / "report.pdf"

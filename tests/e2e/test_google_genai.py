@@ -271,6 +271,7 @@ def test_automatic_continuation(client: Any, base_url: str, streamed: bool) -> N
     assert text == "first half second half"
 
 
+@pytest.mark.slow
 def test_v1beta(base_url: str) -> None:
     """The other API version works the same way."""
     with closing(Sync(base_url, api_version="v1beta")) as client:

@@ -39,6 +39,7 @@ def seen() -> dict[str, Any]:
     return play("lifecycle.mjs", "event_ids=all")
 
 
+@pytest.mark.slow
 def test_every_operation_works() -> None:
     """Every operation of the resources that this SDK has gives the expected result; `pytest -s` prints them."""
     results = play("operations.mjs", "processing=0")
@@ -48,6 +49,7 @@ def test_every_operation_works() -> None:
     assert len(results) >= 50
 
 
+@pytest.mark.slow
 def test_single_response(seen: dict[str, Any]) -> None:
     """A create returns an id and a settled status."""
     assert seen["single"]["id"]

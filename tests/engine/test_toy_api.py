@@ -128,6 +128,7 @@ def test_a_search_finds_the_least_history_of_a_defect(engine: str) -> None:
     assert "make > delete #0 > read #0" in render("markdown", state)
 
 
+@pytest.mark.slow
 def test_a_search_of_a_right_service_finds_nothing_and_proves_something() -> None:
     """No step accuses the right service; the engines for which the toy has nothing to offer say so."""
     state = search_for(NoteService, HISTORY, LAWS, SCHEMA, EXHAUSTIVE)

@@ -115,6 +115,7 @@ PARTED = st.builds(
 
 
 @given(PLANS | PARTED)
+@pytest.mark.slow
 def test_every_plan_survives_its_spelling(plan: Plan) -> None:
     """`parse(str(plan))` returns an equal plan with the same text."""
     again = parse(str(plan))

@@ -29,6 +29,7 @@ def test_comments_lead_the_event_they_precede() -> None:
     assert splitter.finish() == ([], b"data: x")
 
 
+@pytest.mark.slow
 def test_an_endless_event_is_given_up() -> None:
     """An event without end is spilled so that memory stays bounded, and later events are still found."""
     splitter = Splitter()

@@ -185,6 +185,7 @@ def test_dropped_recording_under_plain_vcrpy(pytester: pytest.Pytester, live: Em
     result.stdout.fnmatch_lines(["*was dropped when it was recorded (rst)*interactions_cassette instead of vcr*"])
 
 
+@pytest.mark.slow
 def test_dropping_a_recording(pytester: pytest.Pytester, live: Emulator) -> None:
     """interactions_dropped_stream cuts a recording as it cuts a script, with the recording's own text and ids."""
     toy(pytester, "record_mode='once'")

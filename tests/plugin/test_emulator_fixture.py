@@ -63,6 +63,7 @@ def test_nothing_is_left():
 """
 
 
+@pytest.mark.slow
 def test_a_finished_test_holds_no_service(pytester: pytest.Pytester) -> None:
     """After its last phase nothing of a test's emulator stays in memory, however long the session goes on."""
     pytester.makepyfile(FINISHED)

@@ -318,6 +318,7 @@ def test_environment_of_a_child_process(monkeypatch: pytest.MonkeyPatch) -> None
     assert "GOOGLE_GEMINI_BASE_URL" not in os.environ
 
 
+@pytest.mark.slow
 def test_switched_off(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty `interactions_environment` leaves the environment alone."""
     monkeypatch.delenv("GOOGLE_GEMINI_BASE_URL", raising=False)
@@ -462,6 +463,7 @@ def test_sockets_forbidden(pytester: pytest.Pytester) -> None:
     run(pytester).assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_outside_connection_in_a_test(pytester: pytest.Pytester) -> None:
     """Code under test that connects to another machine fails its test with the reason, even if it swallows it."""
     pytester.makepyfile(

@@ -99,6 +99,7 @@ MARKED = {
 
 
 @pytest.mark.parametrize("strict", [(), ("--strict-markers",), ("-W", "error")], ids=["plain", "strict", "error"])
+@pytest.mark.slow
 def test_a_wrong_marker(pytester: pytest.Pytester, strict: tuple[str, ...]) -> None:
     """A marker with the prefix that nobody registered is an error of its test, or pytest's of the module."""
     sources = {f"test_{place}_{name}": MARKED[place].format(name) for place in MARKED for name in WRONG}

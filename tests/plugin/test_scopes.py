@@ -114,6 +114,7 @@ class TestWithout(unittest.TestCase):
 """
 
 
+@pytest.mark.slow
 def test_unittest(pytester: pytest.Pytester) -> None:
     """Test cases of unittest get an emulator from a fixture, or open one themselves, also without pytest."""
     pytester.makepyfile(test_old=UNITTEST)

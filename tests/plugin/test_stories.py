@@ -59,6 +59,7 @@ def toy(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
+@pytest.mark.slow
 def test_one_test_for_each_cut(toy: pytest.Pytester) -> None:
     """A marked test becomes one per cut and ending; the message names the cut and how to run it alone."""
     toy.makepyfile(
@@ -86,6 +87,7 @@ def test_one_test_for_each_cut(toy: pytest.Pytester) -> None:
     alone.assert_outcomes(failed=1)
 
 
+@pytest.mark.slow
 def test_a_loop_in_one_test(toy: pytest.Pytester) -> None:
     """mode="loop" goes through all cuts in one test, and the failure names its cut."""
     toy.makepyfile(

@@ -284,6 +284,7 @@ def test_skipped_sleeps_move_the_clock(pytester: pytest.Pytester) -> None:
     result.stdout.no_fnmatch_line("*call*test_sync*")
 
 
+@pytest.mark.slow
 def test_a_deadline_is_not_endless(pytester: pytest.Pytester) -> None:
     """A correct poll loop with a deadline is not stopped as endless on a run that never ends."""
     result = toy(

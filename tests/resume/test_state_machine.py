@@ -69,6 +69,7 @@ def told() -> tuple[list[Any], Any]:
     return source.whole_of(source.id)[:-1], emulator.look(source.id)
 
 
+@pytest.mark.slow
 def test_damaged_events(told: tuple[list[Any], Any]) -> None:
     """Any field of any event may hold any value."""
     events, interaction = told

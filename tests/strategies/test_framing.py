@@ -26,6 +26,7 @@ def test_a_framing_carries_the_same_events() -> None:
         assert decoded(pieces) == stream.payloads()
 
 
+@pytest.mark.slow
 def test_framings_differ() -> None:
     """Every line ending, byte order marks and comments are drawn."""
     data = [b"".join(pieces) for _, pieces in draws(DRESSED, 100)]

@@ -34,6 +34,7 @@ def test_illegal_values_are_refused(name: str) -> None:
         assert not validator.is_valid(value), value
 
 
+@pytest.mark.slow
 def test_legal_interactions_are_coherent() -> None:
     """A legal interaction has no findings: calls match results, totals add up, citations lie inside the text."""
     for value in draws(interactions()):
@@ -53,6 +54,7 @@ def test_a_create_shrinks_to_model_and_input() -> None:
     assert set(body) == {"model", "input"}
 
 
+@pytest.mark.slow
 def test_a_wanted_tool_is_all_that_remains() -> None:
     """When shrinking for a tool, every field that does not matter is removed."""
     wanted = least(create_requests(), lambda body: any(t["type"] == "function" for t in body.get("tools", ())))

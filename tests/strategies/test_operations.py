@@ -18,6 +18,7 @@ def test_histories_begin_with_a_create_and_keep_their_length() -> None:
         assert 1 <= len(history) <= 8
 
 
+@pytest.mark.slow
 def test_every_kind_and_mode_is_drawn() -> None:
     """Every kind and mode of operation is drawn."""
     seen = {(o.kind, o.mode) for history in draws(histories(steps=40), 400) for o in history}

@@ -20,6 +20,7 @@ def judged(stream: EventStream) -> StreamReading:
     return judge.finish()
 
 
+@pytest.mark.slow
 def test_legal_streams_have_no_findings() -> None:
     """A legal stream has no findings of any level, and nothing in it is unknown."""
     for stream in draws(event_streams()):
@@ -51,6 +52,7 @@ def test_each_breakage_breaks_its_rule(rule: str) -> None:
 
 
 @pytest.mark.parametrize("background", [True, False])
+@pytest.mark.slow
 def test_background_is_as_asked(background: bool) -> None:
     """`background` selects the kind of run; the deltas of a background run carry cursors."""
     for stream in draws(event_streams(background=background), 60):

@@ -204,6 +204,7 @@ def test_large_bodies_are_recorded_both_ways() -> None:
     assert sum(seen[0].arrivals.sizes) == len(BIG)
 
 
+@pytest.mark.slow
 def test_a_stream_of_very_many_pieces_keeps_all_of_them() -> None:
     """The record keeps every piece, even more than a default record keeps arrival times for."""
     count = 70_000

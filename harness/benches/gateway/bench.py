@@ -105,6 +105,7 @@ class GatewayBench:
     def _collect_strays(self, name: str, client: Exchange, start: int) -> RelayedExchange:
         """All calls since number `start` that no client sent, once the time to watch is over."""
         self.driver.wait(max(0.0, self._watch - (time.monotonic() - self._began)))
+        self._claim_late(start)
         strays = self._list_unclaimed(start)
         relayed = RelayedExchange(name=name, client=client, upstream=self.upstream.records(strays))
         self.client.note(relayed)
@@ -123,14 +124,15 @@ class GatewayBench:
 
     def await_hang_up(self, start: int) -> None:
         """Wait until no answer to the calls since number `start` is being read, for at most `patience` seconds."""
-        self._until_ended(start, self.client.patience)
+        self._wait_until_ended(start, self.client.patience)
 
     def pair(
         self, relay: Relay | RelayOpen, client: Exchange, start: int, arrivals: tuple[int, ...] | None = None
     ) -> RelayedExchange:
         """Both sides of one request: the client's, and its own calls since number `start`."""
-        self._until_ended(start, SETTLING)
+        self._wait_until_ended(start, SETTLING)
         self.upstream.prime(None)
+        self._claim_late(start)
         fresh = self._list_unclaimed(start)
         mine = self._own(fresh, relay)
         misrouted = [] if mine else fresh[:1]
@@ -149,14 +151,18 @@ class GatewayBench:
         return relayed
 
     def _list_unclaimed(self, start: int) -> list[UpstreamCall]:
-        """The calls since number `start` that belong to no request yet; what a client gave up may come late."""
-        calls = [call for call in self.upstream.calls[start:] if id(call) not in self._mine]
-        for call in calls:
-            kin = (one for one in self._given_up if self.client.compare_calls(one, call.request) is Kinship.SAME)
+        """The calls since number `start` that belong to no request yet."""
+        return [call for call in self.upstream.calls[start:] if id(call) not in self._mine]
+
+    def _claim_late(self, start: int) -> None:
+        """What came late of a request that its client had given up belongs to that request."""
+        for call in self._list_unclaimed(start):
+            kin = (
+                relay for relay in self._given_up if self.client.compare_calls(relay, call.request) is Kinship.SAME
+            )
             if late := next(kin, None):
                 self._given_up.remove(late)
                 self._mine.add(id(call))
-        return [call for call in calls if id(call) not in self._mine]
 
     def _own(self, calls: Sequence[UpstreamCall], relay: Relay | RelayOpen) -> list[UpstreamCall]:
         """The calls that are certainly this request; if there are none, those that are like it."""
@@ -164,7 +170,7 @@ class GatewayBench:
         same = [call for call, kin in kinship if kin is Kinship.SAME]
         return same or [call for call, kin in kinship if kin is Kinship.ALIKE]
 
-    def _until_ended(self, start: int, seconds: float) -> None:
+    def _wait_until_ended(self, start: int, seconds: float) -> None:
         calls = self.upstream.calls
         self.upstream.until(lambda: all(call.ended for call in calls[start:]), seconds if self.real else 0.0)
 

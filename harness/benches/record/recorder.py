@@ -162,7 +162,7 @@ class Recorder:
                 player = self._player if window is None else _behind(window, self._player)
                 self.url = stack.enter_context(ServerThread(player, **self._address)).url
             elif front:
-                service = self._known_or(UpstreamServer(self._listen(stack, {})))
+                service = self._play_known_or_ask(UpstreamServer(self._listen(stack, {})))
                 if window is not None:
                     service, waiting["waits"] = (
                         _behind(window, service),
@@ -249,7 +249,7 @@ class Recorder:
         elif exchange.ending.detail == STOPPED:
             self.summary.stopped.append(_describe(exchange.request))
 
-    def _known_or(self, upstream: Service) -> Service:
+    def _play_known_or_ask(self, upstream: Service) -> Service:
         """A service that plays what is recorded and asks `upstream` for the rest."""
 
         def service(request: Request) -> Response:

@@ -140,7 +140,7 @@ class _Pass:
             origin=self._text(recording.origin, "origin"),
         )
 
-    def _above(self, request: Request) -> tuple[str, ...]:
+    def _path_above(self, request: Request) -> tuple[str, ...]:
         """The path under which the members of an exchange's bodies stand."""
         return self._fields.above(request.segments)
 
@@ -150,7 +150,7 @@ class _Pass:
         if _is_form(request):
             body = bytes_of(self._pairs(text_of(request.body), "request body"))
         else:
-            found = self._bodies.find(request.body, above=self._above(request))
+            found = self._bodies.find(request.body, above=self._path_above(request))
             body = apply(request.body, self._note(found, "request body"))
         if len(body) != len(request.body):
             headers = headers.with_length(len(body))
@@ -163,7 +163,7 @@ class _Pass:
             stream=recording.events,
             cut=not recording.complete,
             resumed=resumed is not None and resumed[1] is not None,
-            above=self._above(recording.request),
+            above=self._path_above(recording.request),
         )
         edits = self._note(found, "response body")
         return (

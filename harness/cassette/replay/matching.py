@@ -151,13 +151,13 @@ class IdMapping:
 
     def learn(self, recordings: Sequence[Recording]) -> None:
         """Learn the ids of recordings; they follow those learned so far."""
-        values = [({*self._in(r.request.body)}, {*self._in(r.body)}) for r in recordings]
+        values = [({*self._find_ids(r.request.body)}, {*self._find_ids(r.body)}) for r in recordings]
         self._known.update(*(value for pair in values for value in pair))
         for recording, (asked, told) in zip(recordings, values, strict=True):
             self._foreign |= (asked | (self._known & {*recording.request.segments})) - self._mine
             self._mine |= told - self._foreign
 
-    def _in(self, body: bytes) -> Iterator[str]:
+    def _find_ids(self, body: bytes) -> Iterator[str]:
         """The values of id fields in a body, which may be JSON or a stream of JSON events."""
         for found in self._values.finditer(body):
             if found[1] != b'""':

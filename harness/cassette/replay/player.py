@@ -12,6 +12,7 @@ import math
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from harness.cassette.format.errors import CassetteError
 from harness.cassette.format.recording import Recording
@@ -25,10 +26,10 @@ from harness.wire.addresses import find_elsewhere, find_in_body, readdress, stan
 
 MODES = ("strict", "resume")
 MISS_STATUS = 400
-_OTHER_MODE = "it resumes a recorded stream, which the mode resume answers from any event"
 """Chosen because clients neither retry it nor take it for an ordinary outcome such as "not found"."""
 
 MISS_CODE = "not_recorded"
+_OTHER_MODE = "it resumes a recorded stream, which the mode resume answers from any event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,11 @@ class Player:
         self._index.add(self.recordings, [self._canon.of(recording.request) for recording in self.recordings])
         self._quotes = QuoteMatcher(self._canon, self._index)
         self._mode = mode
-        self._streams = streams_of(self.recordings, protocol) if mode == "resume" else {}
         self._lock = threading.Lock()
+
+    @cached_property
+    def _streams(self) -> dict[str, ResumableStream]:
+        return streams_of(self.recordings, self._protocol)
 
     def __call__(self, request: Request) -> Response:
         """Return the recorded answer, or an error response saying why there is none."""
@@ -146,13 +150,9 @@ class Player:
         resumed = self._protocol.is_resume(request)
         stream = None if resumed is None else self._streams.get(resumed[0])
         if resumed is None or stream is None:
+            return self._miss(request, asked)
+        if self._mode != "resume":
             missed = self._miss(request, asked)
-            if (
-                resumed is None
-                or self._mode == "resume"
-                or resumed[0] not in streams_of(self.recordings, self._protocol)
-            ):
-                return missed
             return replace(missed, reason=f"{missed.reason}; {_OTHER_MODE}")
         resource, cursor = resumed
         if cursor is not None and (reason := why_not(stream, cursor)):

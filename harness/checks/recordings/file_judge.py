@@ -67,7 +67,7 @@ class FileJudge:
         """Note that the file, or an entry of it, is not judged, and why."""
         self._result.left_out.append(UnjudgedEntry(self._file, entry, reason))
 
-    def _alone(self, kind: str, rules: Iterable[str], findings: Iterable[Finding]) -> None:
+    def _judge_alone(self, kind: str, rules: Iterable[str], findings: Iterable[Finding]) -> None:
         """Add the findings of a file that is one stream, body or request."""
         self._result.entries += 1
         self._note_findings(kind, rules, findings)
@@ -89,7 +89,7 @@ class FileJudge:
             self.leave_out(f"a stream {LEGACY}")
         else:
             found = (*reading.findings, *judge_unlisted(reading.unknowns, self._contract.revision))
-            self._alone("streams", list_judged_in_stream(reading) | UNLISTED, found)
+            self._judge_alone("streams", list_judged_in_stream(reading) | UNLISTED, found)
 
     def _json(self, value: Any) -> None:
         """Judge the content of a JSON file."""
@@ -99,7 +99,7 @@ class FileJudge:
         elif is_legacy(value):
             self.leave_out(f"a body {LEGACY}")
         elif error_of(value) is not None:
-            self._alone("bodies", list_judged_in_error(value, None), judge_error(value, None))
+            self._judge_alone("bodies", list_judged_in_error(value, None), judge_error(value, None))
         elif _looks_like_one(value):
             rules = list_judged_in_interaction(value) | {"create.schema"} | UNLISTED
             review = self._contract.schemas.validator(INTERACTION).review(value)
@@ -107,7 +107,7 @@ class FileJudge:
                 *judge_reviewed(review, self._contract),
                 *judge_unlisted_in(review, self._contract.revision),
             ]
-            self._alone("bodies", rules, found)
+            self._judge_alone("bodies", rules, found)
         else:
             self.leave_out("JSON, but neither an interaction, an error body, a cassette nor a HAR file")
 
@@ -120,7 +120,7 @@ class FileJudge:
         refused = any(map(_is_refusal, answers))
         json_in(data)  # a file that is no JSON is not what its name promises
         found = judge_create_request(data, self._contract, refused=refused)
-        self._alone("requests", list_judged_in_request(data), found)
+        self._judge_alone("requests", list_judged_in_request(data), found)
 
     def documents(self, documents: list[Any]) -> None:
         """Judge the documents of a YAML file that is not a cassette."""

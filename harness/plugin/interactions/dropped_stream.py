@@ -251,7 +251,7 @@ class DroppedStream:
         """
         __tracebackhide__ = True
         self._asked = True
-        if _most_empty(self.case) < 2:
+        if _count_empty_connections(self.case) < 2:
             raise UsageFault(
                 f"the plan {self.plan} cannot show whether the client waits: at most one connection brings "
                 f'nothing; use {NAME}(cuts="outage"), or plans such as "event:5,rst/before-headers,rst,times:3"'
@@ -284,7 +284,7 @@ class DroppedStream:
         return "\n".join([*cut_at, *self.emulator.story.refusals()])
 
 
-def _most_empty(case: Case) -> float:
+def _count_empty_connections(case: Case) -> float:
     """How many connections can bring no event under a plan, at most."""
     return sum(
         math.inf if connection.times is None else connection.times

@@ -18,7 +18,7 @@ from harness.transport.http1.limits import RECORDED_BYTES, Limits
 from harness.transport.http1.response_reader import Event, ResponseReader, begins_a_stream
 from harness.transport.tap.requests import Asked, RequestFollower
 from harness.wire import By, Chunk, Ending, Exchange, ExchangeBuilder, How, Request
-from harness.wire.addresses import find_elsewhere, may_name_addresses, readdress_head, settled_bytes
+from harness.wire.addresses import HeadReaddresser, find_elsewhere, may_name_addresses
 from harness.wire.observed_body import AnswerObserver
 
 Observe: TypeAlias = Callable[[Request], AnswerObserver | None]
@@ -63,8 +63,8 @@ class _Answer:
     ) -> None:
         self.asked = asked
         self._origin = origin
-        self._head: bytearray | None = bytearray()  # None once it is whole and forwarded
-        self._head_sent = 0  # how much of it was forwarded, as it is for the client
+        self._head: HeadReaddresser | None = HeadReaddresser(origin, asked.client_sees)  # None behind the head
+        self._head_bytes = 0
         self._observer = observer
         self._notes = notes
         self.reader = ResponseReader(asked.head.method, _LIMITS)
@@ -96,21 +96,16 @@ class _Answer:
         own = data[: max(len(data) - self.reader.excess, 0)]
         if self._head is None:
             return own
-        self._head += own
-        if self.reader.head is not None or self.over:
-            return self.rest()
-        begun = self._for_client(bytes(self._head[: settled_bytes(bytes(self._head))]))
-        sent, self._head_sent = self._head_sent, len(begun)
-        return begun[sent:]
+        if self.reader.head is None and not self.over:
+            self._head_bytes += len(own)
+            return self._head.feed(own)
+        size = self.reader.head_bytes - self._head_bytes if self.reader.head is not None else len(own)
+        return self._head.feed(own[:size]) + self.rest() + own[size:]
 
     def rest(self) -> bytes:
-        """What was held back of the head, and what followed it."""
-        head, self._head = bytes(self._head or b""), None
-        size = self.reader.head_bytes if self.reader.head is not None else settled_bytes(head)
-        return (self._for_client(head[:size]) + head[size:])[self._head_sent :] if head else b""
-
-    def _for_client(self, head: bytes) -> bytes:
-        return readdress_head(head, self._origin, self.asked.client_sees)
+        """What was held back of the head."""
+        head, self._head = self._head, None
+        return b"" if head is None else head.rest()
 
     def _take(self, event: Event) -> None:
         if isinstance(event, ResponseHead):

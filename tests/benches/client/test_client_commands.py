@@ -47,6 +47,7 @@ def ends(client: Client, seconds: float = 20) -> ClientResult:
 
 
 @pytest.mark.parametrize("new", [lambda: one_shot(ONE_SHOT), lambda: talking(LOOP)], ids=["one-shot", "loop"])
+@pytest.mark.slow
 def test_programs_survive(new: Callable[[], Client]) -> None:
     """A program that resumes correctly is exact, whichever way it is run."""
     events = torture(

@@ -108,6 +108,7 @@ def test_every_link_of_the_table_leads_to_its_finding(pages: dict[str, str]) -> 
     assert "| [**silent-loss**](clients/curl.md#clean-end-follow) | recovered |" in pages["clients.md"]
 
 
+@pytest.mark.slow
 def test_silent_findings_are_counted_apart(naive: list[ClientColumn], pages: dict[str, str]) -> None:
     """The glance has a line for each client, whose numbers are its cells: right, reported, hung, silent."""
     words = [cell.word for cell in naive[0].cells]

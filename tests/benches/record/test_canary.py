@@ -121,6 +121,7 @@ def sent(path: str, body: object, **headers: str) -> Request:
     return Request("POST", path, Headers(fields), data)
 
 
+@pytest.mark.slow
 def test_no_canary_survives(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,6 +85,7 @@ def states(results: list[Recorded]) -> dict[str, ScenarioState]:
     return {result.name: result.state for result in results}
 
 
+@pytest.mark.slow
 def test_a_whole_library_is_recorded_judged_and_replayed(certificate: Certificate, tmp_path: Path) -> None:
     """Every scenario becomes a cassette of the right target, without clean-up requests.
 
@@ -105,6 +106,7 @@ def test_a_whole_library_is_recorded_judged_and_replayed(certificate: Certificat
     assert list(tmp_path.glob(".*")) == []
 
 
+@pytest.mark.slow
 def test_a_quota_that_ends_half_way_keeps_what_is_finished_and_can_be_continued(
     certificate: Certificate, tmp_path: Path
 ) -> None:
@@ -185,6 +187,7 @@ def test_a_bad_day_of_the_service_is_no_recording(
     assert {path.name for path in tmp_path.iterdir()} == {f"{name}.yaml" for name in names}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_done_any_more_is_news(certificate: Certificate, tmp_path: Path) -> None:
     """An unsupported scenario is news only if an older recording shows that it used to be supported."""
 
@@ -234,6 +237,7 @@ def test_what_cannot_be_deleted_is_named(certificate: Certificate, tmp_path: Pat
     assert [path.rpartition("/")[0] for path in result.left] == ["/v1beta/interactions"]
 
 
+@pytest.mark.slow
 def test_two_sessions_do_not_share_a_folder(certificate: Certificate, tmp_path: Path) -> None:
     """A second session in a folder is refused without disturbing the first, and can start once that has ended."""
     with session(Service(), certificate, tmp_path) as one, session(Service(), certificate, tmp_path) as two:
@@ -295,7 +299,7 @@ def test_a_service_that_lies_on_its_own_record_is_not_kept(
     certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A recording whose replay would differ from it is not written."""
-    monkeypatch.setattr("harness.benches.record.proof._same", lambda before, after: False)
+    monkeypatch.setattr("harness.benches.record.proof._is_alike", lambda before, after: False)
     with session(Service(), certificate, tmp_path) as recording:
         (result,) = recording.run(select_scenarios(["errors"]))
     assert result.state is ScenarioState.UNFAITHFUL

@@ -88,6 +88,7 @@ def test_emulator_there_and_back() -> None:
 
 @given(recordings())
 @settings(max_examples=200, deadline=None)
+@pytest.mark.slow
 def test_any_recording_plays(recording: Recording) -> None:
     """Any recording plays all its bytes and a single ending, which directly follows an unfinished chunk."""
     body = recording.response().body

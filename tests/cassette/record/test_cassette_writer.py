@@ -281,6 +281,7 @@ def forms_left(recording: Recording, key: str) -> list[str]:
     return [form for form in (key, quote(key, safe=""), key.encode().hex()) if form in " ".join(told).lower()]
 
 
+@pytest.mark.slow
 def test_a_session_that_learns_with_each_request_does_not_search_everything_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,6 +316,7 @@ def test_a_cassette_is_bounded_by_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
+@pytest.mark.slow
 def test_a_full_disk_loses_what_it_names_and_nothing_else(tmp_path: Path) -> None:
     """Each exchange that was not kept is named, what was kept is in the part file, and nothing else is raised."""
     code = FULL.format(path=str(tmp_path / "a.yaml"))

@@ -35,6 +35,7 @@ METADATA = {"harness": {"format": 1, "target": "emulator", "recorder": "tëst"}}
 
 @given(st.lists(recordings(), min_size=1, max_size=3))
 @settings(max_examples=60, deadline=None)
+@pytest.mark.slow
 def test_loads_after_every_append(made: list[Recording]) -> None:
     """After each append, we and plain vcrpy read every recording back byte for byte."""
     with TemporaryDirectory() as folder, Journal(Path(folder) / "a.yaml", METADATA) as journal:
@@ -116,6 +117,7 @@ with CassetteFile(sys.argv[1], PROTOCOL, mode="all") as cassette:
 """
 
 
+@pytest.mark.slow
 def test_killed_recorder(tmp_path: Path) -> None:
     """Killing a recorder loses no finished exchange and leaves the cassette to be replaced unchanged."""
     path = tmp_path / "a.yaml"

@@ -28,7 +28,6 @@ from tests.cassette.samples import SSE, URL, answered, event, frames, get, post,
 
 KEY = "AIza" + "SyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY"[:35]
 PLAIN = "correct horse 7 battery"
-NESTED = '{"a": {"password": "hunter2-hunter2"}}'
 
 LOOKS = (
     KEY,
@@ -92,7 +91,6 @@ def escaped(text: str) -> bytes:
     return b'"' + b"".join(f"\\u{ord(c):04x}".encode() for c in text) + b'"'
 
 
-HELD = Ending(how=How.RST, at=At.IN_BODY, detail=f"upstream said {KEY}")
 PLACES: dict[str, Any] = {
     "request header": lambda s: answered(get(URL), {}).__class__(
         Request("GET", URL, Headers([("x-note", f"see {s}")])), 200, Headers(), b"", pieces_of([])
@@ -367,6 +365,7 @@ def test_consistent() -> None:
 
 @given(st.data())
 @settings(max_examples=150, deadline=None)
+@pytest.mark.slow
 def test_split_over_events(data: st.DataObject) -> None:
     """A secret split over events in any way is hidden, and the text around it is kept."""
     secret, known = data.draw(st.sampled_from([(KEY, False), (PLAIN, True), ("ghp_" + "A1b2" * 9, False)]))
@@ -383,6 +382,7 @@ def test_split_over_events(data: st.DataObject) -> None:
 
 @given(st.integers(0, 4000))
 @settings(max_examples=150, deadline=None)
+@pytest.mark.slow
 def test_dropped_inside_a_known_secret(cut: int) -> None:
     """No part of a known secret is left where a stream was cut inside it, nor where a resume continues it."""
     body = b"".join(frames(texts=["it is cor", "rect horse", " 7 battery and", " more"]))
@@ -407,6 +407,7 @@ def test_exempt_fields() -> None:
 
 @given(recordings())
 @settings(max_examples=100, deadline=None)
+@pytest.mark.slow
 def test_only_secrets_change(recording: Recording) -> None:
     """A recording without secrets is unchanged, and redacting twice changes nothing more."""
     redactor = Redactor(PROTOCOL)
@@ -548,6 +549,7 @@ _JSON = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(_JSON, st.booleans(), st.integers(0, 40))
+@pytest.mark.slow
 def test_the_search_of_the_whole_misses_nothing(value: Any, ascii_only: bool, cut: int) -> None:
     """A long body is searched as a whole first, and what is found is the same as if each string was searched."""
     body = json.dumps({"steps": value}, ensure_ascii=ascii_only).encode()

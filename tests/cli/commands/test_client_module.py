@@ -146,6 +146,7 @@ def test_a_recorded_answer_comes_byte_for_byte(said: dict[str, Any]) -> None:
     assert said["recorded"] == [200, first.body.decode()]
 
 
+@pytest.mark.slow
 def test_what_was_not_recorded_names_the_nearest(said: dict[str, Any]) -> None:
     """Another input is refused with what differs."""
     status, text = said["unrecorded"]

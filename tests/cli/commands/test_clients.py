@@ -71,6 +71,7 @@ def test_the_mode_reaches_the_client(harness: Harness) -> None:
     assert requests == {"create": ["POST"], "follow": ["GET"]}
 
 
+@pytest.mark.slow
 def test_what_is_refused(harness: Harness) -> None:
     """A name nobody has, a mode the client has not, both a command and a name: each with a hint."""
     refusals = {
@@ -127,6 +128,7 @@ def test_a_table_that_lacks_a_part_is_refused(harness: Harness, tmp_path: Path) 
         assert f"is no table of clients (KeyError('{part}')): write one with `harness clients" in done.err
 
 
+@pytest.mark.slow
 def test_the_published_pages_are_those_of_the_published_table(harness: Harness, tmp_path: Path) -> None:
     """What stands in the documentation is, to the byte, what `--from` makes of its table."""
     docs = folder("docs/clients").parent
@@ -294,6 +296,7 @@ def test_a_client_that_could_not_be_tried_is_an_error(harness: Harness, tmp_path
     )
 
 
+@pytest.mark.slow
 def test_the_table_for_an_issue(harness: Harness, tmp_path: Path) -> None:
     """Markdown has each row without links, and folds the findings away, as many as an issue holds."""
     whole, one = tmp_path / "whole.md", tmp_path / "one.md"

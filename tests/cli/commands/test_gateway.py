@@ -56,6 +56,7 @@ def words(port: int, kind: str, *options: str) -> list[str]:
     return [*own, "--", sys.executable, "-c", PROGRAM, str(port), kind]
 
 
+@pytest.mark.slow
 def test_a_gateway_that_passes_everything_on(harness: Harness, port: int) -> None:
     """A correct gateway exits with 0; the upstream's address is printed first, and no process is left behind."""
     done = harness(*words(port, "faithful"))
@@ -68,6 +69,7 @@ def test_a_gateway_that_passes_everything_on(harness: Harness, port: int) -> Non
         socket.create_connection(("127.0.0.1", port))
 
 
+@pytest.mark.slow
 def test_the_projects_own_proxy_has_no_finding(harness: Harness, port: int) -> None:
     """`harness proxy` without faults passes every rule, so it is as transparent as we claim."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -123,6 +125,7 @@ def test_a_warning_is_one_line_each(harness: Harness, port: int) -> None:
     assert "client → gateway" in verbose.out
 
 
+@pytest.mark.slow
 def test_json(harness: Harness, port: int) -> None:
     """--json prints the whole result in the published form and nothing else on standard output."""
     done = harness(*words(port, "answer.nulls", "--json", "--only", "gw.a*", "--only", "gw.live"))
@@ -151,6 +154,7 @@ def test_reports(harness: Harness, port: int, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "x.json").read_text("utf-8"))["exit"] == 1
 
 
+@pytest.mark.slow
 def test_a_baseline(harness: Harness, port: int, tmp_path: Path) -> None:
     """A failure in the baseline is excused with its reason; an id that is not a rule's is refused."""
     path = tmp_path / "baseline.yaml"
@@ -163,6 +167,7 @@ def test_a_baseline(harness: Harness, port: int, tmp_path: Path) -> None:
     assert "'gw.evnts'" in harness(*words(port, "faithful", "--baseline", str(path))).err
 
 
+@pytest.mark.slow
 def test_the_key_is_not_printed(harness: Harness, port: int) -> None:
     """The key appears neither in passages nor in curl lines."""
     done = harness(*words(port, "cut.done", "--api-key", "very-secret-key-1", "-v", "--only", "gw.truncated"))

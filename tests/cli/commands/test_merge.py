@@ -79,6 +79,7 @@ def shards() -> list[Record]:
 @pytest.mark.parametrize(
     "mutant", ["", MUTANTS[0], *(pytest.param(m, marks=pytest.mark.slow) for m in MUTANTS[1:])]
 )
+@pytest.mark.slow
 def test_shards_make_the_run(mutant: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Verdicts by id, causes, ledger with headline, and exit code of the merge are those of one run."""
     whole = run_check(mutant)
@@ -93,6 +94,7 @@ def test_shards_make_the_run(mutant: str, tmp_path: Path, capsys: pytest.Capture
     assert (mutant == "cancel-noop") <= bool(whole["ledger"]["rows"]["blocked"])
 
 
+@pytest.mark.slow
 def test_a_shard_does_not_speak_for_the_run(shards: list[Record]) -> None:
     """A shard names its part, and what others judge stands as excluded; no check is in two shards."""
     schema = json.loads((folder("schemas") / "output" / "check.schema.json").read_text(encoding="utf-8"))
@@ -110,6 +112,7 @@ def test_a_shard_does_not_speak_for_the_run(shards: list[Record]) -> None:
     assert len(ran) == len(set(ran))
 
 
+@pytest.mark.slow
 def test_merge_writes_every_format(shards: list[Record], tmp_path: Path) -> None:
     """JUnit of a merge has the cases of the whole catalogue, and its times add up."""
     files = write_shards(tmp_path, shards)

@@ -17,8 +17,6 @@ from harness.kit.check import Check
 from harness.resources import folder
 from tests.cli.conftest import Harness
 
-PlayedOnes = Generator[PlayedReference | PlayedMutant, None, None]
-
 
 @pytest.fixture
 def chosen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
@@ -71,6 +69,7 @@ def test_list(harness: Harness) -> None:
     assert len(harness("mutants", "--list").out.splitlines()) == len(MUTANTS)
 
 
+@pytest.mark.slow
 def test_one_real_row(harness: Harness) -> None:
     """A real mutant is noticed by the real catalogue."""
     name = next(name for name in MUTANTS)

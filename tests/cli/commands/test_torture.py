@@ -23,6 +23,7 @@ BAD = ONE_SHOT.replace('cursor = "&last', 'unused = "&last')
 """A client that resumes from the start and keeps the text it already had."""
 
 
+@pytest.mark.slow
 def test_a_client_that_survives(harness: Harness) -> None:
     """A client that survives exits with 0 and is reported case by case, with a conclusion."""
     done = harness("torture", "--cuts", "event:3,rst", "--cuts", "event:8,end", "--", *program(ONE_SHOT))
@@ -32,6 +33,7 @@ def test_a_client_that_survives(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize(("mode", "told"), [("create", True), ("follow", False)])
+@pytest.mark.slow
 def test_a_client_that_does_something_else_is_told(harness: Harness, mode: str, told: bool) -> None:
     """A client that follows the given run, though it is to create one, is green only for what it did."""
     done = harness("torture", "--mode", mode, "--cuts", "event:3,rst", "--", *program(ONE_SHOT))
@@ -39,6 +41,7 @@ def test_a_client_that_does_something_else_is_told(harness: Harness, mode: str, 
     assert ("asks for a create, and the client sent none" in done.out) is told
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not(harness: Harness) -> None:
     """Each kind of failure is shown once, with reason, wire, standard error and a command that repeats it."""
     done = harness("torture", "--cuts", "event:9,rst", "--cuts", "event:8,rst", "--", *program(BAD))
@@ -53,6 +56,7 @@ def test_a_client_that_does_not(harness: Harness) -> None:
     assert "harness torture --cuts event:9,rst -- " in line
 
 
+@pytest.mark.slow
 def test_the_reproduction_reproduces(harness: Harness) -> None:
     """The command that repeats a case, in each format, is run: it has all of the options that matter."""
     options = (

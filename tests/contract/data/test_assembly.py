@@ -175,6 +175,7 @@ def test_steps_may_be_asked_for_at_any_time() -> None:
 
 
 @given(st.lists(EVENTS, max_size=8))
+@pytest.mark.slow
 def test_any_events_are_taken(events: Iterable[dict[str, Any]]) -> None:
     """Assembling never raises, whatever the events contain."""
     assemble(*events)

@@ -67,6 +67,7 @@ def test_every_file_is_a_valid_schema():
             Draft202012Validator.check_schema(read(path))
 
 
+@pytest.mark.slow
 def test_every_reference_leads_somewhere():
     """Each `$ref` resolves to an existing place in one of our files."""
     found = [(path, node["$ref"]) for path in FILES for node in nodes(read(path)) if "$ref" in node]
@@ -282,6 +283,7 @@ def mutants() -> Any:
     return mutant()
 
 
+@pytest.mark.slow
 def test_both_validators_agree_on_mutated_messages():
     """jsonschema-rs, its fast path included, and jsonschema agree on every message and on what is wrong."""
     pytest.importorskip("hypothesis", reason="needs the fuzz extra")
@@ -303,6 +305,7 @@ def test_both_validators_agree_on_mutated_messages():
     agree()
 
 
+@pytest.mark.slow
 def test_unknowns_are_exactly_what_the_closed_twin_refuses():
     """A valid message has unknowns if and only if the fully closed twin refuses it."""
     pytest.importorskip("hypothesis", reason="needs the fuzz extra")

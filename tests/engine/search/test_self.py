@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -74,6 +75,7 @@ def test_the_decoder_takes_any_bytes_in_any_pieces(stream: bytes, data: st.DataO
 
 @quick
 @given(st.one_of(BYTES, damaged_streams()), st.sampled_from(("fresh", "replay", "resumed")), st.booleans())
+@pytest.mark.slow
 def test_the_judge_takes_any_stream(stream: bytes, start: str, background: bool) -> None:
     """The stream judge returns a reading for any stream, and the same findings when it is fed byte by byte."""
     whole, parts = (StreamJudge(load(), start=start, background=background) for _ in range(2))
@@ -102,6 +104,7 @@ ANSWERS = st.tuples(
 
 @quick
 @given(st.lists(ANSWERS, min_size=1, max_size=3), st.sampled_from(("POST", "GET", "DELETE")))
+@pytest.mark.slow
 def test_exchanges_are_judged_whatever_they_hold(answers: list[tuple[int, str, bytes]], method: str) -> None:
     """Any exchange can be judged, alone and as part of a history."""
     path = "/v1beta/interactions" + ("" if method == "POST" else "/v1_a")
@@ -187,6 +190,7 @@ FAULTS = st.one_of(st.text(max_size=20), st.lists(st.sampled_from(FAULT_WORDS), 
 
 @settings(quick, max_examples=300)
 @given(FAULTS)
+@pytest.mark.slow
 def test_the_fault_grammar_refuses_in_words_or_spells_back(text: str) -> None:
     """Any text is either a fault plan, which can be spelled back to itself, or a usage fault."""
     try:

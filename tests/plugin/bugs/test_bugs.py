@@ -39,6 +39,7 @@ def dropped(streaming: Streaming, case: Case) -> None:
 
 
 @pytest.mark.parametrize("resume", ["exclusive", pytest.param("inclusive", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_the_good_client_passes_every_cut(resume: str) -> None:
     """Under every cut, ending, id setting and resume, the good client gets the whole stream exactly once."""
     for case in cases_of(event_ids=EVENT_IDS, endings=("rst", "end", "fin"), resume=resume):

@@ -139,6 +139,7 @@ def poll_at_once(client: Any, name: str) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_busy_loop_is_told_what_waits(emulator: InteractionsEmulator) -> None:
     """A loop that polls without a sleep is stopped, and told what only time moves on."""
     emulator.change(processing=3600)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from time import process_time
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -99,7 +101,7 @@ def test_all_bytes_pass_once_and_in_order(parts: list[bytes], cuts: list[int], n
 
 
 def test_a_head_in_parts_is_put_right() -> None:
-    """Byte by byte: all but the address passes at once, and that when it is whole; the record keeps what came."""
+    """Byte by byte: all but an address passes at once, and that when it is whole; the record keeps what came."""
     wire, sent = Wiretap("target"), []
     wire.upward(b"PUT /x HTTP/1.1\r\nHost: recorder:8\r\ncontent-length: 0\r\n\r\n", 0.0)
     interim, head = b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\nx-upload-url: http://%b/x\r\n"
@@ -110,9 +112,32 @@ def test_a_head_in_parts_is_put_right() -> None:
         finished += passed.finished
     assert b"".join(sent[: len(interim)]) == interim
     place = len(interim + head) - len(b"%b/x\r\n")
-    assert (b"".join(sent[:place])).endswith(b"x-upload-url: ")
+    assert (b"".join(sent[:place])).endswith(b"x-upload-url:")
     assert b"".join(sent) == interim + head % b"recorder:8" + b"content-length: 1\r\n\r\n!"
     assert [exchange.headers.get("x-upload-url") for exchange in finished] == ["http://target/x"]
+
+
+@pytest.mark.slow
+def test_a_head_that_dribbles_in_costs_what_it_is_long() -> None:
+    """Byte by byte, 16 times the head takes about 16 times the time, also where one line holds a long address."""
+    field = b"a: " + b"b" * 20 + b"\r\n"
+    for head in (b"HTTP/1.1 200 OK\r\n%b", b"HTTP/1.1 200 OK\r\nlocation: http://target/%b"):
+        short = min(seconds_of(head % (field * 40)) for _ in range(3))
+        assert seconds_of(head % (field * 640)) < 64 * short + 0.05, "growth by the square would be 256 times"
+        long_line = min(seconds_of(head % (b"b" * 1_000)) for _ in range(3))
+        assert seconds_of(head % (b"b" * 16_000)) < 64 * long_line + 0.05, (
+            "growth by the square would be 256 times"
+        )
+
+
+def seconds_of(head: bytes) -> float:
+    """The processor's time for a head that comes byte by byte."""
+    wire = Wiretap("target")
+    wire.upward(get(), 0.0)
+    began = process_time()
+    for at in range(len(head)):
+        wire.downward(head[at : at + 1], 1.0)
+    return process_time() - began
 
 
 def test_the_pieces_of_a_stream_pass_unseen() -> None:
