@@ -232,9 +232,10 @@ class Recorder:
             return
         recording = recording_of(exchange, self._tap.origin if self._tap else "")
         self._file.add(recording, place=place)
-        named = dict.fromkeys(find_in_body(recording.body, recording.origin), _describe(exchange.request))
+        named = list(dict.fromkeys(find_in_body(recording.body, recording.origin)))
         with self._lock:
-            self._named = {**self._named, **named, **self._named}
+            for address in named:
+                self._named.setdefault(address, _describe(exchange.request))
             self._count(exchange)
 
     def _count(self, exchange: Exchange) -> None:
