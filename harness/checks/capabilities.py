@@ -78,6 +78,9 @@ PROOFS: dict[str, str] = {
 }
 """The check that judges the promise of a capability: while it is broken, nothing else that needs it is judged."""
 
+_STREAMS_TEXT = ("stream.text", "stream.completed-last", "stream.start-before")
+"""What one stream alone has to bring, before its content is compared with anything."""
+
 RESTS_ON: dict[str, tuple[str, ...]] = {
     "get.ok": ("create.id-unique",),
     "bg.at-once": ("create.status-listed",),
@@ -88,13 +91,15 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "cancel.stream-ends": ("cancel.state",),
     "cancel.twice": ("cancel.state",),
     "store.false-chain": ("store.false-get", "chain.takes-effect"),
-    "chain.history": ("chain.takes-effect",),
+    **dict.fromkeys(("chain.whole-history", "chain.streamed"), ("chain.takes-effect", "chain.history")),
     "chain.unknown": ("chain.takes-effect",),
     "chain.running": ("chain.takes-effect",),
     "chain.echo": ("chain.takes-effect",),
     "agent.chain-needs-env": ("chain.takes-effect",),
     "long.join": ("long.same-id",),
-    "create.format-streamed": ("create.response-format",),
+    "stream.text": ("stream.completed-last", "stream.start-before"),
+    **dict.fromkeys(("stream.equals-get", "rob.concurrent-streams"), _STREAMS_TEXT),
+    "create.format-streamed": ("create.response-format", *_STREAMS_TEXT),
     "env.recursive": ("env.files",),
     "env.fork-files": ("env.file-content",),
     "filesearch.import": ("file.upload", "filesearch.operation", "filesearch.document"),
@@ -111,13 +116,13 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "del.running": ("del.gone",),
     "stream.end-matches-get": ("get.usage",),
     "resume.exclusive": ("resume.no-gap",),
-    "resume.finished": ("resume.no-gap",),
+    "resume.finished": ("resume.no-gap", "stream.completed-last"),
     "resume.encoded": ("resume.no-gap",),
     "resume.live": ("resume.no-gap", "resume.exclusive"),
     "resume.from-create": ("bg.survives-hangup", "resume.live", "resume.no-gap", "resume.exclusive"),
     "resume.two-readers": ("resume.live", "resume.no-gap", "resume.exclusive"),
     "resume.replay": ("resume.two-readers", "resume.live"),
-    "resume.well-formed": ("resume.no-gap",),
+    "resume.well-formed": ("resume.no-gap", "stream.completed-last"),
     **dict.fromkeys(
         ("hook.signature", "hook.envelope", "hook.event-status", "hook.retry", "hook.rotation"), ("hook.delivery",)
     ),

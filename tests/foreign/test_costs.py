@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -80,6 +81,28 @@ class CountsNoHistory(ForeignService):
         return {"total_input_tokens": 4, "total_output_tokens": 4, "total_tokens": 8}
 
 
+class ForgetsParents(ForeignService):
+    """It looks for the parent, and throws away what was said there: only the new input is counted."""
+
+    def usage(self, run: Run) -> Json:
+        read = len(json.dumps(run.body["input"]).split())
+        return {"total_input_tokens": read, "total_output_tokens": 4, "total_tokens": read + 4}
+
+
+class CountsCachedApart(ForgetsParents):
+    """Correct, but odd: the history comes out of a cache, and is counted there alone."""
+
+    def usage(self, run: Run) -> Json:
+        return {**super().usage(run), "total_cached_tokens": run.tokens - 4}
+
+
+class ForgetsCounting(ForeignService):
+    """Correct, but poor: an answer says nothing of tokens."""
+
+    def show(self, run: Run) -> Json:
+        return {name: value for name, value in super().show(run).items() if name != "usage"}
+
+
 class EndsOtherwise(ForeignService):
     """The stream of a background run says that it is completed; GET says that it failed."""
 
@@ -135,6 +158,8 @@ class OneStreamAtATime(ForeignService):
         (BillsOn(), {"cancel.result-stays": "warn"}),
         (ForgetsGrandparents(), {"chain.whole-history": "warn"}),
         (ForgetsIfStreamed(), {"chain.streamed": "warn"}),
+        (ForgetsParents(), {"chain.history": "warn"}),
+        (CountsCachedApart(), {}),
         (EndsOtherwise(), {"stream.end-matches-get": "warn"}),
         (MixesStreams(), {"rob.concurrent-streams": "fail"}),
         (BillsLate(), {}),
@@ -151,3 +176,23 @@ def test_a_server_that_streams_one_at_a_time_mixes_nothing() -> None:
     """Where no two streams run at once, nothing is said of them."""
     report = check(OneStreamAtATime(), "rob.concurrent-streams")
     assert report.faults == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("service", "verdict", "words"),
+    [
+        (ForgetsParents(), "blocked", "1 was not judged: blocked by a finding"),
+        (CountsNoHistory(), "pass", ""),
+        (ForgetsCounting(), "pass", ""),
+        (CountsCachedApart(), "pass", ""),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, ForeignService) else "",
+)
+def test_a_parent_that_is_looked_up_is_not_yet_one_that_is_continued(
+    service: ForeignService, verdict: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether a parent takes effect shows in the counts, and the report names what stands in the way of that."""
+    report = check(service, "chain.*")
+    assert report.verdicts["chain.takes-effect"] == verdict
+    assert words in " ".join(capsys.readouterr().out.split())

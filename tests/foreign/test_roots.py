@@ -293,6 +293,73 @@ def test_counts_that_nobody_knows_are_no_usage() -> None:
     assert report.faults == {"create.usage": "warn"}
 
 
+class TrimsTheStored(ForeignService):
+    """GET shows a text without its last dot."""
+
+    def get(self, run: Run, query: Json) -> Any:
+        answer = super().get(run, query)
+        if isinstance(answer, dict) and answer.get("steps"):
+            text = "".join(part["text"] for part in answer["steps"][0]["content"]).rstrip(".")
+            return {**answer, "steps": [{"type": "model_output", "content": [{"type": "text", "text": text}]}]}
+        return answer
+
+
+class TalksOn(ForeignService):
+    """One more word follows the completion of every stream."""
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        yield from super().events(run)
+        more = {"index": 0, "delta": {"type": "text", "text": " Bye."}, "event_type": "step.delta"}
+        yield run.lasts, {**more, "event_id": f"{run.id}-more"}
+
+
+class LabelsStreamsAsJson(ForeignService):
+    """Streams come as application/json."""
+
+    class _Handler(Handler):
+        def send_header(self, keyword: str, value: str) -> None:
+            super().send_header(keyword, value.replace("text/event-stream", "application/json"))
+
+    handler = _Handler
+
+
+STREAMS = ("stream.*", "http.*", "rob.concurrent-streams", "resume.*", "create.format-streamed")
+
+
+@pytest.mark.parametrize(
+    ("kind", "globs", "broken"),
+    [
+        (TrimsTheStored, STREAMS, {"stream.text": "fail"}),
+        (TalksOn, STREAMS, {"stream.completed-last": "fail", "stream.start-before": "fail"}),
+        (LabelsStreamsAsJson, STREAMS, {"http.ct-stream": "fail", "resume.opens": "fail"}),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_what_follows_from_a_defect_is_no_reason_of_its_own(
+    kind: type[ForeignService],
+    globs: tuple[str, ...],
+    broken: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The last line counts one reason, and what only repeats it is blocked."""
+    report = check(kind(), *globs)
+    assert report.faults == broken
+    assert "for 1 reason" in capsys.readouterr().out
+
+
+class TwoDefects(TrimsTheStored):
+    """Streams have another text than GET, and a create that is not stored has an id all the same."""
+
+    def show(self, run: Run) -> Json:
+        return {**super().show(run), "object": "chat"}
+
+
+def test_two_defects_stay_two() -> None:
+    """What has nothing to do with a root is told beside it."""
+    faults = check(TwoDefects(), "stream.text", "rob.concurrent-streams", "create.object").faults
+    assert faults.keys() == {"stream.text", "create.object"}
+
+
 class _KnowsKeys(Handler):
     """Knows who asks, by the key."""
 

@@ -44,6 +44,9 @@ from harness.wire.observed_body import AnswerObserver
 _SMALL_BYTES = 256 * 1024
 """Up to this size an exchange is kept so fast that others of its size may wait for it."""
 
+_OTHER_PROTOCOL = 101
+"""No final answer, so no cassette may hold it; the tap tells that what follows it is not recorded."""
+
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -228,7 +231,7 @@ class Recorder:
         return asyncio.get_running_loop().run_in_executor(writer, self._keep, exchange, self._file.next_place())
 
     def _keep(self, exchange: Exchange, place: int) -> None:
-        if not self._wanted(exchange):
+        if not self._wanted(exchange) or exchange.status == _OTHER_PROTOCOL:
             return
         recording = recording_of(exchange, self._tap.origin if self._tap else "")
         self._file.add(recording, place=place)

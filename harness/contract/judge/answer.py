@@ -94,8 +94,16 @@ def judge_json_type(exchange: Exchange) -> Iterator[Finding]:
 
 
 def judge_json_valid(exchange: Exchange) -> Iterator[Finding]:
-    """What is labelled as JSON must be JSON; a body that was not kept whole is not judged."""
-    if not exchange.body or exchange.truncated or exchange.headers.media_type() != "application/json":
+    """What is labelled as JSON must be JSON; a body that was not kept whole is not judged.
+
+    A stream is not judged either: not its body is wrong, but its label (`judge_stream_label`).
+    """
+    if (
+        exchange.is_stream
+        or not exchange.body
+        or exchange.truncated
+        or exchange.headers.media_type() != "application/json"
+    ):
         return
     fault = read(exchange).json_fault
     if fault == "depth":

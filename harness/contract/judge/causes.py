@@ -40,7 +40,7 @@ def _cause_of(finding: Finding, findings: Sequence[Finding]) -> int | None:
 
 
 def _comes_before(first: Finding, second: Finding) -> bool:
-    """Whether it is known to be at an earlier event; what has no event is about the end of the stream."""
+    """Whether it is known to be at an event no later; what has no event is about the end of the stream."""
     if first.where.event is None:
         return False
-    return second.where.event is None or first.where.event < second.where.event
+    return second.where.event is None or first.where.event <= second.where.event

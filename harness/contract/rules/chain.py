@@ -43,7 +43,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="chain.history",
-        level=Level.MAY,
+        level=Level.SHOULD,
         statement="The same input costs more input tokens in a chain than alone: the history is carried over.",
         breaks="The model answers without knowing what was said before.",
         source=_STATE,

@@ -17,6 +17,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "stream.first/no-event": (*_LOST, "stream.framing/unended"),
     "stream.start-before/never": _LOST,
     "stream.index-contiguous": _LOST,
+    "stream.start-before/stopped": ("stream.completed-last",),
     "stream.stop-once/open": _LOST,
     "stream.no-interleave": _LOST,
     "stream.terminal": (*_LOST, "stream.framing/unended"),

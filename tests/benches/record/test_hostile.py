@@ -48,6 +48,20 @@ def test_a_target_that_breaks_http(name: str, tmp_path: Path) -> None:
     judge(recorder, path)
 
 
+def test_a_change_of_protocol_spoils_no_file(tmp_path: Path) -> None:
+    """A 101, after which nobody answers in HTTP, is told and not kept: the file stays readable."""
+    path = tmp_path / "a.yaml"
+    with (
+        RawServer(ENDING["another protocol"]) as peer,
+        Recorder(peer.url, path, INTERACTIONS) as recorder,
+        connected(port_of(recorder)) as sock,
+    ):
+        sock.sendall(CREATE)
+        read_to_end(sock)
+    assert any("another protocol" in told for told in recorder.summary.unrecorded)
+    judge(recorder, path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ENDLESS)
 def test_a_target_that_never_ends(name: str, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def a_chain(t: RequestBuilder) -> Steps:
     The first child is read before and after the second one is made; it gets a child of its own. The turn of the
     first child is told again without a parent, which is all that a target knows that has forgotten the parent; so
     is the turn of the parent, to see whether what is told costs the same as what is remembered. One child of the
-    parent is streamed. The last create names a parent that does not exist: who takes that as well looks at no
+    parent is streamed. The last create names one that does not exist: who takes that as well looks at no
     parent at all.
     """
     parent: Exchange = yield Send(t.create(input=HELLO))
@@ -73,8 +73,9 @@ def a_chain(t: RequestBuilder) -> Steps:
     seen["parent_retold"] = yield Send(t.create(input=_tell_again(parent), store=False))
     seen["retold"] = (yield Send(t.create(input=_tell_again(child), store=False))) if child_id else None
     seen["streamed"] = yield Send(t.create(input=HELLO, previous_interaction_id=found, stream=True))
-    seen["after"] = yield Send(t.get(found))
-    return {**seen, "stray": (yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID)))}
+    seen["stray"] = yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID))
+    # Last, since an exercise that ends with a refusal looks like one that was not offered.
+    return {**seen, "after": (yield Send(t.get(found)))}
 
 
 @exercise(requests=6, interactions=2)

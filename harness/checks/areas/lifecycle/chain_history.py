@@ -23,7 +23,7 @@ from harness.contract.data.output import output_steps
 from harness.contract.judge.agreement import judge_unchanged
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
-from harness.outcome import Finding, Unmet
+from harness.outcome import Finding, Observation, Outcome, Unmet
 from harness.wire import Exchange
 
 _CHAIN = new_registry()
@@ -36,21 +36,27 @@ CHECKS = _CHAIN.checks
     title="previous_interaction_id is not ignored",
     profile="chaining",
     requires=["store", "chain"],
-    accepts=["more input tokens than the same input alone", "a refusal of a parent that does not exist"],
+    accepts=[
+        "more input tokens, cached ones included, than the same input alone",
+        "a refusal of a parent that does not exist, where no count shows more",
+    ],
     about="child",
 )
-def _takes_effect(parent: Exchange, child: Exchange, stray: Exchange) -> Iterator[Finding]:
+def _takes_effect(
+    parent: Exchange, child: Exchange, stray: Exchange, parent_retold: Exchange
+) -> Observation | list[Finding]:
     interaction_in(child)
     if stray.status not in SUCCESS:
         require_answer(stray)
-        return
-    alone, chained = _input_tokens(parent), _input_tokens(child)
-    if chained <= alone:
-        yield finding(
-            "a parent changes nothing, and one that does not exist is taken, too",
-            expected=f"more than {alone} input tokens",
-            actual=f"{chained} input tokens",
-        )
+        if not _is_forgotten(parent, child, parent_retold):
+            return []
+        reason = "a parent that does not exist is refused, but one that does changes nothing"
+        return Observation(Outcome.UNTESTABLE, reason=reason, cause="chain.history")
+    alone, chained = _tokens_read(parent), _tokens_read(child)
+    if chained > alone:
+        return []
+    message = "a parent changes nothing, and one that does not exist is taken, too"
+    return [finding(message, expected=f"more than {alone} input tokens", actual=f"{chained} input tokens")]
 
 
 @_CHAIN.check(
@@ -59,13 +65,27 @@ def _takes_effect(parent: Exchange, child: Exchange, stray: Exchange) -> Iterato
     title="the history is carried over",
     profile="chaining",
     requires=["store", "chain"],
-    accepts=["more input tokens than the same input alone"],
+    accepts=["more input tokens, cached ones included, than the same input alone"],
     about="child",
 )
-def _carries_history(parent: Exchange, child: Exchange) -> Iterator[Finding]:
-    alone, chained = _input_tokens(parent), _input_tokens(child)
-    if chained <= alone:
-        yield finding("a chained turn costs no more input", expected=f"more than {alone}", actual=str(chained))
+def _carries_history(
+    parent: Exchange, child: Exchange, stray: Exchange, parent_retold: Exchange
+) -> Observation | list[Finding]:
+    alone, chained = _tokens_read(parent), _tokens_read(child)
+    if chained > alone:
+        return []
+    if stray.status in SUCCESS:
+        reason = "any parent is taken, and none changes anything"
+        return Observation(Outcome.UNTESTABLE, reason=reason, cause="chain.takes-effect")
+    told = _tokens_told(parent_retold)
+    if told <= alone:
+        raise Unmet(
+            "a longer input costs no more input tokens, so the counts tell nothing of history",
+            remedy="with input tokens in `usage` that grow with the input",
+        )
+    message = "a chained turn costs no more input than the same input alone: its parent's turn was not read"
+    expected = f"more than {alone} input tokens; the parent's turn told again as input costs {told}"
+    return [finding(message, expected=expected, actual=str(chained))]
 
 
 @_CHAIN.check(
@@ -155,7 +175,8 @@ def _input_tokens(exchange: Exchange) -> int:
     body: Mapping[str, Any] = interaction_in(exchange)
     tokens = _read_tokens(body)
     if tokens is None:
-        raise Unmet(f"no count of input tokens: {format_answer(exchange)}")
+        remedy = "with input tokens in `usage`"
+        raise Unmet(f"no count of input tokens: {format_answer(exchange)}", remedy=remedy)
     if not output_steps(body):
         raise Unmet("the turn has no output to be carried over")
     return tokens
@@ -166,6 +187,20 @@ def _read_tokens(body: Mapping[str, Any]) -> int | None:
     usage = body.get("usage")
     tokens = usage.get("total_input_tokens") if isinstance(usage, dict) else None
     return tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else None
+
+
+def _tokens_read(exchange: Exchange) -> int:
+    """The input tokens of a turn, and those from a cache, which some count apart."""
+    tokens = _input_tokens(exchange)
+    cached = interaction_in(exchange)["usage"].get("total_cached_tokens")
+    return tokens + (cached if isinstance(cached, int) else 0)
+
+
+def _is_forgotten(parent: Exchange, child: Exchange, retold: Exchange) -> bool:
+    """Whether the counts, which grow where the parent's turn is told again, do not grow with a parent."""
+    if any(_read_tokens(interaction_in(turn)) is None for turn in (parent, child)):
+        return False
+    return _tokens_read(child) <= _tokens_read(parent) < _tokens_told(retold)
 
 
 def _tokens_told(answer: Exchange) -> int:

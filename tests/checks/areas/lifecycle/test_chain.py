@@ -31,10 +31,20 @@ INPUT = {"type": "user_input", "content": [{"type": "text", "text": "Say hi."}]}
 REFUSED = refusal(400)
 CRASH = refusal(500)
 UNCOUNTED = answer(body=interaction(usage=None))
+_CACHED_APART = {"total_input_tokens": 1, "total_cached_tokens": 9, "total_output_tokens": 2, "total_tokens": 12}
+CACHED = answer(body=interaction(id="v1_two", usage=_CACHED_APART))
 GROWN = answer(body=interaction(steps=[*STEPS, *STEPS]))
+
+CHEAP = turn(tokens=2)
 
 TURNS = {"parent": PARENT, "child": CHILD}
 TOLD = {**TURNS, "parent_retold": CHILD}
+
+
+def chained(child, stray, parent_retold=CHILD):
+    """A turn after the first one, one after a parent that does not exist, and the first one told again."""
+    return {"parent": PARENT, "child": child, "stray": stray, "parent_retold": parent_retold}
+
 
 CASES = [
     case("chain.ok", "met", "a new id", parent=PARENT, child=CHILD),
@@ -47,14 +57,19 @@ CASES = [
     case("chain.echo", "met", "later", parent=PARENT, child=CHILD, child_read=NAMED),
     case("chain.echo", "untestable", "no child", parent=PARENT, child=REFUSED, child_read=None),
     case("chain.echo", "not_met", "never", parent=PARENT, child=CHILD, child_read=CHILD),
-    case("chain.history", "met", "more", parent=PARENT, child=CHILD),
-    case("chain.history", "untestable", "not counted", parent=PARENT, child=UNCOUNTED),
-    case("chain.history", "not_met", "as much", parent=PARENT, child=turn(tokens=2)),
-    case("chain.takes-effect", "met", "more tokens", parent=PARENT, child=CHILD, stray=OTHER),
-    case("chain.takes-effect", "met", "refuses a stray", parent=PARENT, child=turn(tokens=2), stray=REFUSED),
-    case("chain.takes-effect", "not_met", "ignored", parent=PARENT, child=turn(tokens=2), stray=OTHER),
-    case("chain.takes-effect", "untestable", "not counted", parent=PARENT, child=UNCOUNTED, stray=OTHER),
-    case("chain.takes-effect", "untestable", "no child", parent=PARENT, child=REFUSED, stray=OTHER),
+    case("chain.history", "met", "more", **chained(CHILD, REFUSED)),
+    case("chain.history", "untestable", "not counted", **chained(UNCOUNTED, REFUSED)),
+    case("chain.history", "not_met", "as much", **chained(CHEAP, REFUSED)),
+    case("chain.history", "untestable", "constant", **chained(CHEAP, REFUSED, PARENT)),
+    case("chain.history", "untestable", "any parent", **chained(CHEAP, OTHER)),
+    case("chain.takes-effect", "met", "more tokens", **chained(CHILD, OTHER)),
+    case("chain.takes-effect", "met", "more of a cache", **chained(CACHED, OTHER)),
+    case("chain.takes-effect", "met", "refuses a stray", **chained(UNCOUNTED, REFUSED)),
+    case("chain.takes-effect", "met", "constant", **chained(CHEAP, REFUSED, PARENT)),
+    case("chain.takes-effect", "untestable", "forgets", **chained(CHEAP, REFUSED)),
+    case("chain.takes-effect", "not_met", "ignored", **chained(CHEAP, OTHER)),
+    case("chain.takes-effect", "untestable", "not counted", **chained(UNCOUNTED, OTHER)),
+    case("chain.takes-effect", "untestable", "no child", **chained(REFUSED, OTHER)),
     case("chain.whole-history", "met", "more", **TOLD, grandchild=turn(tokens=16), retold=turn(tokens=15)),
     case("chain.whole-history", "met", "not told again", **TOLD, grandchild=turn(tokens=16), retold=REFUSED),
     case("chain.whole-history", "untestable", "uncounted", **{**TOLD, "child": turn(tokens=2)}, grandchild=OTHER,
