@@ -25,14 +25,14 @@ def answered(path: str, **error: str) -> Exchange:
     [
         ({"message": "Nothing here.", "trace": "a1"}, {"message": "Nothing here.", "trace": "b2"}, True),
         ({"message": "Nothing here (id 4f1)"}, {"message": "Nothing here (id 77c)"}, True),
-        ({"message": "No POST /v1beta/decisions", "id": "x"}, {"message": "No POST /v1beta/none", "id": "y"}, True),
+        ({"message": "No POST /v1/decisions", "id": "x"}, {"message": "No POST /v1/none", "id": "y"}, True),
         ({"message": "No such model.", "trace": "a1"}, {"message": "Nothing here.", "trace": "b2"}, False),
     ],
 )
 def test_what_varies_in_every_404_makes_no_route(
     there: dict[str, str], nowhere: dict[str, str], alike: bool
 ) -> None:
-    """A trace, the id of a request or the path asked for differ at each call; another message is another answer."""
+    """A trace, the id of a request or the path differ at each call; another message is another answer."""
     answer = answered("decisions", **there)
     assert is_like_nowhere(answer, answered(f"{NOWHERE}/decisions", **nowhere)) is alike
 

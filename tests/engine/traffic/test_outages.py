@@ -78,7 +78,7 @@ def test_a_restart_costs_only_what_it_interrupted() -> None:
     assert [result.id for result in finished.results if result.verdict in ACCUSING] == []
     unanswered = [result.id for result in finished.results if result.observation.because is Because.NO_ANSWER]
     assert "err.no-crash" in unanswered
-    assert len(unanswered) < 15
+    assert any(result.id.startswith("tool.") and result.verdict is Verdict.PASS for result in finished.results)
     assert service.asked > service.died_at + 20
     assert finished.exit is Exit.UNREACHABLE
 
