@@ -45,37 +45,37 @@ class Engine(SessionParts):
             return None
         rest = segments[1:-1] if segments[-1] == "" else segments[1:]
         if not rest:
-            return self.all_of_them(call)
+            return self.handle_collection(call)
         if len(rest) == 1 and ":" not in rest[0]:
-            return self.one(call, rest[0])
+            return self.handle_one(call, rest[0])
         if len(rest) == 2 and rest[1] == "cancel":
-            return self.cancel(call, rest[0]) if method == "POST" else self.wrong_method(call, ("POST",))
+            return self.cancel(call, rest[0]) if method == "POST" else self.refuse_method(call, ("POST",))
         return None
 
-    def all_of_them(self, call: Call) -> Response:
+    def handle_collection(self, call: Call) -> Response:
         """Handle /interactions: POST creates; GET lists, only in the Vertex form (Vertex reference)."""
         method = call.request.method
         if method == "POST":
             return self.create(call)
         if method == "GET" and call.vertex:
             return self.list_interactions(call)
-        return self.wrong_method(call, ("POST", "GET") if call.vertex else ("POST",))
+        return self.refuse_method(call, ("POST", "GET") if call.vertex else ("POST",))
 
     def list_interactions(self, call: Call) -> Response:
         """List the ids of stored interactions: 10 per page by default, at most 500. Oldest first is inferred."""
         found, token = page(self.store.of(call.project), call.query, "interactions", default=10, largest=500)
         return json_response(listing("interaction_metadatas", [{"id": run.id} for run in found], token))
 
-    def one(self, call: Call, interaction_id: str) -> Response:
+    def handle_one(self, call: Call, interaction_id: str) -> Response:
         """Handle /interactions/{id}: GET or DELETE."""
         method = call.request.method
         if method == "GET":
             return self.get(call, interaction_id)
         if method == "DELETE":
             return self.delete(call, interaction_id)
-        return self.wrong_method(call, ("GET", "DELETE"))
+        return self.refuse_method(call, ("GET", "DELETE"))
 
-    def wrong_method(self, call: Call, allowed: tuple[str, ...]) -> Response:
+    def refuse_method(self, call: Call, allowed: tuple[str, ...]) -> Response:
         """Raise Refusal 404, as the service did for an unknown method (issues); the errors page has no 405."""
         message = f"{call.request.method} is no operation on this path: it takes {' and '.join(allowed)}."
         raise not_found(message)
@@ -87,7 +87,7 @@ class Engine(SessionParts):
             opened = self.open(self.validator.admit(call.request.body, call.project, surface, call.version))
             response = self.answer(opened)
         except Refusal as refusal:
-            return self.refused_create(call, refusal)
+            return self.refuse_create(call, refusal)
         response.headers = _with_tier(response.headers, opened[0].service_tier)
         return response
 
@@ -138,7 +138,7 @@ class Engine(SessionParts):
     def _later(self, run: Run) -> Iterator[bytes]:
         yield self.bodies.render(run, timeline=False)
 
-    def refused_create(self, call: Call, refusal: Refusal) -> Response:
+    def refuse_create(self, call: Call, refusal: Refusal) -> Response:
         """Raise the refusal of a create, or answer it with a stream of one error event (`stream_refusals`)."""
         if self.settings.stream_refusals == "event" and _wants_stream(call.request.body):
             frames = (
@@ -150,12 +150,12 @@ class Engine(SessionParts):
     def get(self, call: Call, interaction_id: str) -> Response:
         """GET /interactions/{id}: a poll or a stream."""
         query = call.query
-        stream = self.flag(query, "stream")
-        include_input = self.flag(query, "include_input")
+        stream = self.read_flag(query, "stream")
+        include_input = self.read_flag(query, "include_input")
         cursor = query.get("last_event_id")
         if cursor and not stream:
             raise invalid("'last_event_id' is only valid together with 'stream=true'.")
-        run = self.existing(interaction_id, call.project)
+        run = self.require_run(interaction_id, call.project)
         if run.hides():
             raise self.refuse_hidden(run)
         if stream:
@@ -172,14 +172,14 @@ class Engine(SessionParts):
 
     def cancel(self, call: Call, interaction_id: str) -> Response:
         """POST /interactions/{id}/cancel: only for a background run that is still running (OpenAPI text)."""
-        run = self.existing(interaction_id, call.project)
+        run = self.require_run(interaction_id, call.project)
         run.keep_pace()
-        self.cancellable(run)
+        self.require_cancellable(run)
         if not run.settled:
             self.stop(run)
         return self.json(self.bodies.render(run, timeline=True))
 
-    def cancellable(self, run: Run) -> None:
+    def require_cancellable(self, run: Run) -> None:
         """Raise Refusal for a foreground run, and for a run that has settled in a status other than cancelled."""
         if run.status == "cancelled":
             return
@@ -201,13 +201,13 @@ class Engine(SessionParts):
 
         Without `delete_stops` it goes on, for readers that have it open.
         """
-        run = self.existing(interaction_id, call.project)
+        run = self.require_run(interaction_id, call.project)
         if not run.settled and self.settings.delete_stops:
             run.cancel()
         self.store.forget(run)
         return self.json(b"{}")
 
-    def existing(self, interaction_id: str, project: str) -> Run:
+    def require_run(self, interaction_id: str, project: str) -> Run:
         """Return a stored interaction of the caller's project. Raises Refusal 404."""
         run = self.find(interaction_id, project)
         if run is None:
@@ -225,7 +225,7 @@ class Engine(SessionParts):
         """200 with a JSON body."""
         return Response.json(200, data)
 
-    def flag(self, query: Any, name: str) -> bool:
+    def read_flag(self, query: Any, name: str) -> bool:
         """Read a boolean query parameter, False by default. Raises Refusal 400 for any other value."""
         text = query.get(name)
         if text is None:

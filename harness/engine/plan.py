@@ -81,14 +81,14 @@ class RunPlan:
         proofs = {check.proves: check.id for check in running if check.proves}
         found = {}
         for check in running:
-            named = (*check.rests_on, *(proofs.get(name, "") for name in sorted(check.requires)))
+            named = (*check.rested_on, *(proofs.get(name, "") for name in sorted(check.requires)))
             found[check.id] = tuple(root for root in named if root in ids and root != check.id)
         return found
 
     @property
     def blocking(self) -> frozenset[str]:
         """The checks whose findings may block others."""
-        named = {root for planned in self.checks for root in planned.check.rests_on}
+        named = {root for planned in self.checks for root in planned.check.rested_on}
         return frozenset(named | {planned.check.id for planned in self.checks if planned.check.proves})
 
     @property

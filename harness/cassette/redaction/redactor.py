@@ -30,7 +30,7 @@ from harness.wire.secrets.patterns import (
 
 _PARAMETERS = frozenset(map(plain_name, SECRET_PARAMETERS))
 _ROUNDS = 3
-_SHORTEST_LEARNED = 8
+SHORTEST_LEARNED = 8
 """A shorter value of a header or parameter is hidden in place, but not searched for elsewhere."""
 
 
@@ -65,7 +65,7 @@ class Redactor:
     def redact(self, recording: Recording) -> Recording:
         """Return the recording without its secrets. Raises CassetteError for a body that cannot be decoded."""
         recording = recording.decode()
-        recording = replace(recording, request=_decode(recording.request))
+        recording = replace(recording, request=decode_request(recording.request))
         _must_be_readable(recording)
         self.learn(recording)
         for _ in range(_ROUNDS):  # what is recognised at the end may also stand, unrecognisable, at the beginning
@@ -90,7 +90,7 @@ class Redactor:
 
     def request(self, request: Request) -> Request:
         """Return a single request without its secrets."""
-        request = _decode(request)
+        request = decode_request(request)
         self._learn_request(request)
         pass_ = _Pass(self._protocol, self._table, self.bodies)
         redacted = pass_.request(request)
@@ -113,7 +113,7 @@ class Redactor:
                     self._learn(secret, in_base64=not once)
 
     def _learn(self, value: str, *, in_base64: bool = True) -> None:
-        if len(value) >= _SHORTEST_LEARNED:
+        if len(value) >= SHORTEST_LEARNED:
             self._table.learn(value, in_base64=in_base64)
 
 
@@ -232,7 +232,7 @@ def is_secret_parameter(name: str, fields: SecretFields) -> bool:
     return name in _PARAMETERS or fields.names(name)
 
 
-def _decode(request: Request) -> Request:
+def decode_request(request: Request) -> Request:
     """The request with gzip or deflate decoded; unchanged if that is not possible."""
     coding = coding_of(request.headers)
     if coding not in CODINGS or not request.body:

@@ -153,14 +153,13 @@ class FileJudge:
     def _exchange(self, name: str, exchange: Exchange) -> None:
         reading = read(exchange)
         request = exchange.request
-        refused = exchange.status in CLIENT_ERROR
-        creates = request.method == "POST" and request.segments[-1:] == (COLLECTION,)
-        if creates and (exchange.succeeded or refused):
+        if _shows_its_request(exchange):
+            refused = exchange.status in CLIENT_ERROR
             found = judge_create_request(request.body, self._contract, refused=refused)
             self._note_findings("requests", list_judged_in_request(request.body), found, name)
         if reading.emptiness:
             self._note_findings("bodies", [found.rule for found in reading.emptiness], reading.emptiness, name)
-        elif reading.stream is not None or exchange.body:
+        elif reading.stream is not None or (exchange.body and exchange.complete):
             kind = "bodies" if reading.stream is None else "streams"
             rules = reading.judged | (UNLISTED if exchange.succeeded else frozenset())
             self._note_findings(kind, rules, (*reading.findings, *reading.unlisted), name)
@@ -198,9 +197,18 @@ def _why_not(exchange: Exchange) -> str:
         return f"{request.method} {request.raw_path} is no call of the Interactions API"
     if exchange.status is None:
         return f"no answer came: {_describe_ending(exchange.ending)}"
+    if reading.stream is None and not exchange.complete and not _shows_its_request(exchange):
+        return f"the answer broke off: {_describe_ending(exchange.ending)}"
     if reading.stream is not None and _is_legacy_stream(reading.stream):
         return f"a stream {LEGACY}"
     return f"a body {LEGACY}" if is_legacy(reading.json) else ""
+
+
+def _shows_its_request(exchange: Exchange) -> bool:
+    """Whether this is a create whose answer tells if its request was taken."""
+    request = exchange.request
+    creates = request.method == "POST" and request.segments[-1:] == (COLLECTION,)
+    return creates and (exchange.succeeded or exchange.status in CLIENT_ERROR)
 
 
 def _describe_ending(ending: Ending) -> str:
