@@ -15,7 +15,7 @@ from harness.engine.execute import PlayedExercise
 from harness.engine.results import Evidence
 from harness.kit.api import Api
 from harness.kit.check import Check, Exercise
-from harness.outcome import Finding, Observation, Outcome, Severity
+from harness.outcome import Because, Finding, Observation, Outcome, Severity
 from harness.wire import Exchange
 
 MOST = 3
@@ -89,6 +89,7 @@ class Audit:
 
     rules: frozenset[str]
     api: Api
+    _doubted: dict[str, str] = field(default_factory=dict)
     _found: dict[str, dict[tuple[str, ...], _Sighted]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -101,13 +102,19 @@ class Audit:
         """Judge all exchanges of one exercise."""
         if exercise.front_end:
             return
+        if played.outage:
+            self._doubt(played)
+            return
         for exchange in played.trail:
             if self._is_the_apis(exchange):
                 self._judge(exchange, played, exercise)
 
     def observe(self, check: Check, own: Observation) -> Observation:
         """The observation of a check after the whole run; `own` itself if the other answers add nothing."""
-        return add_sightings(own, self.list_sightings(check.id))
+        said = add_sightings(own, self.list_sightings(check.id))
+        if said.outcome is Outcome.MET and check.id in self._doubted:
+            return Observation.untestable(self._doubted[check.id], Because.NO_ANSWER, "no answer")
+        return said
 
     def list_sightings(self, rule: str) -> list[AuditedDefect]:
         """Every defect that was seen under a rule, in the order in which they were seen."""
@@ -133,6 +140,12 @@ class Audit:
         with self._lock:
             found = list(self._found.get(check.id, {}).values()) if check.everywhere else []
         return sorted(found, key=lambda seen: seen.finding.severity is not Severity.BROKEN)[:MOST]
+
+    def _doubt(self, played: PlayedExercise) -> None:
+        """Note that it may have been a crash that took the target away: nobody can tell."""
+        found = {finding.rule for exchange in played.trail for finding in self.api.read(exchange, None).crash}
+        with self._lock:
+            self._doubted |= dict.fromkeys(found, played.outage)
 
     def _judge(self, exchange: Exchange, played: PlayedExercise, exercise: Exercise) -> None:
         reading = self.api.read(exchange, None)

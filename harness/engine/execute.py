@@ -16,6 +16,7 @@ from typing import Any
 from harness.engine.cleanup import CreatedResources
 from harness.engine.evidence import gave_cursors, made_or_changed, referenced_ids, resumed_from
 from harness.engine.results import Evidence
+from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.perform import ActionRunner, drive
 from harness.engine.traffic.retries import NO_TIME, is_refusal, missing_answer
 from harness.kit.actions import Exchanges
@@ -25,6 +26,7 @@ from harness.outcome import Because, Finding, HarnessFault, Observation, Outcome
 from harness.wire import By, Driver, Exchange, How
 
 _NOT_IMPLEMENTED = 501
+_DOUBTFUL = frozenset({Outcome.NOT_MET, Outcome.NON_STRICT, Outcome.UNTESTABLE})
 
 _ITEM = re.compile(r"(?P<name>[^\[]+)\[(?P<part>.*)\]")
 
@@ -34,6 +36,7 @@ class PlayedExercise:
     """The outcome of one exercise: `results` for the judges, or a `failure` that all its checks share.
 
     `trail` holds every exchange, in the order in which they finished; `front_end` as in `Exercise`.
+    `outage` says that nobody listened at the target meanwhile, `""` if somebody did.
     """
 
     results: Exchanges | None
@@ -42,10 +45,13 @@ class PlayedExercise:
     seconds: float
     api: Api
     front_end: bool = False
+    outage: str = ""
 
     def observe(self, check: Check) -> Observation:
         """The observation of one check of this exercise; never raises."""
         observation = self.failure or self._judge(check)
+        if self.outage and self._is_doubtful(check, observation):
+            return Observation.untestable(self.outage, Because.NO_ANSWER, "no answer")
         if observation.outcome is Outcome.MET:
             return self._doubt_silence(check, observation)
         if observation.outcome is not Outcome.UNTESTABLE or observation.because is Because.RACE_LOST:
@@ -56,6 +62,12 @@ class PlayedExercise:
             return replace(observation, because=because, instead=instead)
         refused = self.trail and self.trail[-1].request.method == "POST" and is_refusal(self.trail[-1])
         return replace(observation, because=Because.REFUSED) if refused else observation
+
+    def _is_doubtful(self, check: Check, observation: Observation) -> bool:
+        """Whether an outage may be why this was observed: all but a pass by whole answers."""
+        if observation.outcome is Outcome.MET:
+            return any(map(missing_answer, self._list_looked(check)))
+        return observation.outcome in _DOUBTFUL and bool(self.trail)
 
     def _judge(self, check: Check) -> Observation:
         try:
@@ -113,6 +125,8 @@ class PlayedExercise:
 
     def find_roots(self, exchange: Exchange) -> Iterator[Finding]:
         """What explains whatever else is wrong with an answer; a front end is provoked, which makes no crash."""
+        if self.outage:
+            return
         if not self.front_end:
             yield from self.api.read(exchange, None).crash
         at = next((number for number, seen in enumerate(self.trail) if seen is exchange), 0)
@@ -229,6 +243,7 @@ def play(
     driver: Driver,
     ledger: CreatedResources,
     is_halted: Callable[[], bool] = lambda: False,
+    outages: Outages | None = None,
 ) -> PlayedExercise:
     """Run one exercise to its end; open streams are closed however it ends.
 
@@ -236,6 +251,7 @@ def play(
     """
     hand = ActionRunner(api, driver, ledger, target.contract, judged=True, is_halted=is_halted)
     begin = time.perf_counter()
+    seen = 0 if outages is None else outages.seen
     results: Exchanges | None = None
     failure: Observation | None = None
     try:
@@ -248,9 +264,9 @@ def play(
         failure = Observation.untestable(unmet.reason, unmet.because, remedy=unmet.remedy)
     except Exception:
         failure = error(f"the exercise {exercise.name} raised")
-    return PlayedExercise(
-        results, failure, tuple(hand.trail), time.perf_counter() - begin, api, exercise.front_end
-    )
+    trail, seconds = tuple(hand.trail), time.perf_counter() - begin
+    outage = "" if outages is None else outages.describe(seen, trail, driver)
+    return PlayedExercise(results, failure, trail, seconds, api, exercise.front_end, outage)
 
 
 def _require_names(value: Any) -> Exchanges:

@@ -23,6 +23,7 @@ from harness.engine.probe import Probing, probe
 from harness.engine.sharding.shards import Shard, ShardPart, digest_catalogue, split_plan
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
+from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.timeout_budget import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.engine.workers import INTERRUPTED, Workers, format_time_up
@@ -72,10 +73,11 @@ def check_target(
     retries = options.traffic.new_retries()
     # The embedded emulator takes no real time, so there the checks themselves report answers that do not end.
     timeouts = None if target.throwaway else TimeoutBudget(target.target.wait)
+    outages = None if target.throwaway else Outages()
     timer = Timer(None if target.throwaway else options.deadline)
     governed = target.with_drivers(
         options.traffic.wrapper(
-            retries, timeouts, None if target.throwaway else Deadline(timer, target.target.wait)
+            retries, timeouts, None if target.throwaway else Deadline(timer, target.target.wait), outages
         )
     )
     ledger = CreatedResources(target.api)
@@ -92,7 +94,7 @@ def check_target(
     sessions = options.jobs > 1 and is_scriptable and not target.throwaway
     policy = Policy(strict=options.strict, baseline=options.baseline)
     audit = Audit.of(plan.running, target.api)
-    workers = Workers(governed.able(found.capabilities, found.says), timer, audit, sessions=sessions)
+    workers = Workers(governed.able(found.capabilities, found.says), timer, audit, sessions, outages)
     if halted:
         workers.halt(halted)
         workers.clean(ledger)

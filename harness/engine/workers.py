@@ -23,6 +23,7 @@ from harness.engine.plan import Group, PlannedCheck
 from harness.engine.sessions import session_of
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer, TimeUp
+from harness.engine.traffic.outages import Outages
 from harness.kit.api import SCRIPTABLE
 from harness.outcome import Observation, Outcome
 from harness.wire import Driver, Exchange
@@ -59,6 +60,7 @@ class Workers:
     timer: Timer
     audit: Audit
     sessions: bool = False
+    outages: Outages | None = None
     halted: str = ""
     leftovers: list[str] = field(default_factory=list)
     stops: dict[str, Exchange] = field(default_factory=dict)
@@ -163,7 +165,7 @@ class Workers:
         exercise, members = group
         yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
         target = self.target
-        played = play(target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted))
+        played = play(target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted), self.outages)
         self.audit.note(exercise, played)
         # Whoever has the control API announces what it does.
         promised = SCRIPTABLE in target.target.capabilities
@@ -172,8 +174,9 @@ class Workers:
             if not promised and not planned.declared:
                 observation = played.excuse_what_is_not_offered(observation)
             observation = played.blame_roots(planned.check, observation)
-            if observation.outcome is Outcome.UNTESTABLE and (stop := stopped_at(played.trail)) is not None:
-                self.stops[planned.check.id] = stop
+            if observation.outcome is Outcome.UNTESTABLE and not played.outage:
+                stop = stopped_at(played.trail)
+                self.stops |= {} if stop is None else {planned.check.id: stop}
             yield Judged(planned, observation, played)
 
 

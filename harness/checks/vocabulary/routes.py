@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from harness.contract import read
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Part, Send
 from harness.wire import Exchange
@@ -25,6 +26,8 @@ NEARLY = "no-interactions"
 
 _NOT_FOUND = 404
 _PATHS = re.compile(rb"[\w.~%-]*/[\w.~%/-]*|v1_\w+")
+_VARYING = re.compile(r"\S*[\d/]\S*")
+"""A word with a digit or a slash: a path, the id of a request."""
 
 
 def is_no_route(t: RequestBuilder, answer: Exchange) -> Part[bool]:
@@ -38,11 +41,25 @@ def is_no_route(t: RequestBuilder, answer: Exchange) -> Part[bool]:
 
 
 def is_like_nowhere(answer: Exchange, nowhere: Exchange) -> bool:
-    """Whether an answer says the same as one to a path without a route."""
+    """Whether an answer says the same as one to a path without a route, which may name the request it is about."""
     if answer.status != nowhere.status:
         return False
     asked = sorted({*answer.request.segments, *nowhere.request.segments}, key=len, reverse=True)
-    return _shape(nowhere, asked) == _shape(answer, asked)
+    if _shape(nowhere, asked) == _shape(answer, asked):
+        return True
+    said = _error_of(answer, asked)
+    return bool(said) and said == _error_of(nowhere, asked)
+
+
+def _error_of(answer: Exchange, asked: Iterable[str]) -> tuple[str, ...]:
+    """The code and message of an error, without what may vary in them; a trace beside them says nothing."""
+    error = read(answer).error
+    if error is None or not error[1]:
+        return ()
+    code, message = error
+    for part in asked:
+        message = message.replace(part, "")
+    return str(code), _VARYING.sub("", message)
 
 
 def _shape(answer: Exchange, asked: Iterable[str]) -> tuple[str, bytes]:

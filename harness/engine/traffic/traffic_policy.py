@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from harness.engine.traffic.deadline import Deadline
 from harness.engine.traffic.governed_driver import DriverPolicy, GovernedDriver
+from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.pacing import Pacing
 from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait, Retries
 from harness.engine.traffic.timeout_budget import TimeoutBudget
@@ -32,11 +33,15 @@ class TrafficPolicy:
         return Retries(self.max_wait, self.report_wait)
 
     def wrapper(
-        self, retries: Retries, timeouts: TimeoutBudget | None = None, deadline: Deadline | None = None
+        self,
+        retries: Retries,
+        timeouts: TimeoutBudget | None = None,
+        deadline: Deadline | None = None,
+        outages: Outages | None = None,
     ) -> Callable[[Driver], Driver]:
         """The wrapper for each driver of one run; without `timeouts` each answer gets the whole timeout."""
         policies: list[DriverPolicy] = [retries]
-        policies += [policy for policy in (timeouts, deadline) if policy is not None]
+        policies += [policy for policy in (outages, timeouts, deadline) if policy is not None]
         if self.rate is not None:
             policies.append(Pacing(self.rate))
         return lambda driver: GovernedDriver(driver, policies)
