@@ -48,6 +48,7 @@ class VirtualClock:
 
     def __init__(self) -> None:
         self.ahead = 0.0
+        self._reached = 0.0
         self.over = False
         """Whether the block has ended; a function that somebody keeps then shows the machine's time."""
         self._real = time.monotonic
@@ -75,6 +76,11 @@ class VirtualClock:
         """Move on to a moment, unless it has passed."""
         with self._lock:
             self.ahead += max(0.0, moment - self.now())
+            self._reached = max(self._reached, moment)
+
+    def measure_sleep(self, begin: float) -> float:
+        """The seconds by which other sleeps and timers have moved the clock since `begin`."""
+        return max(0.0, round(self._reached - begin, _DIGITS))
 
     async def sleep(self, seconds: float, pause: Callable[[float], Awaitable[Any]]) -> None:
         """Sleep in an event loop without waiting; `pause` is the loop's own sleep.
