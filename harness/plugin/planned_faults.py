@@ -77,7 +77,7 @@ class PlannedFaults:
         """Refuse the next requests of a kind."""
         self._refusals.append(planned)
 
-    def add_drop(self, faulty: FaultyService, *, optional: bool, origin: str = "") -> None:
+    def add_drop(self, faulty: FaultyService, *, optional: bool, origin: str) -> None:
         """Note a service that suffers from a fault plan; `origin` says whose plan it is."""
         if not optional:
             self._drops.append((faulty, origin))

@@ -164,7 +164,7 @@ class InteractionsEmulator(ObservedService):
     def find_complaints(self) -> Iterator[str]:
         """What makes a test fail whose own code has passed: what it planned and never happened."""
         yield from super().find_complaints()
-        yield from self._mishaps
+        yield from dict.fromkeys(self._mishaps)
         if unused := [one for one in self._answers if self.assert_all_used and not one[0].taken]:
             creates = sum(call.startswith("create") for call in self.list_requests().calls)
             came = f"{format_count(creates, 'create')} came, and none took it. {ALLOWED}"

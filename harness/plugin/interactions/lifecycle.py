@@ -96,7 +96,7 @@ class Lifecycle:
 
         `raised` says by which exception the application reports that an interaction did not complete: a class,
         several, or a class for each status. An exception with a `status` is compared by that. A status that the
-        mapping does not name is judged as without `raised`, and a deletion may always be the 404 that it is.
+        mapping does not name is judged as without `raised`; with classes, the 404 of a deletion stays right.
         """
         __tracebackhide__ = True
         self._asked = True

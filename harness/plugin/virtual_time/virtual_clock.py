@@ -36,7 +36,10 @@ _MOMENT = 0.02
 """Real seconds in which other tasks may finish before a timer fires early: an answer of our server needs one."""
 
 _TURNS = 5
-"""Turns of the loop in which a timer may cancel the sleeper: its callback, the waiting task, the cancellation."""
+"""Turns of the loop in which a timer may cancel the sleeper: its callback, the waiting task, the cancellation.
+
+In as many, a task that has just woken goes on before the next one wakes.
+"""
 
 
 _DIGITS = 1
@@ -92,9 +95,10 @@ class VirtualClock:
         here = self._sleeping.setdefault(threading.get_ident(), [])
         heapq.heappush(here, me)
         try:
-            await pause(0)
-            while here[0] != me:
+            turns = 0
+            while turns < _TURNS:
                 await pause(0)
+                turns = turns + 1 if here[0] == me else 0
             await self._run_timers(me[0], len(here), pause, lambda due: pass_time(round(due - begin, _DIGITS)))
             self.reach(me[0])
             pass_time(seconds)
