@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: check test test-slow bytecode lint setup bench docs peers samples clean
+.PHONY: check test test-slow coverage bytecode lint setup bench docs peers samples clean
 
 check: $(VENV)/.base  ## run the whole catalogue against the built-in emulator
 	$(BIN)/harness check emulator
@@ -13,6 +13,14 @@ test: $(VENV)/.dev bytecode  ## run the tests: some four minutes on two idle cor
 
 test-slow: $(VENV)/.dev bytecode  ## run the slow ones: whole searches, the whole kill matrix, client mutants, foreign servers, browsers
 	$(BIN)/python -m pytest -q -n 3 -m slow
+
+coverage: $(VENV)/.dev bytecode  ## which lines `make test` runs, subprocesses included; needs Python 3.12 for its cheap tracing
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' \
+	  || { echo "This needs Python 3.12 or newer: make coverage VENV=.venv-coverage PYTHON=python3.13"; exit 2; }
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q -n 2
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
 
 # Tests start hundreds of processes; where PYTHONDONTWRITEBYTECODE is set, each would compile the package anew.
 bytecode: $(VENV)/.dev

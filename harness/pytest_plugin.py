@@ -67,6 +67,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--interactions-profile", metavar="NAMES", help="only checks of these profiles")
     group.addoption("--interactions-level", metavar="LEVEL", help="weakest level to judge (may)")
     group.addoption("--interactions-baseline", metavar="FILE", help="failures that are known: they become xfail")
+    revision = "revision to judge by, or the folder of one (the current)"
+    group.addoption("--interactions-revision", metavar="DATE", help=revision)
     parser.addini(
         "interactions_environment",
         "variables that get the URL of the test's emulator; empty: none, and no request is redirected",

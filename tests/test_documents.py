@@ -171,3 +171,15 @@ def test_every_command_that_reads_a_file_refuses_evil_ones(tmp_path: Path, comma
             reason = BOMBS[name][1] if name in BOMBS else "it is a pipe"
             assert reason in " ".join(printed.split()), f"{name}: {printed}"
         assert "Traceback" not in printed, f"{name}: {printed}"
+
+
+@pytest.mark.parametrize(
+    "words", [("serve", "--port", "0", "--tls-cert"), ("smoke", "https://127.0.0.1:9", "--ca-file")], ids=" ".join
+)
+def test_certificates_are_files(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """A pipe where a certificate should be is refused, although the TLS library would wait for it for ever."""
+    os.mkfifo(tmp_path / "pipe.pem")
+    command = [sys.executable, "-m", "harness", *words, str(tmp_path / "pipe.pem")]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 2
+    assert "it is a pipe" in " ".join(ran.stderr.split())

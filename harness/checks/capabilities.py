@@ -105,6 +105,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
         ("env.upload-creates-parents", "env.upload-resumable", "env.upload-x-goog", "env.upload-extract"),
         ("env.file-content", "env.upload"),
     ),
+    "del.gone": ("bg.result/outlived",),
     "del.gone-stream": ("del.gone",),
     "del.chain-after": ("del.gone", "chain.takes-effect"),
     "del.running": ("del.gone",),
@@ -121,7 +122,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
         ("hook.signature", "hook.envelope", "hook.event-status", "hook.retry", "hook.rotation"), ("hook.delivery",)
     ),
 }
-"""Checks that say nothing of their own while another one is broken."""
+"""Checks that say nothing of their own while another one is broken; with a `/`, while it has that finding."""
 
 _READ_A_STATUS = """
     create.status-listed create.completed-has-output create.response-format usage.counted stream.text

@@ -11,11 +11,10 @@ import shutil
 import textwrap
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from harness.outcome import HarnessFault, Level, UsageFault
-from harness.outcome.suggest import did_you_mean, nearest
+from harness.outcome.suggest import did_you_mean
 from harness.wire.message import is_sendable
 
 if TYPE_CHECKING:
@@ -229,35 +228,10 @@ def add_revision_argument(parser: argparse._ActionsContainer) -> None:
 
 def revision_of(arguments: argparse.Namespace) -> str:
     """The revision that was named, or the current one; for a folder its path. Raises UsageFault."""
-    from harness.contract import CURRENT, REVISIONS
+    from harness.contract import CURRENT
+    from harness.contract.revision_names import find_revision
 
-    said: str = arguments.revision or CURRENT
-    if said in REVISIONS:
-        return said
-    if not Path(said).is_dir():
-        near = nearest(said, REVISIONS, most=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UsageFault(f"there is no revision {said!r} of the API: known are {', '.join(REVISIONS)}{hint}")
-    return _open_revision(said)
-
-
-def check_revision_name(flag: str, folder: Path) -> None:
-    """A revision is a day, because rules hold from one revision to another. Raises UsageFault."""
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", folder.name) is None:
-        raise UsageFault(f"{flag}: {folder.name!r} is no day: name the folder like a revision, such as 2026-12-01")
-
-
-def _open_revision(word: str) -> str:
-    """The path of the folder of a revision that can be read, such as one that `harness drift` proposed."""
-    from harness.contract import load
-
-    folder = Path(word).resolve()
-    check_revision_name("--revision", folder)
-    try:
-        load(str(folder))
-    except LookupError as wrong:
-        raise UsageFault(f"--revision: {word!r} is a folder, but none of a revision: {wrong}") from None
-    return str(folder)
+    return find_revision(arguments.revision or CURRENT, "--revision")
 
 
 def contract_of(arguments: argparse.Namespace) -> Contract:

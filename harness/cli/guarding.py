@@ -10,6 +10,7 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,8 @@ _TOKEN_FORM = "use visible ASCII characters without spaces"
 _NAME = re.compile(r"[^\s/@*]+")
 
 
-def add_guard_arguments(parser: Parser) -> None:
-    """Add the options for the names that the server may be called by, and for the token of control calls."""
+def add_host_argument(parser: Parser) -> None:
+    """Add the option for the names that the server may be called by."""
     parser.add_argument(
         "--allow-host",
         action="append",
@@ -36,6 +37,11 @@ def add_guard_arguments(parser: Parser) -> None:
         metavar="NAME",
         help="name by which clients may call the server, besides addresses and local names (repeatable)",
     )
+
+
+def add_guard_arguments(parser: Parser) -> None:
+    """The same, and the option for the token of control calls."""
+    add_host_argument(parser)
     parser.add_argument(
         "--control-token",
         type=_token,
@@ -112,9 +118,9 @@ def _holds(value: Any, name: str) -> bool:
     return False
 
 
-def page_access(host: str) -> Access:
+def page_access(host: str, allow_host: Sequence[str] | None = None) -> Access:
     """The access to the page of a command whose server is not steered: a token only beyond this machine."""
-    return access(argparse.Namespace(host=host, allow_host=None, control_token=None))
+    return access(argparse.Namespace(host=host, allow_host=allow_host, control_token=None))
 
 
 def _token_for(arguments: argparse.Namespace) -> str:

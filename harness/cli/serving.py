@@ -19,6 +19,7 @@ from harness.cli.arguments import Parser
 from harness.cli.child_command import ChildCommand
 from harness.cli.output import say
 from harness.cli.signal_handling import ENDING, INTERRUPT, handle_signals
+from harness.documents import open_file
 from harness.outcome import Exit, UsageFault
 
 DUMMY_KEY = "harness-dummy-key"
@@ -57,6 +58,8 @@ def tls_context(arguments: argparse.Namespace) -> ssl.SSLContext | None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
+        for file in filter(None, (arguments.tls_cert, arguments.tls_key)):
+            open_file(file).close()  # the library would wait for a pipe for ever
         context.load_cert_chain(arguments.tls_cert, arguments.tls_key)
     except (OSError, ssl.SSLError) as wrong:
         files = " and ".join(filter(None, (arguments.tls_cert, arguments.tls_key)))

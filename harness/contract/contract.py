@@ -31,11 +31,10 @@ CURRENT = "2026-05-20"
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One type of event. `handled`: the order of streams has rows for it; any other type may come anywhere."""
+    """One type of event: its name, and the schema of its payload."""
 
     name: str
     schema: str
-    handled: bool
 
 
 class Contract:
@@ -111,7 +110,7 @@ class Contract:
 
     def _event(self, schema: str) -> EventType:
         name = str(self.schemas.document(schema)["properties"]["event_type"]["const"])
-        return EventType(name, schema, name in stream_order.EVENTS)
+        return EventType(name, schema)
 
 
 @cache

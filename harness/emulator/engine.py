@@ -1,130 +1,42 @@
 """The operations on interactions of one session: create, get, cancel, delete.
 
-Layer 2. The parts of the service are wired together here. The type of each part is a class attribute, so that a
-mutant can replace it by a subclass. Must not know the network or the control API; the caller holds the lock.
+Layer 2. What they work with is wired together in `session_parts`. Must not know the network or the control API;
+the caller holds the lock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from threading import RLock
 from typing import Any
 
 import msgspec
 
-from harness.contract import Contract
 from harness.contract.tables.error_codes import code_of
-from harness.emulator.create.validation import CreateValidator
-from harness.emulator.deliveries.outbox import Deliveries
-from harness.emulator.http.auth import Auth
-from harness.emulator.reply.replies import ReplyBuilder
-from harness.emulator.resources import Resources
-from harness.emulator.resources.collection import Stamps
 from harness.emulator.resources.paging import listing, page
-from harness.emulator.run.event_writer import EventWriter
-from harness.emulator.run.interaction_body import Bodies
-from harness.emulator.run.order_watch import OrderWatch
 from harness.emulator.run.run import Run
-from harness.emulator.run.store import InteractionStore
 from harness.emulator.run.stream_body import HeldBody
-from harness.emulator.run.stream_response import Streams
-from harness.emulator.script.script_queue import ScriptQueue
 from harness.emulator.script.scripts import Script
-from harness.emulator.script.steering import Steering
+from harness.emulator.session_parts import SessionParts
 from harness.emulator.values.call import Call, Refusal, invalid, json_response, not_found
 from harness.emulator.values.create_request import CreateRequest
-from harness.emulator.values.ids import IdSequence, interaction_id
+from harness.emulator.values.ids import interaction_id
 from harness.emulator.values.platform import PLATFORMS, find_platform
 from harness.emulator.values.settings import Settings
-from harness.emulator.values.timestamps import Timestamps
-from harness.emulator.values.usage import Meter
-from harness.wire import Chunked, Clock, Headers, PieceBody, Response
+from harness.wire import Chunked, Headers, PieceBody, Response
 from harness.wire.json_value import object_or_none
-from harness.wire.mask import Mask
 from harness.wire.message import JSON_HEADERS
 from harness.wire.pieces import COMPLETE, Chunk
-from harness.wire.request_log import RequestLog
 
 _FLAGS = {"true": True, "false": False, "1": True, "0": False, "": False}
 
 
-class Engine:
+class Engine(SessionParts):
     """The interactions of one session: handles calls that have been routed and authenticated."""
 
-    validator_type: type[CreateValidator] = CreateValidator
-    auth_type: type[Auth] = Auth
-    bodies_type: type[Bodies] = Bodies
-    deliveries_type: type[Deliveries] = Deliveries
-    events_type: type[EventWriter] = EventWriter
-    ids_type: type[IdSequence] = IdSequence
-    meter_type: type[Meter] = Meter
-    resources_type: type[Resources] = Resources
-    replies_type: type[ReplyBuilder] = ReplyBuilder
-    run_type: type[Run] = Run
-    store_type: type[InteractionStore] = InteractionStore
-    streams_type: type[Streams] = Streams
-
-    def __init__(self, settings: Settings, clock: Clock, seed: int, lock: RLock, contract: Contract) -> None:
-        self.contract = contract
-        self.clock = clock
-        self.lock = lock
-        self.ids = self.ids_type(seed)
-        self.timestamps = Timestamps(clock)
-        self.scripts = ScriptQueue(settings.max_queued)
-        mask = Mask(fields=contract.protocol.secret_fields)
-        self.log = RequestLog(settings.max_requests, mask, most_bytes=settings.max_request_bytes)
-        self._build(settings)
-
     def _build(self, settings: Settings) -> None:
-        self.settings = settings
-        self.ids.vertex = settings.platform == "vertex"
-        self.auth = self.auth_type(settings)
-        self.events = self.events_type(self.contract)
-        self.meter = self.meter_type(self.contract)
-        self.bodies = self.bodies_type()
-        self.store = self.store_type(settings.max_runs, settings.max_run_bytes)
-        self.steering = Steering(self.store, self.bodies, self.scripts)
-        self.resources = self.resources_type(self.ids.make_id, self.timestamps.now, settings, self.contract)
-        self.deliveries = self.deliveries_type(
-            self.clock,
-            Stamps(self.ids.make_id, self.timestamps.now),
-            self.resources.webhooks,
-            self.timestamps.read_unix,
-        )
-        self.replies = self.replies_type(self.ids, self.resources.deliver)
+        super()._build(settings)
         self.resources.triggers.run = self.run_trigger
-        self.resources.triggers.look_up = self.look_up
-        self.validator = self.validator_type(settings, self.resources, self.find, self.contract)
-        self.streams = self.streams_type(self, self.lock)
-
-    def watch(self) -> OrderWatch | None:
-        """Return a watch over the events of a run; None in a mutant, which may break the order."""
-        return OrderWatch(self.contract.order) if type(self) is Engine else None
-
-    def note_settled(self, run: Run) -> None:
-        """Tell webhooks that a run has come to its end."""
-        self.deliveries.note_settled(run)
-
-    def change(self, settings: Settings) -> None:
-        """Replace the settings. Existing runs keep their `ticks`; queue, log, store and files their bounds."""
-        self.settings = settings
-        self.ids.vertex = settings.platform == "vertex"
-        self.auth = self.auth_type(settings)
-        self.validator.settings = settings
-        self.resources.settings = settings
-
-    def reset(self) -> None:
-        """Forget runs, resources, scripts and requests; the id counter goes on, so that no id is used twice.
-
-        What is held is let go first: nobody could release it later, and its readers would wait for ever.
-        """
-        self.steering.release()
-        self.scripts.clear()
-        self.log.clear()
-        self._build(self.settings)
-
-    # Operations
 
     def handle(self, call: Call) -> Response | None:
         """Answer a call on interactions; return None for any other path. Raises Refusal."""
@@ -133,37 +45,37 @@ class Engine:
             return None
         rest = segments[1:-1] if segments[-1] == "" else segments[1:]
         if not rest:
-            return self.all_of_them(call)
+            return self.handle_collection(call)
         if len(rest) == 1 and ":" not in rest[0]:
-            return self.one(call, rest[0])
+            return self.handle_one(call, rest[0])
         if len(rest) == 2 and rest[1] == "cancel":
-            return self.cancel(call, rest[0]) if method == "POST" else self.wrong_method(call, ("POST",))
+            return self.cancel(call, rest[0]) if method == "POST" else self.refuse_method(call, ("POST",))
         return None
 
-    def all_of_them(self, call: Call) -> Response:
+    def handle_collection(self, call: Call) -> Response:
         """Handle /interactions: POST creates; GET lists, only in the Vertex form (Vertex reference)."""
         method = call.request.method
         if method == "POST":
             return self.create(call)
         if method == "GET" and call.vertex:
             return self.list_interactions(call)
-        return self.wrong_method(call, ("POST", "GET") if call.vertex else ("POST",))
+        return self.refuse_method(call, ("POST", "GET") if call.vertex else ("POST",))
 
     def list_interactions(self, call: Call) -> Response:
         """List the ids of stored interactions: 10 per page by default, at most 500. Oldest first is inferred."""
         found, token = page(self.store.of(call.project), call.query, "interactions", default=10, largest=500)
         return json_response(listing("interaction_metadatas", [{"id": run.id} for run in found], token))
 
-    def one(self, call: Call, interaction_id: str) -> Response:
+    def handle_one(self, call: Call, interaction_id: str) -> Response:
         """Handle /interactions/{id}: GET or DELETE."""
         method = call.request.method
         if method == "GET":
             return self.get(call, interaction_id)
         if method == "DELETE":
             return self.delete(call, interaction_id)
-        return self.wrong_method(call, ("GET", "DELETE"))
+        return self.refuse_method(call, ("GET", "DELETE"))
 
-    def wrong_method(self, call: Call, allowed: tuple[str, ...]) -> Response:
+    def refuse_method(self, call: Call, allowed: tuple[str, ...]) -> Response:
         """Raise Refusal 404, as the service did for an unknown method (issues); the errors page has no 405."""
         message = f"{call.request.method} is no operation on this path: it takes {' and '.join(allowed)}."
         raise not_found(message)
@@ -175,7 +87,7 @@ class Engine:
             opened = self.open(self.validator.admit(call.request.body, call.project, surface, call.version))
             response = self.answer(opened)
         except Refusal as refusal:
-            return self.refused_create(call, refusal)
+            return self.refuse_create(call, refusal)
         response.headers = _with_tier(response.headers, opened[0].service_tier)
         return response
 
@@ -226,7 +138,7 @@ class Engine:
     def _later(self, run: Run) -> Iterator[bytes]:
         yield self.bodies.render(run, timeline=False)
 
-    def refused_create(self, call: Call, refusal: Refusal) -> Response:
+    def refuse_create(self, call: Call, refusal: Refusal) -> Response:
         """Raise the refusal of a create, or answer it with a stream of one error event (`stream_refusals`)."""
         if self.settings.stream_refusals == "event" and _wants_stream(call.request.body):
             frames = (
@@ -238,12 +150,12 @@ class Engine:
     def get(self, call: Call, interaction_id: str) -> Response:
         """GET /interactions/{id}: a poll or a stream."""
         query = call.query
-        stream = self.flag(query, "stream")
-        include_input = self.flag(query, "include_input")
+        stream = self.read_flag(query, "stream")
+        include_input = self.read_flag(query, "include_input")
         cursor = query.get("last_event_id")
         if cursor and not stream:
             raise invalid("'last_event_id' is only valid together with 'stream=true'.")
-        run = self.existing(interaction_id, call.project)
+        run = self.require_run(interaction_id, call.project)
         if run.hides():
             raise self.refuse_hidden(run)
         if stream:
@@ -260,14 +172,14 @@ class Engine:
 
     def cancel(self, call: Call, interaction_id: str) -> Response:
         """POST /interactions/{id}/cancel: only for a background run that is still running (OpenAPI text)."""
-        run = self.existing(interaction_id, call.project)
+        run = self.require_run(interaction_id, call.project)
         run.keep_pace()
-        self.cancellable(run)
+        self.require_cancellable(run)
         if not run.settled:
             self.stop(run)
         return self.json(self.bodies.render(run, timeline=True))
 
-    def cancellable(self, run: Run) -> None:
+    def require_cancellable(self, run: Run) -> None:
         """Raise Refusal for a foreground run, and for a run that has settled in a status other than cancelled."""
         if run.status == "cancelled":
             return
@@ -289,13 +201,13 @@ class Engine:
 
         Without `delete_stops` it goes on, for readers that have it open.
         """
-        run = self.existing(interaction_id, call.project)
+        run = self.require_run(interaction_id, call.project)
         if not run.settled and self.settings.delete_stops:
             run.cancel()
         self.store.forget(run)
         return self.json(b"{}")
 
-    def existing(self, interaction_id: str, project: str) -> Run:
+    def require_run(self, interaction_id: str, project: str) -> Run:
         """Return a stored interaction of the caller's project. Raises Refusal 404."""
         run = self.find(interaction_id, project)
         if run is None:
@@ -309,15 +221,11 @@ class Engine:
         most, most_bytes = self.settings.max_runs, self.settings.max_run_bytes
         return f" It had to make room: the emulator's settings are max_runs={most}, max_run_bytes={most_bytes}."
 
-    def find(self, interaction_id: str, project: str) -> Run | None:
-        """Return a stored interaction of the project, or None."""
-        return self.store.find(interaction_id, project)
-
     def json(self, data: bytes) -> Response:
         """200 with a JSON body."""
         return Response.json(200, data)
 
-    def flag(self, query: Any, name: str) -> bool:
+    def read_flag(self, query: Any, name: str) -> bool:
         """Read a boolean query parameter, False by default. Raises Refusal 400 for any other value."""
         text = query.get(name)
         if text is None:
@@ -327,30 +235,11 @@ class Engine:
             raise invalid(f"'{name}' must be true or false, not '{text[:100]}'.")
         return value
 
-    # For triggers and webhooks
-
-    def attend(self) -> bool:
-        """Start runs that triggers owe, and move those that webhooks wait for; whether one is still running."""
-        self.resources.triggers.attend()
-        return self.deliveries.attend()
-
-    @property
-    def next_due(self) -> float | None:
-        """When the next delivery or scheduled run is due, in seconds of the clock."""
-        due = self.resources.triggers.next_due
-        moments = [self.deliveries.next_due, self.timestamps.read_clock(due) if due is not None else None]
-        return min((moment for moment in moments if moment is not None), default=None)
-
     def run_trigger(self, body: dict[str, Any], project: str) -> dict[str, Any]:
         """Create an interaction from a trigger's body. Raises Refusal."""
         surface = PLATFORMS[self.settings.platform]
         run, _ = self.open(self.validator.admit(msgspec.json.encode(body), project, surface))
         return self.bodies.interaction(run, timeline=False)
-
-    def look_up(self, interaction_id: str, project: str) -> dict[str, Any] | None:
-        """Return an interaction as it is now, or None, without moving it on."""
-        run = self.find(interaction_id, project)
-        return self.bodies.interaction(run, timeline=True) if run is not None else None
 
 
 @lru_cache(maxsize=64)

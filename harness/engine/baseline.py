@@ -55,14 +55,14 @@ class Baseline:
 
     def covers(self, result_id: str, observation: Observation) -> bool:
         """Whether everything that is wrong is excused; if nothing is, whether there is an entry."""
-        entries = self._of(result_id)
+        entries = self._find_entries(result_id)
         if observation.outcome is not Outcome.NOT_MET or any(not entry.finding for entry in entries):
             return bool(entries)
         return bool(entries) and not _find_unexcused(entries, observation)
 
     def reason(self, result_id: str) -> str:
         """Why a result is excused, or `""` if it is not."""
-        return "; ".join(dict.fromkeys(entry.reason for entry in self._of(result_id)))
+        return "; ".join(dict.fromkeys(entry.reason for entry in self._find_entries(result_id)))
 
     def with_failures(self, results: Iterable[Result], today: str) -> Baseline:
         """A copy with every unexpected failure added; existing entries keep their reason and day."""
@@ -84,11 +84,11 @@ class Baseline:
         ]
         return yaml.safe_dump(rows, sort_keys=False, allow_unicode=True, width=100) if rows else "[]\n"
 
-    def _of(self, result_id: str) -> list[Entry]:
+    def _find_entries(self, result_id: str) -> list[Entry]:
         return [entry for entry in self.entries.values() if entry.id == result_id]
 
     def _new(self, result: Result, today: str) -> list[Entry]:
-        entries = self._of(result.id)
+        entries = self._find_entries(result.id)
         if not entries:
             return [Entry(result.id, UNEXPLAINED, today)]
         return [

@@ -38,16 +38,16 @@ def find_roots(check: Check, observation: Observation, roots: Sequence[str]) -> 
     if observation.cause:
         return (observation.cause,)
     if observation.outcome in _REPEATED:
-        return tuple(root for root in roots if root in check.rests_on)
+        return tuple(root for root in roots if root in check.rested_on)
     return tuple(roots) if observation.outcome is Outcome.UNTESTABLE else ()
 
 
-def resolve(observation: Observation, roots: Sequence[Result]) -> Observation:
-    """The observation of a check, now that those are decided that may block it.
+def resolve(check: Check, observation: Observation, roots: Sequence[Result]) -> Observation:
+    """The observation of `check`, now that those are decided that may block it.
 
     If the probe saw something accepted and not done, and its own check did not see that again, nothing was judged.
     """
-    broken = next((root for root in roots if root.observation.outcome is Outcome.NOT_MET), None)
+    broken = next((root for root in roots if _stands_in_the_way(root, check)), None)
     if broken is None and observation.cause:
         blocked = next((root.observation for root in roots if root.observation.outcome is Outcome.BLOCKED), None)
         if blocked is not None:
@@ -57,6 +57,13 @@ def resolve(observation: Observation, roots: Sequence[Result]) -> Observation:
     if observation.outcome is not Outcome.BLOCKED:
         return replace(observation, cause="") if observation.cause else observation
     return Observation.untestable(f"{observation.reason}; {observation.cause} did not see that again")
+
+
+def _stands_in_the_way(root: Result, check: Check) -> bool:
+    """Whether a root is broken, and by a finding that the check rests on if it names one."""
+    named = {name for name in check.rests_on if name.startswith(f"{root.id}/")}
+    found = {finding.stable_code for finding in root.observation.findings}
+    return root.observation.outcome is Outcome.NOT_MET and (not named or bool(named & found))
 
 
 def _join_messages(observation: Observation) -> str:

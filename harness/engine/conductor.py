@@ -132,7 +132,7 @@ class Conductor:
     def _resolve(self, judged: Judged) -> Judged:
         """The check with what the others found that may block it."""
         roots = [self._results[root] for root in self._roots_of(judged) if root in self._results]
-        said = resolve(judged.observation, roots)
+        said = resolve(judged.planned.check, judged.observation, roots)
         return (
             Judged(judged.planned, said) if said.outcome is Outcome.BLOCKED else replace(judged, observation=said)
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.engine.baseline import Baseline
-from harness.engine.results import Evidence, Result
+from harness.engine.results import ClientRun, Evidence, Result
 from harness.outcome import (
     Because,
     Exit,
@@ -129,8 +129,13 @@ def exit_of(results: Sequence[Result], *, vacuous: bool = False) -> Exit:
 
 
 def exit_of_cases(results: Sequence[Result], *, halted: bool) -> Exit:
-    """The exit code of a run of cases; one that was halted is never green, whatever came out until then."""
-    return exit_code((result.verdict for result in results), unjudged=halted)
+    """The exit code of a run of cases; one that was halted, or in which no fault came about, is never green."""
+    code = exit_code((result.verdict for result in results), unjudged=halted)
+    return Exit.NOTHING_RAN if code is Exit.OK and all(map(_is_unharmed, results)) else code
+
+
+def _is_unharmed(result: Result) -> bool:
+    return any(isinstance(shown, ClientRun) and shown.unharmed for shown in result.evidence)
 
 
 def exit_with(results: Iterable[Result], baseline: Baseline, *, vacuous: bool = False) -> Exit:

@@ -81,14 +81,14 @@ class RunPlan:
         proofs = {check.proves: check.id for check in running if check.proves}
         found = {}
         for check in running:
-            named = (*check.rests_on, *(proofs.get(name, "") for name in sorted(check.requires)))
+            named = (*check.rested_on, *(proofs.get(name, "") for name in sorted(check.requires)))
             found[check.id] = tuple(root for root in named if root in ids and root != check.id)
         return found
 
     @property
     def blocking(self) -> frozenset[str]:
         """The checks whose findings may block others."""
-        named = {root for planned in self.checks for root in planned.check.rests_on}
+        named = {root for planned in self.checks for root in planned.check.rested_on}
         return frozenset(named | {planned.check.id for planned in self.checks if planned.check.proves})
 
     @property
@@ -123,7 +123,7 @@ def make_plan(
     """
     wanted = _matching(catalogue, selection.checks) if selection.checks else None
     excluded = _matching(catalogue, selection.exclude)
-    _known_profiles(selection.profiles, profiles)
+    _require_known_profiles(selection.profiles, profiles)
     proofs = {check.proves: check.id for check in catalogue if check.proves and check.id not in excluded}
     planned = []
     for check in catalogue:
@@ -169,7 +169,7 @@ def _matching(catalogue: Iterable[Check], patterns: Iterable[str]) -> frozenset[
     return frozenset(found)
 
 
-def _known_profiles(names: Iterable[str], known: Profiles) -> None:
+def _require_known_profiles(names: Iterable[str], known: Profiles) -> None:
     for name in names:
         if name not in known:
             raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, known)}")

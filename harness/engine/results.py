@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from harness.faults import parse
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.kit.search import History
 from harness.outcome import Observation, Outcome, Rule, Standing, Verdict, Where
@@ -51,6 +52,12 @@ class ClientRun:
     end: str = ""
     stderr: str = ""
     stray: tuple[str, ...] = ()
+
+    @property
+    def unharmed(self) -> bool:
+        """Whether faults were planned, and none of them came about."""
+        plan = self.settings.get("plan", "pass")
+        return not parse(plan).is_quiet and not any(moment.fault for moment in self.moments)
 
 
 @dataclass(frozen=True, slots=True)

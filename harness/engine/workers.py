@@ -71,7 +71,9 @@ class Workers:
     ) -> Generator[RunEvent | Judged, None, None]:
         """Play all groups with up to `jobs` workers; one alone lets `choose` name the next exercise."""
         workers = min(jobs, len(groups))
-        return self._parallel(groups, workers) if workers > 1 else self._work(_choose_order(groups, choose))
+        return (
+            self._play_in_parallel(groups, workers) if workers > 1 else self._work(_choose_order(groups, choose))
+        )
 
     def stop(self) -> None:
         """Begin no further group."""
@@ -89,7 +91,7 @@ class Workers:
             for ledger in ledgers:
                 self._clean(ledger, driver)
 
-    def _parallel(self, groups: list[Group], workers: int) -> Generator[RunEvent | Judged, None, None]:
+    def _play_in_parallel(self, groups: list[Group], workers: int) -> Generator[RunEvent | Judged, None, None]:
         waiting = _Shared(groups)
         said: queue.Queue[RunEvent | Judged | BaseException | None] = queue.Queue()
 

@@ -95,14 +95,14 @@ class _AfterEvents:
                 self._ended_in(data[frame.end - self._base - 1])
             elif self._seen == self._wanted + 1:
                 self.next_end = frame.end
-        found = None if self.boundary is None else self._after(data, max(0, self.boundary - self._base))
+        found = None if self.boundary is None else self._find_cut(data, max(0, self.boundary - self._base))
         self._base += len(data)
         return found
 
     def _ended_in(self, byte: int) -> None:
         """Hook: takes the last byte of the K-th event."""
 
-    def _after(self, data: bytes, start: int) -> int | None:
+    def _find_cut(self, data: bytes, start: int) -> int | None:
         """Find the place in a piece whose bytes from `start` on follow the K-th event."""
         raise NotImplementedError
 
@@ -124,7 +124,7 @@ class _AtEvent(_AfterEvents):
     def _ended_in(self, byte: int) -> None:
         self._line_feed = byte == CR
 
-    def _after(self, data: bytes, start: int) -> int | None:
+    def _find_cut(self, data: bytes, start: int) -> int | None:
         assert self.boundary is not None
         if self._line_feed:
             if start == len(data):
@@ -141,7 +141,7 @@ class _AtEvent(_AfterEvents):
 class _AtBlank(_AfterEvents):
     """`blank:K`: just before the line end that would complete the next event."""
 
-    def _after(self, data: bytes, start: int) -> int | None:
+    def _find_cut(self, data: bytes, start: int) -> int | None:
         return None if self.next_end is None else self.next_end - 1 - self._base
 
 
@@ -152,7 +152,7 @@ class _AtData(_AfterEvents):
         super().__init__(place)
         self._line = b""
 
-    def _after(self, data: bytes, start: int) -> int | None:
+    def _find_cut(self, data: bytes, start: int) -> int | None:
         for index in range(start, len(data)):
             byte = data[index]
             if byte in (CR, LF):
@@ -167,7 +167,7 @@ class _AtData(_AfterEvents):
 class _AtCharacter(_AfterEvents):
     """`utf8:K`: after the first byte of the first multi-byte character that follows K events."""
 
-    def _after(self, data: bytes, start: int) -> int | None:
+    def _find_cut(self, data: bytes, start: int) -> int | None:
         match = _LEAD_BYTE.search(data, start)
         return match.end() if match else None
 

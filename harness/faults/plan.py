@@ -124,6 +124,11 @@ class Plan:
         """The plans for different requests that this plan consists of, each without further parts."""
         return (replace(self, also=()), *self.also) if self.also else (self,)
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no part of it has a fault."""
+        return not any(connection.faults for part in self.parts for connection in part.connections)
+
     def sequence(self) -> Iterator[tuple[Fault, ...]]:
         """Yield the faults of each connection in order, without end."""
         for connection in self.connections:

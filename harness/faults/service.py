@@ -144,14 +144,14 @@ class FaultyService:
         scope = choose_scope(self._parts, scopes_of(request, self._protocol))
         if scope is None:
             return self._service(request), None
-        number, faults = self._next(self._parts[scope])
+        number, faults = self._take_next(self._parts[scope])
         suffered = Suffered(number, request.method, request.raw_path, faults, scope=scope)
         if faults and isinstance(faults[0], Status):
             suffered.at_once = faults
             return self._refuse(faults[0]), self._keep(suffered)
-        return self._hurt(suffered, request, self._service(request)), suffered
+        return self._apply_faults(suffered, request, self._service(request)), suffered
 
-    def _next(self, part: _Part) -> tuple[int, tuple[Fault, ...]]:
+    def _take_next(self, part: _Part) -> tuple[int, tuple[Fault, ...]]:
         with self._lock:
             part.count += 1
             return part.count, next(part.sequence)
@@ -168,7 +168,7 @@ class FaultyService:
         fields = [(name, str(value)) for name, value in waits.items() if value is not None]
         return Response.whole(fault.code, Headers([("content-type", media_type), *fields]), body)
 
-    def _hurt(self, suffered: Suffered, request: Request, response: Response) -> Response:
+    def _apply_faults(self, suffered: Suffered, request: Request, response: Response) -> Response:
         faults = suffered.faults
         last = faults[-1] if faults else None
         if isinstance(last, Cut) and last.place.spot in HEAD_SPOTS:

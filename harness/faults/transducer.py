@@ -99,12 +99,12 @@ class Transducer:
             return [piece]
         pieces = [piece]
         for stage in self._stages:
-            pieces = _through(stage, pieces, begins=begins)
+            pieces = _feed_all(stage, pieces, begins=begins)
         self.ended = _is_over(pieces)
         return pieces
 
 
-def _through(stage: FaultFilter, pieces: list[Piece], *, begins: bool) -> list[Piece]:
+def _feed_all(stage: FaultFilter, pieces: list[Piece], *, begins: bool) -> list[Piece]:
     out = stage.begin() if begins else []
     for piece in pieces:
         if _is_over(out):

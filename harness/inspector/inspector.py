@@ -114,12 +114,9 @@ class Inspector:
         self._judge = TrafficJudge(api, contract, self.traffic, sees_all=sees_all)
         self._evidence = Evidence(self.traffic, self._mask, api, contract, to_curl)
 
-    prefixes: tuple[bytes, ...] = (b"GET / ", b"HEAD / ", f"GET {ROOT}".encode(), f"POST {ROOT}".encode())
-    """How the requests begin that may be for the page."""
-
     def claims(self, request: Request) -> bool:
-        """Whether a request is for the page."""
-        return is_for_page(request)
+        """Whether a request is not for the target: it is for the page, or came by a name that a page may own."""
+        return is_for_page(request) or self._guard.refusal_of_host(request) is not None
 
     def observe(self, request: Request) -> SeenExchange | None:
         """The observer of the answer to a request that is forwarded; None while no page is open."""
@@ -156,12 +153,14 @@ class Inspector:
         return serve
 
     def answer(self, request: Request) -> Response:
-        """Answer a request that is for the page."""
+        """Answer a request that is for the page, or refuse one."""
+        if (refusal := self._guard.refusal_of_host(request)) is not None:
+            return refusal
         name = request.raw_path.removeprefix(ROOT) if request.raw_path != "/" else ""
         if not is_for_page(request):
             return self._refuse(404, "not_found", "This connection was opened for the page of the inspector.")
         if "/" not in name and ("." in name or not name):
-            return self._guard.refusal_of_host(request) or self._file(request, name or "index.html")
+            return self._file(request, name or "index.html")
         return self._guard.refusal_of_control(request) or self._tell(request, name)
 
     def _file(self, request: Request, name: str) -> Response:

@@ -80,7 +80,7 @@ class Check:
 
     `proves` is the capability whose promise the check judges: it also runs if the probe saw that promise accepted
     and not kept, and all other checks that need the capability are then blocked by what it finds. `rests_on` are
-    the checks whose findings block this one in the same way.
+    the checks whose findings block this one in the same way, or the code of the only finding that does.
     """
 
     rule: Rule
@@ -101,6 +101,11 @@ class Check:
     def id(self) -> str:
         """The id of its rule; a rule has one check."""
         return self.rule.id
+
+    @property
+    def rested_on(self) -> tuple[str, ...]:
+        """The ids of the checks that it rests on."""
+        return tuple(name.partition("/")[0] for name in self.rests_on)
 
     def observe(self, exchanges: Mapping[str, Any]) -> Observation:
         """Judge the results of the exercise.

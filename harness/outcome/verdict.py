@@ -86,7 +86,7 @@ def verdict(
 
     `declared`: the user declared every capability that the check needs. `baselined`: the check is in the baseline.
     """
-    plain = _plain(observation, level, basis, declared=declared, strict=strict)
+    plain = _decide_without_baseline(observation, level, basis, declared=declared, strict=strict)
     if not baselined:
         return plain
     if plain is Verdict.FAIL:
@@ -94,7 +94,9 @@ def verdict(
     return Verdict.STALE if plain in (Verdict.PASS, Verdict.WARN, Verdict.INFO) else plain
 
 
-def _plain(observation: Observation, level: Level, basis: Basis, *, declared: bool, strict: bool) -> Verdict:
+def _decide_without_baseline(
+    observation: Observation, level: Level, basis: Basis, *, declared: bool, strict: bool
+) -> Verdict:
     outcome = observation.outcome
     if strict and is_untested(observation, level):
         return Verdict.FAIL

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness.cassette import Cassette, CassetteFile, Player, Target, load
+from harness.cassette.replay.player import MODES
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.plugin.environment_variables import LIVE_HOST, PLACEHOLDER_KEY, own_key
@@ -39,6 +40,7 @@ HOW_TO_RECORD = (
 )
 
 _MODES = ("none", "once", "new_episodes", "all", "rewrite")
+_OPTIONS = ("path", "record_mode", "mode", "upstream")
 
 
 class CassetteFixture(ObservedService):
@@ -101,6 +103,8 @@ def cassette_of(request: pytest.FixtureRequest, api: Api) -> Iterator[CassetteFi
 def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
     """Read the marker, the options and `vcr_config`. Raises UsageFault for wrong values."""
     marker = request.node.get_closest_marker("interactions_cassette")
+    if marker is not None and (mistakes := find_wrong_options(marker)):
+        raise UsageFault("; ".join(mistakes))
     options = dict(marker.kwargs) if marker is not None else {}
     named = marker.args[0] if marker is not None and marker.args else options.pop("path", None)
     config = _vcr_config(request)
@@ -108,7 +112,7 @@ def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
     mode = options.pop("record_mode", None) or chosen or config.get("record_mode") or "none"
     if mode not in _MODES:
         raise UsageFault(f"record_mode={mode!r} is none of {', '.join(_MODES)}")
-    wanted = Wanted(
+    return Wanted(
         api=api,
         path=_path(request, named, config),
         record_mode=str(mode),
@@ -118,10 +122,19 @@ def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
         dropped_parameters=_names(config.get("filter_query_parameters")),
         max_age=request.config.getoption("--interactions-max-age"),
     )
-    if options:
-        unknown = next(iter(options))
-        raise UsageFault(f"interactions_cassette has no {unknown!r}: it takes path, record_mode, mode, upstream")
-    return wanted
+
+
+def find_wrong_options(marker: pytest.Mark) -> list[str]:
+    """What is wrong with a marker that names a cassette."""
+    mistakes = []
+    if unknown := [name for name in marker.kwargs if name not in _OPTIONS]:
+        names = " and no ".join(map(repr, unknown))
+        mistakes.append(f"{marker.name} has no {names}: it takes {', '.join(_OPTIONS)}")
+    for name, known in (("record_mode", _MODES), ("mode", MODES)):
+        value = marker.kwargs.get(name)
+        if value is not None and value not in known:
+            mistakes.append(f"{marker.name}: {name}={value!r} is none of {', '.join(known)}")
+    return mistakes
 
 
 def open_cassette(wanted: Wanted) -> AbstractContextManager[CassetteFixture]:
@@ -172,11 +185,11 @@ def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
             f"{wanted.path.name}: recording {number + 1} names another address ({address}): what is sent there is "
             "not replayed"
         )
-    if (stale := _stale(cassette, wanted)) is not None:
+    if (stale := _say_why_stale(cassette, wanted)) is not None:
         fixture.remarks.append(stale)
 
 
-def _stale(cassette: Cassette, wanted: Wanted) -> str | None:
+def _say_why_stale(cassette: Cassette, wanted: Wanted) -> str | None:
     recorded = cassette.provenance.recorded if cassette.provenance is not None else ""
     if wanted.max_age is None or not recorded:
         return None

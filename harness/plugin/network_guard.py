@@ -109,7 +109,7 @@ class _Watch:
     def _is_proxy(self, host: Any, port: Any) -> bool:
         if self.proxies is None or not isinstance(host, str) or self._allows(host):
             return False
-        return (_one_name(host), port) in self.proxies or (_one_name(host), port) in proxies_in(os.environ)
+        return (_unify_name(host), port) in self.proxies or (_unify_name(host), port) in proxies_in(os.environ)
 
     def _allows(self, host: str) -> bool:
         return host.lower() in self._allowed or host.lower().endswith(self._suffixes or ("\0",))
@@ -202,7 +202,7 @@ def proxies_in(environment: Mapping[str, str]) -> frozenset[tuple[str, int]]:
         if _is_proxy_variable(name) and value:
             with suppress(ValueError):  # a proxy that no client can use, either
                 parts = urlsplit(value if "://" in value else f"http://{value}")
-                found.add((_one_name(parts.hostname or ""), parts.port or _PORTS.get(parts.scheme, 80)))
+                found.add((_unify_name(parts.hostname or ""), parts.port or _PORTS.get(parts.scheme, 80)))
     return frozenset(found)
 
 
@@ -210,7 +210,7 @@ def _is_proxy_variable(name: str) -> bool:
     return name.lower() in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy")
 
 
-def _one_name(host: str) -> str:
+def _unify_name(host: str) -> str:
     """The same name for all names of this machine: a client may resolve `localhost` before it connects."""
     return "localhost" if _is_here(host) else host.lower()
 

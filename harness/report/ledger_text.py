@@ -69,7 +69,7 @@ def headline(finished: RunFinished) -> Headline:
         whole = "all " if finished.part is None else ""
         said = f"{whole}{len(judged)} MUSTs hold" if len(judged) > 1 else "the only MUST holds"
     halted = "the run ended early" if finished.halted else ""
-    return make_headline(finished, halted, said, excused, missing, *_others(finished))
+    return make_headline(finished, halted, said, excused, missing, *_list_others(finished))
 
 
 def _missing(ledger: Ledger) -> str:
@@ -83,7 +83,7 @@ def _missing(ledger: Ledger) -> str:
     return f"{len(left)} {'was' if len(left) == 1 else 'were'} not judged: {listed}"
 
 
-def _others(finished: RunFinished) -> Iterator[str]:
+def _list_others(finished: RunFinished) -> Iterator[str]:
     """What else made the run fail, or warns."""
     failed = [result for result in finished.results if result.verdict is Verdict.FAIL]
     if strict := sum(result.rule.level is not Level.MUST for result in failed):

@@ -38,7 +38,7 @@ def remainder(
         elif is_open(index) or text_of(step.get("content")):
             raise Contradiction(f"step {index} of the stream, a {step.get('type')}, is not in the interaction now")
     for index, step in enumerate(steps[told:], start=len(seen)):
-        yield from _whole(index, step)
+        yield from _stream_step(index, step)
     yield {"interaction": dict(interaction), "event_type": COMPLETED_EVENT}
 
 
@@ -47,7 +47,7 @@ def _parts(step: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
 
 
-def _whole(index: int, step: Mapping[str, Any]) -> Iterator[Event]:
+def _stream_step(index: int, step: Mapping[str, Any]) -> Iterator[Event]:
     kind = step.get("type")
     if kind == "model_output":
         yield {"index": index, "step": {"type": kind}, "event_type": "step.start"}

@@ -55,14 +55,14 @@ class Progress:
         """Record an event and return whether it is new and should be yielded. Raises Diverged."""
         kind = event.get("event_type")
         if not isinstance(kind, str) or PROTOCOL.is_error(event):
-            return self._beside(event)
+            return self._take_unordered(event)
         if self._first:
             self._first = False
             if kind == CREATED_EVENT:
                 self._at = 0
         self._learn(event)
         cursor = PROTOCOL.cursor(event)
-        new = self._step(kind, event, cursor) if kind in _STEPS else self._around(kind, event)
+        new = self._step(kind, event, cursor) if kind in _STEPS else self._take_outside_steps(kind, event)
         if cursor is not None and self._at >= self._cursor_at:
             self.cursor, self._cursor_at = cursor, self._at
         return new
@@ -110,7 +110,7 @@ class Progress:
         if kind != "step.delta":
             self._bounds[kind, index] = place
 
-    def _around(self, kind: str, event: Event) -> bool:
+    def _take_outside_steps(self, kind: str, event: Event) -> bool:
         """Return whether an event outside the steps is new; each is yielded once."""
         if PROTOCOL.completes(event):
             inner = event.get("interaction")
@@ -124,9 +124,9 @@ class Progress:
             new = status not in self._statuses
             self._statuses.add(status)
             return new
-        return self._beside(event)
+        return self._take_unordered(event)
 
-    def _beside(self, event: Event) -> bool:
+    def _take_unordered(self, event: Event) -> bool:
         """Return whether an error or unknown event is new; an equal one at the same position is yielded once."""
         if self._at < len(self._row):
             return False

@@ -95,7 +95,7 @@ class ResumeMachine:
             return self._sleep()
         found = self.interaction_id
         if found is None:
-            return self._first()
+            return self._start()
         if self._look or not self._streams:
             return Poll(found)
         cursor = self.progress.cursor if self._cursors else None
@@ -198,7 +198,7 @@ class ResumeMachine:
             raise self._gave_up(f"it has not ended after {self._waited:.0f} s of waiting (RetryLimits.waiting)")
         return Sleep(seconds)
 
-    def _first(self) -> Create:
+    def _start(self) -> Create:
         assert self._create is not None
         self._connect(None)
         return Create(self._create)

@@ -70,7 +70,7 @@ class Coverage:
                 self._walk(f"{pointer}/properties/{name}", value[name])
 
 
-def _at(pointer: str) -> tuple[str, Schema]:
+def _resolve(pointer: str) -> tuple[str, Schema]:
     """Resolve a pointer, following references: the final pointer and the schema there."""
     head, *keys = pointer.split("/")
     part: Any = definitions(contract_or_current(None))[head]
@@ -78,19 +78,19 @@ def _at(pointer: str) -> tuple[str, Schema]:
         part = part[int(key)] if isinstance(part, list) else part[key]
     extra = part.get("required", []) if "$ref" in part else []
     if "$ref" in part:
-        place, target = _at(pointer_of(part["$ref"]))
+        place, target = _resolve(pointer_of(part["$ref"]))
         return place, {**target, "required": [*target.get("required", []), *extra]}
     return pointer, part
 
 
 def _branches(pointer: str) -> list[str]:
-    place, schema = _at(pointer)
+    place, schema = _resolve(pointer)
     return [f"{place}/{union}/{n}" for union in ("oneOf", "anyOf") for n in range(len(schema.get(union, ())))]
 
 
 def _fitting(pointer: str, value: Any) -> Iterator[tuple[str, Schema]]:
     """The schema that describes a value: the part itself, or the union branch whose constants and type fit."""
-    place, schema = _at(pointer)
+    place, schema = _resolve(pointer)
     branches = _branches(pointer)
     if not branches:
         yield place, schema
@@ -107,7 +107,7 @@ _JSON: dict[str, Any] = {
 
 
 def _fits(pointer: str, value: Any) -> bool:
-    _, schema = _at(pointer)
+    _, schema = _resolve(pointer)
     if branches := _branches(pointer):
         return any(_fits(branch, value) for branch in branches)
     kind = schema.get("type")
@@ -128,12 +128,12 @@ def places(root: str) -> frozenset[Place]:
     waiting, done = [root], set()
     while waiting:
         pointer = waiting.pop()
-        place, schema = _at(pointer)
+        place, schema = _resolve(pointer)
         if place in done:
             continue
         done.add(place)
         for branch in _branches(pointer):
-            part, _ = _at(branch)
+            part, _ = _resolve(branch)
             if (pointer, part) in never:
                 continue
             if not _branches(branch):

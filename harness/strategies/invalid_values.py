@@ -62,9 +62,9 @@ class Damage:
 
     def places(self, value: Json) -> list[SchemaPosition]:
         """Every place in `value` where a change is certain to be rejected."""
-        return [*self._here(self._root, value, ()), *self._walk(self._root, value, ())]
+        return [*self._find_here(self._root, value, ()), *self._walk(self._root, value, ())]
 
-    def _here(self, schema: Schema, value: Json, path: Path) -> Iterator[SchemaPosition]:
+    def _find_here(self, schema: Schema, value: Json, path: Path) -> Iterator[SchemaPosition]:
         if self._closed and self._closes(schema):
             yield SchemaPosition((*path, STRANGER), (1, "a"), droppable=False)
 
@@ -83,7 +83,7 @@ class Damage:
                         yield SchemaPosition(inside, self._wrong(part), name in required and "const" not in part)
                     yield from self._walk(part, member, inside)
                     if isinstance(member, dict):
-                        yield from self._here(self.branch(part, member), member, inside)
+                        yield from self._find_here(self.branch(part, member), member, inside)
         elif isinstance(value, list) and isinstance(schema.get("items"), dict):
             for index, member in enumerate(value):
                 yield from self._walk(schema["items"], member, (*path, index))

@@ -131,11 +131,11 @@ def _texts(draw: st.DrawFn, contract: Contract) -> Json:
     size = len(text.encode())
     if draw(st.booleans()):
         notes = draw(st.lists(shapes(contract).at("annotation"), max_size=2))
-        content["annotations"] = [_within(draw, note, size) for note in notes]
+        content["annotations"] = [_place_within(draw, note, size) for note in notes]
     return content
 
 
-def _within(draw: st.DrawFn, note: Json, size: int) -> Json:
+def _place_within(draw: st.DrawFn, note: Json, size: int) -> Json:
     """The annotation with a span inside `size` bytes, or without a span; always without one in an empty text."""
     note = {name: value for name, value in note.items() if name not in ("start_index", "end_index")}
     if not size or not draw(st.booleans()):

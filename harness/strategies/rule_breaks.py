@@ -44,7 +44,7 @@ def _breaks(rule: str, *, cursors: bool = False) -> Callable[[Change], Change]:
     return register
 
 
-def _at(events: Events, kind: str) -> int:
+def _find_event(events: Events, kind: str) -> int:
     return next(i for i, event in enumerate(events) if event["event_type"] == kind)
 
 
@@ -79,13 +79,13 @@ def _change_id(draw: st.DrawFn, events: Events) -> Events:
 
 @_breaks("stream.start-before")
 def _not_started(draw: st.DrawFn, events: Events) -> Events:
-    del events[_at(events, "step.start")]
+    del events[_find_event(events, "step.start")]
     return events
 
 
 @_breaks("stream.stop-once")
 def _stop_twice_or_never(draw: st.DrawFn, events: Events) -> Events:
-    at = _at(events, "step.stop")
+    at = _find_event(events, "step.stop")
     return [*events[:at], *events[at + 1 :]] if draw(st.booleans()) else [
         *events[: at + 1], _stranger(events[at]), *events[at + 1 :]
     ]  # fmt: skip
@@ -99,14 +99,14 @@ def _index_left_out(draw: st.DrawFn, events: Events) -> Events:
 
 @_breaks("stream.index-reuse")
 def _index_again(draw: st.DrawFn, events: Events) -> Events:
-    start, stop = _at(events, "step.start"), _at(events, "step.stop")
+    start, stop = _find_event(events, "step.start"), _find_event(events, "step.stop")
     again = [_stranger(event) for event in events[start : stop + 1]]
     return [*events[: stop + 1], *again, *events[stop + 1 :]]
 
 
 @_breaks("stream.no-interleave")
 def _interleave(draw: st.DrawFn, events: Events) -> Events:
-    stop = _at(events, "step.stop")
+    stop = _find_event(events, "step.stop")
     steps = [event["index"] for event in events if "index" in event]
     other = {"index": max(steps) + 1, "step": {"type": "thought"}, "event_type": "step.start"}
     return [*events[:stop], other, *events[stop:]]
@@ -114,8 +114,8 @@ def _interleave(draw: st.DrawFn, events: Events) -> Events:
 
 @_breaks("stream.stop-usage")
 def _usage_of_each_step(draw: st.DrawFn, events: Events) -> Events:
-    stop = _at(events, "step.stop")
-    start, most = _at(events, "step.start"), draw(st.integers(1, 1000))
+    stop = _find_event(events, "step.stop")
+    start, most = _find_event(events, "step.start"), draw(st.integers(1, 1000))
     number = max(event["index"] for event in events if "index" in event) + 1
     other = [{**event, "index": number} for event in (events[start], events[stop])]
     other[1] = {**other[1], "usage": {"total_tokens": draw(st.integers(0, most - 1))}}
@@ -131,13 +131,13 @@ def _misfit(draw: st.DrawFn, events: Events) -> Events:
             ({"type": "thought_signature", "signature": "c2ln"}, {"type": "arguments_delta", "arguments": "{}"})
         )
     )
-    events[_at(events, "step.delta")]["delta"] = wrong
+    events[_find_event(events, "step.delta")]["delta"] = wrong
     return events
 
 
 @_breaks("stream.args-join")
 def _arguments_cut(draw: st.DrawFn, events: Events) -> Events:
-    start = _at(events, "step.start")
+    start = _find_event(events, "step.start")
     events[start]["step"] = {"type": "function_call", "id": "c1", "name": "f", "arguments": {}}
     for at, text in ((start + 1, '{"a":'), (start + 2, "1")):
         events[at]["delta"] = {"type": "arguments_delta", "arguments": text}
@@ -146,7 +146,7 @@ def _arguments_cut(draw: st.DrawFn, events: Events) -> Events:
 
 @_breaks("stream.sig-last")
 def _signed_early(draw: st.DrawFn, events: Events) -> Events:
-    start = _at(events, "step.start")
+    start = _find_event(events, "step.start")
     events[start]["step"] = {"type": "thought"}
     events[start + 1]["delta"] = {"type": "thought_signature", "signature": "c2ln"}
     events[start + 2]["delta"] = {"type": "thought_summary", "content": {"type": "text", "text": "late"}}
@@ -196,14 +196,14 @@ def _after_the_sentinel(draw: st.DrawFn, events: Events) -> Events:
 
 @_breaks("stream.evid-unique", cursors=True)
 def _cursor_again(draw: st.DrawFn, events: Events) -> Events:
-    first = _at(events, "step.delta")
+    first = _find_event(events, "step.delta")
     events[first + 1]["event_id"] = events[first]["event_id"]
     return events
 
 
 @_breaks("stream.evid-delta", cursors=True)
 def _cursor_missing(draw: st.DrawFn, events: Events) -> Events:
-    at = _at(events, "step.delta")
+    at = _find_event(events, "step.delta")
     events[at] = _stranger(events[at])
     return events
 
@@ -227,7 +227,7 @@ def _misshapen(draw: st.DrawFn, events: Events) -> Events:
         st.sampled_from((("step.delta", "index", "0"), ("step.delta", "delta", "text"), ("step.start", "step", []),
                          ("interaction.created", "interaction", None), ("step.stop", "index", None)))
     )  # fmt: skip
-    event = events[_at(events, at)]
+    event = events[_find_event(events, at)]
     if wrong is None:
         del event[name]
     else:

@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from harness.contract import CURRENT
+from harness.contract.revision_names import find_revision
 from harness.engine.baseline import Baseline, read_baseline
 from harness.engine.capabilities import everything
 from harness.engine.events import CheckFinished
@@ -24,8 +26,13 @@ from harness.report.run_state import RunState
 from harness.wire.mask import Mask
 
 
-def select_checks(profiles: str | None, level: str | None) -> tuple[Check, ...]:
-    """Select checks by comma-separated profiles (None: all) and by lowest level. Raises UsageFault."""
+def revision_of(name: str | None) -> str:
+    """The revision that was named (None: the current one); for a folder its path. Raises UsageFault."""
+    return find_revision(name or CURRENT, "--interactions-revision")
+
+
+def select_checks(profiles: str | None, level: str | None, revision: str) -> tuple[Check, ...]:
+    """Select by comma-separated profiles (None: all), lowest level and revision. Raises UsageFault."""
     names = tuple(name.strip() for name in (profiles or "").split(",") if name.strip())
     weakest = (level or "MAY").upper()
     if weakest not in list(Level):
@@ -38,7 +45,9 @@ def select_checks(profiles: str | None, level: str | None) -> tuple[Check, ...]:
         everything(api.load_capabilities()),
         api.load_profiles(),
     )
-    return tuple(planned.check for planned in plan.checks if planned.skip is None)
+    contract = api.load_contract(revision)
+    chosen = (planned.check for planned in plan.checks if planned.skip is None)
+    return tuple(check for check in chosen if contract.holds(check.rule))
 
 
 def baseline_of(path: str | None) -> Baseline:
@@ -53,11 +62,12 @@ class Judge:
     asking for its result runs the remaining exercises. Raises UsageFault and TargetFault as the runner does.
     """
 
-    def __init__(self, url: str, baseline: Baseline, checks: Iterable[Check]) -> None:
+    def __init__(self, url: str, baseline: Baseline, checks: Iterable[Check], revision: str) -> None:
         key, other = (
             os.environ.get(name, "") for name in (INTERACTIONS.key_variable, INTERACTIONS.other_key_variable)
         )
-        target = resolve_target(INTERACTIONS, url, TargetOptions(api_key=key, other_api_key=other))
+        said = TargetOptions(api_key=key, other_api_key=other, revision=revision)
+        target = resolve_target(INTERACTIONS, url, said)
         selection = Selection(checks=tuple(check.id for check in checks))
         options = RunOptions(selection=selection, baseline=baseline, choose=self._choose)
         self._events = check_target(target, INTERACTIONS.load_catalogue(), options)

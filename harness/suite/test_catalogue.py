@@ -15,7 +15,7 @@ import pytest
 
 from harness.kit.check import Check
 from harness.outcome import Exit, TargetFault, UsageFault, Verdict
-from harness.suite.judging import Judge, baseline_of, select_checks
+from harness.suite.judging import Judge, baseline_of, revision_of, select_checks
 
 _SKIPPED = frozenset(
     {Verdict.UNTESTABLE, Verdict.NOT_APPLICABLE, Verdict.EXCLUDED, Verdict.NOT_RUN, Verdict.BLOCKED}
@@ -34,7 +34,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     try:
         checks = select_checks(
-            config.getoption("--interactions-profile"), config.getoption("--interactions-level")
+            config.getoption("--interactions-profile"),
+            config.getoption("--interactions-level"),
+            revision_of(config.getoption("--interactions-revision")),
         )
         known = baseline_of(config.getoption("--interactions-baseline"))
     except UsageFault as fault:
@@ -71,7 +73,10 @@ def interactions_judge(request: pytest.FixtureRequest) -> Iterator[Judge]:
     option = request.config.getoption
     checks = [check for item in request.session.items if (check := _check_of(item)) is not None]
     try:
-        judge = Judge(option("--interactions-url"), baseline_of(option("--interactions-baseline")), checks)
+        baseline = baseline_of(option("--interactions-baseline"))
+        judge = Judge(
+            option("--interactions-url"), baseline, checks, revision_of(option("--interactions-revision"))
+        )
     except UsageFault as fault:
         _leave(fault)
     with closing(judge):

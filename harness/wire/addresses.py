@@ -1,7 +1,8 @@
-"""Addresses in the head of an answer, by which a client that talks to a stand-in would go round it. Layer 0, pure.
+"""Addresses in an answer, by which a client that talks to a stand-in would go round it. Layer 0, pure.
 
-A stand-in is a recorder, a proxy or a replay. An answer may say where its client is to go on: where to upload to,
-where to find a result. If that address names the server, the stand-in puts its own in its place.
+A stand-in is a recorder, a proxy or a replay. The head of an answer may say where its client is to go on: where to
+upload to, where to find a result, which page is next. If that address names the server, the stand-in puts its own
+in its place. A body stays as it is, because clients compare, sign and hash bodies: its addresses are only told.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from harness.wire.message import Headers, Request
 
 _FIELD = r"(?:[\w-]+-)?(?:location|ur[il])"
 _NAME = re.compile(rf"(?i){_FIELD}")
-_ADDRESS = re.compile(rf"(?im)^{_FIELD}:[ \t]*".encode())
+_ADDRESS = re.compile(rf"(?im)^(?:{_FIELD}|(link)):[ \t]*".encode())
+_LINKED = re.compile(r"(?<=<)[^<>]*(?=>)")
+_IN_JSON = re.compile(rb'"(https?:\\?/\\?/[^"\s]*)"')
 _URL = re.compile(rb"[ \t]*(\S+)")
+_VALUE = re.compile(rb"([^\r\n]+)")
 _LINES = re.compile(rb"[^\n]*\n|[^\n]+")
 _ROOT = re.compile(r"(?i)(https?)://(\[[^\]\s/]+\]|[^\s/:?#@\[\]]+)(?::(\d{1,5}))?(?=[/?#]|\Z)")
 _PORTS = {"http": "80", "https": "443"}
@@ -32,9 +36,13 @@ def readdress(headers: Headers, server: str, stand_in: str) -> Headers:
 
     A client that already calls the stand-in by the name of the server gets no other.
     """
-    return Headers(
-        (name, _readdress(value, server, stand_in) if _NAME.fullmatch(name) else value) for name, value in headers
-    )
+
+    def readdress_one(name: str, value: str) -> str:
+        if name.lower() == "link":
+            return _readdress_links(value, server, stand_in)
+        return _readdress(value, server, stand_in) if _NAME.fullmatch(name) else value
+
+    return Headers((name, readdress_one(name, value)) for name, value in headers)
 
 
 class HeadReaddresser:
@@ -53,6 +61,7 @@ class HeadReaddresser:
         self._sent = 0  # how much of the line was forwarded
         self._is_named = False  # whether its colon has come
         self._address_at: int | None = None
+        self._is_link = False
 
     def feed(self, data: bytes) -> bytes:
         """Process bytes of the head; return what to forward."""
@@ -69,7 +78,9 @@ class HeadReaddresser:
         if not self._is_named and b":" in piece:
             self._is_named = True
             named = _ADDRESS.match(self._line)
-            self._address_at = named and named.end()
+            if named is not None:
+                self._address_at = named.end()
+                self._is_link = named[1] is not None
         if piece.endswith(b"\n"):
             self._put_address()
             return self.rest()
@@ -77,10 +88,11 @@ class HeadReaddresser:
         return bytes(self._line[sent : self._sent])
 
     def _put_address(self) -> None:
-        url = self._address_at is not None and _URL.match(self._line, self._address_at)
-        if url:
-            new = _readdress(url[1].decode("latin-1"), self._server, self._stand_in)
-            self._line[url.start(1) : url.end(1)] = new.encode("latin-1")
+        look, change = (_VALUE, _readdress_links) if self._is_link else (_URL, _readdress)
+        old = self._address_at is not None and look.match(self._line, self._address_at)
+        if old:
+            new = change(old[1].decode("latin-1"), self._server, self._stand_in)
+            self._line[old.start(1) : old.end(1)] = new.encode("latin-1")
 
 
 def may_name_addresses(head: bytes) -> bool:
@@ -96,6 +108,21 @@ def find_elsewhere(status: int, headers: Headers, server: str) -> Iterator[str]:
         root = _ROOT.match(value) if goes_on else None
         if root is not None and _below(value, server) is None:
             yield root[0]
+
+
+def find_in_body(body: bytes, server: str) -> Iterator[str]:
+    """The addresses below the URL `server` that are whole strings in a body of JSON or of events of JSON.
+
+    Without their queries, which may hold secrets.
+    """
+    for found in _IN_JSON.finditer(body):
+        url = found[1].replace(b"\\/", b"/").decode("utf-8", "replace")
+        if _below(url, server) is not None:
+            yield re.split("[?#]", url, maxsplit=1)[0]
+
+
+def _readdress_links(value: str, server: str, stand_in: str) -> str:
+    return _LINKED.sub(lambda link: _readdress(link[0], server, stand_in), value)
 
 
 def _readdress(url: str, server: str, stand_in: str) -> str:

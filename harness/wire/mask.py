@@ -91,17 +91,17 @@ class Mask:
 
         `request` is the request of the exchange that has this text as a body.
         """
-        text = self._plain(text)
+        text = self._hide_known(text)
         if is_escaped(text):
             text = _WORD.sub(self._word, text)
         if seems_json(text):
-            text = self._without_values(text, self._above(request))
+            text = self._without_values(text, self._path_above(request))
         text = _MEMBER.sub(self._member, text)
         if request is not None and request.headers.media_type() == _FORM and not seems_json(text):
             return self._mask_plain(f"&{text}")[1:]
         return self._mask_plain(text)
 
-    def _plain(self, text: str) -> str:
+    def _hide_known(self, text: str) -> str:
         """Hide the known secrets, also those inside which the text was cut."""
         if self._known is None:
             return text
@@ -117,7 +117,7 @@ class Mask:
         plain = unescape(word) if is_escaped(word) else word
         if plain == word:
             return word
-        masked = self._mask_plain(self._plain(plain))
+        masked = self._mask_plain(self._hide_known(plain))
         return word if masked == plain else masked
 
     def _parameter(self, found: re.Match[str]) -> str:
@@ -143,19 +143,21 @@ class Mask:
 
     def body(self, value: Any, request: Request) -> Any:
         """Mask a decoded request body: hide values whose place holds a secret, mask every other string."""
-        return self._at(value, self._above(request))
+        return self._hide_below(value, self._path_above(request))
 
-    def _at(self, value: Any, path: tuple[str, ...]) -> Any:
+    def _hide_below(self, value: Any, path: tuple[str, ...]) -> Any:
         if isinstance(value, dict):
-            return {self.tree(key): self._at(item, (*path, key)) for key, item in value.items()}
+            return {self.tree(key): self._hide_below(item, (*path, key)) for key, item in value.items()}
         if isinstance(value, list):
-            return [self._at(item, (*path, "") if isinstance(item, dict | list) else path) for item in value]
+            return [
+                self._hide_below(item, (*path, "") if isinstance(item, dict | list) else path) for item in value
+            ]
         return HIDDEN if value is not None and self._fields.covers(path) else self.tree(value)
 
     def _member(self, found: re.Match[str]) -> str:
         return f"{found[1]}{HIDDEN}" if self._fields.names(found["name"]) else found[0]
 
-    def _above(self, request: Request | None) -> tuple[str, ...]:
+    def _path_above(self, request: Request | None) -> tuple[str, ...]:
         return self._fields.above(request.segments) if request is not None else ()
 
     def _without_values(self, text: str, above: tuple[str, ...]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 from tests.cli.foreign_server import Handler, Json, Refusal, Run, Service
 
 # --- a 2xx that does something else
@@ -155,11 +153,3 @@ class OnlyCreates(Handler):
         if any(word in raw for word in (b'"stream": true', b'"background": true', b"previous_interaction_id")):
             raise Refusal(400, "invalid_request", "not offered")
         super()._route(parts, query, raw)
-
-
-class Numbered(Service):
-    """Its ids are plain numbers, and it is a little slow."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.numbers = itertools.count(100)

@@ -96,7 +96,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         started: dict[tuple[str, ...], Server] = {}
 
         def start(command: str, *options: str) -> Server:
-            words = (command, *_target(command, emulator, cassette), *options)
+            words = (command.split()[0], *_target(command, emulator, cassette), *options)
             if words not in started:
                 line, _ = stack.enter_context(standing(*words))
                 port = int(line["base_url"].rpartition(":")[2])
@@ -110,11 +110,19 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 
 
 def _target(command: str, emulator: str, cassette: Path) -> tuple[str, ...]:
-    if command == "replay" and not cassette.exists():
+    if command in ("replay", "record known", "record more") and not cassette.exists():
         from harness.cli import main
 
         main(["record", "--target", emulator, "--cassette", str(cassette), "--port", "0", "--", *ask("hi")])
-    return {"serve": (), "replay": (str(cassette),), "proxy": ("--target", emulator)}[command]
+    target = ("--target", emulator)
+    return {
+        "serve": (),
+        "replay": (str(cassette),),
+        "proxy": target,
+        "record new": (*target, "--cassette", str(cassette.with_name("new.yaml"))),
+        "record known": (*target, "--cassette", str(cassette)),
+        "record more": (*target, "--cassette", str(cassette), "--record-mode", "new_episodes"),
+    }[command]
 
 
 READING = {
@@ -199,6 +207,27 @@ def test_a_rebound_name_reaches_nothing(command: str, host: str, start: Start) -
         origin = {"origin": "http://" + host}
         assert server.ask("POST", server.changing, {**origin, **JSON}, server.body, host=host).status == 403
     assert server.untouched()
+
+
+@pytest.mark.parametrize("host", REBOUND)
+@pytest.mark.parametrize("command", ["record new", "record known", "record more"])
+def test_a_rebound_name_passes_no_recorder(command: str, host: str, start: Start) -> None:
+    """A recorder gives each request the target's own Host, so it sends none on that came by a foreign one."""
+    recorder = start(command)
+    for path in ("/__harness__/requests", "/v1beta/interactions/x"):
+        refused = recorder.ask("GET", path, KEYED, host=host)
+        assert (refused.status, refused.cors) == (403, [])
+        assert "--allow-host" in refused.message
+    assert recorder.ask("POST", "/__harness__/scripts", JSON, b'{"text": "evil"}', host=host).status == 403
+    assert recorder.ask("GET", "/v1beta/interactions/x", KEYED).status in (400, 404)
+
+
+def test_a_recorder_may_have_a_public_name(start: Start, tmp_path: Path) -> None:
+    """--allow-host lets clients call a recorder by one more name."""
+    file = str(tmp_path / "a.yaml")
+    recorder = start("record new", "--allow-host", "Build7.example.com", "--cassette", file)
+    assert recorder.ask("GET", "/v1beta/interactions/x", KEYED, host="build7.example.com:{port}").status == 404
+    assert recorder.ask("GET", "/v1beta/interactions/x", KEYED, host="build8.example.com").status == 403
 
 
 LOCAL_NAMES = ("127.0.0.1:{port}", "localhost:{port}", "LOCALHOST", "127.9.9.9", "[::1]:{port}", "localhost.")

@@ -89,6 +89,7 @@ REFUSED = [
     ({"labels": {"key": "a b"}}, "invalid_request", "the value at 'labels.key' is \"a b\""),
     ({"labels": {"key": 5}}, "invalid_request", "Invalid value at 'labels.key': should be string"),
     ({"agent": "deep-research-preview-04-2026"}, "invalid_request", "Deep research agents need background"),
+    ({"model": "deep-research-preview-04-2026"}, "invalid_request", "takes minutes: send 'background': true"),
     ({"previous_interaction_id": 5}, "invalid_request", "previous_interaction_id"),
     ({"continuation_token": "made-up"}, "invalid_request", "not issued"),
 ]
@@ -386,6 +387,7 @@ def test_versions_are_one_service(api, version):
 
 PATHS = [
     ("POST", "/v1beta/interactions/x:cancel", 404, "/cancel"),
+    ("GET", "/v1beta/interactions/x/steps", 404, "/v1beta/interactions/{id}/cancel, not /steps"),
     ("GET", "/v1beta/operations/x", 404, "poll"),
     ("POST", "/v1beta/models/gemini-3.5-flash:generateContent", 404, "interactions"),
     ("POST", "/v1alpha/interactions", 404, "version"),

@@ -51,6 +51,59 @@ class KeepsTheFirstLook(ForeignService):
         return Headed(self.kept.setdefault(run.id, self.show(run)), age="77")
 
 
+class KeepsForEver(ForeignService):
+    """For ever, a GET is answered as when its URL was asked for first, whatever was changed or deleted since."""
+
+    class _Handler(Handler):
+        kept: dict[str, Any]
+
+        def dispatch(self, data: bytes) -> Any:
+            if self.command != "GET":
+                self.forget()
+                return super().dispatch(data)
+            if self.path not in self.kept:
+                value = super().dispatch(data)
+                self.kept[self.path] = value if isinstance(value, dict) else list(value)
+            return self.kept[self.path]
+
+        def forget(self) -> None:
+            """What a request that changes something does to the cache: nothing."""
+
+    handler = _Handler
+
+    def __init__(self) -> None:
+        super().__init__()
+        kept: dict[str, Any] = {}
+        self.handler = type("_OwnHandler", (self.handler,), {"kept": kept})
+
+
+class ForgetsWhatChanges(KeepsForEver):
+    """Correct, but odd: it keeps what has settled, until that is deleted."""
+
+    class _Handler(KeepsForEver._Handler):
+        def dispatch(self, data: bytes) -> Any:
+            value = super().dispatch(data)
+            if isinstance(value, dict) and value.get("status") == "in_progress":
+                self.kept.pop(self.path, None)
+            return value
+
+        def forget(self) -> None:
+            self.kept.clear()
+
+    handler = _Handler
+
+
+class DeletesNothing(ForeignService):
+    """A deletion is acknowledged and forgotten, and no background run holds what it brought."""
+
+    def delete(self, run: Run) -> Json:
+        return {}
+
+    def show(self, run: Run) -> Json:
+        shown = super().show(run)
+        return {**shown, "steps": []} if run.body.get("background") and "steps" in shown else shown
+
+
 class ReadsPlusAsSpace(ForeignService):
     """Event ids hold a plus, and a cursor is decoded twice: its plus becomes a space."""
 
@@ -305,3 +358,24 @@ def test_an_answer_that_never_changes_is_told_from_a_run_that_never_ends() -> No
     assert report.faults == {"bg.result": "fail"}
     assert report.codes["bg.result"] == ["bg.result/outlived"]
     assert report.verdicts["bg.settles"] == "blocked"
+
+
+GETS = ("bg.settles", "bg.result", "del.gone", "get.ok")
+
+
+def test_a_cache_that_never_forgets_is_one_finding() -> None:
+    """That a deleted interaction is still shown follows from answers that never change."""
+    report = check(KeepsForEver(), *GETS, words=("--timeout", "3"))
+    assert report.faults == {"bg.result": "fail"}
+    assert report.verdicts["del.gone"] == "blocked"
+
+
+def test_a_cache_that_forgets_what_changes_is_right() -> None:
+    """A cache that keeps what has settled, and honours deletions, has no finding."""
+    assert check(ForgetsWhatChanges(), *GETS).faults == {}
+
+
+def test_two_defects_are_two_findings() -> None:
+    """Another finding about a result does not hide a deletion that is not done."""
+    report = check(DeletesNothing(), *GETS)
+    assert report.faults == {"bg.result": "fail", "del.gone": "fail"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -290,3 +291,39 @@ def test_counts_that_nobody_knows_are_no_usage() -> None:
     """A usage object without one count that the reference names does not say what an answer cost."""
     report = check(CountsInCamelCase(), "create.*", "usage.*")
     assert report.faults == {"create.usage": "warn"}
+
+
+class _KnowsKeys(Handler):
+    """Knows who asks, by the key."""
+
+    def dispatch(self, data: bytes) -> Any:
+        self.service.asking.key = self.headers.get("x-goog-api-key", "")
+        return super().dispatch(data)
+
+
+class KeepsKeysApart(ForeignService):
+    """Right: an interaction is found by the key that made it."""
+
+    handler = _KnowsKeys
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asking = threading.local()
+        self.owners: dict[str, str] = {}
+
+    def create(self, body: Json) -> Any:
+        answer = super().create(body)
+        self.owners[f"i{self.made}"] = self.asking.key
+        return answer
+
+    def find(self, identity: str) -> Run:
+        if self.owners.get(identity) != self.asking.key:
+            raise Refused(404, "not_found", "There is no such interaction.")
+        return super().find(identity)
+
+
+@pytest.mark.parametrize(("kind", "faults"), [(ForeignService, {"store.isolation": "warn"}), (KeepsKeysApart, {})])
+def test_what_a_stranger_deleted_is_not_lost(kind: type[ForeignService], faults: dict[str, str]) -> None:
+    """A DELETE by another key that was answered 200 is what let the interaction go."""
+    keys = ("--api-key", "k1", "--other-api-key", "k2")
+    assert check(kind(), "store.isolation", "get.*", "chain.*", words=keys).faults == faults

@@ -117,7 +117,7 @@ WRONG = [
     ("interactions_emulator.fail(200)", "status=200 is no failure"),
     ("interactions_emulator.drop('event5,rst')", "did you mean 'event'"),
     ("interactions_emulator.reply('x', stat='failed')", "Did you mean 'status'"),
-    ("interactions_emulator.change(event_idz='none')", "Did you mean 'event_ids'"),
+    ("interactions_emulator.change(event_idz='none')", "did you mean 'event_ids'"),
 ]
 
 
@@ -145,5 +145,5 @@ def test_a_fixture_that_is_used_wrongly(pytester: pytest.Pytester) -> None:
     )
     result = run(pytester)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", "there is no setting 'event_idz'. Did you mean*"])
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", "*there is no setting 'event_idz': did you mean*"])
     result.stdout.no_fnmatch_line("*pytest_plugin.py*")

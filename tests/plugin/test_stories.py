@@ -220,6 +220,35 @@ def test_all_wrong_markers(toy: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*'canceled'*did you mean 'cancelled'*", "*no option 'cut'*"])
 
 
+WRONG_VALUES = {
+    "interactions_emulator(event_idz='none', resume='maybe', ticks=-1)": (
+        "no setting 'event_idz': did you mean 'event_ids'", "resume='maybe' is not one of", "ticks=-1 must be",
+    ),
+    "interactions_lifecycle('canceled', 'queud', ['x'])": (
+        "did you mean 'cancelled'", "did you mean 'queued'", "\"['x']\" is none",
+    ),
+    "interactions_dropped_stream(cut='x', first='3', cuts=['evnt:5,rst'], endings='fini', event_ids=5)": (
+        "no option 'cut'", "first='3'): it takes a whole number", "did you mean 'event'", "did you mean 'fin'",
+        "event_ids=5): it takes a text",
+    ),
+    "interactions_incident('stale-chain-idd', 5)": ("did you mean 'stale-chain-id'", "no incident is named '5'"),
+    "interactions_cassette('x.yaml', record_mode='sometimes', mode='b', file='y')": (
+        "has no 'file'", "record_mode='sometimes' is none of", "mode='b' is none of strict, resume",
+    ),
+}  # fmt: skip
+
+
+def test_every_wrong_value_of_several_markers(toy: pytest.Pytester) -> None:
+    """Of several wrong markers, and of several wrong values in one, none hides another; other tests run."""
+    marks = "".join(f"@pytest.mark.{marker}\n" for marker in WRONG_VALUES)
+    fixtures = ", ".join(marker.partition("(")[0] for marker in WRONG_VALUES)
+    toy.makepyfile(f"import pytest\n{marks}def test_it({fixtures}): pass\ndef test_other(): pass\n")
+    result = run(toy)
+    result.assert_outcomes(errors=1, passed=1)
+    told = str(result.stdout)
+    assert [said for all_said in WRONG_VALUES.values() for said in all_said if said not in told] == []
+
+
 @pytest.mark.parametrize(
     ("marker", "fixture"),
     [

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness.contract import CURRENT, Contract, load
 from harness.emulator import Emulator, Settings
 from harness.outcome import Exit
+from harness.suite.judging import select_checks
 from harness.transport import ServerThread
 from harness.wire import Chunk, Request, Response
 from harness.wire.json_value import object_or_none
@@ -123,6 +125,10 @@ def test_without_a_target(pytester: pytest.Pytester) -> None:
         (("--interactions-profile", "stream"), "unknown profile*streaming*"),
         (("--interactions-level", "very"), "*must, should, may*"),
         (("--interactions-baseline", "missing.yaml"), "no baseline at*"),
+        (
+            ("--interactions-revision", CURRENT[:-1]),
+            f"--interactions-revision: *known are {CURRENT}; did you mean*",
+        ),
         (("--interactions-url", "ftp://127.0.0.1"), "'ftp://127.0.0.1'*"),
     ],
 )
@@ -131,6 +137,29 @@ def test_wrong_options(pytester: pytest.Pytester, option: tuple[str, str], said:
     result = run(pytester, *SUITE, "--interactions-url", "emulator", *option)
     assert result.ret == Exit.USAGE
     result.stdout.fnmatch_lines([f"*{said}"])
+
+
+@pytest.mark.slow
+def test_another_revision_judges(pytester: pytest.Pytester) -> None:
+    """A target is judged by the revision that is named, here the folder of one that asks for one field more."""
+    folder = pytester.mkdir("2027-01-01")
+    (folder / "revision.json").write_text(json.dumps({"base": CURRENT}), "utf-8")
+    interaction = load(CURRENT).schemas.document("interaction")
+    (folder / "interaction.json").write_text(
+        json.dumps({**interaction, "required": [*interaction["required"], "robot"]}), "utf-8"
+    )
+    selection = (*SUITE, "--interactions-url", "emulator", "-k", "create.schema")
+    run(pytester, *selection, "--interactions-revision", CURRENT).assert_outcomes(passed=1)
+    judged = run(pytester, *selection, "--interactions-revision", "2027-01-01")
+    judged.assert_outcomes(failed=1)
+    judged.stdout.fnmatch_lines(["*robot*"])
+
+
+def test_only_rules_that_hold_become_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule that does not hold in the revision is no item."""
+    ids = {check.id for check in select_checks("core", "must", CURRENT)}
+    monkeypatch.setattr(Contract, "holds", lambda contract, rule: rule.id != "create.status")
+    assert ids - {check.id for check in select_checks("core", "must", CURRENT)} == {"create.status"}
 
 
 @pytest.mark.slow

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from harness.wire import Headers, Request
-from harness.wire.addresses import HeadReaddresser, find_elsewhere, may_name_addresses, readdress, stand_in_url
+from harness.wire.addresses import (
+    HeadReaddresser,
+    find_elsewhere,
+    find_in_body,
+    may_name_addresses,
+    readdress,
+    stand_in_url,
+)
 
 OURS = "http://127.0.0.1:9"
 CASES = (
@@ -45,6 +52,38 @@ def test_where_a_client_goes_on(name: str, server: str, url: str, expected: str)
     assert may_name_addresses(head % url.encode())
 
 
+@pytest.mark.parametrize(("server", "url", "expected"), CASES)
+def test_links(server: str, url: str, expected: str) -> None:
+    """Each address of a `Link` is put below that of the stand-in, and nothing else of the line changes."""
+    line = '<{0}>; rel="next"; title="<x>", </own?a=1>;rel=prev,<{0}>; rel=last'
+    before, after = line.format(url), line.format(expected or url)
+    fields = [("link", before), ("x-link", before)]
+    assert readdress(Headers(fields), server, OURS).items() == (("link", after), ("x-link", before))
+    head = "HTTP/1.1 200 OK\r\nLink: {}\r\nx: 1\r\n\r\n"
+    for size in (1, 7, 1000):
+        assert feed_in_pieces(head.format(before).encode(), server, size) == head.format(after).encode()
+    assert may_name_addresses(head.format(before).encode())
+
+
+BODIES = (
+    (b'{"file":{"uri":"https://api.example/v1/files/x"}}', ["https://api.example/v1/files/x"]),
+    (b'data: {"u":"https:\\/\\/api.example\\/x?key=k1"}\n\n', ["https://api.example/x"]),
+    (b'["https://api.example/a","https://api.example/b"]', ["https://api.example/a", "https://api.example/b"]),
+    (b'{"text":"see https://api.example/x"}', []),
+    (b'{"text":"https://api.example/x is it"}', []),
+    (b'{"uri":"https://store.example/x"}', []),
+    (b'{"uri":"https://api.example.evil/x"}', []),
+    (b'{"uri":"https://api.example', []),
+    (b"\xff\x00", []),
+)
+
+
+@pytest.mark.parametrize(("body", "expected"), BODIES)
+def test_what_a_body_names(body: bytes, expected: list[str]) -> None:
+    """An address of the server that is a whole string is told, without its query; prose is not."""
+    assert list(find_in_body(body, "https://api.example")) == expected
+
+
 def test_a_client_that_uses_the_name_of_the_server_keeps_it() -> None:
     """A transport in the process may be called by the name of the live service; its addresses stay as they are."""
     headers = Headers([("location", "https://api.example/up")])
@@ -74,6 +113,7 @@ HELD = (
     (b"a: 1\r\nlocati", b"a: 1\r\nlocati"),
     (b"location: https://api.example/up", b"location: "),
     (b"location: https://api.example\r\nx: h", b"location: http://127.0.0.1:9\r\nx: h"),
+    (b"link: <https://api.example>\r\nlink: <a", b"link: <http://127.0.0.1:9>\r\nlink: "),
     (b"x: https://api.example/up", b"x: https://api.example/up"),
     (b"x:y location: https://api.example/up", b"x:y location: https://api.example/up"),
 )
@@ -85,4 +125,4 @@ def test_only_an_unfinished_address_is_held_back(begun: bytes, forwarded: bytes)
     readdresser = HeadReaddresser("https://api.example", OURS)
     assert readdresser.feed(begun) == forwarded
     held = begun.endswith(b"/up") and begun.startswith(b"location")
-    assert readdresser.rest() == (b"https://api.example/up" if held else b"")
+    assert readdresser.rest() == (b"https://api.example/up" if held else b"<a" if begun.endswith(b"<a") else b"")

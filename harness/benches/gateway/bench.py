@@ -124,13 +124,13 @@ class GatewayBench:
 
     def await_hang_up(self, start: int) -> None:
         """Wait until no answer to the calls since number `start` is being read, for at most `patience` seconds."""
-        self._until_ended(start, self.client.patience)
+        self._wait_until_ended(start, self.client.patience)
 
     def pair(
         self, relay: Relay | RelayOpen, client: Exchange, start: int, arrivals: tuple[int, ...] | None = None
     ) -> RelayedExchange:
         """Both sides of one request: the client's, and its own calls since number `start`."""
-        self._until_ended(start, SETTLING)
+        self._wait_until_ended(start, SETTLING)
         self.upstream.prime(None)
         self._claim_late(start)
         fresh = self._list_unclaimed(start)
@@ -170,7 +170,7 @@ class GatewayBench:
         same = [call for call, kin in kinship if kin is Kinship.SAME]
         return same or [call for call, kin in kinship if kin is Kinship.ALIKE]
 
-    def _until_ended(self, start: int, seconds: float) -> None:
+    def _wait_until_ended(self, start: int, seconds: float) -> None:
         calls = self.upstream.calls
         self.upstream.until(lambda: all(call.ended for call in calls[start:]), seconds if self.real else 0.0)
 

@@ -166,7 +166,7 @@ class ExerciseRunner:
         said = self._judge(check, results)
         if said.outcome in (Outcome.NOT_MET, Outcome.ERROR):
             return said
-        if self._untried(check, results):
+        if self._is_untried(check, results):
             return Observation.untestable("not tried", Because.NOT_TRIED, "not tried")
         silent = not all(relayed.answered for relayed in check.select(results))
         if said.outcome is Outcome.UNTESTABLE and silent:
@@ -184,7 +184,7 @@ class ExerciseRunner:
             return error(f"the judge of {check.id} raised")
         return stop if stop is not None and said.outcome is Outcome.UNTESTABLE else said
 
-    def _untried(self, check: Check, results: dict[str, RelayedExchange]) -> bool:
+    def _is_untried(self, check: Check, results: dict[str, RelayedExchange]) -> bool:
         """Whether an exchange that the check wants was not made because the run stopped."""
         wanted = [glob for glob in check.globs if glob.partition(".")[0] in self._unfinished]
         return any("*" in glob or glob not in results for glob in wanted)

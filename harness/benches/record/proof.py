@@ -129,12 +129,12 @@ def replay_difference(
     if len(again) != len(seen):
         return f"its replay takes {format_count(len(again), 'exchange')} instead of {len(seen)}"
     for number, (before, after) in enumerate(zip(seen, again, strict=True), 1):
-        if not _same(before, after):
+        if not _is_alike(before, after):
             return f"its replay differs in exchange {number}, {before.request.method} {before.request.raw_path}"
     return ""
 
 
-def _same(before: Exchange, after: Exchange) -> bool:
+def _is_alike(before: Exchange, after: Exchange) -> bool:
     """Whether a client could not tell the two apart, except for secrets; after a hang-up, as far as both go."""
     if before.status != after.status:
         return False

@@ -38,6 +38,7 @@ from harness.transport.tap.door import OwnPage
 from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import WAITED_BYTES, Tap
 from harness.wire import By, Chunked, Exchange, Request, Response, Service
+from harness.wire.addresses import find_in_body
 from harness.wire.observed_body import AnswerObserver
 
 _SMALL_BYTES = 256 * 1024
@@ -140,6 +141,7 @@ class Recorder:
             for number, most in enumerate((_SMALL_BYTES, WAITED_BYTES, sys.maxsize))
         ]
         self._lock = threading.Lock()
+        self._named: dict[str, str] = {}
         self._tap: Tap | None = None
         self._player: Player | None = None
         self.url = ""
@@ -157,12 +159,15 @@ class Recorder:
                 stack.callback(writer.shutdown)
             if not self._adds:
                 self._player = Player(load(self._path).recordings, self._protocol)
-                player = self._player if window is None else window.around(self._player)
+                player = self._player if window is None else _behind(window, self._player)
                 self.url = stack.enter_context(ServerThread(player, **self._address)).url
             elif front:
-                service = self._known_or(UpstreamServer(self._listen(stack, {})))
+                service = self._play_known_or_ask(UpstreamServer(self._listen(stack, {})))
                 if window is not None:
-                    service, waiting["waits"] = window.around(service), lambda request: not window.claims(request)
+                    service, waiting["waits"] = (
+                        _behind(window, service),
+                        lambda request: not window.claims(request),
+                    )
                 server = WaitingServer(service, **self._address, **waiting)
                 self.url = stack.enter_context(InThread(server)).url
             else:
@@ -192,6 +197,13 @@ class Recorder:
             self._warn(str(wrong))
         summary, redactor = self.summary, self._file.redactor
         summary.remarks += self._file.remarks
+        if self._named:
+            address, what = next(iter(self._named.items()))
+            others = f" and {len(self._named) - 1} more" if len(self._named) > 1 else ""
+            summary.remarks.append(
+                f"{what}: the body of its answer names the target ({address}{others}): bodies stay as they are, "
+                "so what the client asks there goes past the recorder"
+            )
         if redactor is not None:
             summary.replaced.update(item.kind for item in redactor.report)
         if self._tap is not None:
@@ -220,7 +232,10 @@ class Recorder:
             return
         recording = recording_of(exchange, self._tap.origin if self._tap else "")
         self._file.add(recording, place=place)
+        named = list(dict.fromkeys(find_in_body(recording.body, recording.origin)))
         with self._lock:
+            for address in named:
+                self._named.setdefault(address, _describe(exchange.request))
             self._count(exchange)
 
     def _count(self, exchange: Exchange) -> None:
@@ -233,9 +248,9 @@ class Recorder:
             remark = f"the target answered {exchange.status}: {wrong}"
             self.summary.remarks += [remark] if remark not in self.summary.remarks else []
         elif exchange.ending.detail == STOPPED:
-            self.summary.stopped.append(f"{exchange.request.method} {exchange.request.raw_path}")
+            self.summary.stopped.append(_describe(exchange.request))
 
-    def _known_or(self, upstream: Service) -> Service:
+    def _play_known_or_ask(self, upstream: Service) -> Service:
         """A service that plays what is recorded and asks `upstream` for the rest."""
 
         def service(request: Request) -> Response:
@@ -247,6 +262,12 @@ class Recorder:
             return answer_from(known, request)
 
         return service
+
+
+def _behind(window: Window, service: Service) -> Service:
+    """The service with a window's page, and without what the window refuses."""
+    seen = window.around(service)
+    return lambda request: window.answer(request) if window.claims(request) else seen(request)
 
 
 def make_folder(folder: Path) -> None:
@@ -261,8 +282,11 @@ def make_folder(folder: Path) -> None:
 
 def describe_unanswered(exchange: Exchange) -> str:
     """One line: the request, and how its connection died."""
-    request, ending = exchange.request, exchange.ending
-    return f"{request.method} {request.raw_path}: {ending.detail or ending.words}"
+    return f"{_describe(exchange.request)}: {exchange.ending.detail or exchange.ending.words}"
+
+
+def _describe(request: Request) -> str:
+    return f"{request.method} {request.raw_path}"
 
 
 def recording_of(exchange: Exchange, origin: str) -> Recording:

@@ -130,10 +130,10 @@ class RecordingSession:
         for scenario in scenarios:
             refuse_foreign(self._path(scenario.name), self.provenance.target)
         make_folder(self.folder)
-        with self._alone():
-            yield from self._each(scenarios)
+        with self._lock_folder():
+            yield from self._record_each(scenarios)
 
-    def _each(self, scenarios: Sequence[Scenario]) -> Iterator[Recorded]:
+    def _record_each(self, scenarios: Sequence[Scenario]) -> Iterator[Recorded]:
         ahead = [scenario.name for scenario in self.waiting(scenarios)]
         done = [scenario.name for scenario in scenarios if scenario.name not in ahead]
         stopped = False
@@ -145,7 +145,7 @@ class RecordingSession:
                 yield Recorded(scenario.name, ScenarioState.STOPPED, NOT_BEGUN)
                 continue
             self.hear(Begun(scenario.name, ahead.index(scenario.name) + 1, len(ahead)))
-            with self._fresh(scenario.name) as fresh:
+            with self._open_fresh(scenario.name) as fresh:
                 result = self._record(scenario, fresh)
                 yield result
                 if result.state is ScenarioState.RECORDED:
@@ -171,7 +171,7 @@ class RecordingSession:
         replace_file(self.folder / _STATE, json.dumps({"done": done}).encode())
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _lock_folder(self) -> Iterator[None]:
         """Lock the folder: two sessions would delete each other's files as leftovers. Raises CassetteError."""
         path = self.folder / _LOCK
         with path.open("wb") as file:
@@ -182,7 +182,7 @@ class RecordingSession:
                 path.unlink(missing_ok=True)
 
     @contextmanager
-    def _fresh(self, name: str) -> Iterator[Path]:
+    def _open_fresh(self, name: str) -> Iterator[Path]:
         """The path for a new recording; afterwards its files are deleted, and those that a killed session left."""
         try:
             yield self.folder / f".{name}.new.yaml"

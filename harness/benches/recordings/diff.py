@@ -123,14 +123,14 @@ def _shape_drifts(before: Shape, after: Shape) -> Iterator[Drift]:
         shorter = min(len(old_order), len(new_order))
         old_order, new_order = old_order[:shorter], new_order[:shorter]
     if old_order != new_order:
-        yield Drift("order of events", *_first_difference(old_order, new_order))
+        yield Drift("order of events", *_cut_to_first_difference(old_order, new_order))
 
 
 def _set(values: set[str]) -> str:
     return " or ".join(sorted(values)) or ABSENT
 
 
-def _first_difference(old: list[str], new: list[str]) -> tuple[str, str]:
+def _cut_to_first_difference(old: list[str], new: list[str]) -> tuple[str, str]:
     """Both orders, from the last event they share to one event after the first that differs."""
     at = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
     start = max(at - 1, 0)

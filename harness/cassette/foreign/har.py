@@ -31,14 +31,16 @@ def exchanges_in(documents: list[Any]) -> list[tuple[str, Exchange | Unreadable]
     if documents and all(
         isinstance(document, Mapping) and {"when", "then"} <= document.keys() for document in documents
     ):
-        return _each(_when_then, documents)
+        return _read_each(_read_when_then, documents)
     log = documents[0].get("log") if len(documents) == 1 and isinstance(documents[0], Mapping) else None
     return (
-        _each(_har, log["entries"]) if isinstance(log, Mapping) and isinstance(log.get("entries"), list) else None
+        _read_each(_read_har, log["entries"])
+        if isinstance(log, Mapping) and isinstance(log.get("entries"), list)
+        else None
     )
 
 
-def _each(
+def _read_each(
     read: Callable[[Document], Exchange], entries: Iterable[Document]
 ) -> list[tuple[str, Exchange | Unreadable]]:
     return [name_entry(number, _read(read, entry)) for number, entry in enumerate(entries, 1)]
@@ -60,7 +62,7 @@ def _read(read: Callable[[Document], Exchange], entry: Document) -> Exchange | U
         return Unreadable(f"an entry is not as its format has it: {type(wrong).__name__} {wrong}")
 
 
-def _when_then(document: Document) -> Exchange:
+def _read_when_then(document: Document) -> Exchange:
     when, then = document["when"], document["then"]
     query = urlencode([(item["name"], item["value"]) for item in when.get("query_param") or ()])
     target = when["path"] + (f"?{query}" if query else "")
@@ -68,7 +70,7 @@ def _when_then(document: Document) -> Exchange:
     return _exchange(request, then["status"], _read_headers(then.get("header")), _bytes(then.get("body")))
 
 
-def _har(entry: Document) -> Exchange:
+def _read_har(entry: Document) -> Exchange:
     asked, came = entry["request"], entry["response"]
     sent = _bytes((asked.get("postData") or {}).get("text"))
     request = Request(asked["method"], _target(asked["url"]), _read_headers(asked.get("headers")), sent)

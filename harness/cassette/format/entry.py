@@ -82,7 +82,7 @@ def from_entry(entry: Mapping[str, Any]) -> Recording:
         status=_code(status.get("code")),
         headers=headers,
         body=data,
-        pieces=_one(data),
+        pieces=_send_at_once(data),
         framing=_likely_framing(headers, data),
         unit=Unit.EVENT,
         approximate=True,
@@ -178,10 +178,10 @@ def _guess(recording: Recording, waits: Sequence[int]) -> Pieces:
     """One piece per event; for anything but an event stream, a single piece."""
     if recording.events:
         return by_event(recording.body, waits)
-    return _one(recording.body, sum(waits))
+    return _send_at_once(recording.body, sum(waits))
 
 
-def _one(body: bytes, wait: int = 0) -> Pieces:
+def _send_at_once(body: bytes, wait: int = 0) -> Pieces:
     return pieces_of([(len(body), wait)]) if body else Pieces()
 
 

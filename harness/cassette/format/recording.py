@@ -186,7 +186,7 @@ class Recording:
     def response(self, *, scale: float = 1.0) -> Response:
         """Replay the answer, with every pause multiplied by `scale`; 0 removes all pauses."""
         if self.status is None:
-            return Response.dead(_dead(self.ending))
+            return Response.dead(_move_before_head(self.ending))
         headers = self.headers.without("trailer")  # trailers are not recorded, so do not announce any
         return Response(self.status, headers, self.framing, PieceBody(self._parts(scale)), self.reason)
 
@@ -220,7 +220,7 @@ def _pause(microseconds: int, scale: float) -> Iterator[Piece]:
         yield Pause(microseconds / 1e6 * scale)
 
 
-def _dead(ending: Ending) -> Ending:
+def _move_before_head(ending: Ending) -> Ending:
     """The ending of an answer without a head; one that lies later is moved to before the headers."""
     if ending.at in (At.BEFORE_HEADERS, At.IN_HEADERS) and not ending.complete:
         return ending

@@ -24,6 +24,7 @@ from harness.cassette.record.replacement import replace_recordings
 from harness.cassette.redaction.redactor import Redactor
 from harness.cassette.replay.index import Index
 from harness.cassette.replay.matching import Canon
+from harness.cassette.replay.quoted_secrets import QuoteMatcher
 from harness.wire import Request, StreamProtocol
 
 MOST_BYTES = 512 * 1024 * 1024
@@ -72,6 +73,7 @@ class CassetteFile:
         self._protocol = protocol
         self._canon = Canon(protocol)
         self._index = Index(protocol)
+        self._quotes = QuoteMatcher(self._canon, self._index)
         self._layout = Layout(self.path)
         self._provenance = provenance
         self._part = self.path.with_name(f"{self.path.stem}.part.yaml")
@@ -165,6 +167,7 @@ class CassetteFile:
         """Drop all recordings: nothing will be played any more, and writing needs the memory."""
         self._cassette.data.clear()
         self._recordings, self._index, self._canon = [], Index(self._protocol), Canon(self._protocol)
+        self._quotes = QuoteMatcher(self._canon, self._index)
 
     @property
     def may_record(self) -> bool:
@@ -178,6 +181,8 @@ class CassetteFile:
         asked = self._canon.of(request)
         with self._lock:
             number = self._index.match(asked)
+            if number is None:
+                number = self._quotes.match(request, asked, self._recordings)
             if number is None:
                 return None
             self._index.play(number)

@@ -30,7 +30,7 @@ from harness.wire.secrets.patterns import (
 
 _PARAMETERS = frozenset(map(plain_name, SECRET_PARAMETERS))
 _ROUNDS = 3
-_SHORTEST_LEARNED = 8
+SHORTEST_LEARNED = 8
 """A shorter value of a header or parameter is hidden in place, but not searched for elsewhere."""
 
 
@@ -65,7 +65,7 @@ class Redactor:
     def redact(self, recording: Recording) -> Recording:
         """Return the recording without its secrets. Raises CassetteError for a body that cannot be decoded."""
         recording = recording.decode()
-        recording = replace(recording, request=_decode(recording.request))
+        recording = replace(recording, request=decode_request(recording.request))
         _must_be_readable(recording)
         self.learn(recording)
         for _ in range(_ROUNDS):  # what is recognised at the end may also stand, unrecognisable, at the beginning
@@ -90,7 +90,7 @@ class Redactor:
 
     def request(self, request: Request) -> Request:
         """Return a single request without its secrets."""
-        request = _decode(request)
+        request = decode_request(request)
         self._learn_request(request)
         pass_ = _Pass(self._protocol, self._table, self.bodies)
         redacted = pass_.request(request)
@@ -113,7 +113,7 @@ class Redactor:
                     self._learn(secret, in_base64=not once)
 
     def _learn(self, value: str, *, in_base64: bool = True) -> None:
-        if len(value) >= _SHORTEST_LEARNED:
+        if len(value) >= SHORTEST_LEARNED:
             self._table.learn(value, in_base64=in_base64)
 
 
@@ -140,7 +140,7 @@ class _Pass:
             origin=self._text(recording.origin, "origin"),
         )
 
-    def _above(self, request: Request) -> tuple[str, ...]:
+    def _path_above(self, request: Request) -> tuple[str, ...]:
         """The path under which the members of an exchange's bodies stand."""
         return self._fields.above(request.segments)
 
@@ -150,7 +150,7 @@ class _Pass:
         if _is_form(request):
             body = bytes_of(self._pairs(text_of(request.body), "request body"))
         else:
-            found = self._bodies.find(request.body, above=self._above(request))
+            found = self._bodies.find(request.body, above=self._path_above(request))
             body = apply(request.body, self._note(found, "request body"))
         if len(body) != len(request.body):
             headers = headers.with_length(len(body))
@@ -163,7 +163,7 @@ class _Pass:
             stream=recording.events,
             cut=not recording.complete,
             resumed=resumed is not None and resumed[1] is not None,
-            above=self._above(recording.request),
+            above=self._path_above(recording.request),
         )
         edits = self._note(found, "response body")
         return (
@@ -232,7 +232,7 @@ def is_secret_parameter(name: str, fields: SecretFields) -> bool:
     return name in _PARAMETERS or fields.names(name)
 
 
-def _decode(request: Request) -> Request:
+def decode_request(request: Request) -> Request:
     """The request with gzip or deflate decoded; unchanged if that is not possible."""
     coding = coding_of(request.headers)
     if coding not in CODINGS or not request.body:

@@ -62,11 +62,21 @@ class Index:
         if same is not None:
             return same
         for number in self._waiting(self._alike, shape(asked, self._ids)):
-            bound: dict[str, str] = {}
-            if difference(asked, self.forms[number], self._ids, bound) is None:
-                self._ids.bind(bound)
+            if self.bind(asked, self.forms[number]):
                 return number
         return None
+
+    def substitutes(self, asked: CanonicalRequest, form: CanonicalRequest) -> dict[str, str] | None:
+        """The ids that stand for recorded ones if this request is of that form; None if it is not."""
+        bound: dict[str, str] = {}
+        return bound if difference(asked, form, self._ids, bound) is None else None
+
+    def bind(self, asked: CanonicalRequest, form: CanonicalRequest) -> bool:
+        """Keep the ids that stand for recorded ones for the rest of the replay; false if there is a difference."""
+        bound = self.substitutes(asked, form)
+        if bound is not None:
+            self._ids.bind(bound)
+        return bound is not None
 
     def _waiting(self, found: defaultdict[Any, list[int]], key: object) -> list[int]:
         """The unplayed recordings of one group; the played ones are dropped from it."""

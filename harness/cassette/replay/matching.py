@@ -11,14 +11,14 @@ import hashlib
 import json
 import re
 from collections import ChainMap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
 from harness.cassette.format.byte_edits import text_of
 from harness.cassette.format.recording import Recording
-from harness.cassette.redaction.redactor import Redactor, is_secret_parameter
+from harness.cassette.redaction.redactor import Redactor, decode_request, is_secret_parameter
 from harness.outcome.words import shorten_with_length
 from harness.wire import Request, StreamProtocol
 from harness.wire.tokens import decode_literal
@@ -34,7 +34,7 @@ _PLAIN = re.compile(r"[\w-]+")
 _BOUNDARY = re.compile(r"""(?i:^multipart/.*\bboundary=)(?:"([^"]+)"|([^\s;"]+))""")
 """The boundary between the parts of a multipart form; clients choose a new one for each request."""
 
-_PLACEHOLDER = re.compile(r"REDACTED-\d+")
+PLACEHOLDER = re.compile(r"REDACTED-\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,52 +84,57 @@ class Canon:
             self._made[request] = made
         return made
 
+    def write_form(self, request: Request) -> CanonicalRequest:
+        """The same form with secrets and placeholders as they are written; never to be shown."""
+        return self._form(decode_request(request), str)
+
     def _canonical(self, request: Request) -> CanonicalRequest:
         clean = self._redactor.request(request)
         self._redactor.report.clear()  # nobody reads it, and it would grow with every request
-        kind, value = _value(clean)
+        return self._form(clean, _hide_placeholders)
+
+    def _form(self, request: Request, shown: Callable[[str], str]) -> CanonicalRequest:
+        kind, value = _value(request, shown)
         kept = (
-            (n, _hide_placeholders(v))
-            for n, v in clean.query
-            if not is_secret_parameter(n, self._protocol.secret_fields)
+            (n, shown(v)) for n, v in request.query if not is_secret_parameter(n, self._protocol.secret_fields)
         )
         return CanonicalRequest(
-            method=clean.method.upper(),
-            path=tuple(_hide_placeholders(unquote(segment)) for segment in clean.raw_path.split("/")[1:]),
+            method=request.method.upper(),
+            path=tuple(shown(unquote(segment)) for segment in request.raw_path.split("/")[1:]),
             query=tuple(sorted(kept)),
             body=kind,
             leaves=tuple(_leaves(value, "body", "")) if kind else (),
         )
 
 
-def _value(request: Request) -> tuple[str, Any]:
+def _value(request: Request, shown: Callable[[str], str]) -> tuple[str, Any]:
     """(kind, value) of a body; kind is "" for none. If not JSON, the value is its text with a fixed boundary."""
     if not request.body:
         return "", None
     try:
-        return "JSON", _tree(json.loads(request.body))
+        return "JSON", _tree(json.loads(request.body), shown)
     except (ValueError, RecursionError):
         text = text_of(request.body)
     boundary = _BOUNDARY.search(request.headers.get("content-type"))
     if boundary is not None:
         text = text.replace(f"--{boundary[1] or boundary[2]}", "--boundary")
-    return "text that is no JSON", _hide_placeholders(text)
+    return "text that is no JSON", shown(text)
 
 
-def _tree(value: Any) -> Any:
+def _tree(value: Any, shown: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
-        return {_hide_placeholders(name): _tree(item) for name, item in value.items()}
+        return {shown(name): _tree(item, shown) for name, item in value.items()}
     if isinstance(value, list):
-        return [_tree(item) for item in value]
+        return [_tree(item, shown) for item in value]
     if isinstance(value, str):
-        return _hide_placeholders(value)
+        return shown(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
 
 
 def _hide_placeholders(text: str) -> str:
-    return _PLACEHOLDER.sub(HIDDEN, text)
+    return PLACEHOLDER.sub(HIDDEN, text)
 
 
 class IdMapping:
@@ -146,13 +151,13 @@ class IdMapping:
 
     def learn(self, recordings: Sequence[Recording]) -> None:
         """Learn the ids of recordings; they follow those learned so far."""
-        values = [({*self._in(r.request.body)}, {*self._in(r.body)}) for r in recordings]
+        values = [({*self._find_ids(r.request.body)}, {*self._find_ids(r.body)}) for r in recordings]
         self._known.update(*(value for pair in values for value in pair))
         for recording, (asked, told) in zip(recordings, values, strict=True):
             self._foreign |= (asked | (self._known & {*recording.request.segments})) - self._mine
             self._mine |= told - self._foreign
 
-    def _in(self, body: bytes) -> Iterator[str]:
+    def _find_ids(self, body: bytes) -> Iterator[str]:
         """The values of id fields in a body, which may be JSON or a stream of JSON events."""
         for found in self._values.finditer(body):
             if found[1] != b'""':

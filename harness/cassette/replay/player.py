@@ -18,10 +18,11 @@ from harness.cassette.format.errors import CassetteError
 from harness.cassette.format.recording import Recording
 from harness.cassette.replay.index import Index
 from harness.cassette.replay.matching import Canon, CanonicalRequest, RequestDifference
+from harness.cassette.replay.quoted_secrets import QuoteMatcher
 from harness.cassette.replay.resumable_streams import ResumableStream, streams_of, why_not, with_cursors
 from harness.outcome.words import format_count
 from harness.wire import Request, Response, StreamProtocol
-from harness.wire.addresses import find_elsewhere, readdress, stand_in_url
+from harness.wire.addresses import find_elsewhere, find_in_body, readdress, stand_in_url
 
 MODES = ("strict", "resume")
 MISS_STATUS = 400
@@ -83,6 +84,7 @@ class Player:
             self._canon.of(recording.request)
         self._index = Index(protocol)
         self._index.add(self.recordings, [self._canon.of(recording.request) for recording in self.recordings])
+        self._quotes = QuoteMatcher(self._canon, self._index)
         self._mode = mode
         self._lock = threading.Lock()
 
@@ -125,8 +127,23 @@ class Player:
                 for root in find_elsewhere(recording.status, recording.headers, recording.origin)
             ]
 
+    def in_bodies(self) -> dict[str, int]:
+        """The addresses of the recorded server in bodies that were played, with the position that is first to.
+
+        Bodies are played as recorded: a client that follows such an address leaves the replay.
+        """
+        first: dict[str, int] = {}
+        with self._lock:
+            for number, recording in enumerate(self.recordings):
+                if self._index.is_played(number):
+                    for address in find_in_body(recording.body, recording.origin):
+                        first.setdefault(address, number)
+        return first
+
     def _find(self, request: Request, asked: CanonicalRequest) -> Recording | Miss:
         number = self._index.match(asked)
+        if number is None:
+            number = self._quotes.match(request, asked, self.recordings)
         if number is not None:
             self._index.play(number)
             return self.recordings[number]

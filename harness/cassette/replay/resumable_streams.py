@@ -83,7 +83,7 @@ class _Rest(NamedTuple):
 def _extend(stream: ResumableStream, rests: Sequence[_Rest], protocol: StreamProtocol) -> ResumableStream:
     """Extend the stream by the rest that takes it furthest, until it is whole or no rest helps."""
     while not stream.whole:
-        longer = [_longer(stream, rest, protocol) for rest in rests if rest.cursor in stream.cursors]
+        longer = [_append(stream, rest, protocol) for rest in rests if rest.cursor in stream.cursors]
         best = max(longer, key=lambda other: other.reach, default=stream)
         if best.reach <= stream.reach:
             break
@@ -91,7 +91,7 @@ def _extend(stream: ResumableStream, rests: Sequence[_Rest], protocol: StreamPro
     return stream
 
 
-def _longer(stream: ResumableStream, rest: _Rest, protocol: StreamProtocol) -> ResumableStream:
+def _append(stream: ResumableStream, rest: _Rest, protocol: StreamProtocol) -> ResumableStream:
     """The stream up to the rest's cursor, then the rest, minus the cursor's own event if the rest repeats it."""
     cut, more, place = stream.recording, rest.recording, stream.cursors[rest.cursor]
     again = _read(more, protocol)[1].cursors.get(rest.cursor, 0)

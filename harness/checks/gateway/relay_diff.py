@@ -79,11 +79,11 @@ def changes(before: Any, after: Any, pairs: Pairs | None, pointer: str = "$") ->
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for index, (one, other) in enumerate(zip(before, after, strict=True)):
             yield from changes(one, other, pairs, f"{pointer}[{index}]")
-    elif not _same(before, after):
+    elif not _is_same(before, after):
         yield Change(Kind.CHANGED, pointer, before, after)
 
 
-def _same(before: Any, after: Any) -> bool:
+def _is_same(before: Any, after: Any) -> bool:
     """Equality of JSON values: 1 and 1.0 are the same number, true is none; an instant may be written anew."""
     if isinstance(before, bool) != isinstance(after, bool):
         return False
@@ -173,7 +173,7 @@ def compare_streams(before: Sequence[Frame], after: Sequence[Frame]) -> StreamDi
     sent = [RelayedEvent(number, frame) for number, frame in enumerate(before)]
     got = [RelayedEvent(number, frame) for number, frame in enumerate(after)]
     alike = [[_carries(one, other) for other in got] for one in sent]
-    found = StreamDifference(sent, got, kept=[(sent[i], got[j]) for i, j in _in_order(alike)])
+    found = StreamDifference(sent, got, kept=[(sent[i], got[j]) for i, j in _pair_in_order(alike)])
     left = [one for one in sent if all(one is not kept for kept, _ in found.kept)]
     new = [other for other in got if all(other is not kept for _, kept in found.kept)]
     for other in new:
@@ -195,14 +195,16 @@ def _place(
         found.doubled.append(other)
         return
     for one in left:
-        if _same_place(one, other, found.kept):
+        if _is_same_place(one, other, found.kept):
             found.changed.append((one, other))
             left.remove(one)
             return
     found.invented.append(other)
 
 
-def _same_place(one: RelayedEvent, other: RelayedEvent, kept: Sequence[tuple[RelayedEvent, RelayedEvent]]) -> bool:
+def _is_same_place(
+    one: RelayedEvent, other: RelayedEvent, kept: Sequence[tuple[RelayedEvent, RelayedEvent]]
+) -> bool:
     """Whether both events have the same type and lie between the same pairs in `kept`."""
     if one.value is None or other.value is None or one.value.get("event_type") != other.value.get("event_type"):
         return False
@@ -216,7 +218,7 @@ def _carries(one: RelayedEvent, other: RelayedEvent) -> bool:
     return all(change.kind is Kind.ADDED for change in changes(one.value, other.value, None))
 
 
-def _in_order(alike: list[list[bool]]) -> list[tuple[int, int]]:
+def _pair_in_order(alike: list[list[bool]]) -> list[tuple[int, int]]:
     """The longest pairing of rows with columns in which both increase (a longest common subsequence)."""
     rows, columns = len(alike), len(alike[0]) if alike else 0
     best = [[0] * (columns + 1) for _ in range(rows + 1)]

@@ -188,15 +188,15 @@ def _functions(ask: Probe) -> None:
     }
     config = {"tool_choice": "any"}
     request = ask.target.create(input="Weather in Paris?", tools=[tool], generation_config=config)
-    _by_step(ask, request, "functions", "function_call")
+    _settle_by_step(ask, request, "functions", "function_call")
 
 
 def _search(ask: Probe) -> None:
     request = ask.target.create(input="What is today's news?", tools=[{"type": "google_search"}])
-    _by_step(ask, request, "search", "google_search_call")
+    _settle_by_step(ask, request, "search", "google_search_call")
 
 
-def _by_step(ask: Probe, request: Request, name: str, kind: str) -> None:
+def _settle_by_step(ask: Probe, request: Request, name: str, kind: str) -> None:
     answer = ask.ask(request, name)
     if answer is not None:
         came = kind in _step_types(answer)

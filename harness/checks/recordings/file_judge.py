@@ -67,7 +67,7 @@ class FileJudge:
         """Note that the file, or an entry of it, is not judged, and why."""
         self._result.left_out.append(UnjudgedEntry(self._file, entry, reason))
 
-    def _alone(self, kind: str, rules: Iterable[str], findings: Iterable[Finding]) -> None:
+    def _judge_alone(self, kind: str, rules: Iterable[str], findings: Iterable[Finding]) -> None:
         """Add the findings of a file that is one stream, body or request."""
         self._result.entries += 1
         self._note_findings(kind, rules, findings)
@@ -89,7 +89,7 @@ class FileJudge:
             self.leave_out(f"a stream {LEGACY}")
         else:
             found = (*reading.findings, *judge_unlisted(reading.unknowns, self._contract.revision))
-            self._alone("streams", list_judged_in_stream(reading) | UNLISTED, found)
+            self._judge_alone("streams", list_judged_in_stream(reading) | UNLISTED, found)
 
     def _json(self, value: Any) -> None:
         """Judge the content of a JSON file."""
@@ -99,7 +99,7 @@ class FileJudge:
         elif is_legacy(value):
             self.leave_out(f"a body {LEGACY}")
         elif error_of(value) is not None:
-            self._alone("bodies", list_judged_in_error(value, None), judge_error(value, None))
+            self._judge_alone("bodies", list_judged_in_error(value, None), judge_error(value, None))
         elif _looks_like_one(value):
             rules = list_judged_in_interaction(value) | {"create.schema"} | UNLISTED
             review = self._contract.schemas.validator(INTERACTION).review(value)
@@ -107,7 +107,7 @@ class FileJudge:
                 *judge_reviewed(review, self._contract),
                 *judge_unlisted_in(review, self._contract.revision),
             ]
-            self._alone("bodies", rules, found)
+            self._judge_alone("bodies", rules, found)
         else:
             self.leave_out("JSON, but neither an interaction, an error body, a cassette nor a HAR file")
 
@@ -120,7 +120,7 @@ class FileJudge:
         refused = any(map(_is_refusal, answers))
         json_in(data)  # a file that is no JSON is not what its name promises
         found = judge_create_request(data, self._contract, refused=refused)
-        self._alone("requests", list_judged_in_request(data), found)
+        self._judge_alone("requests", list_judged_in_request(data), found)
 
     def documents(self, documents: list[Any]) -> None:
         """Judge the documents of a YAML file that is not a cassette."""
@@ -153,14 +153,13 @@ class FileJudge:
     def _exchange(self, name: str, exchange: Exchange) -> None:
         reading = read(exchange)
         request = exchange.request
-        refused = exchange.status in CLIENT_ERROR
-        creates = request.method == "POST" and request.segments[-1:] == (COLLECTION,)
-        if creates and (exchange.succeeded or refused):
+        if _shows_its_request(exchange):
+            refused = exchange.status in CLIENT_ERROR
             found = judge_create_request(request.body, self._contract, refused=refused)
             self._note_findings("requests", list_judged_in_request(request.body), found, name)
         if reading.emptiness:
             self._note_findings("bodies", [found.rule for found in reading.emptiness], reading.emptiness, name)
-        elif reading.stream is not None or exchange.body:
+        elif reading.stream is not None or (exchange.body and exchange.complete):
             kind = "bodies" if reading.stream is None else "streams"
             rules = reading.judged | (UNLISTED if exchange.succeeded else frozenset())
             self._note_findings(kind, rules, (*reading.findings, *reading.unlisted), name)
@@ -198,9 +197,18 @@ def _why_not(exchange: Exchange) -> str:
         return f"{request.method} {request.raw_path} is no call of the Interactions API"
     if exchange.status is None:
         return f"no answer came: {_describe_ending(exchange.ending)}"
+    if reading.stream is None and not exchange.complete and not _shows_its_request(exchange):
+        return f"the answer broke off: {_describe_ending(exchange.ending)}"
     if reading.stream is not None and _is_legacy_stream(reading.stream):
         return f"a stream {LEGACY}"
     return f"a body {LEGACY}" if is_legacy(reading.json) else ""
+
+
+def _shows_its_request(exchange: Exchange) -> bool:
+    """Whether this is a create whose answer tells if its request was taken."""
+    request = exchange.request
+    creates = request.method == "POST" and request.segments[-1:] == (COLLECTION,)
+    return creates and (exchange.succeeded or exchange.status in CLIENT_ERROR)
 
 
 def _describe_ending(ending: Ending) -> str:

@@ -67,7 +67,7 @@ def polls(
     settle, either; not with `whole`, for an exercise whose judge accuses such a run.
     """
     within = t.wait if whole else t.waiting.of(t.wait)
-    seen = yield from repeat(t, t.get(interaction_id), _over, within=within if patient else 0.0)
+    seen = yield from repeat(t, t.get(interaction_id), _is_over, within=within if patient else 0.0)
     if patient and status_of(seen[-1]) and not settled(seen[-1]):
         if within < t.wait:
             raise Unmet(f"the run had not settled after {within:.3g} s; an earlier one had not in {t.wait:g} s")
@@ -110,7 +110,7 @@ def poll_after_stream(t: RequestBuilder, interaction_id: str) -> Part[list[Excha
 
 def poll_for(t: RequestBuilder, interaction_id: str, seconds: float) -> Part[list[Exchange]]:
     """Like `polls`, for at most `seconds`; no other exercise waits less because this was in vain."""
-    return (yield from repeat(t, t.get(interaction_id), _over, within=seconds))
+    return (yield from repeat(t, t.get(interaction_id), _is_over, within=seconds))
 
 
 def poll_until_answered(t: RequestBuilder, request: Request, *, patient: bool = True) -> Part[list[Exchange]]:
@@ -121,7 +121,7 @@ def poll_until_answered(t: RequestBuilder, request: Request, *, patient: bool = 
 
 def poll_until_gone(t: RequestBuilder, interaction_id: str) -> Part[list[Exchange]]:
     """GET until the interaction is gone, for at most `gone_within` → every answer, in order."""
-    return (yield from repeat(t, t.get(interaction_id), _gone, within=t.gone_within))
+    return (yield from repeat(t, t.get(interaction_id), _is_gone, within=t.gone_within))
 
 
 def look_later(t: RequestBuilder, interaction_id: str, *pauses: float) -> Part[list[Exchange]]:
@@ -182,10 +182,10 @@ def repeat(
     return seen
 
 
-def _over(answer: Exchange) -> bool:
+def _is_over(answer: Exchange) -> bool:
     refused = answer.status is not None and answer.status not in SUCCESS and answer.status not in _PASSING
     return settled(answer) or refused
 
 
-def _gone(answer: Exchange) -> bool:
+def _is_gone(answer: Exchange) -> bool:
     return answer.status is not None and answer.status not in SUCCESS

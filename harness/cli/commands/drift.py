@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.cli.arguments import Parser, add_revision_argument, check_revision_name, contract_of
+from harness.cli.arguments import Parser, add_revision_argument, contract_of
 from harness.cli.output import ReportFiles, say, write_json
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
@@ -102,7 +102,9 @@ def _refuse_what_cannot_be_written(arguments: argparse.Namespace) -> None:
         if name not in _FORMATS:
             raise UsageFault(f"--report: {name!r} is none of {', '.join(_FORMATS)}")
     if arguments.propose:
-        check_revision_name("--propose", Path(arguments.propose))
+        from harness.contract.revision_names import check_revision_name
+
+        check_revision_name(Path(arguments.propose), "--propose")
         if Path(arguments.propose).exists():
             raise UsageFault(f"--propose: {arguments.propose!r} is there already: name a new folder")
 

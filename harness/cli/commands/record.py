@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
 from harness.cli.commands.record_scenarios import SCENARIOS_ONLY, add_scenario_arguments, run_scenarios
-from harness.cli.guarding import page_access
+from harness.cli.guarding import add_host_argument, page_access
 from harness.cli.inspecting import add_open_argument, new_inspector, open_page, page_of
 from harness.cli.masking import mask_text, own_secrets
 from harness.cli.output import say, write_json
@@ -52,7 +52,7 @@ exit codes: CMD's own if it failed, else 0 recorded · 1 something is missing, d
 2 usage · 3 nothing to record · 4 the target did not answer · 130 interrupted
 """
 
-CLIENTS_ONLY = ("cassette", "port", "host", "open", "record_mode", "accept_encoding", "no_redaction")
+CLIENTS_ONLY = ("cassette", "port", "host", "allow_host", "open", "record_mode", "accept_encoding", "no_redaction")
 """Options that only apply when clients are recorded; those in `SCENARIOS_ONLY` only apply to scenarios."""
 
 MODES = ("none", "once", "new_episodes", "all")
@@ -75,7 +75,7 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.record import Recorder, target_class
     from harness.interactions import INTERACTIONS
 
-    granted = page_access(arguments.host)
+    granted = page_access(arguments.host, arguments.allow_host)
     target = _target(arguments)
     inspector = new_inspector(
         arguments,
@@ -145,6 +145,7 @@ def _parser() -> Parser:
     parser.add_argument("--target", metavar="URL", help="server to record: http[s]://host[:port]")
     parser.add_argument("--cassette", metavar="FILE", help="file to record to (.yaml)")
     add_listen_arguments(parser)
+    add_host_argument(parser)
     add_open_argument(parser)
     parser.add_argument("--record-mode", choices=MODES, default="once", help="same modes as vcrpy (default: once)")
     parser.add_argument(

@@ -157,6 +157,9 @@ def replay_record(path: str, player: Player) -> dict[str, Any]:
         ],
         "misses": [str(miss) for miss in player.misses],
         "elsewhere": [{"number": number + 1, "address": address} for number, address in player.elsewhere()],
+        "in_bodies": [
+            {"number": number + 1, "address": address} for address, number in player.in_bodies().items()
+        ],
         "approximate": [number + 1 for number, _ in player.approximate()],
     }
     told: dict[str, Any] = mask_tree(record)
@@ -176,6 +179,15 @@ def _print(player: Player, *, verbose: bool) -> None:
             mask_text(
                 f"elsewhere: recording {number + 1} names another address ({address}): what the client sends "
                 "there is not replayed"
+            )
+        )
+    if addresses := player.in_bodies():
+        address, number = next(iter(addresses.items()))
+        others = f" and {len(addresses) - 1} more (--json lists them)" if len(addresses) > 1 else ""
+        say(
+            mask_text(
+                f"in a body: recording {number + 1} names the recorded server ({address}{others}): bodies are "
+                "played as recorded, so a client that follows such an address leaves the replay"
             )
         )
     unused = player.unused()

@@ -86,7 +86,7 @@ def compare(
         return EventDiff()
     if 0 <= at < len(whole) and is_same_event(whole[at], came[min(got)] if got else {}) and actual[1:] == expected:
         return EventDiff(repeated=True)
-    if _same_result(whole, [*(whole[: at + 1] if had is None else had), *came], contract):
+    if _has_same_result(whole, [*(whole[: at + 1] if had is None else had), *came], contract):
         return EventDiff(resplit=True)
     missing = tuple(_surplus(due, actual))
     extra = tuple(_surplus(got, expected))
@@ -105,7 +105,7 @@ def _surplus(these: Mapping[int, str], those: Sequence[str]) -> list[int]:
     return surplus
 
 
-def _same_result(whole: Sequence[Event], read: Sequence[Event], contract: Contract) -> bool:
+def _has_same_result(whole: Sequence[Event], read: Sequence[Event], contract: Contract) -> bool:
     # Only deltas may be split differently; every other event must be there, in its place.
     return _frame(whole) == _frame(read) and _steps(whole, contract) == _steps(read, contract)
 

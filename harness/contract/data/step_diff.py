@@ -39,7 +39,7 @@ class Difference:
 def compare_steps(assembled: Sequence[Any], got: Sequence[Any]) -> list[Difference]:
     """The differences between steps assembled from a stream and steps that GET or POST returned."""
     try:
-        one, other = ([_normal(step) for step in steps[count_given(steps) :]] for steps in (assembled, got))
+        one, other = ([_normalise(step) for step in steps[count_given(steps) :]] for steps in (assembled, got))
         if one == other:
             return []
         found = _differences(one, other, "$.steps")
@@ -48,7 +48,7 @@ def compare_steps(assembled: Sequence[Any], got: Sequence[Any]) -> list[Differen
         return [Difference("$.steps", "nested too deep to compare", "nested too deep to compare")]
 
 
-def _normal(step: Any) -> Any:
+def _normalise(step: Any) -> Any:
     if not isinstance(step, dict):
         return step
     fields = dict(step)
@@ -71,7 +71,7 @@ def _join_text(parts: list[Any]) -> list[Any]:
             continue
         piece = {"type": "text", "text": "", **{k: v for k, v in part.items() if v not in (None, [])}}
         last = joined[-1] if joined else None
-        if isinstance(last, dict) and last.get("type") == "text" and _both_text(last, piece):
+        if isinstance(last, dict) and last.get("type") == "text" and _are_both_text(last, piece):
             notes = [*last.get("annotations", ()), *piece.get("annotations", ())]
             joined[-1] = {**last, **piece, "text": last["text"] + piece["text"]}
             if notes:
@@ -81,7 +81,7 @@ def _join_text(parts: list[Any]) -> list[Any]:
     return [part for part in joined if part != {"type": "text", "text": ""}]
 
 
-def _both_text(last: dict[str, Any], piece: dict[str, Any]) -> bool:
+def _are_both_text(last: dict[str, Any], piece: dict[str, Any]) -> bool:
     return isinstance(last.get("text"), str) and isinstance(piece.get("text"), str)
 
 

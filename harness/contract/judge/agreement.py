@@ -140,26 +140,26 @@ def judge_result_stays(before: Body, after: Body) -> Iterator[Finding]:
             yield Finding.coded(f"cancel.result-stays/{name}", message, expected, actual, where=place)
 
 
-def judge_updated(bodies: Iterable[Body], rule: str = "bg.updated") -> Iterator[Finding]:
+def judge_updated(bodies: Iterable[Body]) -> Iterator[Finding]:
     """The time of the last change must not go back from one view of an interaction to the next."""
     times = [(str(body.get("updated")), read_instant(body.get("updated"))) for body in bodies]
     known = [(text, moment) for text, moment in times if moment is not None]
     for (before, earlier), (after, later) in pairwise(known):
         if later < earlier:
             place = Where(pointer="$.updated")
-            yield Finding(rule, "`updated` went back", f"{before} or later", after, place)
+            yield Finding("bg.updated", "`updated` went back", f"{before} or later", after, place)
 
 
 # --- content
 
 
-def judge_same(rule: str, before: Body, after: Body, fields: Iterable[str]) -> Iterator[Finding]:
+def judge_same(before: Body, after: Body, fields: Iterable[str]) -> Iterator[Finding]:
     """These fields of two views of a settled interaction must be equal."""
     for name in fields:
         one, other = before.get(name), after.get(name)
         if one != other:
             yield Finding(
-                rule, f"`{name}` of a settled interaction changed", format_value(one), format_value(other),
+                "get.same", f"`{name}` of a settled interaction changed", format_value(one), format_value(other),
                 Where(pointer=f"$.{name}"),
             )  # fmt: skip
 

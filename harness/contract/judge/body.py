@@ -56,7 +56,7 @@ def judge_reviewed(review: Review, contract: Contract, *, rule: str = "create.sc
         message = "status is no string" if status not in (None, "") else "there is no status"
         findings.append(_finding("create.status", message, "a string", actual, "$.status"))
     else:
-        findings += judge_status_word(status, "$.status", contract.statuses)
+        findings += judge_status_word(status, contract.statuses)
     if not isinstance(value, Mapping):
         return findings
     if is_legacy(value):

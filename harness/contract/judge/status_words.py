@@ -19,11 +19,11 @@ _NO_LETTER = re.compile("[^a-z]+")
 _ENUM_PREFIX = re.compile("^(interaction)?(status|state)")
 
 
-def judge_status_word(status: str, pointer: str, listed: Collection[str]) -> Iterator[Finding]:
+def judge_status_word(status: str, listed: Collection[str]) -> Iterator[Finding]:
     """A finding if this status is none of those that the revision lists."""
     if not status or status in listed:
         return
-    word, place = shorten(status, _SHOWN), Where(pointer=pointer)
+    word, place = shorten(status, _SHOWN), Where(pointer="$.status")
     meant = next((known for known in listed if _spell_alike(known) == _spell_alike(status)), "")
     if meant:
         message = f"the status {word!r} is {meant!r} in another spelling"

@@ -72,7 +72,8 @@ class StreamJudge:
     def frames(self, frames: Iterable[Frame]) -> None:
         """Judge frames that were decoded elsewhere.
 
-        Events without any irregularity, which are nearly all, are handled here; the others in `_event` and `_odd`.
+        Events without any irregularity, which are nearly all, are handled here; the others in `_event` and
+        `_judge_unknown_frame`.
         """
         state, kinds, repeats = self._state, self._kinds, self._cursors.repeats
         found = state.found
@@ -85,7 +86,7 @@ class StreamJudge:
                 fit = known.fits(event)
             except (*REFUSALS, LookupError, TypeError):
                 self._frames = number
-                self._odd(frame)
+                self._judge_unknown_frame(frame)
                 continue
             if not fit or frame[1] != known.name or state.watching:
                 self._frames = number
@@ -162,14 +163,14 @@ class StreamJudge:
         """Handle an event of a known type that needs more than the fast path."""
         state = self._state
         if self._done_at is not None:
-            self._after_done(frame)
+            self._note_after_done(frame)
             return
         known.count += 1
         if frame.event != known.name:
             self._judge_event_name(frame, known.kind)
         if state.watching:
             state.before(known.kind)
-        readable_event = event if fit else self._misfit(frame, known, event)
+        readable_event = event if fit else self._judge_misfit(frame, known, event)
         if readable_event is not None:
             known.handle(readable_event)
         elif known.kind == COMPLETED:
@@ -181,10 +182,10 @@ class StreamJudge:
                 self._note_repeated_cursor(frame, cursor)
         self._collect(frame)
 
-    def _odd(self, frame: Frame) -> None:
+    def _judge_unknown_frame(self, frame: Frame) -> None:
         """Handle a frame that is not a known event."""
         if self._done_at is not None:
-            self._after_done(frame)
+            self._note_after_done(frame)
         elif frame.data.strip() == DONE:
             self._done_at = self._frames - 1
             self._state.close()
@@ -229,7 +230,7 @@ class StreamJudge:
         self._state.before(name)
         self._collect(frame)
 
-    def _misfit(self, frame: Frame, known: EventKind, event: dict[str, Any]) -> dict[str, Any] | None:
+    def _judge_misfit(self, frame: Frame, known: EventKind, event: dict[str, Any]) -> dict[str, Any] | None:
         """Note why the schema rejects the event: faults or unknowns. Return what of it the order can read."""
         trimmed = known.trim(event)
         if trimmed is not None:
@@ -257,7 +258,7 @@ class StreamJudge:
     def _note_repeated_cursor(self, frame: Frame, cursor: str) -> None:
         self._note("stream.evid-unique", "an event_id comes again", "a new event_id", cursor[:_SHOWN], frame)
 
-    def _after_done(self, frame: Frame) -> None:
+    def _note_after_done(self, frame: Frame) -> None:
         rule = row_of(State.CLOSED, OTHER).breaks
         self._note(rule, "an event follows [DONE]", "the end of the body", _show(frame), frame)
 

@@ -194,7 +194,7 @@ class StreamState:
     def _is(self, identity: str, status: str) -> None:
         if len(self.statuses) < STATUSES and self.statuses[-1:] != [status]:
             self.statuses.append(status)
-            self.found.extend(judge_status_word(status, "$.status", self._listed))
+            self.found.extend(judge_status_word(status, self._listed))
         if not self.interaction_id:
             self.interaction_id = identity
         elif identity and identity != self.interaction_id:
@@ -211,7 +211,7 @@ class StreamState:
             self._report("stream.created-status", message, "in_progress or queued", status)
 
     def _all_stopped(self, event: dict[str, Any]) -> None:
-        for index in () if _broken_off(event) else self._open:
+        for index in () if _is_broken_off(event) else self._open:
             message = f"step {index} is still open at interaction.completed"
             self._report("stream.stop-once/open", message, "step.stop", "interaction.completed")
 
@@ -221,7 +221,7 @@ class StreamState:
         if status in lifecycle.RUNNING:
             message = "the completed interaction still runs"
             self._report("stream.completed-status", message, "a settled status", status)
-        elif "usage" not in interaction and not _broken_off(event):
+        elif "usage" not in interaction and not _is_broken_off(event):
             self._report("stream.completed-usage", "interaction.completed has no usage", "usage", "absent")
 
     def _completed_steps(self, event: dict[str, Any]) -> None:
@@ -269,7 +269,7 @@ _ROWS = {
 """The rows of the events, with their guards looked up."""
 
 
-def _broken_off(event: dict[str, Any]) -> bool:
+def _is_broken_off(event: dict[str, Any]) -> bool:
     """Whether the run ended before it was done, so that a step may be open and the usage unknown."""
     return event["interaction"]["status"] in (lifecycle.FAILED, lifecycle.CANCELLED)
 

@@ -112,14 +112,16 @@ def _place(method: Callable[..., Any]) -> tuple[type, str]:
 
 
 def _with_part(emulator: type[Emulator], *, base: type, derive: Callable[[type], type]) -> type[Emulator]:
+    """An emulator whose part `base` is another; its events are not watched, as their order may be the defect."""
     if base is Emulator:
         return derive(emulator)
     engine = emulator.engine_type
+    unwatched: dict[str, Any] = {"watch": lambda engine: None}
     if base is Engine:
-        engine = derive(engine)
+        engine = type(engine.__name__, (derive(engine),), unwatched)
     else:
         slot = _SLOTS[base]
-        engine = type(engine.__name__, (engine,), {slot: derive(getattr(engine, slot))})
+        engine = type(engine.__name__, (engine,), {**unwatched, slot: derive(getattr(engine, slot))})
     return type(emulator.__name__, (emulator,), {"engine_type": engine})
 
 

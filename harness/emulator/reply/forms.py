@@ -20,7 +20,7 @@ Json = dict[str, Any]
 def reshape(steps: list[Json], script: Script) -> list[Json]:
     """Return the steps of an answer in the form that its script asks for."""
     if script.mcp_steps == "tool_call":
-        steps = [bare for step in steps for bare in _bare(step)]
+        steps = [bare for step in steps for bare in _strip_mcp_step(step)]
     if script.hops > 1:
         steps = [hop for step in steps for hop in _split(step, script.hops)]
     return steps
@@ -48,7 +48,7 @@ def _split(step: Json, hops: int) -> list[Json]:
     return [{**step, "content": [{"text": piece, "type": "text"}]} for piece in pieces(text, hops)] or [step]
 
 
-def _bare(step: Json) -> list[Json]:
+def _strip_mcp_step(step: Json) -> list[Json]:
     if step["type"] == "mcp_server_tool_call":
         return [{"id": step["id"], "type": "tool_call", "signature": step["signature"]}]
     return [] if step["type"] == "mcp_server_tool_result" else [step]

@@ -91,20 +91,20 @@ class Resources:
             case ("upload", "environments", _, "files", *_):
                 return self._uploads.handle(call, "PUT", self._environment_uploads.receive)
             case ("upload", "files"):
-                return self._in_rpc_shape(lambda: self._uploads.handle(call, "POST", self.uploaded.receive))
+                return self._refuse_in_rpc_shape(lambda: self._uploads.handle(call, "POST", self.uploaded.receive))
             case ("upload", "fileSearchStores", _):
-                return self._in_rpc_shape(lambda: self._uploads.handle(call, "POST", self._stores.receive))
+                return self._refuse_in_rpc_shape(lambda: self._uploads.handle(call, "POST", self._stores.receive))
             case ("environments", _, "files", *_):
                 return self._files.handle(call)
             case ("files", _) if (snapshot := self._files.snapshot(call)) is not None:
                 return snapshot
             case (first, *_) if first in self._storage:
-                return self._in_rpc_shape(lambda: self._storage[call.segments[0]](call))
+                return self._refuse_in_rpc_shape(lambda: self._storage[call.segments[0]](call))
             case (first, *_) if first in self._handlers:
                 return self._handlers[first](call)
         return None
 
-    def _in_rpc_shape(self, answer: Callable[[], Response]) -> Response:
+    def _refuse_in_rpc_shape(self, answer: Callable[[], Response]) -> Response:
         """Return the answer; a refusal gets the shape that files and stores have."""
         try:
             return answer()

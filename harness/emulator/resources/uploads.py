@@ -118,7 +118,7 @@ class Uploads:
 
     def _continue(self, request: Request, upload_id: str) -> Response:
         if upload_id in self._finished and _commands(request.headers) == {"query"}:
-            return _final(json_response(self._finished[upload_id]))
+            return _mark_final(json_response(self._finished[upload_id]))
         pending = self._pending.get(upload_id)
         if pending is None:
             raise _end_with(
@@ -126,11 +126,11 @@ class Uploads:
             )
         if "x-goog-upload-command" not in request.headers:
             if not self._ranged(request, pending):
-                return _incomplete(pending)
+                return _answer_incomplete(pending)
             del self._pending[upload_id]
             return json_response(_store(pending.receiver, bytes(pending.received)))
         if not self._command(request, pending):
-            return _active(pending)
+            return _answer_active(pending)
         del self._pending[upload_id]
         if "cancel" in _commands(request.headers):
             return Response.whole(200, Headers(((_STATUS, "cancelled"),)), b"")
@@ -142,7 +142,7 @@ class Uploads:
         if len(self._finished) >= MOST_PENDING:
             del self._finished[next(iter(self._finished))]
         self._finished[upload_id] = answer
-        return _final(json_response(answer))
+        return _mark_final(json_response(answer))
 
     def _ranged(self, request: Request, pending: Pending) -> bool:
         """Take the part that Content-Range announces, or without it all the rest; True if it was the last."""
@@ -233,17 +233,17 @@ def _end_with(refusal: Refusal) -> Refusal:
     return _with_status(refusal, "final")
 
 
-def _final(response: Response) -> Response:
+def _mark_final(response: Response) -> Response:
     response.headers = response.headers.having(_STATUS, "final")
     return response
 
 
-def _incomplete(pending: Pending) -> Response:
+def _answer_incomplete(pending: Pending) -> Response:
     held = len(pending.received)
     return Response.whole(308, Headers((("range", f"bytes=0-{held - 1}"),) if held else ()), b"")
 
 
-def _active(pending: Pending) -> Response:
+def _answer_active(pending: Pending) -> Response:
     received = ("x-goog-upload-size-received", str(len(pending.received)))
     return Response.whole(200, Headers(((_STATUS, "active"), received)), b"")
 

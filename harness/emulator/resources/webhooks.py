@@ -24,7 +24,6 @@ from harness.wire import Response
 SECRET_PREFIX = "whsec_"
 
 REVOKE_LATER = "revoke_previous_secrets_after_h24"
-REVOKE_NOW = "revoke_previous_secrets_immediately"
 
 MOST_SECRETS = 8
 """Limit on the secrets of one webhook; if they are rotated faster than they expire, the oldest are dropped."""
@@ -60,14 +59,14 @@ class Webhook:
         return {
             "id": self.id,
             **self.fields,
-            "signing_secrets": [secret.view() for secret in _valid(self.secrets, now)],
+            "signing_secrets": [secret.view() for secret in _list_valid(self.secrets, now)],
             "create_time": self.created,
             "update_time": self.updated,
         }
 
     def valid_secrets(self, now: str) -> list[str]:
         """The secrets that sign at `now`, the current one first; during a rotation there are several."""
-        return [secret.text for secret in _valid(self.secrets, now)]
+        return [secret.text for secret in _list_valid(self.secrets, now)]
 
 
 class Webhooks:
@@ -153,7 +152,7 @@ class Webhooks:
         if how.get("revocation_behavior", REVOKE_LATER) == REVOKE_LATER:
             kept = [old if old.expires else replace(old, expires=_a_day_after(now)) for old in hook.secrets]
         new = self._new_secret()
-        hook.secrets = [new, *_valid(kept, now)][:MOST_SECRETS]
+        hook.secrets = [new, *_list_valid(kept, now)][:MOST_SECRETS]
         hook.updated = now
         return new.text
 
@@ -162,7 +161,7 @@ class Webhooks:
         return SigningSecret(SECRET_PREFIX + base64.b64encode(key).decode("ascii"))
 
 
-def _valid(secrets: list[SigningSecret], now: str) -> list[SigningSecret]:
+def _list_valid(secrets: list[SigningSecret], now: str) -> list[SigningSecret]:
     moment = datetime.fromisoformat(now)
     return [one for one in secrets if one.expires is None or datetime.fromisoformat(one.expires) > moment]
 

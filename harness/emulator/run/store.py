@@ -28,9 +28,6 @@ class InteractionStore:
         self._kept = 0
         self._runs: OrderedDict[str, Run] = OrderedDict()
 
-    def __len__(self) -> int:
-        return len(self._runs)
-
     def keep(self, run: Run) -> None:
         """Store an interaction, and give it the next serial number."""
         self._kept += 1

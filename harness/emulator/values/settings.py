@@ -5,12 +5,12 @@ Layer 2. Knows names, defaults and bounds; must not know what the engine does wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from harness.emulator.values.suggestions import suggestion
 from harness.outcome.fault import UsageFault
+from harness.outcome.suggest import did_you_mean
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "platform": ("gemini", "vertex", "any"),
@@ -24,6 +24,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "compression": ("none", "gzip", "deflate"),
 }
 """Settings with a fixed set of values; `chunking` may also be a positive number of bytes."""
+
+_LISTED = ": docs/emulator.md lists them"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +89,14 @@ class Settings:
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name.startswith("max_")}
 
     def __post_init__(self) -> None:
+        if mistakes := list(self._find_mistakes()):
+            raise UsageFault("; ".join(mistakes))
+
+    def _find_mistakes(self) -> Iterator[str]:
         for name, allowed in CHOICES.items():
             value = getattr(self, name)
-            if name == "chunking" and _is_count(value, 1):
-                continue
-            if value not in allowed:
-                raise UsageFault(f"{name}={value!r} is not one of {', '.join(allowed)}")
+            if value not in allowed and not (name == "chunking" and _is_count(value, 1)):
+                yield f"{name}={value!r} is not one of {', '.join(allowed)}"
         for name, least in (
             ("ticks", 0),
             ("max_runs", 1),
@@ -104,26 +108,35 @@ class Settings:
             ("max_file_bytes", 0),
         ):
             if not _is_count(getattr(self, name), least):
-                raise UsageFault(f"{name}={getattr(self, name)!r} must be a whole number, at least {least}")
+                yield f"{name}={getattr(self, name)!r} must be a whole number, at least {least}"
         for name in ("require_key", "delete_stops"):
             if not isinstance(getattr(self, name), bool):
-                raise UsageFault(f"{name}={getattr(self, name)!r} must be true or false")
+                yield f"{name}={getattr(self, name)!r} must be true or false"
         if isinstance(self.processing, bool) or not (
             isinstance(self.processing, int | float) and 0 <= self.processing < 1e9
         ):
-            raise UsageFault(f"processing={self.processing!r} must be a number of seconds, 0 or more")
+            yield f"processing={self.processing!r} must be a number of seconds, 0 or more"
         if self.pace is not None and not (isinstance(self.pace, int | float) and self.pace > 0):
-            raise UsageFault(f"pace={self.pace!r} must be a positive number of seconds, or null")
+            yield f"pace={self.pace!r} must be a positive number of seconds, or null"
         if self.keys is not None and not _is_text_map(self.keys):
-            raise UsageFault("keys must map each key to its project's name, or be null to take any key")
+            yield "keys must map each key to its project's name, or be null to take any key"
 
     def with_values(self, values: Mapping[str, Any]) -> Settings:
-        """Return a copy with some values replaced. Raises UsageFault that names an unknown or wrong setting."""
+        """Return a copy with some values replaced. Raises UsageFault that names what is unknown or wrong."""
         names = {field.name for field in fields(self)}
-        for name in values:
-            if name not in names:
-                raise UsageFault(f"there is no setting {name!r}.{suggestion(str(name), names)}")
-        return replace(self, **values)
+        known = {name: value for name, value in values.items() if name in names}
+        mistakes = [
+            f"there is no setting {name!r}{did_you_mean(str(name), names, otherwise=_LISTED)}"
+            for name in values
+            if name not in names
+        ]
+        try:
+            changed = replace(self, **known)
+        except UsageFault as wrong:
+            mistakes.append(str(wrong))
+        if mistakes:
+            raise UsageFault("; ".join(mistakes))
+        return changed
 
 
 def _is_count(value: object, least: int) -> bool:

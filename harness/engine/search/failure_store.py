@@ -60,7 +60,7 @@ class Store:
         for path in sorted(self.folder.glob("*.json")) if self.folder.is_dir() else ():
             try:
                 record = json.loads(read_file(path))
-                found = list(_again(place, record))
+                found = list(_play_again(place, record))
             except TimeUp:
                 notes.append("time was up before all of them were played")
                 break
@@ -95,7 +95,7 @@ def to_record(failure: Failure, api: Api) -> dict[str, Any]:
     }
 
 
-def _again(place: SearchTarget, record: dict[str, Any]) -> Iterator[Failure]:
+def _play_again(place: SearchTarget, record: dict[str, Any]) -> Iterator[Failure]:
     if record["history"]:
         history = [place.model.read_step(step) for step in record["history"]]
         found = play(place, history, ENGINE)

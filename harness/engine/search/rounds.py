@@ -207,11 +207,11 @@ def _vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[str]:
     elif totals[ACCEPTED] < LEAST_ACCEPTED * meant or 2 * totals[LATER] > requests:
         yield f"only {totals[ACCEPTED]} of {meant} requests that were not wrong on purpose succeeded{busy}"
     if engine == HISTORY and tally.histories >= _ENOUGH:
-        missing = _never_played(place, tally)
+        missing = _list_never_played(place, tally)
         if missing:
             yield f"never played: {', '.join(missing)}"
 
 
-def _never_played(place: SearchTarget, tally: Tally) -> list[str]:
+def _list_never_played(place: SearchTarget, tally: Tally) -> list[str]:
     played = {label.split()[0] for label in tally.played}
     return [kind for kind in place.model.list_kinds(place.able) if kind not in played]

@@ -164,10 +164,10 @@ def shortest(place: SearchTarget, failures: Sequence[Failure]) -> list[Failure]:
         return list(failures)
     searched = every(place, min(longest - 1, SHORTEST), seconds=min(place.timer.left, MOST_SECONDS))
     short = {failure.key: failure for failure in searched.failures}
-    return [_shorter(failure, short.get(failure.key)) for failure in failures]
+    return [_pick_shorter(failure, short.get(failure.key)) for failure in failures]
 
 
-def _shorter(failure: Failure, other: Failure | None) -> Failure:
+def _pick_shorter(failure: Failure, other: Failure | None) -> Failure:
     if other is None or len(other.history) >= len(failure.history):
         return failure
     return replace(other, engine=failure.engine, seen=failure.seen, replays=Replays(1, 1))

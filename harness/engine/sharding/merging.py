@@ -90,7 +90,7 @@ class _Merge:
             ready = [one for one in waiting if self._is_ready(one[0], one[2], roots)]
             for check, home, said in ready or waiting:  # those that wait for each other are decided as they are
                 found = [self._results[r] for r in _roots(check, said, roots) if r in self._results]
-                self._results[check.id] = self._decide(check, home, said, resolve(said, found), blocking)
+                self._results[check.id] = self._decide(check, home, said, resolve(check, said, found), blocking)
             waiting = [one for one in waiting if one[0].id not in self._results]
         return self._results
 

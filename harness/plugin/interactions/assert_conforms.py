@@ -23,6 +23,7 @@ from harness.contract import (
     read,
 )
 from harness.contract.data.json_parse import loads
+from harness.contract.revision_names import find_revision
 from harness.contract.rules import BY_ID, level_of
 from harness.outcome import Finding, Level, Severity, UsageFault
 from harness.outcome.words import format_count
@@ -55,16 +56,16 @@ def assert_conforms(
 
 def findings_of(value: Any, *, background: bool = False, revision: str = CURRENT) -> list[Finding]:
     """Judge a response, stream, interaction or exchange. Raises UsageFault for a value it cannot read."""
-    contract = _load(revision)
+    contract = load(find_revision(revision, "assert_conforms, revision"))
     if isinstance(value, Exchange):
         return list(read(value, contract).findings)
     if isinstance(value, bytes):
-        return _of_bytes(value, background, contract)
+        return _judge_bytes(value, background, contract)
     if hasattr(value, "status_code") and hasattr(value, "headers"):
-        return _of_response(value, background, contract)
+        return _judge_response(value, background, contract)
     events = events_of(list(value) if _is_lazy(value) else value)
     if events is not None:
-        return _of_events(events, background, contract)
+        return _judge_events(events, background, contract)
     body = plain(value)
     if not isinstance(body, Mapping):
         raise UsageFault(
@@ -74,17 +75,10 @@ def findings_of(value: Any, *, background: bool = False, revision: str = CURRENT
     return judge_error(body, None) if set(body) == {"error"} else judge_interaction(dict(body), contract)
 
 
-def _load(revision: str) -> Contract:
-    try:
-        return load(revision)
-    except LookupError as error:
-        raise UsageFault(f"assert_conforms(revision={revision!r}): {error.args[0]}") from None
-
-
-def _of_response(response: Any, background: bool, contract: Contract) -> list[Finding]:
+def _judge_response(response: Any, background: bool, contract: Contract) -> list[Finding]:
     data = response.content if hasattr(response, "content") else response.read()
     if str(response.headers.get("content-type", "")).lower().startswith(EVENT_STREAM):
-        return _of_stream(data, background, contract)
+        return _judge_stream(data, background, contract)
     refused = response.status_code >= 400
     read_body = loads(data)
     if read_body.value is None and read_body.fault:
@@ -97,21 +91,21 @@ def _of_response(response: Any, background: bool, contract: Contract) -> list[Fi
     )
 
 
-def _of_bytes(data: bytes, background: bool, contract: Contract) -> list[Finding]:
+def _judge_bytes(data: bytes, background: bool, contract: Contract) -> list[Finding]:
     return (
         judge_interaction(loads(data).value, contract)
         if data.lstrip()[:1] in (b"{", b"[")
-        else _of_stream(data, background, contract)
+        else _judge_stream(data, background, contract)
     )
 
 
-def _of_stream(data: bytes, background: bool, contract: Contract) -> list[Finding]:
+def _judge_stream(data: bytes, background: bool, contract: Contract) -> list[Finding]:
     judge = StreamJudge(contract, background=background)
     judge.feed(data)
     return list(judge.finish().findings)
 
 
-def _of_events(events: Iterable[Mapping[str, Any]], background: bool, contract: Contract) -> list[Finding]:
+def _judge_events(events: Iterable[Mapping[str, Any]], background: bool, contract: Contract) -> list[Finding]:
     """Judge parsed events; their framing is unknown and not judged."""
     judge = StreamJudge(contract, background=background, framed=False)
     for event in events:

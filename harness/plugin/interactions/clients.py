@@ -29,7 +29,7 @@ def client(served: ObservedService) -> Iterator[Any]:
         with _genai(served) as genai:
             yield genai
     else:
-        with _httpx().Client(base_url=BASE_URL, headers=_key(), **_like_the_sdks(served)) as plain:
+        with _httpx().Client(base_url=BASE_URL, headers=_key(), **_build_sdk_options(served)) as plain:
             yield plain
 
 
@@ -63,7 +63,7 @@ def _open_async(served: ObservedService) -> Iterator[Any]:
         with _genai(served) as genai:
             yield genai.aio
     else:
-        plain = _httpx().AsyncClient(base_url=BASE_URL, headers=_key(), **_like_the_sdks(served))
+        plain = _httpx().AsyncClient(base_url=BASE_URL, headers=_key(), **_build_sdk_options(served))
         with _closing(plain):
             yield plain
 
@@ -78,8 +78,8 @@ def _genai(served: ObservedService) -> Iterator[Any]:
     from google import genai
 
     library = importlib.import_module("httpx2") if _has("httpx2") else _httpx()
-    asynchronous = library.AsyncClient(**_like_the_sdks(served))
-    with library.Client(**_like_the_sdks(served)) as sync, _closing(asynchronous):
+    asynchronous = library.AsyncClient(**_build_sdk_options(served))
+    with library.Client(**_build_sdk_options(served)) as sync, _closing(asynchronous):
         options = genai.types.HttpOptions(
             base_url=BASE_URL,
             httpx_client=sync,  # google-genai does not close the clients it is given
@@ -93,7 +93,7 @@ def _genai(served: ObservedService) -> Iterator[Any]:
             made.close()
 
 
-def _like_the_sdks(served: ObservedService) -> dict[str, Any]:
+def _build_sdk_options(served: ObservedService) -> dict[str, Any]:
     """The options that google-genai gives to the HTTP clients it makes; httpx would time out after 5 s."""
     return {"transport": served.transport, "timeout": None, "follow_redirects": True}
 

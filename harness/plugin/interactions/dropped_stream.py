@@ -44,7 +44,12 @@ OUTAGES = (
 
 _EMPTY_SPOTS = (*HEAD_SPOTS, Spot.EVENT, Spot.DATA, Spot.BLANK, Spot.UTF8)
 _MODES = ("tests", "loop")
-_OPTIONS = ("cuts", "first", "endings", "script", "cassette", "event_ids", "resume", "mode")
+_TEXTS = "a text, or a list of texts"
+_OPTIONS = {
+    "cuts": _TEXTS, "first": "a whole number, at least 0", "endings": _TEXTS, "script": "a mapping or None",
+    "cassette": "a path or None", "event_ids": _TEXTS, "resume": "a text", "mode": "a text",
+}  # fmt: skip
+"""The marker's options, and what each of them takes."""
 
 
 def _options(case: Case) -> str:
@@ -107,16 +112,53 @@ def parameters(definition: Any, seed: int = 0) -> list[Case | Loop]:
     options = dict(marker.kwargs) if marker is not None else {}
     if marker is not None and marker.args:
         raise UsageFault(f"{NAME} takes its options by name: cuts='every-event', endings=['rst'], …")
-    for name in options:
-        if name not in _OPTIONS:
-            raise UsageFault(f"{NAME} has no option {name!r}: it takes {', '.join(_OPTIONS)}")
     mode = options.pop("mode", "tests")
-    if mode not in _MODES:
-        raise UsageFault(f"{NAME}(mode={mode!r}): write {' or '.join(map(repr, _MODES))}")
+    mistakes = [] if mode in _MODES else [f"{NAME}(mode={mode!r}): write {' or '.join(map(repr, _MODES))}"]
+    if unknown := [name for name in options if name not in _OPTIONS]:
+        mistakes.append(
+            f"{NAME} has no option {' and no '.join(map(repr, unknown))}: it takes {', '.join(_OPTIONS)}"
+        )
+    mistakes += [
+        f"{NAME}({name}={value!r}): it takes {_OPTIONS[name]}"
+        for name, value in options.items()
+        if name in _OPTIONS and not _is_of_kind(name, value)
+    ]
+    options = {name: value for name, value in options.items() if name in _OPTIONS and _is_of_kind(name, value)}
     if options.get("cassette") is not None:
         options["cassette"] = str(Path(definition.path).parent / options["cassette"])
-    cases = cases_of(seed=seed, **options)
+    try:
+        cases = cases_of(seed=seed, **options)
+    except UsageFault as wrong:
+        mistakes += _find_wrong_values(options) or [str(wrong)]
+    if mistakes:
+        raise UsageFault("\n".join(mistakes))
     return [Loop(tuple(cases))] if mode == "loop" else list(cases)
+
+
+def _is_of_kind(name: str, value: object) -> bool:
+    """Whether an option's value has the type that it needs; what it says is checked where it is used."""
+    if name == "first":
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if name in ("script", "cassette") and value is None:
+        return True
+    if name == "script":
+        return isinstance(value, Mapping)
+    if name == "cassette":
+        return isinstance(value, str | Path)
+    if _OPTIONS[name] == _TEXTS and isinstance(value, list | tuple):
+        return all(isinstance(one, str) for one in value)
+    return isinstance(value, str)
+
+
+def _find_wrong_values(options: Mapping[str, Any]) -> list[str]:
+    """What is wrong with each option alone, because all of them together only tell the first."""
+    mistakes = []
+    for name, value in options.items():
+        try:
+            cases_of(**{name: value})
+        except UsageFault as wrong:
+            mistakes.append(str(wrong))
+    return mistakes
 
 
 class DroppedStream:
@@ -218,7 +260,7 @@ class DroppedStream:
         """
         __tracebackhide__ = True
         self._asked = True
-        if _most_empty(self.case) < 2:
+        if _count_empty_connections(self.case) < 2:
             raise UsageFault(
                 f"the plan {self.plan} cannot show whether the client waits: at most one connection brings "
                 f'nothing; use {NAME}(cuts="outage"), or plans such as "event:5,rst/before-headers,rst,times:3"'
@@ -251,7 +293,7 @@ class DroppedStream:
         return "\n".join([*cut_at, *self.emulator.story.refusals()])
 
 
-def _most_empty(case: Case) -> float:
+def _count_empty_connections(case: Case) -> float:
     """How many connections can bring no event under a plan, at most."""
     return sum(
         math.inf if connection.times is None else connection.times

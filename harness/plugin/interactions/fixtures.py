@@ -29,11 +29,10 @@ if TYPE_CHECKING:
 def interactions_emulator(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
     """A fresh emulator of the API, on a socket (`.base_url`) and in-process (`.transport`)."""
     from harness.plugin.interactions.emulator import InteractionsEmulator
+    from harness.plugin.interactions.parametrize import settings_of
     from harness.plugin.vcr_compat import guard_beside
 
-    settings: dict[str, Any] = {}
-    for marker in request.node.iter_markers("interactions_emulator"):
-        settings = {**marker.kwargs, **settings}
+    settings = settings_of(request.node)
     emulator = InteractionsEmulator(seed=request.config.getoption("--interactions-seed"), **settings)
     session = find_session(request.config)
     request.node.stash[TOLD] = emulator.format_context

@@ -17,14 +17,22 @@ _MARKER = "interactions_incident"
 
 
 def names_of(definition: Any) -> list[str]:
-    """The incidents that a test's markers name. Raises UsageFault for an unknown name, and if there is none."""
-    names = [name for marker in definition.iter_markers(_MARKER) for name in marker.args]
+    """The incidents that a test's markers name. Raises UsageFault for unknown names, and if there is none."""
+    names = [str(name) for marker in definition.iter_markers(_MARKER) for name in marker.args]
     if not names:
         raise UsageFault(
             f"{_MARKER} plays the incidents that a marker names: "
             f"@pytest.mark.{_MARKER}('stale-chain-id'); `harness incidents` lists them"
         )
-    return [find_incident(name).name for name in dict.fromkeys(names)]
+    found, mistakes = [], []
+    for name in dict.fromkeys(names):
+        try:
+            found.append(find_incident(name).name)
+        except UsageFault as wrong:
+            mistakes.append(str(wrong))
+    if mistakes:
+        raise UsageFault("; ".join(mistakes))
+    return found
 
 
 class PlayedIncident:

@@ -52,7 +52,7 @@ class Lifecycle:
             emulator.fail(404, on="get", times=self._route.missing, message=_MISSING, optional=True)
         emulator.limit_requests(MOST_REQUESTS)
         emulator.before.append(self._watch)
-        emulator.explain = self._now
+        emulator.explain = self._describe_now
 
     @property
     def was_asked(self) -> bool:
@@ -122,7 +122,7 @@ class Lifecycle:
         now = self.emulator.look(self.id)
         self._shown.append(now["status"] if now else "deleted")
 
-    def _now(self) -> str:
+    def _describe_now(self) -> str:
         now = self.emulator.look(self.id)
         status = now["status"] if now else "deleted"
         return f"the interaction is {status!r} by now (route {self._name!r}: {self.story})"

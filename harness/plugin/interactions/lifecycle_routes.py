@@ -94,16 +94,14 @@ COMMON = ("completed", "failed", "cancelled", "requires_action", "incomplete", "
 
 
 def routes_of(definition: Any) -> list[str]:
-    """The routes named by a test's markers, `COMMON` by default. Raises UsageFault for an unknown name.
+    """The routes named by a test's markers, `COMMON` by default. Raises UsageFault for unknown names.
 
     `all` means those of a client that waits; the others need one that goes on in a next interaction.
     """
-    names = [name for marker in definition.iter_markers("interactions_lifecycle") for name in marker.args]
-    for name in names:
-        if name != "all" and name not in ROUTES:
-            hint = did_you_mean(name, (*ROUTES, "all"))
-            raise UsageFault(
-                f"interactions_lifecycle({name!r}): the routes are {', '.join(ROUTES)}, or 'all'{hint}"
-            )
+    names = [str(name) for marker in definition.iter_markers("interactions_lifecycle") for name in marker.args]
+    known = (*ROUTES, "all")
+    if unknown := [name for name in names if name not in known]:
+        hints = "; ".join(f"{name!r}{did_you_mean(name, known, otherwise=' is none')}" for name in unknown)
+        raise UsageFault(f"interactions_lifecycle: {hints}. The routes are {', '.join(ROUTES)}, or 'all'")
     waited = [name for name, route in ROUTES.items() if route.then is None] if "all" in names else []
     return list(dict.fromkeys([*waited, *(name for name in names if name != "all")])) or list(COMMON)

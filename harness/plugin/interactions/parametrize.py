@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 
 from harness.outcome import UsageFault
+from harness.plugin.interactions.stashes import CASSETTE
 from harness.plugin.names import find_unknown_markers
 
+_EMULATOR = "interactions_emulator"
 _FIXTURES = {
     "interactions_lifecycle": ("interactions_lifecycle",),
     "interactions_dropped_stream": ("interactions_dropped_stream",),
     "interactions_incident": ("interactions_incident",),
-    "interactions_emulator": (
-        "interactions_emulator", "interactions_client", "interactions_async_client", "interactions_lifecycle",
+    _EMULATOR: (
+        _EMULATOR, "interactions_client", "interactions_async_client", "interactions_lifecycle",
         "interactions_chain", "interactions_dropped_stream", "interactions_incident",
     ),
 }  # fmt: skip
@@ -34,6 +36,7 @@ def parametrize(metafunc: pytest.Metafunc, fixtures: Collection[str]) -> str:
         *find_unknown_markers(metafunc.definition, fixtures),
         *_find_unread_markers(metafunc),
         *_find_unread_arguments(metafunc),
+        *_find_wrong_values(metafunc),
     ]
     for step in (_routes, _cuts, _incidents):
         try:
@@ -72,10 +75,33 @@ def _find_unread_markers(metafunc: pytest.Metafunc) -> Iterator[str]:
 def _find_unread_arguments(metafunc: pytest.Metafunc) -> Iterator[str]:
     """The arguments of a function's own markers that no fixture would read."""
     for marker in metafunc.definition.own_markers:
-        if marker.name == "interactions_emulator" and marker.args:
+        if marker.name == _EMULATOR and marker.args:
             yield f"{marker.name} takes its settings by name, such as event_ids='sparse': {marker.args!r}"
         if marker.name in ("interactions_lifecycle", "interactions_incident") and marker.kwargs:
             yield f"{marker.name} takes names, one after the other, and no {next(iter(marker.kwargs))}="
+
+
+def _find_wrong_values(metafunc: pytest.Metafunc) -> Iterator[str]:
+    """What is wrong with the settings of the emulator and with the options of the cassette."""
+    if settings := settings_of(metafunc.definition):
+        from harness.emulator.values.settings import Settings
+
+        try:
+            Settings().with_values(settings)
+        except UsageFault as fault:
+            yield f"{_EMULATOR}: {fault}"
+    if (marker := metafunc.definition.get_closest_marker(CASSETTE)) is not None:
+        from harness.plugin.cassette_fixture import find_wrong_options
+
+        yield from find_wrong_options(marker)
+
+
+def settings_of(node: pytest.Item) -> dict[str, Any]:
+    """The settings of a test's emulator; of several markers, the closest one counts."""
+    settings: dict[str, Any] = {}
+    for marker in node.iter_markers(_EMULATOR):
+        settings = {**marker.kwargs, **settings}
+    return settings
 
 
 def _routes(metafunc: pytest.Metafunc) -> None:

@@ -14,7 +14,13 @@ from harness.engine.results import ClientRun, Result
 from harness.outcome import Exit, Severity, Verdict
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import LeftOut, Paint, Presentation, Section
-from harness.report.commands.torture_lines import group_lines, groups, kind_lines, strip_lines
+from harness.report.commands.torture_lines import (
+    group_lines,
+    groups,
+    kind_lines,
+    strip_lines,
+    unharmed_lines,
+)
 from harness.report.commands.torture_matrix import fault_matrix
 from harness.report.commands.torture_outcomes import SIGNS, list_untried
 from harness.report.evidence.exchange_text import printable
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from harness.report.page.matrix import OutcomeMatrix
     from harness.report.run_state import RunState
 
+_UNHARMED = "no fault befell the client in any case"
 _BEST = (DropOutcome.EXACT, DropOutcome.RECOVERED)
 
 
@@ -52,6 +59,8 @@ class TorturePresentation(Presentation):
         outcomes = Counter(map(outcome_of, finished.results))
         planned = max(state.planned.checks, len(finished.results))
         right = sum(outcomes[best] for best in _BEST)
+        if finished.exit is Exit.NOTHING_RAN and finished.results:
+            return make_headline(finished, _UNHARMED, count_stale(finished))
         if right == planned and right:
             where = "the only case" if planned == 1 else f"all {planned} cases"
             return make_headline(finished, f"the client ends right in {where}", count_stale(finished))
@@ -59,12 +68,12 @@ class TorturePresentation(Presentation):
         untold = sum(map(_tells_no_status, finished.results))
         told = [
             _describe_silent(finished.results),
-            f"{untold} {'leaves' if untold == 1 else 'leave'} a failed run untold (a warning)" if untold else "",
-            f"{outcomes[DropOutcome.REPORTED]} end with an error" if outcomes[DropOutcome.REPORTED] else "",
-            f"{outcomes[DropOutcome.CRASHED]} crash" if outcomes[DropOutcome.CRASHED] else "",
-            f"{outcomes[DropOutcome.HUNG]} never end" if outcomes[DropOutcome.HUNG] else "",
-            f"{outcomes[DropOutcome.COULD_NOT]} leave it no way" if outcomes[DropOutcome.COULD_NOT] else "",
-            f"{left} {'was' if left == 1 else 'were'} not tried" if left else "",
+            _conjugate(untold, "leaves", "leave", "a failed run untold (a warning)"),
+            _conjugate(outcomes[DropOutcome.REPORTED], "ends", "end", "with an error"),
+            _conjugate(outcomes[DropOutcome.CRASHED], "crashes", "crash"),
+            _conjugate(outcomes[DropOutcome.HUNG], "never ends", "never end"),
+            _conjugate(outcomes[DropOutcome.COULD_NOT], "leaves", "leave", "it no way"),
+            _conjugate(left, "was", "were", "not tried"),
             count_stale(finished),
         ]
         early = "the run ended early" if finished.halted else ""
@@ -154,13 +163,16 @@ class TorturePresentation(Presentation):
         for group in groups(state.results):
             headline, *rest = group_lines(group, state, verbose=verbose)
             yield from ("", paint(SIGNS[outcome_of(group[0])][1], headline), *rest)
+        yield from (f"\n{line}" for line in unharmed_lines(state.results))
 
     def conclusion(self, state: RunState) -> str:
         _, finished = state.whole()
         said = super().conclusion(state)
         outcomes = Counter(map(outcome_of, finished.results))
         stale = count_stale(finished)
-        if stale and finished.exit is Exit.FAILED and not finished.counts[Verdict.FAIL]:
+        if finished.exit is Exit.NOTHING_RAN and outcomes:
+            said = f"nothing can be said: {_UNHARMED}"
+        elif stale and finished.exit is Exit.FAILED and not finished.counts[Verdict.FAIL]:
             said = f"the client breaks nothing, but {stale}: --baseline-prune takes out what excuses nothing"
         elif finished.exit is Exit.OK and finished.counts[Verdict.WARN]:
             weak = format_count(finished.counts[Verdict.WARN], "case")
@@ -186,6 +198,11 @@ class TorturePresentation(Presentation):
         return f"\n{format_count(state.planned.checks, 'case')}: {', '.join(words)} in {finished.seconds:.1f} s"
 
 
+def _conjugate(number: int, one: str, more: str, *rest: str) -> str:
+    """What so many cases do, by the verb for one or for more; "" if none does."""
+    return " ".join((str(number), one if number == 1 else more, *rest)) if number else ""
+
+
 def _tells_no_status(result: Result) -> bool:
     """Whether all that is wrong is that a run that failed is reported without its status."""
     return any(finding.severity is Severity.NON_STRICT for finding in result.observation.findings)
@@ -198,7 +215,7 @@ def _describe_silent(results: Sequence[Result]) -> str:
     if not counts:
         return ""
     which = ", ".join(f"{counts[outcome]} {outcome}" for outcome in DropOutcome if counts[outcome])
-    return f"{counts.total()} {'breaks' if counts.total() == 1 else 'break'} a MUST without a word ({which})"
+    return _conjugate(counts.total(), "breaks", "break", f"a MUST without a word ({which})")
 
 
 def _case_record(result: Result) -> dict[str, Any]:

@@ -62,6 +62,19 @@ def strip_lines(results: Sequence[Result], events: int, paint: Paint = lambda _,
     yield f"  each column is an event of the stream, cut before or inside it: {legend}"
 
 
+def unharmed_lines(results: Sequence[Result]) -> Iterator[str]:
+    """Names the cases in which nothing befell the client, whatever was planned."""
+    unharmed = [result for result in results if run_of(result).unharmed]
+    if unharmed:
+        cases = format_count(len(unharmed), "case")
+        yield f"no fault befell the client in {cases}, so nothing was shown there: {_name_some(unharmed)}"
+
+
+def _name_some(results: Sequence[Result]) -> str:
+    named = ", ".join(result.title for result in results[:_NAMED])
+    return f"{named}{', …' if len(results) > _NAMED else ''}"
+
+
 def group_lines(group: Sequence[Result], state: RunState, *, verbose: bool = False) -> Iterator[str]:
     """One kind of failure: how often it occurred, its first case in full, and a command that runs only that."""
     first, run = group[0], run_of(group[0])
@@ -72,8 +85,7 @@ def group_lines(group: Sequence[Result], state: RunState, *, verbose: bool = Fal
     if first.excuse:
         yield f"  baseline: {state.mask.text(first.excuse)}"
     if len(group) > 1:
-        named = ", ".join(result.title for result in group[:_NAMED])
-        yield f"  cases: {named}{', …' if len(group) > _NAMED else ''}"
+        yield f"  cases: {_name_some(group)}"
     if verbose:
         yield from (f"  also: {problem}" for problem in problems[1 : 1 + _ALSO])
     yield from (f"  {line}" for line in client_lines(run, state.mask, verbose=verbose))

@@ -150,7 +150,7 @@ def _whole_exchanges(exchanges: Sequence[Exchange], display: Display, *, named: 
 
 def _choose(exchanges: Sequence[Exchange], api: Api, *, named: bool) -> tuple[Sequence[Exchange], Exchange]:
     """The exchanges that matter, and the one that shows the fault."""
-    return _first(exchanges, api) if named else (exchanges[-_MOST_EXCHANGES:], exchanges[-1])
+    return _pick_first(exchanges, api) if named else (exchanges[-_MOST_EXCHANGES:], exchanges[-1])
 
 
 def _format_logged(logged: Sequence[LoggedExchange], *, whole: bool) -> Iterator[str]:
@@ -169,7 +169,7 @@ def _script(commands: Iterable[str]) -> Iterator[str]:
         yield from command.split("\n")
 
 
-def _first(exchanges: Sequence[Exchange], api: Api) -> tuple[Sequence[Exchange], Exchange]:
+def _pick_first(exchanges: Sequence[Exchange], api: Api) -> tuple[Sequence[Exchange], Exchange]:
     """The first exchanges that findings name, after those that made or changed their ids; and the very first."""
     spoken_of = [set(referenced_ids(exchange, api)) for exchange in exchanges]
     needed = [

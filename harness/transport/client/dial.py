@@ -14,6 +14,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from harness.documents import open_file
 from harness.outcome import UsageFault
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.response_reader import ResponseReader
@@ -72,6 +73,7 @@ def trusting(ca_file: str | None) -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     if ca_file is not None:
         try:
+            open_file(ca_file).close()  # the library would wait for a pipe for ever
             context.load_verify_locations(ca_file)
         except (OSError, ssl.SSLError) as error:
             raise UsageFault(f"{ca_file!r} cannot be trusted ({error}): name a file of PEM certificates") from None

@@ -101,7 +101,7 @@ class BodyReader:
         self.ended = self.place(How.BAD_HTTP, By.SERVER, problem)
         return False
 
-    def _over(self, problem: str) -> bool:
+    def _refuse(self, problem: str) -> bool:
         self.ended = self.place(How.FIN, By.LIMIT, problem)
         return False
 
@@ -117,7 +117,7 @@ class BodyReader:
         return data
 
     def _flooded(self) -> bool:
-        return self._sent > self._most and not self._over(f"body exceeds {self._most} bytes (Limits.body_bytes)")
+        return self._sent > self._most and not self._refuse(f"body exceeds {self._most} bytes (Limits.body_bytes)")
 
     def _until_close(self, found: list[Data]) -> bool:
         if self._buffer:
@@ -174,7 +174,7 @@ class BodyReader:
     def _trailers(self, found: list[Data]) -> bool:
         end = self._buffer.find(b"\n") + 1
         if self._trailer_bytes + (end or len(self._buffer)) > self._most_trailers:
-            return self._over(f"trailers exceed {self._most_trailers} bytes (Limits.head_bytes)")
+            return self._refuse(f"trailers exceed {self._most_trailers} bytes (Limits.head_bytes)")
         if not end:
             return False
         last = not self._buffer[:end].strip()

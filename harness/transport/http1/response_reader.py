@@ -95,10 +95,10 @@ class ResponseReader:
     def stop(self, how: How, by: By = By.SERVER, detail: str = "") -> Ending:
         """Stop reading for an external reason; the ending says where. An earlier ending stays."""
         if self.ended is None:
-            self.ended = self._body.place(how, by, detail) if self._body else self._in_head(how, by, detail)
+            self.ended = self._body.place(how, by, detail) if self._body else self._end_in_head(how, by, detail)
         return self.ended
 
-    def _in_head(self, how: How, by: By, detail: str) -> Ending:
+    def _end_in_head(self, how: How, by: By, detail: str) -> Ending:
         received = self._head_bytes + len(self._buffer)
         if received == 0:
             return Ending(by, how, At.BEFORE_HEADERS, detail=detail)

@@ -60,9 +60,9 @@ class ResponseView:
         except HarnessFault:
             self.close()
             raise
-        self.dead = self._dead(self._first)
+        self.dead = self._read_head_ending(self._first)
 
-    def _dead(self, first: Piece) -> Ending | None:
+    def _read_head_ending(self, first: Piece) -> Ending | None:
         ending = head_ending(first)
         if ending is None:
             if self._bodiless:

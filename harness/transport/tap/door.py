@@ -1,7 +1,7 @@
 """Where connections to a tap are told apart: a browser that asks for the page, or a client of the target.
 
-Layer 3. Knows request lines; an `OwnPage` knows which of them are its own. A client's first bytes wait only until
-they cannot be a request for the page any more, which for nearly all is at once.
+Layer 3. Knows heads of requests; an `OwnPage` knows which of them are not for the target. A client's first bytes
+wait until its first head is whole, before which a link forwards none, either. What is no request does not wait.
 """
 
 from __future__ import annotations
@@ -18,11 +18,7 @@ _HEAD_BYTES = 64 * 1024
 
 
 class OwnPage(Protocol):
-    """A service at certain paths of a server that otherwise forwards what comes."""
-
-    @property
-    def prefixes(self) -> tuple[bytes, ...]:
-        """How the requests begin that may be for it."""
+    """A service for certain requests to a server that otherwise forwards what comes."""
 
     def claims(self, request: Request) -> bool:
         """Whether a request, without its body, is for it."""
@@ -49,13 +45,10 @@ class Door(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._came += data
         came = bytes(self._came)
-        if not any(came.startswith(prefix[: len(came)]) for prefix in self._page.prefixes):
-            self._enter(self._new_end())
-            return
         end = END_OF_HEAD.search(came)
         if end is not None:
             self._enter(self._choose(came[: end.end()]))
-        elif len(came) > _HEAD_BYTES:
+        elif len(came) > _HEAD_BYTES or not came[:1].isalpha():
             self._enter(self._new_end())
 
     def _choose(self, raw: bytes) -> asyncio.Protocol:
@@ -74,8 +67,12 @@ class Door(asyncio.Protocol):
         inside.data_received(bytes(self._came))
         self._came.clear()
 
-    def eof_received(self) -> None:
-        self._transport.close()
+    def eof_received(self) -> bool | None:
+        if not self._came:
+            return None
+        end = self._new_end()
+        self._enter(end)
+        return end.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._doors.discard(self)

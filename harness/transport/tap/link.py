@@ -171,7 +171,7 @@ class TapLink:
             self._release(passed.open)
         else:
             self._release(passed.ending)
-            self._after(kept, lambda: self._release(passed.open))
+            self._act_after(kept, lambda: self._release(passed.open))
         self._tell()
 
     def _release(self, kept_back: int) -> None:
@@ -219,12 +219,12 @@ class TapLink:
         if kept is None:
             end()
         else:
-            self._after(kept, end)
+            self._act_after(kept, end)
 
-    def _after(self, kept: Awaitable[object], action: Callable[[], None]) -> None:
+    def _act_after(self, kept: Awaitable[object], action: Callable[[], None]) -> None:
         """Run `action` once `kept` is done, and handle whatever arrives meanwhile after that."""
         if self._keeping:
-            self._later.append(lambda: self._after(kept, action))
+            self._later.append(lambda: self._act_after(kept, action))
             return
         self._keeping = True
         self.hush("upstream", "keeping")

@@ -275,6 +275,13 @@ def test_what_a_client_makes_of_it(reads: Reads, mode: str, plan: str, wanted: D
     assert outcome(reads, mode, plan) is wanted
 
 
+def test_advice_for_a_lost_further_turn() -> None:
+    """The id of the first turn is none to resume the further one by, of which nothing was told."""
+    (result,) = play(posts_the_answer_again, [base_of("tools", "calls=before-headers,rst")])
+    (finding,) = result.observation.findings
+    assert "the first answer told no id, so say that it was lost" in finding.message
+
+
 @pytest.mark.parametrize(
     ("reads", "mode", "incident", "wanted"),
     [

@@ -20,7 +20,7 @@ from harness.engine.decide import Policy, decide
 from harness.engine.events import RunFinished
 from harness.engine.results import Result
 from harness.interactions import INTERACTIONS
-from harness.outcome import Observation, UsageFault, Verdict
+from harness.outcome import Exit, Observation, UsageFault, Verdict
 from harness.plugin import cases_of
 from harness.resume import follow
 from harness.transport import transport
@@ -33,13 +33,18 @@ SETTLED = frozenset({"completed", "failed", "cancelled", "incomplete", "budget_e
 CREATE = {"model": "gemini-3.5-flash", "input": "Mine.", "background": True, "stream": True}
 
 
-def play(reads: Reads, plan: str, **options: Any) -> Result:
-    """The result of one case."""
+def finish(reads: Reads, plan: str, **options: Any) -> RunFinished:
+    """The end of a run with one case."""
     *_, finished = torture(
         INTERACTIONS, cases_of(cuts=[plan], **options), lambda: InProcess(reads), TortureOptions(seconds=5)
     )
     assert isinstance(finished, RunFinished)
-    (result,) = finished.results
+    return finished
+
+
+def play(reads: Reads, plan: str, **options: Any) -> Result:
+    """The result of one case."""
+    (result,) = finish(reads, plan, **options).results
     return result
 
 
@@ -131,6 +136,15 @@ def test_a_double_create() -> None:
     assert outcome_of(after) is DropOutcome.DOUBLE_CREATE
     assert "resume the first by its id" in say(after)
     assert outcome_of(play(posts(2), "status:503")) is DropOutcome.RECOVERED
+
+
+@pytest.mark.parametrize("plan", ["event:500,rst", "calls=before-headers,rst"])
+def test_a_fault_that_never_came_about_shows_nothing(plan: str) -> None:
+    """A run in which no fault befell the client is never green; one that asked for no fault is."""
+    finished = finish(clients.good, plan)
+    assert run_of(finished.results[0]).unharmed
+    assert finished.exit is Exit.NOTHING_RAN
+    assert finish(clients.good, "event:3,rst").exit is finish(clients.good, "pass").exit is Exit.OK
 
 
 def test_an_own_create_after_a_drop() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.benches.record.proof import _same, refused_since
+from harness.benches.record.proof import _is_alike, refused_since
 from harness.benches.recordings.diff import Drift, Drifts
 from harness.wire import COMPLETE, By, Chunk, Ending, Exchange, ExchangeBuilder, Headers, How, Request, UntilClose
 
@@ -43,7 +43,7 @@ def answered(body: bytes, *, status: int = 200, ending: Ending = COMPLETE) -> Ex
 )
 def test_a_replay_is_the_same_but_for_secrets(before: Exchange, after: Exchange, same: bool) -> None:
     """A replay equals its recording except that placeholders stand for secrets, and only in their places."""
-    assert _same(before, after) is same
+    assert _is_alike(before, after) is same
 
 
 @pytest.mark.parametrize(

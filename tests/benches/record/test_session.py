@@ -299,7 +299,7 @@ def test_a_service_that_lies_on_its_own_record_is_not_kept(
     certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A recording whose replay would differ from it is not written."""
-    monkeypatch.setattr("harness.benches.record.proof._same", lambda before, after: False)
+    monkeypatch.setattr("harness.benches.record.proof._is_alike", lambda before, after: False)
     with session(Service(), certificate, tmp_path) as recording:
         (result,) = recording.run(select_scenarios(["errors"]))
     assert result.state is ScenarioState.UNFAITHFUL

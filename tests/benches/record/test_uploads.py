@@ -114,6 +114,49 @@ def test_commands_say_where_a_client_is_sent(tmp_path: Path, capfd: pytest.Captu
     assert json.loads(capfd.readouterr().out)["elsewhere"] == [{"number": 1, "address": other.url}]
 
 
+ASKS = """
+import os, urllib.request
+root = os.environ["INTERACTIONS_BASE_URL"]
+for path in ("/v1beta/files/a", "/v1beta/files/b"):
+    answer = urllib.request.urlopen(root + path)
+    assert answer.headers["link"].startswith(f"<{root}/v1beta/files?page=2>"), answer.headers["link"]
+    answer.close()
+"""
+
+
+def test_commands_say_what_bodies_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A page in a header leads back to the stand-in; an address in a body stays, and is told at the end."""
+    path, program = str(tmp_path / "a.yaml"), ("--", sys.executable, "-c", ASKS)
+
+    def service(request: Request) -> Response:
+        root = f"http://{request.headers.get('host')}"
+        fields = Headers(
+            [("content-type", "application/json"), ("Link", f'<{root}/v1beta/files?page=2>; rel="next"')]
+        )
+        body = {
+            "uri": f"{root}{request.target}",
+            "again": f"{root}{request.target}",
+            "downloadUri": f"{root}/d?key=k",
+        }
+        return Response.whole(200, fields, json.dumps(body).encode())
+
+    with ServerThread(service) as server:
+        assert main(["record", "--target", server.url, "--cassette", path, *program]) == 0
+        told = "".join(capfd.readouterr())
+    assert f"the body of its answer names the target ({server.url}/v1beta/files/a and 2 more)" in told
+    assert main(["replay", path, "--port", "0", *program]) == 0
+    told = "".join(capfd.readouterr())
+    assert (
+        f"recording 1 names the recorded server ({server.url}/v1beta/files/a and 2 more (--json lists them))"
+        in told
+    )
+    assert main(["replay", path, "--port", "0", "--json", *program]) == 0
+    listed = [(1, "/v1beta/files/a"), (1, "/d"), (2, "/v1beta/files/b")]
+    assert json.loads(capfd.readouterr().out)["in_bodies"] == [
+        {"number": number, "address": server.url + where} for number, where in listed
+    ]
+
+
 def _send_with_sdk(root: str) -> None:
     genai = pytest.importorskip("google.genai")
     client = genai.Client(api_key="key-0f1e2d3c4b5a", http_options={"base_url": root})

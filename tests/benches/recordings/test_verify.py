@@ -265,6 +265,24 @@ LEFT_OUT: dict[str, tuple[str, bytes, str]] = {
         ),
         "entry 1, POST /v1beta/interactions: no answer came: stall by the client, in headers (late)",
     ),
+    "half an answer": (
+        "a.yaml",
+        cassette(
+            case("GET", f"{URI}/v1_x", None, 200, "application/json", b'{"id"'),
+            response={"x-stream": extension(b'{"id"', {"how": "fin", "at": "in_chunk", "declared": 9, "sent": 5})},
+        ),
+        "the answer broke off: fin by the server, in chunk",
+    ),
+    "a whole value that broke off": (
+        "a.yaml",
+        cassette(
+            case("GET", f"{URI}/v1_x", None, 200, "application/json", b"{}"),
+            response={
+                "x-stream": extension(b"{}", {"how": "fin", "declared": 9, "sent": 2}, framing="length", length=9)
+            },
+        ),
+        "the answer broke off: fin by the server, in body",
+    ),
     "no answer, as browsers note it": ("a.har", har(UNANSWERED_CASE), "fin by the server, before headers"),
     "no answer, as HAR has it": ("a.har", har({**UNANSWERED_CASE, "status": -1}), "no answer came"),
     "a coding": (

@@ -28,7 +28,6 @@ from tests.cassette.samples import SSE, URL, answered, event, frames, get, post,
 
 KEY = "AIza" + "SyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY"[:35]
 PLAIN = "correct horse 7 battery"
-NESTED = '{"a": {"password": "hunter2-hunter2"}}'
 
 LOOKS = (
     KEY,
@@ -92,7 +91,6 @@ def escaped(text: str) -> bytes:
     return b'"' + b"".join(f"\\u{ord(c):04x}".encode() for c in text) + b'"'
 
 
-HELD = Ending(how=How.RST, at=At.IN_BODY, detail=f"upstream said {KEY}")
 PLACES: dict[str, Any] = {
     "request header": lambda s: answered(get(URL), {}).__class__(
         Request("GET", URL, Headers([("x-note", f"see {s}")])), 200, Headers(), b"", pieces_of([])

@@ -17,8 +17,6 @@ from harness.kit.check import Check
 from harness.resources import folder
 from tests.cli.conftest import Harness
 
-PlayedOnes = Generator[PlayedReference | PlayedMutant, None, None]
-
 
 @pytest.fixture
 def chosen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:

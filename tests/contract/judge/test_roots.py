@@ -26,6 +26,8 @@ def seen(status: int = 200, body: Any = FOUND, **request: Any) -> Exchange:
 CREATED = seen(method="POST", target=ROOT, sent={"input": "hi"})
 SHOWN = seen()
 DELETED = seen(body={}, method="DELETE")
+DELETED_BY_ANOTHER = seen(body={}, method="DELETE", key="other")
+REFUSED_ANOTHER = seen(404, GONE, method="DELETE", key="other")
 UNKEPT = seen(method="POST", target=ROOT, sent={"input": "hi", "store": False})
 OTHER_CALLER = seen(key="other")
 LOST = seen(404, GONE)
@@ -85,14 +87,16 @@ def test_ids_that_do_not_last_explain_other_answers() -> None:
         ([SHOWN], CHAINED, [Severity.INFORMATION]),
         ([SHOWN], seen(404, GONE, target=f"{PATH}?stream=true"), [Severity.INFORMATION]),
         ([SHOWN, DELETED], LOST, []),
+        ([SHOWN, DELETED_BY_ANOTHER], LOST, []),
+        ([SHOWN, REFUSED_ANOTHER], LOST, [Severity.BROKEN]),
         ([UNKEPT], LOST, []),
         ([OTHER_CALLER], LOST, []),
         ([SHOWN], seen(404, GONE, target="/v1/interactions/i1"), []),
         ([SHOWN], seen(403, GONE), []),
     ],
     ids=[
-        "shown, then gone", "just created", "continued", "a stream", "deleted", "not kept", "of another key",
-        "another version", "forbidden",
+        "shown, then gone", "just created", "continued", "a stream", "deleted", "deleted by another",
+        "refused to another", "not kept", "of another key", "another version", "forbidden",
     ],
 )  # fmt: skip
 def test_what_was_there_is_lost(before: list[Exchange], answer: Exchange, severities: list[Severity]) -> None:

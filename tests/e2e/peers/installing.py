@@ -37,8 +37,10 @@ model_list:
 general_settings: {{master_key: {key}}}
 litellm_settings: {{num_retries: 0}}
 """
-FIXTURES = {"fixtures": [{"match": {"userMessage": "."}, "response": {"content": "a 19 byte prefix:  😀😀😀😀"}}]}
-"""An answer with emoji at the places where aimock splits its pieces."""
+_USAGE = {"input_tokens": 4, "output_tokens": 7, "total_tokens": 11}
+_ANSWER = {"content": "a 19 byte prefix:  😀😀😀😀", "usage": _USAGE}
+FIXTURES = {"fixtures": [{"match": {"userMessage": "."}, "response": _ANSWER}]}
+"""An answer with emoji at the places where aimock splits its pieces; it counts no tokens by itself."""
 
 
 @contextmanager

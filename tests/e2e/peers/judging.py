@@ -12,8 +12,6 @@ from tests.e2e.peers.installing import KEY
 from tests.transport.peers import free_port
 
 NOTICED = frozenset({"fail", "warn"})
-SERVER_OPTIONS = {"litellm": ("--capability", "+v1")}
-"""A gateway for the official SDK has to serve /v1, which the SDK calls by default."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,8 @@ def judge(url: str, *options: str, key: str = KEY) -> Judged:
 
 
 def judge_gateway(url: str, upstream_port: int, key: str = KEY) -> Judged:
-    """Run `harness gateway` against a gateway whose upstream is on that port."""
-    report = _run("gateway", url, "--api-key", key, "--upstream-port", str(upstream_port))
+    """Run `harness gateway` against a gateway whose upstream is on that port, with time for a busy machine."""
+    report = _run("gateway", url, "--api-key", key, "--upstream-port", str(upstream_port), "--patience", "20")
     return Judged(report, report["rules"])
 
 

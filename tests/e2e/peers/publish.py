@@ -26,7 +26,8 @@ Which promises of the Interactions API do other implementations keep? `harness c
 loopback on {{today}}, and `harness gateway` judged the gateways as well. A finding is a difference from the cited
 source, not a judgement of the software. Nothing here was compared with the live service.
 
-- Each was installed as its own documentation says, complete, in the newest version at hand.
+- Each was installed as its own documentation says, complete, in the newest version whose requirements could be
+  met.
 - The upstream of a gateway was the reference emulator. The control is a proxy that changes nothing, in the place
   of the gateway and in the same set-up: it has no finding, so what is found comes from the gateway.
 - An item is a root cause, however many checks and rules report it. The curl lines were run in the set-up that was
@@ -39,7 +40,9 @@ source, not a judgement of the software. Nothing here was compared with the live
 `python -m tests.e2e.peers.publish` generates this page. `make peers` tests that each root cause is still found,
 that its curl lines show it, and that nothing else is found.
 
-Looked at and left out: OmniRoute 3.7.9 (npm) has no route for interactions.
+Looked at and left out. These have no route for interactions: OmniRoute 3.7.9, 9router 0.5.69 and Portkey's gateway
+1.15.2 (npm), api-for-gemini 1.4.2, llmock 0.2.2, memflow-relay 0.1.2 and vertex-proxy 0.4.0 (PyPI). any-llm-sdk
+1.40.2 (PyPI) calls the API as a client. CLIProxyAPI has the route, and is on neither npm nor PyPI.
 
 """
 

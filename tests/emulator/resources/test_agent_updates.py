@@ -19,13 +19,15 @@ def new_api(platform: str) -> Api:
 
 @pytest.mark.parametrize("platform", ["vertex", "any"])
 def test_the_fields_of_the_mask_change(platform: str) -> None:
-    """The others stay, even if the body names them; a wrong value is refused and changes nothing."""
+    """The others stay, even if the body names them; a wrong value or a new id is refused and changes nothing."""
     api = new_api(platform)
     change = {"description": "Helps.", "system_instruction": "Be long."}
     changed = api.ok("PATCH", "/v1beta/agents/helper?update_mask=description", change)
     assert changed == {**AGENT, "description": "Helps."} == api.ok("GET", "/v1beta/agents/helper")
     refused = api.refused("PATCH", "/v1beta/agents/helper", {"base_agent": "nobody"})
     assert refused == (400, "invalid_request")
+    renamed = api.send("PATCH", "/v1beta/agents/helper", {"id": "other"})
+    assert (renamed.status, "the id of an agent cannot change" in renamed.message) == (400, True)
     assert api.ok("GET", "/v1beta/agents/helper") == changed
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.emulator.resources.webhooks import MOST_SECRETS, REVOKE_NOW
+from harness.emulator.resources.webhooks import MOST_SECRETS
 from tests.emulator.resources.api import NOON, Api
 
 WEBHOOKS = "/v1beta/webhooks"
@@ -134,6 +134,6 @@ def test_rotation_can_revoke_at_once_and_is_bounded(api: Api) -> None:
     for _ in range(MOST_SECRETS + 3):
         api.ok("POST", target, {})
     assert valid_secrets(api) == MOST_SECRETS
-    api.ok("POST", target, {"revocation_behavior": REVOKE_NOW})
+    api.ok("POST", target, {"revocation_behavior": "revoke_previous_secrets_immediately"})
     assert valid_secrets(api) == 1
     assert api.refused("POST", target, {"revocation_behavior": "never"}) == (400, "invalid_request")

@@ -10,6 +10,7 @@ import pytest
 from harness.contract import load
 from harness.emulator import Emulator
 from harness.emulator.engine import Engine
+from harness.emulator.mutants.parts import part
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.order_watch import OrderWatch
 from harness.emulator.run.run import Run
@@ -63,17 +64,6 @@ def test_the_writer_of_the_reference_is_watched(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_mutant_acts_behind_the_watch() -> None:
     """A mutant may break the order, which is what it is for."""
-
-    class Mutant(Engine):
-        """An engine with the writer that forgets the stops."""
-
-        events_type = _Unstopped
-
-    class Emulating(Emulator):
-        """An emulator with that engine."""
-
-        engine_type = Mutant
-
-    kinds = [event["event_type"] for event in Api(Emulating()).create(stream=True).events[:-1]]
+    kinds = [event["event_type"] for event in Api(part(_Unstopped)(Emulator)()).create(stream=True).events[:-1]]
     assert "step.start" in kinds
     assert "step.stop" not in kinds

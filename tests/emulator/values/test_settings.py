@@ -19,6 +19,8 @@ WRONG = [
     ({"require_key": "yes"}, "require_key='yes'"),
     ({"cors": True}, "no setting 'cors'"),
     ({"pace": 0}, "pace=0"),
+    ({"processing": -1}, "processing=-1 must be a number of seconds"),
+    ({"processing": True}, "processing=True"),
     ({"keys": ["a"]}, "keys"),
     ({"keys": {"": "one"}}, "keys"),
 ]

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ import pytest
 from harness import resources
 from harness.cli import main
 from harness.cli.reproducing import SAME
+from harness.emulator import Emulator
 from harness.engine.search import run, shrink
 from harness.outcome import Exit
 from harness.report.terminal import screen
+from harness.transport import ServerThread
+from harness.wire import Request, Response
 from tests.engine.search import foreign_servers as foreign
 
 pytestmark = pytest.mark.slow
@@ -179,6 +183,24 @@ def test_an_interrupted_search_reports_what_it_has(
     assert failure["replays"]["why_not"] == shrink.STOPPED
     assert record["engines"][1]["vacuous"] == ["the run was interrupted before it began"]
     assert "no-5xx" in (tmp_path / "x.xml").read_text()
+
+
+def test_an_interrupt_ends_the_search_by_the_document(capsys: pytest.CaptureFixture[str]) -> None:
+    """The tool behind this engine takes Ctrl-C for the end of one resource: no other is begun after it."""
+    emulator, calls = Emulator(), count(1)
+
+    def service(request: Request) -> Response:
+        if next(calls) == 60:
+            os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(0.05)
+        return emulator(request)
+
+    words = ("-e", "schema", "--max-examples", "10", "--no-store", "--json", "--api-key", "any")
+    with ServerThread(service) as server:
+        main(["fuzz", server.url, *words])
+    record = json.loads(capsys.readouterr().out)
+    assert next(calls) > 60
+    assert record["engines"][0]["counts"]["resources"] == 1
 
 
 def test_a_code_can_be_excluded(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,8 +37,6 @@ class NotedAnswer:
 
 class PageHere:
     """A page at `/page`."""
-
-    prefixes = (b"GET /page",)
 
     def claims(self, request: Request) -> bool:
         return request.target == "/page"
@@ -96,6 +95,25 @@ def test_what_is_no_request_passes() -> None:
     with tap_with_page() as (tap, _, _), connected(tap.port) as sock:
         sock.sendall(b"GET /page\r\n\r\n")
         assert read_to_end(sock)[0].startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize("wire", [b"\x16\x03\x01\x02\x00\x01", b"\r\n\r\nGET /page", b"1 / HTTP/1.1"])
+def test_what_begins_no_head_does_not_wait(wire: bytes) -> None:
+    """Bytes that begin no request are no business of the door, which would wait for their end for ever."""
+    with tap_with_page() as (tap, _, _), connected(tap.port) as sock:
+        sock.sendall(wire)
+        until(lambda: len(tap._links) == 1)
+        assert not tap._doors
+
+
+def test_a_client_that_leaves_in_its_first_head() -> None:
+    """It is noted as it is without a page."""
+    with tap_with_page() as (tap, asked, _), connected(tap.port) as sock:
+        sock.sendall(OTHER[:20])
+        sock.shutdown(socket.SHUT_WR)
+        assert read_to_end(sock)[0] == b""
+        assert asked == []
+        assert not tap._doors
 
 
 def test_a_tap_with_waiting_connections_stops() -> None:

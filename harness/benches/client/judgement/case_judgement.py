@@ -66,7 +66,7 @@ def _judge_failure(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
     if attempt.could_not:
         return CaseVerdict(DropOutcome.COULD_NOT)
     if attempt.knows_end and attempt.status not in attempt.api.load_client_model().quiet:
-        return _good(attempt)
+        return _pass_attempt(attempt)
     return _fault(RECOVERS, "reported", f"gave up: {ended.error}")
 
 
@@ -88,7 +88,7 @@ def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
     if not ended.status and status and status not in attempt.api.load_client_model().quiet:
         said = f"reports success without a status: the {words.run} is {status}"
         return _fault(STATUS, "untold", said, Severity.NON_STRICT)
-    return _good(attempt)
+    return _pass_attempt(attempt)
 
 
 def _says_little(attempt: ClientAttempt, ended: ClientResult) -> bool:
@@ -96,7 +96,7 @@ def _says_little(attempt: ClientAttempt, ended: ClientResult) -> bool:
     return ended.collected is None or (ended.collected == "" and not attempt.text)
 
 
-def _good(attempt: ClientAttempt) -> CaseVerdict:
+def _pass_attempt(attempt: ClientAttempt) -> CaseVerdict:
     return CaseVerdict(DropOutcome.RECOVERED if attempt.came_back else DropOutcome.EXACT)
 
 

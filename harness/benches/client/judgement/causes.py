@@ -71,7 +71,8 @@ def describe_double_create(api: Api, received: Received) -> str:
             f"had begun to read an {words.run} by its id, then posted a create: a second {words.run} runs and is "
             "billed; resume the first by its id"
         )
-    known = any(one.find_created_id() for one in made[:-1])
+    again = [one for one in made if turns[one.continues] > 1]
+    known = given or any(one.find_created_id() for one in again[:-1])
     lost = f"the first answer told no id, so say that it was lost ({words.keeps_id})"
     advice = "resume the first by its id" if known else lost
     return f"posted the create {times} times: a second {words.run} runs and is billed; {advice}"

@@ -129,7 +129,7 @@ def _does_not_wait(created: Exchange, held: bool, longer: Exchange | None) -> It
         return
     name, last = ("longer", longer) if longer is not None else ("created", created)
     waited = finding(
-        f"the create was answered when all was done, after {last.seconds:.1f} s",
+        f"the create was answered with a run that is over, after {last.seconds:.1f} s",
         expected="in_progress",
         actual=status_of(last),
     )

@@ -88,7 +88,7 @@ def _reads_the_same(got: Exchange, again: Exchange) -> Iterator[Finding]:
     one = _settled_body(got)
     yield from at("again", expect_interaction(again))
     other = interaction_in(again)
-    yield from at("again", judge_same("get.same", one, other, ("status", "steps", "usage")))
+    yield from at("again", judge_same(one, other, ("status", "steps", "usage")))
 
 
 @_RETRIEVE.check(

@@ -41,7 +41,7 @@ def judge_error(value: Any, status: int | None, *, rpc: bool = False) -> list[Fi
         return [
             _shape(
                 "err.shape/gateway",
-                "the error has the gateway's shape",
+                "the error has the shape of Google's front end, not of the API",
                 "string code",
                 "numeric code",
                 Severity.NON_STRICT,

@@ -103,10 +103,11 @@ def _subject(exchange: Exchange) -> str:
 def _tells_of(seen: Exchange, found: str, exchange: Exchange) -> bool:
     """Whether an earlier exchange showed an interaction, or may have deleted it, to the caller of this one."""
     reading = read(seen)
-    if reading.call not in (_CREATE, _GET, _DELETE) or _caller(seen) != _caller(exchange):
+    same_caller = _caller(seen) == _caller(exchange)
+    if reading.call == _DELETE:  # whoever was told that it is deleted did delete it
+        return (same_caller or seen.succeeded) and named_interaction(seen.request) == found
+    if reading.call not in (_CREATE, _GET) or not same_caller:
         return False
-    if reading.call == _DELETE:
-        return named_interaction(seen.request) == found
     return seen.succeeded and reading.id == found and not _keeps_nothing(seen)
 
 

@@ -131,7 +131,7 @@ def _compare_output(state: HistoryState, model: InteractionModel, body: dict[str
     known = {"steps": model.steps, "usage": model.usage}
     shown = {"steps": steps if isinstance(steps, list) else None, "usage": body.get("usage")}
     if model.source == "get.same" and model.with_input == with_input:
-        state.decide("get.same", agreement.judge_same("get.same", known, shown, known))
+        state.decide("get.same", agreement.judge_same(known, shown, known))
     elif model.source == "stream.equals-get":
         _compare_with_stream(state, model, body)
     else:

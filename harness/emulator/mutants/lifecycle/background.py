@@ -40,7 +40,7 @@ def _drip(response: Response, engine: Engine, opened: tuple[Run, CreateRequest])
 
 
 def _hide_until_settled(call: Call, engine: Engine) -> None:
-    run = engine.existing(call.segments[1], call.project)
+    run = engine.require_run(call.segments[1], call.project)
     if run.background and not run.settled:
         run.poll()
         not_found()
@@ -80,7 +80,7 @@ class _PollRegresses(Engine):
 
     def get(self, call: Call, interaction_id: str) -> Response:
         response = super().get(call, interaction_id)
-        run = self.existing(interaction_id, call.project)
+        run = self.require_run(interaction_id, call.project)
         if not run.settled or not run.background:
             return response
         self.polls[run.id] += 1

@@ -93,7 +93,10 @@ class _BillsOn(Engine):
 
     def get(self, call: Call, interaction_id: str) -> Response:
         response = super().get(call, interaction_id)
-        if call.query.get("stream") == "true" or self.existing(interaction_id, call.project).status != "cancelled":
+        if (
+            call.query.get("stream") == "true"
+            or self.require_run(interaction_id, call.project).status != "cancelled"
+        ):
             return response
         self.polls[interaction_id] += 1
         return edit_json(response, inside("usage", _add_output(self.polls[interaction_id])))
@@ -153,7 +156,7 @@ MUTANTS = table(
         part(_BillsOn)),
     row("cancelled-vanishes", "A cancelled interaction can no longer be read.",
         request("GET interactions/*", when(
-            lambda call, engine: engine.existing(call.segments[1], call.project).status == "cancelled",
+            lambda call, engine: engine.require_run(call.segments[1], call.project).status == "cancelled",
             not_found))),
     row("cancelled-stream-hangs", "A stream that is open while its run is cancelled never ends.",
         instead(Streams.body, _do_not_listen)),
@@ -165,17 +168,18 @@ MUTANTS = table(
         before(Run._stop_here, skip),
         instead(Run._close, _close_as_completed)),
     row("cancel-twice-crashes", "A second cancel is answered with 500.",
-        before(Engine.cancellable, when(lambda engine, run: run.status == "cancelled", crash))),
+        before(Engine.require_cancellable, when(lambda engine, run: run.status == "cancelled", crash))),
     row("cancel-foreground", "A finished foreground interaction becomes cancelled.",
-        before(Engine.cancellable, when(lambda engine, run: not run.background, _call_settled_cancelled))),
+        before(Engine.require_cancellable, when(lambda engine, run: not run.background, _call_settled_cancelled))),
     row("cancel-settled", "A finished background run becomes cancelled.",
-        before(Engine.cancellable, when(lambda engine, run: run.background, _call_settled_cancelled))),
+        before(Engine.require_cancellable, when(lambda engine, run: run.background, _call_settled_cancelled))),
     row("cancel-wipes-foreground", "A refused cancel of a foreground interaction removes its output.",
-        before(Engine.cancellable, when(lambda engine, run: not run.background, _wipe))),
+        before(Engine.require_cancellable, when(lambda engine, run: not run.background, _wipe))),
     row("cancel-wipes-background", "A refused cancel of a finished background run removes its output.",
-        before(Engine.cancellable, when(lambda engine, run: run.background and _is_late(engine, run), _wipe))),
+        before(Engine.require_cancellable, when(
+            lambda engine, run: run.background and _is_late(engine, run), _wipe))),
     row("cancel-late-crashes", "A cancel of a settled run is answered with 500.",
-        before(Engine.cancellable, when(_is_late, crash))),
+        before(Engine.require_cancellable, when(_is_late, crash))),
     row("cancel-unknown-200", "A cancel of an unknown id is answered with 200.",
         request("POST interactions/*/cancel", _accept_unknown)),
     row("cancel-unknown-crashes", "A cancel of an unknown id is answered with 500.",
@@ -185,5 +189,5 @@ MUTANTS = table(
     row("cancel-deletes", "A cancel deletes the interaction.",
         instead(Engine.stop, _cancel_and_forget)),
     row("cancel-late-deletes", "A cancel of a settled run is refused but deletes the interaction.",
-        before(Engine.cancellable, when(_is_late, lambda engine, run: engine.store.forget(run)))),
+        before(Engine.require_cancellable, when(_is_late, lambda engine, run: engine.store.forget(run)))),
 )  # fmt: skip

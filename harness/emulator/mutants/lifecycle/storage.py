@@ -32,7 +32,7 @@ from harness.wire import Response
 
 
 def _read_newest(call: Call, engine: Engine) -> Call:
-    engine.existing(call.segments[1], call.project)
+    engine.require_run(call.segments[1], call.project)
     mine = [run.id for run in engine.store.all() if run.project == call.project]
     return replace(call, segments=("interactions", mine[-1]))
 
@@ -127,14 +127,14 @@ MUTANTS = table(
         body(drop("input"))),
     row("stream-parameter-truthy",
         "A read with any value of `stream` is answered with a stream, `false` included.",
-        instead(Engine.flag, lambda engine, query, name: (
-            name in query if name == "stream" else Engine.flag(engine, query, name)))),
+        instead(Engine.read_flag, lambda engine, query, name: (
+            name in query if name == "stream" else Engine.read_flag(engine, query, name)))),
     row("cursor-without-stream-crashes", "A cursor without stream=true is answered with 500.",
         request("GET interactions/*", when(_has_cursor_alone, crash))),
     row("unknown-read-200", "A read of an unknown id is answered with 200 and an empty object.",
         request("GET interactions/*", when(_is_poll_of_unknown, answer({})))),
     row("unknown-read-crashes", "A read of an unknown id is answered with 500.",
-        before(Engine.existing, when(
+        before(Engine.require_run, when(
             lambda engine, interaction_id, project: engine.find(interaction_id, project) is None, crash))),
     row("store-false-stored", "Interactions created with `store: false` are stored anyway.",
         create(assign(store=True))),

@@ -154,11 +154,11 @@ MUTANTS = table(
         before(Emulator.unknown_path, crash)),
     row("refused-stream-silent",
         "A streaming create that is refused is answered with an empty stream, without an error.",
-        instead(Engine.refused_create, lambda engine, call, refusal: (
+        instead(Engine.refuse_create, lambda engine, call, refusal: (
             empty_stream() if read_json(call).get("stream") is True
-            else Engine.refused_create(engine, call, refusal)))),
+            else Engine.refuse_create(engine, call, refusal)))),
     row("refused-stream-crashes", "A streaming create that is refused is answered with 500.",
-        before(Engine.refused_create, when(_asks_for_a_stream, crash))),
+        before(Engine.refuse_create, when(_asks_for_a_stream, crash))),
     row("retry-after-in-words", "Retry-After is neither seconds nor a date.",
         error(EVERY, _say_soon)),
 )  # fmt: skip

@@ -86,9 +86,9 @@ MUTANTS = table(
         request("POST interactions", when(
             lambda call, _: call.request.headers.media_type() not in {"application/json", ""}, crash))),
     row("put-crashes", "An unsupported method is answered with 500.",
-        before(Engine.wrong_method, crash)),
+        before(Engine.refuse_method, crash)),
     row("put-creates", "PUT creates an interaction, as POST does.",
-        instead(Engine.wrong_method, lambda engine, call, allowed: (
+        instead(Engine.refuse_method, lambda engine, call, allowed: (
             engine.create(call) if call.request.body else json_response({})))),
     row("odd-id-crashes", "An id with unusual characters is answered with 500.",
         arrival(when(_has_odd_segment, crash))),

@@ -52,7 +52,7 @@ class _SecondReaderRefused(Engine):
         super().__init__(*args)
 
     def get(self, call: Call, interaction_id: str) -> Response:
-        run = self.existing(interaction_id, call.project)
+        run = self.require_run(interaction_id, call.project)
         if call.query.get("stream") == "true" and not run.settled:
             if run.id in self.read:
                 raise Refusal(409, "aborted", "Somebody reads it already.")

@@ -35,7 +35,7 @@ def _streams_unknown(call: Call, engine: Engine) -> bool:
 
 
 def _streams_foreground(call: Call, engine: Engine) -> bool:
-    return _streams(call, engine) and not engine.existing(call.segments[1], call.project).background
+    return _streams(call, engine) and not engine.require_run(call.segments[1], call.project).background
 
 
 def _read_plus_as_space(call: Call, engine: Engine) -> Call:

@@ -105,7 +105,7 @@ class SearchStores:
                 self._delete(self.open(name, call.project), call)
                 return json_response({})
             case method, (name, *rest):
-                answer = self._below(self.open(name, call.project), method, tuple(rest), call)
+                answer = self._handle_below(self.open(name, call.project), method, tuple(rest), call)
                 if answer is not None:
                     return answer
         raise no_operation(call, "create, list, get, delete, :importFile, operations and documents")
@@ -223,7 +223,7 @@ class SearchStores:
             shown |= {"done": True, "response": {"parent": store.name, "documentName": document.fields["name"]}}
         return shown
 
-    def _below(self, store: SearchStore, method: str, rest: tuple[str, ...], call: Call) -> Response | None:
+    def _handle_below(self, store: SearchStore, method: str, rest: tuple[str, ...], call: Call) -> Response | None:
         now = self._stamps.now()
         match method, rest:
             case "GET", ("operations", _) | ("upload", "operations", _):

@@ -153,6 +153,8 @@ def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, An
             hearing.note_error(event)
         if timer.over():
             stream.stop()
+        elif isinstance(event, events.Interrupted):
+            raise KeyboardInterrupt  # schemathesis took it for its own
 
 
 def _whole_seconds(left: float) -> int | None:
