@@ -59,7 +59,6 @@ class EnvironmentVariables:
             self._ours[KEY_VARIABLES[0]] = PLACEHOLDER_KEY
         self._before = {name: inherited.get(name, os.environ.get(name)) for name in self._ours}
         self._found = {name: os.environ.get(name) for name in (*self._ours, _BEFORE)}
-        os.environ[_BEFORE] = json.dumps(self._before)
         self.route(True)
 
     def _reserve(self) -> None:
@@ -82,6 +81,8 @@ class EnvironmentVariables:
         """Point clients built from now on to our server or, if not `here`, restore the original values."""
         for name, ours in self._ours.items():
             _put(name, ours if here else self._before[name])
+        if self._ours:
+            _put(_BEFORE, json.dumps(self._before) if here else None)
 
     def adopt_port(self, port: int) -> None:
         """Note that a server has taken over the reserved socket, or has bound its own if there was none."""

@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.plugin.environment_variables import BASE_URL_VARIABLES
+
 Patch = tuple[Any, str, Any]
 """Owner of an attribute, its name, and its new value."""
 
@@ -96,6 +98,7 @@ class _Watch:
             "or take the fixture `interactions_client`; for a client that a module builds while it is imported, "
             "set `interactions_early = true` in the pytest configuration. "
             f"If {host} is another service that the test needs, write `interactions_allowed_hosts = {host}` there"
+            f"{_explain_variable(host)}"
         )
         self._refuse(message)
 
@@ -117,6 +120,11 @@ class _Watch:
             host = host.decode("ascii", "replace")
         if isinstance(host, str) and self._allows(host):
             self._allowed.update(entry[4][0] for entry in found)
+
+
+def _explain_variable(host: str) -> str:
+    names = [name for name in BASE_URL_VARIABLES if urlsplit(os.environ.get(name, "")).hostname == host.lower()]
+    return f". {names[0]} names that host now: leave the variable as the fixture has set it" if names else ""
 
 
 def _standard(watch: _Watch) -> Iterator[Patch]:

@@ -5,6 +5,7 @@ Layer 7. `ObservedService` wraps any service: the emulator of a test, or the pla
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections import deque
@@ -73,6 +74,8 @@ class ObservedService:
         self._planned = PlannedFaults()
         self.assert_all_used = True
         """Whether a refusal or a fault plan that never took effect makes the test fail."""
+        self.shared_as = ""
+        """The fixture, if several tests share it: complaints name it, and the test that planned what failed."""
         self._lock = threading.Lock()
         self._session: SessionServer | None = None
         self._prefix = ""
@@ -178,6 +181,7 @@ class ObservedService:
             optional=optional,
             protocol=self._protocol,
         )
+        planned.origin = self.find_origin()
         with self._lock:
             self._planned.add_refusal(planned)
 
@@ -187,7 +191,7 @@ class ObservedService:
         If a part of the plan never takes effect, the test fails, unless the plan is `optional`.
         """
         self.service = faulty = cut(self._whole, plan, self._protocol)
-        self._planned.add_drop(faulty, optional=optional)
+        self._planned.add_drop(faulty, optional=optional, origin=self.find_origin())
         return faulty
 
     def explain_waiting(self) -> str:
@@ -201,6 +205,13 @@ class ObservedService:
         elif self.assert_all_used:
             with self._lock:
                 yield from (f"{unmet}. {ALLOWED}" for unmet in self._planned.find_unmet())
+
+    def find_origin(self) -> str:
+        """Who plans something: the fixture and the test that is running; "" if only one test can have done it."""
+        if not self.shared_as:
+            return ""
+        test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]
+        return f" ({self.shared_as}, planned in {test or 'no test'})"
 
     def limit_requests(self, requests: int) -> None:
         """Stop the test after `requests` requests, unless the test set `max_requests` itself."""

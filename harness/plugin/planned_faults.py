@@ -29,6 +29,7 @@ class PlannedRefusal:
     head: Headers
     body: bytes
     met: bool = False
+    origin: str = ""
 
     def answer(self) -> Response:
         """The refusal, which counts as met."""
@@ -70,15 +71,16 @@ class PlannedFaults:
     def __init__(self) -> None:
         self._refusals: list[PlannedRefusal] = []
         self._used_up: set[int] = set()
-        self._drops: list[tuple[FaultyService, bool]] = []
+        self._drops: list[tuple[FaultyService, str]] = []
 
     def add_refusal(self, planned: PlannedRefusal) -> None:
         """Refuse the next requests of a kind."""
         self._refusals.append(planned)
 
-    def add_drop(self, faulty: FaultyService, *, optional: bool) -> None:
-        """Note a service that suffers from a fault plan."""
-        self._drops.append((faulty, optional))
+    def add_drop(self, faulty: FaultyService, *, optional: bool, origin: str) -> None:
+        """Note a service that suffers from a fault plan; `origin` says whose plan it is."""
+        if not optional:
+            self._drops.append((faulty, origin))
 
     def refuse(self, call: str) -> Response | None:
         """The refusal of a call; None if it is not to be refused."""
@@ -95,7 +97,7 @@ class PlannedFaults:
         for planned in self._refusals:
             if not (planned.met or planned.optional):
                 what = "no request" if planned.on == "any" else f"no {planned.on}"
-                yield f"{planned} was never met: {what} came after it"
-        for faulty, optional in self._drops:
-            if not optional and (why := find_unmet(faulty)):
-                yield f"drop({str(faulty.plan)!r}) never took effect: {why}"
+                yield f"{planned}{planned.origin} was never met: {what} came after it"
+        for faulty, origin in self._drops:
+            if why := find_unmet(faulty):
+                yield f"drop({str(faulty.plan)!r}){origin} never took effect: {why}"

@@ -40,6 +40,15 @@ def test_guard_refuses_the_outside(host: str) -> None:
         socket.create_connection((host, 80), timeout=1)
 
 
+def test_a_base_url_that_was_set_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the variable of clients names the host, the message says so; another host is not blamed on it."""
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "https://Gateway.example.org/v1")
+    for host, blamed in (("gateway.example.org", True), ("example.org", False)):
+        with loopback_only(), pytest.raises(OutsideConnection) as caught:
+            socket.create_connection((host, 443), timeout=1)
+        assert ("GOOGLE_GEMINI_BASE_URL names that host now" in str(caught.value)) is blamed
+
+
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY")
 
 

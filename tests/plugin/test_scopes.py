@@ -82,7 +82,47 @@ def test_two(interactions_module_emulator):
     )
     result = run(pytester)
     result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["*fail(503, on='cancel') was never met*"])
+    said = "*fail(503, on='cancel') (interactions_module_emulator, planned in test_*.py::test_one) was never met*"
+    result.stdout.fnmatch_lines([said])
+
+
+def test_a_shared_answer_that_nobody_took(pytester: pytest.Pytester) -> None:
+    """The error after the last test names the fixture, and the test that queued the answer."""
+    pytester.makepyfile(
+        HEAD
+        + """
+def test_queues(interactions_session_emulator):
+    interactions_session_emulator.reply("B")
+    interactions_session_emulator.drop("event:3,rst")
+
+def test_innocent():
+    pass
+"""
+    )
+    result = run(pytester)
+    result.assert_outcomes(passed=2, errors=1)
+    whose = "(interactions_session_emulator, planned in test_*.py::test_queues)"
+    said = [f"*drop('event:3,rst') {whose} never took effect*", f"*reply('B') {whose} was never used*"]
+    result.stdout.fnmatch_lines(said)
+
+
+def test_nothing_stays_in_the_environment(pytester: pytest.Pytester) -> None:
+    """A test that uses no fixture finds no variable of ours, and neither does a process that it starts."""
+    pytester.makepyfile(
+        """
+import os
+
+def ours():
+    return [name for name in os.environ if name.startswith("INTERACTIONS_")]
+
+def test_with(interactions_emulator):
+    assert ours() == ["INTERACTIONS_HARNESS_BEFORE"]
+
+def test_without():
+    assert ours() == []
+"""
+    )
+    run(pytester).assert_outcomes(passed=2)
 
 
 UNITTEST = """

@@ -8,6 +8,8 @@ import pytest
 
 from harness.cassette import load
 from harness.emulator import Emulator
+from harness.outcome import UsageFault
+from harness.plugin import cases_of
 from tests.plugin.toys import run
 
 pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
@@ -79,6 +81,14 @@ def test_cannot_tell(interactions_dropped_stream, interactions_no_sleep, client)
     assert outcomes["failed"] == 4 + 3
     result.stdout.fnmatch_lines(["*asked 4 times in vain and slept 0 s in all: it needs a delay*"])
     result.stdout.fnmatch_lines(["*cannot show whether the client waits*", '*cuts="outage"*'])
+
+
+@pytest.mark.parametrize(("wrong", "meant"), [("outages", "outage"), ("every_event", "every-event")])
+def test_cuts_that_do_not_exist(wrong: str, meant: str) -> None:
+    """A wrong name is told all that there are, and which was meant."""
+    said = f"every-event, structural, every-byte, outage, nor a list of fault plans: did you mean '{meant}'"
+    with pytest.raises(UsageFault, match=said):
+        cases_of(cuts=wrong)
 
 
 def test_a_second_create_is_seen(pytester: pytest.Pytester) -> None:

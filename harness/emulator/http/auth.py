@@ -33,7 +33,7 @@ class Auth:
                 401,
                 AUTHENTICATION,
                 f"The call carries no API key: send it in the header {KEY_HEADER}, as a bearer token in "
-                "Authorization, or as the query parameter 'key'.",
+                f"Authorization, or as the query parameter 'key'.{_hint_vertex(request)}",
             )
         return "default"
 
@@ -53,6 +53,16 @@ class Auth:
                 raise _screen_key()
             raise Refusal(401, AUTHENTICATION, "The API key is not valid: no project knows it.")
         return project
+
+
+def _hint_vertex(request: Request) -> str:
+    """Why a client that calls as Vertex AI does has no key with it."""
+    if "/projects/" not in request.target:
+        return ""
+    return (
+        " The path names a project, as on Vertex AI: unset GOOGLE_GENAI_USE_VERTEXAI to call the Gemini API, "
+        "or give this client credentials."
+    )
 
 
 def _screen_key() -> Refusal:

@@ -50,7 +50,7 @@ class Run(Interaction):
 
     __slots__ = (
         "_ends_in_error", "_events", "_frames", "_hidden", "_hold", "_order", "_paced", "_polls", "_queue",
-        "_skipped", "_started", "interruption", "moves",
+        "_skipped", "_started", "_was_polled", "interruption", "moves",
     )  # fmt: skip
 
     _world: RunContext
@@ -74,6 +74,7 @@ class Run(Interaction):
         self._paced = 0
         self._started = world.clock.now if self.background else 0.0
         self._skipped = world.clock.skipped
+        self._was_polled = False
         self._hidden = script.hidden.polls if script.hidden is not None else 0
         self._ends_in_error = False
         if script.error_event is not None:
@@ -106,10 +107,8 @@ class Run(Interaction):
         if hidden is None:
             return False
         if hidden.seconds is not None:
-            self._let_pass(hidden.seconds / (hidden.polls + 1))
-            hides = self._world.clock.now - self._started < hidden.seconds
-            self._skipped = self._world.clock.skipped if hides else self._skipped
-            return hides
+            self._let_pass(hidden.seconds / max(1, hidden.polls))
+            return self._world.clock.now - self._started < hidden.seconds
         if hidden.polls == 0:
             return True
         self._hidden -= 1
@@ -118,8 +117,7 @@ class Run(Interaction):
     def poll(self) -> None:
         """Move to the next visible state, because a client has polled."""
         if self.script.lasts is not None and not self.settled:
-            self._let_pass(self.script.lasts / (self._polls + 1))
-            self._skipped = self._world.clock.skipped
+            self._let_pass(self.script.lasts / max(1, self._polls))
         self.keep_pace()
         if self._lag:
             self._lag -= 1
@@ -280,13 +278,14 @@ class Run(Interaction):
             self._show(self.shown + self._stride)
 
     def _let_pass(self, seconds: float) -> None:
-        """Where time is logical, a client that polls has waited its share of it; a real clock knows better.
+        """Where time is logical, a client has waited a share of it between two polls; a real clock knows better.
 
-        So does a logical one that the client's own sleeps have moved since its last poll.
+        So does a logical one that a client's own sleeps have moved since the run began: then only they count.
         """
         clock = self._world.clock
-        if clock.skipped == self._skipped:
+        if self._was_polled and clock.skipped == self._skipped:
             clock.reached(clock.now + seconds)
+        self._was_polled = True
 
     def _leave_queue(self) -> None:
         if self.waiting:

@@ -64,6 +64,11 @@ class AnswerFields(TypedDict, total=False):
     match: AnswerMatch
 
 
+_SERVER_TOOLS = frozenset({
+    "google_search", "google_maps", "url_context", "code_execution", "file_search", "retrieval",
+})  # fmt: skip
+"""Tools that the service executes itself, so that none of them ends in a call for the client."""
+
 Answer: TypeAlias = str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """What a function may return: the text, a script, or the steps."""
 
@@ -110,6 +115,34 @@ def make_answer(
             return parse({"refuse": {"status": 400, "message": problem}})
 
     return QueuedAnswer(parse(script), make)
+
+
+def tell_undeclared_calls(answer: QueuedAnswer, tell: Callable[[str], None]) -> None:
+    """Tell, when a create takes the answer, whether it calls a function though the create could have no call."""
+    make = answer.make
+
+    def make_and_tell(order: CreateRequest) -> Script:
+        script = answer.script if make is None else make(order)
+        if problem := _explain_undeclared_call(script, order):
+            tell(problem)
+        return script
+
+    answer.make = make_and_tell
+
+
+def _explain_undeclared_call(script: Script, order: CreateRequest) -> str:
+    """Why the service would not call a function here; "" if it may, as agents do with tools of their own."""
+    called = [step.get("name") for step in script.steps or () if step.get("type") == "function_call"]
+    kinds = list(dict.fromkeys(str(tool.get("type")) for tool in order.tools))
+    if not called or order.agent is not None or not _SERVER_TOOLS.issuperset(kinds):
+        return ""
+    has = f"only {', '.join(kinds)}" if kinds else "no tools"
+    chained = order.body.get("previous_interaction_id") is not None
+    inherited = ", and tools are not inherited from previous_interaction_id" if chained else ""
+    return (
+        f"the scripted call of {called[0]!r} needs a declared function: this create declares {has}{inherited}. "
+        "If the service can answer so, say unchecked=True in its reply"
+    )
 
 
 def _as_script(made: Any) -> Mapping[str, Any]:

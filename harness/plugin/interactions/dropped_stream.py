@@ -21,6 +21,7 @@ from harness.faults import Cut, Fault, Spot, Status, parse
 from harness.faults.values.cuts import HEAD_SPOTS
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
 from harness.outcome.words import format_count
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.virtual_time.sleep_skipping import Sleeps
@@ -84,15 +85,25 @@ def cases_of(
     resume: str = "exclusive",
     seed: int = 0,
 ) -> list[Case]:
-    """A case for each cut, ending and setting of event ids; `cuts` names an enumeration or lists whole plans.
+    """A case for each cut, ending and setting of event ids; `cuts` names a set of plans or lists whole plans.
 
     An enumeration leaves out cuts before event `first`: code that creates its stream needs the first event. Raises
     UsageFault for an unknown enumeration or an invalid plan, CassetteError for an unreadable cassette.
     """
     base = replace(_PLAIN, script=script, cassette=cassette, contract=contract, resume=resume)
     return drop_cases.cases_of(
-        INTERACTIONS, base, cuts=cuts, first=first, endings=endings, event_ids=event_ids, seed=seed
+        INTERACTIONS, base, cuts=_read_cuts(cuts), first=first, endings=endings, event_ids=event_ids, seed=seed
     )
+
+
+def _read_cuts(cuts: str | Sequence[str]) -> str | Sequence[str]:
+    known = (*drop_cases.ENUMERATIONS, "outage")
+    if isinstance(cuts, str) and cuts not in known:
+        raise UsageFault(
+            f"cuts={cuts!r} is none of {', '.join(known)}, nor a list of fault plans"
+            f"{did_you_mean(cuts, known, otherwise='.')}"
+        )
+    return OUTAGES if cuts == "outage" else cuts
 
 
 def parameters(definition: Any, seed: int = 0) -> list[Case | Loop]:
@@ -115,8 +126,6 @@ def parameters(definition: Any, seed: int = 0) -> list[Case | Loop]:
     options = {name: value for name, value in options.items() if name in _OPTIONS and _is_of_kind(name, value)}
     if options.get("cassette") is not None:
         options["cassette"] = str(Path(definition.path).parent / options["cassette"])
-    if options.get("cuts") == "outage":
-        options["cuts"] = OUTAGES
     try:
         cases = cases_of(seed=seed, **options)
     except UsageFault as wrong:

@@ -17,7 +17,14 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count, shorten
 from harness.plugin.environment_variables import PLACEHOLDER_KEY, EnvironmentVariables
-from harness.plugin.interactions.answers import AnswerFields, AnswerMaker, check_script, make_answer, read_recorded
+from harness.plugin.interactions.answers import (
+    AnswerFields,
+    AnswerMaker,
+    check_script,
+    make_answer,
+    read_recorded,
+    tell_undeclared_calls,
+)
 from harness.plugin.interactions.clients import AsyncClientContext, async_client, client
 from harness.plugin.observed_service import ALLOWED, ObservedService
 from harness.plugin.session_server import SessionServer
@@ -72,7 +79,7 @@ class InteractionsEmulator(ObservedService):
         self.emulator = Emulator(Settings().with_values(settings), clock=self._time, seed=seed)
         super().__init__(self.emulator, self._time, INTERACTIONS, max_requests=max_requests)
         self.assert_all_used = assert_all_used
-        self._answers: list[QueuedAnswer] = []
+        self._answers: list[tuple[QueuedAnswer, str]] = []
         self._mishaps: list[str] = []
         self._block = ExitStack()
 
@@ -88,29 +95,33 @@ class InteractionsEmulator(ObservedService):
         """Queue an answer for the next create: a text, or any keys of a script (docs/emulator.md).
 
         `answer` may be a function that takes the create and returns a text, a script or steps; `cassette` gives a
-        recorded interaction again. If no create takes the answer, the test fails, unless it is `optional`. Steps
-        that the schemas do not know are refused, unless they are `unchecked`.
+        recorded interaction again. If no create takes the answer, the test fails, unless it is `optional`. So it
+        does if the answer calls a function and the create declares none. Steps that the schemas do not know are
+        refused. `unchecked` allows both.
         """
         recorded = {} if cassette is None else read_recorded(Path(cassette), self.emulator.contract)
         fields: dict[str, Any] = {**recorded, **script}
         if callable(answer):
             contract = self.emulator.contract
             made = make_answer(answer, fields, contract, unchecked=unchecked, tell=self._mishaps.append)
-            return self._queue(made, optional=optional)
+            return self._queue(made, optional=optional, unchecked=unchecked)
         text = {} if answer is None else {"text": answer}
-        return self.script({**text, **fields}, optional=optional, unchecked=unchecked or cassette is not None)
+        parsed = check_script({**text, **fields}, self.emulator.contract, unchecked=unchecked or bool(recorded))
+        return self._queue(QueuedAnswer(parsed), optional=optional, unchecked=unchecked)
 
     def script(
         self, script: Mapping[str, Any], *, optional: bool = False, unchecked: bool = False
     ) -> InteractionsEmulator:
         """Queue one script."""
         parsed = check_script(script, self.emulator.contract, unchecked=unchecked)
-        return self._queue(QueuedAnswer(parsed), optional=optional)
+        return self._queue(QueuedAnswer(parsed), optional=optional, unchecked=unchecked)
 
-    def _queue(self, answer: QueuedAnswer, *, optional: bool) -> InteractionsEmulator:
+    def _queue(self, answer: QueuedAnswer, *, optional: bool, unchecked: bool) -> InteractionsEmulator:
+        if not unchecked:
+            tell_undeclared_calls(answer, self._mishaps.append)
         self.emulator.script(answer)
         if not optional:
-            self._answers.append(answer)
+            self._answers.append((answer, self.find_origin()))
         return self
 
     @contextmanager
@@ -153,12 +164,11 @@ class InteractionsEmulator(ObservedService):
     def find_complaints(self) -> Iterator[str]:
         """What makes a test fail whose own code has passed: what it planned and never happened."""
         yield from super().find_complaints()
-        yield from self._mishaps
-        unused = [answer for answer in self._answers if not answer.taken] if self.assert_all_used else []
-        if unused:
+        yield from dict.fromkeys(self._mishaps)
+        if unused := [one for one in self._answers if self.assert_all_used and not one[0].taken]:
             creates = sum(call.startswith("create") for call in self.list_requests().calls)
             came = f"{format_count(creates, 'create')} came, and none took it. {ALLOWED}"
-            yield from (f"{_describe(answer)} was never used: {came}" for answer in unused)
+            yield from (f"{_describe(answer)}{origin} was never used: {came}" for answer, origin in unused)
 
     def explain_waiting(self) -> str:
         """What a loop that never ends may wait for: whatever only the clock moves on."""

@@ -46,6 +46,7 @@ def _open_shared(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulato
     from harness.plugin.interactions.emulator import InteractionsEmulator
 
     emulator = InteractionsEmulator(seed=request.config.getoption("--interactions-seed"))
+    emulator.shared_as = str(request.fixturename)
     with emulator.open(find_session(request.config), redirects=False):
         yield emulator
     check_services([emulator])

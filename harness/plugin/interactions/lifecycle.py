@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
+from harness.benches.client.judgement.received_responses import merge_equal_lines
 from harness.checks.clients.result_forms import status_of, text_in
 from harness.contract import RUNNING, STATUSES
 from harness.plugin.interactions.emulator import InteractionsEmulator
@@ -94,13 +95,14 @@ class Lifecycle:
         """Assert that the code under test ended correctly, given its status, interaction, text or exception.
 
         `raised` says by which exception the application reports that an interaction did not complete: a class,
-        several, or a class for each status. An exception with a `status` is compared by that.
+        several, or a class for each status. An exception with a `status` is compared by that. A status that the
+        mapping does not name is judged as without `raised`; with classes, the 404 of a deletion stays right.
         """
         __tracebackhide__ = True
         self._asked = True
-        problem = self._wrong_requests() or self._wrong_result(result, raised) or self._too_many_polls()
-        if problem:
-            calls = ", ".join(self.emulator.requests.calls)
+        wrong = self._wrong_requests() or self._wrong_result(result, raised)
+        if problem := "; then it ".join(filter(None, (self._too_many_polls(), wrong))):
+            calls = ", ".join(merge_equal_lines(self.emulator.requests.calls))
             raise AssertionError(
                 f"on the route {self._name!r} ({self.story}) the client {problem}.\n  its calls: {calls}"
             )
@@ -127,15 +129,21 @@ class Lifecycle:
 
     def _wrong_result(self, result: Any, raised: Reports | Mapping[str, Reports] | None) -> str:
         expected = self._route.status
-        if isinstance(result, BaseException) and raised is not None:
-            return self._wrong_exception(result, raised)
+        by_status = isinstance(raised, Mapping)
+        wanted = raised.get(expected or "deleted") if isinstance(raised, Mapping) else raised
+        is_own = not (expected is None and not by_status and _code_of(result) == 404)
+        if isinstance(result, BaseException) and wanted is not None and is_own:
+            return self._wrong_exception(result, wanted)
         if expected is None:
             return self._not_gone(result)
         if result == "deleted" or _code_of(result) == 404:
             return f"took a 404 for the end, but the interaction is to end as {expected!r}"
         if isinstance(result, BaseException) and status_of(result) not in STATUSES:
             told = f"raised {type(result).__name__} ({result}), but the interaction is to end as {expected!r}"
-            return told if expected == "completed" else f"{told}. {_REPORTED.format(type(result).__name__)}"
+            kind = type(result).__name__
+            own = f"{{{expected!r}: {kind}}}" if by_status else kind
+            reports = expected != "completed" and not self._too_many_polls()
+            return f"{told}. {_REPORTED.format(own)}" if reports else told
         status = status_of(result)
         if status in RUNNING:
             return f"stopped waiting while the interaction was {status!r}: that is no end, it must be polled on"
@@ -152,16 +160,15 @@ class Lifecycle:
             return f"ended with the text {text!r} instead of {self._route.text!r}"
         return ""
 
-    def _wrong_exception(self, error: BaseException, raised: Reports | Mapping[str, Reports]) -> str:
+    def _wrong_exception(self, error: BaseException, wanted: Reports) -> str:
         """What is wrong with the application's own exception; "" if it reports how the route ends."""
         expected = self._route.status or "deleted"
         named = f"raised {type(error).__name__} ({error})"
         if expected == "completed":
             return f"{named}, but the interaction is to end as 'completed'"
-        wanted = raised.get(expected, ()) if isinstance(raised, Mapping) else raised
         if not isinstance(error, wanted):
             names = [kind.__name__ for kind in (wanted if isinstance(wanted, tuple) else (wanted,))]
-            return f"{named}, but the test expects {' or '.join(names) or 'none'} for {expected!r}"
+            return f"{named}, but the test expects {' or '.join(names)} for {expected!r}"
         status = status_of(error)
         if status in STATUSES and status != expected:
             return f"{named}, which says {status!r} instead of {expected!r}"

@@ -25,11 +25,11 @@ _NAMES = frozenset({"sleep", *NAMES})
 
 
 class Sleeps(list[float]):
-    """The seconds of each skipped sleep, in order."""
+    """The seconds of each skipped sleep, in the order of their ends; of one cut short, those that it slept."""
 
     @property
     def total(self) -> float:
-        """The seconds that the code under test would have slept."""
+        """The seconds that the code under test would have slept, added up; side by side, more than have passed."""
         return sum(self)
 
     def assert_total(self, *, at_most: float = float("inf"), at_least: float = 0.0) -> None:
@@ -113,12 +113,24 @@ def _skipping_async(original: Callable[..., Any], sleeps: Sleeps, clock: Virtual
         given = signature.bind(*args, **kwargs).arguments
         seconds = given[named]
         if not (clock.over or _is_real(seconds)) and seconds > 0:
-            sleeps.append(seconds)
-            await clock.sleep(seconds, original)
-            given[named] = 0
+            await _sleep_and_record(seconds, original, sleeps, clock)
+            return given.get("result")  # at once: who sleeps for longer must not be before the code that goes on
         return await original(**given)
 
     return sleep
+
+
+async def _sleep_and_record(
+    seconds: float, original: Callable[..., Any], sleeps: Sleeps, clock: VirtualClock
+) -> None:
+    begin = clock.now()
+    try:
+        await clock.sleep(seconds, original)
+    except BaseException:  # cancelled, as by a timeout
+        if slept := min(seconds, clock.measure_sleep(begin)):
+            sleeps.append(slept)
+        raise
+    sleeps.append(seconds)
 
 
 def _is_real(seconds: float) -> bool:

@@ -76,7 +76,6 @@ class ThreadWaits:
 
     def sleep(self, seconds: float) -> None:
         """Let the seconds pass; threads that wait for less come first."""
-        self._record(seconds)
         me, pass_time = _Wait(self._clock.now() + seconds, next(self._numbers)), begin_sleep()
         with self._changed, self._begin(me):
             while self._clock.now() < me.deadline:
@@ -85,6 +84,7 @@ class ThreadWaits:
                 else:
                     _wait(self._changed, _SLICE)
             pass_time(seconds)
+        self._record(seconds)
 
     def replacement(self) -> Callable[..., bool]:
         """The method `threading.Condition.wait` for as long as the clock is used."""

@@ -36,7 +36,10 @@ _MOMENT = 0.02
 """Real seconds in which other tasks may finish before a timer fires early: an answer of our server needs one."""
 
 _TURNS = 5
-"""Turns of the loop in which a timer may cancel the sleeper: its callback, the waiting task, the cancellation."""
+"""Turns of the loop in which a timer may cancel the sleeper: its callback, the waiting task, the cancellation.
+
+In as many, a task that has just woken goes on before the next one wakes.
+"""
 
 
 _DIGITS = 1
@@ -48,6 +51,7 @@ class VirtualClock:
 
     def __init__(self) -> None:
         self.ahead = 0.0
+        self._reached = 0.0
         self.over = False
         """Whether the block has ended; a function that somebody keeps then shows the machine's time."""
         self._real = time.monotonic
@@ -75,6 +79,11 @@ class VirtualClock:
         """Move on to a moment, unless it has passed."""
         with self._lock:
             self.ahead += max(0.0, moment - self.now())
+            self._reached = max(self._reached, moment)
+
+    def measure_sleep(self, begin: float) -> float:
+        """The seconds by which other sleeps and timers have moved the clock since `begin`."""
+        return max(0.0, round(self._reached - begin, _DIGITS))
 
     async def sleep(self, seconds: float, pause: Callable[[float], Awaitable[Any]]) -> None:
         """Sleep in an event loop without waiting; `pause` is the loop's own sleep.
@@ -86,9 +95,10 @@ class VirtualClock:
         here = self._sleeping.setdefault(threading.get_ident(), [])
         heapq.heappush(here, me)
         try:
-            await pause(0)
-            while here[0] != me:
+            turns = 0
+            while turns < _TURNS:
                 await pause(0)
+                turns = turns + 1 if here[0] == me else 0
             await self._run_timers(me[0], len(here), pause, lambda due: pass_time(round(due - begin, _DIGITS)))
             self.reach(me[0])
             pass_time(seconds)

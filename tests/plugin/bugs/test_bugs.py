@@ -210,6 +210,45 @@ def test_an_exception_of_the_application(route: str) -> None:
             story.assert_outcome(RunFailed("completed"))
 
 
+class NotFound(Exception):
+    """The exception that a client library raises for a 404."""
+
+    status_code = 404
+
+
+@pytest.mark.parametrize("result", [NotFound(), None, "deleted"], ids=repr)
+def test_a_deletion_needs_no_exception_of_the_application(result: object) -> None:
+    """The 404 of the service stays right where `raised` does not name the deletion, and only there."""
+    story = Lifecycle(InteractionsEmulator(), "deleted")
+    story.assert_outcome(result, raised=RunFailed)
+    story.assert_outcome(result, raised={"failed": RunFailed})
+    if isinstance(result, Exception):
+        with pytest.raises(AssertionError, match=r"raised NotFound .* expects RunFailed for 'deleted'"):
+            story.assert_outcome(result, raised={"deleted": RunFailed})
+        with pytest.raises(AssertionError, match=r"raised NotFound .* expects RunFailed for 'failed'"):
+            Lifecycle(InteractionsEmulator(), "failed").assert_outcome(result, raised=RunFailed)
+
+
+def test_a_status_that_raised_does_not_name() -> None:
+    """It is judged as without `raised`, and the message shows the mapping that would name it."""
+    story = Lifecycle(InteractionsEmulator(), "cancelled")
+    story.assert_outcome(RunFailed("cancelled"), raised={"failed": RunFailed})
+    with pytest.raises(AssertionError, match=r"say assert_outcome\(error, raised=\{'cancelled': RunFailed\}\)"):
+        story.assert_outcome(RunFailed(), raised={"failed": RunFailed})
+
+
+def test_a_client_that_does_not_see_the_end() -> None:
+    """A client that polls on until its own deadline is told how often it asked in vain, in one line."""
+    story = Lifecycle(InteractionsEmulator(), "failed")
+    with client_of(story.emulator) as client:
+        for _ in range(45):
+            client.get(f"/v1beta/interactions/{story.id}")
+    with pytest.raises(AssertionError, match=r"asked 41 times more after it was 'failed'; then it raised") as told:
+        story.assert_outcome(TimeoutError("still runs after 600 s"))
+    assert "its calls: get (45 times)" in str(told.value)
+    assert "If that is how" not in str(told.value)
+
+
 def test_the_good_client_goes_on() -> None:
     """The good client sends a function's result and a continuation correctly."""
     lifecycle("function_result", clients.answers, tools=True)

@@ -22,6 +22,7 @@ from harness.wire import Headers, Request
 
 PATH = "/v1beta/interactions"
 CALL = {"type": "function_call", "id": "c", "name": "f", "arguments": {}}
+TOOL = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
 
 
 @pytest.fixture
@@ -52,9 +53,9 @@ def text_of(answer: httpx.Response) -> str:
 def test_a_function_answers(emulator: InteractionsEmulator, client: httpx.Client) -> None:
     """A function gets the create and returns a text, a script or steps; it may answer all that match."""
     emulator.reply(lambda asked: asked.text.upper(), times=2, match={"input_contains": "shout"})
-    emulator.reply(lambda asked: {"status": "failed"} if asked.tools else [CALL])
+    emulator.reply(lambda asked: [CALL] if asked.tools else {"status": "failed"})
     assert text_of(create(client, "shout")) == "SHOUT"
-    assert create(client).json()["status"] == "requires_action"
+    assert create(client, tools=[TOOL]).json()["status"] == "requires_action"
     assert text_of(create(client, "shout it")) == "SHOUT IT"
     assert list(emulator.find_complaints()) == []
 
@@ -76,6 +77,55 @@ def test_a_function_that_cannot_answer(
     assert answer.status_code == 400
     assert said in answer.json()["error"]["message"]
     assert said in "".join(emulator.find_complaints())
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "this create declares no tools. If"),
+        (
+            {"previous_interaction_id": "first"},
+            "no tools, and tools are not inherited from previous_interaction_id",
+        ),
+        ({"tools": [{"type": "google_search"}]}, "this create declares only google_search"),
+        ({"tools": [{**TOOL, "name": "g"}]}, ""),
+        ({"tools": [{"type": "computer_use", "environment": "browser"}]}, ""),
+    ],
+    ids=["forgotten", "second round", "built-in", "unknown name", "computer use"],
+)
+@pytest.mark.parametrize("made", [False, True], ids=["steps", "function"])
+def test_a_call_that_the_service_could_not_make(
+    emulator: InteractionsEmulator, client: httpx.Client, fields: dict[str, Any], said: str, made: bool
+) -> None:
+    """A script that calls a function although none is declared fails the test, unless it is `unchecked`."""
+    if "previous_interaction_id" in fields:
+        fields = {"previous_interaction_id": create(client).json()["id"]}
+    script = {"steps": [CALL], "status": "requires_action"}
+    for unchecked in (True, False):
+        if made:
+            emulator.reply(lambda asked: script, unchecked=unchecked)
+        else:
+            emulator.script(script, unchecked=unchecked)
+        assert create(client, **fields).json()["status"] == "requires_action"
+        complaints = "".join(emulator.find_complaints())
+        assert complaints == "" if unchecked else said in complaints
+    assert bool(said) is ("the scripted call of 'f' needs a declared function" in complaints)
+
+
+def test_an_agent_may_call_with_tools_of_its_own(emulator: InteractionsEmulator, client: httpx.Client) -> None:
+    """An agent's call needs no tool in the create."""
+    emulator.reply(steps=[CALL], status="requires_action")
+    agent = {"agent": "deep-research-preview-04-2026", "input": "Go.", "background": True}
+    assert client.post(PATH, json=agent).status_code == 200
+    assert list(emulator.find_complaints()) == []
+
+
+def test_a_client_of_vertex_is_told(client: httpx.Client) -> None:
+    """A call on a project's path without credentials is told which variable makes clients call so."""
+    del client.headers["x-goog-api-key"]
+    paths = "/v1beta1/projects/p/locations/l/interactions", PATH
+    told = [client.post(path, json={}).json()["error"]["message"] for path in paths]
+    assert ["GOOGLE_GENAI_USE_VERTEXAI" in message for message in told] == [True, False]
 
 
 def test_matching(emulator: InteractionsEmulator, client: httpx.Client) -> None:

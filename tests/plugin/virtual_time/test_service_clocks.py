@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import harness
+from harness.outcome import UsageFault
 from harness.plugin import InteractionsEmulator, no_sleep
 
 MODEL = "gemini-3.5-flash"
@@ -131,6 +132,50 @@ def test_what_lasts_ends_by_the_clock(emulator: InteractionsEmulator, pause: flo
     emulator.reply(lasts=840)
     with no_sleep():
         assert count_polls(emulator, pause) == pytest.approx(polls, abs=1)
+
+
+def is_over(emulator: InteractionsEmulator, path: str) -> bool:
+    """Whether a GET finds the interaction, completed."""
+    try:
+        return bool(emulator.call("GET", path)["status"] == "completed")
+    except UsageFault:
+        return False
+
+
+def wait_for_end(emulator: InteractionsEmulator, deadline: float) -> int:
+    """How often the commonest loop sleeps five seconds: it polls at once, then sleeps."""
+    made, end = emulator.create(), time.monotonic() + deadline
+    for slept in range(100):
+        if is_over(emulator, f"interactions/{made['id']}"):
+            return slept
+        if time.monotonic() > end:
+            break
+        time.sleep(5)
+    raise TimeoutError
+
+
+SCRIPTS: list[Any] = [{"lasts": 30}, {"lasts": 30, "ticks": 0}, {"hidden": {"seconds": 30}, "ticks": 0}]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=str)
+def test_a_loop_that_polls_at_once_sleeps_the_whole_run(emulator: InteractionsEmulator, script: Any) -> None:
+    """A run of 30 seconds is over after six sleeps of five, and not before a deadline of 22."""
+    emulator.reply(**script).reply(**script)
+    with no_sleep():
+        assert wait_for_end(emulator, 3600) == 6
+        with pytest.raises(TimeoutError):
+            wait_for_end(emulator, 22)
+
+
+def test_a_client_that_sleeps_may_poll_twice(emulator: InteractionsEmulator) -> None:
+    """Once a client has slept, two polls in a row are no time."""
+    emulator.reply(lasts=30)
+    path, slept = f"interactions/{emulator.create()['id']}", 0
+    with no_sleep():
+        while slept == 0 or not (is_over(emulator, path) or is_over(emulator, path)):
+            time.sleep(5)
+            slept += 1
+    assert slept == 6
 
 
 def poll_at_once(client: Any, name: str) -> None:

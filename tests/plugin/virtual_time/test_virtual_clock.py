@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import asyncio
 import datetime
 import datetime as dt
 import hashlib
@@ -11,9 +12,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime as from_import
+from typing import Any
 
 import pydantic
 import pytest
@@ -79,6 +81,40 @@ def test_dates_stay_what_they_are() -> None:
         assert not isinstance(now, Own)
     assert datetime.datetime is from_import
     assert Model.model_validate_json(Model(moment=now).model_dump_json()).moment == now
+
+
+async def cut_by_a_timer() -> None:
+    """A timeout ends a sleep."""
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(10):
+            await asyncio.sleep(1000)
+
+
+async def cut_by_a_task() -> None:
+    """Another task cancels a sleep, after a sleep of its own."""
+    cut = asyncio.create_task(asyncio.sleep(1000))
+    await asyncio.sleep(10)
+    cut.cancel()
+    await asyncio.wait([cut])
+
+
+async def cut_at_the_end() -> None:
+    """A heartbeat ends with its loop."""
+    cut = asyncio.create_task(asyncio.sleep(1000))
+    await asyncio.sleep(10)
+    assert not cut.done()
+
+
+@pytest.mark.parametrize(
+    ("act", "expected"), [(cut_by_a_timer, [10]), (cut_by_a_task, [10, 10]), (cut_at_the_end, [10, 10])]
+)
+def test_a_sleep_cut_short(act: Callable[[], Coroutine[Any, Any, None]], expected: list[float]) -> None:
+    """It counts with what it slept by the clock, not with what it would have slept."""
+    with no_sleep() as sleeps:
+        begin = time.monotonic()
+        asyncio.run(act())
+        assert 10 <= time.monotonic() - begin < 500
+    assert sleeps == pytest.approx(expected, abs=1)
 
 
 class Poller(threading.Thread):
