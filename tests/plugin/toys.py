@@ -9,6 +9,8 @@ import httpcore2  # noqa: F401
 import pytest
 import yaml  # noqa: F401
 
+import harness.checks.catalogue  # noqa: F401
+
 PLUGIN = "harness.pytest_plugin"
 
 
@@ -34,7 +36,7 @@ def run(pytester: pytest.Pytester, *arguments: str, process: bool = False) -> py
 
     Modules that an in-process run imports first are removed after it. So the libraries below httpx are imported
     before: otherwise httpx would keep exception classes of theirs that are no longer raised. So is yaml: its part
-    in C keeps the classes of its first import.
+    in C keeps the classes of its first import. So is the catalogue: a package keeps its modules as attributes.
     """
     runner = pytester.runpytest_subprocess if process else pytester.runpytest_inprocess
     return runner(*options(), *arguments)

@@ -15,6 +15,8 @@ from harness.plugin.interactions.stashes import CASSETTE
 from harness.plugin.names import find_unknown_markers
 
 _EMULATOR = "interactions_emulator"
+_OF_THE_FIXTURE = frozenset({"assert_all_used", "max_requests"})
+"""What the marker of the emulator takes beside the emulator's settings."""
 _FIXTURES = {
     "interactions_lifecycle": ("interactions_lifecycle",),
     "interactions_dropped_stream": ("interactions_dropped_stream",),
@@ -83,11 +85,12 @@ def _find_unread_arguments(metafunc: pytest.Metafunc) -> Iterator[str]:
 
 def _find_wrong_values(metafunc: pytest.Metafunc) -> Iterator[str]:
     """What is wrong with the settings of the emulator and with the options of the cassette."""
-    if settings := settings_of(metafunc.definition):
+    settings = settings_of(metafunc.definition)
+    if values := {name: value for name, value in settings.items() if name not in _OF_THE_FIXTURE}:
         from harness.emulator.values.settings import Settings
 
         try:
-            Settings().with_values(settings)
+            Settings().with_values(values)
         except UsageFault as fault:
             yield f"{_EMULATOR}: {fault}"
     if (marker := metafunc.definition.get_closest_marker(CASSETTE)) is not None:

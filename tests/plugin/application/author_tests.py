@@ -47,7 +47,7 @@ def test_job_that_never_ends(interactions_emulator, interactions_client, interac
     job = assistant.start_job(interactions_client, "Think.")
     with pytest.raises(TimeoutError):
         assistant.wait_for_job(interactions_client, job)
-    interactions_no_sleep.assert_total(at_least=590, at_most=610)
+    interactions_no_sleep.assert_total(at_least=300, at_most=610)  # real time counts, too
 
 
 def test_job_cancelled_late(interactions_emulator, interactions_client, interactions_no_sleep):
