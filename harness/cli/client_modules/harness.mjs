@@ -162,7 +162,7 @@ class Controls {
     return (await this.call("GET", "requests")).requests;
   }
 
-  /** The calls so far in a word or two each: "create stream", "get", "resume", "cancel", "delete". */
+  /** The calls so far in a word or two each: "create", "create stream", "get", "get stream", "resume", "cancel", "delete". */
   async calls() {
     return (await this.requests()).map(nameCall);
   }

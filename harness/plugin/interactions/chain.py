@@ -131,8 +131,15 @@ class Chain:
                 raise AssertionError(f"the client {problem}.\n  it sent: {[item.get('type') for item in sent]}")
 
     def assert_history(self, interaction_id: str, *expected: str) -> None:
-        """Assert the texts of a turn's history: inputs and outputs in order, from the beginning of the chain."""
+        """Assert the texts of a turn's history: inputs and outputs in order, from the beginning of the chain.
+
+        Raises UsageFault for a list of texts.
+        """
         __tracebackhide__ = True
+        if wrong := next((text for text in expected if not isinstance(text, str)), None):
+            raise UsageFault(
+                f"assert_history takes texts one by one, and got {wrong!r}: write assert_history(id, *texts)"
+            )
         seen = self.history_of(interaction_id)
         if seen != list(expected):
             raise AssertionError(
