@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 check: $(VENV)/.base  ## run the whole catalogue against the built-in emulator
 	$(BIN)/harness check emulator
 
-test: $(VENV)/.dev bytecode  ## run the tests: some five minutes on two idle cores
+test: $(VENV)/.dev bytecode  ## run the tests: some four minutes on two idle cores
 	$(BIN)/python -m pytest -q -n 3
 
 test-slow: $(VENV)/.dev bytecode  ## run the slow ones: whole searches, the whole kill matrix, client mutants, foreign servers, browsers

@@ -18,6 +18,9 @@ from typing import IO, Any
 
 MAX_FILE_BYTES = 1 << 30
 """Largest file that is read: 1 GiB. The largest recordings are a thousandth of it."""
+_LARGE = 64 << 20
+_START = 64 << 10
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 MAX_DEPTH = 100
 """Maximum nesting of a YAML document. libyaml's composer is recursive, and a stack overflow kills the process."""
 MAX_GROWTH = 20
@@ -52,10 +55,23 @@ def open_file(path: str | Path) -> IO[bytes]:
             raise OSError(
                 errno.EFBIG, f"it has {status.st_size:,} bytes, and at most {MAX_FILE_BYTES:,} are read", str(path)
             )
+        _refuse_zeros(handle, status.st_size, path)
         return os.fdopen(handle, "rb")
     except BaseException:
         os.close(handle)
         raise
+
+
+def _refuse_zeros(handle: int, size: int, path: str | Path) -> None:
+    """Raise OSError for a large file that begins with zero bytes: to read it as text would take minutes."""
+    if size <= _LARGE:
+        return
+    start = os.read(handle, _START)
+    os.lseek(handle, 0, os.SEEK_SET)
+    if b"\0" in start and not start.startswith(_UTF_16):
+        raise OSError(
+            errno.EINVAL, f"it has {size:,} bytes that begin with zeros, as after a crash: restore it", str(path)
+        )
 
 
 def read_file(path: str | Path) -> bytes:
@@ -118,7 +134,7 @@ def refuse_bombs(root: Any) -> None:
     todo = [(root, False)]
     while todo:
         node, is_done = todo.pop()
-        children = _children(node)
+        children = _list_children(node)
         if is_done:
             sizes[id(node)] = _own_size(node) + sum(sizes[id(child)] or 0 for child in children)
         elif id(node) not in sizes:
@@ -141,7 +157,7 @@ def refuse_bombs(root: Any) -> None:
         )
 
 
-def _children(node: Any) -> list[Any]:
+def _list_children(node: Any) -> list[Any]:
     if isinstance(node.value, str):
         return []
     return [part for item in node.value for part in (item if isinstance(item, tuple) else (item,))]

@@ -57,11 +57,11 @@ def all_codes() -> list[str]:
     words |= {f"{rule}/{word}" for rule in _STREAM_RULES for word in STREAM_WORDS}
     words |= {f"{rule}/{word}" for own, shared in _SHARED_WORDS.items() for rule in shared for word in own}
     return sorted(
-        {*rules, *words, *CLIENT_CODES, *(code for code in _literals() if code.partition("/")[0] in rules)}
+        {*rules, *words, *CLIENT_CODES, *(code for code in _find_literals() if code.partition("/")[0] in rules)}
     )
 
 
-def _literals() -> Iterator[str]:
+def _find_literals() -> Iterator[str]:
     """Every string in the package that has the form of a code."""
     for path in PACKAGE.rglob("*.py"):
         text = path.read_text("utf-8")
@@ -72,21 +72,21 @@ def _literals() -> Iterator[str]:
 
 def read_published() -> tuple[list[str], list[str]]:
     """The codes of the shipped file, in use and retired."""
-    value = json.loads(_path().read_text(encoding="utf-8"))
+    value = json.loads(_find_path().read_text(encoding="utf-8"))
     return value["codes"], value["retired"]
 
 
-def _path() -> Path:
+def _find_path() -> Path:
     return folder("schemas") / "output" / "codes.json"
 
 
 def write() -> None:
     """Write the file anew; what is not given any more is kept as retired."""
     current = all_codes()
-    codes, retired = read_published() if _path().exists() else ([], [])
+    codes, retired = read_published() if _find_path().exists() else ([], [])
     old = sorted({*codes, *retired} - set(current))
     text = json.dumps({"codes": current, "retired": old}, indent=2)
-    _path().write_text(f"{text}\n", encoding="utf-8")
+    _find_path().write_text(f"{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ together. Importing it costs nothing: each function imports what it needs when i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, RunOrder
+from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, CountsEnds, RunOrder
 from harness.wire import Clock, Exchange, Headers, Request, StreamProtocol
 from harness.wire.message import segment
 
@@ -82,6 +82,31 @@ def _judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Fin
     from harness.contract.judge.failures.roots import judge_roots
 
     return judge_roots(exchange, before)
+
+
+def _read_new_id(exchange: Exchange) -> str:
+    from harness.contract.runs import read_new_id
+
+    return read_new_id(exchange)
+
+
+def _judge_death(exchange: Exchange) -> Iterator[Finding]:
+    from harness.contract import read
+    from harness.contract.judge.failures.crash import judge_death
+
+    return judge_death(exchange, read(exchange).call)
+
+
+def _judge_new_id(given: Container[object], identity: object) -> Iterator[Finding]:
+    from harness.contract.judge.agreement import judge_new_id
+
+    return judge_new_id(given, identity)
+
+
+def _new_end_counter() -> CountsEnds:
+    from harness.contract.run_ends import RunEnds
+
+    return RunEnds()
 
 
 def _read_subject(request: Request) -> str:
@@ -272,10 +297,14 @@ INTERACTIONS = Api(
     load_protocol=_load_protocol,
     read=_read,
     judge_roots=_judge_roots,
+    read_new_id=_read_new_id,
+    judge_new_id=_judge_new_id,
+    judge_death=_judge_death,
     load_rules=_load_rules,
     load_areas=_load_areas,
     new_file_judge=_new_file_judge,
     new_history_judge=_new_history_judge,
+    new_end_counter=_new_end_counter,
     read_order=_read_order,
     read_subject=_read_subject,
     read_status=_read_status,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import time
 
 import pytest
 
 from benchmarks.__main__ import benchmarks
-from benchmarks.plugin import fixture
+from benchmarks.plugin import dropped_streams, fixture, plain
 
 
 @pytest.mark.parametrize("name", benchmarks())
@@ -22,3 +23,10 @@ def test_the_first_fixture_is_measured() -> None:
     """What runs in a process of its own runs to its end, and the first time holds the imports."""
     first, again = fixture()
     assert first > again > 0
+
+
+def test_dropped_streams_are_measured_by_the_clock_of_the_machine() -> None:
+    """The pauses that are skipped between the connections of a case do not count as time that it took."""
+    began = time.perf_counter()
+    measured = dropped_streams(plain, 20)
+    assert 0 < measured < time.perf_counter() - began

@@ -115,10 +115,17 @@ def _make_huge(path: Path) -> None:
         file.truncate(2 << 30)  # a sparse file: it takes no space
 
 
+def _make_zeros(path: Path) -> None:
+    with path.open("wb") as file:
+        file.write(b"a: 1\n")
+        file.truncate(100 << 20)
+
+
 ODD = {
     "a pipe": (_make_pipe, "it is a pipe"),
     "a device": (_make_link_to_device, "it is a device"),
     "a folder": (Path.mkdir, "it is a folder"),
+    "100 MiB of zeros": (_make_zeros, "begin with zeros"),
     "2 GiB": (_make_huge, "at most 1,073,741,824 are read"),
 }
 
@@ -133,6 +140,17 @@ def test_what_is_no_file_is_refused_before_it_is_read(tmp_path: Path, kind: str)
     with pytest.raises(OSError, match=reason) as raised:
         open_file(path)
     assert raised.value.filename == str(path)
+
+
+def test_a_large_text_is_read(tmp_path: Path) -> None:
+    """A large file is no odd one, neither with a zero far inside nor in UTF-16, which has zeros from the start."""
+    for number, start in enumerate((b"a" * 70_000 + b"\0", "a: b\n".encode("utf-16"))):
+        path = tmp_path / f"{number}.yaml"
+        with path.open("wb") as file:
+            file.write(start)
+            file.truncate(65 << 20)
+        with open_file(path) as file:
+            assert file.read(10) == start[:10]
 
 
 def test_a_missing_file_is_missing(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Functions are named by verbs, and a class name stands for one thing: the whole package is read to see it.
 
 A bare past participle (`told`, `changed`) leaves open whether a function does something or returns something. It
-may name a boolean or a property. Both lists of exceptions may only shrink: a listed name that is gone fails, too.
+may name a boolean or a property. A private function does not begin with a noun (`_text`, `_finding_record`),
+unless it is one of these or reads like an attribute of its argument (`_word_of`, `_keys_in`). The lists of
+exceptions may only shrink: what is listed and gone fails, too.
 """
 
 from __future__ import annotations
@@ -44,6 +46,35 @@ PARTICIPLES: dict[str, str] = {
 }
 """The functions, by module, that are still named by a participle."""
 
+NOUNS = _words(
+    """
+    address addresses agent anchor annotation annotations area arguments array attribute automaton body bytes
+    cassette cassettes cell characters children choice chunk coding codings comment configuration connection
+    content contents credential cursors data decision delta details difference differences disagreement document
+    documents engine entry environment error event events evidence exchanges extension extras fact failure fault
+    fields file files finding folder formats framing functions groups header headers headline holder hosts ids
+    incident inputs interaction items key keys kinds letters likeness lines literal literals mapping member
+    members milliseconds module moment noise numbers object offset offsets opening operation operations origin
+    overview pairs parameter parameters parts passage password path patience payload payloads pieces places
+    problem problems progress properties provenance reading refusal replies response result results root row
+    rows rule scalar scenario schema script seconds section sections segments server settings shapes status
+    steps stream string subject subscript table template text timeline times token totals tree tunnel union
+    usage value values variable version voice webhook words
+    """
+)
+"""Words that name what a function returns, and are no verbs: `stage` and `record` may be either."""
+
+ACCESSORS = ("_of", "_in", "_at", "_for", "_with", "_as")
+"""Ends of names that read like an attribute of what is passed."""
+
+UNNAMED = _words(
+    """
+    benches.record benches.server checks cli.commands emulator.create emulator.deliveries emulator.mutants
+    emulator.resources emulator.run engine plugin
+    """
+)
+"""The rooms whose private functions are still named by nouns."""
+
 TWICE: frozenset[str] = frozenset()
 """The names that still stand for several classes."""
 
@@ -75,6 +106,21 @@ def _may_be_named_so(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return is_property or returns == "bool" or returns.startswith(("TypeGuard[", "TypeIs["))
 
 
+def named_by_noun(tree: ast.AST) -> Iterator[str]:
+    """Private functions that begin with a noun, and are no accessors, properties or booleans."""
+    functions = (node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+    for function in functions:
+        name = function.name
+        is_noun = name.startswith("_") and name.strip("_").partition("_")[0] in NOUNS and not name.endswith("__")
+        reads_like_attribute = name.endswith(ACCESSORS) or "_of_" in name
+        if is_noun and not reads_like_attribute and not _may_be_named_so(function):
+            yield name
+
+
+def _is_in(module: str, rooms: Iterable[str]) -> bool:
+    return any(module == room or module.startswith(f"{room}.") for room in rooms)
+
+
 def public_classes(tree: ast.AST) -> Iterator[str]:
     """The names of all classes of a module that do not begin with an underscore."""
     return (
@@ -98,6 +144,15 @@ def test_functions_are_verbs() -> None:
     agreed = {f"{module}:{name}" for module, names in PARTICIPLES.items() for name in names.split()}
     assert not found - agreed, f"name these functions by what they do:{_listed(found - agreed)}"
     assert not agreed - found, f"these are gone: delete them from PARTICIPLES:{_listed(agreed - found)}"
+
+
+def test_private_functions_are_verbs() -> None:
+    """No private function begins with a noun, but in the rooms that are listed."""
+    found = {f"{module}:{name}" for module, tree in _modules() for name in named_by_noun(tree)}
+    wrong = {name for name in found if not _is_in(name.partition(":")[0], UNNAMED)}
+    assert not wrong, f"name these functions by what they do:{_listed(wrong)}"
+    done = {room for room in UNNAMED if not any(_is_in(name.partition(":")[0], {room}) for name in found)}
+    assert not done, f"these rooms are clean: delete them from UNNAMED:{_listed(done)}"
 
 
 def test_a_class_name_stands_for_one_thing() -> None:
@@ -128,3 +183,18 @@ def test_a_class_name_stands_for_one_thing() -> None:
 def test_what_counts_as_a_participle(source: str, names: list[str]) -> None:
     """Functions and methods at any depth count; verbs, longer names, properties and booleans do not."""
     assert list(named_by_participle(ast.parse(source))) == names
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("def _text(value): ...", ["_text"]),
+        ("class Page:\n    async def _finding_record(self) -> dict: ...", ["_finding_record"]),
+        ("def draw():\n    def _steps() -> list: ...", ["_steps"]),
+        ("def text(value): ...\ndef _write_text(): ...\ndef _keys_in(text): ...\ndef _word_of(rule): ...", []),
+        ("def _status() -> bool: ...\nclass Page:\n    @property\n    def _body(self) -> bytes: ...", []),
+    ],
+)
+def test_what_counts_as_a_noun(source: str, names: list[str]) -> None:
+    """Private functions and methods at any depth count; accessors, properties and booleans do not."""
+    assert list(named_by_noun(ast.parse(source))) == names

@@ -61,7 +61,7 @@ REMEDIES: dict[str, str] = {
     "long-decode": "with --capability +long-decode and a model that does (--model), which costs 65,536 tokens",
     "image-answers": "with --capability +image-answers and a model that makes images (--model)",
     "audio-answers": "with --capability +audio-answers and a model that speaks (--model)",
-    "deep-research": "with --capability +deep-research and --wait 3600, for two runs of many minutes",
+    "deep-research": "with --capability +deep-research and --timeout 3600, for two runs of many minutes",
     "background-slow": "with a model whose background runs last some seconds (--model)",
     "functions": "with a model that calls a function when told to (--model)",
     "search": "with a model that can search (--model)",
@@ -114,13 +114,21 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "del.gone-stream": ("del.gone",),
     "del.chain-after": ("del.gone", "chain.takes-effect"),
     "del.running": ("del.gone",),
+    "del.reader-ends": ("bg.settles", "stream.closes"),
     "stream.end-matches-get": ("get.usage",),
     "resume.exclusive": ("resume.no-gap",),
-    "resume.finished": ("resume.no-gap", "stream.completed-last"),
+    "resume.ids-stable": ("resume.no-gap/ids", "resume.exclusive/ids"),
+    "resume.finished": ("resume.no-gap", "stream.completed-last", "stream.terminal"),
     "resume.encoded": ("resume.no-gap",),
-    "resume.live": ("resume.no-gap", "resume.exclusive"),
-    "resume.from-create": ("bg.survives-hangup", "resume.live", "resume.no-gap", "resume.exclusive"),
-    "resume.two-readers": ("resume.live", "resume.no-gap", "resume.exclusive"),
+    "resume.live": ("resume.no-gap", "resume.exclusive", "stream.terminal"),
+    "resume.from-create": (
+        "bg.survives-hangup",
+        "resume.live",
+        "resume.no-gap",
+        "resume.exclusive",
+        "stream.terminal",
+    ),
+    "resume.two-readers": ("resume.live", "resume.no-gap", "resume.exclusive", "stream.terminal"),
     "resume.replay": ("resume.two-readers", "resume.live"),
     "resume.well-formed": ("resume.no-gap", "stream.completed-last"),
     **dict.fromkeys(
@@ -139,6 +147,13 @@ _READ_A_STATUS = """
     agent.chain-needs-env agent.chain-env agent.env-kept agent.mixed-chain hook.delivery rob.concurrent-streams
 """
 RESTS_ON |= {check: ("create.status", *RESTS_ON.get(check, ())) for check in _READ_A_STATUS.split()}
+
+MIXED = "rob.concurrent-streams/mixed"
+_READ_A_STREAM = [name for name in BY_ID if name.startswith(("stream.", "resume."))]
+RESTS_ON |= {
+    check: (MIXED, *RESTS_ON.get(check, ()))
+    for check in (*_READ_A_STREAM, "create.format-streamed", "cancel.stream-ends", "create.id-unique")
+}
 
 
 def new_registry() -> Registry:

@@ -113,10 +113,16 @@ def gather(areas: Iterable[Iterable[Check]]) -> tuple[Check, ...]:
             raise ValueError(f"two checks for the rule {check.id!r}: a rule has exactly one")
         if exercises.setdefault(check.exercise.name, check.exercise) is not check.exercise:
             raise ValueError(f"two exercises are called {check.exercise.name!r}: rename one")
-        found[check.id] = replace(check, proves=_PROVES.get(check.id, ""), rests_on=RESTS_ON.get(check.id, ()))
+        found[check.id] = replace(
+            check,
+            proves=_PROVES.get(check.id, ""),
+            rests_on=RESTS_ON.get(check.id, ()),
+            blocks=frozenset(code for code in _BLOCKING if code.startswith(f"{check.id}/")),
+        )
     return tuple(found.values())
 
 
+_BLOCKING = {name for names in RESTS_ON.values() for name in names if "/" in name}
 _PROVES = {rule: capability for capability, rule in PROOFS.items()}
 
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 
 from harness.checks.vocabulary.expect import at, expect_reply
 from harness.checks.vocabulary.stored import HELLO
+from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
-from harness.contract.tables.refusals import REFUSALS, Own
+from harness.contract.tables.refusals import REFUSALS, Changes, Own
 from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import Exercise, Registry, take
 from harness.outcome import Finding
@@ -25,6 +26,17 @@ def send_wrong_creates(t: RequestBuilder, *rules: str, timeout: float | None = N
         for name, body in REFUSALS[rule].bodies({"input": HELLO}, own):
             answers[name] = yield Send(t.create(body), timeout=timeout)
     return answers
+
+
+def _describe_changes(changes: Changes) -> str:
+    """What is wrong with a create: `tools "none"`, `no input`, `model and agent`."""
+    own = [field for field, value in changes.items() if isinstance(value, Own)]
+    words = [
+        f"no {field}" if value is None else f"{field} {format_value(value)}"
+        for field, value in changes.items()
+        if field not in own
+    ]
+    return " and ".join([*own, *words])
 
 
 def check_refusal(
@@ -47,7 +59,7 @@ def check_refusal(
 
     def judge(**answers: Exchange) -> Iterator[Finding]:
         for name, answer in answers.items():
-            yield from at(name, expect_reply(rule, answer))
+            yield from at(name, expect_reply(rule, answer, _describe_changes(row.creates[name])))
 
     registry.check(rule, exercise, title=title, profile=profile, requires=requires, accepts=accepts)(
         take(judge, *row.creates)

@@ -1,5 +1,8 @@
 """The command line: argv, environment, configuration and exit codes; no logic of its own. Layer 7."""
 
-from harness.cli.main import main
+try:
+    from harness.cli.main import main
+except KeyboardInterrupt:  # while Python still reads modules: nothing was begun, nothing is to be told
+    raise SystemExit(130) from None
 
 __all__ = ["main"]

@@ -80,8 +80,8 @@ def read_configuration(folder: Path | None = None) -> dict[str, Any]:
 
     Raises UsageFault for unknown keys and wrong types.
     """
-    path = _nearest_file(folder)
-    return {} if path is None else _values(_table(path), KEYS, path, "")
+    path = _find_nearest_file(folder)
+    return {} if path is None else _read_values(_read_table(path), KEYS, path, "")
 
 
 def read_section(command: str, parser: Parser) -> dict[str, Any]:
@@ -89,16 +89,16 @@ def read_section(command: str, parser: Parser) -> dict[str, Any]:
 
     Its keys are the long flags of its parser. Raises UsageFault as `read_configuration` does.
     """
-    path = _nearest_file()
+    path = _find_nearest_file()
     if path is None:
         return {}
-    table = _table(path)
+    table = _read_table(path)
     shared = {name.replace("-", "_") for name in SECTIONS[command]}
-    whole = {name: value for name, value in _values(table, KEYS, path, "").items() if name in shared}
+    whole = {name: value for name, value in _read_values(table, KEYS, path, "").items() if name in shared}
     own = table.get(command, {})
     if not isinstance(own, dict):
         raise UsageFault(f"{path}: tool.harness.{command} must be a table")
-    return whole | _values(own, _keys_of(parser), path, f".{command}")
+    return whole | _read_values(own, _keys_of(parser), path, f".{command}")
 
 
 def _keys_of(parser: Parser) -> dict[str, str]:
@@ -119,7 +119,7 @@ def _kind_of(action: argparse.Action) -> str:
     return _KINDS.get(getattr(action.type, "__name__", ""), _STRING)
 
 
-def _nearest_file(folder: Path | None = None) -> Path | None:
+def _find_nearest_file(folder: Path | None = None) -> Path | None:
     here = folder or Path.cwd()
     paths = (place / "pyproject.toml" for place in (here, *here.parents))
     return next((path for path in paths if path.is_file()), None)
@@ -142,7 +142,7 @@ def apply_section(command: str, parser: Parser, words: Sequence[str]) -> argpars
     return arguments
 
 
-def _table(path: Path) -> dict[str, Any]:
+def _read_table(path: Path) -> dict[str, Any]:
     """The whole table, as it is written."""
     try:
         whole = tomllib.loads(read_file(path).decode("utf-8"))
@@ -155,7 +155,7 @@ def _table(path: Path) -> dict[str, Any]:
     return table
 
 
-def _values(table: dict[str, Any], keys: Mapping[str, str], path: Path, section: str) -> dict[str, Any]:
+def _read_values(table: dict[str, Any], keys: Mapping[str, str], path: Path, section: str) -> dict[str, Any]:
     """The values of a table by argparse name; tables of other commands are left out."""
     place = f"{path}: [tool.harness{section}]"
     values = {}
@@ -163,7 +163,7 @@ def _values(table: dict[str, Any], keys: Mapping[str, str], path: Path, section:
         if not section and key in SECTIONS and isinstance(value, dict):
             continue
         _require_known(key, keys if section else [*keys, *SECTIONS], place)
-        values[key.replace("-", "_")] = _value(key, value, keys[key], place)
+        values[key.replace("-", "_")] = _read_value(key, value, keys[key], place)
     return values
 
 
@@ -175,7 +175,7 @@ def _require_known(key: str, keys: Collection[str], place: str) -> None:
         raise UsageFault(f"{place} has no key {key!r}{did_you_mean(key, keys)}")
 
 
-def _value(key: str, value: Any, kind: str, place: str) -> Any:
+def _read_value(key: str, value: Any, kind: str, place: str) -> Any:
     fits = {
         _STRING: isinstance(value, str),
         _NUMBER: isinstance(value, int | float) and not isinstance(value, bool) and value >= 0,

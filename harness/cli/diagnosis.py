@@ -56,7 +56,7 @@ def diagnose() -> Iterator[Diagnosis]:
             yield Diagnosis(about, Condition.PROBLEM, f"looking at it failed: {type(error).__name__}: {error}")
 
 
-def _python() -> Iterator[Diagnosis]:
+def _diagnose_python() -> Iterator[Diagnosis]:
     found = f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})"
     if sys.version_info[:2] < _OLDEST_PYTHON:
         needed = ".".join(map(str, _OLDEST_PYTHON))
@@ -65,7 +65,7 @@ def _python() -> Iterator[Diagnosis]:
         yield Diagnosis("python", Condition.OK, found)
 
 
-def _harness() -> Iterator[Diagnosis]:
+def _diagnose_harness() -> Iterator[Diagnosis]:
     from harness.contract import CURRENT, REVISIONS
 
     known = ", ".join(REVISIONS)
@@ -76,7 +76,7 @@ def _harness() -> Iterator[Diagnosis]:
         yield Diagnosis("harness", Condition.PROBLEM, note)
 
 
-def _extras() -> Iterator[Diagnosis]:
+def _diagnose_extras() -> Iterator[Diagnosis]:
     try:
         requirements = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
@@ -85,7 +85,7 @@ def _extras() -> Iterator[Diagnosis]:
         )
         return
     for extra, names in _by_extra(requirements).items():
-        versions = {name: _version(name) for name in names}
+        versions = {name: _find_version(name) for name in names}
         missing = [name for name, version in versions.items() if version is None]
         found = ", ".join(f"{name} {version}" for name, version in versions.items() if version is not None)
         about = f"extra {extra}" if extra else "packages"
@@ -117,15 +117,15 @@ def _by_extra(requirements: list[str]) -> dict[str, list[str]]:
     return named
 
 
-def _version(name: str) -> str | None:
+def _find_version(name: str) -> str | None:
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
 
 
-def _sdks() -> Iterator[Diagnosis]:
-    version = _version("google-genai")
+def _diagnose_sdks() -> Iterator[Diagnosis]:
+    version = _find_version("google-genai")
     if version is None:
         yield Diagnosis("google-genai", Condition.NOTE, "not installed", "pip install google-genai, if you use it")
     else:
@@ -143,8 +143,8 @@ def _sdks() -> Iterator[Diagnosis]:
         yield Diagnosis("node", Condition.OK, said.stdout.strip() or said.stderr.strip())
 
 
-def _pytest() -> Iterator[Diagnosis]:
-    version = _version("pytest")
+def _diagnose_pytest() -> Iterator[Diagnosis]:
+    version = _find_version("pytest")
     if version is None:
         yield Diagnosis("pytest", Condition.NOTE, "not installed", "pip install pytest, for the fixtures")
         return
@@ -161,7 +161,7 @@ def _pytest() -> Iterator[Diagnosis]:
         yield Diagnosis("pytest", Condition.OK, f"{version}, with the plugin {ours}")
 
 
-def _loopback() -> Iterator[Diagnosis]:
+def _diagnose_loopback() -> Iterator[Diagnosis]:
     for name, family, host in (("IPv4", socket.AF_INET, "127.0.0.1"), ("IPv6", socket.AF_INET6, "::1")):
         try:
             with socket.create_server((host, 0), family=family) as server:
@@ -174,7 +174,7 @@ def _loopback() -> Iterator[Diagnosis]:
             yield Diagnosis("loopback", state, f"{name}: {error.strerror or error}", remedy)
 
 
-def _files() -> Iterator[Diagnosis]:
+def _diagnose_files() -> Iterator[Diagnosis]:
     try:
         with tempfile.TemporaryFile():
             yield Diagnosis("temporary files", Condition.OK, tempfile.gettempdir())
@@ -182,7 +182,7 @@ def _files() -> Iterator[Diagnosis]:
         yield Diagnosis("temporary files", Condition.PROBLEM, f"{error.strerror or error}", "set TMPDIR")
 
 
-def _keys() -> Iterator[Diagnosis]:
+def _diagnose_keys() -> Iterator[Diagnosis]:
     present = [name for name in _KEYS if os.environ.get(name)]
     if present:
         yield Diagnosis("keys", Condition.OK, f"set: {', '.join(present)} (not shown, not tried)")
@@ -190,14 +190,14 @@ def _keys() -> Iterator[Diagnosis]:
         yield Diagnosis("keys", Condition.NOTE, "none is set", "only a live service needs one: GEMINI_API_KEY")
 
 
-def _proxies() -> Iterator[Diagnosis]:
+def _diagnose_proxies() -> Iterator[Diagnosis]:
     names = [name for name in (*_PROXIES, *map(str.lower, _PROXIES)) if os.environ.get(name)]
     if names:
         remedy = "https targets are reached through it; loopback is not"
         yield Diagnosis("proxy", Condition.NOTE, f"set: {', '.join(names)}", remedy)
 
 
-def _configuration() -> Iterator[Diagnosis]:
+def _diagnose_configuration() -> Iterator[Diagnosis]:
     from harness.cli.configuration import read_configuration
     from harness.outcome import UsageFault
 
@@ -213,14 +213,14 @@ def _configuration() -> Iterator[Diagnosis]:
 
 
 _QUESTIONS: dict[str, Callable[[], Iterator[Diagnosis]]] = {
-    "python": _python,
-    "harness": _harness,
-    "packages": _extras,
-    "SDKs": _sdks,
-    "pytest": _pytest,
-    "loopback": _loopback,
-    "temporary files": _files,
-    "keys": _keys,
-    "proxy": _proxies,
-    "configuration": _configuration,
+    "python": _diagnose_python,
+    "harness": _diagnose_harness,
+    "packages": _diagnose_extras,
+    "SDKs": _diagnose_sdks,
+    "pytest": _diagnose_pytest,
+    "loopback": _diagnose_loopback,
+    "temporary files": _diagnose_files,
+    "keys": _diagnose_keys,
+    "proxy": _diagnose_proxies,
+    "configuration": _diagnose_configuration,
 }

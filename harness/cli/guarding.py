@@ -33,7 +33,7 @@ def add_host_argument(parser: Parser) -> None:
     parser.add_argument(
         "--allow-host",
         action="append",
-        type=_host,
+        type=_parse_host,
         metavar="NAME",
         help="name by which clients may call the server, besides addresses and local names (repeatable)",
     )
@@ -44,7 +44,7 @@ def add_guard_arguments(parser: Parser) -> None:
     add_host_argument(parser)
     parser.add_argument(
         "--control-token",
-        type=_token,
+        type=_parse_token,
         metavar="TOKEN",
         help="token that control calls must send as x-harness-token "
         f"(default: none on this machine's own addresses; else ${TOKEN_VARIABLE}, or a random one)",
@@ -136,13 +136,13 @@ def _token_for(arguments: argparse.Namespace) -> str:
     return given or secrets.token_urlsafe(24)
 
 
-def _token(text: str) -> str:
+def _parse_token(text: str) -> str:
     if _TOKEN.fullmatch(text) is None:
         raise argparse.ArgumentTypeError(f"this is no token: {_TOKEN_FORM}")  # it is a secret, so it is not quoted
     return text
 
 
-def _host(text: str) -> str:
+def _parse_host(text: str) -> str:
     name = text.lower().removesuffix(".")
     if _NAME.fullmatch(name) is None or (":" in name and name.count(":") < 2):
         raise argparse.ArgumentTypeError(f"{text!r} is no host: write its name alone, such as build7.example.com")

@@ -69,7 +69,7 @@ def new_inspector(
         command=command,
         to_curl=to_curl,
         actions=actions,
-        provenance=None if target is None else lambda: _provenance(target(), contract.revision),
+        provenance=None if target is None else lambda: _build_provenance(target(), contract.revision),
         facts=facts,
         secrets=secrets,
         sees_all=sees_all,
@@ -78,7 +78,7 @@ def new_inspector(
     )
 
 
-def _provenance(target: Target, revision: str) -> Provenance:
+def _build_provenance(target: Target, revision: str) -> Provenance:
     from harness.cassette import Provenance
     from harness.interactions import INTERACTIONS
 

@@ -118,12 +118,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _say("harness: interrupted", Exit.INTERRUPTED)
     except BrokenPipeError:
-        return _quiet_pipe()
+        return _silence_pipe()
     except HarnessFault as fault:
         return _say(f"harness: a fault of the harness itself: {mask_text(str(fault))}", Exit.HARNESS_ERROR)
     except Exception as wrong:
         if isinstance(wrong, OSError) and wrong.errno in _FULL:
-            _quiet_pipe()
+            _silence_pipe()
             return _say(f"harness: what it says cannot be written: {wrong.strerror}", Exit.USAGE)
         import traceback
 
@@ -136,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
-        sys.stdout.write(_usage())
+        sys.stdout.write(_write_usage())
         return Exit.OK if words else Exit.USAGE
     if words[0] in ("-V", "--version"):
         sys.stdout.write(f"harness {__version__}\n")
@@ -153,12 +153,12 @@ def _run(words: list[str]) -> int:
         raise UsageFault("the current folder was deleted: go to one that exists") from None
     if note := shadow_note():
         _say(f"harness: note: {note}", Exit.OK)
-    command = cast("Command", import_module(COMMANDS[name].module))
     with told_like_interrupted():  # SIGTERM, too, must unwind: what was created is deleted
+        command = cast("Command", import_module(COMMANDS[name].module))
         return command.run(words[1:])
 
 
-def _usage() -> str:
+def _write_usage() -> str:
     rows = "\n".join(f"  {name:<10} {entry.help}" for name, entry in COMMANDS.items())
     return (
         "usage: harness COMMAND …\n\nContract tests and a reference emulator for the Gemini Interactions API.\n\n"
@@ -172,11 +172,11 @@ def _say(text: str, code: int) -> int:
         sys.stdout.flush()
         sys.stderr.write(text + "\n")
     except BrokenPipeError:
-        return _quiet_pipe()
+        return _silence_pipe()
     return int(code)
 
 
-def _quiet_pipe() -> int:
+def _silence_pipe() -> int:
     """Discard further output: the reader went away (`| head`) or the disk is full, so later flushes would fail."""
     with contextlib.suppress(OSError, ValueError):  # stdout may be no file of the operating system
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,7 +20,9 @@ from harness.report.formats import FORMATS
 from harness.report.json_report import dump
 
 if TYPE_CHECKING:
+    from harness.engine.baseline import Baseline
     from harness.engine.events import RunEvent, RunFinished, TargetInfo
+    from harness.engine.results import Result
     from harness.report.commands.presentation import Presentation
     from harness.report.terminal.terminal_report import TerminalReport
 
@@ -63,10 +66,13 @@ class ReportFiles:
 class Listeners:
     """Those who hear of a run: its state, the terminal unless standard output is for JSON, and the report files.
 
-    Make it once the arguments are known to be right: an older report is removed then (`ReportFiles`).
+    Make it once the arguments are known to be right: an older report is removed then (`ReportFiles`). An entry of
+    the `baseline` that names no check is told at the end of the run.
     """
 
-    def __init__(self, arguments: argparse.Namespace, presentation: Presentation) -> None:
+    def __init__(
+        self, arguments: argparse.Namespace, presentation: Presentation, baseline: Baseline | None = None
+    ) -> None:
         from harness.interactions import INTERACTIONS
         from harness.report.presented_run import PresentedRun
         from harness.report.terminal.screen import wants_colour
@@ -74,6 +80,9 @@ class Listeners:
 
         self.state = PresentedRun(INTERACTIONS, presentation=presentation)
         self.screen: TerminalReport | None = None
+        self._baseline = baseline
+        self._begun = time.monotonic()
+        self._results: list[Result] = []
         self._json = bool(arguments.json)
         self._annotates = wants_annotations(arguments.annotations)
         self._files = ReportFiles([*(arguments.report or ()), *_own_summary(arguments, annotates=self._annotates)])
@@ -83,14 +92,31 @@ class Listeners:
 
     def handle(self, event: RunEvent) -> None:
         """Pass one event on."""
-        self.state.handle(event)
-        if self.screen is not None:
-            self.screen.handle(event)
+        from harness.engine.events import CheckFinished
+
+        if isinstance(event, CheckFinished):
+            self._results.append(event.result)
+        for each in self._tell_forgotten(event):
+            self.state.handle(each)
+            if self.screen is not None:
+                self.screen.handle(each)
+
+    def _tell_forgotten(self, event: RunEvent) -> Iterator[RunEvent]:
+        """The event; before the end of a run, the entries of the baseline that name no check."""
+        from harness.engine.decide import add_forgotten
+        from harness.engine.events import CheckFinished, RunFinished
+
+        if self._baseline is not None and isinstance(event, RunFinished):
+            known = len(event.results)
+            event = add_forgotten(event, self._baseline)
+            yield from map(CheckFinished, event.results[known:])
+        yield event
 
     def follow(self, events: Generator[RunEvent, None, None]) -> RunFinished:
         """Pass on all events of a run, then write the reports; return the last event.
 
-        An interrupt is thrown into the run, which may come to an end of its own with what it has.
+        An interrupt is thrown into the run, which may come to an end of its own with what it has. One that does
+        not is ended here, with the results so far.
         """
         with closing(events), self.speaking():
             event = next(events, None)
@@ -99,8 +125,21 @@ class Listeners:
                     self.handle(event)
                     event = next(events, None)
                 except KeyboardInterrupt:
-                    event = events.throw(KeyboardInterrupt)
+                    event = self._end_early(events)
         return self.write()
+
+    def _end_early(self, events: Generator[RunEvent, None, None]) -> RunEvent | None:
+        """What an interrupted run tells next, its end at the latest. Raises KeyboardInterrupt if it was over."""
+        from harness.engine.events import RunFinished
+        from harness.engine.workers import INTERRUPTED
+
+        try:
+            return events.throw(KeyboardInterrupt)
+        except KeyboardInterrupt:
+            if self.state.finished is not None:
+                raise
+            seconds = time.monotonic() - self._begun
+            return RunFinished(tuple(self._results), seconds, Exit.INTERRUPTED, halted=INTERRUPTED)
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
@@ -168,15 +207,23 @@ def _own_summary(arguments: argparse.Namespace, *, annotates: bool) -> list[str]
 def read_report_words(words: Iterable[str] | None, formats: Sequence[str] = FORMATS) -> list[tuple[str, Path]]:
     """Format and file of each `FORMAT=PATH`. Raises UsageFault if it cannot be written; touches nothing."""
     files = [_parse_report(word, formats) for word in words or ()]
+    taken: dict[Path, str] = {}
     for name, path in files:
-        if not path.parent.is_dir():
-            raise UsageFault(f"--report: there is no folder {str(path.parent)!r} to write {path.name!r} to")
-        if path.is_dir():
-            raise UsageFault(f"--report: {str(path)!r} is a folder, name a file in it")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise UsageFault(f"--report: {str(path)!r} cannot be written: you may not write there")
+        require_writable(path, "--report")
         _refuse_other_suffix(name, path)
+        if (other := taken.setdefault(path.resolve(), name)) != name:
+            raise UsageFault(f"--report: {other} and {name} both name {str(path)!r}: give each its own file")
     return files
+
+
+def require_writable(path: Path, option: str) -> None:
+    """Raise UsageFault if a file that an option names cannot be written; touches nothing."""
+    if not path.parent.is_dir():
+        raise UsageFault(f"{option}: there is no folder {str(path.parent)!r} to write {path.name!r} to")
+    if path.is_dir():
+        raise UsageFault(f"{option}: {str(path)!r} is a folder, name a file in it")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageFault(f"{option}: {str(path)!r} cannot be written: you may not write there")
 
 
 def _parse_report(word: str, formats: Sequence[str]) -> tuple[str, Path]:

@@ -13,7 +13,7 @@ from harness.engine.cleanup import CreatedResources
 from harness.engine.results import Result
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer
-from harness.report.evidence.curl import curl_lines
+from harness.report.evidence.curl import curl_lines, name_answer_file
 from harness.report.evidence.display import Display
 from harness.report.evidence.reproduction import trail_of
 from harness.wire import Exchange
@@ -45,11 +45,12 @@ class CurlRuns:
             lines = curl_lines(trail, Display(self._target.api, root, Mask(self._target.info.secrets)))
             requests = [exchange.request for exchange in trail]
             patience = min(MOST_SECONDS, max(_LEAST_SECONDS, self._timer.left))
-            answers = run_commands(lines, requests, self._target.info.secrets, patience)
+            answers = run_commands(lines, requests, self._target.info.secrets, patience, name_answer_file)
             self._clean(answers)
-        if answers[-1].status is None and self._timer.over():
+        accused = next((number for number, exchange in enumerate(trail) if exchange.hung), -1)
+        if answers[accused].excuse or (answers[accused].status is None and self._timer.over()):
             return "not run to the end, as time was up"
-        return _compare(trail[-1], answers[-1])
+        return _compare(trail[accused], answers[accused])
 
     @contextmanager
     def _serve(self) -> Iterator[str]:
@@ -80,6 +81,8 @@ class CurlRuns:
 def _compare(seen: Exchange, again: Exchange) -> str:
     if is_alike(seen, again):
         return SAME
+    if seen.hung and not again.hung:
+        return "run, but the answer that never ended did so"
     one, other = (exchange.status or "no answer" for exchange in (seen, again))
     if one == other:
         return f"run, but the last answer ({one}) has another form"

@@ -38,22 +38,8 @@ def handle_signals(act: Callable[[int], object], *numbers: int) -> Iterator[None
 
 
 @contextmanager
-def ends_when_told() -> Iterator[None]:
-    """Unwind the block if somebody stops an unattended run, so that nothing it started is left behind.
-
-    Raises SystemExit with 128 plus the signal's number.
-    """
-
-    def end(number: int) -> None:
-        raise SystemExit(128 + number)
-
-    with handle_signals(end, *ENDING):
-        yield
-
-
-@contextmanager
 def told_like_interrupted() -> Iterator[None]:
-    """Like `ends_when_told`, but raise KeyboardInterrupt as for Ctrl-C."""
+    """Unwind the block as for Ctrl-C if somebody stops an unattended run, so that nothing it started is left."""
 
     def interrupt(number: int) -> None:
         raise KeyboardInterrupt

@@ -47,7 +47,8 @@ def add_target_arguments(parser: Parser) -> None:
     group.add_argument(
         "--other-api-key",
         metavar="KEY",
-        help=f"key of another project, for isolation checks (default: ${INTERACTIONS.other_key_variable})",
+        help="key of ANOTHER project, for store.isolation: a second one of the same project fails it "
+        f"(default: ${INTERACTIONS.other_key_variable})",
     )
     add_revision_argument(group)
     group.add_argument("--model", help="model to ask for")
@@ -123,8 +124,8 @@ def resolve(arguments: argparse.Namespace) -> ResolvedTarget:
         arguments.target,
         TargetOptions(
             api_version=arguments.api_version or "",
-            api_key=_key(arguments.api_key, INTERACTIONS.key_variable),
-            other_api_key=_key(arguments.other_api_key, INTERACTIONS.other_key_variable),
+            api_key=_choose_key(arguments.api_key, INTERACTIONS.key_variable),
+            other_api_key=_choose_key(arguments.other_api_key, INTERACTIONS.other_key_variable),
             model=arguments.model or "",
             agent=arguments.agent or "",
             headers=tuple(arguments.header or ()),
@@ -142,7 +143,7 @@ def said_capabilities(arguments: argparse.Namespace) -> tuple[Capability, ...]:
     return tuple(parse_capabilities(arguments.capability or (), INTERACTIONS.load_capabilities()))
 
 
-def _key(given: str | None, variable: str) -> str:
+def _choose_key(given: str | None, variable: str) -> str:
     key = (os.environ.get(variable, "") if given is None else given).strip()
     if not (key.isascii() and key.isprintable()):
         raise UsageFault(f"the key ({'--api-key' if given else variable}) holds characters no header can carry")

@@ -31,7 +31,7 @@ if it gave up. With --loop it reads a line {"case": …, "base_url": …,
 "text": …, "status": …} or {"case": …, "error": …}. More: docs/torture.md
 
 exit codes: 0 no promise is broken · 1 one is · 2 usage, or a client that fails
-without a fault · 3 nothing ran · 4 time was up before the end"""
+without a fault · 3 nothing ran · 4 time was up before the end · 130 interrupted"""
 
 
 def build_parser() -> Parser:
@@ -78,7 +78,7 @@ def _add_verdict_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--strict", action="store_true", help="broken SHOULDs fail, too (default: they warn)")
     group.add_argument(
         "--enough",
-        type=_whole,
+        type=_parse_whole,
         metavar="N",
         help="leave a kind after N equal failures (5; 0, never, with baseline or shard)",
     )
@@ -91,7 +91,7 @@ def _add_verdict_arguments(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _whole(text: str) -> int:
+def _parse_whole(text: str) -> int:
     return 0 if text == "0" else count(text)
 
 

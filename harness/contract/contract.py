@@ -12,14 +12,11 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from harness.contract.rules import BY_ID
 from harness.contract.schema.schemas import REVISIONS, Schemas, load_schemas, schemas_in
 from harness.contract.schema.unions import list_members, type_of
 from harness.contract.tables import stream_order
 from harness.contract.tables.lifecycle import LifecycleTable, read_lifecycle, read_statuses
-from harness.contract.tables.operations import OPERATIONS, Operation
 from harness.contract.tables.protocol import PROTOCOL
-from harness.contract.tables.refusals import REFUSALS, InvalidCreates
 from harness.contract.tables.steps import ContentType, DeltaType, StepTable, StepType, read_steps
 from harness.contract.tables.stream_order import Row, State
 from harness.outcome import Rule
@@ -41,8 +38,6 @@ class Contract:
     """What one revision promises. Obtain it from `load`, which builds each once."""
 
     order: Mapping[State, Mapping[str, Row]] = stream_order.ORDER
-    operations: tuple[Operation, ...] = OPERATIONS
-    refusals: Mapping[str, InvalidCreates] = REFUSALS
     protocol: StreamProtocol = PROTOCOL
 
     def __init__(self, schemas: Schemas) -> None:
@@ -91,7 +86,7 @@ class Contract:
     def events(self) -> Mapping[str, EventType]:
         """The types of events by name."""
         names = list_members(self.schemas.document("event"))
-        return {event.name: event for event in map(self._event, names)}
+        return {event.name: event for event in map(self._read_event, names)}
 
     @cached_property
     def grounding_tools(self) -> tuple[str, ...]:
@@ -99,16 +94,11 @@ class Contract:
         counted = self.schemas.document("usage")["$defs"]["grounding_tool_count"]["properties"]["type"]
         return tuple(counted["x-known-values"])
 
-    @cached_property
-    def rules(self) -> Mapping[str, Rule]:
-        """The rules that hold in this revision, by id."""
-        return {rule.id: rule for rule in BY_ID.values() if self.holds(rule)}
-
     def holds(self, rule: Rule) -> bool:
         """Whether a rule holds in this revision."""
         return rule.since <= self.revision and (rule.until is None or self.revision < rule.until)
 
-    def _event(self, schema: str) -> EventType:
+    def _read_event(self, schema: str) -> EventType:
         name = str(self.schemas.document(schema)["properties"]["event_type"]["const"])
         return EventType(name, schema)
 

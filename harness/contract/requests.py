@@ -94,12 +94,14 @@ class RequestBuilder:
         `body` is sent as JSON unless it is bytes or None; `key=""` sends no key.
         """
         pairs = dict(query).items() if isinstance(query, Mapping) else query
-        text = urlencode([(name, _plain(value)) for name, value in pairs], errors="surrogatepass")
+        text = urlencode([(name, _to_plain(value)) for name, value in pairs], errors="surrogatepass")
         target = f"/{version or self.version}/{path}" + (f"?{text}" if text else "")
-        payload = b"" if body is None else body if isinstance(body, bytes) else _json(body)
-        return Request(method, target, self._headers(payload, headers, self.key if key is None else key), payload)
+        payload = b"" if body is None else body if isinstance(body, bytes) else _encode_json(body)
+        return Request(
+            method, target, self._build_headers(payload, headers, self.key if key is None else key), payload
+        )
 
-    def _headers(self, payload: bytes, extra: Iterable[tuple[str, str]], key: str) -> Headers:
+    def _build_headers(self, payload: bytes, extra: Iterable[tuple[str, str]], key: str) -> Headers:
         fields = Headers(self.headers)
         if payload and "content-type" not in fields:
             fields = fields.having("content-type", "application/json")
@@ -134,14 +136,14 @@ class RequestBuilder:
 
     def control(self, method: str, path: str, body: Any = None) -> Request:
         """A request to the harness's own control API (`docs/control.md`), which only scriptable targets have."""
-        payload = b"" if body is None else _json(body)
+        payload = b"" if body is None else _encode_json(body)
         fields = (("content-type", "application/json"),) if payload else ()
         return Request(method, f"/__harness__/{path}", Headers((*self.headers, *fields)), payload)
 
 
-def _plain(value: Any) -> str:
+def _to_plain(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _json(value: Any) -> bytes:
+def _encode_json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")

@@ -40,6 +40,15 @@ def summarise_create(request: Request) -> CreateSummary | None:
     )
 
 
+def read_new_id(exchange: Exchange) -> str:
+    """The id that a create was answered with; `""` if nothing new is stored, or if it is no create."""
+    if summarise_create(exchange.request) is None or not exchange.succeeded:
+        return ""
+    asked = object_or_none(exchange.request.body) or {}
+    goes_on = bool(asked.get("continuation_token"))
+    return "" if goes_on or asked.get("store") is False else read(exchange).id or ""
+
+
 def named_interaction(request: Request) -> str:
     """The id of the interaction that a request is about; `""` if its path names none."""
     segments = request.segments
@@ -98,7 +107,7 @@ def script_for(exchange: Exchange, contract: Contract) -> dict[str, Any] | None:
     if not steps:
         return None
     output = [step for step in steps if step.get("type") != "thought"]
-    text = _only_text(output)
+    text = _find_only_text(output)
     return {"steps": steps} if text is None else {"text": text}
 
 
@@ -107,7 +116,7 @@ def _is_output(step: Any) -> bool:
     return isinstance(step, dict) and step.get("type") not in ("user_input", "function_result")
 
 
-def _only_text(steps: list[Any]) -> str | None:
+def _find_only_text(steps: list[Any]) -> str | None:
     """The text, if these steps are one output of nothing but one text."""
     parts = steps[0].get("content") if len(steps) == 1 else None
     if not isinstance(parts, list) or len(parts) != 1 or set(parts[0]) != {"type", "text"}:

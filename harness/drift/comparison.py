@@ -90,12 +90,14 @@ class _Comparison:
             yield TypeDifference(DifferenceKind.OPERATION_NEW, key, detail=newer[key].name, theirs=newer[key].name)
         for key in sorted(older.keys() & newer.keys()):
             before, after = older[key], newer[key]
-            yield from self._fields(key, before.parameters, after.parameters, after.name, "parameter", None)
+            yield from self._compare_fields(
+                key, before.parameters, after.parameters, after.name, "parameter", None
+            )
             for part in ("body", "answer", "events"):
-                yield from self._parts(f"{key} {part}", part, getattr(before, part), getattr(after, part))
+                yield from self._compare_parts(f"{key} {part}", part, getattr(before, part), getattr(after, part))
             yield from self._drain()
 
-    def _parts(
+    def _compare_parts(
         self, where: str, part: str, before: ValueType | None, after: ValueType | None
     ) -> Iterator[TypeDifference]:
         if before is None or after is None:
@@ -104,17 +106,19 @@ class _Comparison:
                     DifferenceKind.BODY_NEW if before is None else DifferenceKind.BODY_GONE, where
                 )
             return
-        yield from self._shapes(where, "", before, after, "", None)
+        yield from self._compare_shapes(where, "", before, after, "", None)
 
     def _drain(self) -> Iterator[TypeDifference]:
         while self._waiting:
             before, after = self._waiting.pop()
-            yield from self._records(self._older.records[before], self._newer.records[after])
+            yield from self._compare_records(self._older.records[before], self._newer.records[after])
 
-    def _records(self, before: Record, after: Record) -> Iterator[TypeDifference]:
-        yield from self._fields(before.name, before.fields, after.fields, after.name, "field", before.origin)
+    def _compare_records(self, before: Record, after: Record) -> Iterator[TypeDifference]:
+        yield from self._compare_fields(
+            before.name, before.fields, after.fields, after.name, "field", before.origin
+        )
 
-    def _fields(
+    def _compare_fields(
         self,
         where: str,
         old: Mapping[str, FieldType],
@@ -140,9 +144,11 @@ class _Comparison:
             if old[name].required != new[name].required and not (old[name].shape.fixed or new[name].shape.fixed):
                 kind = DifferenceKind.REQUIRED_GONE if old[name].required else DifferenceKind.REQUIRED_NEW
                 yield TypeDifference(kind, where, name, theirs=theirs, origin=origin)
-            yield from self._shapes(where, name, old[name].shape, new[name].shape, theirs, old[name].origin)
+            yield from self._compare_shapes(
+                where, name, old[name].shape, new[name].shape, theirs, old[name].origin
+            )
 
-    def _shapes(
+    def _compare_shapes(
         self, where: str, name: str, before: ValueType, after: ValueType, theirs: str, origin: Origin | None
     ) -> Iterator[TypeDifference]:
         if before.title:  # written once, so reported once
@@ -157,21 +163,21 @@ class _Comparison:
             yield TypeDifference(
                 DifferenceKind.VALUE_NEW, where, f"{name}=*", f"now lists {listed}", theirs, origin=origin
             )
-        old, new = self._kinds(before), self._kinds(after)
+        old, new = self._list_kinds(before), self._list_kinds(after)
         if old != new and ANY not in old | new:
             detail = f"{_join(old)} became {_join(new)}"
             yield TypeDifference(DifferenceKind.TYPE_CHANGED, where, name, detail, theirs, origin=origin)
         if before.item is not None and after.item is not None:
-            yield from self._shapes(where, f"{name}[]", before.item, after.item, theirs, origin)
+            yield from self._compare_shapes(where, f"{name}[]", before.item, after.item, theirs, origin)
         if before.entry is not None and after.entry is not None:
-            yield from self._shapes(where, f"{name}{{}}", before.entry, after.entry, theirs, origin)
+            yield from self._compare_shapes(where, f"{name}{{}}", before.entry, after.entry, theirs, origin)
         if before.records and after.records:
-            yield from self._members(where, name, before.records, after.records, theirs, origin)
+            yield from self._pair_members(where, name, before.records, after.records, theirs, origin)
 
-    def _kinds(self, shape: ValueType) -> frozenset[str]:
+    def _list_kinds(self, shape: ValueType) -> frozenset[str]:
         return shape.kinds if self._whole else frozenset("number" if k == "integer" else k for k in shape.kinds)
 
-    def _members(
+    def _pair_members(
         self,
         where: str,
         name: str,
@@ -182,7 +188,8 @@ class _Comparison:
     ) -> Iterator[TypeDifference]:
         """Pair the records of two unions, the most certain pairs first."""
         pairs = sorted(
-            ((self._likeness(old, new), old, new) for old in before for new in after), key=lambda pair: -pair[0]
+            ((self._rate_likeness(old, new), old, new) for old in before for new in after),
+            key=lambda pair: -pair[0],
         )
         old_left, new_left = set(before), set(after)
         alone = len(before) == len(after) == 1
@@ -210,7 +217,7 @@ class _Comparison:
                 record=new,
             )
 
-    def _likeness(self, old: str, new: str) -> float:
+    def _rate_likeness(self, old: str, new: str) -> float:
         """Above 0 if the two may be the same: 4 and more if a constant says so, else by common fields."""
         before, after = self._older.records[old], self._newer.records[new]
         shared = before.tags.keys() & after.tags.keys()

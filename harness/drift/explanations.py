@@ -54,9 +54,9 @@ class Explained:
 
 
 @cache
-def load_explanations(path: Path = FILE) -> tuple[Explanation, ...]:
+def load_explanations() -> tuple[Explanation, ...]:
     """The known explanations."""
-    return tuple(_read(entry) for entry in yaml.safe_load(path.read_bytes()))
+    return tuple(_read(entry) for entry in yaml.safe_load(FILE.read_bytes()))
 
 
 def explain(

@@ -78,7 +78,7 @@ class _Author:
             case _:
                 return False
 
-    def _document(self, name: str) -> Schema:
+    def _open_document(self, name: str) -> Schema:
         """A document to change; the first time, a copy of the one there is."""
         if name not in self.proposal.documents:
             there = self._schemas.openapi() if name == OPENAPI else self._schemas.document(name)
@@ -87,7 +87,7 @@ class _Author:
 
     def _at(self, origin: Origin) -> Any:
         name, pointer = origin
-        part: Any = self._document(name)
+        part: Any = self._open_document(name)
         for key in pointer:
             part = part[int(key)] if isinstance(part, list) else part[key]
         return part
@@ -96,7 +96,7 @@ class _Author:
         if difference.origin is None or difference.field is None:
             return False
         node, part = self._at(difference.origin), difference.field
-        node.setdefault("properties", {})[difference.name] = self._field(
+        node.setdefault("properties", {})[difference.name] = self._propose_field(
             difference.origin[0], difference.name, part
         )
         if part.required and not part.shape.fixed:
@@ -154,13 +154,13 @@ class _Author:
         known = [branch["$ref"] for branch in union[keyword] if "$ref" in branch]
         if known and "/" in known[0] and not known[0].startswith("#"):
             beside = posixpath.normpath(posixpath.join(posixpath.dirname(name), posixpath.dirname(known[0])))
-            file = f"{beside}/{_kebab(tag or record.name)}"
+            file = f"{beside}/{_to_kebab(tag or record.name)}"
             self._write_file(file, record)
-            ref = _relative(name, file)
+            ref = _relate(name, file)
         else:
-            document = self._document(name)
-            document.setdefault("$defs", {})[tag or _kebab(record.name)] = self._object(name, record)
-            ref = f"#/$defs/{tag or _kebab(record.name)}"
+            document = self._open_document(name)
+            document.setdefault("$defs", {})[tag or _to_kebab(record.name)] = self._propose_object(name, record)
+            ref = f"#/$defs/{tag or _to_kebab(record.name)}"
         unknown = [index for index, branch in enumerate(union[keyword]) if "x-unknown" in branch]
         union[keyword].insert(unknown[0] if unknown else len(union[keyword]), {"$ref": ref})
         for index in unknown:
@@ -171,10 +171,10 @@ class _Author:
 
     def _add_streamed(self, folder: str, tag: str, record: Record) -> None:
         """A step or a delta: a file in its folder, whose unions follow from the files there are."""
-        name = f"{folder}/{_kebab(tag)}"
+        name = f"{folder}/{_to_kebab(tag)}"
         if name in self.proposal.documents:
             return
-        body = self._object(name, record)
+        body = self._propose_object(name, record)
         if folder == "deltas":
             grows = {"how": "merge", "fragments": [part for part in _SIGNATURES if part in record.fields]}
             self.proposal.documents[name] = {"$schema": _DIALECT, "x-grows": grows, **body}
@@ -210,12 +210,12 @@ class _Author:
         operation = next((each for each in self._older.operations.values() if each.key == difference.where), None)
         if operation is None:
             return False
-        told = self._document(OPENAPI)["paths"][operation.path][operation.method]
-        told.setdefault("parameters", []).append(self._parameter(difference.name, difference.field))
+        told = self._open_document(OPENAPI)["paths"][operation.path][operation.method]
+        told.setdefault("parameters", []).append(self._propose_parameter(difference.name, difference.field))
         return True
 
-    def _parameter(self, name: str, part: FieldType) -> Schema:
-        shape = self._schema(OPENAPI, part.shape)
+    def _propose_parameter(self, name: str, part: FieldType) -> Schema:
+        shape = self._propose_schema(OPENAPI, part.shape)
         text = _shorten(part.text) or f"{name}, as the SDK sends it."
         return {"name": name, "in": "query", "required": part.required, "description": text, "schema": shape}
 
@@ -227,29 +227,29 @@ class _Author:
             {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
             for name in variables
         ]
-        parameters += [self._parameter(name, part) for name, part in operation.parameters.items()]
+        parameters += [self._propose_parameter(name, part) for name, part in operation.parameters.items()]
         if parameters:
             told["parameters"] = parameters
         if operation.body is not None:
-            schema = self._schema(OPENAPI, operation.body)
+            schema = self._propose_schema(OPENAPI, operation.body)
             told["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
         answer: Schema = {"description": "The answer."}
         if operation.answer is not None:
-            answer["content"] = {"application/json": {"schema": self._schema(OPENAPI, operation.answer)}}
+            answer["content"] = {"application/json": {"schema": self._propose_schema(OPENAPI, operation.answer)}}
         told["responses"] = {
             "200": answer,
             "4XX": {"$ref": "#/components/responses/Refusal"},
             "5XX": {"$ref": "#/components/responses/Failure"},
         }
-        self._document(OPENAPI)["paths"].setdefault(path, {})[operation.method] = told
+        self._open_document(OPENAPI)["paths"].setdefault(path, {})[operation.method] = told
         return True
 
     def _write_file(self, file: str, record: Record) -> None:
         if file not in self.proposal.documents:
             self.proposal.documents[file] = {"$schema": _DIALECT}  # ends recursion
-            self.proposal.documents[file] |= self._object(file, record)
+            self.proposal.documents[file] |= self._propose_object(file, record)
 
-    def _object(self, file: str, record: Record) -> Schema:
+    def _propose_object(self, file: str, record: Record) -> Schema:
         self._writing.append(record.name)
         required = [name for name, part in record.fields.items() if part.required or part.shape.fixed]
         body: Schema = {
@@ -258,17 +258,17 @@ class _Author:
         }
         if required:
             body["required"] = required
-        body["properties"] = {name: self._field(file, name, part) for name, part in record.fields.items()}
+        body["properties"] = {name: self._propose_field(file, name, part) for name, part in record.fields.items()}
         self._writing.pop()
         return body
 
-    def _field(self, file: str, name: str, part: FieldType) -> Schema:
-        schema = self._schema(file, part.shape)
+    def _propose_field(self, file: str, name: str, part: FieldType) -> Schema:
+        schema = self._propose_schema(file, part.shape)
         if "const" in schema:
             return schema
         return {"description": _shorten(part.text) or f"{name}, as the SDK declares it.", **schema}
 
-    def _schema(self, file: str, shape: ValueType) -> Schema:
+    def _propose_schema(self, file: str, shape: ValueType) -> Schema:
         """A schema for a shape of the SDK, in a document of ours."""
         if shape.fixed:
             return {"const": next(iter(shape.values))}
@@ -276,10 +276,14 @@ class _Author:
             return {}
         branches: list[Schema] = [self._refer(file, name) for name in shape.records]
         if "object" in shape.kinds and not shape.records:
-            entry = {"additionalProperties": self._schema(file, shape.entry)} if shape.entry is not None else {}
+            entry = (
+                {"additionalProperties": self._propose_schema(file, shape.entry)}
+                if shape.entry is not None
+                else {}
+            )
             branches.append({"type": "object", **(entry or {"x-open": True})})
         if "array" in shape.kinds:
-            items = self._schema(file, shape.item) if shape.item is not None else {}
+            items = self._propose_schema(file, shape.item) if shape.item is not None else {}
             branches.append({"type": "array", **({"items": items} if items else {})})
         for kind in sorted(shape.kinds - {"object", "array"}):
             values = {"x-known-values": sorted(shape.values)} if shape.values and kind == "string" else {}
@@ -292,21 +296,21 @@ class _Author:
         if place is not None:
             there, pointer = place
             fragment = f"#/{'/'.join(pointer)}" if pointer else ""
-            return {"$ref": fragment if there == file else _relative(file, there) + fragment}
+            return {"$ref": fragment if there == file else _relate(file, there) + fragment}
         record = self._newer.records[name]
-        return {"type": "object", "x-open": True} if name in self._writing else self._object(file, record)
+        return {"type": "object", "x-open": True} if name in self._writing else self._propose_object(file, record)
 
 
 def _tag(record: Record) -> str:
     return record.tags.get("type", "")
 
 
-def _relative(file: str, target: str) -> str:
+def _relate(file: str, target: str) -> str:
     folder = "" if file == OPENAPI else posixpath.dirname(file)
     return posixpath.relpath(f"{target}.json", folder or ".")
 
 
-def _kebab(name: str) -> str:
+def _to_kebab(name: str) -> str:
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name.rpartition(".")[2])
     return words.replace("_", "-").lower()
 

@@ -102,7 +102,7 @@ class _PythonReader:
         self._root = root
         self._modules: dict[Path, _Module | None] = {}
 
-    def _module(self, path: Path) -> _Module | None:
+    def _load_module(self, path: Path) -> _Module | None:
         """The module at a path without its suffix: a file, or a package's `__init__`."""
         if path not in self._modules:
             file, package = path.with_suffix(".py"), path / "__init__.py"
@@ -113,26 +113,26 @@ class _PythonReader:
     def read_operations(self) -> dict[str, OperationType]:
         found: dict[str, OperationType] = {}
         for path in sorted(self._root.glob("*.py")):
-            module = self._module(path.with_suffix(""))
+            module = self._load_module(path.with_suffix(""))
             if module is None or "._build_request(" not in path.read_text("utf-8"):
                 continue
-            for function in _functions(module):
-                operation = self._operation(module, function)
+            for function in _list_functions(module):
+                operation = self._read_operation(module, function)
                 if operation is not None:
                     found.setdefault(operation.name, operation)
         return found
 
-    def _operation(self, module: _Module, function: ast.FunctionDef) -> OperationType | None:
+    def _read_operation(self, module: _Module, function: ast.FunctionDef) -> OperationType | None:
         calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
-        build = next((call for call in calls if _attribute(call.func) == "_build_request"), None)
+        build = next((call for call in calls if _read_last_name(call.func) == "_build_request"), None)
         words = {word.arg: word.value for call in calls for word in call.keywords}
-        name = _text(words.get("operation_id"))
+        name = _read_text(words.get("operation_id"))
         if build is None or not name:
             return None
         told = {word.arg: word.value for word in build.keywords}
         parameters, body = self._request(module, function)
-        answer, events = self._answers(module, function)
-        method, path = _text(told.get("method")), _text(told.get("path"))
+        answer, events = self._read_answers(module, function)
+        method, path = _read_text(told.get("method")), _read_text(told.get("path"))
         return OperationType(name, method.lower(), path, parameters, body, answer, events)
 
     def _request(
@@ -148,7 +148,7 @@ class _PythonReader:
 
     def _split_request(self, module: _Module, made: ast.ClassDef) -> tuple[dict[str, FieldType], ValueType | None]:
         parameters, body = {}, None
-        for name, annotation, required, text in _annotations(made):
+        for name, annotation, required, text in _list_annotations(made):
             marks = ast.dump(annotation)
             field = FieldType(self._shape(module, annotation), required, text)
             if "'RequestMetadata'" in marks:
@@ -157,17 +157,21 @@ class _PythonReader:
                 parameters[name] = field
         return parameters, body
 
-    def _answers(self, module: _Module, function: ast.FunctionDef) -> tuple[ValueType | None, ValueType | None]:
+    def _read_answers(
+        self, module: _Module, function: ast.FunctionDef
+    ) -> tuple[ValueType | None, ValueType | None]:
         answer = events = None
         for node in ast.walk(function):
             if not (isinstance(node, ast.If) and isinstance(node.test, ast.Call)):
                 continue
-            matched = _attribute(node.test.func)
-            words = [_text(word) for word in node.test.args[1:]]
+            matched = _read_last_name(node.test.func)
+            words = [_read_text(word) for word in node.test.args[1:]]
             if matched != "match_response" or not words or words[0] not in _SUCCESS:
                 continue
             unmarshal = (call for call in ast.walk(node) if isinstance(call, ast.Call))
-            first = next((c.args[0] for c in unmarshal if _attribute(c.func) == "unmarshal_json_response"), None)
+            first = next(
+                (c.args[0] for c in unmarshal if _read_last_name(c.func) == "unmarshal_json_response"), None
+            )
             if first is None:
                 continue
             shape = self._shape(module, first)
@@ -184,7 +188,7 @@ class _PythonReader:
             return self._find_name(module, node.id)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             at = module.imports.get(node.value.id)
-            inner = self._module(at[0] / at[1]) if at else None
+            inner = self._load_module(at[0] / at[1]) if at else None
             return self._find_name(inner, node.attr) if inner else None
         return None
 
@@ -194,7 +198,7 @@ class _PythonReader:
         if name not in module.imports:
             return None
         base, there = module.imports[name]
-        inner = self._module(base)
+        inner = self._load_module(base)
         return self._find_name(inner, there) if inner is not None and inner is not module else None
 
     def _shape(self, module: _Module, node: ast.expr | None) -> ValueType:
@@ -205,10 +209,10 @@ class _PythonReader:
         if isinstance(node, ast.BinOp):  # A | B
             return unite((self._shape(module, node.left), self._shape(module, node.right)))
         if isinstance(node, ast.Subscript):
-            return self._subscript(module, node)
-        if isinstance(node, ast.Call) and _attribute(node.func) == "TypeAliasType":
+            return self._read_subscript(module, node)
+        if isinstance(node, ast.Call) and _read_last_name(node.func) == "TypeAliasType":
             return self._shape(module, node.args[1])
-        name = _attribute(node)
+        name = _read_last_name(node)
         found = self._find(module, node)
         if found is not None:
             return self._read_named(*found)
@@ -220,11 +224,11 @@ class _PythonReader:
         if name in module.aliases:
             return give_title(self._shape(module, module.aliases[name]), name)
         made = module.classes[name]
-        fields = _annotations(made)
+        fields = _list_annotations(made)
         if any(field == "is_unknown" for field, *_ in fields):
             return ValueType()  # what the SDK makes of a member it does not know
         if _is_enum(made):
-            values = [_text(node.value) for node in made.body if isinstance(node, ast.Assign)]
+            values = [_read_text(node.value) for node in made.body if isinstance(node, ast.Assign)]
             return ValueType(frozenset({"string"}), frozenset(values))
         full = f"{module.path.parent.name}.{name}"
         if full not in self.records:
@@ -242,8 +246,8 @@ class _PythonReader:
             self.records[full] = Record(full, told, text)
         return ValueType(frozenset({"object"}), records=(full,))
 
-    def _subscript(self, module: _Module, node: ast.Subscript) -> ValueType:
-        name = _attribute(node.value)
+    def _read_subscript(self, module: _Module, node: ast.Subscript) -> ValueType:
+        name = _read_last_name(node.value)
         inside = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         if name == "Literal":
             values = [part.value for part in inside if isinstance(part, ast.Constant)]
@@ -260,11 +264,11 @@ class _PythonReader:
         return ValueType(frozenset({ANY}))
 
 
-def _functions(module: _Module) -> list[ast.FunctionDef]:
+def _list_functions(module: _Module) -> list[ast.FunctionDef]:
     return [node for made in module.classes.values() for node in made.body if isinstance(node, ast.FunctionDef)]
 
 
-def _annotations(made: ast.ClassDef) -> list[tuple[str, ast.expr, bool, str]]:
+def _list_annotations(made: ast.ClassDef) -> list[tuple[str, ast.expr, bool, str]]:
     """The fields of a class as name on the wire, annotation, whether it is required, and what is said of it."""
     found = []
     for index, node in enumerate(made.body):
@@ -277,28 +281,28 @@ def _annotations(made: ast.ClassDef) -> list[tuple[str, ast.expr, bool, str]]:
         ):
             continue
         after = made.body[index + 1] if index + 1 < len(made.body) else None
-        text = _text(after.value) if isinstance(after, ast.Expr) else ""
-        found.append((_alias(node.annotation) or node.target.id, node.annotation, node.value is None, text))
+        text = _read_text(after.value) if isinstance(after, ast.Expr) else ""
+        found.append((_find_alias(node.annotation) or node.target.id, node.annotation, node.value is None, text))
     return found
 
 
-def _alias(annotation: ast.expr) -> str:
+def _find_alias(annotation: ast.expr) -> str:
     for node in ast.walk(annotation):
-        if isinstance(node, ast.Call) and _attribute(node.func) == "Field":
-            return next((_text(word.value) for word in node.keywords if word.arg == "alias"), "")
+        if isinstance(node, ast.Call) and _read_last_name(node.func) == "Field":
+            return next((_read_text(word.value) for word in node.keywords if word.arg == "alias"), "")
     return ""
 
 
 def _is_enum(made: ast.ClassDef) -> bool:
-    return any(_attribute(base).endswith("Enum") for base in made.bases)
+    return any(_read_last_name(base).endswith("Enum") for base in made.bases)
 
 
-def _attribute(node: ast.expr) -> str:
+def _read_last_name(node: ast.expr) -> str:
     """The last name of a dotted name."""
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _text(node: ast.expr | None) -> str:
+def _read_text(node: ast.expr | None) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""

@@ -57,11 +57,11 @@ class _SchemaReader:
         for path, item in self._openapi["paths"].items():
             for method in METHODS:
                 if method in item:
-                    operation = self._operation(method, path, item)
+                    operation = self._read_operation(method, path, item)
                     found[operation.key] = operation
         return found
 
-    def _operation(self, method: str, path: str, item: Schema) -> OperationType:
+    def _read_operation(self, method: str, path: str, item: Schema) -> OperationType:
         told = item[method]
         media = told.get("responses", {}).get("200", {}).get("content", {})
         body = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
@@ -70,13 +70,13 @@ class _SchemaReader:
             told["operationId"],
             method,
             path,
-            self._parameters([*item.get("parameters", ()), *told.get("parameters", ())]),
-            self._body(body) if body else None,
+            self._read_parameters([*item.get("parameters", ()), *told.get("parameters", ())]),
+            self._read_body(body) if body else None,
             self._refer(answer) if answer else None,
             self._refer({"$ref": "event.json"}) if "text/event-stream" in media else None,
         )
 
-    def _parameters(self, listed: list[Schema]) -> dict[str, FieldType]:
+    def _read_parameters(self, listed: list[Schema]) -> dict[str, FieldType]:
         found = {}
         for told in listed:
             name = told["$ref"].rpartition("/")[2] if "$ref" in told else None
@@ -87,7 +87,7 @@ class _SchemaReader:
                 found[full["name"]] = FieldType(shape, full.get("required", False), full.get("description", ""))
         return found
 
-    def _body(self, schema: Schema) -> ValueType:
+    def _read_body(self, schema: Schema) -> ValueType:
         name = schema["$ref"].removesuffix(".json").replace("strict/", "requests/")
         return self._read(name, ())
 
@@ -133,9 +133,9 @@ class _SchemaReader:
             return self._read(*self._follow(file, node["$ref"]))
         if "$ref" in node or "properties" in node:
             return self._record(file, pointer)
-        return self._plain(file, node, pointer)
+        return self._read_plain(file, node, pointer)
 
-    def _plain(self, file: str, node: Schema, pointer: Pointer) -> ValueType:
+    def _read_plain(self, file: str, node: Schema, pointer: Pointer) -> ValueType:
         kinds = node.get("type", ANY)
         listed = frozenset([kinds] if isinstance(kinds, str) else kinds) - {"null"}
         item = self._shape(file, node["items"], (*pointer, "items")) if "items" in node else None
@@ -148,7 +148,7 @@ class _SchemaReader:
         shape = ValueType(frozenset({"object"}), records=(name,))
         if name not in self.records:
             self.records[name] = Record(name, {})  # ends recursion
-            places, required = self._properties(file, pointer)
+            places, required = self._list_properties(file, pointer)
             origin = next((at for at, _ in reversed(places)), (file, pointer))
             fields = {}
             for (where, at), properties in places:
@@ -161,7 +161,7 @@ class _SchemaReader:
             self.records[name] = Record(name, fields, text, origin, (file, pointer))
         return shape
 
-    def _properties(self, file: str, pointer: Pointer) -> tuple[list[tuple[Origin, Schema]], set[str]]:
+    def _list_properties(self, file: str, pointer: Pointer) -> tuple[list[tuple[Origin, Schema]], set[str]]:
         """Where the properties of an object are listed, itself last, and the names of those that are required."""
         node = self._at(file, pointer)
         places: list[tuple[Origin, Schema]] = []
@@ -171,7 +171,7 @@ class _SchemaReader:
             if "$ref" in part or "properties" in part:
                 parts.append((file, (*pointer, "allOf", str(index))))
         for part in parts:
-            more, needed = self._properties(*part)
+            more, needed = self._list_properties(*part)
             places += more
             required |= needed
         if "properties" in node:

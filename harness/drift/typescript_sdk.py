@@ -117,8 +117,8 @@ class _TypescriptReader:
         elif node.type == "internal_module":
             exported = {}
             for specifier in _find(node, "export_specifier"):
-                inner = _text(specifier.child_by_field_name("name"))
-                exported[_text(specifier.child_by_field_name("alias")) or inner] = inner
+                inner = _read_text(specifier.child_by_field_name("name"))
+                exported[_read_text(specifier.child_by_field_name("alias")) or inner] = inner
             self._namespaces[_name(node)] = exported
         elif node.type == "expression_statement":
             for child in node.named_children:
@@ -127,7 +127,7 @@ class _TypescriptReader:
     def read_operations(self, calls: list[_Call]) -> dict[str, OperationType]:
         found: dict[str, OperationType] = {}
         for name, node in self._classes.items():
-            if "extends ClientSDK" not in _text(node).partition("{")[0]:
+            if "extends ClientSDK" not in _read_text(node).partition("{")[0]:
                 continue
             methods: dict[str, list[Node]] = {}
             for signature in _find(node, "method_signature"):
@@ -136,13 +136,13 @@ class _TypescriptReader:
                 ending = (_SUFFIX.sub("", name) + method).lower()
                 call = next((call for call in calls if call.function.endswith(ending)), None)
                 if call is not None:
-                    found[call.name] = self._operation(call, overloads)
+                    found[call.name] = self._read_operation(call, overloads)
         return found
 
-    def _operation(self, call: _Call, overloads: list[Node]) -> OperationType:
+    def _read_operation(self, call: _Call, overloads: list[Node]) -> OperationType:
         request = self._request(call)
         fields = {sent: request[name] for sent, name in call.query if name in request}
-        body = request["body"].shape if "body" in request else self._direct_body(overloads[0])
+        body = request["body"].shape if "body" in request else self._find_direct_body(overloads[0])
         answers: list[ValueType] = []
         events: list[ValueType] = []
         for method in overloads:
@@ -163,12 +163,12 @@ class _TypescriptReader:
         if name not in self._types:
             return {}
         node = self._types[name].child_by_field_name("value")
-        return self._fields(node) if node is not None and node.type == "object_type" else {}
+        return self._read_fields(node) if node is not None and node.type == "object_type" else {}
 
-    def _direct_body(self, method: Node) -> ValueType | None:
+    def _find_direct_body(self, method: Node) -> ValueType | None:
         for parameter in method.child_by_field_name("parameters").named_children:  # type: ignore[union-attr]
-            if _text(parameter.child_by_field_name("pattern")) == "body":
-                return self._shape(_annotation(parameter))
+            if _read_text(parameter.child_by_field_name("pattern")) == "body":
+                return self._shape(_find_annotation(parameter))
         return None
 
     def _find_returned(self, method: Node) -> Iterator[tuple[ValueType, bool]]:
@@ -180,52 +180,52 @@ class _TypescriptReader:
             part = waiting.pop()
             if part.type == "union_type":
                 waiting += part.named_children
-            elif part.type == "generic_type" and _generic(part) in _FRAME:
-                yield self._shape(_arguments(part)[0]), True
-            elif part.type in ("nested_type_identifier", "type_identifier") and self._alias(part) is not None:
-                waiting.append(self._alias(part))  # type: ignore[arg-type]
+            elif part.type == "generic_type" and _read_generic(part) in _FRAME:
+                yield self._shape(_list_arguments(part)[0]), True
+            elif part.type in ("nested_type_identifier", "type_identifier") and self._find_alias(part) is not None:
+                waiting.append(self._find_alias(part))  # type: ignore[arg-type]
             else:
                 yield self._shape(part), False
 
-    def _alias(self, node: Node) -> Node | None:
+    def _find_alias(self, node: Node) -> Node | None:
         """The union behind a name such as `CreateInteractionResponse`, which may hold a stream."""
         declared = self._types.get(self._resolve(node))
         value = declared.child_by_field_name("value") if declared is not None else None
-        return value if value is not None and "Stream<" in _text(value) else None
+        return value if value is not None and "Stream<" in _read_text(value) else None
 
     def _resolve(self, node: Node) -> str:
         """The name under which a type is declared: namespaces export some under another one."""
         if node.type != "nested_type_identifier":
-            return _text(node)
-        module, name = _text(node.child_by_field_name("module")), _text(node.child_by_field_name("name"))
+            return _read_text(node)
+        module, name = _read_text(node.child_by_field_name("module")), _read_text(node.child_by_field_name("name"))
         return self._namespaces.get(module, {}).get(name, name)
 
     def _shape(self, node: Node | None) -> ValueType:
         if node is None:
             return ValueType(frozenset({ANY}))
-        kind, text = node.type, _text(node)
+        kind, text = node.type, _read_text(node)
         if kind == "predefined_type":
             return ValueType() if text in ("void", "never") else ValueType(frozenset({_SCALARS.get(text, ANY)}))
         if kind == "literal_type":
-            return _literal(node.named_children[0])
+            return _read_literal(node.named_children[0])
         if kind == "union_type":
             return unite(map(self._shape, node.named_children))
         if kind == "parenthesized_type":
             inner = node.named_children[0]
-            open_string = inner.type == "intersection_type" and _text(inner).startswith("string &")
+            open_string = inner.type == "intersection_type" and _read_text(inner).startswith("string &")
             return ValueType(frozenset({"string"})) if open_string else self._shape(inner)
         if kind == "array_type":
             return ValueType(frozenset({"array"}), item=self._shape(node.named_children[0]))
         if kind == "generic_type":
-            return self._generic_shape(node)
+            return self._read_generic_shape(node)
         if kind in ("type_identifier", "nested_type_identifier"):
             return self._read_named(self._resolve(node))
         if kind == "object_type":
             return self._map(node)
         return ValueType(frozenset({ANY}))
 
-    def _generic_shape(self, node: Node) -> ValueType:
-        name, inside = _generic(node), _arguments(node)
+    def _read_generic_shape(self, node: Node) -> ValueType:
+        name, inside = _read_generic(node), _list_arguments(node)
         if name in _ITEMS:
             return ValueType(frozenset({"array"}), item=self._shape(inside[0]))
         if name == "Record":
@@ -234,14 +234,14 @@ class _TypescriptReader:
 
     def _map(self, node: Node) -> ValueType:
         signature = next((part for part in node.named_children if part.type == "index_signature"), None)
-        entry = self._shape(_annotation(signature)) if signature is not None else None
+        entry = self._shape(_find_annotation(signature)) if signature is not None else None
         return ValueType(frozenset({"object"}), entry=entry)
 
     def _read_named(self, name: str) -> ValueType:
         if name in _BYTES:
             return ValueType(frozenset({"string"}))
         if name in self._enums:
-            values = (_text(part) for part in _find(self._enums[name], "string_fragment"))
+            values = (_read_text(part) for part in _find(self._enums[name], "string_fragment"))
             return ValueType(frozenset({"string"}), frozenset(values))
         node = self._types.get(name)
         if node is None:
@@ -256,26 +256,26 @@ class _TypescriptReader:
     def _record(self, name: str, node: Node, value: Node) -> ValueType:
         if name not in self.records:
             self.records[name] = Record(name, {})  # ends recursion
-            self.records[name] = Record(name, self._fields(value), _comment(node.parent or node))
+            self.records[name] = Record(name, self._read_fields(value), _read_comment(node.parent or node))
         return ValueType(frozenset({"object"}), records=(name,))
 
-    def _fields(self, node: Node) -> dict[str, FieldType]:
+    def _read_fields(self, node: Node) -> dict[str, FieldType]:
         found = {}
         for part in node.named_children:
             if part.type == "property_signature":
                 name = _name(part).strip("'\"")
                 optional = any(child.type == "?" for child in part.children)
-                found[name] = FieldType(self._shape(_annotation(part)), not optional, _comment(part))
+                found[name] = FieldType(self._shape(_find_annotation(part)), not optional, _read_comment(part))
         return found
 
 
-def _literal(node: Node) -> ValueType:
+def _read_literal(node: Node) -> ValueType:
     if node.type == "string":
-        return ValueType(frozenset({"string"}), frozenset({_text(node).strip("'\"")}), fixed=True)
+        return ValueType(frozenset({"string"}), frozenset({_read_text(node).strip("'\"")}), fixed=True)
     if node.type in ("true", "false"):
         return ValueType(frozenset({"boolean"}))
     if node.type == "number":
-        return ValueType(frozenset({"number"}), frozenset({_text(node)}), fixed=True)
+        return ValueType(frozenset({"number"}), frozenset({_read_text(node)}), fixed=True)
     return ValueType()  # undefined and null
 
 
@@ -288,34 +288,34 @@ def _find(node: Node, kind: str) -> Iterator[Node]:
             yield from _find(child, kind)
 
 
-def _annotation(node: Node) -> Node | None:
+def _find_annotation(node: Node) -> Node | None:
     told = node.child_by_field_name("type")
     if told is None:
         return None
     return told.named_children[0] if told.type.endswith("type_annotation") else told
 
 
-def _generic(node: Node) -> str:
-    return _text(node.child_by_field_name("name"))
+def _read_generic(node: Node) -> str:
+    return _read_text(node.child_by_field_name("name"))
 
 
-def _arguments(node: Node) -> list[Node]:
+def _list_arguments(node: Node) -> list[Node]:
     inside = node.child_by_field_name("type_arguments")
     return list(inside.named_children) if inside is not None else []
 
 
-def _comment(node: Node) -> str:
+def _read_comment(node: Node) -> str:
     """The first sentence of the comment before a declaration."""
     before = node.prev_named_sibling
     if before is None or before.type != "comment":
         return ""
-    lines = (line.strip(" /*") for line in _text(before).splitlines())
+    lines = (line.strip(" /*") for line in _read_text(before).splitlines())
     return " ".join(line for line in lines if line and not line.startswith("@")).strip()
 
 
 def _name(node: Node) -> str:
-    return _text(node.child_by_field_name("name"))
+    return _read_text(node.child_by_field_name("name"))
 
 
-def _text(node: Node | None) -> str:
+def _read_text(node: Node | None) -> str:
     return (node.text or b"").decode() if node is not None else ""

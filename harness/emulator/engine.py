@@ -23,6 +23,7 @@ from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.ids import interaction_id
 from harness.emulator.values.platform import PLATFORMS, find_platform
 from harness.emulator.values.settings import Settings
+from harness.emulator.values.weight import weigh_answer
 from harness.wire import Chunked, Headers, PieceBody, Response
 from harness.wire.json_value import object_or_none
 from harness.wire.message import JSON_HEADERS
@@ -121,6 +122,7 @@ class Engine(SessionParts):
     def remember(self, run: Run) -> None:
         """Store the run if it is to be stored, and remember its continuation token."""
         if run.stored:
+            run.size += weigh_answer(run.steps)
             self.store.keep(run)
         self.deliveries.watch(run)
         self.validator.remember_token(run)

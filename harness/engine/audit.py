@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from harness.engine.execute import PlayedExercise
 from harness.engine.results import Evidence
+from harness.engine.traffic.autopsy import Death
 from harness.kit.api import Api
 from harness.kit.check import Check, Exercise
 from harness.outcome import Because, Finding, Observation, Outcome, Severity
@@ -71,13 +72,23 @@ def add_sightings(own: Observation, seen: Iterable[AuditedDefect]) -> Observatio
 
 @dataclass(slots=True)
 class _Sighted:
-    """One defect: where it was first seen, and how many answers have it."""
+    """One defect: where it was first seen, and how many answers have it; `beside`: what it does not agree with."""
 
     finding: Finding
     exchange: Exchange
-    played: PlayedExercise
+    played: PlayedExercise | None
     exercise: str
     answers: int = 1
+    beside: Exchange | None = None
+    story: tuple[Exchange, ...] = ()
+
+    @property
+    def shown(self) -> tuple[Exchange, ...]:
+        """What a person needs to see: what it stands beside, what it depends on, and the exchange itself."""
+        if self.played is None:
+            return self.story
+        before = () if self.beside is None else (self.beside,)
+        return (*before, *self.played.with_origins([self.exchange]))
 
 
 @dataclass(slots=True)
@@ -108,6 +119,25 @@ class Audit:
         for exchange in played.trail:
             if self._is_the_apis(exchange):
                 self._judge(exchange, played, exercise)
+        for again in played.repeated:
+            if again.finding.rule in self.rules:
+                kind = again.finding.kind(self.api.read(again.exchange, None).call)
+                self._add(
+                    kind, _Sighted(again.finding, again.exchange, played, exercise.name, beside=again.earlier)
+                )
+
+    def note_departures(self, suspects: Iterable[Exchange], why: str) -> None:
+        """Note what a target may have died of, as long as nobody knows: it did not survive all requests."""
+        rules = {finding.rule for exchange in suspects for finding in self.api.judge_death(exchange)}
+        with self._lock:
+            self._doubted |= dict.fromkeys(rules, why)
+
+    def note_death(self, death: Death) -> None:
+        """Note a request that ended the target, each time that it was sent."""
+        for finding in self.api.judge_death(death.first):
+            if finding.rule in self.rules:
+                kind = finding.kind(self.api.read(death.first, None).call)
+                self._add(kind, _Sighted(finding, death.first, None, "", story=death.story))
 
     def observe(self, check: Check, own: Observation) -> Observation:
         """The observation of a check after the whole run; `own` itself if the other answers add nothing."""
@@ -129,7 +159,7 @@ class Audit:
 
     def evidence(self, check: Check) -> tuple[Exchange, ...]:
         """The answers that show the check's defects, each with the requests that it depends on."""
-        shown = [exchange for s in self._sightings(check) for exchange in s.played.with_origins([s.exchange])]
+        shown = [exchange for sighted in self._sightings(check) for exchange in sighted.shown]
         return tuple({id(exchange): exchange for exchange in shown}.values())
 
     def names_of(self, evidence: Sequence[Evidence]) -> tuple[str, ...]:
@@ -155,7 +185,7 @@ class Audit:
         for finding in told[:1] or (*reading.findings, *reading.unlisted):
             if finding.rule not in self.rules or finding.severity is Severity.INFORMATION:
                 continue
-            kind = finding.kind(reading.call)
+            kind = finding.kind(reading.call if exchange.succeeded else "")  # one handler answers all errors
             if kind not in seen:
                 seen.add(kind)
                 self._add(kind, _Sighted(finding, exchange, played, exercise.name))

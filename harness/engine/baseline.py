@@ -31,12 +31,16 @@ _KEYS = ("id", "finding", "reason", "since")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One excuse: for which result, why, since which day (ISO 8601), and for which code if not for all."""
+    """One excuse: for which result, why, since which day (ISO 8601), and for which code if not for all.
+
+    `unknown` says that no result has this id any more, `""` if one may have it.
+    """
 
     id: str
     reason: str
     since: str
     finding: str = ""
+    unknown: str = ""
 
     @property
     def key(self) -> str:
@@ -49,6 +53,11 @@ class Baseline:
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.entries = {entry.key: entry for entry in entries}
+
+    @property
+    def forgotten(self) -> list[Entry]:
+        """The entries that excuse nothing in any run."""
+        return [entry for entry in self.entries.values() if entry.unknown]
 
     def __contains__(self, result_id: object) -> bool:
         return any(entry.id == result_id for entry in self.entries.values())
@@ -108,8 +117,8 @@ def _find_unexcused(entries: Iterable[Entry], observation: Observation) -> list[
 
 
 def _is_stale(entry: Entry, result: Result | None) -> bool:
-    if result is None:
-        return False
+    if result is None or entry.unknown:
+        return bool(entry.unknown)
     if result.verdict in (Verdict.FAIL, Verdict.XFAIL):
         return bool(entry.finding) and entry.finding not in _codes(result.observation)
     return result.verdict is Verdict.STALE
@@ -124,9 +133,10 @@ def _codes_of(rule: str) -> list[str]:
 def read_baseline(
     path: Path, known: Collection[str], *, is_known: Callable[[str], bool] = lambda _: False
 ) -> Baseline:
-    """Read a baseline. Raises UsageFault if it is missing or unreadable, or has unknown keys or ids.
+    """Read a baseline. Raises UsageFault if it is missing or unreadable, or has unknown keys.
 
-    `known` are the ids that a result may have, and `is_known` recognises those that cannot be listed.
+    `known` are the ids that a result may have, and `is_known` recognises those that cannot be listed. An entry
+    with another id was made by an earlier version, or holds a typo: it is stale, and says so.
     """
     import yaml
 
@@ -149,13 +159,12 @@ def _entry(item: Any, path: Path, known: Collection[str], is_known: Callable[[st
     for key in item:
         if key not in _KEYS:
             raise UsageFault(f"{path}: {item['id']}: unknown key {key!r}{did_you_mean(str(key), _KEYS)}")
+    unknown = ""
     if item["id"] not in known and not is_known(item["id"]):
-        raise UsageFault(
-            f"{path}: no check is named {item['id']!r}{did_you_mean(item['id'], known)} (remove the entry)"
-        )
+        unknown = f"no check is named {item['id']!r}{did_you_mean(item['id'], known)}"
     reason, since, finding = (str(item.get(key) or "") for key in ("reason", "since", "finding"))
     if finding and finding not in (codes := _codes_of(finding.partition("/")[0])) and codes:
         raise UsageFault(
             f"{path}: {item['id']}: no finding has the code {finding!r}{did_you_mean(finding, codes)}"
         )
-    return Entry(item["id"], reason or UNEXPLAINED, since, finding)
+    return Entry(item["id"], reason or UNEXPLAINED, since, finding, unknown)

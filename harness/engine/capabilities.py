@@ -67,10 +67,6 @@ class Capabilities:
         order = {name: position for position, name in enumerate(names)}
         return Capabilities(sorted(self, key=lambda item: order.get(item.name, len(order))))
 
-    def missing(self, names: Iterable[str]) -> list[str]:
-        """Those of `names` that are not present, sorted."""
-        return sorted(name for name in names if name not in self)
-
     def declared(self, names: Iterable[str]) -> bool:
         """Whether all of these are present and the user declared at least one: a promise to be kept."""
         items = [self._items.get(name) for name in names]

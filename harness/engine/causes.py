@@ -12,11 +12,11 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from harness.engine.decide import blocked_by, with_cause, with_weight
+from harness.engine.decide import FAILED, blocked_by, left_untested, with_cause, with_weight
 from harness.engine.results import LoggedExchange, Result
 from harness.kit.api import Api
 from harness.kit.check import Check
-from harness.outcome import Finding, Observation, Outcome, Severity
+from harness.outcome import Finding, Level, Observation, Outcome, Severity, Standing
 from harness.wire import Exchange
 
 
@@ -35,11 +35,12 @@ def find_roots(check: Check, observation: Observation, roots: Sequence[str]) -> 
     What it found itself only repeats a finding that it rests on. For the lack of a capability, it must be
     untestable.
     """
-    if observation.cause:
-        return (observation.cause,)
+    if check.explains(observation):
+        return ()
+    cause = (observation.cause,) if observation.cause else ()
     if observation.outcome in _REPEATED:
-        return tuple(root for root in roots if root in check.rested_on)
-    return tuple(roots) if observation.outcome is Outcome.UNTESTABLE else ()
+        return (*cause, *(root for root in roots if root in check.rested_on))
+    return cause or (tuple(roots) if observation.outcome is Outcome.UNTESTABLE else ())
 
 
 def resolve(check: Check, observation: Observation, roots: Sequence[Result]) -> Observation:
@@ -53,10 +54,18 @@ def resolve(check: Check, observation: Observation, roots: Sequence[Result]) -> 
         if blocked is not None:
             return replace(blocked, reason=observation.reason or _join_messages(observation))
     if broken is not None:
-        return blocked_by(broken, observation.reason or _join_messages(observation))
+        reason = observation.reason or _join_messages(observation)
+        return left_untested(broken, reason) if _only_warns(check, broken) else blocked_by(broken, reason)
     if observation.outcome is not Outcome.BLOCKED:
         return replace(observation, cause="") if observation.cause else observation
-    return Observation.untestable(f"{observation.reason}; {observation.cause} did not see that again")
+    judged = any(root.standing is Standing.JUDGED for root in roots)
+    doubt = f"but not when {observation.cause} asked" if judged else f"and {observation.cause} was not judged"
+    return Observation.untestable(f"{observation.reason} when it was asked what it offers, {doubt}")
+
+
+def _only_warns(check: Check, root: Result) -> bool:
+    """Whether a MUST would fall away for something that does not fail the run: then nobody would hear of it."""
+    return check.rule.level is Level.MUST and root.verdict not in FAILED
 
 
 def _stands_in_the_way(root: Result, check: Check) -> bool:

@@ -66,6 +66,8 @@ class Conductor:
             if judged.planned.check.everywhere:
                 said = self.workers.audit.observe(judged.planned.check, judged.observation)
                 audited = said is not judged.observation
+                if said.outcome is Outcome.UNTESTABLE:  # other shards cannot know what is doubted here
+                    self._said[judged.planned.check.id] = said
                 yield from self._decide(Judged(judged.planned, said, judged.played, audited), last=True)
             else:
                 self._held.append(judged)

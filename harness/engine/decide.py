@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.engine.baseline import Baseline
+from harness.engine.baseline import Baseline, Entry
+from harness.engine.events import RunFinished
 from harness.engine.results import ClientRun, Evidence, Result
 from harness.outcome import (
+    Basis,
     Because,
     Exit,
     Finding,
@@ -20,6 +22,7 @@ from harness.outcome import (
     Observation,
     Outcome,
     Rule,
+    Source,
     Standing,
     Verdict,
     exit_code,
@@ -28,6 +31,9 @@ from harness.outcome import (
     standing_of,
     verdict,
 )
+
+FAILED = frozenset({Verdict.FAIL, Verdict.XFAIL})
+"""Verdicts of what fails a run, or would without a baseline."""
 
 _AT_ANY_LEVEL = frozenset({Because.NOT_TRIED, Because.OUR_LIMIT})
 
@@ -90,10 +96,49 @@ def decide_finding(finding: Finding, rule: Rule, policy: Policy) -> Verdict:
     return Verdict.INFO if decided is Verdict.PASS else decided
 
 
+def add_forgotten(finished: RunFinished, baseline: Baseline) -> RunFinished:
+    """The end of a run with a stale result for each entry of the baseline that names no check: it is not green."""
+    stale = tuple(map(_decide_forgotten, baseline.forgotten))
+    failed = stale and finished.exit in (Exit.OK, Exit.UNREACHABLE)
+    return replace(finished, results=(*finished.results, *stale), exit=Exit.FAILED if failed else finished.exit)
+
+
+_THE_BASELINE = Source(Basis.INFERRED, "the baseline")
+
+
+def _decide_forgotten(entry: Entry) -> Result:
+    rule = Rule(
+        id=entry.id,
+        level=Level.MAY,
+        statement="An entry of the baseline excuses a check that there is.",
+        breaks="An entry with a typo excuses nothing, and nobody notices.",
+        source=_THE_BASELINE,
+    )
+    return Result(
+        id=entry.id,
+        rule=rule,
+        title=entry.unknown,
+        observation=Observation(Outcome.EXCLUDED, reason=entry.unknown, because=Because.LEFT_OUT),
+        verdict=Verdict.STALE,
+        excuse=entry.reason,
+        standing=Standing.NOT_ASKED,
+    )
+
+
 def blocked_by(root: Result, reason: str) -> Observation:
     """The observation of a check that the finding of another one stands in the way of."""
     code = root.observation.findings[0].stable_code
     return Observation(Outcome.BLOCKED, reason=reason, because=Because.BLOCKED, cause=code)
+
+
+def left_untested(root: Result, reason: str) -> Observation:
+    """The observation of a MUST that a finding stands in the way of which alone does not fail a run."""
+    finding = root.observation.findings[0]
+    why = f"{finding.stable_code} stands in the way ({finding.message})"
+    said = f"{why}: {reason}" if reason else why
+    remedy = f"once {root.id} holds, which is a {root.rule.level} and only warns"
+    observation = Observation.untestable(said, Because.BLOCKED, remedy=remedy)
+    return replace(observation, cause=finding.stable_code)
 
 
 def with_cause(result: Result, root: Result) -> Result:
@@ -101,7 +146,7 @@ def with_cause(result: Result, root: Result) -> Result:
 
     It is then blocked, unless it is a MUST and the finding alone does not fail the run.
     """
-    if result.rule.level is Level.MUST and root.verdict not in (Verdict.FAIL, Verdict.XFAIL):
+    if result.rule.level is Level.MUST and root.verdict not in FAILED:
         code = root.observation.findings[0].stable_code
         return replace(result, observation=replace(result.observation, cause=code))
     observation = blocked_by(root, result.observation.reason)
@@ -122,9 +167,13 @@ def with_weight(result: Result, more: int) -> Result:
     return replace(result, observation=replace(result.observation, findings=findings))
 
 
-def exit_of(results: Sequence[Result], *, vacuous: bool = False) -> Exit:
-    """The exit code of a run with these results; `vacuous`: a part of the run proved nothing."""
-    code = exit_code((result.verdict for result in results), unjudged=any(result.unjudged for result in results))
+def exit_of(results: Sequence[Result], *, vacuous: bool = False, unjudged: bool = False) -> Exit:
+    """The exit code of a run with these results; `vacuous`: a part of the run proved nothing.
+
+    `unjudged`: something kept the run from judging that stands in no result.
+    """
+    unjudged = unjudged or any(result.unjudged for result in results)
+    code = exit_code((result.verdict for result in results), unjudged=unjudged)
     return Exit.NOTHING_RAN if vacuous and code in (Exit.OK, Exit.UNREACHABLE) else code
 
 

@@ -140,6 +140,8 @@ class RunFinished:
     `leftovers` are the resources that could not be deleted. `waited` is the time spent because the target said
     "later", and `cut` is what was lost to answers that did not end. `halted` says why the run ended before it was
     through, `""` if it was through. `part` is what this run hands to a merge, if it was one shard of several.
+    `holes` are clauses that say what kept the run from judging: it is not green. `lost` are the requests that a
+    target got last, if it went away for good.
     """
 
     results: tuple[Result, ...]
@@ -150,6 +152,8 @@ class RunFinished:
     cut: TimeoutLosses = field(default_factory=TimeoutLosses)
     halted: str = ""
     part: ShardPart | None = None
+    holes: tuple[str, ...] = ()
+    lost: tuple[Exchange, ...] = ()
 
     @property
     def counts(self) -> dict[Verdict, int]:

@@ -10,20 +10,21 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.engine.cleanup import CreatedResources
 from harness.engine.evidence import gave_cursors, made_or_changed, referenced_ids, resumed_from
 from harness.engine.results import Evidence
+from harness.engine.traffic.given_ids import GivenIds, RepeatedId
 from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.perform import ActionRunner, drive
 from harness.engine.traffic.retries import NO_TIME, is_refusal, missing_answer
 from harness.kit.actions import Exchanges
 from harness.kit.api import Api, ApiRequests
 from harness.kit.check import Check, Exercise
-from harness.outcome import Because, Finding, HarnessFault, Observation, Outcome, Severity, Unmet
-from harness.wire import By, Driver, Exchange, How
+from harness.outcome import Because, Finding, HarnessFault, NotApplicable, Observation, Outcome, Severity, Unmet
+from harness.wire import Driver, Exchange
 
 _NOT_IMPLEMENTED = 501
 _DOUBTFUL = frozenset({Outcome.NOT_MET, Outcome.NON_STRICT, Outcome.UNTESTABLE})
@@ -36,7 +37,9 @@ class PlayedExercise:
     """The outcome of one exercise: `results` for the judges, or a `failure` that all its checks share.
 
     `trail` holds every exchange, in the order in which they finished; `front_end` as in `Exercise`.
-    `outage` says that nobody listened at the target meanwhile, `""` if somebody did.
+    `outage` says that nobody listened at the target meanwhile, `""` if somebody did. `repeated` are the creates
+    that were answered with an id that was given before; `shared` is what is wrong with each id that others were
+    given, too, while this exercise used it.
     """
 
     results: Exchanges | None
@@ -46,6 +49,8 @@ class PlayedExercise:
     api: Api
     front_end: bool = False
     outage: str = ""
+    repeated: tuple[RepeatedId, ...] = ()
+    shared: Mapping[str, Finding] = field(default_factory=dict)
 
     def observe(self, check: Check) -> Observation:
         """The observation of one check of this exercise; never raises."""
@@ -78,7 +83,7 @@ class PlayedExercise:
     def _doubt_silence(self, check: Check, observation: Observation) -> Observation:
         """The observation, unless something that the judge looked at had no end: a time-out is not an answer."""
         looked = self._list_looked(check) or list(self.trail)
-        hung = next((exchange for exchange in looked if _is_timeout(exchange)), None)
+        hung = next((exchange for exchange in looked if exchange.hung), None)
         if hung is None:
             return observation
         what = "the rest of an answer" if hung.status is not None else "an answer"
@@ -102,10 +107,12 @@ class PlayedExercise:
         That is so if all its findings accuse answers that are a crash, no message, an error under a status of
         success or a denial of what was there, or if it looked at one and could not judge.
         """
+        if check.explains(observation):
+            return observation
         if observation.outcome is Outcome.UNTESTABLE:
-            root = next((root for seen in self._list_seen(check) for root in self.find_roots(seen)), None)
+            root = next((root for seen in self._list_seen(check) for root in self._explain(check, seen)), None)
             return observation if root is None else replace(observation, cause=root.rule)
-        roots = [self._blame(finding) for finding in observation.findings]
+        roots = [self._blame(check, finding) for finding in observation.findings]
         findings = tuple(
             finding if root is None else replace(finding, cause=root.stable_code)
             for finding, root in zip(observation.findings, roots, strict=True)
@@ -117,11 +124,22 @@ class PlayedExercise:
         ]
         return replace(observation, findings=findings, cause=broken[0] if broken and all(broken) else "")
 
-    def _blame(self, finding: Finding) -> Finding | None:
+    def _blame(self, check: Check, finding: Finding) -> Finding | None:
         """The root of the answers that a finding accuses; None if one has none, or if it is the finding itself."""
-        roots = [next(self.find_roots(exchange), None) for exchange in self._list_accused(finding)]
+        roots = [next(self._explain(check, exchange), None) for exchange in self._list_accused(finding)]
         first = roots[0] if roots else None
         return None if first is None or not all(roots) or finding.rule == first.rule else first
+
+    def _explain(self, check: Check, exchange: Exchange) -> Iterator[Finding]:
+        """What explains what a check says of an answer: that others were given its id, before all.
+
+        What an answer shows by itself, of whatever run, no other run explains.
+        """
+        alone = check.everywhere or self._list_looked(check) == [exchange]
+        if self.shared and not (alone and exchange.request.method == "POST") and not self.outage:
+            used = (*referenced_ids(exchange, self.api), self.api.read_new_id(exchange))
+            yield from (self.shared[identity] for identity in used if identity in self.shared)
+        yield from self.find_roots(exchange)
 
     def find_roots(self, exchange: Exchange) -> Iterator[Finding]:
         """What explains whatever else is wrong with an answer; a front end is provoked, which makes no crash."""
@@ -190,10 +208,6 @@ class PlayedExercise:
         return tuple(names.get(id(item), "") for item in evidence)
 
 
-def _is_timeout(exchange: Exchange) -> bool:
-    return exchange.ending.by is By.LIMIT and exchange.ending.how is How.TIMEOUT
-
-
 def _exchanges_at(results: Exchanges, place: str) -> list[Exchange]:
     """The exchanges that a finding names: a result (`got`), or one item of a list or mapping (`polled[0]`)."""
     if place in results:
@@ -244,12 +258,14 @@ def play(
     ledger: CreatedResources,
     is_halted: Callable[[], bool] = lambda: False,
     outages: Outages | None = None,
+    given: GivenIds | None = None,
 ) -> PlayedExercise:
     """Run one exercise to its end; open streams are closed however it ends.
 
     Raises TimeUp instead of performing an action once the run `is_halted`.
     """
-    hand = ActionRunner(api, driver, ledger, target.contract, judged=True, is_halted=is_halted)
+    given = GivenIds(api) if given is None else given
+    hand = ActionRunner(api, driver, ledger, target.contract, judged=True, is_halted=is_halted, given=given)
     begin = time.perf_counter()
     seen = 0 if outages is None else outages.seen
     results: Exchanges | None = None
@@ -262,11 +278,17 @@ def play(
         hand.refuse_excused(hand.trail)
     except Unmet as unmet:
         failure = Observation.untestable(unmet.reason, unmet.because, remedy=unmet.remedy)
+    except NotApplicable as nothing:
+        failure = Observation(Outcome.NOT_APPLICABLE, reason=str(nothing), because=Because.REFUSED)
     except Exception:
         failure = error(f"the exercise {exercise.name} raised")
     trail, seconds = tuple(hand.trail), time.perf_counter() - begin
     outage = "" if outages is None else outages.describe(seen, trail, driver)
-    return PlayedExercise(results, failure, trail, seconds, api, exercise.front_end, outage)
+    used = {identity for exchange in trail if (identity := api.read_new_id(exchange))}
+    shared = {identity: given.judge_again(identity) for identity in given.list_shared(used, ledger, begin)}
+    return PlayedExercise(
+        results, failure, trail, seconds, api, exercise.front_end, outage, tuple(hand.repeated), shared
+    )
 
 
 def _require_names(value: Any) -> Exchanges:

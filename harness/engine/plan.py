@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from harness.engine.capabilities import Capabilities, Capability
+from harness.kit.api import TWO_KEYS
 from harness.kit.check import Check, Exercise
 from harness.kit.lack import Lack
 from harness.outcome import Because, Level, Observation, Outcome, UsageFault
@@ -211,6 +212,12 @@ def _explain_lack(
     return _to_observation(lacks[0], [item.name for item in lacks], proofs)
 
 
+def _why_not_judged(lacking: Capability) -> Because:
+    """Why a capability is missing; whoever gives no second key has left out what needs one."""
+    given = lacking.name != TWO_KEYS or lacking.lack is not Lack.UNDECLARED
+    return _REASONS[lacking.lack] if given else Because.LEFT_OUT
+
+
 def _to_observation(first: Capability, names: Sequence[str], proofs: Mapping[str, str]) -> Observation:
     """Why a check does not run that needs the capabilities `names`, of which the `first` weighs most."""
     if first.lack is not Lack.NOT_DONE:
@@ -219,7 +226,7 @@ def _to_observation(first: Capability, names: Sequence[str], proofs: Mapping[str
         return Observation(
             Outcome.NOT_RUN if unasked else Outcome.NOT_APPLICABLE,
             reason=first.note if unasked else reason,
-            because=_REASONS[first.lack],
+            because=_why_not_judged(first),
             instead="not run" if unasked else "",
             remedy=first.remedy,
         )

@@ -29,12 +29,16 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probing:
-    """What a probe found. `says`: see `checks.Target`; `notes` are sentences that a reader of verdicts needs."""
+    """What a probe found. `says`: see `checks.Target`; `notes` are sentences that a reader of verdicts needs.
+
+    `trail` are the answers.
+    """
 
     capabilities: Capabilities
     requests: int
     says: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    trail: tuple[Exchange, ...] = ()
 
 
 def probe(
@@ -102,6 +106,7 @@ class Prober:
             requests=len(self._hand.trail),
             says=self.target.says,
             notes=tuple(self.notes),
+            trail=tuple(self._hand.trail),
         )
 
     def ask(self, request: Request, *names: str) -> Exchange | None:

@@ -23,13 +23,15 @@ from harness.engine.probe import Probing, probe
 from harness.engine.sharding.shards import Shard, ShardPart, digest_catalogue, split_plan
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
-from harness.engine.traffic.outages import Outages
+from harness.engine.traffic.outages import Departure, Outages
 from harness.engine.traffic.timeout_budget import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.engine.workers import INTERRUPTED, Workers, format_time_up
-from harness.kit.api import SCRIPTABLE
+from harness.kit.api import SCRIPTABLE, Api
 from harness.kit.check import Check
 from harness.outcome import Exit
+from harness.outcome.body_words import describe_body
+from harness.outcome.words import format_count
 
 _TO_ASK = 0.2
 """The share of a run's time in which the target may be asked what it can do; the rest is for judging."""
@@ -94,21 +96,40 @@ def check_target(
     sessions = options.jobs > 1 and is_scriptable and not target.throwaway
     policy = Policy(strict=options.strict, baseline=options.baseline)
     audit = Audit.of(plan.running, target.api)
-    workers = Workers(governed.able(found.capabilities, found.says), timer, audit, sessions, outages)
+    ends = target.api.new_end_counter()
+    for exchange in found.trail:
+        ends.note(exchange)
+    workers = Workers(governed.able(found.capabilities, found.says), timer, audit, ends, sessions, outages)
     if halted:
         workers.halt(halted)
         workers.clean(ledger)
     conductor = Conductor(workers, plan, policy, fail_fast=options.fail_fast)
     with closing(conductor.play(options.jobs, options.choose)) as playing:
         yield from _until_interrupted(playing, lambda: workers.halt(INTERRUPTED))
+    workers.find_deaths()
     yield from conductor.conclude()
     ordered = conductor.link_results()
-    code = Exit.INTERRUPTED if workers.halted == INTERRUPTED else exit_of(ordered)
+    gone = None if outages is None else outages.gone
+    # Whoever takes scripts is told to fail.
+    holes = (
+        *(() if gone is None else (_describe_departure(gone, target.api),)),
+        *(() if is_scriptable else ends.describe()),
+    )
+    code = Exit.INTERRUPTED if workers.halted == INTERRUPTED else exit_of(ordered, unjudged=bool(holes))
     cut = TimeoutLosses() if timeouts is None else timeouts.losses
     seconds, left = time.perf_counter() - begin, tuple(workers.leftovers)
     shard = _begin_part(options, catalogue, target.target.contract.revision)
     part = None if shard is None else conductor.describe_part(shard)
-    yield RunFinished(ordered, seconds, code, left, retries.waited, cut, workers.halted, part)
+    last = () if gone is None else gone.suspects
+    yield RunFinished(ordered, seconds, code, left, retries.waited, cut, workers.halted, part, holes, last)
+
+
+def _describe_departure(gone: Departure, api: Api) -> str:
+    """When a target went away for good, and what it got last."""
+    last, more = gone.suspects[0], len(gone.suspects) - 1
+    request = f"{api.format_request(last)} {describe_body(last.request.body)}".rstrip()
+    others = f", while {format_count(more, 'other request was', 'other requests were')} under way" if more else ""
+    return f"the target was gone from {gone.seconds:.1f} s on: the last request it got was {request}{others}"
 
 
 def _begin_part(options: RunOptions, catalogue: Sequence[Check], revision: str) -> ShardPart | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from harness.engine.capabilities import Capabilities
@@ -19,6 +20,9 @@ from harness.outcome.suggest import did_you_mean
 from harness.wire import Driver
 from harness.wire.secrets.forms import secrets_in_header
 from harness.wire.secrets.patterns import is_personal_header
+
+if TYPE_CHECKING:
+    from harness.transport.client.last_event import StreamEnds
 
 EMULATOR = "emulator"
 
@@ -99,9 +103,11 @@ def embed_emulator(
 
     def connect(session: str = "") -> Driver:
         from harness.transport import ServiceDriver
+        from harness.transport.client.last_event import StreamEnds
 
         service = build() if build is not None else api.new_service(target.contract, "")
-        return ServiceDriver(service, service.clock, last=api.load_protocol().sentinel)
+        protocol = api.load_protocol()
+        return ServiceDriver(service, service.clock, ends=StreamEnds(protocol.sentinel, protocol.ends))
 
     info = TargetInfo(
         name=EMULATOR,
@@ -119,11 +125,18 @@ def _remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarget:
     version = options.api_version.strip("/") or found or api.default_version
     target = _target(api, options, version, options.api_key, options.other_api_key)
 
+    @cache
+    def learn() -> StreamEnds:  # what one connection learns, all know
+        from harness.transport.client.last_event import StreamEnds
+
+        protocol = api.load_protocol()
+        return StreamEnds(protocol.sentinel, protocol.ends)
+
     def connect(session: str = "") -> Driver:
         from harness.transport import Limits, UrlDriver
 
-        limits, last = Limits(option="--timeout").within(options.timeout), api.load_protocol().sentinel
-        return UrlDriver(root + session, limits, ca_file=options.ca_file, last=last)
+        limits = Limits(option="--timeout").within(options.timeout)
+        return UrlDriver(root + session, limits, ca_file=options.ca_file, ends=learn())
 
     info = TargetInfo(
         name=root,

@@ -22,9 +22,11 @@ from harness.engine.execute import PlayedExercise, play
 from harness.engine.plan import Group, PlannedCheck
 from harness.engine.sessions import session_of
 from harness.engine.targets import ResolvedTarget
+from harness.engine.traffic.autopsy import find_deaths
 from harness.engine.traffic.deadline import Timer, TimeUp
+from harness.engine.traffic.given_ids import GivenIds
 from harness.engine.traffic.outages import Outages
-from harness.kit.api import SCRIPTABLE
+from harness.kit.api import SCRIPTABLE, CountsEnds
 from harness.outcome import Observation, Outcome
 from harness.wire import Driver, Exchange
 
@@ -59,6 +61,7 @@ class Workers:
     target: ResolvedTarget
     timer: Timer
     audit: Audit
+    ends: CountsEnds
     sessions: bool = False
     outages: Outages | None = None
     halted: str = ""
@@ -67,6 +70,10 @@ class Workers:
     _stop: threading.Event = field(default_factory=threading.Event)
     _ledgers: list[CreatedResources] = field(default_factory=list)
     _drivers: list[Driver] = field(default_factory=list)
+    _given: GivenIds = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._given = GivenIds(self.target.api)
 
     def play(
         self, groups: list[Group], jobs: int, choose: Callable[[Sequence[str]], str] | None
@@ -92,6 +99,23 @@ class Workers:
         with closing(self.target.connect()) as driver:
             for ledger in ledgers:
                 self._clean(ledger, driver)
+
+    def find_deaths(self) -> None:
+        """Find out, while nobody else is at work, whether the target went away because of what it was sent."""
+        if self.outages is None or not self.outages.departures:
+            return
+        suspects = [suspect for departure in self.outages.departures for suspect in departure.suspects]
+        self.audit.note_departures(suspects, "the target went away during the run, and nobody knows why")
+        if self.halted:
+            return
+        ledger = CreatedResources(self.target.api)
+        try:
+            with closing(self.target.connect()) as driver:
+                for death in find_deaths(self.outages, driver, ledger.note):
+                    self.audit.note_death(death)
+                self._clean(ledger, driver)
+        except (TimeUp, KeyboardInterrupt) as end:
+            self.halt(format_time_up(end) if isinstance(end, TimeUp) else INTERRUPTED)
 
     def _play_in_parallel(self, groups: list[Group], workers: int) -> Generator[RunEvent | Judged, None, None]:
         waiting = _Shared(groups)
@@ -139,6 +163,8 @@ class Workers:
     def _work_through(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
         """Play group after group with a driver and a ledger of its own."""
         ledger = CreatedResources(self.target.api)
+        # What each worker has to itself, a session or an emulator, may give the ids of another one.
+        given = GivenIds(self.target.api) if self.sessions or self.target.throwaway else self._given
         self._ledgers.append(ledger)
         with session_of(self.target) if self.sessions else closing(self.target.connect()) as driver:
             self._drivers.append(driver)
@@ -146,7 +172,7 @@ class Workers:
                 for group in groups:
                     if self._stop.is_set():
                         break
-                    yield from self._group(group, driver, ledger)
+                    yield from self._group(group, driver, ledger, given)
             except (TimeUp, KeyboardInterrupt) as end:
                 self.halt(format_time_up(end) if isinstance(end, TimeUp) else INTERRUPTED)
             finally:
@@ -161,12 +187,20 @@ class Workers:
         except TimeUp:
             self.leftovers.extend(ledger.owed)
 
-    def _group(self, group: Group, driver: Driver, ledger: CreatedResources) -> Iterator[RunEvent | Judged]:
+    def _group(
+        self, group: Group, driver: Driver, ledger: CreatedResources, given: GivenIds
+    ) -> Iterator[RunEvent | Judged]:
         exercise, members = group
         yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
         target = self.target
-        played = play(target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted), self.outages)
+        played = play(
+            target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted), self.outages, given
+        )
+        if played.outage:
+            given.forget()
         self.audit.note(exercise, played)
+        for exchange in played.trail:
+            self.ends.note(exchange)
         # Whoever has the control API announces what it does.
         promised = SCRIPTABLE in target.target.capabilities
         for planned in members:

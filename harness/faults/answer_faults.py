@@ -55,7 +55,7 @@ class EventReshaper(EventStage):
         if changed == payload:
             return [Chunk(event.raw)]
         self.fired = True
-        return [rewrite(event, _compact(changed))]
+        return [rewrite(event, _write_compact(changed))]
 
 
 class BodyReshaper:
@@ -89,17 +89,17 @@ class BodyReshaper:
         if changed == value:
             return data
         self.fired = True
-        return _compact(changed)
+        return _write_compact(changed)
 
 
 def build_refusal(fault: Status, words: str, protocol: StreamProtocol) -> tuple[str, bytes]:
     """The media type and the body of a refusal; `words` is its message where it has no better one."""
     if fault.body is not None:
-        return _media_type(fault.body), fault.body.encode("utf-8", "surrogatepass")
+        return _guess_media_type(fault.body), fault.body.encode("utf-8", "surrogatepass")
     return protocol.shaped_error(str(fault.shape), fault.code, words, fault.retry_info)
 
 
-def _media_type(body: str) -> str:
+def _guess_media_type(body: str) -> str:
     start = body.lstrip()[:1]
     if start in ("{", "["):
         return _JSON
@@ -121,5 +121,5 @@ def _empty(value: Any) -> Any:
     return type(value)() if isinstance(value, str | list | dict) else None
 
 
-def _compact(value: Any) -> bytes:
+def _write_compact(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")

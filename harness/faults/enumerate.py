@@ -18,19 +18,19 @@ _LINE = re.compile(rb"[^\r\n]+")
 
 def every_event(body: bytes) -> Iterator[Place]:
     """Before the first event, and after each event."""
-    events, _ = _segments(body)
+    events, _ = _split_segments(body)
     for number in range(len(events) + 1):
         yield Place(Spot.EVENT, number)
 
 
 def structural(body: bytes) -> Iterator[Place]:
     """About ten places per event, each of which has broken some reader, and the end of the body."""
-    events, rest = _segments(body)
+    events, rest = _split_segments(body)
     for number, segment in enumerate(events):
-        for offset in sorted(_offsets(segment)):
+        for offset in sorted(_choose_offsets(segment)):
             yield Place(Spot.EVENT, number, offset)
     yield Place(Spot.EVENT, len(events))
-    for offset in sorted(_offsets(rest) - {0}):
+    for offset in sorted(_choose_offsets(rest) - {0}):
         yield Place(Spot.EVENT, len(events), offset)
 
 
@@ -40,14 +40,14 @@ def every_byte(body: bytes) -> Iterator[Place]:
         yield Place(Spot.BYTE, number)
 
 
-def _segments(body: bytes) -> tuple[list[bytes], bytes]:
+def _split_segments(body: bytes) -> tuple[list[bytes], bytes]:
     splitter = Splitter()
     events = splitter.feed(body)
     last, rest = splitter.finish()
     return [event.raw for event in [*events, *last]], rest
 
 
-def _offsets(segment: bytes) -> set[int]:
+def _choose_offsets(segment: bytes) -> set[int]:
     """Offsets in one event: its start, the names, middles and ends of its lines, inside a character, its end."""
     whole = len(segment) - segment.endswith(b"\r\n")  # the CR of a blank line already completes its event
     offsets = {0, 1, whole - 2, whole - 1}

@@ -91,12 +91,12 @@ class _Parser:
     def _part(self, start: int, end: int) -> Plan:
         """The plan of one scope, from one column to another."""
         head, equals, _ = self._text[start:end].partition("=")
-        scope = self._scope(_Word(head.strip(), start + _indent(head))) if equals else Scope.STREAMS
+        scope = self._parse_scope(_Word(head.strip(), start + _indent(head))) if equals else Scope.STREAMS
         start += len(head) + 1 if equals else 0
         rest = self._text[start:end]
         if rest.strip().startswith("random:"):
             return self._draw_plan(_Word(rest.strip(), start + _indent(rest)), scope)
-        parts = [self._connection(words) for words in self._split(start, end)]
+        parts = [self._parse_connection(words) for words in self._split(start, end)]
         return self._build_at(lambda: Plan(tuple(parts), scope), start)
 
     def _split(self, start: int, end: int) -> Iterable[deque[_Word]]:
@@ -112,7 +112,7 @@ class _Parser:
                 column += len(raw) + 1
             yield words
 
-    def _scope(self, word: _Word) -> Scope:
+    def _parse_scope(self, word: _Word) -> Scope:
         if word.text not in _SCOPES:
             self._reject_unknown(word, "is no kind of request", word.text, _SCOPES)
         return _SCOPES[word.text]
@@ -125,9 +125,9 @@ class _Parser:
         size = self._number(word, events)
         return self._build_at(lambda: draw(Seed(seed, size), scope), word.column)
 
-    def _connection(self, words: deque[_Word]) -> Connection:
+    def _parse_connection(self, words: deque[_Word]) -> Connection:
         first = words[0]
-        times = self._times(words)
+        times = self._parse_times(words)
         faults: list[Fault] = []
         if [word.text for word in words] == ["pass"]:
             words.clear()
@@ -135,10 +135,10 @@ class _Parser:
             self._fail(first, "times of what? write a fault before it, or `pass`")
         while words:
             column = words[0].column
-            faults.append(self._build_at(lambda: self._fault(words), column))
+            faults.append(self._build_at(lambda: self._parse_fault(words), column))
         return self._build_at(lambda: Connection(tuple(faults), times), first.column)
 
-    def _times(self, words: deque[_Word]) -> int | None:
+    def _parse_times(self, words: deque[_Word]) -> int | None:
         if words[-1].name != "times":
             return 1
         word = words.pop()
@@ -149,12 +149,12 @@ class _Parser:
             self._fail(word, "times:0 would be no connection at all: leave it out")
         return times
 
-    def _fault(self, words: deque[_Word]) -> Fault:
+    def _parse_fault(self, words: deque[_Word]) -> Fault:
         word = words.popleft()
         if word.name in _SPOTS:
             return Cut(self._place(word), self._drop(word, words))
         if word.name == "status":
-            return self._status(word, words)
+            return self._parse_status(word, words)
         if word.name in _BARE:
             if word.value is not None:
                 self._fail(word, f"{word.name} takes no value: write {word.name} alone")
@@ -181,7 +181,7 @@ class _Parser:
             self._reject_unknown(word, f"is no way for {place.text} to end", word.text, _DROPS)
         return _DROPS[word.text]
 
-    def _status(self, word: _Word, words: deque[_Word]) -> Status:
+    def _parse_status(self, word: _Word, words: deque[_Word]) -> Status:
         code = self._number(word, word.value)
         more: dict[str, _Word] = {}
         while words and words[0].name in _OF_STATUS:
@@ -223,7 +223,7 @@ class _Parser:
             self._fail(word, f"{what}: write for example {word.name}:{_EXAMPLES.get(word.name, '5')}")
         return int(digits)
 
-    def _optional(self, word: _Word, special: str) -> int | None:
+    def _parse_optional(self, word: _Word, special: str) -> int | None:
         """A number, or None for `special`, the one word that is allowed in its place."""
         return None if word.value == special else self._number(word, word.value)
 
@@ -231,31 +231,31 @@ class _Parser:
         after, _, count = (word.value or "").partition("+")
         return Replay(self._number(word, after), self._number(word, count))
 
-    def _error(self, word: _Word) -> ErrorEvent:
+    def _parse_error(self, word: _Word) -> ErrorEvent:
         after, plus, extra = (word.value or "").partition("+")
         if plus and extra.strip() != "id":
             self._fail(word, f"+{extra.strip()} means nothing here: error:{after.strip()}+id gives it its own id")
         return ErrorEvent(self._number(word, after), bool(plus))
 
-    def _bare_error(self, word: _Word) -> BareError:
+    def _parse_bare_error(self, word: _Word) -> BareError:
         after, plus, extra = (word.value or "").partition("+")
         if plus and extra.strip() != "refusal":
             hint = f"bare-error:{after.strip()}+refusal makes it a refusal"
             self._fail(word, f"+{extra.strip()} means nothing here: {hint}")
         return BareError(self._number(word, after), bool(plus))
 
-    def _raw(self, word: _Word) -> Raw:
+    def _parse_raw(self, word: _Word) -> Raw:
         after, _, text = (word.value or "").partition("+")
         return Raw(self._number(word, after), self._free_text(word, text.strip()))
 
-    def _late(self, word: _Word) -> Late:
-        return Late(self._millis(word, word.value, "late:2 or late:0.25"))
+    def _parse_late(self, word: _Word) -> Late:
+        return Late(self._parse_millis(word, word.value, "late:2 or late:0.25"))
 
-    def _silence(self, word: _Word) -> Silence:
+    def _parse_silence(self, word: _Word) -> Silence:
         after, _, seconds = (word.value or "").partition("+")
-        return Silence(self._number(word, after), self._millis(word, seconds.strip(), "silence:5+120"))
+        return Silence(self._number(word, after), self._parse_millis(word, seconds.strip(), "silence:5+120"))
 
-    def _millis(self, word: _Word, text: str | None, example: str) -> int:
+    def _parse_millis(self, word: _Word, text: str | None, example: str) -> int:
         match = _SECONDS.fullmatch(text or "")
         if match is None:
             self._fail(word, f"{text!r} is no number of seconds: write for example {example}")
@@ -304,17 +304,17 @@ _BARE = {str(fault): fault for fault in _UNVALUED}
 _VALUED: dict[str, Callable[[_Parser, _Word], Fault]] = {
     "dup": lambda parser, word: Replay(parser._number(word, word.value)),
     "replay": _Parser._replay,
-    "ping": lambda parser, word: Ping(parser._optional(word, "all")),
-    "unknown": lambda parser, word: Unknown(parser._optional(word, "all")),
-    "error": _Parser._error,
-    "bare-error": _Parser._bare_error,
-    "ids": lambda parser, word: Ids(parser._optional(word, "none")),
-    "late": _Parser._late,
+    "ping": lambda parser, word: Ping(parser._parse_optional(word, "all")),
+    "unknown": lambda parser, word: Unknown(parser._parse_optional(word, "all")),
+    "error": _Parser._parse_error,
+    "bare-error": _Parser._parse_bare_error,
+    "ids": lambda parser, word: Ids(parser._parse_optional(word, "none")),
+    "late": _Parser._parse_late,
     "trickle": lambda parser, word: Trickle(parser._number(word, word.value)),
     "garble": lambda parser, word: Garble(parser._number(word, word.value)),
-    "comment": lambda parser, word: Comment(parser._optional(word, "all")),
-    "raw": _Parser._raw,
-    "silence": _Parser._silence,
+    "comment": lambda parser, word: Comment(parser._parse_optional(word, "all")),
+    "raw": _Parser._parse_raw,
+    "silence": _Parser._parse_silence,
     "strip": lambda parser, word: Reshape(Edit.STRIP, word.value or ""),
     "empty": lambda parser, word: Reshape(Edit.EMPTY, word.value or ""),
     "chunks": lambda parser, word: Chunks(parser._number(word, word.value)),

@@ -32,15 +32,15 @@ def random_plan(seed: int, *, events: int = 12) -> Plan:
 def draw(seed: Seed, scope: Scope = Scope.STREAMS) -> Plan:
     """Draw the plan that `seed` stands for: one to three connections with faults."""
     source = random.Random(f"harness.faults 1 {seed.number} {seed.events}")  # a string seeds the same everywhere
-    connections = [_connection(source, seed.events) for _ in range(source.randrange(1, 4))]
+    connections = [_draw_connection(source, seed.events) for _ in range(source.randrange(1, 4))]
     return Plan(tuple(connections), scope, seed)
 
 
-def _connection(source: random.Random, events: int) -> Connection:
+def _draw_connection(source: random.Random, events: int) -> Connection:
     kind = source.random()
     if kind < 0.15:
         return Connection((source.choice(_STATUSES),))
-    faults = [_noise(source, events) for _ in range(source.choice((0, 0, 0, 1, 1, 2)))]
+    faults = [_draw_noise(source, events) for _ in range(source.choice((0, 0, 0, 1, 1, 2)))]
     if kind < 0.25:
         faults.append(source.choice(_HEAD_CUTS))
     elif kind < 0.95 or not faults:
@@ -58,7 +58,7 @@ def _place(source: random.Random, events: int) -> Place:
     return Place(spot, source.randrange(events + 1), inside)
 
 
-def _noise(source: random.Random, events: int) -> Fault:
+def _draw_noise(source: random.Random, events: int) -> Fault:
     after = source.randrange(1, events + 1)
     return source.choice(
         (

@@ -71,12 +71,12 @@ def boundary_event(service: Service, request: Request, protocol: StreamProtocol)
         return b""
     response = service(protocol.resume(request, asked[0], None))
     try:
-        return _event_with(asked[1], response, protocol)
+        return _find_event(asked[1], response, protocol)
     finally:
         response.body.close()
 
 
-def _event_with(cursor: str, response: Response, protocol: StreamProtocol) -> bytes:
+def _find_event(cursor: str, response: Response, protocol: StreamProtocol) -> bytes:
     splitter, pauses = Splitter(), 0
     for piece in response.body:
         if isinstance(piece, Chunk):

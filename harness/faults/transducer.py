@@ -148,7 +148,7 @@ def transducer(
     stages: list[tuple[Fault, FaultFilter]] = []
     row: list[FaultFilter] = [Lead(lead)] if lead else []
     for fault in faults:
-        stage = _stage(fault, protocol, framing) if streams else _whole_stage(fault, protocol, framing)
+        stage = _build_stage(fault, protocol, framing) if streams else _build_whole_stage(fault, protocol, framing)
         if stage is not None:
             row.append(stage)
             stages.append((fault, stage))
@@ -157,12 +157,12 @@ def transducer(
     return Transducer(row), stages
 
 
-def _whole_stage(fault: Fault, protocol: StreamProtocol, framing: Framing) -> FaultFilter | None:
+def _build_whole_stage(fault: Fault, protocol: StreamProtocol, framing: Framing) -> FaultFilter | None:
     """The stage for a body that is not a stream."""
-    return BodyReshaper(fault) if isinstance(fault, Reshape) else _stage(fault, protocol, framing)
+    return BodyReshaper(fault) if isinstance(fault, Reshape) else _build_stage(fault, protocol, framing)
 
 
-def _stage(fault: Fault, protocol: StreamProtocol, framing: Framing) -> FaultFilter | None:
+def _build_stage(fault: Fault, protocol: StreamProtocol, framing: Framing) -> FaultFilter | None:
     if isinstance(fault, Cut):
         if fault.place.spot in HEAD_SPOTS:
             return None

@@ -68,10 +68,10 @@ that it does not play says why. [clients.md](clients.md) has who survives which.
 
 def format_page() -> str:
     """The whole page."""
-    return "\n".join([_INTRODUCTION, *_overview(), *_sections()])
+    return "\n".join([_INTRODUCTION, *_write_overview(), *_write_sections()])
 
 
-def _overview() -> Iterator[str]:
+def _write_overview() -> Iterator[str]:
     for area in load_areas():
         yield f"## {area.title}\n"
         yield "| Incident | What happened | Outcome |"
@@ -82,13 +82,13 @@ def _overview() -> Iterator[str]:
         yield ""
 
 
-def _sections() -> Iterator[str]:
+def _write_sections() -> Iterator[str]:
     for area in load_areas():
         for incident in area.incidents:
-            yield from _section(incident)
+            yield from _write_section(incident)
 
 
-def _section(incident: Incident) -> Iterator[str]:
+def _write_section(incident: Incident) -> Iterator[str]:
     yield f"### {incident.name}\n"
     yield f"{incident.title}\n"
     yield f"- On the wire: {incident.wire}"

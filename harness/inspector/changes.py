@@ -86,7 +86,7 @@ def describe_end(seen: SeenExchange) -> Change:
         "n": seen.number,
         "complete": ending.complete,
         "how": str(ending.how),
-        "words": _word_ending(ending),
+        "words": _name_ending(ending),
         "size": exchange.size,
         "seconds": exchange.seconds,
         "more": seen.more_events,
@@ -108,7 +108,7 @@ def describe_all(seen: SeenExchange) -> Iterator[Change]:
         yield {"is": "findings", "n": seen.number, "findings": list(seen.findings)}
 
 
-def _word_ending(ending: Ending) -> str:
+def _name_ending(ending: Ending) -> str:
     if ending.complete:
         return "complete"
     if ending.by is By.CLIENT:

@@ -48,8 +48,8 @@ class Evidence:
             "request": {
                 "method": request.method,
                 "target": self._mask.text(request.target),
-                "headers": self._headers(request.headers),
-                "body": self._body(request.body, request),
+                "headers": self._show_headers(request.headers),
+                "body": self._show_body(request.body, request),
             },
             "answer": None,
         }
@@ -57,8 +57,8 @@ class Evidence:
             body = b"" if seen.is_stream else recorder.span(0, MOST_SHOWN)
             shown["answer"] = {
                 "status": seen.status,
-                "headers": self._headers(recorder.headers),
-                "body": self._body(body, request),
+                "headers": self._show_headers(recorder.headers),
+                "body": self._show_body(body, request),
                 "size": recorder.size,
                 "cut": recorder.size > MOST_SHOWN and not seen.is_stream,
             }
@@ -70,7 +70,7 @@ class Evidence:
         raw = seen.recorder.span(event.start, min(event.end, event.start + MOST_SHOWN))
         text = raw.decode("utf-8", "replace")
         data = "\n".join(line[5:].removeprefix(" ") for line in text.splitlines() if line.startswith("data:"))
-        value = self._body(data.encode("utf-8", "surrogatepass"), seen.request)
+        value = self._show_body(data.encode("utf-8", "surrogatepass"), seen.request)
         return {
             "text": self._mask.text(text, seen.request),
             "value": value if isinstance(value, dict) else None,
@@ -80,15 +80,15 @@ class Evidence:
         """The exchange as `curl`, `pytest` or `scenario`; None if it cannot be had in this form."""
         if form == "curl":
             return self._to_curl(seen.request, root)
-        script = self._script(seen)
+        script = self._write_script(seen)
         if script is None:
             return None
-        return self._pytest(seen, script) if form == "pytest" else self._scenario(seen, script)
+        return self._write_pytest(seen, script) if form == "pytest" else self._write_scenario(seen, script)
 
-    def _headers(self, headers: Headers) -> list[list[str]]:
+    def _show_headers(self, headers: Headers) -> list[list[str]]:
         return [[self._mask.text(name), self._mask.header(name, value)] for name, value in headers.items()]
 
-    def _body(self, data: bytes, request: Request) -> Any:
+    def _show_body(self, data: bytes, request: Request) -> Any:
         """A JSON body as a value, any other as text; None if there is none."""
         if not data:
             return None
@@ -107,7 +107,7 @@ class Evidence:
         ]
         return [seen, *reversed(others)]
 
-    def _script(self, seen: SeenExchange) -> dict[str, Any] | None:
+    def _write_script(self, seen: SeenExchange) -> dict[str, Any] | None:
         """What makes the reference service give the answer that was seen, or the result of its run."""
         known = self._of_the_run(seen)
         for other in sorted(known, key=lambda other: other.exchange is None or not other.exchange.complete):
@@ -119,7 +119,7 @@ class Evidence:
     def _script_for(self, exchange: Exchange) -> dict[str, Any] | None:
         return None if exchange.truncated else self._api.new_script(exchange, self._contract)
 
-    def _pytest(self, seen: SeenExchange, script: dict[str, Any]) -> str:
+    def _write_pytest(self, seen: SeenExchange, script: dict[str, Any]) -> str:
         creator = next((other for other in self._of_the_run(seen) if other.order is not None), None)
         body = None if creator is None else object_or_none(creator.request.body)
         request = self._mask.text(f"{seen.request.method} {seen.request.raw_path}")
@@ -140,7 +140,7 @@ class Evidence:
             lines.append("    assert answer")
         return "\n".join([*lines, ""])
 
-    def _scenario(self, seen: SeenExchange, script: dict[str, Any]) -> str:
+    def _write_scenario(self, seen: SeenExchange, script: dict[str, Any]) -> str:
         import yaml
 
         text: str = yaml.safe_dump({"replies": [script]}, sort_keys=False, allow_unicode=True, width=_WIDTH)

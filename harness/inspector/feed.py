@@ -44,7 +44,7 @@ class Feed:
         self._state = state
         self._told: Change | None = None
         self._listener: Listener | None = traffic.listen()
-        self._waiting: list[Change] = self._everything()
+        self._waiting: list[Change] = self._tell_all()
         self._rest_due = False
         self._spent = 0.0
         self._quiet = 0
@@ -80,10 +80,10 @@ class Feed:
         self._judge.judge_ended(_WORK_SECONDS)
         changes = self._listener.take()
         if changes is None:
-            return self._everything()
-        return [*changes, *self._changed_state()]
+            return self._tell_all()
+        return [*changes, *self._tell_changed_state()]
 
-    def _everything(self) -> list[Change]:
+    def _tell_all(self) -> list[Change]:
         traffic = self._traffic
         with traffic.lock:
             hello = {
@@ -94,9 +94,9 @@ class Feed:
                 self._listener.take()  # it is in what follows
             changes = traffic.describe()
         self._told = None
-        return [hello, *changes, *self._changed_state(), {"is": "ready"}]
+        return [hello, *changes, *self._tell_changed_state(), {"is": "ready"}]
 
-    def _changed_state(self) -> list[Change]:
+    def _tell_changed_state(self) -> list[Change]:
         state = self._state()
         if state == self._told:
             return []

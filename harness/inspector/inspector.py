@@ -160,10 +160,10 @@ class Inspector:
         if not is_for_page(request):
             return self._refuse(404, "not_found", "This connection was opened for the page of the inspector.")
         if "/" not in name and ("." in name or not name):
-            return self._file(request, name or "index.html")
+            return self._send_file(request, name or "index.html")
         return self._guard.refusal_of_control(request) or self._tell(request, name)
 
-    def _file(self, request: Request, name: str) -> Response:
+    def _send_file(self, request: Request, name: str) -> Response:
         """One file of the page."""
         kind = _TYPES.get(name.rpartition(".")[2])
         text = None if kind is None else read_file(name)
@@ -185,7 +185,7 @@ class Inspector:
             if name == "feed":
                 return self._feed()
             if name == "cassette":
-                return self._cassette(request)
+                return self._send_cassette(request)
             if first == "exchanges" and _names_exchange(rest):
                 return self._exchange(request, rest)
         return self._refuse(404, "not_found", f"The inspector has no {request.method} {request.raw_path[:100]}.")
@@ -207,23 +207,23 @@ class Inspector:
             if len(rest) == 1:
                 return _as_json(self._evidence.exchange(seen))
             if rest[1].isdecimal():
-                return self._event(seen, int(rest[1]))
-            copied = self._evidence.copy(seen, rest[1], self._root(request))
+                return self._send_event(seen, int(rest[1]))
+            copied = self._evidence.copy(seen, rest[1], self._find_root(request))
         if copied is None:
             why = f"There is no output in this exchange that a {rest[1]} could give again."
             return self._refuse(409, "failed_precondition", why)
         return _as_json({"text": copied})
 
-    def _root(self, request: Request) -> str:
+    def _find_root(self, request: Request) -> str:
         """The URL by which the page was called."""
         return f"{self._scheme}://{request.headers.get('host')}"
 
-    def _event(self, seen: SeenExchange, number: int) -> Response:
+    def _send_event(self, seen: SeenExchange, number: int) -> Response:
         if number >= len(seen.events):
             return self._refuse(404, "not_found", f"The exchange has {len(seen.events)} events.")
         return _as_json(self._evidence.event(seen, number))
 
-    def _cassette(self, request: Request) -> Response:
+    def _send_cassette(self, request: Request) -> Response:
         if self._provenance is None:
             return self._refuse(404, "not_found", "The traffic of this command is not saved from the page.")
         exchanges = [seen.exchange for seen in self.traffic.all() if seen.exchange is not None]
@@ -232,7 +232,7 @@ class Inspector:
                 exchanges,
                 self._api.load_protocol(),
                 self._provenance(),
-                origin=self._root(request),
+                origin=self._find_root(request),
                 secrets=self._secrets.values(),
             )
         except (CassetteError, UsageFault) as wrong:

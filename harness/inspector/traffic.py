@@ -147,7 +147,7 @@ class SeenTraffic:
             if not self._listeners:
                 self.catch_up()
             elif self._backlog.is_full:
-                self._lighten()
+                self._shed()
 
     # What has passed
 
@@ -160,7 +160,7 @@ class SeenTraffic:
                 if self._now() >= end:
                     return
 
-    def _lighten(self) -> None:
+    def _shed(self) -> None:
         """Answers go out faster than they are taken apart: the oldest are forgotten, which they soon would be."""
         newest = next(reversed(self._kept), 0)
         while self._backlog.is_full:

@@ -144,6 +144,16 @@ class JudgesHistory(Protocol):
         """Judge the next exchange by all that came before it."""
 
 
+class CountsEnds(Protocol):
+    """Counts how the runs of a target ended; several threads may share one."""
+
+    def note(self, exchange: Exchange, /) -> None:
+        """Note what an answer says of the end of a run."""
+
+    def describe(self) -> Iterable[str]:
+        """Clauses that say which runs came to no result, ever, and what to do; none if some did."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunOrder:
     """What a create asks for: the id of the run it continues (`""`: none), and its input in a few words."""
@@ -245,6 +255,12 @@ class Api:
 
     Each is of a rule whose check applies everywhere; information explains, and breaks no rule.
     """
+    read_new_id: Callable[[Exchange], str]
+    """The id that a create was answered with, which no other create may be given; "" for anything else."""
+    judge_new_id: Callable[[Container[object], object], Iterable[Finding]]
+    """What is wrong with a new id, if those were given before; its rule's check applies everywhere."""
+    judge_death: Callable[[Exchange], Iterable[Finding]]
+    """What is wrong if a target died of a request, twice; its rule's check applies everywhere."""
     load_rules: Callable[[], Mapping[str, Rule]]
     """The rules of all revisions, by id, in the order in which they are shown."""
     load_areas: Callable[[], Mapping[str, str]]
@@ -253,6 +269,8 @@ class Api:
     """The judge of a file with this name, by a contract."""
     new_history_judge: Callable[[Any, bool], JudgesHistory]
     """The judge of all exchanges with one target, by a contract; it is told whether it gets all of them."""
+    new_end_counter: Callable[[], CountsEnds]
+    """What finds out that no run of a target ever came to a result: it then has shown nothing of them."""
     read_order: Callable[[Request], RunOrder | None]
     """What a request asks for if it creates a run; None for any other request."""
     read_subject: Callable[[Request], str]

@@ -80,7 +80,8 @@ class Check:
 
     `proves` is the capability whose promise the check judges: it also runs if the probe saw that promise accepted
     and not kept, and all other checks that need the capability are then blocked by what it finds. `rests_on` are
-    the checks whose findings block this one in the same way, or the code of the only finding that does.
+    the checks whose findings block this one in the same way, or the code of the only finding that does. `blocks`
+    are such codes of its own: what has one of them explains, and is explained by nothing.
     """
 
     rule: Rule
@@ -96,6 +97,7 @@ class Check:
     globs: tuple[str, ...] = ()
     proves: str = ""
     rests_on: tuple[str, ...] = ()
+    blocks: frozenset[str] = frozenset()
 
     @property
     def id(self) -> str:
@@ -106,6 +108,10 @@ class Check:
     def rested_on(self) -> tuple[str, ...]:
         """The ids of the checks that it rests on."""
         return tuple(name.partition("/")[0] for name in self.rests_on)
+
+    def explains(self, observation: Observation) -> bool:
+        """Whether something of what it saw is a root itself."""
+        return any(finding.stable_code in self.blocks for finding in observation.findings)
 
     def observe(self, exchanges: Mapping[str, Any]) -> Observation:
         """Judge the results of the exercise.

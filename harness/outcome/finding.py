@@ -116,7 +116,7 @@ class Because(StrEnum):
     """The target refuses what the rule needs (4xx, 501): it does not offer it, which is its right."""
 
     BLOCKED = "blocked"
-    """A finding stands in the way: what the rule needs was accepted and not done."""
+    """A finding stands in the way: what the rule needs was accepted and not done, or only a warning says so."""
 
     UNDECLARED = "undeclared"
     """It cannot be found out by asking: the user has to say or to give something."""

@@ -41,7 +41,6 @@ _OUTCOMES = {
 }
 _REASONS = {
     Because.REFUSED: Standing.REFUSED,
-    Because.BLOCKED: Standing.BLOCKED,
     Because.LEFT_OUT: Standing.NOT_ASKED,
     Because.NO_ANSWER: Standing.NO_ANSWER,
     Because.OUR_LIMIT: Standing.NO_ANSWER,

@@ -69,7 +69,7 @@ _NOT_MET = {Level.MUST: Verdict.FAIL, Level.SHOULD: Verdict.WARN, Level.MAY: Ver
 _PROMISED = frozenset({Because.LACKING, Because.REFUSED, Because.UNDECLARED})
 """Reasons that do not excuse what the user declared."""
 
-_UNTESTED = frozenset({Because.LACKING, Because.RACE_LOST, Because.UNDECLARED})
+_UNTESTED = frozenset({Because.LACKING, Because.BLOCKED, Because.RACE_LOST, Because.UNDECLARED})
 """Reasons that leave a MUST untested, though the target did not refuse it."""
 
 

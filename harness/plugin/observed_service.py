@@ -248,7 +248,14 @@ class ObservedService:
         """A transport for clients of `httpx` and `httpx2`, sync and async; no socket, no waiting."""
         from harness.transport import transport
 
-        return transport(self, self.clock)
+        return transport(self._answer_without_socket, self.clock)
+
+    def _answer_without_socket(self, request: Request) -> Response:
+        """Answer a client that may have `base_url`, too, whose path only the socket needs."""
+        if not self._prefix or not request.target.startswith(f"{self._prefix}/"):
+            return self(request)
+        target = request.target[len(self._prefix) :]
+        return self(Request(request.method, target, request.headers, request.body))
 
     async_transport = transport
     """The same as `transport`, under the name expected for an async client."""

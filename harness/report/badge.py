@@ -1,4 +1,4 @@
-"""A shields.io endpoint badge: how many of the MUSTs hold, of all that were wanted.
+"""A shields.io endpoint badge: how many of the judged MUSTs hold, or are broken.
 
 Layer 6.
 """
@@ -9,6 +9,7 @@ from harness.engine.ledger import Ledger
 from harness.outcome import RAN, Exit
 from harness.outcome.words import format_count
 from harness.report.json_report import dump
+from harness.report.ledger_text import say_what_holds
 from harness.report.presented_run import PresentedRun
 
 _COLOURS = {Exit.OK: "brightgreen", Exit.FAILED: "red"}
@@ -25,8 +26,15 @@ def render(state: PresentedRun) -> str:
     wanted, judged = len(ledger.wanted_musts), len(ledger.judged_musts)
     if finished.exit is Exit.OK and judged < wanted:
         colour = _HOLES
-    held = judged - len(ledger.broken_musts) - len(ledger.excused_musts)
-    verb = "holds" if held == 1 else "hold"
-    message = f"{held} of {format_count(wanted, 'MUST')} {verb}" if ran else "nothing ran"
+    message = _say_in_brief(ledger, whole=finished.part is None) if ran else "nothing ran"
+    if finished.holes and finished.exit is Exit.UNREACHABLE:
+        message = "not judged"
     label = state.presentation.badge.format(api=state.api.title.lower())
     return dump({"schemaVersion": 1, "label": label, "message": message, "color": colour})
+
+
+def _say_in_brief(ledger: Ledger, *, whole: bool) -> str:
+    judged, broken = len(ledger.judged_musts), len(ledger.broken_musts)
+    if broken:
+        return f"{broken} of {format_count(judged, 'judged MUST')} broken"
+    return say_what_holds(ledger, whole=whole) if judged else "no MUST was judged"

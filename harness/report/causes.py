@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.engine.results import Result
-from harness.outcome import Finding, Level, Severity, Standing, Verdict
+from harness.outcome import Finding, Level, Outcome, Severity, Standing, Verdict
 from harness.outcome.words import format_count, shorten
 from harness.report.evidence.exchange_text import printable
 from harness.report.finding_text import summarize
@@ -137,6 +137,8 @@ def _to_cause(key: str, results: Sequence[Result], affected: Sequence[Result], s
 
 def describe_stale(result: Result) -> str:
     """Why a baseline's entry excuses nothing any more."""
+    if result.observation.outcome is Outcome.EXCLUDED:
+        return f"{result.observation.reason}; take it out of the baseline"
     now = "it only warns now" if result.observation.findings else "it passes now"
     return f"{now}; take it out of the baseline"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.benches.recordings.diff import Drift, Drifts
-from harness.outcome.words import format_count
+from harness.outcome.words import format_count, list_some
 from harness.report.evidence.exchange_text import printable
 
 _NAMED = 3
@@ -30,9 +30,7 @@ def shape_line(drift: Drift) -> str:
 
 
 def _join_names(labels: Sequence[str]) -> str:
-    names = list(dict.fromkeys(labels))
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return list_some(list(dict.fromkeys(labels)), _NAMED)
 
 
 def drift_totals(drifts: Drifts) -> str:
@@ -45,12 +43,12 @@ def drift_record(drifts: Drifts) -> dict[str, Any]:
     """The comparison as plain data; the caller adds where the recordings are."""
     return {
         "compared": drifts.compared,
-        "shape": _records(drifts.shape),
-        "content": _records(drifts.content),
+        "shape": _record_all(drifts.shape),
+        "content": _record_all(drifts.content),
     }
 
 
-def _records(drifts: Mapping[Drift, list[str]]) -> list[dict[str, Any]]:
+def _record_all(drifts: Mapping[Drift, list[str]]) -> list[dict[str, Any]]:
     return [
         {"place": drift.place, "before": drift.before, "after": drift.after, "exchanges": labels}
         for drift, labels in drifts.items()

@@ -28,10 +28,10 @@ def explain(result: Result, state: RunState, *, noun: str = "", verbose: bool = 
 
     `verbose`: each exchange that is shown in full; `whole`: all exchanges, whole.
     """
-    return "\n".join(_lines(result, state, noun, verbose, whole))
+    return "\n".join(_write_lines(result, state, noun, verbose, whole))
 
 
-def _lines(result: Result, state: RunState, noun: str, verbose: bool, whole: bool) -> Iterator[str]:
+def _write_lines(result: Result, state: RunState, noun: str, verbose: bool, whole: bool) -> Iterator[str]:
     observation = result.observation
     if observation.cause:
         word = "blocked by" if observation.outcome is Outcome.BLOCKED else "a consequence of"
@@ -46,10 +46,18 @@ def _lines(result: Result, state: RunState, noun: str, verbose: bool, whole: boo
     if result.excuse:
         yield f"baseline: {state.mask.text(result.excuse)}"
     if result.evidence and not observation.cause:
-        named = any(finding.where.exchange for finding in observation.findings)
+        places = [finding.where.exchange for finding in observation.findings if finding.where.exchange]
+        pairs = zip(result.named, result.evidence, strict=False)
+        accused = next((item for name, item in pairs if places and name == places[0]), None)
         events = [] if verbose else list(event_lines(result, state.display))
         yield from shown_lines(
-            result.evidence, state.display, named=named, verbose=verbose, whole=whole, events=events
+            result.evidence,
+            state.display,
+            named=bool(places),
+            accused=accused,
+            verbose=verbose,
+            whole=whole,
+            events=events,
         )
     if result.reproduction is not None:
         yield from reproduction_lines(result.reproduction, state.mask, noun=noun)

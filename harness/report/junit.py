@@ -68,7 +68,8 @@ def render(state: PresentedRun) -> str:
     headline = state.mask.text(str(state.presentation.headline(state)))
     ledger = [state.mask.text(line) for line in state.presentation.ledger(state)]
     told = {"headline": headline, "ledger": "\n".join(ledger)}
-    cases = [_case(result, state) for result in state.results] or list(_list_unheard(state))
+    cases = [_build_case(result, state) for result in state.results] or list(_list_unheard(state))
+    cases += _list_holes(state)
     return write_document(cases, state.api.name, told)
 
 
@@ -76,6 +77,13 @@ def _list_unheard(state: PresentedRun) -> Iterator[JUnitCase]:
     """An error in place of all cases, if the run ended before it had any: a file without cases looks green."""
     if message := state.halted_text:
         yield JUnitCase(suite="target", name="answers", tag=Tag.ERROR, kind="unreachable", message=message)
+
+
+def _list_holes(state: PresentedRun) -> Iterator[JUnitCase]:
+    """An error for whatever kept the run from judging: a file of passes looks green."""
+    for hole in state.whole()[1].holes:
+        message = state.mask.text(hole)
+        yield JUnitCase(suite="target", name="answers", tag=Tag.ERROR, kind="not judged", message=message)
 
 
 def write_document(cases: Iterable[JUnitCase], api: str, properties: Mapping[str, str]) -> str:
@@ -131,7 +139,7 @@ def _add(suite: ET.Element, case: JUnitCase, api: str) -> None:
             ET.SubElement(element, "system-out").text = f"{case.kind}\n{text}"
 
 
-def _case(result: Result, state: PresentedRun) -> JUnitCase:
+def _build_case(result: Result, state: PresentedRun) -> JUnitCase:
     verdict, presentation = result.verdict, state.presentation
     findings = result.observation.findings
     plain = findings[0].message if findings else result.observation.reason.strip().rpartition("\n")[2]

@@ -51,10 +51,10 @@ def make_headline(finished: RunFinished, *clauses: str) -> Headline:
 
 
 def headline(finished: RunFinished) -> Headline:
-    """What a run says of its MUSTs. It never says "all" if something was not judged."""
+    """What a run says of its MUSTs. It says "judged" if not all of them were."""
     ledger = Ledger.of(finished.results)
     judged, broken = ledger.judged_musts, ledger.broken_musts
-    missing = _missing(ledger)
+    missing = _describe_missing(ledger)
     excused = f"{len(ledger.excused_musts)} broken and excused by the baseline" if ledger.excused_musts else ""
     if not judged:
         said, excused = "no MUST was judged", ""
@@ -62,17 +62,28 @@ def headline(finished: RunFinished) -> Headline:
         verb = "is" if len(broken) == 1 else "are"
         said = f"{len(broken)} of {format_count(len(judged), 'judged MUST')} {verb} broken, for "
         said += format_count(ledger.reasons, "reason")
-    elif missing or excused:
-        hold = len(judged) - len(ledger.excused_musts)
-        said = f"{hold} of {format_count(len(ledger.wanted_musts), 'MUST')} {'holds' if hold == 1 else 'hold'}"
     else:
-        whole = "all " if finished.part is None else ""
-        said = f"{whole}{len(judged)} MUSTs hold" if len(judged) > 1 else "the only MUST holds"
+        said = say_what_holds(ledger, whole=finished.part is None)
     halted = "the run ended early" if finished.halted else ""
-    return make_headline(finished, halted, said, excused, missing, *_list_others(finished))
+    return make_headline(finished, *finished.holes, halted, said, excused, missing, *_list_others(finished))
 
 
-def _missing(ledger: Ledger) -> str:
+def say_what_holds(ledger: Ledger, *, whole: bool = True) -> str:
+    """How many MUSTs hold, in a few words, if some were judged and none is broken; a shard is not the `whole`.
+
+    What was not judged is no part of the number: `60 of 68` would read as eight that are broken.
+    """
+    judged, wanted, excused = len(ledger.judged_musts), len(ledger.wanted_musts), len(ledger.excused_musts)
+    noun = "MUST" if judged == wanted else "judged MUST"
+    if excused:
+        hold = judged - excused
+        return f"{hold} of {format_count(judged, noun)} {'holds' if hold == 1 else 'hold'}"
+    if judged == 1:
+        return f"the only {noun} holds"
+    return f"{'all ' if whole else ''}{judged} {noun}s hold"
+
+
+def _describe_missing(ledger: Ledger) -> str:
     """How many MUSTs were not judged, and why; `""` if all were."""
     left = [result for result in ledger.wanted_musts if result.standing is not Standing.JUDGED]
     if not left:
@@ -80,7 +91,7 @@ def _missing(ledger: Ledger) -> str:
     counts = Counter(result.standing for result in left)
     kinds = [(counts[standing], words) for standing, words in _WORDS.items() if counts[standing]]
     listed = ", ".join(words if number == len(left) else f"{number} {words}" for number, words in kinds)
-    return f"{len(left)} {'was' if len(left) == 1 else 'were'} not judged: {listed}"
+    return f"{len(left)} not judged: {listed}"
 
 
 def _list_others(finished: RunFinished) -> Iterator[str]:
@@ -166,4 +177,5 @@ def ledger_record(finished: RunFinished) -> dict[str, Any]:
             for result in ledger.untested_musts
         ],
         "halted": finished.halted,
+        **({"holes": list(finished.holes)} if finished.holes else {}),
     }

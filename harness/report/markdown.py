@@ -22,15 +22,15 @@ def render(state: PresentedRun) -> str:
     target, finished = state.whole()
     presentation = state.presentation
     place = state.mask.text(target.url or target.name)
-    facts = [f"{word} `{_cell(state.mask.text(value))}`" for word, value in presentation.facts(state)]
+    facts = [f"{word} `{_write_cell(state.mask.text(value))}`" for word, value in presentation.facts(state)]
     about = ", ".join([*facts, format_count(len(finished.results), presentation.noun)])
     subject = presentation.subject.format(api=state.api.title)
     lines = [
-        f"## {subject}: {_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
+        f"## {subject}: {_write_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
         "",
-        f"**{_cell(str(presentation.headline(state)))}**",
+        f"**{_write_cell(str(presentation.headline(state)))}**",
         "",
-        *([_cell(halted), ""] if (halted := state.halted_text) else []),
+        *([_write_cell(halted), ""] if (halted := state.halted_text) else []),
         f"{about}.",
         "",
         f"| verdict | {presentation.noun}s |",
@@ -44,20 +44,22 @@ def render(state: PresentedRun) -> str:
         if section.lines:
             lines += ["", *fence("\n".join(section.lines))]
         for group in section.folded:
-            lines += ["", f"<details><summary>{_html(group.summary)}</summary>"]
+            lines += ["", f"<details><summary>{_write_html(group.summary)}</summary>"]
             lines += ["", *fence("\n".join(group.lines)), "", "</details>"]
     for verdict in _TOLD:
         results = [result for result in state.most_urgent_first if result.verdict is verdict]
         if results:
             lines += ["", f"### {verdict.replace('_', ' ').capitalize()}", ""]
-            lines += [line for result in results for line in _entry(result, state)]
+            lines += [line for result in results for line in _write_entry(result, state)]
     return "\n".join(lines) + "\n"
 
 
-def _entry(result: Result, state: PresentedRun) -> Sequence[str]:
+def _write_entry(result: Result, state: PresentedRun) -> Sequence[str]:
     text = state.presentation.explain(result, state, verbose=False)
     opened = " open" if result.verdict in _OPEN else ""
-    heading = f"<code>{_html(result.id)}</code> [{result.rule.level}] {_html(state.mask.text(result.title))}"
+    heading = (
+        f"<code>{_write_html(result.id)}</code> [{result.rule.level}] {_write_html(state.mask.text(result.title))}"
+    )
     return [
         f"<details{opened}><summary>{heading}</summary>",
         "",
@@ -74,9 +76,9 @@ def fence(text: str, language: str = "text") -> list[str]:
     return [f"{ticks}{language}", text, ticks]
 
 
-def _cell(text: str) -> str:
+def _write_cell(text: str) -> str:
     return text.replace("|", "\\|").replace("`", "'").replace("\n", " ")
 
 
-def _html(text: str) -> str:
+def _write_html(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

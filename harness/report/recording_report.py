@@ -53,7 +53,7 @@ class RecordingReport:
         new = [text for text in dict.fromkeys(told) if text not in self._told]
         self._told.update(new)
         state = self._screen.paint(_COLOUR.get(result.state, _NEWS if result.is_news else _FINE), result.state)
-        self._line(_details(result), before=f"{result.name}: {state}")
+        self._line(_write_details(result), before=f"{result.name}: {state}")
         for text in new:
             self._line(f"  {text}")
         for path in result.left:
@@ -78,7 +78,7 @@ class RecordingReport:
         self._out.flush()  # a session takes minutes, and somebody may follow the log
 
 
-def _details(result: Recorded) -> str:
+def _write_details(result: Recorded) -> str:
     parts = [format_count(result.exchanges, "exchange")] if result.exchanges else []
     if result.reason:
         parts.append(result.reason)
@@ -99,11 +99,11 @@ def session_record(session: RecordingSession, results: Sequence[Recorded], mask:
         "class": str(session.provenance.target),
         "folder": str(session.folder),
         "requests": session.spent,
-        "scenarios": [mask.tree(_result_record(result)) for result in results],
+        "scenarios": [mask.tree(_record_result(result)) for result in results],
     }
 
 
-def _result_record(result: Recorded) -> dict[str, Any]:
+def _record_result(result: Recorded) -> dict[str, Any]:
     return {
         "name": result.name,
         "state": str(result.state),

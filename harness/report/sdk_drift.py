@@ -94,7 +94,7 @@ def drift_page(older: TypeModel, newer: TypeModel, explained: Explained) -> str:
         "sdk_drift",
         title=f"Drift: {newer.title}",
         command="drift",
-        headline=_headline(new, len(explained.differences)),
+        headline=_write_headline(new, len(explained.differences)),
         lead=f"{drift_totals(older, newer, explained)}.",
         state_word="drift" if new else "no drift",
         state_mark=mark_of("fail" if new else "pass"),
@@ -114,7 +114,7 @@ def drift_page(older: TypeModel, newer: TypeModel, explained: Explained) -> str:
     )
 
 
-def _headline(unexplained: int, found: int) -> str:
+def _write_headline(unexplained: int, found: int) -> str:
     if unexplained:
         return f"{format_count(unexplained, 'difference')} that nobody has explained."
     if found:

@@ -100,24 +100,24 @@ class _Requests:
         return f"{self._path}/{segment}"
 
 
-def _interaction(response: Any) -> dict[str, Any]:
+def _read_interaction(response: Any) -> dict[str, Any]:
     """Return the JSON object of a response whose body was read. Raises ErrorResponse."""
     if response.status_code >= 400:
-        raise _refusal(response)
+        raise _read_refusal(response)
     try:
         value = response.json()
     except (ValueError, RecursionError):
         value = None
-    return _object(value)
+    return _read_object(value)
 
 
-def _object(value: object) -> dict[str, Any]:
+def _read_object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ErrorResponse(502, "the answer to GET is no JSON object")
     return value
 
 
-def _refusal(response: Any) -> ErrorResponse:
+def _read_refusal(response: Any) -> ErrorResponse:
     return ErrorResponse(response.status_code, response.text[:500], retry_after(response.headers))
 
 
@@ -134,10 +134,12 @@ class _Httpx(_Requests):
             response.read()
         finally:
             response.close()
-        raise _refusal(response) if response.status_code >= 400 else NotAStream("the answer is no event stream")
+        raise (
+            _read_refusal(response) if response.status_code >= 400 else NotAStream("the answer is no event stream")
+        )
 
     def get(self, interaction_id: str) -> dict[str, Any]:
-        return _interaction(self._client.send(self.poll(interaction_id)))
+        return _read_interaction(self._client.send(self.poll(interaction_id)))
 
 
 class _AsyncHttpx(_Requests):
@@ -149,10 +151,12 @@ class _AsyncHttpx(_Requests):
             await response.aread()
         finally:
             await response.aclose()
-        raise _refusal(response) if response.status_code >= 400 else NotAStream("the answer is no event stream")
+        raise (
+            _read_refusal(response) if response.status_code >= 400 else NotAStream("the answer is no event stream")
+        )
 
     async def get(self, interaction_id: str) -> dict[str, Any]:
-        return _interaction(await self._client.send(self.poll(interaction_id)))
+        return _read_interaction(await self._client.send(self.poll(interaction_id)))
 
 
 class _Response:
@@ -184,7 +188,7 @@ class _AsyncResponse:
 # google-genai
 
 
-def _arguments(move: Create | OpenStream) -> dict[str, Any]:
+def _build_arguments(move: Create | OpenStream) -> dict[str, Any]:
     if isinstance(move, OpenStream):
         return {"stream": True, **({"last_event_id": move.cursor} if move.cursor is not None else {})}
     plain = not move.body.get("background") and "agent" not in move.body
@@ -207,10 +211,10 @@ class _Genai:
     def open(self, move: Create | OpenStream) -> Opened:
         words = (move.id,) if isinstance(move, OpenStream) else ()
         call = self._interactions.get if isinstance(move, OpenStream) else self._interactions.create
-        return _Response(_require_stream(call(*words, **_arguments(move))))
+        return _Response(_require_stream(call(*words, **_build_arguments(move))))
 
     def get(self, interaction_id: str) -> dict[str, Any]:
-        return _plain(self._interactions.get(interaction_id))
+        return _to_plain(self._interactions.get(interaction_id))
 
 
 class _AsyncGenai:
@@ -221,14 +225,14 @@ class _AsyncGenai:
     async def open(self, move: Create | OpenStream) -> AsyncOpened:
         words = (move.id,) if isinstance(move, OpenStream) else ()
         call = self._interactions.get if isinstance(move, OpenStream) else self._interactions.create
-        return _AsyncResponse(_require_stream(await call(*words, **_arguments(move))))
+        return _AsyncResponse(_require_stream(await call(*words, **_build_arguments(move))))
 
     async def get(self, interaction_id: str) -> dict[str, Any]:
-        return _plain(await self._interactions.get(interaction_id))
+        return _to_plain(await self._interactions.get(interaction_id))
 
 
-def _plain(interaction: Any) -> dict[str, Any]:
+def _to_plain(interaction: Any) -> dict[str, Any]:
     """Convert an SDK interaction to JSON. The SDK would warn about unexpected fields, so warnings are off."""
     if not hasattr(interaction, "model_dump"):
-        return _object(None)
-    return _object(interaction.model_dump(mode="json", exclude_unset=True, warnings=False))
+        return _read_object(None)
+    return _read_object(interaction.model_dump(mode="json", exclude_unset=True, warnings=False))

@@ -38,7 +38,7 @@ def follow(
     `create`, the fields of one to create and stream. `sleep` replaces `time.sleep`; `path` is for httpx clients
     only. Iterating raises `GaveUp` when patience runs out and `Refused` when the service refuses for good.
     """
-    return Followed(client_of(client, path), _machine(interaction_id, create, patience), sleep)
+    return Followed(client_of(client, path), _build_machine(interaction_id, create, patience), sleep)
 
 
 def follow_async(
@@ -55,10 +55,10 @@ def follow_async(
     `client` is a `google.genai.Client` or its `aio`, or an async client of httpx or httpx2. Sleeps with asyncio or
     trio, whichever is running.
     """
-    return AsyncFollowed(async_client_of(client, path), _machine(interaction_id, create, patience), sleep)
+    return AsyncFollowed(async_client_of(client, path), _build_machine(interaction_id, create, patience), sleep)
 
 
-def _machine(
+def _build_machine(
     interaction_id: str | None, create: Mapping[str, Any] | None, patience: RetryLimits | None
 ) -> ResumeMachine:
     if (interaction_id is None) == (create is None):
@@ -72,37 +72,37 @@ class _State:
     """What is known of the interaction so far; complete once the iteration has ended."""
 
     def __init__(self, machine: ResumeMachine) -> None:
-        self._machine = machine
+        self._build_machine = machine
 
     @property
     def id(self) -> str | None:
         """The interaction's id; None until the response to the create has named it."""
-        return self._machine.interaction_id
+        return self._build_machine.interaction_id
 
     @property
     def status(self) -> str | None:
         """The last status received."""
-        return self._machine.progress.status
+        return self._build_machine.progress.status
 
     @property
     def cursor(self) -> str | None:
         """The id of the last event that had one; another process could resume from it."""
-        return self._machine.progress.cursor
+        return self._build_machine.progress.cursor
 
     @property
     def text(self) -> str:
         """The text of the output so far."""
-        return self._machine.text()
+        return self._build_machine.text()
 
     @property
     def interaction(self) -> dict[str, Any] | None:
         """The finished interaction with its output steps; None before the end."""
-        return self._machine.interaction()
+        return self._build_machine.interaction()
 
     @property
     def connections(self) -> int:
         """How many streams were requested; 1 if nothing was dropped."""
-        return self._machine.connections
+        return self._build_machine.connections
 
 
 class Followed(_State):
@@ -133,7 +133,7 @@ class Followed(_State):
         self.close()
 
     def _run(self) -> Any:
-        machine = self._machine
+        machine = self._build_machine
         while not machine.over:
             move = machine.move()
             if isinstance(move, Sleep):
@@ -141,18 +141,18 @@ class Followed(_State):
             elif isinstance(move, Poll):
                 yield from self._poll(move)
             else:
-                yield from self._stream(move)
+                yield from self._open_stream(move)
 
     def _poll(self, move: Poll) -> Iterator[Event]:
         try:
             interaction = self._client.get(move.id)
         except Exception as error:
-            return self._machine.note_failure(as_drop(error))
-        yield from self._machine.take_poll(interaction)
+            return self._build_machine.note_failure(as_drop(error))
+        yield from self._build_machine.take_poll(interaction)
         return None
 
-    def _stream(self, move: Create | OpenStream) -> Iterator[Event]:
-        machine = self._machine
+    def _open_stream(self, move: Create | OpenStream) -> Iterator[Event]:
+        machine = self._build_machine
         try:
             opened = self._client.open(move)
         except Exception as error:
@@ -203,13 +203,13 @@ class AsyncFollowed(_State):
         await self.aclose()
 
     async def _run(self) -> Any:
-        machine = self._machine
+        machine = self._build_machine
         while not machine.over:
             move = machine.move()
             if isinstance(move, Sleep):
                 await (self._sleep or _sleep)(move.seconds)
                 continue
-            events = self._poll(move) if isinstance(move, Poll) else self._stream(move)
+            events = self._poll(move) if isinstance(move, Poll) else self._open_stream(move)
             async with aclosing(events):
                 async for event in events:
                     yield event
@@ -218,13 +218,13 @@ class AsyncFollowed(_State):
         try:
             interaction = await self._client.get(move.id)
         except Exception as error:
-            self._machine.note_failure(as_drop(error))
+            self._build_machine.note_failure(as_drop(error))
             return
-        for event in self._machine.take_poll(interaction):
+        for event in self._build_machine.take_poll(interaction):
             yield event
 
-    async def _stream(self, move: Create | OpenStream) -> Any:
-        machine = self._machine
+    async def _open_stream(self, move: Create | OpenStream) -> Any:
+        machine = self._build_machine
         try:
             opened = await self._client.open(move)
         except Exception as error:

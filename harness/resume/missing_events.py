@@ -38,20 +38,20 @@ def remainder(
         elif is_open(index) or text_of(step.get("content")):
             raise Contradiction(f"step {index} of the stream, a {step.get('type')}, is not in the interaction now")
     for index, step in enumerate(steps[told:], start=len(seen)):
-        yield from _stream_step(index, step)
+        yield from _write_step(index, step)
     yield {"interaction": dict(interaction), "event_type": COMPLETED_EVENT}
 
 
-def _parts(step: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _list_parts(step: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     content = step.get("content")
     return [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
 
 
-def _stream_step(index: int, step: Mapping[str, Any]) -> Iterator[Event]:
+def _write_step(index: int, step: Mapping[str, Any]) -> Iterator[Event]:
     kind = step.get("type")
     if kind == "model_output":
         yield {"index": index, "step": {"type": kind}, "event_type": "step.start"}
-        for part in _parts(step):
+        for part in _list_parts(step):
             yield {"index": index, "delta": dict(part), "event_type": "step.delta"}
     else:
         yield {"index": index, "step": dict(step), "event_type": "step.start"}

@@ -136,7 +136,7 @@ class ResumeMachine:
         """Report that a connection or a poll failed or broke off. Raises GaveUp."""
         drop = self._explain(drop)
         if self.interaction_id is None:
-            return self._not_created(drop)
+            return self._handle_failed_create(drop)
         if isinstance(drop, NotAStream):
             self._streams = False
             return None
@@ -151,7 +151,7 @@ class ResumeMachine:
         self._look = True
         if self._failures >= self._patience.failures:
             if not self._streams:
-                raise self._gave_up(f"{self._failures} attempts in a row brought nothing new; the last: {drop}")
+                raise self._give_up(f"{self._failures} attempts in a row brought nothing new; the last: {drop}")
             self._streams, self._failures = False, 0
         return None
 
@@ -172,7 +172,7 @@ class ResumeMachine:
         try:
             yield from remainder(seen, self.progress.is_open, interaction)
         except Contradiction as contradiction:
-            raise self._gave_up(str(contradiction)) from None
+            raise self._give_up(str(contradiction)) from None
 
     # The result
 
@@ -195,7 +195,7 @@ class ResumeMachine:
         seconds, self._pause = self._pause, 0.0
         self._waited += seconds
         if self._waited > self._patience.waiting:
-            raise self._gave_up(f"it has not ended after {self._waited:.0f} s of waiting (RetryLimits.waiting)")
+            raise self._give_up(f"it has not ended after {self._waited:.0f} s of waiting (RetryLimits.waiting)")
         return Sleep(seconds)
 
     def _start(self) -> Create:
@@ -252,7 +252,7 @@ class ResumeMachine:
             raise Refused(told, status=bare.status, interaction_id=self.interaction_id)
         return ConnectionLost(told)
 
-    def _not_created(self, drop: ConnectionLost) -> None:
+    def _handle_failed_create(self, drop: ConnectionLost) -> None:
         """Handle a create that failed before its id was known: retry only a clear refusal. Raises GaveUp."""
         if isinstance(drop, ErrorResponse):
             self._failures += 1
@@ -266,6 +266,6 @@ class ResumeMachine:
             "without streaming the create answers at once"
         )
 
-    def _gave_up(self, why: str) -> GaveUp:
+    def _give_up(self, why: str) -> GaveUp:
         found = self.interaction_id
         return GaveUp(f"{found}: {why}", interaction_id=found, cursor=self.progress.cursor)

@@ -54,16 +54,16 @@ class Coverage:
         return len(everything & self.seen) / len(everything)
 
     def _walk(self, pointer: str, value: Any) -> None:
-        for part, schema in _fitting(pointer, value):
+        for part, schema in _find_fitting(pointer, value):
             if part != pointer:
                 self.seen.add((pointer, part))
             if isinstance(value, dict):
-                self._members(part, schema, value)
+                self._enter_members(part, schema, value)
             elif isinstance(value, list) and isinstance(schema.get("items"), dict):
                 for item in value:
                     self._walk(f"{part}/items", item)
 
-    def _members(self, pointer: str, schema: Schema, value: dict[str, Any]) -> None:
+    def _enter_members(self, pointer: str, schema: Schema, value: dict[str, Any]) -> None:
         for name in schema.get("properties", ()):
             self.seen.add((pointer, f"{'+' if name in value else '-'}{name}"))
             if name in value:
@@ -83,21 +83,21 @@ def _resolve(pointer: str) -> tuple[str, Schema]:
     return pointer, part
 
 
-def _branches(pointer: str) -> list[str]:
+def _list_branches(pointer: str) -> list[str]:
     place, schema = _resolve(pointer)
     return [f"{place}/{union}/{n}" for union in ("oneOf", "anyOf") for n in range(len(schema.get(union, ())))]
 
 
-def _fitting(pointer: str, value: Any) -> Iterator[tuple[str, Schema]]:
+def _find_fitting(pointer: str, value: Any) -> Iterator[tuple[str, Schema]]:
     """The schema that describes a value: the part itself, or the union branch whose constants and type fit."""
     place, schema = _resolve(pointer)
-    branches = _branches(pointer)
+    branches = _list_branches(pointer)
     if not branches:
         yield place, schema
         return
     for branch in branches:
         if _fits(branch, value):
-            yield from _fitting(branch, value)
+            yield from _find_fitting(branch, value)
             return
 
 
@@ -108,7 +108,7 @@ _JSON: dict[str, Any] = {
 
 def _fits(pointer: str, value: Any) -> bool:
     _, schema = _resolve(pointer)
-    if branches := _branches(pointer):
+    if branches := _list_branches(pointer):
         return any(_fits(branch, value) for branch in branches)
     kind = schema.get("type")
     truth = isinstance(value, bool) and kind != "boolean"
@@ -132,11 +132,11 @@ def places(root: str) -> frozenset[Place]:
         if place in done:
             continue
         done.add(place)
-        for branch in _branches(pointer):
+        for branch in _list_branches(pointer):
             part, _ = _resolve(branch)
             if (pointer, part) in never:
                 continue
-            if not _branches(branch):
+            if not _list_branches(branch):
                 found.add((pointer, part))
             waiting.append(branch)
         required = set(schema.get("required", ()))

@@ -26,7 +26,7 @@ def wire_framings(draw: st.DrawFn, stream: EventStream | bytes | list[tuple[str,
     are drawn; data with line breaks spans several lines. A decoder must return the same names and payloads.
     """
     writer = _Writer(draw)
-    for name, data in _payloads(stream):
+    for name, data in _read_payloads(stream):
         writer.event(name, data)
     return draw(splits(bytes(writer.out)))
 
@@ -43,16 +43,18 @@ def cuts(data: bytes) -> SearchStrategy[int]:
     These are the ends of lines and events, one byte before and after them, and the inside of characters.
     """
     anywhere = st.integers(0, len(data))
-    notable = sorted({place for at in _borders(data) for place in (at - 1, at, at + 1) if 0 <= place <= len(data)})
+    notable = sorted(
+        {place for at in _find_borders(data) for place in (at - 1, at, at + 1) if 0 <= place <= len(data)}
+    )
     return st.one_of(st.sampled_from(notable), anywhere) if notable else anywhere
 
 
-def _borders(data: bytes) -> list[int]:
+def _find_borders(data: bytes) -> list[int]:
     """Offsets after each line end and inside each multi-byte character, within the first 4096 bytes."""
     return [at + 1 for at, byte in enumerate(data[:4096]) if byte in b"\r\n" or byte >= 0xC0]
 
 
-def _payloads(stream: EventStream | bytes | list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+def _read_payloads(stream: EventStream | bytes | list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
     if isinstance(stream, EventStream):
         return stream.payloads()
     if isinstance(stream, bytes):
@@ -72,9 +74,11 @@ class _Writer:
     def event(self, name: str, data: bytes) -> None:
         """Write one event and the blank line that dispatches it."""
         spaced = self._draw(st.booleans())
-        lines = [_field(b"data", part, spaced) for part in data.split(b"\n")]
+        lines = [_write_field(b"data", part, spaced) for part in data.split(b"\n")]
         if name:
-            lines.insert(self._draw(st.sampled_from((0, len(lines)))), _field(b"event", name.encode(), spaced))
+            lines.insert(
+                self._draw(st.sampled_from((0, len(lines)))), _write_field(b"event", name.encode(), spaced)
+            )
         if self._noise:
             noise = self._draw(st.sampled_from(_COMMENTS + _STRANGERS))
             lines.insert(self._draw(st.integers(0, len(lines))), noise)
@@ -89,6 +93,6 @@ class _Writer:
         self.out += line + end
 
 
-def _field(name: bytes, value: bytes, spaced: bool) -> bytes:
+def _write_field(name: bytes, value: bytes, spaced: bool) -> bytes:
     """A decoder strips one space after the colon, so a value that begins with a space needs an extra one."""
     return name + (b": " if spaced or value.startswith(b" ") else b":") + value

@@ -85,21 +85,21 @@ class Shapes:
     def _of_type(self, schema: Schema, name: str) -> Strategy:
         kind = schema.get("type", "object")  # a schema that accepts anything gets an object
         if kind == "string":
-            return self._text(schema, name)
+            return self._draw_text(schema, name)
         if kind == "array":
             return st.lists(self.of(schema["items"]), min_size=schema.get("minItems", 0), max_size=2)
         if kind == "object":
-            return self._object(schema)
+            return self._draw_object(schema)
         return _LEAVES[kind]
 
-    def _text(self, schema: Schema, name: str) -> Strategy:
+    def _draw_text(self, schema: Schema, name: str) -> Strategy:
         if "pattern" in schema:
             return values.MOMENTS  # times are the only listed strings with a pattern
         if "not" in schema:
             return values.SMALL.map(str)  # digits of a 64-bit count
         return _BY_NAME.get(name, values.TEXTS)
 
-    def _object(self, schema: Schema) -> Strategy:
+    def _draw_object(self, schema: Schema) -> Strategy:
         properties = schema.get("properties")
         if not properties:
             others = schema.get("additionalProperties")
@@ -121,9 +121,9 @@ class Shapes:
 
         A weight proportional to that number would make small parts beside large ones too rare.
         """
-        return isqrt(100 * self._seen_below(schema, set()))
+        return isqrt(100 * self._count_below(schema, set()))
 
-    def _seen_below(self, schema: Schema, seen: set[str]) -> int:
+    def _count_below(self, schema: Schema, seen: set[str]) -> int:
         """The number of branches, fields and items below a schema; each referenced part counts once."""
         if "$ref" in schema:
             pointer = pointer_of(schema["$ref"])
@@ -133,7 +133,7 @@ class Shapes:
         schema = merge_reference(schema, self._definitions)
         parts = [*schema.get("oneOf", ()), *schema.get("anyOf", ()), *schema.get("properties", {}).values()]
         parts += [part for key in ("items", "additionalProperties") if isinstance(part := schema.get(key), dict)]
-        return 1 + sum(self._seen_below(part, seen) for part in parts)
+        return 1 + sum(self._count_below(part, seen) for part in parts)
 
 
 @st.composite

@@ -80,7 +80,9 @@ class Damage:
                 if part is not None and not schema.get("x-unknown"):
                     inside = (*path, name)
                     if "const" not in part or not path:  # deeper, another branch may accept another constant
-                        yield SchemaPosition(inside, self._wrong(part), name in required and "const" not in part)
+                        yield SchemaPosition(
+                            inside, self._list_wrong(part), name in required and "const" not in part
+                        )
                     yield from self._walk(part, member, inside)
                     if isinstance(member, dict):
                         yield from self._find_here(self.branch(part, member), member, inside)
@@ -88,7 +90,7 @@ class Damage:
             for index, member in enumerate(value):
                 yield from self._walk(schema["items"], member, (*path, index))
 
-    def _wrong(self, schema: Schema) -> tuple[Any, ...]:
+    def _list_wrong(self, schema: Schema) -> tuple[Any, ...]:
         taken = self.types(schema)
         if not taken:
             return ()
@@ -153,7 +155,7 @@ def damaged_values(
     @st.composite
     def damage(draw: st.DrawFn) -> Json:
         value = draw(legal)
-        acts = [act for place in _damage(contract, name, closed).places(value) for act in _acts(place)]
+        acts = [act for place in _damage(contract, name, closed).places(value) for act in _list_acts(place)]
         if not acts:  # only the value as a whole can be broken
             return draw(st.sampled_from(([], "wrong", 7, None)))
         return draw(st.sampled_from(acts))(copy.deepcopy(value))
@@ -161,28 +163,28 @@ def damaged_values(
     return damage()
 
 
-def _acts(place: SchemaPosition) -> list[Callable[[Json], Json]]:
-    acts: list[Callable[[Json], Json]] = [_replacing(place.path, wrong) for wrong in place.wrong]
-    return [*acts, _dropping(place.path)] if place.droppable else acts
+def _list_acts(place: SchemaPosition) -> list[Callable[[Json], Json]]:
+    acts: list[Callable[[Json], Json]] = [_replace_by(place.path, wrong) for wrong in place.wrong]
+    return [*acts, _drop_at(place.path)] if place.droppable else acts
 
 
-def _replacing(path: Path, wrong: Any) -> Callable[[Json], Json]:
+def _replace_by(path: Path, wrong: Any) -> Callable[[Json], Json]:
     def act(value: Json) -> Json:
-        _holder(value, path)[path[-1]] = wrong
+        _find_holder(value, path)[path[-1]] = wrong
         return value
 
     return act
 
 
-def _dropping(path: Path) -> Callable[[Json], Json]:
+def _drop_at(path: Path) -> Callable[[Json], Json]:
     def act(value: Json) -> Json:
-        del _holder(value, path)[path[-1]]
+        del _find_holder(value, path)[path[-1]]
         return value
 
     return act
 
 
-def _holder(value: Any, path: Path) -> Any:
+def _find_holder(value: Any, path: Path) -> Any:
     for key in path[:-1]:
         value = value[key]
     return value

@@ -55,7 +55,11 @@ def interactions(*, legal: bool = True, contract: Contract | None = None) -> Sea
     `judge_interaction` finds nothing wrong with a legal one; `legal=False`: the schema `interaction` rejects it.
     """
     contract = contract_or_current(contract)
-    return _interaction(contract) if legal else damaged_values(_interaction(contract), contract, "interaction")
+    return (
+        _draw_interaction(contract)
+        if legal
+        else damaged_values(_draw_interaction(contract), contract, "interaction")
+    )
 
 
 def create_requests(*, legal: bool = True, contract: Contract | None = None) -> SearchStrategy[Json]:
@@ -68,7 +72,7 @@ def create_requests(*, legal: bool = True, contract: Contract | None = None) -> 
     if legal:
         return _create_request(contract)
     broken = damaged_values(_create_request(contract), contract, "requests/create-interaction", closed=True)
-    return st.one_of(_rule_broken(contract), broken)
+    return st.one_of(_draw_rule_broken(contract), broken)
 
 
 @cache
@@ -80,7 +84,7 @@ def shapes(contract: Contract) -> Shapes:
             "usage": usages(contract),
             "contents.text": _texts(contract),
             "labels": st.dictionaries(values.LABEL_NAMES, values.LABEL_VALUES, max_size=2),
-            "input": st.deferred(lambda: _inputs(contract)),
+            "input": st.deferred(lambda: _draw_inputs(contract)),
             "model-name": st.sampled_from((MODEL, "gemini-2.5-flash", "gemini-3.5-flash-lite")),
             "agent-name": st.sampled_from((AGENT, RESEARCH)),
         },
@@ -106,7 +110,7 @@ def usages(draw: st.DrawFn, contract: Contract) -> Json:
         tokens = st.integers(0, totals[f"total_{name}_tokens"])
         share = objects({"modality": st.sampled_from([*contract.contents]), "tokens": tokens})
         usage[f"{name}_tokens_by_modality"] = [draw(share)]
-    usage |= draw(_token_counts(contract))
+    usage |= draw(_draw_token_counts(contract))
     if draw(st.booleans()):
         return usage
     untold = draw(st.sampled_from((*totals, "total_tokens")))
@@ -115,7 +119,7 @@ def usages(draw: st.DrawFn, contract: Contract) -> Json:
 
 
 @cache
-def _token_counts(contract: Contract) -> SearchStrategy[Json]:
+def _draw_token_counts(contract: Contract) -> SearchStrategy[Json]:
     """Counts that need not add up: uses of tools, and whatever else the revision counts."""
     uses = objects({"type": st.sampled_from(contract.grounding_tools), "count": values.SMALL})
     counters = shapes(contract).schema("usage")["properties"]
@@ -164,17 +168,17 @@ def timelines(contract: Contract, *, most: int = 3) -> SearchStrategy[list[Json]
         at for step in table.steps.values() if step.streamed and (at := pointer_to(step.schema)) not in paired
     ]
     alone = [
-        (_weight(contract, pointer), shapes(contract).at(pointer).map(lambda step: [step])) for pointer in single
+        (_weigh(contract, pointer), shapes(contract).at(pointer).map(lambda step: [step])) for pointer in single
     ]
     pairs = [
-        (sum(_weight(contract, end) for end in _ends(tool)), _exchange(contract, tool))
+        (sum(_weigh(contract, end) for end in _ends(tool)), _exchange(contract, tool))
         for tool in table.server_tools
     ]
     parts = weighted_choice([*alone, *pairs])
     return st.lists(parts, max_size=most).map(lambda found: [step for part in found for step in part])
 
 
-def _weight(contract: Contract, pointer: str) -> int:
+def _weigh(contract: Contract, pointer: str) -> int:
     return shapes(contract).weight({"$ref": f"#/$defs/{pointer}"})
 
 
@@ -198,7 +202,7 @@ def _free_of_interactions(contract: Contract) -> SearchStrategy[Json]:
 
 
 @st.composite
-def _interaction(draw: st.DrawFn, contract: Contract) -> Json:
+def _draw_interaction(draw: st.DrawFn, contract: Contract) -> Json:
     status = draw(st.sampled_from(sorted(contract.statuses)))
     value: Json = {"status": status, **draw(_free_of_interactions(contract))}
     if draw(st.integers(0, 7)):  # an interaction that is not stored has no id
@@ -208,7 +212,7 @@ def _interaction(draw: st.DrawFn, contract: Contract) -> Json:
         begun = draw(st.integers(0, 10**6))
         value |= {"created": values.moment(begun), "updated": values.moment(begun + draw(values.SMALL))}
     if draw(st.booleans()):
-        value["steps"] = [*draw(_opening(contract)), *draw(timelines(contract))]
+        value["steps"] = [*draw(_draw_opening(contract)), *draw(timelines(contract))]
     if status not in RUNNING and draw(st.booleans()):
         value["usage"] = draw(usages(contract))
     if status == "requires_continuation":
@@ -225,25 +229,25 @@ def _author(contract: Contract) -> SearchStrategy[Json]:
 
 
 @cache
-def _opening(contract: Contract) -> SearchStrategy[list[Json]]:
-    return st.one_of(st.just([]), _asking(contract))
+def _draw_opening(contract: Contract) -> SearchStrategy[list[Json]]:
+    return st.one_of(st.just([]), _draw_asking(contract))
 
 
-def _inputs(contract: Contract) -> SearchStrategy[Any]:
+def _draw_inputs(contract: Contract) -> SearchStrategy[Any]:
     kinds = [pointer_to(content.schema) for content in contract.contents.values()]
-    contents = weighted_choice([(_weight(contract, kind), shapes(contract).at(kind)) for kind in kinds])
-    steps = st.builds(lambda first, rest: [*first, *rest], _asking(contract), timelines(contract, most=2))
+    contents = weighted_choice([(_weigh(contract, kind), shapes(contract).at(kind)) for kind in kinds])
+    steps = st.builds(lambda first, rest: [*first, *rest], _draw_asking(contract), timelines(contract, most=2))
     texts = values.TEXTS.map(lambda text: text or "Say hi.")
     return weighted_choice(
         [(1, texts), (1, contents), (1, st.lists(contents, min_size=1, max_size=2)), (3, steps)]
     )
 
 
-def _asking(contract: Contract) -> SearchStrategy[list[Json]]:
+def _draw_asking(contract: Contract) -> SearchStrategy[list[Json]]:
     return shapes(contract).at("steps.user-input").map(lambda step: [step])
 
 
-def _fields(contract: Contract) -> Mapping[str, Schema]:
+def _collect_fields(contract: Contract) -> Mapping[str, Schema]:
     """Every field of a create."""
     fields: Mapping[str, Schema] = shapes(contract).schema("requests.create-interaction/$defs/fields")[
         "properties"
@@ -254,7 +258,7 @@ def _fields(contract: Contract) -> Mapping[str, Schema]:
 @cache
 def _free_fields(contract: Contract, most: int) -> SearchStrategy[Json]:
     return shapes(contract).members(
-        {name: part for name, part in _fields(contract).items() if name not in _RULED}, most=most
+        {name: part for name, part in _collect_fields(contract).items() if name not in _RULED}, most=most
     )
 
 
@@ -271,7 +275,7 @@ def _create_request(draw: st.DrawFn, contract: Contract) -> Json:
         body["background"] = True
     if body.get("background"):
         body.pop("store", None)
-    body.update(draw(_settings(contract, body)))
+    body.update(draw(_draw_settings(contract, body)))
     if draw(st.booleans()):
         body["previous_interaction_id"] = draw(values.IDS)
     if draw(st.integers(0, 9)) == 9:
@@ -281,15 +285,15 @@ def _create_request(draw: st.DrawFn, contract: Contract) -> Json:
 
 
 @st.composite
-def _settings(draw: st.DrawFn, contract: Contract, body: Json) -> Json:
+def _draw_settings(draw: st.DrawFn, contract: Contract, body: Json) -> Json:
     """Settings allowed for the model or agent and the mode of a create."""
     names = _MODEL_ONLY if "model" in body else ("agent_config",)
-    return draw(_members(contract, (*names, "webhook_config") if body.get("background") else names))
+    return draw(_draw_members(contract, (*names, "webhook_config") if body.get("background") else names))
 
 
 @cache
-def _members(contract: Contract, names: tuple[str, ...]) -> SearchStrategy[Json]:
-    fields = _fields(contract)
+def _draw_members(contract: Contract, names: tuple[str, ...]) -> SearchStrategy[Json]:
+    fields = _collect_fields(contract)
     return shapes(contract).members({name: fields[name] for name in names}, most=2)
 
 
@@ -314,7 +318,7 @@ RULES_BETWEEN_FIELDS: tuple[Json, ...] = (
 
 
 @st.composite
-def _rule_broken(draw: st.DrawFn, contract: Contract) -> Json:
+def _draw_rule_broken(draw: st.DrawFn, contract: Contract) -> Json:
     body = dict(draw(st.sampled_from(RULES_BETWEEN_FIELDS)))
     extra = draw(_free_fields(contract, 2))
     return {**{name: value for name, value in extra.items() if name != "labels"}, **body}

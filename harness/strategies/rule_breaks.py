@@ -48,7 +48,7 @@ def _find_event(events: Events, kind: str) -> int:
     return next(i for i, event in enumerate(events) if event["event_type"] == kind)
 
 
-def _stranger(event: Json) -> Json:
+def _copy_as_stranger(event: Json) -> Json:
     """A copy without an event_id, so that no cursor is repeated."""
     return {name: value for name, value in event.items() if name != "event_id"}
 
@@ -61,7 +61,7 @@ def _no_creation(draw: st.DrawFn, events: Events) -> Events:
 @_breaks("stream.created-once")
 def _created_again(draw: st.DrawFn, events: Events) -> Events:
     at = draw(st.integers(1, len(events) - 1))
-    return [*events[:at], _stranger(events[0]), *events[at:]]
+    return [*events[:at], _copy_as_stranger(events[0]), *events[at:]]
 
 
 @_breaks("stream.created-status")
@@ -87,7 +87,7 @@ def _not_started(draw: st.DrawFn, events: Events) -> Events:
 def _stop_twice_or_never(draw: st.DrawFn, events: Events) -> Events:
     at = _find_event(events, "step.stop")
     return [*events[:at], *events[at + 1 :]] if draw(st.booleans()) else [
-        *events[: at + 1], _stranger(events[at]), *events[at + 1 :]
+        *events[: at + 1], _copy_as_stranger(events[at]), *events[at + 1 :]
     ]  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def _index_left_out(draw: st.DrawFn, events: Events) -> Events:
 @_breaks("stream.index-reuse")
 def _index_again(draw: st.DrawFn, events: Events) -> Events:
     start, stop = _find_event(events, "step.start"), _find_event(events, "step.stop")
-    again = [_stranger(event) for event in events[start : stop + 1]]
+    again = [_copy_as_stranger(event) for event in events[start : stop + 1]]
     return [*events[: stop + 1], *again, *events[stop + 1 :]]
 
 
@@ -136,7 +136,7 @@ def _misfit(draw: st.DrawFn, events: Events) -> Events:
 
 
 @_breaks("stream.args-join")
-def _arguments_cut(draw: st.DrawFn, events: Events) -> Events:
+def _cut_arguments(draw: st.DrawFn, events: Events) -> Events:
     start = _find_event(events, "step.start")
     events[start]["step"] = {"type": "function_call", "id": "c1", "name": "f", "arguments": {}}
     for at, text in ((start + 1, '{"a":'), (start + 2, "1")):
@@ -155,7 +155,7 @@ def _signed_early(draw: st.DrawFn, events: Events) -> Events:
 
 @_breaks("stream.completed-last")
 def _goes_on(draw: st.DrawFn, events: Events) -> Events:
-    late = _stranger(draw(st.sampled_from(events)))
+    late = _copy_as_stranger(draw(st.sampled_from(events)))
     return [*events, late]
 
 
@@ -178,7 +178,7 @@ def _no_usage(draw: st.DrawFn, events: Events) -> Events:
 
 
 @_breaks("stream.completed-no-steps")
-def _steps_again(draw: st.DrawFn, events: Events) -> Events:
+def _repeat_steps(draw: st.DrawFn, events: Events) -> Events:
     steps = [{"type": "model_output", "content": [{"type": "text", "text": "one two"}]}]
     events[-1]["interaction"] = {**events[-1]["interaction"], "steps": steps}
     return events
@@ -191,7 +191,7 @@ def _no_sentinel(draw: st.DrawFn, events: Events) -> Events:
 
 @_breaks("stream.done-final")
 def _after_the_sentinel(draw: st.DrawFn, events: Events) -> Events:
-    return [*events, DONE, _stranger(draw(st.sampled_from(events)))]
+    return [*events, DONE, _copy_as_stranger(draw(st.sampled_from(events)))]
 
 
 @_breaks("stream.evid-unique", cursors=True)
@@ -204,7 +204,7 @@ def _cursor_again(draw: st.DrawFn, events: Events) -> Events:
 @_breaks("stream.evid-delta", cursors=True)
 def _cursor_missing(draw: st.DrawFn, events: Events) -> Events:
     at = _find_event(events, "step.delta")
-    events[at] = _stranger(events[at])
+    events[at] = _copy_as_stranger(events[at])
     return events
 
 
@@ -236,6 +236,6 @@ def _misshapen(draw: st.DrawFn, events: Events) -> Events:
 
 
 @_breaks("stream.error-shape")
-def _error_in_words(draw: st.DrawFn, events: Events) -> Events:
+def _write_error_in_words(draw: st.DrawFn, events: Events) -> Events:
     error = draw(st.sampled_from(("too late", {"code": 504, "message": "too late"}, {"message": ["too late"]})))
     return [*events[:-1], {"error": error, "event_type": "error"}, events[-1]]

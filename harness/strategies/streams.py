@@ -59,23 +59,25 @@ def _legal(
 ) -> EventStream:
     """A legal stream. `plain`: it ends with interaction.completed, and its first step has two text deltas."""
     identity = draw(st.one_of(values.IDS, st.just(""))) if not background else draw(values.IDS)
-    events = [*_opening(draw, contract, identity, background)]
+    events = [*_draw_opening(draw, contract, identity, background)]
     streamed = sorted(step.name for step in contract.steps.values() if step.streamed)
     kinds = draw(st.lists(st.sampled_from(streamed), min_size=least, max_size=most))
     if plain:
         kinds[0] = "model_output"
     for index, kind in enumerate(kinds):
-        events += _two_texts(index) if plain and not index else _step(draw, contract, index, contract.steps[kind])
+        events += (
+            _write_two_texts(index) if plain and not index else _step(draw, contract, index, contract.steps[kind])
+        )
         if not plain and not draw(st.integers(0, 9)):
             events.append({"event_type": "error"})  # recordings show such errors as a kind of keepalive
-    events.append(_ending(draw, contract, identity, plain))
+    events.append(_draw_ending(draw, contract, identity, plain))
     if not plain:
         events = [_with_metadata(draw, contract, event) for event in events]
     policy = draw(st.sampled_from(POLICIES[1:3] if background else POLICIES))
     return EventStream(events=tuple(_with_ids(draw, events, policy)), background=background)
 
 
-def _opening(draw: st.DrawFn, contract: Contract, identity: str, background: bool) -> list[Json]:
+def _draw_opening(draw: st.DrawFn, contract: Contract, identity: str, background: bool) -> list[Json]:
     status = draw(st.sampled_from(("in_progress", "queued"))) if background else "in_progress"
     interaction = {"id": identity, "status": status, "object": "interaction", "model": "gemini-3.5-flash"}
     created = {"interaction": interaction, "event_type": "interaction.created"}
@@ -91,7 +93,7 @@ def _with_metadata(draw: st.DrawFn, contract: Contract, event: Json) -> Json:
     return {**event, "metadata": draw(shapes(contract).at("stream-metadata"))} if draw(_RARELY) else event
 
 
-def _ending(draw: st.DrawFn, contract: Contract, identity: str, plain: bool) -> Json:
+def _draw_ending(draw: st.DrawFn, contract: Contract, identity: str, plain: bool) -> Json:
     if not plain and not draw(st.integers(0, 9)):
         return {"error": draw(_errors()), "event_type": "error"}
     status = "completed" if plain else draw(st.sampled_from(sorted(contract.lifecycle.ends)))
@@ -138,21 +140,21 @@ def _deltas_of(contract: Contract, kind: str) -> SearchStrategy[list[Json]]:
     return st.lists(_one_of(contract, sorted(contract.steps[kind].deltas)), max_size=3)
 
 
-def _two_texts(index: int) -> list[Json]:
+def _write_two_texts(index: int) -> list[Json]:
     deltas = [{"type": "text", "text": text} for text in ("one ", "two")]
     return _frame_step(index, {"type": "model_output"}, deltas)
 
 
 def _step(draw: st.DrawFn, contract: Contract, index: int, kind: StepType) -> list[Json]:
     shell = draw(_shell(contract, kind))
-    signatures, texts = (_grown_by(contract, kind, how) for how in (DeltaEffect.APPEND, DeltaEffect.JSON))
+    signatures, texts = (_list_grown_by(contract, kind, how) for how in (DeltaEffect.APPEND, DeltaEffect.JSON))
     if signatures:
         others = [name for name in kind.deltas if name not in signatures]
         deltas = draw(st.lists(_one_of(contract, others), max_size=2)) + draw(
             st.lists(_one_of(contract, signatures), max_size=1)
         )
     elif texts:
-        deltas = [_arguments(draw, contract, texts[0], part) for part in draw(_argument_parts())]
+        deltas = [_draw_arguments(draw, contract, texts[0], part) for part in draw(_argument_parts())]
     else:
         deltas = draw(_deltas_of(contract, kind.name))
     events = _frame_step(index, shell, deltas)
@@ -160,13 +162,13 @@ def _step(draw: st.DrawFn, contract: Contract, index: int, kind: StepType) -> li
     return [*events[:-1], {**events[-1], **extras}]
 
 
-def _grown_by(contract: Contract, kind: StepType, how: DeltaEffect) -> list[str]:
+def _list_grown_by(contract: Contract, kind: StepType, how: DeltaEffect) -> list[str]:
     """The deltas that grow a step in one way."""
     return [name for name in kind.deltas if contract.deltas[name].grows.how is how]
 
 
 def _one_of(contract: Contract, names: list[str]) -> SearchStrategy[Json]:
-    return st.one_of([_delta(contract, name) for name in names])
+    return st.one_of([_draw_delta(contract, name) for name in names])
 
 
 def _frame_step(index: int, shell: Json, deltas: list[Json]) -> list[Json]:
@@ -184,13 +186,13 @@ def _shell(draw: st.DrawFn, contract: Contract, kind: StepType) -> Json:
     return {name: value for name, value in step.items() if kept or name in shown}
 
 
-def _arguments(draw: st.DrawFn, contract: Contract, name: str, part: str) -> Json:
+def _draw_arguments(draw: st.DrawFn, contract: Contract, name: str, part: str) -> Json:
     """A delta with a fragment of JSON; the field may be left out if the fragment is empty."""
     told = {contract.deltas[name].grows.field: part} if part or draw(st.booleans()) else {}
     return {"type": name, **told}
 
 
-def _delta(contract: Contract, name: str) -> SearchStrategy[Json]:
+def _draw_delta(contract: Contract, name: str) -> SearchStrategy[Json]:
     return shapes(contract).at(pointer_to(contract.deltas[name].schema))
 
 

@@ -52,7 +52,12 @@ def select_checks(profiles: str | None, level: str | None, revision: str) -> tup
 
 def baseline_of(path: str | None) -> Baseline:
     """Read the known failures from a file. Raises UsageFault."""
-    return read_baseline(Path(path), [check.id for check in INTERACTIONS.load_catalogue()]) if path else Baseline()
+    if not path:
+        return Baseline()
+    known = read_baseline(Path(path), [check.id for check in INTERACTIONS.load_catalogue()])
+    for entry in known.forgotten:
+        raise UsageFault(f"{path}: {entry.unknown} (remove the entry)")
+    return known
 
 
 class Judge:

@@ -42,11 +42,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     except UsageFault as fault:
         _leave(fault)
     grouped = config.pluginmanager.hasplugin("xdist")
-    for name in sorted({name for check in checks for name in _marks(check)}):
+    for name in sorted({name for check in checks for name in _list_marks(check)}):
         config.addinivalue_line("markers", f"{name}: checks of the catalogue")
     items = []
     for check in sorted(checks, key=lambda check: check.everywhere):  # those are decided last
-        marks = [getattr(pytest.mark, name) for name in _marks(check)]
+        marks = [getattr(pytest.mark, name) for name in _list_marks(check)]
         if grouped:
             marks.append(pytest.mark.xdist_group("everywhere" if check.everywhere else check.exercise.name))
         if check.id in known:
@@ -62,7 +62,7 @@ def _leave(fault: TargetFault | UsageFault, shown: Callable[[str], str] = str) -
     pytest.exit(f"there is nothing to judge: {shown(str(fault))}", returncode=Exit.UNREACHABLE)
 
 
-def _marks(check: Check) -> list[str]:
+def _list_marks(check: Check) -> list[str]:
     area = check.rule.area.replace("-", "_")
     return [f"interactions_{check.rule.level.value.lower()}", f"interactions_area_{area}"]
 

@@ -106,7 +106,7 @@ def find_elsewhere(status: int, headers: Headers, server: str) -> Iterator[str]:
         low = name.lower()
         goes_on = (low == "location" and status not in _REDIRECTS) or ("upload" in low and _NAME.fullmatch(low))
         root = _ROOT.match(value) if goes_on else None
-        if root is not None and _below(value, server) is None:
+        if root is not None and _cut_server(value, server) is None:
             yield root[0]
 
 
@@ -117,7 +117,7 @@ def find_in_body(body: bytes, server: str) -> Iterator[str]:
     """
     for found in _IN_JSON.finditer(body):
         url = found[1].replace(b"\\/", b"/").decode("utf-8", "replace")
-        if _below(url, server) is not None:
+        if _cut_server(url, server) is not None:
             yield re.split("[?#]", url, maxsplit=1)[0]
 
 
@@ -126,11 +126,11 @@ def _readdress_links(value: str, server: str, stand_in: str) -> str:
 
 
 def _readdress(url: str, server: str, stand_in: str) -> str:
-    rest = _below(url, server)
+    rest = _cut_server(url, server)
     return url if rest is None or not stand_in or _is_name_of(stand_in, server) else stand_in + rest
 
 
-def _below(url: str, server: str) -> str | None:
+def _cut_server(url: str, server: str) -> str | None:
     """What follows the URL `server` in a URL below it; None for any other URL."""
     mine, theirs = _ROOT.match(url), _ROOT.match(server)
     if mine is None or theirs is None or _place(mine) != _place(theirs):

@@ -18,13 +18,13 @@ _WINDOWS = {"gzip": 31, "deflate": zlib.MAX_WBITS}
 
 def accepts(accepted: str, coding: str) -> bool:
     """Whether an Accept-Encoding header allows a coding: named, or by `*`, and not with a weight of 0."""
-    weights = {name.strip().lower(): _weight(rest) for name, _, rest in (
+    weights = {name.strip().lower(): _read_weight(rest) for name, _, rest in (
         item.partition(";") for item in accepted.split(",")
     )}  # fmt: skip
     return weights.get(coding, weights.get("*", 0.0)) > 0
 
 
-def _weight(parameters: str) -> float:
+def _read_weight(parameters: str) -> float:
     name, _, value = parameters.strip().partition("=")
     try:
         return float(value) if name.strip().lower() == "q" else 1.0

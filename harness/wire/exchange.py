@@ -10,7 +10,7 @@ from array import array
 from dataclasses import dataclass, field, replace
 
 from harness.wire.message import EVENT_STREAM, Framing, Headers, Request, UntilClose
-from harness.wire.pieces import Chunk, Ending
+from harness.wire.pieces import By, Chunk, Ending, How
 
 KEPT_BYTES = 8 * 1024 * 1024
 """Bytes of a body that a record keeps; the rest is only counted and included in the digest."""
@@ -62,6 +62,16 @@ class Exchange:
     def complete(self) -> bool:
         """Whether a whole response arrived according to its framing."""
         return self.status is not None and self.ending.complete
+
+    @property
+    def hung(self) -> bool:
+        """Whether we stopped waiting for the answer, or for the rest of it."""
+        return self.ending.by is By.LIMIT and self.ending.how is How.TIMEOUT
+
+    @property
+    def silence(self) -> float:
+        """Seconds from the last piece that came to the end of the record; all of them if nothing came."""
+        return self.seconds - (self.arrivals.moments[-1] if self.arrivals.moments else 0.0)
 
     @property
     def is_stream(self) -> bool:

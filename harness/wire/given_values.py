@@ -37,9 +37,9 @@ def given_values(trail: Sequence[Exchange]) -> list[GivenValue]:
     found: dict[str, GivenValue] = {}
     sent = ""
     for number, exchange in enumerate(trail):
-        sent += _text(exchange.request)
-        later = "\n".join(_text(following.request) for following in trail[number + 1 :])
-        for value in _fields(exchange.body, number):
+        sent += _join_text(exchange.request)
+        later = "\n".join(_join_text(following.request) for following in trail[number + 1 :])
+        for value in _list_fields(exchange.body, number):
             if value.value not in found and names(later, value.value) and not names(sent, value.value):
                 found[value.value] = value
     return list(found.values())
@@ -47,35 +47,35 @@ def given_values(trail: Sequence[Exchange]) -> list[GivenValue]:
 
 def find_given(body: bytes, name: str, number: int) -> str | None:
     """The value of the number-th field with this name in the text of an answer."""
-    values = [value for value in _fields(body, 0) if value.name == name]
+    values = [value for value in _list_fields(body, 0) if value.name == name]
     return values[number].value if number < len(values) else None
 
 
 def names(text: str, value: str) -> bool:
     """Whether a text contains the value, and not merely a longer word around it."""
-    return value in text and _whole(value).search(text) is not None
+    return value in text and _match_whole(value).search(text) is not None
 
 
 def replace_given(request: Request, value: str, new: str) -> Request:
     """The request with another value in its path, query and body."""
-    target = _whole(value).sub(lambda _: new, request.target)
+    target = _match_whole(value).sub(lambda _: new, request.target)
     escaped = quote(value, safe="")
     if escaped != value:
-        target = _whole(escaped).sub(lambda _: quote(new, safe=""), target)
+        target = _match_whole(escaped).sub(lambda _: quote(new, safe=""), target)
     body = request.body.decode("utf-8", "surrogateescape")
-    body = _whole(value).sub(lambda _: new, body)
+    body = _match_whole(value).sub(lambda _: new, body)
     return Request(request.method, target, request.headers, body.encode("utf-8", "surrogateescape"))
 
 
-def _whole(value: str) -> re.Pattern[str]:
+def _match_whole(value: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w-]){re.escape(value)}(?![\w-])")
 
 
-def _text(request: Request) -> str:
+def _join_text(request: Request) -> str:
     return f"{request.target}\n{unquote(request.target)}\n{request.body.decode('utf-8', 'replace')}\n"
 
 
-def _fields(body: bytes, answer: int) -> Iterator[GivenValue]:
+def _list_fields(body: bytes, answer: int) -> Iterator[GivenValue]:
     seen: Counter[str] = Counter()
     for match in _FIELD.finditer(body):
         name, value = (part.decode("utf-8", "replace") for part in match.groups())

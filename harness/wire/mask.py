@@ -93,10 +93,10 @@ class Mask:
         """
         text = self._hide_known(text)
         if is_escaped(text):
-            text = _WORD.sub(self._word, text)
+            text = _WORD.sub(self._mask_word, text)
         if seems_json(text):
-            text = self._without_values(text, self._path_above(request))
-        text = _MEMBER.sub(self._member, text)
+            text = self._without_values(text, self._find_path_above(request))
+        text = _MEMBER.sub(self._mask_member, text)
         if request is not None and request.headers.media_type() == _FORM and not seems_json(text):
             return self._mask_plain(f"&{text}")[1:]
         return self._mask_plain(text)
@@ -109,9 +109,9 @@ class Mask:
         return self._ended.hidden_in(text[::-1])[::-1] if self._ended else text
 
     def _mask_plain(self, text: str) -> str:
-        return _without_sightings(_PARAMETER.sub(self._parameter, text))
+        return _without_sightings(_PARAMETER.sub(self._mask_parameter, text))
 
-    def _word(self, found: re.Match[str]) -> str:
+    def _mask_word(self, found: re.Match[str]) -> str:
         """Unescape a word and hide the secret in it if there is one; otherwise leave the word as it is."""
         word = found[0]
         plain = unescape(word) if is_escaped(word) else word
@@ -120,7 +120,7 @@ class Mask:
         masked = self._mask_plain(self._hide_known(plain))
         return word if masked == plain else masked
 
-    def _parameter(self, found: re.Match[str]) -> str:
+    def _mask_parameter(self, found: re.Match[str]) -> str:
         name = plain_name(unquote(found["name"])).strip("$")
         secret = name in _PARAMETERS or self._fields.names(name)
         return f"{found['start']}{HIDDEN}" if secret else found[0]
@@ -143,7 +143,7 @@ class Mask:
 
     def body(self, value: Any, request: Request) -> Any:
         """Mask a decoded request body: hide values whose place holds a secret, mask every other string."""
-        return self._hide_below(value, self._path_above(request))
+        return self._hide_below(value, self._find_path_above(request))
 
     def _hide_below(self, value: Any, path: tuple[str, ...]) -> Any:
         if isinstance(value, dict):
@@ -154,10 +154,10 @@ class Mask:
             ]
         return HIDDEN if value is not None and self._fields.covers(path) else self.tree(value)
 
-    def _member(self, found: re.Match[str]) -> str:
+    def _mask_member(self, found: re.Match[str]) -> str:
         return f"{found[1]}{HIDDEN}" if self._fields.names(found["name"]) else found[0]
 
-    def _path_above(self, request: Request | None) -> tuple[str, ...]:
+    def _find_path_above(self, request: Request | None) -> tuple[str, ...]:
         return self._fields.above(request.segments) if request is not None else ()
 
     def _without_values(self, text: str, above: tuple[str, ...]) -> str:
@@ -194,7 +194,7 @@ class _Beginnings:
         parts, at = [], 0
         for found in self._first.finditer(text):
             start = found.start()
-            size = max(_common(secret, text, start) for secret in self._secrets)
+            size = max(_count_common(secret, text, start) for secret in self._secrets)
             if start >= at and _CUT.match(text, start + size):
                 parts += [text[at:start], HIDDEN]
                 at = start + size
@@ -211,7 +211,7 @@ def _any_of(texts: Collection[str], words: Collection[str] = ()) -> re.Pattern[s
     return re.compile("|".join(parts), re.IGNORECASE) if parts else None
 
 
-def _common(secret: str, text: str, start: int) -> int:
+def _count_common(secret: str, text: str, start: int) -> int:
     """How many characters `secret` and `text` from `start` on have in common, ignoring case."""
     pairs = zip(secret, text[start : start + len(secret)], strict=False)
     return next(

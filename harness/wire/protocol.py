@@ -30,6 +30,8 @@ class StreamProtocol:
     """The event with another cursor, or with none."""
     completes: Callable[[JsonObject], bool]
     """Whether the stream's result is complete after this event."""
+    ends: Callable[[JsonObject], bool | None]
+    """Whether a stream is over after this event; None if it says nothing of that, as one that keeps alive."""
     is_error: Callable[[JsonObject], bool]
     """Whether this is the API's in-stream error event."""
     sentinel: bytes

@@ -18,6 +18,8 @@ KEPT_BODY = 64 * 1024
 
 KEPT_BYTES = 16 * 1024 * 1024
 _KEPT_TEXT = 1000
+_LEAST_VALUE = 2
+"""Bytes of the shortest value in JSON, with the comma after it."""
 
 
 class RequestLog:
@@ -28,15 +30,15 @@ class RequestLog:
 
     def __init__(self, most: int, mask: Mask, *, body: int = KEPT_BODY, most_bytes: int = KEPT_BYTES) -> None:
         self._mask = mask
-        self._body = body
+        self._show_body = body
         self._most, self._most_bytes = most, most_bytes
         self._bytes = 0
         self._kept: deque[Request] = deque()
 
     def add(self, request: Request) -> None:
         """Add one request; a long body is shortened, so that memory stays bounded."""
-        if len(request.body) > self._body:
-            short = _shorten_body(request.body, self._body, self._mask)
+        if len(request.body) > self._show_body:
+            short = _shorten_body(request.body, self._show_body, self._mask)
             request = Request(request.method, request.target, request.headers, short)
         self._kept.append(request)
         self._bytes += _size(request)
@@ -72,11 +74,11 @@ def _to_dict(request: Request, mask: Mask) -> dict[str, Any]:
         "method": request.method,
         "target": mask.text(request.target),
         "headers": headers,
-        "body": _body(request, mask),
+        "body": _show_body(request, mask),
     }
 
 
-def _body(request: Request, mask: Mask) -> Any:
+def _show_body(request: Request, mask: Mask) -> Any:
     if not request.body:
         return None
     try:
@@ -88,18 +90,32 @@ def _body(request: Request, mask: Mask) -> Any:
 def _shorten_body(data: bytes, most: int, mask: Mask) -> bytes:
     """Cut the long texts of a JSON body; if it is not JSON or still too long, keep its start, masked."""
     try:
-        short = msgspec.json.encode(_with_short_texts(msgspec.json.decode(data)))
+        short = msgspec.json.encode(_shorten_texts(msgspec.json.decode(data), most))
         if len(short) <= most:
             return short
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, _TooManyValues):
         pass
     return mask.text(data[:most].decode("utf-8", "replace")).encode()
 
 
-def _with_short_texts(value: Any) -> Any:
-    if isinstance(value, str):
-        cut = len(value) - _KEPT_TEXT
-        return value if cut <= 0 else f"{value[:_KEPT_TEXT]}… ({cut} more characters)"
-    if isinstance(value, dict):
-        return {name: _with_short_texts(inner) for name, inner in value.items()}
-    return [_with_short_texts(item) for item in value] if isinstance(value, list) else value
+class _TooManyValues(Exception):
+    """Raised in the middle of a body whose values alone are longer than what is kept."""
+
+
+def _shorten_texts(body: Any, most: int) -> Any:
+    """Copy a body with its long texts cut. Raises _TooManyValues if it stays longer than `most` bytes anyway."""
+    values = 0
+
+    def copy(value: Any) -> Any:
+        nonlocal values
+        values += 1
+        if values * _LEAST_VALUE > most:
+            raise _TooManyValues
+        if isinstance(value, str):
+            cut = len(value) - _KEPT_TEXT
+            return value if cut <= 0 else f"{value[:_KEPT_TEXT]}… ({cut} more characters)"
+        if isinstance(value, dict):
+            return {name: copy(inner) for name, inner in value.items()}
+        return [copy(item) for item in value] if isinstance(value, list) else value
+
+    return copy(body)

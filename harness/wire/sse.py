@@ -74,7 +74,7 @@ class Decoder:
 
     def end(self) -> CutFrame | None:
         """End the stream. Return the unfinished rest, which no client may dispatch; None if there is none."""
-        self._blocks()
+        self._take_blocks()
         raw = bytes(self._pending)
         if not raw:
             return None
@@ -93,12 +93,12 @@ class Decoder:
         if not self._any_cr and b"\r" in data:
             self._any_cr = True
         if self._any_cr or self._dropping or len(pending) > self._max_event:
-            return self._blocks()
+            return self._take_blocks()
         end = pending.rfind(b"\n\n", self._scanned)
         if end < 0:
             self._scanned = max(0, len(pending) - 1)
             return []
-        return self._canonical(end + 2) or self._blocks()
+        return self._take_canonical(end + 2) or self._take_blocks()
 
     def _strip_mark(self) -> bool:
         """Drop one byte order mark at the very start; False as long as more bytes are needed to tell."""
@@ -111,7 +111,7 @@ class Decoder:
             self._start = len(_MARK)
         return True
 
-    def _canonical(self, size: int) -> list[Frame] | None:
+    def _take_canonical(self, size: int) -> list[Frame] | None:
         """Take the first `size` pending bytes as frames if they are canonical blocks; else take nothing: None."""
         frames = []
         start = self._start
@@ -131,14 +131,14 @@ class Decoder:
         self.stray = None
         return frames
 
-    def _blocks(self) -> list[Frame]:
+    def _take_blocks(self) -> list[Frame]:
         """Take everything that is complete as frames, block by block."""
         pending = self._pending
         frames = []
         base, scan = 0, self._scanned
         while True:
             if not (self._dropping and base == 0):
-                base = self._past_blank_lines(base)
+                base = self._skip_blank_lines(base)
             match = _BLOCK_END.search(pending, max(base, scan))
             if match is None:
                 break
@@ -152,7 +152,7 @@ class Decoder:
             self._drop()
         return frames
 
-    def _past_blank_lines(self, at: int) -> int:
+    def _skip_blank_lines(self, at: int) -> int:
         """The offset after any line ends at `at`, even the LF of a blank CR LF line: no field begins with one."""
         while at < len(self._pending) and self._pending[at] in _LINE_ENDS:
             at += 1

@@ -50,7 +50,7 @@ def tokens(text: str, above: Iterable[str] = ()) -> Iterator[Token]:
     path = list(above)
     depth: list[bool] = []  # for each open container, whether it is an object
     name: str | None = None  # the member whose value is being read
-    for start, end in _words(text):
+    for start, end in _find_words(text):
         first = text[start]
         if first in _OPENERS:
             depth.append(first == "{")
@@ -68,9 +68,9 @@ def tokens(text: str, above: Iterable[str] = ()) -> Iterator[Token]:
             is_name = bool(depth) and depth[-1] and name is None
             place = _place(path, None if is_name else name)
             # No reference to the value is kept here while the caller looks at it: it may be most of the text.
-            yield Token(start, end, _value(text, start, end, closed), place, is_name, True, closed)
+            yield Token(start, end, _copy_value(text, start, end, closed), place, is_name, True, closed)
             if is_name:
-                name = _value(text, start, end, closed)
+                name = _copy_value(text, start, end, closed)
         elif first in "-0123456789":
             yield Token(start, end, text[start:end], _place(path, name), False, False, True)
 
@@ -92,7 +92,7 @@ def _place(path: list[str], name: str | None) -> tuple[str, ...]:
     return tuple(above) if name is None else (*above, name)
 
 
-def _words(text: str) -> Iterator[tuple[int, int]]:
+def _find_words(text: str) -> Iterator[tuple[int, int]]:
     """Where each token begins and ends, punctuation included."""
     at = 0
     while at < len(text):
@@ -126,7 +126,7 @@ def _is_closed(text: str, start: int, end: int) -> bool:
     return (end - 1 - before) % 2 == 0
 
 
-def _value(text: str, start: int, end: int, closed: bool) -> str:
+def _copy_value(text: str, start: int, end: int, closed: bool) -> str:
     """The value of the string literal in `text[start:end]`, copied only once if nothing in it is escaped."""
     if closed and text.find("\\", start, end) < 0:
         return text[start + 1 : end - 1]
@@ -166,7 +166,7 @@ def closed_text(text: str) -> str:
     """Close a cut JSON text; the result is valid if the cut was after a whole value or inside a string value."""
     stack: list[str] = []
     open_string = False
-    for start, end in _words(text):
+    for start, end in _find_words(text):
         word = text[start:end]
         if word[0] in _OPENERS:
             stack.append(_CLOSERS[_OPENERS.index(word[0])])

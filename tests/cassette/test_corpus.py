@@ -53,6 +53,7 @@ def played(pieces: Any) -> bytes:
             body += piece.data
 
 
+@pytest.mark.slow
 def test_streams_there_and_back(corpus: Path, tmp_path: Path) -> None:
     """Every stream is unchanged after redaction, a cassette, a save by plain vcrpy and the player."""
     given = streams(corpus)
@@ -72,6 +73,7 @@ def test_streams_there_and_back(corpus: Path, tmp_path: Path) -> None:
     assert player.misses == player.unused() == []
 
 
+@pytest.mark.slow
 def test_bodies_come_through(corpus: Path) -> None:
     """No body of the corpus is changed by redaction or reported as containing a secret."""
     for path in sorted((corpus / "files").glob("*.json")):
@@ -82,6 +84,7 @@ def test_bodies_come_through(corpus: Path) -> None:
         assert scan(recording, PROTOCOL) == [], path.name
 
 
+@pytest.mark.slow
 def test_scan_has_no_hit(corpus: Path) -> None:
     """The scan for secrets finds nothing in any file of the corpus, whatever its format."""
     hits = {path.name: scan_file(path, PROTOCOL) for path in sorted((corpus / "files").iterdir())}

@@ -80,6 +80,7 @@ def test_what_a_body_takes(tmp_path: Path, kind: str, secrets: tuple[str, ...]) 
     assert load(path).recordings[0].body == made.body
 
 
+@pytest.mark.slow
 def test_what_a_request_leaves(tmp_path: Path) -> None:
     """After a long request was written, almost nothing but its body stays in memory."""
     asked = json.dumps({"input": [{"type": "image", "data": "A" * SIZE}]}).encode()

@@ -51,7 +51,7 @@ OF_SEVERAL = {
 }
 """Rules that are judged from a single answer but not applied to every answer of a run, and why."""
 
-OF_THE_WHOLE = {"http.length", "http.json-valid", "err.status", "get.ok"}
+OF_THE_WHOLE = {"http.length", "http.json-valid", "err.status", "get.ok", "create.id-unique"}
 """Rules that an answer breaks as a whole, from which other findings follow (`judge/failures/roots.py`)."""
 
 BY_EXERCISE: dict[str, list[Check]] = defaultdict(list)

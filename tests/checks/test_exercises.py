@@ -149,6 +149,7 @@ def names_one(request):
     return len(request.segments) == 3 and request.segments[1] == "interactions"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behind", [ReadsLate, DeletesLate])
 def test_a_store_that_lags_breaks_nothing(behind):
     """Exercises wait out a temporary 404 after a create, and a delete that takes effect late."""

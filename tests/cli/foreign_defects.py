@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.cli.foreign_server import Handler, Json, Refusal, Run, Service
+from typing import Any
+
+from tests.cli.foreign_server import Handler, Run, Service
+from tests.foreign.answering import Json, Refused
 
 # --- a 2xx that does something else
 
@@ -28,7 +31,7 @@ class Forgets(Service):
     """No GET finds what a create gave an id."""
 
     def find(self, wanted: str) -> Run:
-        raise Refusal(404, "not_found", f"There is no interaction {wanted!r}.")
+        raise Refused(404, "not_found", f"There is no interaction {wanted!r}.")
 
 
 class DeafToCancel(Service):
@@ -41,7 +44,7 @@ class DeafToCancel(Service):
 
     def cancel(self, run: Run) -> None:
         if run.status != "in_progress":
-            raise Refusal(400, "failed_precondition")
+            raise Refused(400, "failed_precondition")
 
 
 class IgnoresParents(Service):
@@ -68,14 +71,11 @@ class KeepsTheDeleted(Service):
 class HangsAtTheEnd(Handler):
     """A resume after the final event brings a head and nothing else, for a minute."""
 
-    def _route(self, parts: list[str], query: dict[str, list[str]], raw: bytes) -> None:
-        if query.get("last_event_id") != ["e6"]:
-            super()._route(parts, query, raw)
+    def stream(self, frames: Any) -> None:
+        if self.query.get("last_event_id") != "e6":
+            super().stream(frames)
             return
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("transfer-encoding", "chunked")
-        self.end_headers()
+        self.begin_stream()
         self.service.over.wait(60)
 
 
@@ -96,7 +96,7 @@ class RefusesStream(Service):
 
     def streams(self, body: Json) -> bool:
         if body.get("stream"):
-            raise Refusal(501, "unimplemented")
+            raise Refused(501, "unimplemented")
         return False
 
 
@@ -105,7 +105,7 @@ class RefusesBackground(Service):
 
     def create(self, body: Json) -> Run:
         if body.get("background"):
-            raise Refusal(400, "invalid_request", "background is not supported")
+            raise Refused(400, "invalid_request", "background is not supported")
         return super().create(body)
 
 
@@ -114,7 +114,7 @@ class RefusesChains(Service):
 
     def create(self, body: Json) -> Run:
         if "previous_interaction_id" in body:
-            raise Refusal(400, "invalid_request", "previous_interaction_id is not supported")
+            raise Refused(400, "invalid_request", "previous_interaction_id is not supported")
         return super().create(body)
 
 
@@ -123,15 +123,15 @@ class RefusesUnstored(Service):
 
     def begin(self, body: Json, tokens: int) -> Run:
         if body.get("store") is False:
-            raise Refusal(400, "invalid_request", "store=false is not supported")
+            raise Refused(400, "invalid_request", "store=false is not supported")
         return super().begin(body, tokens)
 
 
 class WithoutCancel(Handler):
     """There is no route to cancel."""
 
-    def _route(self, parts: list[str], query: dict[str, list[str]], raw: bytes) -> None:
-        super()._route(["nowhere"] if parts[-1] == "cancel" else parts, query, raw)
+    def route(self, parts: list[str], query: dict[str, str], data: bytes) -> Any:
+        return super().route(["nowhere"] if parts[-1] == "cancel" else parts, query, data)
 
 
 class WithoutDelete(Handler):
@@ -149,7 +149,7 @@ class OnlyCreates(Handler):
 
     do_DELETE = do_PUT = do_GET
 
-    def _route(self, parts: list[str], query: dict[str, list[str]], raw: bytes) -> None:
-        if any(word in raw for word in (b'"stream": true', b'"background": true', b"previous_interaction_id")):
-            raise Refusal(400, "invalid_request", "not offered")
-        super()._route(parts, query, raw)
+    def route(self, parts: list[str], query: dict[str, str], data: bytes) -> Any:
+        if any(word in data for word in (b'"stream": true', b'"background": true', b"previous_interaction_id")):
+            raise Refused(400, "invalid_request", "not offered")
+        return super().route(parts, query, data)

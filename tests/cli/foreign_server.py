@@ -11,13 +11,12 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.foreign.answering import AnsweringHandler, Json, Refused, encode_event, parse_object
 from tests.foreign.listening import listening
 
 LONG, SHORT = 0.8, 0.05
@@ -29,17 +28,6 @@ FIELDS = {
     "system_instruction": str, "tools": list, "labels": dict, "agent_config": dict, "webhook_config": dict,
     "service_tier": str, "environment": (str, dict), "response_modalities": list,
 }  # fmt: skip
-
-Json = dict[str, Any]
-
-
-class Refusal(Exception):
-    """An answer that is an error."""
-
-    def __init__(self, status: int, code: str, message: str = "no") -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {"error": {"code": code, "message": message}}
 
 
 @dataclass
@@ -103,7 +91,7 @@ class Service:
         """Make a run of a body that is in order."""
         parent = self.find(body["previous_interaction_id"]) if "previous_interaction_id" in body else None
         if parent is not None and parent.status != "completed":
-            raise Refusal(400, "failed_precondition")
+            raise Refused(400, "failed_precondition")
         tokens = len(json.dumps(body["input"]).split()) + (parent.tokens + 3 if parent else 0)
         return self.begin(body, tokens)
 
@@ -119,7 +107,7 @@ class Service:
     def find(self, wanted: str) -> Run:
         """The run of an id."""
         if wanted not in self.runs:
-            raise Refusal(404, "not_found", f"There is no interaction {wanted!r}.")
+            raise Refused(404, "not_found", f"There is no interaction {wanted!r}.")
         return self.runs[wanted]
 
     def streams(self, body: Json) -> bool:
@@ -129,7 +117,7 @@ class Service:
     def cancel(self, run: Run) -> None:
         """Cancel a run."""
         if run.status != "in_progress":
-            raise Refusal(400, "failed_precondition")
+            raise Refused(400, "failed_precondition")
         run.cancelled = True
 
     def delete(self, run: Run) -> None:
@@ -153,112 +141,77 @@ class Service:
             self.pause()
         yield {"event_type": "interaction.completed", "interaction": run.body(steps=False)}
 
-    def resume(self, run: Run, last: str | None) -> Iterator[Json | str]:
-        """The events of a stored run, after the one with the id `last`."""
+    def resume(self, run: Run, last: str | None) -> Iterator[bytes]:
+        """The frames of a stored run, after the event with the id `last`."""
         named = [f"e{number}" for number in range(100)]
         if last is not None and last not in named:
-            raise Refusal(400, "invalid_request")
-        for number, event in enumerate(self.events(run)):
-            if last is None or number > named.index(last):
-                yield {**event, "event_id": named[number]}
-        yield "[DONE]"
+            raise Refused(400, "invalid_request")
+        first = 0 if last is None else named.index(last) + 1
+        numbered = ({**event, "event_id": name} for name, event in zip(named, self.events(run), strict=False))
+        return encode_all(itertools.islice(numbered, first, None))
+
+
+def encode_all(events: Iterable[Json]) -> Iterator[bytes]:
+    """The frames of events, and what ends a stream."""
+    yield from (encode_event(event["event_type"], json.dumps(event)) for event in events)
+    yield encode_event("done", "[DONE]")
 
 
 def checked(service: Service, raw: bytes) -> Json:
     """The body of a create, if it is in order."""
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise Refusal(400, "invalid_request", "no JSON") from None
-    if not isinstance(body, dict):
-        raise Refusal(400, "invalid_request", "no object")
+    body = parse_object(raw)
     for name, value in body.items():
         if name not in FIELDS or not isinstance(value, FIELDS[name]):  # type: ignore[arg-type]
-            raise Refusal(400, "invalid_request", f"wrong: {name}")
+            raise Refused(400, "invalid_request", f"wrong: {name}")
     if ("model" in body) == ("agent" in body) or "input" not in body:
-        raise Refusal(400, "invalid_request", "one of model and agent, and input")
+        raise Refused(400, "invalid_request", "one of model and agent, and input")
     level = body.get("generation_config", {}).get("thinking_level", "low")
     if not body["input"] or level not in ("minimal", "low", "medium", "high"):
-        raise Refusal(400, "invalid_request", "an empty input, or an unknown level")
+        raise Refused(400, "invalid_request", "an empty input, or an unknown level")
     if body.keys() & {"agent", "tools", "agent_config", "webhook_config", "response_format"}:
-        raise Refusal(400, "invalid_request", "not offered")
+        raise Refused(400, "invalid_request", "not offered")
     if not body["model"].startswith("gemini"):
-        raise Refusal(404, "not_found", "no such model")
+        raise Refused(404, "not_found", "no such model")
     if body.get("background") and body.get("store") is False:
-        raise Refusal(400, "invalid_request", "store=true is required")
+        raise Refused(400, "invalid_request", "store=true is required")
     return body
 
 
-class Handler(BaseHTTPRequestHandler):
-    """HTTP for a service."""
+class Handler(AnsweringHandler):
+    """Routes requests to a service."""
 
-    protocol_version = "HTTP/1.1"
     service: Service
 
-    def log_message(self, *words: object) -> None:
-        """Say nothing."""
-
-    def _handle(self) -> None:
-        raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-        url = urlsplit(self.path)
+    def dispatch(self, data: bytes) -> Any:
+        """Note the call and answer it."""
         self.service.log.append(f"{self.command} {self.path}")
-        try:
-            self._route([unquote(part) for part in url.path.strip("/").split("/")], parse_qs(url.query), raw)
-        except Refusal as refusal:
-            self._json(refusal.status, refusal.body)
+        return self.route(self.parts, self.query, data)
 
-    do_GET = do_POST = do_DELETE = do_PUT = _handle
-
-    def _route(self, parts: list[str], query: dict[str, list[str]], raw: bytes) -> None:
+    def route(self, parts: list[str], query: dict[str, str], data: bytes) -> Any:
+        """Answer a call of this path, without its query."""
         service = self.service
         match self.command, parts:
             case "POST", ["v1beta", "interactions"]:
-                body = checked(service, raw)
+                body = checked(service, data)
                 run = service.create(body)
-                if service.streams(body):
-                    named = (
-                        service.resume(run, None) if body.get("background") else (*service.events(run), "[DONE]")
-                    )
-                    self._stream(named)
-                else:
-                    self._json(200, run.body())
+                if not service.streams(body):
+                    return run.body()
+                return service.resume(run, None) if body.get("background") else encode_all(service.events(run))
             case "GET", ["v1beta", "interactions", wanted]:
                 run = service.find(wanted)
-                if query.get("stream") == ["true"]:
-                    self._stream(service.resume(run, query.get("last_event_id", [None])[0]))
-                else:
-                    self._json(200, run.body())
+                return (
+                    service.resume(run, query.get("last_event_id"))
+                    if query.get("stream") == "true"
+                    else run.body()
+                )
             case "DELETE", ["v1beta", "interactions", wanted]:
                 service.delete(service.find(wanted))
-                self._json(200, {})
+                return {}
             case "POST", ["v1beta", "interactions", wanted, "cancel"]:
                 run = service.find(wanted)
                 service.cancel(run)
-                self._json(200, run.body())
-            case _:
-                raise Refusal(404, "not_found", "no such route")
-
-    def _json(self, status: int, value: Any) -> None:
-        payload = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(payload)))
-        self.end_headers()
-        self.wfile.write(payload)
-
-    def _stream(self, events: Any) -> None:
-        events = iter(events)
-        first = next(events)
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("transfer-encoding", "chunked")
-        self.end_headers()
-        for event in itertools.chain([first], events):
-            name = "done" if event == "[DONE]" else event["event_type"]
-            data = event if event == "[DONE]" else json.dumps(event)
-            frame = f"event: {name}\ndata: {data}\n\n".encode()
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(frame), frame))
-        self.wfile.write(b"0\r\n\r\n")
+                return run.body()
+        raise Refused(404, "not_found", "no such route")
 
 
 @contextmanager

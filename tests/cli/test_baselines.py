@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,7 +95,57 @@ def test_a_failure_of_a_search_is_excused_by_its_rule(harness: Harness, monkeypa
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_an_unknown_id_is_refused(harness: Harness, name: str) -> None:
-    """An entry that names nothing is a usage error, because a typo would excuse nothing."""
-    Path(FILE).write_text("- {id: no.such-thing}\n", encoding="utf-8")
-    assert run(harness, COMMANDS[name][0](broken=False)) == 2
+def test_an_entry_that_names_no_check_is_stale(harness: Harness, name: str) -> None:
+    """A check that a new version dropped does not stop the run, and a typo, which excuses nothing, is found."""
+    command, result_id = COMMANDS[name]
+    typo = result_id.replace("t", "tt", 1)
+    Path(FILE).write_text(f"- {{id: '{typo}', reason: issue 9}}\n", encoding="utf-8")
+    words = command(broken=False)
+    own = words.index("--") if "--" in words else len(words)
+    reports = ["--report", "json=report.json", "--report", "junit=report.xml", "--report", "html=report.html"]
+    done = harness(*words[:own], "--baseline", FILE, *reports, *words[own:])
+    assert done.code == 1
+    told = f"no check is named '{typo}'"
+    assert told in done.out
+    assert "stale" in done.out.splitlines()[-1]
+    texts = {kind: html.unescape(Path(f"report.{kind}").read_text("utf-8")) for kind in ("json", "xml", "html")}
+    assert [kind for kind, text in texts.items() if typo not in text and name != "torture"] == []
+    assert run(harness, words, "--baseline-prune") == 0
+    assert yaml.safe_load(Path(FILE).read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("path", ["nowhere/known.yaml", "folder"])
+@pytest.mark.parametrize("option", ["--baseline-update", "--baseline-prune"])
+def test_a_baseline_that_cannot_be_written_is_told_before_anything_is_sent(
+    harness: Harness, path: str, option: str
+) -> None:
+    """Nobody waits for a run whose failures then go nowhere."""
+    Path("folder").mkdir()
+    done = harness("check", "http://127.0.0.1:1", "--baseline", path, option)
+    assert (done.code, done.out) == (2, "")
+    assert "--baseline: " in done.err
+
+
+def test_what_fuzz_cannot_write_is_told_before_anything_is_sent(harness: Harness) -> None:
+    """A file is no folder for failures."""
+    Path("failures").write_text("mine", encoding="utf-8")
+    done = harness("fuzz", "http://127.0.0.1:1", "-o", "failures")
+    assert (done.code, done.out, Path("failures").read_text("utf-8")) == (2, "", "mine")
+    assert "name a folder" in done.err
+
+
+def test_two_reports_do_not_share_a_file(harness: Harness) -> None:
+    """The second would be all that is left."""
+    done = harness("check", "http://127.0.0.1:1", "--report", "json=one", "--report", "junit=./one")
+    assert (done.code, done.out) == (2, "")
+    assert "json and junit both name 'one'" in done.err
+
+
+def test_a_check_tells_what_an_entry_may_mean(harness: Harness) -> None:
+    """An entry for a check that the selection leaves out is not stale, and one with a typo names its neighbour."""
+    Path(FILE).write_text("- {id: stream.done}\n", encoding="utf-8")
+    assert run(harness, ["check", "emulator", "-c", "create.ok"]) == 0
+    Path(FILE).write_text("- {id: stream.dome}\n", encoding="utf-8")
+    done = harness("check", "emulator", "-c", "create.ok", "--baseline", FILE)
+    assert (done.code, "did you mean 'stream.done'" in done.out) == (1, True)
+    assert "1 baseline entry is stale" in done.out.splitlines()[-1]

@@ -196,6 +196,83 @@ def test_ctrl_c_ends_the_mutants_at_once(tmp_path: Path) -> None:
     assert f"interrupted after {value['mutants']} of " in out
 
 
+NEVER_READY = """
+import pathlib, sys, time
+pathlib.Path(sys.argv[1]).touch()
+time.sleep(600)
+"""
+"""A client that tells when it was started, and never ends."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_in_the_first_run_of_a_client(number: signal.Signals, tmp_path: Path) -> None:
+    """Before the client has read the stream without a fault, totals and reports say that no case was played."""
+    started, page = tmp_path / "started", tmp_path / "r.html"
+    reports = [f"--report={name}={tmp_path}/r.{name}" for name in ("json", "junit", "html", "markdown", "badge")]
+    words = ["torture", "--cuts", "event:3,rst", *reports, "--", sys.executable, "-c", NEVER_READY, str(started)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "harness", *words], stdout=subprocess.PIPE, cwd=FOLDER, text=True
+    ) as process:
+        wait_for(started)
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == Exit.INTERRUPTED
+    value = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    jsonschema.validate(value, json.loads((folder("schemas") / "output/torture.schema.json").read_text("utf-8")))
+    assert value["cases"] == []
+    assert "interrupted" in value["halted"]
+    assert "the run ended early: it was interrupted" in out
+    assert "The run ended early" in out.splitlines()[-1]
+    assert "interrupted" in page.read_text("utf-8")
+
+
+def test_ctrl_c_between_files_of_a_verification(tmp_path: Path) -> None:
+    """A verification that is interrupted has totals and reports of the files that it had read."""
+    report, pipe = tmp_path / "r.json", folder("cassettes") / "emulator"
+    words = ["verify", str(pipe), "--report", f"json={report}"]
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW_READER, *words], stdout=subprocess.PIPE, cwd=FOLDER, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert "a result\n" in iter(process.stdout.readline, "")
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == Exit.INTERRUPTED
+    value = json.loads(report.read_text("utf-8"))
+    jsonschema.validate(value, json.loads((folder("schemas") / "output/verify.schema.json").read_text("utf-8")))
+    assert len(value["rules"]) == 1
+    assert value["halted"] == "it was interrupted"
+    assert out.splitlines()[-1].startswith("The run ended early; ")
+
+
+SLOW_READER = """
+import sys, time
+import harness.cli.output as output
+from harness.engine.events import CheckFinished
+
+handle = output.Listeners.handle
+
+def handle_and_stop(listeners, event):
+    handle(listeners, event)
+    if isinstance(event, CheckFinished):
+        print("a result", flush=True)
+        time.sleep(600)
+
+output.Listeners.handle = handle_and_stop
+from harness.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+"""A command that stands still after its first result."""
+
+
+def wait_for(path: Path) -> None:
+    """Return once a file is there."""
+    until = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
 ALL_CHILDREN = """
 import sys
 import harness.engine.proof as proof

@@ -47,6 +47,7 @@ def target() -> Iterator[tuple[Endless, str]]:
         yield service, server.url
 
 
+@pytest.mark.slow
 def test_the_whole_catalogue_costs_a_handful_of_requests(
     harness: Harness, target: tuple[Endless, str], tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli import foreign_defects as foreign
 from tests.cli.conftest import Harness
-from tests.cli.foreign_server import Handler, Service, serve_foreign
+from tests.cli.foreign_server import Handler, Refused, Service, serve_foreign
 
 pytestmark = pytest.mark.slow
 
@@ -66,10 +66,10 @@ def test_what_is_accepted_and_not_done_is_told_once(name: str, harness: Harness)
     assert blocked <= seen.verdicts.keys()
 
 
-def test_a_store_that_was_not_wanted_is_a_warning(harness: Harness) -> None:
+def test_a_store_that_was_not_wanted_is_a_failure(harness: Harness) -> None:
     """store=false that stores is told once, at the level of its rule."""
     seen = judged(harness, foreign.StoresAnyway(), "-c", "store.*")
-    assert (seen.code, seen.complaints) == (0, {"store.false-get"})
+    assert (seen.code, seen.complaints) == (1, {"store.false-get"})
     assert seen.verdicts["store.false-chain"] == "blocked"
 
 
@@ -87,12 +87,12 @@ ODD = {
 
 @pytest.mark.parametrize("name", ODD)
 def test_what_is_refused_is_not_held_against_anybody(name: str, harness: Harness) -> None:
-    """A clean refusal means that something is not offered: the run is green, and does not say "all"."""
+    """A clean refusal means that something is not offered: the run is green, and says that not all was judged."""
     service, handler = ODD[name]
     seen = judged(harness, service(), handler=handler)
     assert (seen.code, seen.complaints) == (0, set())
     ledger = seen.report["ledger"]
-    words = r"\d+ of [67]\d MUSTs hold; \d+ were not judged: not offered by the target\."
+    words = r"All \d+ judged MUSTs hold; \d+ not judged: not offered by the target\."
     assert re.fullmatch(words, ledger["headline"])
     assert ledger["untested_musts"] == ledger["accepted_not_done"] == []
     assert sum(ledger["rows"].values()) == seen.report["summary"]["total"]
@@ -105,9 +105,18 @@ def test_a_server_that_only_creates_is_told_what_it_is(harness: Harness) -> None
         done = harness("check", url, "--api-key", "k")
     last = done.out.splitlines()[-1]
     assert done.code == 0
-    words = r"(\d+) of (\d+) MUSTs hold; (\d+) were not judged: not offered by the target\."
+    words = r"All (\d+) judged MUSTs hold; (\d+) not judged: not offered by the target\."
     assert (found := re.match(words, last))
-    assert int(found[1]) < int(found[3])
+    assert int(found[1]) < int(found[2])
+
+
+class KnowsKeys(Handler):
+    """Lets in whoever brings no key, but nobody who brings a wrong one."""
+
+    def dispatch(self, data: bytes) -> Any:
+        if self.headers.get("x-goog-api-key") not in (None, "k"):
+            raise Refused(401, "authentication", "The key is wrong.")
+        return super().dispatch(data)
 
 
 def test_strict_is_green_where_everything_that_is_offered_was_judged(harness: Harness) -> None:
@@ -115,10 +124,17 @@ def test_strict_is_green_where_everything_that_is_offered_was_judged(harness: Ha
     assert judged(harness, Service(), "--strict", "-c", "create.*,auth.*").code == 0
     with serve_foreign(Service()) as url:
         done = harness("check", url, "--strict", "-c", "create.ok,auth.header")
+    assert (done.code, done.out.splitlines()[-1]) == (
+        0, "The only judged MUST holds; 1 not judged: not offered by the target."
+    )  # fmt: skip
+    with serve_foreign(Service()) as url:
+        assert harness("check", url, "--capability", "+auth", "-c", "create.ok,auth.*").code == 1
+    with serve_foreign(Service(), KnowsKeys) as url:
+        done = harness("check", url, "--strict", "-c", "create.ok,auth.header")
     assert done.code == 1
     assert "untested MUST auth.header: no key was given" in done.out
     assert "testable with a key (--api-key, GEMINI_API_KEY)" in done.out
-    assert done.out.splitlines()[-1].endswith("1 was not judged: untested; 1 untested MUST fails under --strict.")
+    assert done.out.splitlines()[-1].endswith("1 not judged: untested; 1 untested MUST fails under --strict.")
 
 
 def test_the_root_is_judged_even_if_it_was_not_asked_for(harness: Harness) -> None:

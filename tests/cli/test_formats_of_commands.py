@@ -181,7 +181,7 @@ def is_badge(name: str, text: str) -> None:
     badge = json.loads(text)
     assert set(badge) == {"schemaVersion", "label", "message", "color"}
     assert (badge["schemaVersion"], badge["color"]) == (1, "red")
-    assert badge["message"].endswith((" holds", " hold"))
+    assert badge["message"].endswith((" holds", " hold", " broken"))
 
 
 CELLS = {

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,6 +141,29 @@ def test_who_is_told_to_end_cleans_up(words: list[str], number: signal.Signals) 
             _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (Exit.INTERRUPTED, b"harness: interrupted\n")
     assert service.stored == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "words", [["gateway", "http://127.0.0.1:1", "--wait", "60"], ["torture"]], ids=lambda w: w[0]
+)
+def test_what_was_just_started_ends_with_the_run(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, words: list[str], number: signal.Signals
+) -> None:
+    """A signal between the start of a process and the note of who owns it leaves nothing behind."""
+    started = []
+    start = subprocess.Popen
+
+    def start_and_interrupt(command: list[str], **options: Any) -> Any:
+        started.append(start(command, **options))
+        os.kill(os.getpid(), number)
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", start_and_interrupt)
+    done = harness(*words, "--", sys.executable, "-c", "import time; time.sleep(60)")
+    assert done.code == Exit.INTERRUPTED
+    assert "interrupted\n" in done.out + done.err
+    assert [process.poll() is None for process in started] == [False]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full is /dev/full")

@@ -330,6 +330,7 @@ def test_a_proxy_in_front_of_nothing_says_so(harness: Harness) -> None:
     assert (done.err, "before-headers,fin" in done.out) == ("", True), "what the plan does is its story's to tell"
 
 
+@pytest.mark.slow
 def test_a_fault_that_never_fired_is_told(emulator: str, harness: Harness) -> None:
     """`serve` and `replay` report a fault that never fired, for instance because the stream had too few events."""
     stream = [*ask("hi")[:2], ASK.replace('"input"', '"stream": True, "input"'), "hi"]
@@ -339,6 +340,7 @@ def test_a_fault_that_never_fired_is_told(emulator: str, harness: Harness) -> No
         assert "connection 1: POST /v1beta/interactions: event:500,rst; happened: nothing" in done.out
 
 
+@pytest.mark.slow
 def test_commands_do_not_fight_for_a_port(emulator: str, harness: Harness) -> None:
     """Two servers that each run a command do not compete for the default port."""
     look = "import os; print(os.environ['INTERACTIONS_BASE_URL'])"

@@ -145,6 +145,13 @@ def test_a_page_cannot_read_the_control_api(command: str, page: str, start: Star
     assert "program" in answer.message
 
 
+def test_each_of_several_origins_counts(start: Start) -> None:
+    """What an intermediary adds to the server's own origin is looked at, too."""
+    answer = start("serve").ask("GET", "/__harness__/", {"Origin": f"http://{LOCAL}", "origin": EVIL})
+    assert answer.status == 403
+    assert EVIL in answer.message
+
+
 SPELLINGS = (
     "/%5F_harness__/{}",
     "/__harness__/sessions/s1/__harness__/{}",

@@ -130,7 +130,7 @@ def test_a_copy_is_whole(tmp_path: Path) -> None:
 def test_rules_come_and_go_with_revisions() -> None:
     """A rule holds from its first revision until the one that drops it."""
     contract, rule = load(CURRENT), next(iter(BY_ID.values()))
-    assert contract.rules.keys() == BY_ID.keys()
+    assert all(map(contract.holds, BY_ID.values()))
     assert contract.holds(replace(rule, since=CURRENT))
     assert not contract.holds(replace(rule, since="2027-01-01"))
     assert not contract.holds(replace(rule, until=CURRENT))

@@ -109,6 +109,7 @@ def test_the_patch_is_the_same_change(sdk: Path, newer: Contract, tmp_path: Path
         assert len({json.dumps(each, sort_keys=True).replace(CURRENT, NAME) for each in bundles}) == 1, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("right", "wrong"), CREATES.values(), ids=CREATES)
 def test_creates_with_it_are_judged(newer: Contract, right: Json, wrong: Json) -> None:
     """The emulator takes what is new, refuses it where it is damaged, and both in the revision before."""

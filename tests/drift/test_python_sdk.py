@@ -86,6 +86,7 @@ def test_every_planted_difference_is_seen(explained):
     assert sorted(EXPECTED - {difference.id for difference in explained.unexplained}) == []
 
 
+@pytest.mark.slow
 def test_only_planted_differences_are_seen(explained):
     """What else is unexplained follows from moving the calls of one path, or says that a removed tool is gone."""
     others = {difference.id for difference in explained.unexplained} - EXPECTED
@@ -120,6 +121,7 @@ def test_a_command_reports_drift(package, capsys, tmp_path):
     assert "conveniences that the SDK computes" in shown
 
 
+@pytest.mark.slow
 def test_strict_counts_what_is_explained(capsys):
     """With --strict an explained difference is drift, too."""
     pytest.importorskip("google.genai._gaos.types", reason="google-genai 3.3+ is not installed")
@@ -170,6 +172,7 @@ def test_a_proposal_leaves_what_is_gone(proposal):
     assert len(proposal.settled) >= 7
 
 
+@pytest.mark.slow
 def test_a_proposed_revision_is_written(package, capsys, tmp_path):
     """--propose writes only files that differ, and a revision.json that names its base."""
     folder = tmp_path / "2026-12-01"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from itertools import islice, pairwise
 
 import pytest
 
 from harness.contract import RUNNING, may_follow
 from harness.contract.tables.lifecycle import LIFECYCLE
-from tests.emulator.client import AGENT, Api, read
+from tests.emulator.client import AGENT, MODEL, Api, drain, read
 
 
 def statuses(api: Api, found: str, polls: int) -> list[str]:
@@ -275,6 +277,67 @@ def test_stored_runs_are_bounded_by_bytes():
     for _ in range(5):
         api.call("DELETE", f"interactions/{api.created('x' * 12_000)}")
     assert [api.get(api.created("x" * 12_000)).status for _ in range(2)] == [200, 200]
+
+
+@pytest.mark.parametrize("asked", [{"background": True}, {"stream": True}, {"background": True, "stream": True}])
+def test_a_run_that_made_room_is_gone(asked):
+    """A forgotten run leaves memory at once: nothing holds it, and it does not wait for the garbage collector."""
+    api = Api.with_settings(max_runs=1)
+    store = api.emulator.engine().store
+    gc.collect()
+    gc.disable()
+    try:
+        answer = api.emulator(
+            api.request("POST", f"{api.root}/interactions", {"model": MODEL, "input": "Hi.", **asked})
+        )
+        read(answer.body, 3)
+        answer.body.close()
+        (kept,) = map(weakref.ref, store.all())
+        del answer
+        api.created()
+        assert kept() is None
+    finally:
+        gc.enable()
+
+
+def test_a_held_run_that_makes_room_goes_on():
+    """Who reads a held run that had to make room gets the rest of it: nobody could release it any more."""
+    api = Api.with_settings(max_runs=2)
+    api.control("POST", "hold", {})
+    body = api.open(api.created(background=True), stream="true")
+    read(body, 2)
+    for _ in range(2):
+        api.created(background=True)
+    chunks, ending = drain(api.emulator, body)
+    assert ending is not None
+    assert b"interaction.completed" in b"".join(chunks)
+
+
+LARGE = {
+    "many small values": {"type": "string", "enum": [f"v{n}" for n in range(1500)]},
+    "a large answer": {"type": "string", "minLength": 30_000},
+}
+
+
+@pytest.mark.parametrize("schema", LARGE.values(), ids=LARGE)
+def test_what_a_small_request_takes_counts(schema):
+    """What a run takes in memory counts, not the bytes that it came in: an answer, or many small values."""
+    api = Api.with_settings(max_run_bytes=300_000)
+    wanted = {"type": "text", "mime_type": "application/json", "schema": schema}
+    found = [api.created(response_format=wanted) for _ in range(4)]
+    assert [api.get(name).status for name in found] == [404, 404, 200, 200]
+
+
+def test_a_long_body_is_not_kept_in_every_form():
+    """A run with an image keeps the image once, however often its bodies are read."""
+    api = Api()
+    short, long = api.created("x"), api.created("x" * 100_000)
+    for name in (short, long):
+        for include_input in ("true", "false"):
+            api.get(name, include_input=include_input)
+    kept = {run.id: run.bodies for run in api.emulator.engine().store.all()}
+    assert len(kept[short]) == 2
+    assert not kept[long]
 
 
 def test_pace_follows_the_clock():

@@ -85,6 +85,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(JSON)
 def test_samples_survive_any_schema(schema):

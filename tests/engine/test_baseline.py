@@ -52,7 +52,6 @@ def test_prune_takes_out_stale_entries_only() -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("- id: get.od\n", "did you mean 'get.odd'"),
         ("- id: get.odd\n  raeson: x\n", "did you mean 'reason'"),
         ("- id: stream.first\n  finding: stream.first/no-evnt\n", "did you mean 'stream.first/no-event'"),
         ("get.odd: x\n", "write a list"),

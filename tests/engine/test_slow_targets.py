@@ -73,6 +73,7 @@ def test_what_there_was_no_time_to_ask_is_not_said_to_be_lacking(monkeypatch: py
     assert {result.observation.because for result in files} == {Because.OUR_LIMIT}
 
 
+@pytest.mark.slow
 def test_a_fast_target_is_asked_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where answers come at once, every question is asked, and checks run in the order of the catalogue."""
     probed, finished, _ = run(0.01, monkeypatch)

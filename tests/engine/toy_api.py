@@ -40,6 +40,17 @@ from tests.engine.toy_search import SEARCH
 JSON, EVENTS = (Headers([("content-type", kind)]) for kind in ("application/json", "text/event-stream"))
 
 
+class NoEnds:
+    """Notes have no runs, so none of them fails."""
+
+    def note(self, exchange: Exchange, /) -> None:
+        """Do nothing."""
+
+    def describe(self) -> tuple[str, ...]:
+        """Nothing to say."""
+        return ()
+
+
 class NoteService:
     """Creates, reads and deletes notes; `/words` streams the words of one, after the word with number `after`."""
 
@@ -219,6 +230,7 @@ PROTOCOL = StreamProtocol(
     cursor=lambda event: str(event["at"]) if "at" in event else None,
     with_cursor=lambda event, cursor: {**event, "at": int(cursor or 0)},
     completes=lambda event: bool(event.get("end")),
+    ends=lambda event: "end" in event or "problem" in event,
     is_error=lambda event: "problem" in event,
     sentinel=b"",
     stream_id=lambda event: event.get("note"),
@@ -348,6 +360,10 @@ NOTES = Api(
     load_protocol=lambda: PROTOCOL,
     read=lambda exchange, contract: NoteReading(exchange),
     judge_roots=lambda exchange, before: (),
+    read_new_id=lambda exchange: "",
+    judge_new_id=lambda given, identity: (),
+    judge_death=lambda exchange: (),
+    new_end_counter=NoEnds,
     load_rules=lambda: RULES,
     load_areas=lambda: {"note": "Notes"},
     new_file_judge=_no_file_judge,

@@ -29,8 +29,14 @@ class Report:
 
 def check(service: ForeignService, *globs: str, words: tuple[str, ...] = ()) -> Report:
     """Judge a foreign server by the checks that match."""
+    with serving(service) as url:
+        return check_at(url, *globs, words=words)
+
+
+def check_at(url: str, *globs: str, words: tuple[str, ...] = ()) -> Report:
+    """Judge the server at a URL by the checks that match."""
     chosen = [word for glob in globs for word in ("-c", glob)]
-    with serving(service) as url, tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "report.json")
         code = main(["check", url, *chosen, *words, "--report", f"json={path}"])
         document = json.loads(path.read_text())

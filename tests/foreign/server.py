@@ -12,19 +12,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
+from tests.foreign.answering import AnsweringHandler, Json, Refused, encode_event, parse_object
 from tests.foreign.listening import listening
 
-Json = dict[str, Any]
 WORDS = ["Hello", " there,", " all", " of you."]
 OFFERED = frozenset({"model", "input", "stream", "background", "store", "previous_interaction_id"})
-
-
-class Refused(Exception):
-    """A refusal: an HTTP status, the code of the error, its message."""
 
 
 class Headed(dict[str, Any]):
@@ -180,11 +175,11 @@ class ForeignService:
 
     def encode(self, event: Json) -> bytes:
         """An event as a frame."""
-        return b"event: %s\ndata: %s\n\n" % (event["event_type"].encode(), json.dumps(event).encode())
+        return encode_event(event["event_type"], json.dumps(event))
 
     def closing(self) -> bytes:
         """What ends a stream."""
-        return b"event: done\ndata: [DONE]\n\n"
+        return encode_event("done", "[DONE]")
 
     def find(self, identity: str) -> Run:
         """The interaction with an id."""
@@ -193,39 +188,16 @@ class ForeignService:
         return self.runs[identity]
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Reads requests and writes what the service answers."""
+class Handler(AnsweringHandler):
+    """Routes requests to the operations of a service, and writes what it answers."""
 
-    protocol_version = "HTTP/1.1"
     service: ForeignService
     closed = threading.Event()
 
-    def log_message(self, *words: Any) -> None:
-        """Say nothing."""
-
-    def handle_any(self) -> None:
-        """Answer any request."""
-        data = self.rfile.read(int(self.headers.get("content-length") or 0))
-        try:
-            value = self.dispatch(data)
-        except Refused as refusal:
-            status, code, message = refusal.args
-            self.reply(status, {"error": {"message": message, "code": code}})
-            return
-        if isinstance(value, dict):
-            self.reply(200, value, getattr(value, "headers", {}))
-        elif isinstance(value, bytes):
-            self.send(200, "application/octet-stream", value, {})
-        else:
-            self.stream(iter(value))
-
-    do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = handle_any
-
     def dispatch(self, data: bytes) -> Any:
         """Call the operation."""
-        url = urlsplit(self.path)
-        query = {name: values[0] for name, values in parse_qs(url.query).items()}
-        version, _, path = url.path.strip("/").partition("/")
+        query = self.query
+        version, _, path = urlsplit(self.path).path.strip("/").partition("/")
         if version == "upload":
             return self.service.upload(path.partition("/")[2], query, dict(self.headers.items()), data)
         parts = path.split("/")
@@ -245,42 +217,20 @@ class Handler(BaseHTTPRequestHandler):
             return self.service.cancel(self.service.find(parts[1]))
         raise Refused(404, "not_found", "There is no such route.")
 
-    def reply(self, status: int, value: Any, headers: Json | None = None) -> None:
-        """Write JSON."""
-        self.send(status, "application/json", json.dumps(value).encode(), headers or {})
-
-    def send(self, status: int, kind: str, data: bytes, headers: Json) -> None:
-        """Write a body of any kind."""
-        self.send_response(status)
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(data)))
-        for name, text in headers.items():
-            self.send_header(name, text)
-        self.end_headers()
-        self.wfile.write(data)
-
     def stream(self, events: Iterator[tuple[float, Json]]) -> None:
         """Write events as they are due, and the end."""
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("transfer-encoding", "chunked")
-        self.end_headers()
-        try:
-            for due, event in events:
-                run = self.service.runs.get(str(event.get("event_id", "")).partition("-")[0])
-                if run is not None:
-                    event = wait_for(due, run, event, self.closed)
-                self.chunk(self.service.encode(event))
-                if event.get("interaction", {}).get("status") == "cancelled":
-                    break
-            self.chunk(self.service.closing())
-            self.chunk(b"")
-        except ConnectionError:
-            self.close_connection = True
+        super().stream(self.encode_due(events))
 
-    def chunk(self, data: bytes) -> None:
-        """Write one chunk; an empty one ends the body."""
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+    def encode_due(self, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
+        """The frames of events, each when it is due, and what ends the stream."""
+        for due, event in events:
+            run = self.service.runs.get(str(event.get("event_id", "")).partition("-")[0])
+            if run is not None:
+                event = wait_for(due, run, event, self.closed)
+            yield self.service.encode(event)
+            if event.get("interaction", {}).get("status") == "cancelled":
+                break
+        yield self.service.closing()
 
 
 def wait_for(due: float, run: Run, event: Json, closed: threading.Event) -> Json:
@@ -302,17 +252,6 @@ def is_input(part: Any) -> bool:
     if isinstance(part, dict):
         return part.get("type") in ("text", "user_input", "model_output", "thought")
     return isinstance(part, str)
-
-
-def parse_object(data: bytes) -> Json:
-    """The JSON object in a request."""
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        raise Refused(400, "invalid_request", "The body is not JSON.") from None
-    if not isinstance(value, dict):
-        raise Refused(400, "invalid_request", "The body is no object.")
-    return value
 
 
 ForeignService.handler = Handler

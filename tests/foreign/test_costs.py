@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -182,7 +183,11 @@ def test_a_server_that_streams_one_at_a_time_mixes_nothing() -> None:
 @pytest.mark.parametrize(
     ("service", "verdict", "words"),
     [
-        (ForgetsParents(), "blocked", "1 was not judged: blocked by a finding"),
+        (
+            ForgetsParents(),
+            "untestable",
+            "untested MUST chain.takes-effect: chain.history stands in the way",
+        ),
         (CountsNoHistory(), "pass", ""),
         (ForgetsCounting(), "pass", ""),
         (CountsCachedApart(), "pass", ""),
@@ -196,3 +201,19 @@ def test_a_parent_that_is_looked_up_is_not_yet_one_that_is_continued(
     report = check(service, "chain.*")
     assert report.verdicts["chain.takes-effect"] == verdict
     assert words in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.slow
+def test_a_must_that_only_a_warning_blocks_is_untested_and_fails_under_strict(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nobody looked at it, so the last line says so, and `--strict` is not green."""
+    assert check(ForgetsParents(), "chain.*").exit == 0
+    said = capsys.readouterr().out
+    assert re.search(
+        r"^untested MUST chain\.takes-effect: .*; testable once chain\.history holds", said, re.MULTILINE
+    )
+    assert "1 not judged: untested; " in said.splitlines()[-1]
+    strict = check(ForgetsParents(), "chain.*", words=("--strict",))
+    assert strict.exit == 1
+    assert strict.verdicts["chain.history"] == "fail"

@@ -185,6 +185,33 @@ class RemembersOneAnswer(ForeignService):
         return answer if query else self.kept or answer
 
 
+class FailsInRefusing(Handler):
+    """Writes every refusal under one status."""
+
+    def reply(self, status: int, value: Any, headers: Json | None = None) -> None:
+        super().reply(status if status < 400 else 500, value, headers)
+
+
+class RefusesWith500(ForeignService):
+    """Its framework turns every error into a 500."""
+
+    handler = FailsInRefusing
+
+
+class CutsJsonInHalf(Handler):
+    """Writes JSON without its last character."""
+
+    def send(self, status: int, kind: str, data: bytes, headers: Json) -> None:
+        cut = kind == "application/json" and status == 200
+        super().send(status, kind, data[:-1] if cut else data, headers)
+
+
+class CannotBeRead(ForeignService):
+    """No answer parses that shows an interaction."""
+
+    handler = CutsJsonInHalf
+
+
 MOST = ("http.*", "err.*", "create.*", "get.*", "del.*", "usage.*", "stream.*", "cancel.*", "chain.*")
 
 
@@ -192,6 +219,8 @@ MOST = ("http.*", "err.*", "create.*", "get.*", "del.*", "usage.*", "stream.*", 
     ("kind", "globs", "root"),
     [
         (SucceedsWithErrors, MOST, "err.status"),
+        (RefusesWith500, MOST, "err.status"),
+        (CannotBeRead, ("http.*", "stream.*", "bg.*", "cancel.*"), "http.json-valid"),
         (CountsInText, MOST, "usage.types"),
         (CountsCharacters, MOST, "http.length"),
         (WritesUtf16, MOST, "http.json-valid"),
@@ -389,7 +418,7 @@ class KeepsKeysApart(ForeignService):
         return super().find(identity)
 
 
-@pytest.mark.parametrize(("kind", "faults"), [(ForeignService, {"store.isolation": "warn"}), (KeepsKeysApart, {})])
+@pytest.mark.parametrize(("kind", "faults"), [(ForeignService, {"store.isolation": "fail"}), (KeepsKeysApart, {})])
 def test_what_a_stranger_deleted_is_not_lost(kind: type[ForeignService], faults: dict[str, str]) -> None:
     """A DELETE by another key that was answered 200 is what let the interaction go."""
     keys = ("--api-key", "k1", "--other-api-key", "k2")

@@ -34,6 +34,14 @@ class NeverSettles(ForeignService):
 
 
 @pytest.mark.slow
+def test_the_stream_of_a_run_that_never_begins_is_left() -> None:
+    """It is no stream to judge; the others are judged, and what never settles is told by polling."""
+    report = check(NeverSettles(), "bg.settles", "stream.first", "stream.done", words=("--timeout", str(TIMEOUT)))
+    assert report.faults == {"bg.settles": "warn"}
+    assert report.verdicts["stream.first"] == report.verdicts["stream.done"] == "pass"
+
+
+@pytest.mark.slow
 def test_one_run_is_waited_for_and_the_others_less() -> None:
     """The check of settling waits as long as the user allows, the others a part of that."""
     service = NeverSettles()

@@ -92,6 +92,32 @@ class StaysOpen(ForeignService):
     handler = Lingering
 
 
+class NeverEnds(StaysOpen):
+    """Its streams are right up to interaction.completed; then comes nothing, not even [DONE]."""
+
+    def closing(self) -> bytes:
+        return b""
+
+
+class LateHandler(Handler):
+    """Ends its first stream two seconds after the last event, and the other ones at once."""
+
+    late = False
+
+    def encode_due(self, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
+        for frame in super().encode_due(events):
+            if frame == self.service.closing():
+                self.closed.wait(0 if self.late else 2)
+                type(self).late = True
+            yield frame
+
+
+class EndsLate(ForeignService):
+    """Correct, but odd: tidies up between interaction.completed and [DONE]."""
+
+    handler = LateHandler
+
+
 class DiesBare(ForeignService):
     """Correct, but odd: a background stream fails in the middle, and says so in bare JSON as recorded live."""
 
@@ -134,6 +160,8 @@ class OtherWords(ForeignService):
         (BrokenEnd(), {"stream.json": "fail"}, ["stream.json/syntax"]),
         (LosesText(), {"stream.text": "fail"}, ["stream.text"]),
         (StaysOpen(), {"stream.closes": "warn"}, ["stream.closes"]),
+        (NeverEnds(), {"stream.closes": "fail"}, ["stream.closes/hangs"]),
+        (EndsLate(), {}, []),
         (OwnStatus(), {"create.status": "fail"}, ["create.status/unknown-end"]),
         (DiesBare(), {}, []),
         (OtherWords(), {}, []),

@@ -297,10 +297,26 @@ def test_a_chain_is_a_tree_and_polls_are_one_row(window: Window) -> None:
     first = window.create(input="One.")["id"]
     window.create(input="Two.", previous_interaction_id=first)
     window.wait_for_text(".tree ul ul .node", "Two.")
-    for _ in range(12):
-        httpx.get(f"{window.url}/v1beta/interactions/{first}", headers=KEYED)
-    window.wait_for_text(".request", "× 12")
+    with httpx.Client(headers=KEYED) as client:  # one connection: the page has no time to look between two of them
+        for _ in range(60):
+            client.get(f"{window.url}/v1beta/interactions/{first}")
+    window.wait_for_text(".request", "× 60")
     assert window.page.locator(".request").count() == 3
+
+
+def test_a_poll_with_a_finding_leaves_the_row_of_the_others(open_window: Callable[..., Window]) -> None:
+    """What is wrong with a poll is told after the next one joined its row: it gets a row of its own."""
+    window = open_window("shape-get")
+    window.wait("#live:not(.waiting)")
+    first = window.create(input="One.")["id"]
+    with httpx.Client(headers=KEYED) as client:
+        for _ in range(8):
+            client.get(f"{window.url}/v1beta/interactions/{first}")
+    window.wait(".request:nth-child(9) .wrong")
+    assert window.page.locator(".request .wrong").count() == 8
+    assert "×" not in window.text("#rows")
+    numbers = window.page.eval_on_selector_all(".request", "rows => rows.map((row) => row.dataset.n)")
+    assert numbers == [str(number) for number in range(1, 10)]
 
 
 def test_a_finding_is_shown_at_its_event(open_window: Callable[..., Window]) -> None:

@@ -91,6 +91,7 @@ def test_untestable_fails_only_where_it_was_promised(declared: bool, race_lost: 
         (Because.LEFT_OUT, Outcome.EXCLUDED, MUST, Verdict.EXCLUDED),
         (Because.NO_ANSWER, Outcome.UNTESTABLE, MUST, Verdict.UNTESTABLE),
         (Because.BLOCKED, Outcome.BLOCKED, MUST, Verdict.BLOCKED),
+        (Because.BLOCKED, Outcome.UNTESTABLE, MUST, Verdict.FAIL),
     ],
 )
 def test_strict_fails_a_must_that_nobody_looked_at(
@@ -115,6 +116,7 @@ def test_strict_fails_a_must_that_nobody_looked_at(
         (Observation(Outcome.NOT_APPLICABLE, because=Because.LEFT_OUT), Standing.NOT_ASKED),
         (Observation(Outcome.EXCLUDED), Standing.NOT_ASKED),
         (Observation(Outcome.BLOCKED), Standing.BLOCKED),
+        (Observation.untestable("a warning stands in the way", Because.BLOCKED), Standing.UNTESTED),
         (Observation(Outcome.ERROR), Standing.ERRED),
     ],
 )

@@ -47,6 +47,7 @@ def toy(pytester: pytest.Pytester, arguments: str = "") -> None:
     pytester.makepyfile(test_app=RECORDED.replace("MARK", f"@pytest.mark.interactions_cassette({arguments})"))
 
 
+@pytest.mark.slow
 def test_record_and_play(pytester: pytest.Pytester, live: Emulator) -> None:
     """`once` records to pytest-recording's path without secrets; later runs send nothing to the service."""
     toy(pytester, "record_mode='once'")
@@ -82,6 +83,7 @@ def test_the_key_of_a_recording(
     assert "the-key-of-a-user" not in (pytester.path / "cassettes/test_app/test_it.yaml").read_text("utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("upstream", "said"),
     [
@@ -207,6 +209,7 @@ def test_dropping_a_recording(pytester: pytest.Pytester, live: Emulator) -> None
     assert run(pytester, "test_drops.py").parseoutcomes()["passed"] > 8
 
 
+@pytest.mark.slow
 def test_the_marker_is_enough(pytester: pytest.Pytester, live: Emulator) -> None:
     """As with pytest-recording: code that finds the URL in the environment needs no fixture."""
     pytester.makepyfile(

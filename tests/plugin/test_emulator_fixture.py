@@ -23,10 +23,12 @@ def test_socket(interactions_emulator):
 
 def test_in_process(interactions_emulator):
     for library in (httpx, httpx2):
-        with library.Client(transport=interactions_emulator.transport, base_url="http://x.test") as client:
-            answer = client.post("/v1beta/interactions", json=BODY, headers={"x-goog-api-key": "k"})
-        assert answer.json()["status"] == "completed"
-    interactions_emulator.requests.assert_calls("create", "create")
+        for url in ("http://x.test", interactions_emulator.base_url):
+            with library.Client(transport=interactions_emulator.transport, base_url=url) as client:
+                answer = client.post("/v1beta/interactions", json=BODY, headers={"x-goog-api-key": "k"})
+            assert answer.json()["status"] == "completed"
+    interactions_emulator.requests.assert_calls("create", "create", "create", "create")
+    assert {request.path for request in interactions_emulator.requests} == {"/v1beta/interactions"}
 
 def test_clients(interactions_client, interactions_emulator):
     interactions_emulator.reply("Hello")
@@ -86,6 +88,7 @@ def ask():
 """
 
 
+@pytest.mark.slow
 def test_client_built_at_import_time(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that code under test builds when it is imported reaches the emulator of each test, and no other."""
     pytester.makeini("[pytest]\ninteractions_early = true\n")

@@ -435,6 +435,7 @@ async def test_followed(interactions_dropped_stream, interactions_no_sleep):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["asyncio", "trio"])
 def test_anyio_backends(pytester: pytest.Pytester, library: str) -> None:
     """Under either backend of anyio the emulator is reached, sleeps are skipped, and the helper follows."""

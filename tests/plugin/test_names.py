@@ -39,6 +39,7 @@ def table(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
 
 
+@pytest.mark.slow
 def test_a_marker_has_the_name_of_its_fixture(pytester: pytest.Pytester) -> None:
     """Every fixture and marker of the plugin begins with the prefix, and every marker is named like a fixture."""
     fixtures = registered(pytester, "--fixtures", _FIXTURE)
@@ -68,6 +69,7 @@ def test_the_page_lists_options(pytester: pytest.Pytester) -> None:
     assert listed - {"INTERACTIONS_RECORD_URL"} == known
 
 
+@pytest.mark.slow
 def test_the_suite_marks_with_the_prefix(pytester: pytest.Pytester) -> None:
     """The markers of the catalogue's items begin with the prefix, and none has the name of a fixture."""
     pytester.makeconftest(

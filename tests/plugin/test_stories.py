@@ -135,6 +135,7 @@ def test_one_turn_of_a_loop_alone(toy: pytest.Pytester) -> None:
     run(toy).stdout.re_match_lines([f".*this one alone:.*{re.escape(marker)}.*"])
 
 
+@pytest.mark.slow
 def test_what_pytest_cannot_make_many_tests_of(toy: pytest.Pytester) -> None:
     """A TestCase, and a fixture looked up by name, get a message that parametrized fixtures do not work there."""
     toy.makepyfile(
@@ -280,6 +281,7 @@ def test_first(cuts: str) -> None:
         assert ("\n\n" in told) is (case in later), case
 
 
+@pytest.mark.slow
 def test_lifecycle(toy: pytest.Pytester) -> None:
     """Without a marker the common routes run, with it the named ones, with 'all' those of a client that waits."""
     toy.makepyfile(

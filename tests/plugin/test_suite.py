@@ -79,6 +79,7 @@ def broken() -> Iterator[str]:
         yield server.url
 
 
+@pytest.mark.slow
 def test_the_reference_passes(pytester: pytest.Pytester) -> None:
     """Every selected check is an item with its id; each passes or says why it cannot run."""
     result = run(pytester, *SUITE, "--interactions-url", "emulator", "--interactions-profile", "streaming", "-v")
@@ -88,6 +89,7 @@ def test_the_reference_passes(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*test_conforms?stream.*PASSED*"])
 
 
+@pytest.mark.slow
 def test_markers_and_names_select(pytester: pytest.Pytester) -> None:
     """Level and area are markers, the id is the name; only the exercises of selected checks run."""
     named = run(
@@ -98,6 +100,7 @@ def test_markers_and_names_select(pytester: pytest.Pytester) -> None:
     assert 0 < one.parseoutcomes()["passed"] < 4
 
 
+@pytest.mark.slow
 def test_a_defect_fails_and_a_baseline_excuses_it(pytester: pytest.Pytester, broken: str) -> None:
     """A broken rule is a failed item with its source and a curl line; in the baseline it becomes xfail."""
     selection = (*SUITE, "--interactions-url", broken, "--interactions-level", "must", "-k", "err.")

@@ -45,6 +45,7 @@ def toy(pytester: pytest.Pytester, source: str, *arguments: str) -> pytest.RunRe
     return run(pytester, *arguments)
 
 
+@pytest.mark.slow
 def test_impatience_is_seen(pytester: pytest.Pytester) -> None:
     """With `cuts="outage"`, a client that retries at once fails, one that waits passes; other cuts cannot tell."""
     result = toy(
@@ -285,6 +286,7 @@ def test_a_import(interactions_no_sleep):
 """
 
 
+@pytest.mark.slow
 def test_skipped_sleeps_move_the_clock(pytester: pytest.Pytester) -> None:
     """A loop with a deadline by any clock ends by itself, after as many polls as in production."""
     pytester.makepyfile(toy_lazy="from time import monotonic\n")

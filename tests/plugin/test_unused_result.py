@@ -222,6 +222,7 @@ def toys(pytester: pytest.Pytester, cases: dict[str, str]) -> None:
         pytester.makepyfile(**{f"test_{module}": HEAD + "\n" + re.sub(r"(?m)^ {8}", "", source)})
 
 
+@pytest.mark.slow
 def test_who_is_warned(pytester: pytest.Pytester) -> None:
     """Every test that cannot notice a loss is named once, however many cuts it has, with what to write instead."""
     toys(pytester, UNCHECKED)
@@ -235,6 +236,7 @@ def test_who_is_warned(pytester: pytest.Pytester) -> None:
     assert "call interactions_lifecycle.assert_outcome(result)" in str(result.stdout)
 
 
+@pytest.mark.slow
 def test_who_is_not(pytester: pytest.Pytester) -> None:
     """A test that checks in any way, or that did not pass, gets no warning, which would be an error here."""
     toys(pytester, CHECKED)

@@ -78,6 +78,7 @@ def test_damaged_events(told: tuple[list[Any], Any]) -> None:
             unless_given_up([*events[:number], other, *events[number + 1 :]], interaction)
 
 
+@pytest.mark.slow
 def test_damaged_interactions(told: tuple[list[Any], Any]) -> None:
     """Any field of the answer to GET may hold any value, both after part of a stream and without one."""
     events, interaction = told

@@ -25,6 +25,7 @@ def test_every_kind_and_mode_is_drawn() -> None:
     assert seen == {(kind, mode) for kind, modes in KINDS.items() for mode in modes}
 
 
+@pytest.mark.slow
 def test_legal_histories_hold_nothing_that_must_be_refused() -> None:
     """`legal_only` excludes invalid creates, unknown ids and foreign keys."""
     modes = {o.mode for history in draws(histories(legal_only=True), 100) for o in history}
@@ -52,6 +53,7 @@ def test_a_history_needs_a_step() -> None:
         histories(steps=0)
 
 
+@pytest.mark.slow
 def test_a_history_shrinks_to_what_is_wanted() -> None:
     """Shrinking keeps only the steps of a history that matter."""
     wanted = least(histories(steps=30), lambda history: any(o.kind == "delete" for o in history))

@@ -185,6 +185,7 @@ def test_a_client_that_expects_a_go_ahead_gets_it() -> None:
 BIG = b"0123456789abcdef" * (1 << 20)  # 16 MB: more than a wire record keeps
 
 
+@pytest.mark.slow
 def test_large_bodies_are_recorded_both_ways() -> None:
     """An upload and a download of 16 MB each are recorded completely, with every piece."""
 

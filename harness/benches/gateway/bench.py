@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.benches.gateway.upstream import Upstream, UpstreamCall
@@ -44,16 +44,24 @@ class GatewayBench:
     """`driver` sends to the gateway, `upstream` stands behind it, and `client` says what is sent.
 
     `watch` is how many seconds the run lasts at least. `real`: the gateway has threads of its own, so the
-    upstream's side may need a moment.
+    upstream's side may need a moment. `find_end` says how its process ended, `""` if it runs or is not ours.
     """
 
     def __init__(
-        self, driver: Driver, upstream: Upstream, client: RelayClient, *, watch: float = 10.0, real: bool = True
+        self,
+        driver: Driver,
+        upstream: Upstream,
+        client: RelayClient,
+        *,
+        watch: float = 10.0,
+        real: bool = True,
+        find_end: Callable[[], str] = str,
     ) -> None:
         self.driver = driver
         self.upstream = upstream
         self.client = client
         self.real = real
+        self.find_end = find_end
         self._watch = watch
         self._began = time.monotonic()
         self._mine: set[int] = set()

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO
 
+from harness.engine.traffic.interrupts import hold_all
 from harness.outcome import UsageFault
 
 PATIENCE = 10.0
@@ -37,36 +38,47 @@ class Started:
         data = os.pread(self._output.fileno(), _WORDS, max(0, size - _WORDS))
         return data.decode("utf-8", "replace").strip()
 
-    def wait_for_end(self, within: float = 0.0) -> str:
-        """Wait at most `within` seconds; return how it ended, with its last output, or `""` if it still runs."""
+    def find_end(self, within: float = 0.0) -> str:
+        """Wait at most `within` seconds; return how it ended, or `""` if it still runs."""
         try:
             code = self._child.wait(within)
         except subprocess.TimeoutExpired:
             return ""
         how = f"exit code {code}" if code >= 0 else f"signal {-code}"
-        said = f"\n{self.words}" if self.words else ""
-        return f"the gateway, {self._name!r}, has ended ({how}){said}"
+        return f"the gateway, {self._name!r}, has ended ({how})"
+
+    def wait_for_end(self, within: float = 0.0) -> str:
+        """The same, with its last output."""
+        ended = self.find_end(within)
+        return f"{ended}\n{self.words}" if ended and self.words else ended
 
 
 @contextmanager
 def run_command(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Started]:
     """Run a command in its own process group until the block ends. Raises UsageFault if it cannot be run."""
     with tempfile.TemporaryFile() as output:
+        child: subprocess.Popen[bytes] | None = None
         try:
-            child = subprocess.Popen(
-                command,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as wrong:
-            raise UsageFault(f"cannot run {command[0]!r}: {wrong.strerror}") from None
-        try:
+            with hold_all():
+                child = _start(command, environment, output)
             yield Started(child, output, command[0])
         finally:
-            _end(child)
+            if child is not None:
+                _end(child)
+
+
+def _start(command: Sequence[str], environment: Mapping[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as wrong:
+        raise UsageFault(f"cannot run {command[0]!r}: {wrong.strerror}") from None
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

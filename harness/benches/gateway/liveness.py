@@ -154,7 +154,7 @@ class ExerciseRunner:
         self._stops = {name: stop for name, stop in self._stops.items() if name in silence.finished}
         self._unfinished = tuple(name for name in self._names if name not in silence.finished)
         self.stopped = RunStopped(
-            reason=_why(silent, len(self._unfinished), len(self._names)),
+            reason=_why(silent, len(self._unfinished), len(self._names), self._bench.find_end()),
             unfinished=self._unfinished,
             silent=len(silent),
             evidence=silent[0],
@@ -195,15 +195,18 @@ def parts_of(check: Check) -> tuple[Exercise, ...]:
     return check.exercise.parts or (check.exercise,)
 
 
-def _why(silent: Sequence[RelayedExchange], unfinished: int, exercises: int) -> str:
-    """Why a run stopped early, and what to do about it."""
+def _why(silent: Sequence[RelayedExchange], unfinished: int, exercises: int, ended: str) -> str:
+    """Why a run stopped early, and what to do about it; `ended`: how the gateway's process did, if it did."""
     exchange = silent[0].client
     came = "no answer" if exchange.status is None else f"an answer ({exchange.status}) without an end"
     if exchange.complete:
         came = f"a failure of the gateway's own ({exchange.status})"
     also = f", nor had the next {len(silent) - 1}" if len(silent) > 1 else ""
+    left = f"{unfinished} of {format_count(exercises, 'trial')} not made, or not to the end"
+    if ended:
+        return f"{ended}: the passage {silent[0].name} was its last ({exchange.ending.words}); {left}"
     return (
         f"the passage {silent[0].name} had {came} ({exchange.ending.words}){also}, nor had a plain create, "
-        f"which the gateway had answered before; {unfinished} of {format_count(exercises, 'trial')} not made, or "
-        "not to the end. See what the gateway logged then; if it is only slow, allow more with --timeout"
+        f"which the gateway had answered before; {left}. See what the gateway logged then; if it is only slow, "
+        "allow more with --timeout"
     )

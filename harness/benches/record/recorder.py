@@ -27,6 +27,7 @@ from harness.cassette.replay.player import answer_from
 from harness.kit.api import Api
 from harness.kit.wrong_call import explain_wrong_url
 from harness.outcome import UsageFault
+from harness.outcome.words import list_some
 from harness.transport import ServerThread, UrlDriver
 from harness.transport.client.dial import Origin
 from harness.transport.http1.limits import RECORDED_BYTES
@@ -201,10 +202,9 @@ class Recorder:
         summary, redactor = self.summary, self._file.redactor
         summary.remarks += self._file.remarks
         if self._named:
-            address, what = next(iter(self._named.items()))
-            others = f" and {len(self._named) - 1} more" if len(self._named) > 1 else ""
+            what, named = next(iter(self._named.values())), list_some(list(self._named), 1)
             summary.remarks.append(
-                f"{what}: the body of its answer names the target ({address}{others}): bodies stay as they are, "
+                f"{what}: the body of its answer names the target ({named}): bodies stay as they are, "
                 "so what the client asks there goes past the recorder"
             )
         if redactor is not None:

@@ -64,7 +64,7 @@ def diff_paths(before: Path, after: Path, protocol: StreamProtocol) -> Drifts:
     if not before.is_dir():
         return diff_recordings(load(before).recordings, load(after).recordings, protocol)
     drifts = Drifts()
-    ours, theirs = _cassettes(before), _cassettes(after)
+    ours, theirs = _find_cassettes(before), _find_cassettes(after)
     for name in sorted(ours | theirs):
         if name in ours and name in theirs:
             drifts.add(diff_paths(before / name, after / name, protocol))
@@ -74,7 +74,7 @@ def diff_paths(before: Path, after: Path, protocol: StreamProtocol) -> Drifts:
     return drifts
 
 
-def _cassettes(folder: Path) -> set[str]:
+def _find_cassettes(folder: Path) -> set[str]:
     found = (path for path in folder.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
     return {str(path.relative_to(folder)) for path in found}
 
@@ -82,7 +82,7 @@ def _cassettes(folder: Path) -> set[str]:
 def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], protocol: StreamProtocol) -> Drifts:
     """Compare the exchanges of two sessions, paired in order by what was asked."""
     drifts = Drifts()
-    old, new = list(_groups(before, protocol)), list(_groups(after, protocol))
+    old, new = list(_group(before, protocol)), list(_group(after, protocol))
     matcher = SequenceMatcher(a=[key for key, _ in old], b=[key for key, _ in new], autojunk=False)
     for tag, a, a_end, b, b_end in matcher.get_opcodes():
         if tag == "equal":
@@ -102,7 +102,7 @@ def _pair(
     drifts.compared += 1
     for drift in _shape_drifts(shape_of(before, protocol), shape_of(after, protocol)):
         drifts.shape.setdefault(drift, []).append(label)
-    for drift in _content_drifts(content_of(before, protocol), content_of(after, protocol)):
+    for drift in _find_content_drifts(content_of(before, protocol), content_of(after, protocol)):
         drifts.content.setdefault(drift, []).append(label)
 
 
@@ -137,17 +137,17 @@ def _cut_to_first_difference(old: list[str], new: list[str]) -> tuple[str, str]:
     return tuple(", ".join(order[start : at + 2]) or "no event" for order in (old, new))  # type: ignore[return-value]
 
 
-def _content_drifts(before: Content, after: Content) -> Iterator[Drift]:
+def _find_content_drifts(before: Content, after: Content) -> Iterator[Drift]:
     for place in dict.fromkeys((*before.lines, *after.lines)):
         old, new = before.lines.get(place), after.lines.get(place)
         if old is not None and new is not None and old != new:
             yield Drift(place, shorten_with_length(old, _SHOWN), shorten_with_length(new, _SHOWN))
 
 
-def _groups(recordings: Sequence[Recording], protocol: StreamProtocol) -> Iterator[tuple[Key, list[Recording]]]:
+def _group(recordings: Sequence[Recording], protocol: StreamProtocol) -> Iterator[tuple[Key, list[Recording]]]:
     """Group exchanges by what was asked. Consecutive polls are one group, because their number may vary."""
-    ids = _ids(recordings, protocol)
-    keyed = [(_key(recording, ids), recording) for recording in recordings]
+    ids = _collect_ids(recordings, protocol)
+    keyed = [(_build_key(recording, ids), recording) for recording in recordings]
     for key, run in groupby(keyed, key=lambda pair: pair[0]):
         members = [recording for _, recording in run]
         if key[0] == "GET" and key[3] != "stream":
@@ -156,7 +156,7 @@ def _groups(recordings: Sequence[Recording], protocol: StreamProtocol) -> Iterat
             yield from ((key, [member]) for member in members)
 
 
-def _key(recording: Recording, ids: set[str]) -> Key:
+def _build_key(recording: Recording, ids: set[str]) -> Key:
     """Method, path without ids, names of query parameters, and the kind of answer that was asked for."""
     request = recording.request
     path = "/" + "/".join("{id}" if segment in ids else segment for segment in request.segments)
@@ -174,7 +174,7 @@ def _label(key: Key) -> str:
     return f"{method} {path}{query}{f' ({sort.strip()})' if sort else ''}"
 
 
-def _ids(recordings: Sequence[Recording], protocol: StreamProtocol) -> set[str]:
+def _collect_ids(recordings: Sequence[Recording], protocol: StreamProtocol) -> set[str]:
     """Every id that an answer contains."""
     found: set[str] = set()
     for recording in recordings:

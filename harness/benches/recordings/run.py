@@ -49,25 +49,25 @@ def judge_recordings(
     whole = Verified()
     for path, part in verify_each(paths, contract, api):
         whole.add(part)
-        yield _phase(path, part)
-    results = [*_rule_results(whole, policy, api.load_rules()), *_file_results(whole, policy)]
+        yield _finish_phase(path, part)
+    results = [*_decide_rules(whole, policy, api.load_rules()), *_decide_files(whole, policy)]
     yield Planned(len(results), 0)
     yield from map(CheckFinished, results)
     yield RunFinished(tuple(results), time.perf_counter() - begun, exit_of(results))
 
 
-def _phase(path: Path, part: Verified) -> PhaseFinished:
+def _finish_phase(path: Path, part: Verified) -> PhaseFinished:
     traffic = part.traffic
     return PhaseFinished(
         name=str(path),
         counts={"entries": traffic.entries, **traffic.judged, **_by_revision(part)},
         findings=len(traffic.findings),
-        notes=tuple(line for facts in part.facts for line in _fact_lines(facts)),
-        left_out=_left_out_by_reason(traffic),
+        notes=tuple(line for facts in part.facts for line in _write_facts(facts)),
+        left_out=_group_left_out(traffic),
     )
 
 
-def _left_out_by_reason(traffic: Verification) -> dict[str, tuple[str, ...]]:
+def _group_left_out(traffic: Verification) -> dict[str, tuple[str, ...]]:
     entries: dict[str, list[str]] = {}
     for _, entry, reason in traffic.left_out:
         entries.setdefault(reason, []).append(entry)
@@ -78,20 +78,20 @@ def _by_revision(part: Verified) -> dict[str, int]:
     return {f"{REVISION}{revision}": files for revision, files in part.revisions.items()}
 
 
-def _fact_lines(facts: CassetteFacts) -> list[str]:
+def _write_facts(facts: CassetteFacts) -> list[str]:
     edited = [
         f"entry {number} was edited, or recorded without pieces: they are a guess" for number in facts.edited
     ]
     return [*edited, *(f"{times} × {ending}, as recorded" for ending, times in facts.endings)]
 
 
-def _rule_results(whole: Verified, policy: Policy, rules: Mapping[str, Rule]) -> list[Result]:
+def _decide_rules(whole: Verified, policy: Policy, rules: Mapping[str, Rule]) -> list[Result]:
     """A result for each rule that was looked at, in the order of the contract."""
     found: dict[str, list[tuple[int, Finding]]] = {}
     for number, finding in enumerate(_tell_subjects_once(whole.traffic.findings)):
         found.setdefault(finding.rule, []).append((number, finding))
     judged = [rule for rule in rules.values() if rule.id in found or whole.traffic.rules[rule.id]]
-    return [_rule_result(rule, found.get(rule.id, []), policy) for rule in judged]
+    return [_decide_rule(rule, found.get(rule.id, []), policy) for rule in judged]
 
 
 def _tell_subjects_once(findings: Sequence[Finding]) -> list[Finding]:
@@ -104,7 +104,7 @@ def _tell_subjects_once(findings: Sequence[Finding]) -> list[Finding]:
     return told
 
 
-def _rule_result(
+def _decide_rule(
     rule: Rule, found: Sequence[tuple[int, Finding]], policy: Policy, *, result_id: str = ""
 ) -> Result:
     places = tuple(RecordedPlace(n, finding.where, decide_finding(finding, rule, policy)) for n, finding in found)
@@ -112,10 +112,10 @@ def _rule_result(
     return decide(rule, observation, policy, result_id=result_id, show=lambda _: places)
 
 
-def _file_results(whole: Verified, policy: Policy) -> list[Result]:
+def _decide_files(whole: Verified, policy: Policy) -> list[Result]:
     """A failure for each file that is not what it claims to be."""
     findings = [Finding(USABLE.id, reason, where=Where(file=file)) for file, reason in whole.unusable]
     return [
-        _rule_result(USABLE, [(number, finding)], policy, result_id=f"{USABLE.id}[{finding.where.file}]")
+        _decide_rule(USABLE, [(number, finding)], policy, result_id=f"{USABLE.id}[{finding.where.file}]")
         for number, finding in enumerate(findings)
     ]

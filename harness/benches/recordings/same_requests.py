@@ -37,7 +37,7 @@ def sessions_in(path: Path, target: str) -> list[list[Recording]]:
         answer = next((file for end in _ANSWERS if (file := request.with_name(stem + end)).is_file()), None)
         if answer is not None:
             found.setdefault(_NUMBER.sub("", stem), []).append(_pair(request, answer, target))
-    return [*found.values(), *_cassettes(path)]
+    return [*found.values(), *_load_cassettes(path)]
 
 
 def send_again(session: Sequence[Recording], driver: Driver, protocol: StreamProtocol) -> list[Recording]:
@@ -46,11 +46,11 @@ def send_again(session: Sequence[Recording], driver: Driver, protocol: StreamPro
     names: dict[str, str] = {}
     for recording in session:
         ours.append(Recording.of(driver.send(_rename(recording.request, names))))
-        names.update(_match(_ids(recording, protocol), _ids(ours[-1], protocol)))
+        names.update(_match(_collect_ids(recording, protocol), _collect_ids(ours[-1], protocol)))
     return ours
 
 
-def _cassettes(folder: Path) -> Iterator[list[Recording]]:
+def _load_cassettes(folder: Path) -> Iterator[list[Recording]]:
     for file in sorted(folder.rglob("*.yaml")):
         try:
             yield list(load(file).recordings)
@@ -82,7 +82,7 @@ def _match(recorded: Mapping[str, list[str]], own: Mapping[str, list[str]]) -> I
         yield from ((old, new) for old, new in zip(values, own.get(place, ()), strict=False) if old)
 
 
-def _ids(recording: Recording, protocol: StreamProtocol) -> dict[str, list[str]]:
+def _collect_ids(recording: Recording, protocol: StreamProtocol) -> dict[str, list[str]]:
     """The ids in an answer by the field and the type of what holds it, each once, in their order."""
     frames = [frame.data for frame in Decoder().feed(recording.body)] if recording.events else [recording.body]
     found: dict[str, dict[str, None]] = {}

@@ -51,15 +51,15 @@ def shape_of(recordings: Iterable[Recording], protocol: StreamProtocol) -> Shape
     shape = Shape()
     for recording in recordings:
         shape.add("status", "none" if recording.status is None else str(recording.status))
-        _headers(recording, shape)
+        _add_headers(recording, shape)
         if recording.events:
-            _stream(recording, shape, protocol)
+            _add_stream(recording, shape, protocol)
         else:
-            _json("body", _decode(recording.body), shape, protocol)
+            _add_json("body", _decode(recording.body), shape, protocol)
     return shape
 
 
-def _headers(recording: Recording, shape: Shape) -> None:
+def _add_headers(recording: Recording, shape: Shape) -> None:
     for name in HEADERS:
         value = recording.headers.get(name)
         if name == "content-type":
@@ -68,7 +68,7 @@ def _headers(recording: Recording, shape: Shape) -> None:
             shape.add(f"header {name}", value if name in _BY_VALUE else "present")
 
 
-def _stream(recording: Recording, shape: Shape, protocol: StreamProtocol) -> None:
+def _add_stream(recording: Recording, shape: Shape, protocol: StreamProtocol) -> None:
     for frame in Decoder().feed(recording.body):
         last = bool(protocol.sentinel) and frame.data == protocol.sentinel
         if last:
@@ -76,7 +76,7 @@ def _stream(recording: Recording, shape: Shape, protocol: StreamProtocol) -> Non
         else:
             event = _decode(frame.data)
             name = protocol.name_event(event)
-            _json(name, event, shape, protocol)
+            _add_json(name, event, shape, protocol)
         line = (frame.event or b"").decode("utf-8", "replace")
         shape.add(f"{name} `event:` line", "none" if frame.event is None else "same" if line in name else line)
         if last or not shape.order or shape.order[-1] != name:
@@ -84,12 +84,12 @@ def _stream(recording: Recording, shape: Shape, protocol: StreamProtocol) -> Non
     shape.whole = shape.whole and recording.complete
 
 
-def _json(place: str, value: Any, shape: Shape, protocol: StreamProtocol) -> None:
-    for where, what in _places(place, value, protocol):
+def _add_json(place: str, value: Any, shape: Shape, protocol: StreamProtocol) -> None:
+    for where, what in _list_places(place, value, protocol):
         shape.add(where, what)
 
 
-def _places(place: str, value: Any, protocol: StreamProtocol) -> Iterator[tuple[str, str]]:
+def _list_places(place: str, value: Any, protocol: StreamProtocol) -> Iterator[tuple[str, str]]:
     yield place, _type(value)
     if isinstance(value, Mapping):
         for name, item in value.items():
@@ -97,11 +97,11 @@ def _places(place: str, value: Any, protocol: StreamProtocol) -> Iterator[tuple[
             if name in protocol.kind_fields and isinstance(item, str):
                 yield where, repr(item)
             elif name not in protocol.opaque_fields or isinstance(item, str):
-                yield from _places(where, item, protocol)
+                yield from _list_places(where, item, protocol)
     elif isinstance(value, list):
         for item in value:
             kind = item.get("type", "") if isinstance(item, Mapping) else ""
-            yield from _places(f"{place}[{kind}]", item, protocol)
+            yield from _list_places(f"{place}[{kind}]", item, protocol)
 
 
 def _type(value: Any) -> str:
@@ -115,28 +115,28 @@ def content_of(recordings: list[Recording], protocol: StreamProtocol) -> Content
     """The content of these exchanges, which may differ between two correct runs."""
     content = Content()
     content.lines["exchanges"] = str(len(recordings))
-    content.lines["ending"] = ", ".join(dict.fromkeys(_ending(recording) for recording in recordings))
+    content.lines["ending"] = ", ".join(dict.fromkeys(_name_ending(recording) for recording in recordings))
     content.lines["bytes"] = str(sum(len(recording.body) for recording in recordings))
     content.lines["pieces"] = str(sum(len(recording.pieces) for recording in recordings))
-    content.lines["seconds"] = f"{sum(_seconds(recording) for recording in recordings):.1f}"
+    content.lines["seconds"] = f"{sum(_sum_seconds(recording) for recording in recordings):.1f}"
     for recording in recordings:
         if recording.events:
-            _stream_content(recording, content, protocol)
+            _add_stream_content(recording, content, protocol)
         else:
-            _values("body", _decode(recording.body), content, protocol)
+            _add_values("body", _decode(recording.body), content, protocol)
     return content
 
 
-def _ending(recording: Recording) -> str:
+def _name_ending(recording: Recording) -> str:
     ending = recording.ending
     return str(ending.how) if ending.complete else f"{ending.how} by the {ending.by}, {ending.at}"
 
 
-def _seconds(recording: Recording) -> float:
+def _sum_seconds(recording: Recording) -> float:
     return (sum(recording.pieces.waits) + recording.wait) / 1e6
 
 
-def _stream_content(recording: Recording, content: Content, protocol: StreamProtocol) -> None:
+def _add_stream_content(recording: Recording, content: Content, protocol: StreamProtocol) -> None:
     texts: dict[str, list[str]] = {}
     events = 0
     for frame in Decoder().feed(recording.body):
@@ -148,20 +148,20 @@ def _stream_content(recording: Recording, content: Content, protocol: StreamProt
         if fragment is not None:
             texts.setdefault(fragment[0], []).append(fragment[1])
         elif not protocol.is_fragment(event):
-            _values(protocol.name_event(event), event, content, protocol)
+            _add_values(protocol.name_event(event), event, content, protocol)
     content.lines["events"] = str(events)
     for key, fragments in texts.items():
         content.lines[f"text {key}"] = "".join(fragments)
 
 
-def _values(place: str, value: Any, content: Content, protocol: StreamProtocol) -> None:
+def _add_values(place: str, value: Any, content: Content, protocol: StreamProtocol) -> None:
     if isinstance(value, Mapping):
         for name, item in value.items():
             if name not in protocol.kind_fields:
-                _values(f"{place}.{name}", item, content, protocol)
+                _add_values(f"{place}.{name}", item, content, protocol)
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            _values(f"{place}[{number}]", item, content, protocol)
+            _add_values(f"{place}[{number}]", item, content, protocol)
     else:
         content.lines[place] = json.dumps(value, ensure_ascii=False)
 

@@ -103,14 +103,14 @@ def _verify(path: Path, data: bytes, result: Verified, contract: ApiContract, ap
     if path.suffix in _SUFFIXES:
         documents = parse_all(path, data)
         if len(documents) == 1 and _claims_to_be_a_cassette(documents[0]):
-            _cassette(path, documents[0], contract, result, api)
+            _judge_cassette(path, documents[0], contract, result, api)
             return
         judge.documents(documents)
-    elif path.suffix == ".json" and (document := _json_cassette(data)) is not None:
-        _cassette(path, document, contract, result, api)
+    elif path.suffix == ".json" and (document := _read_json_cassette(data)) is not None:
+        _judge_cassette(path, document, contract, result, api)
         return
     else:
-        judge.judge(data, _answers(path) if path.name.endswith(".request.json") else ())
+        judge.judge(data, _find_answers(path) if path.name.endswith(".request.json") else ())
     result.revisions[contract.revision] += 1
 
 
@@ -118,7 +118,7 @@ def _claims_to_be_a_cassette(document: object) -> bool:
     return isinstance(document, Mapping) and "interactions" in document and "version" in document
 
 
-def _json_cassette(data: bytes) -> Any:
+def _read_json_cassette(data: bytes) -> Any:
     """The document of a cassette that vcrpy's JSON serializer wrote, or None if it is something else."""
     try:
         document = json.loads(data)
@@ -127,7 +127,7 @@ def _json_cassette(data: bytes) -> Any:
     return document if _claims_to_be_a_cassette(document) else None
 
 
-def _answers(request: Path) -> Iterator[Answer]:
+def _find_answers(request: Path) -> Iterator[Answer]:
     """The recorded answers that lie beside the file of a request."""
     stem = request.name.removesuffix(".request.json")
     for path in (request.with_name(stem + suffix) for suffix in ANSWERS):
@@ -149,7 +149,7 @@ def contract_of(layout: Layout, contract: ApiContract, api: Api) -> ApiContract:
     return known
 
 
-def _cassette(path: Path, document: Any, contract: ApiContract, result: Verified, api: Api) -> None:
+def _judge_cassette(path: Path, document: Any, contract: ApiContract, result: Verified, api: Api) -> None:
     """Judge the readable entries of a cassette, then raise CassetteError for the first unreadable one."""
     layout = Layout(path)
     entries = list(layout.readings(layout.check(document)["interactions"]))

@@ -134,9 +134,10 @@ class PageGuard:
 
     def _wrong_page(self, request: Request, why: str) -> Response | None:
         """The refusal of a page of another origin; `why` says what this server is."""
-        origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site").lower()
-        if "origin" in request.headers and not _is_own_origin(origin, request.headers.get("host")):
-            came = f"Origin {shorten(origin, _SHOWN)}"
+        host, site = request.headers.get("host"), request.headers.get("sec-fetch-site").lower()
+        foreign = [origin for origin in request.headers.all("origin") if not _is_own_origin(origin, host)]
+        if foreign:
+            came = f"Origin {shorten(foreign[0], _SHOWN)}"
         elif site in _OTHER_SITES:
             came = f"Sec-Fetch-Site {site}"
         else:

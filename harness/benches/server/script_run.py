@@ -11,7 +11,9 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness.wire import COMPLETE, At, By, Ending, Exchange, ExchangeBuilder, Headers, How, Length, Request
@@ -24,8 +26,9 @@ _MARK = "@@harness"
 _PART = re.compile(rb"\n@@harness (\d+)\n")
 _HEAD = re.compile(rb"HTTP/[\d.]+ (\d{3})[^\n]*\n(.*?)\r?\n\r?\n", re.DOTALL)
 _EVENT = re.compile(rb"^data: *(.*?)\r?$", re.MULTILINE)
+_GAVE_UP = re.compile(rb"curl: \(28\)[^\n]*\s*\Z")
 _WORD = re.compile(r"[a-z][a-z_.]{1,40}")
-_TOOLS = ("sh", "curl", "awk", "grep", "sed", "cut", "tee")
+_TOOLS = ("sh", "curl", "awk", "grep", "sed", "cut", "sleep", "cat")
 
 
 def is_runnable() -> bool:
@@ -34,29 +37,58 @@ def is_runnable() -> bool:
 
 
 def run_commands(
-    commands: Sequence[str], requests: Sequence[Request], secrets: Mapping[str, str], seconds: float = MOST_SECONDS
+    commands: Sequence[str],
+    requests: Sequence[Request],
+    secrets: Mapping[str, str],
+    seconds: float = MOST_SECONDS,
+    name_file: Callable[[int], str] = str,
 ) -> list[Exchange]:
     """Run the commands in one shell; return how each of their requests was answered.
 
-    `secrets` are environment variables. A command that was not reached in time counts as unanswered.
+    `secrets` are environment variables. A command that was not reached in time counts as unanswered, and what was
+    being read then has an excuse. What a command does not print is in the file whose name `name_file` gives.
     """
+    with TemporaryDirectory(prefix="harness-") as name:
+        folder = Path(name)
+        parts, in_time = _run_script(commands, {**os.environ, **secrets}, seconds, folder)
+        last = max(parts, default=0)
+        files = {number: file for number in parts if (file := folder / name_file(number)).is_file()}
+        answers = [
+            _exchange(request, files[number].read_bytes() if number in files else parts.get(number, b""))
+            for number, request in enumerate(requests)
+        ]
+    if in_time:
+        return answers
+    unread = {*files, last}
+    return [
+        answer.with_excuse("time was up") if number in unread and not answer.hung else answer
+        for number, answer in enumerate(answers)
+    ]
+
+
+def _run_script(
+    commands: Sequence[str], environment: Mapping[str, str], seconds: float, folder: Path
+) -> tuple[dict[int, bytes], bool]:
+    """What each command printed, by its number, and whether the last one came to its end in time."""
     script = "\n".join(f"printf '\\n{_MARK} {number}\\n'\n{line}" for number, line in enumerate(commands))
     with subprocess.Popen(
         ["sh", "-c", script],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **secrets},
+        env=environment,
+        cwd=folder,
         start_new_session=True,
     ) as shell:
+        in_time = True
         try:
             printed, _ = shell.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
+            in_time = False
             os.killpg(shell.pid, 9)
             printed, _ = shell.communicate()
     marked = _PART.split(b"\n" + printed)
-    parts = {int(number): text for number, text in zip(marked[1::2], marked[2::2], strict=True)}
-    return [_exchange(request, parts.get(number, b"")) for number, request in enumerate(requests)]
+    return {int(number): text for number, text in zip(marked[1::2], marked[2::2], strict=True)}, in_time
 
 
 def _exchange(request: Request, printed: bytes) -> Exchange:
@@ -65,34 +97,35 @@ def _exchange(request: Request, printed: bytes) -> Exchange:
     heads = [head for head in _HEAD.finditer(printed) if not head[1].startswith(b"1")]
     if not heads:
         return builder.finish(Ending(By.LIMIT, How.TIMEOUT, At.BEFORE_HEADERS), 0.0)
-    body = printed[heads[0].end() :]
+    body = _GAVE_UP.sub(b"", printed[heads[0].end() :])
+    ending = COMPLETE if len(body) + heads[0].end() == len(printed) else Ending(By.LIMIT, How.TIMEOUT, At.IN_BODY)
     fields = [line.partition(":") for line in heads[0][2].decode("latin-1").splitlines()]
     builder.head(int(heads[0][1]), Headers((name, value.strip()) for name, _, value in fields), Length(len(body)))
     builder.chunk(Chunk(body), 0.0)
-    return builder.finish(COMPLETE, 0.0)
+    return builder.finish(ending, 0.0)
 
 
 def is_alike(seen: Exchange, again: Exchange) -> bool:
-    """Whether two answers are of one kind: the same status, and the same events or the same form of body.
+    """Whether two answers are of one kind: the same status and end, and the same events or the same form of body.
 
     Ids, times and texts differ from one run to the next; short words such as a status do not.
     """
-    if seen.status != again.status:
+    if (seen.status, seen.hung) != (again.status, again.hung):
         return False
-    events, others = _events(seen.body), _events(again.body)
+    events, others = _list_events(seen.body), _list_events(again.body)
     if events or others:
         number = min(len(events), len(others))
         return bool(number) and events[:number] == others[:number]
-    return bool(_form(_json(seen.body)) == _form(_json(again.body)))
+    return bool(_reduce_to_form(_read_json(seen.body)) == _reduce_to_form(_read_json(again.body)))
 
 
-def _events(body: bytes) -> list[Any]:
+def _list_events(body: bytes) -> list[Any]:
     """The forms of the events of a stream; of equal ones in a row, one: how a text is split may differ."""
-    forms = [_form(_json(data)) for data in _EVENT.findall(body)]
+    forms = [_reduce_to_form(_read_json(data)) for data in _EVENT.findall(body)]
     return [form for number, form in enumerate(forms) if not number or form != forms[number - 1]]
 
 
-def _json(body: bytes) -> Any:
+def _read_json(body: bytes) -> Any:
     start = body.strip()
     try:
         return json.loads(start)
@@ -100,11 +133,11 @@ def _json(body: bytes) -> Any:
         return start[:1].decode("latin-1")
 
 
-def _form(value: Any) -> Any:
+def _reduce_to_form(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _form(item) for name, item in value.items()}
+        return {name: _reduce_to_form(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_form(item) for item in value]
+        return [_reduce_to_form(item) for item in value]
     if isinstance(value, str):
         return value if _WORD.fullmatch(value) else "…"
     return type(value).__name__ if isinstance(value, float) or type(value) is int else value

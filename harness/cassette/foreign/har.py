@@ -66,16 +66,16 @@ def _read_when_then(document: Document) -> Exchange:
     when, then = document["when"], document["then"]
     query = urlencode([(item["name"], item["value"]) for item in when.get("query_param") or ()])
     target = when["path"] + (f"?{query}" if query else "")
-    request = Request(when["method"], target, _read_headers(when.get("header")), _bytes(when.get("body")))
-    return _exchange(request, then["status"], _read_headers(then.get("header")), _bytes(then.get("body")))
+    request = Request(when["method"], target, _read_headers(when.get("header")), _encode(when.get("body")))
+    return _exchange(request, then["status"], _read_headers(then.get("header")), _encode(then.get("body")))
 
 
 def _read_har(entry: Document) -> Exchange:
     asked, came = entry["request"], entry["response"]
-    sent = _bytes((asked.get("postData") or {}).get("text"))
-    request = Request(asked["method"], _target(asked["url"]), _read_headers(asked.get("headers")), sent)
+    sent = _encode((asked.get("postData") or {}).get("text"))
+    request = Request(asked["method"], _read_target(asked["url"]), _read_headers(asked.get("headers")), sent)
     content = came.get("content") or {}
-    data = _bytes(content.get("text"))
+    data = _encode(content.get("text"))
     if content.get("encoding") == "base64":
         data = base64.b64decode(data)
     headers = _read_headers(came.get("headers")).without("content-encoding")  # HAR keeps the decoded body
@@ -122,7 +122,7 @@ def _is_text(body: bytes) -> bool:
     return True
 
 
-def _target(uri: str) -> str:
+def _read_target(uri: str) -> str:
     parts = urlsplit(uri)
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
@@ -131,7 +131,7 @@ def _read_headers(items: Any) -> Headers:
     return Headers((str(item["name"]), str(item["value"])) for item in items or ())
 
 
-def _bytes(value: Any) -> bytes:
+def _encode(value: Any) -> bytes:
     if value is None:
         return b""
     if isinstance(value, str):

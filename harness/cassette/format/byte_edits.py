@@ -33,13 +33,13 @@ class Found(NamedTuple):
 
 def to_byte_edits(base: int, text: str, changes: Iterable[TextEdit]) -> Iterator[Found]:
     """Convert changes of a text to edits of the bytes that it was decoded from, which begin at `base`."""
-    offset = _offsets(text)
+    offset = _map_offsets(text)
     for change in changes:
         start = base + offset(change.start)
         yield Found(ByteEdit(start, base + offset(change.end), bytes_of(change.text)), change.kind)
 
 
-def _offsets(text: str) -> Callable[[int], int]:
+def _map_offsets(text: str) -> Callable[[int], int]:
     """A function from a place in a text to its byte offset; cheapest if called with increasing places."""
     if text.isascii():
         return lambda place: place

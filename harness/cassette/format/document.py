@@ -112,8 +112,8 @@ def _read_pickled(loader: Any, node: Any, name: str) -> bytes:
     """The bytes of a pickled file (first item of `state`) or iterator (its parts are the first item of `args`)."""
     value: Any = loader.construct_mapping(node, deep=True)
     first = next(iter(value.get(name) or ()), b"") if isinstance(value, Mapping) else b""
-    return b"".join(map(_bytes, first)) if isinstance(first, (list, tuple)) else _bytes(first)
+    return b"".join(map(_read_bytes, first)) if isinstance(first, (list, tuple)) else _read_bytes(first)
 
 
-def _bytes(value: object) -> bytes:
+def _read_bytes(value: object) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode("utf-8")

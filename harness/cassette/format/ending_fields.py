@@ -39,9 +39,9 @@ def ending_from_data(data: object) -> tuple[Ending, int]:
         raise FieldError(f"end={data!r} is no mapping: write at least `end: {{how: complete}}`", "end")
     refuse_unknown(data, _FIELDS, "end", "end")
     ending = Ending(
-        by=_member(By, data, "by", By.SERVER),
-        how=_member(How, data, "how", None),
-        at=_member(At, data, "at", At.IN_BODY),
+        by=_read_member(By, data, "by", By.SERVER),
+        how=_read_member(How, data, "how", None),
+        at=_read_member(At, data, "at", At.IN_BODY),
         declared=_count(data, "declared", "end"),
         sent=_count(data, "sent", "end"),
         detail=str(data.get("detail", "")),
@@ -71,7 +71,7 @@ def framing_from_data(data: Mapping[str, Any]) -> Framing:
     return Chunked() if kind == "chunked" else UntilClose()
 
 
-def _member(kind: type[_Member], data: Mapping[str, Any], name: str, default: _Member | None) -> _Member:
+def _read_member(kind: type[_Member], data: Mapping[str, Any], name: str, default: _Member | None) -> _Member:
     value = data.get(name, default)
     if value not in list(kind):
         raise FieldError(f"end.{name}={value!r} is none of {', '.join(kind)}", "end", name)

@@ -52,7 +52,7 @@ def as_entry(recording: Recording) -> dict[str, Any]:
             },
             "headers": _group_by_name(recording.headers),
             "body": {"string": recording.body},
-            KEY: _extension(recording),
+            KEY: _write_extension(recording),
         },
     }
 
@@ -69,21 +69,21 @@ def request_entry(request: Request, origin: str) -> dict[str, Any]:
 
 def from_entry(entry: Mapping[str, Any]) -> Recording:
     """Read the recording of one entry. Raises FieldError saying what is wrong and what belongs there."""
-    asked, came = _mapping(entry, "request"), _mapping(entry, "response")
+    asked, came = _read_mapping(entry, "request"), _read_mapping(entry, "response")
     refuse_unknown(asked, sorted(REQUEST_KEYS), "request", "request")
     _refuse_slips(came)
     origin, target = _split(asked.get("uri"))
-    status = _mapping(came, "status", "response")
-    data = _body(came.get("body"))
-    headers = _headers(came, "response")
-    sent = _bytes(asked.get("body"), "request", "body")
+    status = _read_mapping(came, "status", "response")
+    data = _read_body(came.get("body"))
+    headers = _read_headers(came, "response")
+    sent = _read_bytes(asked.get("body"), "request", "body")
     plain = Recording(
-        request=Request(str(asked.get("method")), target, _headers(asked, "request"), sent),
+        request=Request(str(asked.get("method")), target, _read_headers(asked, "request"), sent),
         status=_code(status.get("code")),
         headers=headers,
         body=data,
         pieces=_send_at_once(data),
-        framing=_likely_framing(headers, data),
+        framing=_guess_framing(headers, data),
         unit=Unit.EVENT,
         approximate=True,
         reason=str(status.get("message") or ""),
@@ -123,7 +123,7 @@ def _check_head(recording: Recording) -> None:
         raise FieldError(message, "response", "status", "message")
 
 
-def _extension(recording: Recording) -> dict[str, Any]:
+def _write_extension(recording: Recording) -> dict[str, Any]:
     extension: dict[str, Any] = {"v": VERSION, **framing_as_data(recording.framing)}
     extension["pieces"] = pack(recording.pieces)
     extension["unit"] = str(recording.unit)
@@ -148,7 +148,7 @@ def _as_recorded(plain: Recording, extension: object) -> Recording:
     unit = extension.get("unit", Unit.PIECE)
     if unit not in list(Unit):
         raise FieldError(f"unit={unit!r} is none of {', '.join(Unit)}", "unit")
-    size, pieces = extension.get("size"), _pieces(extension)
+    size, pieces = extension.get("size"), _read_pieces(extension)
     if size != pieces.total:
         raise FieldError(f"size={size!r} but the pieces add up to {pieces.total} bytes: record it again", "size")
     ending, wait = ending_from_data(extension.get("end"))
@@ -167,7 +167,7 @@ def _as_recorded(plain: Recording, extension: object) -> Recording:
     return known.with_body(plain.body, _guess(plain, pieces.waits), before=pieces.total)
 
 
-def _pieces(extension: Mapping[str, Any]) -> Pieces:
+def _read_pieces(extension: Mapping[str, Any]) -> Pieces:
     try:
         return unpack(str(extension.get("pieces", "")))
     except ValueError as wrong:
@@ -185,7 +185,7 @@ def _send_at_once(body: bytes, wait: int = 0) -> Pieces:
     return pieces_of([(len(body), wait)]) if body else Pieces()
 
 
-def _likely_framing(headers: Headers, body: bytes) -> Framing:
+def _guess_framing(headers: Headers, body: bytes) -> Framing:
     """The framing that a plain recording's headers name; a length is that of the body, whatever they say."""
     if "chunked" in headers.get("transfer-encoding").lower():
         return Chunked()
@@ -209,23 +209,23 @@ def _group_by_name(headers: Headers) -> dict[str, list[str]]:
     return grouped
 
 
-def _headers(part: Mapping[str, Any], name: str) -> Headers:
+def _read_headers(part: Mapping[str, Any], name: str) -> Headers:
     fields = part.get("headers") or {}
     if not isinstance(fields, Mapping):
         message = f"{name}.headers={str(fields)[:60]!r} is no mapping: write `name: [value]`"
         raise FieldError(message, name, "headers")
     return Headers(
-        (str(name), _text(value))
+        (str(name), _read_text(value))
         for name, values in fields.items()
         for value in (values if isinstance(values, (list, tuple)) else [values])
     )
 
 
-def _text(value: object) -> str:
+def _read_text(value: object) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
-def _mapping(data: Mapping[str, Any], name: str, *place: str) -> Mapping[str, Any]:
+def _read_mapping(data: Mapping[str, Any], name: str, *place: str) -> Mapping[str, Any]:
     value = data.get(name)
     if not isinstance(value, Mapping):
         what = "missing" if value is None else repr(value)[:60]
@@ -254,20 +254,20 @@ def _code(value: object) -> int | None:
     return value
 
 
-def _body(value: object) -> bytes:
+def _read_body(value: object) -> bytes:
     """The body of a response; vcrpy writes `{}` if there was none to read."""
     if not isinstance(value, Mapping):
-        return _bytes(value, "response", "body")
+        return _read_bytes(value, "response", "body")
     if value and "string" not in value:
         raise FieldError(
             f"response.body lacks `string`: it holds {', '.join(map(repr, value))}; write the text as "
             "`string: …`, bytes as `string: !!binary …` in base64",
             "response", "body", str(next(iter(value))),
         )  # fmt: skip
-    return _bytes(value.get("string"), "response", "body", "string")
+    return _read_bytes(value.get("string"), "response", "body", "string")
 
 
-def _bytes(value: object, *place: str) -> bytes:
+def _read_bytes(value: object, *place: str) -> bytes:
     if value is None:
         return b""
     if isinstance(value, str):

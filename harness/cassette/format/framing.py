@@ -69,7 +69,7 @@ class Pieces:
 
     def _unpack(self) -> tuple[array[int], array[int]]:
         if self._arrays is None:
-            numbers = _numbers(self._packed)
+            numbers = _read_numbers(self._packed)
             # Twelve digits before the point, three after it: the product is off by less than half a microsecond.
             waits = [round(milliseconds * 1000) for milliseconds in numbers[1::2]]
             self._arrays = array("Q", numbers[::2]), array("Q", waits)
@@ -98,7 +98,7 @@ def pieces_of(pairs: Iterable[tuple[int, int]]) -> Pieces:
 
 def pack(pieces: Pieces) -> str:
     """Pack pieces into one scalar."""
-    return " ".join(f"{size}@{_milliseconds(wait)}" for size, wait in zip(pieces.sizes, pieces.waits, strict=True))
+    return " ".join(f"{size}@{_to_millis(wait)}" for size, wait in zip(pieces.sizes, pieces.waits, strict=True))
 
 
 def unpack(packed: str) -> Pieces:
@@ -107,15 +107,15 @@ def unpack(packed: str) -> Pieces:
         good = _FIRST_WRONG.match(packed)
         wrong = packed[good.end() if good else 0 :].partition(" ")[0]
         raise ValueError(f"{wrong[:40]!r} is no piece: write bytes@milliseconds, pieces parted by one space")
-    return Pieces.from_packed(packed, sum(_numbers(packed)[::2]))
+    return Pieces.from_packed(packed, sum(_read_numbers(packed)[::2]))
 
 
-def _numbers(packed: str) -> list[Any]:
+def _read_numbers(packed: str) -> list[Any]:
     """Bytes and milliseconds, alternating, of a well-formed scalar."""
     return _decode_lines(packed.translate(_ONE_A_LINE))
 
 
-def _milliseconds(microseconds: int) -> str:
+def _to_millis(microseconds: int) -> str:
     whole, rest = divmod(microseconds, 1000)
     return f"{whole}.{rest:03}".rstrip("0") if rest else str(whole)
 

@@ -44,7 +44,7 @@ class Layout:
 
     def check(self, document: object) -> dict[str, Any]:
         """Check that a parsed document is a cassette; keep its metadata. Raises CassetteError with the line."""
-        problem = _problem(document)
+        problem = _find_problem(document)
         if problem is not None or not isinstance(document, Mapping):
             message, place = problem or ("", ())
             raise self.error(message, *place)
@@ -127,13 +127,13 @@ class AtomicFile:
 
         path = Path(cassette_path)
         requests, responses = cassette_dict["requests"], cassette_dict["responses"]
-        given = [_essence(*pair) for pair in zip(requests, responses, strict=True)]
+        given = [_reduce_to_essence(*pair) for pair in zip(requests, responses, strict=True)]
         with replacing(path) as file:
             lighten(requests, responses)
             serialize(cassette_dict, _Into(file, serializer))
             release(requests, responses)
             file.seek(0)
-            read = map(_essence, *deserialize(file, _OutOf(path))[:2])
+            read = map(_reduce_to_essence, *deserialize(file, _OutOf(path))[:2])
             if given != list(read):
                 raise HarnessFault(
                     f"{path} would not read back as it was recorded: left as it was; please report this"
@@ -161,7 +161,7 @@ class _OutOf:
         return parse(self._path, source)
 
 
-def _essence(request: Any, response: Mapping[str, Any]) -> tuple[Any, ...]:
+def _reduce_to_essence(request: Any, response: Mapping[str, Any]) -> tuple[Any, ...]:
     """The parts of an entry that must survive writing; the response body as a digest, so that it can be freed."""
     body = (response.get("body") or {}).get("string")
     data = body.encode("utf-8") if isinstance(body, str) else body
@@ -211,7 +211,7 @@ def keep_copy(path: Path) -> Path:
     return copy
 
 
-def _problem(document: object) -> tuple[str, tuple[str | int, ...]] | None:
+def _find_problem(document: object) -> tuple[str, tuple[str | int, ...]] | None:
     """(message, place) of the first problem on which vcrpy would fail without saying where, or None."""
     if not isinstance(document, Mapping) or "interactions" not in document:
         return ("not a cassette: `version: 1` and a list named `interactions` belong at its top", ())

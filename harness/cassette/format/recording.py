@@ -93,7 +93,7 @@ class Recording:
                 f"{exchange.request.method} {exchange.request.raw_path} answered {exchange.size} bytes, of which "
                 f"the record keeps {len(exchange.body)}: a recording must be whole; ask the target for less"
             )
-        pieces, whole = _pieces(exchange)
+        pieces, whole = _list_pieces(exchange)
         recording = cls(
             request=exchange.request,
             status=exchange.status,
@@ -188,9 +188,9 @@ class Recording:
         if self.status is None:
             return Response.dead(_move_before_head(self.ending))
         headers = self.headers.without("trailer")  # trailers are not recorded, so do not announce any
-        return Response(self.status, headers, self.framing, PieceBody(self._parts(scale)), self.reason)
+        return Response(self.status, headers, self.framing, PieceBody(self._yield_parts(scale)), self.reason)
 
-    def _parts(self, scale: float) -> Iterator[Piece]:
+    def _yield_parts(self, scale: float) -> Iterator[Piece]:
         """Chunks, the pauses before them, and the ending; an unfinished HTTP chunk is always one `Chunk`."""
         opened = self._open_bytes()
         whole = len(self.body) - opened
@@ -228,7 +228,7 @@ def _move_before_head(ending: Ending) -> Ending:
     return Ending(ending.by, how, At.BEFORE_HEADERS, detail=ending.detail)
 
 
-def _pieces(exchange: Exchange) -> tuple[Pieces, bool]:
+def _list_pieces(exchange: Exchange) -> tuple[Pieces, bool]:
     """The pieces of an exchange, and whether it has the arrival of every one."""
     arrivals = exchange.arrivals
     moments = [round(moment * 1e6) for moment in arrivals.moments]

@@ -52,11 +52,11 @@ def lighten(requests: Iterable[Any], responses: Iterable[dict[str, Any]]) -> Non
     """Replace each long body that vcrpy is about to serialize by a `Scalar`."""
     for request in requests:
         if isinstance(request.body, bytes):
-            request.body = _scalar(request.body)
+            request.body = _choose_scalar(request.body)
     for response in responses:
         body = response.get("body")
         if isinstance(body, dict) and isinstance(body.get("string"), bytes):
-            body["string"] = _scalar(body["string"])
+            body["string"] = _choose_scalar(body["string"])
 
 
 def release(requests: Iterable[Any], responses: Iterable[dict[str, Any]]) -> None:
@@ -67,7 +67,7 @@ def release(requests: Iterable[Any], responses: Iterable[dict[str, Any]]) -> Non
         response["body"] = {}
 
 
-def _scalar(data: bytes) -> bytes | Scalar:
+def _choose_scalar(data: bytes) -> bytes | Scalar:
     """A body for the dumper: unchanged if it is short, or if YAML might read it as something other than text."""
     known = dumper()
     if len(data) < _LONG or Scalar not in known.yaml_representers:

@@ -241,7 +241,7 @@ class CassetteFile:
             self._take([kept])
             self._places.append(place)
             self._index.play(len(self._recordings) - 1)  # the client has this answer: the next poll must go live
-            self._credit += _FACTOR * _cost(kept)
+            self._credit += _FACTOR * _estimate_cost(kept)
             if self._is_worth_it() and self._hide_late():
                 self._rewrite(self._journal)
         return kept
@@ -250,7 +250,7 @@ class CassetteFile:
         """Whether to search what was recorded before for the secrets learned since; it costs `_FACTOR` at most."""
         if self.redactor is None or self.redactor.learned == self._swept:
             return False
-        cost = sum(map(_cost, self._recordings[self._loaded :]))
+        cost = sum(map(_estimate_cost, self._recordings[self._loaded :]))
         if len(self._recordings) - self._loaded == 1 or cost > self._credit:
             return False  # the only one was just searched
         self._credit -= cost
@@ -283,7 +283,7 @@ class CassetteFile:
             )
 
 
-def _cost(recording: Recording) -> int:
+def _estimate_cost(recording: Recording) -> int:
     """About what it costs to search a recording for secrets, in bytes."""
     return len(recording.body) + len(recording.request.body) + 2048
 

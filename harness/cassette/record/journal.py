@@ -163,7 +163,7 @@ def flowing(value: Any) -> Iterator[bytes]:
         members = (chain(_quote((str(key),)), (b": ",), flowing(item)) for key, item in value.items())
         yield from _encode_list(b"{}", members)
     elif isinstance(value, bytes):
-        yield from _quote(windows_of(value, "strict")) if is_text(value) else _binary(value)
+        yield from _quote(windows_of(value, "strict")) if is_text(value) else _write_binary(value)
     elif isinstance(value, str):
         yield from _quote((value,))
     elif isinstance(value, Sequence):
@@ -181,7 +181,7 @@ def _encode_list(brackets: bytes, items: Iterable[Iterable[bytes]]) -> Iterator[
     yield brackets[1:]
 
 
-def _binary(data: bytes) -> Iterator[bytes]:
+def _write_binary(data: bytes) -> Iterator[bytes]:
     yield b'!!binary "'
     for at in range(0, len(data), WINDOW):
         yield base64.b64encode(data[at : at + WINDOW])

@@ -37,10 +37,10 @@ def replace_recordings(recordings: Sequence[Recording], forms: Sequence[Canonica
         answered = any(recordings[number].status is not None for number in before)
         if answered:
             gone.update(failures)
-            remarks += [_not_taken(recordings[number]) for number in failures]
+            remarks += [_explain_not_taken(recordings[number]) for number in failures]
         if len(failures) < len(numbers) or not answered:
             gone.update(before)
-            loses = loses or _worth(recordings, before) > _worth(recordings, numbers)
+            loses = loses or _weigh(recordings, before) > _weigh(recordings, numbers)
     return Merged([number for number in range(len(forms)) if number not in gone], remarks, loses)
 
 
@@ -51,13 +51,13 @@ def _by_form(forms: Sequence[CanonicalRequest], numbers: range) -> dict[Canonica
     return grouped
 
 
-def _worth(recordings: Sequence[Recording], numbers: Sequence[int]) -> tuple[int, int]:
+def _weigh(recordings: Sequence[Recording], numbers: Sequence[int]) -> tuple[int, int]:
     """How many were answered with a status below 400, and how many were answered at all."""
     statuses = [status for number in numbers if (status := recordings[number].status) is not None]
     return sum(status < _REFUSED for status in statuses), len(statuses)
 
 
-def _not_taken(failure: Recording) -> str:
+def _explain_not_taken(failure: Recording) -> str:
     request, ending = failure.request, failure.ending
     return (
         f"{request.method} {request.raw_path} was not answered ({ending.detail or ending.how}): what was recorded "

@@ -34,7 +34,7 @@ class KnownTexts:
             patterns = [pattern for _, older, _ in same for pattern in older] + patterns
             del automata[-_OF_A_RANK + 1 :]
             rank += 1
-        self._automata = (*automata, (rank, patterns, _automaton(patterns)))
+        self._automata = (*automata, (rank, patterns, _build_automaton(patterns)))
 
     def occur_in(self, text: str) -> bool:
         """Whether any of them is in the text."""
@@ -65,7 +65,7 @@ def _find_in(part: str, automata: Iterable[tuple[int, list[bytes], Any]]) -> Ite
                 yield before, before + len(_unfold(data[start:end]))
 
 
-def _automaton(patterns: list[bytes]) -> Any:
+def _build_automaton(patterns: list[bytes]) -> Any:
     from ahocorasick_rs import BytesAhoCorasick
 
     return BytesAhoCorasick(patterns)

@@ -62,7 +62,7 @@ class PlaceholderTable:
                 self._in_base64.add(secret)
             for spelling in new:
                 self._spellings[spelling] = secret
-                self._spellings.setdefault(_lower(spelling), secret)
+                self._spellings.setdefault(_lower_ascii(spelling), secret)
             self._edges.add(new)
             self._texts.add(new)
             self.learned += 1
@@ -125,7 +125,7 @@ class PlaceholderTable:
 
     def _mark(self, spelling: str) -> str:
         secret = self._spellings.get(spelling)
-        return self.placeholder(self._spellings[_lower(spelling)] if secret is None else secret)
+        return self.placeholder(self._spellings[_lower_ascii(spelling)] if secret is None else secret)
 
 
 class _Edges:
@@ -140,28 +140,28 @@ class _Edges:
         for spelling in spellings:
             if len(spelling) > PREFIX:
                 self._longest = max(self._longest, len(spelling))
-                self._by_start[_lower(spelling[:PREFIX])].append(spelling)
-                self._by_end[_lower(spelling[-PREFIX:])].append(spelling)
+                self._by_start[_lower_ascii(spelling[:PREFIX])].append(spelling)
+                self._by_end[_lower_ascii(spelling[-PREFIX:])].append(spelling)
 
     def at_end(self, text: str) -> Iterator[tuple[int, str]]:
         """Where the beginning of a secret stands at the end of the text, and the secret."""
         first = max(0, len(text) - self._longest + 1)
-        tail = _lower(text[first:])
+        tail = _lower_ascii(text[first:])
         for start in range(len(tail) - PREFIX + 1):
             for spelling in self._by_start.get(tail[start : start + PREFIX], ()):
-                if len(tail) - start < len(spelling) and _lower(spelling).startswith(tail[start:]):
+                if len(tail) - start < len(spelling) and _lower_ascii(spelling).startswith(tail[start:]):
                     yield first + start, spelling
 
     def at_start(self, text: str) -> Iterator[tuple[int, str]]:
         """Where the end of a secret that stands at the start of the text ends, and the secret."""
-        head = _lower(text[: max(0, self._longest - 1)])
+        head = _lower_ascii(text[: max(0, self._longest - 1)])
         for end in range(PREFIX, len(head) + 1):
             for spelling in self._by_end.get(head[end - PREFIX : end], ()):
-                if end < len(spelling) and _lower(spelling).endswith(head[:end]):
+                if end < len(spelling) and _lower_ascii(spelling).endswith(head[:end]):
                     yield end, spelling
 
 
-def _lower(text: str) -> str:
+def _lower_ascii(text: str) -> str:
     """The text with small ASCII letters, so that it keeps its length."""
     return text.lower() if text.isascii() else text.translate(_SMALL)
 

@@ -130,31 +130,31 @@ class _Pass:
     def recording(self, recording: Recording) -> Recording:
         """The recording with every secret that is known or recognised replaced."""
         request, response = self.request(recording.request), self._answer(recording)
-        detail = self._text(recording.ending.detail, "ending")
+        detail = self._redact_text(recording.ending.detail, "ending")
         return replace(
             response,
             request=request,
-            headers=self._headers(response.headers, "response header"),
+            headers=self._redact_headers(response.headers, "response header"),
             ending=replace(response.ending, detail=detail),
-            reason=self._text(recording.reason, "status message"),
-            origin=self._text(recording.origin, "origin"),
+            reason=self._redact_text(recording.reason, "status message"),
+            origin=self._redact_text(recording.origin, "origin"),
         )
 
-    def _path_above(self, request: Request) -> tuple[str, ...]:
+    def _find_path_above(self, request: Request) -> tuple[str, ...]:
         """The path under which the members of an exchange's bodies stand."""
         return self._fields.above(request.segments)
 
     def request(self, request: Request) -> Request:
         """The request with every secret that is known or recognised replaced."""
-        headers = self._headers(request.headers, "request header")
+        headers = self._redact_headers(request.headers, "request header")
         if _is_form(request):
-            body = bytes_of(self._pairs(text_of(request.body), "request body"))
+            body = bytes_of(self._redact_pairs(text_of(request.body), "request body"))
         else:
-            found = self._bodies.find(request.body, above=self._path_above(request))
+            found = self._bodies.find(request.body, above=self._find_path_above(request))
             body = apply(request.body, self._note(found, "request body"))
         if len(body) != len(request.body):
             headers = headers.with_length(len(body))
-        return Request(request.method, self._target(request.target), headers, body)
+        return Request(request.method, self._redact_target(request.target), headers, body)
 
     def _answer(self, recording: Recording) -> Recording:
         resumed = self._protocol.is_resume(recording.request)
@@ -163,7 +163,7 @@ class _Pass:
             stream=recording.events,
             cut=not recording.complete,
             resumed=resumed is not None and resumed[1] is not None,
-            above=self._path_above(recording.request),
+            above=self._find_path_above(recording.request),
         )
         edits = self._note(found, "response body")
         return (
@@ -179,33 +179,33 @@ class _Pass:
             edits.append(item.edit)
         return edits
 
-    def _text(self, text: str, place: str, *, escaped: bool = True) -> str:
+    def _redact_text(self, text: str, place: str, *, escaped: bool = True) -> str:
         changes = self._table.changes(text, escaped=escaped)
         self.report += [Replaced(change.kind, place) for change in changes]
         return apply_changes(text, changes)
 
-    def _headers(self, headers: Headers, place: str) -> Headers:
-        return Headers(self._field(name, value, place) for name, value in headers)
+    def _redact_headers(self, headers: Headers, place: str) -> Headers:
+        return Headers(self._redact_field(name, value, place) for name, value in headers)
 
-    def _field(self, name: str, value: str, place: str) -> tuple[str, str]:
-        hidden = self._text(name, place, escaped=False)
-        return hidden, self._header(name, value, f"{place} {hidden}")
+    def _redact_field(self, name: str, value: str, place: str) -> tuple[str, str]:
+        hidden = self._redact_text(name, place, escaped=False)
+        return hidden, self._redact_header(name, value, f"{place} {hidden}")
 
-    def _header(self, name: str, value: str, place: str) -> str:
+    def _redact_header(self, name: str, value: str, place: str) -> str:
         if not is_secret_header(name):
-            return self._text(value, place)
+            return self._redact_text(value, place)
         hidden = self._bodies.hide_value(value)
         if hidden != value:
             self.report.append(Replaced("secret header", place))
         return hidden
 
-    def _target(self, target: str) -> str:
+    def _redact_target(self, target: str) -> str:
         path, mark, query = target.partition("?")
         path = "/".join(self._part(segment, unquote(segment), "path") for segment in path.split("/"))
-        whole = path + mark + self._pairs(query, "query")
-        return self._text(whole, "path", escaped=False)  # also finds secrets that span several parts
+        whole = path + mark + self._redact_pairs(query, "query")
+        return self._redact_text(whole, "path", escaped=False)  # also finds secrets that span several parts
 
-    def _pairs(self, pairs: str, place: str) -> str:
+    def _redact_pairs(self, pairs: str, place: str) -> str:
         """Redact the parameters of a query or a form; `pairs` is in their encoded form."""
         return "&".join(self._pair(pair, place) for pair in pairs.split("&"))
 
@@ -222,7 +222,7 @@ class _Pass:
 
     def _part(self, part: str, plain: str, place: str) -> str:
         """Redact a path segment, or the name or value of a parameter; `plain` is `part` decoded."""
-        hidden = self._text(plain, place)
+        hidden = self._redact_text(plain, place)
         return part if hidden == plain else quote(hidden, safe="")
 
 

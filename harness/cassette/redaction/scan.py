@@ -73,32 +73,32 @@ class _Scan:
     def file(self, name: str, data: bytes) -> Iterator[Hit]:
         if name.endswith((".yaml", ".yml")):
             try:
-                yield from self._documents(parse_all(Path(name), data))
+                yield from self._scan_documents(parse_all(Path(name), data))
             except CassetteError:
-                yield from self._text(data, "")
+                yield from self._scan_text(data, "")
         elif name.endswith((".json", ".har")):
             try:
-                yield from self._tree(json.loads(data), "", ())
+                yield from self._scan_tree(json.loads(data), "", ())
             except (ValueError, RecursionError):
-                yield from self._text(data, "")
+                yield from self._scan_text(data, "")
         elif name.endswith(".jsonl"):
             lines = (line for line in data.splitlines() if line.strip())
-            yield from self._text(b"".join(b"data: " + line + b"\n\n" for line in lines), "")
+            yield from self._scan_text(b"".join(b"data: " + line + b"\n\n" for line in lines), "")
         else:
-            yield from self._text(data, "")
+            yield from self._scan_text(data, "")
 
-    def _documents(self, documents: list[Any]) -> Iterator[Hit]:
+    def _scan_documents(self, documents: list[Any]) -> Iterator[Hit]:
         """Scan documents as trees; if a cassette's entry yields nothing, also scan it as redaction does."""
         for number, document in enumerate(documents):
             entries = document.get("interactions") if isinstance(document, Mapping) else None
             if not isinstance(entries, list):
-                yield from self._tree(document, f"[{number}]", ())
+                yield from self._scan_tree(document, f"[{number}]", ())
                 continue
             self._learn(entries)
-            yield from self._tree({**document, "interactions": None}, f"[{number}]", ())
+            yield from self._scan_tree({**document, "interactions": None}, f"[{number}]", ())
             for position, entry in enumerate(entries):
                 place = f"[{number}].interactions[{position}]"
-                yield from list(self._tree(entry, place, ())) or self._entry(entry, place)
+                yield from list(self._scan_tree(entry, place, ())) or self._scan_entry(entry, place)
 
     def _learn(self, entries: Iterable[Any]) -> None:
         """Learn what the entries name as secrets: the first may quote what the last one names."""
@@ -106,7 +106,7 @@ class _Scan:
             with suppress(ValueError, AttributeError, CassetteError):
                 self._redactor.learn(from_entry(entry).decode())
 
-    def _entry(self, entry: Any, place: str) -> Iterator[Hit]:
+    def _scan_entry(self, entry: Any, place: str) -> Iterator[Hit]:
         try:
             hits = _scan(from_entry(entry), self._redactor)
         except (ValueError, AttributeError):
@@ -116,7 +116,7 @@ class _Scan:
             return
         yield from (Hit(hit.kind, f"{place}, {hit.place}") for hit in hits)
 
-    def _tree(self, value: Any, place: str, path: tuple[str, ...]) -> Iterator[Hit]:
+    def _scan_tree(self, value: Any, place: str, path: tuple[str, ...]) -> Iterator[Hit]:
         """Scan a document of any recorder: mappings, lists, bodies as strings; `path` is as in `SecretFields`.
 
         HTTP headers that the recorder stores are judged by their names, and the path above them is ignored.
@@ -124,52 +124,52 @@ class _Scan:
         own = path[-1:] and path[-1] in _HEADERS and (len(path) == 1 or path[-2] in _MESSAGES)
         if isinstance(value, Mapping):
             if own:
-                yield from self._fields(value.items(), place)
+                yield from self._scan_fields(value.items(), place)
             for key, item in value.items():
                 name = str(key).encode("utf-8", "replace")
                 found = self._bodies.find(name)
                 shown = apply(name, [hit.edit for hit in found]).decode()
                 yield from (Hit(hit.kind, f"{place}.{shown}, line 1") for hit in found)
                 below = (str(key),) if own else (*path, str(key))
-                yield from self._tree(item, f"{place}.{shown}".lstrip("."), below)
+                yield from self._scan_tree(item, f"{place}.{shown}".lstrip("."), below)
         elif isinstance(value, list):
             if own:
                 pairs = (item for item in value if isinstance(item, Mapping) and {"name", "value"} <= item.keys())
-                yield from self._fields(((item["name"], item["value"]) for item in pairs), place)
+                yield from self._scan_fields(((item["name"], item["value"]) for item in pairs), place)
             for number, item in enumerate(value):
                 below = () if own else (*path, "") if isinstance(item, (Mapping, list)) else path
-                yield from self._tree(item, f"{place}[{number}]", below)
+                yield from self._scan_tree(item, f"{place}[{number}]", below)
         elif isinstance(value, (str, bytes)) and value:
-            yield from self._leaf(value, place, path)
+            yield from self._scan_leaf(value, place, path)
 
-    def _leaf(self, value: str | bytes, place: str, path: tuple[str, ...]) -> Iterator[Hit]:
+    def _scan_leaf(self, value: str | bytes, place: str, path: tuple[str, ...]) -> Iterator[Hit]:
         data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
         name = path[-1] if path else ""
         if _is_body(data):
-            yield from self._text(data, place)
+            yield from self._scan_text(data, place)
         elif isinstance(value, str) and name:
             if self._secret.covers(path) and self._bodies.hide_value(value) != value:
                 yield Hit("secret field", place)
             else:
-                yield from self._field(json.dumps({name: value}).encode(), place)
+                yield from self._scan_field(json.dumps({name: value}).encode(), place)
         else:
-            yield from self._field(data, place)
+            yield from self._scan_field(data, place)
 
-    def _fields(self, fields: Iterable[tuple[Any, Any]], place: str) -> Iterator[Hit]:
+    def _scan_fields(self, fields: Iterable[tuple[Any, Any]], place: str) -> Iterator[Hit]:
         for name, values in fields:
             for value in values if isinstance(values, list) else [values]:
                 text = str(value)
                 if is_secret_header(str(name)) and self._bodies.hide_value(text) != text:
-                    yield Hit("secret header", f"{place}.{name}", _abbreviate(text))
+                    yield Hit("secret header", f"{place}.{name}", _shorten(text))
 
-    def _field(self, data: bytes, place: str) -> Iterator[Hit]:
+    def _scan_field(self, data: bytes, place: str) -> Iterator[Hit]:
         for found in self._bodies.find(data):
             yield Hit(found.kind, place)
 
-    def _text(self, data: bytes, place: str) -> Iterator[Hit]:
+    def _scan_text(self, data: bytes, place: str) -> Iterator[Hit]:
         for found in self._bodies.find(data):
             line = data.count(b"\n", 0, found.edit.start) + 1
-            shown = _abbreviate(data[found.edit.start : found.edit.end].decode("utf-8", "replace"))
+            shown = _shorten(data[found.edit.start : found.edit.end].decode("utf-8", "replace"))
             yield Hit(found.kind, f"{place}, line {line}".lstrip(", "), shown)
 
 
@@ -177,6 +177,6 @@ def _is_body(data: bytes) -> bool:
     return data.lstrip()[:1] in (b"{", b"[") or begins_a_stream(data)
 
 
-def _abbreviate(text: str) -> str:
+def _shorten(text: str) -> str:
     """The first four characters and the length: enough to find a secret, too little to use it."""
     return f"{text[:4]}… ({len(text)} characters)"

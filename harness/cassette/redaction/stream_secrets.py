@@ -75,27 +75,27 @@ class DeltaReader:
         at = 0
         for frame in decoder.each(body):
             if frame.start > at:
-                yield from self._plain(at, body[at : frame.start])
+                yield from self._find_plain(at, body[at : frame.start])
             at = frame.end
-            yield from self._event(frame.start, text_of(body[frame.start : at]), frame.data, texts)
+            yield from self._add_event(frame.start, text_of(body[frame.start : at]), frame.data, texts)
         rest = decoder.end()
         if rest is not None:
             at = rest.end
-            yield from self._event(rest.start, text_of(rest.raw), None, texts)
-        yield from self._plain(at, body[at:])
+            yield from self._add_event(rest.start, text_of(rest.raw), None, texts)
+        yield from self._find_plain(at, body[at:])
         for spread in texts.values():
             yield from self._search_joined(body, spread, cut, resumed)
 
-    def _plain(self, base: int, data: bytes) -> Iterator[Found]:
+    def _find_plain(self, base: int, data: bytes) -> Iterator[Found]:
         text = text_of(data)
         yield from to_byte_edits(base, text, self._table.changes(text))
 
-    def _event(self, base: int, frame: str, data: bytes | None, texts: dict[str, _Spread]) -> Iterator[Found]:
+    def _add_event(self, base: int, frame: str, data: bytes | None, texts: dict[str, _Spread]) -> Iterator[Found]:
         """Add an event's fragment to `texts` for later, and yield what to replace in its other literals and lines.
 
         `data` is None for the incomplete event at the end of the stream.
         """
-        payload = _payload(frame) if data is None else text_of(data)
+        payload = _blank_out(frame) if data is None else text_of(data)
         carried = self._read_fragment(payload)
         if carried is not None and carried[1]:
             end = base + (len(frame) if frame.isascii() else len(bytes_of(frame)))
@@ -103,12 +103,12 @@ class DeltaReader:
             (texts.get(key) or texts.setdefault(key, _Spread(key))).add(base, end, fragment)
         if data is not None and not self._is_suspicious(frame):
             return
-        payload = _payload(frame)
+        payload = _blank_out(frame)
         literals = list(self._texts.literals(payload)) if seems_json(payload) else []
         if not literals:
             yield from to_byte_edits(base, frame, self._table.changes(frame, cut=data is None))
             return
-        own = self._literal(payload, literals, carried)
+        own = self._find_literal(payload, literals, carried)
         found = (self._texts.in_literal(payload, t) for t in literals if t is not own)
         yield from to_byte_edits(base, frame, (change for change in found if change is not None))
         yield from to_byte_edits(base, frame, self._texts.between(frame, literals))
@@ -119,7 +119,7 @@ class DeltaReader:
             "\\u" in frame or "\\/" in frame or self._texts.names_secrets(frame) or self._table.may_change(frame)
         )
 
-    def _literal(self, payload: str, literals: list[Token], carried: tuple[str, str] | None) -> Token | None:
+    def _find_literal(self, payload: str, literals: list[Token], carried: tuple[str, str] | None) -> Token | None:
         """The literal that holds an event's fragment; None if it cannot be determined or there is none."""
         if carried is None or not carried[1]:
             return None
@@ -160,8 +160,8 @@ class DeltaReader:
         self, base: int, frame: str, carried: tuple[str, str], share: list[TextEdit]
     ) -> Iterator[Found]:
         """Yield the replacement of a fragment's literal, with its secrets removed."""
-        payload = _payload(frame)
-        token = self._literal(payload, list(tokens(payload)), carried)
+        payload = _blank_out(frame)
+        token = self._find_literal(payload, list(tokens(payload)), carried)
         if token is None:
             raise CassetteError(
                 f"the event at byte {base} carries part of a secret outside of any "
@@ -172,7 +172,7 @@ class DeltaReader:
         yield from to_byte_edits(base, frame, [TextEdit(token.start, token.end, new, share[0].kind)])
 
 
-def _payload(frame: str) -> str:
+def _blank_out(frame: str) -> str:
     """An event with everything but its payload replaced by spaces, so that offsets stay the same."""
     return _NOT_PAYLOAD.sub(lambda prefix: " " * len(prefix[0]), frame)
 

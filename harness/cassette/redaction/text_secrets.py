@@ -124,7 +124,7 @@ class TextReader:
         if not token.is_string:
             secret = len(token.text) > 3 and self._secret.covers(token.path)
             return TextEdit(token.start, token.end, "0", "secret field") if secret else None
-        value, kind = self._value(token, depth)
+        value, kind = self._redact_value(token, depth)
         if value == token.text:
             return None
         new = encode_literal(value, text[token.start : token.end], closed=token.closed)
@@ -137,7 +137,7 @@ class TextReader:
         secret = _without_scheme(value)
         return value[: len(value) - len(secret)] + self._table.placeholder(secret)
 
-    def _value(self, token: Token, depth: int) -> tuple[str, str]:
+    def _redact_value(self, token: Token, depth: int) -> tuple[str, str]:
         """A literal's value with its secrets replaced, and the kind of the first secret."""
         if not token.is_name and self._secret.covers(token.path):
             self._learn_value(token)  # `learn` cannot: it may be in a text that is split over events

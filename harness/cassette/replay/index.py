@@ -54,14 +54,14 @@ class Index:
 
     def next(self, asked: CanonicalRequest) -> int | None:
         """The first unplayed recording of exactly this request."""
-        return next(iter(self._waiting(self._same, asked)), None)
+        return next(iter(self._drop_played(self._same, asked)), None)
 
     def match(self, asked: CanonicalRequest) -> int | None:
         """Like `next`, with a fallback to a request that differs only in ids the cassette did not give out."""
         same = self.next(asked)
         if same is not None:
             return same
-        for number in self._waiting(self._alike, shape(asked, self._ids)):
+        for number in self._drop_played(self._alike, shape(asked, self._ids)):
             if self.bind(asked, self.forms[number]):
                 return number
         return None
@@ -78,7 +78,7 @@ class Index:
             self._ids.bind(bound)
         return bound is not None
 
-    def _waiting(self, found: defaultdict[Any, list[int]], key: object) -> list[int]:
+    def _drop_played(self, found: defaultdict[Any, list[int]], key: object) -> list[int]:
         """The unplayed recordings of one group; the played ones are dropped from it."""
         if key not in found:
             return []

@@ -78,7 +78,7 @@ class Canon:
         made = self._made.get(request)
         if made is None:
             known = self._redactor.learned
-            made = self._canonical(request)
+            made = self._canonicalise(request)
             if len(self._made) >= _CACHED or self._redactor.learned != known:
                 self._made.clear()
             self._made[request] = made
@@ -86,15 +86,15 @@ class Canon:
 
     def write_form(self, request: Request) -> CanonicalRequest:
         """The same form with secrets and placeholders as they are written; never to be shown."""
-        return self._form(decode_request(request), str)
+        return self._build_form(decode_request(request), str)
 
-    def _canonical(self, request: Request) -> CanonicalRequest:
+    def _canonicalise(self, request: Request) -> CanonicalRequest:
         clean = self._redactor.request(request)
         self._redactor.report.clear()  # nobody reads it, and it would grow with every request
-        return self._form(clean, _hide_placeholders)
+        return self._build_form(clean, _hide_placeholders)
 
-    def _form(self, request: Request, shown: Callable[[str], str]) -> CanonicalRequest:
-        kind, value = _value(request, shown)
+    def _build_form(self, request: Request, shown: Callable[[str], str]) -> CanonicalRequest:
+        kind, value = _read_value(request, shown)
         kept = (
             (n, shown(v)) for n, v in request.query if not is_secret_parameter(n, self._protocol.secret_fields)
         )
@@ -107,12 +107,12 @@ class Canon:
         )
 
 
-def _value(request: Request, shown: Callable[[str], str]) -> tuple[str, Any]:
+def _read_value(request: Request, shown: Callable[[str], str]) -> tuple[str, Any]:
     """(kind, value) of a body; kind is "" for none. If not JSON, the value is its text with a fixed boundary."""
     if not request.body:
         return "", None
     try:
-        return "JSON", _tree(json.loads(request.body), shown)
+        return "JSON", _show_tree(json.loads(request.body), shown)
     except (ValueError, RecursionError):
         text = text_of(request.body)
     boundary = _BOUNDARY.search(request.headers.get("content-type"))
@@ -121,11 +121,11 @@ def _value(request: Request, shown: Callable[[str], str]) -> tuple[str, Any]:
     return "text that is no JSON", shown(text)
 
 
-def _tree(value: Any, shown: Callable[[str], str]) -> Any:
+def _show_tree(value: Any, shown: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
-        return {shown(name): _tree(item, shown) for name, item in value.items()}
+        return {shown(name): _show_tree(item, shown) for name, item in value.items()}
     if isinstance(value, list):
-        return [_tree(item, shown) for item in value]
+        return [_show_tree(item, shown) for item in value]
     if isinstance(value, str):
         return shown(value)
     if isinstance(value, float) and value.is_integer():
@@ -233,7 +233,7 @@ def _compare_pairs(
     for place in [*theirs, *(place for place in mine if place not in theirs)]:
         field, value = mine.get(place, ("", ABSENT))
         _, other = theirs.get(place, ("", ABSENT))
-        if value != other and not (ids.is_field(field) and ids.may_stand(_inner(value), _inner(other), bound)):
+        if value != other and not (ids.is_field(field) and ids.may_stand(_unquote(value), _unquote(other), bound)):
             yield RequestDifference(place, _format_value(other), _format_value(value))
 
 
@@ -259,10 +259,10 @@ def _leaves(value: Any, place: str, field: str) -> Iterator[tuple[str, str, str]
         for number, item in enumerate(value):
             yield from _leaves(item, f"{place}[{number}]", field)
     else:
-        yield place, field, _literal(value)
+        yield place, field, _show_literal(value)
 
 
-def _literal(value: Any) -> str:
+def _show_literal(value: Any) -> str:
     """The JSON of a scalar; for a very long text, its shown beginning, a NUL, and the digest of its JSON."""
     if not isinstance(value, str) or len(value) <= _LONG:
         return json.dumps(value, ensure_ascii=False)
@@ -270,20 +270,20 @@ def _literal(value: Any) -> str:
     for at in range(0, len(value), _LONG):
         part = json.dumps(value[at : at + _LONG], ensure_ascii=False)[1:-1]
         digest.update(part.encode("utf-8", "surrogatepass"))
-        size += len(_printable(part))
-    beginning = _printable(json.dumps(value[:_SHOWN], ensure_ascii=False))[:_SHOWN]
+        size += len(_escape_surrogates(part))
+    beginning = _escape_surrogates(json.dumps(value[:_SHOWN], ensure_ascii=False))[:_SHOWN]
     return f"{beginning}… ({size} characters)\0{digest.hexdigest()}"
 
 
-def _inner(literal: str) -> str:
+def _unquote(literal: str) -> str:
     return literal[1:-1]
 
 
 def _format_value(text: str) -> str:
     shown, long, _ = text.partition("\0")
-    return shown if long else shorten_with_length(_printable(text), _SHOWN)
+    return shown if long else shorten_with_length(_escape_surrogates(text), _SHOWN)
 
 
-def _printable(text: str) -> str:
+def _escape_surrogates(text: str) -> str:
     """Escape lone surrogates, which cannot be printed."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

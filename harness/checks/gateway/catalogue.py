@@ -262,6 +262,15 @@ _STREAMS = (
         ["two.*"],
         judge_streams.judge_isolation,
     ),
+    _check(
+        "crowd",
+        Level.MUST,
+        _cite_comparison("six streams at the same time"),
+        "Of several streams at the same time each comes through, or is refused with 429 or 503.",
+        "Under load some users get errors that the upstream did not make, and half answers.",
+        ["crowd.*"],
+        judge_streams.judge_crowd,
+    ),
 )
 
 _LIFE = (

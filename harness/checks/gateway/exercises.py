@@ -245,6 +245,13 @@ def two(client: GatewayClient) -> Actions:
     yield from client.together(scripts, Meeting(len(scripts), client.patience))
 
 
+@relay_exercise(requests=6, interactions=6)
+def crowd(client: GatewayClient) -> Actions:
+    """Six streams at the same time, as six clients open them."""
+    scripts = {f"crowd.{word}": _script_words(word) for word in ("one", "two", "three", "four", "five", "six")}
+    yield from client.together(scripts, Meeting(len(scripts), client.patience))
+
+
 @relay_exercise(requests=4, interactions=1)
 def resume(client: GatewayClient) -> Actions:
     """A background run whose stream the client drops, resumes, and then reads as a whole."""
@@ -263,7 +270,7 @@ def resume(client: GatewayClient) -> Actions:
 
 EXERCISES: tuple[Exercise, ...] = (
     idle, watch, plain, cancel, fields, stranger, stream, rich, ends, background, polls, live, gzip, hang_up, two,
-    resume, truncation, bare, refusal, loss,
+    crowd, resume, truncation, bare, refusal, loss,
 )  # fmt: skip
 """In the order in which they are played; those that span the others also end in this order."""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.checks.gateway.findings import find_relayed, notice, told_by
+from harness.checks.gateway.findings import answer_line, find_relayed, notice, told_by
 from harness.checks.gateway.judge_requests import answer_changes, request_changes
 from harness.checks.gateway.operation import operation_of
 from harness.checks.gateway.relay_diff import Change, Kind, RelayedEvent, changes
@@ -34,6 +34,7 @@ from harness.checks.gateway.upstream_answers import UNKNOWN_FIELD, UNKNOWN_TYPE
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
+from harness.wire import By
 
 _TYPE = re.compile(r'"event_type": ?"([^"]*)"')
 
@@ -159,6 +160,32 @@ def judge_isolation(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             actual = strange[0].data.decode("utf-8", "replace")
             message = f"events of another stream came ({len(strange)})"
             yield notice("gw.isolated", relayed, message, "", actual)
+
+
+_TOO_MANY = frozenset({429, 503})
+"""With these a gateway says that it has a limit, which is its right."""
+
+
+def judge_crowd(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
+    """Of several streams at the same time, each came through to its end, or was refused for a limit."""
+    through = list(told_by(exchanges, arrived, "none of the streams at the same time came through"))
+    number = format_count(len(exchanges), "stream")
+    for relayed in exchanges:
+        client = relayed.client
+        if relayed not in through and client.status not in _TOO_MANY:
+            message = f"one of {number} at the same time was not opened, and others were"
+            yield notice("gw.crowd/refused", relayed, message, "the stream, or 429", answer_line(client))
+        elif relayed in through and _was_cut_on_the_way(relayed):
+            message = f"one of {number} at the same time was cut, and its upstream did not break off"
+            yield notice("gw.crowd/cut", relayed, message, "the whole stream", client.ending.words)
+
+
+def _was_cut_on_the_way(relayed: RelayedExchange) -> bool:
+    """Whether the client's side broke off, and not the upstream's: who cuts may hang up there."""
+    client, answer = relayed.client, relayed.answer
+    if client.complete or client.ending.by is not By.SERVER or answer is None:
+        return False
+    return answer.complete or answer.ending.by is not By.SERVER
 
 
 def additions(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:

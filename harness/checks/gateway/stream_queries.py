@@ -22,7 +22,7 @@ from harness.contract.data.assembly import assemble_steps
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
-from harness.wire import By, Exchange, Frame, How
+from harness.wire import By, Exchange, Frame
 from harness.wire.message import EVENT_STREAM
 
 NO_STREAM = "the upstream sent no stream"
@@ -68,9 +68,8 @@ def held_back(relayed: RelayedExchange) -> bool:
 
 def is_unfinished(relayed: RelayedExchange) -> bool:
     """Whether bytes were still coming when our own time was up: what is missing then was not lost."""
-    client, moments = relayed.client, relayed.client.arrivals.moments
-    late = client.ending.by is By.LIMIT and client.ending.how is How.TIMEOUT
-    return late and bool(moments) and client.seconds - moments[-1] < _STILL_COMING
+    client = relayed.client
+    return client.hung and bool(client.arrivals.moments) and client.silence < _STILL_COMING
 
 
 def lacks_time(relayed: RelayedExchange) -> Unmet:

@@ -57,17 +57,23 @@ def require_script(t: RequestBuilder, marker: str, **keys: Any) -> Part[None]:
         raise Unmet("the target takes no scripts through /__harness__/")
 
 
-def start_held_run(t: RequestBuilder, marker: str, *, text: str = LONG, **fields: Any) -> Part[BackgroundRun]:
-    """Begin a background run that is still in progress; `marker` separates its script from other exercises'.
+def start_run(t: RequestBuilder, text: str = LONG, **fields: Any) -> Part[Exchange]:
+    """Begin a background run that is still in progress → the answer to its create, which has its id.
 
     Raises `Unmet` if the create brings no id, or, with `race_lost`, if the run was over at once.
     """
-    held = yield from script(t, marker, hold={"after": HELD_AFTER})
-    answer: Exchange = yield Send(t.create(input=f"{text} ({marker})", background=True, **fields))
-    found = need_id(answer)
+    answer: Exchange = yield Send(t.create(input=text, background=True, **fields))
+    need_id(answer)
     if settled(answer):
         raise Unmet("the background run was over when its create was answered", race_lost=True)
-    return BackgroundRun(found, answer, held)
+    return answer
+
+
+def start_held_run(t: RequestBuilder, marker: str, *, text: str = LONG, **fields: Any) -> Part[BackgroundRun]:
+    """Begin one as `start_run` does, held if that can be; `marker` separates its script from other exercises'."""
+    held = yield from script(t, marker, hold={"after": HELD_AFTER})
+    answer = yield from start_run(t, f"{text} ({marker})", **fields)
+    return BackgroundRun(need_id(answer), answer, held)
 
 
 def release_run(t: RequestBuilder, run: BackgroundRun) -> Part[None]:
@@ -87,8 +93,8 @@ def read_to_a_cursor(stream: LiveStream, count: int, *, most: int) -> Part[list[
     return had
 
 
-def read_whole_stream(request: Request) -> Part[Exchange]:
-    """Open a stream and read it to its end."""
-    stream = yield Open(request)
+def read_whole_stream(request: Request, timeout: float | None = None) -> Part[Exchange]:
+    """Open a stream and read it to its end; `timeout` as in `Open`."""
+    stream = yield Open(request, timeout)
     exchange: Exchange = yield Finish(stream)
     return exchange

@@ -66,18 +66,21 @@ def expect_refusal(exchange: Exchange, accepts: Container[int]) -> Iterator[Find
     yield from expect_status(exchange, accepts=accepts, tolerates=CLIENT_ERROR)
 
 
-def expect_reply(rule: str, exchange: Exchange) -> Iterator[Finding]:
-    """Like `expect_status`, with the statuses that the contract lists for a rule (`contract.judge.replies`)."""
-    yield from _expect(exchange, REPLIES[rule], rule)
+def expect_reply(rule: str, exchange: Exchange, sent: str = "") -> Iterator[Finding]:
+    """Like `expect_status`, with the statuses that the contract lists for a rule (`contract.judge.replies`).
+
+    `sent` says in a few words what the request held.
+    """
+    yield from _expect(exchange, REPLIES[rule], rule, sent)
 
 
-def _expect(exchange: Exchange, reply: ExpectedStatuses, code: str = "") -> Iterator[Finding]:
+def _expect(exchange: Exchange, reply: ExpectedStatuses, code: str = "", sent: str = "") -> Iterator[Finding]:
     if exchange.status == TOO_MANY:
         raise Unmet(f"{format_request(exchange)} was answered {TOO_MANY}: the target limits our rate")
     unheard = exchange.status == OVERLOADED and reply.severity(OVERLOADED) is Severity.BROKEN
     if unheard and read(exchange).error is not None:
         raise Unmet(f"{format_request(exchange)} was answered {OVERLOADED}: the target is overloaded")
-    yield from reply.judge(exchange, code)
+    yield from reply.judge(exchange, code, sent)
 
 
 def expect_alive(exchange: Exchange, *, accepts: Container[int]) -> Iterator[Finding]:

@@ -52,6 +52,11 @@ def status_of(exchange: Exchange) -> str:
     return found if isinstance(found, str) else ""
 
 
+def describe_end(status: object) -> str:
+    """How a run came to its end, or that it did not: `ended as 'failed'`, `was still 'queued' when last seen`."""
+    return f"ended as {status!r}" if is_settled(status) else f"was still {status!r} when last seen"
+
+
 def settled(exchange: Exchange) -> bool:
     """Return whether the answer shows a run whose status will not change any more."""
     return is_settled(status_of(exchange))
@@ -183,8 +188,10 @@ def repeat(
 
 
 def _is_over(answer: Exchange) -> bool:
+    """Whether to look no more: it is settled, refused for good, or answered with what nobody can read."""
     refused = answer.status is not None and answer.status not in SUCCESS and answer.status not in _PASSING
-    return settled(answer) or refused
+    unreadable = answer.status in SUCCESS and answer.complete and read(answer).json_fault not in ("", "surrogate")
+    return settled(answer) or refused or unreadable
 
 
 def _is_gone(answer: Exchange) -> bool:

@@ -311,7 +311,7 @@ function firstLine(child, program, seconds) {
       clearTimeout(timer);
       reject(new HarnessError(`${program} did not start: ${why}${errors && `\n${errors.trim()}`}`, { cause }));
     };
-    const timer = setTimeout(() => fail(`it said nothing for ${seconds} s`), seconds * 1000);
+    const timer = setTimeout(() => fail(`it said nothing for ${seconds} s (option seconds: give it more)`), seconds * 1000);
     child.stderr.setEncoding("utf8").on("data", (text) => { errors += text; });
     child.stdout.setEncoding("utf8").on("data", (text) => {
       out += text;

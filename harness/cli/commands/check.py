@@ -51,7 +51,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.dry_run:
         read_report_words(arguments.report)
         return _dry_run(target.api, catalogue, selection, said, as_json=arguments.json)
-    listeners = Listeners(arguments, Presentation())
+    listeners = Listeners(arguments, Presentation(), baseline)
     options = RunOptions(
         selection=selection,
         said=said,

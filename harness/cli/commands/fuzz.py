@@ -48,9 +48,11 @@ def run(words: Sequence[str]) -> int:
     rules = list(list_rules(target.api))
     excluded = _list_excluded(arguments.exclude or (), rules)
     baseline = baseline_of(arguments, [*rules, *(f"{name}?" for name in rules)])
+    if arguments.output and not Path(arguments.output).is_dir() and Path(arguments.output).exists():
+        raise UsageFault(f"--output: {arguments.output!r} is a file: name a folder, old or new")
     options = replace(_options(arguments), baseline=baseline, excluded=excluded)
     presentation = FuzzPresentation(options.seed, excluded=excluded, baseline=baseline)
-    listeners = Listeners(arguments, presentation)
+    listeners = Listeners(arguments, presentation, baseline)
     runs = CurlRuns(target, options.seconds)
     vacuous = False
     running = closing(fuzz(target, options, listeners.handle))

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.benches.server.reachability import wait_until_up
@@ -31,7 +32,6 @@ from harness.cli.inspecting import add_open_argument, new_inspector, open_page, 
 from harness.cli.masking import hide, mask_text
 from harness.cli.output import Listeners, add_output_arguments, say
 from harness.cli.serving import port, split_command
-from harness.cli.signal_handling import ends_when_told
 from harness.cli.waiting import wait_for
 from harness.engine.targets import (
     EMULATOR,
@@ -92,12 +92,12 @@ def run(words: Sequence[str]) -> int:
         target=lambda: Target.EMULATOR,
         facts={"target": target.info.url, "words": "It waits for the requests of the gateway."},
     )
-    with ends_when_told(), ExitStack() as stack:
+    with ExitStack() as stack:
         host, own_port = arguments.upstream_host, arguments.upstream_port
         server = stack.enter_context(
             ServerThread(inspector.around(upstream), host=host, port=own_port, clock=upstream.clock)
         )
-        listeners = Listeners(arguments, GatewayPresentation(server.url))
+        listeners = Listeners(arguments, GatewayPresentation(server.url), baseline)
         say(f"upstream: {server.url} (point your gateway's upstream there)", to_errors=arguments.json)
         if arguments.open:
             say(f"watch it in a browser: {page_of(server.url, granted)}", to_errors=arguments.json)
@@ -110,9 +110,10 @@ def run(words: Sequence[str]) -> int:
         _wait(target, arguments.wait, process)
         limit = Deadline(Timer(arguments.deadline or None), arguments.timeout)
         driver = stack.enter_context(closing(GovernedDriver(target.connect(), [limit])))
-        bench = GatewayBench(driver, upstream, client, watch=arguments.watch)
-        finished = listeners.follow(judge_gateway(bench, CATALOGUE, options))
         # A dying process drops its connections a moment before its parent can see that it is dead.
+        find_end = str if process is None else partial(process.find_end, _DYING)
+        bench = GatewayBench(driver, upstream, client, watch=arguments.watch, find_end=find_end)
+        finished = listeners.follow(judge_gateway(bench, CATALOGUE, options))
         if process is not None and (ended := process.wait_for_end(within=_DYING if finished.exit else 0.0)):
             say(f"note: {mask_text(ended)}", to_errors=True)
         if server.errors:

@@ -20,7 +20,7 @@ from harness.cli.output import say, write_json
 from harness.cli.serving import add_listen_arguments, announce, port_to_take, serve_until_done, split_command
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
-from harness.outcome.words import format_count
+from harness.outcome.words import format_count, list_some
 
 if TYPE_CHECKING:
     from harness.cassette import Player
@@ -182,11 +182,10 @@ def _print(player: Player, *, verbose: bool) -> None:
             )
         )
     if addresses := player.in_bodies():
-        address, number = next(iter(addresses.items()))
-        others = f" and {len(addresses) - 1} more (--json lists them)" if len(addresses) > 1 else ""
+        number, named = next(iter(addresses.values())), list_some(list(addresses), 1, hint="--json lists them")
         say(
             mask_text(
-                f"in a body: recording {number + 1} names the recorded server ({address}{others}): bodies are "
+                f"in a body: recording {number + 1} names the recorded server ({named}): bodies are "
                 "played as recorded, so a client that follows such an address leaves the replay"
             )
         )

@@ -17,7 +17,6 @@ from harness.cli.masking import mask_text, own_secrets
 from harness.cli.output import Listeners, read_report_words, say
 from harness.cli.serving import split_command
 from harness.cli.sharding import read_seconds, shard_of
-from harness.cli.signal_handling import ends_when_told
 from harness.cli.tested_clients import STARTING, TIMEOUT, install_ready, new_client
 from harness.cli.torture_cases import cases_of_options, read_base
 from harness.cli.torture_options import build_parser
@@ -112,7 +111,7 @@ def _play(
     if shard is not None:
         _refuse_beside_shard(arguments)
     baseline = baseline_of(arguments, [result_id(case) for case in cases], is_known=is_result_id)
-    listeners = Listeners(arguments, TorturePresentation())
+    listeners = Listeners(arguments, TorturePresentation())  # its results are cases, and nothing else
     shown = tuple(mask_text(word) for word in command)
     options = TortureOptions(
         jobs=arguments.jobs or 2 * (os.cpu_count() or 1),
@@ -129,8 +128,7 @@ def _play(
         client=TargetInfo(name=shlex.join(shown) if spec is None else spec, secrets=own_secrets()),
     )
     new = new_client(command, loop=arguments.loop, starting=0.0 if spec is None else STARTING)
-    with ends_when_told():
-        finished = listeners.follow(torture(INTERACTIONS, cases, new, options))
+    finished = listeners.follow(torture(INTERACTIONS, cases, new, options))
     return finish(arguments, baseline, finished)
 
 

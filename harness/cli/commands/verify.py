@@ -68,7 +68,7 @@ def _judge(paths: Sequence[Path], arguments: argparse.Namespace) -> Exit:
     )
     policy = Policy(strict=arguments.strict, baseline=baseline)
     recordings = TargetInfo(name=", ".join(map(str, paths)), secrets=own_secrets())
-    listeners = Listeners(arguments, VerifyPresentation())
+    listeners = Listeners(arguments, VerifyPresentation(), baseline)
     try:
         finished = listeners.follow(
             judge_recordings(paths, policy, recordings, contract_of(arguments), INTERACTIONS)

@@ -35,7 +35,7 @@ def rule_index() -> str:
                 "|---|---|---|",
             ]
             lines += [
-                f"| [{facts.rule.id}]({facts.rule.id}.md) | {facts.rule.level} | {_cell(facts.rule.statement)} |"
+                f"| [{facts.rule.id}]({facts.rule.id}.md) | {facts.rule.level} | {_quote(facts.rule.statement)} |"
                 for facts in rules
             ]
     return "\n".join(lines) + "\n"
@@ -48,10 +48,10 @@ def rule_pages() -> Iterator[tuple[str, str]]:
 
 def _page(facts: RuleFacts) -> str:
     rule = facts.rule
-    lines = [f"# {rule.id}", "", f"**{rule.level}**: {_text(rule.statement)}", ""]
-    lines += [f"{_text(facts.heading[0].upper() + facts.heading[1:])}.", ""]
+    lines = [f"# {rule.id}", "", f"**{rule.level}**: {_write_text(rule.statement)}", ""]
+    lines += [f"{_write_text(facts.heading[0].upper() + facts.heading[1:])}.", ""]
     for fact in facts.facts[1:]:  # the requirement stands above
-        lines.append(f"- **{fact.label}**: {_value(fact)}")
+        lines.append(f"- **{fact.label}**: {_write_value(fact)}")
     lines += ["", "## Findings", ""]
     for code in list_codes(rule):
         lines.append(f"- `{code}`{{ #{code.removeprefix(rule.id).strip('/') or 'finding'} }}")
@@ -59,16 +59,16 @@ def _page(facts: RuleFacts) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _value(fact: Fact) -> str:
+def _write_value(fact: Fact) -> str:
     if fact.url:
-        return f"[{_text(fact.text)}]({fact.url})"
-    return f"`{fact.text}`" if fact.label in _SHOWN_AS_CODE else _text(fact.text)
+        return f"[{_write_text(fact.text)}]({fact.url})"
+    return f"`{fact.text}`" if fact.label in _SHOWN_AS_CODE else _write_text(fact.text)
 
 
-def _text(text: str) -> str:
+def _write_text(text: str) -> str:
     """Text as Markdown shows it unchanged."""
     return "".join(f"\\{char}" if char in "\\*_[]<>#" else char for char in text)
 
 
-def _cell(text: str) -> str:
+def _quote(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")

@@ -21,7 +21,7 @@ def describe_command(name: str) -> CommandWords:
     actions = parser_of(cast("Command", import_module(COMMANDS[name].module)).run)._actions
     options = {
         word: OptionWords(
-            about="" if action.help is argparse.SUPPRESS else _first_words(action),
+            about="" if action.help is argparse.SUPPRESS else _take_first_words(action),
             shown=action.help is not argparse.SUPPRESS,
             takes=action.nargs != 0,
             values=_list_values(name, action),
@@ -33,7 +33,7 @@ def describe_command(name: str) -> CommandWords:
     return CommandWords(options, arguments)
 
 
-def _first_words(action: argparse.Action) -> str:
+def _take_first_words(action: argparse.Action) -> str:
     return " ".join((action.help or "").split()).partition(";")[0] % {"default": action.default}
 
 

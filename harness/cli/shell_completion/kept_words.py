@@ -21,7 +21,7 @@ _PACKAGE = Path(__file__).parents[2]
 
 def read_command(name: str) -> CommandWords:
     """The words of a command; the first time they are found out, and kept."""
-    stamp, file = _stamp(), _folder() / f"{name}.json"
+    stamp, file = _stamp(), _find_folder() / f"{name}.json"
     with contextlib.suppress(OSError, ValueError, TypeError):  # it is missing, or not ours
         kept_stamp, words = json.loads(file.read_text("utf-8"))
         if kept_stamp == stamp:
@@ -37,7 +37,7 @@ def read_command(name: str) -> CommandWords:
     return found
 
 
-def _folder() -> Path:
+def _find_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "harness", "completion")
 
 

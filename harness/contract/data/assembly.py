@@ -50,7 +50,7 @@ class Assembler:
 
     def steps(self) -> list[Step]:
         """The steps so far, in the order they started; an unfinished step holds what has arrived of it."""
-        return [_settled_step(step) for step in self._steps]
+        return [_settle_step(step) for step in self._steps]
 
     def _begin(self, index: int, step: Step) -> Step:
         for name, value in step.items():
@@ -107,14 +107,14 @@ def _add_part(step: Step, delta: Mapping[str, Any], grows: Growth) -> None:
     if not isinstance(part, Mapping) or (grows.add and not isinstance(part.get(grows.add), list)):
         return
     if grows.add:
-        _extend_text(_parts(step, grows.field), grows.add, part[grows.add])
+        _extend_text(_list_parts(step, grows.field), grows.add, part[grows.add])
     elif grows.join == "text" and part.get("type", "text") == "text":
         _append_text(step, grows.field, part)
     else:
-        _append_part(_parts(step, grows.field), part, "" if grows.join == "text" else grows.join)
+        _append_part(_list_parts(step, grows.field), part, "" if grows.join == "text" else grows.join)
 
 
-def _parts(step: Step, field: str) -> list[Any]:
+def _list_parts(step: Step, field: str) -> list[Any]:
     parts = step.get(field)
     if not isinstance(parts, list):
         parts = step[field] = []
@@ -123,7 +123,7 @@ def _parts(step: Step, field: str) -> list[Any]:
 
 def _append_text(step: Step, field: str, piece: Mapping[str, Any]) -> None:
     """Append to the last part if that is text; otherwise start a new part."""
-    text, parts = piece.get("text"), _parts(step, field)
+    text, parts = piece.get("text"), _list_parts(step, field)
     if not isinstance(text, str):
         return
     last = parts[-1] if parts else None
@@ -185,12 +185,12 @@ def _merge(step: Step, delta: Mapping[str, Any], grows: Growth) -> None:
             step[name] = value
 
 
-def _settled_step(step: Step) -> Step:
+def _settle_step(step: Step) -> Step:
     """A copy with fragments joined and JSON parsed; what is not JSON stays a string."""
-    return {name: _settled_value(value) for name, value in step.items()}
+    return {name: _settle_value(value) for name, value in step.items()}
 
 
-def _settled_value(value: Any) -> Any:
+def _settle_value(value: Any) -> Any:
     match value:
         case JsonText():
             joined = "".join(value)
@@ -199,11 +199,11 @@ def _settled_value(value: Any) -> Any:
         case Fragments():
             return "".join(value)
         case list():
-            return [_settled_part(part) if isinstance(part, dict) else part for part in value]
+            return [_settle_part(part) if isinstance(part, dict) else part for part in value]
     return value
 
 
-def _settled_part(part: dict[str, Any]) -> dict[str, Any]:
+def _settle_part(part: dict[str, Any]) -> dict[str, Any]:
     return {name: "".join(value) if isinstance(value, Fragments) else value for name, value in part.items()}
 
 

@@ -88,12 +88,12 @@ def compare(
         return EventDiff(repeated=True)
     if _has_same_result(whole, [*(whole[: at + 1] if had is None else had), *came], contract):
         return EventDiff(resplit=True)
-    missing = tuple(_surplus(due, actual))
-    extra = tuple(_surplus(got, expected))
+    missing = tuple(_list_surplus(due, actual))
+    extra = tuple(_list_surplus(got, expected))
     return EventDiff(missing, extra, reordered=not missing and not extra)
 
 
-def _surplus(these: Mapping[int, str], those: Sequence[str]) -> list[int]:
+def _list_surplus(these: Mapping[int, str], those: Sequence[str]) -> list[int]:
     """Return the keys of the items in `these` that are missing from `those`; of equal items, the later ones."""
     left = Counter(those)
     surplus = []
@@ -107,7 +107,7 @@ def _surplus(these: Mapping[int, str], those: Sequence[str]) -> list[int]:
 
 def _has_same_result(whole: Sequence[Event], read: Sequence[Event], contract: Contract) -> bool:
     # Only deltas may be split differently; every other event must be there, in its place.
-    return _frame(whole) == _frame(read) and _steps(whole, contract) == _steps(read, contract)
+    return _frame(whole) == _frame(read) and _write_steps(whole, contract) == _write_steps(read, contract)
 
 
 def _frame(events: Sequence[Event]) -> list[str]:
@@ -116,5 +116,5 @@ def _frame(events: Sequence[Event]) -> list[str]:
     ]
 
 
-def _steps(events: Sequence[Event], contract: Contract) -> str:
+def _write_steps(events: Sequence[Event], contract: Contract) -> str:
     return shape_of({"steps": assemble_steps(events, contract)})

@@ -35,7 +35,7 @@ def loads(data: bytes) -> JsonResult:
     try:
         return JsonResult(decode(data))
     except REFUSALS as refusal:
-        return _second_look(data, str(refusal))
+        return _look_again(data, str(refusal))
 
 
 def objects(payloads: Iterable[bytes]) -> list[dict[str, Any]]:
@@ -44,7 +44,7 @@ def objects(payloads: Iterable[bytes]) -> list[dict[str, Any]]:
     return [value for value in values if isinstance(value, dict)]
 
 
-def _second_look(data: bytes, refusal: str) -> JsonResult:
+def _look_again(data: bytes, refusal: str) -> JsonResult:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as wrong:

@@ -62,14 +62,14 @@ def steps_text(steps: Iterable[Mapping[str, Any]]) -> str:
 def without_text(steps: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The steps, with empty texts in every model_output."""
     return [
-        {**step, "content": [_blank(part) for part in step["content"]]}
+        {**step, "content": [_blank_out(part) for part in step["content"]]}
         if step.get("type") == "model_output" and isinstance(step.get("content"), list)
         else dict(step)
         for step in steps
     ]
 
 
-def _blank(part: Any) -> Any:
+def _blank_out(part: Any) -> Any:
     return {**part, "text": ""} if isinstance(part, Mapping) and "text" in part else part
 
 

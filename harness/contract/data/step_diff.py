@@ -42,7 +42,7 @@ def compare_steps(assembled: Sequence[Any], got: Sequence[Any]) -> list[Differen
         one, other = ([_normalise(step) for step in steps[count_given(steps) :]] for steps in (assembled, got))
         if one == other:
             return []
-        found = _differences(one, other, "$.steps")
+        found = _find_differences(one, other, "$.steps")
         return [difference for difference, _ in zip(found, range(LIMIT), strict=False)]
     except RecursionError:
         return [Difference("$.steps", "nested too deep to compare", "nested too deep to compare")]
@@ -85,13 +85,13 @@ def _are_both_text(last: dict[str, Any], piece: dict[str, Any]) -> bool:
     return isinstance(last.get("text"), str) and isinstance(piece.get("text"), str)
 
 
-def _differences(one: Any, other: Any, pointer: str) -> Iterator[Difference]:
+def _find_differences(one: Any, other: Any, pointer: str) -> Iterator[Difference]:
     if isinstance(one, dict) and isinstance(other, dict):
         for name in sorted({*one, *other}):
-            yield from _differences(one.get(name, _ABSENT), other.get(name, _ABSENT), f"{pointer}.{name}")
+            yield from _find_differences(one.get(name, _ABSENT), other.get(name, _ABSENT), f"{pointer}.{name}")
     elif isinstance(one, list) and isinstance(other, list):
         for index, pair in enumerate(zip_longest(one, other, fillvalue=_ABSENT)):
-            yield from _differences(*pair, f"{pointer}[{index}]")
+            yield from _find_differences(*pair, f"{pointer}[{index}]")
     elif isinstance(one, str) and isinstance(other, str) and one != other:
         at = common_length(one, other)
         yield Difference(f"{pointer} from character {at}", _show(one[at:]), _show(other[at:]))

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from harness.contract.judge.failures.errors import unwrap_list
+from harness.contract.judge.failures.crash import FAILED
+from harness.contract.judge.failures.errors import find_refusal, unwrap_list
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer, format_ending, format_request
 from harness.outcome import Finding, Severity
@@ -123,6 +124,9 @@ def judge_error_status(exchange: Exchange) -> Iterator[Finding]:
     if says_error(exchange):
         message = f"an error is answered {exchange.status}, a status of success"
         yield Finding("err.status", message, "4xx or 5xx", format_answer(exchange))
+    elif exchange.status in FAILED and (meant := find_refusal(read(exchange).json)) is not None:
+        message = f"a refusal is answered {exchange.status}, as if the server had failed"
+        yield Finding.coded("err.status/refusal", message, str(meant), format_answer(exchange))
 
 
 def judge_json_object(exchange: Exchange) -> Iterator[Finding]:
@@ -148,7 +152,7 @@ def judge_length(exchange: Exchange) -> Iterator[Finding]:
     elif promised is not None and exchange.complete and (more := exchange.ending.sent or 0) > promised:
         message = f"more bytes than the Content-Length says answer {format_request(exchange)}"
         yield Finding("http.length", message, f"{promised} bytes", f"at least {more} bytes")
-    elif exchange.complete and promised is not None and not _coding(exchange) and promised != exchange.size:
+    elif exchange.complete and promised is not None and not _read_coding(exchange) and promised != exchange.size:
         message = f"Content-Length and body disagree in the answer to {format_request(exchange)}"
         yield Finding("http.length", message, f"{promised} bytes", f"{exchange.size} bytes")
 
@@ -158,7 +162,8 @@ def judge_error_shape(exchange: Exchange) -> Iterator[Finding]:
     reading = read(exchange)
     if reading.json is None:
         message = f"the error that answers {format_request(exchange)} is no JSON"
-        yield Finding("err.shape", message, '{"error": {"code", "message"}}', format_answer(exchange))
+        came = format_answer(exchange) if exchange.body else f"{exchange.status} and an empty body"
+        yield Finding("err.shape", message, '{"error": {"code", "message"}}', came)
     else:
         yield from (finding for finding in reading.findings if finding.rule == "err.shape")
 
@@ -173,6 +178,6 @@ def judge_leaks(exchange: Exchange, key: str) -> Iterator[Finding]:
         yield Finding("err.no-leak", message, "no trace", trace.group().decode("utf-8", "replace").strip())
 
 
-def _coding(exchange: Exchange) -> str:
+def _read_coding(exchange: Exchange) -> str:
     coding = exchange.headers.get("content-encoding").strip().lower()
     return "" if coding == "identity" else coding

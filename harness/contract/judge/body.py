@@ -54,14 +54,14 @@ def judge_reviewed(review: Review, contract: Contract, *, rule: str = "create.sc
     if not isinstance(status, str) or not status:
         actual = "none" if status is None else repr(status)[:40]
         message = "status is no string" if status not in (None, "") else "there is no status"
-        findings.append(_finding("create.status", message, "a string", actual, "$.status"))
+        findings.append(_build_finding("create.status", message, "a string", actual, "$.status"))
     else:
         findings += judge_status_word(status, contract.statuses)
     if not isinstance(value, Mapping):
         return findings
     if is_legacy(value):
         message, expected = "the output is in `outputs`, as before May 2026", "steps"
-        findings.append(_finding("create.generation", message, expected, OUTPUTS, f"$.{OUTPUTS}"))
+        findings.append(_build_finding("create.generation", message, expected, OUTPUTS, f"$.{OUTPUTS}"))
     findings += _judge_times(value)
     if "usage" in value:
         findings += judge_usage(value["usage"])
@@ -72,7 +72,7 @@ def judge_reviewed(review: Review, contract: Contract, *, rule: str = "create.sc
     return findings
 
 
-def judge_steps(steps: list[Any], pointer: str = "$.steps") -> list[Finding]:
+def judge_steps(steps: list[Any]) -> list[Finding]:
     """Findings about a list of steps.
 
     Leading steps may be the caller's own input, returned unchanged. Their values are not the target's fault.
@@ -80,12 +80,12 @@ def judge_steps(steps: list[Any], pointer: str = "$.steps") -> list[Finding]:
     findings: list[Finding] = []
     told = count_given(steps)
     for index, step in enumerate(steps):
-        place = f"{pointer}[{index}]"
+        place = f"$.steps[{index}]"
         findings += _judge_discriminators(step, place)
         if isinstance(step, Mapping) and index >= told:
             findings += _judge_base64(step, place)
             findings += _judge_annotations(step, place)
-    return findings + _judge_pairs(steps, told, pointer)
+    return findings + _judge_pairs(steps, told)
 
 
 def _list_judged_apart(value: Any) -> frozenset[str]:
@@ -119,22 +119,22 @@ def _judge_times(value: Mapping[str, Any]) -> list[Finding]:
                 actual = repr(value[name])[:40]
                 message = f"{name} is no ISO 8601 time with a zone"
                 findings.append(
-                    _finding("create.times/form", message, "YYYY-MM-DDThh:mm:ssZ", actual, f"$.{name}")
+                    _build_finding("create.times/form", message, "YYYY-MM-DDThh:mm:ssZ", actual, f"$.{name}")
                 )
     created, updated = moments.get("created"), moments.get("updated")
     if created is not None and updated is not None and updated < created:
         message = "updated is before created"
-        findings.append(_finding("create.times/order", message, f">= {created}", str(updated), "$.updated"))
+        findings.append(_build_finding("create.times/order", message, f">= {created}", str(updated), "$.updated"))
     return findings
 
 
 def _judge_discriminators(step: Any, pointer: str) -> Iterator[Finding]:
     yield from _judge_type(step, pointer, "step")
-    for place, content in _contents(step, pointer):
+    for place, content in _list_contents(step, pointer):
         yield from _judge_type(content, place, "content")
         annotations = content.get("annotations") if isinstance(content, Mapping) else None
         for index, annotation in enumerate(annotations if isinstance(annotations, list) else ()):
-            yield from _tolerant(
+            yield from _tolerate(
                 _judge_type(annotation, f"{place}.annotations[{index}]", "annotation"), annotation
             )
 
@@ -143,27 +143,29 @@ def _judge_type(value: Any, pointer: str, what: str) -> Iterator[Finding]:
     kind = value.get("type") if isinstance(value, Mapping) else None
     if not isinstance(kind, str):
         message = f"a {what} has no string type"
-        yield _finding("steps.discriminator", message, "a string", repr(kind)[:40], f"{pointer}.type")
+        yield _build_finding("steps.discriminator", message, "a string", repr(kind)[:40], f"{pointer}.type")
 
 
-def _tolerant(findings: Iterator[Finding], annotation: Any) -> Iterator[Finding]:
+def _tolerate(findings: Iterator[Finding], annotation: Any) -> Iterator[Finding]:
     """Tolerate an annotation without a type: even the file search guide shows citations like that."""
     absent = isinstance(annotation, Mapping) and "type" not in annotation
     return (replace(found, severity=Severity.NON_STRICT) if absent else found for found in findings)
 
 
-def _contents(step: Any, pointer: str) -> Iterator[tuple[str, Any]]:
+def _list_contents(step: Any, pointer: str) -> Iterator[tuple[str, Any]]:
     content = step.get("content") if isinstance(step, Mapping) else None
     for index, item in enumerate(content if isinstance(content, list) else ()):
         yield f"{pointer}.content[{index}]", item
 
 
 def _judge_base64(step: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
-    for place, holder in ((pointer, step), *_contents(step, pointer)):
+    for place, holder in ((pointer, step), *_list_contents(step, pointer)):
         for name in _OPAQUE:
             value = holder.get(name) if isinstance(holder, Mapping) else None
             if isinstance(value, str) and not _is_base64(value):
-                yield _finding("steps.base64", f"{name} is not base64", "base64", value[:40], f"{place}.{name}")
+                yield _build_finding(
+                    "steps.base64", f"{name} is not base64", "base64", value[:40], f"{place}.{name}"
+                )
 
 
 def _is_base64(value: str) -> bool:
@@ -174,7 +176,7 @@ def _is_base64(value: str) -> bool:
 
 
 def _judge_annotations(step: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
-    for place, content in _contents(step, pointer):
+    for place, content in _list_contents(step, pointer):
         text = content.get("text") if isinstance(content, Mapping) else None
         annotations = content.get("annotations") if isinstance(content, Mapping) else None
         if not isinstance(text, str) or not isinstance(annotations, list):
@@ -185,7 +187,7 @@ def _judge_annotations(step: Mapping[str, Any], pointer: str) -> Iterator[Findin
             if span is not None and not 0 <= span[0] < span[1] <= size:
                 message = "an annotation lies outside its text"
                 where = f"{place}.annotations[{index}]"
-                yield _finding(
+                yield _build_finding(
                     "steps.annotation-range",
                     message,
                     f"0 <= start < end <= {size}",
@@ -201,7 +203,7 @@ def _span(annotation: Any) -> tuple[int, int] | None:
     return (start, end) if isinstance(start, int) and isinstance(end, int) else None
 
 
-def _judge_pairs(steps: list[Any], told: int, pointer: str) -> list[Finding]:
+def _judge_pairs(steps: list[Any], told: int) -> list[Finding]:
     """Check that each result has its call. Only a function_result may answer a call of an earlier interaction."""
     findings = []
     calls: set[str] = set()
@@ -218,10 +220,10 @@ def _judge_pairs(steps: list[Any], told: int, pointer: str) -> list[Finding]:
             message = f"a {kind} answers no earlier call"
             expected = ", ".join(sorted(calls)[:4]) or "a call step before it"
             findings.append(
-                _finding("steps.result-match", message, expected, str(call), f"{pointer}[{index}].call_id")
+                _build_finding("steps.result-match", message, expected, str(call), f"$.steps[{index}].call_id")
             )
     return findings
 
 
-def _finding(code: str, message: str, expected: str, actual: str, pointer: str) -> Finding:
+def _build_finding(code: str, message: str, expected: str, actual: str, pointer: str) -> Finding:
     return Finding.coded(code, message, expected, actual, where=Where(pointer=pointer))

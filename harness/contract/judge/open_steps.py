@@ -92,12 +92,12 @@ class OpenSteps:
         elif self._expected is not None and index != self._expected:
             self._report("stream.index-contiguous", f"a step starts at index {index}", str(self._expected), index)
 
-    def _none_open(self, event: dict[str, Any]) -> None:
+    def _check_none_open(self, event: dict[str, Any]) -> None:
         if self.open:
             index, others = event["index"], ", ".join(map(str, list(self.open)[:4]))
             self._report("stream.no-interleave", f"step {index} starts while {others} is open", "step.stop", index)
 
-    def _delta_index(self, event: dict[str, Any]) -> None:
+    def _check_delta_index(self, event: dict[str, Any]) -> None:
         if event["index"] not in self.open:
             self.miss(event["index"], "delta")
 
@@ -134,9 +134,9 @@ class OpenSteps:
                 step.signed, step.plain, self.signatures_seen = True, _NONE, True
         elif grows.how is DeltaEffect.JSON:
             self.arguments_seen = True
-            self._arguments(step, delta.get(grows.field))
+            self._take_arguments(step, delta.get(grows.field))
 
-    def _arguments(self, step: OpenStep, fragment: object) -> None:
+    def _take_arguments(self, step: OpenStep, fragment: object) -> None:
         text = fragment if isinstance(fragment, str) else ""
         step.size += len(text)
         if step.size <= ARGUMENT_BYTES:
@@ -151,7 +151,7 @@ class OpenSteps:
         self.miss(event["index"], "stop")
         return False
 
-    def _arguments_join(self, event: dict[str, Any]) -> None:
+    def _check_arguments_join(self, event: dict[str, Any]) -> None:
         index = event["index"]
         step = self.open[index]
         if not step.arguments or step.size > ARGUMENT_BYTES or not self._table.brings_json(step.kind):
@@ -161,7 +161,7 @@ class OpenSteps:
             message = f"the arguments of step {index} do not join to an object"
             self._report("stream.args-join", message, "a JSON object", joined[:80])
 
-    def _usage_grows(self, event: dict[str, Any]) -> None:
+    def _check_usage_grows(self, event: dict[str, Any]) -> None:
         usage = event.get("usage")
         total = usage.get("total_tokens") if isinstance(usage, dict) else None
         if not isinstance(total, int):
@@ -178,13 +178,13 @@ class OpenSteps:
 
 STEP_GUARDS: dict[str, Callable[[OpenSteps, dict[str, Any]], bool | None]] = {
     "index-next": OpenSteps._index_next,
-    "none-open": OpenSteps._none_open,
-    "delta-index": OpenSteps._delta_index,
+    "none-open": OpenSteps._check_none_open,
+    "delta-index": OpenSteps._check_delta_index,
     "delta-known": OpenSteps._delta_known,
     "delta-fits": OpenSteps._delta_fits,
     "before-signature": OpenSteps._before_signature,
     "stop-index": OpenSteps._stop_index,
-    "arguments-join": OpenSteps._arguments_join,
-    "usage-grows": OpenSteps._usage_grows,
+    "arguments-join": OpenSteps._check_arguments_join,
+    "usage-grows": OpenSteps._check_usage_grows,
 }
 """What decides each guard of the table that is about steps."""

@@ -7,6 +7,7 @@ the requests passes the contract once for each exchange, and all who read it lat
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -114,7 +115,7 @@ class Reading:
             self.contract, start=_start_of(exchange), background=_asked_for(exchange, "background")
         )
         judge.feed(exchange.body)
-        return judge.finish(_kept_ending(exchange))
+        return judge.finish(_find_kept_ending(exchange))
 
     @cached_property
     def frames(self) -> list[Frame]:
@@ -154,14 +155,15 @@ class Reading:
         if self.stream is not None:
             return self.stream.findings
         if exchange.status is not None and exchange.status >= 400 and not self.is_stream:
-            return tuple(judge_error(self.json, exchange.status, rpc=has_numeric_errors(exchange.request)))
+            found = judge_error(self.json, exchange.status, rpc=has_numeric_errors(exchange.request))
+            return tuple(found if exchange.body else (replace(each, actual="an empty body") for each in found))
         operation = self.operation
         if not exchange.succeeded or operation is None or not operation.schema or not exchange.body:
             return ()
         if self.json_fault in ("", "surrogate"):
             found = judge_answer(self._review, operation, self.contract)
             return tuple(finding for finding in found if not self._is_echo(finding))
-        return (self._no_json(operation),) if exchange.complete and not exchange.truncated else ()
+        return (self._report_no_json(operation),) if exchange.complete and not exchange.truncated else ()
 
     @cached_property
     def judged(self) -> frozenset[str]:
@@ -193,7 +195,7 @@ class Reading:
         exchange, operation = self.exchange, self.operation
         if operation is None or not operation.schema or self.is_stream or exchange.body or exchange.truncated:
             return ()
-        return (self._no_json(operation),) if exchange.succeeded and exchange.complete else ()
+        return (self._report_no_json(operation),) if exchange.succeeded and exchange.complete else ()
 
     @cached_property
     def unlisted(self) -> tuple[Finding, ...]:
@@ -213,7 +215,7 @@ class Reading:
         sent = json_parse.loads(self.exchange.request.body).value
         return isinstance(sent, dict) and name in sent and name in self.json and sent[name] == self.json[name]
 
-    def _no_json(self, operation: Operation) -> Finding:
+    def _report_no_json(self, operation: Operation) -> Finding:
         shown = self.exchange.body[:80].decode("utf-8", "replace") or "an empty body"
         return Finding(operation.rule, f"the answer to {operation.call} is no JSON", operation.schema, shown)
 
@@ -243,7 +245,7 @@ def _asked_for(exchange: Exchange, field: str) -> bool:
     return isinstance(body, dict) and body.get(field) is True
 
 
-def _kept_ending(exchange: Exchange) -> Ending:
+def _find_kept_ending(exchange: Exchange) -> Ending:
     """The ending of the kept bytes: a truncated record cannot say how the stream ended."""
     if not exchange.truncated:
         return exchange.ending

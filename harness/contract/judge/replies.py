@@ -42,16 +42,20 @@ class ExpectedStatuses:
             return Severity.NON_STRICT
         return Severity.INFORMATION if status in self.notes else Severity.BROKEN
 
-    def judge(self, exchange: Exchange, code: str = "") -> Iterator[Finding]:
-        """The finding on the status of an answer, if it is not accepted; `code` is its rule or `rule/word`."""
+    def judge(self, exchange: Exchange, code: str = "", sent: str = "") -> Iterator[Finding]:
+        """The finding on the status of an answer, if it is not accepted; `code` is its rule or `rule/word`.
+
+        `sent` says in a few words what the request held.
+        """
         severity = self.severity(exchange.status)
         if severity is None or (self.in_stream is not None and self.in_stream(exchange)):
             return
         expected = format_statuses(self.accepts)
+        request = f"{format_request(exchange)} with {sent}" if sent else format_request(exchange)
         if exchange.status is None:
-            message, actual = f"no answer to {format_request(exchange)}", format_ending(exchange)
+            message, actual = f"no answer to {request}", format_ending(exchange)
         else:
-            message = f"{format_request(exchange)} was answered {exchange.status}, not {expected}"
+            message = f"{request} was answered {exchange.status}, not {expected}"
             actual = format_answer(exchange)
         rule, _, word = code.partition("/")
         yield Finding(rule, message, expected, actual, severity=severity, code=code if word else "")
@@ -59,16 +63,16 @@ class ExpectedStatuses:
 
 def has_only_errors(exchange: Exchange) -> bool:
     """Whether a successful answer is a stream of nothing but error events."""
-    kinds = _kinds(exchange)
+    kinds = _list_kinds(exchange)
     return bool(kinds) and all(kind == "error" for kind in kinds)
 
 
 def has_error(exchange: Exchange) -> bool:
     """Whether a successful answer is a stream with an error event."""
-    return "error" in _kinds(exchange)
+    return "error" in _list_kinds(exchange)
 
 
-def _kinds(exchange: Exchange) -> list[object]:
+def _list_kinds(exchange: Exchange) -> list[object]:
     """The types of the events of a successful answer; bare JSON that reports an error counts as one."""
     if not exchange.succeeded:
         return []

@@ -21,7 +21,7 @@ def judge_create_request(body: bytes, contract: Contract, *, refused: bool) -> l
         problems = contract.schemas.validator("requests/create-interaction", closed=True).problems(parsed.value)
         found = [*(problem.finding("request.schema") for problem in problems), *_judge_names(parsed.value)]
     else:
-        found = [_no_json(body)]
+        found = [_report_no_json(body)]
     if not refused:
         return found
     return [
@@ -30,7 +30,7 @@ def judge_create_request(body: bytes, contract: Contract, *, refused: bool) -> l
     ]
 
 
-def _no_json(body: bytes) -> Finding:
+def _report_no_json(body: bytes) -> Finding:
     shown = body[:80].decode("utf-8", "replace") or "an empty body"
     return Finding.coded("request.schema/json", "the body of the request is no JSON", "a JSON object", shown)
 
@@ -38,17 +38,17 @@ def _no_json(body: bytes) -> Finding:
 def list_judged_in_request(body: bytes) -> frozenset[str]:
     """The rules that this create could have broken."""
     value = json_parse.loads(body).value
-    return frozenset({"request.schema", *("tool.result-name" for _ in _results(value))})
+    return frozenset({"request.schema", *("tool.result-name" for _ in _list_results(value))})
 
 
 def _judge_names(value: Any) -> Iterator[Finding]:
-    for pointer, step in _results(value):
+    for pointer, step in _list_results(value):
         if not isinstance(step.get("name"), str) or not step["name"]:
             message = "a function_result does not name its function"
             yield Finding("tool.result-name", message, "a name", "none", Where(pointer=f"{pointer}.name"))
 
 
-def _results(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _list_results(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The function results among the input of a create, each with its place."""
     given = value.get("input") if isinstance(value, Mapping) else None
     items = enumerate(given) if isinstance(given, list) else ()

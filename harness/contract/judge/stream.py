@@ -62,7 +62,6 @@ class StreamJudge:
         self._strangers: dict[str, int] = {}
         self._unknowns: list[tuple[int, UnknownPart]] = []
         self._frames = 0
-        self._unnamed = 0
         self._done_at: int | None = None
 
     def feed(self, data: bytes) -> None:
@@ -72,7 +71,7 @@ class StreamJudge:
     def frames(self, frames: Iterable[Frame]) -> None:
         """Judge frames that were decoded elsewhere.
 
-        Events without any irregularity, which are nearly all, are handled here; the others in `_event` and
+        Events without any irregularity, which are nearly all, are handled here; the others in `_handle_event` and
         `_judge_unknown_frame`.
         """
         state, kinds, repeats = self._state, self._kinds, self._cursors.repeats
@@ -90,7 +89,7 @@ class StreamJudge:
                 continue
             if not fit or frame[1] != known.name or state.watching:
                 self._frames = number
-                self._event(frame, known, event, fit)
+                self._handle_event(frame, known, event, fit)
                 continue
             known.count += 1
             known.handle(event)
@@ -114,11 +113,9 @@ class StreamJudge:
             for finding in bare.judge():
                 where = replace(finding.where, event=self._frames, start=bare.start, end=bare.end)
                 self._ledger.add(replace(finding, where=where))
-        stayed_open = self._done_at is not None and ending.how is How.STALL and ending.by is By.CLIENT
-        if stayed_open:
-            self._note("stream.closes", ending.detail, "the end of the answer", "silence")
+        stayed_open = self._stayed_open(ending)
         if ending.complete or stayed_open:
-            self._end_in_order(cut)
+            self._end_in_order(cut, ended=ending.complete)
         if state.completed is not None and "usage" in state.completed:
             for finding in judge_usage(state.completed["usage"], "$.interaction.usage"):
                 self._ledger.add(finding)
@@ -138,7 +135,6 @@ class StreamJudge:
             suppressed=dict(self._ledger.suppressed),
             frames=self._frames,
             events=sum(counts.values()),
-            unnamed=self._unnamed,
             deltas=deltas.count,
             deltas_with_cursor=deltas.resumable,
             counts=counts,
@@ -153,13 +149,11 @@ class StreamJudge:
             unknowns=tuple(self._unknowns),
             unjudged=self._list_unjudged(),
             whole=ending.complete or stayed_open,
-            ending=ending,
-            size=self._decoder.received,
         )
 
     # --- one event ------------------------------------------------------------------------------------------
 
-    def _event(self, frame: Frame, known: EventKind, event: dict[str, Any], fit: bool) -> None:
+    def _handle_event(self, frame: Frame, known: EventKind, event: dict[str, Any], fit: bool) -> None:
         """Handle an event of a known type that needs more than the fast path."""
         state = self._state
         if self._done_at is not None:
@@ -199,9 +193,9 @@ class StreamJudge:
                 if frame.event == COMPLETED.encode():
                     self._state.end_unreadably()
             if read.fault in ("", "surrogate"):
-                self._value(frame, read.value)
+                self._handle_value(frame, read.value)
 
-    def _value(self, frame: Frame, event: Any) -> None:
+    def _handle_value(self, frame: Frame, event: Any) -> None:
         """Handle the JSON value of a frame that the fast path could not handle."""
         kind = event.get("event_type") if isinstance(event, dict) else None
         if not isinstance(event, dict):
@@ -210,9 +204,9 @@ class StreamJudge:
             )
         elif not isinstance(kind, str):
             self._note("stream.event-type", "the event has no string event_type", "a string", _show(frame), frame)
-            self._stranger(frame, "an event without event_type")
+            self._handle_stranger(frame, "an event without event_type")
         elif kind in self._kinds:
-            self._event(frame, self._kinds[kind], event, self._kinds[kind].fits(event))
+            self._handle_event(frame, self._kinds[kind], event, self._kinds[kind].fits(event))
         else:
             self._note_unknown(UnknownPart("$.event_type", "event", kind))
             if frame.event != kind.encode("utf-8", "replace"):
@@ -221,9 +215,9 @@ class StreamJudge:
                 message = f"{kind} is the name before May 2026 of {renamed.EVENTS[kind]}"
                 self._note("stream.legacy-names/event", message, renamed.EVENTS[kind], kind, frame)
                 self._state.note_renamed(kind)
-            self._stranger(frame, kind)
+            self._handle_stranger(frame, kind)
 
-    def _stranger(self, frame: Frame, name: str) -> None:
+    def _handle_stranger(self, frame: Frame, name: str) -> None:
         """Count an event that has no schema and no handler, and judge its place in the order."""
         counted = name if name in self._strangers or len(self._strangers) < KINDS else "(other)"
         self._strangers[counted] = self._strangers.get(counted, 0) + 1
@@ -249,9 +243,7 @@ class StreamJudge:
         return {**known, **self._strangers}
 
     def _judge_event_name(self, frame: Frame, kind: str) -> None:
-        if frame.event is None:
-            self._unnamed += 1
-        elif self._framed:
+        if frame.event is not None and self._framed:
             name = frame.event.decode("utf-8", "replace")
             self._note("stream.name-agrees", "the event: field is not the event_type", kind, name, frame)
 
@@ -264,15 +256,28 @@ class StreamJudge:
 
     # --- the end --------------------------------------------------------------------------------------------
 
-    def _end_in_order(self, cut: CutFrame | None) -> None:
+    def _stayed_open(self, ending: Ending) -> bool:
+        """Whether the client left a stream that was over. One that reads no further than [DONE] is not hurt."""
+        over = self._done_at is not None or self._state.is_over
+        if not (over and ending.how is How.STALL and ending.by is By.CLIENT):
+            return False
+        finding = Finding("stream.closes", ending.detail, "the end of the answer", "silence")
+        if self._done_at is not None:
+            finding = replace(finding, severity=Severity.NON_STRICT)
+        else:
+            finding = replace(finding, actual="neither [DONE] nor an end", code="stream.closes/hangs")
+        self._place(finding, None)
+        return True
+
+    def _end_in_order(self, cut: CutFrame | None, *, ended: bool) -> None:
         if cut is not None and cut.would_be is not None:
             self._note_unfinished(cut.would_be)
         state = self._state
         events = sum(self._counts().values())
         state.finish(events)
         self._collect(None)
-        ended = state.completed is not None or not state.failed
-        if self._framed and events and self._done_at is None and ended:
+        in_order = state.completed is not None or not state.failed
+        if self._framed and events and self._done_at is None and in_order and ended:
             self._note("stream.done", "the stream ends without its sentinel", "[DONE]", "the end of the body")
 
     def _note_unfinished(self, frame: Frame) -> None:

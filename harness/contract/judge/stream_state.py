@@ -54,12 +54,12 @@ class StreamState:
         self.found: list[Finding] = []
         self.handlers: dict[str, Callable[[dict[str, Any]], None]] = {
             CREATED: self._enter_created,
-            STATUS: self._status_update,
+            STATUS: self._take_status_update,
             START: self._step_start,
             DELTA: self.delta,
             STOP: self._step_stop,
             COMPLETED: self._enter_completed,
-            ERROR: self._error,
+            ERROR: self._take_error,
         }
         self.state = STARTS[start]
         self.watching = self.state in THRESHOLDS
@@ -108,6 +108,11 @@ class StreamState:
         if len(self.errors) < ERRORS:
             self.errors.append(error)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether an event said that the interaction is over."""
+        return self.failed or self.completed is not None or self._ended
+
     def close(self) -> None:
         """Note the sentinel: an event that follows it is not part of the stream."""
         self._closed_in = self.state
@@ -127,8 +132,7 @@ class StreamState:
         A resumed stream may have no events: after the last cursor of a run there may be nothing left.
         """
         state = self._closed_in or self.state
-        over = self.failed or self.completed is not None or self._ended
-        if over or (self._start == "resumed" and not events):
+        if self.is_over or (self._start == "resumed" and not events):
             return
         if "is-over" not in row_of(state, END).guards:
             return
@@ -173,7 +177,7 @@ class StreamState:
             self.created = event["interaction"]
         self._is(event["interaction"]["id"], event["interaction"]["status"])
 
-    def _status_update(self, event: dict[str, Any]) -> None:
+    def _take_status_update(self, event: dict[str, Any]) -> None:
         self._advance(STATUS, event)
         self._is(event["interaction_id"], event["status"])
 
@@ -184,7 +188,7 @@ class StreamState:
             self.completed = event["interaction"]
         self._is(event["interaction"]["id"], event["interaction"]["status"])
 
-    def _error(self, event: dict[str, Any]) -> None:
+    def _take_error(self, event: dict[str, Any]) -> None:
         self._advance(ERROR, event)
         error = event.get("error")
         self.failed = self.failed or bool(error)
@@ -200,22 +204,22 @@ class StreamState:
         elif identity and identity != self.interaction_id:
             self._report("stream.id-constant", "the interaction changes its id", self.interaction_id, identity)
 
-    def _created_once(self, event: dict[str, Any]) -> None:
+    def _check_created_once(self, event: dict[str, Any]) -> None:
         if self._creations > 1:
             self._report("stream.created-once", "interaction.created comes again", "one", self._creations)
 
-    def _created_status(self, event: dict[str, Any]) -> None:
+    def _check_created_status(self, event: dict[str, Any]) -> None:
         status = event["interaction"]["status"]
         if self._start == "fresh" and status in lifecycle.SETTLED:
             message = "the interaction is created in a settled status"
             self._report("stream.created-status", message, "in_progress or queued", status)
 
-    def _all_stopped(self, event: dict[str, Any]) -> None:
+    def _check_all_stopped(self, event: dict[str, Any]) -> None:
         for index in () if _is_broken_off(event) else self._open:
             message = f"step {index} is still open at interaction.completed"
             self._report("stream.stop-once/open", message, "step.stop", "interaction.completed")
 
-    def _completed_status(self, event: dict[str, Any]) -> None:
+    def _check_completed_status(self, event: dict[str, Any]) -> None:
         interaction = event["interaction"]
         status = interaction["status"]
         if status in lifecycle.RUNNING:
@@ -224,7 +228,7 @@ class StreamState:
         elif "usage" not in interaction and not _is_broken_off(event):
             self._report("stream.completed-usage", "interaction.completed has no usage", "usage", "absent")
 
-    def _completed_steps(self, event: dict[str, Any]) -> None:
+    def _check_completed_steps(self, event: dict[str, Any]) -> None:
         steps = event["interaction"].get("steps")
         if steps:
             message = "interaction.completed repeats steps"
@@ -253,11 +257,11 @@ def _of_steps(guard: Callable[[OpenSteps, dict[str, Any]], bool | None]) -> Guar
 
 
 _GUARDS: dict[str, Guard] = {
-    "created-once": StreamState._created_once,
-    "created-status": StreamState._created_status,
-    "all-stopped": StreamState._all_stopped,
-    "completed-status": StreamState._completed_status,
-    "completed-steps": StreamState._completed_steps,
+    "created-once": StreamState._check_created_once,
+    "created-status": StreamState._check_created_status,
+    "all-stopped": StreamState._check_all_stopped,
+    "completed-status": StreamState._check_completed_status,
+    "completed-steps": StreamState._check_completed_steps,
     **{name: _of_steps(guard) for name, guard in STEP_GUARDS.items()},
 }
 """What decides each guard that the table names; `is-over` is decided by `finish`."""

@@ -10,15 +10,14 @@ from harness.contract.judge.cursors import Cursors
 from harness.contract.judge.failures.bare_error import UnframedError
 from harness.contract.schema.validator import UnknownPart
 from harness.outcome import Finding
-from harness.wire import Ending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamReading:
     """The summary of a stream, in bounded space however long the stream was.
 
-    `frames` counts dispatched events, `events` the JSON ones among them, `unnamed` those without an `event:`
-    field, `deltas` the step.delta events and `deltas_with_cursor` those of them that carry a cursor.
+    `frames` counts dispatched events, `events` the JSON ones among them, `deltas` the step.delta events and
+    `deltas_with_cursor` those of them that carry a cursor.
     `created` and `completed` are the interactions in those events, `errors` the `error` values of error events.
     `bare_error` is the error body that ended the stream outside its framing; `errors` holds it too.
     `suppressed` counts, by rule, findings beyond those kept. `unknowns` pairs the number of an event with
@@ -38,7 +37,6 @@ class StreamReading:
     suppressed: Mapping[str, int]
     frames: int
     events: int
-    unnamed: int
     deltas: int
     deltas_with_cursor: int
     counts: Mapping[str, int]
@@ -53,8 +51,6 @@ class StreamReading:
     unknowns: tuple[tuple[int, UnknownPart], ...]
     unjudged: tuple[str, ...]
     whole: bool
-    ending: Ending
-    size: int
 
     @property
     def status(self) -> str | None:

@@ -21,10 +21,12 @@ _SUMMED = ("total_input_tokens", "total_output_tokens", "total_thought_tokens")
 def judge_usage(usage: Any, pointer: str = "$.usage") -> list[Finding]:
     """Findings about a usage value; fields that are absent or not listed are not judged."""
     if not isinstance(usage, Mapping):
-        return [_finding("usage.types/object", "usage is no object", "an object", json_type(usage), pointer)]
+        return [_build_finding("usage.types/object", "usage is no object", "an object", json_type(usage), pointer)]
     wrong = [
-        _finding("usage.types/count", "a token count is no count", "an integer >= 0", repr(count)[:40], place)
-        for place, count in _miscounts(usage, pointer)
+        _build_finding(
+            "usage.types/count", "a token count is no count", "an integer >= 0", repr(count)[:40], place
+        )
+        for place, count in _find_miscounts(usage, pointer)
     ]
     return wrong or [*_judge_sum(usage, pointer), *_judge_shares(usage, pointer)]
 
@@ -34,7 +36,7 @@ def judge_counted(interaction: Mapping[str, Any]) -> list[Finding]:
     if not has_to_count(interaction) or any(count != 0 for _, count in _counts(interaction["usage"], "$.usage")):
         return []
     message = "no token was counted for an answer that has text"
-    return [_finding("usage.counted", message, "at least one token", "0 in every count", "$.usage")]
+    return [_build_finding("usage.counted", message, "at least one token", "0 in every count", "$.usage")]
 
 
 def has_to_count(interaction: Mapping[str, Any]) -> bool:
@@ -57,10 +59,10 @@ def count_output(usage: Any) -> int:
 
 def list_miscounted(usage: Any, pointer: str = "$.usage") -> list[str]:
     """The places in a usage value that break `usage.types`."""
-    return [place for place, _ in _miscounts(usage, pointer)] if isinstance(usage, Mapping) else [pointer]
+    return [place for place, _ in _find_miscounts(usage, pointer)] if isinstance(usage, Mapping) else [pointer]
 
 
-def _miscounts(usage: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, Any]]:
+def _find_miscounts(usage: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, Any]]:
     return (item for item in _counts(usage, pointer) if not _is_count(item[1]))
 
 
@@ -69,12 +71,12 @@ def _counts(usage: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, Any]]
         if name in usage:
             yield f"{pointer}.{name}", usage[name]
     for name in _TOTALS:
-        for place, item in _items(usage, name, pointer):
+        for place, item in _list_items(usage, name, pointer):
             if "tokens" in item:
                 yield f"{place}.tokens", item["tokens"]
 
 
-def _items(usage: Mapping[str, Any], name: str, pointer: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _list_items(usage: Mapping[str, Any], name: str, pointer: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     values = usage.get(name)
     for index, item in enumerate(values if isinstance(values, list) else ()):
         if isinstance(item, Mapping):
@@ -90,20 +92,20 @@ def _judge_sum(usage: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
     if usage["total_tokens"] not in sums:
         expected = " or ".join(map(str, sums))
         message = "total_tokens is not the sum of its parts"
-        yield _finding("usage.sum", message, expected, str(usage["total_tokens"]), f"{pointer}.total_tokens")
+        yield _build_finding("usage.sum", message, expected, str(usage["total_tokens"]), f"{pointer}.total_tokens")
 
 
 def _judge_shares(usage: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
     for name, total in _TOTALS.items():
-        shares = sum(item.get("tokens", 0) for _, item in _items(usage, name, pointer))
+        shares = sum(item.get("tokens", 0) for _, item in _list_items(usage, name, pointer))
         if total in usage and shares > usage[total]:
             message = f"{name} adds up to more than {total}"
-            yield _finding("usage.modality", message, f"<= {usage[total]}", str(shares), f"{pointer}.{name}")
+            yield _build_finding("usage.modality", message, f"<= {usage[total]}", str(shares), f"{pointer}.{name}")
 
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _finding(code: str, message: str, expected: str, actual: str, pointer: str) -> Finding:
+def _build_finding(code: str, message: str, expected: str, actual: str, pointer: str) -> Finding:
     return Finding.coded(code, message, expected, actual, where=Where(pointer=pointer))

@@ -60,7 +60,7 @@ def format_statuses(statuses: Container[int]) -> str:
         listed = [status for status in range(first, first + 100) if status in statuses]
         if len(listed) > _MOST:
             missing = [str(status) for status in range(first, first + 100) if status not in statuses]
-            words.append(f"{first // 100}xx" + (f" but {', '.join(missing)}" if missing else ""))
+            words.append(f"{first // 100}xx" + (f" other than {' and '.join(missing)}" if missing else ""))
         else:
             words += map(str, listed)
     return " or ".join(words)

@@ -156,14 +156,16 @@ _ERROR_BODIES = (
     Rule(
         id="err.status",
         level=Level.MUST,
-        statement="An error is answered with a status of errors, 4xx or 5xx.",
-        breaks="Clients take it for the result: no SDK raises, and a loop that polls never ends.",
+        statement="An error is answered with a status of errors, 4xx or 5xx, and a refusal not with 500.",
+        breaks="Clients take it for the result: no SDK raises, a poll loop never ends; or they send again for "
+        "minutes what is refused.",
         source=_CODES,
     ),
     Rule(
         id="err.no-crash",
         level=Level.MUST,
-        statement="A right request does not make the server fail: no 5xx, busy times apart, and no hang-up.",
+        statement="A right request does not make the server fail: no 5xx, busy times apart, and no hang-up. "
+        "No request, right or wrong, ends it.",
         breaks="Clients retry for minutes what can never work, or report an outage that is a bug.",
         source=HTTP.cite(Basis.GENERIC, "15.6 Server Error 5xx"),
     ),

@@ -5,7 +5,7 @@ Layer 1. Data only.
 
 from __future__ import annotations
 
-from harness.contract.rules.pages import BACKGROUND, BREAKING_CHANGES, ERRORS, OVERVIEW, REFERENCE, SDK
+from harness.contract.rules.pages import BACKGROUND, BREAKING_CHANGES, ERRORS, HTTP, OVERVIEW, REFERENCE, SDK
 from harness.outcome import Basis, Level, Rule
 
 _GET = REFERENCE.cite(Basis.DOCUMENTED, "Get an interaction")
@@ -92,7 +92,7 @@ _READING = (
 _STORING = (
     Rule(
         id="store.false-get",
-        level=Level.SHOULD,
+        level=Level.MUST,
         statement="What was created with store=false cannot be read.",
         breaks="What a user asked not to keep is kept.",
         source=_RETENTION,
@@ -113,10 +113,10 @@ _STORING = (
     ),
     Rule(
         id="store.isolation",
-        level=Level.SHOULD,
+        level=Level.MUST,
         statement="The key of another project can neither read, nor continue, cancel or delete an interaction.",
         breaks="One customer sees and destroys the conversations of another.",
-        source=ERRORS.cite(Basis.INFERRED, "Codes: permission_denied, not_found"),
+        source=ERRORS.cite(Basis.DOCUMENTED, "Codes: permission_denied, not_found"),
     ),
 )
 
@@ -169,6 +169,13 @@ _DELETING = (
         statement="Deleting a run in progress succeeds and it is gone, or is refused as the client's error.",
         breaks="The run goes on, costs money and comes back after it was deleted.",
         source=_DELETE_INFERRED,
+    ),
+    Rule(
+        id="del.reader-ends",
+        level=Level.SHOULD,
+        statement="A stream that is open while its run is deleted comes to an end.",
+        breaks="Whoever reads it waits for ever for what nobody will send.",
+        source=HTTP.cite(Basis.GENERIC, "3.4 Messages"),
     ),
     Rule(
         id="del.chain-after",

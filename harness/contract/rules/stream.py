@@ -8,6 +8,7 @@ from __future__ import annotations
 from harness.contract.rules.pages import (
     BACKGROUND,
     BREAKING_CHANGES,
+    HTTP_1,
     JSON,
     RECORDINGS,
     REFERENCE,
@@ -232,10 +233,10 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="stream.closes",
-        level=Level.SHOULD,
-        statement="After [DONE] a stream ends; it does not stay open in silence.",
+        level=Level.MUST,
+        statement="After its last event a stream ends; it does not stay open in silence.",
         breaks="Clients that read to the end of the answer hang with the whole result in their hands.",
-        source=_RECORDED,
+        source=HTTP_1.cite(Basis.GENERIC, "8 Handling Incomplete Messages"),
     ),
     Rule(
         id="stream.error-shape",

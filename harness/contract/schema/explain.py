@@ -86,39 +86,39 @@ class Explainer:
         """At most `limit` reasons why a value does not fit, in the order of the schema."""
         found: dict[SchemaProblem, None] = {}
         for error in self._validator.iter_errors(value):
-            for problem in _problems(error, "$"):
+            for problem in _list_problems(error, "$"):
                 found.setdefault(problem)
                 if len(found) == limit:
                     return list(found)
         return list(found)
 
 
-def _problems(error: ValidationError, base: str) -> Iterator[SchemaProblem]:
+def _list_problems(error: ValidationError, base: str) -> Iterator[SchemaProblem]:
     pointer = base
     for part in error.relative_path:
         pointer = step_into(pointer, part)
     if _is_rule(error):
         rule: Any = error.schema
-        yield _problem(error, pointer, rule["description"], "")
+        yield _build_problem(error, pointer, rule["description"], "")
     elif error.context:
-        yield from _branch_problems(error, pointer)
+        yield from _list_branch_problems(error, pointer)
     else:
-        yield _leaf(error, pointer)
+        yield _describe_leaf(error, pointer)
 
 
-def _branch_problems(error: ValidationError, pointer: str) -> Iterator[SchemaProblem]:
+def _list_branch_problems(error: ValidationError, pointer: str) -> Iterator[SchemaProblem]:
     branches = _by_branch(error.context or ())
-    if all(_wrong_type(errors) for errors in branches):
-        expected = _join(str(_wrong_type(errors)) for errors in branches)
-        yield _problem(error, pointer, f"should be {expected}, not {json_type(error.instance)}", expected)
+    if all(_find_wrong_type(errors) for errors in branches):
+        expected = _join(str(_find_wrong_type(errors)) for errors in branches)
+        yield _build_problem(error, pointer, f"should be {expected}, not {json_type(error.instance)}", expected)
         return
-    best = min(branches, key=_distance)
-    lacking = _lacking(branches)
+    best = min(branches, key=_measure_distance)
+    lacking = _list_lacking(branches)
     if len(lacking) > 1:
         expected = _join(json.dumps(name) for name in lacking)
-        yield _problem(error, pointer, f"{expected} is required", f"a field {_join(lacking)}")
+        yield _build_problem(error, pointer, f"{expected} is required", f"a field {_join(lacking)}")
         return
-    constants = _other_constants(branches, best)
+    constants = _find_other_constants(branches, best)
     if constants:
         name, values = constants
         expected = _join(json.dumps(value) for value in values)
@@ -127,17 +127,17 @@ def _branch_problems(error: ValidationError, pointer: str) -> Iterator[SchemaPro
         yield SchemaProblem(step_into(pointer, name), message, expected, _show(instance[name]), "const")
         return
     for child in best:
-        yield from _problems(child, pointer)
+        yield from _list_problems(child, pointer)
 
 
-def _lacking(branches: list[list[ValidationError]]) -> list[str]:
+def _list_lacking(branches: list[list[ValidationError]]) -> list[str]:
     """The members of which one is needed, if that is all that each branch lacks."""
     if any(len(errors) != 1 or errors[0].validator != "required" or errors[0].path for errors in branches):
         return []
-    return list(dict.fromkeys(_missing(errors[0]) for errors in branches))
+    return list(dict.fromkeys(_name_missing(errors[0]) for errors in branches))
 
 
-def _missing(error: ValidationError) -> str:
+def _name_missing(error: ValidationError) -> str:
     wanted: Any = error.validator_value
     return next(str(name) for name in wanted if error.message.startswith(repr(name)))
 
@@ -149,25 +149,25 @@ def _by_branch(context: Iterable[ValidationError]) -> list[list[ValidationError]
     return list(groups.values())
 
 
-def _distance(errors: list[ValidationError]) -> tuple[bool, bool, int]:
+def _measure_distance(errors: list[ValidationError]) -> tuple[bool, bool, int]:
     """How far a branch is from the value; the smallest wins."""
     excluded = any(error.validator == "not" and len(error.relative_path) <= 1 for error in errors)
-    return bool(_wrong_type(errors)), bool(_other_constant(errors)) or excluded, len(errors)
+    return bool(_find_wrong_type(errors)), bool(_find_other_constant(errors)) or excluded, len(errors)
 
 
-def _wrong_type(errors: list[ValidationError]) -> str | None:
+def _find_wrong_type(errors: list[ValidationError]) -> str | None:
     """The JSON type that the branch expects, if the value has another one."""
     for error in errors:
         if error.validator == "type" and not error.relative_path:
             return str(error.validator_value)
         if error.context and not error.relative_path:
-            inner = [_wrong_type(branch) for branch in _by_branch(error.context)]
+            inner = [_find_wrong_type(branch) for branch in _by_branch(error.context)]
             if all(inner):
                 return _join(str(kind) for kind in inner)
     return None
 
 
-def _other_constant(errors: list[ValidationError]) -> tuple[str, Any] | None:
+def _find_other_constant(errors: list[ValidationError]) -> tuple[str, Any] | None:
     """The discriminator that the branch expects, as name and value, if the value has another one."""
     for error in errors:
         if error.validator == "const" and len(error.relative_path) == 1 and not _is_rule(error):
@@ -175,51 +175,53 @@ def _other_constant(errors: list[ValidationError]) -> tuple[str, Any] | None:
     return None
 
 
-def _other_constants(
+def _find_other_constants(
     branches: list[list[ValidationError]], best: list[ValidationError]
 ) -> tuple[str, list[Any]] | None:
     """The discriminator and all values it may have, if even the best branch expects another one."""
-    wanted = _other_constant(best)
+    wanted = _find_other_constant(best)
     if wanted is None:
         return None
-    others = [constant for errors in branches if (constant := _other_constant(errors))]
+    others = [constant for errors in branches if (constant := _find_other_constant(errors))]
     return wanted[0], list(dict.fromkeys(value for name, value in others if name == wanted[0]))
 
 
-def _leaf(error: ValidationError, pointer: str) -> SchemaProblem:
+def _describe_leaf(error: ValidationError, pointer: str) -> SchemaProblem:
     value: Any = error.instance
     wanted: Any = error.validator_value
     match error.validator:
         case "required":
-            missing = _missing(error)
-            problem = _problem(error, pointer, f'"{missing}" is required', f"a field {missing}")
+            missing = _name_missing(error)
+            problem = _build_problem(error, pointer, f'"{missing}" is required', f"a field {missing}")
             return replace(problem, missing=missing)
         case "type":
-            return _problem(error, pointer, f"should be {wanted}, not {json_type(value)}", str(wanted))
+            return _build_problem(error, pointer, f"should be {wanted}, not {json_type(value)}", str(wanted))
         case "const" | "enum":
             allowed = [wanted] if error.validator == "const" else wanted
             expected = _join(json.dumps(item) for item in allowed)
-            return _problem(error, pointer, f"{_show(value)} is not allowed{_suggest(value, allowed)}", expected)
+            return _build_problem(
+                error, pointer, f"{_show(value)} is not allowed{_suggest(value, allowed)}", expected
+            )
         case "additionalProperties":
             return _explain_unlisted(error, pointer)
         case "dependentRequired":
             name, needed = next((n, m) for n, ms in wanted.items() if n in value for m in ms if m not in value)
-            return _problem(error, pointer, f'"{name}" goes only with "{needed}"', f"a field {needed}")
+            return _build_problem(error, pointer, f'"{name}" goes only with "{needed}"', f"a field {needed}")
         case "not" | "pattern":
             told = str(error.schema.get("description", "")) if isinstance(error.schema, dict) else ""
             why = f": {_begin_small(told).rstrip('.')}" if told else ""
-            return _problem(error, pointer, f"{_show(value)} has a form that is not allowed{why}", told)
+            return _build_problem(error, pointer, f"{_show(value)} has a form that is not allowed{why}", told)
         case "oneOf":
-            return _problem(error, pointer, "fits more than one of the forms allowed here", "one form")
+            return _build_problem(error, pointer, "fits more than one of the forms allowed here", "one form")
         case "minItems" | "maxItems" | "minLength" | "maxLength" | "minProperties" | "maxProperties":
             return _explain_size(error, pointer)
         case "minimum" | "maximum":
             small = error.validator == "minimum"
             word, limit = ("small", f"at least {wanted}") if small else ("large", f"at most {wanted}")
-            return _problem(error, pointer, f"{_show(value)} is too {word}: {limit} is needed", limit)
+            return _build_problem(error, pointer, f"{_show(value)} is too {word}: {limit} is needed", limit)
         case _:
             limit = _show(wanted)
-            return _problem(error, pointer, f"{_show(value)} breaks {error.validator} {limit}", limit)
+            return _build_problem(error, pointer, f"{_show(value)} breaks {error.validator} {limit}", limit)
 
 
 def _explain_size(error: ValidationError, pointer: str) -> SchemaProblem:
@@ -228,7 +230,7 @@ def _explain_size(error: ValidationError, pointer: str) -> SchemaProblem:
     came = f"has {size} {counted}{'' if size == 1 else 's'}" if size else "is empty"
     limit, verdict = (f"at least {wanted}", "needed") if bound == "min" else (f"at most {wanted}", "allowed")
     message = f"{came}: {limit} {'is' if wanted == 1 else 'are'} {verdict}"
-    return _problem(error, pointer, message, f"{limit} {counted}{'' if wanted == 1 else 's'}")
+    return _build_problem(error, pointer, message, f"{limit} {counted}{'' if wanted == 1 else 's'}")
 
 
 def _explain_unlisted(error: ValidationError, pointer: str) -> SchemaProblem:
@@ -247,7 +249,7 @@ def _is_rule(error: ValidationError) -> bool:
     return isinstance(error.schema, dict) and "x-rule" in error.schema
 
 
-def _problem(error: ValidationError, pointer: str, message: str, expected: str) -> SchemaProblem:
+def _build_problem(error: ValidationError, pointer: str, message: str, expected: str) -> SchemaProblem:
     return SchemaProblem(pointer, message, expected or message, _show(error.instance), str(error.validator))
 
 

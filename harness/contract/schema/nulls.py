@@ -13,6 +13,7 @@ from typing import Any
 from harness.contract.schema.explain import SchemaProblem
 from harness.contract.schema.openness import step_into
 from harness.outcome import Finding, Severity, Where
+from harness.outcome.words import list_some
 
 _SHOWN = 3
 
@@ -62,11 +63,10 @@ def _is_item(pointer: str) -> bool:
 def null_finding(rule: str, pointers: tuple[str, ...]) -> Finding:
     """One lenient finding for all needless nulls of a value."""
     names = [pointer.removeprefix("$.") for pointer in pointers]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     verb = "is" if len(names) == 1 else "are"
     return Finding.coded(
         f"{rule}/null",
-        f"{', '.join(names[:_SHOWN])}{more} {verb} null: optional fields without a value are left out",
+        f"{list_some(names, _SHOWN)} {verb} null: optional fields without a value are left out",
         "a value, or no such field",
         "null",
         where=Where(pointer=pointers[0]),

@@ -96,7 +96,7 @@ def _walk(root: Schema, schema: Any, value: Any, pointer: str) -> Iterator[Unkno
     if not isinstance(schema, dict):
         return
     if "x-unknown" in schema:
-        yield _unknown_branch(schema, value, pointer)
+        yield _describe_unknown_branch(schema, value, pointer)
         return
     if "$ref" in schema:
         yield from _walk(root, _resolve(root, schema["$ref"]), value, pointer)
@@ -124,7 +124,7 @@ def _walk_object(root: Schema, schema: Schema, value: dict[str, Any], pointer: s
             yield UnknownPart(inside, "field", name)
 
 
-def _unknown_branch(schema: Schema, value: Any, pointer: str) -> UnknownPart:
+def _describe_unknown_branch(schema: Schema, value: Any, pointer: str) -> UnknownPart:
     discriminator = next(iter(schema.get("properties", ())), None)
     if discriminator is None or not isinstance(value, dict) or discriminator not in value:
         return UnknownPart(pointer, schema["x-unknown"], "")

@@ -134,9 +134,9 @@ class Schemas:
         while waiting:
             current = waiting.pop()
             if current not in reached:
-                reached[current] = _rebase(self.document(current), current, waiting)
-        head = {"$schema": _DIALECT, "description": self.document(name)["description"], "$ref": _local(name)}
-        return {**head, "$defs": {_key(part): reached[part] for part in sorted(reached)}}
+                reached[current] = _copy_rebased(self.document(current), current, waiting)
+        head = {"$schema": _DIALECT, "description": self.document(name)["description"], "$ref": _localise(name)}
+        return {**head, "$defs": {_find_key(part): reached[part] for part in sorted(reached)}}
 
 
 def schemas_in(folder: Path) -> Schemas:
@@ -164,24 +164,24 @@ def load_schemas(revision: str) -> Schemas:
     return schemas_in(resources.folder("schemas") / revision)
 
 
-def _rebase(part: Any, name: str, reached: list[str]) -> Any:
+def _copy_rebased(part: Any, name: str, reached: list[str]) -> Any:
     """A copy of `part` of the file `name` whose references point into the bundle; their files join `reached`."""
     if isinstance(part, list):
-        return [_rebase(item, name, reached) for item in part]
+        return [_copy_rebased(item, name, reached) for item in part]
     if not isinstance(part, dict):
         return part
-    copy = {key: _rebase(value, name, reached) for key, value in part.items() if key not in _LEFT_OUT}
+    copy = {key: _copy_rebased(value, name, reached) for key, value in part.items() if key not in _LEFT_OUT}
     if isinstance(part.get("$ref"), str):
         path, _, fragment = cast(str, part["$ref"]).partition("#")
         target = posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) if path else f"{name}.json"
         reached.append(target.removesuffix(".json"))
-        copy["$ref"] = _local(reached[-1]) + fragment
+        copy["$ref"] = _localise(reached[-1]) + fragment
     return copy
 
 
-def _key(name: str) -> str:
+def _find_key(name: str) -> str:
     return name.replace("/", ".")
 
 
-def _local(name: str) -> str:
-    return f"#/$defs/{_key(name)}"
+def _localise(name: str) -> str:
+    return f"#/$defs/{_find_key(name)}"

@@ -19,10 +19,10 @@ def strict_files(revision: str) -> dict[Path, str]:
     """The generated files of a revision, as a mapping from path to text."""
     folder = resources.folder("schemas") / revision / "strict"
     bodies = (name for name in load_schemas(revision).names() if name.startswith("requests/"))
-    return {folder / f"{Path(name).name}.json": _text(revision, name) for name in bodies}
+    return {folder / f"{Path(name).name}.json": _write_text(revision, name) for name in bodies}
 
 
-def _text(revision: str, name: str) -> str:
+def _write_text(revision: str, name: str) -> str:
     note = f"Generated from {name}.json by `python -m harness.contract.schema.strict_files`; do not edit."
     bundle = close(load_schemas(revision).bundle(name))
     return json.dumps({"$comment": note, **bundle}, indent=1, ensure_ascii=False) + "\n"

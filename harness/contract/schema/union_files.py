@@ -22,10 +22,10 @@ def union_files(revision: str) -> dict[Path, str]:
     folder, schemas = resources.folder("schemas") / revision, load_schemas(revision)
     own = {name for name, path in schemas.files.items() if path.is_relative_to(folder)}
     touched = [name for name, union in UNIONS.items() if any(each.startswith(f"{union.folder}/") for each in own)]
-    return {folder / f"{name}.json": _text(name, schemas.document(name)) for name in touched}
+    return {folder / f"{name}.json": _write_text(name, schemas.document(name)) for name in touched}
 
 
-def _text(name: str, document: dict[str, object]) -> str:
+def _write_text(name: str, document: dict[str, object]) -> str:
     what = "Generated" if isinstance(UNIONS[name], Union) else "The steps in it are generated"
     note = f"{what} from {UNIONS[name].folder}/ by `{COMMAND}`; do not edit."
     return format_json({"$comment": note, **document})

@@ -66,12 +66,12 @@ class Mixture:
 
     def members(self, document: Schema) -> list[str]:
         """The names of the files that the union lists, in its order."""
-        return _list_references(self._union(document)["oneOf"])
+        return _list_references(self._find_union(document)["oneOf"])
 
     def document(self, document: Schema, members: Mapping[str, Schema]) -> Schema:
         """The schema with those of `members` that its file does not list."""
         mixed: Schema = copy.deepcopy({key: part for key, part in document.items() if key != "$comment"})
-        union, listed = self._union(mixed), self.members(document)
+        union, listed = self._find_union(mixed), self.members(document)
         types = {name: type_of(part) for name, part in members.items()}
         added = {name: kind for name, kind in types.items() if name not in listed}
         others = {name: kind for name, kind in types.items() if not name.startswith(f"{self.folder}/")}
@@ -83,7 +83,7 @@ class Mixture:
         union["oneOf"] = [*known, *({"$ref": f"{name}.json"} for name in added), unknown]
         return mixed
 
-    def _union(self, document: Schema) -> Schema:
+    def _find_union(self, document: Schema) -> Schema:
         part: Schema = document
         for key in self.where:
             part = part[key]

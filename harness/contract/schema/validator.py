@@ -68,7 +68,7 @@ class Validator:
             return [SchemaProblem("$", f"is not JSON: {refusal}", "JSON", json_type(value), "json")]
         if self._explainer is None:
             self._explainer = Explainer(self._schema, self._fits)
-        return self._explainer.explain(value, limit=limit) or [self._disagreement(value)]
+        return self._explainer.explain(value, limit=limit) or [self._describe_disagreement(value)]
 
     def review(self, value: Any) -> Review:
         """Problems, unknowns and needless nulls; as fast as `is_valid` for what the closed twin accepts."""
@@ -92,7 +92,7 @@ class Validator:
         except ValueError:  # nested too deep for the fast validator
             return False
 
-    def _disagreement(self, value: Any) -> SchemaProblem:
+    def _describe_disagreement(self, value: Any) -> SchemaProblem:
         reason = next(iter(self._compiled.iter_errors(value)))
         message = f"jsonschema-rs refuses what jsonschema accepts ({reason.message}): please report this schema"
         return SchemaProblem("$", message, self.name, "", "disagreement")

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from harness.outcome import Harm
 
 _STATUS = """
-    create.status create.final bg.at-once bg.settles bg.survives-hangup bg.no-regress bg.transition
+    create.status create.final bg.settles bg.survives-hangup bg.no-regress bg.transition
     bg.failed-visible bg.incomplete-visible cancel.state cancel.stays cancel.stream-ends cancel.keeps-result
     cancel.keeps-background-result stream.completed-status stream.completed-last stream.terminal
     stream.end-matches-get tool.requires-action tool.stream-status chain.takes-effect store.false-get del.gone
-    err.stream-prestream
+    err.stream-prestream stream.closes
 """
 _TEXT = """
+    create.ok create.generation stream.legacy-names
     get.ok get.same get.matches-post bg.result stream.opens stream.framing stream.json stream.surrogates
     stream.text stream.equals-get stream.start-before stream.stop-once stream.args-join stream.index-reuse
     resume.opens resume.replay resume.no-gap resume.exclusive resume.live resume.from-create resume.finished
@@ -38,7 +39,8 @@ HARMS: Mapping[str, Harm] = {
 """By the id of a rule."""
 
 _NOTICED = """
-    bg.at-once bg.settles bg.survives-hangup cancel.stream-ends err.stream-prestream get.ok stream.opens
+    create.ok create.generation stream.legacy-names stream.closes
+    bg.settles bg.survives-hangup cancel.stream-ends err.stream-prestream get.ok stream.opens
     stream.json resume.opens create.id bg.create chain.ok tool.call-fields steps.result-match
 """
 """Rules with a harm whose breach shows: an error, a wait, a field that is missing."""

@@ -85,7 +85,9 @@ def operation_of(request: Request) -> Operation | None:
     for start, segment in enumerate(segments):
         if segment == "files" and "environments" in segments[:start]:
             return None  # a path inside an environment
-        if segment in _COLLECTIONS and (found := _BY_CALL.get(f"{request.method} {_template(segments[start:])}")):
+        if segment in _COLLECTIONS and (
+            found := _BY_CALL.get(f"{request.method} {_to_template(segments[start:])}")
+        ):
             return found
     return None
 
@@ -95,7 +97,7 @@ def has_numeric_errors(request: Request) -> bool:
     return "environments" not in request.segments and not _NUMERIC.isdisjoint(request.segments)
 
 
-def _template(tail: tuple[str, ...]) -> str:
+def _to_template(tail: tuple[str, ...]) -> str:
     """`webhooks/w1:ping` as `webhooks/{id}:ping`, also two levels down; an empty id does not count as one."""
     names = list(tail)
     for place in (1, 4 if names[2:3] == ["upload"] else 3):

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from harness.contract.tables import renamed
 from harness.contract.tables.error_codes import code_of
 from harness.wire import Request, StreamProtocol, encode
 from harness.wire.message import EVENT_STREAM
@@ -58,6 +59,15 @@ def completes(event: Event) -> bool:
     return event.get("event_type") == COMPLETED_EVENT
 
 
+def ends(event: Event) -> bool | None:
+    """Whether nothing but [DONE] follows this event, also under its old name; None: it tells nothing of a run."""
+    kind = event.get("event_type")
+    name = renamed.EVENTS.get(kind, kind) if isinstance(kind, str) else ""
+    if name == ERROR_EVENT:
+        return True if isinstance(event.get("error"), Mapping) else None
+    return name == COMPLETED_EVENT if name in RUN_EVENTS else None
+
+
 def is_error(event: Event) -> bool:
     """Whether this is an error event. One without an `error` field is a kind of keepalive and ends nothing."""
     return event.get("event_type") == ERROR_EVENT
@@ -74,7 +84,7 @@ def resume_request(request: Request, resource: str, cursor: str | None) -> Reque
     """The GET of the interaction as a stream, with the credentials and the API version of `request`."""
     query = [("stream", "true"), *([("last_event_id", cursor)] if cursor is not None else [])]
     kept = [pair for pair in request.query if pair[0] in ("key", "alt")]
-    root = _root(request)
+    root = _find_root(request)
     target = f"{root}/{COLLECTION}/{quote(resource, safe='')}?{urlencode(query + kept)}"
     headers = request.headers.without("content-type", "content-length", "transfer-encoding", "content-encoding")
     return Request("GET", target, headers.having("accept", EVENT_STREAM))
@@ -94,7 +104,7 @@ def error_event(code: str, message: str, event_id: str | None) -> bytes:
     """One complete in-stream error frame."""
     identity = {} if event_id is None else {"event_id": event_id}
     event = {"error": {"code": code, "message": message}, **identity, "event_type": ERROR_EVENT}
-    return encode(ERROR_EVENT, _compact(event))
+    return encode(ERROR_EVENT, _encode_compact(event))
 
 
 def bare_error(refused: bool) -> bytes:
@@ -107,7 +117,7 @@ def bare_error(refused: bool) -> bytes:
 
 def error_body(status: int, code: str, message: str) -> bytes:
     """The body of an error response, which does not contain the HTTP status; "" is the code of that status."""
-    return _compact({"error": {"message": message, "code": code or code_of(status)}})
+    return _encode_compact({"error": {"message": message, "code": code or code_of(status)}})
 
 
 def shaped_error(shape: str, status: int, message: str, wait: str | None) -> tuple[str, bytes]:
@@ -172,13 +182,13 @@ def name_event(event: Any) -> str:
     return f"{kind}({inner['type']})" if isinstance(inner.get("type"), str) else kind
 
 
-def _root(request: Request) -> str:
+def _find_root(request: Request) -> str:
     """The part of the path before the collection: the version, or Vertex's project and location."""
     parts = request.raw_path.rstrip("/").split("/")
     return "/".join(parts[: parts.index(COLLECTION)] if COLLECTION in parts else parts)
 
 
-def _compact(value: Any) -> bytes:
+def _encode_compact(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
@@ -187,6 +197,7 @@ PROTOCOL = StreamProtocol(
     cursor=cursor_of,
     with_cursor=with_cursor,
     completes=completes,
+    ends=ends,
     is_error=is_error,
     sentinel=DONE,
     stream_id=interaction_id,

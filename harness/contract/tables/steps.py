@@ -63,11 +63,6 @@ class Growth:
         values = {**mark, "how": DeltaEffect(mark["how"]), "fragments": frozenset(mark.get("fragments", ()))}
         return cls(**values)
 
-    @property
-    def is_text(self) -> bool:
-        """Whether the delta brings text that can be cut anywhere, unlike the signature or the bytes of a part."""
-        return self.how is DeltaEffect.JSON or self.join == "text"
-
 
 @dataclass(frozen=True, slots=True)
 class DeltaType:
@@ -179,16 +174,16 @@ class StepTable:
 
 def read_steps(schemas: Schemas) -> StepTable:
     """Read the table from the schemas. Raises LookupError for a delta that a step lists but no file describes."""
-    deltas = {delta.name: delta for delta in map(_delta, *_branches(schemas, "delta"))}
-    steps = {step.name: step for step in map(_step, *_branches(schemas, "step"))}
-    contents = {content.name: content for content in map(_content, *_branches(schemas, "content"))}
+    deltas = {delta.name: delta for delta in map(_read_delta, *_list_branches(schemas, "delta"))}
+    steps = {step.name: step for step in map(_step, *_list_branches(schemas, "step"))}
+    contents = {content.name: content for content in map(_read_content, *_list_branches(schemas, "content"))}
     for step in steps.values():
         if lost := [name for name in step.deltas if name not in deltas]:
             raise LookupError(f"{step.schema}.json lists {', '.join(lost)} in {DELTAS}, but no file describes it")
     return StepTable(steps, deltas, contents)
 
 
-def _branches(schemas: Schemas, union: str) -> tuple[list[str], list[dict[str, Any]]]:
+def _list_branches(schemas: Schemas, union: str) -> tuple[list[str], list[dict[str, Any]]]:
     """The names and the documents of the files that a union lists."""
     names = list_members(schemas.document(union))
     return names, [schemas.document(name) for name in names]
@@ -200,10 +195,10 @@ def _step(schema: str, document: dict[str, Any]) -> StepType:
     return StepType(type_of(document), schema, tuple(document.get(DELTAS, ())), shown, fields, required)
 
 
-def _delta(schema: str, document: dict[str, Any]) -> DeltaType:
+def _read_delta(schema: str, document: dict[str, Any]) -> DeltaType:
     grows = Growth.of_mark(document[GROWS])
     return DeltaType(type_of(document), schema, grows, frozenset(properties_of(document)))
 
 
-def _content(schema: str, document: dict[str, Any]) -> ContentType:
+def _read_content(schema: str, document: dict[str, Any]) -> ContentType:
     return ContentType(type_of(document), schema, "data" in properties_of(document))

@@ -77,7 +77,7 @@ _COMPLETED = ("all-stopped", "completed-status", "completed-steps")
 _END = Row(State.CLOSED, guards=("is-over",))
 
 
-def _running(state: State) -> dict[str, Row]:
+def _build_running(state: State) -> dict[str, Row]:
     """The rows of every state between the creation and the end."""
     return {
         CREATED: Row(state, guards=_CREATED),
@@ -102,11 +102,11 @@ ORDER: Mapping[State, Mapping[str, Row]] = {
         END: _END,
     },
     State.BETWEEN_STEPS: {
-        **_running(State.BETWEEN_STEPS),
+        **_build_running(State.BETWEEN_STEPS),
         DELTA: Row(State.BETWEEN_STEPS, "stream.start-before", ("delta-known",)),
     },
-    State.IN_STEP: {**_running(State.IN_STEP), STOP: Row(State.BETWEEN_STEPS, guards=_STOP)},
-    State.RESUMED: _running(State.RESUMED),
+    State.IN_STEP: {**_build_running(State.IN_STEP), STOP: Row(State.BETWEEN_STEPS, guards=_STOP)},
+    State.RESUMED: _build_running(State.RESUMED),
     State.COMPLETED: {
         **dict.fromkeys((*EVENTS, OTHER), _LATE),
         SENTINEL: Row(State.CLOSED),

@@ -29,6 +29,7 @@ from harness.emulator.values.platform import GEMINI, Platform
 from harness.emulator.values.schema_words import describe_problem, describe_schemas
 from harness.emulator.values.settings import Settings
 from harness.emulator.values.suggestions import suggestion
+from harness.emulator.values.weight import weigh_json
 
 Json = dict[str, Any]
 
@@ -78,7 +79,7 @@ class CreateValidator(ContinuationRules):
         body = self.parse(data)
         self.shape(body)
         order = self.resolve(body, project, platform, version)
-        order.size = len(data)
+        order.size = weigh_json(data)
         return order
 
     def parse(self, data: bytes) -> Json:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from harness.emulator.deliveries import signing
 from harness.emulator.deliveries.envelope import EVENT_OF_STATUS, build_envelope
@@ -57,7 +58,7 @@ class Deliveries:
         self._stamps = stamps
         self._webhooks = webhooks
         self._jobs: list[Job] = []
-        self._runs: list[Run] = []
+        self._runs: WeakValueDictionary[str, Run] = WeakValueDictionary()  # the store bounds how many there are
         self.given_up: list[str] = []
 
     # What is told to whom
@@ -65,7 +66,7 @@ class Deliveries:
     def watch(self, run: Run) -> None:
         """Remember a background run, so that `attend` moves it if a webhook waits for it."""
         if run.background and not run.settled:
-            self._runs.append(run)
+            self._runs[run.id] = run
 
     def note_settled(self, run: Run) -> None:
         """Queue the event of a run that has just settled, for everybody who wants it."""
@@ -93,8 +94,9 @@ class Deliveries:
 
     def attend(self) -> bool:
         """Move each run that a webhook waits for to its next visible state; whether one is still running."""
-        self._runs = [run for run in self._runs if not run.settled]
-        waited = [run for run in self._runs if not run.held and any(self._find_receivers(run, None))]
+        running = [run for run in self._runs.values() if not run.settled]
+        self._runs = WeakValueDictionary({run.id: run for run in running})
+        waited = [run for run in running if not run.held and any(self._find_receivers(run, None))]
         for run in waited:
             run.poll()
         return any(not run.settled for run in waited)

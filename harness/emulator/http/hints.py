@@ -93,9 +93,9 @@ def unknown_field(name: str, known: Collection[str]) -> str:
     return f"Unknown parameter '{name}'.{advice}"
 
 
-def camel_case(value: Any, path: str = "") -> str | None:
+def camel_case(value: Any) -> str | None:
     """Return a message for the first camelCase name in `value`, with its path and its snake_case form, or None."""
-    waiting: deque[tuple[Any, str]] = deque([(value, path)])
+    waiting: deque[tuple[Any, str]] = deque([(value, "")])
     while waiting:
         current, place = waiting.popleft()
         if isinstance(current, list):

@@ -193,7 +193,7 @@ class ReplyBuilder:
 
     def contents(self, order: CreateRequest) -> list[Json]:
         """Return one content for each format or modality asked for, by default one text."""
-        formats = _formats(order)
+        formats = _list_formats(order)
         if not formats:
             return [self.text_content(order, self.words(order))]
         return [self.fill_format(order, wanted) for wanted in formats]
@@ -269,7 +269,7 @@ class ReplyBuilder:
         return {"content": [{"text": text[: tokens * 4], "type": "text"}], "type": "model_output"}
 
 
-def _formats(order: CreateRequest) -> list[Json]:
+def _list_formats(order: CreateRequest) -> list[Json]:
     """Return the output asked for, as response formats; empty for plain text."""
     body = order.body
     wanted = body.get("response_format")

@@ -25,7 +25,7 @@ def _query(prompt: str) -> str:
     return " ".join(prompt.split())[:60] or "example"
 
 
-def _google_search(tool: Json, prompt: str) -> tuple[Json, Json]:
+def _search_web(tool: Json, prompt: str) -> tuple[Json, Json]:
     arguments = {"queries": [_query(prompt)]}
     result = [{"search_suggestions": "<div>example query</div>"}]
     return {"arguments": arguments, "search_type": "web_search"}, {"is_error": False, "result": result}
@@ -35,22 +35,22 @@ def _code_execution(tool: Json, prompt: str) -> tuple[Json, Json]:
     return {"arguments": {"code": "print(6 * 7)", "language": "python"}}, {"is_error": False, "result": "42\n"}
 
 
-def _url_context(tool: Json, prompt: str) -> tuple[Json, Json]:
+def _read_urls(tool: Json, prompt: str) -> tuple[Json, Json]:
     urls = [word for word in prompt.split() if word.startswith(("http://", "https://"))] or [PAGE]
     result = [{"status": "success", "url": url} for url in urls]
     return {"arguments": {"urls": urls}}, {"is_error": False, "result": result}
 
 
-def _google_maps(tool: Json, prompt: str) -> tuple[Json, Json]:
+def _search_maps(tool: Json, prompt: str) -> tuple[Json, Json]:
     place = {"name": "Example Square", "place_id": "place-1", "url": PAGE}
     return {"arguments": {"queries": [_query(prompt)]}}, {"result": [{"places": [place]}]}
 
 
-def _file_search(tool: Json, prompt: str) -> tuple[Json, Json]:
+def _search_files(tool: Json, prompt: str) -> tuple[Json, Json]:
     return {}, {}
 
 
-def _retrieval(tool: Json, prompt: str) -> tuple[Json, Json]:
+def _retrieve(tool: Json, prompt: str) -> tuple[Json, Json]:
     call: Json = {"arguments": {"queries": [_query(prompt)]}}
     kinds = tool.get("retrieval_types")
     if kinds:
@@ -58,17 +58,17 @@ def _retrieval(tool: Json, prompt: str) -> tuple[Json, Json]:
     return call, {"is_error": False}
 
 
-def _mcp_server(tool: Json, prompt: str) -> tuple[Json, Json]:
+def _call_mcp_server(tool: Json, prompt: str) -> tuple[Json, Json]:
     server = tool.get("name") or "server"
     allowed = tool.get("allowed_tools") or [{}]
     first = allowed[0] if isinstance(allowed, list) else {}
     names = first.get("tools") if isinstance(first, dict) else [first]
     who = {"name": f"{server}:{names[0] if names else 'lookup'}", "server_name": server}
-    result = _mcp_result({"results": ["one match"]})
+    result = _write_mcp_result({"results": ["one match"]})
     return {**who, "arguments": {"query": _query(prompt)}}, {**who, "result": result}
 
 
-def _mcp_result(content: Json) -> Json:
+def _write_mcp_result(content: Json) -> Json:
     """The three forms in which recordings give the result of an MCP server; two are JSON in a string."""
     text = msgspec.json.encode(content).decode()
     whole = {"content": [{"type": "text", "text": text}], "structuredContent": content}
@@ -80,13 +80,13 @@ def _mcp_result(content: Json) -> Json:
 
 
 _PAIRS: dict[str, tuple[str, Callable[[Json, str], tuple[Json, Json]]]] = {
-    "google_search": ("google_search", _google_search),
+    "google_search": ("google_search", _search_web),
     "code_execution": ("code_execution", _code_execution),
-    "url_context": ("url_context", _url_context),
-    "google_maps": ("google_maps", _google_maps),
-    "file_search": ("file_search", _file_search),
-    "retrieval": ("retrieval", _retrieval),
-    "mcp_server": ("mcp_server_tool", _mcp_server),
+    "url_context": ("url_context", _read_urls),
+    "google_maps": ("google_maps", _search_maps),
+    "file_search": ("file_search", _search_files),
+    "retrieval": ("retrieval", _retrieve),
+    "mcp_server": ("mcp_server_tool", _call_mcp_server),
 }
 
 
@@ -138,7 +138,7 @@ def client_calls(tools: list[Json], choice: Any, prompt: str, ids: IdSequence, b
 
     Raises SampleTooLarge.
     """
-    mode, allowed = _choice(choice)
+    mode, allowed = _read_choice(choice)
     if mode == "none":
         return []
     functions = [tool for tool in tools if tool.get("type") == "function" and tool.get("name")]
@@ -157,7 +157,7 @@ def _call(name: str, arguments: Any, ids: IdSequence) -> Json:
     return {"id": ids.call(), "name": name, "arguments": fitting, "type": "function_call"}
 
 
-def _choice(choice: Any) -> tuple[str, list[str]]:
+def _read_choice(choice: Any) -> tuple[str, list[str]]:
     """Return (mode, allowed names) of `tool_choice`, which is a word or `{allowed_tools: {mode, tools}}`."""
     if isinstance(choice, str):
         return choice, []

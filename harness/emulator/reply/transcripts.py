@@ -33,11 +33,13 @@ def annotate_words(generation: Json, text: str) -> list[Json]:
             "start_index": len(text[: word.start()].encode()),
             "end_index": len(text[: word.end()].encode()),
             **({"speaker": "spk:0"} if told_apart else {}),
-            **({"start_offset": _offset(number), "end_offset": _offset(number + 1)} if timed else {}),
+            **(
+                {"start_offset": _format_offset(number), "end_offset": _format_offset(number + 1)} if timed else {}
+            ),
         }
         for number, word in enumerate(re.finditer(r"\S+", text))
     ]
 
 
-def _offset(number: int) -> str:
+def _format_offset(number: int) -> str:
     return f"{number * _SECONDS:.3f}s"

@@ -6,6 +6,7 @@ Layer 2. Knows bytes and cursors. The run decides how many of the frames a reade
 from __future__ import annotations
 
 from typing import Any
+from weakref import proxy
 
 from harness.emulator.run.event_writer import EventWriter, SharedEvent
 from harness.emulator.run.interaction import Interaction
@@ -20,7 +21,8 @@ class Frames:
     __slots__ = ("_chunks", "_run", "_writer", "cursors")
 
     def __init__(self, run: Interaction, writer: EventWriter) -> None:
-        self._run = run
+        # The run holds its frames: held in turn, a run of a megabyte would wait for the garbage collector.
+        self._run: Interaction = proxy(run)
         self._writer = writer
         self._chunks: list[Chunk] = []
         self.cursors: list[str | None] = []

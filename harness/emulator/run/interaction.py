@@ -37,6 +37,7 @@ class Interaction(ABC):
     """
 
     __slots__ = (
+        "__weakref__",
         "_goal", "_lag", "_old_status", "_usage", "_world", "agent", "background", "bodies", "body", "checkpoints",
         "context", "created", "environment_id", "errors", "given", "id", "model", "number", "platform", "project",
         "script", "serial", "settled", "shown", "size", "steps", "stored", "token", "updated", "waiting",

@@ -17,19 +17,22 @@ Json = dict[str, Any]
 
 _encode = msgspec.json.Encoder().encode
 
+_LONGEST_KEPT = 16 * 1024
+"""Bytes of a body that is kept. A longer one (with an image) would take a multiple of what it was made of."""
+
 
 class Bodies:
     """Renders a run for the response to a POST (`timeline=False`), a GET or a cancel."""
 
     def render(self, run: Run, *, timeline: bool, include_input: bool = False) -> bytes:
-        """Return the body as bytes. The timeline of a settled run is cached, because clients read it often."""
+        """Return the body as bytes. The short timeline of a settled run is cached, for clients read it often."""
         if not timeline:
             return _encode(self.interaction(run, timeline=False, include_input=include_input))
         final = self.final(run)
         kept = run.bodies.get(include_input) if final else None
         if kept is None:
             kept = _encode(self.interaction(run, timeline=True, include_input=include_input))
-            if final:
+            if final and len(kept) <= _LONGEST_KEPT:
                 run.bodies[include_input] = kept
         return kept
 

@@ -15,7 +15,7 @@ _REMEMBERED = 10_000
 
 
 class InteractionStore:
-    """Interactions by id; beyond `most`, or `most_bytes` of their requests, the oldest are forgotten.
+    """Interactions by id; beyond `most`, or `most_bytes` of memory, the oldest are forgotten.
 
     The latest is always kept.
     """
@@ -41,8 +41,9 @@ class InteractionStore:
             self._forgotten.popitem(last=False)
 
     def forget_oldest(self) -> None:
-        """Remove the interaction that was stored first."""
+        """Remove the interaction stored first. If it is held, it goes on: nobody could release it later."""
         _, run = self._runs.popitem(last=False)
+        run.release()
         self._bytes -= run.size
 
     def was_forgotten(self, interaction_id: str) -> bool:

@@ -56,10 +56,15 @@ def read(text: str, lifecycle: LifecycleTable = LIFECYCLE) -> ScenarioFile:
     for key in value:
         if key not in _KEYS:
             raise ScriptFault(f"a scenario has no key {key!r}.{suggestion(str(key), _KEYS)}")
-    return ScenarioFile(tuple(_replies(value.get("replies"), lifecycle)), _settings(value.get("settings")))
+    found = ScenarioFile(
+        tuple(_read_replies(value.get("replies"), lifecycle)), _read_settings(value.get("settings"))
+    )
+    if not found.replies and not found.settings:
+        raise ScriptFault("the scenario is empty: write 'replies' or 'settings', or leave the file out")
+    return found
 
 
-def _replies(value: Any, lifecycle: LifecycleTable) -> list[Script]:
+def _read_replies(value: Any, lifecycle: LifecycleTable) -> list[Script]:
     if value is not None and not isinstance(value, list):
         raise ScriptFault(f"'replies' is a list of scripts, not {type(value).__name__}")
     scripts = []
@@ -71,7 +76,7 @@ def _replies(value: Any, lifecycle: LifecycleTable) -> list[Script]:
     return scripts
 
 
-def _settings(value: Any) -> dict[str, Any]:
+def _read_settings(value: Any) -> dict[str, Any]:
     if value is not None and not isinstance(value, dict):
         raise ScriptFault(f"'settings' is an object, not {type(value).__name__}")
     return value or {}

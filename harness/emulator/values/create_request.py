@@ -34,8 +34,8 @@ class CreateRequest:
     """`given` is the input as steps, `text` the text in it; `agent` is also set if `model` held its name.
 
     `documents` are the titles of what its `file_search` finds, `platform` is the surface that the call came to,
-    `budget` what all samples for this create may cost together, `size` how many bytes the request had, `rest` the
-    steps that are left of the answer whose checkpoint it continues.
+    `budget` what all samples for this create may cost together, `size` how much memory the request takes,
+    `rest` the steps that are left of the answer whose checkpoint it continues.
     """
 
     body: dict[str, Any]

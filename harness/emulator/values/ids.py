@@ -39,7 +39,7 @@ class IdSequence:
         """Return the id of a new call: eight digits and small letters, on Vertex a UUID."""
         number = self.number()
         if self.vertex:
-            return _uuid(number)
+            return _write_uuid(number)
         rest = (self._count * _CALL_STEP + self._salt) % _CALLS
         digits = []
         for _ in range(8):
@@ -56,9 +56,9 @@ class IdSequence:
         """Return an id for any other resource."""
         number = self.number()
         if prefix in {"env", "environment"}:
-            return _vertex_sandbox(number) if self.vertex else _uuid(number)
+            return _write_vertex_sandbox(number) if self.vertex else _write_uuid(number)
         if prefix in _SHORT:
-            return _SHORT[prefix] + _letters(number)
+            return _SHORT[prefix] + _write_letters(number)
         return f"{number:016x}{number ^ _MASK:016x}" if not prefix else f"{prefix}-{number:016x}"
 
 
@@ -71,7 +71,7 @@ def interaction_id(number: int, *, vertex: bool = False) -> str:
     return "v1_" + _encode(b"\x0a\x17" + first + b"\x12\x17" + second)
 
 
-def _letters(number: int) -> str:
+def _write_letters(number: int) -> str:
     """Return twelve digits and small letters: the 62 low bits of the number, mixed by an odd factor."""
     rest = (number * 0xD6E8FEB86659FD93) % 36**12
     digits = []
@@ -81,12 +81,12 @@ def _letters(number: int) -> str:
     return "".join(digits)
 
 
-def _vertex_sandbox(number: int) -> str:
+def _write_vertex_sandbox(number: int) -> str:
     token = b"%016x%016x" % (number, number ^ _MASK)
     return "env_" + _encode(b"\x08\x01\x10\x80\x80\x80\x80\x80" + _digest(number, 4) + b"\x1a\x20" + token)
 
 
-def _uuid(number: int) -> str:
+def _write_uuid(number: int) -> str:
     """Return a UUID of version 4 that holds the 64 bits of the number, so that none comes twice."""
     text = _digest(number, 16).hex()
     digits = f"{number:016x}"

@@ -40,24 +40,24 @@ def picture() -> str:
     """Return a PNG of one grey pixel."""
     header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
     parts = ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0\x80")), (b"IEND", b""))
-    return _text(b"\x89PNG\r\n\x1a\n" + b"".join(_png_part(name, data) for name, data in parts))
+    return _read_text(b"\x89PNG\r\n\x1a\n" + b"".join(_build_png_part(name, data) for name, data in parts))
 
 
 @cache
 def photo() -> str:
     """Return a JPEG of one grey pixel, which is what the service makes when asked for an image."""
-    tables = b"".join(_jpeg_part(0xC4, bytes((kind, 1, *bytes(15), 0))) for kind in (0x00, 0x10))
-    frame = _jpeg_part(0xC0, struct.pack(">BHHBBBB", 8, 1, 1, 1, 1, 0x11, 0))
-    scan = _jpeg_part(0xDA, bytes((1, 1, 0, 0, 63, 0))) + b"\x3f"
-    head = _jpeg_part(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0")
-    quantities = _jpeg_part(0xDB, b"\0" + bytes([16]) * 64)
-    return _text(b"\xff\xd8" + head + quantities + frame + tables + scan + b"\xff\xd9")
+    tables = b"".join(_build_jpeg_part(0xC4, bytes((kind, 1, *bytes(15), 0))) for kind in (0x00, 0x10))
+    frame = _build_jpeg_part(0xC0, struct.pack(">BHHBBBB", 8, 1, 1, 1, 1, 0x11, 0))
+    scan = _build_jpeg_part(0xDA, bytes((1, 1, 0, 0, 63, 0))) + b"\x3f"
+    head = _build_jpeg_part(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0")
+    quantities = _build_jpeg_part(0xDB, b"\0" + bytes([16]) * 64)
+    return _read_text(b"\xff\xd8" + head + quantities + frame + tables + scan + b"\xff\xd9")
 
 
 @cache
 def samples() -> str:
     """Return eight silent 16-bit samples without any header, as models that speak answer."""
-    return _text(bytes(16))
+    return _read_text(bytes(16))
 
 
 @cache
@@ -66,27 +66,27 @@ def sound() -> str:
     samples = bytes(16)
     form = struct.pack("<HHIIHH", 1, 1, 8000, 16000, 2, 16)
     body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(samples)) + samples
-    return _text(b"RIFF" + struct.pack("<I", len(body)) + body)
+    return _read_text(b"RIFF" + struct.pack("<I", len(body)) + body)
 
 
 @cache
 def clip() -> str:
     """Return an MP4 with a file type box and an empty media data box."""
     brand = b"isom" + struct.pack(">I", 512) + b"isomiso2"
-    return _text(_mp4_box(b"ftyp", brand) + _mp4_box(b"mdat", b""))
+    return _read_text(_build_mp4_box(b"ftyp", brand) + _build_mp4_box(b"mdat", b""))
 
 
-def _png_part(name: bytes, data: bytes) -> bytes:
+def _build_png_part(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def _jpeg_part(mark: int, data: bytes) -> bytes:
+def _build_jpeg_part(mark: int, data: bytes) -> bytes:
     return b"\xff" + bytes([mark]) + struct.pack(">H", len(data) + 2) + data
 
 
-def _mp4_box(name: bytes, data: bytes) -> bytes:
+def _build_mp4_box(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data) + 8) + name + data
 
 
-def _text(data: bytes) -> str:
+def _read_text(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")

@@ -45,6 +45,11 @@ class SampleBudget:
         """Pay for reading a text that does not become part of the sample. Raises SampleTooLarge."""
         self.work(len(text) // _PER_STEP)
 
+    def expect(self, values: int) -> None:
+        """Raise SampleTooLarge if so many values can never be paid: before the first of them is made."""
+        if values > self.steps or values * _PER_VALUE > self.size:
+            raise SampleTooLarge
+
     def write(self, characters: int) -> None:
         """Pay for one value with this many characters, before it is made. Raises SampleTooLarge."""
         self.work(1 + characters // _PER_STEP)

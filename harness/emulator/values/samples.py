@@ -19,6 +19,7 @@ _OPTIONAL_LEVELS = 4
 _LARGEST = 2**64
 """Readers of JSON have whole numbers up to this size; larger ones are written as floats."""
 _LONGEST_TYPE = 20
+_HINT = "sample"
 
 _FORMATS = {
     "date": "2026-06-09",
@@ -43,8 +44,8 @@ class _Document(NamedTuple):
     optional: int
 
 
-def sample(schema: Any, hint: str = "sample", budget: SampleBudget | None = None) -> Any:
-    """Return a small value for `schema`. An unconstrained string is `hint`; an unusual schema gets a guess.
+def sample(schema: Any, budget: SampleBudget | None = None) -> Any:
+    """Return a small value for `schema`. An unconstrained string is `_HINT`; an unusual schema gets a guess.
 
     Optional properties are left out if they take the budget's characters, or half of its work. Raises
     SampleTooLarge if the rest is too much, too, or if a number is too large for JSON's readers.
@@ -52,10 +53,10 @@ def sample(schema: Any, hint: str = "sample", budget: SampleBudget | None = None
     budget = SampleBudget() if budget is None else budget
     trial = budget.for_trial()
     try:
-        value = _sample(schema, hint, _Document(schema, trial, _OPTIONAL_LEVELS), 0)
+        value = _sample(schema, _HINT, _Document(schema, trial, _OPTIONAL_LEVELS), 0)
     except SampleTooLarge:
         budget.settle(trial, kept=False)
-        return _sample(schema, hint, _Document(schema, budget, 0), 0)
+        return _sample(schema, _HINT, _Document(schema, budget, 0), 0)
     budget.settle(trial, kept=True)
     return value
 
@@ -88,17 +89,17 @@ def _sample(schema: Any, hint: str, document: _Document, depth: int) -> Any:
 
 def _by_type(kind: str, schema: Mapping[str, Any], hint: str, document: _Document, depth: int) -> Any:
     if kind == "object":
-        return _object(schema, document, depth)
+        return _sample_object(schema, document, depth)
     if kind == "array":
-        return _array(schema, hint, document, depth)
+        return _sample_array(schema, hint, document, depth)
     if kind in {"integer", "number"}:
         return _number(schema, kind, document.budget)
     if kind == "boolean" or kind == "null":
         return document.budget.copy_of(True if kind == "boolean" else None)
-    return _string(schema, hint, document.budget)
+    return _sample_string(schema, hint, document.budget)
 
 
-def _object(schema: Mapping[str, Any], document: _Document, depth: int) -> dict[str, Any]:
+def _sample_object(schema: Mapping[str, Any], document: _Document, depth: int) -> dict[str, Any]:
     """Fill every declared property, so that clients see them all; from some depth on only the required ones."""
     properties = schema.get("properties")
     properties = properties if isinstance(properties, Mapping) else {}
@@ -115,13 +116,14 @@ def _object(schema: Mapping[str, Any], document: _Document, depth: int) -> dict[
     return value
 
 
-def _array(schema: Mapping[str, Any], hint: str, document: _Document, depth: int) -> list[Any]:
+def _sample_array(schema: Mapping[str, Any], hint: str, document: _Document, depth: int) -> list[Any]:
     fixed = schema.get("prefixItems")
     items = [_sample(item, hint, document, depth + 1) for item in fixed] if isinstance(fixed, list) else []
     least, most = _count(schema.get("minItems")), _count(schema.get("maxItems"))
     wanted = max(1 if least is None else least, len(items))
     if most is not None:
         wanted = min(wanted, most)
+    document.budget.expect(wanted - len(items))
     unique = schema.get("uniqueItems") is True
     numbers = {item for item in items if isinstance(item, int | float)}
     while len(items) < wanted:
@@ -157,7 +159,9 @@ def _number(schema: Mapping[str, Any], kind: str, budget: SampleBudget) -> int |
 def _read_bound(schema: Mapping[str, Any], keyword: str) -> Fraction | None:
     """The number that a keyword holds, as it was written: 0.1 is a tenth."""
     value = schema.get(keyword)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return Fraction(str(value))
 
@@ -172,7 +176,7 @@ def _to_number(value: Fraction) -> int | float:
         raise SampleTooLarge from None
 
 
-def _string(schema: Mapping[str, Any], hint: str, budget: SampleBudget) -> str:
+def _sample_string(schema: Mapping[str, Any], hint: str, budget: SampleBudget) -> str:
     known = schema.get("format")
     text = _FORMATS.get(known, hint) if isinstance(known, str) else hint
     least, most = _count(schema.get("minLength")), _count(schema.get("maxLength"))

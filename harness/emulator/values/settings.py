@@ -54,8 +54,8 @@ class Settings:
     delete_stops     whether DELETE stops a run that is in progress; live it was seen not to
     max_runs, max_requests, max_queued, max_sessions   bounds on memory: the oldest entry is forgotten, except that
                      a full queue refuses new scripts
-    max_run_bytes    bound on the bytes of the requests whose interactions are stored: the oldest are forgotten,
-                     but never the latest
+    max_run_bytes    bound on about how much memory the stored interactions take, requests and answers: the oldest
+                     are forgotten, but never the latest
     max_request_bytes  the same for the log of requests, in which each body is shortened to 64 KiB
     max_file_bytes   bound on the bytes of all uploaded files and documents: an upload beyond it is refused
     """

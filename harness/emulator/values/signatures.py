@@ -23,7 +23,7 @@ def sign(number: int) -> str:
     """Make a signature from a 64-bit number, in base64 like every `signature` field."""
     body = number.to_bytes(_BODY, "big")
     filled = body + shake_128(body).digest(_FILLING)
-    return binascii.b2a_base64(_MARK + filled + _seal(filled), newline=False).decode("ascii")
+    return binascii.b2a_base64(_MARK + filled + _compute_seal(filled), newline=False).decode("ascii")
 
 
 def altered(signature: str) -> bool:
@@ -33,11 +33,11 @@ def altered(signature: str) -> bool:
     except (binascii.Error, ValueError):
         return signature.startswith(_PREFIX)
     filled, seal = data[len(_MARK) : -4], data[-4:]
-    sealed = len(filled) == _BODY + _FILLING and seal == _seal(filled)
+    sealed = len(filled) == _BODY + _FILLING and seal == _compute_seal(filled)
     return data.startswith(_MARK) != sealed
 
 
-def _seal(filled: bytes) -> bytes:
+def _compute_seal(filled: bytes) -> bytes:
     """Return a checksum; it is meant to catch accidents, not forgeries."""
     return crc32(filled, 0x51E5).to_bytes(4, "big")
 

@@ -30,9 +30,9 @@ def suggestion(name: str, options: Iterable[str]) -> str:
     """Return ` Did you mean 'x'?`, or `""` if nothing is close: a far-fetched name would mislead."""
     known = sorted(options)
     near = [snake(name)] if snake(name) in known else nearest(name.lower(), known, most=1)
-    close = near and (near[0].startswith(name.lower()) or _similarity(name.lower(), near[0]) >= _CLOSE)
+    close = near and (near[0].startswith(name.lower()) or _rate_similarity(name.lower(), near[0]) >= _CLOSE)
     return f" Did you mean '{near[0]}'?" if close else ""
 
 
-def _similarity(one: str, other: str) -> float:
+def _rate_similarity(one: str, other: str) -> float:
     return SequenceMatcher(None, one, other).ratio()

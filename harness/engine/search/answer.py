@@ -23,7 +23,7 @@ def judge_exchange(exchange: Exchange, key: str, model: SearchModel) -> Iterator
         return
     how = f"{ending.how} {ending.detail}".strip()
     if exchange.status is None:
-        late = f" within {exchange.seconds:.1f} s" if is_hang(exchange) else ""
+        late = f" within {exchange.seconds:.1f} s" if exchange.hung else ""
         yield Finding(ANSWERED, f"no answer came{late}", "a response", how)
         return
     if ending.how in _STUCK or ending.by is By.LIMIT:
@@ -31,11 +31,6 @@ def judge_exchange(exchange: Exchange, key: str, model: SearchModel) -> Iterator
     if exchange.status >= 500 and exchange.status not in BUSY | {501}:
         yield Finding(NO_CRASH, "the service failed", "an answer below 500", str(exchange.status))
     yield from filter(is_accusation, model.judge_answer(exchange, key))
-
-
-def is_hang(exchange: Exchange) -> bool:
-    """Whether we stopped waiting for an answer, or for the rest of one."""
-    return exchange.ending.by is By.LIMIT and exchange.ending.how is How.TIMEOUT
 
 
 def is_accusation(finding: Finding) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from harness.engine.decide import Policy, decide
 from harness.engine.events import PhaseFinished
 from harness.engine.results import LoggedExchange, Replays, Reproduction, Result
-from harness.engine.search.answer import is_hang
 from harness.engine.search.answer_counts import AnswerCounts
 from harness.engine.search.defect import SeenDefect, mark_strict
 from harness.engine.search.rules import ANSWERED, SEARCHED, rule_of
@@ -64,7 +63,7 @@ class Failure:
 
     @property
     def _never_came(self) -> bool:
-        return any(map(is_hang, self.trail[-1:])) or any(one.status is None for one in self.logged[-1:])
+        return any(one.hung for one in self.trail) or any(one.status is None for one in self.logged)
 
     def decide(self, policy: Policy, api: Api) -> Result:
         """What it means for the run; what never happened again is no more than a warning."""

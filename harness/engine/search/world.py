@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from harness.engine.cleanup import CreatedResources
-from harness.engine.search.answer import is_accusation, is_hang, judge_exchange
+from harness.engine.search.answer import is_accusation, judge_exchange
 from harness.engine.search.defect import SeenDefect
 from harness.engine.traffic.interrupts import hold_interrupts
 from harness.engine.traffic.lag import Lag
@@ -115,7 +115,7 @@ class World:
         """Record a finished exchange, in the place that was reserved for it, and judge it on its own."""
         self._api.read(exchange, self.target.contract)
         self.leave(exchange, sent or self.begin())
-        self.hung |= is_hang(exchange)
+        self.hung |= exchange.hung
         self._note(judge_exchange(exchange, self.target.key, self._model), exchange.request)
         return exchange
 

@@ -50,7 +50,7 @@ def merge_shards(
         raise UsageFault(
             f"no report says anything of {', '.join(missing[:3])} ({len(missing)} in all): {DIVIDED_OTHERWISE}"
         )
-    merge = _Merge(reports, [(check, homes[check.id]) for check in catalogue], api)
+    merge = _Merge(reports, [(check, homes[check.id]) for check in catalogue])
     results = merge.decide_all()
     stops = {name: stop for report in reports for name, stop in report.part.stops.items()}
     return link([results[check.id] for check in catalogue], stops, api)
@@ -75,7 +75,6 @@ class _Merge:
 
     reports: Sequence[CheckShardReport]
     homes: Sequence[tuple[Check, CheckShardReport]]
-    api: Api
     _results: dict[str, Result] = field(default_factory=dict)
 
     def decide_all(self) -> Mapping[str, Result]:

@@ -11,7 +11,12 @@ import time
 from collections.abc import Sequence
 
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
+from harness.outcome.words import format_count
 from harness.wire import By, Exchange
+from harness.wire.sse import Decoder
+
+_TOLD = frozenset({"stream", "alt"})
+"""The parts of a query that are told: they say what kind of answer is waited for, and are no secret."""
 
 MIN_TIMEOUT = 0.05
 """Least timeout of a request in seconds; also how early, by rounding, a timeout may end a request."""
@@ -84,9 +89,7 @@ class Deadline(DriverPolicy):
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
         """Return the exchange, unless it was our own end of time that cut it off."""
         if exchange.ending.by is By.LIMIT and self._timer.left <= MIN_TIMEOUT:
-            request = exchange.request
-            what = f"{request.method} {request.raw_path} had gone unanswered for {exchange.seconds:.1f} s"
-            raise TimeUp(f"time was up when {what}", exchange.seconds, exchange)
+            raise TimeUp(f"time was up when {_describe_wait(exchange)}", exchange.seconds, exchange)
         return exchange
 
     def bound_wait(self, seconds: float) -> float:
@@ -98,3 +101,16 @@ class Deadline(DriverPolicy):
         if left <= 0:
             raise TimeUp
         return max(MIN_TIMEOUT, min(left, seconds))
+
+
+def _describe_wait(exchange: Exchange) -> str:
+    """Which request was waited for, and how much of its answer had come."""
+    request = exchange.request
+    what, seconds = f"{request.method} {request.raw_path}", f"{exchange.seconds:.1f} s"
+    asked = "&".join(f"{name}={value}" for name, value in request.query if name in _TOLD)
+    what = f"{what}?{asked}" if asked else what
+    if exchange.status is None:
+        return f"{what} had gone unanswered for {seconds}"
+    frames = len(Decoder().feed(exchange.body))
+    came = format_count(frames, "event") if frames else format_count(len(exchange.body), "byte")
+    return f"the answer to {what} had not ended for {seconds}: {exchange.status} and {came} came"

@@ -26,11 +26,12 @@ def hold_interrupts(*requests: Request) -> AbstractContextManager[None]:
     It takes effect after `_GRACE` seconds at the latest, and at once if it comes again. Python interrupts nothing
     but the main thread, so in others there is nothing to hold back.
     """
-    return _hold() if any(request.method == "POST" for request in requests) else nullcontext()
+    return hold_all() if any(request.method == "POST" for request in requests) else nullcontext()
 
 
 @contextmanager
-def _hold() -> Iterator[None]:
+def hold_all() -> Iterator[None]:
+    """Let an interrupt take effect at the end of the block, when what it started has an owner that ends it."""
     held = _held_handlers()
     if not held:
         yield

@@ -1,14 +1,17 @@
-"""Outages: times at which nobody listened at a target that had answered before.
+"""Outages: times at which nobody listened at a target that had answered before, and what it was sent last.
 
 Layer 4. A connection that is refused says nothing about the request that would have been sent on it. An answer
 that was cut off may be the target's doing or its end, so what it had answered before is asked once more: a target
 that lives answers that. Whatever an exercise saw during an outage, also that what it had created is gone, is not
-held against the target. Must not know what is judged.
+held against the target: `autopsy` finds out whether a request was its end. Must not know what is judged.
 """
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, GovernedDriver
 from harness.engine.traffic.retries import LATER
@@ -17,6 +20,23 @@ from harness.wire import At, By, Driver, Exchange, How, Request
 _CUT = frozenset({How.FIN, How.RST})
 _NOBODY = frozenset({502, 503, 504})
 """What a proxy answers in the place of a target that it cannot reach."""
+
+_LOOKS, _PAUSE = 12, 0.25
+"""How often, and after how many seconds each, somebody looks whether a supervisor has started the target again."""
+
+
+@dataclass(slots=True)
+class Departure:
+    """A target that went away, so many seconds into the run.
+
+    `suspects` are the requests that it got last, the last one first: those that were cut off, else the last one
+    that it answered. `back`: it has answered again since.
+    """
+
+    seconds: float
+    suspects: tuple[Exchange, ...]
+    back: bool = False
+    looks: int = 0
 
 
 class Outages(DriverPolicy):
@@ -27,38 +47,91 @@ class Outages(DriverPolicy):
 
     def __init__(self) -> None:
         self.seen = 0
+        self.departures: list[Departure] = []
+        self._begun = time.perf_counter()
         self._control: Request | None = None
+        self._answered: Exchange | None = None
+        self._cut: list[Exchange] = []
+        self._lock = threading.Lock()
+
+    @property
+    def gone(self) -> Departure | None:
+        """How the target went away, if it has not come back."""
+        return self.departures[-1] if self.departures and not self.departures[-1].back else None
 
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
         """Note what may be asked again, or a connection that was refused: that proves nothing."""
-        if is_nobody(exchange):
-            self.seen += 1
-            return exchange.with_excuse(f"nobody listened at the target: {exchange.ending.detail}")
-        if self._control is None and _is_control(exchange):
-            self._control = exchange.request
+        with self._lock:
+            if is_nobody(exchange):
+                self.seen += 1
+                self._note_departure()
+                return exchange.with_excuse(f"nobody listened at the target: {exchange.ending.detail}")
+            if is_cut(exchange) and exchange.request is not self._control:
+                self._cut.append(exchange)
+            elif exchange.status is not None and exchange.status not in _NOBODY:
+                self._note_life(exchange)
         return exchange
 
     def describe(self, since: int, trail: Sequence[Exchange], driver: Driver) -> str:
         """How an exercise met an outage, `""` if it met none; `since` is the number that was `seen` at its begin.
 
-        If an answer was cut off and nothing else tells, the control is asked. Raises TimeUp as any request does.
+        If an answer was cut off and nothing else tells, the control is asked. A target that is gone is given some
+        seconds to come back, once. Raises TimeUp as any request does.
         """
-        lost = next((exchange for exchange in trail if is_nobody(exchange) or _is_cut(exchange)), None)
+        lost = next((exchange for exchange in trail if is_nobody(exchange) or is_cut(exchange)), None)
         if self.seen == since and (lost is None or not self._is_gone(driver)):
             return ""
+        self.await_return(driver)
         if lost is None:
             return "the target was gone for a while"
         call, ending = f"{lost.request.method} {lost.request.raw_path}", lost.ending
         what = "not sent" if is_nobody(lost) else "not answered" if lost.status is None else "answered in part"
         return f"the target was gone: {call} was {what} ({ending.detail or ending.words})"
 
-    def _is_gone(self, driver: Driver) -> bool:
-        """Whether the control, which was answered before, is not."""
+    def await_return(self, driver: Driver) -> bool:
+        """Whether the target is there; one that is gone is looked for a few times, and then no more."""
+        while (gone := self.gone) is not None and self._control is not None and gone.looks < _LOOKS:
+            gone.looks += 1
+            driver.wait(_PAUSE)
+            self.ask_control(driver)
+        return gone is None
+
+    def ask_control(self, driver: Driver) -> Exchange | None:
+        """Ask once more what was answered before; None if nothing was."""
         if self._control is None:
-            return False
+            return None
         asked = driver.show(LATER) if isinstance(driver, GovernedDriver) else driver
         exchange = asked.send(self._control)
-        return is_nobody(exchange) or exchange.status in _NOBODY or (exchange.status is None and _is_cut(exchange))
+        if is_gone(exchange):
+            with self._lock:
+                self._note_departure()
+        return exchange
+
+    def _is_gone(self, driver: Driver) -> bool:
+        control = self.ask_control(driver)
+        return control is not None and is_gone(control)
+
+    def _note_departure(self) -> None:
+        """Note that nobody is there any more, with what was sent last to who was there before."""
+        if self.gone is not None:
+            return
+        # What was sent after another one had been cut off found a target that was dying already.
+        first = [
+            cut for cut in self._cut if not any(_is_after(cut, other) for other in self._cut if other is not cut)
+        ]
+        answered = () if self._answered is None else (self._answered,)
+        suspects = tuple(reversed(first or self._cut)) or answered
+        if suspects:
+            self.departures.append(Departure(time.perf_counter() - self._begun, suspects))
+
+    def _note_life(self, exchange: Exchange) -> None:
+        """Note an answer: whoever gives it has outlived what was cut off before it was asked for."""
+        self._answered = exchange
+        if self._control is None and _is_control(exchange):
+            self._control = exchange.request
+        self._cut = [cut for cut in self._cut if not _is_after(exchange, cut)]
+        if (gone := self.gone) is not None and all(_is_after(exchange, cut) for cut in gone.suspects):
+            gone.back = True
 
 
 def is_nobody(exchange: Exchange) -> bool:
@@ -67,10 +140,23 @@ def is_nobody(exchange: Exchange) -> bool:
     return exchange.status is None and ending.how is How.REFUSED and ending.at is At.BEFORE_HEADERS
 
 
-def _is_cut(exchange: Exchange) -> bool:
+def is_gone(control: Exchange) -> bool:
+    """Whether an answer to what was answered before shows that nobody is there."""
+    return is_nobody(control) or control.status in _NOBODY or (control.status is None and is_cut(control))
+
+
+def is_cut(exchange: Exchange) -> bool:
+    """Whether the target ended the connection before the answer had ended."""
     return exchange.ending.by is By.SERVER and exchange.ending.how in _CUT
 
 
 def _is_control(exchange: Exchange) -> bool:
     answered = exchange.complete and exchange.status not in _NOBODY
     return answered and exchange.request.method == "GET" and not exchange.is_stream
+
+
+def _is_after(exchange: Exchange, other: Exchange) -> bool:
+    """Whether a request was sent after the answer to another one had ended."""
+    if exchange.began is None or other.began is None:
+        return True
+    return exchange.began >= other.began + other.seconds

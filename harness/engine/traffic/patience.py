@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
-from harness.wire import By, Exchange, How, Request
+from harness.wire import Exchange, Request
 
 FACTOR = 20.0
 FLOOR = 2.0
@@ -95,8 +95,7 @@ class Patience(DriverPolicy):
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
         """Learn from an exchange; excuse one that hung after less time than a first one gets."""
         call = self._call_of(exchange.request)
-        hung = exchange.ending.by is By.LIMIT and exchange.ending.how is How.TIMEOUT
-        hurried = self.note(call, exchange.seconds, hung=hung)
+        hurried = self.note(call, exchange.seconds, hung=exchange.hung)
         return exchange.with_excuse("such a call had hung before, so it got less time") if hurried else exchange
 
     def note(self, call: str, seconds: float, *, hung: bool) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 from harness.engine.cleanup import CreatedResources
 from harness.engine.traffic.deadline import TimeUp
+from harness.engine.traffic.given_ids import GivenIds, RepeatedId
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.interrupts import hold_interrupts
 from harness.kit.actions import (
@@ -61,6 +62,8 @@ def drive(steps: Part[T], hand: ActionRunner) -> T:
 class ActionRunner:
     """Performs actions, and remembers the open streams and, in `trail`, the finished exchanges.
 
+    `given` are the ids of the whole run; `repeated` gets what was given again here.
+
     If the answers are to be `judged`, `perform` raises Unmet for one that our own haste cut short.
     """
 
@@ -73,8 +76,10 @@ class ActionRunner:
         *,
         judged: bool = False,
         is_halted: Callable[[], bool] = lambda: False,
+        given: GivenIds | None = None,
     ) -> None:
         self._is_halted = is_halted
+        self._given = GivenIds(api) if given is None else given
         self._api = api
         self._driver = driver
         self._ledger = ledger
@@ -84,6 +89,7 @@ class ActionRunner:
         self._unread: dict[int, Request] = {}
         self._receivers: list[Inbox] = []
         self.trail: list[Exchange] = []
+        self.repeated: list[RepeatedId] = []
 
     def perform(self, action: Action) -> Any:
         """Perform an action and return its result; see `kit.actions`."""
@@ -202,3 +208,5 @@ class ActionRunner:
     def _note(self, exchange: Exchange) -> None:
         self._api.read(exchange, self._contract)  # all who read it later judge by this contract
         self._ledger.note(exchange)
+        if (again := self._given.note(exchange, self._ledger)) is not None:
+            self.repeated.append(again)

@@ -16,7 +16,7 @@ def _after_events(*endings: str) -> Plans:
     return lambda shape: _cross(every_event(shape.body), endings)
 
 
-def _inside(*endings: str, each: int = 1) -> Plans:
+def _list_inside(*endings: str, each: int = 1) -> Plans:
     """Places inside events. Inside the first event only one: nothing was received there, as before it."""
 
     def plans(shape: StreamShape) -> Iterator[str]:
@@ -27,7 +27,7 @@ def _inside(*endings: str, each: int = 1) -> Plans:
     return plans
 
 
-def _bytes(*endings: str) -> Plans:
+def _list_bytes(*endings: str) -> Plans:
     return lambda shape: _cross(every_byte(shape.body), endings)
 
 
@@ -89,9 +89,9 @@ FRAMING = CaseKind(
 INSIDE = CaseKind(
     name="inside",
     about="a clean end inside an event: in names, values, characters, line ends",
-    plans=_inside("end", each=2),
+    plans=_list_inside("end", each=2),
 )
-TORN = CaseKind(name="torn", about="a reset inside an event", plans=_inside("rst", each=4))
+TORN = CaseKind(name="torn", about="a reset inside an event", plans=_list_inside("rst", each=4))
 HALVES = CaseKind(name="halves", about="a cut in `data:`, before a blank line, in a character", plans=_plan_halves)
 HEADS = CaseKind(
     name="heads",
@@ -167,10 +167,10 @@ STALLS = CaseKind(
     about="the connection stays open and silent, also after the completion",
     plans=at("event:{middle},stall", "event:{after_last},stall", "event:{middle}+20,stall"),
 )
-BYTES = CaseKind(name="bytes", about="a cut after every byte", plans=_bytes("end", "rst"))
+BYTES = CaseKind(name="bytes", about="a cut after every byte", plans=_list_bytes("end", "rst"))
 
-ALL_OF_INSIDE = INSIDE.only(_inside("end"))
-ALL_OF_TORN = TORN.only(_inside("rst", "fin"))
+ALL_OF_INSIDE = INSIDE.only(_list_inside("end"))
+ALL_OF_TORN = TORN.only(_list_inside("rst", "fin"))
 MORE_STATUSES = STATUSES.only(at(*_MORE_STATUSES))
 MORE_LATE = LATE.only(at("late:0.2", "late:2", "late:4"))
 FEW_CLEAN_ENDS = CLEAN_END.only(at_each("event:{n},end"))

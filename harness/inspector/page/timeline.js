@@ -3,6 +3,16 @@ import { find, make } from "./dom.js";
 import { Flow, Scale, setRoom } from "./flow.js";
 import { plural, seconds, shortTarget, spaced } from "./words.js";
 
+function isOdd(seen) {
+  return seen.findings.length > 0 || (seen.ended !== null && !seen.ended.complete);
+}
+
+function setTime(element, seen) {
+  element.setAttribute("datetime", `PT${seen.at.toFixed(3)}S`);
+  element.textContent = seconds(seen.at);
+  return element;
+}
+
 export class Timeline {
   constructor(model, pick) {
     this.model = model;
@@ -54,19 +64,38 @@ export class Timeline {
     this.rows.set(seen.n, row);
   }
 
-  // A poll that asks the same as the row before it joins that row.
+  // A poll that asks the same as the row before it joins that row. How that one ended may be told later.
   folds(seen) {
     const last = this.last;
     return last && seen.method === "GET" && last.seen.method === "GET" && last.seen.target === seen.target
-      && !last.seen.stream && last.seen.ended && !last.seen.findings.length && !seen.target.includes("stream=true");
+      && last.seen.status !== null && !last.seen.stream && !isOdd(last.seen) && !seen.target.includes("stream=true");
   }
 
   fold(seen) {
     const row = this.last;
     row.seen = seen;
-    row.times += 1;
-    row.timesNote.textContent = `× ${row.times}`;
+    this.countTimes(row, row.times + 1);
     return row;
+  }
+
+  // A poll that joined a row and turns out to be odd gets a row of its own, above.
+  unfold(row, seen) {
+    const { last } = this;
+    const own = this.append(seen);
+    this.last = last;
+    row.element.before(own.element);
+    this.rows.set(seen.n, own);
+    this.countTimes(row, row.times - 1);
+    const first = [...this.rows].find(([, other]) => other === row)[0];
+    row.element.dataset.n = first;
+    setTime(row.element.querySelector("time"), this.model.exchanges.get(first));
+    this.answered(own);
+    return own;
+  }
+
+  countTimes(row, times) {
+    row.times = times;
+    row.timesNote.textContent = times > 1 ? `× ${times}` : "";
   }
 
   append(seen) {
@@ -80,7 +109,7 @@ export class Timeline {
     row.end = make("span", { class: "end" });
     row.box = make("div", {}, make("div", { class: "line" }, make("span", {}, row.button, row.note, row.timesNote), row.end));
     row.element = make("li", { class: "request", "data-n": seen.n, onclick: () => this.pick(row.seen, null) },
-      make("time", { datetime: `PT${seen.at.toFixed(3)}S` }, seconds(seen.at)), row.status, row.box);
+      setTime(make("time", {}), seen), row.status, row.box);
     const earlier = seen.after ? this.rows.get(seen.after) : null;
     if (earlier) {
       row.element.classList.add("resumed");
@@ -97,8 +126,12 @@ export class Timeline {
 
   // Brings the row of an exchange up to date after a change.
   update(seen, change) {
-    const row = this.rows.get(seen.n);
-    if (!row || row.seen !== seen || this.filling) return;
+    let row = this.rows.get(seen.n);
+    if (!row || this.filling) return;
+    if (row.seen !== seen) {
+      if (!isOdd(seen)) return;
+      row = this.unfold(row, seen);
+    }
     if (change.is === "head") this.answered(row);
     else if (change.is === "event") row.stale = true;
     else if (change.is === "end" || change.is === "findings") this.ended(row);

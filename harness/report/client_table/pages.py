@@ -55,7 +55,7 @@ def write_pages(columns: Sequence[ClientColumn]) -> Mapping[str, str]:
     pages = {"clients.md": "".join(_draw_page(columns))}
     for name, own in group_by_client(columns).items():
         if any(cell.sentence for column in own for cell in column.cells):
-            pages[f"clients/{_slug(name)}.md"] = "".join(_draw_client(own))
+            pages[f"clients/{_write_slug(name)}.md"] = "".join(_draw_client(own))
     return pages
 
 
@@ -108,7 +108,7 @@ def _link(column: ClientColumn, cell: Cell, own: Sequence[ClientColumn]) -> str:
     if not cell.sentence:
         return draw_word(cell)
     shown = find_shown(column, cell, own)
-    return f"[{draw_word(cell)}](clients/{_slug(column.client.name)}.md#{_anchor(shown, cell)})"
+    return f"[{draw_word(cell)}](clients/{_write_slug(column.client.name)}.md#{_write_anchor(shown, cell)})"
 
 
 def _describe(columns: Sequence[ClientColumn]) -> str:
@@ -135,10 +135,10 @@ def _name_cell(column: ClientColumn, cell: Cell) -> str:
     return ", ".join(filter(None, (cell.row.name, column.mode, column.client.version)))
 
 
-def _anchor(column: ClientColumn, cell: Cell) -> str:
+def _write_anchor(column: ClientColumn, cell: Cell) -> str:
     """How GitHub names that heading."""
     return re.sub(r"[^a-z0-9 -]", "", _name_cell(column, cell).lower()).replace(" ", "-")
 
 
-def _slug(text: str) -> str:
+def _write_slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower().replace("@", "npm-")).strip("-")

@@ -14,7 +14,7 @@ from harness.engine.baseline import Baseline
 from harness.engine.results import Reproduction, Result
 from harness.engine.search.rules import SEARCHED
 from harness.outcome import Level, Verdict
-from harness.outcome.words import format_count
+from harness.outcome.words import format_count, list_some
 from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
 from harness.report.evidence.exchange_text import printable
 from harness.report.evidence.reproduction import commands, pytest_module, why_no_cassette
@@ -82,9 +82,9 @@ class FuzzPresentation(Presentation):
                 "target": target_record(target),
                 "seed": self._seed,
                 "exit": int(finished.exit),
-                "engines": [_engine_record(phase) for phase in state.phases],
+                "engines": [_record_engine(phase) for phase in state.phases],
                 "failures": [
-                    _failure_record(result, state, self.ran.get(id(result), ""))
+                    _record_failure(result, state, self.ran.get(id(result), ""))
                     for result in failures(finished.results)
                 ],
                 "excluded": list(self._excluded),
@@ -167,8 +167,7 @@ class FuzzPresentation(Presentation):
         parts = [f"judged {sum(answers.values())} answers: {kinds}" if kinds else "judged no answer"]
         never = sorted({call for phase in state.phases for call in phase.never_accepted} - _find_accepted(state))
         if never:
-            more = f" and {len(never) - _NEVER_SHOWN} more (--json)" if len(never) > _NEVER_SHOWN else ""
-            parts.append(f"never accepted: {printable(', '.join(never[:_NEVER_SHOWN]))}{more}")
+            parts.append(f"never accepted: {printable(list_some(never, _NEVER_SHOWN, hint='--json'))}")
         empty = [phase.name for phase in state.phases if phase.vacuous]
         if empty:
             parts.append(f"{', '.join(empty)} proved too little (see VACUOUS)")
@@ -221,7 +220,7 @@ def failure_lines(result: Result, state: RunState, *, ran: str = "", verbose: bo
         yield from (f"  {line}" for line in command.split("\n"))
 
 
-def _engine_record(phase: PhaseFinished) -> dict[str, Any]:
+def _record_engine(phase: PhaseFinished) -> dict[str, Any]:
     return {
         "engine": phase.name,
         "seconds": round(phase.seconds, 3),
@@ -233,7 +232,7 @@ def _engine_record(phase: PhaseFinished) -> dict[str, Any]:
     }
 
 
-def _failure_record(result: Result, state: RunState, ran: str) -> dict[str, Any]:
+def _record_failure(result: Result, state: RunState, ran: str) -> dict[str, Any]:
     target, _ = state.whole()
     finding = result.observation.findings[0]
     reproduction = result.reproduction or Reproduction()

@@ -66,9 +66,9 @@ class GatewayPresentation(Presentation):
             "seconds": round(finished.seconds, 3),
             "causes": [state.mask.tree(cause.record()) for cause in find_causes(state)],
             "counts": {str(verdict): number for verdict, number in finished.counts.items()},
-            "stopped": _stopped_record(state),
+            "stopped": _record_stop(state),
             "not_judged": [result.id for result in finished.unjudged],
-            "rules": [_result_record(result, state) for result in finished.results],
+            "rules": [_record_result(result, state) for result in finished.results],
         }
 
     def sections(self, state: RunState) -> Iterator[Section]:
@@ -115,19 +115,19 @@ class GatewayPresentation(Presentation):
         yield f"not judged: {format_count(len(finished.unjudged), 'rule')} had no answer ({named})"
 
 
-def _stopped_record(state: RunState) -> dict[str, Any] | None:
+def _record_stop(state: RunState) -> dict[str, Any] | None:
     stopped = state.stopped
     if stopped is None:
         return None
     return {
         "reason": state.mask.text(stopped.reason),
-        "passage": _passage_records([stopped.evidence], state)[0],
+        "passage": _record_passages([stopped.evidence], state)[0],
         "silent": stopped.silent,
         "unfinished": list(stopped.unfinished),
     }
 
 
-def _result_record(result: Result, state: RunState) -> dict[str, Any]:
+def _record_result(result: Result, state: RunState) -> dict[str, Any]:
     rule, observation, mask = result.rule, result.observation, state.mask
     return {
         "id": rule.id,
@@ -141,12 +141,12 @@ def _result_record(result: Result, state: RunState) -> dict[str, Any]:
         **unanswered_record(observation),
         "baseline": mask.text(result.excuse),
         "findings": [mask.tree(finding_record(finding)) for finding in observation.findings],
-        "passages": _passage_records(result.evidence, state),
+        "passages": _record_passages(result.evidence, state),
         **({"story": story.record()} if (story := tell_story(result, state.display)) is not None else {}),
     }
 
 
-def _passage_records(evidence: Sequence[Evidence], state: RunState) -> list[dict[str, Any]]:
+def _record_passages(evidence: Sequence[Evidence], state: RunState) -> list[dict[str, Any]]:
     return [
         {"name": log.name, "log": list(log.lines), "curl": log.command} for log in logs(evidence, state.display)
     ]

@@ -46,7 +46,7 @@ class MutantsPresentation(Presentation):
             return make_headline(finished, f"interrupted: {tried}, and {killed} of them are noticed")
         said = f"all {len(rows)} mutants are" if killed == len(rows) else f"{killed} of {len(rows)} mutants are"
         idle = "check notices" if unproved == 1 else "checks notice"
-        checks = format_count(_phase(state, REFERENCE).counts["checks"], "check")
+        checks = format_count(_find_phase(state, REFERENCE).counts["checks"], "check")
         return make_headline(
             finished,
             f"{said} noticed by {checks}",
@@ -71,9 +71,9 @@ class MutantsPresentation(Presentation):
             "mutants": len(rows),
             "killed": len(rows) - len(survivors),
             "survivors": survivors,
-            "checks": _phase(state, REFERENCE).counts["checks"],
-            "checks_without_killer": list(_phase(state, UNPROVED).notes),
-            "unmet_by_reference": dict(note.split(": ", 1) for note in _phase(state, REFERENCE).notes),
+            "checks": _find_phase(state, REFERENCE).counts["checks"],
+            "checks_without_killer": list(_find_phase(state, UNPROVED).notes),
+            "unmet_by_reference": dict(note.split(": ", 1) for note in _find_phase(state, REFERENCE).notes),
             "errors": {row.mutant: list(row.errors) for row in rows if row.errors},
             "matrix": {row.mutant: list(row.killers) for row in rows},
             "seconds": {row.mutant: round(result.seconds, 3) for result, row in _results_of(state)},
@@ -82,7 +82,7 @@ class MutantsPresentation(Presentation):
         }
 
     def facts(self, state: RunState) -> list[tuple[str, str]]:
-        return [("checks", str(_phase(state, REFERENCE).counts["checks"]))]
+        return [("checks", str(_find_phase(state, REFERENCE).counts["checks"]))]
 
     def sections(self, state: RunState) -> Iterator[Section]:
         yield Section("Mutant by mutant", tuple(matrix_lines(state)))
@@ -104,7 +104,7 @@ class MutantsPresentation(Presentation):
         rows = rows_of(state)
         yield from matrix_lines(state, paint, whole=verbose)
         yield from (f"ERROR in {row.mutant}: {row.errors[0]}" for row in rows if row.errors)
-        yield from (f"not met by the reference: {note}" for note in _phase(state, REFERENCE).notes)
+        yield from (f"not met by the reference: {note}" for note in _find_phase(state, REFERENCE).notes)
         unproved = [result.title for result in state.results if result.rule is PROVED]
         if unproved:
             yield f"checks that notice no mutant: {', '.join(unproved)}"
@@ -112,7 +112,7 @@ class MutantsPresentation(Presentation):
     def totals(self, state: RunState, paint: Paint) -> str | None:
         rows = rows_of(state)
         killed = sum(bool(row.killers) for row in rows)
-        checks = _phase(state, REFERENCE).counts["checks"]
+        checks = _find_phase(state, REFERENCE).counts["checks"]
         cut = state.whole()[1].exit is Exit.INTERRUPTED
         tried = f"interrupted after {len(rows)} of {state.planned.checks} mutants; " if cut else ""
         return f"{tried}{killed} of {len(rows)} mutants noticed by {format_count(checks, 'check')}"
@@ -137,7 +137,7 @@ def matrix_lines(state: RunState, paint: Paint = lambda _, text: text, *, whole:
         yield f"{row.mutant:<{width}}  {f'{text[:_WIDTH]}… ({len(row.killers)} checks)' if long else text}"
 
 
-def _phase(state: RunState, name: str) -> PhaseFinished:
+def _find_phase(state: RunState, name: str) -> PhaseFinished:
     return next(phase for phase in state.phases if phase.name == name)
 
 
@@ -146,7 +146,7 @@ def kill_matrix(rows: Sequence[KillRow], areas: Mapping[str, str]) -> OutcomeMat
     of_area: dict[str, list[KillRow]] = defaultdict(list)
     for row in rows:
         of_area[areas.get(row.mutant, "")].append(row)
-    columns = list(dict.fromkeys(_area(check) for row in rows for check in row.killers))
+    columns = list(dict.fromkeys(_cut_area(check) for row in rows for check in row.killers))
     return OutcomeMatrix(
         key="kills",
         title="Which checks notice which mutants",
@@ -166,7 +166,7 @@ def kill_matrix(rows: Sequence[KillRow], areas: Mapping[str, str]) -> OutcomeMat
     )
 
 
-def _area(check: str) -> str:
+def _cut_area(check: str) -> str:
     return check.partition(".")[0]
 
 
@@ -176,7 +176,7 @@ def _count_killed(rows: Sequence[KillRow]) -> str:
 
 
 def _kill_cell(rows: Sequence[KillRow], column: str) -> MatrixCell | None:
-    noticed = {row.mutant: [check for check in row.killers if _area(check) == column] for row in rows}
+    noticed = {row.mutant: [check for check in row.killers if _cut_area(check) == column] for row in rows}
     noticed = {mutant: checks for mutant, checks in noticed.items() if checks}
     if not noticed:
         return None

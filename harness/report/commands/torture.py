@@ -68,7 +68,7 @@ class TorturePresentation(Presentation):
         untold = sum(map(_tells_no_status, finished.results))
         told = [
             _describe_silent(finished.results),
-            _conjugate(untold, "leaves", "leave", "a failed run untold (a warning)"),
+            _conjugate(untold, "reports", "report", "a run that did not complete as a success (a warning)"),
             _conjugate(outcomes[DropOutcome.REPORTED], "ends", "end", "with an error"),
             _conjugate(outcomes[DropOutcome.CRASHED], "crashes", "crash"),
             _conjugate(outcomes[DropOutcome.HUNG], "never ends", "never end"),
@@ -101,13 +101,13 @@ class TorturePresentation(Presentation):
         record: dict[str, Any] = state.mask.tree(
             {
                 "client": state.target.name if state.target else "",
-                "text": state.phases[0].notes[0],
-                "events": state.phases[0].counts["events"],
+                "text": _first_phase(state).notes[0],
+                "events": _first_phase(state).counts["events"],
                 "exit": int(finished.exit),
                 "seconds": round(finished.seconds, 3),
                 "counts": {str(outcome): counts[outcome] for outcome in DropOutcome},
                 "untried": list_untried(state),
-                "cases": [_case_record(result) for result in finished.results],
+                "cases": [_record_case(result) for result in finished.results],
                 **({"halted": finished.halted} if finished.halted else {}),
                 **({"shard": part_record(finished.part)} if finished.part else {}),
             }
@@ -115,13 +115,13 @@ class TorturePresentation(Presentation):
         return record
 
     def facts(self, state: RunState) -> list[tuple[str, str]]:
-        return [("events", str(state.phases[0].counts["events"]))]
+        return [("events", str(_first_phase(state).counts["events"]))]
 
     def sections(self, state: RunState) -> Iterator[Section]:
         kinds = tuple(kind_lines(state))
         if kinds:
             yield Section("Kinds of cases", kinds)
-        lines = tuple(strip_lines(state.results, state.phases[0].counts["events"]))
+        lines = tuple(strip_lines(state.results, _first_phase(state).counts["events"]))
         if lines:
             yield Section("The stream, drop by drop", lines)
 
@@ -159,7 +159,7 @@ class TorturePresentation(Presentation):
 
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
         yield from kind_lines(state, paint)
-        yield from strip_lines(state.results, state.phases[0].counts["events"], paint)
+        yield from strip_lines(state.results, _first_phase(state).counts["events"], paint)
         for group in groups(state.results):
             headline, *rest = group_lines(group, state, verbose=verbose)
             yield from ("", paint(SIGNS[outcome_of(group[0])][1], headline), *rest)
@@ -208,6 +208,13 @@ def _tells_no_status(result: Result) -> bool:
     return any(finding.severity is Severity.NON_STRICT for finding in result.observation.findings)
 
 
+def _first_phase(state: RunState) -> PhaseFinished:
+    """How the client read the stream without a fault; an empty one if the run ended before that."""
+    from harness.engine.events import PhaseFinished
+
+    return state.phases[0] if state.phases else PhaseFinished(name="", counts={"events": 0}, notes=("",))
+
+
 def _describe_silent(results: Sequence[Result]) -> str:
     """How many cases break a promise and tell nobody, and what is wrong in them; "" if none does."""
     silent = [outcome_of(result) for result in results if not _tells_no_status(result)]
@@ -218,7 +225,7 @@ def _describe_silent(results: Sequence[Result]) -> str:
     return _conjugate(counts.total(), "breaks", "break", f"a MUST without a word ({which})")
 
 
-def _case_record(result: Result) -> dict[str, Any]:
+def _record_case(result: Result) -> dict[str, Any]:
     run = run_of(result)
     findings = result.observation.findings
     return {
@@ -233,7 +240,7 @@ def _case_record(result: Result) -> dict[str, Any]:
         **({"severity": str(findings[0].severity)} if findings else {}),
         **({"baseline": result.excuse} if result.excuse else {}),
         "problem": "; ".join(finding.message for finding in findings),
-        "timeline": _timeline_record(run),
+        "timeline": _record_timeline(run),
         **({"stray": list(run.stray)} if run.stray else {}),
         "stderr": run.stderr,
         "seconds": round(result.seconds, 3),
@@ -241,7 +248,7 @@ def _case_record(result: Result) -> dict[str, Any]:
     }
 
 
-def _timeline_record(run: ClientRun) -> dict[str, Any]:
+def _record_timeline(run: ClientRun) -> dict[str, Any]:
     """The case as it went: each request, its answer, what was done to it; and what the client made of it."""
     requests = [
         {

@@ -51,7 +51,7 @@ class VerifyPresentation(Presentation):
     def record(self, state: RunState) -> dict[str, Any]:
         left_out = [
             {"file": place.file, **({"entry": place.entry} if place.entry else {}), "reason": reason}
-            for reason, places in _left_out(state).items()
+            for reason, places in _list_left_out(state).items()
             for place in places
         ]
         record: dict[str, Any] = state.mask.tree(
@@ -61,8 +61,9 @@ class VerifyPresentation(Presentation):
                 "rules": {result.id: str(result.verdict) for result in state.results if result.rule is not USABLE},
                 "left_out": left_out,
                 "revisions": _by_revision(state),
-                "unusable": [{"file": file, "reason": reason} for file, reason in _unusable(state)],
-                "findings": [_finding_record(result, finding) for result, _, finding in list_findings(state)],
+                "unusable": [{"file": file, "reason": reason} for file, reason in _list_unusable(state)],
+                "findings": [_record_finding(result, finding) for result, _, finding in list_findings(state)],
+                **({"halted": halted} if (halted := state.whole()[1].halted) else {}),
             }
         )
         return record
@@ -103,12 +104,12 @@ class VerifyPresentation(Presentation):
                 yield f"  and {len(group.lines) - len(shown)} more (-v lists them)"
         for revision, files in _by_revision(state).items():
             yield f"{format_count(files, 'file')} judged by revision {revision}"
-        for file, reason in _unusable(state):
+        for file, reason in _list_unusable(state):
             yield printable(state.mask.text(f"broken: {file}: {reason}"))
 
     def totals(self, state: RunState, paint: Paint) -> str | None:
         entries = _sum(state, "entries")
-        left_out = sum(map(len, _left_out(state).values()))
+        left_out = sum(map(len, _list_left_out(state).values()))
         bodies = format_count(_sum(state, "bodies"), "body", "bodies")
         return (
             f"judged {format_count(_sum(state, 'streams'), 'stream')}, {bodies}, "
@@ -130,12 +131,12 @@ def list_findings(state: RunState) -> list[tuple[Result, RecordedPlace, Finding]
     return sorted(pairs, key=lambda item: item[1].number)
 
 
-def _unusable(state: RunState) -> list[tuple[str, str]]:
+def _list_unusable(state: RunState) -> list[tuple[str, str]]:
     findings = [finding for r in state.results if r.rule is USABLE for finding in r.observation.findings]
     return [(finding.where.file, finding.message) for finding in findings]
 
 
-def _left_out(state: RunState) -> dict[str, list[_Place]]:
+def _list_left_out(state: RunState) -> dict[str, list[_Place]]:
     """What was not judged, by reason."""
     places: dict[str, list[_Place]] = {}
     for phase in state.phases:
@@ -146,7 +147,7 @@ def _left_out(state: RunState) -> dict[str, list[_Place]]:
 
 def _fold_left_out(state: RunState) -> Iterator[FoldedLines]:
     """What was not judged: its places below each reason, the reason of most of them first."""
-    for reason, places in sorted(_left_out(state).items(), key=lambda item: -len(item[1])):
+    for reason, places in sorted(_list_left_out(state).items(), key=lambda item: -len(item[1])):
         lines = [state.mask.text(f"{file}: {entry}" if entry else file) for file, entry in places]
         yield FoldedLines(printable(state.mask.text(f"{len(places)} × {reason}")), tuple(map(printable, lines)))
 
@@ -165,7 +166,7 @@ def _sum(state: RunState, name: str) -> int:
     return sum(phase.counts[name] for phase in state.phases)
 
 
-def _finding_record(result: Result, finding: Finding) -> dict[str, Any]:
+def _record_finding(result: Result, finding: Finding) -> dict[str, Any]:
     place = place_record(finding.where)
     return {
         "file": place.pop("file", ""),

@@ -10,10 +10,11 @@ import base64
 import re
 import shlex
 from collections.abc import Sequence
+from math import ceil
 from urllib.parse import quote
 
 from harness.report.evidence.display import Display
-from harness.wire import By, Exchange, How, Request
+from harness.wire import By, Exchange, Request
 from harness.wire.given_values import GivenValue, given_values
 from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
@@ -23,34 +24,52 @@ from harness.wire.secrets.patterns import is_secret_header
 _LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "accept-encoding", "transfer-encoding"})
 
 _OLD_CURSOR = "# the cursor is of the run above: take one from the new stream"
+_STILL_OPEN = "# its answer is still open while the next requests are sent"
 _FOR_URLS = "sed 's/%/%25/g;s/+/%2B/g;s#/#%2F#g;s/=/%3D/g'"
-_PATIENCE = 20
-"""Seconds after which curl gives up where no answer came when the request was sent."""
+_LEAST_PAUSE = 0.1
+"""Seconds that a request needs to arrive before one that another process sends."""
+
+_RUN = re.compile(r"([!-,./:-\[\]-~])\1{499,}")
+"""A character so many times that nobody wants to read it; `tr` gives a meaning to a backslash and a hyphen."""
 
 _DATA = re.compile(rb"^data:", re.MULTILINE)
 _QUOTED_OR_NOT = re.compile(r"""'[^']*'|"[^"]*"|[^'"]+""")
 
 
 def curl_lines(trail: Sequence[Exchange], display: Display) -> list[str]:
-    """One command per exchange, to be run in one shell in this order."""
+    """One command per exchange, to be run in one shell in this order.
+
+    What never ended while later requests were sent goes on in the background; if there is any, one more command
+    waits for it and shows it.
+    """
     given = given_values(trail)
-    lines = []
+    lines, still_open = [], []
     for number, exchange in enumerate(trail):
         sent = command = curl(exchange.request, display)
         for value in given:
             if value.answer < number:
                 for text in dict.fromkeys((value.value, quote(value.value, safe=""))):
-                    command = _with_variable(command, text, _variable(value))
+                    command = _with_variable(command, text, _name_variable(value))
         resumed = display.api.load_protocol().is_resume(exchange.request)
         cursor = "" if resumed is None else resumed[1]
         if command != sent and cursor and all(value.value != cursor for value in given):
             command = f"{_OLD_CURSOR}\n{command}"
         command += _stop(exchange)
-        lines.append(_capture(command, [value for value in given if value.answer == number], trail[number + 1 :]))
-    return lines
+        gives = [value for value in given if value.answer == number]
+        pause = _find_pause(exchange, trail[number + 1 :])
+        if pause is not None and not gives:
+            still_open.append(name_answer_file(number))
+            command = f"{_STILL_OPEN}\n{command} > {still_open[-1]} 2>&1 &\nsleep {pause:.2g}"
+        lines.append(_add_capture(command, gives, trail[number + 1 :]))
+    return [*lines, f"wait\ncat {' '.join(still_open)}"] if still_open else lines
 
 
-def _variable(given: GivenValue) -> str:
+def name_answer_file(number: int) -> str:
+    """The file, in the working directory, that gets an answer to wait for."""
+    return f"answer{number}.txt"
+
+
+def _name_variable(given: GivenValue) -> str:
     """The shell variable of a value; the first of a name in an answer needs no second number."""
     word = re.sub(r"\W", "_", given.name.upper())
     return f"{word}{given.answer}" + (f"_{given.number}" if given.number else "")
@@ -58,10 +77,9 @@ def _variable(given: GivenValue) -> str:
 
 def _stop(exchange: Exchange) -> str:
     """What makes curl stop where the request was stopped: by whoever read it, or because nothing came."""
-    ending = exchange.ending
-    if ending.by is By.LIMIT and ending.how is How.TIMEOUT:
-        return f" --max-time {_PATIENCE}"
-    if ending.by is not By.CLIENT or EVENT_STREAM not in exchange.headers.get("content-type"):
+    if exchange.hung:
+        return f" --max-time {max(ceil(exchange.seconds), 1)}"
+    if exchange.ending.by is not By.CLIENT or EVENT_STREAM not in exchange.headers.get("content-type"):
         return ""
     events = len(_DATA.findall(exchange.body))
     if not events:
@@ -69,17 +87,22 @@ def _stop(exchange: Exchange) -> str:
     return f" | awk '{{print}} /^data:/ && ++n == {events} {{exit}}'"
 
 
-def _capture(command: str, given: Sequence[GivenValue], later: Sequence[Exchange]) -> str:
+def _find_pause(exchange: Exchange, later: Sequence[Exchange]) -> float | None:
+    """Seconds between a request that never ended and one that was sent meanwhile; None if there is none."""
+    if exchange.began is None or not exchange.hung:
+        return None
+    until = exchange.began + exchange.seconds
+    begun = [other.began for other in later[:1] if other.began is not None and other.began < until]
+    return max(begun[0] - exchange.began, _LEAST_PAUSE) if begun else None
+
+
+def _add_capture(command: str, given: Sequence[GivenValue], later: Sequence[Exchange]) -> str:
     """The command, which also sets the variables of what its answer gives."""
     if not given:
         return command
-    takes = [(_variable(value), _take(value, later)) for value in given]
     answer = f"OUT{given[0].answer}"
-    if len(takes) == 1:
-        variable, take = takes[0]
-        return f"{variable}=$({command} | tee /dev/stderr | {take})"
-    taken = [f"{variable}=$(printf '%s' \"${answer}\" | {take})" for variable, take in takes]
-    return "\n".join([f"{answer}=$({command} | tee /dev/stderr)", *taken])
+    taken = [f"{_name_variable(value)}=$(printf '%s' \"${answer}\" | {_take(value, later)})" for value in given]
+    return "\n".join([f"{answer}=$({command}); printf '%s\\n' \"${answer}\"", *taken])
 
 
 def _take(given: GivenValue, later: Sequence[Exchange]) -> str:
@@ -105,17 +128,17 @@ def _with_variable(command: str, identity: str, variable: str) -> str:
 def curl(request: Request, display: Display) -> str:
     """One command, on several lines joined by backslashes."""
     root, mask = display.root, display.mask
-    pipe, data = _data(request, mask)
+    pipe, data = _write_data(request, mask)
     parts = [f"{pipe}curl -sS -N -i -X {request.method} {shlex.quote(mask.text(root + request.target))}"]
     parts += [
-        f"-H {_header(name, value, display)}"
+        f"-H {_write_header(name, value, display)}"
         for name, value in request.headers.items()
         if name.lower() not in _LEFT_TO_CURL
     ]
     return " \\\n  ".join([*parts, *data])
 
 
-def _header(name: str, value: str, display: Display) -> str:
+def _write_header(name: str, value: str, display: Display) -> str:
     mask = display.mask
     scheme, rest = "", value
     variable = mask.variable(value)
@@ -131,7 +154,18 @@ def _header(name: str, value: str, display: Display) -> str:
     return shlex.quote(f"{name}: {mask.text(value)}")
 
 
-def _data(request: Request, mask: Mask) -> tuple[str, list[str]]:
+def _print_runs(text: str) -> str:
+    """Shell commands that print a text in which one character comes very often in a row."""
+    parts = []
+    end = 0
+    for run in _RUN.finditer(text):
+        parts += [f"printf %s {shlex.quote(text[end : run.start()])}"] if run.start() > end else []
+        parts.append(f"printf '%{len(run[0])}s' '' | tr ' ' {shlex.quote(run[1])}")
+        end = run.end()
+    return "; ".join([*parts, f"printf %s {shlex.quote(text[end:])}"])
+
+
+def _write_data(request: Request, mask: Mask) -> tuple[str, list[str]]:
     body = request.body
     if not body:
         return "", []
@@ -143,5 +177,7 @@ def _data(request: Request, mask: Mask) -> tuple[str, list[str]]:
         packed = base64.b64encode(body).decode("ascii")
         return f"echo {packed} | base64 -d | ", ["--data-binary @-"]
     masked = mask.text(text, request)
+    if _RUN.search(masked):
+        return f"{{ {_print_runs(masked)}; }} | ", ["--data-binary @-"]
     # A leading @ would be read as the name of a file; --data-raw takes it literally.
     return "", [f"--data-raw {shlex.quote(masked)}"]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from harness.engine.evidence import made_or_changed, referenced_ids
+from harness.engine.evidence import gave_cursors, made_or_changed, referenced_ids, resumed_from
 from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, RecordedPlace
 from harness.faults.legal_noise import spell_out
 from harness.kit.api import Api
@@ -43,6 +43,10 @@ _NOUNS: dict[type, tuple[str, str]] = {
     RecordedPlace: ("place", "places"),
     KillRow: ("row of the matrix", "rows of the matrix"),
 }
+
+
+Chosen = tuple[Sequence[Exchange], Exchange]
+"""The exchanges that matter, and the one that shows the fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,11 @@ def shown_lines(
     *,
     named: bool,
     verbose: bool,
+    accused: Evidence | None = None,
     whole: bool = False,
     events: Sequence[str] = (),
 ) -> Iterator[str]:
-    """The evidence that a person needs; `named`: a finding says which exchange it is about.
+    """The evidence that a person needs; `named`: a finding says which exchange it is about, the first `accused`.
 
     `events` are lines that stand for the stream in which the fault is. `whole`: every exchange, to its last byte.
     """
@@ -103,9 +108,12 @@ def shown_lines(
     if logged:
         yield from _format_logged(logged, whole=whole)
     if exchanges and whole:
-        yield from _whole_exchanges(exchanges, display, named=named)
+        yield from _write_whole_exchanges(
+            exchanges, display, _choose(exchanges, display.api, accused, named=named)
+        )
     elif exchanges:
-        yield from _exchanges(exchanges, display, named=named, verbose=verbose, events=events)
+        chosen = _choose(exchanges, display.api, accused, named=named)
+        yield from _write_exchanges(exchanges, display, chosen, verbose=verbose, events=events)
     if relayed:
         yield from _format_relayed(relayed, display, verbose=verbose)
     places = [item for item in evidence if isinstance(item, RecordedPlace)]
@@ -120,14 +128,14 @@ def shown_lines(
             yield from kill_lines(item)
 
 
-def _exchanges(
-    exchanges: Sequence[Exchange], display: Display, *, named: bool, verbose: bool, events: Sequence[str]
+def _write_exchanges(
+    exchanges: Sequence[Exchange], display: Display, chosen: Chosen, *, verbose: bool, events: Sequence[str]
 ) -> Iterator[str]:
     """The exchange that shows the fault in full, a line each way for the others, and one script that repeats them.
 
     Where `events` show that exchange, it has a line each way, too; with `verbose` all are in full.
     """
-    shown, fault = _choose(exchanges, display.api, named=named)
+    shown, fault = chosen
     if len(exchanges) > len(shown):
         yield f"exchanges ({len(shown)} of {len(exchanges)}; the JSON and HTML reports have all):"
     for exchange in shown:
@@ -137,20 +145,33 @@ def _exchanges(
             yield f"> {_request(exchange.request, display.mask, ONE_LINE)}"
             yield f"< {_answer(exchange, display.mask, ONE_LINE)}"
     yield from events
-    yield from _script(curl_lines(shown, display))
+    yield from _write_script(curl_lines(shown, display))
 
 
-def _whole_exchanges(exchanges: Sequence[Exchange], display: Display, *, named: bool) -> Iterator[str]:
+def _write_whole_exchanges(exchanges: Sequence[Exchange], display: Display, chosen: Chosen) -> Iterator[str]:
     """All exchanges, each as a whole, and the script of those that matter."""
     yield f"the wire, {count_evidence(exchanges)}:"
     for exchange in exchanges:
         yield from exchange_lines(exchange, display, shown=_WHOLE)
-    yield from _script(curl_lines(_choose(exchanges, display.api, named=named)[0], display))
+    yield from _write_script(curl_lines(chosen[0], display))
 
 
-def _choose(exchanges: Sequence[Exchange], api: Api, *, named: bool) -> tuple[Sequence[Exchange], Exchange]:
+def _choose(exchanges: Sequence[Exchange], api: Api, accused: Evidence | None, *, named: bool) -> Chosen:
     """The exchanges that matter, and the one that shows the fault."""
-    return _pick_first(exchanges, api) if named else (exchanges[-_MOST_EXCHANGES:], exchanges[-1])
+    if not named:
+        return exchanges[-_MOST_EXCHANGES:], exchanges[-1]
+    shown, fault = _pick_first(exchanges, api)
+    if isinstance(accused, Exchange) and all(each is not accused for each in shown):
+        return _trace_back(exchanges, accused, api), accused
+    return shown, fault
+
+
+def _trace_back(exchanges: Sequence[Exchange], accused: Exchange, api: Api) -> Sequence[Exchange]:
+    """An exchange, after those that made or changed its ids, and the first stream that gave it its cursor."""
+    before = exchanges[: next(number for number, each in enumerate(exchanges) if each is accused)]
+    ids, cursors = set(referenced_ids(accused, api)), resumed_from(accused, api)
+    giver = next((each for each in before if gave_cursors(each, cursors)), None)
+    return [*(each for each in before if each is giver or made_or_changed(each, ids, api)), accused]
 
 
 def _format_logged(logged: Sequence[LoggedExchange], *, whole: bool) -> Iterator[str]:
@@ -159,10 +180,10 @@ def _format_logged(logged: Sequence[LoggedExchange], *, whole: bool) -> Iterator
         yield f"exchanges ({len(shown)} of {len(logged)}; the JSON and HTML reports have all):"
     for item in shown:
         yield from item.lines
-    yield from _script(item.command for item in shown)
+    yield from _write_script(item.command for item in shown)
 
 
-def _script(commands: Iterable[str]) -> Iterator[str]:
+def _write_script(commands: Iterable[str]) -> Iterator[str]:
     """The commands together, so that they can be copied at once."""
     yield "reproduce:"
     for command in commands:
@@ -211,7 +232,7 @@ def relayed_lines(relayed: RelayedExchange, mask: Mask, shown: int = ONE_LINE) -
 
 def _request(request: Request, mask: Mask, shown: int) -> str:
     line = f"{request.method} {mask.text(request.target)}"
-    body = _body(request.body, mask, shown)
+    body = _write_body(request.body, mask, shown)
     return printable(f"{line} {body}" if body else line)
 
 
@@ -221,12 +242,12 @@ def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
     end = "" if exchange.ending.complete else f", {ending_line(exchange, mask)}"
     if exchange.is_stream:
         events = Decoder().feed(exchange.body)
-        last = f", the last {_body(events[-1].data, mask, shown)}" if events else ""
+        last = f", the last {_write_body(events[-1].data, mask, shown)}" if events else ""
         return printable(f"{exchange.status} stream of {format_count(len(events), 'event')}{last}{end}")
-    return printable(f"{exchange.status} {_body(exchange.body, mask, shown)}{end}")
+    return printable(f"{exchange.status} {_write_body(exchange.body, mask, shown)}{end}")
 
 
-def _body(data: bytes, mask: Mask, shown: int) -> str:
+def _write_body(data: bytes, mask: Mask, shown: int) -> str:
     return shorten(" ".join(mask.text(data.decode("utf-8", "replace")).split()), shown)
 
 
@@ -240,7 +261,7 @@ def client_lines(run: ClientRun, mask: Mask, *, verbose: bool) -> Iterator[str]:
     words = run.stderr.splitlines()
     if words:
         yield "standard error ends with:"
-        yield from (f"  {printable(mask.text(line))}" for line in (words if verbose else _last(words)))
+        yield from (f"  {printable(mask.text(line))}" for line in (words if verbose else _take_last(words)))
 
 
 def _draw_timeline(run: ClientRun) -> Iterator[str]:
@@ -258,7 +279,7 @@ def _draw_timeline(run: ClientRun) -> Iterator[str]:
         yield f"{'':9}  => the client {run.end}"
 
 
-def _last(words: Sequence[str]) -> list[str]:
+def _take_last(words: Sequence[str]) -> list[str]:
     """The last lines, preceded by the error if it is not among them: Node prints a dump after it."""
     lines = [line for line in words if line.strip()]
     end = lines[-_LAST_WORDS:]

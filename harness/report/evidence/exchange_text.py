@@ -22,13 +22,13 @@ def exchange_lines(exchange: Exchange, display: Display, *, shown: int = SHOWN) 
     """`>` lines show what was sent, `<` lines what came; a last line says how an incomplete answer ended."""
     request, mask = exchange.request, display.mask
     lines = [f"> {request.method} {mask.text(request.target)}"]
-    lines += [f"> {line}" for line in _header_lines(request.headers, mask)]
+    lines += [f"> {line}" for line in _list_headers(request.headers, mask)]
     lines += [f"> {line}" for line in body_lines(request.body, request, display, shown)]
     if exchange.status is None:
         lines.append("< no answer")
     else:
         lines.append(f"< {exchange.status}")
-        lines += [f"< {line}" for line in _header_lines(exchange.headers, mask)]
+        lines += [f"< {line}" for line in _list_headers(exchange.headers, mask)]
         lines += [f"< {line}" for line in body_lines(exchange.body, request, display, shown)]
     if not exchange.ending.complete:
         lines.append(f"< [{ending_line(exchange, mask)}]")
@@ -70,7 +70,7 @@ def printable(text: str) -> str:
     return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in text.replace("\r\n", "\n"))
 
 
-def _header_lines(headers: Headers, mask: Mask) -> list[str]:
+def _list_headers(headers: Headers, mask: Mask) -> list[str]:
     return [
         printable(f"{mask.text(name)}: {mask.header(name, value)}")
         for name, value in headers

@@ -31,7 +31,7 @@ def commands(result: Result, display: Display) -> list[str]:
     return logged or curl_lines(trail_of(result), display)
 
 
-def _key(result: Result) -> str:
+def _build_key(result: Result) -> str:
     """What tells the failure apart from others, in names of files and in tests."""
     return (result.reproduction.key if result.reproduction is not None else "") or result.id
 
@@ -61,7 +61,7 @@ def test_{name}():
     """Nothing of {result.rule.id} is broken by: {" > ".join(map(str, history))}."""
     options = TargetOptions(api_version={target.version!r}, api_key=os.environ.get("{api.key_variable}", ""))
     target = resolve_target({value}, os.environ.get("HARNESS_TARGET", {(target.url or target.name)!r}), options)
-    assert {_key(result)!r} not in replay(target, HISTORY)
+    assert {_build_key(result)!r} not in replay(target, HISTORY)
 '''
 
 
@@ -82,11 +82,11 @@ def write_all(result: Result, target: TargetInfo, display: Display, folder: Path
     """Write script, test and cassette of one failure below `folder`; return the paths that were written."""
     from harness.cassette import CassetteError, load
 
-    stem = re.sub(r"[^a-z0-9]+", "_", _key(result).lower().replace("?", " lenient")).strip("_")
+    stem = re.sub(r"[^a-z0-9]+", "_", _build_key(result).lower().replace("?", " lenient")).strip("_")
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for suffix, text in (
-        (".sh", _script(result, display)),
+        (".sh", _write_script(result, display)),
         (".py", display.mask.text(pytest_module(result, target, display.api))),
     ):
         if text:
@@ -112,15 +112,15 @@ def why_no_cassette(result: Result) -> str:
     return "" if trail[-1].status is not None else "it holds answers, and the last request got none"
 
 
-def _comment(text: str, mask: Mask) -> str:
+def _write_comment(text: str, mask: Mask) -> str:
     """Make the text one line: a target's words must not become commands."""
     return " ".join(printable(mask.text(text)).split())
 
 
-def _script(result: Result, display: Display) -> str:
+def _write_script(result: Result, display: Display) -> str:
     if not trail_of(result):
         return ""
     rule = result.rule
-    said = _comment(result.observation.findings[0].message, display.mask)
+    said = _write_comment(result.observation.findings[0].message, display.mask)
     head = f"#!/bin/sh\n# {rule.id} ({rule.level}): {rule.statement}\n# {said}\n"
     return head + "\n\n".join(commands(result, display)) + "\n"

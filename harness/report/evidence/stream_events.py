@@ -29,7 +29,7 @@ _JSON = 4_000
 class StreamEvent:
     """One event: its number in its stream (from 0), the byte after its last one, its kind, and what it says.
 
-    `summary` is its payload in a line, `payload` the whole, indented; `size` is in bytes.
+    `summary` is its payload in a line, `payload` the whole, indented; `size` is in bytes. `cursor` is its id.
     """
 
     number: int
@@ -38,6 +38,7 @@ class StreamEvent:
     summary: str
     payload: str
     size: int
+    cursor: str = ""
 
 
 def read_events(exchange: Exchange, display: Display) -> list[StreamEvent]:
@@ -61,6 +62,7 @@ def read_events(exchange: Exchange, display: Display) -> list[StreamEvent]:
                 summary=printable(shorten(_summarise(value), _SUMMARY)) if isinstance(value, dict) else "",
                 payload=printable(shorten(payload, _JSON)),
                 size=frame.end - frame.start,
+                cursor=printable(protocol.cursor(value) or "") if isinstance(value, dict) else "",
             )
         )
     return events

@@ -25,13 +25,13 @@ class MarkedText:
 def compare_texts(expected: str, actual: str) -> tuple[tuple[MarkedText, ...], tuple[MarkedText, ...]]:
     """Both texts in parts, in their order."""
     if not expected or not actual or max(len(expected), len(actual)) > _MOST:
-        return _whole(expected), _whole(actual)
+        return _mark_whole(expected), _mark_whole(actual)
     before, after = _WORD.findall(expected), _WORD.findall(actual)
     matcher = SequenceMatcher(None, before, after, autojunk=False)
     blocks = matcher.get_matching_blocks()
     common = sum(len("".join(before[block.a : block.a + block.size]).strip()) for block in blocks)
     if common < _ALIKE * max(len(expected), len(actual)):
-        return _whole(expected), _whole(actual)
+        return _mark_whole(expected), _mark_whole(actual)
     left: list[MarkedText] = []
     right: list[MarkedText] = []
     for tag, i, j, m, n in matcher.get_opcodes():
@@ -41,7 +41,7 @@ def compare_texts(expected: str, actual: str) -> tuple[tuple[MarkedText, ...], t
     return tuple(left), tuple(right)
 
 
-def _whole(text: str) -> tuple[MarkedText, ...]:
+def _mark_whole(text: str) -> tuple[MarkedText, ...]:
     return (MarkedText(text, True),) if text else ()
 
 

@@ -101,20 +101,20 @@ def detail(result: Result, state: PresentedRun, names: FragmentNames) -> Detail:
         breaks=rule.breaks,
         accepted=result.accepts,
         findings=tuple(_show(number_in_whole(finding, result, display), state) for finding in shown),
-        more_findings=_more(len(observation.findings) - len(shown), "more finding"),
+        more_findings=_say_more(len(observation.findings) - len(shown), "more finding"),
         reason=_clean(observation.reason, state),
         story=tell_story(result, display),
         events=list_events(result, display),
         script="\n\n".join(commands[:_MOST_COMMANDS]),
         notes=tuple(notes),
         places=tuple(places[:_MOST_PLACES]),
-        more_places=_more(len(places) - _MOST_PLACES, "more place"),
+        more_places=_say_more(len(places) - _MOST_PLACES, "more place"),
         logs=tuple(found[:_MOST_LOGS]),
-        left_out=_more(len(found) - _MOST_LOGS, "more exchange"),
+        left_out=_say_more(len(found) - _MOST_LOGS, "more exchange"),
     )
 
 
-def _more(number: int, noun: str) -> str:
+def _say_more(number: int, noun: str) -> str:
     return f"{format_count(number, noun)}: the JSON report has all" if number > 0 else ""
 
 

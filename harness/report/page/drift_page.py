@@ -62,12 +62,14 @@ def _part(
         "title": title,
         "about": about,
         "fragment": names.name(title),
-        "rows": [_row(drift, labels, names, mask) for drift, labels in shown],
+        "rows": [_build_row(drift, labels, names, mask) for drift, labels in shown],
         "left_out": f"{left} more: `harness diff --json` has all" if left else "",
     }
 
 
-def _row(drift: Drift, labels: list[str], names: FragmentNames, mask: Callable[[str], str]) -> dict[str, Any]:
+def _build_row(
+    drift: Drift, labels: list[str], names: FragmentNames, mask: Callable[[str], str]
+) -> dict[str, Any]:
     expected, actual = compare_texts(mask(drift.before), mask(drift.after))
     exchanges = [mask(label) for label in dict.fromkeys(labels)]
     return {

@@ -69,18 +69,30 @@ def list_events(result: Result, display: Display) -> EventList | None:
 
 def _list(finding: Finding, exchange: Exchange, earlier: Sequence[Exchange], display: Display) -> EventList:
     before = events_before(exchange, earlier, display)
-    rows = _rows(number_events(exchange, earlier, [finding], display))
+    events = number_events(exchange, earlier, [finding], display)
+    if _is_about_ids(finding, events):
+        events, before = _show_ids(events), None if before is None else _show_ids(before)
+    rows = _build_rows(events)
     if before is None:
         return EventList(
             about=f"of {finding.where.exchange or 'the last exchange'}", folds=_fold(_accuse(rows, finding))
         )
     after = before[-1].number
     cut = EventRow(kind="cut", name=f"a new connection: the client resumes after event {after}")
-    folds = _fold(_accuse([*_rows(before), cut, *rows], finding))
+    folds = _fold(_accuse([*_build_rows(before), cut, *rows], finding))
     return EventList(about="both connections in one list, numbered as in the whole stream", folds=folds)
 
 
-def _rows(events: Sequence[StreamEvent]) -> list[EventRow]:
+def _is_about_ids(finding: Finding, events: Sequence[StreamEvent]) -> bool:
+    """Whether what a finding says of its event is the id that it has."""
+    return any(e.number == finding.where.event and e.cursor and finding.actual == repr(e.cursor) for e in events)
+
+
+def _show_ids(events: Sequence[StreamEvent]) -> list[StreamEvent]:
+    return [replace(e, summary=f"{e.cursor or 'no id'}   {e.summary}") for e in events]
+
+
+def _build_rows(events: Sequence[StreamEvent]) -> list[EventRow]:
     return [
         EventRow(number=e.number, name=e.name, summary=e.summary, payload=e.payload, size=e.size) for e in events
     ]

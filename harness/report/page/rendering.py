@@ -25,7 +25,7 @@ _QUOTED = re.compile(r"`([^`]+)`")
 
 
 @cache
-def _environment() -> Environment:
+def _build_environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER / "templates"),
         autoescape=True,
@@ -44,7 +44,7 @@ def render_template(name: str, *, title: str, command: str, **values: Any) -> st
     head = read_script("theme")
     body = "\n".join((read_script("copy", "matrix"), (_FOLDER / "page.js").read_text("utf-8")))
     text = (
-        _environment()
+        _build_environment()
         .get_template(f"{name}.html.jinja")
         .render(
             title=title,

@@ -21,7 +21,7 @@ def check_part_record(part: ShardPart, results: tuple[Result, ...], api: Api) ->
     """What the merge needs of one shard, as plain data; the caller hides secrets."""
     return {
         **part_record(part),
-        "observations": {name: _observation_record(said) for name, said in part.observations.items()},
+        "observations": {name: _record_observation(said) for name, said in part.observations.items()},
         "sightings": {
             rule: [
                 {
@@ -47,7 +47,7 @@ def _call_record(exchange: Exchange | LoggedExchange, api: Api) -> dict[str, Any
     return {"call": call_of(exchange, api), "status": exchange.status}
 
 
-def _observation_record(said: Observation) -> dict[str, Any]:
+def _record_observation(said: Observation) -> dict[str, Any]:
     texts = {name: getattr(said, name) for name in OBSERVED_TEXTS if getattr(said, name)}
     findings = [finding_record(finding) for finding in said.findings]
     return {

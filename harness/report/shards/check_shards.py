@@ -41,7 +41,7 @@ def merge_checks(records: Mapping[str, Mapping[str, Any]], api: Api, *, same_tar
     return MergedRun(
         presentation=Presentation(),
         events=tuple(_tell(target, finished, len(exercises))),
-        started=_earliest(records.values()),
+        started=_find_earliest(records.values()),
         capabilities=reports[0].capabilities,
     )
 
@@ -141,7 +141,7 @@ def to_target(told: Mapping[str, str]) -> TargetInfo:
     )
 
 
-def _earliest(records: Iterable[Mapping[str, Any]]) -> datetime | None:
+def _find_earliest(records: Iterable[Mapping[str, Any]]) -> datetime | None:
     """When the first shard began; None if no report says it."""
     known = sorted(str(record["started"]) for record in records if record.get("started"))
     try:
@@ -154,11 +154,12 @@ def _finish(results: tuple[Result, ...], records: Sequence[Mapping[str, Any]]) -
     """The end of the whole run; times, waits and losses add up."""
     interrupted = any(record["exit"] == Exit.INTERRUPTED for record in records)
     waited = [record["waited"] for record in records]
+    holes = tuple(dict.fromkeys(str(hole) for record in records for hole in record["ledger"].get("holes", ())))
     cut = [record["cut"] for record in records]
     return RunFinished(
         results,
         sum(float(record["seconds"]) for record in records),
-        Exit.INTERRUPTED if interrupted else exit_of(results),
+        Exit.INTERRUPTED if interrupted else exit_of(results, unjudged=bool(holes)),
         tuple(str(path) for record in records for path in record["leftovers"]),
         Waited(sum(int(one["times"]) for one in waited), sum(float(one["seconds"]) for one in waited)),
         TimeoutLosses(
@@ -169,4 +170,5 @@ def _finish(results: tuple[Result, ...], records: Sequence[Mapping[str, Any]]) -
             "the reports of the shards name it",
         ),
         next((str(record["ledger"]["halted"]) for record in records if record["ledger"]["halted"]), ""),
+        holes=holes,
     )

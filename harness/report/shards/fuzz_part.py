@@ -23,11 +23,11 @@ def fuzz_part_record(part: ShardPart, found: Sequence[Result], state: RunState) 
     return {
         **part_record(part),
         "calls": [{call: dict(kinds) for call, kinds in phase.calls.items()} for phase in state.phases],
-        "evidence": [_evidence_record(result, state) for result in found],
+        "evidence": [_record_evidence(result, state) for result in found],
     }
 
 
-def _evidence_record(result: Result, state: RunState) -> dict[str, Any]:
+def _record_evidence(result: Result, state: RunState) -> dict[str, Any]:
     """`strict`: whether it breaks its rule only in a strict reading, whatever came of playing it again."""
     shown = [item for item in result.evidence if isinstance(item, Exchange)]
     texts = logs(result.evidence, state.display)

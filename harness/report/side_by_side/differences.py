@@ -114,12 +114,12 @@ def compare_runs(runs: Sequence[RunFile], *, same_target: bool = False) -> Compa
     order = {name: place for place, name in enumerate(ids)}
     return ComparedRuns(
         runs=tuple(runs),
-        rows=tuple(sorted(rows, key=lambda row: (*_urgency(row, same), order[row.id]))),
+        rows=tuple(sorted(rows, key=lambda row: (*_rate_urgency(row, same), order[row.id]))),
         same_target=same,
     )
 
 
-def _urgency(row: ComparedRow, same: bool) -> tuple[int, int, bool, int]:
+def _rate_urgency(row: ComparedRow, same: bool) -> tuple[int, int, bool, int]:
     """New failures first if the target is the same; then by level, silent ones first, those that fail most."""
     news = {"new": 0, "still": 1, "fixed": 2, "changed": 3, "": 4}[row.change] if same else -bool(row.broken)
     told = row.told

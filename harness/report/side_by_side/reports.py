@@ -95,9 +95,12 @@ def _show_cell(entry: RunEntry | None, mask: Callable[[str], str]) -> dict[str, 
 
 def render_markdown(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
     """The comparison as Markdown, for a comment or a job summary."""
-    heads = " | ".join(_cell(run.name) for run in compared.runs)
-    lines = ["## Comparison", "", f"**{_cell(compared.headline)}**", ""]
-    lines += [f"- {_cell(run.name)}: {_cell(run.headline)} {_cell(run.started)}".rstrip() for run in compared.runs]
+    heads = " | ".join(_write_cell(run.name) for run in compared.runs)
+    lines = ["## Comparison", "", f"**{_write_cell(compared.headline)}**", ""]
+    lines += [
+        f"- {_write_cell(run.name)}: {_write_cell(run.headline)} {_write_cell(run.started)}".rstrip()
+        for run in compared.runs
+    ]
     if compared.telling:
         change = "change | " if compared.same_target else ""
         lines += ["", f"| {change}result | level | {heads} |"]
@@ -105,11 +108,11 @@ def render_markdown(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
     for row in compared.telling[:_MOST_ROWS]:
         words = " | ".join((entry.word if entry else "absent").replace("_", " ") for entry in row.entries)
         change = f"{row.change} | " if compared.same_target else ""
-        lines.append(f"| {change}`{_cell(row.id)}` | {row.told.level} | {words} |")
+        lines.append(f"| {change}`{_write_cell(row.id)}` | {row.told.level} | {words} |")
     return mask("\n".join(lines)) + "\n"
 
 
-def _cell(text: str) -> str:
+def _write_cell(text: str) -> str:
     plain = " ".join(text.split()).replace("|", "\\|").replace("`", "'")
     return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 

@@ -124,7 +124,7 @@ def _to_run(record: dict[str, Any], path: Path) -> RunFile:
     kind = kind_of(record, path)
     try:
         entries = _by_id(_READERS[kind](record))
-        target = _target(record, path)
+        target = _read_target(record, path)
         return RunFile(
             name=path.stem,
             path=str(path),
@@ -154,7 +154,7 @@ def _by_id(found: Iterable[RunEntry]) -> dict[str, RunEntry]:
     return entries
 
 
-def _target(record: Mapping[str, Any], path: Path) -> str:
+def _read_target(record: Mapping[str, Any], path: Path) -> str:
     """What was judged; the name of the file if the report does not say."""
     if isinstance(record.get("matrix"), dict):
         return "mutants"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.engine.results import Result
-from harness.outcome import Because, Verdict
+from harness.outcome import Because, Level, Outcome, Verdict
 from harness.report.commands.presentation import EXPLAINED
 from harness.report.presented_run import PresentedRun
 from harness.report.terminal.screen import Screen
@@ -46,13 +46,13 @@ class ResultPrinter:
             self.explain(result)
         elif verdict in EXPLAINED or self._is_told(result):
             tail, more = self._presentation.brief(result, self._state, verbose=self._verbose)
-            self._screen.line(self._headline(result) + tail)
+            self._screen.line(self._write_headline(result) + tail)
             self._screen.lines(more)
 
     def explain(self, result: Result) -> None:
         """Print a result with all that explains it."""
         self._screen.line("")
-        self._screen.line(self._headline(result))
+        self._screen.line(self._write_headline(result))
         text = self._presentation.explain(result, self._state, verbose=self._verbose, whole=self._whole)
         for line in text.split("\n"):
             self._screen.line(f"  {line}" if line else "", whole=not _PROSE.match(line))
@@ -64,7 +64,9 @@ class ResultPrinter:
         told_at_the_end = ours or (self._state.stopped is not None and result.unjudged)
         return not told_at_the_end and not self._presentation.is_quiet(result, self._state)
 
-    def _headline(self, result: Result) -> str:
+    def _write_headline(self, result: Result) -> str:
         word = result.verdict.upper().replace("_", " ")
         label = self._screen.paint(COLOUR.get(result.verdict, "2"), f"{word:<10}")
-        return f"{label} {result.id} [{result.rule.level}] {result.title}"
+        lenient = result.rule.level is Level.MUST and result.observation.outcome is Outcome.NON_STRICT
+        level = f"{result.rule.level}, kept in a lenient reading" if lenient else str(result.rule.level)
+        return f"{label} {result.id} [{level}] {result.title}"

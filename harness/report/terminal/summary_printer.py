@@ -12,8 +12,9 @@ from harness.engine.results import Result
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.timeout_budget import TimeoutLosses
 from harness.outcome import Level, Verdict
-from harness.outcome.words import format_count, shorten
+from harness.outcome.words import format_count, list_some, shorten
 from harness.report.causes import describe, find_causes
+from harness.report.evidence.curl import curl
 from harness.report.evidence.exchange_text import printable
 from harness.report.presented_run import PresentedRun
 from harness.report.terminal.result_printer import COLOUR, ResultPrinter
@@ -21,6 +22,9 @@ from harness.report.terminal.screen import Screen, count_seen
 
 _LEFT_SHOWN = 5
 """Most things left behind that are named one by one."""
+
+_LOST_SHOWN = 3
+"""Most requests that are printed which a target got last."""
 
 _UNTESTED_SHOWN = 6
 """Most untested SHOULDs that are named without -v."""
@@ -46,11 +50,12 @@ class SummaryPrinter:
         self._screen.erase()
         self._screen.lines(self._presentation.closing(self._state, self._screen.paint, verbose=self._verbose))
         self._list_failures()
-        self._screen.lines(self._totals(finished))
+        self._list_holes(finished)
+        self._screen.lines(self._write_totals(finished))
         if finished.waited.times:
-            self._screen.line(_waits(finished.waited))
+            self._screen.line(_describe_wait(finished.waited))
         for path in finished.leftovers[:_LEFT_SHOWN]:
-            self._screen.line(f"left behind (its deletion failed): {self._text(path)}")
+            self._screen.line(f"left behind (its deletion failed): {self._mask_text(path)}")
         if (more := len(finished.leftovers) - _LEFT_SHOWN) > 0:
             self._screen.line(f"left behind, too: {more} more, which the JSON report names")
         if finished.cut.hurried or finished.cut.unsent:
@@ -64,14 +69,24 @@ class SummaryPrinter:
                 f"{format_count(excluded, 'check was', 'checks were')} excluded, of which nothing is said"
             )
         if finished.halted:
-            self._screen.line(f"the run ended early: {self._text(finished.halted)}")
-        self._screen.lines(self._text(line) for line in self._presentation.ledger(self._state))
+            self._screen.line(f"the run ended early: {self._mask_text(finished.halted)}")
+        self._screen.lines(self._mask_text(line) for line in self._presentation.ledger(self._state))
         if conclusion := self._presentation.conclusion(self._state):
             self._screen.line(conclusion)
         self._screen.line(str(self._presentation.headline(self._state)))
 
-    def _text(self, text: str) -> str:
+    def _mask_text(self, text: str) -> str:
         return printable(self._state.mask.text(text))
+
+    def _list_holes(self, finished: RunFinished) -> None:
+        """What kept the run from judging, and how to send again what a target got last before it was gone."""
+        if finished.holes:
+            self._screen.line("")
+        self._screen.lines(self._mask_text(hole) for hole in finished.holes)
+        for lost in finished.lost[:_LOST_SHOWN]:
+            command = curl(lost.request, self._state.display)
+            for line in printable(command).split("\n"):
+                self._screen.line(f"  {line}", whole=True)
 
     def _list_failures(self) -> None:
         """The worst failure in full, and a line for each: the worst first."""
@@ -81,7 +96,7 @@ class SummaryPrinter:
             if (worst := _worst_of(failed)) is not None and not self._verbose:
                 self._screen.lines(["", "the worst failure:"] if len(failed) > 1 else [])
                 self._results.explain(worst)
-            lines = [self._one_line(result) for result in failed]
+            lines = [self._write_one_line(result) for result in failed]
         else:
             listed = [cause for cause in causes if self._presentation.lists_causes or cause.is_stale]
             lines = [f"  {cause.key} ({cause.counts}): {cause.title}" for cause in listed]
@@ -94,7 +109,7 @@ class SummaryPrinter:
         if len(lines) > _LISTED:
             self._screen.line(f"  … and {len(lines) - _LISTED} more, which the reports name")
 
-    def _one_line(self, result: Result) -> str:
+    def _write_one_line(self, result: Result) -> str:
         word = self._screen.paint(COLOUR.get(result.verdict, "2"), f"{result.verdict:<5}")
         level = "" if result.rule.level is Level.MUST else f" [{result.rule.level}]"
         return f"  {word} {result.id}{'*' if _is_silent(result) else ''}{level}: {describe(result, self._state)}"
@@ -105,7 +120,7 @@ class SummaryPrinter:
         unseen = len(line) - count_seen(line)
         return line if columns is None else shorten(line, columns - 1 + unseen)
 
-    def _totals(self, finished: RunFinished) -> Iterator[str]:
+    def _write_totals(self, finished: RunFinished) -> Iterator[str]:
         said = self._presentation.totals(self._state, self._screen.paint)
         if said is not None:
             yield said
@@ -122,9 +137,7 @@ def _say_what_v_adds(finished: RunFinished) -> Iterator[str]:
     brief = ["warning"] * bool(counts[Verdict.WARN]) + ["failure"] * (counts[Verdict.FAIL] > 1)
     more = [f"explains each {' and '.join(brief)}"] * bool(brief)
     if untested := [result.id for result in finished.results if _is_untested_wish(result)]:
-        left = len(untested) - _UNTESTED_SHOWN
-        also = f" and {left} more" if left > 0 else ""
-        more.append(f"says why these were not tested: {', '.join(untested[:_UNTESTED_SHOWN])}{also}")
+        more.append(f"says why these were not tested: {list_some(untested, _UNTESTED_SHOWN)}")
     if more:
         yield f"-v {' and '.join(more)}"
 
@@ -144,7 +157,7 @@ def _worst_of(failed: Sequence[Result]) -> Result | None:
     return next((result for result in failed if result.verdict is Verdict.FAIL), None)
 
 
-def _waits(waited: Waited) -> str:
+def _describe_wait(waited: Waited) -> str:
     return f"waited {waited.seconds:.1f} s in {waited.times} pauses that the target asked for"
 
 

@@ -93,16 +93,16 @@ class TerminalReport:
                 self._heartbeat = Heartbeat(self._beat)
                 self._screen.lines(self._presentation.opening(self._state))
             case Probed(capabilities, requests, notes):
-                self._capabilities(capabilities, requests)
-                self._screen.lines(f"note: {self._text(note)}" for note in notes)
+                self._tell_capabilities(capabilities, requests)
+                self._screen.lines(f"note: {self._mask_text(note)}" for note in notes)
             case Planned(_, exercises):
                 self._exercises = exercises
                 self._since = self._now()
                 self._screen.lines(self._presentation.format_plan(event))
             case ExerciseStarted(name):
-                self._progress(name)
+                self._show_progress(name)
             case Waiting(seconds, refusal):
-                self._waiting(seconds, refusal)
+                self._tell_wait(seconds, refusal)
             case Progressed():
                 self._screen.draw(_format_progress(event))
             case CheckFinished(result):
@@ -115,17 +115,17 @@ class TerminalReport:
                 self.close()
                 self._summary.print_end(event)
 
-    def _text(self, text: str) -> str:
+    def _mask_text(self, text: str) -> str:
         return printable(self._state.mask.text(text))
 
-    def _progress(self, name: str) -> None:
+    def _show_progress(self, name: str) -> None:
         self._begun += 1
         said = self._presentation.progress(name, again=name in self._names)
         self._names.add(name)
         done = min(self._begun, self._exercises)
-        self._screen.draw(f"[{done}/{self._exercises}] {said}{self._so_far(done - 1, self._exercises)}")
+        self._screen.draw(f"[{done}/{self._exercises}] {said}{self._describe_progress(done - 1, self._exercises)}")
 
-    def _so_far(self, done: int, total: int) -> str:
+    def _describe_progress(self, done: int, total: int) -> str:
         """What failed so far, and about how long the rest takes."""
         failed = f", {self._failed} failed" if self._failed else ""
         if done < _SURE_AFTER or total <= done:
@@ -133,24 +133,24 @@ class TerminalReport:
         left = (self._now() - self._since) / done * (total - done)
         return f"{failed}, about {format_seconds(left)} left" if left >= 1 else failed
 
-    def _waiting(self, seconds: float, refusal: Exchange) -> None:
+    def _tell_wait(self, seconds: float, refusal: Exchange) -> None:
         if not self._waits:
-            first = self._text(format_refusal(refusal))
+            first = self._mask_text(format_refusal(refusal))
             self._screen.line(f"the target asks us to wait: {first}; what it refuses for now is asked again")
         self._waits += 1
         where = f"[{self._begun}/{self._exercises}] " if self._exercises else ""
         self._screen.draw(f"{where}waits {seconds:.1f} s ({refusal.status})")
 
-    def _capabilities(self, capabilities: Capabilities, requests: int) -> None:
+    def _tell_capabilities(self, capabilities: Capabilities, requests: int) -> None:
         asked = f"{format_count(requests, 'request')} to find out"
         self._screen.line(f"capabilities ({asked}{'' if self._verbose else '; -v shows the answers'}):")
         paint = self._screen.paint
         self._screen.lines(
-            list_each(capabilities, paint, self._text) if self._verbose else sum_up(capabilities, paint)
+            list_each(capabilities, paint, self._mask_text) if self._verbose else sum_up(capabilities, paint)
         )
 
     def _print_stop(self, stopped: RunStopped) -> None:
-        self._screen.line(f"stopped early: {self._text(stopped.reason)}")
+        self._screen.line(f"stopped early: {self._mask_text(stopped.reason)}")
         for log in logs([stopped.evidence], self._state.display):
             self._screen.line(f"  {count_evidence([stopped.evidence]).partition(' ')[2]} {log.name}:".rstrip())
             for line in log.lines:
@@ -168,8 +168,8 @@ class TerminalReport:
             )
             self._screen.lines([line] if line else [])
             if 0 < self._begun <= (total := self._state.planned.checks):
-                so_far = self._so_far(self._begun, total)
-                self._screen.draw(f"[{self._begun}/{total}] {self._text(result.id)}{so_far}")
+                so_far = self._describe_progress(self._begun, total)
+                self._screen.draw(f"[{self._begun}/{total}] {self._mask_text(result.id)}{so_far}")
 
 
 def _format_progress(progress: Progressed) -> str:

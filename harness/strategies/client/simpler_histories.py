@@ -19,11 +19,11 @@ History: TypeAlias = tuple[ClientCommand, ...]
 
 def weigh_history(history: History) -> tuple[int, ...]:
     """The sort key of a history: fewer steps first, then kinds and modes listed earlier, then smaller values."""
-    weights = [_weight(operation) for operation in history]
+    weights = [_weigh(operation) for operation in history]
     return (len(history), *(sum(column) for column in zip(*weights, strict=True)))
 
 
-def _weight(operation: ClientCommand) -> tuple[int, int, int, int]:
+def _weigh(operation: ClientCommand) -> tuple[int, int, int, int]:
     kinds = list(KINDS)
     return (
         kinds.index(operation.kind),
@@ -45,7 +45,7 @@ def simplify(history: History) -> Iterator[History]:
         yield rest
         yield tuple(_renumber(operation) if i >= at else operation for i, operation in enumerate(rest))
     for at, operation in enumerate(history):
-        for other in _simpler_steps(operation):
+        for other in _propose_simpler_steps(operation):
             yield (*history[:at], other, *history[at + 1 :])
     yield from _merge_looks(history)
 
@@ -68,7 +68,7 @@ def _renumber(operation: ClientCommand) -> ClientCommand:
     return replace(operation, subject=operation.subject - 1)
 
 
-def _looks_instead(operation: ClientCommand) -> Iterator[ClientCommand]:
+def _propose_looks(operation: ClientCommand) -> Iterator[ClientCommand]:
     """Plain looks at an interaction in place of a step, if their kind is listed earlier."""
     kinds = list(KINDS)
     subjects = range(2) if operation.kind in ON_READERS else (operation.subject,)
@@ -77,11 +77,11 @@ def _looks_instead(operation: ClientCommand) -> Iterator[ClientCommand]:
             yield from (ClientCommand(kind, subject) for subject in subjects)
 
 
-def _simpler_steps(operation: ClientCommand) -> Iterator[ClientCommand]:
+def _propose_simpler_steps(operation: ClientCommand) -> Iterator[ClientCommand]:
     if operation.kind in ("chain", "answer") and operation.mode in KINDS["create"]:
         yield ClientCommand("create", mode=operation.mode)
     if operation.kind != "create":
-        yield from _looks_instead(operation)
+        yield from _propose_looks(operation)
     modes = KINDS[operation.kind]
     for mode in modes[: modes.index(operation.mode)]:
         yield replace(operation, mode=mode)

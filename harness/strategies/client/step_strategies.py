@@ -33,7 +33,7 @@ def draw_steps(able: frozenset[str]) -> dict[str, SearchStrategy[ClientCommand]]
             kind: [m for m in modes if m in KINDS[kind] and able_to(able, ClientCommand(kind, mode=m))]
             for kind in kinds
         }
-        choices = [_operations(kind, tuple(modes)) for kind, modes in kept.items() if modes]
+        choices = [_draw_operations(kind, tuple(modes)) for kind, modes in kept.items() if modes]
         if choices:
             found[name] = st.one_of(choices)
 
@@ -48,7 +48,7 @@ def draw_steps(able: frozenset[str]) -> dict[str, SearchStrategy[ClientCommand]]
     return found
 
 
-def _operations(kind: str, modes: tuple[str, ...]) -> SearchStrategy[ClientCommand]:
+def _draw_operations(kind: str, modes: tuple[str, ...]) -> SearchStrategy[ClientCommand]:
     subject = st.just(0) if kind == "create" or modes[0] in _NOBODY else _SUBJECTS
     count = st.integers(1, 12) if kind in _COUNTED else st.just(0)
     return st.builds(ClientCommand, st.just(kind), subject, st.sampled_from(modes), count)

@@ -47,15 +47,15 @@ def draw_laws(able: frozenset[str]) -> SearchStrategy[list[ClientCommand]]:
     creates = st.builds(
         ClientCommand, st.just("create"), st.just(0), st.sampled_from(modes), st.just(0), bodies(able)
     )
-    return st.builds(_history, creates, _parts(), st.booleans())
+    return st.builds(_build_history, creates, _draw_parts(), st.booleans())
 
 
-def _parts() -> SearchStrategy[list[int]]:
+def _draw_parts() -> SearchStrategy[list[int]]:
     """Numbers of events to read between drops."""
     return st.lists(st.integers(1, 15), max_size=4)
 
 
-def _history(create: ClientCommand, parts: list[int], settled: bool) -> list[ClientCommand]:
+def _build_history(create: ClientCommand, parts: list[int], settled: bool) -> list[ClientCommand]:
     looks = [ClientCommand("replay"), ClientCommand("settle"), ClientCommand("poll")]
     if create.mode == "stream":
         return [create, *looks]

@@ -94,7 +94,7 @@ def _one_of(*words: str) -> Json:
     return {"type": "string", "enum": list(words)}
 
 
-def _interaction(parts: Json, target: RequestBuilder) -> None:
+def _tailor_interaction(parts: Json, target: RequestBuilder) -> None:
     fields = parts["requests.create-interaction"]["$defs"]["fields"]["properties"]
     fields["model"] = _one_of(target.model)
     fields["agent"] = _one_of(target.agent)
@@ -108,14 +108,14 @@ def _interaction(parts: Json, target: RequestBuilder) -> None:
     }
 
 
-def _agent(parts: Json, target: RequestBuilder) -> None:
+def _tailor_agent(parts: Json, target: RequestBuilder) -> None:
     body = parts["requests.create-agent"]
     body["properties"] |= {"id": _NAME, "base_agent": _one_of(target.agent), "base_environment": _one_of("remote")}
     body["required"] = ["id", "base_agent"]
     del body["properties"]["tools"]
 
 
-def _environment(parts: Json, target: RequestBuilder) -> None:
+def _tailor_environment(parts: Json, target: RequestBuilder) -> None:
     """Allow only inline files, and no fork of invented ids: the link `fork` makes real ones."""
     body = parts["requests.create-environment"]
     body["properties"]["sources"] = {
@@ -133,7 +133,7 @@ def _environment(parts: Json, target: RequestBuilder) -> None:
     body["properties"]["from_environment"] = _NAME
 
 
-def _credential(parts: Json, target: RequestBuilder) -> None:
+def _tailor_credential(parts: Json, target: RequestBuilder) -> None:
     forms = parts["requests.create-credential"]["$defs"]
     for name in ("bearer_token", "oauth2", "environment_variable"):
         fields = forms[name]["properties"]
@@ -142,14 +142,14 @@ def _credential(parts: Json, target: RequestBuilder) -> None:
             fields["token_url"] = _one_of("https://harness.invalid/token")
 
 
-def _webhook(parts: Json, target: RequestBuilder) -> None:
+def _tailor_webhook(parts: Json, target: RequestBuilder) -> None:
     for name in ("requests.create-webhook", "requests.update-webhook"):
         if name in parts:
             parts[name]["properties"]["uri"] = _one_of(_NOBODY)
             parts[name]["properties"]["subscribed_events"]["minItems"] = 1
 
 
-def _trigger(parts: Json, target: RequestBuilder) -> None:
+def _tailor_trigger(parts: Json, target: RequestBuilder) -> None:
     fields = parts["requests.create-trigger"]["properties"]
     fields |= {"schedule": _one_of("0 9 * * 1-5", "*/5 * * * *"), "time_zone": _one_of("UTC", "Europe/Berlin")}
     fields["interaction"] = {
@@ -163,18 +163,18 @@ def _trigger(parts: Json, target: RequestBuilder) -> None:
     del fields["environment_id"]
 
 
-def _store(parts: Json, target: RequestBuilder) -> None:
+def _tailor_store(parts: Json, target: RequestBuilder) -> None:
     del parts["requests.create-file-search-store"]["properties"]["embeddingModel"]
 
 
-def _decision(parts: Json, target: RequestBuilder) -> None:
+def _tailor_decision(parts: Json, target: RequestBuilder) -> None:
     """Any questions about a text; contents are searched in creates of interactions."""
     fields = parts["requests.create-decision"]["properties"]
     fields |= {"model": _one_of("gemini-decision-1"), "input": {"type": "string", "minLength": 1}}
     fields["questions"]["maxProperties"] = 3
 
 
-def _voice(parts: Json, target: RequestBuilder) -> None:
+def _tailor_voice(parts: Json, target: RequestBuilder) -> None:
     """Only prompted voices, which need no recording of a speaker, and are based on no other."""
     body = parts["requests.create-voice"]
     body["properties"]["store"] = {"const": True}
@@ -194,14 +194,14 @@ def _voice(parts: Json, target: RequestBuilder) -> None:
 
 
 _NARROWED: dict[str, Callable[[Json, RequestBuilder], None]] = {
-    "create-interaction": _interaction,
-    "create-agent": _agent,
-    "create-environment": _environment,
-    "create-credential": _credential,
-    "create-webhook": _webhook,
-    "update-webhook": _webhook,
-    "create-trigger": _trigger,
-    "create-voice": _voice,
-    "create-file-search-store": _store,
-    "create-decision": _decision,
+    "create-interaction": _tailor_interaction,
+    "create-agent": _tailor_agent,
+    "create-environment": _tailor_environment,
+    "create-credential": _tailor_credential,
+    "create-webhook": _tailor_webhook,
+    "update-webhook": _tailor_webhook,
+    "create-trigger": _tailor_trigger,
+    "create-voice": _tailor_voice,
+    "create-file-search-store": _tailor_store,
+    "create-decision": _tailor_decision,
 }

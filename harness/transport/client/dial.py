@@ -5,6 +5,7 @@ Layer 3. Knows how a connection is established and why it fails; must not know w
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import ssl
@@ -102,28 +103,75 @@ def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environm
         sock = socket.create_connection((first.host, first.port), timeout=limits.connect_seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if proxy is not None:
-            _tunnel(sock, proxy, origin, limits, deadline)
+            _open_tunnel(sock, proxy, origin, limits, deadline)
         if tls is not None:
-            sock.settimeout(max(deadline - time.monotonic(), 0.001))
-            sock = tls.wrap_socket(sock, server_hostname=origin.host, suppress_ragged_eofs=False)
+            sock = tls.wrap_socket(
+                sock, server_hostname=origin.host, suppress_ragged_eofs=False, do_handshake_on_connect=False
+            )
+            _shake_hands(sock, origin if proxy is None else None, deadline)
         return sock
     except NoConnection:
         _drop(sock)
         raise
-    except TimeoutError:
-        _drop(sock)
-        detail = (
-            f"no connection to {place_of(first.host, first.port)} in {limits.connect_seconds} s"
-            " (Limits.connect_seconds)"
-        )
-        raise NoConnection(By.LIMIT, How.TIMEOUT, detail) from None
-    except ssl.SSLError as error:
-        _drop(sock)
-        raise tls_failure(origin, error) from None
     except OSError as error:
         _drop(sock)
-        how = How.TLS if tls is not None and sock is not None else How.REFUSED
-        raise failure(place_of(first.host, first.port), error, how) from None
+        if tls is not None and sock is not None and proxy is None and may_be_plain(error):
+            refuse_plain(origin)
+        raise _explain(origin, first, error, limits, secured=tls is not None and sock is not None) from None
+
+
+def _explain(
+    origin: Origin, first: Origin | Proxy, error: OSError, limits: Limits, *, secured: bool
+) -> NoConnection:
+    """What to raise for a connection that did not come about; it was to be `secured` if TCP had come about."""
+    place = place_of(first.host, first.port)
+    if isinstance(error, TimeoutError):
+        return too_late(place, limits)
+    if isinstance(error, ssl.SSLError):
+        return tls_failure(origin, error)
+    return failure(place, error, How.TLS if secured else How.REFUSED)
+
+
+def too_late(place: str, limits: Limits) -> NoConnection:
+    """What to raise if there is no connection to `place` in time."""
+    detail = f"no connection to {place} in {limits.connect_seconds:g} s"
+    return NoConnection(By.LIMIT, How.TIMEOUT, detail)
+
+
+SLOW_HANDSHAKE = 1.0
+"""Seconds without an answer to the TLS handshake after which the target is asked whether it speaks plain HTTP."""
+
+
+def _shake_hands(sock: ssl.SSLSocket, origin: Origin | None, deadline: float) -> None:
+    """Begin TLS; a direct `origin` that is slow is asked whether it speaks plain HTTP, which waits for a line."""
+    left = max(deadline - time.monotonic(), 0.001)
+    if origin is not None and left > SLOW_HANDSHAKE:
+        sock.settimeout(SLOW_HANDSHAKE)
+        with contextlib.suppress(TimeoutError):
+            sock.do_handshake()
+            return
+        refuse_plain(origin)
+    sock.settimeout(max(deadline - time.monotonic(), 0.001))
+    sock.do_handshake()
+
+
+def may_be_plain(error: BaseException | None) -> bool:
+    """Whether a handshake failed as one with a server may that does not know TLS."""
+    if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
+        return True
+    return isinstance(error, TimeoutError | ssl.SSLEOFError | ConnectionError)
+
+
+def refuse_plain(origin: Origin) -> None:
+    """Raise `NoConnection` if an https `origin` answers plain HTTP on a connection of its own."""
+    with (
+        contextlib.suppress(OSError),
+        socket.create_connection((origin.host, origin.port), SLOW_HANDSHAKE) as sock,
+    ):
+        sock.sendall(f"GET / HTTP/1.1\r\nHost: {origin.authority}\r\nConnection: close\r\n\r\n".encode())
+        if sock.recv(64).startswith(b"HTTP/"):
+            said = f"it answers plain HTTP: write http://{place_of(origin.host, origin.port)}"
+            raise NoConnection(By.SERVER, How.TLS, f"TLS with {origin.host}: {said}")
 
 
 def failure(place: str, error: OSError, how: How = How.REFUSED) -> NoConnection:
@@ -172,7 +220,7 @@ def proxy_of(origin: Origin) -> Proxy | None:
     return Proxy(parts.hostname, parts.port or 80, f"Proxy-Authorization: Basic {token}\r\n" if token else "")
 
 
-def _tunnel(sock: socket.socket, proxy: Proxy, origin: Origin, limits: Limits, deadline: float) -> None:
+def _open_tunnel(sock: socket.socket, proxy: Proxy, origin: Origin, limits: Limits, deadline: float) -> None:
     target = place_of(origin.host, origin.port)
     sock.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{proxy.authorization}\r\n".encode())
     reader = ResponseReader("HEAD", limits)  # CONNECT has no body if it succeeds, none of interest if it fails
@@ -196,7 +244,7 @@ def open_tunnel(proxy: Proxy, origin: Origin, limits: Limits) -> socket.socket:
     sock = socket.create_connection((proxy.host, proxy.port), timeout=limits.connect_seconds)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _tunnel(sock, proxy, origin, limits, time.monotonic() + limits.connect_seconds)
+        _open_tunnel(sock, proxy, origin, limits, time.monotonic() + limits.connect_seconds)
     except BaseException:
         sock.close()
         raise

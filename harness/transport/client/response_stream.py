@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from harness.outcome import HarnessFault
 from harness.transport.client.blocking_reader import acknowledge_at_once, receive
-from harness.transport.client.last_event import LastEvent
+from harness.transport.client.last_event import StreamEnds
 from harness.transport.http1.body_reader import Data
 from harness.transport.http1.content_decoding import ContentDecoder, decoder_for
 from harness.transport.http1.heads import ResponseHead
@@ -58,7 +58,7 @@ class UrlReading:
         wire: bytes,
         *,
         limits: Limits,
-        last: bytes,
+        ends: StreamEnds,
         began: float,
         release: Callable[[socket.socket, bool], None],
     ) -> None:
@@ -69,7 +69,7 @@ class UrlReading:
         self._release = release
         self._reader = ResponseReader(request.method, limits)
         self._coding: ContentDecoder | None = None
-        self._last = LastEvent(last)
+        self._last = ends.watch(request, limits.to_close)
         self._ready: list[Event] = []
         self._seconds = 0.0
         self.ended: Ending | None = None
@@ -108,25 +108,27 @@ class UrlReading:
         """The body bytes that have arrived already, else the next ones."""
         events, self._ready = self._ready, []
         if not events and self.ended is None:
-            idle_seconds = self._last.limit(self._limits.idle_seconds)
-            events = self._receive(time.monotonic() + idle_seconds, "idle_seconds")
+            now = time.monotonic()
+            events = self._receive(
+                now + min(self._limits.idle_seconds, self._last.measure_patience(now)), "idle_seconds"
+            )
         return b"".join([self._take(event) for event in events])
 
     def _take(self, event: Event) -> bytes:
         if self.ended is not None:
             return b""
         if isinstance(event, Data):
-            return self._data(event.data)
+            return self._take_bytes(event.data)
         assert isinstance(event, Ending)
         self._end(event)
         return b""
 
-    def _data(self, data: bytes) -> bytes:
+    def _take_bytes(self, data: bytes) -> bytes:
         if self._coding is not None:
             data = self._coding.feed(data)
         if data:
             self.recorder.chunk(Chunk(data), time.monotonic() - self._began)
-            self._last.feed(data)
+            self._last.feed(data, time.monotonic())
         if self._coding is not None and self._coding.breach is not None:
             self.stop(*self._coding.breach)
         return data
@@ -159,7 +161,7 @@ class UrlReading:
             self._finish(replace(place, by=by, how=how, detail=detail))
 
     def _finish(self, ending: Ending) -> None:
-        self.ended = ending = self._last.conclude(ending)
+        self.ended = ending = self._last.conclude(ending, time.monotonic())
         self._seconds = time.monotonic() - self._began
         head = self._reader.head
         clean = ending.complete and head is not None and head.keep and not self._reader.excess

@@ -19,6 +19,7 @@ from weakref import WeakSet
 from harness import __version__
 from harness.outcome import Unmet, UsageFault
 from harness.transport.client.dial import NoConnection, Origin, dial, trusting
+from harness.transport.client.last_event import StreamEnds
 from harness.transport.client.live_stream import LiveStreamReader, read_whole
 from harness.transport.client.pool import Pool
 from harness.transport.client.response_stream import NoReading, UrlReading
@@ -37,8 +38,8 @@ class UrlDriver:
     """A `wire.Driver` over sockets; thread-safe.
 
     Request targets are appended to the path of `url`. `headers` are added to every request that lacks them;
-    `ca_file` names certificates to trust besides the system's; `environment=False` ignores HTTPS_PROXY. `last` is
-    the data of the event with which streams say that they are over: after it nobody waits long for their end.
+    `ca_file` names certificates to trust besides the system's; `environment=False` ignores HTTPS_PROXY. `ends`
+    knows with which event streams say that they are over: after it nobody waits long for their end.
     Raises `UsageFault` for an invalid URL; nothing a target does raises.
     """
 
@@ -50,13 +51,13 @@ class UrlDriver:
         headers: Iterable[tuple[str, str]] = (),
         ca_file: str | None = None,
         environment: bool = True,
-        last: bytes = b"",
+        ends: StreamEnds | None = None,
     ) -> None:
         self._origin = Origin.parse(url)
         self._limits = limits or Limits()
         self._headers = Headers(headers)
         self._environment = environment
-        self._last = last
+        self._ends = ends or StreamEnds()
         self._tls = trusting(ca_file) if self._origin.scheme == "https" else None
         self._pool = Pool()
         self._lock = threading.Lock()
@@ -136,7 +137,7 @@ class UrlDriver:
         began = time.monotonic()
         kept = self._pool.take() if request.method in _REPEATABLE else None
         if kept is not None:
-            reading = self._reading(kept, request, wire, limits, began)
+            reading = self._begin_reading(kept, request, wire, limits, began)
             if not reading.deaf:
                 return reading
         try:
@@ -145,14 +146,14 @@ class UrlDriver:
             return NoReading(request, none.ending, began)
         with self._lock:
             self._sockets.add(sock)
-        return self._reading(sock, request, wire, limits, began)
+        return self._begin_reading(sock, request, wire, limits, began)
 
-    def _reading(
+    def _begin_reading(
         self, sock: socket.socket, request: Request, wire: bytes, limits: Limits, began: float
     ) -> UrlReading:
         try:
             return UrlReading(
-                sock, request, wire, limits=limits, last=self._last, began=began, release=self._release
+                sock, request, wire, limits=limits, ends=self._ends, began=began, release=self._release
             )
         except BaseException:
             sock.close()

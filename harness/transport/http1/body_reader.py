@@ -177,7 +177,7 @@ class BodyReader:
             return self._refuse(f"trailers exceed {self._most_trailers} bytes (Limits.head_bytes)")
         if not end:
             return False
-        last = not self._buffer[:end].strip()
+        last = bytes(self._buffer[:end]) in (b"\n", b"\r\n")
         del self._buffer[:end]
         self._trailer_bytes += end
         return self._complete() if last else True

@@ -27,6 +27,9 @@ _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([^\r\n\0]*))?")
 _REQUEST_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
+_BLANKS = " \t"
+"""What may stand around a value. Python takes more for white space, and a proxy would frame that otherwise."""
+
 _QUOTED = 4
 """How many characters of a line that is not HTTP an error quotes: the whole line may be a key."""
 
@@ -83,14 +86,14 @@ def parse_fields(lines: list[str]) -> Headers:
             # What may be its value is not quoted: it may be a key.
             shown = name[:40] if colon else line[:_QUOTED]
             raise BadHead(f"a line of {len(line)} characters that begins {shown!r} is not a header field")
-        value = value.strip(" \t")
+        value = value.strip(_BLANKS)
         if MORE_THAN_A_LINE.search(value) is not None:
             raise BadHead(f"control character in the value of {name!r}")
         items.append((name, value))
     return Headers(items)
 
 
-def _lines(head: bytes) -> list[str]:
+def _split_lines(head: bytes) -> list[str]:
     return [line.removesuffix("\r") for line in head.decode("latin-1").rstrip("\r\n").split("\n")]
 
 
@@ -99,21 +102,21 @@ def parse_response_head(head: bytes, method: str) -> ResponseHead:
 
     A folded line is unfolded, as RFC 9112, 5.2 requires of readers of responses.
     """
-    first, *rest = _lines(_FOLD.sub(b" ", head))
+    first, *rest = _split_lines(_FOLD.sub(b" ", head))
     match = _STATUS_LINE.fullmatch(first)
     if match is None:
         raise BadHead(f"{first[:60]!r} is not an HTTP/1.1 status line", in_field=False)
     headers = parse_fields(rest)
     status = int(match[2])
     body = has_body(method, status)
-    framing = _response_framing(headers, status, body)
+    framing = _find_response_framing(headers, status, body)
     keep = _keeps(headers, http10=match[1] == "0") and not isinstance(framing, UntilClose)
     return ResponseHead(status, match[3] or "", headers, framing, keep, body)
 
 
-def _response_framing(headers: Headers, status: int, body: bool) -> Framing:
-    length = _content_length(headers)
-    codings = _codings(headers)
+def _find_response_framing(headers: Headers, status: int, body: bool) -> Framing:
+    length = _read_content_length(headers)
+    codings = _list_codings(headers)
     if not body:
         return Length(length or 0) if speaks_of_length(status, Length(length or 0)) else Length(0)
     if codings:
@@ -125,18 +128,18 @@ def _response_framing(headers: Headers, status: int, body: bool) -> Framing:
 
 def parse_request_head(head: bytes) -> RequestHead:
     """Parse a request head (blank line included); raises `BadHead`."""
-    first, *rest = _lines(head)
+    first, *rest = _split_lines(head)
     match = _REQUEST_LINE.fullmatch(first)
     if match is None:
         raise BadHead(f"{first[:60]!r} is not an HTTP/1.1 request line", in_field=False)
     headers = parse_fields(rest)
-    length, codings = _content_length(headers), _codings(headers)
+    length, codings = _read_content_length(headers), _list_codings(headers)
     if codings and (codings != ["chunked"] or length is not None):
         raise BadHead("transfer-encoding must be chunked alone, and without content-length")
     http10 = match[3] == "0"
     return RequestHead(
         match[1],
-        _origin_form(match[2]),
+        _to_origin_form(match[2]),
         headers,
         None if codings else length or 0,
         _keeps(headers, http10=http10),
@@ -145,15 +148,15 @@ def parse_request_head(head: bytes) -> RequestHead:
     )
 
 
-def _origin_form(target: str) -> str:
+def _to_origin_form(target: str) -> str:
     if target.startswith("/") or "://" not in target:
         return target
     slash = target.find("/", target.index("://") + 3)
     return target[slash:] if slash >= 0 else "/"
 
 
-def _content_length(headers: Headers) -> int | None:
-    values = {part.strip() for value in headers.all("content-length") for part in value.split(",")}
+def _read_content_length(headers: Headers) -> int | None:
+    values = {part.strip(_BLANKS) for value in headers.all("content-length") for part in value.split(",")}
     if not values:
         return None
     value = values.pop()
@@ -162,9 +165,9 @@ def _content_length(headers: Headers) -> int | None:
     return int(value)
 
 
-def _codings(headers: Headers) -> list[str]:
+def _list_codings(headers: Headers) -> list[str]:
     values = headers.all("transfer-encoding")
-    return [part.strip().lower() for value in values for part in value.split(",") if part.strip()]
+    return [part.strip(_BLANKS).lower() for value in values for part in value.split(",") if part.strip(_BLANKS)]
 
 
 def _keeps(headers: Headers, *, http10: bool) -> bool:
@@ -206,17 +209,17 @@ def _start(status: int, reason: str, headers: Headers) -> bytes | None:
     """Status line and fields; None if some of them state the framing or the fate of the connection."""
     if any(name in headers for name in FRAMING_FIELDS):
         return None
-    return _status_line(status, reason) + write_fields(headers)
+    return _format_status(status, reason) + write_fields(headers)
 
 
 @lru_cache(maxsize=512)
 def _encode_head(status: int, reason: str, headers: Headers, framing: Framing, keep: bool) -> tuple[bytes, bool]:
     """Status line, fields and what the framing needs; and whether the connection stays open."""
     keep = keep and not says_close(headers)
-    return _status_line(status, reason) + write_fields(framed_headers(status, headers, framing, keep=keep)), keep
+    return _format_status(status, reason) + write_fields(framed_headers(status, headers, framing, keep=keep)), keep
 
 
-def _status_line(status: int, reason: str) -> bytes:
+def _format_status(status: int, reason: str) -> bytes:
     return f"HTTP/1.1 {status} {reason or REASONS.get(status, '')}\r\n".encode("latin-1", "replace")
 
 

@@ -14,6 +14,9 @@ RECORDED_BYTES = 256 * 1024 * 1024
 A cassette is held in memory, both when it is written and when it is loaded.
 """
 
+_CLOSING_PART = 20
+"""Which part of the time of an exchange a stream may stay open after it said that it is over."""
+
 
 class _Positive:
     """Checks on construction that every bound is a positive number."""
@@ -43,6 +46,8 @@ class Limits(_Positive):
     """From sending the request to the whole response head; a create that does not stream thinks in this time."""
     idle_seconds: float = 60.0
     """Between two arrivals of body bytes."""
+    closing_seconds: float = 3.0
+    """After the event that says that a stream is over; a longer exchange gets a `_CLOSING_PART` of its time."""
     total_seconds: float = 600.0
     """The whole exchange, so that a slow drip, which is never idle, also ends."""
     head_bytes: int = 64 * 1024
@@ -63,6 +68,11 @@ class Limits(_Positive):
     option: str = ""
     """The option of a command that sets the seconds; "" if it is the program that set them."""
 
+    @property
+    def to_close(self) -> float:
+        """Seconds for which a stream that is over may stay open: there is time left to see that it does."""
+        return min(self.closing_seconds, self.idle_seconds, self.total_seconds / 2)
+
     def name_wait(self, bound: str) -> str:
         """What to call a bound of seconds: the time that one exchange was given, else its field."""
         if self.head_seconds == self.idle_seconds == self.total_seconds:
@@ -76,7 +86,12 @@ class Limits(_Positive):
             return self
         connect = min(self.connect_seconds, seconds)
         return replace(
-            self, connect_seconds=connect, head_seconds=seconds, idle_seconds=seconds, total_seconds=seconds
+            self,
+            connect_seconds=connect,
+            head_seconds=seconds,
+            idle_seconds=seconds,
+            closing_seconds=max(self.closing_seconds, seconds / _CLOSING_PART),
+            total_seconds=seconds,
         )
 
 

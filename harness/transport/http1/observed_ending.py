@@ -48,7 +48,7 @@ def framed_headers(status: int, headers: Headers, framing: Framing, *, keep: boo
     False ones are corrected or dropped, and a field that the framing still needs is appended. `keep`: the
     connection stays open afterwards.
     """
-    own = Headers(item for item in (_true(name, value, framing, keep) for name, value in headers) if item)
+    own = Headers(item for item in (_correct_field(name, value, framing, keep) for name, value in headers) if item)
     if isinstance(framing, Chunked):
         return own if "transfer-encoding" in own else own.having("transfer-encoding", "chunked")
     if isinstance(framing, UntilClose):
@@ -57,7 +57,7 @@ def framed_headers(status: int, headers: Headers, framing: Framing, *, keep: boo
     return own.having("content-length", str(framing.size)) if needed else own
 
 
-def _true(name: str, value: str, framing: Framing, keep: bool) -> tuple[str, str] | None:
+def _correct_field(name: str, value: str, framing: Framing, keep: bool) -> tuple[str, str] | None:
     """The field as it may be sent; None if it contradicts the framing or what happens to the connection."""
     lower = name.lower()
     if lower not in FRAMING_FIELDS:
@@ -84,7 +84,7 @@ def head_ending(piece: Piece) -> Ending | None:
     """The ending that replaces the head, if the first piece of a body is such an ending."""
     if not isinstance(piece, Ending) or piece.complete or piece.at not in _BEFORE_BODY:
         return None
-    return _server_side(piece)
+    return _turn_into_stall(piece)
 
 
 def head_bytes_sent(ending: Ending, head: int) -> int:
@@ -100,11 +100,11 @@ def observe_ending(ending: Ending, framing: Framing, sent: int, unfinished: Chun
     `unfinished` is the last piece if it was a chunk with `declared`. An ending before or inside the headers counts
     as one in the body if it comes after body bytes.
     """
-    ending = _server_side(ending)
+    ending = _turn_into_stall(ending)
     if ending.how in {How.REFUSED, How.TLS}:  # too late for either: the established connection breaks
         ending = replace(ending, how=How.RST)
     if isinstance(framing, Chunked):
-        return _seen_in_chunks(ending, unfinished)
+        return _note_unfinished(ending, unfinished)
     if isinstance(framing, Length):
         if sent >= framing.size:
             return COMPLETE
@@ -115,7 +115,7 @@ def observe_ending(ending: Ending, framing: Framing, sent: int, unfinished: Chun
     return replace(ending, at=At.IN_BODY, declared=None, sent=None)
 
 
-def _seen_in_chunks(ending: Ending, unfinished: Chunk | None) -> Ending:
+def _note_unfinished(ending: Ending, unfinished: Chunk | None) -> Ending:
     if unfinished is not None:
         declared, sent = cast("int", unfinished.declared), len(unfinished.data)
         silent = ending.how is How.COMPLETE or (ending.how is How.BAD_HTTP and sent < declared)
@@ -127,7 +127,7 @@ def _seen_in_chunks(ending: Ending, unfinished: Chunk | None) -> Ending:
     return replace(ending, at=At.IN_BODY, declared=None, sent=None)
 
 
-def _server_side(ending: Ending) -> Ending:
+def _turn_into_stall(ending: Ending) -> Ending:
     """Turn an ending by the client or a timeout into a stall: nobody knows what the server would have done."""
     if ending.by is not By.SERVER or ending.how is How.TIMEOUT:
         return replace(ending, by=By.SERVER, how=How.STALL)

@@ -129,7 +129,7 @@ class RequestReader:
         incoming = self._incoming
         assert incoming is not None
         if incoming.head.length != 0:
-            body = self._whole_body(incoming.head.length)
+            body = self._take_whole_body(incoming.head.length)
             if body is None:
                 return None
             request = incoming.request
@@ -166,7 +166,7 @@ class RequestReader:
         self._expecting = incoming.head.expects and incoming.head.length != 0
         return True
 
-    def _whole_body(self, length: int | None) -> bytes | None:
+    def _take_whole_body(self, length: int | None) -> bytes | None:
         """The body once all of it has arrived, else None; `length` is None for a chunked one."""
         buffer, most = self._buffer, self._limits.body_bytes
         if length is not None and length > most:

@@ -109,7 +109,7 @@ class ResponseReader:
         buffer, limits = self._buffer, self._limits
         if not _PROTOCOL.startswith(buffer[: len(_PROTOCOL)]):
             spoken = "a TLS alert and not HTTP: write https://" if buffer.startswith(_TLS_ALERT) else ""
-            self._not_http(spoken or f"{bytes(buffer[:40])!r} is not HTTP/1")
+            self._refuse(spoken or f"{bytes(buffer[:40])!r} is not HTTP/1")
             return False
         match = END_OF_HEAD.search(buffer, max(self._scanned - 3, 0))
         self._scanned = len(buffer)
@@ -121,7 +121,7 @@ class ResponseReader:
             return False
         return self._parse_head(bytes(buffer[:size]), events)
 
-    def _not_http(self, problem: str) -> None:
+    def _refuse(self, problem: str) -> None:
         self.ended = Ending(By.SERVER, How.BAD_HTTP, At.BEFORE_HEADERS, detail=problem)
 
     def _parse_head(self, raw: bytes, events: list[Event]) -> bool:
@@ -136,7 +136,7 @@ class ResponseReader:
             if bad.in_field:
                 self.stop(How.BAD_HTTP, By.SERVER, str(bad))
             else:
-                self._not_http(str(bad))
+                self._refuse(str(bad))
             return False
         del self._buffer[: len(raw)]
         self._head_bytes += len(raw)

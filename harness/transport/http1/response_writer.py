@@ -155,13 +155,13 @@ class ResponseWriter:
 
     def _take(self, piece: Piece, out: list[bytes]) -> None:
         if isinstance(piece, Chunk):
-            self._chunk(piece, out)
+            self._write_chunk(piece, out)
         elif isinstance(piece, Pause):
             self.pause = piece
         else:
             self._end(observe_ending(piece, self._framing, self._sent, self._unfinished), out)
 
-    def _chunk(self, piece: Chunk, out: list[bytes]) -> None:
+    def _write_chunk(self, piece: Chunk, out: list[bytes]) -> None:
         data = piece.data
         if not isinstance(self._framing, Chunked):
             self._sent += len(data)

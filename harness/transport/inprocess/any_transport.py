@@ -25,13 +25,13 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def handle_request(self, request: Any) -> Any:
         """Answer a sync client."""
-        return self._for(request, asynchronous=False).handle_request(request)
+        return self._choose(request, asynchronous=False).handle_request(request)
 
     async def handle_async_request(self, request: Any) -> Any:
         """Answer an async client."""
-        return await self._for(request, asynchronous=True).handle_async_request(request)
+        return await self._choose(request, asynchronous=True).handle_async_request(request)
 
-    def _for(self, request: Any, *, asynchronous: bool) -> Any:
+    def _choose(self, request: Any, *, asynchronous: bool) -> Any:
         key = (type(request).__module__.partition(".")[0], asynchronous)
         if key not in self._made:
             make = async_transport if asynchronous else sync_transport

@@ -162,7 +162,7 @@ class _Reading:
     def _count_pause(self) -> None:
         self._pauses += 1
         if self._pauses > self._most_pauses:
-            raise self._error(Ending(how=How.STALL, detail=f"more than {self._most_pauses} pauses in a row"))
+            raise self._build_error(Ending(how=How.STALL, detail=f"more than {self._most_pauses} pauses in a row"))
 
     def _pause(self, seconds: float) -> None:
         self._count_pause()
@@ -184,9 +184,9 @@ class _Reading:
         """
         if ending.how is How.STALL:
             self._clock.reached(self._clock.now + max(0.0, self._most_silence - self._idle))
-        return self._error(ending)
+        return self._build_error(ending)
 
-    def _error(self, ending: Ending) -> Exception:
+    def _build_error(self, ending: Ending) -> Exception:
         name = _ERRORS.get(ending.how, "ReadError")
         where = "" if ending.at is At.IN_BODY else f", {ending.at.value.replace('_', ' ')}"
         message = f"{ending.detail or ending.how.value}{where}"

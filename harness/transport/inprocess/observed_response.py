@@ -48,7 +48,7 @@ class ResponseView:
     def __init__(self, service: Service, request: Request) -> None:
         self._response = call(service, request)
         self.status = self._response.status
-        self.headers = _headers(self._response)
+        self.headers = _correct_headers(self._response)
         self._sent = 0
         self._unfinished: Chunk | None = None
         self._closed = False
@@ -88,9 +88,9 @@ class ResponseView:
         if isinstance(piece, Ending):
             self.ended = observe_ending(piece, self.framing, self._sent, self._unfinished)
             return self.ended
-        return self._chunk(piece)
+        return self._note_chunk(piece)
 
-    def _chunk(self, piece: Chunk) -> Chunk:
+    def _note_chunk(self, piece: Chunk) -> Chunk:
         if self._unfinished is not None:
             raise after_unfinished()
         self._sent += len(piece.data)
@@ -115,7 +115,7 @@ class ResponseView:
             self._response.body.close()
 
 
-def _headers(response: Response) -> Headers:
+def _correct_headers(response: Response) -> Headers:
     keep = not (isinstance(response.framing, UntilClose) or says_close(response.headers))
     return framed_headers(response.status, response.headers, response.framing, keep=keep)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness.outcome import HarnessFault, Unmet
-from harness.transport.client.last_event import LastEvent
+from harness.transport.client.last_event import StreamEnds
 from harness.transport.client.live_stream import LiveStreamReader, read_whole
 from harness.transport.http1.content_decoding import decoder_for
 from harness.transport.http1.limits import Limits
@@ -40,11 +40,9 @@ class ServiceReading:
     After a `step`, `wake` is the moment until which the body pauses, None if it does not pause.
     """
 
-    def __init__(
-        self, service: Service, request: Request, clock: Clock, limits: Limits, last: bytes = b""
-    ) -> None:
+    def __init__(self, service: Service, request: Request, clock: Clock, limits: Limits, ends: StreamEnds) -> None:
         self._clock = clock
-        self._last = LastEvent(last)
+        self._last = ends.watch(request, limits.to_close)
         self._limits = limits
         self._began = clock.now
         self._idle = 0.0
@@ -76,7 +74,7 @@ class ServiceReading:
         """Read one piece and return its bytes; raises `HarnessFault` if the body misbehaves."""
         piece = self._pull()
         if isinstance(piece, Chunk):
-            return self._chunk(piece)
+            return self._take_chunk(piece)
         if isinstance(piece, Pause):
             self._pause(piece.seconds)
         else:
@@ -90,7 +88,7 @@ class ServiceReading:
             self.stop(By.CLIENT, How.FIN, "the body raised")
             raise
 
-    def _chunk(self, piece: Chunk) -> bytes:
+    def _take_chunk(self, piece: Chunk) -> bytes:
         data = piece.data
         if data:
             self._idle = self._pauses = 0
@@ -101,7 +99,7 @@ class ServiceReading:
             data = self._coding.feed(data)
         if data:
             self.recorder.chunk(Chunk(data), self._clock.now - self._began)
-            self._last.feed(data)
+            self._last.feed(data, self._clock.now)
         if self._coding is not None and self._coding.breach is not None:
             self.stop(*self._coding.breach)
         elif self._size > self._limits.body_bytes:
@@ -116,18 +114,18 @@ class ServiceReading:
 
     def _pause(self, seconds: float) -> None:
         self._count_pause()
-        left, name = self._patience()
+        left, name = self._measure_patience()
         if seconds > left:
             self._give_up(left, name)
         elif self.ended is None:
             self._idle += seconds
             self.wake = self._clock.now + seconds
 
-    def _patience(self) -> tuple[float, str]:
+    def _measure_patience(self) -> tuple[float, str]:
         """Seconds that may still pass without a byte, and the name of the limit behind them."""
         limits = self._limits
         total = limits.total_seconds - (self._clock.now - self._began)
-        idle = self._last.limit(limits.idle_seconds) - self._idle
+        idle = min(limits.idle_seconds - self._idle, self._last.measure_patience(self._clock.now))
         return (idle, "idle_seconds") if idle <= total else (max(total, 0.0), "total_seconds")
 
     def _give_up(self, left: float, name: str) -> None:
@@ -138,7 +136,7 @@ class ServiceReading:
         if ending.how is How.STALL:
             # Over a connection a stall cannot be told from a slow response: our own limit ends it.
             dead = ending.at in {At.BEFORE_HEADERS, At.IN_HEADERS}
-            left, name = (self._limits.head_seconds, "head_seconds") if dead else self._patience()
+            left, name = (self._limits.head_seconds, "head_seconds") if dead else self._measure_patience()
             self._clock.reached(self._clock.now + left)
             detail = f"nothing came in time ({self._limits.name_wait(name)})"
             ending = replace(ending, by=By.LIMIT, how=How.TIMEOUT, detail=detail)
@@ -146,7 +144,7 @@ class ServiceReading:
             breach = self._coding.finish()
             if breach is not None:
                 ending = replace(self._seen.place(), by=breach.by, how=breach.how, detail=breach.detail)
-        self.ended = self._last.conclude(ending)
+        self.ended = self._last.conclude(ending, self._clock.now)
         self._seen.close()
 
     def hurry(self, seconds: float) -> None:
@@ -158,7 +156,8 @@ class ServiceReading:
     def stop(self, by: By, how: How, detail: str) -> None:
         """Hang up, unless the response has ended already."""
         if self.ended is None:
-            self.ended = self._last.conclude(replace(self._seen.place(), by=by, how=how, detail=detail))
+            ending = replace(self._seen.place(), by=by, how=how, detail=detail)
+            self.ended = self._last.conclude(ending, self._clock.now)
             self._seen.close()
 
     def record(self) -> Exchange:
@@ -175,10 +174,15 @@ class ServiceDriver:
     """
 
     def __init__(
-        self, service: Service, clock: Clock | None = None, *, limits: Limits | None = None, last: bytes = b""
+        self,
+        service: Service,
+        clock: Clock | None = None,
+        *,
+        limits: Limits | None = None,
+        ends: StreamEnds | None = None,
     ) -> None:
-        """`last` as for `UrlDriver`."""
-        self._last = last
+        """`ends` as for `UrlDriver`."""
+        self._ends = ends or StreamEnds()
         self.service = service
         self.clock = clock or LogicalClock()
         self._limits = limits or Limits()
@@ -188,11 +192,11 @@ class ServiceDriver:
     def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
         """Send one request and read its whole response."""
         limits = self._limits.within(timeout)
-        return read_whole(ServiceReading(self.service, request, self.clock, limits, self._last))
+        return read_whole(ServiceReading(self.service, request, self.clock, limits, self._ends))
 
     def open(self, request: Request, *, timeout: float | None = None) -> LiveStreamReader:
         """Send, and leave the body for the caller to pull."""
-        reading = ServiceReading(self.service, request, self.clock, self._limits.within(timeout), self._last)
+        reading = ServiceReading(self.service, request, self.clock, self._limits.within(timeout), self._ends)
         self._open = [other for other in self._open if other.ended is None]
         self._open.append(reading)
         return LiveStreamReader(reading, self._limits.event_bytes)
@@ -204,7 +208,7 @@ class ServiceDriver:
         readings: list[ServiceReading] = []
         try:
             for request in requests:
-                reading = ServiceReading(self.service, request, self.clock, self._limits, self._last)
+                reading = ServiceReading(self.service, request, self.clock, self._limits, self._ends)
                 readings.append(reading)
             self._interleave(readings)
         finally:

@@ -60,7 +60,7 @@ class ServicePost:
                     self._outbox.note_answer(delivery, status)
 
     def _send(self, delivery: Delivery) -> int | None:
-        box = self._boxes.get(_address(delivery.uri))
+        box = self._boxes.get(_find_address(delivery.uri))
         if box is None:
             return self._elsewhere(delivery)
         began = self._clock.now
@@ -83,7 +83,7 @@ class ServicePost:
             self._clock.reached(min(steps))
 
 
-def _address(uri: str) -> str:
+def _find_address(uri: str) -> str:
     parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 

@@ -128,7 +128,7 @@ class _Tee:
         """Record the response head."""
         headers = Headers((n.decode("latin-1"), v.decode("latin-1")) for n, v in response.headers.raw)
         reason = response.extensions.get("reason_phrase", b"").decode("latin-1")
-        self._recorder.head(response.status_code, headers, _framing(headers), reason)
+        self._recorder.head(response.status_code, headers, _find_framing(headers), reason)
         self._at = At.IN_BODY
 
     def chunk(self, data: bytes) -> None:
@@ -170,7 +170,7 @@ class _Tee:
         self._sink(self._recorder.finish(ending, time.monotonic() - self._began))
 
 
-def _framing(headers: Headers) -> Framing:
+def _find_framing(headers: Headers) -> Framing:
     if "chunked" in headers.get("transfer-encoding").lower():
         return Chunked()
     length = headers.get("content-length")

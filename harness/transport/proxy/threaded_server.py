@@ -62,7 +62,7 @@ class WaitingServer(Server):
             self._threads.shutdown()
             raise
 
-    def _connection(self) -> ServerConnection:
+    def _new_connection(self) -> ServerConnection:
         return _WaitingConnection(self._hub, self._threads, self._waits)
 
     async def stop(self) -> None:
@@ -95,7 +95,7 @@ class _WaitingConnection(ServerConnection):
             await self._room_or_turn()
             if writer.pause is not None and writer.pause.seconds:
                 await asyncio.sleep(writer.pause.seconds)
-            data = await self._away(writer.batch)
+            data = await self._run_away(writer.batch)
             self._write(data, writer.after)
         return await self._end(writer.after, data)
 
@@ -111,7 +111,7 @@ class _WaitingConnection(ServerConnection):
             leaving.leave()
             raise
 
-    def _away(self, work: Callable[[], _Result]) -> asyncio.Future[_Result]:
+    def _run_away(self, work: Callable[[], _Result]) -> asyncio.Future[_Result]:
         return self._loop.run_in_executor(self._threads, work)
 
 

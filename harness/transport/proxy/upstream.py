@@ -55,7 +55,7 @@ class UpstreamServer:
         try:
             sock = dial(self._origin, self._limits, self._tls)
         except NoConnection as none:
-            return Response.dead(_passed_on(none.ending))
+            return Response.dead(_pass_on(none.ending))
         body = _Arriving(sock, ResponseReader(request.method, self._limits), self._limits)
         leaving = LEAVING.get()
         if leaving is not None:
@@ -125,7 +125,7 @@ class _Arriving:
         if isinstance(event, Data):
             self._ready.append(Chunk(event.data))
         elif isinstance(event, Ending):
-            self.ended = _passed_on(event)
+            self.ended = _pass_on(event)
             self._ready.append(self.ended)
             self.close()
 
@@ -139,7 +139,7 @@ class _Arriving:
             self._sock.close()
 
 
-def _passed_on(ending: Ending) -> Ending:
+def _pass_on(ending: Ending) -> Ending:
     """The ending that the client sees.
 
     If a limit of ours was reached, the connection breaks: only the server may let it stall. The parts of an open

@@ -59,12 +59,12 @@ class Hub:
         """The service's response. If the service raises, the fault is ours and the client gets a 500."""
         opened = self.opens(request)
         if opened and request.method == "OPTIONS" and "access-control-request-method" in request.headers:
-            return _preflight(self.cors)
+            return _answer_preflight(self.cors)
         try:
             response = call(self.service, request)
         except HarnessFault as fault:
             self.note(fault)
-            return _error(500, f"harness: {fault}")
+            return _build_error(500, f"harness: {fault}")
         if opened and "access-control-allow-origin" in response.headers:  # from a recording or another server
             response.headers = response.headers.without(*_OPENING)
         return response
@@ -78,7 +78,7 @@ class Hub:
         return _CORS if self.opens(request) else b""
 
 
-def _preflight(fields: Sequence[str]) -> Response:
+def _answer_preflight(fields: Sequence[str]) -> Response:
     """The response to a browser's CORS preflight: the methods and request fields that a page may use."""
     told = (
         ("access-control-allow-methods", _METHODS),
@@ -88,7 +88,7 @@ def _preflight(fields: Sequence[str]) -> Response:
     return Response.whole(204, Headers(told), b"")
 
 
-def _error(status: int, message: str) -> Response:
+def _build_error(status: int, message: str) -> Response:
     return Response.json(status, json.dumps({"error": {"code": status, "message": message}}).encode())
 
 
@@ -176,7 +176,7 @@ class ServerConnection(asyncio.Protocol):
         self._in_request = begun
 
     def _refuse(self, status: int, message: str) -> None:
-        self._transport.write(ResponseWriter(_error(status, message), "GET", keep=False).batch())
+        self._transport.write(ResponseWriter(_build_error(status, message), "GET", keep=False).batch())
         self._linger()
 
     def _answer(self, incoming: Incoming) -> None:
@@ -199,7 +199,7 @@ class ServerConnection(asyncio.Protocol):
                 self._linger()
         else:
             self._body = response.body
-            self._work(self._stream(writer, data, clock, start))
+            self._work(self._send_stream(writer, data, clock, start))
 
     def _writer(self, incoming: Incoming, response: Response) -> ResponseWriter:
         head, extra = incoming.head, self._hub.extra(incoming.request)
@@ -229,7 +229,7 @@ class ServerConnection(asyncio.Protocol):
         else:
             self._after_stream(task.result())
 
-    async def _stream(self, writer: ResponseWriter, data: bytes, clock: Clock, start: float) -> After:
+    async def _send_stream(self, writer: ResponseWriter, data: bytes, clock: Clock, start: float) -> After:
         """Send the rest of a response whose first batch, `data`, was pulled at `start`."""
         while writer.after is None:
             await self._room_or_turn()

@@ -71,11 +71,11 @@ class Server:
         options: dict[str, Any] = {"ssl": self._tls, "sock": self._sock}
         if self._tls is not None:
             options["ssl_handshake_timeout"] = self._hub.limits.request_seconds
-        self._listener = await listen(self._connection, self._host, self._port, **options)
+        self._listener = await listen(self._new_connection, self._host, self._port, **options)
         self._port = port_of(self._listener)
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
 
-    def _connection(self) -> ServerConnection:
+    def _new_connection(self) -> ServerConnection:
         return ServerConnection(self._hub)
 
     async def _sweep(self) -> None:

@@ -69,17 +69,17 @@ class UpstreamEnd(_End):
         self._link.from_upstream(data)
 
     def eof_received(self) -> None:
-        self._fin()
+        self._send_fin()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is None:
-            self._fin()
+            self._send_fin()
         else:
             self._salvage()
-            self._link.upstream_left(_how(exc), getattr(exc, "strerror", None) or str(exc))
+            self._link.upstream_left(_classify(exc), getattr(exc, "strerror", None) or str(exc))
         self._link.note_closed("upstream")
 
-    def _fin(self) -> None:
+    def _send_fin(self) -> None:
         torn = _torn(self._transport)
         self._link.upstream_left(How.FIN, "TLS ended without close_notify" if torn else "", torn=torn)
 
@@ -105,7 +105,7 @@ def _torn(transport: asyncio.Transport) -> bool:
         return True
 
 
-def _how(error: Exception) -> How:
+def _classify(error: Exception) -> How:
     if isinstance(error, ssl.SSLError):
         return How.TLS
     return How.TIMEOUT if isinstance(error, TimeoutError) else How.RST

@@ -9,18 +9,23 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Coroutine
 from typing import Any
 
 from harness.outcome import UsageFault
 from harness.transport.client.dial import (
+    SLOW_HANDSHAKE,
     NoConnection,
     Origin,
     Proxy,
     failure,
+    may_be_plain,
     open_tunnel,
     place_of,
     proxy_of,
+    refuse_plain,
     tls_failure,
+    too_late,
 )
 from harness.transport.http1.limits import Limits
 from harness.wire import By, How
@@ -45,7 +50,7 @@ def refuse_itself(target: str, host: str, port: int) -> None:
     origin = upstream_origin(target)
     if origin.port != port:
         return
-    theirs, ours = _addresses(origin.host), _addresses(host)
+    theirs, ours = _resolve(origin.host), _resolve(host)
     if theirs & ours or (ours & _ANY and any(_is_of_this_machine(address) for address in theirs)):
         raise UsageFault(
             f"--target {target!r} is the address to listen on, and what listens there would ask itself: "
@@ -53,7 +58,7 @@ def refuse_itself(target: str, host: str, port: int) -> None:
         )
 
 
-def _addresses(host: str) -> set[str]:
+def _resolve(host: str) -> set[str]:
     try:
         return {str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     except OSError:  # the name does not resolve
@@ -86,22 +91,35 @@ async def dial_upstream(
         if proxy is not None:
             tunnel = await asyncio.to_thread(open_tunnel, proxy, origin, limits)
             where = {"sock": tunnel}
-        await loop.create_connection(lambda: protocol, ssl=tls, server_hostname=origin.host, **where)
+        secured = loop.create_connection(lambda: protocol, ssl=tls, server_hostname=origin.host, **where)
+        await (secured if proxy is not None else _watch(secured, origin))
     except UsageFault as wrong:
         raise NoConnection(By.LIMIT, How.REFUSED, str(wrong)) from None
     except asyncio.CancelledError as cancelled:
         if cancelled.args != (_LATE,):
             raise
         task.uncancel()
-        place = _place(origin, proxy, tunnel)
-        detail = f"no connection to {place} in {limits.connect_seconds} s (Limits.connect_seconds)"
-        raise NoConnection(By.LIMIT, How.TIMEOUT, detail) from None
+        if tls is not None and proxy is None:
+            await asyncio.to_thread(refuse_plain, origin)
+        raise too_late(_place(origin, proxy, tunnel), limits) from None
     except ssl.SSLError as error:
         raise tls_failure(origin, error) from None
     except OSError as error:
         raise failure(_place(origin, proxy, tunnel), error) from None
     finally:
         late.cancel()
+
+
+async def _watch(connecting: Coroutine[Any, Any, object], origin: Origin) -> None:
+    """Wait for a connection with TLS; who is slow, or hangs up, is asked whether it speaks plain HTTP."""
+    task = asyncio.ensure_future(connecting)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=SLOW_HANDSHAKE)
+        if not done or may_be_plain(task.exception()):
+            await asyncio.to_thread(refuse_plain, origin)
+        await task
+    finally:
+        task.cancel()
 
 
 def _place(origin: Origin, proxy: Proxy | None, tunnel: socket.socket | None) -> str:

@@ -15,6 +15,7 @@ from harness.transport.server.connection import Hub, ServerConnection
 from harness.wire import Request, Response
 
 _HEAD_BYTES = 64 * 1024
+_BLANK_LINE = len(b"\r\n\r\n")
 
 
 class OwnPage(Protocol):
@@ -43,11 +44,12 @@ class Door(asyncio.Protocol):
         self._doors.add(self)
 
     def data_received(self, data: bytes) -> None:
-        self._came += data
-        came = bytes(self._came)
-        end = END_OF_HEAD.search(came)
+        came = self._came
+        unseen = max(len(came) - _BLANK_LINE + 1, 0)  # a head that comes byte by byte is read once
+        came += data
+        end = END_OF_HEAD.search(came, unseen)
         if end is not None:
-            self._enter(self._choose(came[: end.end()]))
+            self._enter(self._choose(bytes(came[: end.end()])))
         elif len(came) > _HEAD_BYTES or not came[:1].isalpha():
             self._enter(self._new_end())
 

@@ -80,7 +80,7 @@ class _Answer:
         """Whether the answer has ended."""
         return self.reader.ended is not None
 
-    def _moment(self, now: float) -> float:
+    def _measure_moment(self, now: float) -> float:
         """Seconds since the request was complete; 0 for an answer that arrives sooner."""
         sent = self.asked.sent
         return 0.0 if sent is None else max(now - sent, 0.0)
@@ -90,7 +90,7 @@ class _Answer:
 
         In a head, an address is held back until it is whole, because it may be the target's.
         """
-        self._last = self._moment(now)
+        self._last = self._measure_moment(now)
         for event in self.reader.feed(data):
             self._take(event)
         own = data[: max(len(data) - self.reader.excess, 0)]
@@ -140,7 +140,7 @@ class _Answer:
         self._flush()
         if self._observer is not None:
             self._observer.note_end(ending)
-        return replace(self._recorder.finish(ending, self._moment(now)), request=self.asked.request)
+        return replace(self._recorder.finish(ending, self._measure_moment(now)), request=self.asked.request)
 
 
 class Wiretap:
@@ -224,7 +224,7 @@ class Wiretap:
         finished: list[Exchange] = []
         out, ending_at, rest = b"", -1, data
         while rest and self._asked and not self._lost:
-            answer = self._current()
+            answer = self._take_current()
             if answer.over:
                 break  # complete before its request is: wait for the request
             out += answer.feed(rest, now)
@@ -246,7 +246,7 @@ class Wiretap:
         """What is left of a head that has not become whole, when the connection ends."""
         return b"" if self._answer is None else self._answer.rest()
 
-    def _current(self) -> _Answer:
+    def _take_current(self) -> _Answer:
         if self._answer is None:
             asked = self._asked[0]
             if asked not in self._observers:  # answered before it was complete
@@ -272,7 +272,7 @@ class Wiretap:
         """The tap stops: return what has arrived of answers. Requests without a response head only get a note."""
         finished: list[Exchange] = []
         while self._asked and not self._lost:
-            answer = self._current()
+            answer = self._take_current()
             if answer.reader.head is None:
                 self._requests.notes.append(f"{answer.asked.what}: {STOPPED} before its answer came")
                 self._asked.popleft()
@@ -288,7 +288,7 @@ class Wiretap:
         """
         finished: list[Exchange] = []
         while self._asked and not self._lost:
-            answer = self._current()
+            answer = self._take_current()
             if answer.asked.sent is None and not answer.reader.begun:
                 self._requests.notes.append(f"{answer.asked.what}: the connection ended while it was being sent")
                 break

@@ -91,7 +91,7 @@ class TapLink:
     def client_came(self, transport: asyncio.Transport) -> None:
         """The client is connected: connect upstream too."""
         self._client = transport
-        self._task(self._connect()).add_done_callback(self._finish_dial)
+        self._start_task(self._connect()).add_done_callback(self._finish_dial)
 
     async def _connect(self) -> None:
         try:
@@ -228,7 +228,7 @@ class TapLink:
             return
         self._keeping = True
         self.hush("upstream", "keeping")
-        self._task(self._wait(kept, action))
+        self._start_task(self._wait(kept, action))
 
     async def _wait(self, kept: Awaitable[object], action: Callable[[], None]) -> None:
         await kept
@@ -245,7 +245,7 @@ class TapLink:
     def _end_client(self, how: How) -> None:
         """Show the client what we saw: a FIN, or a reset once everything before it has arrived."""
         if how is not How.FIN:
-            self._task(reset_after(self._client, b"", seconds=_DRAIN_SECONDS))
+            self._start_task(reset_after(self._client, b"", seconds=_DRAIN_SECONDS))
         elif self._client.can_write_eof() and not self._client.is_closing():
             self._client.write_eof()
             self._loop.call_later(_LINGER_SECONDS, self._close_when_written)
@@ -322,7 +322,7 @@ class TapLink:
         for note in self._wire.notes():
             self._board.note_loss(note)
 
-    def _task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    def _start_task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -109,10 +109,10 @@ class Tap:
 
     async def start(self) -> None:
         """Start listening. Raises `UsageFault` if the address cannot be bound."""
-        self._listener = await listen(self._connection, self._host, self._port)
+        self._listener = await listen(self._build_connection, self._host, self._port)
         self._port = port_of(self._listener)
 
-    def _connection(self) -> asyncio.Protocol:
+    def _build_connection(self) -> asyncio.Protocol:
         if self._page is None or self._hub is None:
             return self._new_end()
         return Door(self._page, self._hub, self._new_end, self._doors)

@@ -98,13 +98,13 @@ def secrets_in_header(name: str, value: str) -> list[str]:
     main = value[scheme.end() :] if scheme else value
     found = [main]
     if scheme and scheme[0].strip().lower() == "basic":
-        found.append(_password(main))
+        found.append(_find_password(main))
     elif not scheme and " " in value:
         found.append(value.partition(" ")[2].strip())  # of a scheme that is not listed
     return found
 
 
-def _password(credentials: str) -> str:
+def _find_password(credentials: str) -> str:
     """The part after the colon of `user:password` in base64; "" if it is not that."""
     try:
         return b64decode(credentials, validate=True).decode("utf-8").partition(":")[2]

@@ -31,18 +31,18 @@ PART = 128 * 1024
 
 def hints(text: str) -> bool:
     """Whether anything in a text could be the start of a secret."""
-    return any(next(_places(part), None) is not None for _, part in parts_of(text))
+    return any(next(_find_places(part), None) is not None for _, part in parts_of(text))
 
 
 def find_hints(text: str) -> Iterator[int]:
     """Where hints are, in characters, in no particular order; a part of a text has a hint if one is in it."""
     for at, part in parts_of(text):
-        yield from (at + place for place in _parameters(part))
+        yield from (at + place for place in _find_parameters(part))
         if part.isascii():
-            yield from (at + place for place in _words(part))
+            yield from (at + place for place in _find_words(part))
             continue
         data, seen, place = part.encode("utf-8", "surrogatepass"), 0, at
-        for found in sorted(_words(part)):
+        for found in sorted(_find_words(part)):
             place += len(data[seen:found].decode("utf-8", "surrogatepass"))
             seen = found
             yield place
@@ -56,7 +56,7 @@ def regions(text: str) -> Iterator[tuple[int, int]]:
         return
     begun: tuple[int, int] | None = None
     for at, part in parts_of(text):
-        for place in _characters(part):
+        for place in _find_in_characters(part):
             start, end = max(0, at + place - _BEFORE), min(at + place + _AFTER, len(text))
             if begun is not None and start <= begun[1] and end - begun[0] <= PART:
                 begun = begun[0], max(end, begun[1])
@@ -77,34 +77,34 @@ def parts_of(text: str, *, overlap: int = _BEFORE) -> Iterator[tuple[int, str]]:
         yield at, text[at : at + PART + overlap]
 
 
-def _characters(part: str) -> Iterable[int]:
+def _find_in_characters(part: str) -> Iterable[int]:
     """The places of hints in characters; all of a part that is not ASCII, because its bytes are no measure."""
-    places = sorted(_places(part))
+    places = sorted(_find_places(part))
     return range(0, len(part), _AFTER) if places and not part.isascii() else places
 
 
-def _places(text: str) -> Iterator[int]:
+def _find_places(text: str) -> Iterator[int]:
     """Where hints are, in no particular order; in a text that is not ASCII, only whether there are any."""
-    yield from _words(text)
-    yield from _parameters(text)
+    yield from _find_words(text)
+    yield from _find_parameters(text)
 
 
-def _words(text: str) -> Iterator[int]:
+def _find_words(text: str) -> Iterator[int]:
     """Where the words are, in bytes."""
     data = text.encode("utf-8", "surrogatepass")
-    for automaton, searched in ((_automaton(EXACT), data), (_automaton(IN_ANY_CASE), data.lower())):
+    for automaton, searched in ((_build_automaton(EXACT), data), (_build_automaton(IN_ANY_CASE), data.lower())):
         for _, start, _ in automaton.find_matches_as_indexes(searched):
             yield start
 
 
-def _parameters(text: str) -> Iterator[int]:
+def _find_parameters(text: str) -> Iterator[int]:
     """Where parameters are, in characters."""
     if "=" in text:
         yield from (found.start() for found in _PARAMETER.finditer(text))
 
 
 @cache
-def _automaton(texts: Iterable[str]) -> Any:
+def _build_automaton(texts: Iterable[str]) -> Any:
     from ahocorasick_rs import BytesAhoCorasick
 
     return BytesAhoCorasick([text.encode("ascii") for text in texts])

@@ -34,6 +34,7 @@ RIGHT = {DropOutcome.EXACT, DropOutcome.RECOVERED, DropOutcome.COULD_NOT}
 """The outcomes of a client that did nothing wrong."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "reads",
     [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,7 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.plugin import cases_of
 from tests.benches.client.clients import LOOP, ONE_SHOT, program
+from tests.transport.peers import until
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups are a matter of POSIX")
 TASK = Task("http://127.0.0.1:9", "v1_x", "event:3,rst", "follow")
@@ -126,6 +129,43 @@ def test_a_stray_line_is_survived(line: str) -> None:
     assert (got.collected, got.status, got.stray) == ("all", "completed", (line,) if line else ())
 
 
+TWICE = """
+import json, pathlib, sys
+for line in sys.stdin:
+    case = json.loads(line)["case"]
+    print(json.dumps({answer}), flush=True)
+    print(json.dumps({answer}), flush=True)
+    pathlib.Path({done!r}).write_text(case)
+"""
+
+
+def test_a_second_answer_without_a_case_is_not_that_of_the_next(tmp_path: Path) -> None:
+    """Nobody can know whose it is, so the client's driver is told, and no case gets it."""
+    done = tmp_path / "done"
+    client = talking(TWICE.format(answer='{"text": "of " + case}', done=str(done)))
+
+    def read_two() -> None:
+        client.read(TASK, 20)
+        until(done.exists)
+        client.read(Task("", "", "next", ""), 20)
+
+    with contextlib.closing(client), pytest.raises(UsageFault, match=r"'event:3,rst' had been answered: repeat"):
+        read_two()
+
+
+def test_a_second_answer_with_its_case_is_named(tmp_path: Path) -> None:
+    """An answer says whose it is, so the next case gets its own."""
+    done = tmp_path / "done"
+    client = talking(TWICE.format(answer='{"case": case, "text": "of " + case}', done=str(done)))
+    first = client.read(TASK, 20)
+    until(done.exists)
+    second = client.read(Task("", "", "next", ""), 20)
+    client.close()
+    assert (first.collected, second.collected) == ("of event:3,rst", "of next")
+    late = '{"case": "event:3,rst", "text": "of event:3,rst"}'
+    assert late in (*first.stray, *second.stray)
+
+
 def test_only_stray_lines() -> None:
     """A client that ends without an answer crashed; what it wrote instead is named."""
     got = ends(talking("input(); print('hello')"))
@@ -214,8 +254,8 @@ def test_what_a_flood_says_is_cut() -> None:
 
 
 def test_one_that_never_reads_its_tasks() -> None:
-    """A client that never reads its tasks does not block us when the pipe is full; its lines count as answers."""
-    client = talking("""import sys\nwhile True: print('{"text": "all"}', flush=True)""")
+    """A client that never reads its tasks does not block us when the pipe is full; its lines name the case."""
+    client = talking("""while True: print('{"case": "%s", "text": "all"}' % ("event:3,rst" * 1000), flush=True)""")
     long = Task("http://127.0.0.1:9", "v1_x", "event:3,rst" * 1000, "follow")
     assert {client.read(long, 20).collected for _ in range(20)} == {"all"}
     client.close()

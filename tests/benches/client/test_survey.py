@@ -124,6 +124,7 @@ def test_silent_findings_are_counted_apart(naive: list[ClientColumn], pages: dic
     assert f"| good | {len(ROWS)} | 0 | 0 | 0 |" in pages["clients.md"]
 
 
+@pytest.mark.slow
 def test_versions_that_came_out_alike_share_a_column(naive: list[ClientColumn]) -> None:
     """The newest version is shown beside the last one only where they differ."""
     old = replace(naive[0], client=replace(naive[0].client, package="curl", version="1.0"))
@@ -148,6 +149,7 @@ def test_what_two_versions_share_is_shown_once_and_linked_from_both(naive: list[
     assert links.count("clean-end-follow-20") == 2
 
 
+@pytest.mark.slow
 def test_incidents_are_a_part_of_their_own(pages: dict[str, str]) -> None:
     """Their rows follow the faults under a heading of their own, and lead to what is known of them."""
     faults, others = pages["clients.md"].split("## What already happened to others")

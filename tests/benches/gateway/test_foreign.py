@@ -294,6 +294,81 @@ class NamesCoding(TakesNoCoding):
             self.send_header("Content-Encoding", "gzip")
 
 
+class Crowded(Faithful):
+    """Counts the requests that it works on at the same time."""
+
+    busy: ClassVar[list[object]]
+
+    def relay(self) -> None:
+        self.busy.append(self)
+        try:
+            self.relay_one(len(self.busy))
+        finally:
+            self.busy.remove(self)
+
+    def relay_one(self, busy: int) -> None:
+        """Relay a request as one of `busy`."""
+        super().relay()
+
+    do_GET = do_POST = do_DELETE = relay
+
+
+class RefusesTheFifth(Crowded):
+    """Answers 502 to the fifth request at the same time."""
+
+    status = 502
+    busy: ClassVar[list[object]] = []
+
+    def relay_one(self, busy: int) -> None:
+        if busy < 5:
+            super().relay_one(busy)
+            return
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.send_response(self.status)
+        self.send_header("Content-Type", "application/json")
+        data = b'{"error": {"code": "overloaded", "message": "Later."}}'
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+class CutsTheFifth(Crowded):
+    """Breaks off the fifth stream at the same time after its first chunk."""
+
+    busy: ClassVar[list[object]] = []
+    crowded = False
+
+    def relay_one(self, busy: int) -> None:
+        self.crowded = busy > 4
+        super().relay_one(busy)
+
+    def write_chunk(self, data: bytes) -> None:
+        super().write_chunk(data)
+        if self.crowded:
+            raise OSError
+
+
+class LimitsTheFifth(RefusesTheFifth):
+    """Odd: has a limit, and says so."""
+
+    status = 429
+    busy: ClassVar[list[object]] = []
+
+
+class WorksInTurn(Crowded):
+    """Odd: works on four requests at a time, and lets the others wait."""
+
+    busy: ClassVar[list[object]] = []
+    turns = threading.Semaphore(4)
+
+    def relay_one(self, busy: int) -> None:
+        with self.turns:
+            super().relay_one(busy)
+
+
+ODD = [Faithful, OtherZone, SmallChunks, KeepsAlive, Compresses, TakesNoCoding, LimitsTheFifth, WorksInTurn]
+
+
 def findings_of(kind: type[Faithful]) -> dict[str, str]:
     """The first code of each rule that has findings, in order, and the words of all of them."""
     clock = LogicalClock()
@@ -311,7 +386,9 @@ def findings_of(kind: type[Faithful]) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("kind", [Faithful, OtherZone, SmallChunks, KeepsAlive, Compresses, TakesNoCoding])
+@pytest.mark.parametrize(
+    "kind", [Faithful, OtherZone, SmallChunks, KeepsAlive, Compresses, TakesNoCoding, LimitsTheFifth, WorksInTurn]
+)
 def test_what_loses_nothing_has_no_finding(kind: type[Faithful]) -> None:
     """A transparent proxy has no finding, nor has one that writes times, chunks or headers in its own way."""
     assert findings_of(kind) == {}
@@ -339,6 +416,8 @@ def test_what_loses_nothing_has_no_finding(kind: type[Faithful]) -> None:
         (CompressesAtTheEnd, {"gw.live/compressed"}),
         (NamesNoCoding, {"gw.coding"}),
         (NamesCoding, {"gw.coding"}),
+        (RefusesTheFifth, {"gw.crowd/refused"}),
+        (CutsTheFifth, {"gw.crowd/cut"}),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
+
 from harness.benches.gateway import GatewayOptions, judge_gateway
 from harness.checks.gateway import CATALOGUE
 from harness.checks.gateway.mutants import MUTANTS, Gateway
@@ -43,6 +45,7 @@ def test_a_create_that_is_sent_again_is_named() -> None:
     assert "gw.idle/repeated" in {finding.stable_code for finding in results["gw.idle"].observation.findings}
 
 
+@pytest.mark.slow
 def test_without_it_nothing_is_said_of_the_rule() -> None:
     """With no seconds the rule was not asked for; the run says so, is green, and sends one create less."""
     counts = {}

@@ -164,6 +164,7 @@ def test_no_canary_survives(
     assert player.summary.misses == [str(missed.body and json.loads(missed.body)["error"]["message"])]
 
 
+@pytest.mark.slow
 def test_a_redacted_cassette_passes_the_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever was sent, the recorder's cassette has no hit for `verify --secrets`."""
     monkeypatch.chdir(tmp_path)

@@ -123,6 +123,7 @@ def test_a_quota_that_ends_half_way_keeps_what_is_finished_and_can_be_continued(
     assert {path.stem for path in tmp_path.glob("*")} == set(names)
 
 
+@pytest.mark.slow
 def test_a_changed_field_is_shown_as_drift_before_the_old_recording_goes(
     certificate: Certificate, tmp_path: Path
 ) -> None:
@@ -139,6 +140,7 @@ def test_a_changed_field_is_shown_as_drift_before_the_old_recording_goes(
     assert b"changed" in load(tmp_path / "lifecycle.yaml").recordings[0].body
 
 
+@pytest.mark.slow
 def test_the_old_recording_stays_until_its_drift_was_seen(certificate: Certificate, tmp_path: Path) -> None:
     """The old recording is replaced only after the caller has seen the result; stopping there keeps it."""
     with session(Service(), certificate, tmp_path) as recording:
@@ -206,6 +208,7 @@ def test_what_cannot_be_done_any_more_is_news(certificate: Certificate, tmp_path
         assert (result.state, result.is_news) == (ScenarioState.UNSUPPORTED, news)
 
 
+@pytest.mark.slow
 def test_a_refusal_does_not_replace_an_answer(certificate: Certificate, tmp_path: Path) -> None:
     """If a create that was answered is now refused, the older recording stays and the result says so."""
 

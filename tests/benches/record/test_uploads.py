@@ -98,6 +98,7 @@ urllib.request.urlopen(urllib.request.Request(url, b"{}")).close()
 """
 
 
+@pytest.mark.slow
 def test_commands_say_where_a_client_is_sent(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A proxy says that an address leads past it, and a replay the same of what was recorded."""
     path = str(tmp_path / "a.yaml")
@@ -124,6 +125,7 @@ for path in ("/v1beta/files/a", "/v1beta/files/b"):
 """
 
 
+@pytest.mark.slow
 def test_commands_say_what_bodies_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A page in a header leads back to the stand-in; an address in a body stays, and is told at the end."""
     path, program = str(tmp_path / "a.yaml"), ("--", sys.executable, "-c", ASKS)

@@ -144,6 +144,7 @@ def test_decoded_after_a_cut() -> None:
     assert not plain.complete
 
 
+@pytest.mark.slow
 def test_bomb_and_broken() -> None:
     """A decompression bomb and invalid compressed data are refused with an explanation."""
     with pytest.raises(CassetteError, match="holds more than"):

@@ -68,6 +68,7 @@ def torn(journal: Journal, recording: Recording, monkeypatch: pytest.MonkeyPatch
             yield bytes(state)
 
 
+@pytest.mark.slow
 def test_torn_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After any byte of an append the file is a valid cassette, with the new entry only once it is complete."""
     second = answered(get("/ö😀"), {"x": "1 # no: 'comment'\n"})

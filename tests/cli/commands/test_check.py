@@ -244,7 +244,7 @@ def test_reports_are_written(harness: Harness, toy: Toy) -> None:
     words = [f"--report={name}=out.{name}" for name in ("json", "junit", "markdown", "html", "badge")]
     assert harness("check", toy[1], *words).code == 0
     assert len(ET.parse("out.junit").getroot().findall(".//testcase")) == 3
-    assert json.loads(Path("out.badge").read_text(encoding="utf-8"))["message"] == "3 of 3 MUSTs hold"
+    assert json.loads(Path("out.badge").read_text(encoding="utf-8"))["message"] == "all 3 MUSTs hold"
     assert json.loads(Path("out.json").read_text(encoding="utf-8"))["summary"]["total"] == 3
 
 

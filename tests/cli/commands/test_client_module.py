@@ -99,6 +99,7 @@ test("a test that fails before it stops its server", async () => {
 """
 
 
+@pytest.mark.slow
 def test_a_failing_test_ends_its_runner_and_the_server(tmp_path: Path) -> None:
     """Who never comes to `stop()` keeps neither the test runner alive nor the server."""
     assert main(["client", "js", "-o", str(tmp_path)]) == 0
@@ -154,6 +155,7 @@ def test_what_was_not_recorded_names_the_nearest(said: dict[str, Any]) -> None:
     assert 'recorded "My name is Ada.", got "My name is Bob."' in json.loads(text)["error"]["message"]
 
 
+@pytest.mark.slow
 def test_faults_are_applied_to_recordings(said: dict[str, Any]) -> None:
     """`fail` refuses a recorded create, `faults` says so, and `mend` ends it."""
     assert said["failed"] == 503

@@ -99,6 +99,7 @@ def test_what_is_refused(harness: Harness) -> None:
         assert said in done.err, words
 
 
+@pytest.mark.slow
 def test_the_json_of_the_published_table() -> None:
     """The table that is published is as its schema says, and each client in it has a driver."""
     published = read_published()
@@ -254,6 +255,7 @@ def test_columns_of_other_rows_make_no_table(harness: Harness, tmp_path: Path) -
     assert "litellm 1.106.2, chain was not played stale-chain-id, as google-adk 2.12.0, chain was" in done.err
 
 
+@pytest.mark.slow
 def test_the_table_for_ci(harness: Harness, tmp_path: Path) -> None:
     """JUnit has a case for each cell; a cell is a failure if and only if nobody is told of what is wrong in it."""
     report = tmp_path / "clients.xml"
@@ -327,6 +329,7 @@ def test_the_table_for_an_issue(harness: Harness, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @needs_curl
 def test_the_page_is_written(harness: Harness, tmp_path: Path) -> None:
     """`--report` writes each format of a run; `--from` makes the same of its JSON alone."""

@@ -209,6 +209,7 @@ def test_one_server_at_several_addresses(
     assert "of another target" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_report_is_named_once(shards: list[Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same file twice is a slip of the command line, and called so."""
     files = write_shards(tmp_path, shards)

@@ -21,6 +21,7 @@ from tests.emulator.client import Api
 from tests.transport.certificates import certificate_in
 
 
+@pytest.mark.slow
 def test_first_line_and_clean_end() -> None:
     """The first line has the base URL and comes once the server answers; SIGTERM ends it silently with 0."""
     command = [sys.executable, "-m", "harness", "serve", "--port", "0", "--json"]

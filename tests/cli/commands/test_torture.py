@@ -89,6 +89,7 @@ def test_json(harness: Harness) -> None:
     assert value["cases"][0]["plan"] == "event:3,rst"
 
 
+@pytest.mark.slow
 def test_reports(harness: Harness) -> None:
     """The JUnit report has a suite for each ending, a case for each cut, and the text from the terminal."""
     files = ("--report", "junit=x.xml", "--report", "json=x.json", "--report", "junit=again.xml")
@@ -105,6 +106,7 @@ def test_reports(harness: Harness) -> None:
     assert Path("again.xml").read_text("utf-8") == Path("x.xml").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_giving_up_is_a_warning(harness: Harness) -> None:
     """A client that reports its failure breaks no promise; with --strict, it has to recover."""
     source = ONE_SHOT.replace("range(5)", "range(1)")

@@ -182,6 +182,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(JSON)
 def test_any_json_is_judged(value: Any) -> None:
     """Any JSON value is judged without raising."""

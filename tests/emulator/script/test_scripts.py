@@ -219,6 +219,9 @@ WRONG_SCENARIOS = [
     ("replies: {}", "a list"),
     ("- text: a\n- txt: b\n", "reply 2"),
     ("settings: []", "an object"),
+    ("[]", "the scenario is empty"),
+    ("{replies: [], settings: {}}", "the scenario is empty"),
+    ("description: to be written", "the scenario is empty"),
 ]
 
 

@@ -107,6 +107,14 @@ def test_a_sample_within_the_budget_is_as_large_as_asked():
     assert len(sample({"type": "string", "minLength": 10**9, "maxLength": 3})) == 3
 
 
+def test_items_that_can_never_be_paid_are_not_begun():
+    """What a number of items costs at least is known before the first of them is made."""
+    for budget in (SampleBudget(steps=1000), SampleBudget(size=4000)):
+        with pytest.raises(SampleTooLarge):
+            sample({"type": "array", "minItems": 1001, "items": {"type": "integer"}}, budget=budget)
+        assert budget.steps > 900
+
+
 def test_what_is_thrown_away_is_paid_for():
     """Work on a sample that was not kept counts, its characters do not."""
     budget, long = SampleBudget(), {"type": "string", "minLength": MOST_CHARACTERS * 2 // 3}
@@ -127,11 +135,13 @@ NUMBERS = [
     {"multipleOf": 0},
     {"multipleOf": -1e308},
     {"multipleOf": 1e308},
+    {"minimum": 10**4000},
+    {"minimum": -(10**4000), "multipleOf": 10**4000},
 ]
 
 
 @pytest.mark.parametrize("kind", ["integer", "number"])
-@pytest.mark.parametrize("schema", NUMBERS, ids=str)
+@pytest.mark.parametrize("schema", NUMBERS, ids=lambda schema: str(schema)[:60])
 def test_extreme_numbers_have_a_sample(api, schema, kind):
     """A number that is hard to find is a sample, at least the minimum, or a 400."""
     answer = api.create(**declared(inside({"type": kind, **schema})))

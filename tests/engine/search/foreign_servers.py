@@ -11,12 +11,11 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from tests.foreign.answering import AnsweringHandler, Json
 from tests.foreign.listening import listening
 
-Json = dict[str, Any]
 Answer = tuple[int, Json]
 
 KNOWN = {
@@ -33,7 +32,7 @@ def refuse(status: int, code: str, message: str) -> Answer:
 class Plain:
     """Creates, reads, continues and deletes; refuses streams, background runs, tools and everything else."""
 
-    drips = drips_head = False
+    handler: type[Handler]
 
     def __init__(self) -> None:
         self.kept: dict[str, Json] = {}
@@ -140,13 +139,9 @@ class HangsOnCancel(Plain):
 class DripsOnCancel(Plain):
     """Answers a cancel with a byte every now and then, and never to the end."""
 
-    drips = True
-
 
 class DripsHeadOnCancel(Plain):
     """Answers a cancel with a head that never ends."""
-
-    drips_head = True
 
 
 class CrashesOnField(Plain):
@@ -233,45 +228,67 @@ class TwentyDefects(Plain):
         return "" if isinstance(asked, dict) and "model" in asked else "The body is no create."
 
 
+class Handler(AnsweringHandler):
+    """Answers one request after the other, as its service does; hanging ones hold up nobody."""
+
+    service: Plain
+    lock: threading.Lock
+
+    def handle_any(self) -> None:
+        """Answer any request; what the service raises is its crash."""
+        path, _, query = self.path.partition("?")
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        hangs = isinstance(self.service, HangsOnDeleted | Slow) and self.command == "GET"
+        hangs |= isinstance(self.service, HangsOnCancel)
+        try:
+            with self.lock if not hangs else threading.Lock():
+                answer = self.service.answer(self.command, path, query, body)
+        except PermissionError as wrong:
+            answer = refuse(403, "permission_denied", str(wrong))
+        except Exception as wrong:
+            answer = refuse(500, "internal", f"It failed: {type(wrong).__name__}")
+        self.reply(*answer)
+
+    do_GET = do_POST = do_DELETE = do_PATCH = do_PUT = do_OPTIONS = do_HEAD = handle_any
+
+
+class DrippingHead(Handler):
+    """The head of the answer to a cancel never ends."""
+
+    def reply(self, status: int, value: Any, headers: Json | None = None) -> None:
+        if not self.path.endswith("/cancel"):
+            super().reply(status, value, headers)
+            return
+        self.send_response(status)
+        self.flush_headers()
+        self.wfile.write(b"x-endless: ")
+        while not self.service.released.wait(0.05):
+            self.wfile.write(b"x")
+
+
+class DrippingBody(Handler):
+    """The body of the answer to a cancel never ends."""
+
+    def reply(self, status: int, value: Any, headers: Json | None = None) -> None:
+        if not self.path.endswith("/cancel"):
+            super().reply(status, value, headers)
+            return
+        data = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data) + 1000))
+        self.end_headers()
+        self.wfile.write(data)
+        while not self.service.released.wait(0.05):
+            self.wfile.write(b" ")
+
+
+Plain.handler, DripsOnCancel.handler, DripsHeadOnCancel.handler = Handler, DrippingBody, DrippingHead
+
+
 @contextmanager
 def serving(service: Plain) -> Iterator[str]:
     """The root URL of a service, for as long as the block lasts."""
-    lock = threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def handle_one(self) -> None:
-            path, _, query = self.path.partition("?")
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            try:
-                hangs = isinstance(service, HangsOnDeleted | Slow) and self.command == "GET"
-                hangs |= isinstance(service, HangsOnCancel)
-                with lock if not hangs else threading.Lock():
-                    status, value = service.answer(self.command, path, query, body)
-            except PermissionError as wrong:
-                status, value = refuse(403, "permission_denied", str(wrong))
-            except Exception as wrong:
-                status, value = refuse(500, "internal", f"It failed: {type(wrong).__name__}")
-            data = json.dumps(value).encode()
-            drips = service.drips and path.endswith("/cancel")
-            self.send_response(status)
-            if service.drips_head and path.endswith("/cancel"):
-                self.flush_headers()
-                self.wfile.write(b"x-endless: ")
-                while not service.released.wait(0.05):
-                    self.wfile.write(b"x")
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data) + 1000 * drips))
-            self.end_headers()
-            self.wfile.write(data)
-            while drips and not service.released.wait(0.05):
-                self.wfile.write(b" ")
-
-        do_GET = do_POST = do_DELETE = do_PATCH = do_PUT = do_OPTIONS = do_HEAD = handle_one
-
-        def log_message(self, *words: object) -> None:
-            pass
-
-    with listening(Handler, service.released.set) as url:
+    bound = type("Bound", (service.handler,), {"service": service, "lock": threading.Lock()})
+    with listening(bound, service.released.set) as url:
         yield url

@@ -82,6 +82,7 @@ def test_work_grows_with_the_bytes(name: str, act: Callable[[bytes], None]) -> N
     assert large <= MOST * small, (small, large)
 
 
+@pytest.mark.slow
 def test_the_count_sees_what_is_quadratic() -> None:
     """The measurement itself detects a reader that scans everything again with each piece."""
 

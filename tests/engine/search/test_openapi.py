@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -157,6 +158,10 @@ def heard(family: Family = DOCUMENT.families[0]) -> ScenarioCollector:
         ({"links": {}}, "links never applied"),
         ({"successes": 0}, "only 0 of 100 calls succeeded"),
         ({"successes": 0, "busy": 90}, "(90 were told to come back later)"),
+        (
+            {"successes": 9, "refusals": Counter({"400 no_tools": 70, "404 x": 20})},
+            "90 calls that it allows were refused, most often with '400 no_tools'",
+        ),
     ],
 )
 def test_each_kind_of_vacuity_is_told(change: dict[str, object], told: str) -> None:

@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 
 from harness.cassette import load
+from harness.checks.capabilities import CAPABILITIES
 from harness.cli import reproducing
+from harness.cli.reproducing import SAME, CurlRuns
 from harness.engine.decide import Policy
 from harness.engine.events import TargetInfo
 from harness.engine.search.failure import Failure
-from harness.engine.search.search_target import play
+from harness.engine.search.search_target import SearchTarget, play
+from harness.engine.targets import TargetOptions, resolve_target
 from harness.engine.traffic import deadline
 from harness.interactions import INTERACTIONS
 from harness.kit.api import PRIMARY_KEY
@@ -27,6 +30,8 @@ from harness.transport import ServerThread, ServiceDriver
 from harness.wire import At, By, Ending, Exchange, ExchangeBuilder, How, Request
 from harness.wire.mask import Mask
 from tests.engine.search.places import history, mutant
+from tests.foreign.deleting import LosesReaders
+from tests.foreign.server import serving
 
 WORDS = "create; create; delete 1; poll 1"
 
@@ -64,7 +69,7 @@ def test_the_script_shows_the_failure(failure: Failure, tmp_path: Path) -> None:
             env={**os.environ, "GEMINI_API_KEY": PRIMARY_KEY},
             check=False,
         )
-    assert done.stdout.count("HTTP/1.1 200") == 3  # a create, the delete, and the read that should be a 404
+    assert done.stdout.count("HTTP/1.1 200") == 4  # two creates, the delete, and the read that should be a 404
 
 
 def test_nothing_holds_the_key(failure: Failure, tmp_path: Path) -> None:
@@ -87,6 +92,28 @@ def test_the_cassette_holds_the_trail(failure: Failure, tmp_path: Path) -> None:
     cassette = load(next(path for path in paths if path.suffix == ".yaml"))
     methods = [recording.request.method for recording in cassette.recordings]
     assert methods == [exchange.request.method for exchange in failure.trail]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("between", ["", "create; "], ids=["alone", "another after it"])
+def test_what_is_still_open_when_the_next_request_is_sent(between: str) -> None:
+    """An answer that never ends because of a later request is open in the background when that one is sent."""
+    service = LosesReaders()
+    service.lasts = 20.0
+    with serving(service) as url:
+        target = resolve_target(INTERACTIONS, url, TargetOptions(api_key="any", timeout=1.0))
+        (found,) = play(
+            SearchTarget(target, frozenset(CAPABILITIES)),
+            history(f"create background; open 0 x2; delete; {between}finish"),
+            "history",
+        )
+        result = found.decide(Policy(), INTERACTIONS)
+        assert (found.rule, found.is_suspicion) == ("fuzz.answered", True)
+        assert CurlRuns(target, None).run(result) == SAME
+        service.delete = lambda run: {}  # type: ignore[method-assign]
+        service.lasts = 0.2
+        assert CurlRuns(target, None).run(result) == "run, but the answer that never ended did so"
+        service.released.set()
 
 
 def test_the_test_plays_the_very_history(failure: Failure) -> None:
@@ -124,7 +151,7 @@ def test_the_lines_of_a_failure_get_the_time_that_is_left(
     """Lines that hang are cut at the end of the search's time, and are not said to have brought another answer."""
     now, given = [0.0], []
 
-    def hang(lines: list[str], requests: list[Request], secrets: Any, seconds: float) -> list[Exchange]:
+    def hang(lines: list[str], requests: list[Request], secrets: Any, seconds: float, _: Any) -> list[Exchange]:
         given.append(seconds)
         now[0] += seconds
         return [unanswered(request) for request in requests]

@@ -133,6 +133,7 @@ BODIES = st.one_of(
 ).map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass"))  # fmt: skip
 
 
+@pytest.mark.slow
 @quick
 @given(st.lists(st.tuples(st.sampled_from(("POST", "GET", "DELETE", "PUT", "PATCH")), PATHS,
                           st.one_of(BODIES, BYTES)), min_size=1, max_size=4))  # fmt: skip
@@ -151,6 +152,7 @@ def test_the_emulator_never_fails_and_always_answers_cleanly(calls: list[tuple[s
             assert list(judge_exchange(exchange, "a-long-enough-key", MODEL)) == []
 
 
+@pytest.mark.slow
 @quick
 @given(create_requests())
 def test_what_the_schema_accepts_the_emulator_answers_by_the_contract(body: dict[str, Any]) -> None:
@@ -228,6 +230,7 @@ def test_the_cassette_loader_refuses_in_words(data: bytes) -> None:
 SECRET = "AIzaSyD-fuzz-secret-0123456789abcdefghi"
 
 
+@pytest.mark.slow
 @quick
 @given(JSON, st.sampled_from(("key", "api_key", "secret", "authorization")), st.booleans(), st.booleans())
 def test_redaction_never_leaks_what_it_was_told(value: Any, name: str, in_query: bool, streamed: bool) -> None:

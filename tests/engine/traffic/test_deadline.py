@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from harness.engine.traffic.deadline import MIN_TIMEOUT, Deadline, Timer, TimeUp
-from harness.engine.traffic.governed_driver import GovernedDriver
+from harness.engine.traffic.governed_driver import Attempt, GovernedDriver
 from harness.wire import (
     COMPLETE,
     By,
+    Chunk,
+    Chunked,
     Ending,
     Exchange,
     ExchangeBuilder,
@@ -132,8 +134,36 @@ def test_what_our_clock_cut_off_is_not_handed_on(act: str) -> None:
     """If the search's own time limit cut a request off, `TimeUp` is raised instead of returning the exchange."""
     inner = FakeDriver(FakeTimer(7.0), CUT, takes=7.0)
     driver = bounded(inner)
-    with pytest.raises(TimeUp, match=r"GET /v1beta/interactions/v1_a had gone unanswered for 7\.0 s"):
+    with pytest.raises(
+        TimeUp, match=r"answer to GET /v1beta/interactions/v1_a had not ended for 7\.0 s: 200 and 0 bytes came"
+    ):
         ACTS[act](driver)
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "body", "told"),
+    [
+        ("/v1beta/x?key=secret", None, b"", "GET /v1beta/x had gone unanswered for 7.0 s"),
+        ("/v1beta/x?stream=true", None, b"", "GET /v1beta/x?stream=true had gone unanswered for 7.0 s"),
+        (
+            "/v1beta/x?key=secret&stream=true",
+            200,
+            b"data: 1\n\ndata: 2\n\n",
+            "the answer to GET /v1beta/x?stream=true had not ended for 7.0 s: 200 and 2 events came",
+        ),
+        ("/v1beta/x", 200, b"{", "the answer to GET /v1beta/x had not ended for 7.0 s: 200 and 1 byte came"),
+    ],
+)
+def test_the_end_of_the_time_says_what_had_come(target: str, status: int | None, body: bytes, told: str) -> None:
+    """Whether head and events had come makes a difference, and so does what was asked for; a key is not told."""
+    recorder = ExchangeBuilder(Request("GET", target))
+    if status is not None:
+        recorder.head(status, Headers(), Chunked())
+        recorder.chunk(Chunk(body), 0.1)
+    policy = Deadline(FakeTimer(0.0), 60.0)
+    with pytest.raises(TimeUp) as up:
+        policy.after(Attempt(REQUEST), recorder.finish(CUT, 7.0))
+    assert str(up.value) == f"time was up when {told}"
 
 
 def test_what_the_target_let_hang_is_handed_on() -> None:

@@ -91,3 +91,14 @@ def test_who_names_an_id_did_not_make_it() -> None:
     cancelled = exchange("POST", f"{ROOT}/v1_a/cancel", body={"id": "v1_a", "status": "cancelled"})
     alone = exchange(sent={"input": "hi"}, body={"id": "v1_b", "status": "completed"})
     assert "ID" not in "".join(curl_lines([cancelled, exchange("GET", f"{ROOT}/v1_a"), alone], SHOWN))
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"input": ' + b"[" * 10_000 + b"]" * 9_999 + b"}'", b"a" * 500, b"%" * 600 + b"x"]
+)
+def test_a_body_of_one_character_many_times_is_a_short_line(body: bytes) -> None:
+    """What nobody wants to read is made by the shell, byte for byte."""
+    command, _, rest = line(body).partition(" | curl")
+    assert len(command) < 200
+    assert rest.endswith("--data-binary @-")
+    assert subprocess.run(["sh", "-c", command], capture_output=True, check=True).stdout == body

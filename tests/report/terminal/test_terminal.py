@@ -87,7 +87,7 @@ def test_totals_name_every_bucket_that_is_not_empty() -> None:
     assert lines[-4] == "judged 6 of 8, 1 untested, 1 failed by the harness itself"
     assert lines[-3].startswith("untested MUST rob.unmet: the target has no x; testable ")
     assert lines[-2].startswith("the harness itself erred")
-    assert lines[-1].startswith("2 of 5 judged MUSTs are broken, for 2 reasons; 2 were not judged: ")
+    assert lines[-1].startswith("2 of 5 judged MUSTs are broken, for 2 reasons; 2 not judged: ")
     assert "-v explains" not in watched(verbose=True)
 
 

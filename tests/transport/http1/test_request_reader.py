@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.transport.http1.heads import BadHead, parse_request_head
 from harness.transport.http1.limits import ServerLimits
 from harness.transport.http1.request_reader import BadRequest, HeadCache, Incoming, RequestReader
 
@@ -83,3 +84,19 @@ def test_100_continue_is_asked_for_only_while_the_body_is_missing() -> None:
     assert taken(reading, b"abc") is not None
     assert taken(reading, EXPECTING + b"abc") is not None
     assert not reading.expects()
+
+
+FRAMINGS = [
+    b"transfer-encoding: \x0bchunked",
+    b"transfer-encoding: chunked\x0c",
+    b"transfer-encoding: chunked,\x85chunked",
+    b"content-length: \x0b4",
+    b"content-length: 4,\xa04",
+]
+
+
+@pytest.mark.parametrize("field", FRAMINGS, ids=repr)
+def test_what_only_python_takes_for_a_blank_is_refused(field):
+    """A proxy before this server would frame such a request in another way, and pass on a second one inside it."""
+    with pytest.raises(BadHead):
+        parse_request_head(b"POST /p HTTP/1.1\r\nhost: h\r\n" + field + b"\r\n\r\n")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pytest
 
 from harness.outcome import HarnessFault
 from harness.transport import Limits, ServerThread, ServiceDriver, UrlDriver
-from harness.transport.client.last_event import LINGER_SECONDS
+from harness.transport.client.last_event import HURRIED_SECONDS, LINGER_SECONDS, StreamEnds
 from harness.wire import (
     COMPLETE,
     TICK,
@@ -18,6 +18,7 @@ from harness.wire import (
     Chunk,
     Chunked,
     Ending,
+    Exchange,
     How,
     Length,
     LogicalClock,
@@ -185,7 +186,14 @@ def test_a_stall_costs_the_patience_of_the_client() -> None:
     assert clock.now == 7
 
 
-LAST = b"[DONE]"
+def ends_with(payload: Mapping[str, object]) -> bool | None:
+    """What an API might say of its events: a `number` goes on, an `end` is one, anything else says nothing."""
+    return True if "end" in payload else False if "number" in payload else None
+
+
+END, NUMBER, PING, DONE = (
+    Chunk(b"data: " + data + b"\n\n") for data in (b'{"end": 1}', b'{"number": 1}', b"{}", b"[DONE]")
+)
 OPEN_ENDS = {
     "at once": ((event(1), Chunk(b"data: [DONE]\n\n")), By.CLIENT),
     "in pieces": ((event(1), Chunk(b"event: done\r\ndata: [DO"), Chunk(b"NE]\r\n\r"), Chunk(b"\n")), By.CLIENT),
@@ -194,6 +202,9 @@ OPEN_ENDS = {
     "without its blank line": ((event(1), Chunk(b"data: [DONE]\n")), By.LIMIT),
     "in a text": ((Chunk(b'data: {"text": "data: [DONE]"}\n\n'),), By.LIMIT),
     "before another event": ((Chunk(b"data: [DONE]\n\n"), event(2)), By.LIMIT),
+    "by name": ((END,), By.CLIENT),
+    "by name, before it went on": ((END, NUMBER), By.LIMIT),
+    "by name, before what says nothing": ((END, PING, Chunk(b": alive\n\n")), By.CLIENT),
 }
 
 
@@ -204,14 +215,56 @@ def test_after_its_last_event_nobody_waits_long_for_a_stream_to_end(name: str) -
     pieces = (*chunks, Ending(how=How.STALL))
     how = How.STALL if by is By.CLIENT else How.TIMEOUT
     clock = LogicalClock()
-    here = ServiceDriver(Serving(*pieces), clock, limits=Limits(idle_seconds=50), last=LAST).send(GET)
+    ends, limits = StreamEnds(b"[DONE]", ends_with), Limits(idle_seconds=50)
+    here = ServiceDriver(Serving(*pieces), clock, limits=limits, ends=ends).send(GET)
     assert (here.ending.by, here.ending.how) == (by, how)
-    assert clock.now == (LINGER_SECONDS if by is By.CLIENT else 50)
+    waited = Limits().closing_seconds if END in chunks else LINGER_SECONDS
+    assert clock.now == (waited if by is By.CLIENT else 50)
     with ServerThread(Serving(*pieces)) as server:
-        driver = UrlDriver(server.url, QUICK, last=LAST)
+        driver = UrlDriver(server.url, QUICK, ends=StreamEnds(b"[DONE]", ends_with))
         there = driver.send(GET)
         driver.close()
     assert (there.ending.by, there.ending.how, there.body) == (by, how, here.body)
+
+
+def read_open(*pieces: Piece, ends: StreamEnds, method: str = "GET") -> tuple[Exchange, float]:
+    """What a client saw of a service with these pieces, and the seconds that it took."""
+    clock = LogicalClock()
+    driver = ServiceDriver(Serving(*pieces), clock, limits=Limits(idle_seconds=50), ends=ends)
+    return driver.send(Request(method, "/")), clock.now
+
+
+def test_signs_of_life_do_not_hold_a_stream_that_is_over() -> None:
+    """Comments and events that say nothing of the run come for ever; the client leaves at its time."""
+    beats = [piece for _ in range(100) for piece in (Pause(0.25), Chunk(b": alive\n\n"), PING)]
+    exchange, seconds = read_open(END, *beats, Ending(how=How.STALL), ends=StreamEnds(ends=ends_with))
+    assert exchange.ending.how is How.STALL
+    assert seconds == Limits().closing_seconds
+
+
+@pytest.mark.parametrize("last", [END, DONE])
+def test_a_stream_that_ends_late_has_ended(last: Chunk) -> None:
+    """An end, or the sentinel, that comes a moment after the last event is in time."""
+    exchange, _ = read_open(END, Pause(2), last, Pause(0.9), ends=StreamEnds(b"[DONE]", ends_with))
+    assert exchange.complete
+
+
+def test_once_a_stream_stayed_open_the_next_one_is_left_soon() -> None:
+    """What one stream taught holds for those with the same method, and says so; others get the whole time."""
+    ends = StreamEnds(ends=ends_with)
+    stall = Ending(how=How.STALL)
+    first, whole = read_open(END, stall, ends=ends)
+    second, hurried = read_open(END, stall, ends=ends)
+    third, other = read_open(END, stall, ends=ends, method="POST")
+    assert (whole, hurried, other) == (3.0, HURRIED_SECONDS, 3.0)
+    assert first.ending.detail == third.ending.detail == "the stream stayed open for 3.0 s after its last event"
+    assert second.ending.detail.endswith("for 0.2 s after its last event, as one before it for 3.0 s")
+
+
+def test_the_end_of_the_whole_time_is_no_stream_that_stays_open() -> None:
+    """If the time of the exchange is up soon after the last event, nobody knows whether an end would have come."""
+    driver = ServiceDriver(Serving(Pause(0.8), END, Ending(how=How.STALL)), ends=StreamEnds(ends=ends_with))
+    assert driver.send(GET, timeout=1.0).ending.by is By.LIMIT
 
 
 def test_together_interleaves_by_wake_up_time() -> None:

@@ -160,6 +160,7 @@ def test_streams_do_not_wait_for_each_other() -> None:
     assert {exchange.body for exchange in exchanges} == {b"ab"}
 
 
+@pytest.mark.slow
 def test_streams_that_stand_still_keep_nobody_waiting() -> None:
     """With 300 silent streams open, as background agents cause, the next request is answered at once."""
     answer = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n"

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import process_time
 
 import pytest
 
 from harness.transport import ServerThread
+from harness.transport.http1.limits import ServerLimits
+from harness.transport.server.connection import Hub
 from harness.transport.server.server_thread import InThread
+from harness.transport.tap.door import Door
 from harness.transport.tap.tap import Tap
-from harness.wire import Chunk, Ending, Exchange, Framing, Headers, Request, Response
+from harness.wire import Chunk, Ending, Exchange, Framing, Headers, LogicalClock, Request, Response
 from tests.transport.peers import connected, read_to_end, until
 
 PAGE = b"GET /page HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
@@ -121,3 +126,57 @@ def test_a_tap_with_waiting_connections_stops() -> None:
     with tap_with_page() as (tap, _, _), connected(tap.port), connected(tap.port) as begun:
         begun.sendall(b"GET /pa")
         until(lambda: len(tap._doors) == 2)
+
+
+@pytest.mark.parametrize("blank_line", [b"\r\n\r\n", b"\n\n", b"\r\n\n", b"\n\r\n"])
+def test_a_head_ends_wherever_a_read_cuts_it(blank_line: bytes) -> None:
+    """Its blank line is seen in two reads or one, however it is written, and the door hands on every byte."""
+    head = b"GET /other HTTP/1.1\r\nhost: x" + blank_line
+    for cut in range(1, len(head)):
+        inside = Inside()
+        door = door_to(inside)
+        door.data_received(head[:cut])
+        assert not inside.came
+        door.data_received(head[cut:])
+        assert inside.came == head
+
+
+@pytest.mark.slow
+def test_a_head_that_dribbles_through_costs_what_it_is_long() -> None:
+    """Byte by byte, 16 times the head takes about 16 times the time."""
+    short = min(seconds_of(b"a" * 2_000) for _ in range(3))
+    assert seconds_of(b"a" * 32_000) < 64 * short + 0.05, "growth by the square would be 256 times"
+
+
+def seconds_of(head: bytes) -> float:
+    """The processor's time for a head that comes byte by byte."""
+    door = door_to(Inside())
+    began = process_time()
+    for at in range(len(head)):
+        door.data_received(head[at : at + 1])
+    return process_time() - began
+
+
+class Inside(asyncio.Protocol):
+    """What a door hands a connection to: it keeps what came."""
+
+    def __init__(self) -> None:
+        self.came = b""
+
+    def data_received(self, data: bytes) -> None:
+        self.came += data
+
+
+class Moved(asyncio.Transport):
+    """A transport that any protocol may take over."""
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Take the protocol's word for it."""
+
+
+def door_to(inside: Inside) -> Door:
+    """A door that has a connection, behind which is `inside`."""
+    page = PageHere()
+    door = Door(page, Hub(page.answer, LogicalClock(), ServerLimits()), lambda: inside, set())
+    door.connection_made(Moved())
+    return door

@@ -84,6 +84,7 @@ def test_the_last_chunk_is_held_back_whole(
     assert forwarded == len(before)
 
 
+@pytest.mark.slow
 @given(st.lists(answers(), min_size=1, max_size=3), st.lists(st.integers(0, 4096), max_size=8), st.booleans())
 def test_all_bytes_pass_once_and_in_order(parts: list[bytes], cuts: list[int], names: bool) -> None:
     """However pipelined responses are split, the client gets their bytes; only the target's address is another."""

@@ -87,10 +87,10 @@ class Case:
         elif self.hopeless:
             words = ["--set", self.mode.usual_set, "--kinds", self.kind, *mode]
         else:
-            words = ["--cuts", self.plan, *mode, *self._stream()]
+            words = ["--cuts", self.plan, *mode, *self._list_stream_options()]
         return shlex.join(["harness", "torture", *words, *options, *(["--", *client] if client else [])])
 
-    def _stream(self) -> list[str]:
+    def _list_stream_options(self) -> list[str]:
         """The options that say what is streamed."""
         words = []
         if self.cassette is not None:

@@ -41,12 +41,12 @@ def cases_of_set(
         case
         for kind in chosen.values()
         if kind.name in (only or chosen)
-        for case in _cases(api, kind, base, event_ids)
+        for case in _build_cases(api, kind, base, event_ids)
     ]
     return list(dict.fromkeys(found))
 
 
-def _cases(api: Api, kind: CaseKind, base: Case, event_ids: Sequence[str]) -> Iterator[Case]:
+def _build_cases(api: Api, kind: CaseKind, base: Case, event_ids: Sequence[str]) -> Iterator[Case]:
     recorded = base.cassette is not None
     if recorded and (kind.scripts != ({},) or "none" in kind.event_ids or "sparse" in kind.event_ids):
         return

@@ -39,11 +39,13 @@ def cases_of(
     return [
         case
         for ids in settings
-        for case in _cases(api, replace(base, event_ids=ids), cuts=cuts, first=first, endings=ways, seed=seed)
+        for case in _build_cases(
+            api, replace(base, event_ids=ids), cuts=cuts, first=first, endings=ways, seed=seed
+        )
     ]
 
 
-def _cases(
+def _build_cases(
     api: Api, base: Case, *, cuts: str | Sequence[str], first: int, endings: Sequence[str], seed: int
 ) -> Iterator[Case]:
     if not isinstance(cuts, str):
@@ -52,12 +54,12 @@ def _cases(
         return
     if cuts not in ENUMERATIONS:
         raise UsageFault(f"cuts={cuts!r} is none of {', '.join(ENUMERATIONS)}; or give a list of fault plans")
-    for place in _places(cuts, whole_stream(api, base, seed), first):
+    for place in _find_places(cuts, whole_stream(api, base, seed), first):
         for ending in endings:
             yield replace(base, plan=str(parse(f"{place},{ending}")))
 
 
-def _places(cuts: str, whole: bytes, first: int) -> Iterator[Place]:
+def _find_places(cuts: str, whole: bytes, first: int) -> Iterator[Place]:
     ends = [0, *(frame.end for frame in Decoder().feed(whole))]
     if not 0 <= first < len(ends):
         raise UsageFault(f"first={first!r}: the stream has the events 0 to {len(ends) - 2}")

@@ -22,7 +22,7 @@ class StreamSource:
     def __init__(self, api: Api, service: ClockedService, case: Case) -> None:
         self.api = api
         self._scripted = api.load_client_model().service
-        self._key = _key(case)
+        self._build_key = _build_key(case)
         self._whole: dict[str, list[dict[str, Any]]] = {}
         self.contract = service.contract
         self.service: Service
@@ -54,7 +54,7 @@ class StreamSource:
 
     def serves(self, case: Case) -> bool:
         """Whether it can serve this case as well."""
-        return self._key == _key(case)
+        return self._build_key == _build_key(case)
 
     def whole_of(self, run_id: str) -> list[dict[str, Any]]:
         """The events of the undisturbed stream; reading them runs it to its end."""
@@ -79,7 +79,7 @@ class StreamSource:
             yield piece
 
 
-def _key(case: Case) -> tuple[str | None, ...]:
+def _build_key(case: Case) -> tuple[str | None, ...]:
     """What two cases must have in common to share a source."""
     further = case.further_answer
     scripts = json.dumps([case.answer, further, case.refusal, case.settings], sort_keys=True, default=dict)

@@ -104,10 +104,10 @@ class _Places:
             return None
         place = faults[0].place
         if place.spot is Spot.BYTE and place.at is not None:
-            return bisect_right(self._event_ends(case), place.at)
+            return bisect_right(self._find_event_ends(case), place.at)
         return place.at if place.spot in (Spot.EVENT, Spot.DATA, Spot.BLANK, Spot.UTF8) else None
 
-    def _event_ends(self, case: Case) -> list[int]:
+    def _find_event_ends(self, case: Case) -> list[int]:
         key = (case.event_ids, case.cassette, str(replace(case, plan="pass")))
         with self._lock:
             if key not in self._ends:

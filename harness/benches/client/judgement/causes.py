@@ -115,9 +115,9 @@ class _Causes:
             for one in self._streams
             for e in one.events()
             if self._protocol.is_error(e)
-            for c in self._cursors([e])
+            for c in self._list_cursors([e])
         }
-        known = set(self._cursors(self._whole))
+        known = set(self._list_cursors(self._whole))
         for after in (one.asked_after for one in self._streams if one.asked_after is not None):
             if after in errors:
                 return f"it resumed after {after!r}, the id of an error event, which is no cursor"
@@ -149,10 +149,10 @@ class _Causes:
                 return misplaced or "it asked for the stream from the start again, and kept what it had already"
             if events and self._protocol.cursor(events[0]) == after.asked_after:
                 return "the resumed stream began with the event of its cursor (inclusive), and it kept both"
-            cursors = self._cursors(before.events())
+            cursors = self._list_cursors(before.events())
             if cursors and after.asked_after in cursors and after.asked_after != cursors[-1]:
                 return f"it resumed after {after.asked_after!r}, though {cursors[-1]!r} had arrived"
-        ids = [cursor for one in self._streams for cursor in self._cursors(one.events())]
+        ids = [cursor for one in self._streams for cursor in self._list_cursors(one.events())]
         if len(ids) != len(set(ids)):
             return "an event that came twice with one id was not recognised"
         if len(self._streams) == 1:
@@ -167,7 +167,7 @@ class _Causes:
 
     def _describe_misplaced_cursor(self, request: Request, before: ReceivedResponse) -> str:
         """The problem if a cursor was sent in the wrong place; "" if not."""
-        cursors = self._cursors(before.events())
+        cursors = self._list_cursors(before.events())
         right = f"which is not read: the parameter is {self._model.words.cursor}"
         if request.headers.get("last-event-id") in cursors:
             return f"it sent its cursor in the header Last-Event-ID, {right}"
@@ -176,5 +176,5 @@ class _Causes:
                 return f"it sent its cursor as {name!r}, {right}"
         return ""
 
-    def _cursors(self, events: Sequence[Event]) -> list[str]:
+    def _list_cursors(self, events: Sequence[Event]) -> list[str]:
         return [cursor for event in events if (cursor := self._protocol.cursor(event)) is not None]

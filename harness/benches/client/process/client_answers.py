@@ -50,6 +50,17 @@ def parse_line(line: bytes, case: str, file: Path | None = None) -> dict[str, An
     return _check(value, line) if "case" in value or value.keys() & set(_MARKS) else None
 
 
+def refuse_second(line: bytes, case: str) -> None:
+    """Raise UsageFault for an answer that names no case after `case` was answered: whose it is cannot be known."""
+    value = object_or_none(line)
+    if value is not None and "case" not in value and value.keys() & set(_MARKS):
+        before = shorten(case, _SHOWN)
+        raise UsageFault(
+            f"the command answered {_show(line)} when the case {before!r} had been answered: repeat the `case` of "
+            "the task in every answer, so that a late or second one is not taken for that of the next case"
+        )
+
+
 def read_file(file: Path) -> dict[str, Any] | None:
     """The answer in a file; None if there is no file. Raises UsageFault for an answer that is malformed."""
     try:

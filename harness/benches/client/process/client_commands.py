@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.benches.client.process.client_answers import parse_line, read_file
+from harness.benches.client.process.client_answers import parse_line, read_file, refuse_second
 from harness.benches.client.process.client_process import MOST_BYTES, Process, how
 from harness.outcome.words import shorten
 
@@ -85,7 +85,9 @@ class CommandClient:
             answer = None if ended.stopped or ended.crashed else read_file(file)
         ended = replace(ended, seconds=time.monotonic() - begun)
         return (
-            ended if answer is None else replace(_apply_answer(answer, ended), error=ended.error or _error(answer))
+            ended
+            if answer is None
+            else replace(_apply_answer(answer, ended), error=ended.error or _read_error(answer))
         )
 
     def _run(self, environment: Mapping[str, str], seconds: float, start: float) -> ClientResult:
@@ -99,10 +101,10 @@ class CommandClient:
             self._process = None
             words = process.end()
         return ClientResult(
-            collected=_text(process.out),
+            collected=_read_text(process.out),
             error="" if code in (0, None) else how(code),
             crashed=code is not None and code < 0,
-            stopped=_why(process, seconds) if code is None else "",
+            stopped=_explain(process, seconds) if code is None else "",
             flooded=code is None and _too_much(process),
             words=words,
         )
@@ -127,14 +129,19 @@ class LoopClient:
         self._starting = starting
         self._environment = environment
         self._process: Process | None = None
+        self._answered = ""
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def read(self, task: Task, seconds: float, start: float = 0.0) -> ClientResult:
         """Give it one task. Raises UsageFault if the command does not start or its answer is malformed."""
         begun = time.monotonic()
+        stray = _StrayLines()
         if self._process is None:
             self._process = Process(self._command, self._environment, asked=True)
             start = max(start, self._starting)
+        else:
+            self._process.hear_what_came()
+            self._take_late(self._process, stray)
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="harness-")
         file = Path(self._folder.name) / "result.json"
@@ -144,11 +151,20 @@ class LoopClient:
             "mode": task.mode,
         }  # fmt: skip
         self._process.say(json.dumps(line).encode() + b"\n")
-        ended = self._listen(self._process, task.case, file, begun + seconds + start, seconds)
+        self._answered = ""
+        ended = self._listen(self._process, task.case, file, begun + seconds + start, seconds, stray)
         return replace(ended, seconds=time.monotonic() - begun)
 
-    def _listen(self, process: Process, case: str, file: Path, until: float, seconds: float) -> ClientResult:
-        stray = _StrayLines()
+    def _take_late(self, process: Process, stray: _StrayLines) -> None:
+        """Take the lines that came after an answer. Raises UsageFault if one is another answer without a case."""
+        while b"\n" in process.out:
+            line, _, process.out[:] = process.out.partition(b"\n")
+            refuse_second(bytes(line), self._answered)
+            stray.add(bytes(line))
+
+    def _listen(
+        self, process: Process, case: str, file: Path, until: float, seconds: float, stray: _StrayLines
+    ) -> ClientResult:
         over = False
         while not over:
             in_time = process.hear(lambda: b"\n" in process.out or process.silent() or _too_much(process), until)
@@ -157,11 +173,13 @@ class LoopClient:
                 line, _, process.out[:] = process.out.partition(b"\n")
                 answer = parse_line(bytes(line), case, file)
                 if answer is not None:
+                    self._answered = case
+                    self._take_late(process, stray)
                     return _apply_answer(answer, ClientResult(stray=stray.lines))
                 stray.add(bytes(line))
         code = process.wait(until) if in_time and process.silent() else None
         flooded = _too_much(process) or stray.too_many
-        why = _TOO_MUCH if flooded else _why(process, seconds)
+        why = _TOO_MUCH if flooded else _explain(process, seconds)
         words = self._drop()
         if code is None:
             return ClientResult(stopped=why, flooded=flooded, words=words, stray=stray.lines)
@@ -211,7 +229,7 @@ def _too_much(process: Process) -> bool:
     return len(process.out) > MOST_BYTES
 
 
-def _why(process: Process, seconds: float) -> str:
+def _explain(process: Process, seconds: float) -> str:
     return _TOO_MUCH if _too_much(process) else f"had not ended after {seconds:g} s"
 
 
@@ -220,15 +238,15 @@ def _apply_answer(answer: Mapping[str, Any], ended: ClientResult) -> ClientResul
     steps = answer.get("steps")
     found = next((answer[name] for name in ("text", "events") if answer.get(name) is not None), None)
     collected = {"steps": steps} if found is None and steps is not None else found
-    return replace(ended, collected=collected, status=str(answer.get("status") or ""), error=_error(answer))
+    return replace(ended, collected=collected, status=str(answer.get("status") or ""), error=_read_error(answer))
 
 
-def _error(answer: Mapping[str, Any]) -> str:
+def _read_error(answer: Mapping[str, Any]) -> str:
     """The failure that an answer reports, "" if none; an error of `null` is none."""
     error = answer.get("error")
     return "" if error is None else str(error) or "an error without words"
 
 
-def _text(data: bytearray) -> str:
+def _read_text(data: bytearray) -> str:
     """The text on standard output, without one line ending at its end, which is for the terminal."""
     return data.decode(errors="replace").removesuffix("\n").removesuffix("\r")

@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from harness.engine.traffic.interrupts import hold_all
 from harness.outcome import UsageFault
 
 MOST_BYTES = 8 * 1024 * 1024
@@ -33,18 +34,26 @@ class Process:
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], *, asked: bool = False) -> None:
+        child: subprocess.Popen[bytes] | None = None
         try:
-            self._child = subprocess.Popen(
-                command,
-                env=dict(environment),
-                bufsize=0,
-                stdin=subprocess.PIPE if asked else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            with hold_all():
+                self._child = child = subprocess.Popen(
+                    command,
+                    env=dict(environment),
+                    bufsize=0,
+                    stdin=subprocess.PIPE if asked else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,
+                )
         except OSError as wrong:
             raise UsageFault(f"cannot run {command[0]!r}: {wrong.strerror}") from None
+        except BaseException:
+            if child is not None:  # an interrupt came meanwhile, and nobody else knows of it
+                self.kill()
+                with child:  # closes its pipes
+                    pass
+            raise
         self.out = bytearray()
         self._errors = bytearray()
         self._open = selectors.DefaultSelector()
@@ -73,6 +82,11 @@ class Process:
                     self._open.unregister(key.fileobj)
             del self._errors[: -4 * _WORDS]
         return True
+
+    def hear_what_came(self) -> None:
+        """Read what its outputs hold now, without waiting."""
+        for key, _ in self._open.select(0):
+            key.data.extend(os.read(key.fd, 65536))
 
     def silent(self) -> bool:
         """Whether it has closed its standard output."""

@@ -52,10 +52,10 @@ def install(
     if client.language is Language.NODE:
         start = _find("node", client)
         if client.package:
-            _install_once(home, client, tell, _npm(client))
+            _install_once(home, client, tell, _build_npm_commands(client))
     elif client.language is Language.PYTHON and client.package:
         start = str(home / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python")
-        _install_once(home, client, tell, _pip(start, home, client))
+        _install_once(home, client, tell, _build_pip_commands(start, home, client))
         return [start, "-E", str(programs / "drivers" / client.driver)]  # what PYTHONPATH names is not its own
     elif client.language is Language.PYTHON:
         start = sys.executable
@@ -88,7 +88,7 @@ def is_installed(client: ReadyClient) -> bool:
 def list_installations() -> list[Installation]:
     """The environments that there are, by name. What else is in their folder is not ours."""
     homes = sorted(path.parent.parent for path in environments_folder().glob("*/clients/drivers"))
-    return [Installation(home, sum(_file_sizes(home))) for home in homes]
+    return [Installation(home, sum(_list_file_sizes(home))) for home in homes]
 
 
 def remove_installations(homes: Iterable[Path]) -> list[Installation]:
@@ -100,7 +100,7 @@ def remove_installations(homes: Iterable[Path]) -> list[Installation]:
     return removed
 
 
-def _file_sizes(home: Path) -> Iterator[int]:
+def _list_file_sizes(home: Path) -> Iterator[int]:
     for inside, _, names in os.walk(home):
         yield from (Path(inside, name).lstat().st_size for name in names)
 
@@ -119,11 +119,11 @@ def _copy_drivers(home: Path) -> Path:
     return programs
 
 
-def _npm(client: ReadyClient) -> list[list[str]]:
+def _build_npm_commands(client: ReadyClient) -> list[list[str]]:
     return [[_find("npm", client), "install", *_NPM_OPTIONS, *client.packages]]
 
 
-def _pip(python: str, home: Path, client: ReadyClient) -> list[list[str]]:
+def _build_pip_commands(python: str, home: Path, client: ReadyClient) -> list[list[str]]:
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     return [[sys.executable, "-m", "venv", "--clear", str(home / "venv")], [*pip, *client.packages]]
 

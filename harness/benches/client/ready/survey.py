@@ -156,7 +156,7 @@ def _fill(api: Api, rows: Sequence[PlayedRow], make: NewClient, options: Torture
     differing = [case for case in doubtful if outcome_of(first[case]) is not outcome_of(second[case])]
     third = dict(zip(differing, _play(api, differing, make, options), strict=True))
     for row, case in rows:
-        yield _cell(row, *_decide(first[case], second.get(case), third.get(case)))
+        yield _build_cell(row, *_decide(first[case], second.get(case), third.get(case)))
 
 
 def _decide(first: Result, second: Result | None, third: Result | None) -> tuple[Result, Result | None]:
@@ -177,7 +177,7 @@ def _play(api: Api, cases: Sequence[Case], make: NewClient, options: TortureOpti
     return sorted(results, key=lambda result: run_of(result).number)
 
 
-def _cell(row: TableRow, result: Result, again: Result | None) -> Cell:
+def _build_cell(row: TableRow, result: Result, again: Result | None) -> Cell:
     finding = next(iter(result.observation.findings), None)
     return Cell(
         row=row,

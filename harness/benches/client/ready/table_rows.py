@@ -47,7 +47,7 @@ def base_of(api: Api, mode: str) -> Case:
 
 def rows_of(api: Api, mode: str, only: Collection[str] = ()) -> list[PlayedRow]:
     """The rows that a client meets in a mode, the faults first, each with its case; `only` names some of them."""
-    found = [*_fault_rows(api, mode), *_incident_rows(api, mode)]
+    found = [*_list_fault_rows(api, mode), *_list_incident_rows(api, mode)]
     return [(row, case) for row, case in found if not only or row.name in only]
 
 
@@ -56,13 +56,13 @@ def list_row_names(api: Api) -> list[str]:
     return list(dict.fromkeys(row.name for mode in TABLES for row, _ in rows_of(api, mode)))
 
 
-def _fault_rows(api: Api, mode: str) -> list[PlayedRow]:
+def _list_fault_rows(api: Api, mode: str) -> list[PlayedRow]:
     about = {kind.name: kind.about for kind in api.load_client_model().sets[TABLES[mode]]}
     cases = cases_of_set(api, TABLES[mode], base_of(api, mode))
     return [(TableRow(name=case.kind, about=about[case.kind]), case) for case in cases]
 
 
-def _incident_rows(api: Api, mode: str) -> list[PlayedRow]:
+def _list_incident_rows(api: Api, mode: str) -> list[PlayedRow]:
     return [
         (TableRow(name=one.name, about=one.title, is_incident=True), incident_case(one, base_of(api, mode)))
         for one in api.load_client_model().load_incidents().values()

@@ -124,7 +124,7 @@ def _can_be_run(created: Exchange) -> Iterator[Finding]:
     title="an agent's run comes to an end",
     profile="agents",
     requires=["agents", "background", "store"],
-    accepts=["any settled status within --wait"],
+    accepts=["any settled status within --timeout"],
 )
 def _comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
     last = f"polled[{len(polled) - 1}]"

@@ -146,7 +146,7 @@ def _answers_what_fits(cancelled: Exchange) -> Iterator[Finding]:
     title="a cancelled run is seen as cancelled",
     profile="background",
     requires=["background", "background-slow", "store", "cancel"],
-    accepts=["cancelled, after any number of polls within --wait"],
+    accepts=["cancelled, after any number of polls within --timeout"],
     about="polled",
 )
 def _is_seen(held: bool, cancelled: Exchange, polled: list[Exchange]) -> Iterator[Finding]:

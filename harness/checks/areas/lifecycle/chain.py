@@ -21,6 +21,7 @@ from harness.checks.vocabulary.expect import (
     object_in,
 )
 from harness.checks.vocabulary.polling import (
+    describe_end,
     expect_id,
     id_of,
     need_id,
@@ -88,7 +89,7 @@ def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
     seen: Exchanges = {"early": early, "look": look}
     end = (yield from poll_until_settled(t, run.id))[-1]
     if status_of(end) != "completed":
-        return stop_exercise(seen, f"the run ended as {status_of(end)!r}, not completed")
+        return stop_exercise(seen, f"the run to continue {describe_end(status_of(end))}, and did not complete")
     return {**seen, "late": (yield Send(t.create(input=HELLO, previous_interaction_id=run.id)))}
 
 
@@ -128,7 +129,7 @@ def _build_input(text: str) -> dict[str, Any]:
 )
 def _can_be_continued(parent: Exchange, child: Exchange) -> Iterator[Finding]:
     if status_of(parent) != "completed":
-        raise Unmet(f"the parent ended as {status_of(parent)!r}, not completed")
+        raise Unmet(f"the run to continue {describe_end(status_of(parent))}, and did not complete")
     yield from expect_reply("chain.ok", child)
     if child.status in SUCCESS:
         yield from judge_own_id("chain.ok", id_of(child), id_of(parent))
@@ -237,7 +238,7 @@ def _may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
 def _not_while_running(early: Exchange, look: Exchange) -> Iterator[Finding]:
     if early.status in SUCCESS and status_of(look) != "in_progress":
         raise Unmet("the run was not seen in progress after it was chained to", race_lost=True)
-    yield from expect_reply("chain.running", early)
+    yield from expect_reply("chain.running", early, "the previous_interaction_id of a run in progress")
 
 
 @_CHAIN.check(

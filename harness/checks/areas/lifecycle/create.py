@@ -139,6 +139,7 @@ def _has_an_id(created: Exchange) -> Iterator[Finding]:
     profile="core",
     requires=["store"],
     accepts=["different ids"],
+    everywhere=True,
 )
 def _has_its_own_id(first: Exchange, second: Exchange, third: Exchange) -> Iterator[Finding]:
     given: list[object] = []

@@ -9,25 +9,25 @@ from collections.abc import Iterator
 from functools import partial
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.background_runs import LONG
+from harness.checks.vocabulary.background_runs import start_run
 from harness.checks.vocabulary.expect import at, expect_interaction, expect_reply, finding
 from harness.checks.vocabulary.polling import (
     expect_still_gone,
     id_of,
     look_later,
     need_id,
+    open_stream,
     poll_until_gone,
-    settled,
 )
 from harness.checks.vocabulary.stored import UNKNOWN_ID, a_stored_interaction, several_interactions
 from harness.contract.judge.history.ends import judge_deleted
-from harness.contract.judge.replies import SUCCESS
-from harness.contract.judge.wording import format_answer, format_request
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.wording import format_answer, format_ending, format_request
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Send, Steps
+from harness.kit.actions import Finish, Read, Send, Steps
 from harness.kit.check import exercise, judge_one
-from harness.outcome import Finding, Unmet
-from harness.wire import Exchange
+from harness.outcome import Finding, NotApplicable, Unmet
+from harness.wire import By, Exchange
 
 _DELETE = new_registry()
 CHECKS = _DELETE.checks
@@ -131,6 +131,9 @@ _DELETE.check(
 )(judge_one("unknown", partial(expect_reply, "del.unknown")))
 
 
+_READER_PART = 0.25
+"""Part of the time of a request that the reader of a deleted run gets, to tell silence from a pause."""
+
 _ENDS_AFTER = (0.6, 1.4)
 """Pauses after which a deleted run is looked at again: its end may write it back."""
 
@@ -138,10 +141,7 @@ _ENDS_AFTER = (0.6, 1.4)
 @exercise(requests=5, interactions=1)
 def a_running_one_deleted(t: RequestBuilder) -> Steps:
     """A background run, deleted while it is in progress, and looked at until it may have ended."""
-    created: Exchange = yield Send(t.create(input=LONG, background=True))
-    found = need_id(created)
-    if settled(created):
-        raise Unmet("the background run was over when its create was answered", race_lost=True)
+    found = need_id((yield from start_run(t)))
     deleted: Exchange = yield Send(t.delete(found))
     gone = yield from poll_until_gone(t, found)
     return {"deleted": deleted, "gone": gone, "later": (yield from look_later(t, found, *_ENDS_AFTER))}
@@ -164,6 +164,39 @@ def _stops_or_refuses(deleted: Exchange, gone: list[Exchange], later: list[Excha
         )
     if deleted.status in SUCCESS:
         yield from expect_still_gone(gone, later)
+
+
+@exercise(requests=3, interactions=1)
+def a_run_deleted_under_its_reader(t: RequestBuilder) -> Steps:
+    """A background run, deleted in progress while somebody streams it; the stream is read to its end."""
+    found = need_id((yield from start_run(t)))
+    reader = yield from open_stream(t, found, timeout=t.wait * _READER_PART)
+    yield Read(reader, 1)
+    deleted: Exchange = yield Send(t.delete(found))
+    return {"deleted": deleted, "stream": (yield Finish(reader))}
+
+
+@_DELETE.check(
+    "del.reader-ends",
+    a_run_deleted_under_its_reader,
+    title="a reader of a run that is deleted gets an end",
+    profile="background",
+    requires=["background", "background-slow", "store", "stream", "resume", "delete"],
+    accepts=["any end: a closing event, an error, the connection closed"],
+)
+def _lets_its_readers_go(deleted: Exchange, stream: Exchange) -> Iterator[Finding]:
+    if deleted.status in CLIENT_ERROR:
+        raise NotApplicable(f"a run in progress cannot be deleted: {format_answer(deleted)}")
+    _need_deleted(deleted)
+    if not stream.succeeded:
+        raise Unmet(f"the run could not be streamed: {format_answer(stream)}")
+    if stream.hung and stream.silence < stream.seconds / 2:
+        raise Unmet("the stream went on until time was up, as that of a long run may")
+    if stream.ending.by is By.LIMIT:
+        actual = format_ending(stream)
+        yield finding("the stream never ended", expected="an end after the delete", actual=actual).at(
+            exchange="stream"
+        )
 
 
 def _need_deleted(answer: Exchange) -> None:

@@ -21,9 +21,9 @@ from harness.checks.vocabulary.stored import HELLO, WRONG_KEY
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import KEY_HEADER, RequestBuilder
-from harness.kit.actions import Send, Steps, stop_exercise
+from harness.kit.actions import Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise, judge_one
-from harness.outcome import Finding, Unmet
+from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import Exchange
 from harness.wire.message import segment
 
@@ -37,7 +37,7 @@ _NOT_THERE = frozenset({404, 405, 501})
 @exercise(requests=10, interactions=1, front_end=True)
 def one_interaction_many_keys(t: RequestBuilder) -> Steps:
     """Create with the key; read, create and delete with wrong or no keys; read with the key again."""
-    _need_a_key_of_our_own(t)
+    yield from _need_a_key_of_our_own(t)
     created: Exchange = yield Send(t.create(input=HELLO))
     found = id_of(created)
     if not found:
@@ -142,8 +142,13 @@ def _expect_unauthenticated(answer: Exchange) -> Iterator[Finding]:
         )
 
 
-def _need_a_key_of_our_own(t: RequestBuilder) -> None:
+def _need_a_key_of_our_own(t: RequestBuilder) -> Part[None]:
+    """Ask, if no key was given, whether the target has any: one that lets in anybody with any does without."""
     if not t.key:
+        wrong: Exchange = yield Send(t.request("POST", "interactions", _hello(t), key=WRONG_KEY))
+        without: Exchange = yield Send(t.create(input=HELLO))
+        if wrong.succeeded and without.succeeded and "auth" not in t.capabilities:  # whoever declares it has some
+            raise NotApplicable("the target has no keys: it answers without one, and with a wrong one")
         raise Unmet("no key was given, so none can be left out", remedy="with a key (--api-key, GEMINI_API_KEY)")
     given = {name.lower() for name, _ in t.headers} & {KEY_HEADER, "authorization"}
     if given:

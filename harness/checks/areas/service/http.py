@@ -26,6 +26,7 @@ from harness.checks.vocabulary.stored import HELLO, a_stored_interaction
 from harness.checks.vocabulary.streamed import streams_of_all_kinds
 from harness.contract import read
 from harness.contract.judge.answer import judge_json_type, judge_json_valid, judge_length, judge_stream_label
+from harness.contract.judge.failures.crash import FAILED
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_request, format_value
 from harness.contract.requests import RequestBuilder
@@ -261,5 +262,9 @@ def _route_exists(answer: Exchange, nowhere: Exchange) -> Iterator[Finding]:
         raise Unmet(f"the key was refused: {format_answer(answer)}")
     if answer.succeeded and read(answer).is_stream:
         return  # that nobody asked for a stream is another rule's
+    if answer.status in FAILED:
+        if is_like_nowhere(answer, nowhere):
+            raise Unmet(f"this and a path that is no route are answered alike: {format_answer(answer)}")
+        return  # a route that fails is one; that it fails is another rule's
     if answer.status != 404 or is_like_nowhere(answer, nowhere):
         yield from expect_object(answer, accepts={*SUCCESS, *CLIENT_ERROR} - {404, 405})

@@ -24,6 +24,7 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     object_in,
 )
+from harness.checks.vocabulary.mixed_streams import judge_mixture
 from harness.checks.vocabulary.polling import id_of, poll_after_stream
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.stream_events import adds_up, completion, events_in, is_stream, stream_id
@@ -73,8 +74,10 @@ def _keeps_creates_apart(created: list[Exchange], got: list[Exchange]) -> Iterat
     yield from among("created", created, _created_or_limited)
     made = [(found, prompt) for prompt, answer in zip(PROMPTS, created, strict=False) if (found := id_of(answer))]
     ids = [found for found, _ in made]
-    if len(set(ids)) < len(ids):
-        yield finding("parallel creates share an id", actual=format_value(ids))
+    shared = [number for number, answer in enumerate(created) if ids.count(id_of(answer)) > 1]
+    if shared:
+        last = f"created[{shared[-1]}]"
+        yield finding("parallel creates share an id", actual=format_value(ids)).at(exchange=last)
     for number, ((_, prompt), answer) in enumerate(zip(made, got, strict=False)):
         yield from at(f"got[{number}]", _readable_or_not_yet(answer))
         kept = input_text(interaction_in(answer)) if answer.status in SUCCESS else None
@@ -93,15 +96,16 @@ def _readable_or_not_yet(answer: Exchange) -> Iterator[Finding]:
         yield from expect_status(answer, accepts=SUCCESS, tolerates={OVERLOADED}, notes=CLIENT_ERROR)
 
 
-@exercise(requests=8, interactions=4)
+@exercise(requests=10, interactions=5)
 def parallel_streams(t: RequestBuilder) -> Steps:
-    """Four streams at the same time, each with its own prompt, then a read of each that told its id."""
+    """A stream alone, four at the same time, each with its own prompt, then a read of each that told its id."""
+    alone = yield Send(t.create(input=PROMPTS[4], stream=True))
     streams = yield Together(tuple(t.create(input=prompt, stream=True) for prompt in PROMPTS[:4]))
-    told = {found: stream for stream in streams if (found := _told_id(stream))}
+    told = {found: stream for stream in (*streams, alone) if (found := _told_id(stream))}
     stored: list[Exchange] = []
     for found in told:
         stored += (yield from poll_after_stream(t, found))[-1:]
-    return {"streams": list(told.values()), "stored": stored}
+    return {"alone": alone, "opened": streams, "streams": list(told.values()), "stored": stored}
 
 
 def _told_id(stream: Exchange) -> str:
@@ -116,16 +120,33 @@ def _told_id(stream: Exchange) -> str:
     requires=["stream", "store"],
     accepts=["the text that GET shows of each", "any of a stream that was cut, failed or refused"],
 )
-def _keeps_streams_apart(streams: list[Exchange], stored: list[Exchange]) -> Iterator[Finding]:
-    compared = 0
-    for number, (stream, answer) in enumerate(zip(streams, stored, strict=False)):
-        body, ended = object_in(answer), completion(events_in(stream)) or {}
-        if adds_up(stream) and ended.get("status") == body.get("status") == "completed":
-            compared += 1
-            text = judge_streamed_text(read(stream).streamed_steps, body, "rob.concurrent-streams")
-            yield from at(f"stored[{number}]", text)
-    if compared < 2:
+def _keeps_streams_apart(
+    alone: Exchange, opened: list[Exchange], streams: list[Exchange], stored: list[Exchange]
+) -> Iterator[Finding]:
+    mixed = list(judge_mixture("rob.concurrent-streams", opened, alone))
+    yield from mixed
+    if mixed:
+        return
+    texts = {
+        number: list(judge_streamed_text(read(stream).streamed_steps, object_in(answer)))
+        for number, (stream, answer) in enumerate(zip(streams, stored, strict=False))
+        if _is_comparable(stream, answer)
+    }
+    by_itself = next((texts.pop(number) for number in [*texts] if streams[number] is alone), [])
+    if len(texts) < 2:
         raise Unmet("not even two of the streams were whole and can be read again")
+    if by_itself:
+        raise Unmet(f"of a stream alone, too, {by_itself[0].message}")
+    for number, different in texts.items():
+        for one in different:
+            words = ("rob.concurrent-streams/mixed", one.message, one.expected, one.actual)
+            yield Finding.coded(*words, where=one.where).at(exchange=f"stored[{number}]")
+
+
+def _is_comparable(stream: Exchange, stored: Exchange) -> bool:
+    """Whether a stream came whole and completed, and can be read again."""
+    ended = completion(events_in(stream)) or {}
+    return adds_up(stream) and ended.get("status") == object_in(stored).get("status") == "completed"
 
 
 @exercise(requests=2, front_end=True)

@@ -24,7 +24,7 @@ from harness.kit.actions import Steps
 from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding
 from harness.outcome.words import format_count
-from harness.wire import By, Exchange, How
+from harness.wire import Exchange
 
 _CURSORS = new_registry()
 CHECKS = _CURSORS.checks
@@ -68,7 +68,7 @@ def _reads_an_encoded_cursor(rests: list[Resumed], encoded: Resumed) -> Iterator
 )
 def _ends_at_the_end(last: Exchange) -> Iterator[Finding]:
     yield from expect_status(last, accepts={*SUCCESS, *CLIENT_ERROR})
-    if last.status in SUCCESS and last.ending.by is By.LIMIT and last.ending.how is How.TIMEOUT:
+    if last.status in SUCCESS and last.hung:
         code, silence = "resume.last/hangs", f"silence for {last.seconds:.1f} s"
         yield Finding.coded(code, "a resume at the final event never ends", "an end, or a refusal", silence)
     if last.status not in SUCCESS or not last.body:

@@ -24,7 +24,7 @@ from harness.checks.vocabulary.stream_events import (
     is_stream,
     stream_id,
 )
-from harness.contract import read
+from harness.contract import PROTOCOL, read
 from harness.contract.data.event_diff import EventDiff, compare
 from harness.contract.data.run_events import is_of_the_run, is_same_event
 from harness.contract.judge.agreement import judge_identity
@@ -50,13 +50,15 @@ _OPENINGS = (b"event", b"data", b"id", b"retry", b":", b"\n", b"\r", b"\xef\xbb\
 class Resumed:
     """A stream resumed after `cursor`, the cursor of event number `at` of the whole stream.
 
-    With `before`, the cursor was taken from a stream that was itself resumed: it is of event `at` of those.
+    With `before`, the cursor was taken from a stream that was itself resumed: it is of event `at` of those, which
+    came after the event `origin` of the whole stream.
     """
 
     cursor: str
     at: int
     exchange: Exchange
     before: tuple[Event, ...] = ()
+    origin: int = -1
 
     @property
     def name(self) -> str:
@@ -67,6 +69,9 @@ class Resumed:
         """The events among which the cursor is number `at`."""
         return self.before or whole
 
+
+_PART = 12
+"""Which part of the time of a request an answer gets that has nothing to wait for: its run is over."""
 
 # --- exercises
 
@@ -96,7 +101,8 @@ def a_finished_run_resumed(t: RequestBuilder) -> Steps:
     final = cursor(events[-1])
     if final is None:
         return stop_exercise(seen, "the last event carries no event_id", race_lost=True)
-    return {**seen, "last": (yield from read_whole_stream(t.get(found, stream=True, last_event_id=final)))}
+    ask = t.get(found, stream=True, last_event_id=final)
+    return {**seen, "last": (yield from read_whole_stream(ask, timeout=t.wait / _PART))}
 
 
 def _reference(reading: Exchange) -> list[Event]:
@@ -116,7 +122,7 @@ def _resumes(t: RequestBuilder, found: str, events: Sequence[Event], places: Seq
     for place in cuts(before, 3)[1:2]:
         token = cursor(before[place]) or ""
         exchange = yield from read_whole_stream(t.get(found, stream=True, last_event_id=token))
-        rests.append(Resumed(token, place, exchange, before))
+        rests.append(Resumed(token, place, exchange, before, again.at))
     return rests
 
 
@@ -185,7 +191,7 @@ def _begins_at_the_first_event(first: Exchange, replay: Exchange) -> Iterator[Fi
     name, came = "the replay", events_in(replay)
     if is_fuller(came, due):
         name, due, came = "the first reading, made while the run went on,", came, due
-    rest = compare(due, -1, came, read(replay).contract)
+    rest = _spare_the_end(compare(due, -1, came, read(replay).contract), due, replay)
     yield from losses(name, due, rest)
     yield from additions(name, came, rest)
     yield from leniencies(name, rest)
@@ -199,12 +205,14 @@ def _begins_at_the_first_event(first: Exchange, replay: Exchange) -> Iterator[Fi
     requires=["background", "stream", "event-ids", "resume"],
     accepts=["every event after the cursor", "the same result from deltas split differently"],
 )
-def _lacks_nothing(events: list[Event], rests: list[Resumed]) -> Iterator[Finding]:
+def _lacks_nothing(events: list[Event], rests: list[Resumed], replay: Exchange) -> Iterator[Finding]:
     for resumed in rests:
         yield from at(resumed.name, expect_stream(resumed.exchange))
         if is_stream(resumed.exchange):
             whole = resumed.reference(events)
-            yield from at(resumed.name, losses(resumed.name, whole, _rest(events, resumed)))
+            rest = _spare_the_end(_rest(events, resumed), whole, replay)
+            moved = _judge_cursor("resume.no-gap/ids", events, resumed) if rest.missing else None
+            yield from [moved] if moved else at(resumed.name, losses(resumed.name, whole, rest))
 
 
 @_RESUME.check(
@@ -224,7 +232,11 @@ def _brings_nothing_twice(events: list[Event], rests: list[Resumed]) -> Iterator
         yield from at(resumed.name, expect_stream(resumed.exchange))
         if is_stream(resumed.exchange):
             rest = _rest(events, resumed)
-            yield from at(resumed.name, additions(resumed.name, events_in(resumed.exchange), rest))
+            moved = (
+                _judge_cursor("resume.exclusive/ids", events, resumed) if rest.extra or rest.reordered else None
+            )
+            wrong = additions(resumed.name, events_in(resumed.exchange), rest)
+            yield from [moved] if moved else at(resumed.name, wrong)
             yield from at(resumed.name, leniencies(resumed.name, rest))
 
 
@@ -285,6 +297,34 @@ def _is_well_formed(rests: list[Resumed], replay: Exchange) -> Iterator[Finding]
 def _rest(events: Sequence[Event], resumed: Resumed) -> EventDiff:
     came, contract = events_in(resumed.exchange), read(resumed.exchange).contract
     return compare(resumed.reference(events), resumed.at, came, contract)
+
+
+def _spare_the_end(rest: EventDiff, whole: Sequence[Event], replay: Exchange) -> EventDiff:
+    """The difference without the end of the run, if no stream of it tells that: `stream.terminal` says so."""
+    if all(flaw.rule != "stream.terminal" for flaw in read(replay).findings):
+        return rest
+    kept = tuple(number for number in rest.missing if not PROTOCOL.completes(whole[number]))
+    return replace(rest, missing=kept)
+
+
+def _judge_cursor(code: str, events: Sequence[Event], resumed: Resumed) -> Finding | None:
+    """The finding that a cursor from a resumed stream is not its event's id in the whole one; None if it is."""
+    number = resumed.origin + 1 + resumed.at
+    if (
+        not resumed.before
+        or number >= len(events)
+        or not is_same_event(events[number], resumed.before[resumed.at])
+    ):
+        return None
+    usual = cursor(events[number])
+    if usual == resumed.cursor:
+        return None
+    message = (
+        f"event {number} has the id {usual!r} in the whole stream and {resumed.cursor!r} in a resumed one, "
+        "so that whoever resumes after it again gets something else than the rest"
+    )
+    place = f"resume after event {resumed.origin}"
+    return Finding.coded(code, message, repr(usual), repr(resumed.cursor)).at(exchange=place, event=resumed.at)
 
 
 def _flaws(stream: Exchange, usual: Container[str]) -> Iterator[Finding]:

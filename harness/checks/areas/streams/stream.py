@@ -60,7 +60,7 @@ TITLES: Mapping[str, str] = {
     "stream.completed-no-steps": "interaction.completed leaves the steps to the deltas",
     "stream.done": "a stream ends with [DONE]",
     "stream.done-final": "nothing follows [DONE]",
-    "stream.closes": "a stream ends after [DONE]",
+    "stream.closes": "a stream ends after its last event",
     "stream.evid-unique": "event ids do not repeat",
 }
 """Titles of the rules that a single stream can break; a rule without a title here gets its statement."""
@@ -95,7 +95,7 @@ ACCEPTS: Mapping[str, tuple[str, ...]] = {
     "stream.completed-no-steps": ("no steps", "an empty list", "the very steps that were streamed"),
     "stream.done": ("[DONE], named `done` or not", "none after an error event"),
     "stream.done-final": ("nothing, if [DONE] came",),
-    "stream.closes": ("an end of the answer within a second",),
+    "stream.closes": ("an end of the answer within a few seconds", "silence after [DONE]: non-strict"),
     "stream.evid-unique": ("another id on each event that has one",),
 }
 """What passes under each of these rules, in words."""

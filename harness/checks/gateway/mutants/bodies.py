@@ -9,11 +9,16 @@ from harness.checks.gateway.mutants.mutant import EditedBody, FrameEdit, Gateway
 from harness.wire import (
     COMPLETE,
     Body,
+    By,
     Chunk,
     Chunked,
     Ending,
+    Headers,
+    How,
+    Length,
     Pause,
     Piece,
+    PieceBody,
     Request,
     Response,
     Service,
@@ -159,6 +164,69 @@ class _Deaf(EditedBody):
 
     def close(self) -> None:
         """Do nothing."""
+
+
+class _Counted(Gateway):
+    """Counts the streams that are open; from the fifth on it has a defect."""
+
+    most = 4
+
+    def __init__(self, upstream: Service) -> None:
+        super().__init__(upstream)
+        self.open: list[Body] = []
+
+    def relay_stream(self, request: Request, body: Body) -> Body:
+        return _Listed(body, self.open)
+
+
+@AREA.mutant("crowd.refused", "crowd")
+class HasFewConnections(_Counted):
+    """The fifth stream at the same time is answered 502."""
+
+    def __call__(self, request: Request) -> Response:
+        if len(self.open) >= self.most:
+            return Response(502, Headers([("content-type", "text/html")]), Length(0), PieceBody([COMPLETE]))
+        return super().__call__(request)
+
+
+@AREA.mutant("crowd.cut", "crowd")
+class CutsTheFifth(_Counted):
+    """The fifth stream at the same time breaks off after its first event."""
+
+    def relay_stream(self, request: Request, body: Body) -> Body:
+        crowded = len(self.open) >= self.most
+        kept = super().relay_stream(request, body)
+        return _Cut(kept) if crowded else kept
+
+
+class _Listed(_Mapped):
+    """A body that is in a list as long as it is open."""
+
+    def __init__(self, inner: Body, everybody: list[Body]) -> None:
+        super().__init__(inner)
+        self._everybody = everybody
+        everybody.append(self)
+
+    def __next__(self) -> Piece:
+        return next(self._inner)
+
+    def close(self) -> None:
+        """Close the wrapped body, and leave the list."""
+        if self in self._everybody:
+            self._everybody.remove(self)
+        super().close()
+
+
+class _Cut(_Mapped):
+    """A body that breaks off after one piece."""
+
+    def __init__(self, inner: Body) -> None:
+        super().__init__(inner)
+        self._pieces = 0
+
+    def __next__(self) -> Piece:
+        self._pieces += 1
+        return next(self._inner) if self._pieces == 1 else Ending(By.SERVER, How.RST)
 
 
 @AREA.mutant("two.mixed", "isolated")

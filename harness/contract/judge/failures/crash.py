@@ -1,6 +1,7 @@
-"""Judges whether a request that is right made the server fail: a 5xx, or no answer and the connection cut.
+"""Judges whether a request made the server fail: a 5xx, or no answer and the connection cut; or made it end.
 
-Layer 1, pure. What a request that is wrong is answered has rules of its own, and so has a server that is busy.
+Layer 1, pure. What a request that is wrong is answered has rules of its own, and so has a server that is busy; but
+no request may end it.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from collections.abc import Iterator
 
 from harness.contract.contract import Contract
 from harness.contract.data.json_parse import loads
+from harness.contract.judge.failures.errors import find_refusal
 from harness.contract.tables.operations import Operation
 from harness.outcome import Finding
+from harness.outcome.body_words import describe_body
 from harness.outcome.words import shorten
 from harness.wire import By, Exchange, How
 
@@ -23,7 +26,7 @@ _SHOWN = 120
 
 def judge_crash(exchange: Exchange, operation: Operation | None, contract: Contract) -> Iterator[Finding]:
     """A finding if the server failed and the request, a call of the API, fits its schema."""
-    failed = exchange.status in FAILED
+    failed = exchange.status in FAILED and find_refusal(loads(exchange.body).value) is None
     if operation is None or not (failed or _is_cut(exchange)) or not _fits(exchange, operation, contract):
         return
     expected = "2xx, or 4xx if it is refused"
@@ -34,6 +37,19 @@ def judge_crash(exchange: Exchange, operation: Operation | None, contract: Contr
     else:
         message = f"{operation.call} makes the server hang up"
         yield Finding.coded("err.no-crash/cut", message, expected, exchange.ending.words)
+
+
+def judge_death(exchange: Exchange, call: str) -> Iterator[Finding]:
+    """What is wrong with a server that was gone after this request, and gone again when it was repeated alone."""
+    request = exchange.request
+    what = call or f"{request.method} {request.raw_path}"
+    shape = describe_body(request.body)
+    yield Finding.coded(
+        "err.no-crash/died",
+        f"{what}{f' {shape}' if shape else ''} ends the server, each time that it is sent",
+        "an answer, 4xx if it is refused, and a server that goes on",
+        exchange.ending.words if exchange.status is None else f"{exchange.status}, and then nobody listens",
+    )
 
 
 def _is_cut(exchange: Exchange) -> bool:

@@ -20,7 +20,7 @@ _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 def error_of(value: Any) -> tuple[str, str] | None:
     """(code, message) of an error body of either shape, None if it is not one; a numeric code becomes digits."""
-    error = _error(unwrap_list(value))
+    error = _read_error(unwrap_list(value))
     if error is None:
         return None
     code, message = error.get("code"), error.get("message")
@@ -29,12 +29,19 @@ def error_of(value: Any) -> tuple[str, str] | None:
     return str(code), message if isinstance(message, str) else ""
 
 
+def find_refusal(value: Any) -> int | None:
+    """The 4xx that is published for the code of an error body; None if it has no such code."""
+    error = error_of(value)
+    status = STATUS_OF.get(error[0], 0) if error is not None else 0
+    return status if 400 <= status < 500 else None
+
+
 def judge_error(value: Any, status: int | None, *, rpc: bool = False) -> list[Finding]:
     """Findings about the JSON body of a 4xx or 5xx response; pass `status=None` if the status was not recorded.
 
     `rpc`: the operation's own errors have a numeric code.
     """
-    error = _error(value)
+    error = _read_error(value)
     if _is_gateway(value) and rpc:
         return []
     if _is_gateway(value):
@@ -73,15 +80,20 @@ def _judge_code(code: str, status: int | None) -> list[Finding]:
         return [Finding("err.code-string", "the code is empty", "a word", repr(code), place)]
     if not _CODE.fullmatch(code):
         return [Finding("err.code-word", "the code is not a snake_case word", "words joined by _", code, place)]
-    documented = STATUS_OF.get(code, status)
-    if status is None or documented == status:
+    documented = STATUS_OF.get(code)
+    if status is None or documented in (None, status) or _has_no_word(status, documented):
         return []
     message = f"the code {code} comes with another HTTP status"
     return [Finding("err.code-status", message, str(documented), str(status), place)]
 
 
+def _has_no_word(status: int, documented: int) -> bool:
+    """Whether no code is published for a status of servers, such as 502, so that another one of theirs must do."""
+    return min(status, documented) >= 500 and status not in STATUS_OF.values()
+
+
 def _is_gateway(value: Any) -> bool:
-    error = _error(unwrap_list(value))
+    error = _read_error(unwrap_list(value))
     code = error.get("code") if error is not None else None
     numeric = isinstance(code, int) and not isinstance(code, bool)
     return numeric and error is not None and isinstance(error.get("message"), str)
@@ -92,7 +104,7 @@ def unwrap_list(value: Any) -> Any:
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
-def _error(value: Any) -> Mapping[str, Any] | None:
+def _read_error(value: Any) -> Mapping[str, Any] | None:
     error = value.get("error") if isinstance(value, Mapping) else None
     return error if isinstance(error, Mapping) else None
 

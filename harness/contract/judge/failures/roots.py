@@ -59,7 +59,7 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     Only a plain GET proves that it is lost, after one that showed it: another call may not be offered, and what
     was just created may need a moment. There the finding is information, which explains why a call failed.
     """
-    if exchange.status not in _GONE or not (found := _subject(exchange)):
+    if exchange.status not in _GONE or not (found := _find_subject(exchange)):
         return
     known = next((seen for seen in reversed(before) if _tells_of(seen, found, exchange)), None)
     if known is None or read(known).call == _DELETE:
@@ -94,7 +94,7 @@ def _is_plain_get(exchange: Exchange) -> bool:
     return read(exchange).call == _GET and "?" not in exchange.request.target
 
 
-def _subject(exchange: Exchange) -> str:
+def _find_subject(exchange: Exchange) -> str:
     """The id of the interaction that a call is about or continues; "" if there is none."""
     order = summarise_create(exchange.request)
     return order.parent if order is not None else named_interaction(exchange.request)
@@ -103,7 +103,7 @@ def _subject(exchange: Exchange) -> str:
 def _tells_of(seen: Exchange, found: str, exchange: Exchange) -> bool:
     """Whether an earlier exchange showed an interaction, or may have deleted it, to the caller of this one."""
     reading = read(seen)
-    same_caller = _caller(seen) == _caller(exchange)
+    same_caller = _find_caller(seen) == _find_caller(exchange)
     if reading.call == _DELETE:  # whoever was told that it is deleted did delete it
         return (same_caller or seen.succeeded) and named_interaction(seen.request) == found
     if reading.call not in (_CREATE, _GET) or not same_caller:
@@ -111,7 +111,7 @@ def _tells_of(seen: Exchange, found: str, exchange: Exchange) -> bool:
     return seen.succeeded and reading.id == found and not _keeps_nothing(seen)
 
 
-def _caller(exchange: Exchange) -> tuple[str, str]:
+def _find_caller(exchange: Exchange) -> tuple[str, str]:
     """Who asks, and under which version of the API."""
     return exchange.request.headers.get(KEY_HEADER), exchange.request.segments[0]
 

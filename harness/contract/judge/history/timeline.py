@@ -86,7 +86,7 @@ def judge_short(timeline: Timeline, reading: PartialReading) -> Judgement:
     """
     judgement = Judgement()
     if reading.position is not None and reading.position < len(timeline.events):
-        rule = _rule(timeline, reading, reading.position)
+        rule = _choose_rule(timeline, reading, reading.position)
         missing = PROTOCOL.name_event(timeline.events[reading.position])
         message = f"a reading ended before event {reading.position} of the stream"
         judgement.decide(rule, [Finding(rule, message, missing, "nothing").at(event=reading.position)])
@@ -123,13 +123,13 @@ def _take(timeline: Timeline, reading: PartialReading, number: int, event: Event
             timeline.pieced_from = position
         return True
     expected = timeline.events[position]
-    rule = _rule(timeline, reading, position)
+    rule = _choose_rule(timeline, reading, position)
     if is_same_event(event, expected):
         judgement.judged[rule] += 1
         found = list(_judge_cursor(expected, event))
         differs = judgement.decide("resume.ids-stable", [finding.at(event=number) for finding in found])
     else:
-        difference = _difference(reading, rule, position, expected, event)
+        difference = _report_difference(reading, rule, position, expected, event)
         differs = judgement.decide(rule, [difference.at(event=number)])
     if differs:
         reading.position = None
@@ -154,7 +154,9 @@ def _judge_cursor(expected: Event, event: Event) -> Iterator[Finding]:
         yield Finding("resume.ids-stable", message, str(one), str(other))
 
 
-def _difference(reading: PartialReading, rule: str, position: int, expected: Event, event: Event) -> Finding:
+def _report_difference(
+    reading: PartialReading, rule: str, position: int, expected: Event, event: Event
+) -> Finding:
     one, other = _format(expected), _format(event)
     if is_split_otherwise(event, expected):
         message = f"event {position} of the stream is cut otherwise than in an earlier reading"
@@ -167,7 +169,7 @@ def _difference(reading: PartialReading, rule: str, position: int, expected: Eve
     return Finding(rule, message, one, other)
 
 
-def _rule(timeline: Timeline, reading: PartialReading, position: int) -> str:
+def _choose_rule(timeline: Timeline, reading: PartialReading, position: int) -> str:
     return "resume.no-gap" if reading.resumed or timeline.is_pieced(position) else "resume.replay"
 
 

@@ -83,6 +83,16 @@ class _DeletedRunWrittenBack(_DeleteUndone):
         return not run.settled
 
 
+class _DeletedReaderHangs(Engine):
+    def delete(self, call: Call, interaction_id: str) -> Response:
+        run = self.find(interaction_id, call.project)
+        if run is None or run.settled:
+            return super().delete(call, interaction_id)
+        run.hold()
+        self.store.forget(run)
+        return self.json(b"{}")
+
+
 class _DeleteTwiceCrashes(_Graveyard):
     def delete(self, call: Call, interaction_id: str) -> Response:
         if interaction_id in self.dead:
@@ -119,6 +129,8 @@ MUTANTS = table(
     row("deleted-run-written-back",
         "A run that is deleted while it is in progress is gone, and half a second later it is there again.",
         part(_DeletedRunWrittenBack)),
+    row("deleted-reader-hangs", "A stream that is open while its run is deleted never ends.",
+        part(_DeletedReaderHangs)),
     row("deleted-shown", "A read of a deleted interaction is answered with 200 and the status `deleted`.",
         part(_DeletedShown)),
     row("delete-twice-crashes", "A second delete is answered with 500.",

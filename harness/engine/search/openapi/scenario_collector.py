@@ -20,10 +20,17 @@ from harness.engine.search.rules import ANSWERED
 from harness.engine.search.search_target import SearchTarget
 from harness.kit.search import Family, SearchDocument
 from harness.outcome import Finding
+from harness.outcome.words import shorten
 from harness.wire import Exchange, Request
 from harness.wire.message import BUSY
 
 ENGINE = "schema"
+
+_REFUSALS = frozenset({400, 403, 404, 409, 422, 501})
+"""Statuses with which a target declines what it does not offer."""
+
+_SAID = 100
+"""How much is shown of what a target says most often."""
 
 LEAST_SUCCESS = 0.1
 """If a smaller share of the calls that were meant to succeed did so, the run has tested only refusals."""
@@ -61,6 +68,7 @@ class ScenarioCollector:
         self.failures: dict[str, Failure] = {}
         self.seen: Counter[str] = Counter()
         self.answers = AnswerCounts()
+        self.refusals: Counter[str] = Counter()
         self._tool_errors: list[str] = []
         self.ledger = CreatedResources(place.resolved.api)
         self._place = place
@@ -76,7 +84,9 @@ class ScenarioCollector:
             self._count(node, status)
             self.answers.add(self._call(interaction.request), status or None)
             if status and interaction.request.method in ("POST", "DELETE"):
-                self.ledger.note(exchange_of(interaction.response.request, interaction.response, self._root))
+                exchange = exchange_of(interaction.response.request, interaction.response, self._root)
+                self.ledger.note(exchange)
+                self._note_refusal(node, exchange)
         for case_id, checks in recorder.checks.items():
             for check in checks:
                 if check.failure_info is not None:
@@ -105,6 +115,11 @@ class ScenarioCollector:
             self.succeeded.add(node.value.operation.label)
         if node.is_transition_applied and node.transition is not None:
             self.links[_link_name(node.transition)] += 1
+
+    def _note_refusal(self, node: Any, exchange: Exchange) -> None:
+        """Count what the target says to calls that the document allows."""
+        if node is not None and exchange.status in _REFUSALS and _was_meant(node.value):
+            self.refusals[self._place.resolved.api.format_answer(exchange)] += 1
 
     def _note_failure(self, recorder: Any, case_id: str, name: str, failure: Any) -> None:
         defect = getattr(failure, "defect", None)
@@ -189,7 +204,18 @@ class ScenarioCollector:
             yield f"links never applied: {f'all {len(missing)}' if every else ', '.join(missing)}"
         if self.successes < LEAST_SUCCESS * self.meant or not self.meant:
             busy = f" ({self.busy} were told to come back later)" if self.busy else ""
-            yield f"only {self.successes} of {self.meant} calls succeeded{busy}"
+            yield f"only {self.successes} of {self.meant} calls succeeded{busy}{self._explain_refusals()}"
+
+    def _explain_refusals(self) -> str:
+        """What refused calls mean, and what to do; `""` if none was."""
+        if not self.refusals:
+            return ""
+        number = self.refusals.total()
+        said = shorten(self.refusals.most_common(1)[0][0], _SAID)
+        return (
+            f". The document allows more than this target takes: {number} calls that it allows were refused, "
+            f"most often with {said!r}. That proves little; `-e history` and `-e laws` send what it takes"
+        )
 
     def notes(self) -> Iterator[str]:
         """Notes on a search that proves something."""

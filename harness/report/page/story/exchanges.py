@@ -27,8 +27,8 @@ def tell_exchanges(
 ) -> Story:
     """The story of `exchanges`; `named` has what findings call each, by its identity."""
     timed = all(e.began is not None for e in exchanges)
-    shown = (sorted(exchanges, key=_began) if timed else list(exchanges))[:MOST_EXCHANGES]
-    first = _began(shown[0]) if timed else 0.0
+    shown = (sorted(exchanges, key=_find_start) if timed else list(exchanges))[:MOST_EXCHANGES]
+    first = _find_start(shown[0]) if timed else 0.0
     parallel = timed and _overlap([e for e in shown if e.is_stream])
     moments: list[_Moment] = []
     streams = 0
@@ -38,7 +38,7 @@ def tell_exchanges(
         about = [each for each in findings if _names(each, name, last=exchange is exchanges[-1])]
         label = f"stream {streams}" if parallel and exchange.is_stream else ""
         events = number_events(exchange, shown[:number], about, display) if exchange.is_stream else []
-        began = _began(exchange) - first if timed else None
+        began = _find_start(exchange) - first if timed else None
         moments += _tell_exchange(exchange, began, events, about, display, label)
     steps = list(_with_pauses(sorted(moments, key=lambda moment: moment.at) if timed else moments))
     left_out = len(exchanges) - len(shown)
@@ -58,13 +58,13 @@ class _Moment:
     step: StoryStep
 
 
-def _began(exchange: Exchange) -> float:
+def _find_start(exchange: Exchange) -> float:
     return exchange.began or 0.0
 
 
 def _overlap(streams: Sequence[Exchange]) -> bool:
     """Whether one of the streams begins while another one flows."""
-    return any(_began(later) < _began(one) + one.seconds for one, later in pairwise(streams))
+    return any(_find_start(later) < _find_start(one) + one.seconds for one, later in pairwise(streams))
 
 
 def _with_pauses(moments: Sequence[_Moment]) -> Iterator[StoryStep]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from harness.outcome import Because
 from tests.checks._play import answer, case, interaction, judge, refusal, shows
 
@@ -78,6 +80,14 @@ CASES = [
     case("bg.updated", "not_met", "back after the end", created=RUNNING, polled=[DONE],
          later=[at("2026-11-20T07:00:00Z")]),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.1, "seems to be ignored"), (8.0, "waits for the run")])
+def test_a_create_that_was_over_at_once_did_not_wait(seconds, told):
+    """What brought a finished run soon ignores `background`; what took long waited."""
+    longer = replace(DONE, seconds=seconds)
+    (found,) = judge("bg.at-once", created=DONE, held=False, longer=longer).findings
+    assert told in found.message
 
 
 def test_a_fast_run_is_nobodys_fault():

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
+from dataclasses import replace
+
+from harness.wire import By, Ending, How
+from harness.wire.exchange import Arrivals
 from tests.checks._play import answer, case, interaction, refusal, stream_of
 
 OK = answer(body=interaction())
@@ -14,6 +19,9 @@ ERROR = {"event_type": "error", "error": {"code": "not_found", "message": "No."}
 CREATED = {"event_type": "interaction.created", "interaction": {"id": "v1_one", "status": "completed"}}
 
 REPLAYED = stream_of(CREATED)
+STALLED = replace(stream_of(CREATED), ending=Ending(by=By.LIMIT, how=How.STALL, detail="nothing came"))
+SILENT = replace(STALLED, ending=Ending(by=By.LIMIT, how=How.TIMEOUT), seconds=15.0)
+GOING_ON = replace(SILENT, arrivals=Arrivals(array("Q", [20, 20]), array("d", [0.1, 14.0]), 2))
 REPLAYED_AND_ENDED = stream_of(CREATED, ERROR)
 OTHER = answer(body=interaction(id="v1_two"))
 
@@ -51,5 +59,12 @@ CASES = [
     case("del.running", "met", "refused", deleted=BAD, gone=[OK], later=[OK]),
     case("del.running", "not_met", "still there", deleted=DONE, gone=[OK], later=[OK]),
     case("del.running", "not_met", "written back", deleted=DONE, gone=[GONE], later=[OK]),
+    case("del.reader-ends", "met", "an error event", deleted=DONE, stream=stream_of(CREATED, ERROR)),
+    case("del.reader-ends", "met", "without a word", deleted=DONE, stream=REPLAYED),
+    case("del.reader-ends", "not_applicable", "not deleted", deleted=BAD, stream=REPLAYED),
+    case("del.reader-ends", "untestable", "not streamed", deleted=DONE, stream=GONE),
+    case("del.reader-ends", "not_met", "it hangs", deleted=DONE, stream=STALLED),
+    case("del.reader-ends", "not_met", "nothing comes any more", deleted=DONE, stream=SILENT),
+    case("del.reader-ends", "untestable", "it still goes on", deleted=DONE, stream=GOING_ON),
     case("del.running", "not_met", "crash", deleted=CRASH, gone=[OK], later=[]),
 ]

@@ -6,7 +6,7 @@ import pytest
 
 from harness.checks import RequestBuilder
 from harness.checks.areas.service import auth
-from harness.outcome import Unmet
+from harness.outcome import NotApplicable, Unmet
 from tests.checks._play import answer, case, interaction, refusal
 
 STORED = answer(body=interaction())
@@ -50,13 +50,31 @@ CASES = [
 @pytest.mark.parametrize(
     "target",
     [
-        RequestBuilder(),
         RequestBuilder(key="k", headers=(("Authorization", "Bearer x"),)),
         RequestBuilder(key="k", headers=(("X-Goog-Api-Key", "k"),)),
     ],
-    ids=["no key", "a bearer header", "a key header"],
+    ids=["a bearer header", "a key header"],
 )
 def test_needs_a_key_that_can_be_left_out(target):
-    """If every call carries a key, or none does, leaving the key out proves nothing: the checks are untestable."""
+    """If every call carries a key, leaving the key out proves nothing: the checks are untestable."""
     with pytest.raises(Unmet):
         next(auth.one_interaction_many_keys.run(target))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "without", "declared", "raised"),
+    [
+        (STORED, STORED, (), NotApplicable),
+        (NO_KEY, STORED, (), Unmet),
+        (STORED, NO_KEY, (), Unmet),
+        (STORED, STORED, ("auth",), Unmet),
+    ],
+    ids=["no keys", "keys if given", "needs some", "declared"],
+)
+def test_without_a_key_it_is_asked_whether_there_are_any(wrong, without, declared, raised):
+    """A target that answers with a wrong key and with none has no keys, unless it is said to check them."""
+    steps = auth.one_interaction_many_keys.run(RequestBuilder(capabilities=frozenset(declared)))
+    next(steps)
+    steps.send(wrong)
+    with pytest.raises(raised):
+        steps.send(without)

@@ -17,10 +17,16 @@ LIMITED = refusal(429, "rate_limit_exceeded")
 MADE = [answer(body=interaction(id=f"v1_{number}")) for number in range(8)]
 KEPT = [holding(prompt) for prompt in PROMPTS]
 
-SAID, ALSO_SAID = (streamed(text_events(text)) for text in ("One.", "Two."))
-KEEPS, ALSO_KEEPS = (
+TEXTS = ("One.", "Two.", "Alone.")
+SAID, ALSO_SAID, ALONE = (streamed(text_events(text, found=f"v1_{text}")) for text in TEXTS)
+LEFT_OPEN, ALONE_OPEN = (
+    streamed([event for event in text_events(text, found=f"v1_{text}") if event["event_type"] != "step.stop"])
+    for text in ("One.", "Alone.")
+)
+STRAYED = streamed([*text_events("One.", found="v1_One.")[:-1], text_events("", found="v1_Two.")[-1]])
+KEEPS, ALSO_KEEPS, ALONE_KEEPS = (
     answer(body=interaction(steps=[{"type": "model_output", "content": [{"type": "text", "text": text}]}]))
-    for text in ("One.", "Two.")
+    for text in TEXTS
 )
 
 CASES = [
@@ -32,12 +38,27 @@ CASES = [
     case("rob.concurrent", "not_met", "one id", created=[OK] * 8, got=[KEPT[0]] * 8),
     case("rob.concurrent", "not_met", "swapped", created=MADE, got=[KEPT[1], KEPT[0], *KEPT[2:]]),
     case("rob.concurrent", "not_met", "one crashed", created=[*MADE[:7], CRASH], got=KEPT[:7]),
-    case("rob.concurrent-streams", "met", "apart", streams=[SAID, ALSO_SAID], stored=[KEEPS, ALSO_KEEPS]),
-    case("rob.concurrent-streams", "untestable", "one only", streams=[SAID], stored=[KEEPS]),
-    case(
-        "rob.concurrent-streams", "untestable", "one not stored", streams=[SAID, ALSO_SAID], stored=[KEEPS, GONE]
+    *(
+        case(
+            "rob.concurrent-streams",
+            outcome,
+            name,
+            alone=alone,
+            opened=opened,
+            streams=[*opened, alone],
+            stored=[*stored, ALONE_KEEPS],
+        )
+        for outcome, name, opened, stored, alone in [
+            ("met", "apart", [SAID, ALSO_SAID], [KEEPS, ALSO_KEEPS], ALONE),
+            ("untestable", "one only", [SAID], [KEEPS], ALONE),
+            ("untestable", "one not stored", [SAID, ALSO_SAID], [KEEPS, GONE], ALONE),
+            ("not_met", "swapped", [SAID, ALSO_SAID], [ALSO_KEEPS, KEEPS], ALONE),
+            ("untestable", "other text alone, too", [SAID, ALSO_SAID], [ALSO_KEEPS, KEEPS], SAID),
+            ("not_met", "open only in parallel", [LEFT_OPEN, ALSO_SAID], [KEEPS, ALSO_KEEPS], ALONE),
+            ("met", "open alone, too", [LEFT_OPEN, ALSO_SAID], [KEEPS, ALSO_KEEPS], ALONE_OPEN),
+            ("not_met", "names another", [STRAYED, ALSO_SAID], [KEEPS, ALSO_KEEPS], ALONE_OPEN),
+        ]
     ),
-    case("rob.concurrent-streams", "not_met", "swapped", streams=[SAID, ALSO_SAID], stored=[ALSO_KEEPS, KEEPS]),
     case("rob.deep-json", "met", "refused", deep=BAD, after=GONE),
     case("rob.deep-json", "not_met", "crash", deep=CRASH, after=GONE),
     case("rob.deep-json", "not_met", "down", deep=BAD, after=DEAD),

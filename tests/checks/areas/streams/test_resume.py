@@ -50,16 +50,17 @@ CASES = [
     case("resume.replay", "not_met", "from the middle", first=FIRST, replay=streamed(EVENTS[4:])),
     case("resume.replay", "not_met", "JSON", first=FIRST, replay=JSON),
     case("resume.replay", "untestable", "never streamed", first=JSON, replay=JSON),
-    case("resume.no-gap", "met", "nothing missing", **RIGHT),
-    case("resume.no-gap", "met", "one too many", events=EVENTS, rests=rests(again=1)),
-    case("resume.no-gap", "met", "split differently", **SPLIT_AT_6),
-    case("resume.no-gap", "not_met", "one skipped", events=EVENTS, rests=rests(skip=1)),
-    case("resume.no-gap", "not_met", "one skipped after a second cursor", events=EVENTS, rests=[second(5)]),
+    case("resume.no-gap", "met", "nothing missing", **{"replay": FIRST, **RIGHT}),
+    case("resume.no-gap", "met", "one too many", replay=FIRST, events=EVENTS, rests=rests(again=1)),
+    case("resume.no-gap", "met", "split differently", replay=FIRST, **SPLIT_AT_6),
+    case("resume.no-gap", "not_met", "one skipped", replay=FIRST, events=EVENTS, rests=rests(skip=1)),
+    case("resume.no-gap", "not_met", "again after one", replay=FIRST, events=EVENTS, rests=[second(5)]),
     case("resume.exclusive", "met", "the rest after a second cursor", events=EVENTS, rests=[second(4)]),
     case("resume.exclusive", "not_met", "much again after a second cursor", events=EVENTS, rests=[second(2)]),
-    case("resume.no-gap", "not_met", "empty", events=EVENTS, rests=rests(other=stream_of(DONE))),
-    case("resume.no-gap", "not_met", "JSON", events=EVENTS, rests=rests(other=JSON)),
-    case("resume.no-gap", "not_met", "one of many dead", events=EVENTS, rests=[*rests(), Resumed("ev1", 1, DEAD)]),
+    case("resume.no-gap", "not_met", "empty", replay=FIRST, events=EVENTS, rests=rests(other=stream_of(DONE))),
+    case("resume.no-gap", "not_met", "JSON", replay=FIRST, events=EVENTS, rests=rests(other=JSON)),
+    case("resume.no-gap", "not_met", "one dead", replay=FIRST, events=EVENTS, rests=[
+        *rests(), Resumed("ev1", 1, DEAD)]),
     case("resume.exclusive", "met", "the exact rest", **RIGHT),
     case("resume.exclusive", "met", "a gap is another rule's", events=EVENTS, rests=rests(skip=1)),
     case("resume.exclusive", "non_strict", "the boundary once more", events=EVENTS, rests=rests(again=1)),
@@ -90,5 +91,5 @@ def test_a_cut_is_noted_beside_what_it_lost():
     """If the connection drops during a resume, a finding says so, so that the loss is not blamed on the cursor."""
     half = stream_of(*EVENTS[4:6])
     cut = answer(200, half.body, label="text/event-stream", ending=Ending(By.SERVER, How.FIN))
-    found = judge("resume.no-gap", events=EVENTS, rests=[Resumed("ev3", 3, cut)]).findings
+    found = judge("resume.no-gap", replay=FIRST, events=EVENTS, rests=[Resumed("ev3", 3, cut)]).findings
     assert any("was cut" in finding.message for finding in found)

@@ -1,0 +1,73 @@
+"""Foreign servers whose event ids change from one reading of a stream to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.foreign.judging import check
+from tests.foreign.server import ForeignService, Json, Run
+
+RESUMES = ("resume.*",)
+
+
+def rename(events: list[tuple[float, Json]], names: Iterator[str]) -> list[tuple[float, Json]]:
+    """The events with other ids."""
+    return [(due, {**event, "event_id": name}) for (due, event), name in zip(events, names, strict=False)]
+
+
+class RestartsIds(ForeignService):
+    """Counts the ids of each connection from 0, and takes them for those of the whole stream."""
+
+    def get(self, run: Run, query: Json) -> Any:
+        found = super().get(run, query)
+        return rename(found, (f"{run.id}-{n}" for n in range(100))) if "last_event_id" in query else found
+
+
+class ForgetsTheEnd(ForeignService):
+    """The stream of a run that is over, or that is resumed, lacks interaction.completed."""
+
+    def get(self, run: Run, query: Json) -> Any:
+        found = super().get(run, query)
+        late = "stream" in query and (run.status == "completed" or "last_event_id" in query)
+        return [pair for pair in found if "interaction.completed" not in pair[1].values()] if late else found
+
+
+class SealsIds(ForeignService):
+    """Correct, but odd: an id is valid, and another one, in each connection."""
+
+    def get(self, run: Run, query: Json) -> Any:
+        plain = {
+            name: value.partition("~")[0] if name == "last_event_id" else value for name, value in query.items()
+        }
+        found = super().get(run, plain)
+        self.made += 1
+        return rename(found, (f"{e['event_id']}~{self.made}" for _, e in found)) if "stream" in query else found
+
+
+@pytest.mark.parametrize(
+    ("service", "codes"),
+    [(RestartsIds(), ["resume.exclusive/ids"]), (SealsIds(), ["resume.ids-stable"])],
+    ids=lambda value: type(value).__name__ if isinstance(value, ForeignService) else "",
+)
+def test_other_ids_are_one_finding(service: ForeignService, codes: list[str]) -> None:
+    """Ids that lead a second resume astray are the root of what it brings; others are a warning of their own."""
+    report = check(service, *RESUMES)
+    told = [code for name in report.faults for code in dict.fromkeys(report.codes[name])]
+    assert told == codes
+
+
+def test_an_end_that_no_later_stream_tells_is_one_reason() -> None:
+    """That it is missing in every stream of a run that is over is no gap of resuming, too."""
+    report = check(ForgetsTheEnd(), "resume.*", "stream.*")
+    assert report.faults == {"stream.terminal": "fail"}
+
+
+def test_the_finding_names_both_ids_and_the_request() -> None:
+    """The evidence is the resumed stream with its ids, and how to get it."""
+    report = check(RestartsIds(), *RESUMES)
+    message = report.messages["resume.exclusive"][0]
+    assert "in the whole stream and" in message
+    assert report.verdicts["resume.ids-stable"] == "blocked"

@@ -1,0 +1,110 @@
+"""Servers that end at a request: a process of its own, and a supervisor that starts it again or does not."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.foreign.judging import check_at
+from tests.foreign.server import ForeignService, Handler
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+
+
+class Mortal(Handler):
+    """Its process ends where a parser fails: one that is nested too deep for it, or any that is no JSON."""
+
+    service = ForeignService()
+
+    def dispatch(self, data: bytes) -> Any:
+        if os.environ["DIES_OF"].encode() in data:
+            os._exit(1)
+        return super().dispatch(data)
+
+
+@contextmanager
+def supervised(dies_of: str, *, again: bool) -> Iterator[str]:
+    """Run the server in a process, and start it `again` whenever it ends; yields the URL."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    over = threading.Event()
+    command = [sys.executable, "-m", __name__, str(port)]
+    running: list[subprocess.Popen[bytes]] = []
+
+    def supervise() -> None:
+        while not over.is_set():
+            running[:] = [_start(command, dies_of)]
+            running[0].wait()
+            if not again:
+                return
+
+    thread = threading.Thread(target=supervise)
+    thread.start()
+    try:
+        _await_listener(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        over.set()
+        running[0].kill()
+        thread.join()
+
+
+def _start(command: list[str], dies_of: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "DIES_OF": dies_of}, stderr=subprocess.DEVNULL)
+
+
+def _await_listener(port: int) -> None:
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except ConnectionRefusedError:
+            threading.Event().wait(0.05)
+        else:
+            return
+    raise TimeoutError("the server did not start")
+
+
+def test_a_request_that_ends_the_server_is_a_crash(capsys: pytest.CaptureFixture[str]) -> None:
+    """A supervisor starts it again, so it is sent the same once more, and the accusation can be run."""
+    with supervised("[" * 200, again=True) as url:
+        report = check_at(url, "rob.*,err.no-crash,get.ok")
+    assert report.codes["err.no-crash"] == ["err.no-crash/died"]
+    assert report.exit == 1
+    said = capsys.readouterr().out
+    assert "nested 10,001 deep ends the server" in said
+    assert "printf '%10000s' '' | tr ' ' '['" in said
+
+
+def test_a_server_that_is_gone_for_good_is_not_green(capsys: pytest.CaptureFixture[str]) -> None:
+    """What comes first after the findings, and in the last line, is what it got last."""
+    with supervised("[" * 200, again=False) as url:
+        report = check_at(url, "rob.*,err.no-crash,get.ok")
+    assert (report.exit, report.verdicts["err.no-crash"]) == (4, "untestable")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith("The target was gone from ")
+    assert "the last request it got was POST /v1beta/interactions with a body of 20,0" in lines[-1]
+    told = next(number for number, line in enumerate(lines) if line.startswith("the target was gone from"))
+    assert "curl -sS" in lines[told + 1]
+
+
+def test_a_server_that_dies_of_nothing_is_green() -> None:
+    """The same server, told to die of what nobody sends."""
+    with supervised("harness-sends-no-such-thing", again=True) as url:
+        report = check_at(url, "rob.*,err.no-crash,get.ok")
+    assert (report.exit, report.faults) == (0, {})
+
+
+if __name__ == "__main__":
+    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Mortal).serve_forever()
