@@ -72,37 +72,37 @@ class _State:
     """What is known of the interaction so far; complete once the iteration has ended."""
 
     def __init__(self, machine: ResumeMachine) -> None:
-        self._build_machine = machine
+        self._machine = machine
 
     @property
     def id(self) -> str | None:
         """The interaction's id; None until the response to the create has named it."""
-        return self._build_machine.interaction_id
+        return self._machine.interaction_id
 
     @property
     def status(self) -> str | None:
         """The last status received."""
-        return self._build_machine.progress.status
+        return self._machine.progress.status
 
     @property
     def cursor(self) -> str | None:
         """The id of the last event that had one; another process could resume from it."""
-        return self._build_machine.progress.cursor
+        return self._machine.progress.cursor
 
     @property
     def text(self) -> str:
         """The text of the output so far."""
-        return self._build_machine.text()
+        return self._machine.text()
 
     @property
     def interaction(self) -> dict[str, Any] | None:
         """The finished interaction with its output steps; None before the end."""
-        return self._build_machine.interaction()
+        return self._machine.interaction()
 
     @property
     def connections(self) -> int:
         """How many streams were requested; 1 if nothing was dropped."""
-        return self._build_machine.connections
+        return self._machine.connections
 
 
 class Followed(_State):
@@ -133,7 +133,7 @@ class Followed(_State):
         self.close()
 
     def _run(self) -> Any:
-        machine = self._build_machine
+        machine = self._machine
         while not machine.over:
             move = machine.move()
             if isinstance(move, Sleep):
@@ -147,12 +147,12 @@ class Followed(_State):
         try:
             interaction = self._client.get(move.id)
         except Exception as error:
-            return self._build_machine.note_failure(as_drop(error))
-        yield from self._build_machine.take_poll(interaction)
+            return self._machine.note_failure(as_drop(error))
+        yield from self._machine.take_poll(interaction)
         return None
 
     def _open_stream(self, move: Create | OpenStream) -> Iterator[Event]:
-        machine = self._build_machine
+        machine = self._machine
         try:
             opened = self._client.open(move)
         except Exception as error:
@@ -203,7 +203,7 @@ class AsyncFollowed(_State):
         await self.aclose()
 
     async def _run(self) -> Any:
-        machine = self._build_machine
+        machine = self._machine
         while not machine.over:
             move = machine.move()
             if isinstance(move, Sleep):
@@ -218,13 +218,13 @@ class AsyncFollowed(_State):
         try:
             interaction = await self._client.get(move.id)
         except Exception as error:
-            self._build_machine.note_failure(as_drop(error))
+            self._machine.note_failure(as_drop(error))
             return
-        for event in self._build_machine.take_poll(interaction):
+        for event in self._machine.take_poll(interaction):
             yield event
 
     async def _open_stream(self, move: Create | OpenStream) -> Any:
-        machine = self._build_machine
+        machine = self._machine
         try:
             opened = await self._client.open(move)
         except Exception as error:

@@ -30,15 +30,15 @@ class RequestLog:
 
     def __init__(self, most: int, mask: Mask, *, body: int = KEPT_BODY, most_bytes: int = KEPT_BYTES) -> None:
         self._mask = mask
-        self._show_body = body
+        self._most_body = body
         self._most, self._most_bytes = most, most_bytes
         self._bytes = 0
         self._kept: deque[Request] = deque()
 
     def add(self, request: Request) -> None:
         """Add one request; a long body is shortened, so that memory stays bounded."""
-        if len(request.body) > self._show_body:
-            short = _shorten_body(request.body, self._show_body, self._mask)
+        if len(request.body) > self._most_body:
+            short = _shorten_body(request.body, self._most_body, self._mask)
             request = Request(request.method, request.target, request.headers, short)
         self._kept.append(request)
         self._bytes += _size(request)
