@@ -2,7 +2,7 @@
 
 A bare past participle (`told`, `changed`) leaves open whether a function does something or returns something. It
 may name a boolean or a property. A private function does not begin with a noun (`_text`, `_finding_record`),
-unless it is one of these or reads like an attribute of its argument (`_word_of`, `_keys_in`). The lists of
+unless it reads like an attribute of its argument (`_word_of`, `_keys_in`). The lists of
 exceptions may only shrink: what is listed and gone fails, too.
 """
 
@@ -67,14 +67,6 @@ NOUNS = _words(
 ACCESSORS = ("_of", "_in", "_at", "_for", "_with", "_as")
 """Ends of names that read like an attribute of what is passed."""
 
-UNNAMED = _words(
-    """
-    benches.record benches.server checks cli.commands emulator.create emulator.deliveries emulator.mutants
-    emulator.resources emulator.run engine plugin
-    """
-)
-"""The rooms whose private functions are still named by nouns."""
-
 TWICE: frozenset[str] = frozenset()
 """The names that still stand for several classes."""
 
@@ -117,10 +109,6 @@ def named_by_noun(tree: ast.AST) -> Iterator[str]:
             yield name
 
 
-def _is_in(module: str, rooms: Iterable[str]) -> bool:
-    return any(module == room or module.startswith(f"{room}.") for room in rooms)
-
-
 def public_classes(tree: ast.AST) -> Iterator[str]:
     """The names of all classes of a module that do not begin with an underscore."""
     return (
@@ -147,12 +135,9 @@ def test_functions_are_verbs() -> None:
 
 
 def test_private_functions_are_verbs() -> None:
-    """No private function begins with a noun, but in the rooms that are listed."""
+    """No private function begins with a noun."""
     found = {f"{module}:{name}" for module, tree in _modules() for name in named_by_noun(tree)}
-    wrong = {name for name in found if not _is_in(name.partition(":")[0], UNNAMED)}
-    assert not wrong, f"name these functions by what they do:{_listed(wrong)}"
-    done = {room for room in UNNAMED if not any(_is_in(name.partition(":")[0], {room}) for name in found)}
-    assert not done, f"these rooms are clean: delete them from UNNAMED:{_listed(done)}"
+    assert not found, f"name these functions by what they do:{_listed(found)}"
 
 
 def test_a_class_name_stands_for_one_thing() -> None:

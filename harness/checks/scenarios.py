@@ -31,7 +31,7 @@ _MOST_EVENTS_BEFORE_HANG_UP = 40
 
 
 @exercise(requests=4, interactions=1)
-def _lifecycle(t: RequestBuilder) -> Steps:
+def _play_lifecycle(t: RequestBuilder) -> Steps:
     """Create, read, delete, and read again what is deleted."""
     created: Exchange = yield Send(t.create(input="Say hi."))
     found = need_id(created)
@@ -41,7 +41,7 @@ def _lifecycle(t: RequestBuilder) -> Steps:
 
 
 @exercise(requests=5, interactions=1)
-def _background(t: RequestBuilder) -> Steps:
+def _play_background(t: RequestBuilder) -> Steps:
     """A background run, polled until it has settled."""
     created: Exchange = yield Send(t.create(input="Say hi.", background=True))
     return {"created": created, "polled": (yield from poll_until_settled(t, need_id(created)))}
@@ -57,7 +57,7 @@ def _cancel(t: RequestBuilder) -> Steps:
 
 
 @exercise(requests=2, interactions=2)
-def _streaming(t: RequestBuilder) -> Steps:
+def _play_streaming(t: RequestBuilder) -> Steps:
     """A stream of text, and one with a summary of its thoughts."""
     plain = yield from read_whole_stream(t.create(input="Count to twenty in words.", stream=True))
     thinking = {"thinking_level": "low", "thinking_summaries": "auto"}
@@ -85,7 +85,7 @@ def _resume(t: RequestBuilder) -> Steps:
 
 
 @exercise(requests=3, interactions=3)
-def _chaining(t: RequestBuilder) -> Steps:
+def _play_chaining(t: RequestBuilder) -> Steps:
     """A conversation of three turns, the last of them streamed."""
     first: Exchange = yield Send(t.create(input="My name is Ada."))
     second: Exchange = yield Send(t.create(input="What is my name?", previous_interaction_id=need_id(first)))
@@ -96,7 +96,7 @@ def _chaining(t: RequestBuilder) -> Steps:
 
 
 @exercise(requests=3, interactions=3)
-def _tools(t: RequestBuilder) -> Steps:
+def _play_tools(t: RequestBuilder) -> Steps:
     """A forced function call, the turn with its result, and a call that is streamed."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
     turn = {"input": [result_of(first_call(asked))], "tools": [WEATHER], "previous_interaction_id": need_id(asked)}
@@ -106,7 +106,7 @@ def _tools(t: RequestBuilder) -> Steps:
 
 
 @exercise(requests=8, interactions=2)
-def _agent(t: RequestBuilder) -> Steps:
+def _play_agent(t: RequestBuilder) -> Steps:
     """An agent's run in a fresh environment, and a second turn in the same one."""
     body = {"agent": t.agent, "input": "Say hi.", "environment": "remote", "background": True}
     created: Exchange = yield Send(t.create(body))
@@ -119,7 +119,7 @@ def _agent(t: RequestBuilder) -> Steps:
 
 
 @exercise(requests=4)
-def _errors(t: RequestBuilder) -> Steps:
+def _play_errors(t: RequestBuilder) -> Steps:
     """Requests that are refused: an unknown id, an unknown model, a wrong field, malformed JSON."""
     return {
         "unknown": (yield Send(t.get(UNKNOWN_ID))),
@@ -132,15 +132,15 @@ def _errors(t: RequestBuilder) -> Steps:
 SCENARIOS: Mapping[str, Scenario] = {
     name: Scenario(name, (found.run.__doc__ or "").strip(), found)
     for name, found in {
-        "lifecycle": _lifecycle,
-        "background": _background,
+        "lifecycle": _play_lifecycle,
+        "background": _play_background,
         "cancel": _cancel,
-        "streaming": _streaming,
+        "streaming": _play_streaming,
         "resume": _resume,
-        "chaining": _chaining,
-        "tools": _tools,
-        "agent": _agent,
-        "errors": _errors,
+        "chaining": _play_chaining,
+        "tools": _play_tools,
+        "agent": _play_agent,
+        "errors": _play_errors,
     }.items()
 }
 """The scenarios by name, which is also the name of the cassette."""

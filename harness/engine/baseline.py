@@ -150,10 +150,10 @@ def read_baseline(
         return Baseline()
     if not isinstance(value, list):
         raise UsageFault(f"the baseline {path} is a {type(value).__name__}: write a list of {{id, reason, since}}")
-    return Baseline(_entry(item, path, known, is_known) for item in value)
+    return Baseline(_read_entry(item, path, known, is_known) for item in value)
 
 
-def _entry(item: Any, path: Path, known: Collection[str], is_known: Callable[[str], bool]) -> Entry:
+def _read_entry(item: Any, path: Path, known: Collection[str], is_known: Callable[[str], bool]) -> Entry:
     if not isinstance(item, dict) or not isinstance(item.get("id"), str):
         raise UsageFault(f"{path}: {item!r} has no id: each entry is a mapping with id, reason and since")
     for key in item:

@@ -145,7 +145,7 @@ class Conductor:
 
     def _finish(self, judged: Judged) -> CheckFinished:
         self._said.setdefault(judged.planned.check.id, judged.observation)
-        result = self._result(judged)
+        result = self._make_result(judged)
         self._results[result.id] = result
         if self.fail_fast and result.verdict in _STOPS:
             self.workers.stop()
@@ -157,7 +157,7 @@ class Conductor:
         reason = f"the run ended before: {self.workers.halted}"
         return Observation(Outcome.NOT_RUN, reason=reason, because=Because.OUR_LIMIT, instead="not run")
 
-    def _result(self, judged: Judged) -> Result:
+    def _make_result(self, judged: Judged) -> Result:
         """Turn an observation into a result."""
         check, played = judged.planned.check, judged.played
 

@@ -223,7 +223,7 @@ def _play_in_processes(
     with ProcessPoolExecutor(workers, context, _begin_worker, (api, revision)) as pool:
         try:
             reference = pool.submit(_unmet_in_worker)
-            rows = [pool.submit(_row_in_worker, name) for name in names]
+            rows = [pool.submit(_play_in_worker, name) for name in names]
             yield PlayedReference(reference.result())
             for future in as_completed(rows):
                 yield future.result()
@@ -245,7 +245,7 @@ def _begin_worker(api: Api, revision: str) -> None:
     _worker = _Worker(api, revision)
 
 
-def _row_in_worker(name: str) -> PlayedMutant:
+def _play_in_worker(name: str) -> PlayedMutant:
     assert _worker is not None
     return _worker.row(name)
 

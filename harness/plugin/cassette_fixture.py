@@ -114,7 +114,7 @@ def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
         raise UsageFault(f"record_mode={mode!r} is none of {', '.join(_MODES)}")
     return Wanted(
         api=api,
-        path=_path(request, named, config),
+        path=_choose_path(request, named, config),
         record_mode=str(mode),
         mode=options.pop("mode", "resume"),
         upstream=options.pop("upstream", None) or _live_url(),
@@ -256,8 +256,12 @@ def _why_not_replaced(fixture: CassetteFixture, made: Path) -> str:
 # Names and places
 
 
-def _path(request: pytest.FixtureRequest, named: object, config: Mapping[str, Any]) -> Path:
-    folder = Path(str(config["cassette_library_dir"])) if config.get("cassette_library_dir") else _folder(request)
+def _choose_path(request: pytest.FixtureRequest, named: object, config: Mapping[str, Any]) -> Path:
+    folder = (
+        Path(str(config["cassette_library_dir"]))
+        if config.get("cassette_library_dir")
+        else _choose_folder(request)
+    )
     theirs = folder / f"{cassette_name(request.node)}.yaml"
     if named is None:
         return theirs.with_name(f"{theirs.stem}{SUFFIX}.yaml") if is_marked(request.node) else theirs
@@ -274,7 +278,7 @@ def _path(request: pytest.FixtureRequest, named: object, config: Mapping[str, An
     return chosen
 
 
-def _folder(request: pytest.FixtureRequest) -> Path:
+def _choose_folder(request: pytest.FixtureRequest) -> Path:
     """The folder that pytest-recording uses too; its fixture `vcr_cassette_dir` changes both."""
     try:
         return Path(request.getfixturevalue("vcr_cassette_dir"))

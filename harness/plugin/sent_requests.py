@@ -186,11 +186,11 @@ def _part(sent: Any, wanted: Any) -> Any:
 
 
 def _diff(expected: Iterable[Any], actual: Iterable[Any]) -> str:
-    lines = difflib.ndiff(_lines(expected), _lines(actual))
+    lines = difflib.ndiff(_split_lines(expected), _split_lines(actual))
     return "\n".join(["  (- expected, + sent)", *("  " + line for line in lines if not line.startswith("?"))])
 
 
-def _lines(value: Iterable[Any]) -> list[str]:
+def _split_lines(value: Iterable[Any]) -> list[str]:
     """A value line by line, without the commas that differ only because something else comes last."""
     if all(isinstance(item, str) for item in value):
         return [str(item) for item in value]

@@ -128,7 +128,7 @@ class RecordingSession:
         A recording replaces its predecessor only when the caller, having seen its result, asks for the next one.
         """
         for scenario in scenarios:
-            refuse_foreign(self._path(scenario.name), self.provenance.target)
+            refuse_foreign(self._locate(scenario.name), self.provenance.target)
         make_folder(self.folder)
         with self._lock_folder():
             yield from self._record_each(scenarios)
@@ -149,7 +149,7 @@ class RecordingSession:
                 result = self._record(scenario, fresh)
                 yield result
                 if result.state is ScenarioState.RECORDED:
-                    replace_file(self._path(scenario.name), fresh.read_bytes())
+                    replace_file(self._locate(scenario.name), fresh.read_bytes())
             if result.state is ScenarioState.STOPPED:
                 stopped = True
             elif result.state in _DONE:
@@ -158,7 +158,7 @@ class RecordingSession:
         if len(done) == len(scenarios):
             (self.folder / _STATE).unlink(missing_ok=True)
 
-    def _path(self, name: str) -> Path:
+    def _locate(self, name: str) -> Path:
         return self.folder / f"{name}.yaml"
 
     def _read_done(self) -> list[str]:
@@ -194,7 +194,7 @@ class RecordingSession:
 
     def _record(self, scenario: Scenario, fresh: Path) -> Recorded:
         """Play the scenario, replay the recording, judge it, and compare it with its predecessor."""
-        name, path = scenario.name, self._path(scenario.name)
+        name, path = scenario.name, self._locate(scenario.name)
         if self.spent + scenario.exercise.requests > self.budget:
             reason = f"it takes {format_count(scenario.exercise.requests, 'request')}, and --max-requests leaves "
             return Recorded(name, ScenarioState.STOPPED, f"{reason}{self.budget - self.spent}")

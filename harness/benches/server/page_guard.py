@@ -30,7 +30,7 @@ _SHOWN = 100
 
 def is_loopback(host: str) -> bool:
     """Whether a name or address is this machine's own, so that no other machine can reach it."""
-    address = _address(host)
+    address = _read_address(host)
     return host.lower() == "localhost" if address is None else address.is_loopback
 
 
@@ -180,10 +180,10 @@ def _is_no_public_name(name: str) -> bool:
     """
     if not name:
         return False
-    return _address(name) is not None or "." not in name or name.endswith((".localhost", ".internal"))
+    return _read_address(name) is not None or "." not in name or name.endswith((".localhost", ".internal"))
 
 
-def _address(host: str) -> IPv4Address | IPv6Address | None:
+def _read_address(host: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(host)
     except ValueError:

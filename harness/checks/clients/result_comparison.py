@@ -76,7 +76,7 @@ def _compare_events(whole: Sequence[Event], events: Sequence[Event], contract: C
 
 def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Defect | None:
     """Find the pieces that `text` lacks or has twice; the difference in length tells how much to look for."""
-    pieces = [(number, piece) for number, event in enumerate(whole) if (piece := _text(event, contract))]
+    pieces = [(number, piece) for number, event in enumerate(whole) if (piece := _read_text(event, contract))]
     expected = "".join(piece for _, piece in pieces)
     if not expected and (kinds := _step_types(whole, contract)):
         return Defect(
@@ -139,7 +139,7 @@ def text_of(events: Sequence[Event], contract: Contract) -> str:
     return steps_text(assemble_steps(events, contract))
 
 
-def _text(event: Event, contract: Contract) -> str:
+def _read_text(event: Event, contract: Contract) -> str:
     """The output text in an event."""
     grows = event.get("event_type") in ("step.delta", "step.start")
     return text_of([event], contract) if grows else ""
@@ -162,7 +162,7 @@ def _step_types(whole: Sequence[Event], contract: Contract) -> list[str]:
 
 
 def _show(event: Event, contract: Contract) -> str:
-    text = _text(event, contract)
+    text = _read_text(event, contract)
     return f"{event.get('event_type')} {_cut(text)}" if text else str(event.get("event_type"))
 
 

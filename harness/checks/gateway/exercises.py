@@ -241,14 +241,14 @@ def hang_up(client: GatewayClient) -> Actions:
 @relay_exercise(requests=2, interactions=2)
 def two(client: GatewayClient) -> Actions:
     """Two streams that advance event by event at the same time."""
-    scripts = {f"two.{word}": _script_words(word) for word in ("alpha", "omega")}
+    scripts = {f"two.{word}": _write_script(word) for word in ("alpha", "omega")}
     yield from client.together(scripts, Meeting(len(scripts), client.patience))
 
 
 @relay_exercise(requests=6, interactions=6)
 def crowd(client: GatewayClient) -> Actions:
     """Six streams at the same time, as six clients open them."""
-    scripts = {f"crowd.{word}": _script_words(word) for word in ("one", "two", "three", "four", "five", "six")}
+    scripts = {f"crowd.{word}": _write_script(word) for word in ("one", "two", "three", "four", "five", "six")}
     yield from client.together(scripts, Meeting(len(scripts), client.patience))
 
 
@@ -299,5 +299,5 @@ def running_id_of(create: RelayedExchange) -> str:
     return found
 
 
-def _script_words(word: str) -> dict[str, Any]:
+def _write_script(word: str) -> dict[str, Any]:
     return {"deltas": [f"{word} {n} " for n in range(8)], "thought": False}

@@ -172,9 +172,9 @@ def nothing_else(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 def status(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The client got the status that the upstream sent."""
-    told = told_by(exchanges, lambda one: _status(one.answer) is not None, "the upstream gave no status")
+    told = told_by(exchanges, lambda one: _read_status(one.answer) is not None, "the upstream gave no status")
     for relayed in told:
-        gave, came = _status(relayed.answer), relayed.client.status
+        gave, came = _read_status(relayed.answer), relayed.client.status
         if gave != came:
             mild = gave is not None and gave >= 500 and came is not None and came >= 500
             severity = Severity.NON_STRICT if mild else Severity.BROKEN
@@ -203,7 +203,7 @@ def retry_after(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     for relayed in told:
         gave, came = _retry_after(relayed.answer), _retry_after(relayed.client)
         if gave != came:
-            message = f"Retry-After of a {_status(relayed.answer)} did not arrive"
+            message = f"Retry-After of a {_read_status(relayed.answer)} did not arrive"
             yield notice("gw.retry-after", relayed, message, f"Retry-After: {gave}", came or "no such field")
 
 
@@ -268,7 +268,7 @@ def answer_changes(relayed: RelayedExchange) -> list[Change]:
     return list(changes(read(relayed.answer).json, read(relayed.client).json, Pairs(relayed.pairs)))
 
 
-def _status(exchange: Exchange | None) -> int | None:
+def _read_status(exchange: Exchange | None) -> int | None:
     return None if exchange is None else exchange.status
 
 

@@ -117,10 +117,10 @@ class Gate:
     def __call__(self, service: Service, request: Request) -> Response:
         response = service(request)
         if _streams(response):
-            response.body = PieceBody(self._pieces(_frames(response)))
+            response.body = PieceBody(self._send_as_acknowledged(_frames(response)))
         return response
 
-    def _pieces(self, frames: Sequence[Frame]) -> Iterator[Piece]:
+    def _send_as_acknowledged(self, frames: Sequence[Frame]) -> Iterator[Piece]:
         for number, frame in enumerate(frames):
             if number < self._one_by_one:
                 yield from self._wait_for_client(number)
@@ -155,10 +155,10 @@ class StandStill:
     def __call__(self, service: Service, request: Request) -> Response:
         response = service(request)
         if _streams(response):
-            response.body = PieceBody(self._pieces(list(map(plain, _frames(response)))))
+            response.body = PieceBody(self._send_and_stand_still(list(map(plain, _frames(response)))))
         return response
 
-    def _pieces(self, frames: Sequence[bytes]) -> Iterator[Piece]:
+    def _send_and_stand_still(self, frames: Sequence[bytes]) -> Iterator[Piece]:
         yield Chunk(b"".join(frames[: self._after]))
         self.begun = True
         yield Pause(self._seconds)
@@ -189,10 +189,10 @@ class Held:
             response.framing = UntilClose()
         if _streams(response):
             inner = response.body
-            response.body = PieceBody(self._pieces(inner), on_close=inner.close)
+            response.body = PieceBody(self._hold_ending(inner), on_close=inner.close)
         return response
 
-    def _pieces(self, inner: Iterable[Piece]) -> Iterator[Piece]:
+    def _hold_ending(self, inner: Iterable[Piece]) -> Iterator[Piece]:
         for piece in inner:
             while isinstance(piece, Ending) and not self._allowed:
                 yield Pause(_LOOK)
@@ -213,10 +213,10 @@ class Meeting:
         response = service(request)
         if _streams(response):
             self._missing -= 1
-            response.body = PieceBody(self._pieces(_frames(response)))
+            response.body = PieceBody(self._send_in_step(_frames(response)))
         return response
 
-    def _pieces(self, frames: Sequence[Frame]) -> Iterator[Piece]:
+    def _send_in_step(self, frames: Sequence[Frame]) -> Iterator[Piece]:
         for _ in range(self._looks):
             if self._missing <= 0:
                 break

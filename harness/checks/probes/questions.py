@@ -35,12 +35,12 @@ _UNSUPPORTED = frozenset({400, 405, 422, 501})
 """Refusals of a field that a target does not know; any other one is about what the field says."""
 
 
-def _thoughts(ask: Probe) -> None:
+def _probe_thoughts(ask: Probe) -> None:
     seen = "thought" in _step_types(ask.greeting)
     ask.settle("thoughts", seen, "a thought step came" if seen else "no thought step came", Lack.UNSEEN)
 
 
-def _storage(ask: Probe) -> None:
+def _probe_storage(ask: Probe) -> None:
     found = read(ask.greeting).id
     if not found:
         wrong = next(judge_output_types(ask.greeting), None)
@@ -64,7 +64,7 @@ def _storage(ask: Probe) -> None:
         ask.settle("store", False, f"{note}, which the create had given an id", Lack.NOT_DONE)
 
 
-def _deletion(ask: Probe) -> None:
+def _probe_deletion(ask: Probe) -> None:
     """Delete the first interaction, which was created for this and the other questions."""
     if _inherits(ask, "store", "delete"):
         return
@@ -74,7 +74,7 @@ def _deletion(ask: Probe) -> None:
         ask.settle("delete", not none, f"DELETE answered {answer.status}")
 
 
-def _chaining(ask: Probe) -> None:
+def _probe_chaining(ask: Probe) -> None:
     if _inherits(ask, "store", "chain"):
         return
     request = ask.target.create(input=GREETING, previous_interaction_id=read(ask.greeting).id)
@@ -94,7 +94,7 @@ def _inherits(ask: Probe, whole: str, *parts: str) -> bool:
     return True
 
 
-def _authentication(ask: Probe) -> None:
+def _probe_authentication(ask: Probe) -> None:
     found = read(ask.greeting).id
     path = f"interactions/{segment(found) if found else 'harness-probe'}"
     answer = ask.ask(ask.target.request("GET", path, key="harness-wrong-key"), "auth")
@@ -104,7 +104,7 @@ def _authentication(ask: Probe) -> None:
         ask.settle("auth", refused, f"a wrong key got {answer.status}")
 
 
-def _version_one(ask: Probe) -> None:
+def _probe_version_one(ask: Probe) -> None:
     if ask.target.version == "v1":
         ask.settle("v1", False, "v1 is the version under test already")
         return
@@ -114,7 +114,7 @@ def _version_one(ask: Probe) -> None:
         ask.settle("v1", served, f"POST /v1/interactions without fields answered {answer.status}")
 
 
-def _streaming(ask: Probe) -> None:
+def _probe_streaming(ask: Probe) -> None:
     answer = ask.ask(ask.target.create(input=GREETING, stream=True), "stream")
     if answer is not None:
         kind = answer.headers.media_type() or "without a type"
@@ -128,7 +128,7 @@ def _streaming(ask: Probe) -> None:
 _OF_BACKGROUND = ("background-slow", "event-ids", "resume", "cancel")
 
 
-def _background(ask: Probe) -> None:
+def _probe_background(ask: Probe) -> None:
     answer = ask.ask(ask.target.create(input=SLOW_INPUT, background=True), "background", *_OF_BACKGROUND)
     if answer is None:
         return
@@ -154,7 +154,7 @@ def _look_at_a_run(ask: Probe, found: str) -> None:
     over = status_of(look) not in (*_UNSETTLED, "")
     ask.settle("background-slow", not over, f"{'over' if over else 'still running'} when looked at", Lack.UNSEEN)
     if not _inherits(ask, "stream", "resume", "event-ids"):
-        stream = ask.perform(_first_events(ask.target, found))
+        stream = ask.perform(_read_first_events(ask.target, found))
         events = read(stream).events
         if events or ask.heard(stream, "resume", "event-ids"):
             _settle_resume(ask, stream, events)
@@ -172,14 +172,14 @@ def _settle_resume(ask: Probe, stream: Exchange, events: list[dict[str, Any]]) -
     ask.settle("event-ids", carried, f"{format_count(len(events), 'event')} of a background stream looked at")
 
 
-def _first_events(t: RequestBuilder, found: str) -> Part[Exchange]:
+def _read_first_events(t: RequestBuilder, found: str) -> Part[Exchange]:
     stream = yield from open_stream(t, found, timeout=min(t.wait, _LOOK_SECONDS))
     yield Read(stream, _STREAM_LOOK)
     exchange: Exchange = yield Close(stream)
     return exchange
 
 
-def _functions(ask: Probe) -> None:
+def _probe_functions(ask: Probe) -> None:
     tool = {
         "type": "function",
         "name": "get_weather",
@@ -191,7 +191,7 @@ def _functions(ask: Probe) -> None:
     _settle_by_step(ask, request, "functions", "function_call")
 
 
-def _search(ask: Probe) -> None:
+def _probe_search(ask: Probe) -> None:
     request = ask.target.create(input="What is today's news?", tools=[{"type": "google_search"}])
     _settle_by_step(ask, request, "search", "google_search_call")
 
@@ -204,7 +204,7 @@ def _settle_by_step(ask: Probe, request: Request, name: str, kind: str) -> None:
         ask.settle(name, came, note, Lack.UNSEEN if answer.status in SUCCESS else Lack.REFUSED)
 
 
-def _agents(ask: Probe) -> None:
+def _probe_agents(ask: Probe) -> None:
     """Run the agent in an environment and in the background, as most agents require.
 
     If that is refused, try again without the environment, then without both.
@@ -235,7 +235,7 @@ def _describe_refusal(answer: Exchange | None) -> str:
     return f": {format_answer(answer)}" if answer is not None and answer.status not in SUCCESS else ""
 
 
-def _decisions(ask: Probe) -> None:
+def _probe_decisions(ask: Probe) -> None:
     """Ask for a decision without questions, which costs nothing: only a target that has none lacks the route."""
     answer = ask.ask(ask.target.request("POST", "decisions", {}), "decisions")
     if answer is not None:
@@ -263,16 +263,16 @@ UNDISCOVERABLE = (
 """Capabilities that no request can find out."""
 
 QUESTIONS: tuple[Question, ...] = (
-    Question(("thoughts",), _thoughts),
-    Question(("store",), _storage),
-    Question(("auth",), _authentication),
-    Question(("v1",), _version_one),
-    Question(("stream",), _streaming),
-    Question(("chain",), _chaining),
-    Question(("background", *_OF_BACKGROUND), _background),
-    Question(("functions",), _functions),
-    Question(("search",), _search),
-    Question(("agents",), _agents),
+    Question(("thoughts",), _probe_thoughts),
+    Question(("store",), _probe_storage),
+    Question(("auth",), _probe_authentication),
+    Question(("v1",), _probe_version_one),
+    Question(("stream",), _probe_streaming),
+    Question(("chain",), _probe_chaining),
+    Question(("background", *_OF_BACKGROUND), _probe_background),
+    Question(("functions",), _probe_functions),
+    Question(("search",), _probe_search),
+    Question(("agents",), _probe_agents),
     _ask_for_list("environments"),
     _ask_for_list("webhooks"),
     _ask_for_list("credentials"),
@@ -280,8 +280,8 @@ QUESTIONS: tuple[Question, ...] = (
     _ask_for_list("files"),
     _ask_for_list("file-search-stores", "fileSearchStores"),
     _ask_for_list("voices"),
-    Question(("decisions",), _decisions),
-    Question(("delete",), _deletion),
+    Question(("decisions",), _probe_decisions),
+    Question(("delete",), _probe_deletion),
 )
 """All questions, in the order in which they are asked."""
 

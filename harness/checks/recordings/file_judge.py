@@ -53,13 +53,13 @@ class FileJudge:
         Raises Unreadable if the file is not what its name promises.
         """
         if self._file.endswith(".sse"):
-            self._stream(_judge_bytes(data, self._contract))
+            self._judge_stream(_judge_bytes(data, self._contract))
         elif self._file.endswith(".events.jsonl"):
-            self._stream(_judge_lines(data, self._contract))
+            self._judge_stream(_judge_lines(data, self._contract))
         elif self._file.endswith(".request.json"):
-            self._request_file(data, answers)
+            self._judge_request_file(data, answers)
         elif self._file.endswith((".json", ".har")):
-            self._json(json_in(data))
+            self._judge_json(json_in(data))
         else:
             self.leave_out("not a kind of file that holds recorded traffic")
 
@@ -84,14 +84,14 @@ class FileJudge:
             place = {"exchange": exchange} if exchange else {}
             self._result.findings.append(finding.at(file=self._file, **place))
 
-    def _stream(self, reading: StreamReading) -> None:
+    def _judge_stream(self, reading: StreamReading) -> None:
         if _is_legacy_stream(reading):
             self.leave_out(f"a stream {LEGACY}")
         else:
             found = (*reading.findings, *judge_unlisted(reading.unknowns, self._contract.revision))
             self._judge_alone("streams", list_judged_in_stream(reading) | UNLISTED, found)
 
-    def _json(self, value: Any) -> None:
+    def _judge_json(self, value: Any) -> None:
         """Judge the content of a JSON file."""
         exchanges = exchanges_in([value])
         if exchanges is not None:
@@ -111,7 +111,7 @@ class FileJudge:
         else:
             self.leave_out("JSON, but neither an interaction, an error body, a cassette nor a HAR file")
 
-    def _request_file(self, data: bytes, answers: Iterable[Answer]) -> None:
+    def _judge_request_file(self, data: bytes, answers: Iterable[Answer]) -> None:
         answers = list(answers)
         reason = next(filter(None, map(_why_no_request, answers)), "")
         if reason:
@@ -143,14 +143,14 @@ class FileJudge:
             if isinstance(entry, Unreadable) or reason:
                 self.leave_out(reason, name)
             else:
-                self._exchange(name, entry)
+                self._judge_exchange(name, entry)
                 judged.append((name, entry))
         self._result.entries += len(judged)
         history = judge_recorded(judged, self._contract)
         self._result.rules.update(history.judged)
         self._add(history.findings)
 
-    def _exchange(self, name: str, exchange: Exchange) -> None:
+    def _judge_exchange(self, name: str, exchange: Exchange) -> None:
         reading = read(exchange)
         request = exchange.request
         if _shows_its_request(exchange):
@@ -226,11 +226,11 @@ def _judge_bytes(data: bytes, contract: Contract) -> StreamReading:
 def _judge_lines(data: bytes, contract: Contract) -> StreamReading:
     """Judge one payload per line. The framing is lost, so its rules do not apply; spans are those of the lines."""
     judge = StreamJudge(contract, framed=False)
-    judge.frames(_frames(data))
+    judge.frames(_split_frames(data))
     return judge.finish()
 
 
-def _frames(data: bytes) -> Iterator[Frame]:
+def _split_frames(data: bytes) -> Iterator[Frame]:
     start = 0
     for line in data.splitlines(keepends=True):
         if line.strip():

@@ -32,7 +32,7 @@ def run(words: Sequence[str]) -> int:
     own = [rule for rule in list_rules_without_check() if rule.id in ids]
     others = [name for name in ids if name not in {rule.id for rule in own}]
     checks = _blocks(others, contract) if others else []
-    say("\n\n".join(["\n".join(_lines(describe_rule(rule))) for rule in own] + checks))
+    say("\n\n".join(["\n".join(_write_lines(describe_rule(rule))) for rule in own] + checks))
     return 0
 
 
@@ -44,7 +44,7 @@ def _blocks(ids: Sequence[str], contract: Contract) -> list[str]:
         INTERACTIONS.load_profiles(),
     )
     chosen = [planned.check for planned in plan.checks if planned.skip is None]
-    return ["\n".join((*_lines(describe_check(check)), *_absence(check.rule, contract))) for check in chosen]
+    return ["\n".join((*_write_lines(describe_check(check)), *_absence(check.rule, contract))) for check in chosen]
 
 
 def _absence(rule: Rule, contract: Contract) -> Iterator[str]:
@@ -52,7 +52,7 @@ def _absence(rule: Rule, contract: Contract) -> Iterator[str]:
         yield f"  not in revision {contract.revision}"
 
 
-def _lines(described: RuleFacts) -> Iterator[str]:
+def _write_lines(described: RuleFacts) -> Iterator[str]:
     yield f"{described.rule.id}: {described.heading}"
     for fact in described.facts:
         yield f"  {fact.label}: {fact.text}{f' {fact.url}' if fact.url else ''}"

@@ -87,7 +87,7 @@ def run(words: Sequence[str]) -> int:
     )
     recorder = Recorder(
         target,
-        _cassette(arguments),
+        _require_cassette(arguments),
         INTERACTIONS,
         mode=arguments.record_mode,
         host=arguments.host,
@@ -187,7 +187,7 @@ def _target(arguments: argparse.Namespace) -> str:
     return str(arguments.target)
 
 
-def _cassette(arguments: argparse.Namespace) -> Path:
+def _require_cassette(arguments: argparse.Namespace) -> Path:
     if not arguments.cassette:
         raise UsageFault("name the file to record into: --cassette FILE")
     path = Path(arguments.cassette)

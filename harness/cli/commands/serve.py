@@ -55,7 +55,7 @@ def run(words: Sequence[str]) -> int:
     own, command = split_command(words, "serve")
     parser = _parser()
     arguments = parser.parse(own)
-    incident = _incident(parser, arguments)
+    incident = _choose_incident(parser, arguments)
     met = "" if incident is None else f"\n{incident.name}: {incident.how_to_meet}"
     emulator = _emulator(arguments)
     from harness.incidents.control import IncidentControl
@@ -92,7 +92,7 @@ def run(words: Sequence[str]) -> int:
 
     def environment() -> dict[str, str]:
         open_page(arguments, page_of(server.url, granted))
-        return command_environment(server.url, os.environ, list(_keys(arguments))) | granted.environment
+        return command_environment(server.url, os.environ, list(_read_keys(arguments))) | granted.environment
 
     code = serve_until_done(_delivering(server, emulator), tell, command, environment)
     for line in service.story():
@@ -153,7 +153,7 @@ def _parser() -> Parser:
     return parser
 
 
-def _incident(parser: Parser, arguments: argparse.Namespace) -> Incident | None:
+def _choose_incident(parser: Parser, arguments: argparse.Namespace) -> Incident | None:
     """The incident to play, whose plan becomes that of the server. Raises UsageFault."""
     if arguments.incident is None:
         return None
@@ -207,7 +207,7 @@ def _emulator(arguments: argparse.Namespace) -> Emulator:
     from harness.emulator import Emulator, Settings
     from harness.transport import WallClock
 
-    settings, clock = Settings().with_values(_settings(arguments)), WallClock(speed=arguments.speed)
+    settings, clock = Settings().with_values(_read_settings(arguments)), WallClock(speed=arguments.speed)
     make = _mutant(arguments.mutant) if arguments.mutant else Emulator
     emulator = make(settings, clock=clock, contract=contract_of(arguments))
     if arguments.scenario:
@@ -224,7 +224,7 @@ def _mutant(name: str) -> Callable[..., Emulator]:
     return MUTANTS[name].build
 
 
-def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+def _read_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     import yaml
 
     values: dict[str, Any] = {}
@@ -240,12 +240,12 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
         values["event_ids"] = arguments.event_ids
     if arguments.resume is not None:
         values["resume"] = arguments.resume
-    if keys := _keys(arguments):
+    if keys := _read_keys(arguments):
         values["keys"] = keys
     return values
 
 
-def _keys(arguments: argparse.Namespace) -> dict[str, str]:
+def _read_keys(arguments: argparse.Namespace) -> dict[str, str]:
     """Project by key, in the order given."""
     pairs = (word.partition("=") for word in arguments.key or ())
     return {key: project or "default" for key, _, project in pairs}

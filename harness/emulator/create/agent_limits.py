@@ -83,12 +83,12 @@ def judge(order: CreateRequest, media: Container[str]) -> None:
     `media` are the types of contents that hold bytes, or say where they are.
     """
     limits = limits_of(order.agent or "")
-    told = next(_faults(order, limits, media), None)
+    told = next(_list_faults(order, limits, media), None)
     if told is not None:
         raise invalid(f"The agent '{order.agent}' {told}")
 
 
-def _faults(order: CreateRequest, limits: AgentLimits, media: Container[str]) -> Iterator[str]:
+def _list_faults(order: CreateRequest, limits: AgentLimits, media: Container[str]) -> Iterator[str]:
     """Yield what is wrong, each as the rest of a sentence that begins with the agent."""
     for setting in order.generation:
         if setting in SAMPLING:
@@ -96,22 +96,22 @@ def _faults(order: CreateRequest, limits: AgentLimits, media: Container[str]) ->
     for name in order.body:
         if name in limits.fields:
             yield f"takes no '{name}': leave it out."
-    yield from _config(order.body.get("agent_config"), limits)
-    yield from _tools(order.tools, limits)
+    yield from _judge_config(order.body.get("agent_config"), limits)
+    yield from _judge_tools(order.tools, limits)
     if not limits.structured and _wants_json(order.body):
         yield "has no structured output: leave 'response_format' out and ask for the form in the input."
-    yield from _contents(order.given, limits, media)
+    yield from _judge_contents(order.given, limits, media)
     if not limits.stateless_calls and results(order.given) and "previous_interaction_id" not in order.body:
         yield "takes a function_result only together with 'previous_interaction_id'."
 
 
-def _config(config: Json | None, limits: AgentLimits) -> Iterator[str]:
+def _judge_config(config: Json | None, limits: AgentLimits) -> Iterator[str]:
     kind = (config or {}).get("type")
     if kind in _CONFIGS and kind != limits.config:
         yield f"has an agent_config of the type '{limits.config}', not '{kind}'."
 
 
-def _tools(tools: list[Json], limits: AgentLimits) -> Iterator[str]:
+def _judge_tools(tools: list[Json], limits: AgentLimits) -> Iterator[str]:
     for tool in tools:
         kind, name = tool.get("type"), str(tool.get("name", ""))
         if kind in limits.tools:
@@ -129,7 +129,7 @@ def _wants_json(body: Json) -> bool:
     )
 
 
-def _contents(given: list[Json], limits: AgentLimits, media: Container[str]) -> Iterator[str]:
+def _judge_contents(given: list[Json], limits: AgentLimits, media: Container[str]) -> Iterator[str]:
     for item in items(given):
         kind = item.get("type")
         if kind not in media:

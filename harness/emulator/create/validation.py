@@ -108,7 +108,7 @@ class CreateValidator(ContinuationRules):
         if hint := hints.bare_tool(body.get("tools"), self.tools):
             raise invalid(hint)
         problems = validator.problems(body, limit=1)
-        told = _refusal_message(problems[0]) if problems else "The body does not fit the create request."
+        told = _describe_refusal(problems[0]) if problems else "The body does not fit the create request."
         raise invalid(told + newer)
 
     def tolerable(self, body: Json) -> bool:
@@ -299,7 +299,7 @@ class CreateValidator(ContinuationRules):
         return order.agent is not None and not order.agent.startswith("deep-research")
 
 
-def _refusal_message(problem: SchemaProblem) -> str:
+def _describe_refusal(problem: SchemaProblem) -> str:
     """Return one problem found by the schema as a sentence; the rule for labels is told in full."""
     place = problem.pointer.removeprefix("$").lstrip(".")
     if place.partition(".")[0] == "labels" and problem.keyword != "type":

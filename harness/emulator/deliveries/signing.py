@@ -58,7 +58,7 @@ def build_token(audience: str, message_id: str, timestamp: int) -> str:
     import jwt
 
     claims = {"iss": ISSUER, "aud": audience, "iat": timestamp, "exp": timestamp + LIFETIME, "jti": message_id}
-    return jwt.encode(claims, _key(), algorithm="RS256", headers={"kid": KEY_ID})
+    return jwt.encode(claims, _make_key(), algorithm="RS256", headers={"kid": KEY_ID})
 
 
 def build_jwks() -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _encode(numbers: dict[str, int]) -> dict[str, str]:
 
 
 @lru_cache(maxsize=1)
-def _key() -> RSAPrivateKey:
+def _make_key() -> RSAPrivateKey:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     d = pow(_E, -1, (_P - 1) * (_Q - 1))

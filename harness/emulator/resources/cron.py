@@ -94,8 +94,8 @@ def _field(text: str, name: str, low: int, high: int, words: tuple[str, ...]) ->
         if match is None or (match[1] == "*" and match[2]):
             raise _bad(part, name, low, high)
         step = int(match[3] or 1)
-        first = low if match[1] == "*" else _value(match[1], part, name, low, high, words)
-        last = _value(match[2], part, name, low, high, words) if match[2] else first
+        first = low if match[1] == "*" else _read_value(match[1], part, name, low, high, words)
+        last = _read_value(match[2], part, name, low, high, words) if match[2] else first
         if match[1] == "*" or (match[3] and not match[2]):
             last = high
         if step < 1 or last < first:
@@ -104,7 +104,7 @@ def _field(text: str, name: str, low: int, high: int, words: tuple[str, ...]) ->
     return frozenset(chosen)
 
 
-def _value(word: str, part: str, name: str, low: int, high: int, words: tuple[str, ...]) -> int:
+def _read_value(word: str, part: str, name: str, low: int, high: int, words: tuple[str, ...]) -> int:
     if word in words:
         return words.index(word)
     if re.fullmatch(r"[0-9]{1,2}", word) is None or not low <= int(word) <= high:

@@ -48,7 +48,7 @@ class Decisions:
             if told is not None:
                 raise invalid(f"Invalid content in 'input': {told}.")
         answers = {name: _answer(question, body["input"]) for name, question in body["questions"].items()}
-        return json_response({"answers": answers, "usage": _usage(given, body["questions"])})
+        return json_response({"answers": answers, "usage": _count_usage(given, body["questions"])})
 
 
 def _answer(question: Json, about: Any) -> Json:
@@ -83,7 +83,7 @@ def _share_out(weights: list[int]) -> list[float]:
     return [part / whole for part in parts]
 
 
-def _usage(given: list[Json], questions: Json) -> Json:
+def _count_usage(given: list[Json], questions: Json) -> Json:
     """Count the input once and every question; decisions have no output tokens (one guide)."""
     counts = tokens_by_modality(given)
     counts["text"] = counts.get("text", 0) + sum(len(msgspec.json.encode(one)) // 4 for one in questions.values())

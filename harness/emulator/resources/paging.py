@@ -46,7 +46,7 @@ def page(
     last: Any = None
     for key, value in rest:
         if len(chosen) == size:
-            return chosen, _token(scope, last)
+            return chosen, _make_token(scope, last)
         chosen.append(value)
         last = key
     return chosen, ""
@@ -71,7 +71,7 @@ def _size(query: Mapping[str, str], default: int, largest: int) -> int:
     return min(size, largest) or default
 
 
-def _token(scope: str, key: int | str) -> str:
+def _make_token(scope: str, key: int | str) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode([scope, key])).decode("ascii")
 
 

@@ -27,7 +27,7 @@ def cut(events: list[Json], shown: int, steps: list[Json]) -> CancelRemainder:
     if starts <= stops:
         return CancelRemainder(happened, steps[:stops], None)
     if steps[stops]["type"] == "model_output":
-        partial = {"content": _contents(happened, stops), "type": "model_output"}
+        partial = {"content": _assemble_contents(happened, stops), "type": "model_output"}
         return CancelRemainder(happened, [*steps[:stops], partial], stops)
     end = next(i for i in range(shown, len(events)) if events[i]["event_type"] == "step.stop")
     return CancelRemainder(events[: end + 1], steps[: stops + 1], None)
@@ -38,7 +38,7 @@ def count_complete_steps(events: list[Json]) -> int:
     return sum(event["event_type"] == "step.stop" for event in events)
 
 
-def _contents(events: list[Json], index: int) -> list[Json]:
+def _assemble_contents(events: list[Json], index: int) -> list[Json]:
     """Assemble the contents of step `index` from its deltas so far."""
     contents: list[Json] = []
     for event in events:

@@ -163,7 +163,7 @@ def _runs(
             if stopped:
                 yield EngineRun(engine=engine, seconds=0.0, vacuous=("the run was interrupted before it began",))
                 continue
-            done = _noting(_engine(engine, watched, options, share, frozenset(known)), known)
+            done = _noting(_run_engine(engine, watched, options, share, frozenset(known)), known)
             stopped = done.stopped
             for failure in done.failures if store is not None else ():
                 store.keep(failure)  # type: ignore[union-attr]
@@ -179,7 +179,7 @@ def _progress_of(engine: str, notify: Callable[[Progressed], object]) -> Callabl
     return tell
 
 
-def _engine(
+def _run_engine(
     engine: str, place: SearchTarget, options: FuzzOptions, seconds: float | None, known: frozenset[str]
 ) -> EngineRun:
     if seconds is not None and seconds <= 0:
@@ -220,14 +220,14 @@ def _place(resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> Iter
             options.level,
             denied,
             None if resolved.throwaway else driver,
-            _patience(able, options.seconds),
+            _make_patience(able, options.seconds),
             frozenset(options.excluded),
         )
     finally:
         driver.close()
 
 
-def _patience(resolved: ResolvedTarget, seconds: float | None) -> Patience | None:
+def _make_patience(resolved: ResolvedTarget, seconds: float | None) -> Patience | None:
     """How long to wait for what hangs; in this process nothing does. A short search has less of it."""
     if resolved.throwaway:
         return None

@@ -52,7 +52,7 @@ class StateDigest:
         elif isinstance(value, bytes | bytearray):
             self._say(self._rename_ids(bytes(value).decode("utf-8", "replace")))
         elif isinstance(value, Mapping):
-            self._mapping(value)
+            self._walk_mapping(value)
         elif isinstance(value, list | tuple):
             self._say(f"[{len(value)}")
             for item in value:
@@ -63,9 +63,9 @@ class StateDigest:
         elif isinstance(value, type | FunctionType | MethodType | BuiltinFunctionType):
             self._say(value.__qualname__)
         else:
-            self._object(value)
+            self._walk_object(value)
 
-    def _mapping(self, value: Mapping[Any, Any]) -> None:
+    def _walk_mapping(self, value: Mapping[Any, Any]) -> None:
         self._say(f"{{{len(value)}")
         items = list(value.items())
         if any(isinstance(key, str) and self._reading.ids.search(key) for key in value):
@@ -76,7 +76,7 @@ class StateDigest:
             self._walk(key)
             self._walk("" if key in self._reading.opaque else item)
 
-    def _object(self, value: Any) -> None:
+    def _walk_object(self, value: Any) -> None:
         number = self._seen.setdefault(id(value), len(self._seen))
         self._say(f"{type(value).__qualname__}#{number}")
         if number < len(self._seen) - 1:

@@ -78,8 +78,8 @@ class Patience(DriverPolicy):
     def timeout(self, call: str) -> float:
         """The seconds that the next such call gets."""
         if self.pace is Pace.CONFIRMING:
-            return min(self._limit, LONGER * self._seconds(self._records[call], hurried=False))
-        return self._seconds(self._records[call], hurried=self._records[call].hangs > 0)
+            return min(self._limit, LONGER * self._choose_seconds(self._records[call], hurried=False))
+        return self._choose_seconds(self._records[call], hurried=self._records[call].hangs > 0)
 
     def before(self, attempts: Sequence[Attempt]) -> float:
         """Give each request its time; withhold a call that hangs every time."""
@@ -106,10 +106,10 @@ class Patience(DriverPolicy):
                 record.longest = max(seconds, record.longest or 0.0)
                 return False
             record.hangs += 1
-            hurried = seconds < 0.9 * self._seconds(record, hurried=False) and record.hangs > 1
+            hurried = seconds < 0.9 * self._choose_seconds(record, hurried=False) and record.hangs > 1
             return hurried and self.pace is Pace.SEARCHING
 
-    def _seconds(self, record: _Record, *, hurried: bool) -> float:
+    def _choose_seconds(self, record: _Record, *, hurried: bool) -> float:
         floor = self._floor / SHORTER if hurried else self._floor
         if record.longest is not None:
             return min(self._limit, max(floor, FACTOR * record.longest))

@@ -96,7 +96,7 @@ class Chain:
         said, answer = f"Question {number}.", text or f"Answer {number}."
         script: dict[str, Any] = {} if function_call else {"text": answer}
         self.emulator.script({**script, "hold": True} if running else {**script, "ticks": 0})
-        created = self.emulator.create(input=said, **self._fields(parent, agent, function_call))
+        created = self.emulator.create(input=said, **self._choose_fields(parent, agent, function_call))
         if not running:
             created = self.emulator.call("GET", f"interactions/{created['id']}")
         link = ChainTurn(created["id"], said, "" if function_call else answer, parent, created, running, deleted)
@@ -157,7 +157,7 @@ class Chain:
 
     # Inside
 
-    def _fields(self, parent: ChainTurn | None, agent: bool, function_call: bool) -> dict[str, Any]:
+    def _choose_fields(self, parent: ChainTurn | None, agent: bool, function_call: bool) -> dict[str, Any]:
         fields: dict[str, Any] = {}
         if parent is not None:
             fields["previous_interaction_id"] = parent.id

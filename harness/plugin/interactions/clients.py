@@ -21,6 +21,8 @@ from harness.plugin.observed_service import ObservedService
 BASE_URL = "http://interactions.test"
 """A placeholder for the host, which an in-process transport ignores."""
 
+_KEY = {"x-goog-api-key": PLACEHOLDER_KEY}
+
 
 @contextmanager
 def client(served: ObservedService) -> Iterator[Any]:
@@ -29,7 +31,7 @@ def client(served: ObservedService) -> Iterator[Any]:
         with _genai(served) as genai:
             yield genai
     else:
-        with _httpx().Client(base_url=BASE_URL, headers=_key(), **_build_sdk_options(served)) as plain:
+        with _httpx().Client(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served)) as plain:
             yield plain
 
 
@@ -63,7 +65,7 @@ def _open_async(served: ObservedService) -> Iterator[Any]:
         with _genai(served) as genai:
             yield genai.aio
     else:
-        plain = _httpx().AsyncClient(base_url=BASE_URL, headers=_key(), **_build_sdk_options(served))
+        plain = _httpx().AsyncClient(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served))
         with _closing(plain):
             yield plain
 
@@ -112,10 +114,6 @@ def _closing(client: Any) -> Iterator[None]:
     finally:
         with suppress(StopIteration):
             client.aclose().send(None)
-
-
-def _key() -> dict[str, str]:
-    return {"x-goog-api-key": PLACEHOLDER_KEY}
 
 
 def _has(name: str) -> bool:

@@ -114,13 +114,13 @@ def test_what_is_left_out_of_a_state_exists(monkeypatch: pytest.MonkeyPatch) -> 
 def test_nothing_of_the_contract_is_walked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The contract is the same in every state: to walk its schemas takes most of a search, and shows nothing."""
     met: set[str] = set()
-    walk = StateDigest._object
+    walk = StateDigest._walk_object
 
     def noting(self: StateDigest, value: Any) -> None:
         met.add(type(value).__module__)
         walk(self, value)
 
-    monkeypatch.setattr(StateDigest, "_object", noting)
+    monkeypatch.setattr(StateDigest, "_walk_object", noting)
     state_after("create; create background")
     assert "harness.emulator.engine" in met
     assert {name for name in met if name.startswith("harness.contract.schema")} == set()

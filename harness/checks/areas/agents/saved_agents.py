@@ -62,11 +62,11 @@ def agents_of_our_own(t: RequestBuilder) -> Steps:
         yield Send(t.request("DELETE", f"agents/{name}"))
     seen: Exchanges = {"made": []}
     for name in OWN:
-        seen["made"].append((yield Send(t.request("POST", "agents", _agent(t, name)))))
+        seen["made"].append((yield Send(t.request("POST", "agents", _describe_agent(t, name)))))
     if any(answer.status not in SUCCESS for answer in seen["made"]):
         return stop_exercise(seen, f"not all agents could be made: {format_answer(seen['made'][-1])}")
-    seen["twice"] = yield Send(t.request("POST", "agents", _agent(t, OWN[0])))
-    seen["reserved"] = yield Send(t.request("POST", "agents", _agent(t, "gemini-harness-check")))
+    seen["twice"] = yield Send(t.request("POST", "agents", _describe_agent(t, OWN[0])))
+    seen["reserved"] = yield Send(t.request("POST", "agents", _describe_agent(t, "gemini-harness-check")))
     seen["unknown"] = yield Send(t.request("GET", f"agents/{NOBODY}"))
     seen["fetched"] = yield Send(t.request("GET", f"agents/{OWN[0]}"))
     change = {"description": CHANGED}
@@ -113,13 +113,15 @@ def _save_with(t: RequestBuilder, *tools: dict[str, Any]) -> Part[tuple[Exchange
     """Save an agent with tools, read it and delete it → the answers to create and read."""
     path = f"agents/{WITH_TOOLS}"
     yield Send(t.request("DELETE", path))
-    made: Exchange = yield Send(t.request("POST", "agents", {**_agent(t, WITH_TOOLS), "tools": list(tools)}))
+    made: Exchange = yield Send(
+        t.request("POST", "agents", {**_describe_agent(t, WITH_TOOLS), "tools": list(tools)})
+    )
     shown: Exchange = yield Send(t.request("GET", path))
     yield Send(t.request("DELETE", path))
     return made, shown
 
 
-def _agent(t: RequestBuilder, name: str) -> dict[str, Any]:
+def _describe_agent(t: RequestBuilder, name: str) -> dict[str, Any]:
     return {"id": name, "base_agent": t.agent, "system_instruction": INSTRUCTION}
 
 

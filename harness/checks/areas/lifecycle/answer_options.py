@@ -50,7 +50,7 @@ def a_json_answer(t: RequestBuilder) -> Steps:
     profile="core",
     accepts=["any JSON value", "a refusal, from a model without formats: untestable"],
 )
-def _formats(formatted: Exchange) -> Iterator[Finding]:
+def _gives_json(formatted: Exchange) -> Iterator[Finding]:
     yield from expect_offered(formatted)
     body = interaction_in(formatted)
     if body.get("status") != "completed":

@@ -265,15 +265,15 @@ def _moves_along(created: Exchange, polled: list[Exchange]) -> Iterator[Finding]
     accepts=["equal or later, however it is written", "no times at all"],
     about="polled",
 )
-def _times_go_forward(created: Exchange, polled: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
+def _sets_no_time_back(created: Exchange, polled: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
     interaction_in(polled[-1])
-    yield from judge_updated(map(_body, [created, *polled, *later]))
+    yield from judge_updated(map(_read_body, [created, *polled, *later]))
 
 
 # --- what the judges share
 
 
-def _body(exchange: Exchange) -> dict[str, object]:
+def _read_body(exchange: Exchange) -> dict[str, object]:
     try:
         return dict(interaction_in(exchange))
     except Unmet:

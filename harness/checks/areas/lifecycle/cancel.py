@@ -232,7 +232,7 @@ def _can_be_read(run: Exchange, later: Exchange) -> Iterator[Finding]:
     requires=["background", "background-slow", "store", "stream", "cancel", "resume"],
     accepts=["interaction.completed with status cancelled", "an error event"],
 )
-def _stream_ends(stream: Exchange) -> Iterator[Finding]:
+def _ends_open_streams(stream: Exchange) -> Iterator[Finding]:
     yield from expect_stream(stream)
     events = events_in(stream)
     if stream.ending.by is By.LIMIT:

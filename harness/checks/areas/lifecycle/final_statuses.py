@@ -106,7 +106,7 @@ def _says_why(failed: Exchange) -> Iterator[Finding]:
     requires=["background", "store", "stream", "script"],
     accepts=["status failed in both", "an error event at the end of the stream"],
 )
-def _failure_is_visible(failed: Exchange, failed_stream: Exchange) -> Iterator[Finding]:
+def _shows_failures(failed: Exchange, failed_stream: Exchange) -> Iterator[Finding]:
     yield from _ends_as("failed", failed, failed_stream, "failed", "failed_stream")
 
 
@@ -118,8 +118,8 @@ def _failure_is_visible(failed: Exchange, failed_stream: Exchange) -> Iterator[F
     requires=["background", "store", "stream"],
     accepts=["status incomplete in both"],
 )
-def _truncation_is_visible(cut_short: Exchange, its_stream: Exchange) -> Iterator[Finding]:
-    if status_of(cut_short) != "incomplete" and _stream_status(its_stream) != "incomplete":
+def _shows_truncation(cut_short: Exchange, its_stream: Exchange) -> Iterator[Finding]:
+    if status_of(cut_short) != "incomplete" and _read_stream_status(its_stream) != "incomplete":
         made = count_output(interaction_in(cut_short).get("usage"))
         if made > 1:
             raise Unmet(f"the limit of one output token was ignored: the run made {made} and is no shorter")
@@ -130,7 +130,7 @@ def _truncation_is_visible(cut_short: Exchange, its_stream: Exchange) -> Iterato
 # --- what the judges share
 
 
-def _stream_status(stream: Exchange) -> str:
+def _read_stream_status(stream: Exchange) -> str:
     if not is_stream(stream) or stream.truncated:
         return ""
     status = (completion(events_in(stream)) or {}).get("status")
@@ -144,6 +144,6 @@ def _ends_as(status: str, got: Exchange, stream: Exchange, *names: str) -> Itera
     yield from at(names[1], expect_stream(stream))
     events = events_in(stream)
     reported = bool(of_kind(events, "error"))
-    if _stream_status(stream) != status and not (status == "failed" and reported):
-        actual = _stream_status(stream) or "no interaction.completed"
+    if _read_stream_status(stream) != status and not (status == "failed" and reported):
+        actual = _read_stream_status(stream) or "no interaction.completed"
         yield finding("the stream ends otherwise", expected=status, actual=actual).at(exchange=names[1])

@@ -114,7 +114,7 @@ def _encodes_data(created: Exchange) -> Iterator[Finding]:
     accepts=["call_id names an earlier call"],
     everywhere=True,
 )
-def _pairs_results(answer: Exchange) -> Iterator[Finding]:
+def _answers_earlier_calls(answer: Exchange) -> Iterator[Finding]:
     if not any("call_id" in step for step in output_steps(interaction_in(answer))):
         raise Unmet("the answer holds no result step")
     yield from of_rule("steps.result-match", answer)
@@ -129,7 +129,7 @@ def _pairs_results(answer: Exchange) -> Iterator[Finding]:
     accepts=["0 <= start < end <= length", "no indices"],
     everywhere=True,
 )
-def _places_annotations(answer: Exchange) -> Iterator[Finding]:
+def _annotates_within_the_text(answer: Exchange) -> Iterator[Finding]:
     if not any(_holds(step, ("annotations",)) for step in output_steps(interaction_in(answer))):
         raise Unmet("the answer holds no annotation")
     yield from of_rule("steps.annotation-range", answer)

@@ -73,7 +73,7 @@ def _are_answered(decided: Exchange) -> Iterator[Finding]:
 )
 def _agree(decided: Exchange) -> Iterator[Finding]:
     for name, answer in _answers(decided).items():
-        for told, expected, actual in _numbers(answer):
+        for told, expected, actual in _list_numbers(answer):
             if not (isinstance(actual, int | float) and math.isclose(actual, expected, abs_tol=TOLERANCE)):
                 yield finding(f"{told} of {name!r}", expected=f"{expected:.3f}", actual=format_value(actual))
 
@@ -121,7 +121,7 @@ def _kind_of(answer: Any) -> Any:
     return answer.get("type") if isinstance(answer, dict) else None
 
 
-def _numbers(answer: Any) -> Iterator[tuple[str, float, Any]]:
+def _list_numbers(answer: Any) -> Iterator[tuple[str, float, Any]]:
     """Yield what must agree in an answer: its name, the number expected, and the number given."""
     if _kind_of(answer) == "noul" and isinstance(answer.get("noul"), int | float):
         yield "the confidence", max(answer["noul"], 1 - answer["noul"]), answer.get("confidence")

@@ -129,10 +129,10 @@ def _changes_one_field(patched: Exchange) -> Iterator[Finding]:
 def _shows_its_secret_once(
     made: Exchange, fetched: Exchange, listed: Exchange, patched: Exchange
 ) -> Iterator[Finding]:
-    if not _text(made, SECRET):
+    if not _read_text(made, SECRET):
         yield finding("the create shows no secret", expected=SECRET, actual="none").at(exchange="made")
     for name, answer in (("fetched", fetched), ("patched", patched)):
-        if _text(answer, SECRET):
+        if _read_text(answer, SECRET):
             yield finding("the secret is shown again", expected="none", actual="a secret").at(exchange=name)
     if listed.status in SUCCESS and any(entry.get(SECRET) for entry in entries(listed, "webhooks")):
         yield finding("the secret is in the list", expected="none", actual="a secret").at(exchange="listed")
@@ -185,13 +185,13 @@ def _replaces_its_secret(made: Exchange, rotated: Exchange) -> Iterator[Finding]
     yield from expect_status(rotated, accepts=SUCCESS)
     if rotated.status not in SUCCESS:
         return
-    if not _text(rotated, "secret"):
+    if not _read_text(rotated, "secret"):
         yield finding("no new secret", expected="a non-empty `secret`", actual="none")
-    elif _text(rotated, "secret") == _text(made, SECRET):
+    elif _read_text(rotated, "secret") == _read_text(made, SECRET):
         yield finding("the secret is the old one", expected="a new secret", actual="the old one")
 
 
-def _text(exchange: Exchange, name: str) -> str:
+def _read_text(exchange: Exchange, name: str) -> str:
     try:
         found = interaction_in(exchange).get(name)
     except Unmet:

@@ -140,7 +140,7 @@ _ERRORS.check(
     accepts=["{error: {message, code}}", "the front end's shape, bare or in a list of one (non-strict)"],
     everywhere=True,
 )
-def _shapes_errors(errors: list[Exchange]) -> Iterator[Finding]:
+def _gives_errors_their_shape(errors: list[Exchange]) -> Iterator[Finding]:
     yield from among("errors", errors, judge_error_shape)
 
 
@@ -198,7 +198,7 @@ def _has_codes(errors: list[Exchange]) -> Iterator[Finding]:
     accepts=["any such word", "the front end's number beside its status word"],
     everywhere=True,
 )
-def _words_codes(errors: list[Exchange]) -> Iterator[Finding]:
+def _writes_codes_as_words(errors: list[Exchange]) -> Iterator[Finding]:
     yield from among("errors", errors, partial(of_rule, "err.code-word"))
 
 
@@ -210,7 +210,7 @@ def _words_codes(errors: list[Exchange]) -> Iterator[Finding]:
     accepts=["the table's status", "any status for a code the table lacks"],
     everywhere=True,
 )
-def _pairs_codes(errors: list[Exchange]) -> Iterator[Finding]:
+def _gives_codes_their_status(errors: list[Exchange]) -> Iterator[Finding]:
     yield from among("errors", errors, partial(of_rule, "err.code-status"))
 
 

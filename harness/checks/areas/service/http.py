@@ -91,7 +91,7 @@ def _lengths_agree(answers: list[Exchange]) -> Iterator[Finding]:
     yield from _of_those_heard(answers, judge_length)
 
 
-def _coding(answer: Exchange) -> str:
+def _read_coding(answer: Exchange) -> str:
     found = answer.headers.get("content-encoding").strip().lower()
     return "" if found == "identity" else found
 
@@ -148,7 +148,7 @@ def _plain_unless_asked(answers: list[Exchange]) -> Iterator[Finding]:
 
 def _coded_unasked(answer: Exchange) -> Iterator[Finding]:
     wanted = answer.request.headers.get("accept-encoding").lower()
-    coding = _coding(answer)
+    coding = _read_coding(answer)
     if coding and coding not in wanted and "*" not in wanted:
         yield finding(
             f"{format_request(answer)} asked for no coding", expected="no content-encoding", actual=coding

@@ -55,12 +55,14 @@ def a_paused_answer(t: RequestBuilder) -> Steps:
         )
     parent = need_id(paused)
     seen: Exchanges = {"paused": paused}
-    token = _token(paused) or TOKEN
+    token = _read_token(paused) or TOKEN
     seen["next_hop"] = yield Send(t.create(continuation_token=token, previous_interaction_id=parent))
     yield from script(t, "paused-again", status=PAUSED, continuation_token=OTHER_TOKEN)
     original = {"input": f"{HELLO} (paused-again)", "store": False}
     again: Exchange = yield Send(t.create(original))
-    second_hop = t.create(original, continuation_token=_token(again) or OTHER_TOKEN) if _paused(again) else None
+    second_hop = (
+        t.create(original, continuation_token=_read_token(again) or OTHER_TOKEN) if _paused(again) else None
+    )
     seen["with_input"] = (yield Send(second_hop)) if second_hop is not None else None
     seen["bad_token"] = yield Send(t.create(continuation_token=NOBODYS, previous_interaction_id=parent))
     yield from script(t, "paused-stream", status=PAUSED, continuation_token=TOKEN)
@@ -79,7 +81,7 @@ def a_paused_answer(t: RequestBuilder) -> Steps:
     accepts=["any non-empty string"],
 )
 def _has_a_token(paused: Exchange) -> Iterator[Finding]:
-    if not _token(paused):
+    if not _read_token(paused):
         token = interaction_in(paused).get("continuation_token")
         yield finding(
             "nothing to continue with", expected="a non-empty continuation_token", actual=format_value(token)
@@ -135,7 +137,7 @@ _CONTINUATION.check(
     requires=["continuation", "stream"],
     accepts=["the token in interaction.completed", "the token in a status update"],
 )
-def _stream_says_so(streamed: Exchange) -> Iterator[Finding]:
+def _says_so_in_streams(streamed: Exchange) -> Iterator[Finding]:
     yield from expect_stream(streamed)
     events = events_in(streamed)
     end = completion(events)
@@ -201,6 +203,6 @@ def _paused(exchange: Exchange) -> bool:
     return status_of(exchange) == PAUSED
 
 
-def _token(exchange: Exchange) -> str:
+def _read_token(exchange: Exchange) -> str:
     token = interaction_in(exchange).get("continuation_token")
     return token if isinstance(token, str) else ""

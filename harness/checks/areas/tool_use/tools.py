@@ -221,7 +221,7 @@ def _inherits_no_tools(toolless: Exchange) -> Iterator[Finding]:
     requires=["functions", "stream"],
     accepts=["interaction.completed with requires_action", "no call at all: untestable"],
 )
-def _stream_waits(tool: Exchange) -> Iterator[Finding]:
+def _ends_streams_waiting(tool: Exchange) -> Iterator[Finding]:
     if not _streamed_calls(tool):
         raise Unmet("the streamed model called no function")
     end = completion(events_in(tool))

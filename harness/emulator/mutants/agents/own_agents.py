@@ -41,7 +41,7 @@ def _forget_runs_of_deleted(engine: Engine, interaction_id: str, project: str) -
     return None
 
 
-def _kinds(call: Call) -> list[str]:
+def _list_tool_types(call: Call) -> list[str]:
     return [tool.get("type", "") for tool in read_json(call).get("tools", ())]
 
 
@@ -74,7 +74,7 @@ MUTANTS = table(
         request("POST agents", lambda call, _: _drop_tool(call, "mcp_server"))),
     row("agents-refuse-functions", "An agent with a function among its tools cannot be saved.",
         request("POST agents", when(
-            lambda call, _: "function" in _kinds(call), refuse("Invalid value at 'tools'.")))),
+            lambda call, _: "function" in _list_tool_types(call), refuse("Invalid value at 'tools'.")))),
     row("agents-list-object", "The list of agents is an object by id.",
         response("GET agents", lambda page, _: (
             {"agents": {agent["id"]: agent for agent in page.get("agents", [])}}))),

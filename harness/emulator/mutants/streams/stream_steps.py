@@ -18,11 +18,11 @@ def _each_index(change: Change) -> Change:
     ]
 
 
-def _delta_before_start(events: list[Json]) -> list[Json]:
+def _put_delta_before_start(events: list[Json]) -> list[Json]:
     return [events[1], events[0], *events[2:]] if len(events) > 2 else events
 
 
-def _delta_after_stop(events: list[Json]) -> list[Json]:
+def _put_delta_after_stop(events: list[Json]) -> list[Json]:
     return [*events[:-2], events[-1], events[-2]] if len(events) > 2 else events
 
 
@@ -73,9 +73,9 @@ MUTANTS = table(
     row("start-missing", "Steps have no step.start.",
         events(each_step(lambda events: events[1:]))),
     row("delta-before-start", "The first delta of a step comes before its start.",
-        events(each_step(_delta_before_start))),
+        events(each_step(_put_delta_before_start))),
     row("delta-after-stop", "The last delta of a step comes after its stop.",
-        events(each_step(_delta_after_stop))),
+        events(each_step(_put_delta_after_stop))),
     row("index-from-one", "Step indices count from 1.",
         events(_each_index(lambda index: index + 1))),
     row("index-gap", "Step indices skip every second number.",

@@ -69,7 +69,7 @@ class EnvironmentConfigReader:
         network = given.get("network")
         self._check_network(network, project)
         sources = given.get("sources", [])
-        files, directories = _files(sources)
+        files, directories = _read_files(sources)
         echo = tuple({k: v for k, v in source.items() if k != "content"} for source in sources)
         return EnvironmentConfig(_plain_id(origin), files, directories, echo, network)
 
@@ -103,7 +103,7 @@ def _check_domain(domain: str) -> None:
         raise invalid(f'The domain {domain!r} must be a bare host name, "*", or "*." and a host name.')
 
 
-def _files(sources: list[dict[str, Any]]) -> tuple[dict[str, bytes], tuple[str, ...]]:
+def _read_files(sources: list[dict[str, Any]]) -> tuple[dict[str, bytes], tuple[str, ...]]:
     files: dict[str, bytes] = {}
     directories: list[str] = []
     for source in sources:

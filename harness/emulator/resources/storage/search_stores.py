@@ -212,9 +212,9 @@ class SearchStores:
         store.operations[operation] = document
         while len(store.operations) > _MOST_OPERATIONS:
             del store.operations[next(iter(store.operations))]
-        return self._operation(store, operation)
+        return self._show_operation(store, operation)
 
-    def _operation(self, store: SearchStore, operation: str) -> dict[str, Any]:
+    def _show_operation(self, store: SearchStore, operation: str) -> dict[str, Any]:
         document = store.operations.get(operation)
         if document is None:
             raise not_found(f"There is no operation {store.name}/{operation}.")
@@ -227,25 +227,25 @@ class SearchStores:
         now = self._stamps.now()
         match method, rest:
             case "GET", ("operations", _) | ("upload", "operations", _):
-                return json_response(self._operation(store, "/".join(rest)))
+                return json_response(self._show_operation(store, "/".join(rest)))
             case "GET", ("documents",):
                 entries = store.documents.values()
                 scope = f"documents {store.name}"
                 found, token = page(entries, call.query, scope, default=10, largest=_LARGEST_PAGE)
                 return json_response(list_in_camel_case("documents", [one.view(now) for one in found], token))
             case "GET", ("documents", name):
-                return json_response(_document(store, name).view(now))
+                return json_response(_find_document(store, name).view(now))
             case "DELETE", ("documents", name):
                 self._delete_document(store, name, call)
                 return json_response({})
             case "GET", ("media", name) if call.query.get("alt") == "media":
-                document = _document(store, name)
+                document = _find_document(store, name)
                 label = (("content-type", str(document.fields["mimeType"])),)
                 return Response.whole(200, Headers(label), document.data)
         return None
 
     def _delete_document(self, store: SearchStore, name: str, call: Call) -> None:
-        document = _document(store, name)
+        document = _find_document(store, name)
         if has_come(document.ready, self._stamps.now()) and not flag(call, "force"):
             raise invalid("Cannot delete non-empty Document", "failed_precondition")
         self._shelf.give_back(len(document.data))
@@ -253,7 +253,7 @@ class SearchStores:
         store.fields["updateTime"] = self._stamps.now()
 
 
-def _document(store: SearchStore, name: str) -> Document:
+def _find_document(store: SearchStore, name: str) -> Document:
     if name not in store.documents:
         raise not_found(f"There is no document {store.name}/documents/{name[:100]}.")
     return store.documents[name][1]

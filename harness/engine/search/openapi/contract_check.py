@@ -53,7 +53,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """Bound each call by the time left, and by what such calls took before; send uploads to their own address."""
     if _places:
         place = _places[-1]
-        _address(case.operation, place.resolved.info.version)
+        _correct_address(case.operation, place.resolved.info.version)
         bounds = [MOST_SECONDS, place.resolved.target.wait, place.timer.left]
         if place.patience is not None:
             bounds.append(place.patience.timeout(case.operation.label.replace(" /", " ")))
@@ -98,7 +98,7 @@ def _to_requests_error(wrong: Exception, seconds: float, request: Any) -> Except
     return kind(wrong, request=request)
 
 
-def _address(operation: Any, version: str) -> None:
+def _correct_address(operation: Any, version: str) -> None:
     """Honour a server of the operation's own, which the tool does not: `{origin}/upload/{version}`."""
     servers = operation.definition.raw.get("servers")
     below = f"/upload/{version}"
@@ -127,10 +127,10 @@ def harness_contract(ctx: Any, response: Any, case: Any) -> None:
     for finding in judge_exchange(exchange, place.requests.key, model):
         defect = SeenDefect(finding, call)
         if place.judged(defect) and finding.rule not in echoed:
-            raise _failure(defect, case)
+            raise _make_failure(defect, case)
 
 
-def _failure(defect: SeenDefect, case: Any) -> AssertionError:
+def _make_failure(defect: SeenDefect, case: Any) -> AssertionError:
     from schemathesis.core.failures import Failure as ToolFailure
 
     key = defect.key

@@ -121,11 +121,11 @@ def _search(
     timer = Timer(budget.seconds)
     if budget.seconds is not None and hearing.has_links:
         first = Timer(budget.seconds / 2)
-        _execute(hearing, path, _stateful_only(_configuration(place, root, budget, first, seed, hearing)), first)
+        _execute(hearing, path, _stateful_only(_configure(place, root, budget, first, seed, hearing)), first)
     for again in range(1 + MORE_ROUNDS):
         if timer.over() or (again and not (hearing.began and hearing.missing_links())):
             break
-        settings = _configuration(place, root, budget, timer, seed + again, hearing)
+        settings = _configure(place, root, budget, timer, seed + again, hearing)
         _execute(hearing, path, _stateful_only(settings) if again else settings, timer)
 
 
@@ -200,7 +200,7 @@ def _notes(
             yield f"no create below /{hearing.family.collection} was accepted: only refusals were seen there"
 
 
-def _configuration(
+def _configure(
     place: SearchTarget, root: str, budget: Budget, timer: Timer, seed: int, hearing: ScenarioCollector
 ) -> dict[str, Any]:
     target = place.requests

@@ -35,7 +35,7 @@ def build_unanswered(request: Any, root: str) -> Exchange:
 def request_of(request: Any, root: str) -> Request:
     """The request, with its target relative to `root`."""
     headers = Headers(
-        (str(name), _text(value)) for name, value in request.headers.items() if name.lower() not in _THE_TOOLS
+        (str(name), _decode(value)) for name, value in request.headers.items() if name.lower() not in _THE_TOOLS
     )
     body = request.body or b""
     data = body.encode() if isinstance(body, str) else bytes(body)
@@ -49,5 +49,5 @@ def target_of(url: str, root: str) -> str:
     return path + (f"?{parts.query}" if parts.query else "")
 
 
-def _text(value: Any) -> str:
+def _decode(value: Any) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)

@@ -159,7 +159,7 @@ class ScenarioCollector:
 
         error = getattr(event, "value", None) or getattr(event, "exception", None)
         if not isinstance(error, OSError):  # as all errors of `requests` are
-            self._tool_errors.append(" ".join(_error_message(event).split()))
+            self._tool_errors.append(" ".join(_describe_error(event).split()))
             return
         late = isinstance(error, requests.Timeout)
         if late and self._place.timer.over():
@@ -171,7 +171,7 @@ class ScenarioCollector:
         patience = self._place.patience
         if late and patience is not None and patience.note(call, patience.timeout(call), hung=True):
             return
-        finding = Finding(ANSWERED, "a call got no answer", "an answer", _error_message(event))
+        finding = Finding(ANSWERED, "a call got no answer", "an answer", _describe_error(event))
         self._keep(SeenDefect(finding, call), trail)
 
     # --- what it proves
@@ -242,7 +242,7 @@ def _refused(recorder: Any, case_id: str) -> bool:
     return response is not None and response.status_code >= 400
 
 
-def _error_message(event: Any) -> str:
+def _describe_error(event: Any) -> str:
     """The message of an error event; not all of them have the same fields."""
     info = getattr(event, "info", None)
     return str(getattr(info, "message", info or getattr(event, "exception", event))).strip()[:300]
