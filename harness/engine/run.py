@@ -110,11 +110,8 @@ def check_target(
     yield from conductor.conclude()
     ordered = conductor.link_results()
     gone = None if outages is None else outages.gone
-    # Whoever takes scripts is told to fail.
-    holes = (
-        *(() if gone is None else (_describe_departure(gone, target.api),)),
-        *(() if is_scriptable else ends.describe()),
-    )
+    departed = () if gone is None else (_describe_departure(gone, target.api),)
+    holes = (*departed, *(() if is_scriptable else ends.describe()))  # whoever takes scripts is told to fail
     code = Exit.INTERRUPTED if workers.halted == INTERRUPTED else exit_of(ordered, unjudged=bool(holes))
     cut = TimeoutLosses() if timeouts is None else timeouts.losses
     seconds, left = time.perf_counter() - begin, tuple(workers.leftovers)

@@ -24,12 +24,12 @@ class TrafficLog:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._answers: list[_Answer] = []
+        self._answers: list[_LoggedAnswer] = []
         self._refused: list[str] = []
 
     def note_answer(self, request: Request, response: Response) -> Response:
         """Note an answer, and return it."""
-        self._answers.append(_Answer(self._api, request, response))
+        self._answers.append(_LoggedAnswer(self._api, request, response))
         return response
 
     def note_refusal(self, message: str) -> None:
@@ -53,7 +53,7 @@ def name_call(request: Request) -> str:
     return call_of({"method": request.method, "target": request.target, "body": streamed})
 
 
-class _Answer:
+class _LoggedAnswer:
     """One answer, shown in a line. Wraps the response's body, to see the ending."""
 
     def __init__(self, api: Api, request: Request, response: Response) -> None:

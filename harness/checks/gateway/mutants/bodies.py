@@ -156,10 +156,10 @@ class HoldsOn(Gateway):
 
     def relay_stream(self, request: Request, body: Body) -> Body:
         self._held.append(body)
-        return _Deaf(body, FrameEdit(request))
+        return _HeldOpen(body, FrameEdit(request))
 
 
-class _Deaf(EditedBody):
+class _HeldOpen(EditedBody):
     """A body that ignores `close`."""
 
     def close(self) -> None:
@@ -238,10 +238,10 @@ class Mixes(Gateway):
         self._open: list[Body] = []
 
     def relay_stream(self, request: Request, body: Body) -> Body:
-        return _Shared(body, self._open)
+        return _Mixed(body, self._open)
 
 
-class _Shared:
+class _Mixed:
     """A body that takes every second piece from another body."""
 
     def __init__(self, inner: Body, everybody: list[Body]) -> None:
