@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from datetime import date
 from pathlib import Path
 
+from harness.cli.masking import mask_text
 from harness.cli.output import require_writable, say
 from harness.engine.baseline import Baseline, read_baseline
 from harness.engine.decide import exit_with
@@ -35,15 +36,36 @@ def baseline_of(
     path = Path(arguments.baseline)
     if arguments.baseline_update or arguments.baseline_prune:
         require_writable(path, "--baseline")
+    if arguments.baseline_update:
+        _refuse_shortened(arguments)
     if arguments.baseline_update and not path.exists():
         return Baseline()
     return read_baseline(path, known, is_known=is_known)
 
 
+def _refuse_shortened(arguments: argparse.Namespace) -> None:
+    """Raise UsageFault for options with which a run leaves out what it would find."""
+    for name in ("fail_fast", "enough"):
+        if getattr(arguments, name, None):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageFault(
+                f"--baseline-update needs the whole run, and {option} ends it early: leave one of them out"
+            )
+
+
 def finish(arguments: argparse.Namespace, old: Baseline, finished: RunFinished, *, vacuous: bool = False) -> Exit:
-    """The exit code of a finished run; if the baseline is to be rewritten, the one it has under the new one."""
+    """The exit code of a finished run; if the baseline is to be rewritten, the one it has under the new one.
+
+    A run that was not whole rewrites nothing: the file would say of what nobody saw that it is in order.
+    """
     if not (arguments.baseline_update or arguments.baseline_prune):
-        return _tell_forgotten(arguments, old, finished, finished.exit)
+        return finished.exit
+    if gap := _find_gap(finished):
+        say(
+            f"baseline {arguments.baseline}: left as it was, because the run was not whole: {mask_text(gap)}",
+            to_errors=arguments.json,
+        )
+        return finished.exit
     new = old.with_failures(finished.results, date.today().isoformat()) if arguments.baseline_update else old
     new = new.without_stale(finished.results) if arguments.baseline_prune else new
     added, gone = len(new.entries.keys() - old.entries.keys()), len(old.entries.keys() - new.entries.keys())
@@ -55,14 +77,20 @@ def finish(arguments: argparse.Namespace, old: Baseline, finished: RunFinished, 
     changed = f"baseline {arguments.baseline}: {added} added, {gone} removed"
     conforms = "conformant" if code == Exit.OK else "still not conformant"
     say(f"{changed}; with it, this run is {conforms}", to_errors=arguments.json)
-    return _tell_forgotten(arguments, new, finished, code)
+    return code
 
 
-def _tell_forgotten(arguments: argparse.Namespace, baseline: Baseline, finished: RunFinished, code: Exit) -> Exit:
-    """The exit code, once each entry is told that names nothing and is not among the results."""
-    told = {result.id for result in finished.results}
-    forgotten = [entry for entry in baseline.forgotten if entry.id not in told]
-    for entry in forgotten:
-        stale = f"baseline {arguments.baseline}: an entry is stale, {entry.unknown}"
-        say(f"{stale} (--baseline-prune takes it out)", to_errors=arguments.json)
-    return Exit.FAILED if forgotten and code is Exit.OK else code
+def _find_gap(finished: RunFinished) -> str:
+    """Why a run does not say all that it would say of its target; `""` if it does."""
+    if finished.holes:
+        return finished.holes[0]
+    if finished.halted:
+        return finished.halted
+    return _NOT_WHOLE.get(finished.exit, "")
+
+
+_NOT_WHOLE = {
+    Exit.NOTHING_RAN: "nothing was judged",
+    Exit.HARNESS_ERROR: "the harness itself erred",
+    Exit.INTERRUPTED: "it was interrupted",
+}

@@ -92,25 +92,15 @@ class Listeners:
 
     def handle(self, event: RunEvent) -> None:
         """Pass one event on."""
+        from harness.engine.decide import tell_forgotten
         from harness.engine.events import CheckFinished
 
         if isinstance(event, CheckFinished):
             self._results.append(event.result)
-        for each in self._tell_forgotten(event):
+        for each in (event,) if self._baseline is None else tell_forgotten(event, self._baseline):
             self.state.handle(each)
             if self.screen is not None:
                 self.screen.handle(each)
-
-    def _tell_forgotten(self, event: RunEvent) -> Iterator[RunEvent]:
-        """The event; before the end of a run, the entries of the baseline that name no check."""
-        from harness.engine.decide import add_forgotten
-        from harness.engine.events import CheckFinished, RunFinished
-
-        if self._baseline is not None and isinstance(event, RunFinished):
-            known = len(event.results)
-            event = add_forgotten(event, self._baseline)
-            yield from map(CheckFinished, event.results[known:])
-        yield event
 
     def follow(self, events: Generator[RunEvent, None, None]) -> RunFinished:
         """Pass on all events of a run, then write the reports; return the last event.

@@ -6,12 +6,12 @@ level, declared capability, strictness and baseline are combined here and in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.engine.baseline import Baseline, Entry
-from harness.engine.events import RunFinished
+from harness.engine.events import CheckFinished, RunEvent, RunFinished
 from harness.engine.results import ClientRun, Evidence, Result
 from harness.outcome import (
     Basis,
@@ -96,8 +96,17 @@ def decide_finding(finding: Finding, rule: Rule, policy: Policy) -> Verdict:
     return Verdict.INFO if decided is Verdict.PASS else decided
 
 
-def add_forgotten(finished: RunFinished, baseline: Baseline) -> RunFinished:
-    """The end of a run with a stale result for each entry of the baseline that names no check: it is not green."""
+def tell_forgotten(event: RunEvent, baseline: Baseline) -> Iterator[RunEvent]:
+    """The event; before the end of a run, a stale result for each entry of the baseline that names no check."""
+    if isinstance(event, RunFinished):
+        known = len(event.results)
+        event = _add_forgotten(event, baseline)
+        yield from map(CheckFinished, event.results[known:])
+    yield event
+
+
+def _add_forgotten(finished: RunFinished, baseline: Baseline) -> RunFinished:
+    """The end of a run with those results: it is not green."""
     stale = tuple(map(_decide_forgotten, baseline.forgotten))
     failed = stale and finished.exit in (Exit.OK, Exit.UNREACHABLE)
     return replace(finished, results=(*finished.results, *stale), exit=Exit.FAILED if failed else finished.exit)

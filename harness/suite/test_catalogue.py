@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import pytest
 
+from harness.engine.baseline import Entry
 from harness.kit.check import Check
 from harness.outcome import Exit, TargetFault, UsageFault, Verdict
 from harness.suite.judging import Judge, baseline_of, revision_of, select_checks
@@ -52,6 +53,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if check.id in known:
             marks.append(pytest.mark.xfail(reason=known.reason(check.id), strict=True))
         items.append(pytest.param(check, id=check.id, marks=marks))
+    items += [pytest.param(entry, id=f"stale-{entry.id}") for entry in known.forgotten]
     metafunc.parametrize("check", items)
 
 
@@ -89,9 +91,13 @@ def _check_of(item: pytest.Item) -> Check | None:
     return check if isinstance(check, Check) else None
 
 
-def test_conforms(check: Check, interactions_judge: Judge, record_property: Callable[[str, object], None]) -> None:
-    """The target keeps the rule."""
+def test_conforms(
+    check: Check | Entry, interactions_judge: Judge, record_property: Callable[[str, object], None]
+) -> None:
+    """The target keeps the rule; an entry of the baseline that names no check is stale."""
     __tracebackhide__ = True
+    if isinstance(check, Entry):
+        pytest.fail(f"a baseline entry is stale: {check.unknown}; take it out of the baseline", pytrace=False)
     try:
         result = interactions_judge.result(check)
     except (TargetFault, UsageFault) as fault:

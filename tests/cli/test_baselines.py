@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,6 +15,7 @@ from harness.emulator.mutants import MUTANTS
 from tests.benches.client.clients import ONE_SHOT, program
 from tests.cli.commands.test_verify import EVENTS, recording
 from tests.cli.conftest import Harness
+from tests.cli.foreign_server import Handler, Service, serve_foreign
 
 FILE = "known.yaml"
 
@@ -103,13 +106,14 @@ def test_an_entry_that_names_no_check_is_stale(harness: Harness, name: str) -> N
     words = command(broken=False)
     own = words.index("--") if "--" in words else len(words)
     reports = ["--report", "json=report.json", "--report", "junit=report.xml", "--report", "html=report.html"]
-    done = harness(*words[:own], "--baseline", FILE, *reports, *words[own:])
+    done = harness(*words[:own], "-v", "--baseline", FILE, *reports, *words[own:])
     assert done.code == 1
     told = f"no check is named '{typo}'"
     assert told in done.out
     assert "stale" in done.out.splitlines()[-1]
     texts = {kind: html.unescape(Path(f"report.{kind}").read_text("utf-8")) for kind in ("json", "xml", "html")}
-    assert [kind for kind, text in texts.items() if typo not in text and name != "torture"] == []
+    assert [kind for kind, text in texts.items() if typo not in text] == []
+    assert json.loads(Path("report.json").read_text("utf-8")).get("exit", 1) == 1
     assert run(harness, words, "--baseline-prune") == 0
     assert yaml.safe_load(Path(FILE).read_text("utf-8")) == []
 
@@ -149,3 +153,64 @@ def test_a_check_tells_what_an_entry_may_mean(harness: Harness) -> None:
     done = harness("check", "emulator", "-c", "create.ok", "--baseline", FILE)
     assert (done.code, "did you mean 'stream.done'" in done.out) == (1, True)
     assert "1 baseline entry is stale" in done.out.splitlines()[-1]
+
+
+@pytest.mark.parametrize("option", ["--baseline-update", "--baseline-prune"])
+def test_a_run_that_was_not_whole_leaves_the_baseline_as_it_was(harness: Harness, option: str) -> None:
+    """What nobody looked at is neither known nor gone: the file is untouched, and the last line says why."""
+    text = "- {id: stream.dome, reason: old}\n"
+    Path(FILE).write_text(text, encoding="utf-8")
+    with serve_foreign(Service()) as url:
+        words = ["check", url, "--deadline", "0.1", "--baseline", FILE, option]
+        done = harness(*words)
+    assert Path(FILE).read_text("utf-8") == text
+    assert done.code not in (0, 2)
+    told = f"baseline {FILE}: left as it was, because the run was not whole: its time was up (--deadline)"
+    assert done.out.splitlines()[-1].startswith(told)
+
+
+def test_a_target_that_goes_away_leaves_no_baseline(harness: Harness) -> None:
+    """A server that dies in the middle does not become a baseline of failures, or of none."""
+    with serve_foreign(Service(), LeavesSoon) as url:
+        done = harness("check", url, "--baseline", FILE, "--baseline-update")
+    assert done.code == 4
+    assert not Path(FILE).exists()
+    assert "left as it was, because the run was not whole: the target was gone" in done.out.splitlines()[-1]
+
+
+class LeavesSoon(Handler):
+    """From the sixtieth call on, whoever calls is hung up on."""
+
+    def dispatch(self, data: bytes) -> Any:
+        if len(self.service.log) >= 60:
+            self.close_connection = True
+            self.connection.close()
+            raise ConnectionAbortedError
+        return super().dispatch(data)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "emulator", "--fail-fast"),
+        ("torture", "--fail-fast", "--", "x"),
+        ("torture", "--enough", "2", "--", "x"),
+    ],
+)
+def test_who_ends_a_run_early_cannot_update_a_baseline(harness: Harness, words: str) -> None:
+    """What comes after the first failure would be missing from the file."""
+    command, *rest = words.split()
+    done = harness(command, "--baseline", FILE, "--baseline-update", *rest)
+    assert (done.code, done.out, Path(FILE).exists()) == (2, "", False)
+    assert "--baseline-update needs the whole run" in done.err
+
+
+def test_a_merge_tells_an_entry_that_names_no_check(harness: Harness) -> None:
+    """What each shard knows is not lost when they are put together."""
+    Path(FILE).write_text("- {id: create.okk, reason: old}\n", encoding="utf-8")
+    for number in (1, 2):
+        report = f"json={number}.json"
+        words = ["check", "emulator", "-c", "create.*,get.*", "--shard", f"{number}/2", "--report", report]
+        assert harness(*words, "--baseline", FILE).code == 1
+    done = harness("merge", "1.json", "2.json")
+    assert (done.code, done.out.splitlines()[-1].endswith("1 baseline entry is stale.")) == (1, True)

@@ -111,7 +111,7 @@ def _play(
     if shard is not None:
         _refuse_beside_shard(arguments)
     baseline = baseline_of(arguments, [result_id(case) for case in cases], is_known=is_result_id)
-    listeners = Listeners(arguments, TorturePresentation())  # its results are cases, and nothing else
+    listeners = Listeners(arguments, TorturePresentation(), baseline)
     shown = tuple(mask_text(word) for word in command)
     options = TortureOptions(
         jobs=arguments.jobs or 2 * (os.cpu_count() or 1),

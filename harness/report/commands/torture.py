@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
+from harness.benches.client.judgement.outcome import DropOutcome, is_result_id, list_cases, outcome_of, run_of
 from harness.engine.results import ClientRun, Result
 from harness.outcome import Exit, Severity, Verdict
 from harness.outcome.words import format_count
+from harness.report.causes import describe_stale
 from harness.report.commands.presentation import LeftOut, Paint, Presentation, Section
 from harness.report.commands.torture_lines import (
     group_lines,
@@ -56,18 +57,19 @@ class TorturePresentation(Presentation):
 
     def headline(self, state: RunState) -> Headline:
         _, finished = state.whole()
-        outcomes = Counter(map(outcome_of, finished.results))
-        planned = max(state.planned.checks, len(finished.results))
+        outcomes = Counter(map(outcome_of, list_cases(finished.results)))
+        played = list_cases(finished.results)
+        planned = max(state.planned.checks, len(played))
         right = sum(outcomes[best] for best in _BEST)
-        if finished.exit is Exit.NOTHING_RAN and finished.results:
+        if finished.exit is Exit.NOTHING_RAN and played:
             return make_headline(finished, _UNHARMED, count_stale(finished))
         if right == planned and right:
             where = "the only case" if planned == 1 else f"all {planned} cases"
             return make_headline(finished, f"the client ends right in {where}", count_stale(finished))
-        left = planned - len(finished.results)
-        untold = sum(map(_tells_no_status, finished.results))
+        left = planned - len(played)
+        untold = sum(map(_tells_no_status, played))
         told = [
-            _describe_silent(finished.results),
+            _describe_silent(played),
             _conjugate(untold, "reports", "report", "a run that did not complete as a success (a warning)"),
             _conjugate(outcomes[DropOutcome.REPORTED], "ends", "end", "with an error"),
             _conjugate(outcomes[DropOutcome.CRASHED], "crashes", "crash"),
@@ -84,7 +86,7 @@ class TorturePresentation(Presentation):
         skipped = sum(item["cases"] for item in list_untried(state))
         if skipped:
             yield LeftOut(skipped, "not tried", "after equal failures of their kind; --enough 0 tries them")
-        if left := state.planned.checks - len(state.results) - skipped:
+        if left := state.planned.checks - len(list_cases(state.results)) - skipped:
             yield LeftOut(left, "not run", "the run ended early")
 
     def matrices(self, state: RunState) -> Iterator[OutcomeMatrix]:
@@ -97,7 +99,8 @@ class TorturePresentation(Presentation):
         from harness.report.shards.shard_record import part_record
 
         _, finished = state.whole()
-        counts = Counter(map(outcome_of, finished.results))
+        counts = Counter(map(outcome_of, list_cases(finished.results)))
+        stale = [describe_stale(result) for result in finished.results if not is_result_id(result.id)]
         record: dict[str, Any] = state.mask.tree(
             {
                 "client": state.target.name if state.target else "",
@@ -107,7 +110,8 @@ class TorturePresentation(Presentation):
                 "seconds": round(finished.seconds, 3),
                 "counts": {str(outcome): counts[outcome] for outcome in DropOutcome},
                 "untried": list_untried(state),
-                "cases": [_record_case(result) for result in finished.results],
+                "cases": [_record_case(result) for result in list_cases(finished.results)],
+                **({"stale": stale} if stale else {}),
                 **({"halted": finished.halted} if finished.halted else {}),
                 **({"shard": part_record(finished.part)} if finished.part else {}),
             }
@@ -126,6 +130,8 @@ class TorturePresentation(Presentation):
             yield Section("The stream, drop by drop", lines)
 
     def suite(self, result: Result) -> str:
+        if not is_result_id(result.id):
+            return super().suite(result)
         run = run_of(result)
         return f"torture.{run.kind or run.row}"
 
@@ -133,7 +139,7 @@ class TorturePresentation(Presentation):
         return result.title
 
     def kind(self, result: Result) -> str:
-        return str(outcome_of(result))
+        return str(outcome_of(result)) if is_result_id(result.id) else super().kind(result)
 
     def opening(self, state: RunState) -> Iterator[str]:
         return iter(())
@@ -152,6 +158,8 @@ class TorturePresentation(Presentation):
         yield from (printable(state.mask.text(note)) for note in phase.notes[1:])
 
     def format_result(self, result: Result, state: RunState, paint: Paint) -> str:
+        if not is_result_id(result.id):
+            return f"{self.kind(result).upper()} {result.id}: {describe_stale(result)}"
         outcome = outcome_of(result)
         word = paint(SIGNS[outcome][1], f"{outcome.upper():<7}")
         problem = "".join(f": {printable(state.mask.text(f.message))}" for f in result.observation.findings)
@@ -168,7 +176,7 @@ class TorturePresentation(Presentation):
     def conclusion(self, state: RunState) -> str:
         _, finished = state.whole()
         said = super().conclusion(state)
-        outcomes = Counter(map(outcome_of, finished.results))
+        outcomes = Counter(map(outcome_of, list_cases(finished.results)))
         stale = count_stale(finished)
         if finished.exit is Exit.NOTHING_RAN and outcomes:
             said = f"nothing can be said: {_UNHARMED}"
@@ -185,11 +193,11 @@ class TorturePresentation(Presentation):
 
     def totals(self, state: RunState, paint: Paint) -> str | None:
         _, finished = state.whole()
-        counts = Counter(map(outcome_of, finished.results))
+        counts = Counter(map(outcome_of, list_cases(finished.results)))
         words = [paint(SIGNS[o][1], f"{counts[o]} {o}") for o in DropOutcome if counts[o]]
         skipped = sum(item["cases"] for item in list_untried(state))
         words += [f"{skipped} not tried after equal failures (--enough 0 tries them)"] if skipped else []
-        left = state.planned.checks - len(finished.results) - skipped
+        left = state.planned.checks - len(list_cases(finished.results)) - skipped
         words += [f"{left} not run"] if left else []
         excused = finished.counts[Verdict.XFAIL]
         words += [f"{excused} excused by the baseline"] if excused else []

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
+from harness.benches.client.judgement.outcome import DropOutcome, list_cases, outcome_of, run_of
 from harness.engine.results import Result
 from harness.outcome import Verdict
 from harness.outcome.words import format_count
@@ -64,7 +64,7 @@ def strip_lines(results: Sequence[Result], events: int, paint: Paint = lambda _,
 
 def unharmed_lines(results: Sequence[Result]) -> Iterator[str]:
     """Names the cases in which nothing befell the client, whatever was planned."""
-    unharmed = [result for result in results if run_of(result).unharmed]
+    unharmed = [result for result in list_cases(results) if run_of(result).unharmed]
     if unharmed:
         cases = format_count(len(unharmed), "case")
         yield f"no fault befell the client in {cases}, so nothing was shown there: {_name_some(unharmed)}"

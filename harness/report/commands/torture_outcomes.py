@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.benches.client.judgement.outcome import DropOutcome, run_of
+from harness.benches.client.judgement.outcome import DropOutcome, list_cases, run_of
 from harness.engine.results import Result
 from harness.look.assets import mark_of
 from harness.report.evidence.exchange_text import printable
@@ -49,7 +49,7 @@ OUTCOME_MARKS = {
 
 def in_order(results: Sequence[Result]) -> list[Result]:
     """The results in the order of their cases."""
-    return sorted(results, key=lambda result: run_of(result).number)
+    return sorted(list_cases(results), key=lambda result: run_of(result).number)
 
 
 def describe_problem(result: Result, state: RunState) -> str:

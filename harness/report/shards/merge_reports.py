@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.engine.baseline import Baseline
+from harness.engine.decide import tell_forgotten
+from harness.engine.events import RunEvent
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.report.shards.check_shards import merge_checks
 from harness.report.shards.fuzz_shards import merge_searches
 from harness.report.shards.merged_run import MergedRun
 from harness.report.shards.mutant_shards import merge_mutants
-from harness.report.shards.shard_record import read_shard_record
+from harness.report.shards.shard_record import read_part, read_shard_record, unreadable
 from harness.report.shards.torture_shards import merge_torture
 from harness.report.side_by_side.run_file import kind_of
 
@@ -55,4 +59,13 @@ def merge_reports(
     [kind] = kinds
     if kind not in MERGES:
         raise UsageFault(f"reports of `harness {kind}` cannot be merged: those of {', '.join(MERGES)} can")
-    return MERGES[kind](records, api, same_target=same_target)
+    merged = MERGES[kind](records, api, same_target=same_target)
+    with unreadable(next(iter(records))):
+        known = Baseline(read_part(next(iter(records.values()))).baseline)
+    return replace(merged, events=tuple(_tell_forgotten(merged.events, known)))
+
+
+def _tell_forgotten(events: Iterable[RunEvent], known: Baseline) -> Iterator[RunEvent]:
+    """The events; before the end of the run, the entries of its baseline that name nothing."""
+    for event in events:
+        yield from tell_forgotten(event, known)

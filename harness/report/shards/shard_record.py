@@ -43,7 +43,9 @@ def read_part(record: Mapping[str, Any]) -> ShardPart:
         revision=str(shard["revision"]),
         selection=str(shard["selection"]),
         strict=bool(shard["strict"]),
-        baseline=tuple(Entry(e["id"], e["reason"], e["since"], e["finding"]) for e in shard["baseline"]),
+        baseline=tuple(
+            Entry(e["id"], e["reason"], e["since"], e["finding"], e.get("unknown", "")) for e in shard["baseline"]
+        ),
         ran=tuple(map(str, shard["ran"])),
         whole=tuple(map(str, shard["whole"])),
     )

@@ -5,6 +5,7 @@ Layer 5, values only.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from harness.engine.results import ClientRun, Result
@@ -90,6 +91,11 @@ def result_id(case: object) -> str:
 def is_result_id(name: str) -> bool:
     """Whether a baseline's entry names a case."""
     return name.startswith(f"{AREA}[")
+
+
+def list_cases(results: Iterable[Result]) -> list[Result]:
+    """The results of cases; an entry of a baseline that names none is told among the others."""
+    return [result for result in results if is_result_id(result.id)]
 
 
 def run_of(result: Result) -> ClientRun:
