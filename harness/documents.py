@@ -136,10 +136,10 @@ def refuse_bombs(root: Any) -> None:
         node, is_done = todo.pop()
         children = _list_children(node)
         if is_done:
-            sizes[id(node)] = _own_size(node) + sum(sizes[id(child)] or 0 for child in children)
+            sizes[id(node)] = _measure(node) + sum(sizes[id(child)] or 0 for child in children)
         elif id(node) not in sizes:
             sizes[id(node)] = None  # it is being measured: who meets it now is inside it
-            own_size += _own_size(node)
+            own_size += _measure(node)
             todo.append((node, True))
             for child in children:
                 if sizes.get(id(child), 0) is None:
@@ -163,7 +163,7 @@ def _list_children(node: Any) -> list[Any]:
     return [part for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
 
 
-def _own_size(node: Any) -> int:
+def _measure(node: Any) -> int:
     return _NODE_COST + (len(node.value) if isinstance(node.value, str) else 0)
 
 

@@ -1,9 +1,9 @@
 """Functions are named by verbs, and a class name stands for one thing: the whole package is read to see it.
 
 A bare past participle (`told`, `changed`) leaves open whether a function does something or returns something. It
-may name a boolean or a property. A private function does not begin with a noun (`_text`, `_finding_record`),
-unless it reads like an attribute of its argument (`_word_of`, `_keys_in`). The lists of
-exceptions may only shrink: what is listed and gone fails, too.
+may name a boolean or a property. A private function does not begin with a noun (`_text`, `_finding_record`), unless
+it reads like an attribute of its argument (`_word_of`, `_keys_in`). The list of exceptions may only shrink: what is
+listed and gone fails, too.
 """
 
 from __future__ import annotations
@@ -48,21 +48,27 @@ PARTICIPLES: dict[str, str] = {
 
 NOUNS = _words(
     """
-    address addresses agent anchor annotation annotations area arguments array attribute automaton body bytes
-    cassette cassettes cell characters children choice chunk coding codings comment configuration connection
-    content contents credential cursors data decision delta details difference differences disagreement document
-    documents engine entry environment error event events evidence exchanges extension extras fact failure fault
-    fields file files finding folder formats framing functions groups header headers headline holder hosts ids
-    incident inputs interaction items key keys kinds letters likeness lines literal literals mapping member
-    members milliseconds module moment noise numbers object offset offsets opening operation operations origin
-    overview pairs parameter parameters parts passage password path patience payload payloads pieces places
-    problem problems progress properties provenance reading refusal replies response result results root row
-    rows rule scalar scenario schema script seconds section sections segments server settings shapes status
-    steps stream string subject subscript table template text timeline times token totals tree tunnel union
-    usage value values variable version voice webhook words
+    absence address addresses agent anchor annotation annotations area arguments array attribute authentication
+    automaton background bearer body bytes canonical cassette cassettes cell chaining characters children choice
+    chunk circumstances codes coding codings comment config configuration connection consequences content
+    contents creation credential cursors data decision deletion delta destination details difference differences
+    disagreement document documents emulator engine engines entry environment error errors event events evidence
+    excerpt exchanges extension extras fact failure failures fault faults fields file files finding flaws folder
+    formats frames framing functions genai groups header headers headline holder hosts httpx ids incident
+    incidents inputs inspector interaction items json key keys kind kinds letters levels likeness line lines
+    literal literals loader losses mapping mebibytes media megabytes member members message messages
+    milliseconds misfit module moment nanoseconds noise numbers object offset offsets opening operation
+    operations origin overview own pairs parameter parameters particulars parts passage password path patience
+    payload payloads pieces places problem problems progress properties proposal provenance reading redis
+    refusal remote replies response result results root roots rounds routes row rows rule scalar scenario schema
+    script seconds secret secrets section sections segments selection server service settings shapes shell
+    sightings size status steps storage stream streaming string subject subscript table tar target template text
+    texts thought thoughts timeline times token tools totals trail tree tunnel type union usage uvloop vacuity
+    value values variable vcr version voice webhook weights words writer wrong zone
     """
 )
-"""Words that name what a function returns, and are no verbs: `stage` and `record` may be either."""
+"""Words that name what a function returns, or say of what kind it is, and are no verbs: `stage` and `record` may
+be either."""
 
 ACCESSORS = ("_of", "_in", "_at", "_for", "_with", "_as")
 """Ends of names that read like an attribute of what is passed."""

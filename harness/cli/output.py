@@ -85,7 +85,9 @@ class Listeners:
         self._results: list[Result] = []
         self._json = bool(arguments.json)
         self._annotates = wants_annotations(arguments.annotations)
-        self._files = ReportFiles([*(arguments.report or ()), *_own_summary(arguments, annotates=self._annotates)])
+        self._files = ReportFiles(
+            [*(arguments.report or ()), *_choose_summary(arguments, annotates=self._annotates)]
+        )
         if not arguments.json:
             colour = wants_colour(sys.stdout, os.environ, arguments.color)
             self.screen = TerminalReport(sys.stdout, self.state, colour=colour, verbose=arguments.verbose)
@@ -187,7 +189,7 @@ def wants_annotations(choice: str) -> bool:
     return choice == "always" or (choice == "auto" and os.environ.get("GITHUB_ACTIONS") == "true")
 
 
-def _own_summary(arguments: argparse.Namespace, *, annotates: bool) -> list[str]:
+def _choose_summary(arguments: argparse.Namespace, *, annotates: bool) -> list[str]:
     """The report for the job summary, unless the user names that file."""
     path = os.environ.get(_STEP_SUMMARY, "")
     named = any(word.partition("=")[2] == path for word in arguments.report or ())

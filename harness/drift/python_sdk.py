@@ -150,7 +150,7 @@ class _PythonReader:
         parameters, body = {}, None
         for name, annotation, required, text in _list_annotations(made):
             marks = ast.dump(annotation)
-            field = FieldType(self._shape(module, annotation), required, text)
+            field = FieldType(self._read_shape(module, annotation), required, text)
             if "'RequestMetadata'" in marks:
                 body = field.shape
             elif "'QueryParamMetadata'" in marks:
@@ -174,7 +174,7 @@ class _PythonReader:
             )
             if first is None:
                 continue
-            shape = self._shape(module, first)
+            shape = self._read_shape(module, first)
             if "text/event-stream" in words:
                 frame = self.records[shape.records[0]]
                 events = frame.fields[_STREAM_FIELD].shape
@@ -201,17 +201,17 @@ class _PythonReader:
         inner = self._load_module(base)
         return self._find_name(inner, there) if inner is not None and inner is not module else None
 
-    def _shape(self, module: _Module, node: ast.expr | None) -> ValueType:
+    def _read_shape(self, module: _Module, node: ast.expr | None) -> ValueType:
         if node is None or (isinstance(node, ast.Constant) and node.value is None):
             return ValueType()
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            return self._shape(module, ast.parse(node.value, mode="eval").body)
+            return self._read_shape(module, ast.parse(node.value, mode="eval").body)
         if isinstance(node, ast.BinOp):  # A | B
-            return unite((self._shape(module, node.left), self._shape(module, node.right)))
+            return unite((self._read_shape(module, node.left), self._read_shape(module, node.right)))
         if isinstance(node, ast.Subscript):
             return self._read_subscript(module, node)
         if isinstance(node, ast.Call) and _read_last_name(node.func) == "TypeAliasType":
-            return self._shape(module, node.args[1])
+            return self._read_shape(module, node.args[1])
         name = _read_last_name(node)
         found = self._find(module, node)
         if found is not None:
@@ -222,7 +222,7 @@ class _PythonReader:
         if name in _SCALARS:
             return ValueType(frozenset({_SCALARS[name]}))
         if name in module.aliases:
-            return give_title(self._shape(module, module.aliases[name]), name)
+            return give_title(self._read_shape(module, module.aliases[name]), name)
         made = module.classes[name]
         fields = _list_annotations(made)
         if any(field == "is_unknown" for field, *_ in fields):
@@ -240,7 +240,7 @@ class _PythonReader:
                 if inherited is not None and inherited[1] in inherited[0].classes and inherited[1] != "BaseModel":
                     told |= self.records[self._read_named(*inherited).records[0]].fields
             told |= {
-                field: FieldType(self._shape(module, annotation), required, note)
+                field: FieldType(self._read_shape(module, annotation), required, note)
                 for field, annotation, required, note in fields
             }
             self.records[full] = Record(full, told, text)
@@ -254,13 +254,13 @@ class _PythonReader:
             kinds = frozenset("string" if isinstance(value, str) else "integer" for value in values)
             return ValueType(kinds, frozenset(map(str, values)), fixed=len(values) == 1)
         if name in _THROUGH:
-            return self._shape(module, inside[0])
+            return self._read_shape(module, inside[0])
         if name == "Union":
-            return unite(self._shape(module, part) for part in inside)
+            return unite(self._read_shape(module, part) for part in inside)
         if name in _ITEMS:
-            return ValueType(frozenset({"array"}), item=self._shape(module, inside[0]))
+            return ValueType(frozenset({"array"}), item=self._read_shape(module, inside[0]))
         if name in _MAPS:
-            return ValueType(frozenset({"object"}), entry=self._shape(module, inside[-1]))
+            return ValueType(frozenset({"object"}), entry=self._read_shape(module, inside[-1]))
         return ValueType(frozenset({ANY}))
 
 

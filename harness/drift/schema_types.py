@@ -83,7 +83,7 @@ class _SchemaReader:
             full = self._openapi["components"]["parameters"][name] if name else told
             if full["in"] == "query":
                 place: Pointer = ("components", "parameters", name, "schema") if name else ()
-                shape = self._shape(OPENAPI, full["schema"], place)
+                shape = self._read_shape(OPENAPI, full["schema"], place)
                 found[full["name"]] = FieldType(shape, full.get("required", False), full.get("description", ""))
         return found
 
@@ -99,7 +99,7 @@ class _SchemaReader:
         parts = _SPLIT.get((file, pointer))
         if parts is not None:
             return unite(self._read(part, ()) for part in parts)
-        return give_title(self._shape(file, self._at(file, pointer), pointer), _name(file, pointer))
+        return give_title(self._read_shape(file, self._at(file, pointer), pointer), _name(file, pointer))
 
     def _at(self, file: str, pointer: Pointer) -> Any:
         part: Any = self._openapi if file == OPENAPI else self._schemas.document(file)
@@ -113,7 +113,7 @@ class _SchemaReader:
         beside = posixpath.join(posixpath.dirname(file), path.removesuffix(".json"))
         return posixpath.normpath(beside) if path else file, tuple(fragment.split("/")[1:])
 
-    def _shape(self, file: str, node: Any, pointer: Pointer) -> ValueType:
+    def _read_shape(self, file: str, node: Any, pointer: Pointer) -> ValueType:
         if node is True:
             return ValueType(frozenset({ANY}))
         if not isinstance(node, dict) or "x-unknown" in node:
@@ -127,7 +127,7 @@ class _SchemaReader:
             branches = node.get(keyword, ())
             if any(not _is_rule(branch) for branch in branches):
                 places = ((*pointer, keyword, str(index)) for index in range(len(branches)))
-                united = unite(self._shape(file, self._at(file, place), place) for place in places)
+                united = unite(self._read_shape(file, self._at(file, place), place) for place in places)
                 return replace(united, origin=united.origin or (file, pointer))
         if "$ref" in node and not ("properties" in node or "required" in node):
             return self._read(*self._follow(file, node["$ref"]))
@@ -138,9 +138,13 @@ class _SchemaReader:
     def _read_plain(self, file: str, node: Schema, pointer: Pointer) -> ValueType:
         kinds = node.get("type", ANY)
         listed = frozenset([kinds] if isinstance(kinds, str) else kinds) - {"null"}
-        item = self._shape(file, node["items"], (*pointer, "items")) if "items" in node else None
+        item = self._read_shape(file, node["items"], (*pointer, "items")) if "items" in node else None
         others = node.get("additionalProperties")
-        entry = self._shape(file, others, (*pointer, "additionalProperties")) if isinstance(others, dict) else None
+        entry = (
+            self._read_shape(file, others, (*pointer, "additionalProperties"))
+            if isinstance(others, dict)
+            else None
+        )
         return ValueType(listed, item=item, entry=entry)
 
     def _record(self, file: str, pointer: Pointer) -> ValueType:
@@ -154,7 +158,7 @@ class _SchemaReader:
             for (where, at), properties in places:
                 for field, schema in properties.items():
                     inside = (*at, "properties", field)
-                    found = self._shape(where, schema, inside)
+                    found = self._read_shape(where, schema, inside)
                     text = schema.get("description", "") if isinstance(schema, dict) else ""
                     fields[field] = FieldType(found, field in required, text, (where, inside))
             text = self._at(file, pointer).get("description", "")

@@ -168,7 +168,7 @@ class _TypescriptReader:
     def _find_direct_body(self, method: Node) -> ValueType | None:
         for parameter in method.child_by_field_name("parameters").named_children:  # type: ignore[union-attr]
             if _read_text(parameter.child_by_field_name("pattern")) == "body":
-                return self._shape(_find_annotation(parameter))
+                return self._read_shape(_find_annotation(parameter))
         return None
 
     def _find_returned(self, method: Node) -> Iterator[tuple[ValueType, bool]]:
@@ -181,11 +181,11 @@ class _TypescriptReader:
             if part.type == "union_type":
                 waiting += part.named_children
             elif part.type == "generic_type" and _read_generic(part) in _FRAME:
-                yield self._shape(_list_arguments(part)[0]), True
+                yield self._read_shape(_list_arguments(part)[0]), True
             elif part.type in ("nested_type_identifier", "type_identifier") and self._find_alias(part) is not None:
                 waiting.append(self._find_alias(part))  # type: ignore[arg-type]
             else:
-                yield self._shape(part), False
+                yield self._read_shape(part), False
 
     def _find_alias(self, node: Node) -> Node | None:
         """The union behind a name such as `CreateInteractionResponse`, which may hold a stream."""
@@ -200,7 +200,7 @@ class _TypescriptReader:
         module, name = _read_text(node.child_by_field_name("module")), _read_text(node.child_by_field_name("name"))
         return self._namespaces.get(module, {}).get(name, name)
 
-    def _shape(self, node: Node | None) -> ValueType:
+    def _read_shape(self, node: Node | None) -> ValueType:
         if node is None:
             return ValueType(frozenset({ANY}))
         kind, text = node.type, _read_text(node)
@@ -209,13 +209,13 @@ class _TypescriptReader:
         if kind == "literal_type":
             return _read_literal(node.named_children[0])
         if kind == "union_type":
-            return unite(map(self._shape, node.named_children))
+            return unite(map(self._read_shape, node.named_children))
         if kind == "parenthesized_type":
             inner = node.named_children[0]
             open_string = inner.type == "intersection_type" and _read_text(inner).startswith("string &")
-            return ValueType(frozenset({"string"})) if open_string else self._shape(inner)
+            return ValueType(frozenset({"string"})) if open_string else self._read_shape(inner)
         if kind == "array_type":
-            return ValueType(frozenset({"array"}), item=self._shape(node.named_children[0]))
+            return ValueType(frozenset({"array"}), item=self._read_shape(node.named_children[0]))
         if kind == "generic_type":
             return self._read_generic_shape(node)
         if kind in ("type_identifier", "nested_type_identifier"):
@@ -227,14 +227,14 @@ class _TypescriptReader:
     def _read_generic_shape(self, node: Node) -> ValueType:
         name, inside = _read_generic(node), _list_arguments(node)
         if name in _ITEMS:
-            return ValueType(frozenset({"array"}), item=self._shape(inside[0]))
+            return ValueType(frozenset({"array"}), item=self._read_shape(inside[0]))
         if name == "Record":
-            return ValueType(frozenset({"object"}), entry=self._shape(inside[1]))
+            return ValueType(frozenset({"object"}), entry=self._read_shape(inside[1]))
         return ValueType(frozenset({ANY}))
 
     def _map(self, node: Node) -> ValueType:
         signature = next((part for part in node.named_children if part.type == "index_signature"), None)
-        entry = self._shape(_find_annotation(signature)) if signature is not None else None
+        entry = self._read_shape(_find_annotation(signature)) if signature is not None else None
         return ValueType(frozenset({"object"}), entry=entry)
 
     def _read_named(self, name: str) -> ValueType:
@@ -250,7 +250,7 @@ class _TypescriptReader:
         if value is None or not any(part.type == "property_signature" for part in value.named_children):
             if value is not None and value.type == "object_type" and not value.named_children:
                 return self._record(name, node, value)
-            return give_title(self._shape(value), name)
+            return give_title(self._read_shape(value), name)
         return self._record(name, node, value)
 
     def _record(self, name: str, node: Node, value: Node) -> ValueType:
@@ -265,7 +265,9 @@ class _TypescriptReader:
             if part.type == "property_signature":
                 name = _name(part).strip("'\"")
                 optional = any(child.type == "?" for child in part.children)
-                found[name] = FieldType(self._shape(_find_annotation(part)), not optional, _read_comment(part))
+                found[name] = FieldType(
+                    self._read_shape(_find_annotation(part)), not optional, _read_comment(part)
+                )
         return found
 
 

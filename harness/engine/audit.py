@@ -114,7 +114,7 @@ class Audit:
         if exercise.front_end:
             return
         if played.outage:
-            self._doubt(played)
+            self._doubt_target(played)
             return
         for exchange in played.trail:
             if self._is_the_apis(exchange):
@@ -159,19 +159,19 @@ class Audit:
 
     def evidence(self, check: Check) -> tuple[Exchange, ...]:
         """The answers that show the check's defects, each with the requests that it depends on."""
-        shown = [exchange for sighted in self._sightings(check) for exchange in sighted.shown]
+        shown = [exchange for sighted in self._list_sightings(check) for exchange in sighted.shown]
         return tuple({id(exchange): exchange for exchange in shown}.values())
 
     def names_of(self, evidence: Sequence[Evidence]) -> tuple[str, ...]:
         """What the findings call each piece of the evidence: the request in a few words."""
         return tuple(self.api.format_request(item) if isinstance(item, Exchange) else "" for item in evidence)
 
-    def _sightings(self, check: Check) -> list[_Sighted]:
+    def _list_sightings(self, check: Check) -> list[_Sighted]:
         with self._lock:
             found = list(self._found.get(check.id, {}).values()) if check.everywhere else []
         return sorted(found, key=lambda seen: seen.finding.severity is not Severity.BROKEN)[:MOST]
 
-    def _doubt(self, played: PlayedExercise) -> None:
+    def _doubt_target(self, played: PlayedExercise) -> None:
         """Note that it may have been a crash that took the target away: nobody can tell."""
         found = {finding.rule for exchange in played.trail for finding in self.api.read(exchange, None).crash}
         with self._lock:

@@ -105,7 +105,7 @@ class Baseline:
         ]
 
 
-def _codes(observation: Observation) -> list[str]:
+def _list_codes(observation: Observation) -> list[str]:
     """The codes of what is broken, each once."""
     broken = (finding for finding in observation.findings if finding.severity is Severity.BROKEN)
     return list(dict.fromkeys(finding.stable_code for finding in broken))
@@ -113,14 +113,14 @@ def _codes(observation: Observation) -> list[str]:
 
 def _find_unexcused(entries: Iterable[Entry], observation: Observation) -> list[str]:
     excused = {entry.finding for entry in entries}
-    return [code for code in _codes(observation) if code not in excused]
+    return [code for code in _list_codes(observation) if code not in excused]
 
 
 def _is_stale(entry: Entry, result: Result | None) -> bool:
     if result is None or entry.unknown:
         return bool(entry.unknown)
     if result.verdict in (Verdict.FAIL, Verdict.XFAIL):
-        return bool(entry.finding) and entry.finding not in _codes(result.observation)
+        return bool(entry.finding) and entry.finding not in _list_codes(result.observation)
     return result.verdict is Verdict.STALE
 
 

@@ -89,7 +89,8 @@ def link(
     linked = _tell_once(linked)
     caused = Counter(result.observation.cause for result in linked if result.observation.cause)
     return tuple(
-        with_weight(result, number) if (number := _consequences(result, caused)) else result for result in linked
+        with_weight(result, number) if (number := _count_consequences(result, caused)) else result
+        for result in linked
     )
 
 
@@ -137,7 +138,7 @@ def _word_of(code: str) -> str:
     return code.partition("/")[2]
 
 
-def _consequences(result: Result, caused: Counter[str]) -> int:
+def _count_consequences(result: Result, caused: Counter[str]) -> int:
     """How many other results the first finding of this one explains."""
     findings = result.observation.findings
     return caused[findings[0].stable_code] if findings else 0

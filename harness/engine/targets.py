@@ -91,7 +91,7 @@ def resolve_target(api: Api, text: str | None, options: TargetOptions) -> Resolv
         )
     if name == EMULATOR:
         return embed_emulator(api, options)
-    return _remote(api, name, options)
+    return _resolve_remote(api, name, options)
 
 
 def embed_emulator(
@@ -99,7 +99,7 @@ def embed_emulator(
 ) -> ResolvedTarget:
     """The reference service in this process, reached without sockets; `build` may return a mutant instead."""
     version = options.api_version or api.default_version
-    target = _target(api, options, version, PRIMARY_KEY, OTHER_KEY)
+    target = _build_requests(api, options, version, PRIMARY_KEY, OTHER_KEY)
 
     def connect(session: str = "") -> Driver:
         from harness.transport import ServiceDriver
@@ -115,15 +115,15 @@ def embed_emulator(
         version=version,
         model=target.model,
         agent=target.agent,
-        secrets=_secrets(api, target),
+        secrets=_list_secrets(api, target),
     )
     return ResolvedTarget(api=api, info=info, target=target, connect=connect, throwaway=True)
 
 
-def _remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarget:
+def _resolve_remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarget:
     root, found = split_version(_check_url(text, api), api.collection)
     version = options.api_version.strip("/") or found or api.default_version
-    target = _target(api, options, version, options.api_key, options.other_api_key)
+    target = _build_requests(api, options, version, options.api_key, options.other_api_key)
 
     @cache
     def learn() -> StreamEnds:  # what one connection learns, all know
@@ -144,12 +144,12 @@ def _remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarget:
         version=version,
         model=target.model,
         agent=target.agent,
-        secrets=_secrets(api, target),
+        secrets=_list_secrets(api, target),
     )
     return ResolvedTarget(api=api, info=info, target=target, connect=connect)
 
 
-def _secrets(api: Api, target: ApiRequests) -> dict[str, str]:
+def _list_secrets(api: Api, target: ApiRequests) -> dict[str, str]:
     """The user's keys and secret headers, by the variable that replaces each in a `curl` line.
 
     Only the `x` in `Bearer x` is the secret. Other secrets in a header, such as each cookie, get a variable that
@@ -202,7 +202,7 @@ def _check_url(text: str, api: Api) -> str:
     return text
 
 
-def _target(api: Api, options: TargetOptions, version: str, key: str, other: str) -> ApiRequests:
+def _build_requests(api: Api, options: TargetOptions, version: str, key: str, other: str) -> ApiRequests:
     requests: ApiRequests = api.new_requests(
         version=version,
         model=options.model,

@@ -79,13 +79,13 @@ class Stranger(Inserter):
 
     def build_addition(self, event: Event | None) -> bytes:
         """An event of an unknown type, which names it wherever `event` names its own."""
-        fields = ["type"] if event is None else _type_fields(event)
+        fields = ["type"] if event is None else _find_type_fields(event)
         data = json.dumps(dict.fromkeys(fields, _UNKNOWN_TYPE), separators=(",", ":"))
         named = event is None or event.frame.event is not None
         return encode(_UNKNOWN_TYPE if named else None, data.encode())
 
 
-def _type_fields(event: Event) -> list[str]:
+def _find_type_fields(event: Event) -> list[str]:
     """The payload's fields that repeat the `event:` line; if there are none, the field that usually does."""
     name = (event.frame.event or b"").decode("utf-8", "replace")
     payload = event.payload() or {}

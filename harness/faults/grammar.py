@@ -195,12 +195,12 @@ class _Parser:
             code,
             waits.get("retry-after"),
             waits.get("retry-after-ms"),
-            shape=self._shape(more.get("shape"), told),
+            shape=self._read_shape(more.get("shape"), told),
             retry_info=told,
             body=None if "body" not in more else self._free_text(more["body"], more["body"].value or ""),
         )
 
-    def _shape(self, word: _Word | None, told: str | None) -> ErrorShape:
+    def _read_shape(self, word: _Word | None, told: str | None) -> ErrorShape:
         if word is None:
             return ErrorShape.SERVICE if told is None else ErrorShape.FRONT_END
         if word.value not in _SHAPES:

@@ -187,7 +187,7 @@ class Inspector:
             if name == "cassette":
                 return self._send_cassette(request)
             if first == "exchanges" and _names_exchange(rest):
-                return self._exchange(request, rest)
+                return self._show_exchange(request, rest)
         return self._refuse(404, "not_found", f"The inspector has no {request.method} {request.raw_path[:100]}.")
 
     def _feed(self) -> Response:
@@ -196,7 +196,7 @@ class Inspector:
         # A clock of its own: the pauses of a page must not move the time of the service.
         return Response(200, Headers(fields), Chunked(), body, clock=self._clock)
 
-    def _exchange(self, request: Request, rest: list[str]) -> Response:
+    def _show_exchange(self, request: Request, rest: list[str]) -> Response:
         """`N`: an exchange in full; `N/E`: one of its events; `N/curl` and the like: a copy of it."""
         seen = self.traffic.find(int(rest[0]))
         if seen is None:

@@ -107,7 +107,7 @@ def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
         raise UsageFault("; ".join(mistakes))
     options = dict(marker.kwargs) if marker is not None else {}
     named = marker.args[0] if marker is not None and marker.args else options.pop("path", None)
-    config = _vcr_config(request)
+    config = _read_vcr_config(request)
     chosen = request.config.getoption("--record-mode", None)
     mode = options.pop("record_mode", None) or chosen or config.get("record_mode") or "none"
     if mode not in _MODES:
@@ -286,7 +286,7 @@ def _choose_folder(request: pytest.FixtureRequest) -> Path:
         return request.path.parent / "cassettes" / request.path.stem
 
 
-def _vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+def _read_vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
     try:
         value = request.getfixturevalue("vcr_config")
     except pytest.FixtureLookupError:

@@ -41,7 +41,7 @@ def marker_hint(name: str, known: Iterable[str], fixtures: Iterable[str]) -> str
         return f"the fixture {name} has no marker: add it to the test's arguments, and remove the marker"
     if not name.startswith(PREFIX) and not (name.startswith(_SINGULAR) and _with_prefix(name) in ours):
         return ""
-    return f"there is no marker {name}: {_proposal(name, ours)}"
+    return f"there is no marker {name}: {_propose(name, ours)}"
 
 
 def fixture_hint(name: str, fixtures: Iterable[str]) -> str:
@@ -49,7 +49,7 @@ def fixture_hint(name: str, fixtures: Iterable[str]) -> str:
     ours = list(fixtures)
     if not name.startswith((PREFIX, _SINGULAR)) and _with_prefix(name) not in ours:
         return ""
-    return f"there is no fixture {name}: {_proposal(name, ours)}"
+    return f"there is no fixture {name}: {_propose(name, ours)}"
 
 
 def explain_missing_fixture(report: pytest.TestReport, error: object, fixtures: Iterable[str]) -> None:
@@ -82,7 +82,7 @@ def _with_prefix(name: str) -> str:
     return PREFIX + name.removeprefix(PREFIX).removeprefix(_SINGULAR)
 
 
-def _proposal(name: str, ours: Iterable[str]) -> str:
+def _propose(name: str, ours: Iterable[str]) -> str:
     """The similar names, or all. The prefix is not compared: it would make every name similar."""
     known = sorted(word.removeprefix(PREFIX) for word in ours)
     near = nearest(_with_prefix(name).removeprefix(PREFIX), known)

@@ -49,7 +49,7 @@ def loopback_only(
     watch.proxies = None if proxies else proxies_in(found)
     for name in found:
         del os.environ[name]
-    patched = [*_standard(watch), *_uvloop(watch)]
+    patched = [*_standard(watch), *_patch_uvloop(watch)]
     originals = [owner.__dict__.get(name) for owner, name, _ in patched]
     for owner, name, function in patched:
         setattr(owner, name, function)
@@ -167,7 +167,7 @@ def _looking_up(original: Callable[..., Any], watch: _Watch) -> Any:
     return getaddrinfo
 
 
-def _uvloop(watch: _Watch) -> Iterator[Patch]:
+def _patch_uvloop(watch: _Watch) -> Iterator[Patch]:
     """Patches for uvloop; not for `sock_connect`, which calls the standard library's patched socket."""
     uvloop = sys.modules.get("uvloop")
     if uvloop is None:

@@ -194,16 +194,16 @@ def _split_lines(value: Iterable[Any]) -> list[str]:
     """A value line by line, without the commas that differ only because something else comes last."""
     if all(isinstance(item, str) for item in value):
         return [str(item) for item in value]
-    shown = _readable(list(value))
+    shown = _shorten_texts(list(value))
     text = json.dumps(shown, indent=2, ensure_ascii=False, sort_keys=True, default=str)
     return [line.removesuffix(",") for line in text.splitlines()]
 
 
-def _readable(value: Any) -> Any:
+def _shorten_texts(value: Any) -> Any:
     """Cut long texts, so that an inline image fits on a screen; a digest still distinguishes two of them."""
     if isinstance(value, str) and len(value) > _SHOWN:
         digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8]
         return f"{value[:_BEGINNING]}… ({len(value)} characters, sha256 {digest}…)"
     if isinstance(value, Mapping):
-        return {name: _readable(inner) for name, inner in value.items()}
-    return [_readable(item) for item in value] if isinstance(value, list) else value
+        return {name: _shorten_texts(inner) for name, inner in value.items()}
+    return [_shorten_texts(item) for item in value] if isinstance(value, list) else value

@@ -48,13 +48,13 @@ def follow(item: pytest.Item, report: pytest.TestReport, promises: Mapping[str, 
         if promise.was_asked:
             continue
         try:
-            item.warn(UncheckedResultWarning(_message(item, name)))
+            item.warn(UncheckedResultWarning(_write_message(item, name)))
         except UncheckedResultWarning as raised:  # raising it while a report is made would end the session
             report.outcome = "failed"
             report.longrepr = str(raised)
 
 
-def _message(item: pytest.Item, name: str) -> str:
+def _write_message(item: pytest.Item, name: str) -> str:
     """The warning's text, the same for all parameters of a test, so that the summary of a run has it once."""
     test = item.nodeid.removesuffix(item.name) + getattr(item, "originalname", item.name)
     return f"{test} {_ADVICE[name]}. If the test checks in its own way, say so: {name}.note_checked()"

@@ -15,10 +15,10 @@ from harness.wire.mask import Mask
 def finding_lines(finding: Finding, mask: Mask) -> Iterator[str]:
     """The message with its place, then what was expected, what came and a cure, if known; secrets hidden."""
     where = place(finding.where)
-    yield _line(mask.text(finding.message) + (f" ({mask.text(where)})" if where else ""))
+    yield _put_on_one_line(mask.text(finding.message) + (f" ({mask.text(where)})" if where else ""))
     yield from compared_lines(finding, mask)
     if finding.cure:
-        yield _line(f"  known cure: {finding.cure}")
+        yield _put_on_one_line(f"  known cure: {finding.cure}")
 
 
 def summarize(message: str, pointer: str | None) -> str:
@@ -31,12 +31,12 @@ def summarize(message: str, pointer: str | None) -> str:
 def compared_lines(finding: Finding, mask: Mask) -> Iterator[str]:
     """What was expected and what came, if known, indented; secrets hidden."""
     if finding.expected:
-        yield _line(f"  expected: {mask.text(finding.expected)}")
+        yield _put_on_one_line(f"  expected: {mask.text(finding.expected)}")
     if finding.actual:
-        yield _line(f"  actual:   {mask.text(finding.actual)}")
+        yield _put_on_one_line(f"  actual:   {mask.text(finding.actual)}")
 
 
-def _line(text: str) -> str:
+def _put_on_one_line(text: str) -> str:
     """Make the text one line, even if it quotes a body with line breaks."""
     return printable(text).replace("\n", r"\n")
 

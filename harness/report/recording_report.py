@@ -42,7 +42,7 @@ class RecordingReport:
             case Begun(name, number, of):
                 self._screen.draw(f"[{number}/{of}] {name} …")
             case Waits(seconds, asked):
-                self._line(f"waiting {seconds:g} s, as the target asks: {asked}")
+                self._write_line(f"waiting {seconds:g} s, as the target asks: {asked}")
 
     def result(self, result: Recorded) -> None:
         """Report the result of a scenario. What an earlier one showed, too, is counted but not shown again."""
@@ -53,26 +53,26 @@ class RecordingReport:
         new = [text for text in dict.fromkeys(told) if text not in self._told]
         self._told.update(new)
         state = self._screen.paint(_COLOUR.get(result.state, _NEWS if result.is_news else _FINE), result.state)
-        self._line(_write_details(result), before=f"{result.name}: {state}")
+        self._write_line(_write_details(result), before=f"{result.name}: {state}")
         for text in new:
-            self._line(f"  {text}")
+            self._write_line(f"  {text}")
         for path in result.left:
-            self._line(f"  left behind (its deletion failed): {path}")
+            self._write_line(f"  left behind (its deletion failed): {path}")
 
     def end(self, session: RecordingSession, results: Sequence[Recorded], wanted: Sequence[str]) -> None:
         """Write the totals and, if something is missing, how to continue."""
         there = [
             result.name for result in results if result.state in (ScenarioState.RECORDED, ScenarioState.SKIPPED)
         ]
-        self._line(
+        self._write_line(
             f"{len(there)} of {len(wanted)} scenarios recorded in {session.folder}; "
             f"{format_count(session.spent, 'request')} sent"
         )
         unable = {result.name for result in results if result.state is ScenarioState.UNSUPPORTED}
         if missing := [name for name in wanted if name not in unable.union(there)]:
-            self._line(f"missing: {', '.join(missing)}; the same command with --continue goes on with these")
+            self._write_line(f"missing: {', '.join(missing)}; the same command with --continue goes on with these")
 
-    def _line(self, text: str, *, before: str = "") -> None:
+    def _write_line(self, text: str, *, before: str = "") -> None:
         """Write one line; `text` is masked and made safe for a terminal, `before` is our own."""
         self._screen.line(before + printable(self._mask.text(text)))
         self._out.flush()  # a session takes minutes, and somebody may follow the log

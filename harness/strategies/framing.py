@@ -83,9 +83,9 @@ class _Writer:
             noise = self._draw(st.sampled_from(_COMMENTS + _STRANGERS))
             lines.insert(self._draw(st.integers(0, len(lines))), noise)
         for line in [*lines, b""]:
-            self._line(line)
+            self._write_line(line)
 
-    def _line(self, line: bytes) -> None:
+    def _write_line(self, line: bytes) -> None:
         """Write a line and a line end; an LF must not form a CRLF with a CR before it."""
         end = self._ends[0] if len(self._ends) == 1 else self._draw(st.sampled_from(self._ends))
         if not line and end == b"\n" and self.out.endswith(b"\r"):

@@ -82,7 +82,7 @@ def shapes(contract: Contract) -> Shapes:
         definitions(contract),
         {
             "usage": usages(contract),
-            "contents.text": _texts(contract),
+            "contents.text": _draw_text(contract),
             "labels": st.dictionaries(values.LABEL_NAMES, values.LABEL_VALUES, max_size=2),
             "input": st.deferred(lambda: _draw_inputs(contract)),
             "model-name": st.sampled_from((MODEL, "gemini-2.5-flash", "gemini-3.5-flash-lite")),
@@ -128,7 +128,7 @@ def _draw_token_counts(contract: Contract) -> SearchStrategy[Json]:
 
 
 @st.composite
-def _texts(draw: st.DrawFn, contract: Contract) -> Json:
+def _draw_text(draw: st.DrawFn, contract: Contract) -> Json:
     """A text content whose citations lie inside it."""
     text = draw(values.TEXTS)
     content: Json = {"type": "text", "text": text}
@@ -153,7 +153,7 @@ def _step(contract: Contract) -> SearchStrategy[Json]:
 
 
 @st.composite
-def _exchange(draw: st.DrawFn, contract: Contract, tool: str) -> list[Json]:
+def _draw_exchange(draw: st.DrawFn, contract: Contract, tool: str) -> list[Json]:
     """A call to a server tool and the result that answers it."""
     call, result = (draw(shapes(contract).at(pointer)) for pointer in _ends(tool))
     return [call, {**result, "call_id": call["id"]}]
@@ -171,7 +171,7 @@ def timelines(contract: Contract, *, most: int = 3) -> SearchStrategy[list[Json]
         (_weigh(contract, pointer), shapes(contract).at(pointer).map(lambda step: [step])) for pointer in single
     ]
     pairs = [
-        (sum(_weigh(contract, end) for end in _ends(tool)), _exchange(contract, tool))
+        (sum(_weigh(contract, end) for end in _ends(tool)), _draw_exchange(contract, tool))
         for tool in table.server_tools
     ]
     parts = weighted_choice([*alone, *pairs])

@@ -125,7 +125,7 @@ def _usage_of_each_step(draw: st.DrawFn, events: Events) -> Events:
 
 
 @_breaks("stream.delta-fits")
-def _misfit(draw: st.DrawFn, events: Events) -> Events:
+def _insert_misfit(draw: st.DrawFn, events: Events) -> Events:
     wrong: Json = draw(
         st.sampled_from(
             ({"type": "thought_signature", "signature": "c2ln"}, {"type": "arguments_delta", "arguments": "{}"})

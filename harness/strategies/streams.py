@@ -95,7 +95,7 @@ def _with_metadata(draw: st.DrawFn, contract: Contract, event: Json) -> Json:
 
 def _draw_ending(draw: st.DrawFn, contract: Contract, identity: str, plain: bool) -> Json:
     if not plain and not draw(st.integers(0, 9)):
-        return {"error": draw(_errors()), "event_type": "error"}
+        return {"error": draw(_draw_errors()), "event_type": "error"}
     status = "completed" if plain else draw(st.sampled_from(sorted(contract.lifecycle.ends)))
     interaction: Json = {"id": identity, "status": status}
     if status not in (FAILED, CANCELLED) or draw(st.booleans()):
@@ -103,12 +103,12 @@ def _draw_ending(draw: st.DrawFn, contract: Contract, identity: str, plain: bool
     if status == "requires_continuation":
         interaction["continuation_token"] = draw(values.BASE64)
     if not plain:
-        interaction.update(draw(_particulars(contract)))
+        interaction.update(draw(_draw_particulars(contract)))
     return {"interaction": interaction, "event_type": "interaction.completed"}
 
 
 @cache
-def _particulars(contract: Contract) -> SearchStrategy[Json]:
+def _draw_particulars(contract: Contract) -> SearchStrategy[Json]:
     """Other fields that a completed interaction may have."""
     fields = shapes(contract).schema("interaction-partial")["properties"]
     own = ("id", "status", "usage", "continuation_token", "steps", "environment_id")
@@ -116,7 +116,7 @@ def _particulars(contract: Contract) -> SearchStrategy[Json]:
 
 
 @cache
-def _errors() -> SearchStrategy[Json]:
+def _draw_errors() -> SearchStrategy[Json]:
     words = st.sampled_from(("deadline_exceeded", "api_error"))
     whole = st.fixed_dictionaries({"code": words, "message": values.TEXTS})
     part = st.sampled_from(("code", "message"))  # an empty error would not end the stream
@@ -146,7 +146,7 @@ def _write_two_texts(index: int) -> list[Json]:
 
 
 def _step(draw: st.DrawFn, contract: Contract, index: int, kind: StepType) -> list[Json]:
-    shell = draw(_shell(contract, kind))
+    shell = draw(_draw_shell(contract, kind))
     signatures, texts = (_list_grown_by(contract, kind, how) for how in (DeltaEffect.APPEND, DeltaEffect.JSON))
     if signatures:
         others = [name for name in kind.deltas if name not in signatures]
@@ -178,7 +178,7 @@ def _frame_step(index: int, shell: Json, deltas: list[Json]) -> list[Json]:
 
 
 @st.composite
-def _shell(draw: st.DrawFn, contract: Contract, kind: StepType) -> Json:
+def _draw_shell(draw: st.DrawFn, contract: Contract, kind: StepType) -> Json:
     """The step of a step.start: its type, the fields that it always shows, and sometimes others."""
     step = draw(shapes(contract).at(f"{pointer_to(kind.schema)}/$defs/shell"))
     kept = draw(st.booleans())

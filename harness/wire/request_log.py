@@ -41,9 +41,9 @@ class RequestLog:
             short = _shorten_body(request.body, self._most_body, self._mask)
             request = Request(request.method, request.target, request.headers, short)
         self._kept.append(request)
-        self._bytes += _size(request)
+        self._bytes += _measure(request)
         while len(self._kept) > self._most or (self._bytes > self._most_bytes and len(self._kept) > 1):
-            self._bytes -= _size(self._kept.popleft())
+            self._bytes -= _measure(self._kept.popleft())
 
     def clear(self) -> None:
         """Forget all requests."""
@@ -61,7 +61,7 @@ class RequestLog:
         return [_to_dict(request, self._mask) for request in self._kept]
 
 
-def _size(request: Request) -> int:
+def _measure(request: Request) -> int:
     return len(request.body) + len(request.target) + sum(len(name) + len(value) for name, value in request.headers)
 
 

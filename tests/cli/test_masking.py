@@ -70,7 +70,7 @@ def test_a_configured_header_that_is_none(harness: Harness) -> None:
 def test_a_bug_of_ours(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """The traceback of a bug of ours does not show the key."""
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
-    monkeypatch.setattr("harness.cli.commands.check._selection", _fails)
+    monkeypatch.setattr("harness.cli.commands.check._read_selection", _fails)
     done = harness("check", "emulator")
     assert done.code == 5
     assert "RuntimeError: with ***" in done.err

@@ -142,7 +142,7 @@ class GatewayBench:
         self.upstream.prime(None)
         self._claim_late(start)
         fresh = self._list_unclaimed(start)
-        mine = self._own(fresh, relay)
+        mine = self._choose_own(fresh, relay)
         misrouted = [] if mine else fresh[:1]
         self._mine.update(map(id, (*mine, *misrouted)))
         relayed = RelayedExchange(
@@ -172,7 +172,7 @@ class GatewayBench:
                 self._given_up.remove(late)
                 self._mine.add(id(call))
 
-    def _own(self, calls: Sequence[UpstreamCall], relay: Relay | RelayOpen) -> list[UpstreamCall]:
+    def _choose_own(self, calls: Sequence[UpstreamCall], relay: Relay | RelayOpen) -> list[UpstreamCall]:
         """The calls that are certainly this request; if there are none, those that are like it."""
         kinship = [(call, self.client.compare_calls(relay, call.request)) for call in calls]
         same = [call for call, kin in kinship if kin is Kinship.SAME]

@@ -100,13 +100,13 @@ def _pair(
     label: str, before: list[Recording], after: list[Recording], drifts: Drifts, protocol: StreamProtocol
 ) -> None:
     drifts.compared += 1
-    for drift in _shape_drifts(shape_of(before, protocol), shape_of(after, protocol)):
+    for drift in _compare_shapes(shape_of(before, protocol), shape_of(after, protocol)):
         drifts.shape.setdefault(drift, []).append(label)
     for drift in _find_content_drifts(content_of(before, protocol), content_of(after, protocol)):
         drifts.content.setdefault(drift, []).append(label)
 
 
-def _shape_drifts(before: Shape, after: Shape) -> Iterator[Drift]:
+def _compare_shapes(before: Shape, after: Shape) -> Iterator[Drift]:
     partial = not (before.whole and after.whole)
     for place in dict.fromkeys((*before.places, *after.places)):
         old, new = before.places.get(place, set()), after.places.get(place, set())

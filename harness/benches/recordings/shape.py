@@ -90,7 +90,7 @@ def _add_json(place: str, value: Any, shape: Shape, protocol: StreamProtocol) ->
 
 
 def _list_places(place: str, value: Any, protocol: StreamProtocol) -> Iterator[tuple[str, str]]:
-    yield place, _type(value)
+    yield place, _name_type(value)
     if isinstance(value, Mapping):
         for name, item in value.items():
             where = f"{place}.{name}"
@@ -104,7 +104,7 @@ def _list_places(place: str, value: Any, protocol: StreamProtocol) -> Iterator[t
             yield from _list_places(f"{place}[{kind}]", item, protocol)
 
 
-def _type(value: Any) -> str:
+def _name_type(value: Any) -> str:
     """The type by JSON Schema's names; a float without a fraction is an integer."""
     if isinstance(value, float):
         return "integer" if value.is_integer() else "number"

@@ -156,7 +156,7 @@ def _judge_cassette(path: Path, document: Any, contract: ApiContract, result: Ve
     contract = contract_of(layout, contract, api)
     result.revisions[contract.revision] += 1
     judge = api.new_file_judge(str(path), result.traffic, contract)
-    judge.exchanges(name_entry(number, _exchange(entry)) for number, entry in enumerate(entries, 1))
+    judge.exchanges(name_entry(number, _read_exchange(entry)) for number, entry in enumerate(entries, 1))
     good = [(number, entry) for number, entry in enumerate(entries, 1) if isinstance(entry, Recording)]
     endings = Counter(f"{entry.ending.how} by the {entry.ending.by}" for _, entry in good if not entry.complete)
     edited = tuple(number for number, entry in good if entry.approximate)
@@ -167,7 +167,7 @@ def _judge_cassette(path: Path, document: Any, contract: ApiContract, result: Ve
             raise layout.entry_error(position, entry)
 
 
-def _exchange(entry: Recording | ValueError) -> Exchange | Unreadable:
+def _read_exchange(entry: Recording | ValueError) -> Exchange | Unreadable:
     """An entry as judges read it, with its body decoded, or why that is impossible."""
     if isinstance(entry, ValueError):
         return Unreadable(str(entry))

@@ -91,7 +91,7 @@ class Faulty:
     def story(self, session: str = "") -> list[str]:
         """One line for each connection that the plan applied to: what was planned for it, and what happened."""
         faulty = self._faulty.get(session)
-        return [] if faulty is None else [_line(suffered) for suffered in faulty.log]
+        return [] if faulty is None else [_describe_suffered(suffered) for suffered in faulty.log]
 
     def __call__(self, request: Request) -> Response:
         """Return the service's answer, or what the plan makes of it."""
@@ -170,7 +170,7 @@ class Faulty:
         return Response.json(status, self._protocol.error_body(status, code, message))
 
 
-def _line(suffered: Suffered) -> str:
+def _describe_suffered(suffered: Suffered) -> str:
     planned, fired = (", ".join(map(str, faults)) for faults in (suffered.faults, suffered.fired))
     what = f"{planned}; happened: {fired or 'nothing'}" if planned else "left alone"
     return f"connection {suffered.number}: {suffered.method} {suffered.path}: {what}"

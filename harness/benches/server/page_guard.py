@@ -77,11 +77,13 @@ class PageGuard:
         """The answer to a request that must not reach the service, None for any other."""
         if is_control(request):
             return self.refusal_of_control(request)
-        refusal = self._wrong_host(request, strict=False)
+        refusal = self._refuse_host(request, strict=False)
         if refusal is None and self._closed:
-            refusal = self._wrong_page(request, "started with --no-cors: leave that out to let pages call the API")
+            refusal = self._refuse_page(
+                request, "started with --no-cors: leave that out to let pages call the API"
+            )
         if refusal is None and self._reaches_out is not None and self._reaches_out(request):
-            refusal = self._wrong_page(
+            refusal = self._refuse_page(
                 request, "one that would deliver to that address: register receivers from a program"
             )
         return refusal
@@ -91,19 +93,19 @@ class PageGuard:
         if not is_control(request):
             return None
         return (
-            self._wrong_host(request, strict=not self._token)
-            or self._wrong_page(
+            self._refuse_host(request, strict=not self._token)
+            or self._refuse_page(
                 request, "steered only by programs: send control calls from one, without these headers"
             )
-            or self._wrong_token(request)
-            or self._wrong_body(request)
+            or self._refuse_token(request)
+            or self._refuse_body(request)
         )
 
     def refusal_of_host(self, request: Request) -> Response | None:
         """The refusal of a request, whatever for, that came by a name that a page may own; None for others."""
-        return self._wrong_host(request, strict=False)
+        return self._refuse_host(request, strict=False)
 
-    def _wrong_host(self, request: Request, *, strict: bool) -> Response | None:
+    def _refuse_host(self, request: Request, *, strict: bool) -> Response | None:
         """The refusal of a name that is not known to mean this server. Only programs send no Host at all."""
         named = request.headers.all("host")
         if not named or (len(named) == 1 and self._is_ours(named[0], strict)):
@@ -120,7 +122,7 @@ class PageGuard:
         name = _name_in(authority)
         return name in self._own or (is_loopback(name) if strict else _is_no_public_name(name))
 
-    def _wrong_token(self, request: Request) -> Response | None:
+    def _refuse_token(self, request: Request) -> Response | None:
         sent = request.headers.get(TOKEN_HEADER).encode("utf-8", "surrogateescape")
         if not self._token or hmac.compare_digest(sent, self._token):
             return None
@@ -132,7 +134,7 @@ class PageGuard:
             "with the token that the server printed when it started.",
         )
 
-    def _wrong_page(self, request: Request, why: str) -> Response | None:
+    def _refuse_page(self, request: Request, why: str) -> Response | None:
         """The refusal of a page of another origin; `why` says what this server is."""
         host, site = request.headers.get("host"), request.headers.get("sec-fetch-site").lower()
         foreign = [origin for origin in request.headers.all("origin") if not _is_own_origin(origin, host)]
@@ -145,7 +147,7 @@ class PageGuard:
         message = f"The request came from a web page of another origin ({came}), but this server is {why}."
         return self._refuse(403, "permission_denied", message)
 
-    def _wrong_body(self, request: Request) -> Response | None:
+    def _refuse_body(self, request: Request) -> Response | None:
         """The refusal of a body that a page can send without a preflight."""
         if not request.body or request.headers.media_type() == "application/json":
             return None

@@ -54,7 +54,7 @@ def run_commands(
         last = max(parts, default=0)
         files = {number: file for number in parts if (file := folder / name_file(number)).is_file()}
         answers = [
-            _exchange(request, files[number].read_bytes() if number in files else parts.get(number, b""))
+            _read_printed(request, files[number].read_bytes() if number in files else parts.get(number, b""))
             for number, request in enumerate(requests)
         ]
     if in_time:
@@ -91,7 +91,7 @@ def _run_script(
     return {int(number): text for number, text in zip(marked[1::2], marked[2::2], strict=True)}, in_time
 
 
-def _exchange(request: Request, printed: bytes) -> Exchange:
+def _read_printed(request: Request, printed: bytes) -> Exchange:
     """What was printed for a request, as its answer."""
     builder = ExchangeBuilder(request)
     heads = [head for head in _HEAD.finditer(printed) if not head[1].startswith(b"1")]

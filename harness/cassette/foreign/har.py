@@ -67,7 +67,7 @@ def _read_when_then(document: Document) -> Exchange:
     query = urlencode([(item["name"], item["value"]) for item in when.get("query_param") or ()])
     target = when["path"] + (f"?{query}" if query else "")
     request = Request(when["method"], target, _read_headers(when.get("header")), _encode(when.get("body")))
-    return _exchange(request, then["status"], _read_headers(then.get("header")), _encode(then.get("body")))
+    return _build_exchange(request, then["status"], _read_headers(then.get("header")), _encode(then.get("body")))
 
 
 def _read_har(entry: Document) -> Exchange:
@@ -79,10 +79,10 @@ def _read_har(entry: Document) -> Exchange:
     if content.get("encoding") == "base64":
         data = base64.b64decode(data)
     headers = _read_headers(came.get("headers")).without("content-encoding")  # HAR keeps the decoded body
-    return _exchange(request, came["status"], headers, data)
+    return _build_exchange(request, came["status"], headers, data)
 
 
-def _exchange(request: Request, status: int, headers: Headers, body: bytes) -> Exchange:
+def _build_exchange(request: Request, status: int, headers: Headers, body: bytes) -> Exchange:
     """Build the exchange. Recorders write status 0, or -1 in HAR, if no response came."""
     answered = int(status) > 0
     body = decode_body(body, headers)

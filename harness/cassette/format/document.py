@@ -22,13 +22,13 @@ _TAG = "tag:yaml.org,2002:python/"
 def parse(path: Path, source: IO[bytes] | bytes) -> Any:
     """Parse the document in `source`, the content of `path`. Raises CassetteError with the line of a fault."""
     with _told_of(path, source):
-        return load_yaml(source, _loader())
+        return load_yaml(source, _build_loader())
 
 
 def parse_all(path: Path, source: IO[bytes] | bytes) -> list[Any]:
     """Parse every non-empty document in `source`: other recorders write several into one file."""
     with _told_of(path, source):
-        return [document for document in load_all_yaml(source, _loader()) if document is not None]
+        return [document for document in load_all_yaml(source, _build_loader()) if document is not None]
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def line_of(path: Path, place: tuple[str | int, ...]) -> str:
     import yaml
 
     try:
-        node: Any = yaml.compose(read_file(path), Loader=_loader())
+        node: Any = yaml.compose(read_file(path), Loader=_build_loader())
     except (OSError, yaml.YAMLError):
         return ""
     if node is None:  # an empty file
@@ -77,7 +77,7 @@ def line_of(path: Path, place: tuple[str | int, ...]) -> str:
 
 
 @cache
-def _loader() -> Any:
+def _build_loader() -> Any:
     """PyYAML's safe loader, extended to read what vcrpy writes for bodies that were files or iterators."""
 
     class Loader(loader_class()):  # type: ignore[misc]

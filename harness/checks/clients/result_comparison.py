@@ -86,7 +86,7 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
         )
     if text == expected:
         return None
-    if any((thought := _thought_text(event)) and thought in text and thought not in expected for event in whole):
+    if any((thought := _read_thought(event)) and thought in text and thought not in expected for event in whole):
         return Defect(OTHER, "took the summaries of thoughts for text: they are mixed into its answer")
     bounds = list(accumulate((len(piece) for _, piece in pieces), initial=0))
     surplus = len(text) - len(expected)
@@ -145,7 +145,7 @@ def _read_text(event: Event, contract: Contract) -> str:
     return text_of([event], contract) if grows else ""
 
 
-def _thought_text(event: Event) -> str:
+def _read_thought(event: Event) -> str:
     """The summary of a thought in an event."""
     delta = event.get("delta")
     summary = (

@@ -245,13 +245,13 @@ def error_event(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         raise NotApplicable("the gateway told no error in a stream")
     seen: set[str] = set()
     for relayed in told:
-        for finding in _wrong_errors(relayed):
+        for finding in _find_wrong_errors(relayed):
             if finding.message not in seen:
                 seen.add(finding.message)
                 yield finding
 
 
-def _wrong_errors(relayed: RelayedExchange) -> Iterator[Finding]:
+def _find_wrong_errors(relayed: RelayedExchange) -> Iterator[Finding]:
     for number, event in enumerate(read(relayed.client).events):
         if "error" not in event:
             continue

@@ -103,10 +103,10 @@ def request_changes(relayed: RelayedExchange) -> list[Change]:
     sent, got = (loads(e.request.body).value for e in (relayed.client, relayed.answer))
     pairs = Pairs((before, behind) for behind, before in relayed.pairs)
     contents = read(relayed.client).contract.contents
-    return list(changes(_canonical(sent, contents), _canonical(got, contents), pairs))
+    return list(changes(_normalize(sent, contents), _normalize(got, contents), pairs))
 
 
-def _canonical(body: Any, contents: Container[str]) -> Any:
+def _normalize(body: Any, contents: Container[str]) -> Any:
     """The create in one canonical form: `input` and the response format can each be written in several ways."""
     if not isinstance(body, dict):
         return body
@@ -242,11 +242,11 @@ def _changed_field(found: list[tuple[Change, RelayedExchange]]) -> Finding:
 
 def media_type(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The media type of an answer arrived; another JSON type is as good as application/json."""
-    told = told_by(exchanges, lambda one: bool(_media_type(one.answer)), "the upstream named no media type")
+    told = told_by(exchanges, lambda one: bool(_read_media_type(one.answer)), "the upstream named no media type")
     for relayed in told:
         if not (succeeded(relayed.client) and relayed.client.body):
             continue
-        gave, came = _media_type(relayed.answer), relayed.client.headers.media_type()
+        gave, came = _read_media_type(relayed.answer), relayed.client.headers.media_type()
         if gave != came and not (gave.endswith("json") and came.endswith("json")):
             what = "a stream" if gave == EVENT_STREAM else "an answer"
             code = "gw.media-type/stream" if gave == EVENT_STREAM else "gw.media-type/json"
@@ -272,7 +272,7 @@ def _read_status(exchange: Exchange | None) -> int | None:
     return None if exchange is None else exchange.status
 
 
-def _media_type(exchange: Exchange | None) -> str:
+def _read_media_type(exchange: Exchange | None) -> str:
     return exchange.headers.media_type() if exchange is not None and succeeded(exchange) else ""
 
 

@@ -131,7 +131,7 @@ def differences(rule: str, relayed: RelayedExchange, found: StreamDifference) ->
 def _changed_events(rule: str, relayed: RelayedExchange, found: StreamDifference, severity: Severity) -> Finding:
     """The finding that events were changed; it shows the change that does the most harm."""
     worst = min(
-        ((change, before, after) for before, after in found.changed for change in _losses(before, after)),
+        ((change, before, after) for before, after in found.changed for change in _list_losses(before, after)),
         key=lambda item: item[0].rank,
         default=None,
     )
@@ -148,7 +148,7 @@ def _changed_events(rule: str, relayed: RelayedExchange, found: StreamDifference
     return notice(f"{rule}/changed", relayed, message, format_value(change.before), after_text, **shown)
 
 
-def _losses(before: RelayedEvent, after: RelayedEvent) -> list[Change]:
+def _list_losses(before: RelayedEvent, after: RelayedEvent) -> list[Change]:
     return [change for change in changes(before.value, after.value, None) if change.kind is not Kind.ADDED]
 
 

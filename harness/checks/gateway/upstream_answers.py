@@ -60,7 +60,7 @@ def edit_stream(edit: Edit) -> Answer:
     def answer(service: Service, request: Request) -> Response:
         response = service(request)
         if _streams(response):
-            chunks = [Chunk(edit(number, frame)) for number, frame in enumerate(_frames(response))]
+            chunks = [Chunk(edit(number, frame)) for number, frame in enumerate(_read_frames(response))]
             response.body = PieceBody((*chunks, COMPLETE))
         return response
 
@@ -71,7 +71,7 @@ def join_chunks(service: Service, request: Request) -> Response:
     """The emulator's stream in a single chunk; other answers are left unchanged. This function is an `Answer`."""
     response = service(request)
     if _streams(response):
-        response.body = PieceBody((Chunk(b"".join(map(plain, _frames(response)))), COMPLETE))
+        response.body = PieceBody((Chunk(b"".join(map(plain, _read_frames(response)))), COMPLETE))
     return response
 
 
@@ -87,7 +87,7 @@ def break_with_bytes(after: int, data: bytes) -> Answer:
     def answer(service: Service, request: Request) -> Response:
         response = service(request)
         if _streams(response):
-            frames = _frames(response)[:after]
+            frames = _read_frames(response)[:after]
             response.body = PieceBody((*(Chunk(plain(frame)) for frame in frames), Chunk(data), COMPLETE))
         return response
 
@@ -117,7 +117,7 @@ class Gate:
     def __call__(self, service: Service, request: Request) -> Response:
         response = service(request)
         if _streams(response):
-            response.body = PieceBody(self._send_as_acknowledged(_frames(response)))
+            response.body = PieceBody(self._send_as_acknowledged(_read_frames(response)))
         return response
 
     def _send_as_acknowledged(self, frames: Sequence[Frame]) -> Iterator[Piece]:
@@ -155,7 +155,7 @@ class StandStill:
     def __call__(self, service: Service, request: Request) -> Response:
         response = service(request)
         if _streams(response):
-            response.body = PieceBody(self._send_and_stand_still(list(map(plain, _frames(response)))))
+            response.body = PieceBody(self._send_and_stand_still(list(map(plain, _read_frames(response)))))
         return response
 
     def _send_and_stand_still(self, frames: Sequence[bytes]) -> Iterator[Piece]:
@@ -213,7 +213,7 @@ class Meeting:
         response = service(request)
         if _streams(response):
             self._missing -= 1
-            response.body = PieceBody(self._send_in_step(_frames(response)))
+            response.body = PieceBody(self._send_in_step(_read_frames(response)))
         return response
 
     def _send_in_step(self, frames: Sequence[Frame]) -> Iterator[Piece]:
@@ -237,7 +237,7 @@ def _streams(response: Response) -> bool:
     return response.headers.media_type() == EVENT_STREAM
 
 
-def _frames(response: Response) -> list[Frame]:
+def _read_frames(response: Response) -> list[Frame]:
     """Read all frames of a stream that does not pause, and close its body."""
     data = b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
     response.body.close()
@@ -254,8 +254,8 @@ def with_strangers(number: int, frame: Frame) -> bytes:
     if frame.data == PROTOCOL.sentinel:
         return plain(frame)
     event = {**json.loads(frame.data), UNKNOWN_FIELD: {"kept": True}}
-    told = plain(frame._replace(data=_json(event)))
-    stranger = encode(UNKNOWN_TYPE, _json({"event_type": UNKNOWN_TYPE, "note": "new in a later revision"}))
+    told = plain(frame._replace(data=_encode_json(event)))
+    stranger = encode(UNKNOWN_TYPE, _encode_json({"event_type": UNKNOWN_TYPE, "note": "new in a later revision"}))
     return told + stranger if number == 2 else told
 
 
@@ -268,5 +268,5 @@ def with_broken_frame(number: int, frame: Frame) -> bytes:
     return plain(frame._replace(data=frame.data[: len(frame.data) // 2]) if number == BROKEN else frame)
 
 
-def _json(value: object) -> bytes:
+def _encode_json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()

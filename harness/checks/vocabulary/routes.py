@@ -45,7 +45,7 @@ def is_like_nowhere(answer: Exchange, nowhere: Exchange) -> bool:
     if answer.status != nowhere.status:
         return False
     asked = sorted({*answer.request.segments, *nowhere.request.segments}, key=len, reverse=True)
-    if _shape(nowhere, asked) == _shape(answer, asked):
+    if _blank_requests(nowhere, asked) == _blank_requests(answer, asked):
         return True
     said = _error_of(answer, asked)
     return bool(said) and said == _error_of(nowhere, asked)
@@ -62,7 +62,7 @@ def _error_of(answer: Exchange, asked: Iterable[str]) -> tuple[str, ...]:
     return str(code), _VARYING.sub("", message)
 
 
-def _shape(answer: Exchange, asked: Iterable[str]) -> tuple[str, bytes]:
+def _blank_requests(answer: Exchange, asked: Iterable[str]) -> tuple[str, bytes]:
     """The answer without what it repeats of the requests, whose segments are `asked`, the longest first."""
     body = answer.body
     for part in asked:

@@ -45,7 +45,7 @@ def run(words: Sequence[str]) -> int:
     shard = shard_of(arguments)
     if shard is not None and (arguments.baseline_update or arguments.baseline_prune):
         raise UsageFault("--shard sees only a part of the run: change the baseline with a whole one")
-    selection = _selection(arguments)
+    selection = _read_selection(arguments)
     profiles = target.api.load_profiles()
     make_plan(catalogue, selection, Capabilities(said), profiles)  # report an unknown id before anything is sent
     if arguments.dry_run:
@@ -116,7 +116,7 @@ Defaults come from [tool.harness] in pyproject.toml. A live target is billed for
 --dry-run prints how much that is."""
 
 
-def _selection(arguments: argparse.Namespace) -> Selection:
+def _read_selection(arguments: argparse.Namespace) -> Selection:
     profiles = [name.strip() for word in arguments.profile or () for name in word.split(",")]
     return Selection(
         checks=tuple(arguments.check or ()),

@@ -152,7 +152,7 @@ def _list() -> int:
     if found:
         say(f"\ninstalled below {environments_folder()} (`harness clients --remove` removes them):")
     for one in found:
-        say(f"  {one.home.name}  {_megabytes(one.size)}")
+        say(f"  {one.home.name}  {_format_size(one.size)}")
     return Exit.OK
 
 
@@ -161,13 +161,13 @@ def _remove(clients: Sequence[ReadyClient]) -> int:
 
     removed = remove_installations(map(home_of, clients))
     for one in removed:
-        say(f"removed {one.home} ({_megabytes(one.size)})")
+        say(f"removed {one.home} ({_format_size(one.size)})")
     if not removed:
         say(f"nothing of these is installed below {environments_folder()}")
     return Exit.OK
 
 
-def _megabytes(size: int) -> str:
+def _format_size(size: int) -> str:
     return f"{size / 1e6:,.0f} MB"
 
 

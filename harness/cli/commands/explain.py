@@ -44,10 +44,12 @@ def _blocks(ids: Sequence[str], contract: Contract) -> list[str]:
         INTERACTIONS.load_profiles(),
     )
     chosen = [planned.check for planned in plan.checks if planned.skip is None]
-    return ["\n".join((*_write_lines(describe_check(check)), *_absence(check.rule, contract))) for check in chosen]
+    return [
+        "\n".join((*_write_lines(describe_check(check)), *_note_absence(check.rule, contract))) for check in chosen
+    ]
 
 
-def _absence(rule: Rule, contract: Contract) -> Iterator[str]:
+def _note_absence(rule: Rule, contract: Contract) -> Iterator[str]:
     if not contract.holds(rule):
         yield f"  not in revision {contract.revision}"
 

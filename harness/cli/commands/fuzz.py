@@ -50,7 +50,7 @@ def run(words: Sequence[str]) -> int:
     baseline = baseline_of(arguments, [*rules, *(f"{name}?" for name in rules)])
     if arguments.output and not Path(arguments.output).is_dir() and Path(arguments.output).exists():
         raise UsageFault(f"--output: {arguments.output!r} is a file: name a folder, old or new")
-    options = replace(_options(arguments), baseline=baseline, excluded=excluded)
+    options = replace(_read_options(arguments), baseline=baseline, excluded=excluded)
     presentation = FuzzPresentation(options.seed, excluded=excluded, baseline=baseline)
     listeners = Listeners(arguments, presentation, baseline)
     runs = CurlRuns(target, options.seconds)
@@ -178,7 +178,7 @@ def _need_the_extra() -> None:
         raise UsageFault(f"{' and '.join(missing)} {verb} not installed: pip install 'interactions-harness[fuzz]'")
 
 
-def _options(arguments: argparse.Namespace) -> FuzzOptions:
+def _read_options(arguments: argparse.Namespace) -> FuzzOptions:
     from harness.engine.search.budget import BUDGETS, open_database
     from harness.engine.search.run import FuzzOptions
 
@@ -191,7 +191,7 @@ def _options(arguments: argparse.Namespace) -> FuzzOptions:
     if len(sizes) > 1:
         raise UsageFault(f"--profile {arguments.profile!r} names several sizes: keep one of {', '.join(sizes)}")
     return FuzzOptions(
-        engines=_engines(arguments),
+        engines=_choose_engines(arguments),
         budget=BUDGETS[sizes[0]].with_limits(arguments.max_examples, None),
         depth=arguments.exhaustive or 3,
         seconds=arguments.time,
@@ -205,7 +205,7 @@ def _options(arguments: argparse.Namespace) -> FuzzOptions:
     )
 
 
-def _engines(arguments: argparse.Namespace) -> tuple[str, ...]:
+def _choose_engines(arguments: argparse.Namespace) -> tuple[str, ...]:
     from harness.engine.search.run import ENGINES, EXHAUSTIVE, USUAL
 
     chosen = [name.strip() for word in arguments.engine or () for name in word.split(",")]

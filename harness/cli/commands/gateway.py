@@ -61,7 +61,7 @@ def run(words: Sequence[str]) -> int:
     """Run the command."""
     own, command = split_command(words, "gateway")
     arguments = apply_section("gateway", _parser(), own)
-    target = _target(arguments)
+    target = _resolve(arguments)
     from harness.benches.gateway import GatewayBench, GatewayOptions, Upstream, judge_gateway
     from harness.benches.gateway.gateway_process import run_command
     from harness.benches.gateway.run import select_rules
@@ -78,7 +78,7 @@ def run(words: Sequence[str]) -> int:
         only=tuple(arguments.only or ()), strict=arguments.strict, baseline=baseline, gateway=target.info
     )
     select_rules(CATALOGUE, options.only)  # report an unknown rule before anything is started
-    requests: Any = target.target  # of this API, as `_target` made it
+    requests: Any = target.target  # of this API, as `_resolve` made it
     client = GatewayClient(requests, patience=arguments.patience, idle=arguments.idle)
     clock = LogicalClock()
     emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock, contract=contract_of(arguments))
@@ -209,7 +209,7 @@ stopped at the end with all it started. Without CMD, first configure your gatewa
 Nothing is billed: the upstream is the built-in emulator."""
 
 
-def _target(arguments: argparse.Namespace) -> ResolvedTarget:
+def _resolve(arguments: argparse.Namespace) -> ResolvedTarget:
     if arguments.target == EMULATOR:
         raise UsageFault("the emulator is the upstream here: name the URL of the gateway in front of it")
     key = os.environ.get(INTERACTIONS.key_variable, "") if arguments.api_key is None else arguments.api_key

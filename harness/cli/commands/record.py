@@ -76,7 +76,7 @@ def run(words: Sequence[str]) -> int:
     from harness.interactions import INTERACTIONS
 
     granted = page_access(arguments.host, arguments.allow_host)
-    target = _target(arguments)
+    target = _require_target(arguments)
     inspector = new_inspector(
         arguments,
         granted,
@@ -159,14 +159,14 @@ def _parser() -> Parser:
     )
     parser.add_argument(
         "--max-body",
-        type=_mebibytes,
+        type=_parse_mebibytes,
         default=256,
         metavar="MIB",
         help="do not record bodies larger than this (default: 256)",
     )
     parser.add_argument(
         "--max-cassette",
-        type=_mebibytes,
+        type=_parse_mebibytes,
         default=512,
         metavar="MIB",
         help="stop recording when all bodies together exceed this, which is held in memory (default: 512)",
@@ -175,13 +175,13 @@ def _parser() -> Parser:
     return parser
 
 
-def _mebibytes(text: str) -> int:
+def _parse_mebibytes(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: a whole number of mebibytes, 1 or more")
     return int(text)
 
 
-def _target(arguments: argparse.Namespace) -> str:
+def _require_target(arguments: argparse.Namespace) -> str:
     if not arguments.target:
         raise UsageFault("name the server to record: --target https://generativelanguage.googleapis.com")
     return str(arguments.target)

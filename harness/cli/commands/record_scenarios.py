@@ -72,10 +72,10 @@ def run_scenarios(arguments: argparse.Namespace) -> int:
     from harness.wire.mask import Mask
 
     scenarios = select_scenarios(list(arguments.scenario))
-    session = RecordingSession(_target(arguments), Path(), arguments.max_requests or 0, ca_file=arguments.ca_file)
+    session = RecordingSession(_resolve(arguments), Path(), arguments.max_requests or 0, ca_file=arguments.ca_file)
     if session.provenance.target == "emulator" and not session.target.info.secrets:
         arguments.api_key = DUMMY_KEY
-        session.target = _target(arguments)
+        session.target = _resolve(arguments)
     session.folder = Path(arguments.cassettes or Path("cassettes") / session.provenance.target)
     session.continued = arguments.continued
     _confirm(arguments, session, scenarios)
@@ -112,7 +112,7 @@ def _exit(results: Sequence[Recorded]) -> Exit:
     return Exit.OK if there else Exit.NOTHING_RAN
 
 
-def _target(arguments: argparse.Namespace) -> ResolvedTarget:
+def _resolve(arguments: argparse.Namespace) -> ResolvedTarget:
     from harness.engine.targets import EMULATOR, TargetOptions, resolve_target
 
     if not arguments.target:

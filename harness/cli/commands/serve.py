@@ -57,16 +57,16 @@ def run(words: Sequence[str]) -> int:
     arguments = parser.parse(own)
     incident = _choose_incident(parser, arguments)
     met = "" if incident is None else f"\n{incident.name}: {incident.how_to_meet}"
-    emulator = _emulator(arguments)
+    emulator = _build_emulator(arguments)
     from harness.incidents.control import IncidentControl
     from harness.transport import ServerThread
     from harness.wire.control import is_control
 
     granted = access(arguments, closed=arguments.no_cors)
-    service = _service(emulator, arguments)
+    service = _make_service(emulator, arguments)
     if incident is not None:
         incident.apply_to(emulator)
-    inspector = _inspector(arguments, granted, emulator, service)
+    inspector = _build_inspector(arguments, granted, emulator, service)
     emulator.set_time(time.time())
     server = ServerThread(
         inspector.around(granted.guard.around(IncidentControl(service))),
@@ -176,7 +176,7 @@ def speed(text: str) -> float:
     return factor
 
 
-def _service(emulator: Emulator, arguments: argparse.Namespace) -> Faulty:
+def _make_service(emulator: Emulator, arguments: argparse.Namespace) -> Faulty:
     """The emulator with the faults of the plan, and of plans that `POST /__harness__/faults` sets later."""
     from harness.benches.server.fault_control import Faulty
     from harness.contract.tables.protocol import PROTOCOL
@@ -184,7 +184,9 @@ def _service(emulator: Emulator, arguments: argparse.Namespace) -> Faulty:
     return Faulty(emulator, PROTOCOL, plan=arguments.fault, control=emulator)
 
 
-def _inspector(arguments: argparse.Namespace, granted: Access, emulator: Emulator, service: Faulty) -> Inspector:
+def _build_inspector(
+    arguments: argparse.Namespace, granted: Access, emulator: Emulator, service: Faulty
+) -> Inspector:
     from harness.cassette import Target
     from harness.inspector import Actions
     from harness.inspector.sessions import describe_sessions
@@ -202,7 +204,7 @@ def _inspector(arguments: argparse.Namespace, granted: Access, emulator: Emulato
     )
 
 
-def _emulator(arguments: argparse.Namespace) -> Emulator:
+def _build_emulator(arguments: argparse.Namespace) -> Emulator:
     """Build the emulator on the machine's clock: `pace`, which may be set later, counts a client's real time."""
     from harness.emulator import Emulator, Settings
     from harness.transport import WallClock

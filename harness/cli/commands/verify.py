@@ -28,7 +28,7 @@ def run(words: Sequence[str]) -> int:
             raise UsageFault(f"there is no file or folder {str(path)!r}")
     if arguments.secrets:
         _parser().refuse(arguments, _JUDGING, "is for recordings that are judged: leave it or --secrets out")
-        return _secrets(paths, arguments)
+        return _look_for_secrets(paths, arguments)
     return _judge(paths, arguments)
 
 
@@ -79,7 +79,7 @@ def _judge(paths: Sequence[Path], arguments: argparse.Namespace) -> Exit:
     return Exit.OK if code is Exit.NOTHING_RAN and arguments.empty_ok else code
 
 
-def _secrets(paths: Sequence[Path], arguments: argparse.Namespace) -> Exit:
+def _look_for_secrets(paths: Sequence[Path], arguments: argparse.Namespace) -> Exit:
     """Look for secrets, as a gate before recordings are shared. Exit code: 0 clean, 1 a hit, 3 no file."""
     from harness.benches.recordings.verify import secrets_in
     from harness.contract.tables.protocol import PROTOCOL

@@ -107,10 +107,12 @@ def _list_surplus(these: Mapping[int, str], those: Sequence[str]) -> list[int]:
 
 def _has_same_result(whole: Sequence[Event], read: Sequence[Event], contract: Contract) -> bool:
     # Only deltas may be split differently; every other event must be there, in its place.
-    return _frame(whole) == _frame(read) and _write_steps(whole, contract) == _write_steps(read, contract)
+    return _list_frame(whole) == _list_frame(read) and _write_steps(whole, contract) == _write_steps(
+        read, contract
+    )
 
 
-def _frame(events: Sequence[Event]) -> list[str]:
+def _list_frame(events: Sequence[Event]) -> list[str]:
     return [
         shape_of(event) for event in events if event.get("event_type") != "step.delta" and is_of_the_run(event)
     ]

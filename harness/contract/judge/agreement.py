@@ -194,7 +194,7 @@ def judge_streamed_text(streamed: Sequence[Body], body: Body, rule: str = "strea
         at = common_length(shown, stored)
         message = f"the text of the stream is not the stored text, from character {at}"
         place = Where(pointer="$.steps")
-        yield Finding(rule, message, _excerpt(stored, at), _excerpt(shown, at), place)
+        yield Finding(rule, message, _quote(stored, at), _quote(shown, at), place)
 
 
 def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Finding]:
@@ -227,7 +227,7 @@ def judge_same_usage(created: Body, shown: Body) -> Iterator[Finding]:
         yield Finding("get.usage", message, expected, actual, place)
 
 
-def _excerpt(text: str, at: int) -> str:
+def _quote(text: str, at: int) -> str:
     return format_value(shorten(text[max(0, at - 8) : at + 60], 60)) if text[at:] else "the end of the text"
 
 

@@ -183,7 +183,7 @@ def _judge_annotations(step: Mapping[str, Any], pointer: str) -> Iterator[Findin
             continue
         size = len(text.encode("utf-8", "surrogatepass"))
         for index, annotation in enumerate(annotations):
-            span = _span(annotation)
+            span = _read_span(annotation)
             if span is not None and not 0 <= span[0] < span[1] <= size:
                 message = "an annotation lies outside its text"
                 where = f"{place}.annotations[{index}]"
@@ -196,7 +196,7 @@ def _judge_annotations(step: Mapping[str, Any], pointer: str) -> Iterator[Findin
                 )
 
 
-def _span(annotation: Any) -> tuple[int, int] | None:
+def _read_span(annotation: Any) -> tuple[int, int] | None:
     if not isinstance(annotation, Mapping):
         return None
     start, end = annotation.get("start_index", 0), annotation.get("end_index")

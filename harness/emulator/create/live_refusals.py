@@ -51,7 +51,7 @@ def _judge_input(order: CreateRequest) -> None:
     for result in results(order.given):
         if not result.get("name"):
             raise invalid("Missing name in content of type function_result.")
-    for text in _texts(order.given):
+    for text in _list_texts(order.given):
         if text == "":
             raise invalid("Missing text in content of type text.")
 
@@ -126,7 +126,7 @@ def _judge_transcription(body: Json) -> None:
         raise invalid("custom_vocabulary is incompatible with diarization.")
 
 
-def _texts(steps: list[Json]) -> Iterator[object]:
+def _list_texts(steps: list[Json]) -> Iterator[object]:
     """Yield the texts of what the client itself says: its input and its results; history may be empty."""
     for step in steps:
         if step.get("type") not in ("user_input", "function_result"):

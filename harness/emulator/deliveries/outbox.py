@@ -73,7 +73,7 @@ class Deliveries:
         event = EVENT_OF_STATUS.get(run.status)
         if event is None or not run.background:
             return
-        config = _config(run)
+        config = _read_config(run)
         body = build_envelope(
             event, run.id, self._stamps.now(), errors=run.errors, metadata=config.get("user_metadata")
         )
@@ -85,7 +85,7 @@ class Deliveries:
 
     def _find_receivers(self, run: Run, event: str | None) -> Iterator[tuple[str, Webhook | None]]:
         """The URIs in the create replace all registered webhooks (type WebhookConfig)."""
-        uris = _config(run).get("uris") or ()
+        uris = _read_config(run).get("uris") or ()
         if uris:
             yield from ((uri, None) for uri in uris)
         else:
@@ -168,6 +168,6 @@ class Deliveries:
         return next((job for job in self._jobs if job.under_way is delivery), None)
 
 
-def _config(run: Run) -> dict[str, Any]:
+def _read_config(run: Run) -> dict[str, Any]:
     config = run.body.get("webhook_config")
     return config if isinstance(config, dict) else {}

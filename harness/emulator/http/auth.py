@@ -40,7 +40,7 @@ class Auth:
     def key(self, request: Request, query: Mapping[str, str]) -> str:
         """Return the first key found, or `""`."""
         headers = request.headers
-        return headers.get(KEY_HEADER) or _bearer(headers.get("authorization")) or query.get("key", "")
+        return headers.get(KEY_HEADER) or _read_bearer(headers.get("authorization")) or query.get("key", "")
 
     def owner(self, key: str) -> str:
         """Return the project of `key`. Raises Refusal if there is none: 400 or 401, as the platform does."""
@@ -78,6 +78,6 @@ def _screen_key() -> Refusal:
     return refusal
 
 
-def _bearer(value: str) -> str:
+def _read_bearer(value: str) -> str:
     scheme, _, token = value.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""

@@ -21,12 +21,12 @@ Json = dict[str, Any]
 PAGE = "https://example.org/page"
 
 
-def _query(prompt: str) -> str:
+def _choose_query(prompt: str) -> str:
     return " ".join(prompt.split())[:60] or "example"
 
 
 def _search_web(tool: Json, prompt: str) -> tuple[Json, Json]:
-    arguments = {"queries": [_query(prompt)]}
+    arguments = {"queries": [_choose_query(prompt)]}
     result = [{"search_suggestions": "<div>example query</div>"}]
     return {"arguments": arguments, "search_type": "web_search"}, {"is_error": False, "result": result}
 
@@ -43,7 +43,7 @@ def _read_urls(tool: Json, prompt: str) -> tuple[Json, Json]:
 
 def _search_maps(tool: Json, prompt: str) -> tuple[Json, Json]:
     place = {"name": "Example Square", "place_id": "place-1", "url": PAGE}
-    return {"arguments": {"queries": [_query(prompt)]}}, {"result": [{"places": [place]}]}
+    return {"arguments": {"queries": [_choose_query(prompt)]}}, {"result": [{"places": [place]}]}
 
 
 def _search_files(tool: Json, prompt: str) -> tuple[Json, Json]:
@@ -51,7 +51,7 @@ def _search_files(tool: Json, prompt: str) -> tuple[Json, Json]:
 
 
 def _retrieve(tool: Json, prompt: str) -> tuple[Json, Json]:
-    call: Json = {"arguments": {"queries": [_query(prompt)]}}
+    call: Json = {"arguments": {"queries": [_choose_query(prompt)]}}
     kinds = tool.get("retrieval_types")
     if kinds:
         call["retrieval_type"] = kinds[0]
@@ -65,7 +65,7 @@ def _call_mcp_server(tool: Json, prompt: str) -> tuple[Json, Json]:
     names = first.get("tools") if isinstance(first, dict) else [first]
     who = {"name": f"{server}:{names[0] if names else 'lookup'}", "server_name": server}
     result = _write_mcp_result({"results": ["one match"]})
-    return {**who, "arguments": {"query": _query(prompt)}}, {**who, "result": result}
+    return {**who, "arguments": {"query": _choose_query(prompt)}}, {**who, "result": result}
 
 
 def _write_mcp_result(content: Json) -> Json:

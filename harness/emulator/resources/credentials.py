@@ -37,8 +37,8 @@ class Credential:
             "id": self.id,
             "type": self.fields["type"],
             "status": "active",
-            "create_time": _nanoseconds(self.created),
-            "update_time": _nanoseconds(self.updated),
+            "create_time": _write_nanoseconds(self.created),
+            "update_time": _write_nanoseconds(self.updated),
         }
 
 
@@ -75,7 +75,7 @@ class Credentials:
     def _create(self, call: Call) -> Credential:
         given = self._reader.read(_CREATE, call.body)
         wished = given.pop("id", "")
-        _exchange(given)
+        _exchange_token(given)
         made = str(uuid.uuid5(uuid.NAMESPACE_URL, self._stamps.ids("credential")))
         now = self._stamps.now()
         credential = Credential(usable_id(wished, "the credential") if wished else made, given, now, now)
@@ -89,13 +89,13 @@ class Credentials:
             raise invalid(f"The credential has the type {was!r}, which cannot become {kind!r}.")
         changes = select_by_mask(changes, call.query.get("update_mask"), self._reader.names(_UPDATE, kind))
         fields = self._reader.read(_CREATE, credential.fields | changes)
-        _exchange(fields)
+        _exchange_token(fields)
         credential.fields = fields
         credential.updated = self._stamps.now()
         return credential
 
 
-def _exchange(fields: dict[str, Any]) -> None:
+def _exchange_token(fields: dict[str, Any]) -> None:
     """Exchange the token, if these are the fields of a credential that needs it. Raises `Refusal` 400."""
     if "token_url" not in fields:
         return
@@ -110,5 +110,5 @@ def _exchange(fields: dict[str, Any]) -> None:
         raise invalid(f"The token exchange with {host} failed: the provider refused it.")
 
 
-def _nanoseconds(moment: str) -> str:
+def _write_nanoseconds(moment: str) -> str:
     return datetime.fromisoformat(moment).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"

@@ -75,10 +75,10 @@ def parse(expression: str, zone: str) -> Schedule:
     minutes, hours, days, months, weekdays = values
     either = not texts[2].startswith("*") and not texts[4].startswith("*")
     week = frozenset(day % 7 for day in weekdays)
-    return Schedule(minutes, hours, days, months, week, either, _zone(zone))
+    return Schedule(minutes, hours, days, months, week, either, _find_zone(zone))
 
 
-def _zone(name: str) -> tzinfo:
+def _find_zone(name: str) -> tzinfo:
     if name in ("UTC", "Etc/UTC"):
         return UTC
     try:

@@ -54,12 +54,12 @@ class Decisions:
 def _answer(question: Json, about: Any) -> Json:
     kind = question["type"]
     if kind == "noul":
-        share = _weights(question, about, 1)[0] % 98
+        share = _weigh_answers(question, about, 1)[0] % 98
         noul = round(0.01 + share / 100, 2)
         return {"type": "noul", "noul": noul, "confidence": round(max(noul, 1 - noul), 2)}
     criteria = question["criteria"]
     names = list(criteria) if kind == "choice" else [str(level) for level in range(len(criteria))]
-    chances = dict(zip(names, _share_out(_weights(question, about, len(names))), strict=True))
+    chances = dict(zip(names, _share_out(_weigh_answers(question, about, len(names))), strict=True))
     best = max(chances, key=lambda name: chances[name])
     common = {"confidence": chances[best], "probabilities": chances}
     if kind == "choice":
@@ -69,7 +69,7 @@ def _answer(question: Json, about: Any) -> Json:
     return {"type": "score", "score": score, **common, "legend": legend}
 
 
-def _weights(question: Json, about: Any, count: int) -> list[int]:
+def _weigh_answers(question: Json, about: Any, count: int) -> list[int]:
     """Return positive whole numbers that depend on the question and the input alone."""
     seed = msgspec.json.encode([question, about], order="deterministic")
     return [1 + blake2b(seed, digest_size=2, salt=index.to_bytes(2, "big")).digest()[0] for index in range(count)]

@@ -36,11 +36,11 @@ def page(
 
     `scope` names the list: a token of another list is refused. Raises `Refusal` 400 for a bad size or token.
     """
-    size = _size(query, default, largest)
+    size = _read_size(query, default, largest)
     rest = iter(entries)
     token = parameter(query, "page_token")
     if token:
-        after = _last_key(token, scope)
+        after = _read_last_key(token, scope)
         rest = ((key, value) for key, value in entries if _is_after(key, after))
     chosen: list[V] = []
     last: Any = None
@@ -62,7 +62,7 @@ def parameter(query: Mapping[str, str], name: str) -> str | None:
     return query.get(name, query.get(camel(name)))
 
 
-def _size(query: Mapping[str, str], default: int, largest: int) -> int:
+def _read_size(query: Mapping[str, str], default: int, largest: int) -> int:
     text = parameter(query, "page_size") or "0"
     if not (text.isascii() and text.isdigit()):
         raise invalid(f"page_size={text!r} must be a whole number from 0 (the default) to {largest}.")
@@ -75,7 +75,7 @@ def _make_token(scope: str, key: int | str) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode([scope, key])).decode("ascii")
 
 
-def _last_key(token: str, scope: str) -> Any:
+def _read_last_key(token: str, scope: str) -> Any:
     try:
         owner, key = msgspec.json.decode(base64.b64decode(token, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, TypeError, msgspec.MsgspecError):

@@ -84,7 +84,7 @@ def _sample(schema: Any, hint: str, document: _Document, depth: int) -> Any:
         parts = [_resolve(part, document) for part in schema["allOf"]]
         whole = _merge([{k: v for k, v in schema.items() if k != "allOf"}, *parts], budget)
         return _sample(whole, hint, document, depth + 1)
-    return _by_type(_type(schema, budget), schema, hint, document, depth)
+    return _by_type(_choose_type(schema, budget), schema, hint, document, depth)
 
 
 def _by_type(kind: str, schema: Mapping[str, Any], hint: str, document: _Document, depth: int) -> Any:
@@ -195,7 +195,7 @@ def _count(value: Any) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _type(schema: Mapping[str, Any], budget: SampleBudget) -> str:
+def _choose_type(schema: Mapping[str, Any], budget: SampleBudget) -> str:
     kind = schema.get("type")
     if isinstance(kind, list):
         budget.work(len(kind))

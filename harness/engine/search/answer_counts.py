@@ -38,7 +38,7 @@ class AnswerCounts:
 
     def add(self, call: str, status: int | None) -> None:
         """Count one answer with this status; None: none came."""
-        self.by_call.setdefault(call, Counter())[_kind(status)] += 1
+        self.by_call.setdefault(call, Counter())[_classify(status)] += 1
 
     @property
     def requests(self) -> int:
@@ -61,7 +61,7 @@ class AnswerCounts:
         return sorted(call for call, kinds in self.by_call.items() if not kinds[ACCEPTED])
 
 
-def _kind(status: int | None) -> str:
+def _classify(status: int | None) -> str:
     if status is None:
         return UNANSWERED
     if status in BUSY:

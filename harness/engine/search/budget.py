@@ -77,7 +77,7 @@ def open_database(text: str | None) -> ExampleDatabase | None:
     from hypothesis import database
 
     if text.startswith("redis://"):
-        found: ExampleDatabase = _redis(text)
+        found: ExampleDatabase = _open_redis(text)
         return found
     if text.startswith("github:"):
         owner, slash, name = text.removeprefix("github:").partition("/")
@@ -90,7 +90,7 @@ def open_database(text: str | None) -> ExampleDatabase | None:
     return database.DirectoryBasedExampleDatabase(text)
 
 
-def _redis(url: str) -> Any:
+def _open_redis(url: str) -> Any:
     try:
         import redis  # type: ignore[import-not-found,unused-ignore]
         from hypothesis.extra.redis import RedisExampleDatabase

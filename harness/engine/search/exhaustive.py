@@ -139,7 +139,7 @@ class _Search:
                 bug = Bug(defect, history, tuple(world.sent))
                 self.bugs.setdefault(defect.key, bug)
             self.sightings.update(defect.key for defect in found)
-            after = None if found else digest_state(_service(world), world.player, self._reading)
+            after = None if found else digest_state(_require_service(world), world.player, self._reading)
             return after, tuple(world.player.list_choices())
 
         return self._on_fresh(history[:-1], last)
@@ -151,7 +151,7 @@ class _Search:
             return then(world)
 
 
-def _service(world: World) -> Any:
+def _require_service(world: World) -> Any:
     """The service behind an in-process driver."""
     driver = world.driver
     if not isinstance(driver, ServiceDriver):

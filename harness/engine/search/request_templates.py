@@ -107,7 +107,7 @@ def simpler_requests(requests: tuple[Template, ...]) -> Iterator[tuple[Template,
         if rest:
             yield rest
     for number, template in enumerate(requests):
-        for body in _simpler_bodies(base64.b64decode(template.body)):
+        for body in _simplify_body(base64.b64decode(template.body)):
             smaller = replace(template, body=base64.b64encode(body).decode("ascii"))
             yield (*requests[:number], smaller, *requests[number + 1 :])
 
@@ -125,7 +125,7 @@ def _without(requests: tuple[Template, ...], number: int) -> tuple[Template, ...
     return tuple(template.renumber(lambda answer: answer - (answer > number)) for template in rest)
 
 
-def _simpler_bodies(body: bytes) -> Iterator[bytes]:
+def _simplify_body(body: bytes) -> Iterator[bytes]:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

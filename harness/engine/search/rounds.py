@@ -60,7 +60,7 @@ def search(
         factory: Any = seeded(seed)(machine(place, tally))
         run_state_machine_as_test(factory, settings=hypothesis_settings(examples, steps=budget.steps))
 
-    return _rounds(HISTORY, place, play, budget, seed, database, passed_over)
+    return _play_rounds(HISTORY, place, play, budget, seed, database, passed_over)
 
 
 def laws(
@@ -84,7 +84,7 @@ def laws(
 
         hold()
 
-    return _rounds(LAWS, place, play, budget, seed, database, passed_over)
+    return _play_rounds(LAWS, place, play, budget, seed, database, passed_over)
 
 
 def _play_all(place: SearchTarget, tally: Tally, history: Iterable[Step]) -> None:
@@ -96,7 +96,7 @@ def _play_all(place: SearchTarget, tally: Tally, history: Iterable[Step]) -> Non
             tally.add_history(world)
 
 
-def _rounds(
+def _play_rounds(
     engine: str,
     place: SearchTarget,
     play: Round,
@@ -142,7 +142,7 @@ def _rounds(
         seconds=timer.spent,
         counts=_counts(tally),
         failures=tuple(failures),
-        vacuous=(*([waited] if hung else []), *_list_suspicions(failures), *_vacuity(engine, place, tally)),
+        vacuous=(*([waited] if hung else []), *_list_suspicions(failures), *_list_vacuity(engine, place, tally)),
         notes=(*([waited] if waited and not hung else []), *place.notes()),
         answers=tally.answers,
         stopped=timer.stopped,
@@ -188,7 +188,7 @@ def _list_suspicions(failures: Iterable[Failure]) -> Iterator[str]:
         yield "a call seemed to hang, and there was no time to wait for it again"
 
 
-def _vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[str]:
+def _list_vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[str]:
     """Reasons why the search proves nothing; none if it does."""
     if engine == LAWS and not tally.played:
         if place.timer.left <= 0:

@@ -88,20 +88,20 @@ class _Merge:
         while waiting:
             ready = [one for one in waiting if self._is_ready(one[0], one[2], roots)]
             for check, home, said in ready or waiting:  # those that wait for each other are decided as they are
-                found = [self._results[r] for r in _roots(check, said, roots) if r in self._results]
+                found = [self._results[r] for r in _find_own_roots(check, said, roots) if r in self._results]
                 self._results[check.id] = self._decide(check, home, said, resolve(check, said, found), blocking)
             waiting = [one for one in waiting if one[0].id not in self._results]
         return self._results
 
     def _is_ready(self, check: Check, said: Observation, roots: Mapping[str, tuple[str, ...]]) -> bool:
-        return all(root in self._results for root in _roots(check, said, roots))
+        return all(root in self._results for root in _find_own_roots(check, said, roots))
 
     def _observe(self, check: Check, home: CheckShardReport) -> Observation:
         """What the check saw itself, and what the answers of all shards showed under its rule."""
         own = _find_own(check, home)
-        return add_sightings(own, self._sightings(check.id)) if check.id in home.part.ran else own
+        return add_sightings(own, self._list_sightings(check.id)) if check.id in home.part.ran else own
 
-    def _sightings(self, rule: str) -> list[AuditedDefect]:
+    def _list_sightings(self, rule: str) -> list[AuditedDefect]:
         """The defects under a rule in the order of the catalogue's exercises, each once."""
         order = {name: n for n, name in enumerate(dict.fromkeys(check.exercise.name for check, _ in self.homes))}
         seen = [one for report in self.reports for one in report.part.sightings.get(rule, ())]
@@ -137,7 +137,7 @@ def _find_own(check: Check, home: CheckShardReport) -> Observation:
     return home.part.observations[check.id]
 
 
-def _roots(check: Check, said: Observation, roots: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+def _find_own_roots(check: Check, said: Observation, roots: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     return find_roots(check, said, roots.get(check.id, ()))
 
 

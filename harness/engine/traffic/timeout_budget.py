@@ -100,7 +100,7 @@ class TimeoutBudget(DriverPolicy):
     def _grant(self, attempt: Attempt) -> None:
         request, timeout = attempt.request, attempt.timeout
         with self._lock:
-            alike = self._alike[_kind(request)]
+            alike = self._alike[_classify(request)]
             longest = max(alike.length, self._any.length)
             if (alike.length if request.method == "DELETE" else longest) >= MAX_CUT:
                 self.losses = replace(self.losses, unsent=self.losses.unsent + 1)
@@ -117,7 +117,7 @@ class TimeoutBudget(DriverPolicy):
         if not isinstance(grant, Grant):
             return exchange
         with self._lock:
-            alike = self._alike[_kind(exchange.request)]
+            alike = self._alike[_classify(exchange.request)]
             # A refusal does not end the row of its kind: it would have ended in any case.
             alike.record(exchange, grant.alike, ends=exchange.complete and exchange.succeeded)
             self._any.record(exchange, grant.any, ends=exchange.complete)
@@ -138,7 +138,7 @@ class TimeoutBudget(DriverPolicy):
         return exchange
 
 
-def _kind(request: Request) -> tuple[str, bool]:
+def _classify(request: Request) -> tuple[str, bool]:
     """The kind of a request; answers to requests of one kind can be expected to end alike."""
     return request.method, request.parameter("stream") == "true" or _STREAM.search(request.body) is not None
 

@@ -44,7 +44,7 @@ def assert_conforms(
     is the one of the API that the value must keep to, or the path of its folder.
     """
     __tracebackhide__ = True
-    wanted = _levels(level)
+    wanted = _list_levels(level)
     findings = findings_of(value, background=background, revision=revision)
     broken = [found for found in findings if level_of(found.rule) in wanted and found.severity is Severity.BROKEN]
     if broken:
@@ -117,7 +117,7 @@ def _is_lazy(value: Any) -> bool:
     return hasattr(value, "__next__")
 
 
-def _levels(level: str) -> frozenset[Level]:
+def _list_levels(level: str) -> frozenset[Level]:
     order = [Level.MUST, Level.SHOULD, Level.MAY]
     if level.upper() not in order:
         raise UsageFault(f"level={level!r} is none of MUST, SHOULD, MAY")

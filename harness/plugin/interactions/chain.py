@@ -113,7 +113,7 @@ class Chain:
         __tracebackhide__ = True
         link = after or self.last
         creates = [sent for sent in self.emulator.requests if sent.call.startswith("create")]
-        problem = self._wrong(link, creates, new_environment)
+        problem = self._judge_link(link, creates, new_environment)
         if problem:
             raise AssertionError(f"the client {problem.rstrip('.')}.\n  the turn to go on from: {link.id}")
         body: dict[str, Any] = creates[-1].body
@@ -179,7 +179,7 @@ class Chain:
         now = self.emulator.look(previous) if isinstance(previous, str) else None
         self._seen.append((previous, now["status"] if now else None))
 
-    def _wrong(self, link: ChainTurn, creates: Sequence[SentRequest], new_environment: bool) -> str:
+    def _judge_link(self, link: ChainTurn, creates: Sequence[SentRequest], new_environment: bool) -> str:
         if not creates:
             return "created no interaction"
         for previous, status in self._seen:

@@ -28,10 +28,10 @@ _KEY = {"x-goog-api-key": PLACEHOLDER_KEY}
 def client(served: ObservedService) -> Iterator[Any]:
     """A `google.genai.Client`, or an `httpx.Client` if google-genai is not installed."""
     if has_genai():
-        with _genai(served) as genai:
+        with _open_genai(served) as genai:
             yield genai
     else:
-        with _httpx().Client(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served)) as plain:
+        with _import_httpx().Client(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served)) as plain:
             yield plain
 
 
@@ -62,10 +62,10 @@ def async_client(served: ObservedService) -> AsyncClientContext:
 @contextmanager
 def _open_async(served: ObservedService) -> Iterator[Any]:
     if has_genai():
-        with _genai(served) as genai:
+        with _open_genai(served) as genai:
             yield genai.aio
     else:
-        plain = _httpx().AsyncClient(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served))
+        plain = _import_httpx().AsyncClient(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served))
         with _closing(plain):
             yield plain
 
@@ -76,10 +76,10 @@ def has_genai() -> bool:
 
 
 @contextmanager
-def _genai(served: ObservedService) -> Iterator[Any]:
+def _open_genai(served: ObservedService) -> Iterator[Any]:
     from google import genai
 
-    library = importlib.import_module("httpx2") if _has("httpx2") else _httpx()
+    library = importlib.import_module("httpx2") if _has("httpx2") else _import_httpx()
     asynchronous = library.AsyncClient(**_build_sdk_options(served))
     with library.Client(**_build_sdk_options(served)) as sync, _closing(asynchronous):
         options = genai.types.HttpOptions(
@@ -120,5 +120,5 @@ def _has(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def _httpx() -> Any:
+def _import_httpx() -> Any:
     return importlib.import_module("httpx")

@@ -52,7 +52,7 @@ _OPTIONS = {
 """The marker's options, and what each of them takes."""
 
 
-def _options(case: Case) -> str:
+def _write_options(case: Case) -> str:
     """The marker options that select only this case; long values are shown as `…`, to be copied from the test."""
     words = [f"cuts=[{case.plan!r}]"]
     if case.event_ids != _PLAIN.event_ids:
@@ -251,7 +251,7 @@ class DroppedStream:
         __tracebackhide__ = True
         self._asked = True
         if problem := self._turn.describe_problem(collected):
-            raise AssertionError(self._message(problem))
+            raise AssertionError(self._write_message(problem))
 
     def assert_patient(self, sleeps: Sleeps, *, least: float = 0.1) -> None:
         """Assert that the client waited between connections without new events (with `interactions_no_sleep`).
@@ -268,20 +268,20 @@ class DroppedStream:
         empty = [one for one in self._turn.streams if not one.events()]
         if len(empty) < 2:
             problem = f"gave up after {format_count(len(empty), 'connection')} in vain, so it never had to wait"
-            raise AssertionError(self._message(problem))
+            raise AssertionError(self._write_message(problem))
         if sleeps.total < least * (len(empty) - 1):
             problem = f"asked {len(empty)} times in vain and slept {sleeps.total:g} s in all: it needs a delay"
-            raise AssertionError(self._message(problem))
+            raise AssertionError(self._write_message(problem))
 
-    def _message(self, problem: str) -> str:
+    def _write_message(self, problem: str) -> str:
         self._judged = True
-        return f"dropped at {self.case}, the client {problem}.\n{self._circumstances()}"
+        return f"dropped at {self.case}, the client {problem}.\n{self._describe_circumstances()}"
 
-    def _circumstances(self) -> str:
+    def _describe_circumstances(self) -> str:
         """What was sent and received at this cut, and how to reproduce it."""
         lines = ["  on the wire:", *(f"    {line}" for line in self._turn.wire() or ["nothing"])]
         if self._loop:
-            lines.append(f"  this one alone:  @pytest.mark.{NAME}({_options(self.case)})")
+            lines.append(f"  this one alone:  @pytest.mark.{NAME}({_write_options(self.case)})")
         elif self._nodeid:
             lines.append(f"  this one again:  pytest '{self._nodeid}'")
         return "\n".join(lines)
@@ -289,7 +289,7 @@ class DroppedStream:
     def format_context(self) -> str:
         """What helps if the test fails at this cut, unless one of our assertions has already said it."""
         unsaid = self._drop is not None and not self._judged
-        cut_at = [f"dropped at {self.case}", self._circumstances()] if unsaid else []
+        cut_at = [f"dropped at {self.case}", self._describe_circumstances()] if unsaid else []
         return "\n".join([*cut_at, *self.emulator.story.refusals()])
 
 

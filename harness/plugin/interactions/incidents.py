@@ -81,7 +81,7 @@ class PlayedIncident:
         """
         __tracebackhide__ = True
         self._asked = True
-        problem = self._never_met() or self._wrong_result(result) or self._created_twice()
+        problem = self._never_met() or self._judge_result(result) or self._created_twice()
         if problem:
             calls = ", ".join(self.emulator.requests.calls)
             raise AssertionError(
@@ -110,7 +110,7 @@ class PlayedIncident:
             and any(body.get("background", False) == wanted for body in sent.bodies("create"))
         )
 
-    def _wrong_result(self, result: Any) -> str:
+    def _judge_result(self, result: Any) -> str:
         wanted = self.incident.follow
         if isinstance(result, BaseException):
             return f"it can be survived, but the client raised {result!r}" if wanted == "survives" else ""

@@ -100,7 +100,7 @@ class Lifecycle:
         """
         __tracebackhide__ = True
         self._asked = True
-        wrong = self._wrong_requests() or self._wrong_result(result, raised)
+        wrong = self._judge_requests() or self._judge_result(result, raised)
         if problem := "; then it ".join(filter(None, (self._too_many_polls(), wrong))):
             calls = ", ".join(merge_equal_lines(self.emulator.requests.calls))
             raise AssertionError(
@@ -127,10 +127,10 @@ class Lifecycle:
         status = now["status"] if now else "deleted"
         return f"the interaction is {status!r} by now (route {self._name!r}: {self.story})"
 
-    def _wrong_result(self, result: Any, raised: Reports | Mapping[str, Reports] | None) -> str:
+    def _judge_result(self, result: Any, raised: Reports | Mapping[str, Reports] | None) -> str:
         expected = self._route.status
         if isinstance(result, BaseException) and raised is not None and not self._is_told_by_404(result, raised):
-            return self._wrong_exception(result, raised)
+            return self._judge_exception(result, raised)
         if expected is None:
             return self._not_gone(result)
         if result == "deleted" or _code_of(result) == 404:
@@ -161,7 +161,7 @@ class Lifecycle:
             return False
         return "deleted" not in raised if isinstance(raised, Mapping) else _code_of(error) == 404
 
-    def _wrong_exception(self, error: BaseException, raised: Reports | Mapping[str, Reports]) -> str:
+    def _judge_exception(self, error: BaseException, raised: Reports | Mapping[str, Reports]) -> str:
         """What is wrong with the application's own exception; "" if it reports how the route ends."""
         expected = self._route.status or "deleted"
         named = f"raised {type(error).__name__} ({error})"
@@ -181,7 +181,7 @@ class Lifecycle:
             return ""
         return f"ended with {result!r}, though the interaction was deleted: expected the 404, None or 'deleted'"
 
-    def _wrong_requests(self) -> str:
+    def _judge_requests(self) -> str:
         """What is wrong with the second create, on routes that require one; "" if nothing is."""
         if self._route.then is None:
             return ""
@@ -191,9 +191,9 @@ class Lifecycle:
         body = bodies[-1]
         if body.get("previous_interaction_id") != self.id:
             return f"did not chain to it: previous_interaction_id is {body.get('previous_interaction_id')!r}"
-        return self._wrong_results(body) if self._name == "function_result" else self._wrong_token(body)
+        return self._judge_results(body) if self._name == "function_result" else self._judge_token(body)
 
-    def _wrong_results(self, body: Mapping[str, Any]) -> str:
+    def _judge_results(self, body: Mapping[str, Any]) -> str:
         """Check that every pending call has a result. Source: the function calling section of the reference."""
         now = self.emulator.look(self.id) or {}
         pending = [step["id"] for step in now.get("steps", ()) if step["type"] == "function_call"]
@@ -207,7 +207,7 @@ class Lifecycle:
             return "did not send the tools again: they are not inherited"
         return ""
 
-    def _wrong_token(self, body: Mapping[str, Any]) -> str:
+    def _judge_token(self, body: Mapping[str, Any]) -> str:
         """Check that the token is sent back unchanged, without input. Source: the SDK."""
         now = self.emulator.look(self.id) or {}
         if body.get("continuation_token") != now.get("continuation_token"):

@@ -40,7 +40,7 @@ def parametrize(metafunc: pytest.Metafunc, fixtures: Collection[str]) -> str:
         *_find_unread_arguments(metafunc),
         *_find_wrong_values(metafunc),
     ]
-    for step in (_routes, _cuts, _incidents):
+    for step in (_add_routes, _add_cuts, _add_incidents):
         try:
             step(metafunc)
         except UsageFault as fault:
@@ -107,21 +107,21 @@ def settings_of(node: pytest.Item) -> dict[str, Any]:
     return settings
 
 
-def _routes(metafunc: pytest.Metafunc) -> None:
+def _add_routes(metafunc: pytest.Metafunc) -> None:
     if "interactions_lifecycle" in metafunc.fixturenames:
         from harness.plugin.interactions.lifecycle_routes import routes_of
 
         metafunc.parametrize("interactions_lifecycle", routes_of(metafunc.definition), indirect=True)
 
 
-def _incidents(metafunc: pytest.Metafunc) -> None:
+def _add_incidents(metafunc: pytest.Metafunc) -> None:
     if "interactions_incident" in metafunc.fixturenames:
         from harness.plugin.interactions.incidents import names_of
 
         metafunc.parametrize("interactions_incident", names_of(metafunc.definition), indirect=True)
 
 
-def _cuts(metafunc: pytest.Metafunc) -> None:
+def _add_cuts(metafunc: pytest.Metafunc) -> None:
     if "interactions_dropped_stream" in metafunc.fixturenames:
         from harness.plugin.interactions.dropped_stream import parameters
 

@@ -104,8 +104,8 @@ class TorturePresentation(Presentation):
         record: dict[str, Any] = state.mask.tree(
             {
                 "client": state.target.name if state.target else "",
-                "text": _first_phase(state).notes[0],
-                "events": _first_phase(state).counts["events"],
+                "text": _choose_first_phase(state).notes[0],
+                "events": _choose_first_phase(state).counts["events"],
                 "exit": int(finished.exit),
                 "seconds": round(finished.seconds, 3),
                 "counts": {str(outcome): counts[outcome] for outcome in DropOutcome},
@@ -119,13 +119,13 @@ class TorturePresentation(Presentation):
         return record
 
     def facts(self, state: RunState) -> list[tuple[str, str]]:
-        return [("events", str(_first_phase(state).counts["events"]))]
+        return [("events", str(_choose_first_phase(state).counts["events"]))]
 
     def sections(self, state: RunState) -> Iterator[Section]:
         kinds = tuple(kind_lines(state))
         if kinds:
             yield Section("Kinds of cases", kinds)
-        lines = tuple(strip_lines(state.results, _first_phase(state).counts["events"]))
+        lines = tuple(strip_lines(state.results, _choose_first_phase(state).counts["events"]))
         if lines:
             yield Section("The stream, drop by drop", lines)
 
@@ -167,7 +167,7 @@ class TorturePresentation(Presentation):
 
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
         yield from kind_lines(state, paint)
-        yield from strip_lines(state.results, _first_phase(state).counts["events"], paint)
+        yield from strip_lines(state.results, _choose_first_phase(state).counts["events"], paint)
         for group in groups(state.results):
             headline, *rest = group_lines(group, state, verbose=verbose)
             yield from ("", paint(SIGNS[outcome_of(group[0])][1], headline), *rest)
@@ -216,7 +216,7 @@ def _tells_no_status(result: Result) -> bool:
     return any(finding.severity is Severity.NON_STRICT for finding in result.observation.findings)
 
 
-def _first_phase(state: RunState) -> PhaseFinished:
+def _choose_first_phase(state: RunState) -> PhaseFinished:
     """How the client read the stream without a fault; an empty one if the run ended before that."""
     from harness.engine.events import PhaseFinished
 

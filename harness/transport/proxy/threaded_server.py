@@ -89,7 +89,7 @@ class _WaitingConnection(ServerConnection):
     async def _serve_one(self, incoming: Incoming) -> After:
         response = await self._ask(incoming.request)
         self._body = response.body
-        writer = self._writer(incoming, response)
+        writer = self._make_writer(incoming, response)
         data = b""
         while writer.after is None:
             await self._room_or_turn()

@@ -182,7 +182,7 @@ class ServerConnection(asyncio.Protocol):
     def _answer(self, incoming: Incoming) -> None:
         self._in_request = False
         response = self._hub.answer(incoming.request)
-        writer = self._writer(incoming, response)
+        writer = self._make_writer(incoming, response)
         try:
             data = writer.batch()
         except HarnessFault as fault:
@@ -201,7 +201,7 @@ class ServerConnection(asyncio.Protocol):
             self._body = response.body
             self._work(self._send_stream(writer, data, clock, start))
 
-    def _writer(self, incoming: Incoming, response: Response) -> ResponseWriter:
+    def _make_writer(self, incoming: Incoming, response: Response) -> ResponseWriter:
         head, extra = incoming.head, self._hub.extra(incoming.request)
         if head.http10 and head.keep:
             extra += b"connection: keep-alive\r\n"

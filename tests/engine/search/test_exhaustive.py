@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.engine.search.answer_counts import AnswerCounts
-from harness.engine.search.exhaustive import _service, every
+from harness.engine.search.exhaustive import _require_service, every
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.state_digest import StateDigest, digest_state
 from harness.engine.sharding.shards import Shard
@@ -64,7 +64,7 @@ def state_after(words: str) -> bytes:
     with reference().world(same_input=True) as world:
         for operation in history(words):
             world.play(operation)
-        return digest_state(_service(world), world.player, READING)
+        return digest_state(_require_service(world), world.player, READING)
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def _is_seen(held: bool, cancelled: Exchange, polled: list[Exchange]) -> Iterato
         _excuse_a_lost_race(cancelled, polled)
     if cancelled.status not in SUCCESS:
         raise Unmet(f"the cancel was refused: {format_answer(cancelled)}")
-    late = _last_seen_running(polled)
+    late = _find_last_running(polled)
     if is_settled(last) and late is not None:
         yield finding(
             "the cancel was accepted, and the run went on",
@@ -273,12 +273,12 @@ def _explain_lost_race(cancelled: Exchange, polled: list[Exchange]) -> str:
     if cancelled.status in CLIENT_ERROR:
         return "" if status_of(polled[0]) in RUNNING else f"the run ended as {status} before the cancel came"
     if cancelled.status in SUCCESS:
-        told = status_of(cancelled) == "cancelled" or (_last_seen_running(polled) or 0.0) >= TAKES_EFFECT
+        told = status_of(cancelled) == "cancelled" or (_find_last_running(polled) or 0.0) >= TAKES_EFFECT
         return "" if told else f"the cancel was accepted, and the run ended as {status} all the same"
     return f"the run ended as {status} before the cancel came"
 
 
-def _last_seen_running(polled: list[Exchange]) -> float | None:
+def _find_last_running(polled: list[Exchange]) -> float | None:
     """The seconds after the cancel at which a poll last showed the run in progress; None if none did."""
     running = [moment for moment, answer in list_moments(polled) if status_of(answer) in RUNNING]
     return running[-1] if running else None

@@ -107,10 +107,10 @@ def _carries_whole_history(
     retold: Exchange | None,
     parent_retold: Exchange,
 ) -> Iterator[Finding]:
-    alone, chained = _input_tokens(parent), _need_history(parent, child)
+    alone, chained = _count_input(parent), _need_history(parent, child)
     if grandchild is None or retold is None:
         raise Unmet("the child has no id to continue")
-    longer = _input_tokens(grandchild)
+    longer = _count_input(grandchild)
     without_first = _tokens_told(retold)
     comparable = 0 < _tokens_told(parent_retold) <= chained  # some count the JSON that tells a turn, too
     if longer <= chained:
@@ -131,7 +131,7 @@ def _carries_whole_history(
     about="streamed",
 )
 def _streams_with_history(parent: Exchange, child: Exchange, streamed: Exchange) -> Iterator[Finding]:
-    alone, chained = _input_tokens(parent), _need_history(parent, child)
+    alone, chained = _count_input(parent), _need_history(parent, child)
     if streamed.status in SUCCESS and not is_stream(streamed):
         raise Unmet("the streamed turn is no stream")
     yield from expect_stream(streamed)
@@ -154,8 +154,8 @@ def _streams_with_history(parent: Exchange, child: Exchange, streamed: Exchange)
 def _keeps_siblings_apart(
     parent: Exchange, child: Exchange, sibling: Exchange, child_read: Exchange | None, child_again: Exchange | None
 ) -> Iterator[Finding]:
-    own, other = _input_tokens(child), _input_tokens(sibling)
-    if other - own >= max(1, _input_tokens(parent)):
+    own, other = _count_input(child), _count_input(sibling)
+    if other - own >= max(1, _count_input(parent)):
         leak = finding("the second child carries the first one's turn", expected=str(own), actual=str(other))
         yield replace(leak, rule="chain.siblings-apart", code="chain.siblings-apart/history").at(
             exchange="sibling", pointer="$.usage.total_input_tokens"
@@ -171,7 +171,7 @@ def _keeps_siblings_apart(
 # --- what the judges share
 
 
-def _input_tokens(exchange: Exchange) -> int:
+def _count_input(exchange: Exchange) -> int:
     body: Mapping[str, Any] = interaction_in(exchange)
     tokens = _read_tokens(body)
     if tokens is None:
@@ -191,7 +191,7 @@ def _read_tokens(body: Mapping[str, Any]) -> int | None:
 
 def _tokens_read(exchange: Exchange) -> int:
     """The input tokens of a turn, and those from a cache, which some count apart."""
-    tokens = _input_tokens(exchange)
+    tokens = _count_input(exchange)
     cached = interaction_in(exchange)["usage"].get("total_cached_tokens")
     return tokens + (cached if isinstance(cached, int) else 0)
 
@@ -210,7 +210,7 @@ def _tokens_told(answer: Exchange) -> int:
 
 def _need_history(parent: Exchange, child: Exchange) -> int:
     """The input tokens of a second turn. Raises `Unmet` if this target does not count the history."""
-    chained = _input_tokens(child)
-    if chained <= _input_tokens(parent):
+    chained = _count_input(child)
+    if chained <= _count_input(parent):
         raise Unmet("a second turn costs no more input than the first, so the counts tell nothing of history")
     return chained

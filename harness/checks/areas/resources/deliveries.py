@@ -131,7 +131,7 @@ def _is_delivered(run: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
     accepts=["any entry v1,… of several that is right"],
 )
 def _is_signed(made: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
-    yield from _expect_signed(_secret(made, "new_signing_secret"), "delivered", delivered)
+    yield from _expect_signed(_require_secret(made, "new_signing_secret"), "delivered", delivered)
 
 
 @_DELIVERIES.check(
@@ -143,10 +143,10 @@ def _is_signed(made: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
     accepts=["further signatures by older secrets"],
 )
 def _signs_with_the_new_secret(rotated: Exchange, afterwards: list[Arrival]) -> Iterator[Finding]:
-    yield from _expect_signed(_secret(rotated, "secret"), "afterwards", afterwards)
+    yield from _expect_signed(_require_secret(rotated, "secret"), "afterwards", afterwards)
 
 
-def _secret(answer: Exchange, name: str) -> str:
+def _require_secret(answer: Exchange, name: str) -> str:
     found = interaction_in(answer).get(name)
     if not isinstance(found, str) or not found:
         raise Unmet(f"{format_answer(answer)} brought no secret, so no signature can be verified")
@@ -202,7 +202,7 @@ def _fits_the_status(
 
 
 def _other_event(expected: str, sent: Exchange) -> Iterator[Finding]:
-    body = _json(sent)
+    body = _read_sent(sent)
     if body.get("type") != expected:
         yield finding("the event is another", expected=expected, actual=format_value(body.get("type")))
 
@@ -255,5 +255,5 @@ def _requests(arrivals: Sequence[Arrival]) -> list[Exchange]:
     return [arrival.exchange for arrival in arrivals]
 
 
-def _json(sent: Exchange) -> Exchanges:
+def _read_sent(sent: Exchange) -> Exchanges:
     return object_or_none(sent.request.body) or {}

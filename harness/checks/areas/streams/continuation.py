@@ -158,7 +158,7 @@ def an_answer_with_checkpoints(t: RequestBuilder) -> Steps:
     yield from script(t, marker, text=HOPS, hops=3, checkpoints=True)
     whole: Exchange = yield from read_whole_stream(t.create(input=f"{HELLO} ({marker})", stream=True))
     events = events_in(whole)
-    token, _ = _first_checkpoint(events)
+    token, _ = _find_first_checkpoint(events)
     rest = t.create(continuation_token=token, previous_interaction_id=stream_id(events))
     return {"whole": whole, "rest": (yield Send(rest)) if token else None}
 
@@ -182,14 +182,14 @@ def _continues_from_there(whole: Exchange, rest: Exchange | None) -> Iterator[Fi
     if id_of(rest) in ("", stream_id(events)):
         actual = id_of(rest) or "none"
         yield finding("the rest has no id of its own", expected="a new id", actual=actual).at(exchange="rest")
-    _, before = _first_checkpoint(events)
+    _, before = _find_first_checkpoint(events)
     again = output_text(interaction_in(rest))
     if before and again.startswith(before):
         expected = f"no text that begins with {format_value(before)}"
         yield finding("the answer begins again", expected=expected, actual=format_value(again)).at(exchange="rest")
 
 
-def _first_checkpoint(events: Sequence[Event]) -> tuple[str, str]:
+def _find_first_checkpoint(events: Sequence[Event]) -> tuple[str, str]:
     """The first token in a status update, and the text that came before it."""
     for index, event in enumerate(events):
         token = event.get("continuation_token") if kind(event) == "interaction.status_update" else None

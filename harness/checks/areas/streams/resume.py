@@ -288,7 +288,7 @@ def _is_well_formed(rests: list[Resumed], replay: Exchange) -> Iterator[Finding]
     usual = {flaw.rule for flaw in read(replay).findings}
     for resumed in rests:
         if is_stream(resumed.exchange):
-            yield from at(resumed.name, _flaws(resumed.exchange, usual))
+            yield from at(resumed.name, _list_flaws(resumed.exchange, usual))
 
 
 # --- what the judges share
@@ -327,7 +327,7 @@ def _judge_cursor(code: str, events: Sequence[Event], resumed: Resumed) -> Findi
     return Finding.coded(code, message, repr(usual), repr(resumed.cursor)).at(exchange=place, event=resumed.at)
 
 
-def _flaws(stream: Exchange, usual: Container[str]) -> Iterator[Finding]:
+def _list_flaws(stream: Exchange, usual: Container[str]) -> Iterator[Finding]:
     if not stream.body.startswith(_OPENINGS):
         yield finding("begins in the middle of a frame", expected="event: or data:", actual=repr(stream.body[:40]))
     for flaw in read(stream).findings:

@@ -125,7 +125,7 @@ def _arrives_bit_by_bit(slow: Exchange, looked: Exchange | None) -> Iterator[Fin
         return
     if not read(slow).frames:
         raise Unmet("the stream held no event")
-    first, last = _first_and_last(slow)
+    first, last = _time_first_and_last(slow)
     if last < _least_to_tell(looked):
         raise Unmet(f"the whole stream took {last:.2f} s, too little to tell", race_lost=True)
     if _is_held_back(slow, looked):
@@ -142,11 +142,11 @@ def _is_held_back(slow: Exchange, looked: Exchange | None) -> bool:
     """Whether the first event came when all was over, of a run that lasted."""
     if (looked is not None and status_of(looked) in RUNNING) or not read(slow).frames:
         return False
-    first, last = _first_and_last(slow)
+    first, last = _time_first_and_last(slow)
     return last >= _least_to_tell(looked) and first >= _LATE * last
 
 
-def _first_and_last(slow: Exchange) -> tuple[float, float]:
+def _time_first_and_last(slow: Exchange) -> tuple[float, float]:
     """When the first and the last event came, in seconds after the request."""
     frames = read(slow).frames
     return arrival_of(slow, frames[0].end), arrival_of(slow, frames[-1].end)

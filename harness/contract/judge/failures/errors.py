@@ -46,7 +46,7 @@ def judge_error(value: Any, status: int | None, *, rpc: bool = False) -> list[Fi
         return []
     if _is_gateway(value):
         return [
-            _shape(
+            _report_shape(
                 "err.shape/gateway",
                 "the error has the shape of Google's front end, not of the API",
                 "string code",
@@ -56,7 +56,7 @@ def judge_error(value: Any, status: int | None, *, rpc: bool = False) -> list[Fi
         ]
     if error is None:
         return [
-            _shape(
+            _report_shape(
                 "err.shape/no-object",
                 "the body has no error object",
                 '{"error": {"code", "message"}}',
@@ -67,7 +67,7 @@ def judge_error(value: Any, status: int | None, *, rpc: bool = False) -> list[Fi
     if wrong:
         kinds = ", ".join(f"{name}: {json_type(error[name]) if name in error else 'absent'}" for name in wrong)
         return [
-            _shape(
+            _report_shape(
                 "err.shape/types", "code and message of an error are strings", "string code, string message", kinds
             )
         ]
@@ -109,5 +109,7 @@ def _read_error(value: Any) -> Mapping[str, Any] | None:
     return error if isinstance(error, Mapping) else None
 
 
-def _shape(code: str, message: str, expected: str, actual: str, severity: Severity = Severity.BROKEN) -> Finding:
+def _report_shape(
+    code: str, message: str, expected: str, actual: str, severity: Severity = Severity.BROKEN
+) -> Finding:
     return Finding.coded(code, message, expected, actual, where=Where(pointer="$.error"), severity=severity)

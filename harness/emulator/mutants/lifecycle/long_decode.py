@@ -9,7 +9,7 @@ from harness.emulator.run.run import Run
 from harness.kit.mutant import table
 
 
-def _last_output(steps: list[Json], run: Run, timeline: bool) -> list[Json]:
+def _keep_last_output(steps: list[Json], run: Run, timeline: bool) -> list[Json]:
     outputs = [step for step in steps if step["type"] == "model_output"]
     return [step for step in steps if step not in outputs[:-1]]
 
@@ -30,7 +30,7 @@ def _say_again(steps: list[Json], run: Run, timeline: bool) -> list[Json]:
 MUTANTS = table(
     "long",
     row("hop-replaces-hop", "A read shows only the last of several outputs.",
-        steps(_last_output)),
+        steps(_keep_last_output)),
     row("hops-overlap", "Each output after the first begins with the last word of the one before.",
         steps(_say_again)),
 )  # fmt: skip

@@ -107,7 +107,7 @@ def _read_files(sources: list[dict[str, Any]]) -> tuple[dict[str, bytes], tuple[
     files: dict[str, bytes] = {}
     directories: list[str] = []
     for source in sources:
-        target = _target(source)
+        target = _require_target(source)
         if source["type"] == "inline":
             files[target] = _inline(source)
         else:
@@ -117,7 +117,7 @@ def _read_files(sources: list[dict[str, Any]]) -> tuple[dict[str, bytes], tuple[
     return files, tuple(directories)
 
 
-def _target(source: dict[str, Any]) -> str:
+def _require_target(source: dict[str, Any]) -> str:
     kind = source.get("type")
     if not kind:
         raise invalid("Invalid value at 'sources': each source needs a 'type', such as inline or repository.")

@@ -38,7 +38,7 @@ class EnvironmentUploads:
 
     def receive(self, call: Call) -> Receiver:
         """Return what takes the bytes of the upload that this request begins. Raises `Refusal` 400 or 404."""
-        to = _destination(call)
+        to = _choose_destination(call)
         self._environments.open(to.environment, to.project)
         return Receiver(lambda data: self._store(to, data), uploads.UPLOAD_BYTES)
 
@@ -61,7 +61,7 @@ class EnvironmentUploads:
         return {"files": [entry(path, node, times=False) for path, node in written if node]}
 
 
-def _destination(call: Call) -> Destination:
+def _choose_destination(call: Call) -> Destination:
     extract = flag(call, "extract")
     path = clean("/".join(call.segments[4:]))
     if not path and not extract:

@@ -36,7 +36,7 @@ class Files:
             raise not_found(f"Environment {environment.id!r} has nothing at {path!r}.")
         recursive = flag(call, "recursive")
         if call.query.get("alt") == "media":
-            return _media(environment, path, node, recursive)
+            return _answer_media(environment, path, node, recursive)
         if isinstance(node, File):
             return json_response({"files": [entry(path, node)]})
         listed = environment.tree.below(path, recursive=recursive)
@@ -53,7 +53,7 @@ class Files:
             raise no_operation(call, "GET")
         environment_id = name.removeprefix(_SNAPSHOT_PREFIX).removesuffix(_SNAPSHOT_VERB)
         environment = self._environments.open(environment_id, call.project)
-        return _tar(environment.tree.below("", recursive=True), "")
+        return _pack_tar(environment.tree.below("", recursive=True), "")
 
 
 def entry(path: str, node: Node, *, times: bool = True) -> dict[str, Any]:
@@ -65,15 +65,15 @@ def entry(path: str, node: Node, *, times: bool = True) -> dict[str, Any]:
     return {**entry, "created": node.created, "modified": node.modified} if times else entry
 
 
-def _media(environment: Environment, path: str, node: Node, recursive: bool) -> Response:
+def _answer_media(environment: Environment, path: str, node: Node, recursive: bool) -> Response:
     if isinstance(node, File):
         return Response.whole(200, Headers((("content-type", node.media_type),)), node.data)
     below = environment.tree.below(path, recursive=recursive)
     # without `recursive`, only the directory's own files are packed, and no entries for its subdirectories
-    return _tar([(name, item) for name, item in below if recursive or isinstance(item, File)], path)
+    return _pack_tar([(name, item) for name, item in below if recursive or isinstance(item, File)], path)
 
 
-def _tar(entries: list[tuple[str, Node]], start: str) -> Response:
+def _pack_tar(entries: list[tuple[str, Node]], start: str) -> Response:
     """Pack entries; names inside the archive are relative to the requested directory (inferred)."""
     skip = len(start) + 1 if start else 0
     data = archive.pack((name[skip:], node) for name, node in entries)

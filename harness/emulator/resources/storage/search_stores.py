@@ -98,7 +98,9 @@ class SearchStores:
                 views = [store.view(now) for store in found]
                 return json_response(list_in_camel_case("fileSearchStores", views, token))
             case "POST", (name,) if name.endswith(":importFile"):
-                return json_response(self._import(self.open(name.removesuffix(":importFile"), call.project), call))
+                return json_response(
+                    self._import_file(self.open(name.removesuffix(":importFile"), call.project), call)
+                )
             case "GET", (name,):
                 return json_response(self.open(name, call.project).view(now))
             case "DELETE", (name,):
@@ -181,7 +183,7 @@ class SearchStores:
             self._shelf.give_back(len(document.data))
         self._kept.remove(call.project, store.name.partition("/")[2])
 
-    def _import(self, store: SearchStore, call: Call) -> dict[str, Any]:
+    def _import_file(self, store: SearchStore, call: Call) -> dict[str, Any]:
         given = self._reader.read("requests/import-file", in_camel_case(call.body))
         file = self._files.open_active(given["fileName"], call.project)
         data = file.data or b""

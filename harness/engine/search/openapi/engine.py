@@ -87,7 +87,7 @@ def document(
         engine=ENGINE,
         seconds=timer.spent,
         counts=_counts(heard),
-        failures=tuple(minimal(place, failure) for failure in _failures(heard)),
+        failures=tuple(minimal(place, failure) for failure in _list_failures(heard)),
         vacuous=vacuous,
         notes=(*short, *_notes(heard, families, mine), *place.notes()),
         answers=AnswerCounts.of(hearing.answers for hearing in heard),
@@ -121,12 +121,12 @@ def _search(
     timer = Timer(budget.seconds)
     if budget.seconds is not None and hearing.has_links:
         first = Timer(budget.seconds / 2)
-        _execute(hearing, path, _stateful_only(_configure(place, root, budget, first, seed, hearing)), first)
+        _execute(hearing, path, _keep_stateful(_configure(place, root, budget, first, seed, hearing)), first)
     for again in range(1 + MORE_ROUNDS):
         if timer.over() or (again and not (hearing.began and hearing.missing_links())):
             break
         settings = _configure(place, root, budget, timer, seed + again, hearing)
-        _execute(hearing, path, _stateful_only(settings) if again else settings, timer)
+        _execute(hearing, path, _keep_stateful(settings) if again else settings, timer)
 
 
 def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, Any], timer: Timer) -> None:
@@ -144,7 +144,7 @@ def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, An
     hearing.roots = set(getattr(schema.as_state_machine(), "_root_labels", ()))
     if timer.over():
         return
-    config.max_time = _whole_seconds(timer.left)
+    config.max_time = _round_seconds(timer.left)
     stream = from_schema(schema).execute()
     for event in stream:
         if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
@@ -157,7 +157,7 @@ def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, An
             raise KeyboardInterrupt  # schemathesis took it for its own
 
 
-def _whole_seconds(left: float) -> int | None:
+def _round_seconds(left: float) -> int | None:
     """Seconds as schemathesis takes them: at least one, or None for no limit."""
     return None if left == math.inf else max(1, int(left))
 
@@ -167,7 +167,7 @@ def _proves(hearing: ScenarioCollector) -> bool:
     return hearing.is_first or hearing.began
 
 
-def _failures(heard: Sequence[ScenarioCollector]) -> list[Failure]:
+def _list_failures(heard: Sequence[ScenarioCollector]) -> list[Failure]:
     """One failure of each kind, from the family in which it took the fewest requests."""
     found: dict[str, Failure] = {}
     for failure in (failure for hearing in heard for failure in hearing.failures.values()):
@@ -224,7 +224,7 @@ def _configure(
     }
 
 
-def _stateful_only(configuration: dict[str, Any]) -> dict[str, Any]:
+def _keep_stateful(configuration: dict[str, Any]) -> dict[str, Any]:
     """The stateful phase alone, with valid calls: after those that are refused there is no link to follow."""
     valid = {"generation": {**configuration["generation"], "mode": "positive"}}
     phases = {name: {"enabled": False} for name in ("examples", "coverage", "fuzzing")}

@@ -137,7 +137,7 @@ class ScenarioCollector:
         if defect.rule in self._document.shapes and (self.lenient or not all(map(_was_meant, chain))):
             return
         order = [*(case.id for case in chain if case.id != case_id), case_id]
-        self._keep(defect, tuple(_trail(recorder, order, self._root)), why_not="" if ours else TOOLS_OWN)
+        self._keep(defect, tuple(_list_exchanges(recorder, order, self._root)), why_not="" if ours else TOOLS_OWN)
 
     def _keep(self, defect: SeenDefect, trail: tuple[Exchange, ...], *, why_not: str = "") -> None:
         """Count a failure, and keep the one of each kind that has the fewest requests."""
@@ -255,7 +255,7 @@ def _link_name(transition: Any) -> str:
     return f"{source}: {name}"
 
 
-def _trail(recorder: Any, order: Sequence[str], root: str) -> Iterator[Exchange]:
+def _list_exchanges(recorder: Any, order: Sequence[str], root: str) -> Iterator[Exchange]:
     """The exchanges of these cases, except for calls without a response."""
     for case_id in order:
         interaction = recorder.interactions.get(case_id)
