@@ -1,9 +1,9 @@
 """Functions are named by verbs, and a class name stands for one thing: the whole package is read to see it.
 
 A bare past participle (`told`, `changed`) leaves open whether a function does something or returns something. It
-may name a boolean or a property. A private function does not begin with a noun (`_text`, `_finding_record`), unless
-it reads like an attribute of its argument (`_word_of`, `_keys_in`). The list of exceptions may only shrink: what is
-listed and gone fails, too.
+may name a boolean or a property. A private function does not begin with a noun (`_text`, `_finding_record`),
+unless it reads like an attribute of its argument (`_word_of`, `_keys_in`). The list of exceptions may only shrink:
+what is listed and gone fails, too.
 """
 
 from __future__ import annotations
