@@ -190,12 +190,7 @@ class LeavesSoon(Handler):
 
 
 @pytest.mark.parametrize(
-    "words",
-    [
-        ("check", "emulator", "--fail-fast"),
-        ("torture", "--fail-fast", "--", "x"),
-        ("torture", "--enough", "2", "--", "x"),
-    ],
+    "words", ["check emulator --fail-fast", "torture --fail-fast -- x", "torture --enough 2 -- x"]
 )
 def test_who_ends_a_run_early_cannot_update_a_baseline(harness: Harness, words: str) -> None:
     """What comes after the first failure would be missing from the file."""

@@ -119,21 +119,11 @@ def test_an_entry_that_names_no_check_is_stale(pytester: pytest.Pytester) -> Non
     """As for `harness check`, it does not stop the run, and fails it under a name of its own."""
     path = pytester.path / "baseline.yaml"
     path.write_text("- {id: create.stattus, reason: known}\n", "utf-8")
-    selection = (
-        *SUITE,
-        "--interactions-url",
-        "emulator",
-        "-k",
-        "create.stat",
-        "--interactions-baseline",
-        str(path),
-    )
-    stale = run(pytester, *selection)
+    selection = (*SUITE, "--interactions-url", "emulator", "-k", "create.stat")
+    stale = run(pytester, *selection, "--interactions-baseline", str(path))
     assert (stale.parseoutcomes()["failed"], stale.ret) == (1, 1)
     assert stale.parseoutcomes()["passed"] > 0
-    stale.stdout.fnmatch_lines(
-        ["*entry is stale: no check is named 'create.stattus'; did you mean 'create.status'*"]
-    )
+    stale.stdout.fnmatch_lines(["*entry is stale: no check is named 'create.stattus'*create.status*"])
 
 
 def test_without_a_target(pytester: pytest.Pytester) -> None:
