@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from time import process_time
 from urllib.parse import quote
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from harness.wire import Headers, Request
 from harness.wire.mask import HIDDEN, Mask
 from harness.wire.secrets.patterns import SecretFields
+from tests.growth import TIMES, assert_linear
 
 FIELDS = SecretFields({"token"}, inside={"env": None, "credentials": {"value"}}, spared={"credential"})
 MASK = Mask({"KEY": "the-secret", "LONGER": "the-secret-two", "TINY": "ab"}, FIELDS)
@@ -168,14 +168,7 @@ def test_names_of_members() -> None:
 )
 def test_long_texts_cost_what_they_are_long(text: str) -> None:
     """Masking takes time proportional to the length of the text."""
-    short = min(_seconds(text[: len(text) // 16]) for _ in range(3))
-    assert _seconds(text) < 64 * short + 0.05, "16 times the text; growth by the square would be 256 times"
-
-
-def _seconds(text: str) -> float:
-    began = process_time()
-    KEYED.text(text)
-    return process_time() - began
+    assert_linear(lambda: KEYED.text(text[: len(text) // TIMES]), lambda: KEYED.text(text))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from time import process_time
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -25,6 +24,7 @@ from harness.cassette.redaction import text_secrets
 from harness.contract import PROTOCOL
 from harness.wire import At, Chunked, Decoder, Ending, Headers, How, Length, Request, encode
 from tests.cassette.samples import SSE, URL, answered, event, frames, get, post, recordings, streamed, text_delta
+from tests.growth import TIMES, assert_linear
 
 KEY = "AIza" + "SyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY"[:35]
 PLAIN = "correct horse 7 battery"
@@ -343,15 +343,12 @@ def test_learned_from_its_name_in_a_split_text() -> None:
 def test_names_in_nested_json_cost_what_they_are_long() -> None:
     """Learning from JSON inside JSON takes time proportional to its length."""
 
-    def seconds(times: int) -> float:
+    def nest(times: int) -> bytes:
         text = _nested({f"api_key{n}": f"value-{n}" for n in range(times)}, 3)
-        body = json.dumps({"input": [text, {"x": "[" * times}]}).encode()
-        began = process_time()
-        Redactor(PROTOCOL).bodies.learn(body)
-        return process_time() - began
+        return json.dumps({"input": [text, {"x": "[" * times}]}).encode()
 
-    short = min(seconds(500) for _ in range(3))
-    assert seconds(8000) < 64 * short + 0.05, "growth by the square would be 256 times"
+    short, long = nest(500), nest(500 * TIMES)
+    assert_linear(lambda: Redactor(PROTOCOL).bodies.learn(short), lambda: Redactor(PROTOCOL).bodies.learn(long))
 
 
 def test_consistent() -> None:

@@ -6,7 +6,6 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import process_time
 
 import pytest
 
@@ -17,6 +16,7 @@ from harness.transport.server.server_thread import InThread
 from harness.transport.tap.door import Door
 from harness.transport.tap.tap import Tap
 from harness.wire import Chunk, Ending, Exchange, Framing, Headers, LogicalClock, Request, Response
+from tests.growth import assert_linear
 from tests.transport.peers import connected, read_to_end, until
 
 PAGE = b"GET /page HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
@@ -144,17 +144,14 @@ def test_a_head_ends_wherever_a_read_cuts_it(blank_line: bytes) -> None:
 @pytest.mark.slow
 def test_a_head_that_dribbles_through_costs_what_it_is_long() -> None:
     """Byte by byte, 16 times the head takes about 16 times the time."""
-    short = min(seconds_of(b"a" * 2_000) for _ in range(3))
-    assert seconds_of(b"a" * 32_000) < 64 * short + 0.05, "growth by the square would be 256 times"
+    assert_linear(lambda: let_in_by_bytes(b"a" * 2_000), lambda: let_in_by_bytes(b"a" * 32_000))
 
 
-def seconds_of(head: bytes) -> float:
-    """The processor's time for a head that comes byte by byte."""
+def let_in_by_bytes(head: bytes) -> None:
+    """Let a head come byte by byte."""
     door = door_to(Inside())
-    began = process_time()
     for at in range(len(head)):
         door.data_received(head[at : at + 1])
-    return process_time() - began
 
 
 class Inside(asyncio.Protocol):

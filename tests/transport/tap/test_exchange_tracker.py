@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
-from time import process_time
 
 import pytest
 from hypothesis import example, given
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from harness.transport.tap.exchange_tracker import Wiretap
 from harness.transport.tap.requests import RequestFollower
+from tests.growth import assert_linear
 from tests.transport.peers import get
 
 HEADS = (
@@ -123,22 +124,17 @@ def test_a_head_that_dribbles_in_costs_what_it_is_long() -> None:
     """Byte by byte, 16 times the head takes about 16 times the time, also where one line holds a long address."""
     field = b"a: " + b"b" * 20 + b"\r\n"
     for head in (b"HTTP/1.1 200 OK\r\n%b", b"HTTP/1.1 200 OK\r\nlocation: http://target/%b"):
-        short = min(seconds_of(head % (field * 40)) for _ in range(3))
-        assert seconds_of(head % (field * 640)) < 64 * short + 0.05, "growth by the square would be 256 times"
-        long_line = min(seconds_of(head % (b"b" * 1_000)) for _ in range(3))
-        assert seconds_of(head % (b"b" * 16_000)) < 64 * long_line + 0.05, (
-            "growth by the square would be 256 times"
-        )
+        for part in (field, b"b" * 25):
+            short, long = (head % (part * times) for times in (40, 640))
+            assert_linear(partial(answer_by_bytes, short), partial(answer_by_bytes, long))
 
 
-def seconds_of(head: bytes) -> float:
-    """The processor's time for a head that comes byte by byte."""
+def answer_by_bytes(head: bytes) -> None:
+    """Let a head come byte by byte."""
     wire = Wiretap("target")
     wire.upward(get(), 0.0)
-    began = process_time()
     for at in range(len(head)):
         wire.downward(head[at : at + 1], 1.0)
-    return process_time() - began
 
 
 def test_the_pieces_of_a_stream_pass_unseen() -> None:
