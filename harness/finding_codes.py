@@ -40,6 +40,7 @@ _STREAM_RULES = ("gw.events", "gw.utf8", "gw.idle", "gw.resume-through")
 _SHARED_WORDS = {
     ("other", "missing"): ("get.ok", "bg.same-id", "cancel.get-after", "resume.same-id", "long.same-id"),
     ("status", "output"): ("cancel.keeps-result", "cancel.keeps-background-result", "chain.siblings-apart"),
+    ("inclusive", "resplit"): ("resume.exclusive", "resume.replay", "resume.live", "resume.from-create"),
     ("left-end", "order"): ("bg.no-regress", "bg.transition", "bg.queued"),
 }
 """The words of judges that several rules share (`contract/judge/agreement.py`), and those rules."""

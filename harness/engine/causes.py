@@ -48,6 +48,7 @@ def resolve(check: Check, observation: Observation, roots: Sequence[Result]) -> 
 
     If the probe saw something accepted and not done, and its own check did not see that again, nothing was judged.
     """
+    observation = _leave_to(roots, observation)
     broken = next((root for root in roots if _stands_in_the_way(root, check)), None)
     if broken is None and observation.cause:
         blocked = next((root.observation for root in roots if root.observation.outcome is Outcome.BLOCKED), None)
@@ -61,6 +62,19 @@ def resolve(check: Check, observation: Observation, roots: Sequence[Result]) -> 
     judged = any(root.standing is Standing.JUDGED for root in roots)
     doubt = f"but not when {observation.cause} asked" if judged else f"and {observation.cause} was not judged"
     return Observation.untestable(f"{observation.reason} when it was asked what it offers, {doubt}")
+
+
+def _leave_to(roots: Sequence[Result], observation: Observation) -> Observation:
+    """The observation without what is right only in the lenient reading that a root is told of already."""
+    told = {_word_of(finding.stable_code) for root in roots for finding in _list_lenient(root.observation)} - {""}
+    repeated = [f for f in _list_lenient(observation) if _word_of(f.stable_code) in told]
+    return Observation.of(f for f in observation.findings if f not in repeated) if repeated else observation
+
+
+def _list_lenient(observation: Observation) -> list[Finding]:
+    if observation.outcome is not Outcome.NON_STRICT:
+        return []
+    return [finding for finding in observation.findings if finding.severity is Severity.NON_STRICT]
 
 
 def _only_warns(check: Check, root: Result) -> bool:

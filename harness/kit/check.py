@@ -159,8 +159,12 @@ class Check:
             )
         return Observation.untestable(reason.reason, reason.because, remedy=reason.remedy)
 
+    def _complete(self, code: str) -> str:
+        """The code of this check's rule, if it is only the word of a judge that several rules share."""
+        return f"{self.id}{code}" if code.startswith("/") else code
+
     def _with_origin(self, finding: Finding) -> Finding:
-        named = finding if finding.rule else replace(finding, rule=self.id)
+        named = finding if finding.rule else replace(finding, rule=self.id, code=self._complete(finding.code))
         about = self.about or (self.wants[0] if len(self.wants) == 1 else "")
         return named if named.where.exchange or not about else named.at(exchange=about)
 

@@ -35,6 +35,28 @@ class ForgetsTheEnd(ForeignService):
         return [pair for pair in found if "interaction.completed" not in pair[1].values()] if late else found
 
 
+class Inclusive(ForeignService):
+    """Sends the event that is named once more, then the rest."""
+
+    def get(self, run: Run, query: Json) -> Any:
+        found = super().get(run, query)
+        if "last_event_id" not in query or not self.repeats(run):
+            return found
+        whole = list(self.events(run))
+        return whole[len(whole) - len(found) - 1 :]
+
+    def repeats(self, run: Run) -> bool:
+        """Whether a resume of this run begins with what its client has."""
+        return True
+
+
+class InclusiveWhileRunning(Inclusive):
+    """The same, only of a run that is not over."""
+
+    def repeats(self, run: Run) -> bool:
+        return run.status == "in_progress"
+
+
 class SealsIds(ForeignService):
     """Correct, but odd: an id is valid, and another one, in each connection."""
 
@@ -57,6 +79,17 @@ def test_other_ids_are_one_finding(service: ForeignService, codes: list[str]) ->
     report = check(service, *RESUMES)
     told = [code for name in report.faults for code in dict.fromkeys(report.codes[name])]
     assert told == codes
+
+
+@pytest.mark.parametrize(
+    ("service", "told"), [(Inclusive(), "resume.exclusive"), (InclusiveWhileRunning(), "resume.live")]
+)
+def test_a_resume_that_repeats_its_event_is_one_warning(service: ForeignService, told: str) -> None:
+    """Whoever resumes elsewhere meets it, too: what else was asked there holds, and the fact is told once."""
+    report = check(service, *RESUMES)
+    assert report.faults == {told: "warn"}
+    assert report.codes[told][0] == f"{told}/inclusive"
+    assert report.verdicts["resume.from-create"] == "pass"
 
 
 def test_an_end_that_no_later_stream_tells_is_one_reason() -> None:

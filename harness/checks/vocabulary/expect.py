@@ -34,9 +34,10 @@ def finding(message: str, *, expected: str = "", actual: str = "") -> Finding:
     return Finding("", message, expected, actual)
 
 
-def lenient_finding(message: str, *, expected: str = "", actual: str = "") -> Finding:
-    """Build a finding that the rule is kept only in a lenient reading."""
-    return Finding("", message, expected, actual, severity=Severity.NON_STRICT)
+def lenient_finding(message: str, *, expected: str = "", actual: str = "", word: str = "") -> Finding:
+    """Build a finding that the rule is kept only in a lenient reading; a `word` tells which, under any rule."""
+    code = f"/{word}" if word else ""
+    return Finding("", message, expected, actual, severity=Severity.NON_STRICT, code=code)
 
 
 def note(message: str, *, expected: str = "", actual: str = "") -> Finding:

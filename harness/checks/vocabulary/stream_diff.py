@@ -62,8 +62,8 @@ def additions(name: str, came: Sequence[Event], diff: EventDiff) -> Iterator[Fin
 def leniencies(name: str, diff: EventDiff) -> Iterator[Finding]:
     """Yield a finding for what is correct only in a lenient reading."""
     if diff.repeated:
-        yield lenient_finding(
-            f"{name} repeats the event of its cursor", expected="the event after it", actual="the event"
-        )
+        message = f"{name} repeats the event of its cursor"
+        yield lenient_finding(message, expected="the event after it", actual="the event", word="inclusive")
     elif diff.resplit:
-        yield lenient_finding(f"{name} splits its deltas differently", expected="the same deltas", actual="others")
+        message = f"{name} splits its deltas differently"
+        yield lenient_finding(message, expected="the same deltas", actual="others", word="resplit")
