@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from harness.benches.gateway.bench import GatewayBench
 from harness.benches.gateway.liveness import ExerciseRunner, parts_of
 from harness.engine.baseline import Baseline
+from harness.engine.causes import find_roots, resolve
 from harness.engine.decide import Policy, decide, exit_of
 from harness.engine.events import CheckFinished, Planned, RunEvent, RunFinished, RunStarted, TargetInfo
 from harness.engine.results import Reproduction, Result
@@ -56,9 +57,9 @@ def judge_gateway(
     yield Planned(len(checks), len(exercises))
     runner = ExerciseRunner(bench)
     yield from runner.play(exercises)
-    results = []
+    results: list[Result] = []
     for check in checks:
-        results.append(_judge_rule(check, runner, options))
+        results.append(_judge_rule(check, runner, options, results))
         yield CheckFinished(results[-1])
     code = Exit.INTERRUPTED if runner.halted == INTERRUPTED else exit_of(results)
     yield RunFinished(tuple(results), time.monotonic() - begun, code, halted=runner.halted)
@@ -102,9 +103,13 @@ def _describe_answer(exchange: Exchange) -> str:
     return shorten(" ".join((str(exchange.status), *body.split())), _SHOWN)
 
 
-def _judge_rule(check: Check, runner: ExerciseRunner, options: GatewayOptions) -> Result:
-    """The result of one rule; its evidence is what the findings name."""
+def _judge_rule(
+    check: Check, runner: ExerciseRunner, options: GatewayOptions, earlier: Sequence[Result]
+) -> Result:
+    """The result of one rule; its evidence is what the findings name. Earlier ones may stand in its way."""
     observation = runner.observe(check)
+    roots = find_roots(check, observation, check.rested_on)
+    observation = resolve(check, observation, [result for result in earlier if result.id in roots])
     made: dict[str, RelayedExchange] = runner.results
     named = dict.fromkeys(finding.where.exchange for finding in observation.findings)
     return decide(

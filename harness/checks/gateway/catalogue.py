@@ -41,6 +41,7 @@ def _check(
     breaks: str,
     globs: Sequence[str],
     judge: RelayJudge,
+    rests_on: tuple[str, ...] = (),
 ) -> Check:
     rule = Rule(
         id=f"gw.{name}",
@@ -54,7 +55,15 @@ def _check(
     needed = {glob.partition(".")[0] for glob in globs}
     exercise = Exercise.join(each for each in EXERCISES if each.name in needed)
     title = statement.rstrip(".")
-    return Check(rule=rule, title=title, profile=PROFILE, exercise=exercise, judge=judge, globs=tuple(globs))
+    return Check(
+        rule=rule,
+        title=title,
+        profile=PROFILE,
+        exercise=exercise,
+        judge=judge,
+        globs=tuple(globs),
+        rests_on=rests_on,
+    )
 
 
 _REQUESTS = (
@@ -73,7 +82,7 @@ _REQUESTS = (
         pages.REFERENCE.cite(Basis.DOCUMENTED, "Get an interaction: stream, last_event_id, include_input"),
         "The documented query parameters of a get arrive upstream.",
         "A stream cannot be opened again after a drop: what was lost stays lost.",
-        ["plain.get-input", "resume.first", "resume.rest"],
+        ["plain.get-input", "resume.first", "resume.rest", "busy.rest"],
         judge_requests.query,
     ),
     _check(
@@ -336,6 +345,7 @@ _LIFE = (
         "Text is lost or doubled at each drop.",
         ["resume.first", "resume.rest", "resume.whole"],
         judge_ends.resume_through,
+        rests_on=("gw.query/stream",),
     ),
     _check(
         "hang-up",

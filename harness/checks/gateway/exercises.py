@@ -51,6 +51,8 @@ Actions: TypeAlias = Generator[Any, Any, None]
 _HELD_AFTER = 5
 AT_ONCE, ONE_BY_ONE = 3, 9
 """A live stream begins with the first number of events, and goes on one by one up to the second."""
+_CROWD = 6
+"""How many streams are under way at the same time: one more than browsers open, and a pool often has room for."""
 _LIVE_READ = 4
 """How many times its patience a read may take: if a gateway buffers, the upstream waits twice for the client."""
 
@@ -252,6 +254,29 @@ def crowd(client: GatewayClient) -> Actions:
     yield from client.together(scripts, Meeting(len(scripts), client.patience))
 
 
+@relay_exercise(requests=3 + _CROWD, interactions=1 + _CROWD)
+def busy(client: GatewayClient) -> Actions:
+    """A background run that is resumed beside streams that stand still until then."""
+    create = yield from client.create("busy.create", background=True, script=SCRIPT)
+    found = running_id_of(create)
+    whole = yield client.get("busy.whole", found, stream=True)
+    cursor = last_cursor(whole.client)
+    if cursor is None:
+        raise Unmet("no event came with an id to resume from")
+    meeting = Meeting(_CROWD + 1, client.patience)
+    beside = []
+    for number in range(_CROWD):
+        script, limit = _write_script(f"beside {number}"), _LIVE_READ * client.patience
+        in_flight = yield from client.create_aside(
+            f"busy.stream-{number}", stream=True, script=script, answer=meeting, timeout=limit
+        )
+        beside.append(in_flight)
+    yield client.get("busy.rest", found, stream=True, last_event_id=cursor)
+    meeting.note_arrival()
+    for in_flight in beside:
+        yield Finish(in_flight)
+
+
 @relay_exercise(requests=4, interactions=1)
 def resume(client: GatewayClient) -> Actions:
     """A background run whose stream the client drops, resumes, and then reads as a whole."""
@@ -270,7 +295,7 @@ def resume(client: GatewayClient) -> Actions:
 
 EXERCISES: tuple[Exercise, ...] = (
     idle, watch, plain, cancel, fields, stranger, stream, rich, ends, background, polls, live, gzip, hang_up, two,
-    crowd, resume, truncation, bare, refusal, loss,
+    crowd, busy, resume, truncation, bare, refusal, loss,
 )  # fmt: skip
 """In the order in which they are played; those that span the others also end in this order."""
 

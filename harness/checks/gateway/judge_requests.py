@@ -32,7 +32,7 @@ from harness.outcome.words import format_count
 from harness.wire import Exchange
 from harness.wire.message import EVENT_STREAM
 
-_CURSOR = "last_event_id"
+_CURSOR, _INPUT = "last_event_id", "include_input"
 _DEFAULTS = {"$.stream": False, "$.background": False, "$.store": True}
 """The defaults of a create that leaves these fields out."""
 
@@ -61,15 +61,27 @@ def route(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 
 def query(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    """Each query parameter arrived. A cursor may have another value: a gateway may use its own event ids."""
+    """Each query parameter arrived. A cursor may have another value: a gateway may use its own event ids.
+
+    What was lost of a request by itself is not told once more of one beside others.
+    """
+    lost = False
     for relayed in told_by(exchanges, lambda one: one.answer is not None, "no such request arrived upstream"):
         assert relayed.answer is not None
+        in_crowd = relayed.name == "busy.rest"
+        if in_crowd and lost:
+            continue
         behind = relayed.answer.request
         for name, value in relayed.client.request.query:
             got = behind.parameter(name)
             if got is None or (name != _CURSOR and got.lower() != value.lower()):
+                lost = True
                 message = f"the query parameter {name} did not arrive"
-                yield notice("gw.query", relayed, message, f"{name}={value}", request_line(behind))
+                alone = "gw.query" if name == _INPUT else "gw.query/stream"
+                if in_crowd:
+                    message += " beside six streams under way"
+                code = "gw.query/crowd" if in_crowd else alone
+                yield notice(code, relayed, message, f"{name}={value}", request_line(behind))
 
 
 def body_fields(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:

@@ -212,9 +212,13 @@ class Meeting:
     def __call__(self, service: Service, request: Request) -> Response:
         response = service(request)
         if _streams(response):
-            self._missing -= 1
+            self.note_arrival()
             response.body = PieceBody(self._send_in_step(_read_frames(response)))
         return response
+
+    def note_arrival(self) -> None:
+        """One more has come."""
+        self._missing -= 1
 
     def _send_in_step(self, frames: Sequence[Frame]) -> Iterator[Piece]:
         for _ in range(self._looks):

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.benches.client.judgement.outcome import DropOutcome, is_result_id, list_cases, outcome_of, run_of
+from harness.benches.client.judgement.outcome import DropOutcome, is_case, list_cases, outcome_of, run_of
 from harness.engine.results import ClientRun, Result
 from harness.outcome import Exit, Severity, Verdict
 from harness.outcome.words import format_count
@@ -100,7 +100,7 @@ class TorturePresentation(Presentation):
 
         _, finished = state.whole()
         counts = Counter(map(outcome_of, list_cases(finished.results)))
-        stale = [describe_stale(result) for result in finished.results if not is_result_id(result.id)]
+        stale = [describe_stale(result) for result in finished.results if not is_case(result)]
         record: dict[str, Any] = state.mask.tree(
             {
                 "client": state.target.name if state.target else "",
@@ -130,7 +130,7 @@ class TorturePresentation(Presentation):
             yield Section("The stream, drop by drop", lines)
 
     def suite(self, result: Result) -> str:
-        if not is_result_id(result.id):
+        if not is_case(result):
             return super().suite(result)
         run = run_of(result)
         return f"torture.{run.kind or run.row}"
@@ -139,7 +139,7 @@ class TorturePresentation(Presentation):
         return result.title
 
     def kind(self, result: Result) -> str:
-        return str(outcome_of(result)) if is_result_id(result.id) else super().kind(result)
+        return str(outcome_of(result)) if is_case(result) else super().kind(result)
 
     def opening(self, state: RunState) -> Iterator[str]:
         return iter(())
@@ -158,7 +158,7 @@ class TorturePresentation(Presentation):
         yield from (printable(state.mask.text(note)) for note in phase.notes[1:])
 
     def format_result(self, result: Result, state: RunState, paint: Paint) -> str:
-        if not is_result_id(result.id):
+        if not is_case(result):
             return f"{self.kind(result).upper()} {result.id}: {describe_stale(result)}"
         outcome = outcome_of(result)
         word = paint(SIGNS[outcome][1], f"{outcome.upper():<7}")

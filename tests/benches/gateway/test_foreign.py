@@ -313,6 +313,28 @@ class Crowded(Faithful):
     do_GET = do_POST = do_DELETE = relay
 
 
+class DropsQueries(Faithful):
+    """What follows the path of a GET is not sent on."""
+
+    def relay(self) -> None:
+        if self.command == "GET":
+            self.path = self.path.partition("?")[0]
+        super().relay()
+
+    do_GET = relay
+
+
+class DropsQueriesInACrowd(Crowded):
+    """The same, only beside four others."""
+
+    busy: ClassVar[list[object]] = []
+
+    def relay_one(self, busy: int) -> None:
+        if busy > 4 and self.command == "GET":
+            self.path = self.path.partition("?")[0]
+        super().relay_one(busy)
+
+
 class RefusesTheFifth(Crowded):
     """Answers 502 to the fifth request at the same time."""
 
@@ -416,6 +438,8 @@ def test_what_loses_nothing_has_no_finding(kind: type[Faithful]) -> None:
         (CompressesAtTheEnd, {"gw.live/compressed"}),
         (NamesNoCoding, {"gw.coding"}),
         (NamesCoding, {"gw.coding"}),
+        (DropsQueries, {"gw.query"}),
+        (DropsQueriesInACrowd, {"gw.query/crowd"}),
         (RefusesTheFifth, {"gw.crowd/refused"}),
         (CutsTheFifth, {"gw.crowd/cut"}),
     ],

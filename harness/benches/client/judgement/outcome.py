@@ -93,9 +93,14 @@ def is_result_id(name: str) -> bool:
     return name.startswith(f"{AREA}[")
 
 
+def is_case(result: Result) -> bool:
+    """Whether a result is of a case: an entry of a baseline that names none is told among the others."""
+    return any(isinstance(shown, ClientRun) for shown in result.evidence)
+
+
 def list_cases(results: Iterable[Result]) -> list[Result]:
-    """The results of cases; an entry of a baseline that names none is told among the others."""
-    return [result for result in results if is_result_id(result.id)]
+    """The results of cases."""
+    return [result for result in results if is_case(result)]
 
 
 def run_of(result: Result) -> ClientRun:
