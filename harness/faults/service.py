@@ -23,7 +23,7 @@ from harness.faults.values.events import Chunks, Inclusive
 from harness.faults.values.frames import Trickle
 from harness.wire import Body, Headers, Piece, PieceBody, Request, Response, Service, StreamProtocol
 from harness.wire.compression import accepts, compress
-from harness.wire.message import EVENT_STREAM
+from harness.wire.message import EVENT_STREAM, WrappedBody
 
 _KEPT = 1000
 
@@ -59,20 +59,17 @@ class Suffered:
         return (*self.at_once, *(fault for fault, stage in stages if stage.fired))
 
 
-class FaultyBody:
+class FaultyBody(WrappedBody):
     """A body passed through a transducer; it pulls only on demand and closes the inner body once."""
 
-    __slots__ = ("_closed", "_inner", "_ready", "_transducer", "suffered")
+    __slots__ = ("_closed", "_ready", "_transducer", "suffered")
 
     def __init__(self, inner: Body, machine: Transducer, suffered: Suffered) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self.suffered = suffered
         self._transducer = machine
         self._ready: deque[Piece] = deque()
         self._closed = False
-
-    def __iter__(self) -> FaultyBody:
-        return self
 
     def __next__(self) -> Piece:
         while not self._ready:

@@ -6,7 +6,7 @@ Layer 7. Knows an open cassette and the server to record; what a test asked for 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -19,7 +19,6 @@ from harness.plugin.environment_variables import PLACEHOLDER_KEY
 from harness.transport.proxy.upstream import UpstreamServer
 from harness.wire import (
     At,
-    Body,
     By,
     Chunk,
     Chunked,
@@ -36,7 +35,7 @@ from harness.wire import (
     StreamProtocol,
 )  # fmt: skip
 from harness.wire.addresses import readdress, stand_in_url
-from harness.wire.message import EVENT_STREAM
+from harness.wire.message import EVENT_STREAM, WrappedBody
 from harness.wire.secrets.forms import secrets_in_header
 
 _UNREACHED = (How.REFUSED, How.TLS)
@@ -120,7 +119,7 @@ class RecordingService:
         return Response.json(MISS_STATUS, self._protocol.error_body(MISS_STATUS, MISS_CODE, reason))
 
 
-class _Kept:
+class _Kept(WrappedBody):
     """A body that is recorded while it is read.
 
     If the client leaves after its interaction has completed, the rest of the body is read for the record.
@@ -129,8 +128,8 @@ class _Kept:
     def __init__(
         self, response: Response, request: Request, protocol: StreamProtocol, keep: Callable[[Exchange], None]
     ) -> None:
+        super().__init__(response.body)
         self._protocol = protocol
-        self._inner: Body = response.body
         self._keep = keep
         self._began = time.monotonic()
         self._is_stream = response.headers.media_type() == EVENT_STREAM
@@ -138,9 +137,6 @@ class _Kept:
         self._recorder = ExchangeBuilder(request)
         self._data = bytearray()
         self._over = False
-
-    def __iter__(self) -> Iterator[Piece]:
-        return self
 
     def __next__(self) -> Piece:
         piece = next(self._inner)

@@ -5,14 +5,14 @@ Layer 7. Keeps only the status and ending of an answer, and the body of an error
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import chain
 
 from harness.benches.client.judgement.received_responses import merge_equal_lines, watch
 from harness.kit.api import Api
 from harness.plugin.sent_requests import call_of
-from harness.wire import At, Body, Ending, Piece, Request, Response
+from harness.wire import At, Ending, Piece, Request, Response
 from harness.wire.mask import Mask
+from harness.wire.message import WrappedBody
 from harness.wire.secrets.forms import secrets_in_header
 from harness.wire.secrets.patterns import SecretFields, is_secret_header
 
@@ -53,29 +53,23 @@ def name_call(request: Request) -> str:
     return call_of({"method": request.method, "target": request.target, "body": streamed})
 
 
-class _LoggedAnswer:
+class _LoggedAnswer(WrappedBody):
     """One answer, shown in a line. Wraps the response's body, to see the ending."""
 
     def __init__(self, api: Api, request: Request, response: Response) -> None:
+        super().__init__(response.body)
         self._fields = api.load_protocol().secret_fields
         self._request = request
         self._status = response.status
         self._refusal = watch(api, request, response) if response.status >= 400 else None
-        self._inner: Body = response.body
         self._ending: Ending | None = None
         response.body = self
-
-    def __iter__(self) -> Iterator[Piece]:
-        return self
 
     def __next__(self) -> Piece:
         piece = next(self._inner)
         if isinstance(piece, Ending):
             self._ending = piece
         return piece
-
-    def close(self) -> None:
-        self._inner.close()
 
     def __str__(self) -> str:
         what, ending = name_call(self._request), self._ending

@@ -6,10 +6,9 @@ Each piece is flushed, so that a reader gets every event as soon as it was sent.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 
-from harness.wire.message import Body, Chunked, Length, Response
+from harness.wire.message import Body, Chunked, Length, Response, WrappedBody
 from harness.wire.pieces import At, Chunk, Ending, Piece
 
 _WINDOWS = {"gzip": 31, "deflate": zlib.MAX_WBITS}
@@ -41,20 +40,17 @@ def compress(response: Response, coding: str) -> Response:
     return response
 
 
-class CodedBody:
+class CodedBody(WrappedBody):
     """A body in a content coding. What a broken body had sent can be decoded; only a complete one is finished."""
 
-    __slots__ = ("_coder", "_inner", "_missing", "_ready", "_sent")
+    __slots__ = ("_coder", "_missing", "_ready", "_sent")
 
     def __init__(self, inner: Body, coding: str) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._coder = zlib.compressobj(wbits=_WINDOWS[coding])
         self._ready: list[Piece] = []
         self._missing = 0  # bytes that the last chunk declared but did not contain
         self._sent = 0
-
-    def __iter__(self) -> Iterator[Piece]:
-        return self
 
     def __next__(self) -> Piece:
         if self._ready:
@@ -83,4 +79,4 @@ class CodedBody:
     def close(self) -> None:
         """Close the body inside."""
         self._ready.clear()
-        self._inner.close()
+        super().close()

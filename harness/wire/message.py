@@ -209,6 +209,25 @@ class PieceBody:
             on_close()
 
 
+class WrappedBody:
+    """A `Body` around another one: it passes each piece on. Subclasses watch or change what passes."""
+
+    __slots__ = ("_inner",)
+
+    def __init__(self, inner: Body) -> None:
+        self._inner = inner
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        return next(self._inner)
+
+    def close(self) -> None:
+        """Close the wrapped body."""
+        self._inner.close()
+
+
 JSON_HEADERS = Headers((("content-type", "application/json"),))
 
 

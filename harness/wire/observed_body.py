@@ -5,10 +5,9 @@ Layer 0. Knows pieces and endings; must not know what an observer does with them
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Protocol
 
-from harness.wire.message import Body, Framing, Headers, Length, Response
+from harness.wire.message import Framing, Headers, Length, Response, WrappedBody
 from harness.wire.pieces import COMPLETE, At, By, Chunk, Ending, How, Piece
 
 _HEADLESS = frozenset({At.BEFORE_HEADERS, At.IN_HEADERS})
@@ -33,21 +32,18 @@ def observe(response: Response, observer: AnswerObserver) -> Response:
     return response
 
 
-class ObservedBody:
+class ObservedBody(WrappedBody):
     """Forwards the pieces of a response's body unchanged and reports them."""
 
-    __slots__ = ("_ended", "_head", "_inner", "_observer", "_opened", "_response", "_sent")
+    __slots__ = ("_ended", "_head", "_observer", "_opened", "_response", "_sent")
 
     def __init__(self, response: Response, observer: AnswerObserver) -> None:
-        self._inner: Body = response.body
+        super().__init__(response.body)
         self._head = response.status, response.headers  # as answered: a wrapper may change its own copy
         self._response = response  # its framing is settled when it is written
         self._observer = observer
         self._opened = self._ended = False
         self._sent = 0
-
-    def __iter__(self) -> Iterator[Piece]:
-        return self
 
     def __next__(self) -> Piece:
         piece = next(self._inner)
@@ -65,7 +61,7 @@ class ObservedBody:
 
     def close(self) -> None:
         """Close the wrapped body; what was not read to its ending was left by the client."""
-        self._inner.close()
+        super().close()
         if not self._ended:
             self._open()
             left = Ending(by=By.CLIENT, how=How.FIN, detail="hung up")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from harness.wire import At, Body, By, Ending, Piece, Request, Response, Service
+from harness.wire.message import WrappedBody
 
 
 class Died(Protocol):
@@ -29,24 +30,17 @@ def report_silent_requests(service: Service, told: Died) -> Service:
     return watch
 
 
-class _Watched:
+class _Watched(WrappedBody):
     """A body that forwards its pieces unchanged and watches for the ending."""
 
-    __slots__ = ("_body", "_told")
+    __slots__ = ("_told",)
 
     def __init__(self, body: Body, told: Callable[[Ending], object]) -> None:
-        self._body = body
+        super().__init__(body)
         self._told = told
 
-    def __iter__(self) -> _Watched:
-        return self
-
     def __next__(self) -> Piece:
-        piece = next(self._body)
+        piece = next(self._inner)
         if isinstance(piece, Ending) and piece.at is At.BEFORE_HEADERS and piece.by is not By.CLIENT:
             self._told(piece)
         return piece
-
-    def close(self) -> None:
-        """Close the wrapped body."""
-        self._body.close()

@@ -14,6 +14,7 @@ from threading import RLock
 
 from harness.emulator.run.run import Run
 from harness.wire import COMPLETE, Body, Chunk, Clock, Pause, Piece, PieceBody
+from harness.wire.message import WrappedBody
 
 LONGEST_PAUSE = 25
 """The longest pause of a reader of a held run, in ticks (in steps of `pace` if that is set)."""
@@ -118,21 +119,18 @@ def replay(run: Run, position: int) -> Body:
     return PieceBody(chain(islice(chunks, position, None) if position else chunks, (COMPLETE,)))
 
 
-class Regrouped:
+class Regrouped(WrappedBody):
     """A body with other chunks: all bytes that are ready in one chunk or, with `size`, so many bytes per chunk."""
 
     def __init__(self, body: Body, size: int | None) -> None:
-        self._body = body
+        super().__init__(body)
         self._size = size
         self._held = bytearray()
         self._next: Piece | None = None
 
-    def __iter__(self) -> Iterator[Piece]:
-        return self
-
     def __next__(self) -> Piece:
         while self._next is None and (self._size is None or len(self._held) < self._size):
-            piece = next(self._body)
+            piece = next(self._inner)
             if isinstance(piece, Chunk):
                 self._held += piece.data
             else:
@@ -147,4 +145,4 @@ class Regrouped:
     def close(self) -> None:
         """Close the wrapped body."""
         self._held.clear()
-        self._body.close()
+        super().close()

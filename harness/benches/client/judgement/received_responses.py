@@ -6,7 +6,7 @@ Layer 5. Keeps bytes as they pass and decodes them only when a test asks, so tha
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
@@ -17,7 +17,7 @@ from harness.outcome.words import format_count
 from harness.wire import At, Body, Chunk, Ending, Piece, Request, Response
 from harness.wire.coding import CODINGS, DECODED_BYTES, Inflater, coding_of
 from harness.wire.json_value import object_or_none
-from harness.wire.message import EVENT_STREAM
+from harness.wire.message import EVENT_STREAM, WrappedBody
 
 
 class ReceivedResponse:
@@ -154,15 +154,12 @@ class WatchedService:
         return [one for one in self.received if one.is_stream or one.resumes]
 
 
-class _WatchedBody:
-    __slots__ = ("_inner", "_received")
+class _WatchedBody(WrappedBody):
+    __slots__ = ("_received",)
 
     def __init__(self, inner: Body, received: ReceivedResponse) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._received = received
-
-    def __iter__(self) -> Iterator[Piece]:
-        return self
 
     def __next__(self) -> Piece:
         piece = next(self._inner)
@@ -171,9 +168,6 @@ class _WatchedBody:
         elif isinstance(piece, Ending):
             self._received.ending = piece
         return piece
-
-    def close(self) -> None:
-        self._inner.close()
 
 
 def merge_equal_lines(lines: Iterable[str]) -> list[str]:

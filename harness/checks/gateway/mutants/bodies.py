@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from harness.checks.gateway.mutants.mutant import EditedBody, FrameEdit, Gateway, MutantTable
@@ -25,6 +24,7 @@ from harness.wire import (
     UntilClose,
 )
 from harness.wire.compression import CodedBody, accepts
+from harness.wire.message import WrappedBody
 
 AREA = MutantTable()
 _DROPPED_RUN = 3
@@ -38,22 +38,12 @@ class DecodesChunks(Gateway):
         return _Mapped(body)
 
 
-class _Mapped:
+class _Mapped(WrappedBody):
     """A body whose chunks are decoded and encoded again."""
-
-    def __init__(self, inner: Body) -> None:
-        self._inner = inner
-
-    def __iter__(self) -> Iterator[Piece]:
-        return self
 
     def __next__(self) -> Piece:
         piece = next(self._inner)
         return Chunk(piece.data.decode("utf-8", "replace").encode()) if isinstance(piece, Chunk) else piece
-
-    def close(self) -> None:
-        """Close the wrapped body."""
-        self._inner.close()
 
 
 @AREA.mutant("live.lossy", "events")
@@ -64,7 +54,7 @@ class LosesWhenPaced(Gateway):
         return _Lossy(body)
 
 
-class _Lossy(_Mapped):
+class _Lossy(WrappedBody):
     """A body that drops the first chunk after its third run of pauses."""
 
     def __init__(self, inner: Body) -> None:
@@ -138,7 +128,7 @@ class AnnouncesClosedBodies(Gateway):
         return super().relay_response(request, response)
 
 
-class _Forgiving(_Mapped):
+class _Forgiving(WrappedBody):
     """A body that always ends in order."""
 
     def __next__(self) -> Piece:
@@ -199,16 +189,13 @@ class CutsTheFifth(_Counted):
         return _Cut(kept) if crowded else kept
 
 
-class _Listed(_Mapped):
+class _Listed(WrappedBody):
     """A body that is in a list as long as it is open."""
 
     def __init__(self, inner: Body, everybody: list[Body]) -> None:
         super().__init__(inner)
         self._everybody = everybody
         everybody.append(self)
-
-    def __next__(self) -> Piece:
-        return next(self._inner)
 
     def close(self) -> None:
         """Close the wrapped body, and leave the list."""
@@ -217,7 +204,7 @@ class _Listed(_Mapped):
         super().close()
 
 
-class _Cut(_Mapped):
+class _Cut(WrappedBody):
     """A body that breaks off after one piece."""
 
     def __init__(self, inner: Body) -> None:
@@ -241,17 +228,14 @@ class Mixes(Gateway):
         return _Mixed(body, self._open)
 
 
-class _Mixed:
+class _Mixed(WrappedBody):
     """A body that takes every second piece from another body."""
 
     def __init__(self, inner: Body, everybody: list[Body]) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._everybody = everybody
         self._turn = 0
         everybody.append(inner)
-
-    def __iter__(self) -> Iterator[Piece]:
-        return self
 
     def __next__(self) -> Piece:
         self._turn += 1
@@ -266,4 +250,4 @@ class _Mixed:
         """Close the wrapped body."""
         if self._inner in self._everybody:
             self._everybody.remove(self._inner)
-        self._inner.close()
+        super().close()

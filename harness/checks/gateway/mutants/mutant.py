@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -28,7 +28,7 @@ from harness.wire import (
     encode,
 )
 from harness.wire.json_value import object_or_none
-from harness.wire.message import EVENT_STREAM
+from harness.wire.message import EVENT_STREAM, WrappedBody
 
 Json = dict[str, Any]
 
@@ -72,27 +72,20 @@ class FrameEdit:
         return rest, ending
 
 
-class EditedBody:
+class EditedBody(WrappedBody):
     """A body whose frames pass through a `FrameEdit`."""
 
     def __init__(self, inner: Body, edit: FrameEdit) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._edit = edit
         self._decoder = Decoder()
         self._number = 0
         self._ready: deque[Piece] = deque()
 
-    def __iter__(self) -> Iterator[Piece]:
-        return self
-
     def __next__(self) -> Piece:
         while not self._ready:
             self._take(next(self._inner))
         return self._ready.popleft()
-
-    def close(self) -> None:
-        """Close the wrapped body."""
-        self._inner.close()
 
     def _take(self, piece: Piece) -> None:
         if isinstance(piece, Chunk):

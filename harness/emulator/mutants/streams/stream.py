@@ -15,6 +15,7 @@ from harness.emulator.values.call import Call, Refusal
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 from harness.wire import Body, Chunk, Chunked, Ending, How, Pause, Piece, PieceBody, Response
+from harness.wire.message import WrappedBody
 
 _HIGH, _LOW = "\ue000", "\ue001"
 """Placeholders from the private use area for surrogate halves, which cannot be encoded."""
@@ -80,50 +81,41 @@ class _HangUpDeletes(_HangUpBreaks):
         return super().handle(call)
 
 
-class _Tripwire:
+class _Tripwire(WrappedBody):
     """Tells the engine if the reader hangs up before the end."""
 
     def __init__(self, body: Body, engine: _HangUpBreaks) -> None:
-        self._body = body
+        super().__init__(body)
         self._engine = engine
         self._ended = False
 
-    def __iter__(self) -> Iterator[Piece]:
-        return self
-
     def __next__(self) -> Piece:
-        piece = next(self._body)
+        piece = next(self._inner)
         self._ended = isinstance(piece, Ending)
         return piece
 
     def close(self) -> None:
         self._engine.broken = self._engine.broken or not self._ended
-        self._body.close()
+        super().close()
 
 
-class _Hoard:
+class _Hoard(WrappedBody):
     """Keeps all chunks until the body ends."""
 
     def __init__(self, body: Body) -> None:
-        self._body = body
+        super().__init__(body)
         self._held = bytearray()
         self._last: Piece | None = None
-
-    def __iter__(self) -> Iterator[Piece]:
-        return self
 
     def __next__(self) -> Piece:
         if self._last is not None:
             return self._last
-        while isinstance(piece := next(self._body), Chunk):
+        while isinstance(piece := next(self._inner), Chunk):
             self._held += piece.data
         if isinstance(piece, Pause):
             return piece
         self._last = piece
         return Chunk(bytes(self._held))
-
-    def close(self) -> None:
-        self._body.close()
 
 
 def _without_end(pieces: Iterable[Piece]) -> Iterator[Piece]:
