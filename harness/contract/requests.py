@@ -5,7 +5,6 @@ Layer 1. Knows the API's paths and where a key goes; must not know where the tar
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +12,7 @@ from urllib.parse import urlencode
 
 from harness.contract.contract import CURRENT, Contract, load
 from harness.wire import Headers, Request
+from harness.wire.json_value import encode_json
 from harness.wire.message import segment
 
 KEY_HEADER = "x-goog-api-key"
@@ -96,7 +96,7 @@ class RequestBuilder:
         pairs = dict(query).items() if isinstance(query, Mapping) else query
         text = urlencode([(name, _to_plain(value)) for name, value in pairs], errors="surrogatepass")
         target = f"/{version or self.version}/{path}" + (f"?{text}" if text else "")
-        payload = b"" if body is None else body if isinstance(body, bytes) else _encode_json(body)
+        payload = b"" if body is None else body if isinstance(body, bytes) else encode_json(body)
         return Request(
             method, target, self._build_headers(payload, headers, self.key if key is None else key), payload
         )
@@ -136,14 +136,10 @@ class RequestBuilder:
 
     def control(self, method: str, path: str, body: Any = None) -> Request:
         """A request to the harness's own control API (`docs/control.md`), which only scriptable targets have."""
-        payload = b"" if body is None else _encode_json(body)
+        payload = b"" if body is None else encode_json(body)
         fields = (("content-type", "application/json"),) if payload else ()
         return Request(method, f"/__harness__/{path}", Headers((*self.headers, *fields)), payload)
 
 
 def _to_plain(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _encode_json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")

@@ -13,6 +13,7 @@ from harness.faults.frame_faults import rewrite
 from harness.faults.splitting import Event
 from harness.faults.values.answers import Edit, Raw, Reshape, Status
 from harness.wire import COMPLETE, Chunk, Ending, Pause, Piece, StreamProtocol
+from harness.wire.json_value import encode_json
 
 _JSON = "application/json"
 
@@ -55,7 +56,7 @@ class EventReshaper(EventStage):
         if changed == payload:
             return [Chunk(event.raw)]
         self.fired = True
-        return [rewrite(event, _write_compact(changed))]
+        return [rewrite(event, encode_json(changed, compact=True))]
 
 
 class BodyReshaper:
@@ -89,7 +90,7 @@ class BodyReshaper:
         if changed == value:
             return data
         self.fired = True
-        return _write_compact(changed)
+        return encode_json(changed, compact=True)
 
 
 def build_refusal(fault: Status, words: str, protocol: StreamProtocol) -> tuple[str, bytes]:
@@ -119,7 +120,3 @@ def _reshape(value: Any, fault: Reshape) -> Any:
 def _empty(value: Any) -> Any:
     """An empty value of the same kind; null for what has none."""
     return type(value)() if isinstance(value, str | list | dict) else None
-
-
-def _write_compact(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")

@@ -15,6 +15,7 @@ from harness.faults.splitting import Event
 from harness.faults.values.cuts import Cut, Spot
 from harness.faults.values.events import BareError, ErrorEvent, Ids, Late, Ping, Replay, Silence, Unknown
 from harness.wire import COMPLETE, Chunk, Pause, Piece, StreamProtocol, encode
+from harness.wire.json_value import encode_json
 
 _PING = b": ping\n\n"
 _UNKNOWN_TYPE = "harness.unknown"
@@ -154,7 +155,7 @@ class Identifier(EventStage):
             return [Chunk(event.raw)]
         self.fired = True
         bare = self._protocol.with_cursor(payload, None)
-        data = json.dumps(bare, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        data = encode_json(bare, compact=True)
         name = None if event.frame.event is None else event.frame.event.decode("utf-8", "replace")
         return [Chunk(event.raw[: event.lead] + encode(name, data, newline=event.newline))]
 

@@ -5,12 +5,11 @@ Layer 1. Knows events and the `StreamProtocol` of their API; must not know servi
 
 from __future__ import annotations
 
-import json
-
 from harness.faults.event_stage import Completion, EventStage
 from harness.faults.splitting import Event
 from harness.faults.values.frames import Comment, Garble, Glue, Members, Omit, Part
 from harness.wire import Chunk, Ending, Piece, StreamProtocol, encode
+from harness.wire.json_value import encode_json
 
 _MEMBER = "harness_unknown"
 _RETRY = b"retry: 10"
@@ -79,7 +78,7 @@ class Adder(EventStage):
             return [Chunk(event.raw)]
         self.fired = True
         more = {**payload, _MEMBER: {"nested": [1, None, "text"]}}
-        return [rewrite(event, json.dumps(more, ensure_ascii=False, separators=(",", ":")).encode())]
+        return [rewrite(event, encode_json(more, compact=True))]
 
 
 class Commenter(EventStage):

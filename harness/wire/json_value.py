@@ -1,4 +1,4 @@
-"""Reads bytes that may or may not be JSON: what the generic layers need to look into a body.
+"""Reads bytes that may or may not be JSON, and writes JSON: what the generic layers need to look into a body.
 
 Layer 0. As lenient as the standard library; never raises, whatever the bytes. The contract judges whether they are
 good JSON.
@@ -22,3 +22,9 @@ def object_or_none(data: bytes) -> dict[str, Any] | None:
     """The JSON object in `data`; None for any other value and for what is not JSON."""
     value = json_or_none(data)
     return value if isinstance(value, dict) else None
+
+
+def encode_json(value: Any, *, compact: bool = False) -> bytes:
+    """The value as UTF-8, `compact` without spaces. Half a surrogate, which some send, stays one."""
+    separators = (",", ":") if compact else None
+    return json.dumps(value, ensure_ascii=False, separators=separators).encode("utf-8", "surrogatepass")

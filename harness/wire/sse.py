@@ -231,3 +231,8 @@ def encode(
             lines.append(name + b": " + field)
     lines += [b"data: " + line for line in _LINE_END.split(data)]
     return newline.join((*lines, b"", b""))
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """Encode a frame that was read, in the usual form and without its id."""
+    return encode(frame.event.decode() if frame.event is not None else None, frame.data)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness.wire import COMPLETE, Chunk, Decoder, Pause
+from harness.wire import COMPLETE, Chunk, Decoder, Pause, encode
 from tests.faults.streams import BODY, CRLF_STREAM, bytes_of, pieces_through, through
 
 
@@ -55,3 +55,9 @@ def test_additions_that_mean_nothing(body: bytes) -> None:
             assert after == before
         else:
             assert json.loads(after).items() >= json.loads(before).items()
+
+
+def test_members_beside_half_a_surrogate() -> None:
+    """A payload that cannot be UTF-8 gets its member like any other, and the stream goes on."""
+    (data,) = payloads(through("members", [encode("step.delta", b'{"text":"\\ud83e"}')]))
+    assert len(json.loads(data.decode("utf-8", "surrogatepass"))) == 2

@@ -27,7 +27,9 @@ from harness.wire import (
     encode,
 )
 from harness.wire.compression import accepts, compress
+from harness.wire.json_value import encode_json
 from harness.wire.message import EVENT_STREAM
+from harness.wire.sse import encode_frame
 
 UNKNOWN_TYPE = "interaction.harness_unknown"
 UNKNOWN_FIELD = "harness_unknown_field"
@@ -71,7 +73,7 @@ def join_chunks(service: Service, request: Request) -> Response:
     """The emulator's stream in a single chunk; other answers are left unchanged. This function is an `Answer`."""
     response = service(request)
     if _streams(response):
-        response.body = PieceBody((Chunk(b"".join(map(plain, _read_frames(response)))), COMPLETE))
+        response.body = PieceBody((Chunk(b"".join(map(encode_frame, _read_frames(response)))), COMPLETE))
     return response
 
 
@@ -88,7 +90,7 @@ def break_with_bytes(after: int, data: bytes) -> Answer:
         response = service(request)
         if _streams(response):
             frames = _read_frames(response)[:after]
-            response.body = PieceBody((*(Chunk(plain(frame)) for frame in frames), Chunk(data), COMPLETE))
+            response.body = PieceBody((*(Chunk(encode_frame(frame)) for frame in frames), Chunk(data), COMPLETE))
         return response
 
     return answer
@@ -125,7 +127,7 @@ class Gate:
             if number < self._one_by_one:
                 yield from self._wait_for_client(number)
             self.sent += 1
-            yield Chunk(plain(frame))
+            yield Chunk(encode_frame(frame))
         yield COMPLETE
 
     def _wait_for_client(self, number: int) -> Iterator[Piece]:
@@ -155,7 +157,7 @@ class StandStill:
     def __call__(self, service: Service, request: Request) -> Response:
         response = service(request)
         if _streams(response):
-            response.body = PieceBody(self._send_and_stand_still(list(map(plain, _read_frames(response)))))
+            response.body = PieceBody(self._send_and_stand_still(list(map(encode_frame, _read_frames(response)))))
         return response
 
     def _send_and_stand_still(self, frames: Sequence[bytes]) -> Iterator[Piece]:
@@ -226,7 +228,7 @@ class Meeting:
                 break
             yield Pause(_LOOK)
         for frame in frames:
-            yield Chunk(plain(frame))
+            yield Chunk(encode_frame(frame))
             yield Pause(_LOOK)
         yield COMPLETE
 
@@ -248,18 +250,13 @@ def _read_frames(response: Response) -> list[Frame]:
     return Decoder().feed(data)
 
 
-def plain(frame: Frame) -> bytes:
-    """The bytes of a frame, unchanged."""
-    return encode(frame.event.decode() if frame.event is not None else None, frame.data)
-
-
 def with_strangers(number: int, frame: Frame) -> bytes:
     """Add an unknown field to each event, and an event of an unknown type after the third."""
     if frame.data == PROTOCOL.sentinel:
-        return plain(frame)
+        return encode_frame(frame)
     event = {**json.loads(frame.data), UNKNOWN_FIELD: {"kept": True}}
-    told = plain(frame._replace(data=_encode_json(event)))
-    stranger = encode(UNKNOWN_TYPE, _encode_json({"event_type": UNKNOWN_TYPE, "note": "new in a later revision"}))
+    told = encode_frame(frame._replace(data=encode_json(event)))
+    stranger = encode(UNKNOWN_TYPE, encode_json({"event_type": UNKNOWN_TYPE, "note": "new in a later revision"}))
     return told + stranger if number == 2 else told
 
 
@@ -269,8 +266,4 @@ BROKEN = 5
 
 def with_broken_frame(number: int, frame: Frame) -> bytes:
     """Cut the JSON of one delta short; the frame around it stays whole."""
-    return plain(frame._replace(data=frame.data[: len(frame.data) // 2]) if number == BROKEN else frame)
-
-
-def _encode_json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()
+    return encode_frame(frame._replace(data=frame.data[: len(frame.data) // 2]) if number == BROKEN else frame)

@@ -14,6 +14,7 @@ from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer, format_ending, format_request
 from harness.outcome import Finding, Severity
 from harness.wire import By, Exchange, How, Length
+from harness.wire.coding import coding_of
 from harness.wire.message import BUSY, EVENT_STREAM
 
 TRACE = re.compile(
@@ -152,7 +153,12 @@ def judge_length(exchange: Exchange) -> Iterator[Finding]:
     elif promised is not None and exchange.complete and (more := exchange.ending.sent or 0) > promised:
         message = f"more bytes than the Content-Length says answer {format_request(exchange)}"
         yield Finding("http.length", message, f"{promised} bytes", f"at least {more} bytes")
-    elif exchange.complete and promised is not None and not _read_coding(exchange) and promised != exchange.size:
+    elif (
+        exchange.complete
+        and promised is not None
+        and not coding_of(exchange.headers)
+        and promised != exchange.size
+    ):
         message = f"Content-Length and body disagree in the answer to {format_request(exchange)}"
         yield Finding("http.length", message, f"{promised} bytes", f"{exchange.size} bytes")
 
@@ -176,8 +182,3 @@ def judge_leaks(exchange: Exchange, key: str) -> Iterator[Finding]:
     if trace:
         message = f"the error that answers {format_request(exchange)} shows a stack trace"
         yield Finding("err.no-leak", message, "no trace", trace.group().decode("utf-8", "replace").strip())
-
-
-def _read_coding(exchange: Exchange) -> str:
-    coding = exchange.headers.get("content-encoding").strip().lower()
-    return "" if coding == "identity" else coding

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from harness.contract.tables import renamed
 from harness.contract.tables.error_codes import code_of
 from harness.wire import Request, StreamProtocol, encode
+from harness.wire.json_value import encode_json
 from harness.wire.message import EVENT_STREAM
 from harness.wire.secrets.patterns import SecretFields
 
@@ -104,7 +105,7 @@ def error_event(code: str, message: str, event_id: str | None) -> bytes:
     """One complete in-stream error frame."""
     identity = {} if event_id is None else {"event_id": event_id}
     event = {"error": {"code": code, "message": message}, **identity, "event_type": ERROR_EVENT}
-    return encode(ERROR_EVENT, _encode_compact(event))
+    return encode(ERROR_EVENT, encode_json(event, compact=True))
 
 
 def bare_error(refused: bool) -> bytes:
@@ -117,7 +118,7 @@ def bare_error(refused: bool) -> bytes:
 
 def error_body(status: int, code: str, message: str) -> bytes:
     """The body of an error response, which does not contain the HTTP status; "" is the code of that status."""
-    return _encode_compact({"error": {"message": message, "code": code or code_of(status)}})
+    return encode_json({"error": {"message": message, "code": code or code_of(status)}}, compact=True)
 
 
 def shaped_error(shape: str, status: int, message: str, wait: str | None) -> tuple[str, bytes]:
@@ -186,10 +187,6 @@ def _find_root(request: Request) -> str:
     """The part of the path before the collection: the version, or Vertex's project and location."""
     parts = request.raw_path.rstrip("/").split("/")
     return "/".join(parts[: parts.index(COLLECTION)] if COLLECTION in parts else parts)
-
-
-def _encode_compact(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
 PROTOCOL = StreamProtocol(

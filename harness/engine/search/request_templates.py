@@ -19,6 +19,7 @@ from harness.kit.api import Api
 from harness.kit.simpler_values import simpler_values
 from harness.wire import Exchange, Headers, Request
 from harness.wire.given_values import GivenValue, find_given, given_values, replace_given
+from harness.wire.json_value import encode_json
 from harness.wire.secrets.patterns import is_personal_header, is_secret_header
 
 _LEFT_OUT = frozenset({"authorization", "content-length", "host", "connection", "user-agent",
@@ -131,7 +132,7 @@ def _simplify_body(body: bytes) -> Iterator[bytes]:
     except (ValueError, RecursionError):
         return
     for smaller in simpler_values(value):
-        yield json.dumps(smaller, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        yield encode_json(smaller)
 
 
 def _fill_in(template: Template, answers: Sequence[Exchange], place: SearchTarget) -> Request:

@@ -15,12 +15,12 @@ from harness.checks.gateway.mutants.mutant import (
     change_json,
     event_of,
     parse_body,
-    raw,
     with_body,
     with_payload,
 )
 from harness.contract import PROTOCOL
 from harness.wire import Body, Chunk, Frame, Headers, Pause, Piece, Request, Response, Service
+from harness.wire.sse import encode_frame
 
 _OURS, _THEIRS = re.compile(r"v1_"), re.compile(r"gw_")
 
@@ -44,7 +44,7 @@ class RenamesIds(Gateway):
 
 class _Renaming(FrameEdit):
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        return (raw(frame._replace(data=re.sub(rb'"v1_', b'"gw_', frame.data))),)
+        return (encode_frame(frame._replace(data=re.sub(rb'"v1_', b'"gw_', frame.data))),)
 
 
 class RenamesCursors(Gateway):
@@ -62,7 +62,7 @@ class _Marking(FrameEdit):
         event = event_of(frame)
         cursor = PROTOCOL.cursor(event) if event is not None else None
         if event is None or cursor is None:
-            return (raw(frame),)
+            return (encode_frame(frame),)
         return (with_payload(frame, PROTOCOL.with_cursor(event, f"own-{cursor}")),)
 
 
@@ -108,7 +108,7 @@ class _Rewriting(FrameEdit):
         event = event_of(frame)
         data = frame.data if event is None else json.dumps(event, indent=None, separators=(" , ", " : ")).encode()
         yield b": still here\r\n\r\n"
-        yield raw(frame._replace(data=data)).replace(b"\n", b"\r\n")
+        yield encode_frame(frame._replace(data=data)).replace(b"\n", b"\r\n")
 
 
 class _Pieces:
@@ -161,7 +161,7 @@ class _Joining(FrameEdit):
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
         if event is None or "text" not in event.get("delta", {}):
-            return (raw(frame),)
+            return (encode_frame(frame),)
         if number == 5:
             self.held = event["delta"]["text"]
             return ()

@@ -34,6 +34,7 @@ from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import exercise, judge_one
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
+from harness.wire.coding import coding_of
 
 _HTTP = new_registry()
 CHECKS = _HTTP.checks
@@ -91,11 +92,6 @@ def _lengths_agree(answers: list[Exchange]) -> Iterator[Finding]:
     yield from _of_those_heard(answers, judge_length)
 
 
-def _read_coding(answer: Exchange) -> str:
-    found = answer.headers.get("content-encoding").strip().lower()
-    return "" if found == "identity" else found
-
-
 @_HTTP.check(
     "http.redirect",
     a_stored_interaction,
@@ -148,7 +144,7 @@ def _plain_unless_asked(answers: list[Exchange]) -> Iterator[Finding]:
 
 def _coded_unasked(answer: Exchange) -> Iterator[Finding]:
     wanted = answer.request.headers.get("accept-encoding").lower()
-    coding = _read_coding(answer)
+    coding = coding_of(answer.headers)
     if coding and coding not in wanted and "*" not in wanted:
         yield finding(
             f"{format_request(answer)} asked for no coding", expected="no content-encoding", actual=coding

@@ -25,10 +25,10 @@ from harness.wire import (
     Request,
     Response,
     Service,
-    encode,
 )
-from harness.wire.json_value import object_or_none
+from harness.wire.json_value import encode_json, object_or_none
 from harness.wire.message import EVENT_STREAM, WrappedBody
+from harness.wire.sse import encode_frame
 
 Json = dict[str, Any]
 
@@ -65,7 +65,7 @@ class FrameEdit:
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         """What is sent for frame `number` (from 0)."""
-        yield raw(frame)
+        yield encode_frame(frame)
 
     def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
         """What is sent at the end, and the ending; `rest` is an incomplete last frame."""
@@ -137,11 +137,6 @@ def _editing(edit: type[FrameEdit]) -> type[Gateway]:
 # Surgery
 
 
-def raw(frame: Frame) -> bytes:
-    """A frame as bytes."""
-    return encode(frame.event.decode() if frame.event is not None else None, frame.data)
-
-
 def event_of(frame: Frame) -> Json | None:
     """The payload of a frame, or None if it is not a JSON object."""
     return object_or_none(frame.data)
@@ -149,7 +144,7 @@ def event_of(frame: Frame) -> Json | None:
 
 def with_payload(frame: Frame, event: Json) -> bytes:
     """The frame with another payload."""
-    return raw(frame._replace(data=encode_json(event)))
+    return encode_frame(frame._replace(data=encode_json(event)))
 
 
 def parse_body(request: Request) -> Json:
@@ -186,8 +181,3 @@ def change_json(response: Response, change: Callable[[Json], Json]) -> Response:
         return response
     value = json.loads(data)
     return Response.whole(response.status, response.headers, encode_json(change(value)))
-
-
-def encode_json(value: Any) -> bytes:
-    """JSON as bytes."""
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from harness.checks.gateway.mutants.mutant import FrameEdit, Gateway, MutantTable, event_of, raw, with_payload
+from harness.checks.gateway.mutants.mutant import FrameEdit, Gateway, MutantTable, event_of, with_payload
 from harness.contract import PROTOCOL
 from harness.wire import COMPLETE, Body, Ending, Frame, How, Pause, Piece, PieceBody, Request, encode
+from harness.wire.sse import encode_frame
 
 AREA = MutantTable()
 _DONE = encode("done", PROTOCOL.sentinel)
@@ -22,7 +23,7 @@ class LosesAnEvent(FrameEdit):
     """One delta is dropped."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        return () if number == 4 else (raw(frame),)
+        return () if number == 4 else (encode_frame(frame),)
 
 
 @AREA.mutant("events.doubled", "events")
@@ -30,7 +31,7 @@ class DoublesAnEvent(FrameEdit):
     """One delta is sent twice."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        return (raw(frame),) * (2 if number == 4 else 1)
+        return (encode_frame(frame),) * (2 if number == 4 else 1)
 
 
 @AREA.mutant("events.swapped", "events")
@@ -41,10 +42,10 @@ class SwapsEvents(FrameEdit):
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         if number == 4:
-            self.held = raw(frame)
+            self.held = encode_frame(frame)
             return ()
         held, self.held = self.held, b""
-        return (raw(frame), held) if held else (raw(frame),)
+        return (encode_frame(frame), held) if held else (encode_frame(frame),)
 
 
 @AREA.mutant("events.invented", "events")
@@ -53,7 +54,7 @@ class InventsAnEvent(FrameEdit):
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         own = {"index": 0, "delta": {"type": "text", "text": " (by the gateway)"}, "event_type": "step.delta"}
-        return (with_payload(frame, own), raw(frame)) if number == 5 else (raw(frame),)
+        return (with_payload(frame, own), encode_frame(frame)) if number == 5 else (encode_frame(frame),)
 
 
 @AREA.mutant("events.retold", "events")
@@ -63,7 +64,7 @@ class Retells(FrameEdit):
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
         if event is None or not _is_delta(frame) or "text" not in event["delta"]:
-            return (raw(frame),)
+            return (encode_frame(frame),)
         text = event["delta"]["text"].strip()
         return (with_payload(frame, {**event, "delta": {**event["delta"], "text": text}}),)
 
@@ -73,7 +74,7 @@ class DropsCompletion(FrameEdit):
     """The interaction.completed event is dropped."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        return () if b'"interaction.completed"' in frame.data else (raw(frame),)
+        return () if b'"interaction.completed"' in frame.data else (encode_frame(frame),)
 
 
 @AREA.mutant("events.better", "events")
@@ -81,7 +82,7 @@ class EndsWell(FrameEdit):
     """A run that failed is told as one that completed."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        return (raw(frame._replace(data=frame.data.replace(b'"failed"', b'"completed"'))),)
+        return (encode_frame(frame._replace(data=frame.data.replace(b'"failed"', b'"completed"'))),)
 
 
 @AREA.mutant("events.errors", "events")
@@ -89,7 +90,7 @@ class HidesErrors(FrameEdit):
     """The upstream's error events are dropped."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        return () if PROTOCOL.is_error(event_of(frame) or {}) else (raw(frame),)
+        return () if PROTOCOL.is_error(event_of(frame) or {}) else (encode_frame(frame),)
 
 
 @AREA.mutant("events.signatures", "events")
@@ -97,7 +98,7 @@ class DropsSignatures(FrameEdit):
     """Signatures of thoughts are dropped."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        return () if b'"thought_signature"' in frame.data else (raw(frame),)
+        return () if b'"thought_signature"' in frame.data else (encode_frame(frame),)
 
 
 @AREA.mutant("events.calls", "events")
@@ -107,7 +108,7 @@ class ForgetsCallSignatures(FrameEdit):
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
         if event is None or event.get("step", {}).get("type") != "function_call":
-            return (raw(frame),)
+            return (encode_frame(frame),)
         step = {name: value for name, value in event["step"].items() if name != "signature"}
         return (with_payload(frame, {**event, "step": step}),)
 
@@ -117,7 +118,7 @@ class DropsImages(FrameEdit):
     """Images are dropped."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        return () if b'"image/png"' in frame.data else (raw(frame),)
+        return () if b'"image/png"' in frame.data else (encode_frame(frame),)
 
 
 @AREA.mutant("events.model", "additions")
@@ -126,7 +127,7 @@ class AddsTheModel(FrameEdit):
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
-        return (raw(frame) if event is None else with_payload(frame, {**event, "served_by": "alias"}),)
+        return (encode_frame(frame) if event is None else with_payload(frame, {**event, "served_by": "alias"}),)
 
 
 @AREA.mutant("ids.dropped", "event-ids")
@@ -135,7 +136,7 @@ class DropsIds(FrameEdit):
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
-        return (raw(frame) if event is None else with_payload(frame, PROTOCOL.with_cursor(event, None)),)
+        return (encode_frame(frame) if event is None else with_payload(frame, PROTOCOL.with_cursor(event, None)),)
 
 
 @AREA.mutant("ids.background", "event-ids")
@@ -143,7 +144,7 @@ class DropsIdsOfCreates(DropsIds):
     """Events lose their event_id if the create asked for the stream."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        return super().frame(number, frame) if self.request.method == "POST" else (raw(frame),)
+        return super().frame(number, frame) if self.request.method == "POST" else (encode_frame(frame),)
 
 
 @AREA.mutant("ids.one", "event-ids")
@@ -152,7 +153,7 @@ class OneIdForAll(FrameEdit):
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
-        return (raw(frame) if event is None else with_payload(frame, PROTOCOL.with_cursor(event, "1")),)
+        return (encode_frame(frame) if event is None else with_payload(frame, PROTOCOL.with_cursor(event, "1")),)
 
 
 @AREA.mutant("names.dropped", "event-names")
@@ -160,7 +161,7 @@ class DropsNames(FrameEdit):
     """Events lose their `event:` line."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        return (raw(frame._replace(event=None)),)
+        return (encode_frame(frame._replace(event=None)),)
 
 
 @AREA.mutant("strangers.events", "unknown-event")
@@ -169,7 +170,7 @@ class DropsUnknownEvents(FrameEdit):
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame) or {}
-        return () if "unknown" in event.get("event_type", "") else (raw(frame),)
+        return () if "unknown" in event.get("event_type", "") else (encode_frame(frame),)
 
 
 @AREA.mutant("strangers.fields", "unknown-event-field")
@@ -179,7 +180,7 @@ class DropsUnknownFields(FrameEdit):
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
         if event is None:
-            return (raw(frame),)
+            return (encode_frame(frame),)
         return (with_payload(frame, {k: v for k, v in event.items() if not k.startswith("harness_")}),)
 
 
@@ -189,7 +190,7 @@ class SkipsWhatItCannotRead(FrameEdit):
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         readable = event_of(frame) is not None or frame.data == PROTOCOL.sentinel
-        return (raw(frame),) if readable else ()
+        return (encode_frame(frame),) if readable else ()
 
 
 @AREA.mutant("live.buffered", "live")
@@ -201,7 +202,7 @@ class Buffers(FrameEdit):
         self.held = b""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        self.held += raw(frame)
+        self.held += encode_frame(frame)
         return ()
 
     def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
@@ -213,7 +214,7 @@ class BuffersLater(Buffers):
     """The first events pass at once, and the rest only when the stream has ended."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        return (raw(frame),) if number < 4 else super().frame(number, frame)
+        return (encode_frame(frame),) if number < 4 else super().frame(number, frame)
 
 
 @AREA.mutant("live.behind", "live")
@@ -221,7 +222,7 @@ class IsOneBehind(Buffers):
     """Each event is held back until the next one arrives."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        held, self.held = self.held, raw(frame)
+        held, self.held = self.held, encode_frame(frame)
         return (held,) if held else ()
 
 
@@ -260,7 +261,7 @@ class SaysDone(FrameEdit):
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         self.done = self.done or frame.data == PROTOCOL.sentinel
-        return (raw(frame),)
+        return (encode_frame(frame),)
 
     def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
         return (b"", ending) if self.done else (self.words(), COMPLETE)
@@ -313,7 +314,7 @@ class ResumesLate(FrameEdit):
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         late = self.request.parameter("last_event_id") is not None and number == 0
-        return () if late else (raw(frame),)
+        return () if late else (encode_frame(frame),)
 
 
 @AREA.mutant("resume.stutters", "resume-through")
@@ -322,4 +323,4 @@ class Stutters(FrameEdit):
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         again = self.request.parameter("last_event_id") is not None and number == 1
-        return (raw(frame),) * (2 if again else 1)
+        return (encode_frame(frame),) * (2 if again else 1)
