@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.contract import Contract
 from harness.emulator.resources.agents import Agents
+from harness.emulator.resources.allowance import Allowance
 from harness.emulator.resources.collection import Stamps
 from harness.emulator.resources.credentials import Credentials
 from harness.emulator.resources.decisions import Decisions
@@ -56,6 +57,7 @@ class Resources:
         self._uploads = Uploads(stamps)
         self._environment_uploads = EnvironmentUploads(self._environments)
         shelf = Shelf(settings.max_file_bytes)
+        self._allowance = Allowance(settings.max_resource_bytes)
         self.uploaded = UploadedFiles(reader, stamps, shelf, lambda: self.settings)
         self._stores = SearchStores(reader, stamps, shelf, self.uploaded, lambda: self.settings)
         self.webhooks = Webhooks(reader, stamps)
@@ -101,7 +103,7 @@ class Resources:
             case (first, *_) if first in self._storage:
                 return self._refuse_in_rpc_shape(lambda: self._storage[call.segments[0]](call))
             case (first, *_) if first in self._handlers:
-                return self._handlers[first](call)
+                return self._allowance.handle(call, self._handlers[first])
         return None
 
     def _refuse_in_rpc_shape(self, answer: Callable[[], Response]) -> Response:

@@ -1,4 +1,4 @@
-"""About how much memory a stored interaction takes, told from its bytes.
+"""About how much memory a stored interaction or resource takes, told from its bytes.
 
 Layer 2. JSON grows when it is read: a list of a million short texts takes eight times the bytes that it came in.
 Counting a few signs takes no time, and errs to the safe side with texts that are full of commas.

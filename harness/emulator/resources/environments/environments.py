@@ -12,16 +12,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from harness.emulator.resources.collection import Collection, Stamps
 from harness.emulator.resources.environments.configuration import EnvironmentConfig, EnvironmentConfigReader
 from harness.emulator.resources.environments.file_tree import Tree, clean
 from harness.emulator.resources.paging import listing
 from harness.emulator.resources.refusals import no_operation, over_quota
 from harness.emulator.values.call import Call, Refusal, json_response
+from harness.emulator.values.weight import weigh_json
 from harness.wire import Response
 
 STORED_BYTES = 128 * 2**20
-"""Total bytes that the files of all environments may hold; a file shared by forks counts once for each."""
+"""Bytes of files, one shared by forks once for each, and of long network rules that all environments may hold."""
+
+_SHORT = 2**16
+"""So many bytes of network rules and sources are not counted; the number of environments bounds them."""
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +42,12 @@ class Environment:
     created: str
     updated: str
     last_accessed: str
+    rule_bytes: int = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """What counts of it: its files, and long network rules and sources."""
+        return self.tree.size + self.rule_bytes
 
     def view(self) -> dict[str, Any]:
         """The resource as GET shows it; counts are digit strings, as the service writes 64-bit numbers."""
@@ -156,6 +168,11 @@ class Environments:
         return made
 
     def _apply(self, environment: Environment, wanted: EnvironmentConfig) -> None:
+        rules = weigh_json(msgspec.json.encode((wanted.network or environment.network, wanted.sources)))
+        more = max(0, rules - _SHORT - environment.rule_bytes)
+        if more:
+            self._make_room(more, environment)
+            environment.rule_bytes += more
         if wanted.files or wanted.directories:
             self.write(environment, wanted.files, overwrite=True, directories=wanted.directories)
             # a source given again replaces the earlier one: a client that repeats it must not make the list grow
@@ -168,12 +185,12 @@ class Environments:
 
     def _make_room(self, needed: int, keep: Environment) -> None:
         everything = [item for _, _, item in self._kept.everywhere()]
-        held = sum(item.tree.size for item in everything)
+        held = sum(item.held_bytes for item in everything)
         for item in everything:
             if held + needed <= STORED_BYTES:
                 return
             if item is not keep:
                 self._kept.remove(item.project, item.id)
-                held -= item.tree.size
+                held -= item.held_bytes
         if held + needed > STORED_BYTES:
-            raise over_quota(f"The emulator keeps at most {STORED_BYTES} bytes of files.")
+            raise over_quota(f"The emulator keeps at most {STORED_BYTES} bytes of files and network rules.")

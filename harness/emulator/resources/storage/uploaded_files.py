@@ -29,6 +29,9 @@ HOURS_KEPT = 48
 
 _ORIGIN = "https://generativelanguage.googleapis.com"
 _UPLOAD = "requests/upload-file"
+_LONGEST_URI = len("gs://") + 222 + len("/") + 1024
+"""Limits of Cloud Storage on the names of buckets and objects."""
+
 _ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 
@@ -212,6 +215,9 @@ class UploadedFiles:
         for uri in uris:
             if not re.fullmatch(r"gs://[^/]+/.+", uri):
                 raise invalid(f"The uri {uri!r} is not of the form gs://bucket/object.")
+            if len(uri) > _LONGEST_URI:
+                came = f"{len(uri)} characters at 'uris': Cloud Storage has no longer one than {_LONGEST_URI}"
+                raise invalid(f"The uri {uri[:60]!r}… has {came}.")
         return [self._keep(call.project, "", "", guess(uri), None, _name_object(uri)) for uri in uris]
 
     def _download(self, file: UploadedFile, call: Call) -> Response:
