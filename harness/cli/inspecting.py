@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import datetime
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.cli.guarding import Access
 from harness.cli.masking import own_secrets
 from harness.cli.output import say
+from harness.cli.serving import announce, serve_until_done
 
 if TYPE_CHECKING:
     from harness.cassette import Provenance, Target
@@ -102,6 +104,42 @@ def open_page(arguments: argparse.Namespace, page: str) -> None:
     """Open the page in a browser if `--open` was given. A browser may take its time, so nobody waits for it."""
     if arguments.open:
         threading.Thread(target=_browse, args=(page,), name="harness-browser", daemon=True).start()
+
+
+class HasUrl(Protocol):
+    """A server, which knows its address once it listens."""
+
+    @property
+    def url(self) -> str:
+        """The URL for clients."""
+
+
+def serve_with_page(
+    serving: AbstractContextManager[Any],
+    server: HasUrl,
+    arguments: argparse.Namespace,
+    granted: Access,
+    command: Sequence[str] | None,
+    *,
+    welcome: Callable[[], str],
+    environment: Callable[[str], Mapping[str, str]],
+    facts: Mapping[str, Any] | None = None,
+) -> int:
+    """Serve until done, and return the exit code of the command, or 0. The page is announced, or opened.
+
+    `welcome` follows the address, `facts` stand beside it in JSON, `environment` makes the command's from the URL.
+    """
+
+    def tell() -> None:
+        page = page_of(server.url, granted)
+        announce(server.url, welcome(), as_json=arguments.json, page=page, **(facts or {}))
+        open_page(arguments, page)
+
+    def prepare() -> Mapping[str, str]:
+        open_page(arguments, page_of(server.url, granted))
+        return environment(server.url)
+
+    return serve_until_done(serving, tell, command, prepare)
 
 
 def _browse(page: str) -> None:

@@ -59,7 +59,6 @@ class _Module:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.is_package = path.name == "__init__.py"
 
     @cached_property
     def tree(self) -> ast.Module:

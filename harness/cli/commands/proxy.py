@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 from harness.benches.server.silent_requests import report_silent_requests
 from harness.cli.arguments import Parser
 from harness.cli.guarding import access, add_guard_arguments
-from harness.cli.inspecting import add_open_argument, new_inspector, open_page, page_of
+from harness.cli.inspecting import add_open_argument, new_inspector, serve_with_page
 from harness.cli.masking import mask_text
 from harness.cli.output import say
 from harness.cli.serving import (
     add_listen_arguments,
-    announce,
     local_environment,
     port_to_take,
-    serve_until_done,
     split_command,
 )
 from harness.interactions import INTERACTIONS
@@ -74,16 +72,16 @@ def run(words: Sequence[str]) -> int:
     faults = faulty.plan() or "none yet (POST /__harness__/faults)"
     welcome = f"in front of {arguments.target}, faults: {faults}{granted.note}"
 
-    def tell() -> None:
-        page = page_of(server.url, granted)
-        announce(server.url, welcome, as_json=arguments.json, page=page, **granted.facts)
-        open_page(arguments, page)
-
-    def environment() -> dict[str, str]:
-        open_page(arguments, page_of(server.url, granted))
-        return {**local_environment(server.url, os.environ), **granted.environment}
-
-    code = serve_until_done(InThread(server), tell, command, environment)
+    code = serve_with_page(
+        InThread(server),
+        server,
+        arguments,
+        granted,
+        command,
+        welcome=lambda: welcome,
+        environment=lambda url: local_environment(url, os.environ) | granted.environment,
+        facts=granted.facts,
+    )
     for line in faulty.story():
         say(line, to_errors=arguments.json)
     for line in notes.totals():

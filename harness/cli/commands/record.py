@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.arguments import Parser
 from harness.cli.commands.record_scenarios import SCENARIOS_ONLY, add_scenario_arguments, run_scenarios
 from harness.cli.guarding import add_host_argument, page_access
-from harness.cli.inspecting import add_open_argument, new_inspector, open_page, page_of
+from harness.cli.inspecting import add_open_argument, new_inspector, serve_with_page
 from harness.cli.masking import mask_text, own_secrets
 from harness.cli.output import say, write_json
 from harness.cli.serving import (
     BASE_URL_VARIABLES,
     add_listen_arguments,
-    announce,
     local_environment,
     port_to_take,
-    serve_until_done,
     split_command,
 )
 from harness.outcome import Exit, UsageFault
@@ -103,16 +101,15 @@ def run(words: Sequence[str]) -> int:
         window=inspector,
     )
 
-    def tell() -> None:
-        page = page_of(recorder.url, granted)
-        announce(recorder.url, _welcome(arguments, recorder), as_json=arguments.json, page=page)
-        open_page(arguments, page)
-
-    def environment() -> dict[str, str]:
-        open_page(arguments, page_of(recorder.url, granted))
-        return local_environment(recorder.url, os.environ)
-
-    code = serve_until_done(recorder, tell, command, environment)
+    code = serve_with_page(
+        recorder,
+        recorder,
+        arguments,
+        granted,
+        command,
+        welcome=lambda: _welcome(arguments, recorder),
+        environment=lambda url: local_environment(url, os.environ),
+    )
     summary = recorder.summary
     if arguments.json:
         write_json(summary_record(summary))

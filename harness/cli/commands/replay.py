@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
 from harness.cli.guarding import access, add_guard_arguments
-from harness.cli.inspecting import add_open_argument, new_inspector, open_page, page_of
+from harness.cli.inspecting import add_open_argument, new_inspector, serve_with_page
 from harness.cli.masking import mask_text, mask_tree
 from harness.cli.output import say, write_json
-from harness.cli.serving import add_listen_arguments, announce, port_to_take, serve_until_done, split_command
+from harness.cli.serving import add_listen_arguments, port_to_take, split_command
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count, list_some
@@ -70,16 +70,16 @@ def run(words: Sequence[str]) -> int:
     recorded = format_count(len(cassette.recordings), "recording")
     welcome = f"replaying {recorded} of {arguments.cassette} ({arguments.mode}, revision {revision}){granted.note}"
 
-    def tell() -> None:
-        page = page_of(server.url, granted)
-        announce(server.url, welcome, as_json=arguments.json, page=page, **granted.facts)
-        open_page(arguments, page)
-
-    def environment() -> dict[str, str]:
-        open_page(arguments, page_of(server.url, granted))
-        return command_environment(server.url, os.environ) | granted.environment
-
-    code = serve_until_done(server, tell, command, environment)
+    code = serve_with_page(
+        server,
+        server,
+        arguments,
+        granted,
+        command,
+        welcome=lambda: welcome,
+        environment=lambda url: command_environment(url, os.environ) | granted.environment,
+        facts=granted.facts,
+    )
     if arguments.json:
         write_json(replay_record(arguments.cassette, player))
     else:

@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser, add_revision_argument, contract_of
 from harness.cli.guarding import Access, access, add_guard_arguments
-from harness.cli.inspecting import add_open_argument, new_inspector, open_page, page_of
+from harness.cli.inspecting import add_open_argument, new_inspector, serve_with_page
 from harness.cli.output import say
 from harness.cli.serving import (
     DUMMY_KEY,
     add_listen_arguments,
     add_tls_arguments,
-    announce,
     local_environment,
     port_to_take,
-    serve_until_done,
     split_command,
     tls_context,
 )
@@ -79,22 +77,17 @@ def run(words: Sequence[str]) -> int:
     )
     keys = "send one of the given keys" if emulator.settings.keys else "send any key"
 
-    def tell() -> None:
-        announce(
-            server.url,
-            f"serving the Interactions API at {server.url}/v1beta ({keys}){granted.note}" + met,
-            as_json=arguments.json,
-            page=page_of(server.url, granted),
-            **granted.facts,
-            bounds=emulator.settings.bounds,
-        )
-        open_page(arguments, page_of(server.url, granted))
-
-    def environment() -> dict[str, str]:
-        open_page(arguments, page_of(server.url, granted))
-        return command_environment(server.url, os.environ, list(_read_keys(arguments))) | granted.environment
-
-    code = serve_until_done(_delivering(server, emulator), tell, command, environment)
+    given = list(_read_keys(arguments))
+    code = serve_with_page(
+        _delivering(server, emulator),
+        server,
+        arguments,
+        granted,
+        command,
+        welcome=lambda: f"serving the Interactions API at {server.url}/v1beta ({keys}){granted.note}{met}",
+        environment=lambda url: command_environment(url, os.environ, given) | granted.environment,
+        facts={**granted.facts, "bounds": emulator.settings.bounds},
+    )
     for line in service.story():
         say(line, to_errors=arguments.json)
     return code

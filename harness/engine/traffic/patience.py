@@ -65,11 +65,6 @@ class Patience(DriverPolicy):
         self._records: defaultdict[str, _Record] = defaultdict(_Record)
         self._lock = threading.Lock()
 
-    @property
-    def hung(self) -> dict[str, int]:
-        """How often each call hung."""
-        return {call: record.hangs for call, record in self._records.items() if record.hangs}
-
     def given_up(self, call: str) -> bool:
         """Whether a call is not sent any more."""
         record = self._records[call]

@@ -23,6 +23,7 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.outcome.words import format_count
+from harness.plugin.interactions.checked_result import CheckedResult
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.virtual_time.sleep_skipping import Sleeps
 from harness.wire import Decoder
@@ -161,7 +162,7 @@ def _find_wrong_values(options: Mapping[str, Any]) -> list[str]:
     return mistakes
 
 
-class DroppedStream:
+class DroppedStream(CheckedResult):
     """The stream of interaction `id`, dropped according to `plan`; iterate over it with `mode="loop"`.
 
     In a loop, each turn has a separate stream of the same finished interaction, so that thousands are cheap.
@@ -171,14 +172,13 @@ class DroppedStream:
         self, emulator: InteractionsEmulator, wanted: Case | Loop, nodeid: str = "", *, given: bool = False
     ) -> None:
         """`given` says that the plans are the test's own, so that one without any effect is its mistake."""
-        self.emulator = emulator
+        super().__init__(emulator)
         self._nodeid = nodeid
         self._loop = isinstance(wanted, Loop)
         self._given = given
         self._cases = wanted.cases if isinstance(wanted, Loop) else (wanted,)
         self._drop: ClientAttempt | None = None
         self._judged = False
-        self._asked = False
         emulator.limit_requests(MOST_REQUESTS)
         if self._cases:
             self._source = StreamSource(INTERACTIONS, emulator.emulator, self._cases[0])
@@ -202,15 +202,6 @@ class DroppedStream:
         for case in self._cases:
             self._begin(case)
             yield self
-
-    @property
-    def was_asked(self) -> bool:
-        """Whether the test called an assertion, read what is expected, or looked at what the client sent."""
-        return self._asked or self.emulator.was_looked_at
-
-    def note_checked(self) -> None:
-        """Say that the test checks the result in its own way, so that it gets no warning."""
-        self._asked = True
 
     @property
     def _turn(self) -> ClientAttempt:

@@ -10,6 +10,7 @@ from typing import Any
 from harness.checks.clients.result_forms import status_of, text_in
 from harness.incidents import SPEED, Incident, find_incident
 from harness.outcome import UsageFault
+from harness.plugin.interactions.checked_result import CheckedResult
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.wire import LogicalClock
 
@@ -35,7 +36,7 @@ def names_of(definition: Any) -> list[str]:
     return found
 
 
-class PlayedIncident:
+class PlayedIncident(CheckedResult):
     """An incident that the test's emulator plays.
 
     `incident` has all that is known of it; `fields` are those of the create that meets it, `answer` is the text of
@@ -43,24 +44,14 @@ class PlayedIncident:
     """
 
     def __init__(self, emulator: InteractionsEmulator, name: str) -> None:
+        super().__init__(emulator)
         self.incident: Incident = find_incident(name)
-        self.emulator = emulator
-        self._asked = False
         clock = emulator.clock
         if isinstance(clock, LogicalClock):
             clock.speed = SPEED
         self.incident.apply_to(emulator.emulator)
         plan = self.incident.plan
         self._faulty = emulator.drop(plan, optional=True) if plan is not None else None
-
-    @property
-    def was_asked(self) -> bool:
-        """Whether the test asked for the outcome, or looked at what the client sent."""
-        return self._asked or self.emulator.was_looked_at
-
-    def note_checked(self) -> None:
-        """Say that the test checks the result in its own way, so that it gets no warning."""
-        self._asked = True
 
     @property
     def fields(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from harness.benches.client.judgement.received_responses import merge_equal_lines
 from harness.checks.clients.result_forms import status_of, text_in
 from harness.contract import RUNNING, STATUSES
+from harness.plugin.interactions.checked_result import CheckedResult
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.lifecycle_routes import ROUTES
 from harness.wire import Request
@@ -27,7 +28,7 @@ Reports: TypeAlias = type[BaseException] | tuple[type[BaseException], ...]
 """The exceptions by which an application reports an end that is no success."""
 
 
-class Lifecycle:
+class Lifecycle(CheckedResult):
     """One interaction that was created in the background and will take `route`.
 
     Pass `id` to the code under test; `expected_status` and `expected_text` are the expected outcome (None: it was
@@ -35,10 +36,9 @@ class Lifecycle:
     """
 
     def __init__(self, emulator: InteractionsEmulator, route: str) -> None:
-        self.emulator = emulator
+        super().__init__(emulator)
         self._name = route
         self._route = ROUTES[route]
-        self._asked = False
         self._gets = 0
         self._shown: list[str] = []
         script = self._route.script
@@ -53,15 +53,6 @@ class Lifecycle:
         emulator.limit_requests(MOST_REQUESTS)
         emulator.before.append(self._watch)
         emulator.explain = self._describe_now
-
-    @property
-    def was_asked(self) -> bool:
-        """Whether the test asked for the outcome or the route, or looked at what the client sent."""
-        return self._asked or self.emulator.was_looked_at
-
-    def note_checked(self) -> None:
-        """Say that the test checks the result in its own way, so that it gets no warning."""
-        self._asked = True
 
     @property
     def route(self) -> str:
