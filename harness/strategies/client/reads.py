@@ -20,17 +20,9 @@ MOST_LOOKS = 40
 
 def poll(client: SearchClient, operation: ClientCommand) -> None:
     """One GET."""
-    if operation.mode == "unknown":
-        client.send(client.target.get(UNKNOWN_ID), Intent(refused_by="get.unknown"))
-        return
-    model = client.subject(operation)
-    if not model.id:
-        return
-    if operation.mode == "foreign":
-        request = client.target.request("GET", f"interactions/{model.id}", key=client.another_key())
-        client.send(request, Intent(foreign=True))
-        return
-    look(client, model, include_input=operation.mode == "input")
+    model = client.choose_called(operation, "GET", unknown="get.unknown")
+    if model is not None:
+        look(client, model, include_input=operation.mode == "input")
 
 
 def look(

@@ -15,8 +15,10 @@ from harness.contract.judge.history.interaction_model import InteractionModel
 from harness.contract.judge.history.timeline import PartialReading
 from harness.contract.requests import RequestBuilder
 from harness.kit.search import SearchWorld, TrailEntry
+from harness.strategies.client.create_modes import UNKNOWN_ID
 from harness.strategies.operations import ClientCommand
 from harness.wire import Exchange, LiveStream, Request
+from harness.wire.message import segment
 
 
 @dataclass(eq=False, slots=True)
@@ -58,6 +60,26 @@ class SearchClient:
     def subject(self, operation: ClientCommand) -> InteractionModel:
         """The interaction that an operation refers to."""
         return self.interactions[operation.subject % len(self.interactions)]
+
+    def choose_called(
+        self, operation: ClientCommand, method: str, action: str = "", *, unknown: str
+    ) -> InteractionModel | None:
+        """The interaction to call; None if it has no id, or if a wrong call was to be made, which is sent here.
+
+        A wrong one has the id of none, which the rule `unknown` refuses, or another project's key.
+        """
+        if operation.mode == "unknown":
+            request = self.target.request(method, f"interactions/{UNKNOWN_ID}{action}")
+            self.send(request, Intent(refused_by=unknown))
+            return None
+        model = self.subject(operation)
+        if not model.id:
+            return None
+        if operation.mode == "foreign":
+            path = f"interactions/{segment(model.id)}{action}"
+            self.send(self.target.request(method, path, key=self.another_key()), Intent(foreign=True))
+            return None
+        return model
 
     def reader(self, operation: ClientCommand, *, closed: bool = False) -> Reader:
         """The stream that an operation refers to."""
