@@ -40,7 +40,6 @@ VERBS = _words("breed embed exceed feed heed need proceed seed shed speed succee
 
 PARTICIPLES: dict[str, str] = {
     "cassette.replay.player": "Player.unused",
-    "outcome.finding": "Finding.coded",
     "transport.server.wall_clock": "WallClock.reached",
     "wire.clock": "Clock.reached LogicalClock.reached",
 }

@@ -61,7 +61,7 @@ class Finding:
     subject: str = ""
 
     @classmethod
-    def coded(cls, code: str, message: str, expected: str = "", actual: str = "", **more: Any) -> Finding:
+    def from_code(cls, code: str, message: str, expected: str = "", actual: str = "", **more: Any) -> Finding:
         """A finding by its code, `rule` or `rule/word`."""
         rule, slash, _ = code.partition("/")
         return cls(rule, message, expected, actual, code=code if slash else "", **more)

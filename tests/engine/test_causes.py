@@ -91,7 +91,7 @@ def says(code: str, pointer: str, expected: str = "string") -> Callable[[Exchang
     """A judge that finds a value of another type."""
 
     def judge(created: Exchange) -> Iterator[Finding]:
-        yield Finding.coded(code, "of another type", expected, "7", where=Where("created", pointer=pointer))
+        yield Finding.from_code(code, "of another type", expected, "7", where=Where("created", pointer=pointer))
 
     return judge
 

@@ -37,7 +37,7 @@ def notice(
     """A finding about one relayed exchange; `code` is a rule, or `rule/word`."""
     where = Where(exchange=relayed.name, pointer=pointer, event=event)
     shown = shorten(expected, SHOWN), shorten(actual, SHOWN)
-    return Finding.coded(code, message, *shown, where=where, severity=severity, cure=CURES.get(code, ""))
+    return Finding.from_code(code, message, *shown, where=where, severity=severity, cure=CURES.get(code, ""))
 
 
 def told_by(

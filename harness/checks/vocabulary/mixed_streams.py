@@ -33,7 +33,7 @@ def judge_mixture(rule: str, streams: Sequence[Exchange], alone: Exchange) -> It
 
 def _tell_mixture(rule: str, own: str, foreign: str, disorder: Sequence[Finding]) -> Finding:
     what = f"events of {foreign}" if foreign else disorder[0].message
-    return Finding.coded(
+    return Finding.from_code(
         f"{rule}/mixed",
         "a stream has events of another one that was open at the same time",
         f"the events of {own or 'one interaction'}, in the order of a stream alone",

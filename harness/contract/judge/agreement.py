@@ -33,7 +33,7 @@ def judge_identity(rule: str, asked: object, shown: object) -> Iterator[Finding]
     """The interaction that is shown must be the one that was asked for."""
     if shown != asked:
         word, actual = ("other", format_value(shown)) if shown else ("missing", "no id")
-        yield Finding.coded(
+        yield Finding.from_code(
             f"{rule}/{word}",
             "another interaction is shown",
             format_value(asked),
@@ -73,7 +73,7 @@ def judge_end_stays(end: str, status: str, rule: str = "bg.no-regress") -> Itera
     """The status at which a run has settled must stay."""
     if status != end:
         message = f"{status or 'no status'} follows {end}"
-        yield Finding.coded(f"{rule}/left-end", message, f"no status but {end}", status or "none")
+        yield Finding.from_code(f"{rule}/left-end", message, f"no status but {end}", status or "none")
 
 
 def judge_changes(statuses: Iterable[str], rule: str = "") -> Iterator[Finding]:
@@ -86,7 +86,9 @@ def judge_changes(statuses: Iterable[str], rule: str = "") -> Iterator[Finding]:
         if before in SETTLED:
             yield from judge_end_stays(before, after, kept)
         elif may_follow(before, after) is False:
-            yield Finding.coded(f"{kept}/order", f"{after} follows {before}", f"no {after} after {before}", after)
+            yield Finding.from_code(
+                f"{kept}/order", f"{after} follows {before}", f"no {after} after {before}", after
+            )
 
 
 def judge_settled(rule: str, body: Body) -> Iterator[Finding]:
@@ -115,11 +117,11 @@ def judge_cancel_shows(answer: Body, shown: Body) -> Iterator[Finding]:
         message, actual = "the answer to the cancel has no output, and GET has", "none"
         expected = format_count(len(output_steps(shown)), "step")
         place = Where(pointer="$.steps")
-        yield Finding.coded("cancel.shows-output/steps", message, expected, actual, where=place)
+        yield Finding.from_code("cancel.shows-output/steps", message, expected, actual, where=place)
     if shown.get("usage") and not answer.get("usage"):
         message, place = "the answer to the cancel has no usage, and GET has", Where(pointer="$.usage")
         expected, actual = format_value(shown["usage"]), format_value(answer.get("usage"))
-        yield Finding.coded("cancel.shows-output/usage", message, expected, actual, where=place)
+        yield Finding.from_code("cancel.shows-output/usage", message, expected, actual, where=place)
 
 
 def judge_stays(statuses: Sequence[str]) -> Iterator[Finding]:
@@ -137,7 +139,7 @@ def judge_result_stays(before: Body, after: Body) -> Iterator[Finding]:
         if one != other:
             message, place = f"`{name}` of a cancelled run went on changing", Where(pointer=f"$.{name}")
             expected, actual = format_value(one), format_value(other)
-            yield Finding.coded(f"cancel.result-stays/{name}", message, expected, actual, where=place)
+            yield Finding.from_code(f"cancel.result-stays/{name}", message, expected, actual, where=place)
 
 
 def judge_updated(bodies: Iterable[Body]) -> Iterator[Finding]:
@@ -176,14 +178,16 @@ def judge_same_output(code: str, before: Body, after: Body) -> Iterator[Finding]
             else (format_value(one), format_value(other))
         )
         place = Where(pointer="$.steps")
-        yield Finding.coded(code, f"the output is another{at}", expected, actual, where=place)
+        yield Finding.from_code(code, f"the output is another{at}", expected, actual, where=place)
 
 
 def judge_unchanged(rule: str, before: Body, after: Body) -> Iterator[Finding]:
     """Status and output must be as they were."""
     one, other = format_value(before.get("status")), format_value(after.get("status"))
     if one != other:
-        yield Finding.coded(f"{rule}/status", "the status changed", one, other, where=Where(pointer="$.status"))
+        yield Finding.from_code(
+            f"{rule}/status", "the status changed", one, other, where=Where(pointer="$.status")
+        )
     yield from judge_same_output(f"{rule}/output", before, after)
 
 
@@ -216,7 +220,7 @@ def judge_streamed_end(end: Body, body: Body) -> Iterator[Finding]:
             message = f"the stream ends with another `{name}` than GET shows"
             expected, actual = format_value(stored), format_value(told)
             place = Where(pointer=f"$.interaction.{name}")
-            yield Finding.coded(f"stream.end-matches-get/{name}", message, expected, actual, where=place)
+            yield Finding.from_code(f"stream.end-matches-get/{name}", message, expected, actual, where=place)
 
 
 def judge_same_usage(created: Body, shown: Body) -> Iterator[Finding]:
@@ -247,12 +251,12 @@ def judge_cancelled_end(events: Events) -> Iterator[Finding]:
     ends = [event.get("interaction") for event in events if event.get("event_type") == COMPLETED_EVENT]
     if not ends:
         message = "the stream ends without a word"
-        yield Finding.coded("cancel.stream-ends/silent", message, "interaction.completed", "none")
+        yield Finding.from_code("cancel.stream-ends/silent", message, "interaction.completed", "none")
         return
     status = ends[-1].get("status") if isinstance(ends[-1], dict) else None
     if status != "cancelled":
         message = "the stream of a cancelled run ends otherwise"
-        yield Finding.coded("cancel.stream-ends/otherwise", message, "cancelled", format_value(status))
+        yield Finding.from_code("cancel.stream-ends/otherwise", message, "cancelled", format_value(status))
 
 
 # --- calls and chains
@@ -285,7 +289,7 @@ def judge_own_steps(parent: Body, child: Body) -> Iterator[Finding]:
     inherited, own = output_steps(parent), steps_of(child)
     if inherited and len(own) > len(inherited) and own[: len(inherited)] == inherited:
         message, actual = "the answer begins with the parent's steps", format_count(len(own), "step")
-        yield Finding.coded("chain.own-steps/repeated", message, "new output only", actual)
+        yield Finding.from_code("chain.own-steps/repeated", message, "new output only", actual)
     if own and own[0].get("type") == "user_input":
         message = "the answer begins with input"
-        yield Finding.coded("chain.own-steps/input", message, "output steps", "user_input")
+        yield Finding.from_code("chain.own-steps/input", message, "output steps", "user_input")

@@ -127,7 +127,7 @@ def judge_error_status(exchange: Exchange) -> Iterator[Finding]:
         yield Finding("err.status", message, "4xx or 5xx", format_answer(exchange))
     elif exchange.status in FAILED and (meant := find_refusal(read(exchange).json)) is not None:
         message = f"a refusal is answered {exchange.status}, as if the server had failed"
-        yield Finding.coded("err.status/refusal", message, str(meant), format_answer(exchange))
+        yield Finding.from_code("err.status/refusal", message, str(meant), format_answer(exchange))
 
 
 def judge_json_object(exchange: Exchange) -> Iterator[Finding]:

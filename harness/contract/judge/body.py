@@ -226,4 +226,4 @@ def _judge_pairs(steps: list[Any], told: int) -> list[Finding]:
 
 
 def _build_finding(code: str, message: str, expected: str, actual: str, pointer: str) -> Finding:
-    return Finding.coded(code, message, expected, actual, where=Where(pointer=pointer))
+    return Finding.from_code(code, message, expected, actual, where=Where(pointer=pointer))

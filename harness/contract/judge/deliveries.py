@@ -86,7 +86,7 @@ def judge_envelope(request: Request, interaction_id: str, contract: Contract) ->
     """Findings about the body of a delivery that concerns an interaction."""
     parsed = json_parse.loads(request.body)
     if parsed.fault:
-        return [Finding.coded("hook.envelope/json", "the body is no JSON", "a JSON object", parsed.fault)]
+        return [Finding.from_code("hook.envelope/json", "the body is no JSON", "a JSON object", parsed.fault)]
     value = parsed.value
     found = [
         problem.finding("hook.envelope") for problem in contract.schemas.validator(ENVELOPE).review(value).problems
@@ -95,8 +95,8 @@ def judge_envelope(request: Request, interaction_id: str, contract: Contract) ->
         return found
     if value["data"]["id"] != interaction_id:
         said = str(value["data"]["id"])[:80]
-        found.append(Finding.coded("hook.envelope/id", "data.id is another id", interaction_id, said))
+        found.append(Finding.from_code("hook.envelope/id", "data.id is another id", interaction_id, said))
     if value["version"] != VERSION:
         said = str(value["version"])[:40]
-        found.append(Finding.coded("hook.envelope/version", "another version", VERSION, said))
+        found.append(Finding.from_code("hook.envelope/version", "another version", VERSION, said))
     return found

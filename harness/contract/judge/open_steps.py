@@ -173,7 +173,7 @@ class OpenSteps:
         self._spent = max(self._spent, total)
 
     def _report(self, code: str, message: str, expected: str = "", actual: object = "") -> None:
-        self._found.append(Finding.coded(code, message, expected, str(actual)))
+        self._found.append(Finding.from_code(code, message, expected, str(actual)))
 
 
 STEP_GUARDS: dict[str, Callable[[OpenSteps, dict[str, Any]], bool | None]] = {

@@ -32,7 +32,7 @@ def judge_create_request(body: bytes, contract: Contract, *, refused: bool) -> l
 
 def _report_no_json(body: bytes) -> Finding:
     shown = body[:80].decode("utf-8", "replace") or "an empty body"
-    return Finding.coded("request.schema/json", "the body of the request is no JSON", "a JSON object", shown)
+    return Finding.from_code("request.schema/json", "the body of the request is no JSON", "a JSON object", shown)
 
 
 def list_judged_in_request(body: bytes) -> frozenset[str]:

@@ -27,12 +27,12 @@ def judge_status_word(status: str, listed: Collection[str]) -> Iterator[Finding]
     meant = next((known for known in listed if _spell_alike(known) == _spell_alike(status)), "")
     if meant:
         message = f"the status {word!r} is {meant!r} in another spelling"
-        yield Finding.coded("create.status/spelling", message, meant, word, where=place)
+        yield Finding.from_code("create.status/spelling", message, meant, word, where=place)
         return
     if status in renamed.STATUSES:
         message = f"the status {word!r} is of the time before May 2026"
         expected = renamed.STATUSES[status]
-        yield Finding.coded("create.status-listed/renamed", message, expected, word, where=place)
+        yield Finding.from_code("create.status-listed/renamed", message, expected, word, where=place)
         return
     near = nearest(status, sorted(listed), most=1)
     expected = near[0] if near else ", ".join(sorted(listed))
@@ -43,7 +43,7 @@ def judge_ends(statuses: Sequence[str], listed: Collection[str]) -> Iterator[Fin
     """Of several plain runs, at least one must end in a status that the revision lists."""
     if len(statuses) > 1 and not any(status in listed for status in statuses):
         words = ", ".join(repr(shorten(status, _SHOWN)) for status in dict.fromkeys(statuses))
-        yield Finding.coded(
+        yield Finding.from_code(
             "create.status/unknown-end",
             f"of {len(statuses)} plain runs none ends in a status that clients know",
             "completed",

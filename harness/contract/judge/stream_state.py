@@ -166,7 +166,7 @@ class StreamState:
             self.watching = row.next in THRESHOLDS
 
     def _report(self, code: str, message: str, expected: str = "", actual: object = "") -> None:
-        self.found.append(Finding.coded(code, message, expected, str(actual)))
+        self.found.append(Finding.from_code(code, message, expected, str(actual)))
 
     # --- the interaction ------------------------------------------------------------------------------------
 

@@ -108,4 +108,4 @@ def _is_count(value: Any) -> bool:
 
 
 def _build_finding(code: str, message: str, expected: str, actual: str, pointer: str) -> Finding:
-    return Finding.coded(code, message, expected, actual, where=Where(pointer=pointer))
+    return Finding.from_code(code, message, expected, actual, where=Where(pointer=pointer))

@@ -54,7 +54,7 @@ class SchemaProblem:
     def finding(self, rule: str) -> Finding:
         """The problem as a finding against `rule`."""
         code = f"{rule}/{keyword_word(self.keyword)}"
-        return Finding.coded(code, self.message, self.expected, self.actual, where=Where(pointer=self.pointer))
+        return Finding.from_code(code, self.message, self.expected, self.actual, where=Where(pointer=self.pointer))
 
 
 def keyword_word(keyword: str) -> str:

@@ -64,7 +64,7 @@ def null_finding(rule: str, pointers: tuple[str, ...]) -> Finding:
     """One lenient finding for all needless nulls of a value."""
     names = [pointer.removeprefix("$.") for pointer in pointers]
     verb = "is" if len(names) == 1 else "are"
-    return Finding.coded(
+    return Finding.from_code(
         f"{rule}/null",
         f"{list_some(names, _SHOWN)} {verb} null: optional fields without a value are left out",
         "a value, or no such field",

@@ -208,7 +208,10 @@ def tortured() -> PresentedRun:
         )
         return replace(made, reproduction=Reproduction(command="harness torture -- x"))
 
-    results = (case(0, "exact"), case(1, "silent-loss", Finding.coded("client.whole/silent-loss", "lost its end")))
+    results = (
+        case(0, "exact"),
+        case(1, "silent-loss", Finding.from_code("client.whole/silent-loss", "lost its end")),
+    )
     state = PresentedRun(INTERACTIONS, presentation=TorturePresentation())
     state.target = TargetInfo(name="node x.mjs")
     state.planned = Planned(3, 0)

@@ -224,7 +224,7 @@ def _bears_limits(limited: Exchange) -> Iterator[Finding]:
         yield finding("another status", expected=wanted, actual=format_value(status)).at(pointer="$.status")
     elif status == "completed" and made > _FEW_TOKENS:
         expected, actual = f"at most {_FEW_TOKENS} output tokens, or incomplete", f"{made}, completed"
-        yield Finding.coded("create.max-tokens/ignored", "the limit changes nothing", expected, actual)
+        yield Finding.from_code("create.max-tokens/ignored", "the limit changes nothing", expected, actual)
 
 
 def _is_json(text: str) -> bool:

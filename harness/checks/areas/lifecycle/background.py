@@ -202,7 +202,7 @@ def _holds_its_output(polled: list[Exchange], outlived: Exchange | None) -> Iter
 def _judge_outlived(shown: Exchange) -> Iterator[Finding]:
     """A run whose stream is completed is completed; `shown` is what GET says long after."""
     age = shown.headers.get("age")
-    yield Finding.coded(
+    yield Finding.from_code(
         "bg.result/outlived",
         "GET shows a run as going on long after its stream was completed",
         "completed",

@@ -151,7 +151,7 @@ def _brings_the_input(with_input: Exchange) -> Iterator[Finding]:
     body = interaction_in(with_input)
     if not body.get("input") and all(step.get("type") != "user_input" for step in steps_of(body)):
         rule = "get.include-input"
-        yield Finding.coded(f"{rule}/ignored", "include_input=true changes nothing", "the input", "none")
+        yield Finding.from_code(f"{rule}/ignored", "include_input=true changes nothing", "the input", "none")
 
 
 _RETRIEVE.check(

@@ -140,7 +140,7 @@ def _keeps_streams_apart(
     for number, different in texts.items():
         for one in different:
             words = ("rob.concurrent-streams/mixed", one.message, one.expected, one.actual)
-            yield Finding.coded(*words, where=one.where).at(exchange=f"stored[{number}]")
+            yield Finding.from_code(*words, where=one.where).at(exchange=f"stored[{number}]")
 
 
 def _is_comparable(stream: Exchange, stored: Exchange) -> bool:

@@ -70,7 +70,7 @@ def _ends_at_the_end(last: Exchange) -> Iterator[Finding]:
     yield from expect_status(last, accepts={*SUCCESS, *CLIENT_ERROR})
     if last.status in SUCCESS and last.hung:
         code, silence = "resume.last/hangs", f"silence for {last.seconds:.1f} s"
-        yield Finding.coded(code, "a resume at the final event never ends", "an end, or a refusal", silence)
+        yield Finding.from_code(code, "a resume at the final event never ends", "an end, or a refusal", silence)
     if last.status not in SUCCESS or not last.body:
         return
     if not is_stream(last):

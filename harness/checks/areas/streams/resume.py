@@ -324,7 +324,7 @@ def _judge_cursor(code: str, events: Sequence[Event], resumed: Resumed) -> Findi
         "so that whoever resumes after it again gets something else than the rest"
     )
     place = f"resume after event {resumed.origin}"
-    return Finding.coded(code, message, repr(usual), repr(resumed.cursor)).at(exchange=place, event=resumed.at)
+    return Finding.from_code(code, message, repr(usual), repr(resumed.cursor)).at(exchange=place, event=resumed.at)
 
 
 def _list_flaws(stream: Exchange, usual: Container[str]) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ def judge_crash(exchange: Exchange, operation: Operation | None, contract: Contr
         yield Finding("err.no-crash", f"{operation.call} makes the server fail", expected, actual)
     else:
         message = f"{operation.call} makes the server hang up"
-        yield Finding.coded("err.no-crash/cut", message, expected, exchange.ending.words)
+        yield Finding.from_code("err.no-crash/cut", message, expected, exchange.ending.words)
 
 
 def judge_death(exchange: Exchange, call: str) -> Iterator[Finding]:
@@ -44,7 +44,7 @@ def judge_death(exchange: Exchange, call: str) -> Iterator[Finding]:
     request = exchange.request
     what = call or f"{request.method} {request.raw_path}"
     shape = describe_body(request.body)
-    yield Finding.coded(
+    yield Finding.from_code(
         "err.no-crash/died",
         f"{what}{f' {shape}' if shape else ''} ends the server, each time that it is sent",
         "an answer, 4xx if it is refused, and a server that goes on",

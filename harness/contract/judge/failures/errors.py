@@ -112,4 +112,4 @@ def _read_error(value: Any) -> Mapping[str, Any] | None:
 def _report_shape(
     code: str, message: str, expected: str, actual: str, severity: Severity = Severity.BROKEN
 ) -> Finding:
-    return Finding.coded(code, message, expected, actual, where=Where(pointer="$.error"), severity=severity)
+    return Finding.from_code(code, message, expected, actual, where=Where(pointer="$.error"), severity=severity)

@@ -65,7 +65,7 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     if known is None or read(known).call == _DELETE:
         return
     proven = all(map(_is_plain_get, (known, exchange)))
-    yield Finding.coded(
+    yield Finding.from_code(
         "get.ok/lost",
         f"{format_request(exchange)} does not find what was there before",
         f"{found}, as answered to {format_request(known)}",

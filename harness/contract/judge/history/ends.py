@@ -60,14 +60,16 @@ def judge_cancel_answer(exchange: Exchange, identity: str) -> Iterator[Finding]:
     if reading.status is None:
         actual = format_answer(exchange)
         message = "the answer is no interaction"
-        yield Finding.coded("cancel.ok/no-interaction", message, "an object with a status", actual)
+        yield Finding.from_code("cancel.ok/no-interaction", message, "an object with a status", actual)
     elif reading.id not in (None, identity):
-        yield Finding.coded("cancel.ok/another", "the answer is another interaction", identity, str(reading.id))
+        yield Finding.from_code(
+            "cancel.ok/another", "the answer is another interaction", identity, str(reading.id)
+        )
 
 
 def _report_refusal(exchange: Exchange) -> Finding:
     message = "a running run cannot be cancelled"
-    return Finding.coded("cancel.ok/refused", message, "2xx", format_answer(exchange))
+    return Finding.from_code("cancel.ok/refused", message, "2xx", format_answer(exchange))
 
 
 def _judge_late(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
