@@ -75,6 +75,7 @@ PROOFS: dict[str, str] = {
     "stream": "stream.opens",
     "background": "bg.at-once",
     "resume": "resume.opens",
+    "agents": "agent.field",
 }
 """The check that judges the promise of a capability: while it is broken, nothing else that needs it is judged."""
 
@@ -83,6 +84,9 @@ _STREAMS_TEXT = ("stream.text", "stream.completed-last", "stream.start-before")
 
 RESTS_ON: dict[str, tuple[str, ...]] = {
     "get.ok": ("create.id-unique",),
+    **dict.fromkeys(
+        ("create.both", "create.config-mismatch", "create.config-agent", "agent.unknown"), ("agent.field/model",)
+    ),
     "bg.at-once": ("create.status-listed",),
     "bg.settles": ("bg.result",),
     "chain.after-settled": ("get.ok",),

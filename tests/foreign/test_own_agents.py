@@ -117,3 +117,44 @@ def test_a_change_touches_what_it_names(service: type[Keeping], verdict: str) ->
     assert [name for name, said in report.verdicts.items() if said == "info"] == ["agents.patch"] * (
         verdict == "info"
     )
+
+
+class IgnoresAgents(ForeignService):
+    """Wrong: whatever agent is named, the usual model runs."""
+
+    def admit(self, body: Json) -> None:
+        for name in ("environment", "agent_config"):
+            body.pop(name, None)
+        self.check_agent(body.get("agent"))
+        if body.pop("agent", None) is not None:
+            body["model"] = "gemini-usual"
+        super().admit(body)
+
+    def check_agent(self, name: str | None) -> None:
+        """Refuse an agent that cannot be run."""
+
+
+class NamesTheModel(IgnoresAgents):
+    """Odd, but right: an agent's run names the model that the agent has."""
+
+    def check_agent(self, name: str | None) -> None:
+        if name is not None and not name.startswith("antigravity-"):
+            raise Refused(404, "not_found", "There is no such agent.")
+
+
+AGENTS = ("agent.*", "create.both", "create.config-*", "err.*")
+
+
+def test_a_model_in_place_of_every_agent_is_accepted_and_not_done() -> None:
+    """It is told once; what needs agents, or a server that knows what an agent is, is blocked by it."""
+    report = check(IgnoresAgents(), *AGENTS)
+    assert report.faults == {"agent.field": "warn"}
+    assert report.codes["agent.field"] == ["agent.field/model"]
+    blocked = {name for name, verdict in report.verdicts.items() if verdict == "blocked"}
+    assert blocked >= {"agent.unknown", "agent.settles", "create.both", "create.config-mismatch"}
+
+
+def test_an_agent_may_show_its_model() -> None:
+    """Where an unknown agent is refused, an answer that names a model is one of the agent."""
+    report = check(NamesTheModel(), "agent.field", "agent.settles", "agent.unknown")
+    assert report.verdicts == {"agent.field": "pass", "agent.settles": "pass", "agent.unknown": "pass"}

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.checks.probes.handshake import GREETING
 from harness.checks.probes.probe import Probe
+from harness.checks.vocabulary.agent_runs import NOBODY, find_model, find_stand_in
 from harness.checks.vocabulary.polling import id_of, open_stream, poll_until_found, status_of
 from harness.checks.vocabulary.routes import NO_ROUTE, is_no_route
 from harness.contract import read
@@ -207,7 +208,8 @@ def _settle_by_step(ask: Probe, request: Request, name: str, kind: str) -> None:
 def _probe_agents(ask: Probe) -> None:
     """Run the agent in an environment and in the background, as most agents require.
 
-    If that is refused, try again without the environment, then without both.
+    If that is refused, try again without the environment, then without both. If a model answers, see whether it
+    does for any name.
     """
     agent = ask.target.agent
     whole = {"agent": agent, "input": GREETING, "environment": "remote", "background": True}
@@ -224,6 +226,14 @@ def _probe_agents(ask: Probe) -> None:
     else:
         ask.settle("agents", False, f"agent {agent!r} did not run{_describe_refusal(first)}")
         return
+    if find_model(answer):
+        control = ask.ask(ask.target.create({**fields, "agent": NOBODY}), "agents")
+        if control is None:
+            return
+        if model := find_stand_in(answer, control):
+            note = f"agent {agent!r} was run by the model {model!r}, as an agent that does not exist is"
+            ask.settle("agents", False, note, Lack.NOT_DONE)
+            return
     background = "background" not in without
     note = f"agent {agent!r} ran" + (
         f" only without {' and '.join(without)}{_describe_refusal(first)}" if without else ""

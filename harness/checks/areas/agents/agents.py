@@ -11,6 +11,7 @@ from functools import partial
 from harness.checks.areas.lifecycle.chain import a_chain
 from harness.checks.capabilities import new_registry
 from harness.checks.refusals import check_refusal, send_wrong_creates
+from harness.checks.vocabulary.agent_runs import NOBODY, find_model, find_stand_in
 from harness.checks.vocabulary.expect import at, expect_interaction, expect_status, finding, interaction_in
 from harness.checks.vocabulary.polling import (
     expect_id,
@@ -41,10 +42,11 @@ CHECKS = _AGENTS.checks
 @exercise(requests=10, interactions=3)
 def an_agent_run(t: RequestBuilder) -> Steps:
     """A managed agent's first turn, second turns without and with its environment, and a model's turn."""
-    created: Exchange = yield Send(
-        t.create(agent=t.agent, input=HELLO, environment=t.environment, background=True)
-    )
-    seen: Exchanges = {"created": created}
+    turn = {"agent": t.agent, "input": HELLO, "environment": t.environment, "background": True}
+    created: Exchange = yield Send(t.create(turn))
+    seen: Exchanges = {"created": created, "of_nobody": []}
+    if find_model(created):
+        seen["of_nobody"] = [(yield Send(t.create({**turn, "agent": NOBODY})))]
     found = id_of(created)
     if not found:
         return stop_exercise(seen, f"the agent's run has no id: {format_answer(created)}")
@@ -111,11 +113,17 @@ def environment_of(exchange: Exchange) -> str:
     title="an agent can be run",
     profile="agents",
     requires=["agents", "background"],
-    accepts=["2xx and an interaction with an id"],
+    accepts=["2xx and an interaction with an id", "a model in the answer, if an unknown agent is refused"],
 )
-def _can_be_run(created: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(created)
-    yield from expect_id(created, "the run has no id")
+def _can_be_run(created: Exchange, of_nobody: list[Exchange]) -> Iterator[Finding]:
+    yield from at("created", expect_interaction(created))
+    yield from at("created", expect_id(created, "the run has no id"))
+    for control in of_nobody:
+        if model := find_stand_in(created, control):
+            message = f"the run is of the model {model!r}, and so is that of an agent that does not exist"
+            yield Finding.coded("agent.field/model", message, "a run of the agent", "a run of a model").at(
+                exchange="created", pointer="$.model"
+            )
 
 
 @_AGENTS.check(

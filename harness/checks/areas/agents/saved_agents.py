@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from harness.checks.capabilities import new_registry
+from harness.checks.vocabulary.agent_runs import NOBODY
 from harness.checks.vocabulary.expect import (
     among,
     at,
@@ -44,7 +45,6 @@ from harness.wire import Exchange
 _OWN = new_registry()
 CHECKS = _OWN.checks
 
-NOBODY = "harness-no-such-agent"
 OWN = ("harness-check-one", "harness-check-two")
 """Ids of the agents to create and delete; agents left over from an earlier, interrupted run are deleted first."""
 
