@@ -9,8 +9,11 @@ import time
 
 from harness.engine.targets import ResolvedTarget
 from harness.outcome import TargetFault
+from harness.wire import How
 
 _PAUSE = 0.2
+_SPEAKS_OTHERWISE = frozenset({How.TLS, How.BAD_HTTP})
+"""Somebody is there, and no time makes HTTP of what they speak: whoever asks next says what is wrong."""
 
 
 def wait_until_up(target: ResolvedTarget, seconds: float) -> None:
@@ -26,7 +29,7 @@ def wait_until_up(target: ResolvedTarget, seconds: float) -> None:
         while True:
             left = deadline - time.monotonic()
             exchange = driver.send(target.target.control("GET", ""), timeout=max(left, _PAUSE))
-            if exchange.status is not None:
+            if exchange.status is not None or exchange.ending.how in _SPEAKS_OTHERWISE:
                 return
             if time.monotonic() + _PAUSE > deadline:
                 raise TargetFault(

@@ -37,6 +37,20 @@ def test_gives_up() -> None:
         wait_until_up(toys.toy_target(Sleepy(1_000_000)), 0.01)
 
 
+@pytest.mark.parametrize("how", [How.TLS, How.BAD_HTTP])
+def test_somebody_who_speaks_otherwise_is_there(how: How) -> None:
+    """Waiting makes no HTTP of TLS: whoever asks next says what is wrong."""
+
+    class Otherwise(toys.ToyService):
+        def __call__(self, request: Request) -> Response:
+            self.log.append(request)
+            return Response.dead(Ending(how=how, at=At.BEFORE_HEADERS, detail="it answers plain HTTP"))
+
+    service = Otherwise()
+    wait_until_up(toys.toy_target(service), 60.0)
+    assert len(service.log) == 1
+
+
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
 def test_no_waiting_sends_nothing(seconds: float) -> None:
     """Without --wait nothing is sent before the probe."""
