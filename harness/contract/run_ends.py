@@ -1,5 +1,7 @@
 """How the runs of plain creates ended: a target of which none ever completes has shown nothing of its answers.
 
+One of which no background run ever ends has shown nothing of their results.
+
 Layer 1, pure; never raises on odd input. A failed run is an honest answer, so no rule is broken. But whoever only
 fails, because of a wrong model or a quota, is not shown to keep the promises that need output.
 """
@@ -7,7 +9,7 @@ fails, because of a wrong model or a quota, is not shown to keep the promises th
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from harness.contract.judge.reading import Reading, read
@@ -16,10 +18,14 @@ from harness.outcome.words import format_count
 from harness.wire import Exchange
 from harness.wire.json_value import object_or_none
 
-_FAILED = "failed"
+_FAILED, _CANCELLED = "failed", "cancelled"
 _NOT_PLAIN = frozenset({"agent", "tools", "previous_interaction_id", "continuation_token"})
 """Fields of creates that may fail for reasons of their own."""
 
+LOOKS = 8
+"""Whoever looks so often waits for the end of a run: the looks come less and less often."""
+
+_MORE_TIME = "give it more time (--timeout), or find out why it never ends"
 _CURE = "check the model and its quota, or name another model (--model)"
 
 
@@ -29,6 +35,8 @@ class RunEnds:
     def __init__(self) -> None:
         self._kinds: dict[str, str] = {}
         self._seen: dict[str, set[str]] = defaultdict(set)
+        self._looks: Counter[str] = Counter()
+        self._cancelled: set[str] = set()
         self._lock = threading.Lock()
 
     def note(self, exchange: Exchange) -> None:
@@ -41,12 +49,26 @@ class RunEnds:
             identity = reading.id or (f"#{len(self._kinds)}" if kind else "")
             if kind:
                 self._kinds[identity] = kind
-            if identity in self._kinds and (end := _find_end(reading)):
+            if identity not in self._kinds:
+                return
+            if end := _find_end(reading):
                 self._seen[identity].add(end)
+            elif reading.status == _CANCELLED:
+                self._cancelled.add(identity)
+            elif not kind:
+                self._looks[identity] += 1
 
     def describe(self) -> Iterator[str]:
         """For each kind of create of which runs ended, and none other than as failed: that, and what to do."""
         failed, kinds = self._list_failed(), set(map(self._kinds.__getitem__, self._seen))
+        waited = [one for one, looks in self._looks.items() if looks >= LOOKS and one not in self._cancelled]
+        for kind in dict.fromkeys(self._kinds[one] for one in waited if self._kinds[one] not in kinds):
+            same = [one for one in waited if self._kinds[one] == kind]
+            had = format_count(len(same), "run was", "runs were")
+            yield (
+                f"no {kind} run completed: {had} looked at {LOOKS} times and more, and went on each time; "
+                f"{_MORE_TIME}"
+            )
         if failed and failed.keys() == kinds:
             yield _say("", sum(failed.values()))
             return
@@ -79,7 +101,7 @@ def _name_kind(exchange: Exchange) -> str:
 
 def _find_end(reading: Reading) -> str:
     """The status that a run ended with by itself, not by us; a stream that ends in an error has failed."""
-    if reading.status == "cancelled":
+    if reading.status == _CANCELLED:
         return ""
     if is_settled(reading.status):
         return str(reading.status)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.contract.run_ends import RunEnds
+from harness.contract.run_ends import LOOKS, RunEnds
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
 
@@ -41,6 +41,22 @@ def got(status: str) -> Exchange:
         ([create("failed", previous_interaction_id="v1_0")], ""),
         ([create("failed", input=[{"type": "text", "text": "hi"}])], ""),
         ([got("failed")], ""),
+        (
+            [create("in_progress", background=True), *[got("in_progress")] * LOOKS],
+            f"no background run completed: 1 run was looked at {LOOKS} times and more",
+        ),
+        ([create("in_progress", background=True), *[got("in_progress")] * (LOOKS - 1)], ""),
+        ([create("in_progress", background=True), *[got("in_progress")] * LOOKS, got("completed")], ""),
+        ([create("in_progress", background=True), *[got("in_progress")] * LOOKS, got("cancelled")], ""),
+        (
+            [
+                create("in_progress", background=True),
+                *[got("in_progress")] * LOOKS,
+                create("in_progress", 2, background=True),
+                create("completed", 2, background=True),
+            ],
+            "",
+        ),
         ([exchange(sent=PLAIN, status=400, body={"error": {"code": "x", "message": "failed"}})], ""),
     ],
 )

@@ -51,3 +51,17 @@ def test_one_run_is_waited_for_and_the_others_less() -> None:
     assert first > 0.9 * TIMEOUT
     assert sum(seconds > 1.0 for seconds in others) >= 1
     assert all(seconds < 0.9 * TIMEOUT for seconds in others)
+
+
+class Slow(ForeignService):
+    """Odd, but right: runs take a while, and whoever waits looks often."""
+
+    lasts = 2.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("service", "code"), [(NeverSettles(), 4), (Slow(), 0)])
+def test_background_runs_that_never_end_are_not_green(service: ForeignService, code: int) -> None:
+    """A warning alone would leave the run green, though nobody saw the result of any background run."""
+    report = check(service, "bg.*", words=("--timeout", str(TIMEOUT), "--capability", "-stream"))
+    assert (report.exit, report.verdicts["bg.settles"]) == (code, "pass" if code == 0 else "warn")
