@@ -60,7 +60,7 @@ class Researcher(ForeignService):
     def admit(self, body: Json) -> None:
         rest = {name: value for name, value in body.items() if name not in ("agent", "agent_config")}
         super().admit({"model": "gemini-agent", **rest})
-        body.setdefault("model", "gemini-agent")
+        body.setdefault("model", body.get("agent"))
 
     def show(self, run: Run) -> Json:
         body = super().show(run)

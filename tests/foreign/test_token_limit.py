@@ -16,7 +16,7 @@ class Limited(ForeignService):
             name: value for name, value in body.items() if name not in ("agent", "agent_config", "environment")
         }
         super().admit({"model": "gemini-agent", **plain})
-        body.setdefault("model", "gemini-agent")
+        body.setdefault("model", body.get("agent"))
 
     def show(self, run: Run) -> Json:
         body = super().show(run)

@@ -17,11 +17,15 @@ SECOND = turn("v1_two")
 REFUSED = refusal(400)
 MISSING = refusal(404, "not_found")
 CRASH = refusal(500)
+BY_A_MODEL, BY_ANOTHER = turn(model="gemini-usual"), turn(model="gemini-other")
 
 CASES = [
-    case("agent.field", "met", "accepted", created=RUNNING),
-    case("agent.field", "not_met", "refused", created=REFUSED),
-    case("agent.field", "not_met", "no id", created=turn("")),
+    case("agent.field", "met", "accepted", created=RUNNING, of_nobody=[]),
+    case("agent.field", "not_met", "refused", created=REFUSED, of_nobody=[]),
+    case("agent.field", "not_met", "no id", created=turn(""), of_nobody=[]),
+    case("agent.field", "met", "its model is shown", created=BY_A_MODEL, of_nobody=[REFUSED]),
+    case("agent.field", "met", "another model for nobody", created=BY_A_MODEL, of_nobody=[BY_ANOTHER]),
+    case("agent.field", "not_met", "a model for every name", created=BY_A_MODEL, of_nobody=[BY_A_MODEL]),
     case("agent.token-limit", "met", "incomplete", polled=[RUNNING, shows("incomplete")]),
     case("agent.token-limit", "not_met", "completed all the same", polled=[RUNNING, FIRST]),
     case("agent.token-limit", "not_met", "failed", polled=[shows("failed")]),
