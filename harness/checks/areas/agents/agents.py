@@ -121,7 +121,7 @@ def _can_be_run(created: Exchange, of_nobody: list[Exchange]) -> Iterator[Findin
     for control in of_nobody:
         if model := find_stand_in(created, control):
             message = f"the run is of the model {model!r}, and so is that of an agent that does not exist"
-            yield Finding.coded("agent.field/model", message, "a run of the agent", "a run of a model").at(
+            yield Finding.from_code("agent.field/model", message, "a run of the agent", "a run of a model").at(
                 exchange="created", pointer="$.model"
             )
 
