@@ -32,7 +32,6 @@ class Asked:
     """
 
     head: RequestHead
-    began: float
     client_sees: str = ""
     body: bytearray = field(default_factory=bytearray)
     sent: float | None = None
@@ -124,7 +123,7 @@ class RequestFollower:
             self.lost = f"a request that is none, and what follows it on its connection: {head}"
             return False
         host = _HOST.search(raw)
-        self._begin(Asked(head, self._now, f"http://{host[2].strip().decode('latin-1')}" if host else ""))
+        self._begin(Asked(head, f"http://{host[2].strip().decode('latin-1')}" if host else ""))
         return True
 
     def _begin(self, asked: Asked) -> None:
