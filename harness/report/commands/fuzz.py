@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.engine.baseline import Baseline
 from harness.engine.results import Reproduction, Result
+from harness.engine.search.answer_counts import REFUSED
 from harness.engine.search.rules import SEARCHED
 from harness.outcome import Level, Verdict
 from harness.outcome.words import format_count, list_some
@@ -58,7 +59,8 @@ class FuzzPresentation(Presentation):
     def headline(self, state: RunState) -> Headline:
         found = failures(state.results)
         broken = [result for result in found if result.verdict in (Verdict.FAIL, Verdict.ERROR)]
-        answers = sum(sum(phase.answers.values()) for phase in state.phases)
+        kinds = sum((Counter(phase.answers) for phase in state.phases), Counter())
+        answers = kinds.total()
         empty = [phase.name for phase in state.phases if phase.vacuous]
         holes = f"{', '.join(empty)} proved too little" if empty else ""
         finished = state.whole()[1]
@@ -70,7 +72,8 @@ class FuzzPresentation(Presentation):
             said += f", {musts} of them a MUST" if 0 < musts < len(broken) else ""
         else:
             said = "no promise that fails a run is broken" if found else "nothing is broken"
-        return make_headline(finished, f"{said} in {format_count(answers, 'judged answer')}", holes)
+        refused = ", all of them refusals" if answers > 1 and kinds[REFUSED] == answers else ""
+        return make_headline(finished, f"{said} in {format_count(answers, 'judged answer')}{refused}", holes)
 
     def ledger(self, state: RunState) -> Iterator[str]:
         return iter(())

@@ -1,0 +1,30 @@
+"""The last line of a search."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.engine.events import PhaseFinished, RunFinished, RunStarted, TargetInfo
+from harness.engine.search.answer_counts import ACCEPTED, REFUSED
+from harness.interactions import INTERACTIONS
+from harness.outcome import Exit
+from harness.report.commands.fuzz import FuzzPresentation
+from harness.report.presented_run import PresentedRun
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ({REFUSED: 7}, "Nothing is broken in 7 judged answers, all of them refusals; schema proved too little."),
+        ({REFUSED: 7, ACCEPTED: 1}, "Nothing is broken in 8 judged answers; schema proved too little."),
+        ({}, "No answer was judged; schema proved too little."),
+    ],
+)
+def test_refusals_alone_are_named(answers: dict[str, int], said: str) -> None:
+    """A target that may refuse what is optional breaks nothing, and shows nothing either."""
+    presentation = FuzzPresentation()
+    state = PresentedRun(INTERACTIONS, presentation=presentation)
+    state.handle(RunStarted(TargetInfo(name="t")))
+    state.handle(PhaseFinished(name="schema", vacuous=("little",), answers=answers))
+    state.handle(RunFinished((), 0.0, Exit.NOTHING_RAN))
+    assert str(presentation.headline(state)) == said
