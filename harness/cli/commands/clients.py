@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from harness.benches.client.ready import ReadyClient
     from harness.benches.client.ready.survey import ClientColumn
 
+_INTERRUPTED = "not played: the run was interrupted"
 _FORMATS = ("html", "json", "junit", "markdown")
 
 
@@ -40,6 +41,7 @@ def run(words: Sequence[str]) -> int:
     folder = Path(arguments.write) if arguments.write else None
     if folder is not None and not folder.is_dir():
         raise UsageFault(f"--write: there is no folder {arguments.write!r}")
+    interrupted = False
     if arguments.recorded:
         if arguments.names:
             raise UsageFault(f"{arguments.names[0]} chooses what to play, and --from plays nothing")
@@ -50,16 +52,16 @@ def run(words: Sequence[str]) -> int:
         modes, rows = _choose_modes(arguments.mode), _choose_rows(arguments.rows)
         chosen = _choose_clients(arguments.names, modes, rows)
         files = ReportFiles(arguments.report or (), _FORMATS)
-        columns = _play(chosen, modes, rows, arguments)
+        columns, interrupted = _play(chosen, modes, rows, arguments)
     _write(columns, files, folder, arguments)
-    return Exit.OK
+    return Exit.INTERRUPTED if interrupted else Exit.OK
 
 
 def _parser() -> Parser:
     parser = Parser(
         "clients",
         "Play one case of each fault and incident to clients with a driver: the table of what they make of it.",
-        epilog="exit codes: 0 whatever the clients do · 2 usage",
+        epilog="exit codes: 0 whatever the clients do · 2 usage · 130 interrupted",
     )
     parser.add_argument(
         "names",
@@ -194,9 +196,9 @@ def _read(names: Sequence[str]) -> list[ClientColumn]:
 
 def _play(
     clients: Sequence[ReadyClient], modes: Sequence[str], rows: Sequence[str], arguments: argparse.Namespace
-) -> list[ClientColumn]:
-    """The columns; each is shown when it is known."""
-    from harness.benches.client.ready.survey import survey
+) -> tuple[list[ClientColumn], bool]:
+    """The columns, each shown when it is known, and whether the run was interrupted before it had all of them."""
+    from harness.benches.client.ready.survey import ClientColumn, list_modes, survey
     from harness.report.client_table.record import column_lines
 
     if not arguments.offline:
@@ -207,14 +209,23 @@ def _play(
         return new_client(command, loop=client.loops, starting=STARTING)
 
     columns = []
-    for column in survey(
-        INTERACTIONS, clients, install, modes=modes, only=rows, jobs=arguments.jobs, seconds=arguments.timeout
-    ):
-        column = _mask_column(column)
-        columns.append(column)
-        for line in column_lines(column):
-            say(line, to_errors=arguments.json)
-    return columns
+    try:
+        for column in survey(
+            INTERACTIONS, clients, install, modes=modes, only=rows, jobs=arguments.jobs, seconds=arguments.timeout
+        ):
+            column = _mask_column(column)
+            columns.append(column)
+            for line in column_lines(column):
+                say(line, to_errors=arguments.json)
+    except KeyboardInterrupt:
+        planned = [(client, mode) for client in clients for mode in list_modes(INTERACTIONS, client, modes, rows)]
+        columns += [
+            ClientColumn(client=client, mode=mode, problem=_INTERRUPTED)
+            for client, mode in planned[len(columns) :]
+        ]
+        say("harness: interrupted: the table has only what was played until then", to_errors=True)
+        return columns, True
+    return columns, False
 
 
 def _mask_column(column: ClientColumn) -> ClientColumn:

@@ -57,7 +57,7 @@ def _record_cell(cell: Cell) -> dict[str, Any]:
 
 
 def read_columns(paths: Sequence[Path], modes: Mapping[str, str]) -> list[ClientColumn]:
-    """The columns of recorded tables, in the order of a whole run; of one that is in several, the last.
+    """The columns of recorded tables, in the order of a whole run; of one in several, the last that was played.
 
     `modes` says what each mode asks of a client. Raises UsageFault if a file is no such table, or if not all of a
     mode were played the same rows.
@@ -76,7 +76,10 @@ def read_columns(paths: Sequence[Path], modes: Mapping[str, str]) -> list[Client
                 f"{str(path)!r} is no table of clients ({wrong!r}): "
                 "write one with `harness clients --report json=FILE`"
             ) from None
-        found.update({(one.client.name, one.client.version, one.mode): one for one in columns})
+        for one in columns:
+            key = (one.client.name, one.client.version, one.mode)
+            if one.cells or key not in found:
+                found[key] = one
     columns = sorted(found.values(), key=_place)
     for mode in modes:
         _check_rows([one for one in columns if one.mode == mode and one.cells])

@@ -6,7 +6,9 @@ import json
 import re
 import shlex
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import pytest
 from harness.benches.client.ready import environments
 from harness.benches.client.ready.ready_clients import READY, find_ready
 from harness.benches.client.ready.table_rows import TABLES
-from harness.outcome import UsageFault
+from harness.outcome import Exit, UsageFault
 from harness.resources import folder
 from tests.cli.conftest import Harness
 
@@ -349,3 +351,29 @@ def test_the_page_is_written(harness: Harness, tmp_path: Path) -> None:
     for name in FORMATS:
         assert (tmp_path / f"{name}-again").read_text("utf-8") == (tmp_path / name).read_text("utf-8")
     assert [cell["outcome"] for cell in record["clients"][0]["cells"]] == ["exact", "silent-loss"]
+
+
+@pytest.mark.slow
+@needs_curl
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_the_columns_so_far(number: signal.Signals, tmp_path: Path) -> None:
+    """What was not played has a column that says so, and every report is written."""
+    reports = [f"--report={name}={tmp_path}/r.{name}" for name in FORMATS]
+    words = ["clients", "curl", "--offline", "--rows", "reset,clean-end", *reports]
+    with subprocess.Popen(
+        [sys.executable, "-m", "harness", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert first.startswith("curl")
+    assert process.returncode == Exit.INTERRUPTED
+    assert err.endswith("harness: interrupted: the table has only what was played until then\n")
+    table = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    jsonschema.validate(table, SCHEMA)
+    create, follow = table["clients"]
+    assert create["cells"]
+    assert (follow["cells"], follow["problem"]) == ([], "not played: the run was interrupted")
+    for name in FORMATS[:1] + FORMATS[2:]:
+        assert "the run was interrupted" in (tmp_path / f"r.{name}").read_text("utf-8")

@@ -99,6 +99,13 @@ class ClientColumn:
     problem: str = ""
 
 
+def list_modes(
+    api: Api, client: ReadyClient, modes: Collection[str] = tuple(TABLES), only: Collection[str] = ()
+) -> list[str]:
+    """The modes of a client that have a column, in its order."""
+    return [mode for mode in client.modes if mode in modes and rows_of(api, mode, only)]
+
+
 def survey(
     api: Api,
     clients: Iterable[ReadyClient],
@@ -116,7 +123,7 @@ def survey(
     """
     shared = TortureOptions(jobs=jobs, seconds=seconds, command=())
     for client in clients:
-        chosen = [mode for mode in client.modes if mode in modes and rows_of(api, mode, only)]
+        chosen = list_modes(api, client, modes, only)
         options = replace(shared, repeated=("--client", client.spec))
         if not chosen:
             continue
