@@ -94,6 +94,20 @@ def test_ctrl_c_writes_the_reports(jobs: str, tmp_path: Path) -> None:
     )
 
 
+def test_ctrl_c_leaves_the_baseline_as_it_was(tmp_path: Path) -> None:
+    """What was not looked at is not known: an interrupted update writes nothing, and says so."""
+    service, baseline = Watched(), tmp_path / "known.yaml"
+    with serve_foreign(service) as url:
+        options = ["--baseline", str(baseline), "--baseline-update"]
+        command = [sys.executable, "-m", "harness", "check", url, *options]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=FOLDER, text=True) as process:
+            assert service.busy.wait(60)
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
+    assert (process.returncode, baseline.exists()) == (Exit.INTERRUPTED, False)
+    assert "left as it was, because the run was not whole: it was interrupted" in out.splitlines()[-1]
+
+
 class HalfAnswers(Service):
     """Answers five of the creates that are sent together, and three of them never."""
 

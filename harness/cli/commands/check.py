@@ -69,7 +69,6 @@ def run(words: Sequence[str]) -> int:
         finished = listeners.follow(check_target(target, catalogue, options))
     if finished.exit is Exit.INTERRUPTED:
         say("harness: interrupted", to_errors=True)
-        return Exit.INTERRUPTED
     return finish(arguments, baseline, finished)
 
 
