@@ -199,11 +199,11 @@ def _choose_summary(arguments: argparse.Namespace, *, annotates: bool) -> list[s
 def read_report_words(words: Iterable[str] | None, formats: Sequence[str] = FORMATS) -> list[tuple[str, Path]]:
     """Format and file of each `FORMAT=PATH`. Raises UsageFault if it cannot be written; touches nothing."""
     files = [_parse_report(word, formats) for word in words or ()]
-    taken: dict[Path, str] = {}
+    taken: dict[str, str] = {}
     for name, path in files:
         require_writable(path, "--report")
         _refuse_other_suffix(name, path)
-        if (other := taken.setdefault(path.resolve(), name)) != name:
+        if (other := taken.setdefault(os.path.realpath(path), name)) != name:
             raise UsageFault(f"--report: {other} and {name} both name {str(path)!r}: give each its own file")
     return files
 
@@ -214,6 +214,12 @@ def require_writable(path: Path, option: str) -> None:
         raise UsageFault(f"{option}: there is no folder {str(path.parent)!r} to write {path.name!r} to")
     if path.is_dir():
         raise UsageFault(f"{option}: {str(path)!r} is a folder, name a file in it")
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as wrong:  # such as a link to itself
+        raise UsageFault(f"{option}: {str(path)!r} cannot be written: {wrong.strerror}") from None
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise UsageFault(f"{option}: {str(path)!r} cannot be written: you may not write there")
 

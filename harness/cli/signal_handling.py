@@ -6,13 +6,21 @@ Layer 7. Must not know what is ended.
 from __future__ import annotations
 
 import signal
+import sys
+from _thread import interrupt_main
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 INTERRUPT = signal.SIGINT
 ENDING = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 """The signals that service managers and closing terminals send."""
+
+_HAS_THREAD_KILL = hasattr(signal, "pthread_kill")
+
+_SOON = 0.05
+"""Seconds after which a lost interrupt comes again."""
 
 
 @contextmanager
@@ -44,5 +52,29 @@ def told_like_interrupted() -> Iterator[None]:
     def interrupt(number: int) -> None:
         raise KeyboardInterrupt
 
-    with handle_signals(interrupt, *ENDING):
+    with handle_signals(interrupt, *ENDING), _repeating_lost_interrupts():
         yield
+
+
+@contextmanager
+def _repeating_lost_interrupts() -> Iterator[None]:
+    """Interrupt once more if Python drops an interrupt, as where it comes while garbage is collected."""
+    before = sys.unraisablehook
+
+    def hear(lost: sys.UnraisableHookArgs) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            before(lost)
+            return
+        from threading import Timer, main_thread
+
+        # Not from here: where the first one was lost, a second one would be, too. A real one, to end a wait.
+        send = partial(signal.pthread_kill, main_thread().ident or 0) if _HAS_THREAD_KILL else interrupt_main
+        again = Timer(_SOON, send, (signal.SIGTERM,))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = hear
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before

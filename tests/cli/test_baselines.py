@@ -138,6 +138,15 @@ def test_what_fuzz_cannot_write_is_told_before_anything_is_sent(harness: Harness
     assert "name a folder" in done.err
 
 
+def test_a_report_that_is_a_link_to_itself(harness: Harness, tmp_path: Path) -> None:
+    """It cannot be written, which is told before anything is sent."""
+    link = tmp_path / "r.json"
+    link.symlink_to(link)
+    done = harness("check", "emulator", "--report", f"json={link}")
+    assert done.code == Exit.USAGE
+    assert done.err == f"harness: --report: {str(link)!r} cannot be written: Too many levels of symbolic links\n"
+
+
 def test_two_reports_do_not_share_a_file(harness: Harness) -> None:
     """The second would be all that is left."""
     done = harness("check", "http://127.0.0.1:1", "--report", "json=one", "--report", "junit=./one")

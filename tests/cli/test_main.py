@@ -167,10 +167,14 @@ def test_what_was_just_started_ends_with_the_run(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full is /dev/full")
-def test_a_full_disk_is_told_in_a_line() -> None:
+@pytest.mark.parametrize("command", ["list", "verify"])
+def test_a_full_disk_is_told_in_a_line(command: str, tmp_path: Path) -> None:
     """If the disk is full and output cannot be written, the exit code is 2, with one line on standard error."""
+    empty = tmp_path / "empty.yaml"
+    empty.touch()
+    words = [sys.executable, "-m", "harness", command, *([str(empty)] if command == "verify" else [])]
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run([sys.executable, "-m", "harness", "list"], stdout=full, stderr=subprocess.PIPE)
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 2
     assert done.stderr == b"harness: what it says cannot be written: No space left on device\n"
 

@@ -74,6 +74,8 @@ def _judge(paths: Sequence[Path], arguments: argparse.Namespace) -> Exit:
             judge_recordings(paths, policy, recordings, contract_of(arguments), INTERACTIONS)
         )
     except OSError as wrong:
+        if wrong.filename is None:  # what was being written
+            raise
         raise UsageFault(f"{wrong.filename} cannot be read: {wrong.strerror}") from None
     code = finish(arguments, baseline, finished)
     return Exit.OK if code is Exit.NOTHING_RAN and arguments.empty_ok else code

@@ -42,8 +42,9 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.patience import FLOOR, Patience
+from harness.engine.workers import INTERRUPTED
 from harness.kit.api import Api
-from harness.outcome import Level, TargetFault, Verdict
+from harness.outcome import Exit, Level, TargetFault, Verdict
 from harness.wire import Driver
 
 if TYPE_CHECKING:
@@ -103,12 +104,15 @@ def fuzz(
     yield RunStarted(resolved.info)
     yield Planned(0, len(options.engines), str(options.shard or ""))
     results: list[Result] = []
+    stopped = False
     for happened in _runs(resolved, options, notify):
         if isinstance(happened, ExerciseStarted):
             yield happened
             continue
+        stopped |= happened.stopped
         results += yield from tell_run(happened, policy, resolved.api)
-    yield finish_search(results, time.perf_counter() - begun, _part(resolved, options))
+    finished = finish_search(results, time.perf_counter() - begun, _part(resolved, options))
+    yield replace(finished, exit=Exit.INTERRUPTED, halted=INTERRUPTED) if stopped else finished
 
 
 def tell_run(run: EngineRun, policy: Policy, api: Api) -> Generator[RunEvent, None, list[Result]]:

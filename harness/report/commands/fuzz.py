@@ -64,8 +64,9 @@ class FuzzPresentation(Presentation):
         empty = [phase.name for phase in state.phases if phase.vacuous]
         holes = f"{', '.join(empty)} proved too little" if empty else ""
         finished = state.whole()[1]
+        early = "the run ended early" if finished.halted else ""
         if not answers:
-            return make_headline(finished, "no answer was judged", holes)
+            return make_headline(finished, early, "no answer was judged", holes)
         if broken:
             musts = sum(result.rule.level is Level.MUST for result in broken)
             said = f"{format_count(len(broken), 'promise')} {'is' if len(broken) == 1 else 'are'} broken"
@@ -73,7 +74,8 @@ class FuzzPresentation(Presentation):
         else:
             said = "no promise that fails a run is broken" if found else "nothing is broken"
         refused = ", all of them refusals" if answers > 1 and kinds[REFUSED] == answers else ""
-        return make_headline(finished, f"{said} in {format_count(answers, 'judged answer')}{refused}", holes)
+        searched = f"{said} in {format_count(answers, 'judged answer')}{refused}"
+        return make_headline(finished, early, searched, holes)
 
     def ledger(self, state: RunState) -> Iterator[str]:
         return iter(())
@@ -92,6 +94,7 @@ class FuzzPresentation(Presentation):
                 ],
                 "excluded": list(self._excluded),
                 "unseen": self.list_unseen(finished.results),
+                **({"halted": finished.halted} if finished.halted else {}),
                 **self._part_record(state),
             }
         )

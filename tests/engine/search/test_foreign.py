@@ -178,7 +178,8 @@ def test_an_interrupted_search_reports_what_it_has(
         "--json",
     )
     code, record = searched(Interrupts(), capsys, "--report", f"junit={tmp_path}/x.xml", usual=words)
-    assert code == Exit.FAILED
+    assert code == Exit.INTERRUPTED
+    assert "interrupted" in record["halted"]
     (failure,) = record["failures"]
     assert failure["replays"]["why_not"] == shrink.STOPPED
     assert record["engines"][1]["vacuous"] == ["the run was interrupted before it began"]
