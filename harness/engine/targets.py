@@ -23,6 +23,7 @@ from harness.wire.secrets.patterns import is_personal_header
 
 if TYPE_CHECKING:
     from harness.transport.client.last_event import StreamEnds
+    from harness.wire.mask import Mask
 
 EMULATOR = "emulator"
 
@@ -75,6 +76,12 @@ class ResolvedTarget:
         present = frozenset(item.name for item in capabilities if item.present)
         known = frozenset(item.name for item in capabilities)
         return replace(self, target=self.target.with_capabilities(present, known, says or {}))
+
+    def make_mask(self) -> Mask:
+        """What hides the target's secrets in everything that is shown or stored."""
+        from harness.wire.mask import Mask
+
+        return Mask(self.info.secrets, self.api.load_protocol().secret_fields)
 
     def with_drivers(self, wrap: Callable[[Driver], Driver]) -> ResolvedTarget:
         """The same target, with each driver to it wrapped."""

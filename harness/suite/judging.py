@@ -23,7 +23,6 @@ from harness.kit.check import Check
 from harness.outcome import HarnessFault, Level, UsageFault
 from harness.report.explanation import explain
 from harness.report.run_state import RunState
-from harness.wire.mask import Mask
 
 
 def revision_of(name: str | None) -> str:
@@ -76,7 +75,7 @@ class Judge:
         self._wanted = ""
         self._results: dict[str, Result] = {}
         self._state = RunState(INTERACTIONS)
-        self._mask = Mask(target.info.secrets, INTERACTIONS.load_protocol().secret_fields)
+        self._mask = target.make_mask()
 
     def result(self, check: Check) -> Result:
         """Return a check's result; the first check of an exercise runs it for all the others."""

@@ -91,7 +91,7 @@ class Mask:
 
         `request` is the request of the exchange that has this text as a body.
         """
-        text = self._hide_known(text)
+        text = self.hide_known(text)
         if is_escaped(text):
             text = _WORD.sub(self._mask_word, text)
         if seems_json(text):
@@ -101,8 +101,8 @@ class Mask:
             return self._mask_plain(f"&{text}")[1:]
         return self._mask_plain(text)
 
-    def _hide_known(self, text: str) -> str:
-        """Hide the known secrets, also those inside which the text was cut."""
+    def hide_known(self, text: str) -> str:
+        """Hide only the known secrets, also those inside which the text was cut."""
         if self._known is None:
             return text
         text = self._begun.hidden_in(self._known.sub(HIDDEN, text))
@@ -117,7 +117,7 @@ class Mask:
         plain = unescape(word) if is_escaped(word) else word
         if plain == word:
             return word
-        masked = self._mask_plain(self._hide_known(plain))
+        masked = self._mask_plain(self.hide_known(plain))
         return word if masked == plain else masked
 
     def _mask_parameter(self, found: re.Match[str]) -> str:

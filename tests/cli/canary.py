@@ -65,10 +65,14 @@ def repeat(key: str) -> dict[str, object]:
 
 
 class Repeats:
-    """The emulator, or another service, behind a wrapper that adds the key to each answer."""
+    """The emulator, or another service, behind a wrapper that adds the key to each answer.
 
-    def __init__(self, inner: Service | None = None) -> None:
+    With `wrong`, findings quote it: it is in the status of what is created.
+    """
+
+    def __init__(self, inner: Service | None = None, *, wrong: bool = False) -> None:
         self._inner = inner or Emulator()
+        self._wrong = wrong
 
     def __call__(self, request: Request) -> Response:
         """Answer, with the key and the tenant in head and body."""
@@ -79,7 +83,10 @@ class Repeats:
         if answer.headers.media_type() == "application/json" and isinstance(answer.framing, Length):
             body = b"".join(piece.data for piece in answer.body if isinstance(piece, Chunk))
             answer.body.close()
-            data = json.dumps(_with(json.loads(body or b"{}"), key, tenant)).encode()
+            said = _with(json.loads(body or b"{}"), key, tenant)
+            if self._wrong and isinstance(said, dict) and "status" in said:
+                said["status"] = f"quota of {key} used"
+            data = json.dumps(said).encode()
             answer.framing, answer.body = Length(len(data)), PieceBody([Chunk(data), COMPLETE])
         elif isinstance(answer.framing, Chunked):
             answer.body = _Leaking(answer.body, key)

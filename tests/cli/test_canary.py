@@ -70,6 +70,19 @@ def test_judges(harness: Harness, url: str, words: list[str], tmp_path: Path) ->
     assert leaks(done.out, done.err, folder=tmp_path) == []
 
 
+def test_stored_failures(harness: Harness, tmp_path: Path) -> None:
+    """A failure whose message quotes the key is stored without it, and still known to the next run."""
+    with ServerThread(Repeats(wrong=True)) as server:
+        words = [server.url, *TARGET, "-e", "history", "--max-examples", "3", "--api-key", KEY]
+        first = harness("fuzz", *words, "-o", "out", "--database", "examples")
+        kept = list(Path(".harness").rglob("*.json"))
+        again = harness("fuzz", *words)
+    assert (first.code, again.code) == (1, 1)
+    assert any("quota of ***" in path.read_text("utf-8") for path in kept)
+    assert leaks(first.out, first.err, again.out, again.err, folder=tmp_path) == []
+    assert "does not fail any more" not in again.out
+
+
 @pytest.mark.parametrize("known", [True, False], ids=["known from the start", "learned late"])
 def test_recordings(
     harness: Harness, url: str, tmp_path: Path, known: bool, monkeypatch: pytest.MonkeyPatch

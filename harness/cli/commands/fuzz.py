@@ -89,10 +89,8 @@ def _write(result: Result, target: ResolvedTarget, folder: Path) -> Sequence[Pat
     """Write a failure in all forms that repeat it."""
     from harness.report.evidence.display import EMBEDDED_ROOT, Display
     from harness.report.evidence.reproduction import write_all
-    from harness.wire.mask import Mask
 
-    mask = Mask(target.info.secrets, target.api.load_protocol().secret_fields)
-    display = Display(target.api, target.info.url or EMBEDDED_ROOT, mask)
+    display = Display(target.api, target.info.url or EMBEDDED_ROOT, target.make_mask())
     return write_all(result, target.info, display, folder)
 
 

@@ -67,9 +67,7 @@ def run_scenarios(arguments: argparse.Namespace) -> int:
     """
     from harness.benches.record.session import RecordingSession
     from harness.checks.scenarios import select_scenarios
-    from harness.contract.tables.protocol import PROTOCOL
     from harness.report.recording_report import RecordingReport, session_record
-    from harness.wire.mask import Mask
 
     scenarios = select_scenarios(list(arguments.scenario))
     session = RecordingSession(_resolve(arguments), Path(), arguments.max_requests or 0, ca_file=arguments.ca_file)
@@ -79,7 +77,7 @@ def run_scenarios(arguments: argparse.Namespace) -> int:
     session.folder = Path(arguments.cassettes or Path("cassettes") / session.provenance.target)
     session.continued = arguments.continued
     _confirm(arguments, session, scenarios)
-    mask = Mask(session.target.info.secrets, PROTOCOL.secret_fields)
+    mask = session.target.make_mask()
     out = sys.stderr if arguments.json else sys.stdout
     report = RecordingReport(out, mask, colour=wants_colour(out, os.environ))
     session.hear = report.hear

@@ -21,7 +21,6 @@ from harness.cli.target_options import (
     traffic_policy,
 )
 from harness.cli.waiting import wait_for
-from harness.contract.tables.protocol import PROTOCOL
 from harness.engine.probe import probe
 from harness.engine.traffic.retries import format_refusal
 from harness.engine.traffic.timeout_budget import TimeoutBudget
@@ -42,7 +41,7 @@ def run(words: Sequence[str]) -> int:
     target = resolve(arguments)
     wait_for(target, arguments.wait)
     needed = frozenset(CAPABILITIES) if arguments.probe else frozenset()
-    mask = Mask(target.info.secrets, PROTOCOL.secret_fields)
+    mask = target.make_mask()
     how = traffic_policy(arguments, None if arguments.json else partial(_say_wait, mask))
     with closing(
         target.with_drivers(how.wrapper(how.new_retries(), TimeoutBudget(target.target.wait))).connect()

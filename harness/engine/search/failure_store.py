@@ -1,8 +1,8 @@
 """Stores the failures that were found, to play them first in the next run.
 
 Layer 4. There is one folder per target with one small JSON file per failure. A history contains no ids, so it can
-be played on any target; requests are kept as templates without keys. A file that cannot be read is skipped with a
-note.
+be played on any target; requests are kept as templates without keys, and in messages and names keys are masked. A
+file that cannot be read is skipped with a note.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from harness.engine.results import Replays
 from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.request_templates import Template, resend, templates
 from harness.engine.search.search_target import SearchTarget, play
+from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.kit.api import Api
 from harness.outcome import UsageFault
+from harness.wire.mask import Mask
 
 ENGINE = "stored"
 
@@ -30,23 +32,26 @@ ENGINE = "stored"
 class Store:
     """The failures of one target, in a folder below `root`."""
 
-    def __init__(self, root: Path, target: str, api: Api) -> None:
-        self._api = api
-        words = re.sub(r"[^a-z0-9]+", "-", target.lower()).strip("-")[:60] or "target"
+    def __init__(self, root: Path, resolved: ResolvedTarget) -> None:
+        self._api = resolved.api
+        self._mask = resolved.make_mask()
+        target = resolved.info.name
+        words = re.sub(r"[^a-z0-9]+", "-", self._mask.text(target).lower()).strip("-")[:60] or "target"
         self.folder = root / f"{words}-{hashlib.sha256(target.encode()).hexdigest()[:8]}"
 
     def keep(self, failure: Failure) -> Path | None:
         """Write one failure and return its file; None if it has nothing to play again."""
-        record = to_record(failure, self._api)
+        record = to_record(failure, self._api, self._mask)
         if not record["history"] and not record["requests"]:
             return None
         path = (
             self.folder
-            / f"{re.sub(r'[^a-z0-9.-]+', '_', failure.key.lower().replace('?', ' lenient')).strip('_')}.json"
+            / f"{re.sub(r'[^a-z0-9.-]+', '_', record['key'].lower().replace('?', ' lenient')).strip('_')}.json"
         )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            text = self._mask.hide_known(json.dumps(record, indent=1, ensure_ascii=False))
+            path.write_text(text + "\n", encoding="utf-8")
         except OSError as wrong:
             raise UsageFault(f"the failure cannot be stored in {str(self.folder)!r}: {wrong.strerror}") from None
         return path
@@ -68,7 +73,8 @@ class Store:
                 notes.append(f"{path.name} is no stored failure ({wrong}): remove it")
                 continue
             played += 1
-            kept = next((failure for failure in found if failure.key == record["key"]), None)
+            key = self._mask.text(record["key"])
+            kept = next((failure for failure in found if self._mask.text(failure.key) == key), None)
             if kept is None:
                 path.unlink()
                 notes.append(f"{record['key']} does not fail any more: {path.name} was removed")
@@ -84,14 +90,15 @@ class Store:
         )
 
 
-def to_record(failure: Failure, api: Api) -> dict[str, Any]:
-    """A failure as plain data."""
+def to_record(failure: Failure, api: Api, mask: Mask) -> dict[str, Any]:
+    """A failure as plain data. In requests only known secrets are masked: they are to be sent again."""
+    sent = () if failure.history else templates(failure.trail, api)
     return {
-        "key": failure.key,
+        "key": mask.text(failure.key),
         "engine": failure.engine,
-        "message": failure.finding.message,
+        "message": mask.text(failure.finding.message),
         "history": [step.record() for step in failure.history],
-        "requests": [] if failure.history else [template.record() for template in templates(failure.trail, api)],
+        "requests": [template.edit(mask.hide_known).record() for template in sent],
     }
 
 

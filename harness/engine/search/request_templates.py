@@ -54,10 +54,14 @@ class Template:
         def change_hole(match: re.Match[str]) -> str:
             return f"HARNESS-{change(int(match[1]))}-{match[2]}-{match[3]}-"
 
-        body = base64.b64decode(self.body).decode("utf-8", "surrogateescape")
-        body = _HOLE.sub(change_hole, body)
+        return self.edit(lambda text: _HOLE.sub(change_hole, text))
+
+    def edit(self, change: Callable[[str], str]) -> Template:
+        """The template with its target, the values of its headers and its body changed as text."""
+        body = change(base64.b64decode(self.body).decode("utf-8", "surrogateescape"))
         packed = base64.b64encode(body.encode("utf-8", "surrogateescape")).decode("ascii")
-        return replace(self, target=_HOLE.sub(change_hole, self.target), body=packed)
+        headers = [(name, change(value)) for name, value in self.headers]
+        return replace(self, target=change(self.target), headers=headers, body=packed)
 
 
 def place_holder(given: GivenValue) -> str:

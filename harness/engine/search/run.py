@@ -155,7 +155,7 @@ def _runs(
     timer = Timer(options.seconds)
     with _place(resolved, options, timer) as place:
         earlier: list[Failure] = []
-        store = Store(options.store, resolved.info.name, resolved.api) if options.store is not None else None
+        store = Store(options.store, resolved) if options.store is not None else None
         known: set[str] = set()
         stopped = False
         if store is not None and (options.shard is None or options.shard.number == 1):
@@ -254,7 +254,8 @@ def replay(target: ResolvedTarget, history: Sequence[dict[str, object]]) -> list
 
     place = SearchTarget(target, frozenset(target.api.load_capabilities()))
     found = play(place, [place.model.read_step(step) for step in history], HISTORY)
-    return [failure.key for failure in found]
+    mask = target.make_mask()
+    return [mask.text(failure.key) for failure in found]
 
 
 __all__ = ["ENGINES", "EXHAUSTIVE", "USUAL", "FuzzOptions", "fuzz", "replay"]

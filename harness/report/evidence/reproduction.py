@@ -82,7 +82,8 @@ def write_all(result: Result, target: TargetInfo, display: Display, folder: Path
     """Write script, test and cassette of one failure below `folder`; return the paths that were written."""
     from harness.cassette import CassetteError, load
 
-    stem = re.sub(r"[^a-z0-9]+", "_", _build_key(result).lower().replace("?", " lenient")).strip("_")
+    key = display.mask.text(_build_key(result)).lower()
+    stem = re.sub(r"[^a-z0-9]+", "_", key.replace("?", " lenient")).strip("_")
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for suffix, text in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from harness.engine.search.failure import Failure
 from harness.engine.search.failure_store import Store
 from harness.engine.search.request_templates import resend, templates
 from harness.engine.search.search_target import play
+from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.wire import Headers, Request
+from harness.wire.secrets.forms import cores, spellings
 from tests.contract.exchanges import exchange
 from tests.engine.search.places import history, mutant, reference
 
@@ -23,7 +26,7 @@ def failure_of(name: str, words: str) -> Failure:
 
 def test_a_kept_failure_is_played_again_and_known(tmp_path: Path) -> None:
     """A stored failure that fails again on the same target is reported as known."""
-    store = Store(tmp_path, "emulator", INTERACTIONS)
+    store = Store(tmp_path, reference().resolved)
     kept = failure_of("delete-keeps", "create; delete; poll")
     assert store.keep(kept) is not None
     done = store.replay(mutant("delete-keeps"))
@@ -33,7 +36,7 @@ def test_a_kept_failure_is_played_again_and_known(tmp_path: Path) -> None:
 
 def test_what_does_not_fail_any_more_is_forgotten(tmp_path: Path) -> None:
     """If a stored failure no longer fails, its file is removed and a note says so."""
-    store = Store(tmp_path, "emulator", INTERACTIONS)
+    store = Store(tmp_path, reference().resolved)
     path = store.keep(failure_of("delete-keeps", "create; delete; poll"))
     done = store.replay(reference())
     assert done.failures == ()
@@ -44,12 +47,13 @@ def test_what_does_not_fail_any_more_is_forgotten(tmp_path: Path) -> None:
 
 def test_targets_do_not_share_failures(tmp_path: Path) -> None:
     """Two similar URLs store their failures in separate folders."""
-    assert Store(tmp_path, "http://a:1", INTERACTIONS).folder != Store(tmp_path, "http://a-1", INTERACTIONS).folder
+    one, other = (resolve_target(INTERACTIONS, url, TargetOptions()) for url in ("http://a:1", "http://a-1"))
+    assert Store(tmp_path, one).folder != Store(tmp_path, other).folder
 
 
 def test_a_damaged_file_is_told_and_passed_over(tmp_path: Path) -> None:
     """A damaged file is skipped with a note."""
-    store = Store(tmp_path, "emulator", INTERACTIONS)
+    store = Store(tmp_path, reference().resolved)
     store.folder.mkdir(parents=True)
     for number, text in enumerate(("{", "[]", '{"key": "x", "history": [{"kind": "dance"}], "requests": []}')):
         (store.folder / f"{number}.json").write_text(text)
@@ -63,10 +67,30 @@ def test_a_stored_failure_holds_no_key(tmp_path: Path) -> None:
     place = mutant("delete-twice-crashes")
     failure = play(place, history("create; delete; delete"), "schema")[0]
     bare = Failure(engine="schema", defect=failure.defect, trail=failure.trail)
-    path = Store(tmp_path, "emulator", INTERACTIONS).keep(bare)
+    path = Store(tmp_path, reference().resolved).keep(bare)
     assert path is not None
     assert place.resolved.target.key not in path.read_text()
     assert json.loads(path.read_text())["requests"][1]["target"] == "/v1beta/interactions/HARNESS-0-id-0-"
+
+
+def test_a_stored_failure_quotes_no_key(tmp_path: Path) -> None:
+    """A key that the target repeated is in neither message, name, path nor body; the failure is still known."""
+    place = mutant("delete-twice-crashes")
+    key = place.resolved.target.key
+    failure = play(place, history("create; delete; delete"), "schema")[0]
+    finding = replace(failure.finding, message=f"the status {f'quota of {key}'!r} {b64encode(key.encode())!r}")
+    sent = Request("POST", f"/v1beta/x/{key}?a={key}", Headers([("a", key)]), json.dumps({"a": key}).encode())
+    trail = (replace(exchange(), request=sent), *failure.trail)
+    bare = Failure(engine="schema", defect=replace(failure.defect, finding=finding), trail=trail)
+    store = Store(tmp_path, place.resolved)
+    assert store.keep(bare) is not None
+    (path,) = store.folder.iterdir()
+    said = path.read_text()
+    unpacked = [b64decode(request["body"]).decode() for request in json.loads(said)["requests"]]
+    assert "'quota of ***' " in said
+    assert unpacked[0] == '{"a": "***"}'
+    assert [form for form in (*spellings(key), *cores(key)) if form in said + "".join(unpacked)] == []
+    assert [failure.known for failure in store.replay(place).failures] == [True]
 
 
 def test_stored_requests_hold_no_header_that_is_a_secret() -> None:
