@@ -3,8 +3,7 @@
 A union fails in as many ways as it has branches; only the branch that the value was meant for is worth reporting.
 It is found by elimination: first branches of another JSON type are ruled out, then those with another
 discriminator, then those with more errors. Runs only after the fast validator has rejected the value, so it may
-be slow; jsonschema is imported here and nowhere else. Layer 1. Knows JSON Schema; must not know any message of
-the API.
+be slow. Layer 1. Knows JSON Schema; must not know any message of the API.
 """
 
 from __future__ import annotations
@@ -12,10 +11,11 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from harness.contract.schema.bounded_errors import Fits, build_validator
 from harness.contract.schema.openness import Schema, step_into
 from harness.outcome import Finding, Where
 from harness.outcome.suggest import nearest
@@ -63,24 +63,14 @@ def keyword_word(keyword: str) -> str:
 
 
 class Explainer:
-    """Explains by one bundled schema. `fits` says fast whether a value fits what a reference names.
+    """Explains by one bundled schema. `fits` says fast whether a value fits a part of it.
 
     What fits is not looked at again: without that, a union with dozens of branches takes milliseconds for each
     value that is as it should be.
     """
 
-    def __init__(self, schema: Schema, fits: Callable[[str, Any], bool] = lambda reference, value: False) -> None:
-        from jsonschema import Draft202012Validator
-        from jsonschema.validators import extend
-
-        follow = Draft202012Validator.VALIDATORS["$ref"]
-
-        def follow_misfit(validator: Any, reference: str, value: Any, around: Any) -> Iterator[ValidationError]:
-            if not (isinstance(value, dict | list) and fits(reference, value)):
-                yield from follow(validator, reference, value, around)
-
-        validator_type = extend(Draft202012Validator, {"$ref": follow_misfit})  # type: ignore[no-untyped-call]
-        self._validator = validator_type(schema)
+    def __init__(self, schema: Schema, fits: Fits = lambda part, value: False) -> None:
+        self._validator = build_validator(schema, fits)
 
     def explain(self, value: Any, *, limit: int) -> list[SchemaProblem]:
         """At most `limit` reasons why a value does not fit, in the order of the schema."""

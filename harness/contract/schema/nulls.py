@@ -7,8 +7,8 @@ a required member stays a problem.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, TypeAlias
 
 from harness.contract.schema.explain import SchemaProblem
 from harness.contract.schema.openness import step_into
@@ -16,6 +16,9 @@ from harness.outcome import Finding, Severity, Where
 from harness.outcome.words import list_some
 
 _SHOWN = 3
+_ROUNDS = 20
+
+_Kind: TypeAlias = tuple[str, str, frozenset[str]]
 
 
 def drop_nulls(value: Any, pointers: Collection[str], at: str = "$") -> Any:
@@ -36,19 +39,50 @@ def drop_nulls(value: Any, pointers: Collection[str], at: str = "$") -> Any:
 def split_nulls(
     value: Any, find: Callable[[Any], list[SchemaProblem]]
 ) -> tuple[Any, tuple[str, ...], list[SchemaProblem]]:
-    """The value without its needless nulls, their pointers, and the problems that are left."""
+    """The value without its needless nulls, their pointers, and the problems that are left.
+
+    `find` tells only a few problems at once, so nulls are judged by the kind of their place; a value with more
+    kinds than a service would send keeps the rest of its nulls.
+    """
     problems = find(value)
-    dropped: dict[str, None] = {}
-    needed: set[str] = set()
+    if not any(map(_is_null, problems)):
+        return value, (), problems
+    kinds = dict(_list_nulls(value, "$", "$"))
+    dropped: set[_Kind] = set()
+    needed: set[_Kind] = set()
+    nulls: dict[str, None] = {}
     trimmed = value
-    while found := [p.pointer for p in problems if _is_null(p) and p.pointer not in dropped.keys() | needed]:
-        dropped |= dict.fromkeys(found)
-        lacking = {step_into(p.pointer, p.missing) for p in find(drop_nulls(value, dropped)) if p.missing}
-        needed |= dropped.keys() & lacking
-        dropped = {pointer: None for pointer in dropped if pointer not in needed}
-        trimmed = drop_nulls(value, dropped)
+    for _ in range(_ROUNDS):
+        found = {kinds[problem.pointer] for problem in problems if _is_null(problem)} - dropped - needed
+        if not found:
+            break
+        dropped |= found
+        missing = {step_into(p.pointer, p.missing) for p in find(_drop_kinds(value, kinds, dropped)) if p.missing}
+        needed |= dropped & {kinds[pointer] for pointer in missing if pointer in kinds}
+        dropped -= needed
+        nulls = {pointer: None for pointer, kind in kinds.items() if kind in dropped}
+        trimmed = drop_nulls(value, nulls)
         problems = find(trimmed)
-    return trimmed, tuple(dropped), problems
+    return trimmed, tuple(nulls), problems
+
+
+def _drop_kinds(value: Any, kinds: dict[str, _Kind], dropped: set[_Kind]) -> Any:
+    return drop_nulls(value, {pointer for pointer, kind in kinds.items() if kind in dropped})
+
+
+def _list_nulls(value: Any, at: str, place: str) -> Iterator[tuple[str, _Kind]]:
+    """The pointer of each null member, and its kind: its place without indexes, and what stands beside it."""
+    match value:
+        case dict():
+            beside = (str(value.get("type")), frozenset(value))
+            for name, member in value.items():
+                if member is None:
+                    yield step_into(at, name), (step_into(place, name), *beside)
+                else:
+                    yield from _list_nulls(member, step_into(at, name), step_into(place, name))
+        case list():
+            for index, item in enumerate(value):
+                yield from _list_nulls(item, step_into(at, index), f"{place}[]")
 
 
 def _is_null(problem: SchemaProblem) -> bool:

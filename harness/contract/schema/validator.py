@@ -49,7 +49,7 @@ class Validator:
         self._schema = openness.close(schema) if closed else schema
         self._compiled = compiled(self._schema)
         self._twin = compiled(openness.close(schema, keep=False))
-        self._parts: dict[str, jsonschema_rs.Draft202012Validator] = {}
+        self._parts: dict[str | int, jsonschema_rs.Draft202012Validator] = {}
         self._explainer: Explainer | None = None  # most values are never explained, and jsonschema loads slowly
 
     def is_valid(self, value: Any) -> bool:
@@ -83,12 +83,15 @@ class Validator:
         except ValueError:
             return False
 
-    def _fits(self, reference: str, value: Any) -> bool:
-        """Whether a value fits what a reference within the schema names."""
-        if reference not in self._parts:
-            self._parts[reference] = self._compile({"$ref": reference, "$defs": self._schema.get("$defs", {})})
+    def _fits(self, part: Schema | bool, value: Any) -> bool:
+        """Whether a value fits a part of the schema."""
+        if not isinstance(part, dict):
+            return bool(part)
+        key = part["$ref"] if part.keys() == {"$ref"} else id(part)
+        if key not in self._parts:
+            self._parts[key] = self._compile({"$defs": self._schema.get("$defs", {}), **part})
         try:
-            return self._parts[reference].is_valid(value)
+            return self._parts[key].is_valid(value)
         except ValueError:  # nested too deep for the fast validator
             return False
 
