@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NoReturn, TypeVar
 from urllib.parse import unquote
@@ -47,6 +47,9 @@ _SCOPES = {scope.value: scope for scope in Scope}
 _SHAPES = {shape.value: shape for shape in ErrorShape}
 _RETRIES = ("retry-after", "retry-after-ms")
 _OF_STATUS = (*_RETRIES, "retry-info", "shape", "body")
+_SHOWN = 300
+"""Characters of a plan that an error shows before the mistake, and after it."""
+
 _FREE = re.compile(r"(?:[A-Za-z0-9_.~!*'()-]|%[0-9A-Fa-f]{2})*")
 _Made = TypeVar("_Made")
 
@@ -80,13 +83,16 @@ class _Parser:
         self._text = text
 
     def plan(self) -> Plan:
-        starts = [0, *(at + 1 for at in self._find_slashes() if "=" in self._text[at + 1 :].partition("/")[0])]
+        starts = [0, *(start for start, connection in self._locate_connections() if start and "=" in connection)]
         ends = [*(start - 1 for start in starts[1:]), len(self._text)]
         first, *others = [self._part(start, end) for start, end in zip(starts, ends, strict=True)]
         return self._build_at(lambda: replace(first, also=tuple(others)), starts[-1]) if others else first
 
-    def _find_slashes(self) -> Iterable[int]:
-        return (at for at, character in enumerate(self._text) if character == "/")
+    def _locate_connections(self) -> Iterator[tuple[int, str]]:
+        start = 0
+        for connection in self._text.split("/"):
+            yield start, connection
+            start += len(connection) + 1
 
     def _part(self, start: int, end: int) -> Plan:
         """The plan of one scope, from one column to another."""
@@ -288,8 +294,9 @@ class _Parser:
         self._fail_at(word.column, problem)
 
     def _fail_at(self, column: int, problem: str) -> NoReturn:
-        shown = self._text.replace("\n", " ").replace("\t", " ")
-        raise UsageFault(f"fault plan, column {column + 1}: {problem}\n  {shown}\n  {' ' * column}^")
+        start = max(0, column - _SHOWN) if len(self._text) > 2 * _SHOWN else 0
+        shown = self._text[start : start + 2 * _SHOWN].replace("\n", " ").replace("\t", " ")
+        raise UsageFault(f"fault plan, column {column + 1}: {problem}\n  {shown}\n  {' ' * (column - start)}^")
 
 
 def _indent(text: str) -> int:

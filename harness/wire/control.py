@@ -19,7 +19,11 @@ def split_session(segments: tuple[str, ...]) -> tuple[str | None, tuple[str, ...
     return None, segments
 
 
+def split_path(request: Request) -> tuple[str | None, tuple[str, ...]]:
+    """Split the path of a request into the session, None if it names none, and the other segments, decoded."""
+    return split_session(tuple(unquote(part) for part in request.raw_path.split("/")[1:]))
+
+
 def is_control(request: Request) -> bool:
     """Whether a request is for the control API, of the server or of a session."""
-    segments = tuple(unquote(part) for part in request.raw_path.split("/")[1:])
-    return split_session(segments)[1][:1] == (CONTROL,)
+    return split_path(request)[1][:1] == (CONTROL,)

@@ -48,6 +48,7 @@ from harness.faults import (
 from harness.faults.values.answers import Coding, Edit
 from harness.faults.values.frames import Part
 from harness.outcome import UsageFault
+from tests.growth import TIMES, assert_linear
 
 NUMBER = st.integers(1, 10**12 - 1)
 FROM_ZERO = st.integers(0, 10**12 - 1)
@@ -240,6 +241,17 @@ def test_an_error_points_and_suggests(text: str) -> None:
 
 
 DOCS = Path(__file__).parents[2] / "docs" / "faults.md"
+
+
+def test_a_long_plan_costs_what_it_is_long() -> None:
+    """Reading takes time in proportion to the length, and an error shows the part around the mistake."""
+    short, long = ("event:1+1,rst,times:3/" * count for count in (2_000, 2_000 * TIMES))
+    assert_linear(lambda: parse(f"{short}pass"), lambda: parse(f"{long}pass"))
+    with pytest.raises(UsageFault, match=f"column {len(long) + 1}: 'nothing' is no fault") as wrong:
+        parse(f"{long}nothing/{long}pass")
+    shown, caret = str(wrong.value).splitlines()[-2:]
+    assert shown[caret.index("^") :].startswith("nothing/event")
+    assert len(shown) < 1000
 
 
 def test_the_documentation_can_be_typed() -> None:

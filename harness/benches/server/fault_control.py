@@ -7,19 +7,18 @@ The control API itself never suffers from a plan, or no plan could be removed.
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from harness.faults import FaultyService, Plan, Scope, Suffered, cut, parse
 from harness.faults.unmet import find_unmet
 from harness.outcome import UsageFault
 from harness.wire import Request, Response, Service, StreamProtocol
+from harness.wire.control import CONTROL, split_path
 
-_PLACE = re.compile(r"((?:/__harness__/sessions/[^/?]+)?)(/[^?]*)")
-_CONTROL = "/__harness__/"
-_FAULTS = "/__harness__/faults"
+_FAULTS = f"/{CONTROL}/faults"
 _HOW = (
     'Write {"plan": "event:5+60,rst"} (docs/faults.md); "renewed", if you give it, is a list of '
     f"{', '.join(Scope)} (docs/control.md)."
@@ -95,34 +94,33 @@ class Faulty:
 
     def __call__(self, request: Request) -> Response:
         """Return the service's answer, or what the plan makes of it."""
-        if _CONTROL not in request.target:
-            return (self._faulty.get("") or self._service)(request)
-        place = _PLACE.match(request.target)
-        session, path = (place[1], place[2]) if place else ("", request.target)
-        if path == _FAULTS:
+        name, (first, *rest) = split_path(request)
+        session = "" if name is None else _find_session(name)
+        if first != CONTROL:
+            return (self._faulty.get(session) or self._service)(request)
+        path = [part for part in rest if part]
+        if path == ["faults"]:
             return self._refuse_unknown_session(session) or self._dispatch(session, request)
-        if path.startswith(_CONTROL):
-            return self._passed_on(request, path)
-        return (self._faulty.get(session) or self._service)(request)
+        return self._passed_on(request, path)
 
     def _refuse_unknown_session(self, session: str) -> Response | None:
         """The refusal for a session that does not exist; None for the server itself and for existing sessions."""
         if not session:
             return None
-        response = self._passed_on(Request("GET", f"{session}{_CONTROL}"), _CONTROL)
+        response = self._passed_on(Request("GET", f"{session}/{CONTROL}/"), [])
         if response.status == 200:
             response.body.close()
             return None
         return response
 
-    def _passed_on(self, request: Request, path: str) -> Response:
+    def _passed_on(self, request: Request, path: list[str]) -> Response:
         """Forward a control request that is not about faults; deleting a session also ends its plan."""
         if self._control is None:
             return self._refuse(404, "not_found", f"The control API is {_FAULTS} here, and there are no sessions.")
         response = self._control(request)
-        if request.method == "DELETE" and response.status == 200:
+        if request.method == "DELETE" and response.status == 200 and path[0] == "sessions":
             with self._lock:
-                self._faulty.pop(path, None)
+                self._faulty.pop(_find_session(path[1]), None)
         return response
 
     def _dispatch(self, session: str, request: Request) -> Response:
@@ -168,6 +166,11 @@ class Faulty:
 
     def _refuse(self, status: int, code: str, message: str) -> Response:
         return Response.json(status, self._protocol.error_body(status, code, message))
+
+
+def _find_session(name: str) -> str:
+    """The path that requests to a session begin with."""
+    return f"/{CONTROL}/sessions/{quote(name, safe='')}"
 
 
 def _describe_suffered(suffered: Suffered) -> str:

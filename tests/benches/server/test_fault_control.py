@@ -50,6 +50,29 @@ def test_a_session_and_the_server_suffer_each_from_their_own_plan() -> None:
     assert ask(service, "POST", f"{one}/v1beta/interactions", CREATE)[0] == 200
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/__harness__/faults/",
+        "/__harness__//faults",
+        "/__harness__/%66aults",
+        "/%5f_harness__/faults",
+        FAULTS + "?x",
+    ],
+)
+@pytest.mark.parametrize("whole", [True, False])
+def test_every_spelling_of_the_path_sets_a_plan(path: str, whole: bool) -> None:
+    """As of all other paths of the control API, for the server and for a session; and no plan bars the way."""
+    service = emulated()
+    session = "" if whole else opened(service)
+    assert ask(service, "POST", session + path, {"plan": REFUSE_ALL})[0] == 200
+    assert service.plan(session) == REFUSE_ALL
+    assert ask(service, "GET", session + path)[1]["plan"] == REFUSE_ALL
+    assert ask(service, "POST", f"{session}/v1beta/interactions", CREATE)[0] == 503
+    assert ask(service, "DELETE", session + path) == (200, {})
+    assert ask(service, "POST", f"{session}/v1beta/interactions", CREATE)[0] == 200
+
+
 @pytest.mark.parametrize(("method", "value"), [("POST", {"plan": REFUSE_ALL}), ("GET", None), ("DELETE", None)])
 def test_a_session_that_does_not_exist_is_refused_as_everywhere(method: str, value: Any) -> None:
     """A plan for an unknown session is refused with 404 and the same message as elsewhere in the control API."""
