@@ -55,7 +55,7 @@ class SessionParts:
         self.lock = lock
         self.ids = self.ids_type(seed)
         self.timestamps = Timestamps(clock)
-        self.scripts = ScriptQueue(settings.max_queued)
+        self.scripts = ScriptQueue(settings.max_queued, settings.max_queued_bytes)
         mask = Mask(fields=contract.protocol.secret_fields)
         self.log = RequestLog(settings.max_requests, mask, most_bytes=settings.max_request_bytes)
         self._build(settings)

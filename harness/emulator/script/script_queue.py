@@ -9,8 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import msgspec
+
 from harness.emulator.script.scripts import EMPTY, Script, ScriptFault
 from harness.emulator.values.create_request import CreateRequest
+from harness.emulator.values.weight import weigh_json
 from harness.outcome.words import shorten
 
 ScriptMaker: TypeAlias = Callable[[CreateRequest], Script]
@@ -28,9 +31,11 @@ class QueuedAnswer:
     make: ScriptMaker | None = None
     taken: bool = False
     left: int = field(init=False)
+    size: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.left = self.script.times
+        self.size = weigh_json(msgspec.json.encode(self.script))
 
     def fits(self, order: CreateRequest) -> bool:
         """Whether it is for this create."""
@@ -53,8 +58,10 @@ class QueuedAnswer:
 class ScriptQueue:
     """A queue of answers. Each create takes the first that matches it; a script serves `times` creates."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, most_bytes: int) -> None:
         self._most = most
+        self._most_bytes = most_bytes
+        self._bytes = 0
         self._waiting: list[QueuedAnswer] = []
 
     def __len__(self) -> int:
@@ -81,17 +88,26 @@ class ScriptQueue:
                 f"{len(answers)} more scripts do not fit in the queue, where {len(self._waiting)} of at most "
                 f"{self._most} wait already (setting max_queued): reset, or raise the bound"
             )
-        place = 0 if first else len(self._waiting)
         queued = [QueuedAnswer(answer) if isinstance(answer, Script) else answer for answer in answers]
+        more = sum(answer.size for answer in queued)
+        if self._bytes + more > self._most_bytes:
+            raise ScriptFault(
+                f"{len(answers)} more scripts of about {more} bytes do not fit in the queue, which takes "
+                f"{self._bytes} of at most {self._most_bytes} (max_queued_bytes): reset, or raise the bound"
+            )
+        place = 0 if first else len(self._waiting)
         self._waiting[place:place] = queued
+        self._bytes += more
 
     def remove(self, *, refusals: bool) -> None:
         """Take out the refusals, or all other answers."""
         self._waiting = [answer for answer in self._waiting if (answer.script.refuse is not None) is not refusals]
+        self._bytes = sum(answer.size for answer in self._waiting)
 
     def clear(self) -> None:
         """Remove all answers."""
         self._waiting.clear()
+        self._bytes = 0
 
     def take(self, order: CreateRequest) -> Script:
         """Take the script for a create; `EMPTY` if none matches."""
@@ -99,5 +115,6 @@ class ScriptQueue:
             if answer.fits(order):
                 if answer.left == 1:
                     del self._waiting[index]
+                    self._bytes -= answer.size
                 return answer.take(order)
         return EMPTY
