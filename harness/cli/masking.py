@@ -7,25 +7,53 @@ their own masks; this one is for everything that is printed outside reports.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from harness.cli.output import say
+from harness.report.evidence.exchange_text import printable
+
 if TYPE_CHECKING:
+    from harness.wire import Request
     from harness.wire.mask import Mask
 
+_MOST_HEARD = 50
+_SHORTEST_HEARD = 8
+"""A shorter key of a client is not hidden: masked everywhere, it would turn plain text into stars."""
+
 _told: set[str] = set()
+_heard: list[str] = []
+_lock = threading.Lock()
 
 
 def begin() -> None:
     """Forget the secrets of earlier commands in this process."""
     _told.clear()
+    _heard.clear()
     _mask_of.cache_clear()
 
 
 def hide(secrets: Mapping[str, str]) -> None:
     """Hide these secrets from now on."""
     _told.update(secrets.values())
+
+
+def hear(request: Request) -> None:
+    """Hide from now on the keys that a client's request carries; of many only the latest."""
+    from harness.wire.mask import keys_in
+
+    with _lock:
+        for key in keys_in(request):
+            if len(key) >= _SHORTEST_HEARD and key not in _heard:
+                _heard.append(key)
+                del _heard[:-_MOST_HEARD]
+
+
+def say_masked(text: str, *, to_errors: bool = False) -> None:
+    """Print one line that may quote a target or a client."""
+    say(printable(mask_text(text)), to_errors=to_errors)
 
 
 def mask_text(text: str) -> str:
@@ -47,7 +75,8 @@ def own_secrets() -> dict[str, str]:
 
 def _mask() -> Mask:
     # Hide the environment's keys even if another key was chosen.
-    return _mask_of(frozenset((*own_secrets().values(), *_told)))
+    with _lock:
+        return _mask_of(frozenset((*own_secrets().values(), *_told, *_heard)))
 
 
 @lru_cache(maxsize=1)

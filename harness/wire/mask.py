@@ -76,7 +76,7 @@ class Mask:
 
         Of many only the latest are remembered. For a mask of one's own: nobody else may use it meanwhile.
         """
-        new = [key for key in _keys_in(request) if looks_random(key) and key not in self._learned]
+        new = [key for key in keys_in(request) if looks_random(key) and key not in self._learned]
         if new:
             self._learned = [*self._learned, *dict.fromkeys(new)][-_MOST_LEARNED:]
             self._look_for([*self.secrets, *self._learned])
@@ -170,7 +170,8 @@ class Mask:
         return "".join((*parts, text[at:]))
 
 
-def _keys_in(request: Request) -> Iterator[str]:
+def keys_in(request: Request) -> Iterator[str]:
+    """The values that a request names as keys, in its headers and its query."""
     for name, value in request.headers:
         if is_secret_header(name):
             yield from secrets_in_header(name, value)

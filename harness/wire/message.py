@@ -265,3 +265,13 @@ class Response:
 
 Service: TypeAlias = Callable[[Request], Response]
 """Takes a request, returns a response, does no IO: the emulator, a player, a mutant, a faulty wrapper."""
+
+
+def hearing(service: Service, hear: Callable[[Request], object]) -> Service:
+    """The service; `hear` is called with each request before it is answered."""
+
+    def serve(request: Request) -> Response:
+        hear(request)
+        return service(request)
+
+    return serve

@@ -15,6 +15,7 @@ from harness.transport import ServerThread
 from harness.transport.proxy.upstream import UpstreamServer
 from tests.cli.canary import KEY, TENANT, Repeats, leaks, repeat, spell
 from tests.cli.conftest import Harness
+from tests.transport.peers import RawConnection, RawServer
 
 pytestmark = pytest.mark.slow
 
@@ -261,6 +262,66 @@ def test_what_asks_no_server(
     Path("pyproject.toml").unlink()
     assert leaks(done.out, done.err, folder=tmp_path) == []
 
+
+COMMANDS = ("proxy", "faulty proxy", "record", "record again", "replay", "serve")
+BROKEN = (
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nKEY\r\n{}",
+    b"HTTP/1.1 abc KEY\r\n\r\n",
+    b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/PERCENT?key=KEY\r\nContent-Length: 0\r\n\r\n",
+    b"",
+)
+"""Answers that a recorder and a proxy speak about."""
+
+ASKER = """
+import contextlib, http.client, os, sys, urllib.parse
+root = urllib.parse.urlsplit(os.environ["GEMINI_BASE_URL"])
+for number in range(int(sys.argv[2])):
+    path = "/v1beta/interactions/" + sys.argv[1].replace("/", "%2F")
+    asked = http.client.HTTPConnection(root.netloc, timeout=5)
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        asked.request("GET", path, headers={"x-goog-api-key": sys.argv[1]})
+        asked.getresponse().read()
+    asked.close()
+"""
+
+
+@pytest.mark.parametrize("output", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_is_said_of_broken_answers(harness: Harness, tmp_path: Path, command: str, output: list[str]) -> None:
+    """A key that only the client's requests name is in nothing that is said of answers which break."""
+    program, handlers = tmp_path.parent / "asker.py", iter(BROKEN * 2)
+    program.write_text(ASKER)
+
+    def answer(connection: RawConnection) -> None:
+        said = next(handlers, b"").replace(b"KEY", KEY.encode())
+        connection.send(said.replace(b"PERCENT", quote(KEY, safe="").encode()))
+
+    with RawServer(answer) as server:
+        words = {
+            "proxy": ["proxy", "--target", server.url],
+            "faulty proxy": ["proxy", "--target", server.url, "--fault", "all=status:500,times:all"],
+            "record": ["record", "--target", server.url, "--cassette", "a.yaml"],
+            "record again": ["record", "--target", server.url, "--cassette", "b.yaml"],
+            "replay": ["replay", "b.yaml", "--fault", "all=status:500,times:all"],
+            "serve": ["serve", "--fault", "all=status:500,times:all"],
+        }
+        if command in ("replay", "record again"):
+            Path("b.yaml").write_text(_ONE)
+        client = [sys.executable, str(program), KEY, str(len(BROKEN))]
+        done = harness(*words[command], *output, "--", *client)
+    assert any(hidden in done.out + done.err for hidden in ("***", "<secret>"))
+    assert leaks(done.out, done.err, folder=tmp_path) == []
+
+
+_ONE = """\
+version: 1
+interactions:
+- request: {method: GET, uri: 'http://h/v1beta/interactions/v1_a', body: null, headers: {}}
+  response:
+    status: {code: 200, message: OK}
+    headers: {content-type: [application/json]}
+    body: {string: '{"id": "v1_a"}'}
+"""
 
 LOOKER = """
 import json, os, sys, threading, urllib.error, urllib.request

@@ -40,6 +40,7 @@ from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import WAITED_BYTES, Tap
 from harness.wire import By, Chunked, Exchange, Request, Response, Service
 from harness.wire.addresses import find_in_body
+from harness.wire.message import hearing
 from harness.wire.observed_body import AnswerObserver
 
 _SMALL_BYTES = 256 * 1024
@@ -98,9 +99,10 @@ class Recorder:
     plays, `new_episodes` plays what is there and records the rest. With `all`, or if there is no file yet, clients
     are connected directly to the tap. Exchanges that are not `wanted` pass unrecorded. So do bodies of more than
     `most` bytes, what would make all bodies exceed `most_in_all`, and what cannot be recorded; `warn` is called
-    with these at once. `no_answer` is called with the requests that the target does not answer. `secrets` are
-    values to hide that are known from the start. `window` sees what passes and has a page of its own. The summary
-    names what cannot be written. Raises CassetteError and UsageFault.
+    with these at once, and `hear` with each request before anything is said of it. `no_answer` is called with the
+    requests that the target does not answer. `secrets` are values to hide that are known from the start. `window`
+    sees what passes and has a page of its own. The summary names what cannot be written. Raises CassetteError and
+    UsageFault.
     """
 
     def __init__(
@@ -122,6 +124,7 @@ class Recorder:
         most: int = RECORDED_BYTES,
         warn: Callable[[str], object] = lambda reason: None,
         no_answer: Callable[[str], object] = lambda what: None,
+        hear: Callable[[Request], object] = lambda request: None,
         window: Window | None = None,
     ) -> None:
         refuse_itself(target, host, port)
@@ -132,7 +135,9 @@ class Recorder:
         self._path = path
         self._protocol = protocol = api.load_protocol()
         self._address: dict[str, Any] = {"host": host, "port": port}
+        self._hear = hear
         self._tapping: dict[str, Any] = {"encoding": encoding, "ca_file": ca_file, "most": most, "warn": warn}
+        self._tapping["hear"] = hear
         self._window = window
         self._adds = mode in ("all", "new_episodes") or (mode == "once" and not path.exists())
         made = provenance or (provenance_of(target, api, ca_file=ca_file) if self._adds else None)
@@ -163,7 +168,8 @@ class Recorder:
                 stack.callback(writer.shutdown)
             if not self._adds:
                 self._player = Player(load(self._path).recordings, self._protocol)
-                player = self._player if window is None else _behind(window, self._player)
+                player = hearing(self._player, self._hear)
+                player = player if window is None else _behind(window, player)
                 self.url = stack.enter_context(ServerThread(player, **self._address)).url
             elif front:
                 service = self._play_known_or_ask(UpstreamServer(self._listen(stack, {})))

@@ -15,8 +15,7 @@ from harness.benches.server.silent_requests import report_silent_requests
 from harness.cli.arguments import Parser
 from harness.cli.guarding import access, add_guard_arguments
 from harness.cli.inspecting import add_open_argument, new_inspector, serve_with_page
-from harness.cli.masking import mask_text
-from harness.cli.output import say
+from harness.cli.masking import hear, say_masked
 from harness.cli.serving import (
     add_listen_arguments,
     local_environment,
@@ -26,7 +25,6 @@ from harness.cli.serving import (
 from harness.interactions import INTERACTIONS
 from harness.kit.wrong_call import explain_redirect
 from harness.outcome import Exit, UsageFault
-from harness.report.evidence.exchange_text import printable
 from harness.wire.addresses import find_elsewhere, stand_in_url
 
 if TYPE_CHECKING:
@@ -47,6 +45,7 @@ def run(words: Sequence[str]) -> int:
     from harness.transport.proxy.upstream import UpstreamServer
     from harness.transport.server.server_thread import InThread
     from harness.transport.tap.dial import refuse_itself
+    from harness.wire.message import hearing
 
     port = port_to_take(arguments, command)
     refuse_itself(arguments.target, arguments.host, port)
@@ -64,7 +63,7 @@ def run(words: Sequence[str]) -> int:
         facts={"target": arguments.target},
     )
     server = WaitingServer(
-        inspector.around(granted.guard.around(faulty)),
+        hearing(inspector.around(granted.guard.around(faulty)), hear),
         host=arguments.host,
         port=port,
         waits=lambda request: not is_for_page(request),
@@ -83,9 +82,9 @@ def run(words: Sequence[str]) -> int:
         facts=granted.facts,
     )
     for line in faulty.story():
-        say(line, to_errors=arguments.json)
+        say_masked(line, to_errors=arguments.json)
     for line in notes.totals():
-        say(line, to_errors=arguments.json)
+        say_masked(line, to_errors=arguments.json)
     return code or int(notes.exit)
 
 
@@ -124,7 +123,7 @@ class _Notes:
     def totals(self) -> Iterator[str]:
         """How many requests the target did not answer, and why."""
         for reason, times in self._reasons.items():
-            yield _format_text(f"no answer to {times} of {self._asked} requests: {reason}")
+            yield f"no answer to {times} of {self._asked} requests: {reason}"
 
     def __call__(self, request: Request, ending: Ending) -> None:
         reason = ending.detail or ending.words
@@ -137,11 +136,7 @@ class _Notes:
             said = (key or text) in self._said
             self._said.add(key or text)
         if not said:
-            say(_format_text(f"harness proxy: {text}"), to_errors=True)
-
-
-def _format_text(text: str) -> str:
-    return printable(mask_text(text))
+            say_masked(f"harness proxy: {text}", to_errors=True)
 
 
 def _parser() -> Parser:

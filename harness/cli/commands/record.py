@@ -15,7 +15,7 @@ from harness.cli.arguments import Parser
 from harness.cli.commands.record_scenarios import SCENARIOS_ONLY, add_scenario_arguments, run_scenarios
 from harness.cli.guarding import add_host_argument, page_access
 from harness.cli.inspecting import add_open_argument, new_inspector, serve_with_page
-from harness.cli.masking import mask_text, own_secrets
+from harness.cli.masking import hear, mask_text, own_secrets, say_masked
 from harness.cli.output import say, write_json
 from harness.cli.serving import (
     BASE_URL_VARIABLES,
@@ -26,7 +26,6 @@ from harness.cli.serving import (
 )
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
-from harness.report.evidence.exchange_text import printable
 
 if TYPE_CHECKING:
     from harness.benches.record import Recorder, Summary
@@ -99,6 +98,7 @@ def run(words: Sequence[str]) -> int:
         warn=_Telling("not recorded"),
         no_answer=_Telling("no answer"),
         window=inspector,
+        hear=hear,
     )
 
     code = serve_with_page(
@@ -128,7 +128,7 @@ class _Telling:
     def __call__(self, text: str) -> None:
         if text not in self._said and len(self._said) < _TOLD:
             self._said.add(text)
-            say(printable(mask_text(f"harness record: {self._what}: {text}")), to_errors=True)
+            say_masked(f"harness record: {self._what}: {text}", to_errors=True)
 
 
 def _parser() -> Parser:
@@ -229,11 +229,6 @@ def summary_record(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _tell(text: str) -> None:
-    """Print one line that may quote a target or a client."""
-    say(printable(mask_text(text)))
-
-
 def _print(summary: Summary, status: int) -> None:
     """Print what was recorded; `status` is that of the command that was run, 0 if none was."""
     if summary.interrupted:
@@ -252,18 +247,18 @@ def _print(summary: Summary, status: int) -> None:
     if summary.hung_up:
         say(f"{summary.hung_up} of them ended because the client hung up")
     for what in summary.stopped:
-        _tell(f"recorded as far as it came when the recorder was stopped: {what}")
+        say_masked(f"recorded as far as it came when the recorder was stopped: {what}")
     if summary.replaced and not summary.discarded:
         kinds = ", ".join(f"{kind} ({number})" for kind, number in sorted(summary.replaced.items()))
         say(f"replaced {format_count(sum(summary.replaced.values()), 'secret')}: {kinds}")
     for what in list(dict.fromkeys(summary.unanswered))[:_SHOWN]:
-        _tell(f"no answer: {what}")
+        say_masked(f"no answer: {what}")
     for reason in summary.unrecorded:
-        _tell(f"not recorded: {reason}")
+        say_masked(f"not recorded: {reason}")
     for remark in summary.remarks:
-        _tell(remark)
+        say_masked(remark)
     for miss in summary.misses:
-        _tell(f"miss: {miss}")
+        say_masked(f"miss: {miss}")
     if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
         say(f"nothing was recorded: {_ONLY_PLAYS}")
     if summary.discarded:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.arguments import Parser
 from harness.cli.guarding import access, add_guard_arguments
 from harness.cli.inspecting import add_open_argument, new_inspector, serve_with_page
-from harness.cli.masking import mask_text, mask_tree
+from harness.cli.masking import hear, mask_text, mask_tree, say_masked
 from harness.cli.output import say, write_json
 from harness.cli.serving import add_listen_arguments, port_to_take, split_command
 from harness.interactions import INTERACTIONS
@@ -40,6 +40,7 @@ def run(words: Sequence[str]) -> int:
     from harness.inspector import Actions
     from harness.transport import ServerThread
     from harness.wire.control import is_control
+    from harness.wire.message import hearing
 
     cassette = load(arguments.cassette)
     if not cassette.recordings:
@@ -61,7 +62,7 @@ def run(words: Sequence[str]) -> int:
         facts={"words": f"It plays what was recorded in {arguments.cassette}: run the client that was recorded."},
     )
     server = ServerThread(
-        inspector.around(granted.guard.around(faulty)),
+        hearing(inspector.around(granted.guard.around(faulty)), hear),
         host=arguments.host,
         port=port_to_take(arguments, command),
         cors=PAGE_FIELDS if arguments.cors else (),
@@ -85,7 +86,7 @@ def run(words: Sequence[str]) -> int:
     else:
         _print(player, verbose=arguments.verbose)
     for line in faulty.story():
-        say(line, to_errors=arguments.json)
+        say_masked(line, to_errors=arguments.json)
     return code or int(_exit(player))
 
 

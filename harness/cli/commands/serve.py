@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.arguments import Parser, add_revision_argument, contract_of
 from harness.cli.guarding import Access, access, add_guard_arguments
 from harness.cli.inspecting import add_open_argument, new_inspector, serve_with_page
-from harness.cli.output import say
+from harness.cli.masking import hear, say_masked
 from harness.cli.serving import (
     DUMMY_KEY,
     add_listen_arguments,
@@ -59,6 +59,7 @@ def run(words: Sequence[str]) -> int:
     from harness.incidents.control import IncidentControl
     from harness.transport import ServerThread
     from harness.wire.control import is_control
+    from harness.wire.message import hearing
 
     granted = access(arguments, closed=arguments.no_cors)
     service = _make_service(emulator, arguments)
@@ -67,7 +68,7 @@ def run(words: Sequence[str]) -> int:
     inspector = _build_inspector(arguments, granted, emulator, service)
     emulator.set_time(time.time())
     server = ServerThread(
-        inspector.around(granted.guard.around(IncidentControl(service))),
+        hearing(inspector.around(granted.guard.around(IncidentControl(service))), hear),
         host=arguments.host,
         port=port_to_take(arguments, command),
         clock=emulator.clock,
@@ -89,7 +90,7 @@ def run(words: Sequence[str]) -> int:
         facts={**granted.facts, "bounds": emulator.settings.bounds},
     )
     for line in service.story():
-        say(line, to_errors=arguments.json)
+        say_masked(line, to_errors=arguments.json)
     return code
 
 

@@ -157,10 +157,11 @@ class Wiretap:
         encoding: str | None = None,
         most: int = RECORDED_BYTES,
         observe: Observe = lambda request: None,
+        hear: Callable[[Request], object] = lambda request: None,
         origin: str = "",
     ) -> None:
         self._origin = origin or f"http://{authority}"
-        self._requests = RequestFollower(authority, encoding=encoding, most=most)
+        self._requests = RequestFollower(authority, encoding=encoding, most=most, hear=hear)
         self._most = most
         self._observe = observe
         self._observers: dict[Asked, AnswerObserver | None] = {}

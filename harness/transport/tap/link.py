@@ -16,7 +16,7 @@ from typing import Protocol, cast
 from harness.transport.client.dial import NoConnection
 from harness.transport.server.reset import reset_after, reset_now, write
 from harness.transport.tap.exchange_tracker import Observe, Wiretap
-from harness.wire import By, Ending, Exchange, How
+from harness.wire import By, Ending, Exchange, How, Request
 
 _EARLY_BYTES = 256 * 1024
 _DRAIN_SECONDS = 5.0
@@ -43,6 +43,9 @@ class Switchboard(Protocol):
     @property
     def observe(self) -> Observe: ...
 
+    @property
+    def hear(self) -> Callable[[Request], object]: ...
+
     async def dial(self, link: TapLink) -> None:
         """Connect a link upstream. Raises NoConnection."""
 
@@ -63,7 +66,12 @@ class TapLink:
         self._board = board
         self._loop = asyncio.get_running_loop()
         self._wire = Wiretap(
-            board.authority, encoding=board.encoding, most=board.most, observe=board.observe, origin=board.origin
+            board.authority,
+            encoding=board.encoding,
+            most=board.most,
+            observe=board.observe,
+            hear=board.hear,
+            origin=board.origin,
         )
         self._client = cast("asyncio.Transport", None)
         self._upstream: asyncio.Transport | None = None

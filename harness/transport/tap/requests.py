@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -73,13 +74,22 @@ class RequestFollower:
     """Takes the bytes of one connection and returns those to send upstream; collects the requests in `asked`.
 
     `lost` is set to a reason if the bytes can no longer be parsed as requests; from then on everything is
-    forwarded unchanged. A body of more than `most` bytes is not kept, and `notes` says so.
+    forwarded unchanged. A body of more than `most` bytes is not kept, and `notes` says so. `hear` is called with
+    each request when its head is complete.
     """
 
-    def __init__(self, authority: str, *, encoding: str | None = None, most: int = RECORDED_BYTES) -> None:
+    def __init__(
+        self,
+        authority: str,
+        *,
+        encoding: str | None = None,
+        most: int = RECORDED_BYTES,
+        hear: Callable[[Request], object] = lambda request: None,
+    ) -> None:
         self._authority = authority
         self._encoding = encoding
         self._most = most
+        self._hear = hear
         self._buffer = bytearray()
         self._coming: tuple[Asked, BodyReader] | None = None
         self.asked: deque[Asked] = deque()
@@ -129,6 +139,7 @@ class RequestFollower:
     def _begin(self, asked: Asked) -> None:
         length = asked.head.length
         self.asked.append(asked)
+        self._hear(asked.request)
         if length == 0:
             asked.sent = self._now
             return

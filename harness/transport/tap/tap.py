@@ -23,7 +23,7 @@ from harness.transport.tap.dial import dial_upstream, upstream_origin
 from harness.transport.tap.door import Door, OwnPage
 from harness.transport.tap.exchange_tracker import Observe
 from harness.transport.tap.link import TapLink
-from harness.wire import Exchange, LogicalClock
+from harness.wire import Exchange, LogicalClock, Request
 
 _MOST_LINKS = 4096
 """Maximum open connections: a target that leads back here, perhaps through another tap, would use up all."""
@@ -46,8 +46,9 @@ class Tap:
 
     `target` is `http[s]://host[:port]`. `encoding` replaces the clients' Accept-Encoding, None leaves it alone;
     `ca_file` names certificates to trust in addition to the system's. Bodies of more than `most` bytes are
-    forwarded but not recorded. `observe` returns the observer of the answer to a request, while it passes. What
-    `page` claims is answered by it and goes no further. `errors` lists failures to keep a record, `unrecorded` the
+    forwarded but not recorded. `observe` returns the observer of the answer to a request, while it passes;
+    `hear` is called with each request before anything is said of it. What `page` claims is answered by it and goes
+    no further. `errors` lists failures to keep a record, `unrecorded` the
     reasons why forwarded bytes are in no record; `warn` is called with each when it happens.
     """
 
@@ -63,6 +64,7 @@ class Tap:
         limits: Limits | None = None,
         most: int = RECORDED_BYTES,
         observe: Observe = lambda request: None,
+        hear: Callable[[Request], object] = lambda request: None,
         page: OwnPage | None = None,
         warn: Callable[[str], object] = lambda reason: None,
     ) -> None:
@@ -80,6 +82,7 @@ class Tap:
         self.encoding = encoding
         self.most = most
         self.observe = observe
+        self.hear = hear
         self._page = page
         self._doors: set[Door] = set()
         self._hub = None if page is None else Hub(page.answer, LogicalClock(), ServerLimits())

@@ -50,6 +50,9 @@ class Board:
     def observe(self, request: Request) -> None:
         """Nobody looks."""
 
+    def hear(self, request: Request) -> None:
+        """Nobody listens."""
+
     async def dial(self, link: TapLink) -> None:
         await asyncio.get_running_loop().create_future()
 
