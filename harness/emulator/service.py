@@ -69,6 +69,7 @@ class Emulator:
                 response = self.dispatch(request, where)
             except Refusal as refusal:
                 response = self.refuse(refusal, request, where)
+                refusal.with_traceback(None)  # where it was raised again, it is in a cycle with the request's body
             return self.encode(response, request, where)
 
     def dispatch(self, request: Request, where: Route) -> Response:

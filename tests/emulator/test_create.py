@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
+import tracemalloc
 
 import pytest
 
@@ -34,6 +36,22 @@ def test_answer_is_the_same_in_every_run():
     first, second = Api().create("Hello").data, Api().create("Hello").data
     assert first == second
     assert Api(Emulator(seed=1)).create("Hello").json["id"] != json.loads(first)["id"]
+
+
+def test_a_refused_body_is_freed_at_once(api):
+    """It waits in no cycle until garbage is collected, which few large bodies do not cause."""
+    body = [{"type": "text", "text": "x" * 1_000_000, "unknown": 1}]
+    assert api.create(body).status == 400
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(4):
+            api.create(body)
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
+        gc.enable()
 
 
 def test_default_text_has_every_utf8_length(api):

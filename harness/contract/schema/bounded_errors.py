@@ -101,11 +101,9 @@ def _judge_type(validator: Any, wanted: Any, value: Any, around: Any) -> Iterato
 
 
 def _judge_any(validator: Any, branches: Any, value: Any, around: Any) -> Iterator[ValidationError]:
-    from jsonschema.exceptions import ValidationError
-
     errors, fitting = _try_branches(validator, branches, value)
     if fitting is None:
-        yield ValidationError("fits no branch", context=errors)
+        yield _gather(errors)
 
 
 def _judge_one(validator: Any, branches: Any, value: Any, around: Any) -> Iterator[ValidationError]:
@@ -113,7 +111,7 @@ def _judge_one(validator: Any, branches: Any, value: Any, around: Any) -> Iterat
 
     errors, fitting = _try_branches(validator, branches, value)
     if fitting is None:
-        yield ValidationError("fits no branch", context=errors)
+        yield _gather(errors)
     elif any(validator.evolve(schema=branch).is_valid(value) for branch in branches[fitting + 1 :]):
         yield ValidationError("fits several branches")
 
@@ -127,3 +125,12 @@ def _try_branches(validator: Any, branches: Any, value: Any) -> tuple[list[Valid
             return [], index
         errors += wrong
     return errors, None
+
+
+def _gather(errors: list[ValidationError]) -> ValidationError:
+    """The error of a union. No branch points back at it: such a cycle holds a large body for long."""
+    from jsonschema.exceptions import ValidationError
+
+    error = ValidationError("fits no branch")
+    error.context = errors
+    return error

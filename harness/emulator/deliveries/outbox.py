@@ -29,6 +29,9 @@ GIVE_UP = 86_400.0
 MOST_JOBS = 1000
 """Limit on what waits; beyond it the oldest is given up."""
 
+MOST_BYTES = 64 * 2**20
+"""The same for the bytes of their bodies; the latest waits in any case."""
+
 MOST_REASONS = 100
 
 
@@ -80,8 +83,14 @@ class Deliveries:
         for uri, webhook in self._find_receivers(run, event):
             now = self._clock.now
             self._jobs.append(Job(self._stamps.ids("msg"), uri, body, webhook, now, now))
-        for lost in self._jobs[:-MOST_JOBS]:
-            self._end(lost, f"more than {MOST_JOBS} deliveries wait")
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Give up the oldest deliveries beyond the limits."""
+        held = sum(len(job.body) for job in self._jobs)
+        while len(self._jobs) > MOST_JOBS or (held > MOST_BYTES and len(self._jobs) > 1):
+            held -= len(self._jobs[0].body)
+            self._end(self._jobs[0], f"more than {MOST_JOBS} deliveries wait, or {MOST_BYTES} bytes")
 
     def _find_receivers(self, run: Run, event: str | None) -> Iterator[tuple[str, Webhook | None]]:
         """The URIs in the create replace all registered webhooks (type WebhookConfig)."""

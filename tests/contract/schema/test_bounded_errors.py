@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -62,3 +64,16 @@ def test_as_many_problems_are_told_as_were_asked_for() -> None:
     body = {"model": "gemini-3.5-flash", "input": "a", "tools": [tool] * 9}
     problems = SCHEMAS.validator("requests/create-interaction", closed=True).problems(body, limit=7)
     assert [problem.pointer for problem in problems] == [f"$.tools[{index}].x" for index in range(7)]
+
+
+def test_what_was_explained_is_freed_at_once() -> None:
+    """No cycle of errors holds a refused body until garbage is collected, which few large bodies do not cause."""
+    part = {"type": "text", "x": ["text"]}
+    validator = SCHEMAS.validator("requests/create-interaction", closed=True)
+    gc.disable()
+    try:
+        before = sys.getrefcount(part)
+        assert validator.problems({"model": "gemini-3.5-flash", "input": [part]})
+        assert sys.getrefcount(part) == before
+    finally:
+        gc.enable()
