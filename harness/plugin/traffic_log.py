@@ -57,11 +57,11 @@ class _LoggedAnswer(WrappedBody):
     """One answer, shown in a line. Wraps the response's body, to see the ending."""
 
     def __init__(self, api: Api, request: Request, response: Response) -> None:
-        super().__init__(response.body)
         self._fields = api.load_protocol().secret_fields
         self._request = request
         self._status = response.status
-        self._refusal = watch(api, request, response) if response.status >= 400 else None
+        self._refusal = watch(api, request, response) if response.status >= 400 else None  # wraps the body, too
+        super().__init__(response.body)
         self._ending: Ending | None = None
         response.body = self
 

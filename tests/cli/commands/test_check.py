@@ -204,7 +204,7 @@ def test_baseline_ratchet(harness: Harness, toy: Toy, monkeypatch: pytest.Monkey
     )  # fmt: skip
     assert "id: get.odd" in Path("b.yaml").read_text(encoding="utf-8")
     assert harness("check", toy[1], "--baseline", "b.yaml").code == 0
-    toy[0].status = "failed"
+    toy[0].status = "incomplete"
     stale = harness("check", toy[1], "--baseline", "b.yaml")
     assert stale.code == 1
     assert "STALE      get.odd" in stale.out
