@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from harness.contract.contract import Contract
 from harness.contract.data.instants import read_instant
 from harness.contract.data.output import count_given
+from harness.contract.judge.finding_log import FindingLog
 from harness.contract.judge.status_words import judge_status_word
 from harness.contract.judge.usage import judge_counted, judge_usage, list_miscounted
 from harness.contract.schema.nulls import null_finding
@@ -73,19 +75,25 @@ def judge_reviewed(review: Review, contract: Contract, *, rule: str = "create.sc
 
 
 def judge_steps(steps: list[Any]) -> list[Finding]:
-    """Findings about a list of steps.
+    """Findings about a list of steps, of each rule the first few.
 
     Leading steps may be the caller's own input, returned unchanged. Their values are not the target's fault.
     """
-    findings: list[Finding] = []
+    log = FindingLog()
+    for finding in _judge_each_step(steps):
+        log.add(finding)
+    return log.findings
+
+
+def _judge_each_step(steps: list[Any]) -> Iterator[Finding]:
     told = count_given(steps)
     for index, step in enumerate(steps):
         place = f"$.steps[{index}]"
-        findings += _judge_discriminators(step, place)
+        yield from _judge_discriminators(step, place)
         if isinstance(step, Mapping) and index >= told:
-            findings += _judge_base64(step, place)
-            findings += _judge_annotations(step, place)
-    return findings + _judge_pairs(steps, told)
+            yield from _judge_base64(step, place)
+            yield from _judge_annotations(step, place)
+    yield from _judge_pairs(steps, told)
 
 
 def _list_judged_apart(value: Any) -> frozenset[str]:
@@ -203,26 +211,22 @@ def _read_span(annotation: Any) -> tuple[int, int] | None:
     return (start, end) if isinstance(start, int) and isinstance(end, int) else None
 
 
-def _judge_pairs(steps: list[Any], told: int) -> list[Finding]:
+def _judge_pairs(steps: list[Any], told: int) -> Iterator[Finding]:
     """Check that each result has its call. Only a function_result may answer a call of an earlier interaction."""
-    findings = []
-    calls: set[str] = set()
+    calls: dict[str, None] = {}
     for index, step in enumerate(steps):
         kind = step.get("type") if isinstance(step, Mapping) else None
         if not isinstance(kind, str):
             continue
         identity, call = step.get("id"), step.get("call_id")
         if kind.endswith("_call") and isinstance(identity, str):
-            calls.add(identity)
+            calls[identity] = None
         server_result = kind.endswith("_result") and kind != "function_result"
         known = not isinstance(call, str) or call in calls or _PLACEHOLDER.search(call)
         if server_result and not known and index >= told:
             message = f"a {kind} answers no earlier call"
-            expected = ", ".join(sorted(calls)[:4]) or "a call step before it"
-            findings.append(
-                _build_finding("steps.result-match", message, expected, str(call), f"$.steps[{index}].call_id")
-            )
-    return findings
+            expected = ", ".join(islice(calls, 4)) or "a call step before it"
+            yield _build_finding("steps.result-match", message, expected, str(call), f"$.steps[{index}].call_id")
 
 
 def _build_finding(code: str, message: str, expected: str, actual: str, pointer: str) -> Finding:

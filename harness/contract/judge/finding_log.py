@@ -9,7 +9,7 @@ from collections import Counter
 from harness.outcome import Finding
 
 PER_RULE = 20
-"""The most findings of one rule that are kept from one stream."""
+"""The most findings of one rule that are kept from one answer."""
 
 
 class FindingLog:

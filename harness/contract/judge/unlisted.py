@@ -15,6 +15,7 @@ UNLISTED = frozenset({"http.unlisted"})
 """The rule that says so."""
 
 _SHOWN = 60
+_KINDS = 64
 
 
 def judge_unlisted_in(review: Review, revision: str) -> Iterator[Finding]:
@@ -23,12 +24,14 @@ def judge_unlisted_in(review: Review, revision: str) -> Iterator[Finding]:
 
 
 def judge_unlisted(parts: Iterable[tuple[int | None, UnknownPart]], revision: str) -> Iterator[Finding]:
-    """One finding for each kind among the unknown parts of an answer, each with the number of its event."""
+    """One finding for each of the first kinds of unknown parts of an answer, each with the number of its event."""
     seen: set[str] = set()
     for event, part in parts:
         subject = f"{part.kind} {part.name[:_SHOWN]}"
         if not part.name or subject in seen:  # what has no name is an odd form of something known
             continue
+        if len(seen) == _KINDS:
+            return
         seen.add(subject)
         yield Finding(
             "http.unlisted",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contract import judge_interaction, judge_steps, load
+from harness.contract import judge_interaction, judge_steps, load, read
 from harness.contract.judge.body import is_legacy, judge_answer
 from harness.contract.tables.operations import operation_of
 from harness.outcome import Severity
 from harness.wire import Request
+from tests.contract.exchanges import exchange
+from tests.growth import TIMES, assert_linear
 
 DONE = {"id": "v1_a", "status": "completed"}
 TEXT = {"type": "text", "text": "aé🎉"}  # seven bytes
@@ -197,3 +200,23 @@ def test_any_json_is_judged(value: Any) -> None:
 def test_is_legacy(body: Any, legacy: bool) -> None:
     """A body with `outputs` but no `steps` belongs to the previous generation of the API."""
     assert is_legacy(body) is legacy
+
+
+MANY: dict[str, Callable[[int], list[Any]]] = {
+    "no steps": lambda count: [1] * count,
+    "no contents": lambda count: [output(*[1] * count)],
+    "results without a call": lambda count: [
+        *({**SEARCH, "id": f"s{index}"} for index in range(count)),
+        *({**FOUND, "call_id": f"r{index}"} for index in range(count)),
+    ],
+    "unknown members": lambda count: [output(*({**TEXT, f"x{index}": 1} for index in range(count)))],
+}
+
+
+@pytest.mark.parametrize("build", MANY.values(), ids=MANY)
+def test_of_very_many_faults_some_are_told(build: Callable[[int], list[Any]]) -> None:
+    """What an answer with thousands of faults costs grows with its length, and the report does not drown in it."""
+    short, long = (build(count) for count in (500, 500 * TIMES))
+    assert_linear(lambda: judge_steps(short), lambda: judge_steps(long))
+    read_whole = read(exchange(body={**DONE, "steps": long}))
+    assert 0 < len(read_whole.findings) + len(read_whole.unlisted) < 100
