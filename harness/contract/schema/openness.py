@@ -30,6 +30,7 @@ _JSON_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "integer": int,
     "number": (int, float),
 }
+_ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def close(schema: Any, *, keep: bool = True) -> Any:
 
 def unknowns(schema: Schema, value: Any) -> list[UnknownPart]:
     """The parts of `value` that the bundled open `schema` tolerates without naming them, in document order."""
-    return list(_walk(schema, schema, value, "$"))
+    return list(_walk(_Picker(schema), schema, value, "$"))
 
 
 def step_into(pointer: str, part: str | int) -> str:
@@ -92,34 +93,34 @@ def _closable(schema: Schema) -> bool:
     return lists and "additionalProperties" not in schema and not schema.get("x-open")
 
 
-def _walk(root: Schema, schema: Any, value: Any, pointer: str) -> Iterator[UnknownPart]:
+def _walk(picker: _Picker, schema: Any, value: Any, pointer: str) -> Iterator[UnknownPart]:
     if not isinstance(schema, dict):
         return
     if "x-unknown" in schema:
         yield _describe_unknown_branch(schema, value, pointer)
         return
     if "$ref" in schema:
-        yield from _walk(root, _resolve(root, schema["$ref"]), value, pointer)
+        yield from _walk(picker, _resolve(picker.root, schema["$ref"]), value, pointer)
     for keyword in ("oneOf", "anyOf"):
         if keyword in schema:
-            yield from _walk(root, _pick(root, schema[keyword], value), value, pointer)
+            yield from _walk(picker, picker.pick(schema[keyword], value), value, pointer)
     if isinstance(value, dict):
-        yield from _walk_object(root, schema, value, pointer)
+        yield from _walk_object(picker, schema, value, pointer)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _walk(root, schema.get("items"), item, step_into(pointer, index))
+            yield from _walk(picker, schema.get("items"), item, step_into(pointer, index))
     elif "x-known-values" in schema and not schema.get("x-open") and value not in schema["x-known-values"]:
         yield UnknownPart(pointer, "value", str(value))
 
 
-def _walk_object(root: Schema, schema: Schema, value: dict[str, Any], pointer: str) -> Iterator[UnknownPart]:
+def _walk_object(picker: _Picker, schema: Schema, value: dict[str, Any], pointer: str) -> Iterator[UnknownPart]:
     properties, others = schema.get("properties", {}), schema.get("additionalProperties")
     for name, member in value.items():
         inside = step_into(pointer, name)
         if name in properties:
-            yield from _walk(root, properties[name], member, inside)
+            yield from _walk(picker, properties[name], member, inside)
         elif others is not None:
-            yield from _walk(root, others, member, inside)
+            yield from _walk(picker, others, member, inside)
         elif _closable(schema):
             yield UnknownPart(inside, "field", name)
 
@@ -138,9 +139,45 @@ def _resolve(root: Schema, ref: str) -> Any:
     return part
 
 
-def _pick(root: Schema, branches: list[Any], value: Any) -> Any:
-    """The first branch whose JSON type and constants fit; whether it is valid is left to the validator."""
-    return next((branch for branch in branches if _fits(root, branch, value)), None)
+class _Picker:
+    """Finds the branches of unions; a value like one before is not tried against each branch again."""
+
+    def __init__(self, root: Schema) -> None:
+        self.root = root
+        self._names: dict[int, tuple[str, ...]] = {}
+        self._picked: dict[tuple[Any, ...], Any] = {}
+
+    def pick(self, branches: list[Any], value: Any) -> Any:
+        """The first branch whose JSON type and constants fit; whether it is valid is left to the validator."""
+        told = self._list_deciding(branches, value) if isinstance(value, dict) else ()
+        if not all(one is _ABSENT or isinstance(one, str) for one in told):
+            return self._find(branches, value)
+        key = (id(branches), type(value), *told)
+        if key not in self._picked:
+            self._picked[key] = self._find(branches, value)
+        return self._picked[key]
+
+    def _find(self, branches: list[Any], value: Any) -> Any:
+        return next((branch for branch in branches if _fits(self.root, branch, value)), None)
+
+    def _list_deciding(self, branches: list[Any], value: dict[str, Any]) -> list[Any]:
+        """What of an object decides between the branches: `_ABSENT` for what it does not have."""
+        if id(branches) not in self._names:
+            names = (name for branch in branches for name in _list_discriminators(self.root, branch))
+            self._names[id(branches)] = tuple(dict.fromkeys(names))
+        return [value.get(name, _ABSENT) for name in self._names[id(branches)]]
+
+
+def _list_discriminators(root: Schema, branch: Any) -> Iterator[str]:
+    """The names of the members by which `_fits` decides about an object."""
+    if not isinstance(branch, dict):
+        return
+    if "$ref" in branch:
+        yield from _list_discriminators(root, _resolve(root, branch["$ref"]))
+    for part in branch.get("oneOf") or branch.get("anyOf") or ():
+        yield from _list_discriminators(root, part)
+    yield from branch.get("not", {}).get("required", ())
+    yield from (name for name, part in branch.get("properties", {}).items() if "const" in part or "not" in part)
 
 
 def _fits(root: Schema, branch: Any, value: Any) -> bool:

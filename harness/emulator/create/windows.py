@@ -27,7 +27,8 @@ def judge_windows(given: Any) -> None:
 def _find_processing(value: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if isinstance(value, list):
         for number, item in enumerate(value):
-            yield from _find_processing(item, f"{place}[{number}]")
+            if isinstance(item, dict) and ("processing" in item or "content" in item):  # most have neither
+                yield from _find_processing(item, f"{place}[{number}]")
     elif isinstance(value, dict):
         if isinstance(value.get("processing"), dict):
             yield f"{place}.processing", value["processing"]

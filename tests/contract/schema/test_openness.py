@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harness.contract import CURRENT, load
+from harness.contract.schema import openness
 from harness.contract.schema.openness import UnknownPart, close, step_into, unknowns
 
 LISTED = {"type": "object", "properties": {"a": {"type": "integer"}}}
@@ -87,3 +89,14 @@ def test_the_unknown_is_found_where_it_stands(schema, value, expected):
 def test_a_pointer_quotes_odd_names(part, pointer):
     """Names with spaces or dots are quoted in a pointer, so that it is unambiguous."""
     assert step_into("$", part) == pointer
+
+
+def test_a_value_like_one_before_is_not_tried_against_each_branch_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a thousand unknown steps and a thousand that are none, the branch is looked for once each."""
+    tried = []
+    fits = openness._fits
+    monkeypatch.setattr(openness, "_fits", lambda *known: tried.append(known) or fits(*known))
+    steps = [{"type": "what", "content": 1}, 5] * 1000
+    found = unknowns(load(CURRENT).schemas.bundle("interaction"), {"steps": steps})
+    assert [part.name for part in found if part.kind == "step"] == ["what"] * 1000
+    assert len(tried) < 500
