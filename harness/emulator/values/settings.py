@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import islice
 from typing import Any
 
 from harness.outcome.fault import UsageFault
@@ -24,6 +25,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "compression": ("none", "gzip", "deflate"),
 }
 """Settings with a fixed set of values; `chunking` may also be a positive number of bytes."""
+
+_TOLD = 5
+"""So many unknown settings are told of at once."""
 
 _LISTED = ": docs/emulator.md lists them"
 
@@ -132,10 +136,10 @@ class Settings:
         """Return a copy with some values replaced. Raises UsageFault that names what is unknown or wrong."""
         names = {field.name for field in fields(self)}
         known = {name: value for name, value in values.items() if name in names}
+        unknown = (name for name in values if name not in names)
         mistakes = [
             f"there is no setting {name!r}{did_you_mean(str(name), names, otherwise=_LISTED)}"
-            for name in values
-            if name not in names
+            for name in islice(unknown, _TOLD)
         ]
         try:
             changed = replace(self, **known)
