@@ -251,11 +251,17 @@ AIMOCK = (
             "create.model-xor-agent",
             "create.both",
             "create.config-*",
-            "agent.unknown",
         ),
         source=f"{_REFERENCE}, CreateInteraction; API errors",
         steps=(("POST", "/v1beta/interactions", {"input": "Say hi.", "stream": False}),),
         shows=r"^HTTP/1.1 200",
+    ),
+    Cause(
+        what="whatever agent is named, also one that does not exist, a plain run of a model answers",
+        found_by=("agent.*",),
+        source="Managed agents, agent",
+        steps=(("POST", "/v1beta/interactions", {"agent": "no-such-agent", "input": "Say hi.", "stream": False}),),
+        shows=r'"model":',
     ),
     Cause(
         what="an input that no fixture matches is 404, also one that is malformed, missing or one content",
