@@ -8,12 +8,14 @@ elsewhere (`harness.cassette`): there, each secret has its own placeholder.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from harness.wire.message import Request
+from harness.wire.secrets.cut_texts import CutTexts
 from harness.wire.secrets.forms import cores, is_escaped, secrets_in_header, spellings, unescape
+from harness.wire.secrets.known_texts import KnownTexts
 from harness.wire.secrets.patterns import (
     CREDENTIALS,
     SECRET_PARAMETERS,
@@ -34,14 +36,11 @@ _MEMBER = re.compile(r'("(?P<name>[^"\\]{1,64})"\s*:\s*")(?:[^"\\]++|\\.)*')
 """A JSON member with a string value, also inside other text."""
 
 _WORD = re.compile(r"[^\s\"]+")
-_CUT = re.compile(r"…|\.\.\.|['\"`()]|\Z")
-"""What may stand at the place where somebody cut a text."""
-
 _PART = 6
 """Fewest characters of a known secret that are recognised and hidden where a text was cut inside it."""
 
-_ALONE = r"(?<![\w-])(?<!\w\.){}(?![\w-]|\.\w)"
-"""A word that is no part of a longer one, nor of a name with dots or hyphens in it."""
+_BEFORE_WORD, _AFTER_WORD = re.compile(r"(?:[\w-]|\w\.)\Z"), re.compile(r"[\w-]|\.\w")
+"""What makes a word part of a longer one, or of a name with dots or hyphens in it."""
 
 _SHORTEST = 4
 """Length below which a key is hidden in headers only: masked everywhere, it would turn plain text into stars."""
@@ -64,12 +63,13 @@ class Mask:
         self._look_for(self.secrets)
 
     def _look_for(self, known: Collection[str]) -> None:
-        words = {value for value in known if value.isalpha()}
-        spelled = {spelling for value in known for spelling in (*spellings(value), *cores(value))}
-        self._known = _any_of(spelled - words, words)
-        random = {spelling for value in known if looks_random(value) for spelling in spellings(value)}
-        self._begun = _Beginnings(random)
-        self._ended = _Beginnings({spelling[::-1] for spelling in random})
+        spelled = {value: {*spellings(value), *cores(value)} for value in known}
+        self._words = {value.lower() for value in known if value.isalpha()}
+        self._known, self._begun, self._ended = KnownTexts(), CutTexts(_PART), CutTexts(_PART)
+        self._known.add(set().union(*spelled.values()))
+        random = {spelling for value in known if looks_random(value) for spelling in spelled[value]}
+        self._begun.add(random)
+        self._ended.add(spelling[::-1] for spelling in random)
 
     def learn(self, request: Request) -> None:
         """Hide from now on, wherever they occur, the keys that a request names as such and that are no words.
@@ -103,10 +103,17 @@ class Mask:
 
     def hide_known(self, text: str) -> str:
         """Hide only the known secrets, also those inside which the text was cut."""
-        if self._known is None:
-            return text
-        text = self._begun.hidden_in(self._known.sub(HIDDEN, text))
-        return self._ended.hidden_in(text[::-1])[::-1] if self._ended else text
+        size = len(text)
+        found = [(start, end) for start, end in self._known.find(text) if self._stands_alone(text, start, end)]
+        found += ((start, end) for start, end, _ in self._begun.find(text))
+        found += ((size - end, size - start) for start, end, _ in self._ended.find(text[::-1]))
+        return _without(text, found)
+
+    def _stands_alone(self, text: str, start: int, end: int) -> bool:
+        """Whether a text is torn out of no name: as a key, `secret` must not tear `hook.secret-once` apart."""
+        if text[start:end].lower() not in self._words:
+            return True
+        return not (_BEFORE_WORD.search(text[max(start - 2, 0) : start]) or _AFTER_WORD.match(text, end))
 
     def _mask_plain(self, text: str) -> str:
         return _without_sightings(_PARAMETER.sub(self._mask_parameter, text))
@@ -178,54 +185,16 @@ def keys_in(request: Request) -> Iterator[str]:
     yield from (value for name, value in request.query if plain_name(name) in _PARAMETERS)
 
 
-class _Beginnings:
-    """Finds the beginnings of secrets inside which a text was cut; in a reversed text, their ends."""
-
-    def __init__(self, secrets: Collection[str]) -> None:
-        self._secrets = secrets
-        self._first = _any_of({secret[:_PART] for secret in secrets})
-
-    def __bool__(self) -> bool:
-        return self._first is not None
-
-    def hidden_in(self, text: str) -> str:
-        """Hide them in the text."""
-        if self._first is None:
-            return text
-        parts, at = [], 0
-        for found in self._first.finditer(text):
-            start = found.start()
-            size = max(_count_common(secret, text, start) for secret in self._secrets)
-            if start >= at and _CUT.match(text, start + size):
-                parts += [text[at:start], HIDDEN]
-                at = start + size
-        return "".join((*parts, text[at:]))
-
-
-def _any_of(texts: Collection[str], words: Collection[str] = ()) -> re.Pattern[str] | None:
-    """A pattern that matches any of these, the longest first, ignoring case; None if there are none.
-
-    `words` match only where they stand alone: as a key, `secret` must not tear the name `hook.secret-once` apart.
-    """
-    longest_first = sorted((*texts, *words), key=lambda text: (-len(text), text))
-    parts = [_ALONE.format(re.escape(text)) if text in words else re.escape(text) for text in longest_first]
-    return re.compile("|".join(parts), re.IGNORECASE) if parts else None
-
-
-def _count_common(secret: str, text: str, start: int) -> int:
-    """How many characters `secret` and `text` from `start` on have in common, ignoring case."""
-    pairs = zip(secret, text[start : start + len(secret)], strict=False)
-    return next(
-        (n for n, (one, other) in enumerate(pairs) if one.lower() != other.lower()),
-        min(len(secret), len(text) - start),
-    )
-
-
-def _without_sightings(text: str) -> str:
-    """Hide what looks like a credential. Private addresses stay, because a report names its target."""
+def _without(text: str, places: Iterable[tuple[int, int]]) -> str:
+    """The text with these places hidden, which may overlap."""
     parts, at = [], 0
-    for _, start, end in sorted(sightings(text, CREDENTIALS), key=lambda seen: seen.start):
+    for start, end in sorted(places):
         if start >= at:
             parts += [text[at:start], HIDDEN]
         at = max(at, end)
     return "".join((*parts, text[at:]))
+
+
+def _without_sightings(text: str) -> str:
+    """Hide what looks like a credential. Private addresses stay, because a report names its target."""
+    return _without(text, ((start, end) for _, start, end in sightings(text, CREDENTIALS)))

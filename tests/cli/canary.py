@@ -35,6 +35,8 @@ def spell(key: str) -> dict[str, str]:
         "small percent": quote(key, safe="").lower(),
         "form": quote_plus(key),
         "all percent": "".join(f"%{byte:02X}" for byte in data),
+        "all percent twice": "".join(f"%25{byte:02X}" for byte in data),
+        "unicode twice": "".join(f"\\\\u{byte:04x}" for byte in data),
         "twice percent": quote(quote(key, safe=""), safe=""),
         "HTML": escape(key).replace("/", "&#x2F;").replace("+", "&#43;"),
         "decimal HTML": "".join(f"&#{byte};" for byte in data),
@@ -141,10 +143,15 @@ class _Leaking:
         self._inner.close()  # type: ignore[attr-defined]
 
 
-def leaks(*texts: str, folder: Path, key: str = KEY) -> list[str]:
-    """What is left of the key or the tenant in texts and in all files of a folder: the spelling, and where."""
+def leaks(*texts: str, folder: Path, key: str = KEY, parts: bool = False) -> list[str]:
+    """What is left of the key or the tenant in texts and in all files of a folder: the spelling, and where.
+
+    With `parts`, twelve characters of the key in any spelling are too many.
+    """
     forms = {form.lower() for secret in (key, TENANT) for form in (*spell(secret).values(), *spellings(secret))}
     forms |= {core.lower() for secret in (key, TENANT) for core in cores(secret)}
+    if parts:
+        forms |= {spelled[6:18].lower().replace("\\\\", "\\") for spelled in spell(key).values()}
     said = {f"text {number}": text for number, text in enumerate(texts)}
     files = (path for path in folder.rglob("*") if path.is_file())
     said |= {str(path.relative_to(folder)): path.read_bytes().decode("utf-8", "replace") for path in files}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import sys
@@ -261,6 +262,36 @@ def test_what_asks_no_server(
     assert done.out + done.err
     Path("pyproject.toml").unlink()
     assert leaks(done.out, done.err, folder=tmp_path) == []
+
+
+CUTTING = (
+    ["smoke", "URL", "--probe", *TARGET, "--api-key", KEY],
+    ["check", "URL", *TARGET, *REPORTS, "-c", "create.*", "-c", "get.*", "-vv", "--api-key", KEY],
+    ["record", "--target", "URL", "--cassette", "a.yaml"],
+)
+
+
+@pytest.mark.parametrize("words", CUTTING, ids=lambda words: str(words[0]))
+def test_answers_that_end_inside_the_key(harness: Harness, tmp_path: Path, words: list[str]) -> None:
+    """Of a key inside which an answer was cut, in any spelling, nothing is shown or stored, either."""
+    spelled = itertools.cycle([*spell(KEY).values(), *(f"…{one}" for one in spell(KEY).values())])
+    program = tmp_path.parent / "asker.py"
+    program.write_text(ASKER)
+
+    def answer(connection: RawConnection) -> None:
+        text = next(spelled)
+        said = f'{{"id": "v1_a", "x": "{text[: len(text) * 4 // 5]}'.encode()
+        kind = b"text/event-stream" if text.startswith("…") else b"application/json"
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\nContent-Type: " + kind + b"\r\n\r\n" + said)
+
+    with RawServer(answer) as server:
+        command = [server.url if word == "URL" else word for word in words]
+        if words[0] == "record":
+            command += ["--", sys.executable, str(program), KEY, str(2 * len(spell(KEY)))]
+        done = harness(*command)
+    said = done.out + done.err + "".join(path.read_text("utf-8") for path in tmp_path.iterdir())
+    assert "***" in said or "REDACTED-1" in said
+    assert leaks(done.out, done.err, folder=tmp_path, parts=True) == []
 
 
 COMMANDS = ("proxy", "faulty proxy", "record", "record again", "replay", "serve")

@@ -10,6 +10,7 @@ import pytest
 from harness.wire import Headers, Request
 from harness.wire.mask import HIDDEN, Mask
 from harness.wire.secrets.patterns import SecretFields
+from tests.cli.canary import spell
 from tests.growth import TIMES, assert_linear
 
 FIELDS = SecretFields({"token"}, inside={"env": None, "credentials": {"value"}}, spared={"credential"})
@@ -118,6 +119,17 @@ def test_spellings(text: str, masked: str) -> None:
     assert KEYED.text(text) == masked
 
 
+@pytest.mark.parametrize("name", spell(KEY))
+@pytest.mark.parametrize("end", ["", "…' is no status", "...", '", which is cut', "')", "</p>"])
+def test_a_text_that_was_cut_inside_the_key(name: str, end: str) -> None:
+    """Wherever a text was cut inside a key, in any spelling, both parts of the key are hidden."""
+    spelled = spell(KEY)[name]
+    for left in range(len(spelled) // 2, len(spelled)):
+        head, tail = spelled[:left], spelled[-left:]
+        assert head[-14:-6] not in KEYED.text(f'{{"id": 1, "x":"{head}{end}')
+        assert tail[8:16] not in KEYED.text(f"{end[::-1]}{tail} and 1")
+
+
 def test_base64_hides_the_key() -> None:
     """A key inside base64, as in a Basic header, is hidden although it does not appear literally."""
     packed = b64encode(f"user:{KEY}".encode()).decode()
@@ -169,6 +181,15 @@ def test_names_of_members() -> None:
 def test_long_texts_cost_what_they_are_long(text: str) -> None:
     """Masking takes time proportional to the length of the text."""
     assert_linear(lambda: KEYED.text(text[: len(text) // TIMES]), lambda: KEYED.text(text))
+
+
+@pytest.mark.parametrize("text", ["session-token-01 ", "session-token-010101-abcdef, 'session-token-01…' "])
+def test_many_secrets_cost_what_one_does(text: str) -> None:
+    """A text with as many more characters as there are more secrets takes only so much longer to mask."""
+    few, many = (
+        Mask({str(n): f"session-token-{n:06d}-abcdef{n}" for n in range(number)}) for number in (100, 100 * TIMES)
+    )
+    assert_linear(lambda: few.text(text * 200), lambda: many.text(text * 200 * TIMES))
 
 
 @pytest.mark.parametrize(

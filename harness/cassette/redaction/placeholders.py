@@ -10,12 +10,12 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from string import ascii_lowercase, ascii_uppercase
 
 from harness.cassette.format.byte_edits import TextEdit
-from harness.cassette.redaction.known_texts import KnownTexts
+from harness.wire.secrets.cut_texts import CutTexts, count_left_at_end, lower_ascii
 from harness.wire.secrets.forms import cores, find_escapes, is_escaped, spellings, unescape
 from harness.wire.secrets.hints import find_hints, hints
+from harness.wire.secrets.known_texts import KnownTexts
 from harness.wire.secrets.patterns import PRIVATE_URL, is_placeholder, looks_random, sightings
 
 SHORTEST = 4
@@ -24,7 +24,9 @@ SHORTEST = 4
 PREFIX = 6
 """The least number of characters of a known secret that are hidden at the edge where a text was cut."""
 
-_SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
+QUOTED_PREFIX = 12
+"""The same for a text that somebody cut and quoted: what follows it is only a quote or an ellipsis."""
+
 _WORD = re.compile(r"[^\s\"'<>]+")
 
 
@@ -42,6 +44,7 @@ class PlaceholderTable:
         self._in_base64: set[str] = set()
         self._texts = KnownTexts()
         self._edges = _Edges()
+        self._quoted = CutTexts(QUOTED_PREFIX)
         for secret in secrets:
             self.learn(secret)
 
@@ -62,19 +65,30 @@ class PlaceholderTable:
                 self._in_base64.add(secret)
             for spelling in new:
                 self._spellings[spelling] = secret
-                self._spellings.setdefault(_lower_ascii(spelling), secret)
+                self._spellings.setdefault(lower_ascii(spelling), secret)
             self._edges.add(new)
+            self._quoted.add(new)
             self._texts.add(new)
             self.learned += 1
 
     def may_change(self, text: str) -> bool:
         """Whether `changes` could find anything; cheap, with no false negatives."""
-        return hints(text) or self._texts.occur_in(text) or next(self._in_escapes(text), None) is not None
+        return hints(text) or self._knows_any_in(text) or next(self._in_escapes(text), None) is not None
+
+    def _knows_any_in(self, text: str) -> bool:
+        return self._texts.occur_in(text) or next(self._find_quoted(text), None) is not None
+
+    def _find_quoted(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """The beginnings of known secrets that somebody quoted; `auth_tokens/` says nothing of its secret."""
+        for start, end, whole in self._quoted.find(text):
+            if any(character.isdigit() or character.isupper() for character in text[start:end]):
+                yield start, end, whole
 
     def find_places(self, text: str) -> list[int]:
         """Where anything is that `changes` could find, in order; a part of the text without any has no changes."""
         known = (start for start, _ in self._texts.find(text))
-        return sorted({*find_hints(text), *known, *find_escapes(text)})
+        quoted = (start for start, _, _ in self._find_quoted(text))
+        return sorted({*find_hints(text), *known, *quoted, *find_escapes(text)})
 
     def changes(
         self, text: str, *, cut: bool = False, resumed: bool = False, escaped: bool = True
@@ -88,6 +102,10 @@ class PlaceholderTable:
         found = [
             TextEdit(start, end, self._mark(text[start:end]), "known secret")
             for start, end in self._texts.find(text)
+        ]
+        found += [
+            TextEdit(start, end, self._mark(whole), "known secret")
+            for start, end, whole in self._find_quoted(text)
         ]
         if cut:
             found += [
@@ -105,10 +123,10 @@ class PlaceholderTable:
             if kind != PRIVATE_URL and looks_random(secret):
                 self.learn(secret)
         if escaped and is_escaped(text):
-            found += self._in_escapes(text)
+            found += self._in_escapes(text, cut=cut, resumed=resumed)
         return without_overlap(found)
 
-    def _in_escapes(self, text: str) -> Iterator[TextEdit]:
+    def _in_escapes(self, text: str, *, cut: bool = False, resumed: bool = False) -> Iterator[TextEdit]:
         """Secrets in words that contain escapes."""
         if not is_escaped(text):
             return
@@ -116,16 +134,17 @@ class PlaceholderTable:
             if not is_escaped(word[0]):
                 continue
             plain = unescape(word[0])
-            if plain == word[0] or not (hints(plain) or self._texts.occur_in(plain)):
+            edges = {"cut": cut and word.end() == len(text), "resumed": resumed and not word.start()}
+            if plain == word[0] or not (any(edges.values()) or hints(plain) or self._knows_any_in(plain)):
                 continue
-            changes = self.changes(plain, escaped=False)
+            changes = self.changes(plain, escaped=False, **edges)
             # What is found as it is written needs no decoding of the word around it.
-            if changes and len(changes) > len(self.changes(word[0], escaped=False)):
+            if changes and len(changes) > len(self.changes(word[0], escaped=False, **edges)):
                 yield TextEdit(*word.span(), apply_changes(plain, changes), changes[0].kind)
 
     def _mark(self, spelling: str) -> str:
         secret = self._spellings.get(spelling)
-        return self.placeholder(self._spellings[_lower_ascii(spelling)] if secret is None else secret)
+        return self.placeholder(self._spellings[lower_ascii(spelling)] if secret is None else secret)
 
 
 class _Edges:
@@ -140,30 +159,26 @@ class _Edges:
         for spelling in spellings:
             if len(spelling) > PREFIX:
                 self._longest = max(self._longest, len(spelling))
-                self._by_start[_lower_ascii(spelling[:PREFIX])].append(spelling)
-                self._by_end[_lower_ascii(spelling[-PREFIX:])].append(spelling)
+                self._by_start[lower_ascii(spelling[:PREFIX])].append(spelling)
+                self._by_end[lower_ascii(spelling[-PREFIX:])].append(spelling)
 
     def at_end(self, text: str) -> Iterator[tuple[int, str]]:
         """Where the beginning of a secret stands at the end of the text, and the secret."""
         first = max(0, len(text) - self._longest + 1)
-        tail = _lower_ascii(text[first:])
-        for start in range(len(tail) - PREFIX + 1):
-            for spelling in self._by_start.get(tail[start : start + PREFIX], ()):
-                if len(tail) - start < len(spelling) and _lower_ascii(spelling).startswith(tail[start:]):
-                    yield first + start, spelling
+        tail = lower_ascii(text[first:])
+        for end in {len(tail), len(tail) - count_left_at_end(tail)}:
+            for start in range(end - PREFIX + 1):
+                for spelling in self._by_start.get(tail[start : start + PREFIX], ()):
+                    if end - start < len(spelling) and lower_ascii(spelling).startswith(tail[start:end]):
+                        yield first + start, spelling
 
     def at_start(self, text: str) -> Iterator[tuple[int, str]]:
         """Where the end of a secret that stands at the start of the text ends, and the secret."""
-        head = _lower_ascii(text[: max(0, self._longest - 1)])
+        head = lower_ascii(text[: max(0, self._longest - 1)])
         for end in range(PREFIX, len(head) + 1):
             for spelling in self._by_end.get(head[end - PREFIX : end], ()):
-                if end < len(spelling) and _lower_ascii(spelling).endswith(head[:end]):
+                if end < len(spelling) and lower_ascii(spelling).endswith(head[:end]):
                     yield end, spelling
-
-
-def _lower_ascii(text: str) -> str:
-    """The text with small ASCII letters, so that it keeps its length."""
-    return text.lower() if text.isascii() else text.translate(_SMALL)
 
 
 def without_overlap(changes: Iterable[TextEdit]) -> list[TextEdit]:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cassette.redaction import known_texts
-from harness.cassette.redaction.known_texts import KnownTexts
 from harness.cassette.redaction.placeholders import PlaceholderTable, apply_changes
-from harness.wire.secrets import hints
+from harness.wire.secrets import hints, known_texts
+from harness.wire.secrets.known_texts import KnownTexts
+from tests.cli.canary import KEY, spell
 
 
 def test_a_new_secret_costs_the_same_in_a_long_session() -> None:
@@ -41,3 +41,21 @@ def test_a_long_text_is_searched_part_by_part(words: list[str], text: str, size:
         for module in (known_texts, hints):
             patch.setattr(module, "PART", size)
         assert sorted(known.find(text)) == at_once
+
+
+@pytest.mark.parametrize("name", spell(KEY))
+def test_a_known_secret_that_somebody_cut(name: str) -> None:
+    """What is left of a secret is replaced where somebody cut and quoted it, and where the text itself was cut."""
+    spelled = spell(KEY)[name]
+    for left in range(len(spelled) * 3 // 4, len(spelled)):
+        table, head = PlaceholderTable([KEY]), spelled[:left]
+        for text, cut in ((f"the id '{head}…' is none", False), (f"b {head}", True)):
+            assert cut or table.may_change(text)
+            assert head[-14:-6] not in apply_changes(text, table.changes(text, cut=cut))
+
+
+def test_a_beginning_that_says_nothing() -> None:
+    """The words with which a secret begins are no secret."""
+    table = PlaceholderTable(["auth_tokens/abcdefgh0123", KEY])
+    for text in ("see 'auth_tokens/' for more", f"{KEY[:13]} is not cut", f"'{KEY[:9]}'"):
+        assert table.changes(text) == []

@@ -1,4 +1,4 @@
-"""Finds any of a growing number of texts; the time hardly depends on how many there are. Layer 1.
+"""Finds any of a growing number of texts; the time hardly depends on how many there are. Layer 0.
 
 An Aho-Corasick automaton cannot grow. So the texts are kept in automata of growing size: a few small ones of equal
 rank are merged into one of the next rank. Each text is built into few automata, and few are searched.
@@ -57,12 +57,15 @@ def _find_in(part: str, automata: Iterable[tuple[int, list[bytes], Any]]) -> Ite
     data = _fold(part)
     short = len(data) == len(part)
     for _, _, automaton in automata:
-        for _, start, end in automaton.find_matches_as_indexes(data, overlapping=True):
-            if short:
-                yield start, end
-            else:
-                before = len(_unfold(data[:start]))
-                yield before, before + len(_unfold(data[start:end]))
+        found = ((start, end) for _, start, end in automaton.find_matches_as_indexes(data, overlapping=True))
+        if short:
+            yield from found
+            continue
+        seen = before = 0
+        for start, end in sorted(found):
+            before += len(_unfold(data[seen:start]))
+            seen = start
+            yield before, before + len(_unfold(data[start:end]))
 
 
 def _build_automaton(patterns: list[bytes]) -> Any:
