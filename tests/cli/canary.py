@@ -6,6 +6,7 @@ The server is the emulator; what it says also repeats a key, spelled in every wa
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
@@ -14,7 +15,21 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 from harness.emulator import Emulator
-from harness.wire import COMPLETE, Chunk, Chunked, Headers, Length, PieceBody, Request, Response, Service, encode
+from harness.wire import (
+    COMPLETE,
+    At,
+    Chunk,
+    Chunked,
+    Ending,
+    Headers,
+    How,
+    Length,
+    PieceBody,
+    Request,
+    Response,
+    Service,
+    encode,
+)
 from harness.wire.secrets.forms import cores, spellings
 
 KEY = "zq9/canary+0f1e2d3c4b5a6978"
@@ -93,6 +108,27 @@ class Repeats:
         elif isinstance(answer.framing, Chunked):
             answer.body = _Leaking(answer.body, key)
         return answer
+
+
+class Cuts:
+    """The emulator, every second answer of which breaks off inside the key, each time in another spelling."""
+
+    def __init__(self) -> None:
+        self._inner = Emulator()
+        cut = (one[: len(one) * 4 // 5] for one in spell(KEY).values())
+        self._spelled = itertools.cycle(f'{{"id": "v1_a", "x": "{one}' for one in cut)
+        self._number = 0
+
+    def __call__(self, request: Request) -> Response:
+        """Answer, or break off."""
+        self._number += 1
+        answer = self._inner(request)
+        if self._number % 2:
+            return answer
+        answer.body.close()
+        said = [Chunk(next(self._spelled).encode()), Ending(how=How.FIN, at=At.IN_BODY)]
+        fields = Headers([("content-type", "application/json")])
+        return Response(200, fields, Length(9000), PieceBody(said))
 
 
 def _heads(headers: Headers) -> Iterator[tuple[str, str]]:

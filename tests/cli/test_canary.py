@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import socket
 import sys
@@ -14,7 +13,7 @@ import pytest
 
 from harness.transport import ServerThread
 from harness.transport.proxy.upstream import UpstreamServer
-from tests.cli.canary import KEY, TENANT, Repeats, leaks, repeat, spell
+from tests.cli.canary import KEY, TENANT, Cuts, Repeats, leaks, repeat, spell
 from tests.cli.conftest import Harness
 from tests.transport.peers import RawConnection, RawServer
 
@@ -274,17 +273,9 @@ CUTTING = (
 @pytest.mark.parametrize("words", CUTTING, ids=lambda words: str(words[0]))
 def test_answers_that_end_inside_the_key(harness: Harness, tmp_path: Path, words: list[str]) -> None:
     """Of a key inside which an answer was cut, in any spelling, nothing is shown or stored, either."""
-    spelled = itertools.cycle([*spell(KEY).values(), *(f"…{one}" for one in spell(KEY).values())])
     program = tmp_path.parent / "asker.py"
     program.write_text(ASKER)
-
-    def answer(connection: RawConnection) -> None:
-        text = next(spelled)
-        said = f'{{"id": "v1_a", "x": "{text[: len(text) * 4 // 5]}'.encode()
-        kind = b"text/event-stream" if text.startswith("…") else b"application/json"
-        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\nContent-Type: " + kind + b"\r\n\r\n" + said)
-
-    with RawServer(answer) as server:
+    with ServerThread(Cuts()) as server:
         command = [server.url if word == "URL" else word for word in words]
         if words[0] == "record":
             command += ["--", sys.executable, str(program), KEY, str(2 * len(spell(KEY)))]
