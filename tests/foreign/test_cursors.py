@@ -69,6 +69,28 @@ class SealsIds(ForeignService):
         return rename(found, (f"{e['event_id']}~{self.made}" for _, e in found)) if "stream" in query else found
 
 
+class EndsInABurst(ForeignService):
+    """Correct, and short: with its last words, a run is over."""
+
+    lasts = 0.8
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        """The last delta, the end of its step and that of the run come at once."""
+        found = list(super().events(run))
+        yield from found[:-3]
+        yield from ((run.lasts, event) for _, event in found[-3:])
+
+
+class GoesOnFromNow(EndsInABurst):
+    """Who comes back to a run that goes on gets what is still to come, not what came meanwhile."""
+
+    def get(self, run: Run, query: Json) -> Any:
+        found = super().get(run, query)
+        if "last_event_id" not in query or run.status != "in_progress":
+            return found
+        return [(due, event) for due, event in found if due > run.age]
+
+
 @pytest.mark.parametrize(
     ("service", "codes"),
     [(RestartsIds(), ["resume.exclusive/ids"]), (SealsIds(), ["resume.ids-stable"])],
@@ -104,3 +126,12 @@ def test_the_finding_names_both_ids_and_the_request() -> None:
     message = report.messages["resume.exclusive"][0]
     assert "in the whole stream and" in message
     assert report.verdicts["resume.ids-stable"] == "blocked"
+
+
+@pytest.mark.parametrize(("service", "faults"), [(EndsInABurst(), {}), (GoesOnFromNow(), {"resume.live": "fail"})])
+def test_a_reader_is_back_before_a_short_run_is_over(service: ForeignService, faults: Json) -> None:
+    """What a server does for a run that goes on is not told by one that is over."""
+    report = check(service, "resume.live", "resume.two-readers")
+    assert report.faults == faults
+    assert report.verdicts["resume.two-readers"] == "pass"
+    assert report.verdicts["resume.live"] == faults.get("resume.live", "pass")

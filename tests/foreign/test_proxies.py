@@ -338,7 +338,7 @@ def test_a_deletion_without_a_body_is_right() -> None:
         (ComparesCursorsAsText, ("resume.*",), {"resume.no-gap": "fail"}),
         (CompressesAtTheEnd, ("stream.*",), {"stream.incremental": "warn"}),
         (UndoesDeletes, ("del.*",), {"del.gone": "fail"}),
-        (LosesAtTheJoin, ("resume.*",), {"resume.two-readers": "warn"}),
+        (LosesAtTheJoin, ("resume.*",), {"resume.live": "fail"}),
         (DoublesAtTheJoin, ("resume.*",), {"resume.live": "fail"}),
         (NoSentinel, ("stream.*", "resume.*"), {"stream.done": "warn"}),
     ],
