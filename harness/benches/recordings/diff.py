@@ -157,10 +157,10 @@ def _group(recordings: Sequence[Recording], protocol: StreamProtocol) -> Iterato
 
 
 def _build_key(recording: Recording, ids: set[str]) -> Key:
-    """Method, path without ids, names of query parameters, and the kind of answer that was asked for."""
+    """Method, path without ids, query without values but that of `stream`, and the kind of answer asked for."""
     request = recording.request
     path = "/" + "/".join("{id}" if segment in ids else segment for segment in request.segments)
-    names = tuple(sorted({name for name, _ in request.query}))
+    names = tuple(sorted({f"stream={value}" if name == "stream" else name for name, value in request.query}))
     body = json_or_none(request.body)
     asked = body if isinstance(body, dict) else {}
     streams = asked.get("stream") is True or request.parameter("stream") == "true"

@@ -187,6 +187,14 @@ def test_an_exchange_that_is_missing_is_drift_of_shape() -> None:
     }
 
 
+@pytest.mark.parametrize(("asked", "label"), [("false", "stream=false"), ("true", "stream=true (stream)")])
+def test_what_was_asked_of_a_stream_is_told(asked: str, label: str) -> None:
+    """A read that wants no stream is not labelled as one that wants it."""
+    get = answered(b"{}", JSON, request=Request("GET", f"/v1beta/interactions/x?stream={asked}"))
+    drifts = diff_recordings([PLAIN, get], [PLAIN], PROTOCOL)
+    assert list(drifts.shape.values()) == [[f"GET /v1beta/interactions/x?{label}"]]
+
+
 def test_one_change_in_many_exchanges_is_one_line() -> None:
     """A field that is missing from every answer is a single entry that lists all the exchanges."""
     drifts = diff_recordings([PLAIN] * 5, [interaction(usage=None)] * 5, PROTOCOL)
