@@ -6,6 +6,7 @@ Layer 5. Knows the order of things; must not know how anything is printed.
 from __future__ import annotations
 
 import fnmatch
+import shlex
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
@@ -33,12 +34,16 @@ _SHOWN = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayOptions:
-    """What is judged (`only`: globs over ids of checks, all if empty), how strictly, and of which gateway."""
+    """What is judged (`only`: globs over ids of checks, all if empty), how strictly, and of which gateway.
+
+    `repeated` is what a command line has to repeat, so that a rule comes out the same alone: options and CMD.
+    """
 
     only: tuple[str, ...] = ()
     strict: bool = False
     gateway: TargetInfo = field(default_factory=lambda: TargetInfo(name="gateway"))
     baseline: Baseline = field(default_factory=Baseline)
+    repeated: tuple[str, ...] = ()
 
 
 def judge_gateway(
@@ -112,11 +117,12 @@ def _judge_rule(
     observation = resolve(check, observation, [result for result in earlier if result.id in roots])
     made: dict[str, RelayedExchange] = runner.results
     named = dict.fromkeys(finding.where.exchange for finding in observation.findings)
+    alone = ("harness", "gateway", options.gateway.url, "--only", check.id, *options.repeated)
     return decide(
         check.rule,
         observation,
         Policy(strict=options.strict, baseline=options.baseline),
         show=lambda _: tuple(made[name] for name in named),
-        reproduction=Reproduction(command=f"harness gateway {options.gateway.url} --only {check.id}"),
+        reproduction=Reproduction(command=shlex.join(alone)),
         accepts=check.accepts,
     )

@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,12 @@ UPSTREAM_PORT = 9100
 UPSTREAM_SETTINGS: dict[str, Any] = {"platform": "any", "require_key": False, "models": "any", "ticks": 12}
 """A gateway may use its own key or none, and its own model names. Runs last long enough to be acted on."""
 
+_REPEATED = (
+    "api_version", "api_key", "revision", "model", "agent", "ca_file", "upstream_port", "upstream_host",
+    "wait", "timeout", "patience", "idle", "watch",
+)  # fmt: skip
+"""Options with a value that decide what a rule sees."""
+
 _STARTING = 120.0
 """Seconds that a gateway started by CMD may take to come up."""
 _ONE_LOOK = 1.0
@@ -60,7 +66,8 @@ _DYING = 0.5
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     own, command = split_command(words, "gateway")
-    arguments = apply_section("gateway", _parser(), own)
+    parser = _parser()
+    arguments = apply_section("gateway", parser, own)
     target = _resolve(arguments)
     from harness.benches.gateway import GatewayBench, GatewayOptions, Upstream, judge_gateway
     from harness.benches.gateway.gateway_process import run_command
@@ -75,7 +82,11 @@ def run(words: Sequence[str]) -> int:
 
     baseline = baseline_of(arguments, [check.id for check in CATALOGUE.checks])
     options = GatewayOptions(
-        only=tuple(arguments.only or ()), strict=arguments.strict, baseline=baseline, gateway=target.info
+        only=tuple(arguments.only or ()),
+        strict=arguments.strict,
+        baseline=baseline,
+        gateway=target.info,
+        repeated=tuple(map(mask_text, _list_repeated(parser, arguments, command))),
     )
     select_rules(CATALOGUE, options.only)  # report an unknown rule before anything is started
     requests: Any = target.target  # of this API, as `_resolve` made it
@@ -119,6 +130,21 @@ def run(words: Sequence[str]) -> int:
         if server.errors:
             raise HarnessFault(f"the upstream erred: {server.errors[0]}")
     return finish(arguments, baseline, finished)
+
+
+def _list_repeated(parser: Parser, arguments: argparse.Namespace, command: Sequence[str] | None) -> Iterator[str]:
+    """What a line has to repeat so that a rule comes out the same; the caller masks keys."""
+    for name in _REPEATED:
+        value = getattr(arguments, name)
+        if value is not None and value != parser.get_default(name):
+            said = f"{value:g}" if isinstance(value, float) else str(value)
+            yield from (f"--{name.replace('_', '-')}", said)
+    for name, value in arguments.header or ():
+        yield from ("--header", f"{name}: {value}")
+    if arguments.strict:
+        yield "--strict"
+    if command is not None:
+        yield from ("--", *command)
 
 
 def _parser() -> Parser:

@@ -101,7 +101,11 @@ def test_a_gateway_that_does_not(harness: Harness, port: int, mutant: str, said:
         assert line in done.out
     for line in ("upstream → gateway  ", "gateway → client    ", "curl -sS -N -i -X POST http://127.0.0.1:"):
         assert line in done.out
-    assert f"this rule alone: harness gateway http://127.0.0.1:{port} --only gw." in done.out
+    alone = re.search(r"this rule alone: (.+)", done.out)
+    assert alone is not None
+    head, _, repeated = alone[1].partition(" --upstream-port ")
+    assert re.fullmatch(rf"harness gateway http://127.0.0.1:{port} --only gw\.[\w-]+", head)
+    assert repeated.startswith(f"0 --patience 1 --idle 0.5 --watch 0 -- {sys.executable} -c ")
     assert re.search(r"30 rules: 2[0-9] pass, [12] fail, ", done.out)
 
 
@@ -268,3 +272,14 @@ def test_what_a_gateway_is_told() -> None:
     assert told == {**command_environment("http://u", {"PATH": "/bin"}), "HARNESS_UPSTREAM_URL": "http://u"}
     assert told["GOOGLE_GEMINI_BASE_URL"] == "http://u"
     assert told["GEMINI_API_KEY"] != "real"
+
+
+@pytest.mark.slow
+def test_the_line_that_repeats_a_rule_tells_no_key(harness: Harness, port: int) -> None:
+    """Neither a key given as an option nor one in a header or in the command is in any output."""
+    keys = ("--api-key", "first-hidden-key-1", "-H", "Authorization: Bearer second-hidden-key-2")
+    line = words(port, "once.lost", "--only", "gw.once", "--model", "mine", *keys)
+    done = harness(*line, "first-hidden-key-1")
+    assert "--only gw.once --api-key '***' --model mine --upstream-port 0 " in done.out
+    assert "--header 'Authorization: Bearer ***' -- " in done.out
+    assert "-hidden-key-" not in done.out + done.err
