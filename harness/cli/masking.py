@@ -12,9 +12,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.output import say
-from harness.report.evidence.exchange_text import printable
-
 if TYPE_CHECKING:
     from harness.wire import Request
     from harness.wire.mask import Mask
@@ -53,6 +50,10 @@ def hear(request: Request) -> None:
 
 def say_masked(text: str, *, to_errors: bool = False) -> None:
     """Print one line that may quote a target or a client."""
+    # Late: completing a word needs neither.
+    from harness.cli.output import say
+    from harness.report.evidence.exchange_text import printable
+
     say(printable(mask_text(text)), to_errors=to_errors)
 
 

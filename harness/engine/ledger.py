@@ -43,6 +43,15 @@ class Ledger:
         )
 
     @property
+    def unasked_musts(self) -> tuple[Result, ...]:
+        """Every MUST that was chosen, and that needs what the user did not give, such as a second key."""
+        return tuple(
+            result
+            for result in self.rows[Standing.NOT_ASKED]
+            if result.rule.level is Level.MUST and result.observation.outcome is Outcome.NOT_APPLICABLE
+        )
+
+    @property
     def judged_musts(self) -> tuple[Result, ...]:
         """Every MUST that was judged."""
         return tuple(result for result in self.wanted_musts if result.standing is Standing.JUDGED)

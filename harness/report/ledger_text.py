@@ -14,7 +14,7 @@ from harness.engine.events import RunFinished
 from harness.engine.ledger import Ledger
 from harness.engine.results import Result
 from harness.outcome import Level, Standing, Verdict
-from harness.outcome.words import format_count, shorten
+from harness.outcome.words import format_count, list_some, shorten
 
 _REASON_SHOWN = 160
 
@@ -74,7 +74,7 @@ def say_what_holds(ledger: Ledger, *, whole: bool = True) -> str:
     What was not judged is no part of the number: `60 of 68` would read as eight that are broken.
     """
     judged, wanted, excused = len(ledger.judged_musts), len(ledger.wanted_musts), len(ledger.excused_musts)
-    noun = "MUST" if judged == wanted else "judged MUST"
+    noun = "MUST" if judged == wanted and not ledger.unasked_musts else "judged MUST"
     if excused:
         hold = judged - excused
         return f"{hold} of {format_count(judged, noun)} {'holds' if hold == 1 else 'hold'}"
@@ -87,11 +87,17 @@ def _describe_missing(ledger: Ledger) -> str:
     """How many MUSTs were not judged, and why; `""` if all were."""
     left = [result for result in ledger.wanted_musts if result.standing is not Standing.JUDGED]
     if not left:
-        return ""
+        return _name_unasked(ledger)
     counts = Counter(result.standing for result in left)
     kinds = [(counts[standing], words) for standing, words in _WORDS.items() if counts[standing]]
     listed = ", ".join(words if number == len(left) else f"{number} {words}" for number, words in kinds)
-    return f"{len(left)} not judged: {listed}"
+    return "; ".join(filter(None, (f"{len(left)} not judged: {listed}", _name_unasked(ledger))))
+
+
+def _name_unasked(ledger: Ledger) -> str:
+    """The MUSTs that need what the user did not give; `""` if there are none."""
+    names = [result.id for result in ledger.unasked_musts]
+    return f"{len(names)} not asked: {list_some(names, 2)}" if names else ""
 
 
 def _list_others(finished: RunFinished) -> Iterator[str]:

@@ -72,7 +72,7 @@ def test_the_whole_catalogue_costs_a_handful_of_requests(
     assert len(record["not_judged"]) > 100
     errors = {case.get("name", "").partition(":")[0] for case in ET.parse(tmp_path / "x.junit").iter("testcase")
               if case.find("error") is not None}  # fmt: skip
-    assert errors == set(record["not_judged"])
+    assert errors - {"answers"} == set(record["not_judged"])  # "answers": none of its runs ever came to an end
 
 
 def test_what_was_not_asked_is_named_where_that_is_wanted(harness: Harness, target: tuple[Endless, str]) -> None:

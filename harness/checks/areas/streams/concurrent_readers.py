@@ -57,6 +57,9 @@ CHECKS = _READERS.checks
 _READ_BEFORE_CUT = 5
 """Events a reader receives before it disconnects; more if none of them carries a cursor."""
 
+_READ_BEFORE_EARLY_CUT = 3
+"""The same for a run of so few events that it would be over."""
+
 _ALONE = 0.25
 """The part of the time of a run after which one that was left is compared with another."""
 
@@ -65,10 +68,10 @@ _ALONE = 0.25
 def a_running_run_with_readers(t: RequestBuilder) -> Steps:
     """Two readers of a run in progress, and a third that disconnects and comes back while the run goes on.
 
-    A run that is over before the third reader is back is tried again with a longer one.
+    A run that is over before the third reader is back is tried again with a longer one, which is left earlier.
     """
-    for text in (LONG, LONGER):
-        seen = yield from _leave_and_return(t, text)
+    for text, count in ((LONG, _READ_BEFORE_CUT), (LONGER, _READ_BEFORE_EARLY_CUT)):
+        seen = yield from _leave_and_return(t, text, count)
         over = completion(seen["had"]) is not None or (seen["live"] is not None and settled(seen["live"]))
         if not over:
             break
@@ -80,15 +83,15 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
     return seen
 
 
-def _leave_and_return(t: RequestBuilder, text: str) -> Part[dict[str, Any]]:
-    """One run and its three readers; without a cursor, the third does not come back."""
+def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str, Any]]:
+    """One run and its three readers, one of which leaves after `count` events; without a cursor it stays away."""
     run = yield from start_held_run(t, "readers", text=text)
     one = yield from open_stream(t, run.id)
     yield Read(one, 1)
     two = yield Open(t.get(run.id, stream=True))
     yield Read(two, 1)
     three = yield Open(t.get(run.id, stream=True))
-    had = yield from read_to_a_cursor(three, _READ_BEFORE_CUT, most=HELD_AFTER)
+    had = yield from read_to_a_cursor(three, count, most=HELD_AFTER)
     yield Close(three)
     # One event comes while the third reader is away. With more, a short run would be over before it returns.
     yield Read(one, min(len(had), HELD_AFTER - 1))
