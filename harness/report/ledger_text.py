@@ -102,14 +102,20 @@ def _name_unasked(ledger: Ledger) -> str:
 
 def _list_others(finished: RunFinished) -> Iterator[str]:
     """What else made the run fail, or warns."""
+    yield from list_other_failures(finished)
+    if warned := finished.counts[Verdict.WARN]:
+        yield format_count(warned, "warning")
+
+
+def list_other_failures(finished: RunFinished) -> Iterator[str]:
+    """What made the run fail besides MUSTs that are broken."""
     failed = [result for result in finished.results if result.verdict is Verdict.FAIL]
     if strict := sum(result.rule.level is not Level.MUST for result in failed):
         yield f"{format_count(strict, 'SHOULD')} {'fails' if strict == 1 else 'fail'} under --strict"
     if untested := sum(result.untested for result in failed):
         yield f"{format_count(untested, 'untested MUST')} {'fails' if untested == 1 else 'fail'} under --strict"
-    yield count_stale(finished)
-    if warned := finished.counts[Verdict.WARN]:
-        yield format_count(warned, "warning")
+    if stale := count_stale(finished):
+        yield stale
 
 
 def count_stale(finished: RunFinished) -> str:

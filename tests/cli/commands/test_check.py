@@ -217,7 +217,9 @@ def test_strict(harness: Harness, toy: Toy) -> None:
     """With --strict, a broken SHOULD fails the run as well."""
     words = ("check", toy[1], "-c", "get.should")
     assert harness(*words).code == 0
-    assert harness(*words, "--strict").code == 1
+    assert harness(*words, "--strict", "--report", "badge=b.json").code == 1
+    badge = json.loads(Path("b.json").read_text(encoding="utf-8"))
+    assert (badge["color"], badge["message"]) == ("red", "no MUST was judged; 1 SHOULD fails under --strict")
 
 
 def test_declared_capability_that_is_not_there(harness: Harness, toy: Toy) -> None:
