@@ -27,7 +27,7 @@ from harness.cli.arguments import (
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.commands.serve import command_environment
 from harness.cli.configuration import apply_section
-from harness.cli.guarding import page_access
+from harness.cli.guarding import Access, page_access
 from harness.cli.inspecting import add_open_argument, new_inspector, open_page, page_of
 from harness.cli.masking import hide, mask_text
 from harness.cli.output import Listeners, add_output_arguments, say
@@ -109,11 +109,7 @@ def run(words: Sequence[str]) -> int:
             ServerThread(inspector.around(upstream), host=host, port=own_port, clock=upstream.clock)
         )
         listeners = Listeners(arguments, GatewayPresentation(server.url), baseline)
-        say(f"upstream: {server.url} (point your gateway's upstream there)", to_errors=arguments.json)
-        if arguments.open:
-            say(f"watch it in a browser: {page_of(server.url, granted)}", to_errors=arguments.json)
-            open_page(arguments, page_of(server.url, granted))
-        sys.stdout.flush()
+        _announce(arguments, server.url, granted)
         process = None
         if command is not None:
             process = stack.enter_context(run_command(command, gateway_environment(server.url, os.environ)))
@@ -130,6 +126,15 @@ def run(words: Sequence[str]) -> int:
         if server.errors:
             raise HarnessFault(f"the upstream erred: {server.errors[0]}")
     return finish(arguments, baseline, finished)
+
+
+def _announce(arguments: argparse.Namespace, url: str, granted: Access) -> None:
+    """Say where the upstream is, before anybody waits for the gateway."""
+    say(f"upstream: {url} (point your gateway's upstream there)", to_errors=arguments.json)
+    if arguments.open:
+        say(f"watch it in a browser: {page_of(url, granted)}", to_errors=arguments.json)
+        open_page(arguments, page_of(url, granted))
+    sys.stdout.flush()
 
 
 def _list_repeated(parser: Parser, arguments: argparse.Namespace, command: Sequence[str] | None) -> Iterator[str]:
