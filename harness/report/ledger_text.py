@@ -64,8 +64,13 @@ def headline(finished: RunFinished) -> Headline:
         said += format_count(ledger.reasons, "reason")
     else:
         said = say_what_holds(ledger, whole=finished.part is None)
-    halted = "the run ended early" if finished.halted else ""
-    return make_headline(finished, *finished.holes, halted, said, excused, missing, *_list_others(finished))
+    left = (missing, _name_unasked(ledger), *_list_others(finished))
+    return make_headline(finished, *finished.holes, say_early(finished), said, excused, *left)
+
+
+def say_early(finished: RunFinished) -> str:
+    """The clause that a run was not through; `""` if it was."""
+    return "the run ended early" if finished.halted else ""
 
 
 def say_what_holds(ledger: Ledger, *, whole: bool = True) -> str:
@@ -87,11 +92,11 @@ def _describe_missing(ledger: Ledger) -> str:
     """How many MUSTs were not judged, and why; `""` if all were."""
     left = [result for result in ledger.wanted_musts if result.standing is not Standing.JUDGED]
     if not left:
-        return _name_unasked(ledger)
+        return ""
     counts = Counter(result.standing for result in left)
     kinds = [(counts[standing], words) for standing, words in _WORDS.items() if counts[standing]]
     listed = ", ".join(words if number == len(left) else f"{number} {words}" for number, words in kinds)
-    return "; ".join(filter(None, (f"{len(left)} not judged: {listed}", _name_unasked(ledger))))
+    return f"{len(left)} not judged: {listed}"
 
 
 def _name_unasked(ledger: Ledger) -> str:

@@ -17,7 +17,6 @@ from harness.cli.arguments import Parser, count, level_named, positive_seconds
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.output import Listeners, add_output_arguments
 from harness.cli.reproducing import CurlRuns
-from harness.cli.signal_handling import told_like_interrupted
 from harness.cli.target_options import add_target_arguments, parse_with_configuration, resolve, said_capabilities
 from harness.cli.waiting import wait_for
 from harness.engine.events import CheckFinished, PhaseFinished
@@ -58,7 +57,6 @@ def run(words: Sequence[str]) -> int:
     running = closing(fuzz(target, options, listeners.handle))
     with (
         listeners.reporting_faults_of(target.info),
-        told_like_interrupted(),
         listeners.speaking(),
         running as events,
     ):

@@ -16,7 +16,6 @@ from harness.cli.arguments import Parser, add_header_argument, count, positive_s
 from harness.cli.masking import hide
 from harness.cli.output import say, write_json
 from harness.cli.serving import DUMMY_KEY
-from harness.cli.signal_handling import told_like_interrupted
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
@@ -89,10 +88,9 @@ def run_scenarios(arguments: argparse.Namespace) -> int:
             write_json(session_record(session, results, mask))
 
     try:
-        with told_like_interrupted():
-            for result in session.run(scenarios):
-                results.append(result)
-                report.result(result)
+        for result in session.run(scenarios):
+            results.append(result)
+            report.result(result)
     except KeyboardInterrupt:
         report_end()
         raise

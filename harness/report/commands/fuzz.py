@@ -20,7 +20,7 @@ from harness.report.commands.presentation import EXPLAINED, Paint, Presentation,
 from harness.report.evidence.exchange_text import printable
 from harness.report.evidence.reproduction import commands, pytest_module, why_no_cassette
 from harness.report.explanation import replay_words, reproduction_lines
-from harness.report.ledger_text import Headline, make_headline
+from harness.report.ledger_text import Headline, make_headline, say_early
 from harness.report.records import code_record, target_record
 from harness.report.shards.fuzz_part import fuzz_part_record
 from harness.wire.mask import Mask
@@ -64,7 +64,7 @@ class FuzzPresentation(Presentation):
         empty = [phase.name for phase in state.phases if phase.vacuous]
         holes = f"{', '.join(empty)} proved too little" if empty else ""
         finished = state.whole()[1]
-        early = "the run ended early" if finished.halted else ""
+        early = say_early(finished)
         if not answers:
             return make_headline(finished, early, "no answer was judged", holes)
         if broken:

@@ -25,7 +25,7 @@ from harness.report.commands.torture_lines import (
 from harness.report.commands.torture_matrix import fault_matrix
 from harness.report.commands.torture_outcomes import SIGNS, list_untried
 from harness.report.evidence.exchange_text import printable
-from harness.report.ledger_text import Headline, count_stale, make_headline
+from harness.report.ledger_text import Headline, count_stale, make_headline, say_early
 from harness.report.records import code_record
 
 if TYPE_CHECKING:
@@ -78,9 +78,8 @@ class TorturePresentation(Presentation):
             _conjugate(left, "was", "were", "not tried"),
             count_stale(finished),
         ]
-        early = "the run ended early" if finished.halted else ""
         said = f"the client ends right in {right} of {planned} cases"
-        return make_headline(finished, early, said, ", ".join(filter(None, told)))
+        return make_headline(finished, say_early(finished), said, ", ".join(filter(None, told)))
 
     def left_out(self, state: RunState) -> Iterator[LeftOut]:
         skipped = sum(item["cases"] for item in list_untried(state))
