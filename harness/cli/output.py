@@ -104,17 +104,24 @@ class Listeners:
             if self.screen is not None:
                 self.screen.handle(each)
 
-    def follow(self, events: Generator[RunEvent, None, None]) -> RunFinished:
-        """Pass on all events of a run, then write the reports; return the last event.
+    def follow(
+        self,
+        events: Generator[RunEvent, None, None],
+        prepare: Callable[[RunEvent], object] = lambda _: None,
+    ) -> RunFinished:
+        """Pass on all events of a run, each after `prepare`; then write the reports and return the last event.
 
         An interrupt is thrown into the run, which may come to an end of its own with what it has. One that does
-        not is ended here, with the results so far.
+        not is ended here, with the results so far. An event is passed on even if `prepare` was interrupted.
         """
         with closing(events), self.speaking():
             event = next(events, None)
             while event is not None:
                 try:
-                    self.handle(event)
+                    try:
+                        prepare(event)
+                    finally:
+                        self.handle(event)
                     event = next(events, None)
                 except KeyboardInterrupt:
                     event = self._end_early(events)

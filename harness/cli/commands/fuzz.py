@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from harness.cli.output import Listeners, add_output_arguments
 from harness.cli.reproducing import CurlRuns
 from harness.cli.target_options import add_target_arguments, parse_with_configuration, resolve, said_capabilities
 from harness.cli.waiting import wait_for
-from harness.engine.events import CheckFinished, PhaseFinished
+from harness.engine.events import CheckFinished, RunEvent
 from harness.engine.results import Result
 from harness.engine.sharding.shards import parse_shard
 from harness.engine.targets import ResolvedTarget
@@ -53,22 +52,18 @@ def run(words: Sequence[str]) -> int:
     presentation = FuzzPresentation(options.seed, excluded=excluded, baseline=baseline)
     listeners = Listeners(arguments, presentation, baseline)
     runs = CurlRuns(target, options.seconds)
-    vacuous = False
-    running = closing(fuzz(target, options, listeners.handle))
-    with (
-        listeners.reporting_faults_of(target.info),
-        listeners.speaking(),
-        running as events,
-    ):
+
+    def repeat(event: RunEvent) -> None:
+        if isinstance(event, CheckFinished) and event.result.observation.findings:
+            if arguments.output:
+                presentation.written[id(event.result)] = _write(event.result, target, Path(arguments.output))
+            presentation.ran[id(event.result)] = runs.run(event.result)
+
+    with listeners.reporting_faults_of(target.info):
         wait_for(target, arguments.wait)
-        for event in events:
-            vacuous |= isinstance(event, PhaseFinished) and bool(event.vacuous)
-            if isinstance(event, CheckFinished) and event.result.observation.findings:
-                presentation.ran[id(event.result)] = runs.run(event.result)
-                if arguments.output:
-                    presentation.written[id(event.result)] = _write(event.result, target, Path(arguments.output))
-            listeners.handle(event)
-    return finish(arguments, baseline, listeners.write(), vacuous=vacuous)
+        finished = listeners.follow(fuzz(target, options, listeners.handle), repeat)
+    vacuous = any(phase.vacuous for phase in listeners.state.phases)
+    return finish(arguments, baseline, finished, vacuous=vacuous)
 
 
 def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...]:

@@ -56,16 +56,20 @@ def every(
     if reading is None:
         return EngineRun(engine=ENGINE, seconds=0.0, vacuous=("states of this API cannot be compared",))
     search = _Search(place, reading, Timer(seconds))
-    frontier = {b"": SearchState((), 1, search.beginnings())}
     reached = 0
-    for steps in range(1, depth + 1):
-        split = min(_SPLIT, depth)
-        shared = shard is not None and shard.number > 1 and steps < split
-        frontier = search.deeper(frontier, shard if steps == split else None, counts=not shared)
-        if search.timer.over():
-            break
-        reached += 1
-    notes = () if reached == depth else (f"time was up: depth {reached} of {depth} is complete",)
+    try:
+        frontier = {b"": SearchState((), 1, search.beginnings())}
+        for steps in range(1, depth + 1):
+            split = min(_SPLIT, depth)
+            shared = shard is not None and shard.number > 1 and steps < split
+            frontier = search.deeper(frontier, shard if steps == split else None, counts=not shared)
+            if search.timer.over():
+                break
+            reached += 1
+    except KeyboardInterrupt:
+        search.timer.stop()
+    why = "it was interrupted" if search.timer.stopped else "time was up"
+    notes = () if reached == depth else (f"{why}: depth {reached} of {depth} is complete",)
     return EngineRun(
         engine=ENGINE,
         seconds=search.timer.spent,
@@ -79,6 +83,7 @@ def every(
         vacuous=() if search.plays else ("nothing was played",),
         notes=notes,
         answers=search.answers,
+        stopped=search.timer.stopped,
     )
 
 

@@ -69,6 +69,10 @@ class Store:
             except TimeUp:
                 notes.append("time was up before all of them were played")
                 break
+            except KeyboardInterrupt:
+                place.timer.stop()
+                notes.append("the search was interrupted before all of them were played")
+                break
             except (ValueError, KeyError, TypeError) as wrong:
                 notes.append(f"{path.name} is no stored failure ({wrong}): remove it")
                 continue
@@ -87,6 +91,7 @@ class Store:
             counts=counts,
             failures=tuple(failures),
             notes=(*notes, *place.notes()),
+            stopped=place.timer.stopped,
         )
 
 

@@ -164,11 +164,7 @@ def _shrink(place: SearchTarget, tally: Tally, engine: str) -> list[Failure]:
             queue.append(failure.key)
 
     for key in queue:  # grows
-        try:
-            done.append(minimal(place, found[key], add))
-        except KeyboardInterrupt:
-            place.timer.stop()
-            done.append(minimal(place, found[key]))
+        done.append(minimal(place, found[key], add))
         place.report_progress({"histories": tally.histories, "shrunk": len(done)}, findings=len(found))
     return shortest(place, done)
 

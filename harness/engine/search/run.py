@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,23 +104,28 @@ def fuzz(
     yield RunStarted(resolved.info)
     yield Planned(0, len(options.engines), str(options.shard or ""))
     results: list[Result] = []
-    stopped = False
-    for happened in _runs(resolved, options, notify):
-        if isinstance(happened, ExerciseStarted):
-            yield happened
-            continue
-        stopped |= happened.stopped
-        results += yield from tell_run(happened, policy, resolved.api)
+    timer = Timer(options.seconds)
+    with closing(_runs(resolved, options, notify, timer)) as runs:
+        for happened in runs:
+            for event in tell_run(happened, policy, resolved.api):
+                results += [event.result] if isinstance(event, CheckFinished) else []
+                try:
+                    yield event
+                except KeyboardInterrupt:
+                    timer.stop()
     finished = finish_search(results, time.perf_counter() - begun, _part(resolved, options))
-    yield replace(finished, exit=Exit.INTERRUPTED, halted=INTERRUPTED) if stopped else finished
+    yield replace(finished, exit=Exit.INTERRUPTED, halted=INTERRUPTED) if timer.stopped else finished
 
 
-def tell_run(run: EngineRun, policy: Policy, api: Api) -> Generator[RunEvent, None, list[Result]]:
-    """The events of one engine; returns its results."""
-    yield run.phase()
-    decided = [run.decide(policy), *(failure.decide(policy, api) for failure in run.failures)]
-    yield from map(CheckFinished, decided)
-    return decided
+def tell_run(happened: ExerciseStarted | EngineRun, policy: Policy, api: Api) -> Iterator[RunEvent]:
+    """The events of one engine that begins or has ended."""
+    if isinstance(happened, ExerciseStarted):
+        yield happened
+        return
+    yield happened.phase()
+    yield CheckFinished(happened.decide(policy))
+    for failure in happened.failures:
+        yield CheckFinished(failure.decide(policy, api))
 
 
 def finish_search(results: Sequence[Result], seconds: float, part: ShardPart | None = None) -> RunFinished:
@@ -149,26 +154,25 @@ def _place_in_order(result: Result) -> tuple[int, str]:
 
 
 def _runs(
-    resolved: ResolvedTarget, options: FuzzOptions, notify: Callable[[Progressed], object]
-) -> Iterator[ExerciseStarted | EngineRun]:
-    """Each engine that begins, and what it did."""
-    timer = Timer(options.seconds)
+    resolved: ResolvedTarget, options: FuzzOptions, notify: Callable[[Progressed], object], timer: Timer
+) -> Generator[ExerciseStarted | EngineRun, None, None]:
+    """Each engine that begins, and what it did. After an interrupt the timer is stopped, and no other begins."""
     with _place(resolved, options, timer) as place:
         earlier: list[Failure] = []
         store = Store(options.store, resolved) if options.store is not None else None
         known: set[str] = set()
-        stopped = False
         if store is not None and (options.shard is None or options.shard.number == 1):
             yield _fold(_noting(store.replay(place.within(timer)), known), earlier, resolved.api)
         for number, engine in enumerate(options.engines):
             yield ExerciseStarted(engine)
             share = None if options.seconds is None else timer.left / (len(options.engines) - number)
             watched = replace(place, progress=_progress_of(engine, notify))
-            if stopped:
+            if timer.stopped:
                 yield EngineRun(engine=engine, seconds=0.0, vacuous=("the run was interrupted before it began",))
                 continue
             done = _noting(_run_engine(engine, watched, options, share, frozenset(known)), known)
-            stopped = done.stopped
+            if done.stopped:
+                timer.stop()
             for failure in done.failures if store is not None else ():
                 store.keep(failure)  # type: ignore[union-attr]
             yield _fold(done, earlier, resolved.api)
@@ -184,6 +188,18 @@ def _progress_of(engine: str, notify: Callable[[Progressed], object]) -> Callabl
 
 
 def _run_engine(
+    engine: str, place: SearchTarget, options: FuzzOptions, seconds: float | None, known: frozenset[str]
+) -> EngineRun:
+    """What an engine did; it keeps what it has if it is interrupted, unless it was still reading modules."""
+    try:
+        return _run_whole_engine(engine, place, options, seconds, known)
+    except KeyboardInterrupt:
+        return EngineRun(
+            engine=engine, seconds=0.0, vacuous=("the run was interrupted as it began",), stopped=True
+        )
+
+
+def _run_whole_engine(
     engine: str, place: SearchTarget, options: FuzzOptions, seconds: float | None, known: frozenset[str]
 ) -> EngineRun:
     if seconds is not None and seconds <= 0:

@@ -40,6 +40,7 @@ def minimal(
 ) -> Failure:
     """The smallest failure of the same kind, played once more; as far as time allows, and it says if not.
 
+    A KeyboardInterrupt stops the timer of the place, and nothing of the failure is lost.
     `also` hears of every failure that is seen on the way.
     """
     model = place.model
@@ -89,6 +90,9 @@ class _Shrinking(Generic[Part]):
             last = first if _why_no_time(self._place) else self._replay()
         except TimeUp:
             return replace(self._best, unshrunk=LATE, replays=Replays(why_not=LATE))
+        except KeyboardInterrupt:
+            self._place.timer.stop()
+            return replace(self._best, unshrunk=STOPPED, replays=Replays(why_not=STOPPED))
         finally:
             self._set_pace(Pace.SEARCHING)
         both = Replays(first.shown + last.shown, first.played + last.played)
@@ -163,6 +167,8 @@ def shortest(place: SearchTarget, failures: Sequence[Failure]) -> list[Failure]:
     if not place.resolved.throwaway or longest < 2 or place.timer.over():
         return list(failures)
     searched = every(place, min(longest - 1, SHORTEST), seconds=min(place.timer.left, MOST_SECONDS))
+    if searched.stopped:
+        place.timer.stop()
     short = {failure.key: failure for failure in searched.failures}
     return [_pick_shorter(failure, short.get(failure.key)) for failure in failures]
 

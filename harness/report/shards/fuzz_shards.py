@@ -79,7 +79,9 @@ def _tell(started: RunStarted, runs: Sequence[EngineRun], policy: Policy, api: A
     for run in runs:
         folded = fold(run, earlier, api)
         earlier += folded.failures
-        results += yield from tell_run(folded, policy, api)
+        for event in tell_run(folded, policy, api):
+            results += [event.result] if isinstance(event, CheckFinished) else []
+            yield event
     yield finish_search(results, sum(run.seconds for run in runs))
 
 

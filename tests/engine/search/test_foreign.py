@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import jsonschema
@@ -18,7 +19,7 @@ from harness import resources
 from harness.cli import main
 from harness.cli.reproducing import SAME
 from harness.emulator import Emulator
-from harness.engine.search import run, shrink
+from harness.engine.search import exhaustive, run, shrink
 from harness.outcome import Exit
 from harness.report.terminal import screen
 from harness.transport import ServerThread
@@ -184,6 +185,76 @@ def test_an_interrupted_search_reports_what_it_has(
     assert failure["replays"]["why_not"] == shrink.STOPPED
     assert record["engines"][1]["vacuous"] == ["the run was interrupted before it began"]
     assert "no-5xx" in (tmp_path / "x.xml").read_text()
+
+
+def interrupt_first_call(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """Let the first call of this function be interrupted before it does anything."""
+    owner, _, name = place.replace(":", ".").rpartition(".")
+    holder, calls = resolve_name(owner), count()
+    function = getattr(holder, name)
+
+    def call(*positional: Any, **named: Any) -> Any:
+        if next(calls) == 0:
+            raise KeyboardInterrupt
+        return function(*positional, **named)
+
+    monkeypatch.setattr(holder, name, call)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "harness.engine.search.shrink:_Shrinking._replay",
+        "harness.engine.search.run:document",
+        "harness.cli.reproducing:CurlRuns.run",
+    ],
+)
+def test_wherever_an_interrupt_comes_there_is_a_report(
+    place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Between two engines, in shrinking or repeating: the run ends as interrupted, with what was found by then."""
+    interrupt_first_call(monkeypatch, place)
+    words = ("-e", "history,schema", "--max-examples", "30", "--no-store", "--api-key", "any-key-at-all", "--json")
+    code, record = searched(foreign.CrashesOnChain(), capsys, usual=words)
+    assert (code, "interrupted" in record["halted"]) == (Exit.INTERRUPTED, True)
+    assert "fuzz.no-5xx" in {failure["rule"] for failure in record["failures"]}
+
+
+def test_an_interrupted_replay_of_failures_keeps_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What is stored was not seen to be mended, so it stays, and no engine begins."""
+    words = ("-e", "history", "--max-examples", "12", "--api-key", "any-key-at-all", "--json", "--store", "kept")
+    with foreign.serving(foreign.CrashesOnChain()) as url:
+        assert main(["fuzz", url, *words]) == Exit.FAILED
+        capsys.readouterr()
+        kept = sorted((tmp_path / "kept").rglob("*.json"))
+        interrupt_first_call(monkeypatch, "harness.engine.search.failure_store:_play_again")
+        code = main(["fuzz", url, *words])
+    record = json.loads(capsys.readouterr().out)
+    assert kept
+    assert (code, sorted((tmp_path / "kept").rglob("*.json"))) == (Exit.INTERRUPTED, kept)
+    assert [engine["vacuous"] for engine in record["engines"]][1:] == [["the run was interrupted before it began"]]
+
+
+def test_an_interrupted_exhaustive_search_keeps_its_finding(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The engine that plays every history tells what it found, and which depth is complete."""
+    calls, digest = count(), exhaustive.digest_state
+
+    def interrupt(*positional: Any) -> bytes:
+        if next(calls) == 60:
+            raise KeyboardInterrupt
+        return digest(*positional)
+
+    monkeypatch.setattr(exhaustive, "digest_state", interrupt)
+    code = main(["fuzz", "emulator", "--exhaustive", "3", "--no-store", "--json"])
+    record = json.loads(capsys.readouterr().out)
+    assert (code, "interrupted" in record["halted"]) == (Exit.INTERRUPTED, True)
+    (engine,) = record["engines"]
+    assert engine["counts"]["plays"] >= 60
+    assert engine["notes"][0].startswith("it was interrupted: depth ")
 
 
 def test_an_interrupt_ends_the_search_by_the_document(capsys: pytest.CaptureFixture[str]) -> None:
