@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from datetime import date
 from pathlib import Path
 
-from harness.cli.masking import mask_text
+from harness.cli.masking import show_text
 from harness.cli.output import require_writable, say
 from harness.engine.baseline import Baseline, read_baseline
 from harness.engine.decide import exit_with
@@ -56,13 +56,16 @@ def _refuse_shortened(arguments: argparse.Namespace) -> None:
 def finish(arguments: argparse.Namespace, old: Baseline, finished: RunFinished, *, vacuous: bool = False) -> Exit:
     """The exit code of a finished run; if the baseline is to be rewritten, the one it has under the new one.
 
-    A run that was not whole rewrites nothing: the file would say of what nobody saw that it is in order.
+    A run that was not whole rewrites nothing: the file would say of what nobody saw that it is in order. Of one
+    that was interrupted, standard error says so, too: its output may be a file.
     """
+    if finished.exit is Exit.INTERRUPTED:
+        say("harness: interrupted", to_errors=True)
     if not (arguments.baseline_update or arguments.baseline_prune):
         return finished.exit
     if gap := _find_gap(finished):
         say(
-            f"baseline {arguments.baseline}: left as it was, because the run was not whole: {mask_text(gap)}",
+            f"baseline {arguments.baseline}: left as it was, because the run was not whole: {show_text(gap)}",
             to_errors=arguments.json,
         )
         return finished.exit

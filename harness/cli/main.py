@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
 from harness import __version__
-from harness.cli.masking import begin, mask_text
+from harness.cli.masking import begin, mask_text, show_text
 from harness.cli.name_clash import shadow_note
 from harness.cli.signal_handling import told_like_interrupted
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
@@ -110,17 +110,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(Exit.OK)
     except UsageFault as fault:
-        return _say(f"harness: {mask_text(str(fault))}", Exit.USAGE)
+        return _say(f"harness: {show_text(str(fault))}", Exit.USAGE)
     except TargetFault as fault:
-        from harness.report.evidence.exchange_text import printable
-
-        return _say(f"harness: {printable(mask_text(str(fault)))}", Exit.UNREACHABLE)
+        return _say(f"harness: {show_text(str(fault))}", Exit.UNREACHABLE)
     except KeyboardInterrupt:
         return _say("harness: interrupted", Exit.INTERRUPTED)
     except BrokenPipeError:
         return _silence_pipe()
     except HarnessFault as fault:
-        return _say(f"harness: a fault of the harness itself: {mask_text(str(fault))}", Exit.HARNESS_ERROR)
+        return _say(f"harness: a fault of the harness itself: {show_text(str(fault))}", Exit.HARNESS_ERROR)
     except Exception as wrong:
         if isinstance(wrong, OSError) and wrong.errno in _FULL:
             _silence_pipe()

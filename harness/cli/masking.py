@@ -50,15 +50,18 @@ def hear(request: Request) -> None:
 
 def say_masked(text: str, *, to_errors: bool = False) -> None:
     """Print one line that may quote a target or a client."""
-    # Late: completing a word needs neither.
-    from harness.cli.output import say
-    from harness.report.evidence.exchange_text import printable
+    from harness.cli.output import say  # late: completing a word does not need it
 
-    say(printable(mask_text(text)), to_errors=to_errors)
+    say(show_text(text), to_errors=to_errors)
+
+
+def show_text(text: str) -> str:
+    """Mask a text and escape its control characters, so that it may be shown on a terminal."""
+    return _mask().show(text)
 
 
 def mask_text(text: str) -> str:
-    """Mask a text so that it may be shown."""
+    """Mask a text that goes elsewhere than to a terminal."""
     return _mask().text(text)
 
 

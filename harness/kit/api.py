@@ -312,3 +312,11 @@ class Api:
         names = (self.key_variable, self.other_key_variable, *self.key_aliases)
         keys = {name: environment.get(name, "").strip() for name in names}
         return {name: key for name, key in keys.items() if key}
+
+    def load_stated_contract(self, stated: str, otherwise: ApiContract) -> ApiContract:
+        """The contract of the revision that a recording states; `otherwise` if it states none that is known."""
+        try:
+            known: ApiContract = self.load_contract(stated) if stated else otherwise
+        except (LookupError, OSError, ValueError):  # it may state anything, such as a name too long for a folder
+            return otherwise
+        return known

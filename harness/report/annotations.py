@@ -11,8 +11,8 @@ from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Verdict
 from harness.outcome.words import format_count
 from harness.report.causes import describe
-from harness.report.evidence.exchange_text import printable
 from harness.report.presented_run import PresentedRun
+from harness.wire.control_characters import escape_controls
 
 _SHOWN = 10
 
@@ -53,5 +53,5 @@ def _format_command(name: str, message: str, **properties: str) -> str:
 
 def _escape(text: str, more: str = "") -> str:
     """Percent-encode what would end the line or the property; control characters become visible."""
-    escaped = "\n".join(map(printable, text.splitlines()))
+    escaped = "\n".join(map(escape_controls, text.splitlines()))
     return "".join(f"%{ord(char):02X}" if char in "%\n" + more else char for char in escaped)

@@ -14,7 +14,6 @@ from typing import Any
 from harness.engine.results import Result
 from harness.outcome import Finding, Level, Outcome, Severity, Standing, Verdict
 from harness.outcome.words import format_count, shorten
-from harness.report.evidence.exchange_text import printable
 from harness.report.finding_text import summarize
 from harness.report.run_state import RunState, urgency_of
 
@@ -153,5 +152,5 @@ def describe(result: Result, state: RunState) -> str:
         text = summarize(worst.message, worst.where.pointer)
     else:
         text = observation.reason.strip().rpartition("\n")[2] or result.title
-    plain = " ".join(printable(state.mask.text(text)).split())
+    plain = " ".join(state.mask.show(text).split())
     return shorten(_LONG_WORD.sub(lambda word: f"{word[0][:10]}…", plain), _TITLE)

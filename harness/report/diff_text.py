@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.benches.recordings.diff import Drift, Drifts
 from harness.outcome.words import format_count, list_some
-from harness.report.evidence.exchange_text import printable
+from harness.wire.control_characters import escape_controls
 
 _NAMED = 3
 
@@ -18,10 +18,10 @@ _NAMED = 3
 def drift_lines(drifts: Drifts, *, content: bool = True) -> Iterator[str]:
     """One line for each drift, however many exchanges show it; drifts of shape first."""
     for drift, labels in drifts.shape.items():
-        yield printable(f"{shape_line(drift)}  [{_join_names(labels)}]")
+        yield escape_controls(f"{shape_line(drift)}  [{_join_names(labels)}]")
     if content:
         for drift, labels in drifts.content.items():
-            yield printable(f"content  {drift}  [{_join_names(labels)}]")
+            yield escape_controls(f"content  {drift}  [{_join_names(labels)}]")
 
 
 def shape_line(drift: Drift) -> str:

@@ -13,7 +13,6 @@ from harness.outcome.words import format_count
 from harness.report.causes import order_findings
 from harness.report.event_text import event_lines
 from harness.report.evidence.evidence_text import shown_lines
-from harness.report.evidence.exchange_text import printable
 from harness.report.evidence.stream_events import number_in_whole
 from harness.report.finding_text import finding_lines
 from harness.report.run_state import RunState
@@ -42,7 +41,7 @@ def _write_lines(result: Result, state: RunState, noun: str, verbose: bool, whol
     findings = [number_in_whole(found, result, state.display) for found in order_findings(result, state)]
     yield from findings_lines(findings, state.mask, most=_MOST_FINDINGS if verbose else _FEW_FINDINGS)
     if observation.reason:
-        yield from printable(state.mask.text(observation.reason)).rstrip().split("\n")
+        yield from state.mask.show(observation.reason).rstrip().split("\n")
     if result.excuse:
         yield f"baseline: {state.mask.text(result.excuse)}"
     if result.evidence and not observation.cause:
@@ -96,9 +95,9 @@ def reproduction_lines(reproduction: Reproduction, mask: Mask, *, noun: str = ""
     elif reproduction.unshrunk:
         yield f"its requests are not fully shrunk: {reproduction.unshrunk}"
     if reproduction.consequences:
-        yield f"consequences: {printable(mask.text(', '.join(reproduction.consequences)))}"
+        yield f"consequences: {mask.show(', '.join(reproduction.consequences))}"
     if reproduction.command:
-        yield f"this {noun or 'one'} alone: {printable(mask.text(reproduction.command))}"
+        yield f"this {noun or 'one'} alone: {mask.show(reproduction.command)}"
 
 
 def replay_words(replays: Replays) -> str:

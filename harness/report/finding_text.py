@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.outcome import Finding, Where
-from harness.report.evidence.exchange_text import printable
+from harness.wire.control_characters import escape_controls
 from harness.wire.mask import Mask
 
 
@@ -38,7 +38,7 @@ def compared_lines(finding: Finding, mask: Mask) -> Iterator[str]:
 
 def _put_on_one_line(text: str) -> str:
     """Make the text one line, even if it quotes a body with line breaks."""
-    return printable(text).replace("\n", r"\n")
+    return escape_controls(text).replace("\n", r"\n")
 
 
 def place(where: Where) -> str:

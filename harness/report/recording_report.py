@@ -13,7 +13,6 @@ from harness.benches.record.proof import ScenarioState
 from harness.benches.record.session import NOT_BEGUN, Begun, Event, Recorded, RecordingSession, Waits
 from harness.outcome.words import format_count
 from harness.report.diff_text import drift_record, shape_line
-from harness.report.evidence.exchange_text import printable
 from harness.report.terminal.screen import Screen
 from harness.wire.mask import Mask
 
@@ -74,7 +73,7 @@ class RecordingReport:
 
     def _write_line(self, text: str, *, before: str = "") -> None:
         """Write one line; `text` is masked and made safe for a terminal, `before` is our own."""
-        self._screen.line(before + printable(self._mask.text(text)))
+        self._screen.line(before + self._mask.show(text))
         self._out.flush()  # a session takes minutes, and somebody may follow the log
 
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from harness.wire.control_characters import escape_controls
 from harness.wire.message import Request
 from harness.wire.secrets.cut_texts import CutTexts
 from harness.wire.secrets.forms import cores, is_escaped, secrets_in_header, spellings, unescape
@@ -100,6 +101,10 @@ class Mask:
         if request is not None and request.headers.media_type() == _FORM and not seems_json(text):
             return self._mask_plain(f"&{text}")[1:]
         return self._mask_plain(text)
+
+    def show(self, text: str, request: Request | None = None) -> str:
+        """Make a text fit for a terminal: hide its secrets as `text` does, and escape control characters."""
+        return escape_controls(self.text(text, request))
 
     def hide_known(self, text: str) -> str:
         """Hide only the known secrets, also those inside which the text was cut."""

@@ -15,7 +15,7 @@ import pytest
 from harness import __version__
 from harness.cli.main import BROKEN_PIPE, COMMANDS, main
 from harness.cli.name_clash import shadow_note
-from harness.outcome import Exit, TargetFault
+from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
 from harness.transport import ServerThread
 from harness.wire import Request, Response
 from tests.cli.conftest import Harness
@@ -71,6 +71,8 @@ def test_the_list_imports_no_run() -> None:
         (KeyboardInterrupt(), Exit.INTERRUPTED, "interrupted"),
         (BrokenPipeError(), BROKEN_PIPE, ""),
         (TargetFault("it said \x1b[31mred"), 4, r"it said \x1b[31mred"),
+        (UsageFault("no \x1b[31mred"), Exit.USAGE, r"no \x1b[31mred"),
+        (HarnessFault("of \x1b[31mred"), Exit.HARNESS_ERROR, r"of \x1b[31mred"),
         (ValueError("x"), 5, "bug"),
     ],
 )

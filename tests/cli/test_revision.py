@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,22 @@ def test_the_configuration_may_name_it(
     monkeypatch.chdir(tmp_path)
     assert main(["check", "emulator"]) == Exit.USAGE
     assert "there is no revision '1999-01-01'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stated", ["2027-01-01", "x\x1b[31m", "9" * 5000], ids=["later", "hostile", "long"])
+def test_a_cassette_of_an_unknown_revision_is_judged_and_played(
+    stated: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A newer harness may have recorded it: it is read by the revision that is known, and that is said."""
+    lines = CASSETTE.read_text("utf-8").replace(f"revision: '{CURRENT}'", f"revision: {json.dumps(stated)}")
+    (tmp_path / "newer.yaml").write_text(lines, encoding="utf-8")
+    assert main(["verify", str(tmp_path / "newer.yaml")]) == Exit.OK
+    said = capsys.readouterr().out
+    assert f"judged by revision {CURRENT}" in said
+    assert "newer.yaml: it states revision" in said
+    assert "which is not known here" in said
+    replay = ["replay", str(tmp_path / "newer.yaml"), "--port", "0", "--", sys.executable, "-c", ""]
+    assert main(replay) == Exit.NOTHING_RAN
+    told = capsys.readouterr().err
+    assert "note: the cassette states revision" in told
+    assert "\x1b" not in said + told

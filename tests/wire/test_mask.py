@@ -51,6 +51,11 @@ def test_text(text: str, masked: str) -> None:
     assert MASK.text(text) == masked
 
 
+def test_what_is_shown_is_masked_and_paints_nothing() -> None:
+    """A text for a terminal has neither a secret nor a control character; its lines stay lines."""
+    assert MASK.show("one the-secret\r\n\ttwo \x1b[2J\x07\u202e") == f"one {HIDDEN}\n\ttwo \\x1b[2J\\x07\\u202e"
+
+
 @pytest.mark.parametrize(
     ("name", "secret"),
     [

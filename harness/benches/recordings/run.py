@@ -79,10 +79,12 @@ def _by_revision(part: Verified) -> dict[str, int]:
 
 
 def _write_facts(facts: CassetteFacts) -> list[str]:
-    edited = [
-        f"entry {number} was edited, or recorded without pieces: they are a guess" for number in facts.edited
+    unknown = facts.unknown_revision
+    return [
+        *([f"it states revision {unknown}, which is not known here"] if unknown else []),
+        *(f"entry {number} was edited, or recorded without pieces: they are a guess" for number in facts.edited),
+        *(f"{times} × {ending}, as recorded" for ending, times in facts.endings),
     ]
-    return [*edited, *(f"{times} × {ending}, as recorded" for ending, times in facts.endings)]
 
 
 def _decide_rules(whole: Verified, policy: Policy, rules: Mapping[str, Rule]) -> list[Result]:

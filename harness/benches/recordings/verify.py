@@ -30,12 +30,16 @@ _SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class CassetteFacts:
-    """Facts about one cassette. `endings` counts the incomplete answers; `edited` are entry numbers, from 1."""
+    """Facts about one cassette. `endings` counts the incomplete answers; `edited` are entry numbers, from 1.
+
+    `unknown_revision` is the one that it states if it was not judged by it.
+    """
 
     file: str
     recordings: int = 0
     endings: tuple[tuple[str, int], ...] = ()
     edited: tuple[int, ...] = ()
+    unknown_revision: str = ""
 
 
 @dataclass(slots=True)
@@ -135,32 +139,28 @@ def _find_answers(request: Path) -> Iterator[Answer]:
             yield Answer(read_file(path), path.suffix == ".json")
 
 
-def contract_of(layout: Layout, contract: ApiContract, api: Api) -> ApiContract:
-    """The contract of the revision that a cassette states; `contract` if it states none that is known here."""
+def _stated_revision(layout: Layout) -> str:
     try:
         provenance = layout.provenance()
     except CassetteError:  # reported after its entries
-        return contract
-    stated = provenance.revision if provenance is not None else ""
-    try:
-        known: ApiContract = api.load_contract(stated) if stated else contract
-    except LookupError:
-        return contract
-    return known
+        return ""
+    return provenance.revision if provenance is not None else ""
 
 
 def _judge_cassette(path: Path, document: Any, contract: ApiContract, result: Verified, api: Api) -> None:
     """Judge the readable entries of a cassette, then raise CassetteError for the first unreadable one."""
     layout = Layout(path)
     entries = list(layout.readings(layout.check(document)["interactions"]))
-    contract = contract_of(layout, contract, api)
+    stated = _stated_revision(layout)
+    contract = api.load_stated_contract(stated, contract)
     result.revisions[contract.revision] += 1
     judge = api.new_file_judge(str(path), result.traffic, contract)
     judge.exchanges(name_entry(number, _read_exchange(entry)) for number, entry in enumerate(entries, 1))
     good = [(number, entry) for number, entry in enumerate(entries, 1) if isinstance(entry, Recording)]
     endings = Counter(f"{entry.ending.how} by the {entry.ending.by}" for _, entry in good if not entry.complete)
     edited = tuple(number for number, entry in good if entry.approximate)
-    result.facts.append(CassetteFacts(str(path), len(good), tuple(sorted(endings.items())), edited))
+    unknown = stated if contract.revision != stated else ""
+    result.facts.append(CassetteFacts(str(path), len(good), tuple(sorted(endings.items())), edited, unknown))
     layout.provenance()
     for position, entry in enumerate(entries):
         if isinstance(entry, ValueError):

@@ -67,8 +67,6 @@ def run(words: Sequence[str]) -> int:
     with listeners.reporting_faults_of(target.info):
         wait_for(target, arguments.wait)
         finished = listeners.follow(check_target(target, catalogue, options))
-    if finished.exit is Exit.INTERRUPTED:
-        say("harness: interrupted", to_errors=True)
     return finish(arguments, baseline, finished)
 
 

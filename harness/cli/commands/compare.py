@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.cli.arguments import Parser
-from harness.cli.masking import mask_text, mask_tree
+from harness.cli.masking import mask_tree, show_text
 from harness.cli.output import ReportFiles, say, write_json
 from harness.outcome import Exit, UsageFault
 from harness.report.json_report import dump
@@ -54,8 +54,8 @@ def run(words: Sequence[str]) -> int:
     from harness.report.side_by_side.reports import compare_record, render_markdown, render_page
 
     renderers = {
-        "html": lambda: render_page(compared, mask_text),
-        "markdown": lambda: render_markdown(compared, mask_text),
+        "html": lambda: render_page(compared, show_text),
+        "markdown": lambda: render_markdown(compared, show_text),
         "json": lambda: dump(mask_tree(compare_record(compared))),
     }
     files.write(lambda name: renderers[name]())
@@ -64,7 +64,7 @@ def run(words: Sequence[str]) -> int:
     else:
         screen = Screen(sys.stdout)
         for line in list_lines(compared):
-            screen.line(mask_text(line))
+            screen.line(show_text(line))
     asked = [{entry.id for entry in run.entries.values() if entry.asked} for run in runs]
     if not set.intersection(*asked) and all(run.lists_all for run in runs):
         say("harness: the reports have no result in common", to_errors=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.arguments import Parser
-from harness.cli.masking import mask_text, mask_tree
+from harness.cli.masking import mask_text, mask_tree, say_masked
 from harness.cli.output import ReportFiles, say, write_json
 from harness.outcome import Exit, UsageFault
 
@@ -63,7 +63,7 @@ def run(words: Sequence[str]) -> int:
         write_json({"before": arguments.before, "after": arguments.after, **mask_tree(drift_record(drifts))})
     else:
         for line in (*drift_lines(drifts, content=not arguments.quiet), drift_totals(drifts)):
-            say(mask_text(line))
+            say_masked(line)
     if drifts.shape:
         return Exit.FAILED
     return Exit.OK if drifts.compared else Exit.NOTHING_RAN

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 
 from harness.cli.arguments import Parser
 from harness.cli.diagnosis import Condition, Diagnosis, diagnose
-from harness.cli.masking import mask_text
+from harness.cli.masking import mask_text, show_text
 from harness.cli.output import say, write_json
 from harness.outcome import Exit
 from harness.outcome.words import format_count
-from harness.report.evidence.exchange_text import printable
 from harness.report.terminal.screen import wants_colour
 
 _COLOUR = {Condition.OK: "32", Condition.NOTE: "33", Condition.PROBLEM: "31;1"}
@@ -48,5 +47,5 @@ def run(words: Sequence[str]) -> int:
 def _format(item: Diagnosis, *, colour: bool) -> str:
     word = f"{item.state:<8}"
     word = f"\x1b[{_COLOUR[item.state]}m{word}\x1b[0m" if colour else word
-    line = f"{word} {item.about:<15} {printable(mask_text(item.found))}"
+    line = f"{word} {item.about:<15} {show_text(item.found)}"
     return f"{line}\n{'':<25}→ {item.remedy}" if item.remedy else line

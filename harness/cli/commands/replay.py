@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.arguments import Parser
 from harness.cli.guarding import access, add_guard_arguments
 from harness.cli.inspecting import add_open_argument, new_inspector, serve_with_page
-from harness.cli.masking import hear, mask_text, mask_tree, say_masked
+from harness.cli.masking import hear, mask_tree, say_masked
 from harness.cli.output import say, write_json
 from harness.cli.serving import add_listen_arguments, port_to_take, split_command
 from harness.interactions import INTERACTIONS
@@ -50,12 +50,20 @@ def run(words: Sequence[str]) -> int:
         recordings, PROTOCOL, mode=arguments.mode, speed=arguments.speed, assign_ids=arguments.assign_ids
     )
     faulty = Faulty(player, PROTOCOL, plan=arguments.fault)
-    revision = (cassette.provenance.revision if cassette.provenance is not None else "") or CURRENT
+    stated = cassette.provenance.revision if cassette.provenance is not None else ""
+    contract = INTERACTIONS.load_stated_contract(stated, INTERACTIONS.load_contract(CURRENT))
+    revision = contract.revision
+    if stated and stated != revision:
+        say_masked(
+            f"note: the cassette states revision {stated}, which is not known here: "
+            f"its streams are looked at by {revision}, and played as they are",
+            to_errors=True,
+        )
     granted = access(arguments)
     inspector = new_inspector(
         arguments,
         granted,
-        INTERACTIONS.load_contract(revision),
+        contract,
         command="replay",
         target=None,
         actions=Actions(drop=True, state=lambda: faulty.state),
@@ -169,30 +177,26 @@ def replay_record(path: str, player: Player) -> dict[str, Any]:
 
 def _print(player: Player, *, verbose: bool) -> None:
     for miss in player.misses:
-        say(mask_text(f"miss: {miss}"))
+        say_masked(f"miss: {miss}")
     for number, recording in player.approximate():
-        request = mask_text(f"{recording.request.method} {recording.request.target}")
-        say(
+        request = f"{recording.request.method} {recording.request.target}"
+        say_masked(
             f"approximate: recording {number + 1}, {request}: edited, or recorded without pieces; they are a guess"
         )
     for number, address in player.elsewhere():
-        say(
-            mask_text(
-                f"elsewhere: recording {number + 1} names another address ({address}): what the client sends "
-                "there is not replayed"
-            )
+        say_masked(
+            f"elsewhere: recording {number + 1} names another address ({address}): what the client sends "
+            "there is not replayed"
         )
     if addresses := player.in_bodies():
         number, named = next(iter(addresses.values())), list_some(list(addresses), 1, hint="--json lists them")
-        say(
-            mask_text(
-                f"in a body: recording {number + 1} names the recorded server ({named}): bodies are "
-                "played as recorded, so a client that follows such an address leaves the replay"
-            )
+        say_masked(
+            f"in a body: recording {number + 1} names the recorded server ({named}): bodies are "
+            "played as recorded, so a client that follows such an address leaves the replay"
         )
     unused = player.unused()
     for number, recording in unused if verbose or not player.misses else ():
-        say(mask_text(f"unused: recording {number + 1}, {recording.request.method} {recording.request.target}"))
+        say_masked(f"unused: recording {number + 1}, {recording.request.method} {recording.request.target}")
     used = len(player.recordings) - len(unused)
     missed = format_count(len(player.misses), "request")
     say(f"{used} of {len(player.recordings)} recordings used, {missed} without one")

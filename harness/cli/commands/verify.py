@@ -12,11 +12,10 @@ from pathlib import Path
 from harness.cli.arguments import Parser, add_revision_argument, contract_of
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.configuration import apply_section
-from harness.cli.masking import mask_text, own_secrets
+from harness.cli.masking import mask_text, own_secrets, say_masked
 from harness.cli.output import Listeners, add_output_arguments, say, write_json
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
-from harness.report.evidence.exchange_text import printable
 
 
 def run(words: Sequence[str]) -> int:
@@ -92,7 +91,7 @@ def _look_for_secrets(paths: Sequence[Path], arguments: argparse.Namespace) -> E
         write_json({"scanned": scanned, "secrets": found})
     else:
         for file, hit in secrets:
-            say(printable(mask_text(f"{file}: {hit.kind} at {hit.place} {hit.shown}".rstrip())))
+            say_masked(f"{file}: {hit.kind} at {hit.place} {hit.shown}".rstrip())
         say(f"looked into {format_count(scanned, 'file')}: {format_count(len(secrets), 'possible secret')}")
     if not scanned and not arguments.empty_ok:
         return Exit.NOTHING_RAN

@@ -17,12 +17,12 @@ from harness.engine.search.rules import SEARCHED
 from harness.outcome import Level, Verdict
 from harness.outcome.words import format_count, list_some
 from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
-from harness.report.evidence.exchange_text import printable
 from harness.report.evidence.reproduction import commands, pytest_module, why_no_cassette
 from harness.report.explanation import replay_words, reproduction_lines
 from harness.report.ledger_text import Headline, make_headline, say_early
 from harness.report.records import code_record, target_record
 from harness.report.shards.fuzz_part import fuzz_part_record
+from harness.wire.control_characters import escape_controls
 from harness.wire.mask import Mask
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class FuzzPresentation(Presentation):
         parts = [f"judged {sum(answers.values())} answers: {kinds}" if kinds else "judged no answer"]
         never = sorted({call for phase in state.phases for call in phase.never_accepted} - _find_accepted(state))
         if never:
-            parts.append(f"never accepted: {printable(list_some(never, _NEVER_SHOWN, hint='--json'))}")
+            parts.append(f"never accepted: {escape_controls(list_some(never, _NEVER_SHOWN, hint='--json'))}")
         empty = [phase.name for phase in state.phases if phase.vacuous]
         if empty:
             parts.append(f"{', '.join(empty)} proved too little (see VACUOUS)")
@@ -271,4 +271,4 @@ def _record_failure(result: Result, state: RunState, ran: str) -> dict[str, Any]
 
 
 def _mask_text(text: str, mask: Mask) -> str:
-    return printable(mask.text(text))
+    return mask.show(text)

@@ -14,7 +14,6 @@ from harness.outcome import Exit, Verdict
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import ERRED, Presentation, Section
 from harness.report.evidence.evidence_text import logs
-from harness.report.evidence.exchange_text import printable
 from harness.report.ledger_text import ledger_record
 from harness.report.page.story.tell import tell_story
 from harness.report.records import finding_record, source_record, target_record, unanswered_record
@@ -74,7 +73,7 @@ class GatewayPresentation(Presentation):
     def sections(self, state: RunState) -> Iterator[Section]:
         if state.stopped is not None:
             (log,) = logs([state.stopped.evidence], state.display)
-            reason = printable(state.mask.text(state.stopped.reason))
+            reason = state.mask.show(state.stopped.reason)
             yield Section("Stopped early", (reason, f"passage {log.name}:", *log.lines))
 
     def suite(self, result: Result) -> str:
@@ -84,7 +83,7 @@ class GatewayPresentation(Presentation):
         target = state.target
         assert target is not None
         place = f"{target.url} (API version {target.version}), model {target.model}"
-        yield f"gateway: {printable(state.mask.text(place))}"
+        yield f"gateway: {state.mask.show(place)}"
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
         yield f"{format_count(planned.checks, 'rule')}, {format_count(planned.exercises, 'trial')}"
@@ -103,9 +102,7 @@ class GatewayPresentation(Presentation):
         for finding in findings[:most]:
             words.append(f"{finding.message}{f': {finding.actual}' if finding.actual else ''}")
             words += [f"known cure: {finding.cure}"] if finding.cure else []
-        lines = [
-            f"             {printable(state.mask.text(' '.join(text.split())))}" for text in dict.fromkeys(words)
-        ]
+        lines = [f"             {state.mask.show(' '.join(text.split()))}" for text in dict.fromkeys(words)]
         if len(findings) > most:
             lines.append(f"             … and {len(findings) - most} more (-v)")
         return "", lines

@@ -15,7 +15,6 @@ from harness.engine.results import Result
 from harness.outcome import Exit, Level, Verdict
 from harness.outcome.words import format_count
 from harness.report.causes import describe, describe_stale, find_causes
-from harness.report.evidence.exchange_text import printable
 from harness.report.explanation import explain
 from harness.report.ledger_text import Headline, headline, ledger_lines
 from harness.report.records import run_record
@@ -148,7 +147,7 @@ class Presentation:
         target = state.target
         assert target is not None
         place = f"{target.url} (API version {target.version})" if target.url else "the embedded emulator"
-        yield printable(state.mask.text(f"target: {place}, model {target.model}"))
+        yield state.mask.show(f"target: {place}, model {target.model}")
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
         """How much there is to do."""
@@ -172,7 +171,7 @@ class Presentation:
         if result.verdict is Verdict.STALE:
             return f": {describe_stale(result)} (--baseline-prune)", ()
         if result.excuse:
-            return f": {printable(state.mask.text(result.excuse)).strip().splitlines()[0]}", ()
+            return f": {state.mask.show(result.excuse).strip().splitlines()[0]}", ()
         said = describe(result, state)
         return (f": {said}" if said != result.title else ""), ()
 

@@ -24,7 +24,6 @@ from harness.report.commands.torture_lines import (
 )
 from harness.report.commands.torture_matrix import fault_matrix
 from harness.report.commands.torture_outcomes import SIGNS, list_untried
-from harness.report.evidence.exchange_text import printable
 from harness.report.ledger_text import Headline, count_stale, make_headline, say_early
 from harness.report.records import code_record
 
@@ -154,14 +153,14 @@ class TorturePresentation(Presentation):
             f"without a drop the client is exact ({format_count(events, 'event')}, "
             f"{format_count(characters, 'character')}); now {format_count(state.planned.checks, 'case')}"
         )
-        yield from (printable(state.mask.text(note)) for note in phase.notes[1:])
+        yield from (state.mask.show(note) for note in phase.notes[1:])
 
     def format_result(self, result: Result, state: RunState, paint: Paint) -> str:
         if not is_case(result):
             return f"{self.kind(result).upper()} {result.id}: {describe_stale(result)}"
         outcome = outcome_of(result)
         word = paint(SIGNS[outcome][1], f"{outcome.upper():<7}")
-        problem = "".join(f": {printable(state.mask.text(f.message))}" for f in result.observation.findings)
+        problem = "".join(f": {state.mask.show(f.message)}" for f in result.observation.findings)
         return f"{word} {result.title} ({result.seconds:.2f} s){problem}"
 
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:

@@ -16,7 +16,6 @@ from harness.outcome.words import format_count
 from harness.report.commands.presentation import Paint
 from harness.report.commands.torture_outcomes import RANK, SIGNS, describe_problem, in_order, list_untried
 from harness.report.evidence.evidence_text import client_lines
-from harness.report.evidence.exchange_text import printable
 
 if TYPE_CHECKING:
     from harness.report.run_state import RunState
@@ -90,7 +89,7 @@ def group_lines(group: Sequence[Result], state: RunState, *, verbose: bool = Fal
         yield from (f"  also: {problem}" for problem in problems[1 : 1 + _ALSO])
     yield from (f"  {line}" for line in client_lines(run, state.mask, verbose=verbose))
     if first.reproduction is not None:
-        yield f"  this one alone:  {printable(state.mask.text(first.reproduction.command))}"
+        yield f"  this one alone:  {state.mask.show(first.reproduction.command)}"
 
 
 def groups(results: Sequence[Result]) -> list[list[Result]]:

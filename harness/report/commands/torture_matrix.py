@@ -22,7 +22,6 @@ from harness.report.commands.torture_outcomes import (
     list_untried,
 )
 from harness.report.evidence.evidence_text import client_lines
-from harness.report.evidence.exchange_text import printable
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix, StripCase
 
 if TYPE_CHECKING:
@@ -82,5 +81,5 @@ def outcome_cell(kind: str, results: Sequence[Result], mark: Mark, state: RunSta
         ),
         lines=(f"At {first.title} the client {describe_problem(first, state)}",) if bad else (),
         wire=tuple(client_lines(run_of(first), state.mask, verbose=False)) if bad else (),
-        command=printable(state.mask.text(first.reproduction.command)) if bad and first.reproduction else "",
+        command=state.mask.show(first.reproduction.command) if bad and first.reproduction else "",
     )

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from harness.benches.client.judgement.outcome import DropOutcome, list_cases, run_of
 from harness.engine.results import Result
 from harness.look.assets import mark_of
-from harness.report.evidence.exchange_text import printable
 
 if TYPE_CHECKING:
     from harness.report.run_state import RunState
@@ -54,7 +53,7 @@ def in_order(results: Sequence[Result]) -> list[Result]:
 
 def describe_problem(result: Result, state: RunState) -> str:
     """What is wrong in one case, secrets hidden."""
-    return "; ".join(printable(state.mask.text(finding.message)) for finding in result.observation.findings)
+    return "; ".join(state.mask.show(finding.message) for finding in result.observation.findings)
 
 
 def list_untried(state: RunState) -> list[dict[str, Any]]:

@@ -15,9 +15,9 @@ from harness.outcome import Finding
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import FoldedLines, Paint, Presentation, Section
 from harness.report.evidence.evidence_text import place_line
-from harness.report.evidence.exchange_text import printable
 from harness.report.finding_text import compared_lines
 from harness.report.records import code_record, place_record
+from harness.wire.control_characters import escape_controls
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
@@ -84,7 +84,7 @@ class VerifyPresentation(Presentation):
         return iter(())
 
     def phase(self, phase: PhaseFinished, state: RunState) -> Iterator[str]:
-        yield from (printable(state.mask.text(f"{phase.name}: {note}")) for note in phase.notes)
+        yield from (state.mask.show(f"{phase.name}: {note}") for note in phase.notes)
 
     def format_result(self, result: Result, state: RunState, paint: Paint) -> str:
         return f"{result.verdict.upper():<10} {result.id} [{result.rule.level}] {result.title}"
@@ -92,7 +92,7 @@ class VerifyPresentation(Presentation):
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
         for result, place, finding in list_findings(state):
             kind = f"{place.verdict.upper()} {finding.rule} [{result.rule.level}]"
-            yield f"{place_line(place, state.mask)}: {kind} {printable(state.mask.text(finding.message))}"
+            yield f"{place_line(place, state.mask)}: {kind} {state.mask.show(finding.message)}"
             yield from (f"  {line}" for line in compared_lines(finding, state.mask))
         for group in _fold_left_out(state):
             shown = (
@@ -105,7 +105,7 @@ class VerifyPresentation(Presentation):
         for revision, files in _by_revision(state).items():
             yield f"{format_count(files, 'file')} judged by revision {revision}"
         for file, reason in _list_unusable(state):
-            yield printable(state.mask.text(f"broken: {file}: {reason}"))
+            yield state.mask.show(f"broken: {file}: {reason}")
 
     def totals(self, state: RunState, paint: Paint) -> str | None:
         entries = _sum(state, "entries")
@@ -149,7 +149,7 @@ def _fold_left_out(state: RunState) -> Iterator[FoldedLines]:
     """What was not judged: its places below each reason, the reason of most of them first."""
     for reason, places in sorted(_list_left_out(state).items(), key=lambda item: -len(item[1])):
         lines = [state.mask.text(f"{file}: {entry}" if entry else file) for file, entry in places]
-        yield FoldedLines(printable(state.mask.text(f"{len(places)} × {reason}")), tuple(map(printable, lines)))
+        yield FoldedLines(state.mask.show(f"{len(places)} × {reason}"), tuple(map(escape_controls, lines)))
 
 
 def _by_revision(state: RunState) -> dict[str, int]:

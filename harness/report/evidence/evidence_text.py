@@ -18,9 +18,10 @@ from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome.words import format_count, shorten
 from harness.report.evidence.curl import curl, curl_lines
 from harness.report.evidence.display import Display
-from harness.report.evidence.exchange_text import SHOWN, ending_line, exchange_lines, printable
+from harness.report.evidence.exchange_text import SHOWN, ending_line, exchange_lines
 from harness.report.finding_text import place
 from harness.wire import Decoder, Exchange, Request
+from harness.wire.control_characters import escape_controls
 from harness.wire.mask import Mask
 
 ONE_LINE, RELAYED_IN_FULL = 160, 2_000
@@ -233,7 +234,7 @@ def relayed_lines(relayed: RelayedExchange, mask: Mask, shown: int = ONE_LINE) -
 def _request(request: Request, mask: Mask, shown: int) -> str:
     line = f"{request.method} {mask.text(request.target)}"
     body = _write_body(request.body, mask, shown)
-    return printable(f"{line} {body}" if body else line)
+    return escape_controls(f"{line} {body}" if body else line)
 
 
 def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
@@ -243,8 +244,8 @@ def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
     if exchange.is_stream:
         events = Decoder().feed(exchange.body)
         last = f", the last {_write_body(events[-1].data, mask, shown)}" if events else ""
-        return printable(f"{exchange.status} stream of {format_count(len(events), 'event')}{last}{end}")
-    return printable(f"{exchange.status} {_write_body(exchange.body, mask, shown)}{end}")
+        return escape_controls(f"{exchange.status} stream of {format_count(len(events), 'event')}{last}{end}")
+    return escape_controls(f"{exchange.status} {_write_body(exchange.body, mask, shown)}{end}")
 
 
 def _write_body(data: bytes, mask: Mask, shown: int) -> str:
@@ -255,13 +256,13 @@ def client_lines(run: ClientRun, mask: Mask, *, verbose: bool) -> Iterator[str]:
     """What went over the wire and when, what the client made of it, and its last words; `verbose`: all of them."""
     yield "on the wire:"
     for line in _draw_timeline(run):
-        yield f"  {printable(mask.text(line))}"
+        yield f"  {mask.show(line)}"
     for line in run.stray:
-        yield f"on standard output, and no answer: {printable(mask.text(line))}"
+        yield f"on standard output, and no answer: {mask.show(line)}"
     words = run.stderr.splitlines()
     if words:
         yield "standard error ends with:"
-        yield from (f"  {printable(mask.text(line))}" for line in (words if verbose else _take_last(words)))
+        yield from (f"  {mask.show(line)}" for line in (words if verbose else _take_last(words)))
 
 
 def _draw_timeline(run: ClientRun) -> Iterator[str]:
@@ -290,7 +291,7 @@ def _take_last(words: Sequence[str]) -> list[str]:
 def place_line(item: RecordedPlace, mask: Mask) -> str:
     """The file of a finding, and where in it."""
     where = ", ".join(filter(None, (item.where.exchange, place(replace(item.where, exchange="")))))
-    return printable(mask.text(f"{item.where.file} ({where})" if where else item.where.file))
+    return mask.show(f"{item.where.file} ({where})" if where else item.where.file)
 
 
 def kill_lines(row: KillRow) -> Iterator[str]:

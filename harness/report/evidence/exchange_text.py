@@ -9,6 +9,7 @@ import re
 
 from harness.report.evidence.display import Display
 from harness.wire import Exchange, Headers, Request
+from harness.wire.control_characters import escape_controls
 from harness.wire.mask import Mask
 
 SHOWN = 1_600
@@ -40,7 +41,7 @@ def ending_line(exchange: Exchange, mask: Mask) -> str:
     ending = exchange.ending
     counted = f", {ending.sent} of {ending.declared} bytes" if ending.declared is not None else ""
     detail = f": {mask.text(ending.detail)}" if ending.detail else ""
-    return printable(f"ended by {ending.by}: {ending.words}{counted}{detail}")
+    return escape_controls(f"ended by {ending.by}: {ending.words}{counted}{detail}")
 
 
 def body_lines(body: bytes, request: Request, display: Display, shown: int = SHOWN) -> list[str]:
@@ -48,7 +49,7 @@ def body_lines(body: bytes, request: Request, display: Display, shown: int = SHO
 
     `request` is the request of its exchange.
     """
-    text = printable(body_text(body, request, display))
+    text = escape_controls(body_text(body, request, display))
     if len(text) > shown:
         head, tail = shown * 2 // 3, shown // 3
         cut = len(text) - head - tail
@@ -65,14 +66,9 @@ def body_text(body: bytes, request: Request, display: Display) -> str:
     return display.mask.text(body.decode("utf-8", "replace"), request)
 
 
-def printable(text: str) -> str:
-    """Escape the control characters that a terminal would obey: a target must not paint our report."""
-    return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in text.replace("\r\n", "\n"))
-
-
 def _list_headers(headers: Headers, mask: Mask) -> list[str]:
     return [
-        printable(f"{mask.text(name)}: {mask.header(name, value)}")
+        escape_controls(f"{mask.text(name)}: {mask.header(name, value)}")
         for name, value in headers
         if name.lower() not in _NOISE
     ]

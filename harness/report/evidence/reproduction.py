@@ -13,7 +13,6 @@ from harness.engine.results import LoggedExchange, Result
 from harness.kit.api import Api
 from harness.report.evidence.curl import curl_lines
 from harness.report.evidence.display import Display
-from harness.report.evidence.exchange_text import printable
 from harness.wire import Exchange
 from harness.wire.mask import Mask
 
@@ -115,7 +114,7 @@ def why_no_cassette(result: Result) -> str:
 
 def _write_comment(text: str, mask: Mask) -> str:
     """Make the text one line: a target's words must not become commands."""
-    return " ".join(printable(mask.text(text)).split())
+    return " ".join(mask.show(text).split())
 
 
 def _write_script(result: Result, display: Display) -> str:

@@ -13,8 +13,9 @@ from harness.engine.results import Result
 from harness.outcome import Finding
 from harness.outcome.words import shorten
 from harness.report.evidence.display import Display
-from harness.report.evidence.exchange_text import body_text, printable
+from harness.report.evidence.exchange_text import body_text
 from harness.wire import Decoder, Exchange
+from harness.wire.control_characters import escape_controls
 from harness.wire.json_value import json_or_none, object_or_none
 
 NEVER = "nothing"
@@ -52,17 +53,17 @@ def read_events(exchange: Exchange, display: Display) -> list[StreamEvent]:
     for number, (frame, shown) in enumerate(zip(frames, masked, strict=True)):
         value = json_or_none(shown.data)
         text = shown.data.decode("utf-8", "replace")
-        name = protocol.name_event(value) if isinstance(value, dict) else printable(shorten(text, 24))
+        name = protocol.name_event(value) if isinstance(value, dict) else escape_controls(shorten(text, 24))
         payload = json.dumps(value, ensure_ascii=False, indent=2) if isinstance(value, dict) else text
         events.append(
             StreamEvent(
                 number=number,
                 end=frame.end,
-                name=printable(name or "no kind"),
-                summary=printable(shorten(_summarise(value), _SUMMARY)) if isinstance(value, dict) else "",
-                payload=printable(shorten(payload, _JSON)),
+                name=escape_controls(name or "no kind"),
+                summary=escape_controls(shorten(_summarise(value), _SUMMARY)) if isinstance(value, dict) else "",
+                payload=escape_controls(shorten(payload, _JSON)),
                 size=frame.end - frame.start,
-                cursor=printable(protocol.cursor(value) or "") if isinstance(value, dict) else "",
+                cursor=escape_controls(protocol.cursor(value) or "") if isinstance(value, dict) else "",
             )
         )
     return events

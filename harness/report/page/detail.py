@@ -13,7 +13,6 @@ from harness.outcome import Finding
 from harness.outcome.words import format_count, shorten
 from harness.report.causes import order_findings
 from harness.report.evidence.evidence_text import Log, logs, place_line
-from harness.report.evidence.exchange_text import printable
 from harness.report.evidence.stream_events import number_in_whole
 from harness.report.explanation import replay_words, reproduction_lines
 from harness.report.finding_text import place
@@ -130,4 +129,4 @@ def _show(finding: Finding, state: PresentedRun) -> ShownFinding:
 
 
 def _clean(text: str, state: PresentedRun) -> str:
-    return shorten(printable(state.mask.text(text)).strip(), _TEXT)
+    return shorten(state.mask.show(text).strip(), _TEXT)

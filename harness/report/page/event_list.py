@@ -14,7 +14,6 @@ from harness.engine.results import Result
 from harness.outcome import Finding
 from harness.outcome.words import format_count
 from harness.report.evidence.display import Display
-from harness.report.evidence.exchange_text import printable
 from harness.report.evidence.stream_events import (
     NEVER,
     StreamEvent,
@@ -24,6 +23,7 @@ from harness.report.evidence.stream_events import (
     number_in_whole,
 )
 from harness.wire import Exchange
+from harness.wire.control_characters import escape_controls
 
 _NEIGHBOURS = 2
 _MOST_FOLDED = 60
@@ -103,7 +103,7 @@ def _accuse(rows: Sequence[EventRow], finding: Finding) -> list[EventRow]:
     at = finding.where.event
     if finding.actual != NEVER:
         return [replace(row, accused=row.number == at and row.kind == "event") for row in rows]
-    missing = EventRow(kind="missing", number=at, name=printable(finding.expected), accused=True)
+    missing = EventRow(kind="missing", number=at, name=escape_controls(finding.expected), accused=True)
     place = next((n for n, row in enumerate(rows) if row.number is not None and row.number > (at or 0)), len(rows))
     return [*rows[:place], missing, *rows[place:]]
 

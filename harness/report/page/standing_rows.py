@@ -14,7 +14,6 @@ from harness.engine.results import Result
 from harness.look.assets import Mark, mark_of
 from harness.outcome import Standing, Verdict
 from harness.outcome.words import format_count, shorten
-from harness.report.evidence.exchange_text import printable
 from harness.report.ledger_text import remedy_of
 from harness.report.presented_run import PresentedRun
 
@@ -146,4 +145,4 @@ def _by_reason(results: Sequence[Result], state: PresentedRun, *, remedies: bool
 
 
 def _show(text: str, state: PresentedRun) -> str:
-    return shorten(" ".join(printable(state.mask.text(text)).split()), _REASON)
+    return shorten(" ".join(state.mask.show(text).split()), _REASON)

@@ -15,10 +15,10 @@ from harness.outcome import Level, Verdict
 from harness.outcome.words import format_count, list_some, shorten
 from harness.report.causes import describe, find_causes
 from harness.report.evidence.curl import curl
-from harness.report.evidence.exchange_text import printable
 from harness.report.presented_run import PresentedRun
 from harness.report.terminal.result_printer import COLOUR, ResultPrinter
 from harness.report.terminal.screen import Screen, count_seen
+from harness.wire.control_characters import escape_controls
 
 _LEFT_SHOWN = 5
 """Most things left behind that are named one by one."""
@@ -76,7 +76,7 @@ class SummaryPrinter:
         self._screen.line(str(self._presentation.headline(self._state)))
 
     def _mask_text(self, text: str) -> str:
-        return printable(self._state.mask.text(text))
+        return self._state.mask.show(text)
 
     def _list_holes(self, finished: RunFinished) -> None:
         """What kept the run from judging, and how to send again what a target got last before it was gone."""
@@ -85,7 +85,7 @@ class SummaryPrinter:
         self._screen.lines(self._mask_text(hole) for hole in finished.holes)
         for lost in finished.lost[:_LOST_SHOWN]:
             command = curl(lost.request, self._state.display)
-            for line in printable(command).split("\n"):
+            for line in escape_controls(command).split("\n"):
                 self._screen.line(f"  {line}", whole=True)
 
     def _list_failures(self) -> None:

@@ -32,7 +32,6 @@ from harness.outcome.words import format_count
 from harness.report.capability_text import list_each, sum_up
 from harness.report.causes import FAILING
 from harness.report.evidence.evidence_text import count_evidence, logs
-from harness.report.evidence.exchange_text import printable
 from harness.report.presented_run import PresentedRun
 from harness.report.terminal.result_printer import ResultPrinter
 from harness.report.terminal.screen import Heartbeat, Screen, format_seconds
@@ -116,7 +115,7 @@ class TerminalReport:
                 self._summary.print_end(event)
 
     def _mask_text(self, text: str) -> str:
-        return printable(self._state.mask.text(text))
+        return self._state.mask.show(text)
 
     def _show_progress(self, name: str) -> None:
         self._begun += 1

@@ -46,11 +46,7 @@ class StreamSource:
         from harness.benches.client.cases.recorded_source import recorded_stream, stated_revision  # slow to import
 
         self.service, self.id = recorded_stream(cassette, self.api.load_protocol())
-        if stated := stated_revision(cassette):
-            try:
-                self.contract = self.api.load_contract(stated)
-            except LookupError:
-                return  # recorded from a revision that is not known: read by the one that was asked for
+        self.contract = self.api.load_stated_contract(stated_revision(cassette), self.contract)
 
     def serves(self, case: Case) -> bool:
         """Whether it can serve this case as well."""

@@ -9,7 +9,6 @@ from itertools import pairwise
 from harness.outcome import Finding
 from harness.outcome.words import format_count
 from harness.report.evidence.display import Display
-from harness.report.evidence.exchange_text import printable
 from harness.report.evidence.stream_events import StreamEvent, lost_by, number_events
 from harness.report.page.story.bursts import Burst, choose_bursts, draw_burst, fold_bursts, group_by_chunk
 from harness.report.page.story.steps import format_ending, format_span, request_step, say_answer
@@ -125,7 +124,7 @@ def _tell_stream(
     first = chunks[0].at if chunks else exchange.seconds
     lost = lost_by(findings)
     for finding in lost:
-        text = printable(f"{display.mask.text(finding.expected)}, event {finding.where.event}, never comes")
+        text = f"{display.mask.show(finding.expected)}, event {finding.where.event}, never comes"
         yield _Moment(start + first, StoryStep(kind="missing", text=text, hot=True))
     if not chunks:
         empty = StoryStep(kind="answer", text=str(exchange.status), detail="a stream without an event", hot=True)

@@ -6,7 +6,6 @@ from urllib.parse import unquote
 
 from harness.outcome.words import shorten
 from harness.report.evidence.display import Display
-from harness.report.evidence.exchange_text import printable
 from harness.report.evidence.stream_events import read_events
 from harness.report.page.story.story import StoryStep
 from harness.wire import By, Ending, Exchange, How, Request
@@ -30,7 +29,7 @@ def request_step(
         text=request.method,
         at=None if began is None else round(1000 * began),
         lane=lane,
-        quoted=shorten_path(printable(display.mask.text(request.target))),
+        quoted=shorten_path(display.mask.show(request.target)),
         detail=say_body(request.body, request, display),
         hot=hot,
     )
@@ -46,7 +45,7 @@ def shorten_path(target: str) -> str:
 
 def say_body(body: bytes, request: Request, display: Display) -> str:
     """The beginning of a body, in one line."""
-    text = " ".join(printable(display.mask.text(body.decode("utf-8", "replace"), request)).split())
+    text = " ".join(display.mask.show(body.decode("utf-8", "replace"), request).split())
     return shorten(text, _DETAIL)
 
 

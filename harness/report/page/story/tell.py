@@ -9,7 +9,6 @@ from harness.faults.legal_noise import spell_out
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome.words import format_count
 from harness.report.evidence.display import Display
-from harness.report.evidence.exchange_text import printable
 from harness.report.page.story.exchanges import MOST_EXCHANGES, tell_exchanges
 from harness.report.page.story.steps import answer_step, request_step, shorten_path
 from harness.report.page.story.story import Story, StoryStep
@@ -54,7 +53,7 @@ def _tell_relayed(relayed: Sequence[RelayedExchange], accused: set[str], display
 
 def _tell_run(run: ClientRun, display: Display) -> Story:
     def show(text: str) -> str:
-        return printable(display.mask.text(text))
+        return display.mask.show(text)
 
     steps: list[StoryStep] = []
     for moment in run.moments[:MOST_EXCHANGES]:
