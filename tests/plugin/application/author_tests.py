@@ -110,6 +110,7 @@ def test_tools(interactions_emulator, interactions_client):
     )
 
 
+@pytest.mark.interactions_emulator(max_requests=100)
 def test_tools_without_end(interactions_emulator, interactions_client):
     interactions_emulator.reply(steps=[call(1, "Oslo")], times=0)
     with pytest.raises(RuntimeError, match="no answer after 5 rounds"):

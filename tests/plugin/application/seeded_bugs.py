@@ -172,7 +172,7 @@ BUGS = [
         "    for _ in range(rounds):\n        if answer.status",
         "    while True:\n        if answer.status",
         "test_tools_without_end",
-        "sent more than 1000 requests in this test and seems to go on for ever",
+        "sent more than 100 requests in this test and seems to go on for ever",
     ),
     SeededBug(
         "the sandbox is lost",
