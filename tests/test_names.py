@@ -1,4 +1,4 @@
-"""Functions are named by verbs, and a class name stands for one thing: the whole package is read to see it.
+"""Functions are short and named by verbs, a class name stands for one thing: the whole package is read to see it.
 
 A bare past participle (`told`, `changed`) leaves open whether a function does something or returns something. It
 may name a boolean or a property. A private function does not begin with a noun (`_text`, `_finding_record`),
@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "harness"
+MOST_LINES = 61
 
 
 def _words(text: str) -> frozenset[str]:
@@ -143,6 +144,18 @@ def test_private_functions_are_verbs() -> None:
     """No private function begins with a noun."""
     found = {f"{module}:{name}" for module, tree in _modules() for name in named_by_noun(tree)}
     assert not found, f"name these functions by what they do:{_listed(found)}"
+
+
+def test_functions_fit_on_a_screen() -> None:
+    """No function is longer than `MOST_LINES`, its docstring included."""
+    long = {
+        f"{module}:{node.name}: {length} lines"
+        for module, tree in _modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or 0) - node.lineno + 1) > MOST_LINES
+    }
+    assert not long, f"split these functions, each of which may have {MOST_LINES} lines:{_listed(long)}"
 
 
 def test_a_class_name_stands_for_one_thing() -> None:

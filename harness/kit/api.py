@@ -62,6 +62,7 @@ class ApiReading(Protocol):
 
 
 Requests = TypeVar("Requests", bound="ApiRequests")
+Known = TypeVar("Known", bound="ApiContract")
 
 
 class ApiRequests(Protocol):
@@ -313,10 +314,10 @@ class Api:
         keys = {name: environment.get(name, "").strip() for name in names}
         return {name: key for name, key in keys.items() if key}
 
-    def load_stated_contract(self, stated: str, otherwise: ApiContract) -> ApiContract:
+    def load_stated_contract(self, stated: str, otherwise: Known) -> Known:
         """The contract of the revision that a recording states; `otherwise` if it states none that is known."""
         try:
-            known: ApiContract = self.load_contract(stated) if stated else otherwise
+            known: Known = self.load_contract(stated) if stated else otherwise
         except (LookupError, OSError, ValueError):  # it may state anything, such as a name too long for a folder
             return otherwise
         return known

@@ -103,16 +103,14 @@ def run(words: Sequence[str]) -> int:
         target=lambda: Target.EMULATOR,
         facts={"target": target.info.url, "words": "It waits for the requests of the gateway."},
     )
+    host, own_port = arguments.upstream_host, arguments.upstream_port
+    served = ServerThread(inspector.around(upstream), host=host, port=own_port, clock=upstream.clock)
     with ExitStack() as stack:
-        host, own_port = arguments.upstream_host, arguments.upstream_port
-        server = stack.enter_context(
-            ServerThread(inspector.around(upstream), host=host, port=own_port, clock=upstream.clock)
-        )
+        server = stack.enter_context(served)
         listeners = Listeners(arguments, GatewayPresentation(server.url), baseline)
         _announce(arguments, server.url, granted)
-        process = None
-        if command is not None:
-            process = stack.enter_context(run_command(command, gateway_environment(server.url, os.environ)))
+        environment = gateway_environment(server.url, os.environ)
+        process = None if command is None else stack.enter_context(run_command(command, environment))
         stack.enter_context(listeners.reporting_faults_of(target.info))
         _wait(target, arguments.wait, process)
         limit = Deadline(Timer(arguments.deadline or None), arguments.timeout)

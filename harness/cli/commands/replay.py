@@ -23,7 +23,8 @@ from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count, list_some
 
 if TYPE_CHECKING:
-    from harness.cassette import Player
+    from harness.cassette import Cassette, Player
+    from harness.contract import Contract
 
 _SPEED = re.compile(r"(\d+(?:\.\d+)?)x?")
 
@@ -36,7 +37,7 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.server.fault_control import Faulty
     from harness.cassette import Player, load
     from harness.cli.commands.serve import PAGE_FIELDS, command_environment
-    from harness.contract import CURRENT, PROTOCOL
+    from harness.contract import PROTOCOL
     from harness.inspector import Actions
     from harness.transport import ServerThread
     from harness.wire.control import is_control
@@ -50,15 +51,7 @@ def run(words: Sequence[str]) -> int:
         recordings, PROTOCOL, mode=arguments.mode, speed=arguments.speed, assign_ids=arguments.assign_ids
     )
     faulty = Faulty(player, PROTOCOL, plan=arguments.fault)
-    stated = cassette.provenance.revision if cassette.provenance is not None else ""
-    contract = INTERACTIONS.load_stated_contract(stated, INTERACTIONS.load_contract(CURRENT))
-    revision = contract.revision
-    if stated and stated != revision:
-        say_masked(
-            f"note: the cassette states revision {stated}, which is not known here: "
-            f"its streams are looked at by {revision}, and played as they are",
-            to_errors=True,
-        )
+    contract = _choose_contract(cassette)
     granted = access(arguments)
     inspector = new_inspector(
         arguments,
@@ -77,7 +70,8 @@ def run(words: Sequence[str]) -> int:
         cors_for=lambda request: not is_control(request),
     )
     recorded = format_count(len(cassette.recordings), "recording")
-    welcome = f"replaying {recorded} of {arguments.cassette} ({arguments.mode}, revision {revision}){granted.note}"
+    how = f"({arguments.mode}, revision {contract.revision})"
+    welcome = f"replaying {recorded} of {arguments.cassette} {how}{granted.note}"
 
     code = serve_with_page(
         server,
@@ -96,6 +90,21 @@ def run(words: Sequence[str]) -> int:
     for line in faulty.story():
         say_masked(line, to_errors=arguments.json)
     return code or int(_exit(player))
+
+
+def _choose_contract(cassette: Cassette) -> Contract:
+    """The contract of the revision that a cassette states, if it is known; else the current one, with a note."""
+    from harness.contract import CURRENT
+
+    stated = cassette.provenance.revision if cassette.provenance is not None else ""
+    contract: Contract = INTERACTIONS.load_stated_contract(stated, INTERACTIONS.load_contract(CURRENT))
+    if stated and stated != contract.revision:
+        say_masked(
+            f"note: the cassette states revision {stated}, which is not known here: "
+            f"its streams are looked at by {contract.revision}, and played as they are",
+            to_errors=True,
+        )
+    return contract
 
 
 def _parser() -> Parser:
