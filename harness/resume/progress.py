@@ -14,11 +14,10 @@ from typing import Any
 import msgspec
 
 from harness.contract import PROTOCOL, Assembler, Contract
-from harness.contract.tables.protocol import CREATED_EVENT, STATUS_EVENT
+from harness.contract.tables.protocol import CREATED_EVENT, STATUS_EVENT, STEP_EVENTS
 
 Event = Mapping[str, Any]
 
-_STEPS = frozenset({"step.start", "step.delta", "step.stop"})
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -62,7 +61,7 @@ class Progress:
                 self._at = 0
         self._learn(event)
         cursor = PROTOCOL.cursor(event)
-        new = self._step(kind, event, cursor) if kind in _STEPS else self._take_outside_steps(kind, event)
+        new = self._step(kind, event, cursor) if kind in STEP_EVENTS else self._take_outside_steps(kind, event)
         if cursor is not None and self._at >= self._cursor_at:
             self.cursor, self._cursor_at = cursor, self._at
         return new

@@ -22,7 +22,8 @@ COMPLETED_EVENT = "interaction.completed"
 CREATED_EVENT = "interaction.created"
 STATUS_EVENT = "interaction.status_update"
 ERROR_EVENT = "error"
-RUN_EVENTS = frozenset({CREATED_EVENT, STATUS_EVENT, COMPLETED_EVENT, "step.start", "step.delta", "step.stop"})
+STEP_EVENTS = frozenset({"step.start", "step.delta", "step.stop"})
+RUN_EVENTS = STEP_EVENTS | {CREATED_EVENT, STATUS_EVENT, COMPLETED_EVENT}
 """The listed event types that tell what a run did; an error is left out, as it may concern the connection only."""
 
 COLLECTION = "interactions"
