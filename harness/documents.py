@@ -75,9 +75,28 @@ def _refuse_zeros(handle: int, size: int, path: str | Path) -> None:
 
 
 def read_file(path: str | Path) -> bytes:
-    """Return the content of a regular file. Raises OSError as `open_file` does."""
+    """Return the content of a regular file. Raises OSError as `open_file` does, which names the file."""
     with open_file(path) as file:
-        return file.read()
+        try:
+            return file.read()
+        except OSError as wrong:  # a disk that fails names nothing
+            raise OSError(wrong.errno, wrong.strerror, str(path)) from None
+
+
+def list_files(folder: str | Path, *, hidden: bool = True) -> list[Path]:
+    """The regular files below a folder, in order. Raises OSError for a folder that cannot be listed.
+
+    With `hidden=False`, files and folders whose names begin with a dot are left out.
+    """
+
+    def refuse(wrong: OSError) -> None:
+        raise wrong  # a file that nobody looked at must not pass for a good one
+
+    found = []
+    for inside, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if hidden or not name.startswith(".")]
+        found += [Path(inside, name) for name in names if hidden or not name.startswith(".")]
+    return sorted(path for path in found if path.is_file())
 
 
 def load_yaml(source: IO[bytes] | bytes | str, loader: type[Any] | None = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.documents import load_all_yaml, load_yaml, open_file, read_file
+from harness.documents import list_files, load_all_yaml, load_yaml, open_file, read_file
 from harness.resources import folder
 
 LAUGHS = "a: &a ['lol','lol','lol','lol','lol','lol','lol','lol','lol']\n" + "".join(
@@ -201,3 +202,37 @@ def test_certificates_are_files(tmp_path: Path, words: tuple[str, ...]) -> None:
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 2
     assert "it is a pipe" in " ".join(ran.stderr.split())
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file here fails to be read once it is open")
+def test_a_file_that_fails_while_it_is_read_is_named() -> None:
+    """As one that cannot be opened is: the operating system says only why."""
+    with pytest.raises(OSError, match="/proc/self/mem") as told:
+        read_file("/proc/self/mem")
+    assert told.value.filename == "/proc/self/mem"
+
+
+def test_files_are_listed_in_order_and_hidden_ones_only_if_wanted(tmp_path: Path) -> None:
+    """Folders, pipes and links to nothing are no files."""
+    for name in ("b.yaml", "a/c.yaml", ".d.yaml", ".e/f.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "nowhere").symlink_to("nothing")
+    assert list_files(tmp_path, hidden=False) == [tmp_path / "a/c.yaml", tmp_path / "b.yaml"]
+    assert {file.name for file in list_files(tmp_path)} == {"b.yaml", "c.yaml", ".d.yaml", "f.yaml"}
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies in it was not looked at, and must not pass for good."""
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    scan = os.scandir
+
+    def refuse(path: str) -> object:
+        if Path(path) == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PermissionError, match="closed"):
+        list_files(tmp_path)

@@ -146,8 +146,8 @@ def _read_table(path: Path) -> dict[str, Any]:
     """The whole table, as it is written."""
     try:
         whole = tomllib.loads(read_file(path).decode("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as wrong:
-        raise UsageFault(f"{path} cannot be read: {wrong}") from None
+    except (OSError, ValueError, RecursionError) as wrong:
+        raise UsageFault(f"{path} cannot be read: {getattr(wrong, 'strerror', wrong)}") from None
     tool = whole.get("tool")
     table = tool.get("harness", {}) if isinstance(tool, dict) else {}
     if not isinstance(table, dict):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
 from harness import __version__
-from harness.cli.masking import begin, mask_text, show_text
+from harness.cli.masking import begin, show_text
 from harness.cli.name_clash import shadow_note
 from harness.cli.signal_handling import told_like_interrupted
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
@@ -26,6 +26,8 @@ from harness.outcome.suggest import did_you_mean
 
 BROKEN_PIPE = 141
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_OF_FILES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO)
+"""What is wrong with a file, and never with the program that wants to use it."""
 
 
 class Command(Protocol):
@@ -123,9 +125,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(wrong, OSError) and wrong.errno in _FULL:
             _silence_pipe()
             return _say(f"harness: what it says cannot be written: {wrong.strerror}", Exit.USAGE)
+        if isinstance(wrong, OSError) and wrong.errno in _OF_FILES and wrong.filename is not None:
+            file = show_text(repr(os.fsdecode(wrong.filename)))
+            return _say(f"harness: {file} cannot be used: {wrong.strerror}", Exit.USAGE)
         import traceback
 
-        sys.stderr.write(mask_text(traceback.format_exc()))
+        sys.stderr.write(show_text(traceback.format_exc()))
         return _say(
             f"harness: this is a bug of the harness {__version__}, please report it with the lines above",
             Exit.HARNESS_ERROR,

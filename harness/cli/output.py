@@ -18,6 +18,7 @@ from harness.outcome import Exit, TargetFault, UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.report.formats import FORMATS
 from harness.report.json_report import dump
+from harness.wire.control_characters import escape_controls
 
 if TYPE_CHECKING:
     from harness.engine.baseline import Baseline
@@ -30,8 +31,11 @@ _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def say(text: str, *, to_errors: bool = False) -> None:
-    """Print one line to standard output, or to standard error if the output is machine-readable."""
-    (sys.stderr if to_errors else sys.stdout).write(text + "\n")
+    """Print one line to standard output, or to standard error if the output is machine-readable.
+
+    Control characters are escaped: a line may name a file or a server, whose names are not ours.
+    """
+    (sys.stderr if to_errors else sys.stdout).write(escape_controls(text) + "\n")
 
 
 def write_json(value: Any) -> None:
@@ -50,7 +54,7 @@ class ReportFiles:
         self._files = read_report_words(words, formats)
         for _, path in self._files:
             if path.is_file() and not _is_step_summary(path):
-                path.unlink()
+                _remove(path)
 
     def write(self, render: Callable[[str], str]) -> None:
         """Write every report of a finished run; `render` returns the text for a format."""
@@ -258,6 +262,14 @@ def _refuse_other_suffix(name: str, path: Path) -> None:
         what = "JSON for an endpoint badge of shields.io" if name == "badge" else name
         right = path.with_suffix(own[0])
         raise UsageFault(f"--report: {name} writes {what}, and {str(path)!r} says otherwise: write {name}={right}")
+
+
+def _remove(path: Path) -> None:
+    """Remove a report, or empty it where files can only be written: in a folder of others, on a mount."""
+    try:
+        path.unlink()
+    except OSError:
+        path.write_bytes(b"")
 
 
 def _is_step_summary(path: Path) -> bool:

@@ -145,7 +145,7 @@ def read_baseline(
     except FileNotFoundError:
         raise UsageFault(f"no baseline at {path}: make one with --baseline {path} --baseline-update") from None
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as wrong:
-        raise UsageFault(f"the baseline {path} cannot be read: {wrong}") from None
+        raise UsageFault(f"the baseline {path} cannot be read: {getattr(wrong, 'strerror', wrong)}") from None
     if value is None:
         return Baseline()
     if not isinstance(value, list):

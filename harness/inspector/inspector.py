@@ -8,6 +8,7 @@ those need (`benches/server/page_guard.py`).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -54,6 +55,8 @@ _TYPES = {
 }
 _SHARED: dict[str, Callable[[], str]] = {"tokens.css": read_tokens, "theme.js": partial(read_script, "theme")}
 _FORMS = ("curl", "pytest", "scenario")
+_NUMBER = re.compile("[0-9]{1,18}")
+"""The number of an exchange or an event; what is longer is none, and would not be read in reasonable time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,8 +252,8 @@ def read_file(name: str) -> str | None:
     """A file of the page, some of which all pages share; None if it has no such file."""
     if name in _SHARED:
         return _SHARED[name]()
-    found = files("harness.inspector").joinpath("page", name)
-    return found.read_text("utf-8") if found.is_file() else None
+    found = (file for file in files("harness.inspector").joinpath("page").iterdir() if file.name == name)
+    return next((file.read_text("utf-8") for file in found if file.is_file()), None)
 
 
 def is_for_page(request: Request) -> bool:
@@ -264,7 +267,11 @@ def is_for_page(request: Request) -> bool:
 def _names_exchange(parts: list[str]) -> bool:
     """Whether these are the number of an exchange and, perhaps, of an event or the form of a copy."""
     last = parts[-1] if parts else ""
-    return len(parts) in (1, 2) and parts[0].isdecimal() and (last.isdecimal() or last in _FORMS)
+    return (
+        len(parts) in (1, 2)
+        and _NUMBER.fullmatch(parts[0]) is not None
+        and (_NUMBER.fullmatch(last) is not None or last in _FORMS)
+    )
 
 
 def _as_json(value: Any) -> Response:

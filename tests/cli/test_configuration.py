@@ -39,7 +39,16 @@ def test_what_was_said_is_kept() -> None:
     assert vars(arguments) == {"target": "", "model": "m", "jobs": 2}
 
 
-@pytest.mark.parametrize("text", ["[tool.harness\n", "tool = {harness = 3}\n", '[tool.harness]\ncheck = "one"\n'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[tool.harness\n",
+        "tool = {harness = 3}\n",
+        '[tool.harness]\ncheck = "one"\n',
+        f"a = {'9' * 5_000}\n",
+        f"a = {'[' * 5_000}\n",
+    ],
+)
 def test_wrong_files(text: str, tmp_path: Path) -> None:
     """A file that cannot be parsed, or a value of the wrong type, is a usage error."""
     with pytest.raises(UsageFault):

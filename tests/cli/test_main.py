@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -20,6 +21,8 @@ from harness.transport import ServerThread
 from harness.wire import Request, Response
 from tests.cli.conftest import Harness
 from tests.engine.toys import ToyService
+
+LONG = "x" * 300 + ".yaml"
 
 
 def test_help_names_every_command_and_exit_code(harness: Harness) -> None:
@@ -73,7 +76,13 @@ def test_the_list_imports_no_run() -> None:
         (TargetFault("it said \x1b[31mred"), 4, r"it said \x1b[31mred"),
         (UsageFault("no \x1b[31mred"), Exit.USAGE, r"no \x1b[31mred"),
         (HarnessFault("of \x1b[31mred"), Exit.HARNESS_ERROR, r"of \x1b[31mred"),
-        (ValueError("x"), 5, "bug"),
+        (ValueError("\x1b[31mred"), 5, r"ValueError: \x1b[31mred"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "a\x1b.yaml"),
+            2,
+            r"'a\x1b.yaml' cannot be used: Perm",
+        ),
+        (OSError(errno.EIO, "Input/output error", b"a\xff"), 2, r"'a\udcff' cannot be used: Input"),
     ],
 )
 def test_ends(
@@ -92,6 +101,7 @@ def test_ends(
     assert main(["list"]) == code
     err = capsys.readouterr().err
     assert told in err
+    assert "\x1b" not in err
     assert ("Traceback" in err) is isinstance(raised, ValueError)
 
 
@@ -105,6 +115,26 @@ def test_a_reader_that_leaves(tmp_path: Path) -> None:
         )
     assert done.returncode == BROKEN_PIPE
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("verify", LONG),
+        ("diff", LONG, LONG),
+        ("replay", LONG),
+        ("torture", "--cassette", LONG, "--", "true"),
+        ("record", "--target", "http://127.0.0.1:9", "--cassette", LONG, "--", "true"),
+        ("verify", ".", "--report", f"json={LONG}"),
+        ("record", "--target", "http://127.0.0.1:9", "--cassette", "/", "--", "true"),
+    ],
+    ids=lambda words: str(words[0]),
+)
+def test_a_name_that_no_file_can_have_is_wrong_usage(words: tuple[str, ...], harness: Harness) -> None:
+    """Whatever the operating system refuses of a file that an option names is told in a line."""
+    done = harness(*words)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "Traceback" not in done.err
 
 
 @pytest.mark.parametrize("theirs", ["harness.py", "harness/__init__.py"])

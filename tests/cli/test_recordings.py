@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -412,3 +413,15 @@ def test_the_help_names_every_scenario(harness: Harness) -> None:
     assert done.code == 0
     listed = " ".join(done.out.split()).rpartition("scenarios: ")[2].partition("; or all")[0]
     assert listed.split(", ") == list(SCENARIOS)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file has such a name there")
+@pytest.mark.parametrize("command", ["record", "replay"])
+def test_the_name_of_a_cassette_paints_no_terminal(emulator: str, harness: Harness, command: str) -> None:
+    """A file from a stranger's pull request may be called anything."""
+    name = "a\x1b[31m\u202e.yaml"
+    recorded = harness("record", "--target", emulator, "--cassette", name, "--port", "0", "--", *ask("hi"))
+    done = recorded if command == "record" else harness("replay", name, "--port", "0", "--", "true")
+    assert r"a\x1b[31m\u202e.yaml" in recorded.out
+    assert done.code in (0, 3)
+    assert not {"\x1b", "\u202e"} & set(done.out + done.err)

@@ -55,11 +55,23 @@ def test_the_page_refers_to_nothing_outside(name: str) -> None:
     assert set(own) <= set(FILES)
 
 
-@pytest.mark.parametrize("name", ["../inspector.py", "..%2finspector.py", "page/main.js", "main.py", "", "x.js"])
+@pytest.mark.parametrize(
+    "name",
+    ["../inspector.py", "..%2finspector.py", "page/main.js", "main.py", "", "x.js", "x" * 5_000 + ".js"],
+)
 def test_only_files_of_the_page_are_served(bench: Bench, name: str) -> None:
     """Nothing beside the page's own files can be read; the empty name is the page."""
     status, text, _ = ask(bench, ROOT + name)
     assert (status == 200 and text.startswith("<!doctype html>")) if name == "" else status == 404
+
+
+@pytest.mark.parametrize("name", ["exchanges/", "exchanges/1/"])
+@pytest.mark.parametrize("number", ["9" * 18, "9" * 19, "9" * 5_000])
+def test_a_number_that_nothing_has_is_not_found(bench: Bench, name: str, number: str) -> None:
+    """However long it is: Python refuses to read a number of more than 4,300 digits."""
+    bench.open()
+    bench.create()
+    assert ask(bench, f"{ROOT}{name}{number}")[0] == 404
 
 
 @pytest.mark.parametrize("name", ["feed", "exchanges/1", "exchanges/1/0", "exchanges/1/curl", "cassette"])

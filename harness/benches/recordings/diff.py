@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.benches.recordings.shape import ABSENT, Content, Shape, content_of, shape_of
 from harness.cassette import CassetteError, Recording, load
+from harness.documents import list_files
 from harness.outcome.words import shorten_with_length
 from harness.wire import Decoder, StreamProtocol
 from harness.wire.json_value import json_or_none
@@ -75,8 +76,7 @@ def diff_paths(before: Path, after: Path, protocol: StreamProtocol) -> Drifts:
 
 
 def _find_cassettes(folder: Path) -> set[str]:
-    found = (path for path in folder.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
-    return {str(path.relative_to(folder)) for path in found}
+    return {str(path.relative_to(folder)) for path in list_files(folder) if path.suffix in _SUFFIXES}
 
 
 def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], protocol: StreamProtocol) -> Drifts:

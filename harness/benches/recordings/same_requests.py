@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cassette import CassetteError, Pieces, Recording, load
+from harness.documents import list_files
 from harness.wire import Decoder, Driver, Headers, Request, StreamProtocol
 from harness.wire.json_value import json_or_none
 from harness.wire.message import EVENT_STREAM
@@ -32,7 +33,7 @@ def sessions_in(path: Path, target: str) -> list[list[Recording]]:
     if not path.is_dir():
         return [list(load(path).recordings)]
     found: dict[str, list[Recording]] = {}
-    for request in sorted(path.rglob("*" + _REQUEST)):
+    for request in (file for file in list_files(path) if file.name.endswith(_REQUEST)):
         stem = request.name.removesuffix(_REQUEST)
         answer = next((file for end in _ANSWERS if (file := request.with_name(stem + end)).is_file()), None)
         if answer is not None:
@@ -51,7 +52,7 @@ def send_again(session: Sequence[Recording], driver: Driver, protocol: StreamPro
 
 
 def _load_cassettes(folder: Path) -> Iterator[list[Recording]]:
-    for file in sorted(folder.rglob("*.yaml")):
+    for file in (file for file in list_files(folder) if file.suffix == ".yaml"):
         try:
             yield list(load(file).recordings)
         except CassetteError:

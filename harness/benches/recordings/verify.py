@@ -20,7 +20,7 @@ from harness.cassette import CassetteError, Hit, Recording, scan_file
 from harness.cassette.foreign.har import Unreadable, decode_body, name_entry
 from harness.cassette.format.document import parse_all
 from harness.cassette.format.layout import Layout
-from harness.documents import read_file
+from harness.documents import list_files, read_file
 from harness.kit.api import Api, ApiContract
 from harness.kit.verification import ANSWERS, Answer, Verification
 from harness.wire import Arrivals, Exchange, StreamProtocol
@@ -197,7 +197,4 @@ def files_in(paths: Iterable[Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        for file in sorted(path.rglob("*")):
-            hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-            if file.is_file() and not hidden:
-                yield file
+        yield from list_files(path, hidden=False)

@@ -94,11 +94,11 @@ class Faulty:
 
     def __call__(self, request: Request) -> Response:
         """Return the service's answer, or what the plan makes of it."""
-        name, (first, *rest) = split_path(request)
+        name, segments = split_path(request)
         session = "" if name is None else _find_session(name)
-        if first != CONTROL:
+        if segments[:1] != (CONTROL,):
             return (self._faulty.get(session) or self._service)(request)
-        path = [part for part in rest if part]
+        path = [part for part in segments[1:] if part]
         if path == ["faults"]:
             return self._refuse_unknown_session(session) or self._dispatch(session, request)
         return self._passed_on(request, path)
@@ -118,7 +118,7 @@ class Faulty:
         if self._control is None:
             return self._refuse(404, "not_found", f"The control API is {_FAULTS} here, and there are no sessions.")
         response = self._control(request)
-        if request.method == "DELETE" and response.status == 200 and path[0] == "sessions":
+        if request.method == "DELETE" and response.status == 200 and path[:1] == ["sessions"] and len(path) == 2:
             with self._lock:
                 self._faulty.pop(_find_session(path[1]), None)
         return response

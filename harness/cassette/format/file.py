@@ -34,14 +34,14 @@ class Cassette:
 def load(path: str | Path) -> Cassette:
     """Read a cassette. Raises CassetteError if there is no such file, or naming the line that is wrong."""
     path = Path(path)
-    if not path.exists():
-        raise CassetteError(f"{path} does not exist or is no file: name a cassette, or record one there")
     try:
         with open_file(path) as file:
             if all(line.isspace() for line in file):
                 return Cassette(path, ())
             file.seek(0)
             return read(path, parse(path, file))
+    except FileNotFoundError:
+        raise CassetteError(f"{path} does not exist: name a cassette, or record one there") from None
     except OSError as wrong:
         raise CassetteError(f"{path} cannot be read: {wrong.strerror}") from None
 

@@ -31,7 +31,7 @@ def run(words: Sequence[str]) -> int:
     for item in diagnose():
         found.append(item)
         if not arguments.json:
-            say(_format(item, colour=colour))
+            sys.stdout.write(_format(item, colour=colour) + "\n")
     problems = sum(item.state is Condition.PROBLEM for item in found)
     if arguments.json:
         rows = [
@@ -48,4 +48,4 @@ def _format(item: Diagnosis, *, colour: bool) -> str:
     word = f"{item.state:<8}"
     word = f"\x1b[{_COLOUR[item.state]}m{word}\x1b[0m" if colour else word
     line = f"{word} {item.about:<15} {show_text(item.found)}"
-    return f"{line}\n{'':<25}→ {item.remedy}" if item.remedy else line
+    return f"{line}\n{'':<25}→ {show_text(item.remedy)}" if item.remedy else line

@@ -189,7 +189,7 @@ def _require_cassette(arguments: argparse.Namespace) -> Path:
         raise UsageFault("name the file to record into: --cassette FILE")
     path = Path(arguments.cassette)
     if path.suffix not in (".yaml", ".yml"):
-        raise UsageFault(f"--cassette {str(path)!r}: a cassette is YAML, name it {path.with_suffix('.yaml').name}")
+        raise UsageFault(f"--cassette {str(path)!r}: a cassette is YAML, name it {path.stem or 'chat'}.yaml")
     return path
 
 

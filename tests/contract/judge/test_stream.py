@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -392,6 +393,15 @@ def test_bare_json_is_an_error_of_the_stream() -> None:
         assert (reading.bare_error.code, reading.bare_error.message) == ("503", "No")
         assert reading.errors == ({"code": "503", "message": "No"},)
         assert broken(reading) == {"stream.bare-error"}
+
+
+@pytest.mark.parametrize("code", ["9" * 5_000, "٥٠٣", "0", "5030"])
+def test_a_code_that_is_no_status_is_taken_for_a_word(code: str) -> None:
+    """A server may write any digits there, also more than Python reads."""
+    bare = frames([created(), *ONE], done=False) + json.dumps({"error": {"code": code}}).encode()
+    reading = judge(bare)
+    assert reading.bare_error is not None
+    assert (reading.bare_error.code, reading.bare_error.status) == (code, 400)
 
 
 def test_bare_json_that_is_followed_by_events_ended_nothing() -> None:

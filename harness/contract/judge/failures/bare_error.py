@@ -6,6 +6,7 @@ or in one line, without `data:`. Decoders of event streams drop such lines.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from harness.outcome import Finding
 from harness.wire.frame import StrayBlock
 
 RULE = "stream.bare-error"
+_STATUS = re.compile("[1-5][0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,8 @@ class UnframedError:
 
     @property
     def status(self) -> int:
-        """The HTTP status that this error has elsewhere; 400 for a word that no table lists."""
-        return int(self.code) if self.code.isdecimal() else STATUS_OF.get(self.code, 400)
+        """The HTTP status that this error has elsewhere; 400 for a word that no table lists, or for no status."""
+        return int(self.code) if _STATUS.fullmatch(self.code) else STATUS_OF.get(self.code, 400)
 
     def judge(self) -> Iterator[Finding]:
         """The finding that it came outside the framing."""
