@@ -19,6 +19,7 @@ from typing import IO, Any
 MAX_FILE_BYTES = 1 << 30
 """Largest file that is read: 1 GiB. The largest recordings are a thousandth of it."""
 _LARGE = 64 << 20
+_BLOCK = 1 << 20
 _START = 64 << 10
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 MAX_DEPTH = 100
@@ -139,7 +140,8 @@ def _has_anchors(source: IO[bytes] | bytes | str) -> bool:
     if isinstance(source, bytes):
         return _ANCHOR.search(source) is not None
     try:
-        return any(b"&" in line and _ANCHOR.search(line) is not None for line in source)
+        blocks = iter(lambda: source.read(_BLOCK) + source.readline(), b"")
+        return any(b"&" in block and _ANCHOR.search(block) is not None for block in blocks)
     finally:
         source.seek(0)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from harness import documents
 from harness.documents import list_files, load_all_yaml, load_yaml, open_file, read_file
 from harness.resources import folder
 
@@ -41,6 +42,17 @@ COMMANDS = {
     "serve --scenario": ["serve", "--port", "0", "--scenario"],
     "check --baseline": ["check", "emulator", "--baseline"],
 }
+
+
+@pytest.mark.parametrize("long_line", [False, True])
+@pytest.mark.parametrize("before", range(-8, 2))
+def test_a_bomb_far_into_a_file_is_refused(before: int, long_line: bool) -> None:
+    """Anchors are looked for in blocks, and wherever one block ends, what stands there is seen."""
+    size = documents._BLOCK + before
+    padding = f"# {'x' * (size - 3)}\n" if long_line else ("#\n" * (size // 2 + 1))[-size:]
+    assert len(padding) == size
+    with pytest.raises(yaml.YAMLError, match="never ends"):
+        load_yaml(io.BytesIO((padding + "a: &a [*a]\n").encode()))
 
 
 @pytest.mark.parametrize("name", BOMBS)

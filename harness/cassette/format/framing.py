@@ -19,7 +19,7 @@ import msgspec
 from harness.wire import Decoder
 
 _PIECE = r"(?:0|[1-9][0-9]{0,14}+)@(?:0|[1-9][0-9]{0,11}+)(?:\.[0-9]{1,3}+)?"
-_PACKED = re.compile(rf"(?:{_PIECE}(?: (?=[0-9])|\Z))*")
+_PACKED = re.compile(rf"(?:{_PIECE}(?: (?=[0-9])|\Z))*+")  # hot: without the last + it takes three times as long
 _FIRST_WRONG = re.compile(rf"(?:{_PIECE}(?: |\Z))*")
 _ONE_A_LINE = str.maketrans("@ ", "\n\n")
 _decode_lines = msgspec.json.Decoder().decode_lines
