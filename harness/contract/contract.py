@@ -19,6 +19,7 @@ from harness.contract.tables.lifecycle import LifecycleTable, read_lifecycle, re
 from harness.contract.tables.protocol import PROTOCOL
 from harness.contract.tables.steps import ContentType, DeltaType, StepTable, StepType, read_steps
 from harness.contract.tables.stream_order import Row, State
+from harness.contract.written_revision import check_revision
 from harness.outcome import Rule
 from harness.wire import StreamProtocol
 
@@ -115,5 +116,10 @@ def load(revision: str = CURRENT) -> Contract:
 
 
 def load_from(folder: Path) -> Contract:
-    """The contract of the revision in a folder of its own, which may hold only what differs from its base."""
-    return Contract(schemas_in(folder))
+    """The contract of the revision in a folder of its own, which may hold only what differs from its base.
+
+    Raises LookupError for a folder without a base that exists, ValueError for files that nothing can be judged by.
+    """
+    contract = Contract(schemas_in(folder))
+    check_revision(contract)
+    return contract

@@ -6,6 +6,7 @@ Layer 1. Every option and parameter that takes a revision asks here, so that all
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 
 from harness.contract.contract import load
@@ -29,11 +30,23 @@ def find_revision(name: str, option: str) -> str:
         load(str(folder))
     except LookupError as error:
         raise UsageFault(f"{option}: {name!r} is a folder, but none of a revision: {error.args[0]}") from None
+    except ValueError as error:
+        raise UsageFault(f"{option}: nothing can be judged by {name!r}: {error}") from None
     return str(folder)
 
 
 def check_revision_name(folder: Path, option: str) -> None:
     """A revision is a day, because rules hold from one revision to another. Raises UsageFault naming `option`."""
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", folder.name) is None:
+    if not _is_day(folder.name):
         example = "name the folder like a revision, such as 2026-12-01"
         raise UsageFault(f"{option}: {folder.name!r} is no day: {example}")
+
+
+def _is_day(name: str) -> bool:
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", name) is None:
+        return False
+    try:
+        date.fromisoformat(name)
+    except ValueError:
+        return False
+    return True

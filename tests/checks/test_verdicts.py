@@ -37,6 +37,21 @@ def test_every_check_can_fail() -> None:
     the_contracts = {check.id for check in stream.CHECKS}
     unseen = {check.id for check in CATALOGUE} - broken - the_contracts
     assert not unseen, (
-        f'{", ".join(sorted(unseen))}: add a case(id, "not_met", …) to CASES in tests/checks/areas, beside those '
-        "of the check's area"
+        f'{", ".join(sorted(unseen))}: add a case(id, "not_met", …), which the check must fail, to CASES in '
+        f"{' or '.join(find_modules(unseen)) or 'a module of tests/checks/areas, where its room is'}, and one "
+        "that it must pass"
     )
+
+
+def find_modules(checks: set[str]) -> list[str]:
+    """The modules that have cases of other checks of the same areas."""
+    areas = {check.partition(".")[0] for check in checks}
+    cases = {name: getattr(import_module(f"tests.checks.{name}"), "CASES", ()) for name in MODULES}
+    found = [name for name, rows in cases.items() if areas & {row.values[0].partition(".")[0] for row in rows}]
+    return [f"tests/checks/{name.replace('.', '/')}.py" for name in found]
+
+
+def test_the_modules_with_cases_of_an_area_are_found() -> None:
+    """Whoever adds a check is told where the cases of its neighbours are."""
+    assert find_modules({"get.new"}) == ["tests/checks/areas/lifecycle/test_retrieve.py"]
+    assert find_modules({"nowhere.new"}) == []

@@ -56,6 +56,7 @@ def _select_names(globs: Sequence[str], names: list[str]) -> list[str]:
     for glob in globs:
         hits = fnmatch.filter(names, glob)
         if not hits:
-            raise UsageFault(f"no mutant is named {glob!r}{did_you_mean(glob, names)}")
+            hint = did_you_mean(glob, names, otherwise=": `harness mutants --list` shows all")
+            raise UsageFault(f"no mutant is named {glob!r}{hint}")
         chosen.update(dict.fromkeys(hits))
     return list(chosen) if globs else names

@@ -22,7 +22,8 @@ from harness import resources
 from harness.contract.schema.openness import Schema
 from harness.contract.schema.unions import MARKS, UNIONS, Mixture, Union, list_members
 from harness.contract.schema.validator import Validator
-from harness.outcome.suggest import nearest
+from harness.documents import read_file
+from harness.outcome.suggest import did_you_mean, nearest
 
 REVISIONS: tuple[str, ...] = ("2026-05-20",)
 
@@ -59,6 +60,14 @@ class Schemas:
         schemas = ((path.relative_to(self._root), path) for path in paths if path.suffix == ".json")
         own = {at.with_suffix("").as_posix(): path for at, path in schemas if at.parts[0] not in _NOT_SCHEMAS}
         return {**self._base.files, **own} if self._base is not None else own
+
+    @cached_property
+    def written(self) -> dict[str, Path]:
+        """Those of the files that no shipped revision has, but a folder that somebody wrote."""
+        if self._root.parent == resources.folder("schemas"):
+            return {}
+        inherited = self._base.written if self._base is not None else {}
+        return {**inherited, **{name: path for name, path in self.files.items() if self._root in path.parents}}
 
     def names(self) -> list[str]:
         """All schema names, sorted."""
@@ -139,19 +148,46 @@ class Schemas:
         return {**head, "$defs": {_find_key(part): reached[part] for part in sorted(reached)}}
 
 
-def schemas_in(folder: Path) -> Schemas:
+def schemas_in(folder: Path, heirs: tuple[Path, ...] = ()) -> Schemas:
     """The schemas of the revision in `folder`. Its base is a folder beside it, or one of `REVISIONS`.
 
-    Raises LookupError if there is no such base, or if the folder does not name one.
+    `heirs` are the folders that build on it. Raises LookupError if there is no such base, or if the folder does
+    not name one.
     """
-    try:
-        base = json.loads((folder / REVISION_FILE).read_bytes())["base"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise LookupError(f'{folder / REVISION_FILE} must say {{"base": …}}: {error}') from None
+    file, base = folder / REVISION_FILE, _read_base(folder)
     if base is None:
         return Schemas(folder)
     beside = folder.parent / base
-    return Schemas(folder, schemas_in(beside) if beside.is_dir() else load_schemas(base))
+    if beside in (folder, *heirs):
+        circle = " → ".join(heir.name for heir in (*heirs, folder, beside))
+        raise LookupError(
+            f"{file} names the base {base!r}, which builds on it ({circle}): name an older one, such "
+            f"as {REVISIONS[-1]!r}"
+        )
+    if beside.is_dir():
+        return Schemas(folder, schemas_in(beside, (*heirs, folder)))
+    if base not in REVISIONS:
+        hint = did_you_mean(
+            base, REVISIONS, otherwise=f": name one of {', '.join(REVISIONS)}, or a folder beside it"
+        )
+        raise LookupError(f"{file} names the base {base!r}, which is not there{hint}")
+    return Schemas(folder, load_schemas(base))
+
+
+def _read_base(folder: Path) -> str | None:
+    """The base that a folder names. Raises LookupError if it names none, or what no revision can be called."""
+    file = folder / REVISION_FILE
+    wanted = f'{file} must say {{"base": "{REVISIONS[-1]}"}}, or another revision that it differs from'
+    try:
+        told = json.loads(read_file(file))
+    except (OSError, ValueError, RecursionError) as error:
+        raise LookupError(f"{wanted}: {getattr(error, 'strerror', None) or error}") from None
+    if not isinstance(told, dict) or "base" not in told:
+        raise LookupError(f"{wanted}: it names no base")
+    base = told["base"]
+    if base is not None and (not isinstance(base, str) or not base or Path(base).name != base):
+        raise LookupError(f"{wanted}: its base is {json.dumps(base)[:80]}")
+    return base
 
 
 @cache
@@ -172,11 +208,18 @@ def _copy_rebased(part: Any, name: str, reached: list[str]) -> Any:
         return part
     copy = {key: _copy_rebased(value, name, reached) for key, value in part.items() if key not in _LEFT_OUT}
     if isinstance(part.get("$ref"), str):
-        path, _, fragment = cast(str, part["$ref"]).partition("#")
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) if path else f"{name}.json"
-        reached.append(target.removesuffix(".json"))
-        copy["$ref"] = _localise(reached[-1]) + fragment
+        target, fragment = find_target(name, part["$ref"])
+        reached.append(target)
+        copy["$ref"] = _localise(target) + fragment
     return copy
+
+
+def find_target(name: str, reference: str) -> tuple[str, str]:
+    """The name of the schema to which a `$ref` in the file of the schema `name` leads, and the place in it."""
+    path, _, fragment = reference.partition("#")
+    if not path:
+        return name, fragment
+    return posixpath.normpath(posixpath.join(posixpath.dirname(name), path)).removesuffix(".json"), fragment
 
 
 def _find_key(name: str) -> str:

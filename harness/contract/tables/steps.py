@@ -10,13 +10,14 @@ Must not know how anything is streamed, judged or assembled; those who do read t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 from harness.contract.schema.schemas import Schemas
 from harness.contract.schema.unions import DELTAS, GROWS, IN_START, list_members, properties_of, type_of
+from harness.outcome.suggest import did_you_mean
 
 _NONE: frozenset[str] = frozenset()
 
@@ -59,7 +60,14 @@ class Growth:
 
     @classmethod
     def of_mark(cls, mark: Mapping[str, Any]) -> Growth:
-        """The growth that a mark describes. Raises TypeError or ValueError for a mark that makes no sense."""
+        """The growth that a mark describes. Raises ValueError for a mark that makes no sense."""
+        names = [field.name for field in fields(cls)]
+        if odd := [name for name in mark if name not in names]:
+            raise ValueError(f"{GROWS} has no {odd[0]!r}{did_you_mean(odd[0], names)}")
+        if mark.get("how") not in [*DeltaEffect]:
+            raise ValueError(f"{GROWS} has how {mark.get('how')!r}: write one of {', '.join(DeltaEffect)}")
+        if mark["how"] != DeltaEffect.MERGE and "field" not in mark:
+            raise ValueError(f"{GROWS} {mark['how']} needs the `field` of the step that grows: write it")
         values = {**mark, "how": DeltaEffect(mark["how"]), "fragments": frozenset(mark.get("fragments", ()))}
         return cls(**values)
 
@@ -173,13 +181,21 @@ class StepTable:
 
 
 def read_steps(schemas: Schemas) -> StepTable:
-    """Read the table from the schemas. Raises LookupError for a delta that a step lists but no file describes."""
+    """Read the table from the schemas. Raises ValueError, naming the file, for marks that make no sense."""
     deltas = {delta.name: delta for delta in map(_read_delta, *_list_branches(schemas, "delta"))}
     steps = {step.name: step for step in map(_step, *_list_branches(schemas, "step"))}
     contents = {content.name: content for content in map(_read_content, *_list_branches(schemas, "content"))}
     for step in steps.values():
-        if lost := [name for name in step.deltas if name not in deltas]:
-            raise LookupError(f"{step.schema}.json lists {', '.join(lost)} in {DELTAS}, but no file describes it")
+        for name in step.deltas:
+            if name not in deltas:
+                hint = did_you_mean(name, deltas, otherwise=": write its file in deltas/, or take it off")
+                raise ValueError(f"{step.schema}.json lists {name!r} in {DELTAS}, but no file describes it{hint}")
+            field = deltas[name].grows.field
+            if field and field not in step.fields:
+                raise ValueError(
+                    f"{deltas[name].schema}.json grows the field {field!r} ({GROWS}), which {step.schema}.json, "
+                    f"whose {DELTAS} lists it, has not{did_you_mean(field, sorted(step.fields))}"
+                )
     return StepTable(steps, deltas, contents)
 
 
@@ -190,13 +206,26 @@ def _list_branches(schemas: Schemas, union: str) -> tuple[list[str], list[dict[s
 
 
 def _step(schema: str, document: dict[str, Any]) -> StepType:
-    shown = {name: Shown(how) for name, how in document.get(IN_START, {}).items()}
     fields, required = frozenset(properties_of(document)), frozenset(document.get("required", ()))
+    marked = document.get(IN_START, {})
+    for name, how in marked.items():
+        if how not in [*Shown]:
+            raise ValueError(f"{schema}.json shows {name!r} {how!r} ({IN_START}): write one of {', '.join(Shown)}")
+        if name not in fields:
+            raise ValueError(
+                f"{schema}.json shows {name!r} ({IN_START}), which it has not{did_you_mean(name, sorted(fields))}"
+            )
+    shown = {name: Shown(how) for name, how in marked.items()}
     return StepType(type_of(document), schema, tuple(document.get(DELTAS, ())), shown, fields, required)
 
 
 def _read_delta(schema: str, document: dict[str, Any]) -> DeltaType:
-    grows = Growth.of_mark(document[GROWS])
+    if GROWS not in document:
+        raise ValueError(f"{schema}.json has no {GROWS}, which says how the delta changes its step: write it")
+    try:
+        grows = Growth.of_mark(document[GROWS])
+    except ValueError as error:
+        raise ValueError(f"{schema}.json: {error}") from None
     return DeltaType(type_of(document), schema, grows, frozenset(properties_of(document)))
 
 

@@ -14,6 +14,7 @@ from harness.emulator.mutants import MUTANTS
 from harness.engine.kill_matrix import PlayedMutant, PlayedReference
 from harness.kit.api import Api
 from harness.kit.check import Check
+from harness.outcome import Exit
 from harness.resources import folder
 from tests.cli.conftest import Harness
 
@@ -49,6 +50,13 @@ def test_json(harness: Harness, chosen: list[list[str]]) -> None:
     assert value["mutants"] == value["killed"] == len(MUTANTS) == len(chosen[0])
     assert value["checks_without_killer"] == ["http.json-valid"]
     assert done.code == 1
+
+
+def test_an_unknown_mutant_says_where_all_are(harness: Harness) -> None:
+    """A name that is like no other is refused with the command that lists them."""
+    done = harness("mutants", "nonsense")
+    assert done.code == Exit.USAGE
+    assert done.err == "harness: no mutant is named 'nonsense': `harness mutants --list` shows all\n"
 
 
 def test_some_mutants(harness: Harness, chosen: list[list[str]]) -> None:

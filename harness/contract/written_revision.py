@@ -1,0 +1,250 @@
+"""Whether anything can be judged by a revision that somebody wrote, such as a user's own folder.
+
+Layer 1. The tests of this project look at the shipped schemas; all others are looked at here, before anything is
+read by them: each file is JSON and a valid schema, its references lead somewhere, something leads to it, its
+marks are known, and the tables can be read. Every message names the file, and says what to write. What the marks
+of steps mean together is for `tables.steps`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.contract.schema.openness import Schema, step_into
+from harness.contract.schema.schemas import REVISIONS, Schemas, find_target, load_schemas
+from harness.contract.schema.unions import DELTAS, GROWS, IN_START, UNIONS, Mixture, properties_of, type_of
+from harness.contract.tables.operations import OPERATIONS
+from harness.documents import read_file
+from harness.outcome.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from harness.contract.contract import Contract
+
+_READ_IN = {
+    "steps_table": ("step", "delta", "content"),
+    "statuses": ("interaction-status",),
+    "tools": ("tool",),
+    "events": ("event",),
+    "grounding_tools": ("usage",),
+}
+"""The parts of a contract that are read in schemas, and in which."""
+
+_BOOLEAN, _WORD, _WORDS = {"type": "boolean"}, {"type": "string"}, {"type": "array", "items": {"type": "string"}}
+
+_MARKS: dict[str, tuple[Schema, str]] = {
+    "x-open": (_BOOLEAN, "true or false"),
+    "x-keep": (_BOOLEAN, "true or false"),
+    "x-rule": (_BOOLEAN, "true or false"),
+    "x-unknown": (_WORD, 'what it is that this revision does not name, such as "step"'),
+    "x-known-values": (_WORDS, 'a list of words, such as ["a", "b"]'),
+    DELTAS: (_WORDS, 'a list of types of deltas, such as ["text"]'),
+    IN_START: ({"type": "object"}, 'an object, such as {"id": "whole", "signature": "empty"}'),
+    GROWS: (
+        {"type": "object", "properties": {"fragments": _WORDS}, "additionalProperties": _WORD},
+        'an object of words, such as {"how": "append", "field": "text"}; `fragments` is a list of them',
+    ),
+}
+"""The marks: what each may be, as a schema and in words."""
+
+_MAPS = frozenset({"properties", "patternProperties", "$defs", "dependentSchemas"})
+_VALUES = frozenset({"examples", "const", "enum", "default", *_MARKS})
+_OPENAPI = "openapi.json"
+_MEMBERS = tuple(f"{folder}/" for folder in {union.folder for union in UNIONS.values()})
+
+
+def check_revision(contract: Contract) -> None:
+    """Look at every file that a revision does not have from a shipped one. Raises ValueError for a wrong one."""
+    schemas = contract.schemas
+    _check_whole(schemas)
+    own = {name: (path, _read(path)) for name, path in sorted(schemas.written.items())}
+    for name, (path, document) in own.items():
+        _check_description(path, document)
+        _check_schema(path, document)
+        if name.startswith(_MEMBERS):
+            _check_type(path, document)
+    _check_unions(schemas)
+    for folder in sorted(_MEMBERS):
+        _check_types_differ(schemas, folder)
+    for name, (path, document) in own.items():
+        for pointer, part in _list_parts(document, "$"):
+            if "$ref" in part:
+                _check_reference(schemas, name, f"{path}, {pointer}", part["$ref"])
+    _check_use(schemas)
+    _check_tables(contract)
+    if (document_of_all := schemas.path(_OPENAPI)) is not None:
+        _read(document_of_all)
+
+
+def _check_whole(schemas: Schemas) -> None:
+    """Raise ValueError for a revision without a base that lacks what is asked of every one."""
+    answers = {operation.schema for operation in OPERATIONS if operation.schema}
+    missing = sorted(answers.union(*_READ_IN.values()) - schemas.files.keys())
+    if missing:
+        few = ", ".join(f"{name}.json" for name in missing[:3])
+        raise ValueError(
+            f"{schemas.revision} lacks {len(missing)} schemas, such as {few}: let its revision.json name a base "
+            f"that has them, such as {REVISIONS[-1]!r}"
+        )
+
+
+def _check_tables(contract: Contract) -> None:
+    """Read now what else is read on first use. Raises ValueError for schemas that lack what is read in them."""
+    for table, names in _READ_IN.items():
+        try:
+            getattr(contract, table)
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{_list_paths(contract.schemas, names)} lacks what is read there ({error!r}): leave the file "
+                f"out, or copy that of {REVISIONS[-1]} and change it"
+            ) from None
+
+
+def _list_paths(schemas: Schemas, names: Iterable[str]) -> str:
+    """The files of some schemas: those that somebody wrote, which must be at fault."""
+    return " or ".join(str(schemas.written[name]) for name in dict.fromkeys(names) if name in schemas.written)
+
+
+def _check_use(schemas: Schemas) -> None:
+    """Raise ValueError for a file to which nothing leads: it would change nothing, and nobody would notice."""
+    names = schemas.names()
+    parts = ((name, part) for name in names for _, part in _list_parts(schemas.document(name), "$"))
+    leads = ((name, find_target(name, part["$ref"])[0]) for name, part in parts if "$ref" in part)
+    used = {target for name, target in leads if target != name}
+    for name in sorted(schemas.written.keys() - used - set(load_schemas(REVISIONS[-1]).names())):
+        if not name.startswith(("requests/", *_MEMBERS)):
+            raise ValueError(
+                f"{schemas.written[name]}: no file refers to it, so it changes nothing: refer to it where it may "
+                f"stand (a content in content.json, a tool in tool.json); files of steps belong into steps/, of "
+                f"deltas into deltas/"
+            )
+
+
+def _check_unions(schemas: Schemas) -> None:
+    """Raise ValueError for a file of a union that does not list its types as all others do."""
+    for name, union in UNIONS.items():
+        beside = union.beside if isinstance(union, Mixture) else name
+        try:
+            schemas.document(beside)
+            schemas.document(name)
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{_list_paths(schemas, (beside, name))} does not list its types as the others do ({error!r}): "
+                f"leave the file out, or copy that of {REVISIONS[-1]} and change it"
+            ) from None
+
+
+def _check_types_differ(schemas: Schemas, folder: str) -> None:
+    types: dict[str, str] = {}
+    for name in schemas.list_names(folder.rstrip("/")):
+        other = types.setdefault(type_of(schemas.document(name)), name)
+        if other != name:
+            raise ValueError(
+                f"{other}.json and {name}.json of {schemas.revision} describe the same type: to change a type, "
+                "give your file the name that the base's has"
+            )
+
+
+def _read(path: Path) -> Schema:
+    try:
+        document = json.loads(read_file(path))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not JSON that can be read: {error}") from None
+    if not isinstance(document, dict):
+        raise ValueError(f"{path} is no schema: write an object, as the files of the base are")
+    return document
+
+
+def _check_description(path: Path, document: Schema) -> None:
+    if not isinstance(document.get("description"), str):
+        raise ValueError(f'{path} has no "description": say in it what the schema describes')
+
+
+def _check_schema(path: Path, document: Schema) -> None:
+    """Raise ValueError for what is no schema of draft 2020-12, and for a mark that nobody reads."""
+    import jsonschema_rs
+
+    try:
+        jsonschema_rs.meta.validate(document)
+    except jsonschema_rs.ValidationError as error:
+        place = "".join(f"[{step!r}]" for step in error.instance_path) or "the whole file"
+        raise ValueError(f"{path} is no JSON Schema (2020-12): {place}: {error.message[:200]}") from None
+    for pointer, part in _list_parts(document, "$"):
+        if "pattern" in part:
+            _check_pattern(f"{path}, {pointer}", part["pattern"])
+        for mark in (key for key in part if key.startswith("x-")):
+            if mark not in _MARKS:
+                raise ValueError(f"{path}, {pointer}: no mark is called {mark!r}{did_you_mean(mark, _MARKS)}")
+            shape, wanted = _MARKS[mark]
+            if not jsonschema_rs.is_valid(shape, part[mark]):
+                raise ValueError(f"{path}, {pointer}: {mark} is {json.dumps(part[mark])[:80]}: write {wanted}")
+
+
+def _check_pattern(place: str, pattern: str) -> None:
+    import jsonschema_rs
+
+    try:
+        jsonschema_rs.Draft202012Validator({"pattern": pattern})
+    except jsonschema_rs.ValidationError:
+        raise ValueError(f"{place}: {pattern!r} is no regular expression: write one of ECMAScript") from None
+
+
+def _check_type(path: Path, document: Schema) -> None:
+    """Raise ValueError for a step or delta whose type its schema does not say."""
+    try:
+        kind = properties_of(document)["type"]["const"]
+    except (LookupError, TypeError):
+        kind = None
+    if not isinstance(kind, str):
+        raise ValueError(
+            f'{path} does not say which type it describes: in "properties" (for a step in those of "$defs", '
+            '"shell") write "type": {"const": "the_type"}'
+        )
+
+
+def _check_reference(schemas: Schemas, name: str, place: str, reference: str) -> None:
+    """Raise ValueError for a `$ref` that leads nowhere, or back to itself."""
+    seen: list[tuple[str, str]] = []
+    at, part = name, {"$ref": reference}
+    while isinstance(part, dict) and "$ref" in part:
+        target = find_target(at, part["$ref"])
+        if target in seen:
+            raise ValueError(
+                f"{place}: $ref {reference!r} leads back to itself: refer to what describes the value"
+            )
+        seen.append(target)
+        at, part = target[0], _find_part(schemas, *target, f"{place}: $ref {reference!r}")
+
+
+def _find_part(schemas: Schemas, target: str, fragment: str, place: str) -> Any:
+    if target not in schemas.files:
+        hint = did_you_mean(
+            target, schemas.names(), otherwise=": write the path of a file, as seen from the folder of this one"
+        )
+        raise ValueError(f"{place} leads to {target}.json, which the revision has not{hint}")
+    part: Any = schemas.document(target)
+    for key in fragment.split("/")[1:]:
+        key = key.replace("~1", "/").replace("~0", "~")
+        if not isinstance(part, dict) or key not in part:
+            there = ", ".join(schemas.document(target).get("$defs", {})) or "none"
+            raise ValueError(f"{place}: {target}.json has no #{fragment}; its definitions: {there}")
+        part = part[key]
+    return part
+
+
+def _list_parts(part: Any, pointer: str) -> Iterator[tuple[str, Schema]]:
+    """Every schema within a schema, and where it is; values that a schema quotes are none."""
+    if isinstance(part, list):
+        for index, item in enumerate(part):
+            yield from _list_parts(item, step_into(pointer, index))
+    elif isinstance(part, dict):
+        yield pointer, part
+        for key, inner in part.items():
+            inside = step_into(pointer, key)
+            if key in _MAPS and isinstance(inner, dict):
+                for name, member in inner.items():
+                    yield from _list_parts(member, step_into(inside, name))
+            elif key not in _VALUES:
+                yield from _list_parts(inner, inside)

@@ -1,0 +1,177 @@
+"""A user's own revision is looked at before anything is judged by it; what is wrong is said, and where."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli.main import main
+from harness.contract import CURRENT, load_from
+from harness.contract.schema.schemas import load_schemas
+from harness.outcome import Exit
+from tests.contract.test_robot_step import DELTA, STEP
+
+Json = dict[str, Any]
+Files = dict[str, Any]
+
+ROBOT: Files = {"revision": {"base": CURRENT}, "steps/robot-call": STEP, "deltas/robot-call": DELTA}
+
+
+def write(folder: Path, files: Files) -> Path:
+    """The folder of a revision with these files; text is written as it is, and None is no file."""
+    for name, content in files.items():
+        path = folder / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if content is not None:
+            path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return folder
+
+
+def step(**changed: Any) -> Files:
+    """The file of the step, with other marks."""
+    return {"steps/robot-call": {**STEP, **{name.replace("_", "-"): value for name, value in changed.items()}}}
+
+
+def arguments(schema: Json) -> Files:
+    """The file of the step, whose arguments have this schema."""
+    changed = copy.deepcopy(STEP)
+    changed["$defs"]["shell"]["properties"]["arguments"] = schema
+    return {"steps/robot-call": changed}
+
+
+def typed(schema: Json) -> Files:
+    """The file of the step, whose type has this schema."""
+    changed = copy.deepcopy(STEP)
+    changed["$defs"]["shell"]["properties"]["type"] = schema
+    return {"steps/robot-call": changed}
+
+
+def grows(**mark: Any) -> Files:
+    """The file of the delta, which grows its step in another way."""
+    return {"deltas/robot-call": {**DELTA, "x-grows": mark}}
+
+
+BARE = {"description": "It says nothing.", "type": "object"}
+PLAIN_DELTA = {name: part for name, part in DELTA.items() if name != "x-grows"}
+
+WRONG: list[tuple[Files, str]] = [
+    ({"labels": '{"a": '}, r"labels\.json is not JSON that can be read: Expecting"),
+    ({"labels": "[" * 100_000}, r"labels\.json is not JSON that can be read: maximum recursion"),
+    ({"openapi": "{"}, r"openapi\.json is not JSON that can be read"),
+    ({"labels": []}, r"labels\.json is no schema: write an object"),
+    ({"labels": {}}, r'labels\.json has no "description"'),
+    (arguments({"type": "objekt"}), r"robot-call\.json is no JSON Schema .*'arguments'.*objekt"),
+    (arguments({"$ref": 5}), r"robot-call\.json is no JSON Schema .*5 is not of type"),
+    (arguments({"type": "string", "pattern": "("}), r"properties\.arguments: '\(' is no regular expression"),
+    (arguments({"$ref": "../payloads/none.json"}), r"leads to payloads/none\.json, which the revision has not: "),
+    (arguments({"$ref": "https://a.example/b.json"}), r"has not: write the path of a file"),
+    (arguments({"$ref": "../labels.json#/$defs/a"}), r"labels\.json has no #/\$defs/a; its definitions: none"),
+    ({"labels": {**BARE, "$ref": "labels.json"}}, r"'labels\.json' leads back to itself"),
+    ({"step/robot-call": STEP}, r"step/robot-call\.json: no file refers to it, .* belong into steps/"),
+    (typed({"enum": ["robot_call"]}), r'does not say which type it describes: .*"type": \{"const"'),
+    (typed({"const": ["robot_call"]}), r"does not say which type it describes"),
+    (
+        typed({"const": "thought"}),
+        r"robot-call\.json and steps/thought\.json of 2027-01-01 describe the same type",
+    ),
+    ({"steps/robot-call": {**BARE, "x-deltas": ["robot_call"]}}, r"does not say which type it describes"),
+    (step(x_delta=["robot_call"]), r"no mark is called 'x-delta': did you mean 'x-deltas'"),
+    (step(x_deltas="robot_call"), r'x-deltas is "robot_call": write a list'),
+    (step(x_deltas=["robot_cal"]), r"lists 'robot_cal' in x-deltas, .*: did you mean 'robot_call'"),
+    (step(x_in_start=["id"]), r'x-in-start is \["id"\]: write an object'),
+    (step(x_in_start={"id": "half"}), r"shows 'id' 'half' \(x-in-start\): write one of whole, empty"),
+    (step(x_in_start={"idd": "whole"}), r"shows 'idd' \(x-in-start\), which it has not: did you mean 'id'"),
+    ({"deltas/robot-call": PLAIN_DELTA}, r"robot-call\.json has no x-grows"),
+    (grows(how="swell"), r"robot-call\.json: x-grows has how 'swell': write one of append"),
+    (grows(field="id"), r"x-grows has how None: write one of append"),
+    (grows(how="merge", fragment=""), r"x-grows has no 'fragment': did you mean 'fragments'"),
+    (grows(how="append"), r"x-grows append needs the `field`"),
+    (grows(how="append", field="signatur"), r"grows the field 'signatur' .* has not: did you mean 'signature'"),
+    (grows(how="merge", fragments=5), r"x-grows is .*: write an object of words"),
+    ({"model-name": {**BARE, "x-known-values": [1]}}, r"x-known-values is \[1\]: write a list of words"),
+    ({"content": BARE}, r"content\.json does not list its types as the others do \(KeyError\('oneOf'\)\): leave"),
+    ({"input": BARE}, r"input\.json does not list its types"),
+    ({"tool": BARE}, r"tool\.json lacks what is read there .*: leave the file out, or copy"),
+    ({"interaction-status": BARE}, r"interaction-status\.json lacks what is read there"),
+    ({"revision": {"base": None}}, r"lacks \d+ schemas, such as agents/agent\.json, .* name a base"),
+]
+
+
+@pytest.mark.parametrize(("files", "said"), WRONG, ids=[said[:40] for _, said in WRONG])
+def test_a_wrong_file_is_named_with_what_to_write(files: Files, said: str, tmp_path: Path) -> None:
+    """Whatever is wrong in a file, the file is named, and what to write in it."""
+    with pytest.raises(ValueError, match=said):
+        load_from(write(tmp_path / "2027-01-01", {**ROBOT, **files}))
+
+
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        ("1999-01-01", r"names the base '1999-01-01', which is not there: name one of"),
+        ("2026-05-21", rf"which is not there: did you mean '{CURRENT}'"),
+        ("2027-01-01", r"builds on it \(2027-01-01 → 2027-01-01\): name an older one"),
+        ("2027-02-01", r"builds on it \(2027-01-01 → 2027-02-01 → 2027-01-01\)"),
+        (5, r"must say .*: its base is 5"),
+        ("", r'must say .*: its base is ""'),
+        ("/etc", r'must say .*: its base is "/etc"'),
+    ],
+)
+def test_a_base_that_cannot_be_one_is_refused(base: Any, said: str, tmp_path: Path) -> None:
+    """A base that is none, or that builds on its heir, raises LookupError that names the file."""
+    write(tmp_path / "2027-02-01", {"revision": {"base": "2027-01-01"}})
+    with pytest.raises(LookupError, match=rf"revision\.json .*{said}"):
+        load_from(write(tmp_path / "2027-01-01", {"revision": {"base": base}}))
+
+
+def test_a_base_that_somebody_wrote_is_looked_at_too(tmp_path: Path) -> None:
+    """What is wrong in a folder is said of it where another builds on it, too."""
+    write(tmp_path / "2027-01-01", {**ROBOT, **grows(how="swell")})
+    with pytest.raises(ValueError, match="swell"):
+        load_from(write(tmp_path / "2027-02-01", {"revision": {"base": "2027-01-01"}}))
+
+
+def test_what_is_right_is_judged_by(tmp_path: Path) -> None:
+    """Steps, a content that its union lists, a field and a whole copy of a revision are let through."""
+    shipped = load_schemas(CURRENT)
+    union = copy.deepcopy(shipped.document("content"))
+    union["oneOf"].insert(0, {"$ref": "contents/smell.json"})
+    smell = {**BARE, "required": ["type"], "properties": {"type": {"const": "smell"}}}
+    field = {"description": "How it went.", "type": "string"}
+    told = copy.deepcopy(shipped.document("interaction"))
+    told["properties"]["x-mood"] = field  # the name of a field is no mark
+    added = {**ROBOT, "content": union, "contents/smell": smell, "interaction": told}
+    assert "smell" in load_from(write(tmp_path / "2027-01-01", added)).contents
+    whole = {name: shipped.document(name) for name in shipped.names()}
+    copied = load_from(write(tmp_path / "2027-02-01", {**whole, "revision": {"base": None}}))
+    assert copied.steps.keys() == shipped_steps(shipped)
+
+
+def shipped_steps(shipped: Any) -> set[str]:
+    """The types of the steps of a revision."""
+    return {
+        shipped.document(name)["$defs"]["shell"]["properties"]["type"]["const"]
+        for name in shipped.list_names("steps")
+    }
+
+
+@pytest.mark.parametrize(
+    ("files", "day", "said"),
+    [
+        ({"labels": "{"}, "2027-01-01", "nothing can be judged by"),
+        ({"revision": {"base": 5}}, "2027-01-01", "is a folder, but none of a revision"),
+        ({}, "2027-13-45", "'2027-13-45' is no day"),
+    ],
+)
+def test_a_command_ends_with_what_is_wrong(
+    files: Files, day: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is the caller's to mend, in one line."""
+    folder = write(tmp_path / day, {**ROBOT, **files})
+    assert main(["check", "emulator", "-c", "get.ok", "--revision", str(folder)]) == Exit.USAGE
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
