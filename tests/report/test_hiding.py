@@ -15,7 +15,8 @@ from harness.engine.events import TargetInfo
 from harness.interactions import INTERACTIONS
 from harness.outcome import Finding, Observation, Where
 from harness.report.evidence.display import EMBEDDED_ROOT, Display
-from harness.report.evidence.exchange_text import body_text, ending_line
+from harness.report.evidence.exchange_text import MASKED, begin_body, body_lines, body_text, ending_line
+from harness.report.evidence.exchange_text import SHOWN as SHOWN_UNCUT
 from harness.report.evidence.reproduction import write_all
 from harness.report.finding_text import finding_lines
 from harness.wire import At, Ending, How, Request, encode
@@ -61,6 +62,34 @@ def test_an_ending_that_quotes_the_target() -> None:
     assert KEY not in line
     assert HIDDEN in line
     assert "\x1b" not in line
+
+
+class WatchfulMask(Mask):
+    """Notes how long the texts are that it is given."""
+
+    longest = 0
+
+    def text(self, text: str, request: Request | None = None) -> str:
+        """Mask as ever."""
+        self.longest = max(self.longest, len(text))
+        return super().text(text, request)
+
+
+def test_of_a_huge_body_only_the_beginning_is_searched() -> None:
+    """To search a million values takes seconds, and the page of a run may show dozens of such bodies."""
+    mask = WatchfulMask({"GEMINI_API_KEY": KEY}, PROTOCOL.secret_fields)
+    body = json.dumps({"key": KEY, "steps": [0] * 500_000}).encode()
+    lines = body_lines(body, GET, Display(INTERACTIONS, EMBEDDED_ROOT, mask))
+    assert (len("".join(lines)) < 2 * SHOWN_UNCUT, KEY in str(lines)) == (True, False)
+    assert lines[-1] == f"[… the beginning of {len(body):,} bytes …]"
+    assert begin_body(body, mask, 30) == '{"key": "***", "steps": [0, 0…'
+    assert mask.longest <= MASKED
+
+
+def test_the_whole_of_a_huge_body_is_shown_if_wanted() -> None:
+    """As with -vv."""
+    body = json.dumps(["x" * 500_000]).encode()
+    assert body_lines(body, GET, SHOWN, len(body)) == [body.decode()]
 
 
 def test_the_place_of_a_finding() -> None:

@@ -15,10 +15,10 @@ from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange,
 from harness.faults.legal_noise import spell_out
 from harness.kit.api import Api
 from harness.kit.relayed_exchange import RelayedExchange
-from harness.outcome.words import format_count, shorten
+from harness.outcome.words import format_count
 from harness.report.evidence.curl import curl, curl_lines
 from harness.report.evidence.display import Display
-from harness.report.evidence.exchange_text import SHOWN, ending_line, exchange_lines
+from harness.report.evidence.exchange_text import SHOWN, begin_body, ending_line, exchange_lines
 from harness.report.finding_text import place
 from harness.wire import Decoder, Exchange, Request
 from harness.wire.control_characters import escape_controls
@@ -233,7 +233,7 @@ def relayed_lines(relayed: RelayedExchange, mask: Mask, shown: int = ONE_LINE) -
 
 def _request(request: Request, mask: Mask, shown: int) -> str:
     line = f"{request.method} {mask.text(request.target)}"
-    body = _write_body(request.body, mask, shown)
+    body = begin_body(request.body, mask, shown)
     return escape_controls(f"{line} {body}" if body else line)
 
 
@@ -243,13 +243,9 @@ def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
     end = "" if exchange.ending.complete else f", {ending_line(exchange, mask)}"
     if exchange.is_stream:
         events = Decoder().feed(exchange.body)
-        last = f", the last {_write_body(events[-1].data, mask, shown)}" if events else ""
+        last = f", the last {begin_body(events[-1].data, mask, shown)}" if events else ""
         return escape_controls(f"{exchange.status} stream of {format_count(len(events), 'event')}{last}{end}")
-    return escape_controls(f"{exchange.status} {_write_body(exchange.body, mask, shown)}{end}")
-
-
-def _write_body(data: bytes, mask: Mask, shown: int) -> str:
-    return shorten(" ".join(mask.text(data.decode("utf-8", "replace")).split()), shown)
+    return escape_controls(f"{exchange.status} {begin_body(exchange.body, mask, shown)}{end}")
 
 
 def client_lines(run: ClientRun, mask: Mask, *, verbose: bool) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from harness.outcome.words import shorten
 from harness.report.evidence.display import Display
 from harness.wire import Exchange, Headers, Request
 from harness.wire.control_characters import escape_controls
@@ -14,6 +15,10 @@ from harness.wire.mask import Mask
 
 SHOWN = 1_600
 """Most characters of a body that a report shows uncut."""
+
+MASKED = 1 << 18
+"""Most bytes of a body without events that are searched for secrets. To search all of a huge one takes minutes; no
+secret is cut at the end of what is shown, which is far shorter."""
 
 _STREAM = re.compile(rb"\s*(?:\xef\xbb\xbf)?(?:event|data|id|retry)?:")
 _NOISE = frozenset({"date", "server", "content-length", "transfer-encoding", "connection", "user-agent", "host"})
@@ -47,14 +52,29 @@ def ending_line(exchange: Exchange, mask: Mask) -> str:
 def body_lines(body: bytes, request: Request, display: Display, shown: int = SHOWN) -> list[str]:
     """A body as masked lines; only the beginning and the end of a long one, because a stream often fails last.
 
-    `request` is the request of its exchange.
+    Of a huge one that is no stream only the beginning, unless more is wanted. `request` is the request of its
+    exchange.
     """
-    text = escape_controls(body_text(body, request, display))
+    if len(body) > MASKED > shown and not _STREAM.match(body):
+        text = escape_controls(body_text(body[:MASKED], request, display))[:shown]
+        text = f"{text}\n[… the beginning of {len(body):,} bytes …]"
+    else:
+        text = _cut_out_middle(escape_controls(body_text(body, request, display)), shown)
+    return text.rstrip("\n").splitlines() if text else []
+
+
+def _cut_out_middle(text: str, shown: int) -> str:
     if len(text) > shown:
         head, tail = shown * 2 // 3, shown // 3
         cut = len(text) - head - tail
         text = f"{text[:head]}\n[… {cut} characters …]\n{text[-tail:]}"
-    return text.rstrip("\n").splitlines() if text else []
+    return text
+
+
+def begin_body(body: bytes, mask: Mask, most: int, request: Request | None = None) -> str:
+    """The beginning of a body in one line of at most so many characters, masked; `request` as in `body_lines`."""
+    line = " ".join(mask.show(body[:MASKED].decode("utf-8", "replace"), request).split())
+    return f"{line[: most - 1]}…" if len(body) > MASKED else shorten(line, most)
 
 
 def body_text(body: bytes, request: Request, display: Display) -> str:

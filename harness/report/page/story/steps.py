@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 from harness.outcome.words import shorten
 from harness.report.evidence.display import Display
+from harness.report.evidence.exchange_text import begin_body
 from harness.report.evidence.stream_events import read_events
 from harness.report.page.story.story import StoryStep
 from harness.wire import By, Ending, Exchange, How, Request
@@ -45,8 +46,7 @@ def shorten_path(target: str) -> str:
 
 def say_body(body: bytes, request: Request, display: Display) -> str:
     """The beginning of a body, in one line."""
-    text = " ".join(display.mask.show(body.decode("utf-8", "replace"), request).split())
-    return shorten(text, _DETAIL)
+    return begin_body(body, display.mask, _DETAIL, request)
 
 
 def say_answer(exchange: Exchange, display: Display) -> str:
