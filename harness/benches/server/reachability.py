@@ -9,7 +9,7 @@ import time
 
 from harness.engine.targets import ResolvedTarget
 from harness.outcome import TargetFault
-from harness.wire import How
+from harness.wire import By, Ending, How
 
 _PAUSE = 0.2
 _SPEAKS_OTHERWISE = frozenset({How.TLS, How.BAD_HTTP})
@@ -29,7 +29,7 @@ def wait_until_up(target: ResolvedTarget, seconds: float) -> None:
         while True:
             left = deadline - time.monotonic()
             exchange = driver.send(target.target.control("GET", ""), timeout=max(left, _PAUSE))
-            if exchange.status is not None or exchange.ending.how in _SPEAKS_OTHERWISE:
+            if exchange.status is not None or _is_there(exchange.ending):
                 return
             if time.monotonic() + _PAUSE > deadline:
                 raise TargetFault(
@@ -38,3 +38,8 @@ def wait_until_up(target: ResolvedTarget, seconds: float) -> None:
             driver.wait(_PAUSE)
     finally:
         driver.close()
+
+
+def _is_there(ending: Ending) -> bool:
+    """Whether somebody answered, although it cannot be read: it is no HTTP, or more than is read of an answer."""
+    return ending.how in _SPEAKS_OTHERWISE or (ending.by is By.LIMIT and ending.how is not How.TIMEOUT)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from harness.benches.server.reachability import wait_until_up
+from harness.engine.targets import TargetOptions, resolve_target
+from harness.interactions import INTERACTIONS
 from harness.outcome import TargetFault
+from harness.transport import ServerThread
 from harness.wire import At, Ending, How, Request, Response
 from tests.engine import toys
 
@@ -49,6 +52,19 @@ def test_somebody_who_speaks_otherwise_is_there(how: How) -> None:
     service = Otherwise()
     wait_until_up(toys.toy_target(service), 60.0)
     assert len(service.log) == 1
+
+
+def test_an_answer_that_is_too_long_to_be_read_is_one() -> None:
+    """Waiting makes no head shorter."""
+    asked = []
+
+    def answer(request: Request) -> Response:
+        asked.append(request)
+        return Response.json(200, b"{}", (("x-long", "x" * 100_000),))
+
+    with ServerThread(answer) as server:
+        wait_until_up(resolve_target(INTERACTIONS, server.url, TargetOptions()), 2.0)
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
