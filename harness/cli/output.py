@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,7 @@ class ReportFiles:
     summary of GitHub Actions is appended to, because it holds the output of other steps.
     """
 
-    def __init__(self, words: Iterable[str], formats: Sequence[str] = FORMATS) -> None:
+    def __init__(self, words: Iterable[str], formats: Collection[str] = FORMATS) -> None:
         self._files = read_report_words(words, formats)
         for _, path in self._files:
             if path.is_file() and not _is_step_summary(path):
@@ -207,7 +207,7 @@ def _choose_summary(arguments: argparse.Namespace, *, annotates: bool) -> list[s
     return [f"markdown={path}"] if annotates and path and not named else []
 
 
-def read_report_words(words: Iterable[str] | None, formats: Sequence[str] = FORMATS) -> list[tuple[str, Path]]:
+def read_report_words(words: Iterable[str] | None, formats: Collection[str] = FORMATS) -> list[tuple[str, Path]]:
     """Format and file of each `FORMAT=PATH`. Raises UsageFault if it cannot be written; touches nothing."""
     files = [_parse_report(word, formats) for word in words or ()]
     taken: dict[str, str] = {}
@@ -235,7 +235,7 @@ def require_writable(path: Path, option: str) -> None:
         raise UsageFault(f"{option}: {str(path)!r} cannot be written: you may not write there")
 
 
-def _parse_report(word: str, formats: Sequence[str]) -> tuple[str, Path]:
+def _parse_report(word: str, formats: Collection[str]) -> tuple[str, Path]:
     name, equals, path = word.partition("=")
     if name not in formats:
         raise UsageFault(f"--report: unknown format {name!r}{did_you_mean(name, formats)} (write FORMAT=PATH)")
@@ -244,20 +244,13 @@ def _parse_report(word: str, formats: Sequence[str]) -> tuple[str, Path]:
     return name, Path(path)
 
 
-_SUFFIXES = {
-    "json": (".json",),
-    "junit": (".xml",),
-    "markdown": (".md",),
-    "html": (".html", ".htm"),
-    "badge": (".json",),
-}
-_OTHERS = {".svg", ".png", ".pdf"}.union(*_SUFFIXES.values())
+_OTHERS = {".svg", ".png", ".pdf"}.union(*(entry.suffixes for entry in FORMATS.values()))
 """Suffixes that say what is in a file; with any other, a file may hold any format."""
 
 
 def _refuse_other_suffix(name: str, path: Path) -> None:
     """Raise UsageFault if the suffix of a report names another format: whoever opens it would not find that."""
-    own = _SUFFIXES[name]
+    own = FORMATS[name].suffixes
     if path.suffix.lower() in _OTHERS.difference(own):
         what = "JSON for an endpoint badge of shields.io" if name == "badge" else name
         right = path.with_suffix(own[0])

@@ -5,24 +5,33 @@ Layer 6. Each format is imported only when it is needed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.report.presented_run import PresentedRun
 
-_MODULES = {
-    "json": "json_report",
-    "junit": "junit",
-    "markdown": "markdown",
-    "html": "html_report",
-    "badge": "badge",
-}
 
-FORMATS = tuple(_MODULES)
+@dataclass(frozen=True, slots=True)
+class FormatEntry:
+    """A format: the module whose `render` writes it, and the suffixes of its files, the usual one first."""
+
+    module: str
+    suffixes: tuple[str, ...]
+
+
+FORMATS: Mapping[str, FormatEntry] = {
+    "json": FormatEntry("json_report", (".json",)),
+    "junit": FormatEntry("junit", (".xml",)),
+    "markdown": FormatEntry("markdown", (".md",)),
+    "html": FormatEntry("html_report", (".html", ".htm")),
+    "badge": FormatEntry("badge", (".json",)),
+}
 
 
 def render(name: str, state: PresentedRun) -> str:
     """Render a finished run in the named format, which must be one of FORMATS."""
-    text: str = import_module(f"harness.report.{_MODULES[name]}").render(state)
+    text: str = import_module(f"harness.report.{FORMATS[name].module}").render(state)
     return text

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from harness import __version__
+from harness.cli import commands
 from harness.cli.main import BROKEN_PIPE, COMMANDS, main
 from harness.cli.name_clash import shadow_note
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
@@ -31,6 +32,15 @@ def test_help_names_every_command_and_exit_code(harness: Harness) -> None:
     assert done.code == 0
     assert all(f"  {name} " in done.out for name in COMMANDS)
     assert "4 target unreachable" in done.out
+
+
+def test_every_module_of_a_command_is_listed() -> None:
+    """A file in cli/commands/ that runs something is the module of a command."""
+    listed = {entry.module for entry in COMMANDS.values()}
+    files = (Path(commands.__file__).parent).glob("*.py")
+    runs = {f"{commands.__name__}.{file.stem}" for file in files if "\ndef run(" in file.read_text("utf-8")}
+    lost = ", ".join(sorted(runs - listed))
+    assert not lost, f"nobody can call {lost}: add a row with its name to COMMANDS in harness/cli/main.py"
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import get_args
+
 import pytest
 
-from harness.faults import Connection, Plan, parse
+from harness.faults import Connection, Cut, Fault, Plan, grammar, parse, transducer
+
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 
 TABLE = {
     "ping:1": ["ping:1", "", ""],
@@ -20,6 +25,16 @@ def test_connections_come_in_order(text: str) -> None:
     """Faults apply to connections in order: `times` repeats, `times:all` never ends, later ones are untouched."""
     plan = parse(text)
     assert [",".join(map(str, plan.faults(number))) for number in range(len(TABLE[text]))] == TABLE[text]
+
+
+def test_every_fault_is_played_and_written_about() -> None:
+    """A fault has a stage, or says that it needs none, a word of a plan, and a row in the documentation."""
+    idle = {fault.__name__ for fault in get_args(Fault)} - {fault.__name__ for fault in (Cut, *transducer._STAGES)}
+    assert not idle, (
+        f"nothing plays {', '.join(sorted(idle))}: add a row to _STAGES in harness/faults/transducer.py"
+    )
+    unwritten = [name for name in grammar._NAMES if f"`{name}" not in PAGE.read_text("utf-8")]
+    assert not unwritten, f"docs/faults.md does not say what these faults do, add a row: {', '.join(unwritten)}"
 
 
 def test_values_refuse_what_the_grammar_refuses() -> None:

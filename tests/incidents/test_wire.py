@@ -541,4 +541,8 @@ def test_it_plays_what_its_source_describes(name: str) -> None:
 
 def test_every_incident_is_compared() -> None:
     """No incident is without its comparison."""
-    assert JUDGES.keys() == load_incidents().keys()
+    wrong = sorted(JUDGES.keys() ^ load_incidents().keys())
+    assert not wrong, (
+        f"{', '.join(wrong)}: each incident of harness/incidents/library/ has a function in this file that "
+        "compares what it plays with its source, and a row in JUDGES that names it; add or delete one of them"
+    )
