@@ -63,8 +63,8 @@ def line_of(path: Path, place: tuple[str | int, ...]) -> str:
         return ""
     line = node.start_mark.line
     for step in place:
-        if isinstance(node.value, str):
-            break
+        if not isinstance(node, yaml.SequenceNode if isinstance(step, int) else yaml.MappingNode):
+            break  # what is wrong may be that it is something else
         if isinstance(step, int):
             node = node.value[step]
             line = node.start_mark.line

@@ -129,6 +129,8 @@ BROKEN = (
         3,
         "lacks body",
     ),
+    (HEAD + "- []\n", 3, "entry 1 has no `request` mapping"),
+    (HEAD + "- [a, [b]]\n", 3, "entry 1 has no `request` mapping"),
 )
 GOOD = HEAD + "\n- request: {method: GET, uri: 'http://a/', body: null, headers: {}}\n  response: "
 STATUS = "status: {code: 200, message: OK}, headers: {}, body: {string: abc}"
