@@ -12,7 +12,7 @@ test: $(VENV)/.dev bytecode  ## run the tests: some four minutes on two idle cor
 	$(BIN)/python -m pytest -q -n 3
 
 test-slow: $(VENV)/.dev bytecode  ## run the slow ones: whole searches, the whole kill matrix, client mutants, foreign servers, browsers
-	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m slow
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m slow
 
 coverage: $(VENV)/.dev bytecode  ## which lines the tests run, the slow ones and subprocesses included; needs Python 3.12 for its cheap tracing
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' \
