@@ -79,10 +79,8 @@ class Workers:
         self, groups: list[Group], jobs: int, choose: Callable[[Sequence[str]], str] | None
     ) -> Generator[RunEvent | Judged, None, None]:
         """Play all groups with up to `jobs` workers; one alone lets `choose` name the next exercise."""
-        workers = min(jobs, len(groups))
-        return (
-            self._play_in_parallel(groups, workers) if workers > 1 else self._work(_choose_order(groups, choose))
-        )
+        several = min(jobs, len(groups)) > 1
+        return self._play_apart(groups, jobs) if several else self._work(_choose_order(groups, choose))
 
     def stop(self) -> None:
         """Begin no further group."""
@@ -116,6 +114,14 @@ class Workers:
                 self._clean(ledger, driver)
         except (TimeUp, KeyboardInterrupt) as end:
             self.halt(format_time_up(end) if isinstance(end, TimeUp) else INTERRUPTED)
+
+    def _play_apart(self, groups: list[Group], jobs: int) -> Generator[RunEvent | Judged, None, None]:
+        """First what has to be alone, then everything else in parallel."""
+        if apart := [group for group in groups if group[0].alone]:
+            yield from self._work(iter(apart))
+        others = [group for group in groups if not group[0].alone]
+        if others and not self._stop.is_set():
+            yield from self._play_in_parallel(others, min(jobs, len(others)))
 
     def _play_in_parallel(self, groups: list[Group], workers: int) -> Generator[RunEvent | Judged, None, None]:
         waiting = _Shared(groups)

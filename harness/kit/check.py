@@ -32,7 +32,8 @@ class Exercise:
     `requests` and `interactions` are its cost on the reference: requests to the API (those to the harness's own
     control API are free) and accepted creates. `front_end`: its requests (a wrong key, broken bytes) may be
     answered by a front end before the API, whose errors have a shape of their own. One that `spans` begins before
-    all others of a run and ends after them. `parts` are the exercises that this one joins; each runs once.
+    all others of a run and ends after them. Beside one that is `alone` no other is played, whatever the number of
+    workers. `parts` are the exercises that this one joins; each runs once.
     """
 
     run: Callable[[Any], Generator[Any, Any, Any]]
@@ -40,6 +41,7 @@ class Exercise:
     interactions: int
     front_end: bool = False
     spans: bool = False
+    alone: bool = False
     parts: tuple[Exercise, ...] = ()
 
     @property
@@ -59,7 +61,7 @@ class Exercise:
                 yield from part.run(client)
 
         requests, interactions = (sum(getattr(e, name) for e in several) for name in ("requests", "interactions"))
-        return cls(run, requests, interactions, parts=several)
+        return cls(run, requests, interactions, alone=any(part.alone for part in several), parts=several)
 
 
 T = TypeVar("T")
@@ -170,12 +172,12 @@ class Check:
 
 
 def exercise(
-    *, requests: int, interactions: int = 0, front_end: bool = False
+    *, requests: int, interactions: int = 0, front_end: bool = False, alone: bool = False
 ) -> Callable[[Callable[[T], Steps]], Exercise]:
     """Declare an exercise and its cost on the reference; see `Exercise`."""
 
     def declare(function: Callable[[T], Steps]) -> Exercise:
-        return Exercise(function, requests, interactions, front_end)
+        return Exercise(function, requests, interactions, front_end, alone=alone)
 
     return declare
 

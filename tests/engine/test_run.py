@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.checks import Check
+from harness.checks import Check, RequestBuilder, Send, Steps, exercise
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.capabilities import parse_capabilities
 from harness.engine.events import (
@@ -24,6 +24,7 @@ from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions import INTERACTIONS
+from harness.kit.check import Exercise
 from harness.outcome import Exit, Unmet, Verdict
 from harness.wire import Request, Response
 from tests.engine import toys
@@ -69,6 +70,24 @@ def test_each_exercise_runs_once_and_results_keep_the_catalogue_order(jobs: int)
     assert [result.id for result in finished.results] == [check.id for check in catalogue]
     assert finished.counts[Verdict.PASS] == 3
     assert service.stored == {}, "everything created was deleted"
+
+
+def test_what_has_to_be_alone_is_over_before_others_begin() -> None:
+    """Whatever the number of workers and the order of the catalogue, no other exercise runs beside it."""
+
+    @exercise(requests=2, interactions=1, alone=True)
+    def create_alone(t: RequestBuilder) -> Steps:
+        created = yield Send(t.create(input="alone"))
+        got = yield Send(t.get(toys._id(created)))
+        return {"created": created, "got": got}
+
+    assert Exercise.join((toys.create_and_get, create_alone)).alone
+    catalogue = (toys.CREATE, toys.STREAM, toys.ODD, toys.check("get.ok", create_alone, toys.got_200))
+    events, finished = run(catalogue, jobs=3)
+    told = [event.name if isinstance(event, ExerciseStarted) else type(event) for event in events[3:]]
+    assert told[:2] == ["create_alone", CheckFinished]
+    assert len(told) == len(catalogue) + len({check.exercise.name for check in catalogue}) + 1
+    assert finished.results[-1].verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize(

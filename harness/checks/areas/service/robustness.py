@@ -96,7 +96,7 @@ def _readable_or_not_yet(answer: Exchange) -> Iterator[Finding]:
         yield from expect_status(answer, accepts=SUCCESS, tolerates={OVERLOADED}, notes=CLIENT_ERROR)
 
 
-@exercise(requests=10, interactions=5)
+@exercise(requests=10, interactions=5, alone=True)
 def parallel_streams(t: RequestBuilder) -> Steps:
     """A stream alone, four at the same time, each with its own prompt, then a read of each that told its id."""
     alone = yield Send(t.create(input=PROMPTS[4], stream=True))
