@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from datetime import date
 from pathlib import Path
 
-from harness.cli.masking import show_text
+from harness.cli.masking import mask_text
 from harness.cli.output import require_writable, say
 from harness.engine.baseline import Baseline, read_baseline
 from harness.engine.decide import exit_with
@@ -65,7 +65,7 @@ def finish(arguments: argparse.Namespace, old: Baseline, finished: RunFinished, 
         return finished.exit
     if gap := _find_gap(finished):
         say(
-            f"baseline {arguments.baseline}: left as it was, because the run was not whole: {show_text(gap)}",
+            f"baseline {arguments.baseline}: left as it was, because the run was not whole: {mask_text(gap)}",
             to_errors=arguments.json,
         )
         return finished.exit

@@ -52,16 +52,16 @@ def say_masked(text: str, *, to_errors: bool = False) -> None:
     """Print one line that may quote a target or a client."""
     from harness.cli.output import say  # late: completing a word does not need it
 
-    say(show_text(text), to_errors=to_errors)
+    say(mask_text(text), to_errors=to_errors)
 
 
 def show_text(text: str) -> str:
-    """Mask a text and escape its control characters, so that it may be shown on a terminal."""
+    """Mask a text and escape its control characters, so that it may be shown on a terminal without `say`."""
     return _mask().show(text)
 
 
 def mask_text(text: str) -> str:
-    """Mask a text that goes elsewhere than to a terminal."""
+    """Mask a text that goes elsewhere than to a terminal, or there through `say`."""
     return _mask().text(text)
 
 

@@ -29,7 +29,7 @@ from harness.cli.commands.serve import command_environment
 from harness.cli.configuration import apply_section
 from harness.cli.guarding import Access, page_access
 from harness.cli.inspecting import add_open_argument, new_inspector, open_page, page_of
-from harness.cli.masking import hide, show_text
+from harness.cli.masking import hide, mask_text, say_masked
 from harness.cli.output import Listeners, add_output_arguments, say
 from harness.cli.serving import port, split_command
 from harness.cli.waiting import wait_for
@@ -86,7 +86,7 @@ def run(words: Sequence[str]) -> int:
         strict=arguments.strict,
         baseline=baseline,
         gateway=target.info,
-        repeated=tuple(map(show_text, _list_repeated(parser, arguments, command))),
+        repeated=tuple(map(mask_text, _list_repeated(parser, arguments, command))),
     )
     select_rules(CATALOGUE, options.only)  # report an unknown rule before anything is started
     requests: Any = target.target  # of this API, as `_resolve` made it
@@ -120,7 +120,7 @@ def run(words: Sequence[str]) -> int:
         bench = GatewayBench(driver, upstream, client, watch=arguments.watch, find_end=find_end)
         finished = listeners.follow(judge_gateway(bench, CATALOGUE, options))
         if process is not None and (ended := process.wait_for_end(within=_DYING if finished.exit else 0.0)):
-            say(f"note: {show_text(ended)}", to_errors=True)
+            say_masked(f"note: {ended}", to_errors=True)
         if server.errors:
             raise HarnessFault(f"the upstream erred: {server.errors[0]}")
     return finish(arguments, baseline, finished)
