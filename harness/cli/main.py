@@ -99,12 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never raises."""
     words = list(sys.argv[1:] if argv is None else argv)
     begin()
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # the shell closed it (`>&-`)
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a target's words must not break a plain terminal
+    _prepare_streams()
     try:
         code = _run(words)
         sys.stdout.flush()
@@ -122,19 +117,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HarnessFault as fault:
         return _say(f"harness: a fault of the harness itself: {show_text(str(fault))}", Exit.HARNESS_ERROR)
     except Exception as wrong:
-        if isinstance(wrong, OSError) and wrong.errno in _FULL:
-            _silence_pipe()
-            return _say(f"harness: what it says cannot be written: {wrong.strerror}", Exit.USAGE)
-        if isinstance(wrong, OSError) and wrong.errno in _OF_FILES and wrong.filename is not None:
-            file = show_text(repr(os.fsdecode(wrong.filename)))
-            return _say(f"harness: {file} cannot be used: {wrong.strerror}", Exit.USAGE)
-        import traceback
+        return _say_unexpected(wrong)
 
-        sys.stderr.write(show_text(traceback.format_exc()))
-        return _say(
-            f"harness: this is a bug of the harness {__version__}, please report it with the lines above",
-            Exit.HARNESS_ERROR,
-        )
+
+def _prepare_streams() -> None:
+    """Let every text be written to stdout and stderr, whatever they are."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # the shell closed it (`>&-`)
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a target's words must not break a plain terminal
+
+
+def _say_unexpected(wrong: Exception) -> int:
+    """Report a full disk or an unusable file in a line, and anything else as a bug with its traceback."""
+    if isinstance(wrong, OSError) and wrong.errno in _FULL:
+        _silence_pipe()
+        return _say(f"harness: what it says cannot be written: {wrong.strerror}", Exit.USAGE)
+    if isinstance(wrong, OSError) and wrong.errno in _OF_FILES and wrong.filename is not None:
+        file = show_text(repr(os.fsdecode(wrong.filename)))
+        return _say(f"harness: {file} cannot be used: {wrong.strerror}", Exit.USAGE)
+    import traceback
+
+    sys.stderr.write(show_text("".join(traceback.format_exception(wrong))))
+    return _say(
+        f"harness: this is a bug of the harness {__version__}, please report it with the lines above",
+        Exit.HARNESS_ERROR,
+    )
 
 
 def _run(words: list[str]) -> int:

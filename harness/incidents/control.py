@@ -10,9 +10,10 @@ import re
 from typing import Any
 
 from harness.contract import PROTOCOL
+from harness.incidents.incident import Incident
 from harness.incidents.library_files import find_incident, load_incidents
 from harness.outcome import UsageFault
-from harness.wire import Chunk, Request, Response, Service
+from harness.wire import Chunk, Headers, Request, Response, Service
 
 _PATH = re.compile(r"((?:/__harness__/sessions/[^/?]+)?/__harness__)/incidents/?(?:\?.*)?")
 
@@ -44,6 +45,10 @@ class IncidentControl:
             return _refuse(400, "invalid_request", str(wrong))
         except (ValueError, LookupError, TypeError, RecursionError):
             return _refuse(400, "invalid_request", 'Write {"name": "stale-chain-id"}, see docs/incidents.md.')
+        return self._set_up(incident, found[1], request.headers)
+
+    def _set_up(self, incident: Incident, control: str, headers: Headers) -> Response:
+        """Ask the control API at the path `control` for what the incident needs."""
         asked: list[tuple[str, Any]] = []
         if incident.settings:
             asked.append(("settings", incident.settings))
@@ -52,7 +57,7 @@ class IncidentControl:
         if incident.plan is not None:
             asked.append(("faults", {"plan": str(incident.plan)}))
         for path, body in asked:
-            done = self._service(Request("POST", f"{found[1]}/{path}", request.headers, json.dumps(body).encode()))
+            done = self._service(Request("POST", f"{control}/{path}", headers, json.dumps(body).encode()))
             if done.status != 200:
                 return done
             _discard(done)

@@ -86,7 +86,7 @@ def play(exercise: Exercise, driver: Driver, target: RequestBuilder = TARGET) ->
     return played
 
 
-def _act(driver: Driver, action: Any, played: Played) -> Any:
+def _act(driver: Driver, action: Any, played: Played) -> Any:  # noqa: C901 - one case an action
     match action:
         case Send(request, timeout):
             sent = judged(driver.send(request, timeout=timeout))

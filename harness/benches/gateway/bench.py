@@ -86,6 +86,13 @@ class GatewayBench:
                 return stream.close()
             case NoteArrivals(stream, arrivals):
                 stream.arrivals = arrivals
+            case _:
+                return self._perform_upstream(action)
+        return None
+
+    def _perform_upstream(self, action: Any) -> Any:
+        """Perform an action that sets or observes the upstream."""
+        match action:
             case Prime(answer, requests):
                 self.upstream.prime(answer, requests)
             case QueueScript(script):

@@ -88,6 +88,11 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
         return None
     if any((thought := _read_thought(event)) and thought in text and thought not in expected for event in whole):
         return Defect(OTHER, "took the summaries of thoughts for text: they are mixed into its answer")
+    return _find_piece(pieces, expected, text) or _find_character([piece for _, piece in pieces], expected, text)
+
+
+def _find_piece(pieces: Sequence[tuple[int, str]], expected: str, text: str) -> Defect | None:
+    """Find the one run of pieces that `text` lacks or has twice; None if more differs, or something else."""
     bounds = list(accumulate((len(piece) for _, piece in pieces), initial=0))
     surplus = len(text) - len(expected)
     for place, (number, piece) in zip(bounds, pieces, strict=False):
@@ -98,12 +103,18 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
             if place - surplus < len(expected):
                 return Defect(HOLE, f"lost the text of event {number} ({_cut(piece)}) in the middle")
             return Defect(LOSS, f"lost the text of event {number} ({_cut(piece)}) at the end")
+    return None
+
+
+def _find_character(pieces: Sequence[str], expected: str, text: str) -> Defect:
+    """Describe a difference that does not end where a piece does, from the first character that differs."""
+    surplus = len(text) - len(expected)
     at = next((i for i, pair in enumerate(zip_longest(expected, text)) if pair[0] != pair[1]), 0)
     if at == len(text):
         return Defect(LOSS, f"lost the text from character {at} on ({_cut(expected[at:])}) at the end")
     if surplus < 0 and expected.endswith(text[at:]):
         return Defect(HOLE, f"lost the text from character {at} on ({_cut(expected[at : at - surplus])})")
-    if surplus > len(expected) // 2 and any(text.count(piece) > expected.count(piece) for _, piece in pieces):
+    if surplus > len(expected) // 2 and any(text.count(piece) > expected.count(piece) for piece in pieces):
         many = format_count(surplus, "character")
         return Defect(TWICE, f"has {many} twice or more often: {_cut(text)} instead of {_cut(expected)}")
     return Defect(

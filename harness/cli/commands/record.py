@@ -231,6 +231,28 @@ def summary_record(summary: Summary) -> dict[str, Any]:
 
 def _print(summary: Summary, status: int) -> None:
     """Print what was recorded; `status` is that of the command that was run, 0 if none was."""
+    _print_counts(summary, status)
+    for what in summary.stopped:
+        say_masked(f"recorded as far as it came when the recorder was stopped: {what}")
+    if summary.replaced and not summary.discarded:
+        kinds = ", ".join(f"{kind} ({number})" for kind, number in sorted(summary.replaced.items()))
+        say(f"replaced {format_count(sum(summary.replaced.values()), 'secret')}: {kinds}")
+    remarks = [
+        *(f"no answer: {what}" for what in list(dict.fromkeys(summary.unanswered))[:_SHOWN]),
+        *(f"not recorded: {reason}" for reason in summary.unrecorded),
+        *summary.remarks,
+        *(f"miss: {miss}" for miss in summary.misses),
+    ]
+    for remark in remarks:
+        say_masked(remark)
+    if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
+        say(f"nothing was recorded: {_ONLY_PLAYS}")
+    if summary.discarded:
+        say(f"nothing was recorded: the target answered no request, and {summary.cassette} is as it was")
+
+
+def _print_counts(summary: Summary, status: int) -> None:
+    """Print how many exchanges were recorded and replayed, or why there were none."""
     if summary.interrupted:
         say(f"recordings of an interrupted recorder are in {summary.interrupted}")
     if summary.passed > summary.discarded:
@@ -246,20 +268,3 @@ def _print(summary: Summary, status: int) -> None:
         say(f"no request came: {summary.cassette} {state} ({ended})")
     if summary.hung_up:
         say(f"{summary.hung_up} of them ended because the client hung up")
-    for what in summary.stopped:
-        say_masked(f"recorded as far as it came when the recorder was stopped: {what}")
-    if summary.replaced and not summary.discarded:
-        kinds = ", ".join(f"{kind} ({number})" for kind, number in sorted(summary.replaced.items()))
-        say(f"replaced {format_count(sum(summary.replaced.values()), 'secret')}: {kinds}")
-    for what in list(dict.fromkeys(summary.unanswered))[:_SHOWN]:
-        say_masked(f"no answer: {what}")
-    for reason in summary.unrecorded:
-        say_masked(f"not recorded: {reason}")
-    for remark in summary.remarks:
-        say_masked(remark)
-    for miss in summary.misses:
-        say_masked(f"miss: {miss}")
-    if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
-        say(f"nothing was recorded: {_ONLY_PLAYS}")
-    if summary.discarded:
-        say(f"nothing was recorded: the target answered no request, and {summary.cassette} is as it was")

@@ -169,6 +169,21 @@ def parse(value: Any, lifecycle: LifecycleTable = LIFECYCLE) -> Script:
 
 def _check(script: Script) -> None:
     """Check what types cannot express. Raises ScriptFault."""
+    if script.hidden is not None:
+        _check_hidden(script.hidden)
+    _check_numbers(script)
+    if script.mcp_steps not in MCP_STEPS:
+        raise ScriptFault(f"mcp_steps={script.mcp_steps!r} is none of {', '.join(MCP_STEPS)}")
+    if script.text is not None and script.steps is not None:
+        raise ScriptFault("'text' and 'steps' both say what the output is: give one of them")
+    for index, step in enumerate(script.steps or ()):
+        _check_step(f"steps[{index}]", step)
+    _check_deltas(script)
+    if script.refuse is not None:
+        _check_refuse(script.refuse)
+
+
+def _check_numbers(script: Script) -> None:
     counts = {
         "queued": script.queued,
         "ticks": script.ticks,
@@ -177,14 +192,10 @@ def _check(script: Script) -> None:
         "hold.after": script.held_after,
         "error_event.after": script.error_event.after if script.error_event else None,
     }
-    if script.hidden is not None:
-        _check_hidden(script.hidden)
     if script.lasts is not None and not script.lasts > 0:
         raise ScriptFault(f"lasts={script.lasts} must be a positive number of seconds")
     if script.hops < 1:
         raise ScriptFault(f"hops={script.hops} must be at least 1: it is a number of model_output steps")
-    if script.mcp_steps not in MCP_STEPS:
-        raise ScriptFault(f"mcp_steps={script.mcp_steps!r} is none of {', '.join(MCP_STEPS)}")
     if script.fragments is not None and script.fragments < 1:
         raise ScriptFault(
             f"fragments={script.fragments} must be at least 1: it is a number of characters or bytes"
@@ -192,13 +203,6 @@ def _check(script: Script) -> None:
     for name, number in counts.items():
         if number is not None and number < 0:
             raise ScriptFault(f"{name}={number} must not be negative")
-    if script.text is not None and script.steps is not None:
-        raise ScriptFault("'text' and 'steps' both say what the output is: give one of them")
-    for index, step in enumerate(script.steps or ()):
-        _check_step(f"steps[{index}]", step)
-    _check_deltas(script)
-    if script.refuse is not None:
-        _check_refuse(script.refuse)
 
 
 def _check_status(script: Script, ends: Collection[str]) -> None:

@@ -118,12 +118,7 @@ class ActionRunner:
                 with hold_interrupts(request):
                     return self._keep(self._showing(sees).send(request, timeout=timeout))
             case Open(request, timeout):
-                with hold_interrupts(request):
-                    stream = self._driver.open(request, timeout=timeout)
-                    self._open[id(stream)] = stream
-                    if request.method == "POST":
-                        self._unread[id(stream)] = request
-                return stream
+                return self._open_stream(request, timeout)
             case Read(stream, events):
                 with self._hold_until_read(stream):
                     return stream.read(events)
@@ -142,6 +137,14 @@ class ActionRunner:
             case Collect(receiver, count, seconds):
                 return self._collect(receiver, count, seconds)
         raise HarnessFault(f"an exercise yielded {action!r}, which is no action")
+
+    def _open_stream(self, request: Request, timeout: float | None) -> LiveStream:
+        with hold_interrupts(request):
+            stream = self._driver.open(request, timeout=timeout)
+            self._open[id(stream)] = stream
+            if request.method == "POST":
+                self._unread[id(stream)] = request
+        return stream
 
     def _showing(self, statuses: frozenset[int]) -> Driver:
         """The driver for a request that wants to see refusals; one without policies shows them anyway."""

@@ -137,6 +137,10 @@ class Lifecycle(CheckedResult):
             return f"ended with {status!r} instead of {expected!r}"
         if expected in _without_result(raised) and not isinstance(result, BaseException):
             return f"ended with {result!r}, but the test expects an exception for {expected!r}"
+        return self._judge_text(result, status, expected)
+
+    def _judge_text(self, result: Any, status: str | None, expected: str) -> str:
+        """What is wrong with the text of a result that ended as it should, or that has no status."""
         text = text_in(result) if status in STATUSES else status
         if text is not None and status not in STATUSES and self._route.text is None:
             return f"ended with the text {text!r}, though the interaction is {expected!r}: it looks like success"
