@@ -36,6 +36,7 @@ LAYERS: dict[str, int] = {
     "interactions": 4,
     "engine": 4,
     "benches": 5,
+    "generated_files": 2,
     "finding_codes": 6,
     "report": 6,
     "inspector": 6,
@@ -54,7 +55,16 @@ REACH: dict[str, frozenset[str]] = {
 """Packages that may import less than their layer would allow."""
 
 API_PACKAGES = frozenset(
-    {"contract", "checks", "emulator", "strategies", "interactions", "incidents", "finding_codes"}
+    {
+        "contract",
+        "checks",
+        "emulator",
+        "strategies",
+        "interactions",
+        "incidents",
+        "finding_codes",
+        "generated_files",
+    }
 )
 """Packages that know this API; whoever must work for any API gets an `Api` value instead."""
 

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.contract.schema.bundled_files import arrange
 from harness.contract.schema.openness import Schema
 from harness.contract.schema.schemas import Schemas
+from harness.contract.schema.source_files import arrange
 from harness.contract.schema.unions import UNIONS
 from harness.drift.comparison import DifferenceKind, TypeDifference, pair_records
 from harness.drift.schema_types import OPENAPI

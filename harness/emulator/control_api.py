@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from harness import __version__
+from harness.contract.schema.published_files import flatten_openapi
 from harness.emulator.engine import Engine
 from harness.emulator.http.routing import Route
 from harness.emulator.script.scripts import parse
@@ -39,8 +40,8 @@ class Control:
             ("POST", "reset"): self.reset,
             ("POST", "settings"): self.settings,
             ("GET", "settings"): self.settings_now,
-            ("GET", "openapi-3.2.json"): partial(self.read_document, "openapi-3.2.json"),
-            ("GET", "openapi-3.1.json"): partial(self.read_document, "openapi-3.1.json"),
+            ("GET", "openapi-3.2.json"): partial(self.read_document, "3.2.0"),
+            ("GET", "openapi-3.1.json"): partial(self.read_document, "3.1.1"),
             ("POST", "faults"): self.faults,
             ("GET", "faults"): self.faults,
             ("DELETE", "faults"): self.faults,
@@ -152,12 +153,9 @@ class Control:
         shown["keys"] = len(engine.settings.keys) if engine.settings.keys is not None else None
         return json_response(shown)
 
-    def read_document(self, name: str, engine: Engine, body: Any) -> Response:
+    def read_document(self, version: str, engine: Engine, body: Any) -> Response:
         """Return the OpenAPI document of the revision that the emulator speaks, in one file."""
-        path = engine.contract.schemas.path(f"bundled/{name}")
-        if path is None:
-            raise not_found(f"The revision {engine.contract.revision} has no {name}.")
-        return Response.json(200, path.read_bytes())
+        return json_response(flatten_openapi(engine.contract.schemas, version))
 
     def faults(self, engine: Engine, body: Any) -> Response:
         """Refuse: faults are injected around an emulator, never in it."""

@@ -125,6 +125,8 @@ def test_a_copy_is_whole(tmp_path: Path) -> None:
     listed = json.loads((tmp_path / "copy" / "step.json").read_bytes())["oneOf"]
     assert {"$ref": "steps/dream.json"} in listed
     assert (tmp_path / "copy" / "openapi.json").is_file()
+    closed = json.loads((tmp_path / "copy" / "strict" / "create-interaction.json").read_bytes())
+    assert "steps.dream" in closed["$defs"]
 
 
 def test_rules_come_and_go_with_revisions() -> None:

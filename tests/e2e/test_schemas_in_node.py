@@ -17,11 +17,11 @@ import pytest
 
 from harness import resources
 from harness.cassette import load as load_cassette
-from harness.contract import CURRENT, load
+from harness.contract import load
+from harness.contract.schema.published_files import published_files
 from harness.wire.json_value import json_or_none
 
 FOLDER = Path(__file__).parent / "schemas_node"
-BUNDLED = resources.folder("schemas") / CURRENT / "bundled"
 
 pytestmark = [
     pytest.mark.slow,
@@ -76,29 +76,39 @@ def damage(value: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
+def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the generated documents."""
+    folder = tmp_path_factory.mktemp("schemas")
+    for name, text in published_files(load().schemas).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder / "bundled"
+
+
+@pytest.fixture(scope="module")
 def bodies() -> list[tuple[str, Any]]:
     """Different recorded bodies, each once."""
     found = {(name, json.dumps(value, sort_keys=True)) for name, value in recorded() if value is not None}
     return [(name, json.loads(text)) for name, text in sorted(found)]
 
 
-def judge_by_ajv(cases: list[tuple[str, Any]]) -> list[bool]:
+def judge_by_ajv(bundled: Path, cases: list[tuple[str, Any]]) -> list[bool]:
     """Whether ajv accepts each value, by the compound document."""
     lines = "".join(json.dumps(case) + "\n" for case in cases)
-    return [line == "true" for line in run("judge.mjs", str(BUNDLED / "schemas.json"), stdin=lines).split()]
+    return [line == "true" for line in run("judge.mjs", str(bundled / "schemas.json"), stdin=lines).split()]
 
 
-def test_ajv_accepts_every_recorded_body(bodies):
+def test_ajv_accepts_every_recorded_body(bundled, bodies):
     """What the recordings contain and our own validator accepts, ajv accepts; each kind of body is there."""
     schemas = load().schemas
     accepted = [(name, value) for name, value in bodies if schemas.validator(name).is_valid(value)]
     assert len(accepted) > len(bodies) * 0.9 > 100
     assert {name for name, _ in accepted} >= {"event", "interaction", "requests/create-interaction", "error-body"}
-    verdicts = judge_by_ajv(accepted)
+    verdicts = judge_by_ajv(bundled, accepted)
     assert [case for case, verdict in zip(accepted, verdicts, strict=True) if not verdict] == []
 
 
-def test_ajv_judges_damaged_bodies_as_jsonschema_does(bodies):
+def test_ajv_judges_damaged_bodies_as_jsonschema_does(bundled, bodies):
     """For bodies with a member missing or of another type, ajv and our validators have the same verdict."""
     schemas = load().schemas
     some = [case for case in bodies if len(json.dumps(case[1])) < 2_000][::3]
@@ -106,13 +116,13 @@ def test_ajv_judges_damaged_bodies_as_jsonschema_does(bodies):
     ours = [schemas.validator(name).is_valid(value) for name, value in cases]
     assert ours.count(False) > 1_000
     assert ours.count(True) > 500
-    verdicts = judge_by_ajv(cases)
+    verdicts = judge_by_ajv(bundled, cases)
     assert [case for case, a, b in zip(cases, ours, verdicts, strict=True) if a != b] == []
 
 
-def test_a_second_validator_accepts_the_openapi_documents():
+def test_a_second_validator_accepts_the_openapi_documents(bundled):
     """A validator of another author accepts the documents under 3.2 and 3.1."""
-    files = [str(BUNDLED / name) for name in ("openapi-3.2.json", "openapi-3.1.json", "openapi-3.1-known.json")]
+    files = [str(bundled / name) for name in ("openapi-3.2.json", "openapi-3.1.json", "openapi-3.1-known.json")]
     assert [line.split() for line in run("validate.mjs", *files).splitlines()] == [
         ["3.2", "true"],
         ["3.1", "true"],
@@ -120,9 +130,9 @@ def test_a_second_validator_accepts_the_openapi_documents():
     ]
 
 
-def test_a_second_validator_refuses_the_3_2_document_under_3_1(tmp_path):
+def test_a_second_validator_refuses_the_3_2_document_under_3_1(bundled, tmp_path):
     """The validator can tell: what only 3.2 has is an error under 3.1."""
-    document = json.loads((BUNDLED / "openapi-3.2.json").read_bytes())
+    document = json.loads((bundled / "openapi-3.2.json").read_bytes())
     (tmp_path / "odd.json").write_text(json.dumps({**document, "openapi": "3.1.1"}), encoding="utf-8")
     assert run("validate.mjs", str(tmp_path / "odd.json")).split()[:2] == ["3.1", "false"]
 
@@ -130,7 +140,7 @@ def test_a_second_validator_refuses_the_3_2_document_under_3_1(tmp_path):
 @pytest.mark.parametrize(
     ("document", "client"), [("openapi-3.1.json", "client.ts"), ("openapi-3.1-known.json", "narrowing_client.ts")]
 )
-def test_a_typed_client_compiles(tmp_path, document, client):
+def test_a_typed_client_compiles(bundled, tmp_path, document, client):
     """Types made by openapi-typescript compile against a small client, which also notices a wrong field.
 
     Those of known kinds narrow: the type of a step says what it holds.
@@ -138,7 +148,7 @@ def test_a_typed_client_compiles(tmp_path, document, client):
     modules = FOLDER / "node_modules"
     run(
         str(modules / "openapi-typescript" / "bin" / "cli.js"),
-        str(BUNDLED / document),
+        str(bundled / document),
         "-o",
         str(tmp_path / "api.d.ts"),
     )

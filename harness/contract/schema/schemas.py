@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from harness import resources
-from harness.contract.schema.openness import Schema
+from harness.contract.schema.openness import Schema, close
 from harness.contract.schema.unions import MARKS, UNIONS, Mixture, Union, list_members
 from harness.contract.schema.validator import Validator
 from harness.documents import read_file
@@ -100,16 +100,21 @@ class Schemas:
         return cast("Schema", json.loads(path.read_bytes()))
 
     def copy_to(self, folder: Path) -> None:
-        """Write all files of the revision, those of its base included, into a new folder.
+        """Write all files of the revision into a new folder, those of its base and the closed requests included.
 
         They have no `$id`, against which tools would resolve references instead of against the folder.
         """
         if self._base is not None:
             self._base.copy_to(folder)
-        shutil.copytree(self._root, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("bundled"))
+        ignored = shutil.ignore_patterns("bundled", "strict")
+        shutil.copytree(self._root, folder, dirs_exist_ok=True, ignore=ignored)
+        (folder / "strict").mkdir(exist_ok=True)
         for name in self.names():
             document = {key: part for key, part in self.document(name).items() if key != "$id"}
             (folder / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
+            if name.startswith("requests/"):
+                strict = folder / f"{name.replace('requests/', 'strict/')}.json"
+                strict.write_text(json.dumps(close(self.bundle(name))), encoding="utf-8")
 
     def bundle(self, name: str) -> Schema:
         """The schema as one self-contained document; shared, so do not change it."""

@@ -1,7 +1,7 @@
 """The unions of all steps and of all deltas, which follow from the files of `steps/` and `deltas/`.
 
 A new step needs its own file only: `input.json`, `step.json`, `step-shell.json` and `delta.json` list every file
-of their folder, and exclude its type from their branch for the unknown. The loader makes them; `union_files`
+of their folder, and exclude its type from their branch for the unknown. The loader makes them; `source_files`
 writes them down for people and for tools that read files. The files also keep the order in which the types are
 listed. Layer 1. Knows how a union is written; must not know any step, or where files are.
 """

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +15,63 @@ import pytest
 
 from harness import resources
 from harness.contract import CURRENT, REVISIONS, load
-from harness.contract.schema.bundled_files import BASE, COMMAND, bundled_files, compound, name_type, source_files
+from harness.contract.schema.published_files import BASE, compound, name_type, published_files
+from harness.contract.schema.schemas import load_schemas, schemas_in
+from harness.contract.schema.source_files import COMMAND, source_files
+from harness.generated_files import generate_files, write_files
 
 ROOT = resources.folder("schemas")
 DOCUMENTS = ("openapi-3.2.json", "openapi-3.1.json", "openapi-3.1-known.json")
 
 
+@cache
 def read(name: str) -> Any:
     """A generated document of the current revision."""
-    return json.loads((ROOT / CURRENT / "bundled" / name).read_bytes())
+    return json.loads(published_files(load_schemas(CURRENT))[f"bundled/{name}"])
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
-def test_generated_files_are_current(revision):
-    """The bundled documents are what the command writes."""
-    for path, text in bundled_files(revision).items():
-        assert path.read_text("utf-8") == text, f"run `{COMMAND}`"
+def test_the_same_sources_give_the_same_files():
+    """Another process with another hash seed generates the same bytes, and none of them is in version control."""
+    program = "import sys; from harness.generated_files import generate_files as g; sys.stdout.write(repr(g()))"
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(ROOT.parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == repr(generate_files())
+    ignored = (ROOT.parent / ".gitignore").read_text("utf-8").split()
+    assert {path.relative_to(ROOT.parent).parts[2] for path in generate_files()} == {"bundled", "strict"}
+    assert {"schemas/*/bundled/", "schemas/*/strict/"} <= set(ignored)
+
+
+def test_only_what_is_out_of_date_is_written(tmp_path, monkeypatch):
+    """A second call writes nothing; a file that was changed or deleted is written again."""
+    shutil.copytree(ROOT / CURRENT, tmp_path / CURRENT, ignore=shutil.ignore_patterns("bundled", "strict"))
+    monkeypatch.setattr("harness.generated_files.resources.folder", lambda name: tmp_path)
+    assert len(write_files()) == len(generate_files()) > 20
+    assert write_files() == []
+    changed, deleted = tmp_path / CURRENT / "bundled/schemas.json", tmp_path / CURRENT / "strict/upload-file.json"
+    changed.write_text("{}")
+    deleted.unlink()
+    assert sorted(write_files()) == [changed, deleted]
+    assert json.loads(changed.read_bytes()) == read("schemas.json")
+
+
+def test_an_heir_publishes_what_it_adds(tmp_path):
+    """The files of a revision that builds on another one contain the schemas of both."""
+    (tmp_path / "2027-01-01").mkdir()
+    (tmp_path / "2027-01-01" / "revision.json").write_text(json.dumps({"base": CURRENT}))
+    added = {**load_schemas(CURRENT).document("labels"), "description": "Other labels."}
+    (tmp_path / "2027-01-01" / "labels.json").write_text(json.dumps(added))
+    files = published_files(schemas_in(tmp_path / "2027-01-01"))
+    assert json.loads(files["bundled/schemas.json"])["$defs"]["labels"]["description"] == "Other labels."
+    assert json.loads(files["bundled/openapi-3.1.json"])["components"]["schemas"]["Labels"] == {
+        key: part for key, part in added.items() if key not in ("$schema", "$id", "$comment")
+    }
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_sources_have_their_id_and_form(revision):
-    """Each schema has the `$id` of its place, and all files are written alike."""
+    """Each schema has the `$id` of its place and the form of all files; a union lists all files of its folder."""
     for path, text in source_files(revision).items():
         assert path.read_text("utf-8") == text, f"run `{COMMAND}`"
 
@@ -82,10 +123,11 @@ def test_openapi_is_valid_under_its_version(name):
     assert read(name)["openapi"].startswith(version)
 
 
-def test_openapi_of_the_folder_is_valid():
+def test_openapi_of_the_folder_is_valid(tmp_path):
     """The document that refers to the files beside it is valid, too."""
     validators = pytest.importorskip("openapi_spec_validator")
-    path = ROOT / CURRENT / "openapi.json"
+    load_schemas(CURRENT).copy_to(tmp_path)
+    path = tmp_path / "openapi.json"
     document = json.loads(path.read_bytes())
     document["paths"] = {"/interactions": document["paths"]["/interactions"]}  # one, because files are read slowly
     validator = validators.OpenAPIV32SpecValidator(document, base_uri=path.as_uri())

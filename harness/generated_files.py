@@ -1,0 +1,39 @@
+"""Writes the files that follow from others and are not in version control: `python -m harness.generated_files`.
+
+Layer 2. `make generated`, the build of a wheel (`hatch_build.py`) and an editable installation call it. Nothing
+reads these files at run time, so the harness works in a checkout that lacks them. It must import only what a build
+environment has (`build-system` in `pyproject.toml`).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from harness import resources
+from harness.contract.schema.published_files import published_files
+from harness.contract.schema.schemas import REVISIONS, load_schemas
+
+
+def generate_files() -> dict[Path, str]:
+    """The text of each generated file, by its path."""
+    folder = resources.folder("schemas")
+    return {
+        folder / revision / name: text
+        for revision in REVISIONS
+        for name, text in published_files(load_schemas(revision)).items()
+    }
+
+
+def write_files() -> list[Path]:
+    """Write the files that are missing or out of date, and return their paths."""
+    texts = generate_files()
+    stale = [path for path, text in texts.items() if not path.is_file() or path.read_text("utf-8") != text]
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(texts[path], encoding="utf-8")
+    return stale
+
+
+if __name__ == "__main__":
+    sys.stdout.writelines(f"wrote {path}\n" for path in write_files())
