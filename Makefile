@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: check generated test test-slow coverage bytecode lint setup bench docs peers samples clean
+.PHONY: check generated test test-slow coverage bytecode lint setup bench bench-peers docs peers samples clean
 
 check: $(VENV)/.base generated  ## run the whole catalogue against the built-in emulator
 	$(BIN)/harness check emulator
@@ -36,6 +36,9 @@ lint: $(VENV)/.dev  ## ruff and mypy
 
 bench: $(VENV)/.dev  ## side-by-side benchmarks: medians and ratios
 	$(BIN)/python -m benchmarks
+
+bench-peers: $(VENV)/.dev  ## install the peer that the emulator's benchmarks measure beside it; needs node
+	npm install --silent --no-package-lock --no-audit --no-fund --prefix .harness/peers/aimock @copilotkit/aimock@1.43.0
 
 docs: $(VENV)/.docs  ## build the documentation as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

@@ -2,6 +2,7 @@
 
 Each runs in its own process with its default options; for its options run it alone, as in
 `python -m benchmarks.NAME --help`. The exit code is 1 if any of them failed or missed a bound of its own.
+`python -m benchmarks --against COMMIT [GROUP …]` compares this checkout with another commit instead (`_against`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these of {', '.join(known)}")
     parser.add_argument("--list", action="store_true", help="say what each measures, and measure nothing")
+    parser.add_argument(
+        "--against", metavar="COMMIT", help="compare with this commit; NAME is then a group of rows of that table"
+    )
     options = parser.parse_args()
+    if options.against:
+        from benchmarks import _against
+
+        return _against.main(options.against, options.names)
     unknown = [name for name in options.names if name not in known]
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}: choose from {', '.join(known)}")

@@ -6,7 +6,7 @@ Figures are medians of the turns and, where the system reports it, the processor
 unit, all its threads together, which changes less on a busy machine. Every answer is checked: its status, that it
 is whole, and that it says `completed` or has every event. The bodies of creates differ, and the emulator validates
 each. aimock has no GET, so replays are compared with its POST streams. aimock is expected in
-`.harness/peers/aimock` (`make peers` installs it there) and left out if it is missing.
+`.harness/peers/aimock` (`make bench-peers` installs it there) and left out if it is missing.
 """
 
 from __future__ import annotations
@@ -323,7 +323,7 @@ def main() -> None:
         servers = [stack.enter_context(started("harness", *harness(folder)))]
         peer = aimock(folder)
         if peer is None:
-            print("aimock is left out: it needs node, and `make peers` to install it", file=sys.stderr)
+            print("aimock is left out: it needs node, and `make bench-peers` to install it", file=sys.stderr)
         else:
             servers.append(stack.enter_context(started("aimock", *peer)))
         rows = measure(servers, options.rounds, options.seconds)

@@ -3,7 +3,7 @@
 `python -m benchmarks.replay [--rounds 7] [--seconds 1] [--json]`. The cassette holds one stream of the emulator
 with the text of aimock's fixture, and is replayed in resume mode as often as requested. aimock has no GET, so its
 POST streams with the same number of events are the comparison. Servers, client and turns are those of
-`benchmarks.emulator`. Without aimock (`make peers`) there is nothing to compare, and nothing is measured.
+`benchmarks.emulator`. Without aimock (`make bench-peers`) there is nothing to compare, and nothing is measured.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         peer = aimock(folder)
         if peer is None:
-            print("nothing is measured: aimock is missing, which needs node, and `make peers` to install it")
+            print("nothing is measured: aimock is missing, which needs node, and `make bench-peers` to install it")
             return
         target = cassette(folder / "long.yaml")
         ours = stack.enter_context(started(REPLAY, *replay(folder / "long.yaml")))

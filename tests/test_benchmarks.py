@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from benchmarks import _against
 from benchmarks.__main__ import benchmarks
 from benchmarks.plugin import dropped_streams, fixture, plain
 
@@ -30,3 +35,46 @@ def test_dropped_streams_are_measured_by_the_clock_of_the_machine() -> None:
     began = time.perf_counter()
     measured = dropped_streams(plain, 20)
     assert 0 < measured < time.perf_counter() - began
+
+
+COSTS = {"now": iter(()), "then": iter(())}
+
+
+@contextmanager
+def scripted(checkout: _against.Checkout) -> Iterator[_against.Turns]:
+    """A group whose costs are given."""
+    yield {"work": lambda: next(COSTS[checkout.name])}
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "ratio"),
+    [
+        ([1.0, 9.0, 1.2], [1.0, 9.0, 1.0], 1.0),
+        ([1.2, 9.0, 1.2], [1.0, 3.0, 1.0], 1.2),
+        ([None, None, None], [1.0, 1.0, 1.0], None),
+    ],
+    ids=["one-bad-turn", "all-turns", "missing"],
+)
+def test_a_row_is_lost_by_the_median_of_its_pairs(
+    now: list[float], then: list[float], ratio: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Load that both feel is no loss, and neither is one bad turn."""
+    monkeypatch.setitem(COSTS, "now", iter(now))
+    monkeypatch.setitem(COSTS, "then", iter(then))
+    monkeypatch.setitem(_against.GROUPS, "work", _against.Group(scripted, 3))
+    sides = (_against.Checkout(name, Path(), sys.executable) for name in ("now", "then"))
+    (row,) = _against.compare(*sides, ["work"])
+    assert row.ratio == ratio
+    assert row.lost is (ratio == 1.2)
+
+
+def test_an_unknown_commit_is_named() -> None:
+    """Nothing is set up for it."""
+    with pytest.raises(SystemExit, match="no-such-commit: there is no such commit in this repository"):
+        _against.prepare("no-such-commit")
+
+
+def test_an_unknown_group_is_named() -> None:
+    """And those that there are."""
+    with pytest.raises(SystemExit, match="no group 'nothing': choose from serve, replay"):
+        _against.main("HEAD", ["nothing"])
