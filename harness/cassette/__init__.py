@@ -1,6 +1,5 @@
 """Recordings: their file format over vcrpy, matching, redaction, and a service that plays them. Layer 1."""
 
-from harness.cassette.format.errors import CassetteError
 from harness.cassette.format.file import Cassette, load, save
 from harness.cassette.format.framing import Pieces, pack, unpack
 from harness.cassette.format.provenance import Provenance, Target
@@ -11,6 +10,7 @@ from harness.cassette.redaction.redactor import Redactor, Replaced
 from harness.cassette.redaction.scan import Hit, scan, scan_file
 from harness.cassette.replay.matching import RequestDifference
 from harness.cassette.replay.player import Miss, Player
+from harness.errors import CassetteError
 
 __all__ = [
     "Recording", "Unit", "UNKNOWN_ORIGIN", "Pieces", "pack", "unpack",

@@ -30,7 +30,7 @@ _TAKES_A_SIGN = ("--capability",)
 _only_parsers: ContextVar[bool] = ContextVar("only_parsers", default=False)
 
 
-class ParserBuilt(BaseException):
+class _ParserBuilt(BaseException):
     """The parser of a command, in place of its run. No fault: it must pass whatever a command catches."""
 
     def __init__(self, parser: Parser) -> None:
@@ -43,7 +43,7 @@ def parser_of(run: Callable[[Sequence[str]], int]) -> Parser:
     token = _only_parsers.set(True)
     try:
         run([])
-    except ParserBuilt as built:
+    except _ParserBuilt as built:
         return built.parser
     finally:
         _only_parsers.reset(token)
@@ -79,7 +79,7 @@ class Parser(argparse.ArgumentParser):
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse the words after the command's name."""
         if _only_parsers.get():
-            raise ParserBuilt(self)
+            raise _ParserBuilt(self)
         return self.parse_args(_join_signed(words))
 
     def refuse(self, arguments: argparse.Namespace, names: Sequence[str], why: str) -> None:

@@ -17,7 +17,7 @@ from harness.emulator.script.scripts import parse
 from harness.emulator.sessions import Sessions
 from harness.emulator.values.call import Refusal, decode_json, invalid, json_response, not_found
 from harness.emulator.values.suggestions import suggestion
-from harness.outcome.fault import UsageFault
+from harness.errors import UsageFault
 from harness.wire import Request, Response
 
 

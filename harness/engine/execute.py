@@ -277,7 +277,7 @@ def play(
             hand.hang_up()
         hand.refuse_excused(hand.trail)
     except Unmet as unmet:
-        failure = Observation.untestable(unmet.reason, unmet.because, remedy=unmet.remedy)
+        failure = Observation.unmet(unmet)
     except NotApplicable as nothing:
         failure = Observation(Outcome.NOT_APPLICABLE, reason=str(nothing), because=Because.REFUSED)
     except Exception:

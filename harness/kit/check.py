@@ -136,7 +136,7 @@ class Check:
             return Observation(Outcome.NOT_APPLICABLE, reason=str(nothing), because=Because.REFUSED)
         except Unmet as unmet:
             if Observation.of(found).outcome is not Outcome.NOT_MET:
-                return Observation.untestable(unmet.reason, unmet.because, remedy=unmet.remedy)
+                return Observation.unmet(unmet)
         return Observation.of(sorted(found, key=lambda finding: finding.severity is not Severity.BROKEN))
 
     def select(self, exchanges: Mapping[str, Any]) -> list[Any]:
@@ -159,7 +159,7 @@ class Check:
                 f"check {self.id!r} wants {', '.join(absent)}, which its exercise {self.exercise.name!r} never "
                 "returned: name the judge's parameters after the exercise's results"
             )
-        return Observation.untestable(reason.reason, reason.because, remedy=reason.remedy)
+        return Observation.unmet(reason)
 
     def _complete(self, code: str) -> str:
         """The code of this check's rule, if it is only the word of a judge that several rules share."""

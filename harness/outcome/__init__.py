@@ -1,6 +1,6 @@
 """Levels, findings, observations, verdicts: what is said about a target, as data. Layer 0."""
 
-from harness.outcome.fault import HarnessFault, NotApplicable, NotWanted, TargetFault, Unmet, UsageFault
+from harness.errors import HarnessFault, NotApplicable, NotWanted, TargetFault, Unmet, UsageFault
 from harness.outcome.finding import Because, Finding, Observation, Outcome, Severity, Where
 from harness.outcome.judgement import Judgement
 from harness.outcome.rule import Basis, Harm, Level, Rule, Source, Subject

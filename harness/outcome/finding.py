@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from harness.errors import Unmet
+
 _INDEX = re.compile(r"\[\d+\]")
 
 
@@ -171,3 +173,9 @@ class Observation:
     ) -> Observation:
         """The observation that there is nothing to judge; `reason` says what was missing."""
         return cls(Outcome.UNTESTABLE, reason=reason, because=because, instead=instead, remedy=remedy)
+
+    @classmethod
+    def unmet(cls, unmet: Unmet) -> Observation:
+        """Return the observation that a prerequisite was not met."""
+        because = Because.RACE_LOST if unmet.race_lost else Because.LACKING
+        return cls.untestable(unmet.reason, because, remedy=unmet.remedy)

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.errors import OutsideConnection, UncheckedResultWarning
     from harness.plugin.cassette_fixture import CassetteFixture
     from harness.plugin.environment_variables import EnvironmentVariables
     from harness.plugin.interactions.assert_conforms import assert_conforms
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
     from harness.plugin.interactions.lifecycle import Lifecycle
     from harness.plugin.interactions.lifecycle_routes import ROUTES
     from harness.plugin.interactions.webhooks import WebhookDelivery, WebhooksFixture
-    from harness.plugin.network_guard import OutsideConnection, loopback_only
+    from harness.plugin.network_guard import loopback_only
     from harness.plugin.observed_service import ObservedService
     from harness.plugin.sent_requests import OtherCall, SentRequest, SentRequests
     from harness.plugin.session_server import SessionServer, Tenant
-    from harness.plugin.unused_result import UncheckedResultWarning
     from harness.plugin.virtual_time.sleep_skipping import Sleeps, no_sleep
 
 _HOMES = {

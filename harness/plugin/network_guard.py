@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.errors import OutsideConnection
 from harness.plugin.environment_variables import BASE_URL_VARIABLES
 
 Patch = tuple[Any, str, Any]
@@ -24,10 +25,6 @@ Patch = tuple[Any, str, Any]
 
 
 _PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080, "socks4": 1080}
-
-
-class OutsideConnection(RuntimeError):
-    """The code under test tried to connect to another machine."""
 
 
 @contextmanager

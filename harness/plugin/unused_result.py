@@ -11,6 +11,8 @@ from typing import Protocol
 
 import pytest
 
+from harness.errors import UncheckedResultWarning
+
 _PASSED = pytest.StashKey[bool]()
 _ADVICE = {
     "interactions_dropped_stream": (
@@ -22,12 +24,6 @@ _ADVICE = {
         "interactions_lifecycle.assert_outcome(result), or compare with its .expected_status"
     ),
 }
-
-
-class UncheckedResultWarning(UserWarning):
-    """A test passed without checking its result against what its fixture expects."""
-
-    __module__ = "harness.plugin"  # the module from which warning filters import it
 
 
 class Promise(Protocol):

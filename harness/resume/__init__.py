@@ -4,7 +4,7 @@ Layer 3. For users of google-genai and of plain httpx (or httpx2), sync and asyn
 It opens no connection of its own and sleeps only through the function it is given.
 """
 
-from harness.resume.errors import GaveUp, Refused
+from harness.errors import GaveUp, Refused
 from harness.resume.follow import AsyncFollowed, Followed, follow, follow_async
 from harness.resume.limits import RetryLimits
 

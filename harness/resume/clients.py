@@ -7,13 +7,13 @@ string. Every call may raise the library's own exceptions, `ErrorResponse` or `N
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from inspect import iscoroutinefunction
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
+from harness.errors import ConnectionLost, ErrorResponse, NotAStream
 from harness.outcome import UsageFault
-from harness.resume.errors import ErrorResponse, NotAStream, retry_after
 from harness.resume.state_machine import Create, OpenStream
 
 _EVENTS = {"accept": "text/event-stream"}
@@ -236,3 +236,37 @@ def _to_plain(interaction: Any) -> dict[str, Any]:
     if not hasattr(interaction, "model_dump"):
         return _read_object(None)
     return _read_object(interaction.model_dump(mode="json", exclude_unset=True, warnings=False))
+
+
+# How their exceptions map to those of this package
+
+
+_DROPS = frozenset(
+    {"TransportError", "StreamError", "DecodingError", "APIConnectionError", "NoResponseError", "OSError"}
+)
+"""Names of base classes that mean a dropped connection: httpx and httpx2, google-genai, the standard library."""
+
+
+def as_drop(error: Exception) -> ConnectionLost:
+    """Map a client library's exception to a `ConnectionLost`; re-raises `error` if it does not mean one."""
+    if isinstance(error, ConnectionLost):
+        return error
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int) and status < 400:
+        return ConnectionLost(f"an answer that cannot be read: {error}")
+    if isinstance(status, int):
+        headers = getattr(getattr(error, "response", None), "headers", {})
+        return ErrorResponse(status, str(error), retry_after(headers))
+    if any(base.__name__ in _DROPS for base in type(error).__mro__):
+        return ConnectionLost(f"{type(error).__name__}: {error}")
+    raise error
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds a response asks to wait, or None; the HTTP-date form of Retry-After is ignored."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(headers[name])) * unit
+        except (KeyError, ValueError):
+            continue
+    return None

@@ -12,8 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from harness.outcome import UsageFault
-from harness.resume.clients import async_client_of, client_of
-from harness.resume.errors import as_drop
+from harness.resume.clients import as_drop, async_client_of, client_of
 from harness.resume.limits import RetryLimits
 from harness.resume.state_machine import Create, OpenStream, Poll, ResumeMachine, Sleep
 

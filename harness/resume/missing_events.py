@@ -13,12 +13,9 @@ from typing import Any
 
 from harness.contract.data.output import output_steps, text_of
 from harness.contract.tables.protocol import COMPLETED_EVENT
+from harness.errors import Contradiction
 
 Event = dict[str, Any]
-
-
-class Contradiction(Exception):
-    """The text seen in the stream is not in the fetched interaction, or is another one there."""
 
 
 def remainder(

@@ -15,14 +15,11 @@ import msgspec
 
 from harness.contract import PROTOCOL, Assembler, Contract
 from harness.contract.tables.protocol import CREATED_EVENT, STATUS_EVENT, STEP_EVENTS
+from harness.errors import Diverged
 
 Event = Mapping[str, Any]
 
 _encode = msgspec.json.Encoder(order="sorted").encode
-
-
-class Diverged(Exception):
-    """The service now sends different events for the interaction, so streams cannot be joined event by event."""
 
 
 class Progress:

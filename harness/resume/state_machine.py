@@ -15,10 +15,10 @@ from harness.contract import CURRENT, PROTOCOL, is_settled, load
 from harness.contract.data.json_parse import loads
 from harness.contract.data.output import output_steps, steps_text
 from harness.contract.judge.failures.bare_error import read_bare_error
-from harness.resume.errors import ConnectionLost, ErrorResponse, GaveUp, NotAStream, Refused
+from harness.errors import ConnectionLost, Contradiction, Diverged, ErrorResponse, GaveUp, NotAStream, Refused
 from harness.resume.limits import RetryLimits
-from harness.resume.missing_events import Contradiction, remainder
-from harness.resume.progress import Diverged, Progress
+from harness.resume.missing_events import remainder
+from harness.resume.progress import Progress
 from harness.wire import Decoder
 
 Event: TypeAlias = Mapping[str, Any]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.resume.missing_events import Contradiction, remainder
+from harness.errors import Contradiction
+from harness.resume.missing_events import remainder
 
 
 def text(words: str) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.transport.http1.heads import BadHead, parse_fields
+from harness.errors import BadHead
+from harness.transport.http1.heads import parse_fields
 
 KEY = "zq1canary0123456789abc"
 

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.cassette import CassetteError, Hit, Recording, scan_file
-from harness.cassette.foreign.har import Unreadable, decode_body, name_entry
+from harness.cassette.foreign.har import decode_body, name_entry
 from harness.cassette.format.document import parse_all
 from harness.cassette.format.layout import Layout
 from harness.documents import list_files, read_file
+from harness.errors import Unreadable
 from harness.kit.api import Api, ApiContract
 from harness.kit.verification import ANSWERS, Answer, Verification
 from harness.wire import Arrivals, Exchange, StreamProtocol

@@ -14,16 +14,13 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from harness.errors import Unreadable
 from harness.wire import COMPLETE, Arrivals, At, By, Ending, Exchange, Headers, How, Request, UntilClose
 from harness.wire.coding import CODINGS, coding_of, decode_pieces, is_coded
 
 Document = Mapping[str, Any]
 
 _UNANSWERED = Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS, detail="no answer, by its status 0")
-
-
-class Unreadable(Exception):
-    """A file is not what its name or its first lines promise; the message says what is wrong with it."""
 
 
 def exchanges_in(documents: list[Any]) -> list[tuple[str, Exchange | Unreadable]] | None:

@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from harness.cassette.format.errors import CassetteError
 from harness.documents import load_all_yaml, load_yaml, loader_class, read_file
+from harness.errors import CassetteError
 
 _TAG = "tag:yaml.org,2002:python/"
 

@@ -5,11 +5,12 @@ A reader that knows only `how` can still tell whether the body was complete. Def
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from harness.cassette.format.errors import FieldError, refuse_unknown
+from harness.errors import FieldError
+from harness.outcome.suggest import did_you_mean
 from harness.wire import At, By, Chunked, Ending, Framing, How, Length, UntilClose
 
 _Member = TypeVar("_Member", bound=StrEnum)
@@ -84,3 +85,10 @@ def _count(data: Mapping[str, Any], name: str, *place: str) -> int | None:
         message = f"{name}={value!r} is no number of bytes or microseconds: write 0 or more"
         raise FieldError(message, *place, name)
     return value
+
+
+def refuse_unknown(data: Mapping[str, Any], known: Collection[str], name: str, *place: str) -> None:
+    """Raise FieldError for a field of `data`, called `name` and found at `place`, that is not among the known."""
+    for field in data:
+        if field not in known:
+            raise FieldError(f"{name} has no field `{field}`{did_you_mean(str(field), known)}", *place, str(field))

@@ -18,10 +18,11 @@ from harness.cassette.format.ending_fields import (
     ending_from_data,
     framing_as_data,
     framing_from_data,
+    refuse_unknown,
 )
-from harness.cassette.format.errors import FieldError, refuse_unknown
 from harness.cassette.format.framing import Pieces, by_event, pack, pieces_of, unpack
 from harness.cassette.format.recording import UNKNOWN_ORIGIN, Recording, Unit
+from harness.errors import FieldError
 from harness.outcome.suggest import nearest
 from harness.wire import Chunked, Framing, Headers, Length, Request, UntilClose
 from harness.wire.message import MORE_THAN_A_LINE, is_sendable

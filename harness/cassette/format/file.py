@@ -12,11 +12,11 @@ from typing import Any, TypeAlias
 
 from harness.cassette.format.document import parse
 from harness.cassette.format.entry import as_entry
-from harness.cassette.format.errors import CassetteError
 from harness.cassette.format.layout import AtomicFile, Layout
 from harness.cassette.format.provenance import KEY, Provenance
 from harness.cassette.format.recording import Recording
 from harness.documents import open_file
+from harness.errors import CassetteError
 
 Pair: TypeAlias = tuple[Any, dict[str, Any]]
 """A request and a response as vcrpy represents them."""

@@ -16,11 +16,11 @@ from typing import IO, Any, Protocol
 
 from harness.cassette.format.document import line_of, parse
 from harness.cassette.format.entry import KEY, REQUEST_KEYS, from_entry
-from harness.cassette.format.errors import CassetteError, FieldError
 from harness.cassette.format.provenance import Provenance
 from harness.cassette.format.recording import Recording
 from harness.cassette.format.yaml_scalars import dumper, lighten, release
 from harness.documents import open_file
+from harness.errors import CassetteError, FieldError
 from harness.outcome import HarnessFault
 from harness.outcome.suggest import nearest
 

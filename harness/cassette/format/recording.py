@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import accumulate
 
-from harness.cassette.format.errors import CassetteError
 from harness.cassette.format.framing import Pieces, pieces_of
+from harness.errors import CassetteError
 from harness.wire import (
     COMPLETE,
     Arrivals,

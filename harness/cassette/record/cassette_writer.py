@@ -14,7 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from harness.cassette.format.errors import CassetteError
 from harness.cassette.format.file import as_pair, from_pair, vcr_cassette, write
 from harness.cassette.format.layout import AtomicFile, Layout, keep_copy
 from harness.cassette.format.provenance import KEY, Provenance
@@ -25,6 +24,7 @@ from harness.cassette.redaction.redactor import Redactor
 from harness.cassette.replay.index import Index
 from harness.cassette.replay.matching import Canon
 from harness.cassette.replay.quoted_secrets import QuoteMatcher
+from harness.errors import CassetteError
 from harness.wire import Request, StreamProtocol
 
 MOST_BYTES = 512 * 1024 * 1024

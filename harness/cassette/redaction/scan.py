@@ -14,12 +14,12 @@ from typing import Any
 
 from harness.cassette.format.document import parse_all
 from harness.cassette.format.entry import from_entry
-from harness.cassette.format.errors import CassetteError
 from harness.cassette.format.framing import apply
 from harness.cassette.format.recording import Recording
 from harness.cassette.redaction.body_secrets import begins_a_stream
 from harness.cassette.redaction.redactor import Redactor
 from harness.documents import read_file
+from harness.errors import CassetteError
 from harness.wire import StreamProtocol
 from harness.wire.secrets.patterns import is_secret_header
 

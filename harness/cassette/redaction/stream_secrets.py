@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from harness.cassette.format.byte_edits import Found, TextEdit, bytes_of, text_of, to_byte_edits
-from harness.cassette.format.errors import CassetteError
 from harness.cassette.redaction.placeholders import PlaceholderTable, apply_changes, without_overlap
 from harness.cassette.redaction.text_secrets import TextReader
+from harness.errors import CassetteError
 from harness.wire import Decoder, StreamProtocol
 from harness.wire.tokens import Token, closed_text, encode_literal, seems_json, tokens
 

@@ -14,12 +14,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from harness.cassette.format.errors import CassetteError
 from harness.cassette.format.recording import Recording
 from harness.cassette.replay.index import Index
 from harness.cassette.replay.matching import Canon, CanonicalRequest, RequestDifference
 from harness.cassette.replay.quoted_secrets import QuoteMatcher
 from harness.cassette.replay.resumable_streams import ResumableStream, streams_of, why_not, with_cursors
+from harness.errors import CassetteError
 from harness.outcome.words import format_count
 from harness.wire import Request, Response, StreamProtocol
 from harness.wire.addresses import find_elsewhere, find_in_body, readdress, stand_in_url

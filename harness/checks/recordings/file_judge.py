@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from harness.cassette.foreign.har import Unreadable, exchanges_in
+from harness.cassette.foreign.har import exchanges_in
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.judge.body import is_legacy, judge_reviewed
@@ -29,6 +29,7 @@ from harness.contract.judge.stream_summary import StreamReading
 from harness.contract.judge.unlisted import UNLISTED, judge_unlisted, judge_unlisted_in
 from harness.contract.tables.operations import INTERACTION
 from harness.contract.tables.protocol import COLLECTION
+from harness.errors import Unreadable
 from harness.kit.verification import Answer, UnjudgedEntry, Verification
 from harness.outcome import Finding
 from harness.wire import Ending, Exchange, Frame

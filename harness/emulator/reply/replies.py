@@ -22,10 +22,11 @@ from harness.emulator.script.scripts import Script
 from harness.emulator.values.call import invalid
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.ids import IdSequence
-from harness.emulator.values.sample_budget import MOST_CHARACTERS, MOST_STEPS, SampleTooLarge
+from harness.emulator.values.sample_budget import MOST_CHARACTERS, MOST_STEPS
 from harness.emulator.values.samples import sample
 from harness.emulator.values.signatures import sign
 from harness.emulator.values.usage import THOUGHT_TOKENS, tokens_by_modality
+from harness.errors import SampleTooLarge
 from harness.outcome.words import shorten
 
 Json = dict[str, Any]

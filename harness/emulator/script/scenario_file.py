@@ -11,8 +11,9 @@ from typing import Any
 
 from harness.contract.tables.lifecycle import LIFECYCLE, LifecycleTable
 from harness.documents import load_yaml, read_file
-from harness.emulator.script.scripts import Script, ScriptFault, parse
+from harness.emulator.script.scripts import Script, parse
 from harness.emulator.values.suggestions import suggestion
+from harness.errors import ScriptFault
 
 _KEYS = ("replies", "settings", "description")
 

@@ -11,9 +11,10 @@ from typing import TypeAlias
 
 import msgspec
 
-from harness.emulator.script.scripts import EMPTY, Script, ScriptFault
+from harness.emulator.script.scripts import EMPTY, Script
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.weight import weigh_json
+from harness.errors import ScriptFault
 from harness.outcome.words import shorten
 
 ScriptMaker: TypeAlias = Callable[[CreateRequest], Script]

@@ -14,15 +14,11 @@ import msgspec
 from harness.contract.tables.lifecycle import LIFECYCLE, REQUIRES_CONTINUATION, LifecycleTable
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.suggestions import suggestion
-from harness.outcome.fault import UsageFault
+from harness.errors import ScriptFault
 from harness.wire.message import is_sendable
 
 MCP_STEPS = ("mcp_server_tool", "tool_call")
 """The two forms in which the service showed the calls of MCP servers."""
-
-
-class ScriptFault(UsageFault):
-    """A script that cannot be played; the message names the key."""
 
 
 class Refuse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

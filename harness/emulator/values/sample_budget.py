@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.errors import SampleTooLarge
+
 MOST_STEPS = 100_000
 """Work: values made, keywords merged, references followed."""
 
@@ -20,10 +22,6 @@ DEEPEST = 100
 _PER_VALUE = 4
 _PER_STEP = 64
 """Characters that are read or written for the price of one step."""
-
-
-class SampleTooLarge(Exception):
-    """Raised when a schema asks for more than its budget holds."""
 
 
 class SampleBudget:

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from harness.emulator.values.sample_budget import SampleBudget, SampleTooLarge
+from harness.emulator.values.sample_budget import SampleBudget
+from harness.errors import SampleTooLarge
 
 _DEEPEST = 12
 _OPTIONAL_LEVELS = 4

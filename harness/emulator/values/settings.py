@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import islice
 from typing import Any
 
-from harness.outcome.fault import UsageFault
+from harness.errors import UsageFault
 from harness.outcome.suggest import did_you_mean
 
 CHOICES: dict[str, tuple[str, ...]] = {

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.engine.traffic.governed_driver import DriverPolicy
-from harness.resume.errors import retry_after
+from harness.resume.clients import retry_after
 from harness.wire import By, Exchange
 from harness.wire.delivery import is_delivery
 from harness.wire.json_value import object_or_none

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from harness.documents import open_file
-from harness.outcome import UsageFault
+from harness.outcome import TargetFault, UsageFault
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.response_reader import ResponseReader
 from harness.wire import At, By, Ending, How
@@ -81,8 +81,8 @@ def trusting(ca_file: str | None) -> ssl.SSLContext:
     return context
 
 
-class NoConnection(Exception):
-    """No connection was established; `ending` says why, and becomes the ending of the exchange."""
+class NoConnection(TargetFault):
+    """Raised when no connection was established; `ending` says why, and becomes the ending of the exchange."""
 
     def __init__(self, by: By, how: How, detail: str) -> None:
         super().__init__(detail)

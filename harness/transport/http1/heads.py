@@ -12,6 +12,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 
+from harness.errors import BadHead
 from harness.outcome import HarnessFault
 from harness.transport.http1.observed_ending import (
     FRAMING_FIELDS,
@@ -39,14 +40,6 @@ _FOLD = re.compile(rb"[ \t]*\r?\n[ \t]+")
 
 END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 REASONS = {status.value: status.phrase for status in HTTPStatus}
-
-
-class BadHead(Exception):
-    """A head that cannot be parsed. The message says why, in one line; `in_field`: the start line is fine."""
-
-    def __init__(self, problem: str, *, in_field: bool = True) -> None:
-        super().__init__(problem)
-        self.in_field = in_field
 
 
 class ResponseHead(NamedTuple):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from harness.errors import BadHead, BadRequest
 from harness.transport.http1.body_reader import BodyReader
-from harness.transport.http1.heads import END_OF_HEAD, BadHead, RequestHead, parse_request_head
+from harness.transport.http1.heads import END_OF_HEAD, RequestHead, parse_request_head
 from harness.transport.http1.limits import ServerLimits
 from harness.wire import Chunked, Framing, How, Length, Request
 
@@ -17,14 +18,6 @@ _CACHED_HEADS = 1024
 _CACHED_HEAD_BYTES = 4096
 _TLS_HANDSHAKE = 0x16
 """The first byte of TLS. No method begins with it, and a client that sends it would wait for an answer in vain."""
-
-
-class BadRequest(Exception):
-    """A request that cannot be served: the status to send and what is wrong. The connection ends after it."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class Incoming(NamedTuple):

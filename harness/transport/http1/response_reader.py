@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from harness.errors import BadHead
 from harness.transport.http1.body_reader import BodyReader, Data, has_no_last_chunk
-from harness.transport.http1.heads import END_OF_HEAD, BadHead, ResponseHead, parse_response_head
+from harness.transport.http1.heads import END_OF_HEAD, ResponseHead, parse_response_head
 from harness.transport.http1.limits import Limits
 from harness.wire import COMPLETE, At, By, Ending, How, Length, UntilClose
 

@@ -12,10 +12,11 @@ import json
 from collections.abc import Callable, Coroutine, Sequence
 from typing import cast
 
+from harness.errors import BadRequest
 from harness.outcome import HarnessFault
 from harness.transport.http1.limits import ServerLimits
 from harness.transport.http1.observed_ending import body_fault
-from harness.transport.http1.request_reader import BadRequest, HeadCache, Incoming, RequestReader
+from harness.transport.http1.request_reader import HeadCache, Incoming, RequestReader
 from harness.transport.http1.response_writer import After, ResponseWriter
 from harness.transport.inprocess.observed_response import call
 from harness.transport.server.reset import reset_after, reset_now

@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from harness.transport.http1.heads import END_OF_HEAD, BadHead, parse_request_head
+from harness.errors import BadHead
+from harness.transport.http1.heads import END_OF_HEAD, parse_request_head
 from harness.transport.server.connection import Hub, ServerConnection
 from harness.wire import Request, Response
 

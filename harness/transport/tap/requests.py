@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from harness.errors import BadHead
 from harness.transport.http1.body_reader import BodyReader
-from harness.transport.http1.heads import END_OF_HEAD, BadHead, RequestHead, parse_request_head
+from harness.transport.http1.heads import END_OF_HEAD, RequestHead, parse_request_head
 from harness.transport.http1.limits import RECORDED_BYTES
 from harness.wire import Chunked, Length, Request
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness.contract import StreamJudge, judge_interaction, load
 from harness.contract.data.assembly import assemble_steps
-from harness.emulator.script.scripts import ScriptFault
+from harness.errors import ScriptFault
 
 TEXT = "One two three four five six."
 MCP = {"type": "mcp_server", "name": "docs", "url": "https://mcp.example"}

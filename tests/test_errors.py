@@ -1,0 +1,64 @@
+"""The tree that the docstring of `harness.errors` draws is the tree of the classes."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import re
+from functools import cache
+from pathlib import Path
+
+from harness import errors
+
+PACKAGE = Path(errors.__file__).parent
+ROW = re.compile(r"^(?P<bars>[│├└─ ]*)(?P<name>[A-Z]\w+)(?:  .*)?$", re.MULTILINE)
+
+
+def drawn() -> dict[str, str]:
+    """Return the base of each class of the drawing, by name."""
+    tree = (errors.__doc__ or "").partition("\n\n")[2].partition("\n\n")[0]
+    bases: dict[str, str] = {}
+    above: list[str] = []
+    for row in ROW.finditer(tree):
+        depth = len(row["bars"]) // 4
+        bases[row["name"]] = above[depth - 1] if depth else "Exception"
+        above[depth:] = [row["name"]]
+    return bases
+
+
+@cache
+def exceptions() -> dict[str, type[BaseException]]:
+    """Return every public exception class that a module of the package defines, by name."""
+    known = {name for name, value in (vars(builtins) | vars(errors)).items() if isinstance(value, type)}
+    found: dict[str, type[BaseException]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
+                continue
+            if (known | found.keys()) & {ast.unparse(base) for base in node.bases}:
+                module = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+                kind = getattr(importlib.import_module(module), node.name, None)
+                if isinstance(kind, type) and issubclass(kind, BaseException):
+                    found[node.name] = kind
+    return found
+
+
+def test_the_drawing_shows_the_classes() -> None:
+    """Each class of the tree has the base that the drawing gives it, and none is missing there."""
+    tree = {name: kind for name, kind in exceptions().items() if issubclass(kind, errors.HarnessError)}
+    assert {name: kind.__bases__[0].__name__ for name, kind in tree.items()} == drawn()
+
+
+def test_each_exception_beside_the_tree_is_named() -> None:
+    """A public exception outside the tree is named in the docstring, which gives the reason."""
+    beside = re.findall(r"`(\w+)`", (errors.__doc__ or "").partition("Beside the tree")[2].partition("private")[0])
+    outside = {name for name, kind in exceptions().items() if not issubclass(kind, errors.HarnessError)}
+    assert outside == {name for name in beside if name != "Exception"}
+
+
+def test_each_class_says_when_it_is_raised() -> None:
+    """The docstring of each class of the tree begins with it, unless the class is a base only."""
+    tree = (kind for kind in exceptions().values() if issubclass(kind, errors.HarnessError))
+    wrong = [kind.__name__ for kind in tree if not (kind.__doc__ or "").startswith(("Raised ", "The base of "))]
+    assert not wrong, "begin their docstrings with 'Raised when ...'"
