@@ -1,14 +1,16 @@
 """Hooks of MkDocs: pages that are made of what is elsewhere, so that no second copy can be wrong.
 
 The start page is the README, one page for contributors is harness/README.md, and there is a page for each rule, a
-drawing for each fault, and the signatures of the public API.
+drawing for each fault, a page for each client that was tried, and the signatures of the public API. The tables of
+`clients.md`, the incidents of `incidents.md` and the changes of `api-changes.md` follow what is written there.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from drawings import drawings_page  # noqa: E402
 
-from harness.cli.rules.rule_pages import rule_index, rule_pages  # noqa: E402 - the project itself, wherever it is
+# The project itself, wherever it is.
+from harness.cli.rules.rule_pages import rule_index, rule_pages  # noqa: E402
+from harness.drift.changes import format_changes, read_changes  # noqa: E402
+from harness.incidents.page import format_library  # noqa: E402
+from harness.interactions import INTERACTIONS  # noqa: E402
+from harness.report.client_table.pages import TABLE_FILE, write_pages  # noqa: E402
+from harness.report.client_table.record import read_columns  # noqa: E402
 
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>(?!https?:|#|mailto:)[^)\s]+)\)")
 _WIDE_TABLE = re.compile(r"^\|(?:[^|\n]*\|){9}", re.MULTILINE)
@@ -40,6 +48,8 @@ def on_page_markdown(markdown: str, page: Any, **rest: Any) -> str:
 
     A page with a wide table gets the room of its table of contents.
     """
+    if page.file.src_uri in _COMPLETED:
+        markdown = f"{markdown.rstrip()}\n\n{_COMPLETED[page.file.src_uri]()}"
     if _WIDE_TABLE.search(markdown):
         page.meta["hide"] = ["toc"]
     if page.file.generated_by is not None:
@@ -53,8 +63,24 @@ def _generate() -> Iterator[tuple[str, str]]:
         yield page, _move_links(text, (ROOT / source).parent, Path())
     yield "rules/index.md", rule_index()
     yield from ((f"rules/{name}.md", text) for name, text in rule_pages())
+    yield from ((name, text) for name, text in _draw_clients().items() if name != "clients.md")
     yield "fault-drawings.md", drawings_page(ROOT / "docs" / "faults.md")
     yield "reference.md", _reference()
+
+
+@cache
+def _draw_clients() -> dict[str, str]:
+    """The pages of the table of clients, by path."""
+    modes = {name: mode.about for name, mode in INTERACTIONS.load_client_model().modes.items()}
+    return dict(write_pages(read_columns([ROOT / "docs" / TABLE_FILE], modes)))
+
+
+_COMPLETED: dict[str, Callable[[], str]] = {
+    "clients.md": lambda: _draw_clients()["clients.md"].partition("\n\n| Word |")[2].join(("| Word |", "")),
+    "incidents.md": format_library,
+    "api-changes.md": lambda: format_changes(read_changes()),
+}
+"""What follows on a page after what is written there."""
 
 
 def _reference() -> str:

@@ -1,7 +1,7 @@
 """Incidents: what really went wrong for users of the API, as named scenarios that can be played. Layer 3.
 
 `load_incidents()` returns all of them; `Incident.apply_to(emulator)` makes an emulator behave so. The data are the
-YAML files in `library/`; `docs/incidents.md` is written from them by `python -m harness.incidents.page`.
+YAML files in `library/`, which the site shows below `docs/incidents.md`.
 """
 
 from harness.incidents.incident import SPEED, Encounter, Incident

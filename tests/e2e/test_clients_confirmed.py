@@ -21,6 +21,7 @@ from harness.benches.client.ready import READY, ReadyClient, install
 from harness.benches.client.ready.ready_clients import Language
 from harness.contract import PROTOCOL
 from harness.faults import cut
+from harness.report.client_table.compact_table import expand
 from harness.resources import folder
 from harness.transport.proxy.threaded_server import WaitingServer
 from harness.transport.proxy.upstream import UpstreamServer
@@ -104,7 +105,7 @@ class QuickService(ForeignService):
 
 def published(name: str, mode: str) -> dict[str, str]:
     """The outcomes of a client's newest version in the table, by fault."""
-    table = json.loads((folder("docs/clients") / "table.json").read_text("utf-8"))
+    table = expand(json.loads((folder("docs/clients") / "table.json").read_text("utf-8")))
     (client,) = (one for one in READY if one.name == name)
     wanted = (name, client.version, mode)
     (row,) = (row for row in table["clients"] if (row["client"], row["version"], row["mode"]) == wanted)

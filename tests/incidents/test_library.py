@@ -13,7 +13,7 @@ from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.incidents import Incident, find_incident, load_incidents
 from harness.incidents.control import IncidentControl
-from harness.incidents.page import PAGE, format_page
+from harness.incidents.page import format_library
 from harness.outcome import UsageFault
 from harness.transport import ServiceDriver
 from harness.wire import Headers, Request
@@ -22,10 +22,15 @@ INCIDENTS = load_incidents().values()
 OUTCOMES = {"survives", "reports", "failed", "cancelled", "requires_action", "completed", "in_progress", None}
 
 
-def test_the_page_is_current() -> None:
-    """docs/incidents.md is what the library says."""
-    is_current = PAGE.read_text("utf-8") == format_page()
-    assert is_current, "run `python -m harness.incidents.page`, which writes docs/incidents.md again"
+def test_the_page_has_every_incident() -> None:
+    """It links to a section for each incident, in the same order; no other link is within the page."""
+    page = format_library()
+    names = [incident.name for incident in INCIDENTS]
+    assert re.findall(r"^\| \[`(.+?)`\]", page, re.MULTILINE) == names
+    assert re.findall(r"^### (.+)$", page, re.MULTILINE) == names
+    assert re.findall(r"\]\(#(.+?)\)", page) == names
+    for incident in INCIDENTS:
+        assert f"\n- On the wire: {incident.wire}\n- What goes wrong: {incident.mistake}\n" in page
 
 
 @pytest.mark.parametrize("incident", INCIDENTS, ids=lambda incident: incident.name)

@@ -240,6 +240,7 @@ def _mask_column(column: ClientColumn) -> ClientColumn:
 def _write(
     columns: Sequence[ClientColumn], files: ReportFiles, folder: Path | None, arguments: argparse.Namespace
 ) -> None:
+    from harness.report.client_table.compact_table import format_compact
     from harness.report.client_table.junit import render_junit
     from harness.report.client_table.markdown import render_markdown
     from harness.report.client_table.page import render_page
@@ -257,6 +258,6 @@ def _write(
         write_json(make_record(columns))
     if folder is not None:
         (folder / "clients").mkdir(exist_ok=True)
-        for name, text in {**write_pages(columns), TABLE_FILE: renderers["json"]()}.items():
+        for name, text in {**write_pages(columns), TABLE_FILE: format_compact(make_record(columns))}.items():
             (folder / name).write_text(text, "utf-8")
         say(f"written to {folder / 'clients.md'}", to_errors=arguments.json)

@@ -30,16 +30,9 @@ TABLE_FILE = "clients/table.json"
 
 _HEAD = """# Clients, and what happens to them when the network fails
 
-Which faults does a client survive by itself, which does it report, and which does nobody notice? Each row is one
-fault that `harness torture` played to each client, on loopback, against the reference emulator; nothing here was
-compared with the live service. A cell is a fact about one version, as a small program with the client's own calls
-saw it ([clients/drivers](clients/drivers)); it judges nobody. What a client reports can be handled by its caller.
-What is **bold** cannot, because the caller is told that all is well. [resume.md](resume.md) has the lines that
-make each of them safe.
-
-Every finding was made twice, and each links to what went over the wire and to the command that repeats it.
+Each row is one fault that `harness torture` played to each client. A caller cannot handle what is **bold**: the
+client reports success. Each finding links to what went over the wire and to the command that repeats it.
 [clients/table.json](clients/table.json) has all of it.
-`harness clients --write docs` generates these pages. `harness torture --client NAME` plays whole sets.
 
 """
 _OTHERS = """

@@ -13,6 +13,7 @@ from harness.benches.client.ready.ready_clients import READY, find_ready
 from harness.benches.client.ready.survey import Cell, ClientColumn
 from harness.benches.client.ready.table_rows import TABLES, TableRow
 from harness.outcome import UsageFault
+from harness.report.client_table.compact_table import expand
 from harness.report.client_table.table import name_column
 from harness.report.side_by_side.run_file import read_record
 
@@ -66,12 +67,13 @@ def read_columns(paths: Sequence[Path], modes: Mapping[str, str]) -> list[Client
     for path in paths:
         record = read_record(path)
         try:
+            record = expand(record) if "sayings" in record else record
             about = {
                 **{k: v for kinds in record["faults"].values() for k, v in kinds.items()},
                 **record["incidents"],
             }
             columns = [_read_column(value, about, modes) for value in record["clients"]]
-        except (KeyError, TypeError, AttributeError) as wrong:
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as wrong:
             raise UsageFault(
                 f"{str(path)!r} is no table of clients ({wrong!r}): "
                 "write one with `harness clients --report json=FILE`"

@@ -21,6 +21,7 @@ from harness.benches.client.ready import environments
 from harness.benches.client.ready.ready_clients import READY, find_ready
 from harness.benches.client.ready.table_rows import TABLES
 from harness.outcome import Exit, UsageFault
+from harness.report.client_table.compact_table import expand, format_compact
 from harness.resources import folder
 from tests.cli.conftest import Harness
 
@@ -131,15 +132,45 @@ def test_a_table_that_lacks_a_part_is_refused(harness: Harness, tmp_path: Path) 
         assert f"is no table of clients (KeyError('{part}')): write one with `harness clients" in done.err
 
 
-@pytest.mark.slow
-def test_the_published_pages_are_those_of_the_published_table(harness: Harness, tmp_path: Path) -> None:
-    """What stands in the documentation is, to the byte, what `--from` makes of its table."""
+def test_the_pages_of_the_published_table(harness: Harness, tmp_path: Path) -> None:
+    """`--from` writes the table that it read, the page of tables and a page for each client with findings.
+
+    Every link within them leads to a page and a heading that are there.
+    """
     docs = folder("docs/clients").parent
     assert harness("clients", "--from", str(docs / "clients/table.json"), "--write", str(tmp_path)).code == 0
-    published = sorted(path.relative_to(docs) for path in (docs / "clients").glob("*.md"))
-    assert sorted(path.relative_to(tmp_path) for path in (tmp_path / "clients").glob("*.md")) == published
-    for path in (Path("clients.md"), *published):
-        assert (tmp_path / path).read_text("utf-8") == (docs / path).read_text("utf-8"), path
+    assert (tmp_path / "clients/table.json").read_bytes() == (docs / "clients/table.json").read_bytes()
+    links = set(
+        re.findall(r"\]\(clients/([a-z-]+\.md)#([a-z0-9-]+)\)", (tmp_path / "clients.md").read_text("utf-8"))
+    )
+    headings = {
+        (page.name, heading.lower().replace(", ", "-").replace(".", ""))
+        for page in (tmp_path / "clients").glob("*.md")
+        for heading in re.findall(r"^## (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    }
+    assert links <= headings
+    found = {
+        one["client"] for one in read_published()["clients"] if any("problem" in cell for cell in one["cells"])
+    }
+    assert len({page for page, _ in links}) == len(found) > 5
+    others = re.findall(
+        r"\]\(((?!https?:|clients/[a-z-]+\.md#)[^)#]+)", (tmp_path / "clients.md").read_text("utf-8")
+    )
+    assert all((docs / name).exists() for name in others)
+
+
+def test_a_compact_table_is_the_record(harness: Harness, tmp_path: Path) -> None:
+    """The table in the documentation holds the record of `--report json`, to the byte; half a table is refused."""
+    report, path = tmp_path / "report.json", folder("docs/clients") / "table.json"
+    assert harness("clients", "--from", str(path), "--report", f"json={report}").code == 0
+    record = json.loads(report.read_text("utf-8"))
+    assert record == read_published()
+    assert format_compact(record) == path.read_text("utf-8")
+    compact = json.loads(path.read_text("utf-8"))
+    (tmp_path / "half.json").write_text(json.dumps({**compact, "sayings": compact["sayings"][:9]}), "utf-8")
+    done = harness("clients", "--from", str(tmp_path / "half.json"))
+    assert done.code == 2
+    assert "is no table of clients" in done.err
 
 
 def test_an_installation_that_fails(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,8 +267,7 @@ def test_what_is_installed_is_listed_and_removed(harness: Harness, home: Path) -
 
 def read_published() -> dict[str, Any]:
     """The table of the documentation."""
-    found: dict[str, Any] = json.loads((folder("docs/clients") / "table.json").read_text("utf-8"))
-    return found
+    return expand(json.loads((folder("docs/clients") / "table.json").read_text("utf-8")))
 
 
 def is_silent(cell: Mapping[str, str]) -> bool:
