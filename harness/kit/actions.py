@@ -1,7 +1,8 @@
 """The actions that an exercise can yield to the runner.
 
-Layer 1. An exercise is a generator; each `yield` hands one of these to the runner and receives its result. The
-runner decides where requests go, closes open streams and deletes what was created.
+Layer 1. An exercise is a generator; each `yield` hands one of these to the runner and receives its result. Those
+that reach the target are the actions of a driver (`wire/driver.py`); the others read a stream that is open. The
+runner decides where requests go, closes open streams and receivers, and deletes what was created.
 """
 
 from __future__ import annotations
@@ -11,34 +12,15 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from harness.outcome import Unmet
-from harness.wire import LiveStream, Request
-from harness.wire.delivery import Inbox
+from harness.wire import Collect as Collect
+from harness.wire import Listen as Listen
+from harness.wire import LiveStream
+from harness.wire import Open as Open
+from harness.wire import Send as Send
+from harness.wire import Together as Together
+from harness.wire import Wait as Wait
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Send one request and read the whole answer → `Exchange`. `timeout` is in seconds; None: the driver's own.
-
-    After a 429 or 503 the runner waits and repeats the request, except for statuses in `sees`: the exercise wants
-    to see these itself.
-    """
-
-    request: Request
-    timeout: float | None = None
-    sees: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """Send a request and leave the body unread → `LiveStream`; only the actions below may use it.
-
-    `timeout` is in seconds, for all of the answer; None: the driver's own.
-    """
-
-    request: Request
-    timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,37 +43,6 @@ class Close:
     """Hang up an open stream → `Exchange`."""
 
     stream: LiveStream
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Let `seconds` pass at the target → None."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Together:
-    """Send requests at the same time → `list[Exchange]` in the order of the requests."""
-
-    requests: tuple[Request, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """Open a receiver for what the target delivers by itself → `Inbox`; the runner closes it.
-
-    The exercise stops as untestable if the target cannot reach one.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Collect:
-    """Wait until `count` deliveries have come, at most `seconds` → `list[Arrival]`, all that came meanwhile."""
-
-    receiver: Inbox
-    count: int
-    seconds: float
 
 
 Action: TypeAlias = Send | Open | Read | Finish | Close | Wait | Together | Listen | Collect

@@ -1,7 +1,18 @@
 """Requests, responses, pieces, endings, exchanges, clocks and server-sent events, as values. Layer 0."""
 
 from harness.wire.clock import TICK, Clock, LogicalClock
-from harness.wire.driver import Driver, Listening, LiveStream
+from harness.wire.driver import (
+    Collect,
+    Driver,
+    DriverAction,
+    Interrupt,
+    Listen,
+    LiveStream,
+    Open,
+    Send,
+    Together,
+    Wait,
+)
 from harness.wire.exchange import KEPT_BYTES, Arrivals, Exchange, ExchangeBuilder
 from harness.wire.frame import CutFrame, Frame
 from harness.wire.message import (
@@ -27,6 +38,6 @@ __all__ = [
     "Exchange", "ExchangeBuilder", "Arrivals", "KEPT_BYTES",
     "Clock", "LogicalClock", "TICK",
     "Frame", "CutFrame", "Decoder", "encode",
-    "Driver", "LiveStream", "Listening",
+    "Driver", "DriverAction", "LiveStream", "Send", "Open", "Together", "Wait", "Listen", "Collect", "Interrupt",
     "StreamProtocol",
 ]  # fmt: skip

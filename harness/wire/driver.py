@@ -6,8 +6,10 @@ every failure is the `Ending` of an `Exchange`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
 
 from harness.wire.delivery import Inbox
 from harness.wire.exchange import Exchange
@@ -41,36 +43,109 @@ class LiveStream(Protocol):
         """Hang up and return the record; its ending is by the client unless the body had ended."""
 
 
-@runtime_checkable
-class Listening(Protocol):
-    """A driver that can also receive what its target sends by itself."""
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send one request and read the whole answer → `Exchange`. `timeout` is in seconds; None: the driver's own.
 
-    def listen(self) -> Inbox:
-        """Open a receiver, which the caller closes. Raises Unmet if the target cannot reach it."""
+    A driver that waits after a 429 or 503 and repeats the request returns the statuses in `sees` at once: the
+    caller wants to see these.
+    """
+
+    request: Request
+    timeout: float | None = None
+    sees: frozenset[int] = frozenset()
 
 
-class Driver(Protocol):
-    """Sends requests whose targets start at the API's root (`/v1beta/interactions`)."""
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Send a request and leave the body unread → `LiveStream`.
 
-    def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
-        """Send one request and read its answer within the driver's limits; `timeout` in seconds overrides one."""
+    `timeout` is in seconds, for all of the answer; None: the driver's own.
+    """
 
-    def open(self, request: Request, *, timeout: float | None = None) -> LiveStream:
-        """Send a request and read the response head; the body is left to be pulled. `timeout` is as in `send`."""
+    request: Request
+    timeout: float | None = None
 
-    def together(
-        self, requests: Sequence[Request], note: Callable[[Exchange], object] | None = None
-    ) -> list[Exchange]:
-        """Send all requests at the same time; the results are in the order of the requests.
 
-        `note` gets each answer as soon as it is there, perhaps on another thread: an interrupt loses the list.
-        """
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Send requests at the same time → `list[Exchange]` in the order of the requests.
 
-    def wait(self, seconds: float) -> None:
-        """Let time pass at the target: real time on a socket, logical time in this process."""
+    `note` gets each answer as soon as it is there, perhaps on another thread: an interrupt loses the list.
+    """
 
-    def interrupt(self) -> None:
-        """End what is under way, called from another thread; later requests are sent as before."""
+    requests: tuple[Request, ...]
+    note: Callable[[Exchange], object] | None = None
 
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Let `seconds` pass at the target → None: real time on a socket, logical time in this process."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Open a receiver for what the target delivers by itself → `Inbox`, which the caller closes.
+
+    Raises Unmet if the target cannot reach one.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Wait until `count` deliveries have come, at most `seconds` → `list[Arrival]`, all that came meanwhile."""
+
+    receiver: Inbox
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """End what is under way → None; performed from another thread. Later requests are sent as before."""
+
+
+DriverAction: TypeAlias = Send | Open | Together | Wait | Listen | Collect | Interrupt
+
+
+class Driver(ABC):
+    """Reaches a target: an action goes in, its result comes out. Request targets start at the API's root.
+
+    A driver writes `perform` and `close`. The other methods are for callers: each performs the action of its name.
+    """
+
+    @abstractmethod
+    def perform(self, action: DriverAction) -> Any:
+        """Perform one action and return its result, whose type the action names."""
+
+    @abstractmethod
     def close(self) -> None:
         """Release connections and threads; hang up open streams."""
+
+    def send(
+        self, request: Request, *, timeout: float | None = None, sees: frozenset[int] = frozenset()
+    ) -> Exchange:
+        exchange: Exchange = self.perform(Send(request, timeout, sees))
+        return exchange
+
+    def open(self, request: Request, *, timeout: float | None = None) -> LiveStream:
+        stream: LiveStream = self.perform(Open(request, timeout))
+        return stream
+
+    def together(
+        self, requests: Iterable[Request], note: Callable[[Exchange], object] | None = None
+    ) -> list[Exchange]:
+        exchanges: list[Exchange] = self.perform(Together(tuple(requests), note))
+        return exchanges
+
+    def wait(self, seconds: float) -> None:
+        self.perform(Wait(seconds))
+
+    def listen(self) -> Inbox:
+        receiver: Inbox = self.perform(Listen())
+        return receiver
+
+    def interrupt(self) -> None:
+        self.perform(Interrupt())

@@ -86,18 +86,18 @@ def play(exercise: Exercise, driver: Driver, target: RequestBuilder = TARGET) ->
     return played
 
 
-def _act(driver: Driver, action: Any, played: Played) -> Any:  # noqa: C901 - one case an action
+def _act(driver: Driver, action: Any, played: Played) -> Any:
     match action:
-        case Send(request, timeout):
-            sent = judged(driver.send(request, timeout=timeout))
+        case Send(request):
+            sent = judged(driver.perform(action))
             played.count(request, sent.status)
             return sent
         case Open(request):
-            stream = driver.open(request)
+            stream = driver.perform(action)
             played.count(request, stream.status)
             return stream
-        case Together(requests):
-            answers = [judged(exchange) for exchange in driver.together(requests)]
+        case Together():
+            answers = [judged(exchange) for exchange in driver.perform(action)]
             for one in answers:
                 played.count(one.request, one.status)
             return answers
@@ -107,12 +107,8 @@ def _act(driver: Driver, action: Any, played: Played) -> Any:  # noqa: C901 - on
             return judged(stream.finish())
         case Close(stream):
             return judged(stream.close())
-        case Wait(seconds):
-            return driver.wait(seconds)
-        case Listen():
-            return driver.listen()
-        case Collect(receiver, count, seconds):
-            return receiver.collect(count, seconds)
+        case Wait() | Listen() | Collect():
+            return driver.perform(action)
     raise TypeError(f"an exercise yielded {action!r}, which is no action")
 
 

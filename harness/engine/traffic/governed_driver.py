@@ -1,32 +1,37 @@
 """A driver around another one, governed by policies: pace, retries, timeouts, budgets, a deadline.
 
-Layer 4. The five methods of `wire.Driver` are written here once. A policy only says what happens before requests
+Layer 4. The actions of `wire.Driver` are governed here, once. A policy only says what happens before requests
 are sent and after each exchange has ended. Must not know any policy in particular.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
+from typing import Any
 
-from harness.outcome import Unmet
 from harness.wire import (
     At,
     By,
+    Collect,
     Driver,
+    DriverAction,
     Ending,
     Exchange,
     ExchangeBuilder,
     Frame,
     Headers,
     How,
-    Listening,
     LiveStream,
+    Open,
     Request,
+    Send,
+    Together,
+    Wait,
 )
-from harness.wire.delivery import Arrival, Inbox
 
 
 @dataclass(slots=True)
@@ -74,50 +79,58 @@ class DriverPolicy:
         return seconds
 
 
-class GovernedDriver:
+class GovernedDriver(Driver):
     """A `wire.Driver` that sends through another one, as its policies allow.
 
-    Policies are asked in their order before a request, and in reverse order after it. Answers with the statuses
-    `shown` are returned to the caller and never waited out. Closing this driver closes the inner one if it is
-    `owned`.
+    Policies are asked in their order before a request, and in reverse order after it. Closing this driver closes
+    the inner one if it is `owned`.
     """
 
-    def __init__(
-        self,
-        driver: Driver,
-        policies: Sequence[DriverPolicy],
-        *,
-        shown: frozenset[int] = frozenset(),
-        owned: bool = True,
-    ) -> None:
+    def __init__(self, driver: Driver, policies: Sequence[DriverPolicy], *, owned: bool = True) -> None:
         self._driver = driver
         self._policies = tuple(policies)
-        self._shown = shown
         self._owned = owned
-        self._retried = frozenset().union(*(policy.retried for policy in policies)) - shown
+        self._retried = frozenset().union(*(policy.retried for policy in policies))
 
-    def show(self, statuses: frozenset[int]) -> GovernedDriver:
-        """The same driver for a caller who wants to see answers with these statuses."""
-        if not statuses:
-            return self
-        return GovernedDriver(self._driver, self._policies, shown=self._shown | statuses, owned=self._owned)
+    def perform(self, action: DriverAction) -> Any:
+        """Perform an action through the inner driver, as the policies allow."""
+        match action:
+            case Send():
+                return self._send(action)
+            case Open():
+                return self._open(action)
+            case Together():
+                return self._send_together(action)
+            case Wait(seconds):
+                with self._within_bounds(seconds) as allowed:
+                    return self._driver.wait(allowed)
+            case Collect(_, _, seconds):
+                with self._within_bounds(seconds) as allowed:
+                    return self._driver.perform(replace(action, seconds=allowed))
+            case _:
+                return self._driver.perform(action)
 
-    def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
-        """Send one request and read its answer; a refusal is returned only if it is not worth waiting for."""
+    def close(self) -> None:
+        """Close the inner driver, unless somebody else owns it."""
+        if self._owned:
+            self._driver.close()
+
+    def _send(self, action: Send) -> Exchange:
+        """Send one request; a refusal is returned only if it is not worth waiting for, or the caller `sees` it."""
         for number in count():
-            attempt = Attempt(request, timeout)
+            attempt = Attempt(action.request, action.timeout)
             if self._admit([attempt]):
-                exchange = self._conclude(attempt, self._driver.send(request, timeout=attempt.timeout))
+                exchange = self._driver.send(action.request, timeout=attempt.timeout)
+                exchange = self._conclude(attempt, exchange)
             else:
-                exchange = not_sent(request, attempt.withheld)
-            if not self._wait_to_retry([exchange], number):
+                exchange = not_sent(action.request, attempt.withheld)
+            if not self._wait_to_retry([exchange], number, action.sees):
                 break
         return exchange
 
-    def open(self, request: Request, *, timeout: float | None = None) -> LiveStream:
-        """As `send`, but the body is left to be read."""
+    def _open(self, action: Open) -> LiveStream:
         for number in count():
-            stream = self._open(Attempt(request, timeout))
+            stream = self._open_once(Attempt(action.request, action.timeout))
             if stream.status not in self._retried:
                 self._note_answers([stream.status])
                 break
@@ -125,53 +138,28 @@ class GovernedDriver:
                 break
         return stream
 
-    def together(
-        self, requests: Sequence[Request], note: Callable[[Exchange], object] | None = None
-    ) -> list[Exchange]:
+    def _send_together(self, action: Together) -> list[Exchange]:
         """Send all at once, or none if one must not be sent; repeat them only if all were refused."""
         for number in count():
-            attempts = [Attempt(request, parallel=True) for request in requests]
+            attempts = [Attempt(request, parallel=True) for request in action.requests]
             if self._admit(attempts):
-                answers = self._driver.together(requests, note)
+                answers = self._driver.perform(action)
                 exchanges = [self._conclude(*pair) for pair in zip(attempts, answers, strict=True)]
             else:
                 why = next(attempt.withheld for attempt in attempts if attempt.withheld)
-                exchanges = [not_sent(request, why) for request in requests]
+                exchanges = [not_sent(request, why) for request in action.requests]
             if not self._wait_to_retry(exchanges, number):
                 break
         return exchanges
 
-    def wait(self, seconds: float) -> None:
-        """Let time pass, as much of it as the policies allow."""
+    @contextmanager
+    def _within_bounds(self, seconds: float) -> Iterator[float]:
+        """Yield how many of the seconds the policies allow, and ask them once more when they have passed."""
         for policy in self._policies:
             seconds = policy.bound_wait(seconds)
-        self._driver.wait(seconds)
+        yield seconds
         for policy in self._policies:
             policy.bound_wait(0.0)
-
-    def listen(self) -> Inbox:
-        """Open a receiver for what the target delivers. Raises Unmet if it cannot reach one."""
-        if not isinstance(self._driver, Listening):
-            raise Unmet("nothing that the target sends by itself can be received here")
-        return self._driver.listen()
-
-    def collect(self, receiver: Inbox, count: int, seconds: float) -> list[Arrival]:
-        """Wait until so many deliveries have come, as long as the policies allow."""
-        for policy in self._policies:
-            seconds = policy.bound_wait(seconds)
-        arrivals = receiver.collect(count, seconds)
-        for policy in self._policies:
-            policy.bound_wait(0.0)
-        return arrivals
-
-    def interrupt(self) -> None:
-        """End what is under way at the inner driver."""
-        self._driver.interrupt()
-
-    def close(self) -> None:
-        """Close the inner driver, unless somebody else owns it."""
-        if self._owned:
-            self._driver.close()
 
     def _admit(self, attempts: Sequence[Attempt]) -> bool:
         """Ask the policies, and wait as they want; whether the requests may be sent."""
@@ -183,7 +171,7 @@ class GovernedDriver:
                 self._driver.wait(pause)
         return True
 
-    def _open(self, attempt: Attempt) -> LiveStream:
+    def _open_once(self, attempt: Attempt) -> LiveStream:
         if not self._admit([attempt]):
             return _UnsentStream(not_sent(attempt.request, attempt.withheld))
         inner = self._driver.open(attempt.request, timeout=attempt.timeout)
@@ -197,10 +185,12 @@ class GovernedDriver:
             exchange = policy.after(attempt, exchange)
         return exchange
 
-    def _wait_to_retry(self, exchanges: Sequence[Exchange], number: int) -> bool:
+    def _wait_to_retry(
+        self, exchanges: Sequence[Exchange], number: int, sees: frozenset[int] = frozenset()
+    ) -> bool:
         """Wait if a retry is due, and return whether it is; refusals of only some requests are an answer."""
         statuses = [exchange.status for exchange in exchanges]
-        if not exchanges or any(status not in self._retried for status in statuses):
+        if not exchanges or any(status not in self._retried or status in sees for status in statuses):
             self._note_answers(statuses)
             return False
         delays = [policy.retry_delay(exchanges, number) for policy in self._policies]

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, GovernedDriver
+from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
 from harness.engine.traffic.retries import LATER
 from harness.wire import At, By, Driver, Exchange, How, Request
 
@@ -100,8 +100,7 @@ class Outages(DriverPolicy):
         """Ask once more what was answered before; None if nothing was."""
         if self._control is None:
             return None
-        asked = driver.show(LATER) if isinstance(driver, GovernedDriver) else driver
-        exchange = asked.send(self._control)
+        exchange = driver.send(self._control, sees=LATER)
         if is_gone(exchange):
             with self._lock:
                 self._note_departure()

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from harness.engine.cleanup import CreatedResources
 from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.given_ids import GivenIds, RepeatedId
-from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.interrupts import hold_interrupts
 from harness.kit.actions import (
     Action,
@@ -29,7 +29,7 @@ from harness.kit.actions import (
 )
 from harness.kit.api import Api, ApiContract
 from harness.outcome import HarnessFault, Unmet
-from harness.wire import Driver, Exchange, Listening, LiveStream, Request
+from harness.wire import Driver, Exchange, LiveStream, Request
 from harness.wire.delivery import Arrival, Inbox
 
 T = TypeVar("T")
@@ -114,11 +114,32 @@ class ActionRunner:
 
     def _perform(self, action: Action) -> Any:
         match action:
-            case Send(request, timeout, sees):
+            case Send(request):
                 with hold_interrupts(request):
-                    return self._keep(self._showing(sees).send(request, timeout=timeout))
-            case Open(request, timeout):
-                return self._open_stream(request, timeout)
+                    return self._keep(self._driver.perform(action))
+            case Open(request):
+                with hold_interrupts(request):
+                    stream: LiveStream = self._driver.perform(action)
+                    self._open[id(stream)] = stream
+                    if request.method == "POST":
+                        self._unread[id(stream)] = request
+                return stream
+            case Together(requests):
+                with hold_interrupts(*requests):
+                    exchanges = self._driver.perform(replace(action, note=self._note))
+                    return [self._keep(exchange) for exchange in exchanges]
+            case Wait():
+                return self._driver.perform(action)
+            case Listen():
+                self._receivers.append(receiver := self._driver.listen())
+                return receiver
+            case Collect():
+                return self._collect(action)
+            case _:
+                return self._perform_on_stream(action)
+
+    def _perform_on_stream(self, action: Read | Finish | Close) -> Any:
+        match action:
             case Read(stream, events):
                 with self._hold_until_read(stream):
                     return stream.read(events)
@@ -127,43 +148,11 @@ class ActionRunner:
                     return self._finish(stream, stream.finish())
             case Close(stream):
                 return self._finish(stream, stream.close())
-            case Wait(seconds):
-                return self._driver.wait(seconds)
-            case Together(requests):
-                with hold_interrupts(*requests):
-                    return [self._keep(exchange) for exchange in self._driver.together(requests, self._note)]
-            case Listen():
-                return self._listen()
-            case Collect(receiver, count, seconds):
-                return self._collect(receiver, count, seconds)
         raise HarnessFault(f"an exercise yielded {action!r}, which is no action")
 
-    def _open_stream(self, request: Request, timeout: float | None) -> LiveStream:
-        with hold_interrupts(request):
-            stream = self._driver.open(request, timeout=timeout)
-            self._open[id(stream)] = stream
-            if request.method == "POST":
-                self._unread[id(stream)] = request
-        return stream
-
-    def _showing(self, statuses: frozenset[int]) -> Driver:
-        """The driver for a request that wants to see refusals; one without policies shows them anyway."""
-        return self._driver.show(statuses) if isinstance(self._driver, GovernedDriver) else self._driver
-
-    def _listen(self) -> Inbox:
-        """Open a receiver; a driver that has none leaves the exercise untestable."""
-        if not isinstance(self._driver, Listening):
-            raise Unmet("nothing that the target sends by itself can be received here")
-        receiver = self._driver.listen()
-        self._receivers.append(receiver)
-        return receiver
-
-    def _collect(self, receiver: Inbox, count: int, seconds: float) -> list[Arrival]:
+    def _collect(self, action: Collect) -> list[Arrival]:
         """Wait for deliveries. They are evidence like any exchange, but nothing in them was created by us."""
-        if isinstance(self._driver, GovernedDriver):
-            arrivals = self._driver.collect(receiver, count, seconds)
-        else:
-            arrivals = receiver.collect(count, seconds)
+        arrivals: list[Arrival] = self._driver.perform(action)
         self.trail.extend(arrival.exchange for arrival in arrivals)
         for arrival in arrivals:
             self._api.read(arrival.exchange, self._contract)

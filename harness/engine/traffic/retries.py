@@ -2,7 +2,7 @@
 
 Layer 4. Knows the statuses that mean "later" and how long to wait for each; must not know checks, scenarios or
 files. The caller does not see a refusal that was waited out, only the final answer. To see the refusals
-themselves, send through `GovernedDriver.show`.
+themselves, name them in `Send.sees`.
 """
 
 from __future__ import annotations

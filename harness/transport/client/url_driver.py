@@ -10,9 +10,10 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
+from typing import Any
 from urllib.parse import quote
 from weakref import WeakSet
 
@@ -25,7 +26,22 @@ from harness.transport.client.pool import Pool
 from harness.transport.client.response_stream import NoReading, UrlReading
 from harness.transport.http1.heads import request_bytes
 from harness.transport.http1.limits import Limits
-from harness.wire import By, Exchange, Headers, How, Request
+from harness.wire import (
+    By,
+    Collect,
+    Driver,
+    DriverAction,
+    Exchange,
+    Headers,
+    How,
+    Interrupt,
+    Listen,
+    Open,
+    Request,
+    Send,
+    Together,
+    Wait,
+)
 from harness.wire.delivery import Inbox, is_on_this_machine
 from harness.wire.message import TOKEN
 
@@ -34,7 +50,7 @@ _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
-class UrlDriver:
+class UrlDriver(Driver):
     """A `wire.Driver` over sockets; thread-safe.
 
     Request targets are appended to the path of `url`. `headers` are added to every request that lacks them;
@@ -64,8 +80,25 @@ class UrlDriver:
         self._open: list[UrlReading | NoReading] = []
         self._sockets: WeakSet[socket.socket] = WeakSet()
 
-    def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
-        """Send one request and read its whole response; `timeout` bounds all of it, in seconds."""
+    def perform(self, action: DriverAction) -> Any:
+        """Perform an action over sockets, and sleep for a `Wait`."""
+        match action:
+            case Send(request, timeout):
+                return self._send(request, timeout)
+            case Open(request, timeout):
+                return self._open_stream(request, timeout)
+            case Together():
+                return self._send_together(action)
+            case Wait(seconds):
+                return time.sleep(seconds)
+            case Listen():
+                return self._listen()
+            case Collect(receiver, count, seconds):
+                return receiver.collect(count, seconds)
+            case Interrupt():
+                return self._shut_down()
+
+    def _send(self, request: Request, timeout: float | None) -> Exchange:
         reading = self._read(request, self._limits.within(timeout))
         try:
             return read_whole(reading)
@@ -73,35 +106,32 @@ class UrlDriver:
             reading.stop(By.CLIENT, How.FIN, "")
             raise
 
-    def open(self, request: Request, *, timeout: float | None = None) -> LiveStreamReader:
-        """Send, read the response head, and leave the body for the caller to pull."""
+    def _open_stream(self, request: Request, timeout: float | None) -> LiveStreamReader:
         reading = self._read(request, self._limits.within(timeout))
         with self._lock:
             self._open = [other for other in self._open if other.ended is None]
             self._open.append(reading)
         return LiveStreamReader(reading, self._limits.event_bytes)
 
-    def together(
-        self, requests: Sequence[Request], note: Callable[[Exchange], object] | None = None
-    ) -> list[Exchange]:
-        """Send all at the same time, each on its own thread; responses come in the order of the requests."""
+    def _send_together(self, action: Together) -> list[Exchange]:
+        """Send each request on its own thread."""
 
         def send(request: Request, answer: Future[Exchange]) -> None:
             try:
-                exchange = self.send(request)
-                if note is not None:
-                    note(exchange)
+                exchange = self._send(request, None)
+                if action.note is not None:
+                    action.note(exchange)
                 answer.set_result(exchange)
             except BaseException as raised:
                 answer.set_exception(raised)
 
         # No executor: the interpreter would wait for its threads, and they for their answers.
-        answers: list[Future[Exchange]] = [Future() for _ in requests]
-        for request, answer in zip(requests, answers, strict=True):
+        answers: list[Future[Exchange]] = [Future() for _ in action.requests]
+        for request, answer in zip(action.requests, answers, strict=True):
             threading.Thread(target=send, args=(request, answer), name="harness-client", daemon=True).start()
         return [answer.result() for answer in answers]
 
-    def listen(self) -> Inbox:
+    def _listen(self) -> Inbox:
         """Open a receiver on a port of this machine. Raises Unmet if the target is on another one."""
         if not is_on_this_machine(self._origin.url):
             raise Unmet(
@@ -112,11 +142,7 @@ class UrlDriver:
 
         return SocketReceiver()
 
-    def wait(self, seconds: float) -> None:
-        """Sleep."""
-        time.sleep(seconds)
-
-    def interrupt(self) -> None:
+    def _shut_down(self) -> None:
         """Shut down every connection: whoever reads from one finds its end."""
         with self._lock:
             sockets = list(self._sockets)

@@ -7,8 +7,9 @@ length after the moment it was pulled, so readers that pause at the same time mo
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from harness.outcome import HarnessFault, Unmet
 from harness.transport.client.last_event import StreamEnds
@@ -22,15 +23,24 @@ from harness.wire import (
     By,
     Chunk,
     Clock,
+    Collect,
+    Driver,
+    DriverAction,
     Ending,
     Exchange,
     ExchangeBuilder,
     How,
+    Interrupt,
+    Listen,
     LogicalClock,
+    Open,
     Pause,
     Piece,
     Request,
+    Send,
     Service,
+    Together,
+    Wait,
 )
 
 
@@ -167,7 +177,7 @@ class ServiceReading:
         return self.recorder.finish(self.ended, self._clock.now - self._began)
 
 
-class ServiceDriver:
+class ServiceDriver(Driver):
     """A `wire.Driver` over a service in this process; `clock` must be the service's own.
 
     Raises `HarnessFault` if the service or one of its bodies raises, and never raises anything else.
@@ -189,35 +199,47 @@ class ServiceDriver:
         self._open: list[ServiceReading] = []
         self._post: ServicePost | None = None
 
-    def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
-        """Send one request and read its whole response."""
-        limits = self._limits.within(timeout)
-        return read_whole(ServiceReading(self.service, request, self.clock, limits, self._ends))
+    def perform(self, action: DriverAction) -> Any:
+        """Perform an action on the service, and move its clock for a `Wait`."""
+        match action:
+            case Send(request, timeout):
+                return read_whole(self._begin(request, timeout))
+            case Open(request, timeout):
+                return self._open_stream(request, timeout)
+            case Together():
+                return self._send_together(action)
+            case Wait(seconds):
+                return self.clock.reached(self.clock.now + seconds)
+            case Listen():
+                return self._listen()
+            case Collect(receiver, count, seconds):
+                return receiver.collect(count, seconds)
+            case Interrupt():
+                return None  # no real time passes while somebody waits
 
-    def open(self, request: Request, *, timeout: float | None = None) -> LiveStreamReader:
-        """Send, and leave the body for the caller to pull."""
-        reading = ServiceReading(self.service, request, self.clock, self._limits.within(timeout), self._ends)
+    def _begin(self, request: Request, timeout: float | None = None) -> ServiceReading:
+        return ServiceReading(self.service, request, self.clock, self._limits.within(timeout), self._ends)
+
+    def _open_stream(self, request: Request, timeout: float | None) -> LiveStreamReader:
+        reading = self._begin(request, timeout)
         self._open = [other for other in self._open if other.ended is None]
         self._open.append(reading)
         return LiveStreamReader(reading, self._limits.event_bytes)
 
-    def together(
-        self, requests: Sequence[Request], note: Callable[[Exchange], object] | None = None
-    ) -> list[Exchange]:
+    def _send_together(self, action: Together) -> list[Exchange]:
         """Send all before reading any; then the response that wakes first is read first, ties in request order."""
         readings: list[ServiceReading] = []
         try:
-            for request in requests:
-                reading = ServiceReading(self.service, request, self.clock, self._limits, self._ends)
-                readings.append(reading)
+            for request in action.requests:
+                readings.append(self._begin(request))  # noqa: PERF401 - those that began are stopped below
             self._interleave(readings)
         finally:
             for reading in readings:
                 reading.stop(By.CLIENT, How.FIN, "another of the requests failed")
         exchanges = [reading.record() for reading in readings]
-        if note is not None:
+        if action.note is not None:
             for exchange in exchanges:
-                note(exchange)
+                action.note(exchange)
         return exchanges
 
     def _interleave(self, readings: Sequence[ServiceReading]) -> None:
@@ -231,7 +253,7 @@ class ServiceDriver:
             if reading.wake is not None:
                 heapq.heappush(queue, (reading.wake, index))
 
-    def listen(self) -> ServiceReceiver:
+    def _listen(self) -> ServiceReceiver:
         """Open a receiver for what the service sends by itself. Raises Unmet if it sends nothing."""
         if self._post is None:
             outbox = getattr(self.service, "outbox", None)
@@ -239,13 +261,6 @@ class ServiceDriver:
                 raise Unmet("this service sends nothing by itself")
             self._post = ServicePost(outbox, self.clock)
         return self._post.listen()
-
-    def wait(self, seconds: float) -> None:
-        """Move the clock; nothing sleeps."""
-        self.clock.reached(self.clock.now + seconds)
-
-    def interrupt(self) -> None:
-        """Do nothing: no real time passes while somebody waits."""
 
     def close(self) -> None:
         """Hang up the streams that are still open."""

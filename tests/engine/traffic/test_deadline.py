@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,8 @@ from harness.wire import (
     By,
     Chunk,
     Chunked,
+    Driver,
+    DriverAction,
     Ending,
     Exchange,
     ExchangeBuilder,
@@ -21,8 +24,11 @@ from harness.wire import (
     Headers,
     How,
     Length,
-    LiveStream,
+    Open,
     Request,
+    Send,
+    Together,
+    Wait,
 )
 
 REQUEST = Request("GET", "/v1beta/interactions/v1_a")
@@ -62,34 +68,33 @@ class FakeStream:
         return self._exchange
 
 
-class FakeDriver:
+class FakeDriver(Driver):
     """Answer each request with one ending after some seconds of the fake clock, and record the timeouts."""
 
     def __init__(self, timer: FakeTimer, ending: Ending = COMPLETE, takes: float = 0.0) -> None:
         self.timer, self.ending, self.takes = timer, ending, takes
         self.bounds: list[float | None] = []
 
-    def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
+    def perform(self, action: DriverAction) -> Any:
+        match action:
+            case Send(request, timeout):
+                return self.answer(request, timeout)
+            case Open(request, timeout):
+                return FakeStream(self.answer(request, timeout))
+            case Together(requests):
+                return [self.answer(request, None) for request in requests]
+            case Wait(seconds):
+                self.bounds.append(seconds)
+                self.timer.rest -= seconds
+                return None
+        raise AssertionError(f"nobody does this here: {action}")
+
+    def answer(self, request: Request, timeout: float | None) -> Exchange:
         self.bounds.append(timeout)
         self.timer.rest -= self.takes
         recorder = ExchangeBuilder(request)
         recorder.head(200, Headers(), Length(0))
         return recorder.finish(self.ending, self.takes)
-
-    def open(self, request: Request, *, timeout: float | None = None) -> LiveStream:
-        return FakeStream(self.send(request, timeout=timeout))
-
-    def together(
-        self, requests: Sequence[Request], note: Callable[[Exchange], object] | None = None
-    ) -> list[Exchange]:
-        return [self.send(request) for request in requests]
-
-    def wait(self, seconds: float) -> None:
-        self.bounds.append(seconds)
-        self.timer.rest -= seconds
-
-    def interrupt(self) -> None:
-        raise AssertionError("nobody interrupts here")
 
     def close(self) -> None:
         raise AssertionError("the driver inside is not ours to close")

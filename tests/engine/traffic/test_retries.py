@@ -126,9 +126,8 @@ def test_who_wants_to_see_a_refusal_sees_it() -> None:
     """Only the named statuses are returned to the caller; without any the driver stays as it is."""
     service = Refusing(3, retry_after_ms="1")
     retrying = Retrying(service).driver
-    assert retrying.show(frozenset({429})).send(ASK).status == 429
-    assert retrying.show(frozenset({503})).send(ASK).status == 200
-    assert retrying.show(frozenset()) is retrying
+    assert retrying.send(ASK, sees=frozenset({429})).status == 429
+    assert retrying.send(ASK, sees=frozenset({503})).status == 200
 
 
 def test_a_code_that_is_no_word_is_not_repeated() -> None:
