@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from harness.wire.mask import Mask
 
 _MOST_HEARD = 50
+_MOST_UNREAD = 256
 _SHORTEST_HEARD = 8
 """A shorter key of a client is not hidden: masked everywhere, it would turn plain text into stars."""
 
 _told: set[str] = set()
 _heard: list[str] = []
+_unread: dict[tuple[int, str], Request] = {}
+"""Heads in which nobody looked for keys yet, by the identity of their fields, which lives as long as they do."""
 _lock = threading.Lock()
 
 
@@ -29,6 +32,7 @@ def begin() -> None:
     """Forget the secrets of earlier commands in this process."""
     _told.clear()
     _heard.clear()
+    _unread.clear()
     _mask_of.cache_clear()
 
 
@@ -39,9 +43,23 @@ def hide(secrets: Mapping[str, str]) -> None:
 
 def hear(request: Request) -> None:
     """Hide from now on the keys that a client's request carries; of many only the latest."""
+    # Hot. The keys in a head are looked for when something is printed; a connection repeats the same head.
+    head = (id(request.headers), request.target)
+    if head not in _unread:
+        if len(_unread) >= _MOST_UNREAD:
+            with _lock:
+                _read_heads()
+        _unread[head] = request.without_body()
+
+
+def _read_heads() -> None:
+    """Look for keys in the heads that were only kept so far; the caller holds the lock."""
     from harness.wire.mask import keys_in
 
-    with _lock:
+    latest_first = []
+    while _unread:  # other threads go on hearing, so it is emptied one by one
+        latest_first.append(_unread.popitem()[1])
+    for request in reversed(latest_first):
         for key in keys_in(request):
             if len(key) >= _SHORTEST_HEARD and key not in _heard:
                 _heard.append(key)
@@ -80,6 +98,7 @@ def own_secrets() -> dict[str, str]:
 def _mask() -> Mask:
     # Hide the environment's keys even if another key was chosen.
     with _lock:
+        _read_heads()
         return _mask_of(frozenset((*own_secrets().values(), *_told, *_heard)))
 
 

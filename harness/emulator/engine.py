@@ -89,7 +89,8 @@ class Engine(SessionParts):
             response = self.answer(opened)
         except Refusal as refusal:
             return self.refuse_create(call, refusal)
-        response.headers = _with_tier(response.headers, opened[0].service_tier)
+        tier, headers = opened[0].service_tier, response.headers
+        response.headers = _json_with_tier(tier) if headers is JSON_HEADERS else _with_tier(headers, tier)
         return response
 
     def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
@@ -124,8 +125,10 @@ class Engine(SessionParts):
         if run.stored:
             run.size += weigh_answer(run.steps)
             self.store.keep(run)
-        self.deliveries.watch(run)
-        self.validator.remember_token(run)
+        if run.background:
+            self.deliveries.watch(run)
+        if run.token is not None or run.checkpoints:
+            self.validator.remember_token(run)
 
     def answer(self, opened: tuple[Run, CreateRequest]) -> Response:
         """Return a stream, or the interaction as JSON; the JSON of a held foreground run waits for its release."""
@@ -242,6 +245,12 @@ class Engine(SessionParts):
         surface = PLATFORMS[self.settings.platform]
         run, _ = self.open(self.validator.admit(msgspec.json.encode(body), project, surface))
         return self.bodies.interaction(run, timeline=False)
+
+
+@lru_cache(maxsize=64)
+def _json_with_tier(tier: str) -> Headers:
+    """The same for nearly every create: looked up by the tier alone, for fields are hashed slowly."""
+    return _with_tier(JSON_HEADERS, tier)
 
 
 @lru_cache(maxsize=64)

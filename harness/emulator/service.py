@@ -20,7 +20,7 @@ from harness.emulator.deliveries.emulator_outbox import EmulatorOutbox
 from harness.emulator.deliveries.signing import build_jwks
 from harness.emulator.engine import Engine
 from harness.emulator.http import hints
-from harness.emulator.http.routing import Route, route
+from harness.emulator.http.routing import LONGEST_CACHED, Route, route, route_short
 from harness.emulator.script import scenario_file
 from harness.emulator.script.script_queue import QueuedAnswer
 from harness.emulator.script.scripts import Script, parse
@@ -64,7 +64,8 @@ class Emulator:
         """Answer one request. A Refusal becomes an error response."""
         with self._lock:
             self.clock.tick()
-            where = route(request.target)
+            target = request.target
+            where = route_short(target) if len(target) <= LONGEST_CACHED else route(target)
             try:
                 response = self.dispatch(request, where)
             except Refusal as refusal:
@@ -78,7 +79,7 @@ class Emulator:
             return self._control.handle(request, where)
         if where.segments == JWKS_PATH and request.method == "GET":
             return json_response(build_jwks())
-        engine = self.sessions.find(where.session)
+        engine = self._default if where.session is None else self.sessions.find(where.session)
         engine.log.add(request)
         if not where.version:
             raise self.unknown_path(request, where)
@@ -86,7 +87,7 @@ class Emulator:
 
     def operate(self, engine: Engine, request: Request, where: Route) -> Response:
         """Authenticate a request and perform its operation. Raises Refusal."""
-        if engine.resources.keyless(request):
+        if "upload_id" in where.query and engine.resources.keyless(where):
             project = "default"
         else:
             project = engine.auth.project(request, where.query)
@@ -121,7 +122,7 @@ class Emulator:
 
     def encode(self, response: Response, request: Request, where: Route) -> Response:
         """The response in the content coding of the settings, if the client accepts it; errors, too, as live."""
-        engine = self.sessions.get(where.session)
+        engine = self._default if where.session is None else self.sessions.get(where.session)
         coding = engine.settings.compression if engine is not None and not where.control else "none"
         if coding == "none" or not accepts(request.headers.get("accept-encoding"), coding):
             return response

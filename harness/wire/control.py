@@ -26,4 +26,13 @@ def split_path(request: Request) -> tuple[str | None, tuple[str, ...]]:
 
 def is_control(request: Request) -> bool:
     """Whether a request is for the control API, of the server or of a session."""
+    target = request.target
+    if CONTROL not in target and "%" not in target:  # hot: only an escape could hide the word
+        return False
     return split_path(request)[1][:1] == (CONTROL,)
+
+
+def is_for_service(request: Request) -> bool:
+    """Whether a request is for what is served, not for the control API."""
+    target = request.target
+    return (CONTROL not in target and "%" not in target) or not is_control(request)

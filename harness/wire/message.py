@@ -7,7 +7,7 @@ clock on, but never reads it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, KeysView
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol, TypeAlias
@@ -43,11 +43,12 @@ def is_sendable(name: str, value: str) -> bool:
 class Headers:
     """Immutable header fields, in wire order; names compare without case, values keep their spelling."""
 
-    __slots__ = ("_index", "_items")
+    __slots__ = ("_index", "_items", "_size")
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self._items = tuple(items)
         self._index: dict[str, list[str]] | None = None
+        self._size = -1
 
     def _by_name(self) -> dict[str, list[str]]:
         if self._index is None:
@@ -59,12 +60,18 @@ class Headers:
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of `name`, or `default`."""
-        values = self._by_name().get(name.lower())
+        index = self._index
+        values = (self._by_name() if index is None else index).get(name.lower())
         return values[0] if values else default
 
     def all(self, name: str) -> list[str]:
         """Every value of `name`, in wire order."""
         return list(self._by_name().get(name.lower(), ()))
+
+    @property
+    def names(self) -> KeysView[str]:
+        """The names of the fields, in lower case."""
+        return self._by_name().keys()
 
     def items(self) -> tuple[tuple[str, str], ...]:
         """Name and value pairs in wire order, spelled as received."""
@@ -83,12 +90,20 @@ class Headers:
         gone = {name.lower() for name in names}
         return Headers(item for item in self._items if item[0].lower() not in gone)
 
+    @property
+    def size(self) -> int:
+        """The characters of all names and values."""
+        if self._size < 0:
+            self._size = sum(len(name) + len(value) for name, value in self._items)
+        return self._size
+
     def media_type(self) -> str:
         """The media type of Content-Type in lower case, without parameters; `""` when absent."""
         return self.get("content-type").partition(";")[0].strip().lower()
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._by_name()
+        index = self._index
+        return isinstance(name, str) and name.lower() in (self._by_name() if index is None else index)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._items)
@@ -114,6 +129,10 @@ class Request:
     target: str
     headers: Headers = field(default_factory=Headers)
     body: bytes = b""
+
+    def without_body(self) -> Request:
+        """The same request without its body."""
+        return Request(self.method, self.target, self.headers)
 
     @property
     def raw_path(self) -> str:
@@ -209,6 +228,38 @@ class PieceBody:
             on_close()
 
 
+class WholeBody:
+    """A `Body` whose bytes are all there, so that a carrier may take them at once instead of piece by piece."""
+
+    __slots__ = ("_data", "_step")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._step = 0 if data else 1  # an empty chunk is none
+
+    def take(self) -> bytes | None:
+        """All bytes, and nothing is left to pull; None if a piece was pulled already, or there are none."""
+        if self._step:
+            return None
+        self._step = 2
+        return self._data
+
+    def __iter__(self) -> WholeBody:
+        return self
+
+    def __next__(self) -> Piece:
+        self._step += 1
+        if self._step == 1:
+            return Chunk(self._data)
+        if self._step == 2:
+            return COMPLETE
+        raise StopIteration
+
+    def close(self) -> None:
+        """Leave nothing to pull."""
+        self._step = 2
+
+
 class WrappedBody:
     """A `Body` around another one: it passes each piece on. Subclasses watch or change what passes."""
 
@@ -249,13 +300,13 @@ class Response:
     @classmethod
     def whole(cls, status: int, headers: Headers, data: bytes) -> Response:
         """A response with a Content-Length whose bytes are all available."""
-        pieces: tuple[Piece, ...] = (Chunk(data), COMPLETE) if data else (COMPLETE,)
-        return cls(status, headers, Length(len(data)), PieceBody(pieces))
+        return cls(status, headers, Length(len(data)), WholeBody(data))
 
     @classmethod
     def json(cls, status: int, data: bytes, more: Iterable[tuple[str, str]] = ()) -> Response:
         """A response whose bytes are JSON, with a JSON Content-Type and then `more` header fields."""
-        return cls.whole(status, Headers((*JSON_HEADERS, *more)) if more else JSON_HEADERS, data)
+        headers = Headers((*JSON_HEADERS, *more)) if more else JSON_HEADERS
+        return cls(status, headers, Length(len(data)), WholeBody(data))
 
     @classmethod
     def dead(cls, ending: Ending) -> Response:

@@ -33,17 +33,18 @@ class RequestLog:
         self._most_body = body
         self._most, self._most_bytes = most, most_bytes
         self._bytes = 0
-        self._kept: deque[Request] = deque()
+        self._kept: deque[tuple[Request, int]] = deque()
 
     def add(self, request: Request) -> None:
         """Add one request; a long body is shortened, so that memory stays bounded."""
         if len(request.body) > self._most_body:
             short = _shorten_body(request.body, self._most_body, self._mask)
             request = Request(request.method, request.target, request.headers, short)
-        self._kept.append(request)
-        self._bytes += _measure(request)
+        size = len(request.body) + len(request.target) + request.headers.size
+        self._kept.append((request, size))
+        self._bytes += size
         while len(self._kept) > self._most or (self._bytes > self._most_bytes and len(self._kept) > 1):
-            self._bytes -= _measure(self._kept.popleft())
+            self._bytes -= self._kept.popleft()[1]
 
     def clear(self) -> None:
         """Forget all requests."""
@@ -56,13 +57,9 @@ class RequestLog:
         If a header came several times, its values are joined by commas. The keys that any request carried are
         hidden in all of them.
         """
-        for request in self._kept:
+        for request, _ in self._kept:
             self._mask.learn(request)
-        return [_to_dict(request, self._mask) for request in self._kept]
-
-
-def _measure(request: Request) -> int:
-    return len(request.body) + len(request.target) + sum(len(name) + len(value) for name, value in request.headers)
+        return [_to_dict(request, self._mask) for request, _ in self._kept]
 
 
 def _to_dict(request: Request, mask: Mask) -> dict[str, Any]:

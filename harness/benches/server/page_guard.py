@@ -17,13 +17,16 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from harness.outcome.words import shorten
 from harness.wire import Request, Response, Service, StreamProtocol
-from harness.wire.control import is_control
+from harness.wire.control import CONTROL, is_control
 
 TOKEN_HEADER = "x-harness-token"
 
 _AUTHORITY = re.compile(r"(?:\[([^\]\[]+)\]|([^:\[\]/@]+))(?::\d*)?")
 _OTHER_SITES = frozenset({"cross-site", "same-site"})
 """Values of Sec-Fetch-Site for requests of pages of another origin; another port is another origin."""
+
+_OF_PAGES = frozenset({"origin", "sec-fetch-site"})
+"""The fields by which `_refuse_page` knows a page; a program sends neither."""
 
 _SHOWN = 100
 
@@ -58,6 +61,7 @@ class PageGuard:
         self._own = frozenset(name.lower() for name in (host, *allowed_hosts) if name)
         self._token = token.encode()
         self._closed = closed
+        self._is_ours = lru_cache(maxsize=256)(self._know_name)
 
     @property
     def wants_token(self) -> bool:
@@ -75,17 +79,20 @@ class PageGuard:
 
     def refusal(self, request: Request) -> Response | None:
         """The answer to a request that must not reach the service, None for any other."""
-        if is_control(request):
+        target = request.target
+        if (CONTROL in target or "%" in target) and is_control(request):
             return self.refusal_of_control(request)
         refusal = self._refuse_host(request, strict=False)
         if refusal is None and self._closed:
             refusal = self._refuse_page(
                 request, "started with --no-cors: leave that out to let pages call the API"
             )
-        if refusal is None and self._reaches_out is not None and self._reaches_out(request):
+        if refusal is None and self._reaches_out is not None and not request.headers.names.isdisjoint(_OF_PAGES):
             refusal = self._refuse_page(
                 request, "one that would deliver to that address: register receivers from a program"
             )
+            if refusal is not None and not self._reaches_out(request):  # last, because it reads the body
+                refusal = None
         return refusal
 
     def refusal_of_control(self, request: Request) -> Response | None:
@@ -118,7 +125,7 @@ class PageGuard:
             "--allow-host NAME.",
         )
 
-    def _is_ours(self, authority: str, strict: bool) -> bool:
+    def _know_name(self, authority: str, strict: bool) -> bool:
         name = _name_in(authority)
         return name in self._own or (is_loopback(name) if strict else _is_no_public_name(name))
 
@@ -173,7 +180,6 @@ def _name_in(authority: str) -> str:
     return (match[1] or match[2]).lower().removesuffix(".") if match else ""
 
 
-@lru_cache(maxsize=256)
 def _is_no_public_name(name: str) -> bool:
     """Whether no public name server can answer for this name, so that no page can have it as its own.
 

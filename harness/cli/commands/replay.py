@@ -40,7 +40,7 @@ def run(words: Sequence[str]) -> int:
     from harness.contract import PROTOCOL
     from harness.inspector import Actions
     from harness.transport import ServerThread
-    from harness.wire.control import is_control
+    from harness.wire.control import is_for_service
     from harness.wire.message import hearing
 
     cassette = load(arguments.cassette)
@@ -67,7 +67,7 @@ def run(words: Sequence[str]) -> int:
         host=arguments.host,
         port=port_to_take(arguments, command),
         cors=PAGE_FIELDS if arguments.cors else (),
-        cors_for=lambda request: not is_control(request),
+        cors_for=is_for_service,
     )
     recorded = format_count(len(cassette.recordings), "recording")
     how = f"({arguments.mode}, revision {contract.revision})"

@@ -58,7 +58,7 @@ def run(words: Sequence[str]) -> int:
     emulator = _build_emulator(arguments)
     from harness.incidents.control import IncidentControl
     from harness.transport import ServerThread
-    from harness.wire.control import is_control
+    from harness.wire.control import is_for_service
     from harness.wire.message import hearing
 
     granted = access(arguments, closed=arguments.no_cors)
@@ -74,7 +74,7 @@ def run(words: Sequence[str]) -> int:
         clock=emulator.clock,
         tls=tls_context(arguments),
         cors=() if arguments.no_cors else PAGE_FIELDS,
-        cors_for=lambda request: not is_control(request),
+        cors_for=is_for_service,
     )
     keys = "send one of the given keys" if emulator.settings.keys else "send any key"
 

@@ -73,7 +73,10 @@ def results(steps: list[Json]) -> list[Json]:
 
 def pending_calls(steps: list[Json]) -> list[Json]:
     """Return the function calls without a result in the same steps."""
-    calls = [step for step in steps if step.get("type") == "function_call"]
+    calls: list[Json] = []
+    for step in steps:
+        if step.get("type") == "function_call":
+            calls.append(step)  # noqa: PERF401 - hot: before Python 3.12 a comprehension is a call
     if not calls:
         return calls
     answered = {item.get("call_id") for item in results(steps)}

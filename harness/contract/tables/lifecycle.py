@@ -85,6 +85,13 @@ class LifecycleTable:
             moves = ", ".join(known for before, known in self._next if before == status) or "nothing"
             raise HarnessFault(f"{trigger} does not move a run that is {status}; what moves it: {moves}") from None
 
+    def end(self, status: str, final: str) -> str:
+        """The status after the trigger that leads to `final`. Raises HarnessFault if nothing leads there."""
+        try:
+            return self._next[status, self._trigger[final]]
+        except LookupError:
+            return self.next_status(status, self.trigger_of(final))
+
     def trigger_of(self, status: str) -> str:
         """The trigger that leads to `status`. Raises HarnessFault if none does."""
         try:

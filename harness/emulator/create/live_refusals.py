@@ -36,10 +36,13 @@ def judge(order: CreateRequest, platform: Platform, version: str) -> None:
         raise invalid(f"Unknown parameter '{name}'; {platform.refuses[name]}. {_ANY_VERSION}")
     if not platform.strict:
         return
-    _judge_model(str(body.get("model", "")), body, version)
-    _judge_formats(body)
-    _judge_tools(str(body.get("model", "")), order.tools)
-    _judge_transcription(body)
+    model = str(body.get("model", ""))
+    _judge_model(model, body, version)
+    if "response_format" in body or "generation_config" in body:
+        _judge_formats(body)
+        _judge_transcription(body)
+    if "tools" in body:
+        _judge_tools(model, order.tools)
     if body.get("service_tier") == "deferred":
         raise invalid(f"Invalid value at 'service_tier': this surface has no tier 'deferred'. {_ANY_VERSION}")
     if not isinstance(body.get("input"), str):

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from functools import cached_property
 from typing import Any
 
 from harness.contract import Contract
 from harness.contract.data.input import as_steps, items, text_of
 from harness.contract.schema.explain import SchemaProblem, json_type
+from harness.contract.schema.validator import Validator
 from harness.emulator.create import agent_limits, live_refusals
 from harness.emulator.create.continuation import ContinuationRules
 from harness.emulator.create.model_names import correct_model_name, is_model_name
@@ -62,6 +64,12 @@ class CreateValidator(ContinuationRules):
         self.sent = SentSteps(contract, settings.max_runs)
         self.settings = settings
         self._resources = resources
+        self._validators: dict[bool, Validator] = {}
+
+    @cached_property
+    def _known_models(self) -> list[str]:
+        found: list[str] = self.contract.schemas.document("model-name")["x-known-values"]
+        return found
 
     @property
     def known_fields(self) -> Collection[str]:
@@ -92,7 +100,9 @@ class CreateValidator(ContinuationRules):
     def shape(self, body: Json) -> None:
         """Check names and types against the strict schema, with a hint for names of other APIs."""
         accepts = self.settings.unknown == "accept"
-        validator = self.contract.schemas.validator(_CREATE, closed=not accepts)
+        validator = self._validators.get(accepts)
+        if validator is None:
+            validator = self._validators[accepts] = self.contract.schemas.validator(_CREATE, closed=not accepts)
         if validator.is_valid(body):
             return
         body = {**body, "input": self.sent.remove_from(body["input"])} if body.get("input") else body
@@ -123,8 +133,11 @@ class CreateValidator(ContinuationRules):
 
     def between_fields(self, body: Json) -> None:
         """Apply the rules between fields, also to bodies that the schema accepts."""
-        self.one_author(body)
-        self.configs(body)
+        # Hot: a rule that could not refuse this body is not called.
+        if ("model" in body) is ("agent" in body):
+            self.one_author(body)
+        if "agent" in body or "agent_config" in body:
+            self.configs(body)
         self.needs_input(body)
         if "store" in body:
             self.storage(body)
@@ -183,6 +196,8 @@ class CreateValidator(ContinuationRules):
     def needs_input(self, body: Json) -> None:
         """Input is required, unless there is a continuation token (reference; SDK)."""
         given = body.get("input")
+        if given and isinstance(given, str):
+            return
         if "input" not in body:
             if "continuation_token" not in body:
                 raise invalid(
@@ -226,7 +241,8 @@ class CreateValidator(ContinuationRules):
                 raise not_found(f"There is no agent '{name}'.{self.agent_hint(name)}")
             return None, name
         name = body["model"]
-        meant = correct_model_name(name, self.contract.schemas.document("model-name")["x-known-values"])
+        known = self._known_models
+        meant = name if name in known else correct_model_name(name, known)
         takes_any = self.settings.models == "any"
         if self.is_model(name) and (takes_any or meant == name):
             return name, None
@@ -279,7 +295,7 @@ class CreateValidator(ContinuationRules):
 
     def references(self, order: CreateRequest) -> None:
         """Files must have been uploaded and be active, and stores must exist (recorded for files)."""
-        self._resources.refer(order, items(order.given))
+        self._resources.refer(order)
 
     def environment(self, order: CreateRequest) -> None:
         """Resolve the environment; continuing a managed agent needs it besides the parent (background page)."""

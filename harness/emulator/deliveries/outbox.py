@@ -73,8 +73,10 @@ class Deliveries:
 
     def note_settled(self, run: Run) -> None:
         """Queue the event of a run that has just settled, for everybody who wants it."""
+        if not run.background:
+            return
         event = EVENT_OF_STATUS.get(run.status)
-        if event is None or not run.background:
+        if event is None:
             return
         config = _read_config(run)
         body = build_envelope(

@@ -14,7 +14,7 @@ from harness.wire.control import CONTROL, split_session
 
 VERSIONS = ("v1beta", "v1", "v1beta1")
 
-_CACHED_LENGTH = 256
+LONGEST_CACHED = 256
 
 
 class Route(NamedTuple):
@@ -35,7 +35,7 @@ class Route(NamedTuple):
 
 def route(target: str) -> Route:
     """Route a raw request target; never raises. `segments` keep the `upload` that comes before the version."""
-    return _cached(target) if len(target) <= _CACHED_LENGTH else _parse(target)
+    return route_short(target) if len(target) <= LONGEST_CACHED else _parse(target)
 
 
 def _parse(target: str) -> Route:
@@ -53,4 +53,5 @@ def _parse(target: str) -> Route:
     return Route(session, False, segments[0], (*upload, *below), query, vertex)
 
 
-_cached = lru_cache(maxsize=4096)(_parse)
+route_short = lru_cache(maxsize=4096)(_parse)
+"""Route a target of at most `LONGEST_CACHED` characters."""

@@ -75,7 +75,8 @@ class ReplyBuilder:
             steps, cut = self.steps(order, script)
         except SampleTooLarge:
             raise invalid(_TOO_LARGE) from None
-        steps = forms.reshape(steps, script)
+        if script.hops > 1 or script.mcp_steps == "tool_call":
+            steps = forms.reshape(steps, script)
         status = script.status or self.status(steps, script, cut)
         if status == "requires_action" and not pending_calls(steps):
             steps.append({"id": self._ids.call(), "name": "lookup", "arguments": {}, "type": "function_call"})
@@ -85,7 +86,8 @@ class ReplyBuilder:
         token = script.continuation_token
         if status == "requires_continuation" and token is None:
             token = forms.make_token(self._ids)
-        return Reply(steps, status, errors, token, forms.issue_checkpoints(steps, script, self._ids))
+        checkpoints = forms.issue_checkpoints(steps, script, self._ids) if script.checkpoints else {}
+        return Reply(steps, status, errors, token, checkpoints)
 
     def steps(self, order: CreateRequest, script: Script) -> tuple[list[Json], bool]:
         """Return the output steps, and whether a token limit was exceeded."""
@@ -160,8 +162,7 @@ class ReplyBuilder:
 
     def thoughts(self, order: CreateRequest, script: Script) -> list[Json]:
         """Return one signed thought, with a summary if one was asked for; none if the script says so."""
-        model = order.model or ""
-        if script.thought is False or (script.thought is None and any(part in model for part in _THOUGHTLESS)):
+        if script.thought is False or (script.thought is None and _answers_thoughtless(order.model or "")):
             return []
         if order.agent is not None and not order.platform.agents_think:
             return []
@@ -288,6 +289,12 @@ def _list_formats(order: CreateRequest) -> list[Json]:
 def drop_signature(thought: Json) -> Json:
     """Return a thought that was cut before its signature."""
     return {name: value for name, value in thought.items() if name != "signature"}
+
+
+@lru_cache(maxsize=256)
+def _answers_thoughtless(model: str) -> bool:
+    """Whether a model answers without a thought."""
+    return any(part in model for part in _THOUGHTLESS)
 
 
 @lru_cache(maxsize=256)

@@ -6,11 +6,13 @@ lock around every call, and an interaction that a trigger starts runs within suc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from harness.contract import Contract
+from harness.contract.data.input import items
+from harness.emulator.http.routing import Route
 from harness.emulator.resources.agents import Agents
 from harness.emulator.resources.allowance import Allowance
 from harness.emulator.resources.collection import Stamps
@@ -32,7 +34,7 @@ from harness.emulator.resources.webhooks import Webhooks
 from harness.emulator.values.call import Call, Refusal, as_rpc
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import Settings
-from harness.wire import Request, Response
+from harness.wire import Response
 
 Handler = Callable[[Call], Response]
 
@@ -113,19 +115,21 @@ class Resources:
         except Refusal as refusal:
             raise as_rpc(refusal) from None
 
-    def keyless(self, request: Request) -> bool:
+    def keyless(self, where: Route) -> bool:
         """Whether the request continues a resumable upload: its URL is the permission, so it carries no key."""
-        return self._uploads.knows(request)
+        return where.segments[:1] == ("upload",) and self._uploads.knows(where.query.get("upload_id"))
 
-    def refer(self, order: CreateRequest, contents: Iterable[dict[str, Any]]) -> None:
+    def refer(self, order: CreateRequest) -> None:
         """Look up the files and stores that a create names, unless the setting `files` takes every name.
 
         Raises `Refusal` 403 or 400.
         """
         if self.settings.files == "any":
             return
-        references.judge_contents(contents, self.uploaded, order.project)
-        order.documents = references.judge_stores(order.tools, self._stores, order.project)
+        if not isinstance(order.body.get("input"), str):  # a plain text names nothing
+            references.judge_contents(items(order.given), self.uploaded, order.project)
+        if tools := order.body.get("tools"):
+            order.documents = references.judge_stores(tools, self._stores, order.project)
 
     def deliver(self, data: bytes, media_type: str, project: str) -> str:
         """Keep a generated medium as a file, and return the address to download it from. Raises `Refusal` 429."""

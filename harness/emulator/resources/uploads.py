@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.emulator.http.routing import route
 from harness.emulator.resources.collection import Stamps
 from harness.emulator.resources.refusals import no_operation, over_quota
 from harness.emulator.values.call import Call, Refusal, invalid, json_response, not_found
@@ -65,16 +64,9 @@ class Uploads:
         self._pending: dict[str, Pending] = {}
         self._finished: dict[str, Any] = {}
 
-    def knows(self, request: Request) -> bool:
-        """Whether the request continues an upload and therefore needs no key.
-
-        True only for the path of an upload: on any other path, an `upload_id` permits nothing.
-        """
-        if not self._pending and not self._finished:
-            return False
-        way = route(request.target)
-        upload_id = way.query.get("upload_id")
-        return way.segments[:1] == ("upload",) and (upload_id in self._pending or upload_id in self._finished)
+    def knows(self, upload_id: str | None) -> bool:
+        """Whether this is an upload under way, or one that was finished and may still be queried."""
+        return upload_id in self._pending or upload_id in self._finished
 
     def handle(self, call: Call, method: str, receive: Callable[[Call], Receiver]) -> Response:
         """Answer any request of the upload protocols; `receive` judges the first one, of that `method`."""

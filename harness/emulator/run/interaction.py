@@ -137,7 +137,16 @@ class Interaction(ABC):
     @property
     def visible_status(self) -> str:
         """The status that polls see; for a while after a cancel it may still be the old one."""
-        return self._old_status if self._lag else self.status
+        if self._lag:
+            return self._old_status
+        if self.settled:
+            return self._goal
+        return "queued" if self.waiting else "in_progress"
+
+    @property
+    def concluded(self) -> bool:
+        """Whether it has settled and polls may see it."""
+        return self.settled and (not self._lag or self._old_status == self._goal)
 
     @property
     def service_tier(self) -> str:

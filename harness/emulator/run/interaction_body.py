@@ -28,7 +28,7 @@ class Bodies:
         """Return the body as bytes. The short timeline of a settled run is cached, for clients read it often."""
         if not timeline:
             return _encode(self.interaction(run, timeline=False, include_input=include_input))
-        final = self.final(run)
+        final = run.concluded
         kept = run.bodies.get(include_input) if final else None
         if kept is None:
             kept = _encode(self.interaction(run, timeline=True, include_input=include_input))
@@ -36,13 +36,9 @@ class Bodies:
                 run.bodies[include_input] = kept
         return kept
 
-    def final(self, run: Run) -> bool:
-        """Whether the run has settled and polls may see it."""
-        return run.settled and run.visible_status == run.status
-
     def interaction(self, run: Run, *, timeline: bool, include_input: bool = False) -> Json:
         """Return the interaction. In progress it has no usage, and until its first step is complete no steps."""
-        settled = self.final(run)
+        settled = run.concluded
         body: Json = {"id": run.id} if run.stored else {}
         body["status"] = self.status(run)
         if settled:

@@ -82,7 +82,7 @@ class Run(Interaction):
         if self.background:
             self.shown = 1 if self.waiting else 2
         elif self._hold is None:
-            self.settle(self._goal)
+            self.settle(self._goal, at=self.created)
         else:
             self.shown = min(self._hold, len(self.events))
 
@@ -201,13 +201,12 @@ class Run(Interaction):
         self.settle("cancelled")
         self._lag = self.script.cancel_lag and self.script.cancel_lag + 1
 
-    def settle(self, status: str) -> None:
-        """End the run with a final status."""
-        lifecycle = self._world.contract.lifecycle
-        self._goal = lifecycle.next_status(self.status, lifecycle.trigger_of(status))
+    def settle(self, status: str, *, at: str = "") -> None:
+        """End the run with a final status, now or `at` another time."""
+        self._goal = self._world.contract.lifecycle.end(self.status, status)
         self.settled = True
         self.waiting = False
-        self.updated = self._world.timestamps.now()
+        self.updated = at or self._world.timestamps.now()
         self._usage = None
         if self._events is not None:
             self._close(self._events)

@@ -16,6 +16,8 @@ from zlib import crc32
 _FRAME = b"\x12\x8e\x02\x0a\x8b\x02"
 _MARK = _FRAME + b"emu"
 _BODY = 8
+_SEED = 0x51E5
+"""Of the checksum that seals a signature; it is meant to catch accidents, not forgeries."""
 _FILLING = 273 - len(_MARK) - _BODY - 4
 
 
@@ -23,7 +25,8 @@ def sign(number: int) -> str:
     """Make a signature from a 64-bit number, in base64 like every `signature` field."""
     body = number.to_bytes(_BODY, "big")
     filled = body + shake_128(body).digest(_FILLING)
-    return binascii.b2a_base64(_MARK + filled + _compute_seal(filled), newline=False).decode("ascii")
+    seal = crc32(filled, _SEED).to_bytes(4, "big")
+    return binascii.b2a_base64(_MARK + filled + seal, newline=False).decode("ascii")
 
 
 def altered(signature: str) -> bool:
@@ -33,13 +36,8 @@ def altered(signature: str) -> bool:
     except (binascii.Error, ValueError):
         return signature.startswith(_PREFIX)
     filled, seal = data[len(_MARK) : -4], data[-4:]
-    sealed = len(filled) == _BODY + _FILLING and seal == _compute_seal(filled)
+    sealed = len(filled) == _BODY + _FILLING and seal == crc32(filled, _SEED).to_bytes(4, "big")
     return data.startswith(_MARK) != sealed
-
-
-def _compute_seal(filled: bytes) -> bytes:
-    """Return a checksum; it is meant to catch accidents, not forgeries."""
-    return crc32(filled, 0x51E5).to_bytes(4, "big")
 
 
 _PREFIX = base64.b64encode(_MARK).decode("ascii")

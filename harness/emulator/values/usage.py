@@ -51,7 +51,7 @@ def _count_step(step: Json, kind: str, counts: dict[str, int]) -> None:
         for part in content:
             part_kind = part.get("type") if isinstance(part, dict) else None
             if part_kind == "text" and isinstance(text := part.get("text"), str):
-                counts["text"] = counts.get("text", 0) + count(text)
+                counts["text"] = counts.get("text", 0) + (len(text) + 3) // 4  # as `count`, but hot
             elif part_kind == "function_result":
                 _count_step(part, part_kind, counts)
             elif isinstance(part_kind, str) and part.keys() & _HOLDS_MEDIA:
@@ -140,7 +140,10 @@ def count_invocations(usage: Json) -> Json:
         "candidates_tokens_details": usage["total_output_tokens"],
         "thoughts_tokens_details": usage["total_thought_tokens"],
     }
-    details = {name: [{"modality": "text", "tokens": tokens}] for name, tokens in parts.items() if tokens}
+    details = {}
+    for name, tokens in parts.items():
+        if tokens:
+            details[name] = [{"modality": "text", "tokens": tokens}]
     counts: Json = {"raw_prompt_token": prompt, "model_invocation_token_counts": [details]}
     if "grounding_tool_count" in usage:
         counts["non_grounding_model_invocation_token_counts"] = [details]
@@ -148,4 +151,7 @@ def count_invocations(usage: Json) -> Json:
 
 
 def _to_list(counts: dict[str, int]) -> list[Json]:
-    return [{"modality": modality, "tokens": tokens} for modality, tokens in counts.items()]
+    listed = []
+    for modality, tokens in counts.items():
+        listed.append({"modality": modality, "tokens": tokens})
+    return listed

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-_PER_SIGN = {b",": 64, b"[": 64, b"{": 240}
-"""Bytes that one value, one list and one object take besides their own texts."""
+_PER_VALUE, _PER_OBJECT = 64, 240
+"""Bytes that one value or one list, and one object, take besides their own texts."""
 
 _COPIES = 4
 """An answer is kept as values, as events, as frames and as bodies."""
@@ -19,7 +19,8 @@ _COPIES = 4
 
 def weigh_json(data: bytes) -> int:
     """Return about how many bytes of memory a JSON text takes once it is read."""
-    return len(data) + sum(data.count(sign) * cost for sign, cost in _PER_SIGN.items())
+    values = data.count(b",") + data.count(b"[")
+    return len(data) + values * _PER_VALUE + data.count(b"{") * _PER_OBJECT
 
 
 def weigh_answer(steps: list[Any]) -> int:

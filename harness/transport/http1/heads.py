@@ -198,7 +198,7 @@ def field_bytes(text: str) -> bytes:
 
 
 @lru_cache(maxsize=512)
-def _start(status: int, reason: str, headers: Headers) -> bytes | None:
+def write_start(status: int, reason: str, headers: Headers) -> bytes | None:
     """Status line and fields; None if some of them state the framing or the fate of the connection."""
     if any(name in headers for name in FRAMING_FIELDS):
         return None
@@ -225,7 +225,7 @@ def write_response_head(
     gives the same bytes every time. A head that states its own framing, such as a recorded one, keeps its order:
     `close` is obeyed, and false fields about framing or connection are corrected in place or dropped.
     """
-    start = _start(response.status, response.reason, response.headers)
+    start = write_start(response.status, response.reason, response.headers)
     if start is None:
         start, keep = _encode_head(response.status, response.reason, response.headers, framing, keep)
         return b"%b%b\r\n" % (start, extra), keep

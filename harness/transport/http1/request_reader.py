@@ -30,18 +30,14 @@ class Incoming(NamedTuple):
 class HeadCache:
     """Parsed heads by their bytes, shared by the connections of a server; cleared when it is full."""
 
-    __slots__ = ("_heads",)
+    __slots__ = ("heads",)
 
     def __init__(self) -> None:
-        self._heads: dict[bytes, Incoming] = {}
-
-    def look_up(self, raw: bytes) -> Incoming | None:
-        """What `read` returned for exactly these bytes before; None if they are not cached."""
-        return self._heads.get(raw)
+        self.heads: dict[bytes, Incoming] = {}
 
     def read(self, raw: bytes) -> Incoming:
         """The parsed head as a request without a body; raises `BadRequest`."""
-        known = self._heads.get(raw)
+        known = self.heads.get(raw)
         if known is None:
             try:
                 head = parse_request_head(raw)
@@ -50,9 +46,9 @@ class HeadCache:
             _require_host(head)
             known = Incoming(Request(head.method, head.target, head.headers), head)
             if len(raw) <= _CACHED_HEAD_BYTES:
-                if len(self._heads) >= _CACHED_HEADS:
-                    self._heads.clear()
-                self._heads[raw] = known
+                if len(self.heads) >= _CACHED_HEADS:
+                    self.heads.clear()
+                self.heads[raw] = known
         return known
 
 
@@ -101,8 +97,8 @@ class RequestReader:
         Nearly every request repeats the head of the one before it; such a request is never copied to the buffer.
         """
         end = data.find(b"\r\n\r\n") + 4
-        known = self._cache.look_up(data[:end])
-        if known is None or self.begun:
+        known = self._cache.heads.get(data[:end])
+        if known is None or self._incoming is not None or self._buffer:
             return None
         request, head = known
         if head.length != len(data) - end or head.length > self._limits.body_bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TypeGuard
 
-from harness.transport.http1.heads import write_response_head
+from harness.transport.http1.heads import write_response_head, write_start
 from harness.transport.http1.observed_ending import (
     after_unfinished,
     body_fault,
@@ -30,9 +30,11 @@ from harness.wire import (
     Length,
     Pause,
     Piece,
+    PieceBody,
     Response,
     UntilClose,
 )
+from harness.wire.message import WholeBody
 
 BATCH_BYTES = 64 * 1024
 """A batch ends once it holds this many bytes, so a long body neither fills memory nor starves other streams."""
@@ -51,6 +53,31 @@ class After(Enum):
 
 _AFTER = {How.FIN: After.FIN, How.BAD_HTTP: After.FIN, How.STALL: After.STALL}
 """Any other ending resets: an established connection can no longer be refused or fail its handshake."""
+
+
+def write_at_once(
+    response: Response, method: str, *, keep: bool, extra: bytes = b""
+) -> tuple[bytes, After] | None:
+    """A response whose bytes are all there as bytes, and what follows; None if it must be written piece by piece.
+
+    Nearly every response but a stream is such a one; the bytes are those that a `ResponseWriter` gives.
+    """
+    body, framing, status = response.body, response.framing, response.status
+    if type(body) is not WholeBody or type(framing) is not Length or not has_body(method, status):
+        return None
+    data = body.take()
+    if data is None:
+        return None
+    if framing.size != len(data):
+        response.body = PieceBody((Chunk(data), COMPLETE))
+        return None
+    start = write_start(status, response.reason, response.headers)
+    if start is None:
+        head, keep = write_response_head(response, framing, keep=keep, extra=extra)
+        return head + data, After.KEEP if keep else After.FIN
+    close = b"" if keep else b"connection: close\r\n"
+    head = b"%bcontent-length: %d\r\n%b%b\r\n%b" % (start, framing.size, close, extra, data)
+    return head, After.KEEP if keep else After.FIN
 
 
 class ResponseWriter:

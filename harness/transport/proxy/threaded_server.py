@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 from harness.outcome import UsageFault
 from harness.transport.http1.limits import RECORDED_BYTES, ServerLimits
 from harness.transport.http1.request_reader import Incoming
-from harness.transport.http1.response_writer import After
-from harness.transport.server.connection import Hub, ServerConnection
+from harness.transport.http1.response_writer import After, ResponseWriter
+from harness.transport.server.connection import Hub, ServerConnection, list_own_fields
 from harness.transport.server.hang_up_listener import LEAVING, Leaving
 from harness.transport.server.server import Server
 from harness.wire import Request, Response, Service
@@ -87,9 +87,12 @@ class _WaitingConnection(ServerConnection):
         self._work(self._serve_one(incoming))
 
     async def _serve_one(self, incoming: Incoming) -> After:
-        response = await self._ask(incoming.request)
+        request, head = incoming
+        opened = self._hub.opens(request)
+        response = await self._ask(request, opened)
         self._body = response.body
-        writer = self._make_writer(incoming, response)
+        own = list_own_fields(head, opened)
+        writer = ResponseWriter(response, head.method, keep=head.keep, http10=head.http10, extra=own)
         data = b""
         while writer.after is None:
             await self._room_or_turn()
@@ -99,11 +102,11 @@ class _WaitingConnection(ServerConnection):
             self._write(data, writer.after)
         return await self._end(writer.after, data)
 
-    async def _ask(self, request: Request) -> Response:
+    async def _ask(self, request: Request, opened: bool) -> Response:
         """The service's response. If the client leaves first, tell the service and close the response later."""
         leaving, context = Leaving(), copy_context()
         context.run(LEAVING.set, leaving)
-        work = self._threads.submit(context.run, self._hub.answer, request)
+        work = self._threads.submit(context.run, self._hub.answer, request, opened)
         try:
             return await asyncio.wrap_future(work)
         except asyncio.CancelledError:

@@ -14,10 +14,11 @@ from typing import cast
 
 from harness.errors import BadRequest
 from harness.outcome import HarnessFault
+from harness.transport.http1.heads import RequestHead
 from harness.transport.http1.limits import ServerLimits
 from harness.transport.http1.observed_ending import body_fault
 from harness.transport.http1.request_reader import HeadCache, Incoming, RequestReader
-from harness.transport.http1.response_writer import After, ResponseWriter
+from harness.transport.http1.response_writer import After, ResponseWriter, write_at_once
 from harness.transport.inprocess.observed_response import call
 from harness.transport.server.reset import reset_after, reset_now
 from harness.wire import Body, Clock, Headers, Request, Response, Service
@@ -56,9 +57,11 @@ class Hub:
         if len(self.errors) < _KEPT_ERRORS:
             self.errors.append(fault)
 
-    def answer(self, request: Request) -> Response:
-        """The service's response. If the service raises, the fault is ours and the client gets a 500."""
-        opened = self.opens(request)
+    def answer(self, request: Request, opened: bool) -> Response:
+        """The service's response. If the service raises, the fault is ours and the client gets a 500.
+
+        `opened` is `opens(request)`.
+        """
         if opened and request.method == "OPTIONS" and "access-control-request-method" in request.headers:
             return _answer_preflight(self.cors)
         try:
@@ -74,9 +77,11 @@ class Hub:
         """Whether pages of any origin may send this request."""
         return bool(self.cors) and (self.cors_for is None or self.cors_for(request))
 
-    def extra(self, request: Request) -> bytes:
-        """The carrier's own header lines. CORS fields are added only here, so none is sent twice."""
-        return _CORS if self.opens(request) else b""
+
+def list_own_fields(head: RequestHead, opened: bool) -> bytes:
+    """The carrier's own header lines; CORS fields are added only here, so none is sent twice."""
+    own = _CORS if opened else b""
+    return own + b"connection: keep-alive\r\n" if head.http10 and head.keep else own
 
 
 def _answer_preflight(fields: Sequence[str]) -> Response:
@@ -182,14 +187,26 @@ class ServerConnection(asyncio.Protocol):
 
     def _answer(self, incoming: Incoming) -> None:
         self._in_request = False
-        response = self._hub.answer(incoming.request)
-        writer = self._make_writer(incoming, response)
+        request, head = incoming
+        opened = self._hub.opens(request)
+        response = self._hub.answer(request, opened)
+        extra = list_own_fields(head, opened)
+        try:
+            written = write_at_once(response, head.method, keep=head.keep, extra=extra)
+        except HarnessFault as fault:
+            self._give_up(fault, response.body)
+            return
+        if written is not None:
+            data, after = written
+            self._transport.write(data)
+            if after is After.FIN:
+                self._linger()
+            return
+        writer = ResponseWriter(response, head.method, keep=head.keep, http10=head.http10, extra=extra)
         try:
             data = writer.batch()
         except HarnessFault as fault:
-            self._hub.note(fault)
-            self._close_body(response.body)
-            self._abort()
+            self._give_up(fault, response.body)
             return
         clock = response.clock or self._hub.clock
         start = clock.now
@@ -202,11 +219,10 @@ class ServerConnection(asyncio.Protocol):
             self._body = response.body
             self._work(self._send_stream(writer, data, clock, start))
 
-    def _make_writer(self, incoming: Incoming, response: Response) -> ResponseWriter:
-        head, extra = incoming.head, self._hub.extra(incoming.request)
-        if head.http10 and head.keep:
-            extra += b"connection: keep-alive\r\n"
-        return ResponseWriter(response, head.method, keep=head.keep, http10=head.http10, extra=extra)
+    def _give_up(self, fault: HarnessFault, body: Body) -> None:
+        self._hub.note(fault)
+        self._close_body(body)
+        self._abort()
 
     # Responses that take time.
 

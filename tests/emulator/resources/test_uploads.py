@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from harness.emulator.http.routing import route
 from harness.emulator.resources import uploads
-from harness.wire import Headers, Request
 from tests.emulator.resources.api import Answer, Api
 
 GOOG = "x-goog-upload-"
@@ -228,14 +228,14 @@ def test_a_cancelled_upload_leaves_nothing(api: Api, base: str) -> None:
 def test_an_upload_address_is_its_own_permission(api: Api, base: str) -> None:
     """The address works without a key during the upload, and writes to the project that began the upload."""
     address = start(api, f"{base}/a")
-    assert api.resources.keyless(Request("PUT", address, Headers()))
-    assert not api.resources.keyless(Request("PUT", f"{base}/a?upload_id=guess", Headers()))
-    assert not api.resources.keyless(Request("PUT", f"{base}/a", Headers()))
+    assert api.resources.keyless(route(address))
+    assert not api.resources.keyless(route(f"{base}/a?upload_id=guess"))
+    assert not api.resources.keyless(route(f"{base}/a"))
     query = address.partition("?")[2]
-    assert not api.resources.keyless(Request("GET", f"/v1beta/interactions/x?{query}", Headers()))
+    assert not api.resources.keyless(route(f"/v1beta/interactions/x?{query}"))
     api.project = "somebody else"
     assert api.send("PUT", address, b"x").status == 200
-    assert not api.resources.keyless(Request("PUT", address, Headers()))
+    assert not api.resources.keyless(route(address))
 
 
 def test_the_address_keeps_a_session_prefix(api: Api) -> None:

@@ -61,7 +61,7 @@ def _names_a_file(order: CreateRequest) -> bool:
     return any("/files/" in str(part.get("uri", "")) for part in items(order.given))
 
 
-def _lose_imported(result: None, resources: Resources, order: CreateRequest, contents: object) -> None:
+def _lose_imported(result: None, resources: Resources, order: CreateRequest) -> None:
     kept = [store for _, _, store in resources._stores._kept.everywhere()]
     made = [one for store in kept for one in store.operations.items()]
     imported = [document.fields["displayName"] for name, document in made if not name.startswith("upload/")]
