@@ -22,6 +22,7 @@ LAYERS: dict[str, int] = {
     "outcome": 0,
     "resources": 0,
     "documents": 0,
+    "child_processes": 0,
     "look": 0,
     "contract": 1,
     "cassette": 1,

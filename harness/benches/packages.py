@@ -6,9 +6,6 @@ Layer 5. Knows pip and npm as commands; must not know what is in a package.
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 import tarfile
 import zipfile
 from collections.abc import Sequence
@@ -16,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.child_processes import PYTHON, find_program, run_tool
 from harness.outcome import UsageFault
 
 PATIENCE = 120.0
@@ -47,8 +45,8 @@ def download_wheel(name: str, version: str, folder: Path) -> Package:
     Raises UsageFault if pip is missing, there is no network, or no such version.
     """
     wanted = name if version == LATEST else f"{name}=={version}"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    _run([*command, "--only-binary=:all:", "--dest", str(folder), wanted], wanted)
+    command = [*PYTHON, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    _run([*command, "--only-binary=:all:", "--dest", str(folder), "--", wanted], wanted, folder)
     wheel = next(iter(sorted(folder.glob("*.whl"))), None)
     if wheel is None:
         raise UsageFault(f"pip downloaded no wheel of {wanted!r}: unpack the package yourself and name its folder")
@@ -60,10 +58,13 @@ def download_wheel(name: str, version: str, folder: Path) -> Package:
 
 def download_npm(name: str, version: str, folder: Path) -> Package:
     """Download an npm package with `npm pack`. `version` may be `LATEST`. Raises UsageFault, too."""
-    if shutil.which("npm") is None:
+    npm = find_program("npm")
+    if npm is None:
         raise UsageFault(f"npm is not installed, which downloads {name}: unpack the package and name its folder")
     wanted = f"{name}@{version}"
-    _run(["npm", "pack", "--silent", "--pack-destination", str(folder), wanted], wanted)
+    (folder / "package.json").write_text("{}", encoding="utf-8")  # or npm looks for a project in the folders above
+    command = [npm, "pack", "--ignore-scripts", "--silent", "--pack-destination", str(folder)]
+    _run([*command, "--", wanted], wanted, folder)
     archive = next(iter(sorted(folder.glob("*.tgz"))), None)
     if archive is None:
         raise UsageFault(
@@ -82,10 +83,11 @@ def read_npm_version(folder: Path) -> str:
         return ""
 
 
-def _run(command: Sequence[str], wanted: str) -> None:
+def _run(command: Sequence[str], wanted: str, folder: Path) -> None:
+    """Run an installer in the folder that gets the package, so that no file of another folder configures it."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    except subprocess.TimeoutExpired:
+        done = run_tool(command, folder, seconds=PATIENCE)
+    except TimeoutError:
         raise UsageFault(f"{wanted!r} was not downloaded within {PATIENCE:.0f} s: is there a network?") from None
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()

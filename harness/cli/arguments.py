@@ -214,6 +214,13 @@ def add_header_argument(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def add_plain_http_argument(group: argparse._ArgumentGroup) -> None:
+    """Add the option that lets a key cross the network in plain text."""
+    group.add_argument(
+        "--plain-http", action="store_true", help="send the key over plain HTTP to another machine, too"
+    )
+
+
 def add_revision_argument(parser: argparse._ActionsContainer) -> None:
     """Add the option for the revision of the API; `contract_of` reads it."""
     from harness.contract import CURRENT, REVISIONS

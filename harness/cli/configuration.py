@@ -3,20 +3,25 @@
 Layer 7. Keys are the long flags without their dashes. Some commands take only what they share with `check`, and
 have a table of their own for the rest (`[tool.harness.gateway]`). API keys are refused, because the file gets
 committed: they come from the environment.
+
+The file belongs to a folder that the user may not have written. So it chooses no file outside that folder, it
+overwrites nothing but a report of ours, and a target that it names is told to the resolver as the file's.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.cli.arguments import Parser, header
-from harness.documents import read_file
+from harness.documents import open_file, read_file
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
+from harness.report.formats import FORMATS
 
 _STRING, _NUMBER, _WHOLE, _FLAG, _LIST = (
     "a string",
@@ -68,9 +73,25 @@ _KINDS = {"positive_seconds": _NUMBER, "some_seconds": _NUMBER, "count": _WHOLE,
 """The kinds of values that the types of arguments read."""
 
 _NOT_SET = frozenset(
-    {"help", "help_all", "api_key", "json", "verbose", "dry_run", "baseline_update", "baseline_prune"}
+    {
+        "help",
+        "help_all",
+        "api_key",
+        "json",
+        "verbose",
+        "dry_run",
+        "baseline_update",
+        "baseline_prune",
+        "plain_http",
+    }
 )
 """Arguments that are for one call, or that no file may hold."""
+
+_GUARDED = frozenset({"target", "baseline", "report"})
+"""Arguments whose values are limited if a file sets them."""
+
+_START = 4_096
+"""How many bytes of a file show whether it is a report."""
 
 _SECRETS = {"api-key": "GEMINI_API_KEY", "other-api-key": "OTHER_GEMINI_API_KEY"}
 
@@ -126,19 +147,38 @@ def _find_nearest_file(folder: Path | None = None) -> Path | None:
 
 
 def fill_in(arguments: argparse.Namespace, configuration: dict[str, Any]) -> None:
-    """Set every argument that was not given (None) to its configured value."""
+    """Set every argument that was not given (None) to its configured value.
+
+    The file that names a target is noted beside it (`target_file`). Raises UsageFault for a path that is not the
+    file's to choose.
+    """
     for name, value in configuration.items():
         if getattr(arguments, name, value) is None:
             setattr(arguments, name, value)
+            if name in _GUARDED:
+                _guard(arguments, name, value)
+
+
+def _guard(arguments: argparse.Namespace, name: str, value: Any) -> None:
+    """Keep a value of the file within what a folder may choose."""
+    file = _find_nearest_file()
+    assert file is not None
+    if name == "target":
+        arguments.target_file = str(file)
+    elif name == "baseline":
+        _require_inside(Path(value), file.parent, f"{file}: baseline = {value!r}", f"--baseline {value}")
+    else:
+        for word in value:
+            _refuse_foreign_report(word, file)
 
 
 def apply_section(command: str, parser: Parser, words: Sequence[str]) -> argparse.Namespace:
     """Parse, with the defaults that the file gives this command; what is said on the command line counts."""
     values = read_section(command, parser)
-    lists = {name: value for name, value in values.items() if isinstance(value, list)}
-    parser.set_defaults(**{name: value for name, value in values.items() if name not in lists})
+    late = {name: value for name, value in values.items() if name in _GUARDED or isinstance(value, list)}
+    parser.set_defaults(**{name: value for name, value in values.items() if name not in late})
     arguments = parser.parse(words)
-    fill_in(arguments, lists)
+    fill_in(arguments, late)
     return arguments
 
 
@@ -165,6 +205,36 @@ def _read_values(table: dict[str, Any], keys: Mapping[str, str], path: Path, sec
         _require_known(key, keys if section else [*keys, *SECTIONS], place)
         values[key.replace("-", "_")] = _read_value(key, value, keys[key], place)
     return values
+
+
+def _require_inside(path: Path, folder: Path, place: str, option: str) -> Path:
+    """The path without links. Raises UsageFault if it leaves the folder, or enters its `.git`."""
+    real, inside = Path(os.path.realpath(path)), Path(os.path.realpath(folder))
+    if not real.is_relative_to(inside) or ".git" in real.relative_to(inside).parts:
+        raise UsageFault(
+            f"{place} leads to {str(real)!r}: a pyproject.toml may only name files in its own folder, and none in "
+            f".git; to use this file, say {option} on the command line"
+        )
+    return real
+
+
+def _refuse_foreign_report(word: str, file: Path) -> None:
+    """Raise UsageFault for a report outside the folder, or one in place of a file that is no report of ours."""
+    name, _, path = word.partition("=")
+    place = f"{file}: report = {word!r}"
+    real = _require_inside(Path(path), file.parent, place, f"--report {word}")
+    if name not in FORMATS or not os.path.lexists(real):
+        return
+    try:
+        with open_file(real) as old:
+            start = old.read(_START)
+    except OSError as wrong:
+        raise UsageFault(f"{place}: {str(real)!r} cannot be read: {wrong.strerror}") from None
+    if start and FORMATS[name].mark.match(start) is None:
+        raise UsageFault(
+            f"{place} would overwrite {str(real)!r}, which is no {name} report of harness: name another file, or "
+            f"say --report {word} on the command line"
+        )
 
 
 def _require_known(key: str, keys: Collection[str], place: str) -> None:

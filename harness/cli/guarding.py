@@ -124,7 +124,7 @@ def page_access(host: str, allow_host: Sequence[str] | None = None) -> Access:
 
 
 def _token_for(arguments: argparse.Namespace) -> str:
-    from harness.benches.server.page_guard import is_loopback
+    from harness.wire.addresses import is_loopback
 
     if arguments.control_token is not None:
         return str(arguments.control_token)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from harness.cli.arguments import (
     Parser,
     add_header_argument,
+    add_plain_http_argument,
     add_revision_argument,
     positive_number,
     positive_seconds,
@@ -30,6 +31,7 @@ from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
+from harness.wire.addresses import is_loopback
 
 DEFAULT_TIMEOUT = 60.0
 LOCAL_DEADLINE = 90.0
@@ -55,6 +57,7 @@ def add_target_arguments(parser: Parser) -> None:
     group.add_argument("--agent", help="agent to ask for")
     add_header_argument(group)
     group.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")
+    add_plain_http_argument(group)
     group.add_argument(
         "--capability", action="append", metavar="+X|-Y", help="declare or deny a capability (repeatable)"
     )
@@ -94,8 +97,6 @@ def add_deadline_argument(group: argparse._ArgumentGroup) -> None:
 
 def deadline_of(arguments: argparse.Namespace, target: ResolvedTarget) -> float | None:
     """The seconds that the whole run may take, None for no limit."""
-    from harness.benches.server.page_guard import is_loopback
-
     if arguments.deadline is not None:
         return arguments.deadline or None
     host = urlsplit(target.info.url).hostname or ""
@@ -132,6 +133,8 @@ def resolve(arguments: argparse.Namespace) -> ResolvedTarget:
             timeout=arguments.timeout or DEFAULT_TIMEOUT,
             ca_file=arguments.ca_file,
             revision=revision_of(arguments),
+            named_by=getattr(arguments, "target_file", ""),
+            plain_http=arguments.plain_http,
         ),
     )
     hide(found.info.secrets)

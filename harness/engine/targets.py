@@ -18,6 +18,7 @@ from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, ApiRequests, EmbeddedSe
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.wire import Driver
+from harness.wire.addresses import is_loopback
 from harness.wire.secrets.forms import secrets_in_header
 from harness.wire.secrets.patterns import is_personal_header
 
@@ -36,7 +37,9 @@ class TargetOptions:
 
     `api_version` overrides the version in the URL. `timeout` is in seconds and bounds one request as well as the
     settling of one background run. `ca_file` holds PEM certificates to trust in addition to the system's.
-    `revision` is the one to judge by, "" the one that is current.
+    `revision` is the one to judge by, "" the one that is current. `named_by` is the file that names the target, ""
+    if the user does: a file does not choose who receives a key. With `plain_http`, a key is also sent over plain
+    HTTP to another machine.
     """
 
     api_version: str = ""
@@ -48,6 +51,8 @@ class TargetOptions:
     timeout: float = 60.0
     ca_file: str | None = None
     revision: str = ""
+    named_by: str = ""
+    plain_http: bool = False
 
 
 class Connect(Protocol):
@@ -129,6 +134,8 @@ def embed_emulator(
 
 def _resolve_remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarget:
     root, found = split_version(_check_url(text, api), api.collection)
+    if options.api_key or options.other_api_key:
+        _refuse_misdirected_key(api, root, options)
     version = options.api_version.strip("/") or found or api.default_version
     target = _build_requests(api, options, version, options.api_key, options.other_api_key)
 
@@ -154,6 +161,27 @@ def _resolve_remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarg
         secrets=_list_secrets(api, target),
     )
     return ResolvedTarget(api=api, info=info, target=target, connect=connect)
+
+
+def _refuse_misdirected_key(api: Api, root: str, options: TargetOptions) -> None:
+    """Raise UsageFault if a key would go to a host that the user did not name, or could be read on its way."""
+    parts = urlsplit(root)
+    host = (parts.hostname or "").rstrip(".")
+    if is_loopback(host):
+        return
+    is_live = any(host == name or host.endswith(f".{name}") for name in api.live_hosts)
+    if options.named_by and not is_live:
+        raise UsageFault(
+            f"{options.named_by} names {root} as the target, and a key is set ({api.key_variable}, "
+            f"{api.other_key_variable} or --api-key): a file does not choose who receives a key. Name the target "
+            "on the command line if you trust it, or unset the key"
+        )
+    if parts.scheme == "http" and not options.plain_http:
+        raise UsageFault(
+            f"the key would cross the network in plain text to {root}: use https, unset the key "
+            f"({api.key_variable}, {api.other_key_variable} or --api-key), or say --plain-http if the network is "
+            "yours"
+        )
 
 
 def _list_secrets(api: Api, target: ApiRequests) -> dict[str, str]:

@@ -5,6 +5,7 @@ Layer 6. Each format is imported only when it is needed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,18 +17,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FormatEntry:
-    """A format: the module whose `render` writes it, and the suffixes of its files, the usual one first."""
+    """A format: the module whose `render` writes it, and the suffixes of its files, the usual one first.
+
+    `mark` matches the beginning of every file of this format that we wrote.
+    """
 
     module: str
     suffixes: tuple[str, ...]
+    mark: re.Pattern[bytes]
 
+
+_PAGE = rb'<!doctype html>\s*<html lang="en">\s*<head>\s*<meta name="generator" content="interactions-harness">'
 
 FORMATS: Mapping[str, FormatEntry] = {
-    "json": FormatEntry("json_report", (".json",)),
-    "junit": FormatEntry("junit", (".xml",)),
-    "markdown": FormatEntry("markdown", (".md",)),
-    "html": FormatEntry("html_report", (".html", ".htm")),
-    "badge": FormatEntry("badge", (".json",)),
+    "json": FormatEntry("json_report", (".json",), re.compile(rb'\{\s*"harness":')),
+    "junit": FormatEntry("junit", (".xml",), re.compile(rb'<\?xml [^>]*>\s*<testsuites name="harness"')),
+    "markdown": FormatEntry("markdown", (".md",), re.compile(rb"## [^\n]+: [^\n]+ \xe2\x80\x94 [a-z ]+\n")),
+    "html": FormatEntry("html_report", (".html", ".htm"), re.compile(_PAGE)),
+    "badge": FormatEntry("badge", (".json",), re.compile(rb'\{\s*"schemaVersion": 1,\s*"label":')),
 }
 
 

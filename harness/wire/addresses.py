@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from harness.wire.message import Headers, Request
 
@@ -23,6 +24,21 @@ _LINES = re.compile(rb"[^\n]*\n|[^\n]+")
 _ROOT = re.compile(r"(?i)(https?)://(\[[^\]\s/]+\]|[^\s/:?#@\[\]]+)(?::(\d{1,5}))?(?=[/?#]|\Z)")
 _PORTS = {"http": "80", "https": "443"}
 _REDIRECTS = range(300, 400)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address is this machine's own, so that no other machine can reach it."""
+    address = read_address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
+def read_address(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that a text is, None for a name; of an IPv4 address in IPv6 the former."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def stand_in_url(request: Request) -> str:

@@ -29,9 +29,10 @@ def runner(tmp_path: Path) -> Path:
     """A folder as a runner has it, with the harness where the step `Install` puts it."""
     folder = tmp_path / "interactions-harness" / "bin"
     folder.mkdir(parents=True)
-    program = folder / "harness"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m harness "$@"\n', encoding="utf-8")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    for name, words in (("python", ""), ("harness", "-m harness ")):
+        program = folder / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {words}"$@"\n', encoding="utf-8")
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
     return tmp_path
 
 

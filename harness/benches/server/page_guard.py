@@ -13,10 +13,10 @@ import hmac
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from harness.outcome.words import shorten
 from harness.wire import Request, Response, Service, StreamProtocol
+from harness.wire.addresses import is_loopback, read_address
 from harness.wire.control import CONTROL, is_control
 
 TOKEN_HEADER = "x-harness-token"
@@ -29,12 +29,6 @@ _OF_PAGES = frozenset({"origin", "sec-fetch-site"})
 """The fields by which `_refuse_page` knows a page; a program sends neither."""
 
 _SHOWN = 100
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or address is this machine's own, so that no other machine can reach it."""
-    address = _read_address(host)
-    return host.lower() == "localhost" if address is None else address.is_loopback
 
 
 class PageGuard:
@@ -188,12 +182,4 @@ def _is_no_public_name(name: str) -> bool:
     """
     if not name:
         return False
-    return _read_address(name) is not None or "." not in name or name.endswith((".localhost", ".internal"))
-
-
-def _read_address(host: str) -> IPv4Address | IPv6Address | None:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
+    return read_address(name) is not None or "." not in name or name.endswith((".localhost", ".internal"))

@@ -18,6 +18,7 @@ from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import (
     Parser,
     add_header_argument,
+    add_plain_http_argument,
     add_revision_argument,
     contract_of,
     positive_seconds,
@@ -170,6 +171,7 @@ def _parser() -> Parser:
     group.add_argument("--model", help="model to ask for, by the gateway's name for it")
     group.add_argument("--agent", help="agent to ask for")
     group.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")
+    add_plain_http_argument(group)
     group = parser.add_argument_group("upstream")
     group.add_argument(
         "--upstream-port",
@@ -251,6 +253,8 @@ def _resolve(arguments: argparse.Namespace) -> ResolvedTarget:
         timeout=arguments.timeout,
         ca_file=arguments.ca_file,
         revision=revision_of(arguments),
+        named_by=getattr(arguments, "target_file", ""),
+        plain_http=arguments.plain_http,
     )
     found = resolve_target(INTERACTIONS, arguments.target, options)
     hide(found.info.secrets)

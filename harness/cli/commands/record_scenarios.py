@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.arguments import Parser, add_header_argument, count, positive_seconds
+from harness.cli.arguments import Parser, add_header_argument, add_plain_http_argument, count, positive_seconds
 from harness.cli.masking import hide
 from harness.cli.output import say, write_json
 from harness.cli.serving import DUMMY_KEY
@@ -30,7 +30,7 @@ DEFAULT_TIMEOUT = 120.0
 
 SCENARIOS_ONLY = (
     "cassettes", "api_key", "api_version", "model", "agent", "header", "timeout", "yes", "max_requests",
-    "continued",
+    "continued", "plain_http",
 )  # fmt: skip
 
 _AMPLE = 10
@@ -51,6 +51,7 @@ def add_scenario_arguments(parser: Parser) -> None:
     group.add_argument("--model", help="model to ask for")
     group.add_argument("--agent", help="agent to ask for")
     add_header_argument(group)
+    add_plain_http_argument(group)
     group.add_argument(
         "--timeout", type=positive_seconds, metavar="S", help="limit for one interaction to finish (default: 120)"
     )
@@ -122,6 +123,7 @@ def _resolve(arguments: argparse.Namespace) -> ResolvedTarget:
         agent=arguments.agent or "",
         headers=tuple(arguments.header or ()),
         timeout=arguments.timeout or DEFAULT_TIMEOUT,
+        plain_http=arguments.plain_http or arguments.api_key == DUMMY_KEY,
     )
     found = resolve_target(INTERACTIONS, arguments.target, options)
     hide(found.info.secrets)

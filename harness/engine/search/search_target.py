@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from harness.engine.cleanup import CreatedResources
@@ -25,6 +24,7 @@ from harness.kit.api import ApiRequests
 from harness.kit.search import SearchModel, Step
 from harness.outcome import Level
 from harness.wire import Driver
+from harness.wire.addresses import is_loopback
 
 GRACE, MOST_CLEANING = 1.0, 60.0
 """Seconds allowed for cleaning up: the least, even if time is up already, and the most."""
@@ -115,7 +115,7 @@ class SearchTarget:
     @property
     def is_cheap(self) -> bool:
         """Whether histories cost nobody anything: the service is in this process, or on this machine."""
-        return self.resolved.throwaway or _is_here(urlsplit(self.resolved.info.url).hostname or "")
+        return self.resolved.throwaway or is_loopback(urlsplit(self.resolved.info.url).hostname or "")
 
     def report_progress(self, counts: Mapping[str, int], *, findings: int) -> None:
         """Tell who listens how far a search is."""
@@ -143,10 +143,3 @@ def play(place: SearchTarget, history: Sequence[Step], engine: str) -> list[Fail
                 if place.judged(defect) and defect.key not in found:
                     found[defect.key] = Bug(defect, tuple(world.played), tuple(world.sent))
     return [bug.failure(engine) for bug in found.values()]
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

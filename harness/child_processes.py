@@ -1,0 +1,88 @@
+"""The one door through which another program is started: which file runs, where, and with which environment.
+
+Layer 0. People run the harness inside folders that they did not write, with a key in their environment. So a
+tool that we run ourselves (`run_tool`: pip, npm, node) has an absolute path and a folder of ours, and gets no
+variable but those that it needs. A command that the user typed (`start`) is theirs: it runs where they are, with
+the environment that its caller documents. Must not know what a program does.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+PYTHON: tuple[str, ...] = (sys.executable, "-I")
+"""Our Python, which then imports nothing from the current folder, from PYTHONPATH, or from the user's packages."""
+
+_PASSED = frozenset({
+    "PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "WINDIR",
+    "COMSPEC", "PATHEXT", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
+    "NO_PROXY", "LD_LIBRARY_PATH", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS",
+})  # fmt: skip
+"""Variables that a tool may need to start, to find its caches, and to reach the network."""
+
+_PASSED_PREFIXES = ("LC_", "XDG_", "PIP_", "NPM_CONFIG_")
+"""Where packages come from is a setting of pip and npm that the user has made, often in the environment."""
+
+
+def find_program(name: str) -> str | None:
+    """The absolute path of a program, None if there is none. Folders on PATH that are relative do not count."""
+    found = shutil.which(name, path=_absolute_path(os.environ))
+    return found if found and Path(found).is_absolute() else None
+
+
+def tool_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The variables that a tool gets, of those of this process by default: an allow-list, which has no key."""
+    given = os.environ if environment is None else environment
+    passed = {
+        name: value
+        for name, value in given.items()
+        if name.upper() in _PASSED or name.upper().startswith(_PASSED_PREFIXES)
+    }
+    return {**passed, "PATH": _absolute_path(given)}
+
+
+def _absolute_path(environment: Mapping[str, str]) -> str:
+    """PATH without the folders that depend on where we are: an empty entry means the current folder."""
+    folders = environment.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(folder for folder in folders if Path(folder).is_absolute())
+
+
+def run_tool(
+    command: Sequence[str], folder: Path, *, seconds: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a tool to its end in `folder`, which is ours. `find_program` gives the absolute path of the program.
+
+    Raises OSError if it cannot be run, and TimeoutError after `seconds`.
+    """
+    _require_absolute(command[0])
+    try:
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env=tool_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise TimeoutError(f"{command[0]} had not ended after {seconds:g} s") from None
+
+
+def _require_absolute(program: str) -> None:
+    if not Path(program).is_absolute():
+        raise ValueError(f"{program!r} is no absolute path: another file could take its place")
+
+
+def start(command: Sequence[str], environment: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a command of the user's with this environment; `options` are those of Popen. Raises OSError."""
+    return subprocess.Popen(command, env=dict(environment), **options)

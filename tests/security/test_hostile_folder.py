@@ -1,0 +1,210 @@
+"""A folder that the user did not write: its files choose no receiver of a key, no file elsewhere, no program."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from harness.cli.main import main
+
+KEY = "AIza" + "s3cr3t-k3y" * 3
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A hostile folder that is the current one, with a key in the environment."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    return folder
+
+
+def configure(folder: Path, text: str) -> None:
+    """Write a pyproject.toml with this table of the harness."""
+    (folder / "pyproject.toml").write_text(f"[tool.harness]\n{text}\n", encoding="utf-8")
+
+
+class _Listener(http.server.BaseHTTPRequestHandler):
+    """Notes every request with its headers."""
+
+    heard: list[tuple[str, str]]
+
+    def do_GET(self) -> None:
+        self.heard.append((self.path, str(self.headers)))
+        self.send_response(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """A server on loopback: its URL, and the path and headers of each request that it got."""
+    heard: list[tuple[str, str]] = []
+    handler = type("Listener", (_Listener,), {"heard": heard})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", heard
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+CHECK = ("check", "emulator", "-c", "get.unknown")
+
+
+@pytest.mark.parametrize("where", ["../victim", "link", "folder/victim", ".git/hooks/post-checkout"])
+def test_a_report_stays_in_its_folder(where: str, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A report that a file of the folder names is not written outside, through a link, or among git's files."""
+    victim = repository.parent / "victim"
+    victim.write_text("mine", encoding="utf-8")
+    (repository / "link").symlink_to(victim)
+    (repository / "folder").symlink_to(repository.parent)
+    (repository / ".git" / "hooks").mkdir(parents=True)
+    configure(repository, f'model = "; rm -rf /"\nreport = ["markdown={where}"]')
+    assert main(CHECK) == 2
+    assert victim.read_text("utf-8") == "mine"
+    assert not (repository / ".git" / "hooks" / "post-checkout").exists()
+    said = capsys.readouterr().err
+    assert str(repository / "pyproject.toml") in said
+    assert f"say --report markdown={where} on the command line" in said
+
+
+@pytest.mark.parametrize("name", ["json", "junit", "markdown", "html", "badge"])
+def test_a_report_replaces_only_a_report(name: str, repository: Path) -> None:
+    """A file of the user's stays as it was; a report of ours is replaced, and the user may name any file."""
+    configure(repository, f'report = ["{name}=out"]')
+    out = repository / "out"
+    out.write_text("def mine(): ...\n", encoding="utf-8")
+    assert main(CHECK) == 2
+    assert out.read_text("utf-8") == "def mine(): ...\n"
+    assert main((*CHECK, "--report", f"{name}=out")) == 0
+    first = out.read_text("utf-8")
+    assert first != "def mine(): ...\n"
+    out.write_text(first + " ", encoding="utf-8")
+    assert main(CHECK) == 0
+    assert not out.read_text("utf-8").endswith(" ")
+
+
+def test_a_baseline_stays_in_its_folder(repository: Path) -> None:
+    """A baseline that the folder names elsewhere is not rewritten, even if the user asks for an update."""
+    configure(repository, 'baseline = "../new.yaml"')
+    assert main((*CHECK, "--baseline-update")) == 2
+    assert not (repository.parent / "new.yaml").exists()
+
+
+@pytest.mark.parametrize("command", ["check", "smoke", "fuzz", "gateway"])
+@pytest.mark.parametrize("inside", [".", "deep/er"])
+def test_a_target_of_the_folder_gets_no_key(
+    command: str,
+    inside: str,
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A target that a pyproject.toml here or above names gets no key; the error says what to write."""
+    configure(repository, 'target = "https://keys.example"')
+    (repository / inside).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(repository / inside)
+    assert main([command]) == 2
+    said = capsys.readouterr().err
+    assert f"{repository / 'pyproject.toml'} names https://keys.example as the target" in said
+    assert "Name the target on the command line" in said
+    assert KEY not in said
+
+
+@pytest.mark.parametrize("url", ["http://service.example:8000", "http://10.0.0.7"])
+def test_a_key_crosses_no_network_in_plain_text(
+    url: str, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A key is not sent over plain HTTP to another machine, even if the user names it."""
+    assert main(["check", url]) == 2
+    assert f"the key would cross the network in plain text to {url}" in capsys.readouterr().err
+
+
+def test_a_target_on_this_machine_gets_the_key(repository: Path) -> None:
+    """A target on loopback may be named by the folder: no other machine receives what is sent there."""
+    with listening() as (url, heard):
+        configure(repository, f'target = "{url}"')
+        main(["check", "-c", "get.unknown", "--timeout", "5"])
+    assert any(KEY in headers for _, headers in heard)
+
+
+def plant(folder: Path, marker: Path) -> None:
+    """Put files into a folder that Python would run or read if it looked for its own modules there."""
+    code = f"open({str(marker)!r}, 'a').write(__file__ + chr(10))\n"
+    for name in ("pip", "venv", "ensurepip", "harness"):
+        (folder / name).mkdir(exist_ok=True)
+        for file in ("__init__.py", "__main__.py"):
+            (folder / name / file).write_text(code, encoding="utf-8")
+    for name in ("sitecustomize.py", "usercustomize.py", "json.py", "subprocess.py"):
+        (folder / name).write_text(code, encoding="utf-8")
+
+
+def test_drift_runs_nothing_of_the_folder(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder named `pip` in the current folder is not run to download an SDK."""
+    marker = repository.parent / "ran"
+    plant(repository, marker)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.setenv("PYTHONPATH", ".")
+    assert main(["drift", "--sdk", "google-genai==0.0.1"]) == 2
+    assert not marker.exists(), marker.read_text("utf-8")
+    assert "could not be downloaded: ERROR: No matching distribution" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
+def test_drift_asks_no_registry_of_the_folder(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An .npmrc of the current folder does not choose the registry or send the key there; the user's does."""
+    with listening() as (url, heard):
+        host = url.removeprefix("http:")
+        npmrc = f"registry={url}/hostile/\n{host}/hostile/:_authToken=${{GEMINI_API_KEY}}\n"
+        (repository / ".npmrc").write_text(npmrc, encoding="utf-8")
+        (repository / "package.json").write_text("{}", encoding="utf-8")
+        own = repository.parent / "own.npmrc"
+        own.write_text(f"registry={url}/own/\n", encoding="utf-8")
+        monkeypatch.setenv("NPM_CONFIG_USERCONFIG", str(own))
+        assert main(["drift", "--sdk", "@google/genai@0.0.1"]) == 2
+    assert {path.split("/")[1] for path, _ in heard} == {"own"}
+    assert not any(KEY in headers for _, headers in heard)
+
+
+def test_npm_gets_no_key_and_runs_no_scripts(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """npm has an absolute path, a folder of ours, and no key, and it runs no script of a package."""
+    heard = repository.parent / "heard.json"
+    for folder in (repository, repository.parent):
+        program = folder / "npm"
+        program.write_text(
+            f"#!{sys.executable} -I\nimport json, os, sys\n"
+            "told = dict(here=os.getcwd(), program=sys.argv[0], words=sys.argv[1:], environment={**os.environ})\n"
+            f"open({str(heard)!r}, 'w').write(json.dumps(told))\nsys.exit(1)\n",
+            encoding="utf-8",
+        )
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join(("", ".", str(repository.parent), os.environ["PATH"])))
+    monkeypatch.setenv("NODE_OPTIONS", "--require ./evil.js")
+    assert main(["drift", "--sdk", "@google/genai"]) == 2
+    told = json.loads(heard.read_text("utf-8"))
+    assert told["program"] == str(repository.parent / "npm")
+    assert not Path(told["here"]).is_relative_to(repository)
+    assert "--ignore-scripts" in told["words"]
+    assert KEY not in json.dumps(told)
+    assert "NODE_OPTIONS" not in told["environment"]
