@@ -6,6 +6,6 @@ It opens no connection of its own and sleeps only through the function it is giv
 
 from harness.errors import GaveUp, Refused
 from harness.resume.follow import AsyncFollowed, Followed, follow, follow_async
-from harness.resume.limits import RetryLimits
+from harness.resume.state_machine import RetryLimits
 
 __all__ = ["follow", "follow_async", "Followed", "AsyncFollowed", "RetryLimits", "GaveUp", "Refused"]

@@ -13,8 +13,7 @@ from typing import Any
 
 from harness.outcome import UsageFault
 from harness.resume.clients import as_drop, async_client_of, client_of
-from harness.resume.limits import RetryLimits
-from harness.resume.state_machine import Create, OpenStream, Poll, ResumeMachine, Sleep
+from harness.resume.state_machine import Create, OpenStream, Poll, ResumeMachine, RetryLimits, Sleep
 
 PATH = "/v1beta/interactions"
 """Path of the interactions below an httpx client's base_url."""

@@ -1,6 +1,7 @@
-"""Decides what to do next, for both the sync and the async loop: stream, poll, sleep or give up.
+"""Decides what to do next, for both the sync and the async loop: create, stream, look, poll, sleep or give up.
 
-Layer 3, sans-IO. It takes bytes, responses and drops, and returns the next move. Three rules bound it: a
+Layer 3, sans-IO. It takes bytes, responses and drops, and returns the next move. `TRANSITIONS` is the machine: the
+state is the kind of request that comes next, and each row says what an outcome leads to. Three rules bound it: a
 connection without new events is a failure; after `RetryLimits.failures` failures in a row the interaction is
 only polled, and after as many failed polls it is given up; all pauses together last at most `RetryLimits.waiting`.
 """
@@ -8,7 +9,8 @@ only polled, and after as many failed polls it is given up; all pauses together 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from harness.contract import CURRENT, PROTOCOL, is_settled, load
@@ -16,7 +18,6 @@ from harness.contract.data.json_parse import loads
 from harness.contract.data.output import output_steps, steps_text
 from harness.contract.judge.failures.bare_error import read_bare_error
 from harness.errors import ConnectionLost, Contradiction, Diverged, ErrorResponse, GaveUp, NotAStream, Refused
-from harness.resume.limits import RetryLimits
 from harness.resume.missing_events import remainder
 from harness.resume.progress import Progress
 from harness.wire import Decoder
@@ -26,6 +27,35 @@ Event: TypeAlias = Mapping[str, Any]
 _HOPELESS = frozenset({401, 402, 403})
 _TRANSIENT = frozenset({408, 409, 429})
 _NOT_CREATED = frozenset({429, 503})  # after an error such as 500 it may have been created all the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryLimits:
+    """Limits in seconds and counts. After a connection that yielded new events, the next follows at once.
+
+    failures   consecutive attempts without new events after which streaming, and later polling, is given up
+    delay      the pause after the first such attempt; it doubles with each further one, up to `longest`
+    longest    the longest pause, even if the service asks for more (`Retry-After`)
+    poll       the pause between two polls once the interaction can only be polled
+    waiting    the total of all pauses
+    """
+
+    failures: int = 6
+    delay: float = 0.5
+    longest: float = 8.0
+    poll: float = 3.0
+    waiting: float = 3600.0
+
+    def __post_init__(self) -> None:
+        for bound in fields(self):
+            value = getattr(self, bound.name)
+            if not value > 0:
+                raise ValueError(f"RetryLimits({bound.name}={value!r}): every bound is a positive number")
+
+    def pause(self, failures: int, asked: float | None = None) -> float:
+        """Return the seconds to wait after `failures` in a row, or the seconds `asked` for; at most `longest`."""
+        wanted = self.delay * 2 ** min(failures - 1, 30) if asked is None else asked
+        return min(wanted, self.longest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +90,85 @@ class Sleep:
 ResumeAction: TypeAlias = Create | OpenStream | Poll | Sleep
 
 
+class ResumeState(StrEnum):
+    """The kind of request that comes next."""
+
+    CREATE = "create"
+    STREAM = "stream"
+    LOOK = "poll once, before the next stream"
+    POLL = "poll only"
+    OVER = "nothing: the interaction was followed to its end"
+
+
+class ResumeOutcome(StrEnum):
+    """How a request ended, or what it told on the way."""
+
+    NAMED = "an event named the interaction that the create made"
+    DIVERGED = "a stream told the interaction differently than before"
+    COMPLETED = "a stream completed, or a poll showed a terminal status"
+    PENDING = "a poll showed another status"
+    NEWS = "a stream broke off after new events"
+    FAILED = "a request brought nothing new"
+    EXHAUSTED = "a request brought nothing new, for the last time that the limits allow"
+    UNSTREAMED = "the service does not stream the interaction, or refuses to"
+    UNPLACED = "the service refuses our cursor"
+    LOST = "a create broke off before it told an id"
+    HOPELESS = "the service refuses for good"
+
+
+class ResumeEffect(StrEnum):
+    """What happens besides the change of state."""
+
+    NOTHING = "nothing"
+    RESET = "forget the failures"
+    PAUSE = "count a failure and pause before the next request, longer each time"
+    PAUSE_RESET = "pause as after a failure, then forget the failures"
+    PAUSE_POLL = "forget the failures and pause as between two polls"
+    NO_CURSOR = "never send a cursor again"
+    GIVE_UP = "raise GaveUp"
+    REFUSE = "raise Refused"
+
+
+_S, _O, _E = ResumeState, ResumeOutcome, ResumeEffect
+
+TRANSITIONS: dict[tuple[ResumeState, ResumeOutcome], tuple[ResumeState, ResumeEffect]] = {
+    (_S.CREATE, _O.NAMED): (_S.STREAM, _E.NOTHING),
+    (_S.CREATE, _O.COMPLETED): (_S.OVER, _E.NOTHING),
+    (_S.CREATE, _O.DIVERGED): (_S.CREATE, _E.NOTHING),  # one stream may contradict itself, before it tells an id
+    (_S.CREATE, _O.FAILED): (_S.CREATE, _E.PAUSE),
+    (_S.CREATE, _O.LOST): (_S.CREATE, _E.GIVE_UP),
+    (_S.CREATE, _O.HOPELESS): (_S.CREATE, _E.REFUSE),
+    #
+    (_S.STREAM, _O.COMPLETED): (_S.OVER, _E.NOTHING),
+    (_S.STREAM, _O.NEWS): (_S.STREAM, _E.RESET),
+    (_S.STREAM, _O.FAILED): (_S.LOOK, _E.PAUSE),
+    (_S.STREAM, _O.EXHAUSTED): (_S.POLL, _E.PAUSE_RESET),
+    (_S.STREAM, _O.UNPLACED): (_S.STREAM, _E.NO_CURSOR),
+    (_S.STREAM, _O.UNSTREAMED): (_S.POLL, _E.NOTHING),
+    (_S.STREAM, _O.DIVERGED): (_S.POLL, _E.NOTHING),
+    (_S.STREAM, _O.HOPELESS): (_S.STREAM, _E.REFUSE),
+    #
+    (_S.LOOK, _O.COMPLETED): (_S.OVER, _E.NOTHING),
+    (_S.LOOK, _O.PENDING): (_S.STREAM, _E.NOTHING),
+    (_S.LOOK, _O.FAILED): (_S.LOOK, _E.PAUSE),
+    (_S.LOOK, _O.EXHAUSTED): (_S.POLL, _E.PAUSE_RESET),
+    (_S.LOOK, _O.HOPELESS): (_S.LOOK, _E.REFUSE),
+    #
+    (_S.POLL, _O.COMPLETED): (_S.OVER, _E.NOTHING),
+    (_S.POLL, _O.PENDING): (_S.POLL, _E.PAUSE_POLL),
+    (_S.POLL, _O.NEWS): (_S.POLL, _E.RESET),  # of the stream that then diverged
+    (_S.POLL, _O.FAILED): (_S.POLL, _E.PAUSE),
+    (_S.POLL, _O.EXHAUSTED): (_S.POLL, _E.GIVE_UP),
+    (_S.POLL, _O.HOPELESS): (_S.POLL, _E.REFUSE),
+    # What `follow` never does: poll or stream when the other is due.
+    (_S.STREAM, _O.PENDING): (_S.STREAM, _E.NOTHING),
+    (_S.LOOK, _O.NEWS): (_S.LOOK, _E.RESET),
+    (_S.LOOK, _O.DIVERGED): (_S.POLL, _E.NOTHING),
+    (_S.POLL, _O.DIVERGED): (_S.POLL, _E.NOTHING),
+}
+"""ResumeState and outcome → the next state, and what else happens."""
+
+
 class ResumeMachine:
     """Follows one interaction to its end."""
 
@@ -73,30 +182,41 @@ class ResumeMachine:
         self._pause = 0.0
         self._waited = 0.0
         self._failures = 0
-        self._look = False  # poll before the next stream
-        self._streams = True  # whether to keep trying to stream
         self._cursors = True  # whether the service accepts our cursors
         self._found = False  # whether the service has returned the interaction before
         self._news = False
         self._broken = ""
+        self.state = ResumeState.STREAM if interaction_id is not None else ResumeState.CREATE
         self.progress = Progress(load(CURRENT))
         self.final: dict[str, Any] | None = None
         self.connections = 0
-        self.over = False
 
     @property
     def interaction_id(self) -> str | None:
         """The id, once it is known."""
         return self._id or self.progress.interaction_id
 
+    @property
+    def over(self) -> bool:
+        """Whether the interaction was followed to its end."""
+        return self.state is ResumeState.OVER
+
     def move(self) -> ResumeAction:
         """Return what to do next. Raises GaveUp."""
         if self._pause:
-            return self._sleep()
+            seconds, self._pause = self._pause, 0.0
+            self._waited += seconds
+            if self._waited > self._patience.waiting:
+                raise self._give_up(
+                    f"it has not ended after {self._waited:.0f} s of waiting (RetryLimits.waiting)"
+                )
+            return Sleep(seconds)
         found = self.interaction_id
         if found is None:
-            return self._start()
-        if self._look or not self._streams:
+            assert self._create is not None
+            self._connect(None)
+            return Create(self._create)
+        if self.state is not ResumeState.STREAM:
             return Poll(found)
         cursor = self.progress.cursor if self._cursors else None
         self._connect(cursor)
@@ -117,7 +237,7 @@ class ResumeMachine:
             if self._is_news(event):
                 yield event
             if self.progress.completed is not None:
-                self.over = True
+                self._change(ResumeOutcome.COMPLETED)
                 return
             if self._broken:
                 return
@@ -135,40 +255,20 @@ class ResumeMachine:
     def note_failure(self, drop: ConnectionLost) -> None:
         """Report that a connection or a poll failed or broke off. Raises GaveUp."""
         drop = self._explain(drop)
-        if self.interaction_id is None:
-            return self._handle_failed_create(drop)
-        if isinstance(drop, NotAStream):
-            self._streams = False
-            return None
-        if isinstance(drop, ErrorResponse) and self._refused(drop):
-            return None
-        if self._news:
-            self._news = False
-            self._failures = 0
-            return None
-        self._failures += 1
-        self._pause = self._patience.pause(self._failures, getattr(drop, "retry_after", None))
-        self._look = True
-        if self._failures >= self._patience.failures:
-            if not self._streams:
-                raise self._give_up(f"{self._failures} attempts in a row brought nothing new; the last: {drop}")
-            self._streams, self._failures = False, 0
-        return None
+        self._change(self._classify(drop), drop)
+        self._news = False
 
     def take_poll(self, interaction: Mapping[str, Any]) -> Iterator[Event]:
         """Take the answer to a poll; yield the missing events if the interaction has settled. Raises GaveUp."""
         self._found = True
-        self._look = False
         status = interaction.get("status")
         if not (isinstance(status, str) and is_settled(status)):
-            if not self._streams:
-                self._failures = 0
-                self._pause = self._patience.poll
+            self._change(ResumeOutcome.PENDING)
             return
         self.progress.status = status
         self.final = dict(interaction)
         seen = self.progress.steps()
-        self.over = True
+        self._change(ResumeOutcome.COMPLETED)
         try:
             yield from remainder(seen, self.progress.is_open, interaction)
         except Contradiction as contradiction:
@@ -191,17 +291,58 @@ class ResumeMachine:
 
     # Inside
 
-    def _sleep(self) -> Sleep:
-        seconds, self._pause = self._pause, 0.0
-        self._waited += seconds
-        if self._waited > self._patience.waiting:
-            raise self._give_up(f"it has not ended after {self._waited:.0f} s of waiting (RetryLimits.waiting)")
-        return Sleep(seconds)
+    def _change(self, outcome: ResumeOutcome, drop: ConnectionLost | None = None) -> None:
+        """Take the row of the table for this outcome; `drop` is the failure behind it, if it is one."""
+        state, effect = TRANSITIONS[self.state, outcome]
+        if effect in (ResumeEffect.PAUSE, ResumeEffect.PAUSE_RESET):
+            self._failures += 1
+            self._pause = self._patience.pause(self._failures, getattr(drop, "retry_after", None))
+        if effect is ResumeEffect.PAUSE_POLL:
+            self._pause = self._patience.poll
+        if effect in (ResumeEffect.RESET, ResumeEffect.PAUSE_RESET, ResumeEffect.PAUSE_POLL):
+            self._failures = 0
+        if effect is ResumeEffect.NO_CURSOR:
+            self._cursors = False
+        if effect is ResumeEffect.REFUSE and isinstance(drop, ErrorResponse):
+            raise Refused(str(drop), status=drop.status, interaction_id=self.interaction_id)
+        if outcome is ResumeOutcome.LOST:
+            raise GaveUp(
+                f"the create broke off before it told an id ({drop}): it may exist and be billed, so it is not "
+                "sent again, and without an id (store=false has none) nothing can be resumed. With "
+                "background=true and without streaming the create answers at once"
+            )
+        if effect is ResumeEffect.GIVE_UP:
+            raise self._give_up(f"{self._failures + 1} attempts in a row brought nothing new; the last: {drop}")
+        self.state = state
 
-    def _start(self) -> Create:
-        assert self._create is not None
-        self._connect(None)
-        return Create(self._create)
+    def _classify(self, drop: ConnectionLost) -> ResumeOutcome:
+        """The outcome that a failure stands for."""
+        last = self._failures + 1 >= self._patience.failures
+        if self.state is ResumeState.CREATE:
+            if not isinstance(drop, ErrorResponse):
+                return ResumeOutcome.LOST
+            return ResumeOutcome.FAILED if drop.status in _NOT_CREATED and not last else ResumeOutcome.HOPELESS
+        if isinstance(drop, NotAStream):
+            return ResumeOutcome.UNSTREAMED
+        if isinstance(drop, ErrorResponse) and (refused := self._classify_refusal(drop.status)):
+            return refused
+        if self._news:
+            return ResumeOutcome.NEWS
+        return ResumeOutcome.EXHAUSTED if last else ResumeOutcome.FAILED
+
+    def _classify_refusal(self, status: int) -> ResumeOutcome | None:
+        """The outcome of an error response; None if the same request may succeed later."""
+        if status in _HOPELESS or (status == 404 and self._found):
+            return ResumeOutcome.HOPELESS
+        if status in _TRANSIENT or status >= 500 or status == 404:
+            return None
+        if self.state is not ResumeState.STREAM:
+            return ResumeOutcome.HOPELESS
+        return (
+            ResumeOutcome.UNPLACED
+            if self.progress.cursor is not None and self._cursors
+            else ResumeOutcome.UNSTREAMED
+        )
 
     def _connect(self, cursor: str | None) -> None:
         self.connections += 1
@@ -211,30 +352,19 @@ class ResumeMachine:
         self.progress.connect(cursor)
 
     def _is_news(self, event: dict[str, Any]) -> bool:
+        new = False
         try:
             new = self.progress.take(event)
         except Diverged:
-            self._streams = False
             self._broken = "the service tells the interaction differently than before"
+        if self.state is ResumeState.CREATE and self.interaction_id is not None:
+            self._change(ResumeOutcome.NAMED)
+        if self._broken:
+            self._change(ResumeOutcome.DIVERGED)
             return False
         self._found = True
         self._news = self._news or (new and not PROTOCOL.is_error(event))
         return new
-
-    def _refused(self, refusal: ErrorResponse) -> bool:
-        """Return whether to switch to another kind of request, not just retry. Raises Refused if neither helps."""
-        status = refusal.status
-        if status in _HOPELESS or (status == 404 and self._found):
-            raise Refused(str(refusal), status=status, interaction_id=self.interaction_id)
-        if status in _TRANSIENT or status >= 500 or status == 404:
-            return False
-        if self._look or not self._streams:
-            raise Refused(str(refusal), status=status, interaction_id=self.interaction_id)
-        if self.progress.cursor is not None and self._cursors:
-            self._cursors = False
-        else:
-            self._streams = False
-        return True
 
     def _explain(self, drop: ConnectionLost) -> ConnectionLost:
         """The drop, with the error that ended the stream outside its framing. Raises Refused if that is final.
@@ -251,20 +381,6 @@ class ResumeMachine:
         if bare.status not in _TRANSIENT and bare.status < 500:
             raise Refused(told, status=bare.status, interaction_id=self.interaction_id)
         return ConnectionLost(told)
-
-    def _handle_failed_create(self, drop: ConnectionLost) -> None:
-        """Handle a create that failed before its id was known: retry only a clear refusal. Raises GaveUp."""
-        if isinstance(drop, ErrorResponse):
-            self._failures += 1
-            if drop.status not in _NOT_CREATED or self._failures >= self._patience.failures:
-                raise Refused(str(drop), status=drop.status)
-            self._pause = self._patience.pause(self._failures, drop.retry_after)
-            return
-        raise GaveUp(
-            f"the create broke off before it told an id ({drop}): it may exist and be billed, so it is not sent "
-            "again, and without an id (store=false has none) nothing can be resumed. With background=true and "
-            "without streaming the create answers at once"
-        )
 
     def _give_up(self, why: str) -> GaveUp:
         found = self.interaction_id
